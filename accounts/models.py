@@ -1,0 +1,270 @@
+"""The tenant, its people and its keys. Everything above these rows belongs to exactly one workspace."""
+
+import datetime as dt
+import hashlib
+import unicodedata
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.ids import new_cuid
+
+from .states import Role, TaskStatus
+
+
+class Workspace(models.Model):
+    """An organization running enrollment: the tenant."""
+
+    slug = models.SlugField(max_length=50, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$")])
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: object) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Somebody who signs in, by email. Staff see the workspaces they are members of; a superuser sees all."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
+    is_active = models.BooleanField(default=True)
+    date_joined = models.DateTimeField(default=utc_now, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        ordering = ["email"]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def get_full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    def get_short_name(self) -> str:
+        return self.first_name or self.email
+
+
+class Membership(models.Model):
+    """A staff member's role in one workspace."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.VIEWER)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="membership_one_per_workspace_and_user"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+def _normalized(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def identity_by_external_id(external_id: str) -> str:
+    """The identity of a learner that the workspace's own system names."""
+    return f"ext:{external_id}"
+
+
+def identity_by_person(email: str, first_name: str, last_name: str) -> str:
+    """The identity of a learner known by email and name only; siblings who share a parent's address stay two people."""
+    joined = "\x1f".join(_normalized(part) for part in (email, first_name, last_name))
+    return "who:" + hashlib.sha256(joined.encode()).hexdigest()
+
+
+class Learner(models.Model):
+    """A person who learns: the documents' learner, student and customer.
+
+    Invariant: `identity` is unique in the workspace. It is the external id where the workspace's system gave one, else
+    a hash of email and names, so two concurrent requests about one new learner make one row.
+    """
+
+    cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="learners")
+    identity = models.CharField(max_length=160, editable=False)
+    external_id = models.CharField(max_length=150, null=True, blank=True)
+    first_name = models.CharField(max_length=150)
+    last_name = models.CharField(max_length=150)
+    email = models.EmailField(max_length=254)
+    phone = models.CharField(max_length=32, blank=True)
+    grade_level = models.CharField(max_length=50, blank=True)
+    school = models.CharField(max_length=200, blank=True)
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="learners")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "identity"], name="learner_identity_unique"),
+            models.UniqueConstraint(fields=["workspace", "external_id"], name="learner_external_id_unique"),
+        ]
+        indexes = [models.Index(fields=["workspace", "email"], name="learner_by_email")]
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or self.cuid
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.external_id = self.external_id or None
+        self.identity = (
+            identity_by_external_id(self.external_id)
+            if self.external_id
+            else identity_by_person(self.email, self.first_name, self.last_name)
+        )
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+class Lead(models.Model):
+    """Whatever is known of a prospect; becomes a learner with the first approved enrollment."""
+
+    cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="leads")
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    email = models.EmailField(max_length=254, blank=True)
+    phone = models.CharField(max_length=32, blank=True)
+    converted_to = models.ForeignKey(Learner, null=True, blank=True, on_delete=models.SET_NULL, related_name="leads")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or self.email or self.cuid
+
+
+class Guardian(models.Model):
+    """A parent or guardian: pays, and follows the enrollments of their learners.
+
+    Known by `external_id` (the router document's guardian_id), by email, or by both; each is unique in its workspace.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="guardians")
+    external_id = models.CharField(max_length=150, null=True, blank=True)
+    email = models.EmailField(max_length=254, null=True, blank=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    learners = models.ManyToManyField(Learner, through="Guardianship", related_name="guardians")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "external_id"], name="guardian_external_id_unique"),
+            models.UniqueConstraint(fields=["workspace", "email"], name="guardian_email_unique"),
+            models.CheckConstraint(
+                condition=models.Q(external_id__isnull=False) | models.Q(email__isnull=False),
+                name="guardian_known_by_something",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or self.external_id or self.email or "guardian"
+
+
+class Guardianship(models.Model):
+    """Which guardian answers for which learner."""
+
+    guardian = models.ForeignKey(Guardian, on_delete=models.CASCADE, related_name="guardianships")
+    learner = models.ForeignKey(Learner, on_delete=models.CASCADE, related_name="guardianships")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["guardian", "learner"], name="guardianship_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.guardian_id} for {self.learner_id}"
+
+
+class ApiKey(models.Model):
+    """An integrator's key to one workspace. Only its SHA-256 is stored; the text is shown once, when it is made.
+
+    A rotated key stays usable until `expires_at` while its `replaced_by` already works.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    replaced_by = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaces", editable=False
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.last_four})"
+
+    def is_usable(self, now: dt.datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+class StaffTask(models.Model):
+    """Something only a person can decide: a payment that does not fit, a refund that failed, a dispute.
+
+    Invariant: one open task per kind and subject; raising it again changes nothing.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="staff_tasks")
+    kind = models.CharField(max_length=50)
+    subject = models.CharField(max_length=64)  # e.g. "payment:12"
+    summary = models.CharField(max_length=300)
+    status = models.CharField(max_length=4, choices=TaskStatus.choices, default=TaskStatus.OPEN)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    done_at = models.DateTimeField(null=True, blank=True, editable=False)
+    done_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    resolution = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["status", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                condition=models.Q(status=TaskStatus.OPEN),
+                name="staff_task_one_open_per_subject",
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=TaskStatus.values), name="staff_task_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.summary

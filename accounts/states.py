@@ -1,0 +1,38 @@
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """What a member of a workspace may do in the back office; each role includes the ones after it."""
+
+    OWNER = "owner", "Owner"  # everything, members and API keys included
+    ADMIN = "admin", "Admin"  # programs, prices, districts, refunds
+    REVIEWER = "reviewer", "Reviewer"  # decide enrollments, handle tasks
+    VIEWER = "viewer", "Viewer"  # look, change nothing
+
+
+class TaskStatus(models.TextChoices):
+    OPEN = "open", "Open"  # waits for a person
+    DONE = "done", "Done"  # somebody dealt with it and said how
+
+
+class Scope(models.TextChoices):
+    """What an API key may touch, each half separately granted."""
+
+    DECISIONS_READ = "decisions:read"
+    DECISIONS_WRITE = "decisions:write"
+    DISTRICTS_READ = "districts:read"
+    DISTRICTS_WRITE = "districts:write"
+    ENROLLMENTS_READ = "enrollments:read"
+    ENROLLMENTS_WRITE = "enrollments:write"
+    LEARNERS_READ = "learners:read"
+    LEARNERS_WRITE = "learners:write"
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_WRITE = "payments:write"
+    COURSES_READ = "courses:read"
+    COURSES_WRITE = "courses:write"
+    PARTNERS_READ = "partners:read"
+    PARTNERS_WRITE = "partners:write"
+    EVENTS_READ = "events:read"
+    EVENTS_WRITE = "events:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"

@@ -1,0 +1,37 @@
+"""What the apps above register for their kind of checkout, so that billing can keep the lock order without knowing them.
+
+The order is allocation < cohort < class session < enrollment < checkout < payment: before billing locks a checkout it
+lets the purpose's app lock its own rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
+    `describe(subject)` returns a label and an admin URL for staff looking at the money."""
+
+    name: str
+    lock_subject: Callable[[str], None]
+    describe: Callable[[str], tuple[str, str]]
+
+
+_purposes: dict[str, Purpose] = {}
+
+
+def register_purpose(purpose: Purpose) -> None:
+    """Called once per purpose from the owning app's `ready()`."""
+    _purposes[purpose.name] = purpose
+
+
+def lock_subject(purpose: str, subject: str) -> None:
+    """Lock what is being paid for. Raises KeyError for a purpose nobody registered: such money can't be explained."""
+    _purposes[purpose].lock_subject(subject)
+
+
+def describe_subject(purpose: str, subject: str) -> tuple[str, str]:
+    """A label and an admin URL for the subject; the raw text and no URL for an unknown purpose."""
+    known = _purposes.get(purpose)
+    return known.describe(subject) if known else (f"{purpose} {subject}", "")

@@ -1,0 +1,44 @@
+from django.db import models
+
+
+class CheckoutStatus(models.TextChoices):
+    OPEN = "open", "Open"  # the payer may still pay; without a Stripe session id the intent is recorded, not yet sent
+    PAID = "paid", "Paid"  # Stripe says the whole amount is there
+    PROCESSING = "processing", "Processing"  # an asynchronous method was chosen; the bank has days to answer
+    FAILED = "failed", "Failed"  # the asynchronous method did not go through
+    EXPIRED = "expired", "Expired"  # Stripe says it ended unpaid
+    CANCELLED = "cancelled", "Cancelled"  # ended early by us, confirmed by Stripe
+
+
+# While a checkout is in one of these, money may still come of it.
+LIVE_CHECKOUTS = (CheckoutStatus.OPEN, CheckoutStatus.PROCESSING)
+
+
+class PaymentStatus(models.TextChoices):
+    PENDING = "pending", "Pending"  # money is on its way
+    PAID = "paid", "Paid"
+    PARTIALLY_REFUNDED = "partially_refunded", "Partially refunded"
+    REFUNDED = "refunded", "Refunded"
+    FAILED = "failed", "Failed"
+    DISPUTED = "disputed", "Disputed"  # the payer's bank contests it; access stays until it is decided
+
+
+class PaymentMethod(models.TextChoices):
+    STRIPE = "stripe", "Stripe"
+    OFFLINE = "offline", "Offline"  # recorded by staff or by payments:write
+
+
+class RefundStatus(models.TextChoices):
+    REQUESTED = "requested", "Requested"  # our intent; Stripe may not know of it yet
+    PENDING = "pending", "Pending"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    CANCELED = "canceled", "Canceled"
+
+
+class RefundReason(models.TextChoices):
+    REQUESTED = "requested", "Requested by the payer"
+    DUPLICATE = "duplicate", "Paid twice"
+    PLACE_LOST = "place_lost", "No place or seat was left"
+    NOT_NEEDED = "not_needed", "The enrollment ended before the payment arrived"
+    OUTSIDE = "outside", "Made in the Stripe dashboard"

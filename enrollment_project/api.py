@@ -1,0 +1,5 @@
+"""The API's paths, each app bringing its own. Every path answers with and without a trailing slash (see core.middleware)."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

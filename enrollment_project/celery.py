@@ -1,0 +1,20 @@
+"""The Celery application and its schedule. Every entry is a sweep: it finds its work in the database."""
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
+
+app = Celery("enrollment_project")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.conf.beat_schedule_filename = str(settings.VAR_DIR / "celerybeat-schedule")
+app.conf.beat_schedule = {
+    "relay-events": {"task": "events.tasks.relay_events", "schedule": 2.0},
+    "handle-stripe-events": {"task": "billing.tasks.handle_due_stripe_events", "schedule": 15.0},
+    "check-checkouts": {"task": "billing.tasks.check_due_checkouts", "schedule": 30.0},
+    "submit-refunds": {"task": "billing.tasks.submit_due_refunds", "schedule": 30.0},
+    "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
+}

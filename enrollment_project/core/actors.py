@@ -1,0 +1,18 @@
+"""Who did it: recorded with every transition, kept as text so that the trail outlives the person's account."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`user:7`, `key:3`, `guardian:12`, `stripe` or `system`; ids only, never names."""
+
+    kind: str
+    id: int | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.id is None else f"{self.kind}:{self.id}"
+
+
+SYSTEM = Actor("system")
+STRIPE = Actor("stripe")

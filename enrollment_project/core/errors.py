@@ -1,0 +1,63 @@
+"""What a use case may refuse with. The edges (API, pages, admin, commands) turn these into answers; nobody else catches them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field's fault: dotted path in the request body, stable code, and what would be right."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class DomainError(Exception):
+    """A refusal with a stable `code`, the HTTP `status` that fits it and a sentence a person can act on."""
+
+    status = 409
+    code = "conflict"
+    title = "The request conflicts with the present state"
+
+    def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = (), **extra: object) -> None:
+        self.detail = detail or self.title
+        self.errors = errors
+        self.extra = extra
+        super().__init__(self.detail)
+
+
+class NotFound(DomainError):
+    """There is no such thing in the caller's workspace, whether or not it exists in another."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class Invalid(DomainError):
+    """The input is well-formed but not acceptable; `errors` names the fields."""
+
+    status = 422
+    code = "invalid"
+    title = "The request body does not validate"
+
+
+class Unavailable(DomainError):
+    """Something we depend on does not answer; nothing is lost, the same request may be repeated after `retry_after` seconds."""
+
+    status = 503
+    code = "unavailable"
+    title = "Temporarily unavailable"
+    retry_after = 5
+
+
+class TransitionNotAllowed(DomainError):
+    """The state machine has no such edge from the present state."""
+
+    code = "transition_not_allowed"
+    title = "This change is not possible from the present state"
+
+
+def invalid_field(field: str, code: str, detail: str) -> Invalid:
+    """An `Invalid` about one field."""
+    return Invalid(f"{field}: {detail}", errors=(FieldError(field, code, detail),))

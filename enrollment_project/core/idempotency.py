@@ -1,0 +1,130 @@
+"""`Idempotency-Key`: the same request twice has one effect and one answer.
+
+The claim, the effects and the stored answer commit together, so a crash leaves either all of them or none. A request
+that must call a vendor in the middle keeps its claim across two transactions; while it is away the key is in flight
+(409), and after `LEASE` seconds, should it have died, the same request may continue.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.db import transaction
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .clock import utc_now
+from .errors import DomainError, Invalid
+from .models import IdempotencyRecord
+
+LEASE = dt.timedelta(seconds=60)
+KEEP = dt.timedelta(hours=24)
+MAX_KEY_LENGTH = 255
+
+
+class RequestInFlight(DomainError):
+    code = "idempotency_key_in_flight"
+    title = "A request with this Idempotency-Key is still being answered"
+    retry_after = 1
+
+
+class KeyReused(Invalid):
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used with another request"
+
+
+class AlreadyAnswered(Exception):
+    """The stored answer stands in for running the request again."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        self.status = status
+        self.body = body
+        super().__init__(f"answered {status}")
+
+
+@dataclass(slots=True)
+class Claim:
+    """The right to answer one key. Without a key every method does nothing."""
+
+    scope: str
+    key: str | None
+    fingerprint: str
+    record_id: int | None = None
+
+    def take(self, now: dt.datetime) -> None:
+        """Take the key, inside the caller's transaction. Raises AlreadyAnswered, RequestInFlight or KeyReused."""
+        if self.key is None:
+            return
+        fresh = IdempotencyRecord(
+            scope=self.scope, key=self.key, fingerprint=self.fingerprint, locked_until=now + LEASE, created_at=now
+        )
+        IdempotencyRecord.objects.bulk_create([fresh], ignore_conflicts=True)
+        record = IdempotencyRecord.objects.select_for_update().get(scope=self.scope, key=self.key)
+        self.record_id = record.pk
+        if record.locked_until == fresh.locked_until and not record.is_answered():
+            return
+        self._continue(record, now)
+
+    def _continue(self, record: IdempotencyRecord, now: dt.datetime) -> None:
+        expired = record.created_at < now - KEEP
+        if record.fingerprint != self.fingerprint and not expired:
+            raise KeyReused("Use a new Idempotency-Key for a different request, or repeat the first one unchanged.")
+        if record.is_answered() and not expired:
+            raise AlreadyAnswered(record.response_status or 200, record.response_body)
+        if record.is_in_flight(now):
+            raise RequestInFlight("Wait for the first request to be answered, then repeat this one.")
+        IdempotencyRecord.objects.filter(pk=record.pk).update(
+            fingerprint=self.fingerprint,
+            locked_until=now + LEASE,
+            response_status=None,
+            response_body=None,
+            created_at=now,
+        )
+
+    def store(self, status: int, body: Any) -> None:
+        """Keep the answer, in the same transaction as the effects it reports."""
+        if self.record_id is not None:
+            IdempotencyRecord.objects.filter(pk=self.record_id).update(response_status=status, response_body=body)
+
+    def release(self) -> None:
+        """Give the key back after a failure, so that the same request may be tried again at once."""
+        if self.record_id is not None:
+            IdempotencyRecord.objects.filter(pk=self.record_id, response_status=None).delete()
+
+
+def claim_for(request: Request, *, scope: str) -> Claim:
+    """The claim a request asks for by its Idempotency-Key header. Raises Invalid for an unusable key."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and (not key.strip() or len(key) > MAX_KEY_LENGTH or not key.isprintable()):
+        raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.")
+    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest() if key else ""
+    return Claim(scope=scope, key=key, fingerprint=digest)
+
+
+def replay(answer: AlreadyAnswered) -> Response:
+    """The stored answer, marked as a replay."""
+    return Response(answer.body, status=answer.status, headers={"Idempotent-Replayed": "true"})
+
+
+def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
+    """Make a view's POST idempotent when it needs no vendor: claim, effects and answer in one transaction.
+
+    A refusal raised by the handler rolls everything back, the claim included: nothing happened, so nothing is kept.
+    """
+
+    @wraps(handler)
+    def wrapped(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        claim = claim_for(request, scope=str(request.user))
+        try:
+            with transaction.atomic():
+                claim.take(utc_now())
+                response = handler(view, request, *args, **kwargs)
+                claim.store(response.status_code, response.data)
+                return response
+        except AlreadyAnswered as answer:
+            return replay(answer)
+
+    return wrapped

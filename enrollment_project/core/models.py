@@ -1,0 +1,32 @@
+import datetime as dt
+
+from django.db import models
+
+
+class IdempotencyRecord(models.Model):
+    """What was answered to one `Idempotency-Key` of one caller.
+
+    Invariant: at most one row per scope and key; a row without an answer is a request in flight until `locked_until`,
+    after which the same request may run again.
+    """
+
+    scope = models.CharField(max_length=64)  # the caller, e.g. "key:12"
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)  # SHA-256 of method, path and body
+    locked_until = models.DateTimeField()
+    response_status = models.PositiveSmallIntegerField(null=True)
+    response_body = models.JSONField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "key"], name="idempotency_one_per_key")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.key}"
+
+    def is_answered(self) -> bool:
+        return self.response_status is not None
+
+    def is_in_flight(self, now: dt.datetime) -> bool:
+        return not self.is_answered() and self.locked_until > now

@@ -1,0 +1,125 @@
+"""Every error of the API as `application/problem+json` (RFC 9457): type, title, status, detail, code, request_id, errors."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from .errors import DomainError, FieldError
+from .middleware import current_request_id
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_LOCK_TIMEOUT = 2
+
+
+def problem(
+    *,
+    status: int,
+    code: str,
+    title: str = "",
+    detail: str = "",
+    errors: tuple[FieldError, ...] = (),
+    retry_after: int | None = None,
+    **extra: object,
+) -> Response:
+    """A problem document as a DRF response."""
+    body: dict[str, Any] = {
+        "type": f"{settings.PUBLIC_URL}/problems/{code}",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail or title or HTTPStatus(status).phrase,
+        "code": code,
+        "request_id": current_request_id(),
+        **extra,
+    }
+    if errors:
+        body["errors"] = [{"field": e.field, "code": e.code, "detail": e.detail} for e in errors]
+    headers = {"Retry-After": str(retry_after)} if retry_after is not None else None
+    return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER. Anything it does not know stays an exception (a 500, logged with its traceback)."""
+    if isinstance(error, DomainError):
+        return problem(
+            status=error.status,
+            code=error.code,
+            title=error.title,
+            detail=error.detail,
+            errors=error.errors,
+            retry_after=getattr(error, "retry_after", None),
+            **error.extra,
+        )
+    if isinstance(error, OperationalError):
+        log.warning("database_unavailable", error=type(error.__cause__ or error).__name__)
+        return problem(
+            status=503,
+            code="database_busy",
+            detail="The database is busy; nothing was changed. Repeat the request.",
+            retry_after=RETRY_AFTER_LOCK_TIMEOUT,
+        )
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if isinstance(error, exceptions.ValidationError):
+        fields = tuple(_field_errors(error.get_full_details()))
+        return problem(
+            status=422,
+            code="invalid",
+            title="The request does not validate",
+            detail="; ".join(f"{e.field}: {e.detail}" for e in fields[:5]),
+            errors=fields,
+        )
+    if isinstance(error, exceptions.APIException):
+        return _api_problem(error)
+    return None
+
+
+def _api_problem(error: exceptions.APIException) -> Response:
+    wait = getattr(error, "wait", None)
+    response = problem(
+        status=error.status_code,
+        code=str(error.get_codes()),
+        detail=str(error.detail),
+        retry_after=int(wait) + 1 if wait is not None else None,
+    )
+    if challenge := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = challenge
+    return response
+
+
+def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
+    """DRF's nested details flattened to one entry per fault, by dotted path."""
+    if isinstance(details, dict) and set(details) == {"message", "code"} and not isinstance(details["code"], dict):
+        yield FieldError(path or "body", str(details["code"]), str(details["message"]))
+    elif isinstance(details, dict):
+        for name, inner in details.items():
+            here = "" if name == api_settings.NON_FIELD_ERRORS_KEY else str(name)
+            yield from _field_errors(inner, ".".join(part for part in (path, here) if part))
+    elif isinstance(details, list):
+        for inner in details:
+            yield from _field_errors(inner, path)
+
+
+def problem_response(request: HttpRequest, *, status: int, code: str, detail: str) -> JsonResponse:
+    """A problem document outside DRF: unknown /api/ paths, bad hosts, server errors."""
+    body = {
+        "type": f"{settings.PUBLIC_URL}/problems/{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": getattr(request, "request_id", ""),
+    }
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE)

@@ -1,0 +1,30 @@
+"""Hand work to Celery without depending on it: the row is the work, the broker is only a doorbell."""
+
+from typing import Any
+
+import structlog
+from celery import Task
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger(__name__)
+
+
+def nudge(task: Task, *ids: int | str) -> None:
+    """After the current transaction commits, ask a worker to run `task` for these ids.
+
+    A broker that is down is logged and forgiven: whatever the task would do is found by its sweep as well.
+    """
+
+    def ring() -> None:
+        try:
+            task.apply_async(args=list(ids), retry=False)
+        except (OperationalError, OSError) as error:
+            log.warning("broker_unreachable", task=task.name, ids=list(ids), error=str(error))
+
+    transaction.on_commit(ring, robust=True)
+
+
+def jittered(base_seconds: float, attempt: int, *, cap_seconds: float, random: Any) -> float:
+    """Exponential backoff with full jitter: seconds to wait before try number `attempt` (from 1)."""
+    return random.uniform(0.5, 1.0) * min(cap_seconds, base_seconds * 2 ** (attempt - 1))

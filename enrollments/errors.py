@@ -1,0 +1,52 @@
+from enrollment_project.core.errors import DomainError, Invalid, Unavailable
+
+
+class SeatsExhausted(DomainError):
+    code = "seats_exhausted"
+    title = "No seat is left in this allocation"
+
+
+class AllocationExists(DomainError):
+    code = "allocation_exists"
+    title = "This district already has an allocation for these programs"
+
+
+class AllocationBelowUse(DomainError):
+    code = "allocation_below_use"
+    title = "The total can't be lower than the seats already reserved and used"
+
+
+class StatusMoved(DomainError):
+    code = "status_moved"
+    title = "The enrollment is no longer in the expected status"
+
+
+class CriteriaUnchanged(DomainError):
+    code = "criteria_unchanged"
+    title = "The criteria have not changed since this enrollment was evaluated"
+
+
+class Ineligible(Invalid):
+    code = "ineligible"
+    title = "The learner does not meet the program's criteria"
+
+
+class AlreadyEnrolled(DomainError):
+    code = "already_enrolled"
+    title = "The learner is already enrolled in this program"
+
+
+class NoDefaultInstance(Invalid):
+    code = "no_default_instance"
+    title = "The workspace has no default program instance"
+
+
+class NotForSale(DomainError):
+    code = "not_for_sale"
+    title = "The program has no price, so a parent can't pay for it"
+
+
+class PaymentProviderDown(Unavailable):
+    code = "payment_unavailable"
+    title = "The payment provider does not answer"
+    retry_after = 10

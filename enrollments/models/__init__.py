@@ -1,0 +1,15 @@
+from .decisions import EnrollmentDecision
+from .enrollments import Enrollment, EnrollmentTransition
+from .programs import Program, ProgramInstance
+from .seats import District, DistrictSeatAllocation, SeatAssignment
+
+__all__ = [
+    "District",
+    "DistrictSeatAllocation",
+    "Enrollment",
+    "EnrollmentDecision",
+    "EnrollmentTransition",
+    "Program",
+    "ProgramInstance",
+    "SeatAssignment",
+]

@@ -1,0 +1,179 @@
+from django.db import models
+from django_fsm import ConcurrentTransitionMixin, FSMField, transition
+
+from accounts.models import Lead, Learner, Workspace
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.ids import new_cuid
+
+from ..states import (
+    ENDED_ELIGIBILITY,
+    ENDED_PARTICIPATION,
+    EligibilityStatus,
+    EnrollmentPaymentStatus,
+    Facet,
+    IdentificationType,
+    ParticipationStatus,
+)
+from .programs import ProgramInstance
+
+E = EligibilityStatus
+P = ParticipationStatus
+M = EnrollmentPaymentStatus
+
+
+class Enrollment(ConcurrentTransitionMixin, models.Model):
+    """One learner (or lead) in one program instance: the spine everything else hangs on.
+
+    Invariant: a learner has at most one current enrollment in an instance; every change of a facet has its
+    EnrollmentTransition, numbered without gaps up to `transition_count`.
+    """
+
+    cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="enrollments")
+    instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="enrollments")
+    learner = models.ForeignKey(Learner, null=True, blank=True, on_delete=models.PROTECT, related_name="enrollments")
+    lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.PROTECT, related_name="enrollments")
+    identification_type = models.CharField(max_length=12, choices=IdentificationType.choices)
+    eligibility_status = FSMField(max_length=10, choices=E.choices, default=E.CANDIDATE, protected=True)
+    eligibility_reason = models.CharField(max_length=300, blank=True)
+    criteria_version = models.PositiveIntegerField(default=0)  # of the last evaluation; 0 before the first
+    participation_status = FSMField(max_length=11, choices=P.choices, default=P.NOT_STARTED, protected=True)
+    payment_status = FSMField(max_length=18, choices=M.choices, default=M.NOT_REQUIRED, protected=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    start_date = models.DateField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True)
+    transition_count = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    updated_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["learner", "instance"],
+                condition=~models.Q(eligibility_status__in=ENDED_ELIGIBILITY)
+                & ~models.Q(participation_status__in=ENDED_PARTICIPATION),
+                name="enrollment_one_current",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(learner__isnull=False) | models.Q(lead__isnull=False),
+                name="enrollment_about_somebody",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(eligibility_status__in=E.values), name="enrollment_eligibility_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(participation_status__in=P.values), name="enrollment_participation_known"
+            ),
+            models.CheckConstraint(condition=models.Q(payment_status__in=M.values), name="enrollment_payment_known"),
+        ]
+        indexes = [models.Index(fields=["workspace", "eligibility_status", "-id"], name="enrollment_by_status")]
+
+    def __str__(self) -> str:
+        return f"Enrollment {self.cuid}"
+
+    @property
+    def is_current(self) -> bool:
+        return self.eligibility_status not in ENDED_ELIGIBILITY and self.participation_status not in ENDED_PARTICIPATION
+
+    @property
+    def is_funded(self) -> bool:
+        """Whether nothing more has to be paid before the learner may take part."""
+        return self.payment_status in (M.NOT_REQUIRED, M.PAID, M.PARTIALLY_REFUNDED)
+
+    # --- eligibility ---------------------------------------------------------------------------------------------
+
+    @transition(field=eligibility_status, source=E.CANDIDATE, target=E.ELIGIBLE)
+    def mark_eligible(self) -> None:
+        """The criteria are met."""
+
+    @transition(field=eligibility_status, source=[E.CANDIDATE, E.ELIGIBLE], target=E.INELIGIBLE)
+    def mark_ineligible(self) -> None:
+        """The criteria are not met, now or any more."""
+
+    @transition(field=eligibility_status, source=E.ELIGIBLE, target=E.SUBMITTED)
+    def submit(self) -> None:
+        """Ask for review."""
+
+    @transition(field=eligibility_status, source=E.SUBMITTED, target=E.APPROVED)
+    def approve(self) -> None:
+        """Accept into the program."""
+
+    @transition(field=eligibility_status, source=E.SUBMITTED, target=E.REJECTED)
+    def reject(self) -> None:
+        """Refuse, with a reason."""
+
+    @transition(field=eligibility_status, source=E.APPROVED, target=E.UNENROLLED)
+    def unenroll(self) -> None:
+        """Leave the program."""
+
+    @transition(field=eligibility_status, source=[E.INELIGIBLE, E.REJECTED], target=E.CANDIDATE)
+    def reconsider(self) -> None:
+        """Start over; only after the criteria changed, which the use case checks under the lock."""
+
+    # --- participation -------------------------------------------------------------------------------------------
+
+    @transition(field=participation_status, source=P.NOT_STARTED, target=P.ACTIVE)
+    def start(self) -> None:
+        """The learner takes part from now on."""
+
+    @transition(field=participation_status, source=P.ACTIVE, target=P.COMPLETED)
+    def finish(self) -> None:
+        """Everything is done, or the end date has passed."""
+
+    @transition(field=participation_status, source=[P.NOT_STARTED, P.ACTIVE], target=P.WITHDRAWN)
+    def withdraw(self) -> None:
+        """The learner left."""
+
+    # --- payment -------------------------------------------------------------------------------------------------
+
+    @transition(field=payment_status, source=[M.NOT_REQUIRED, M.FAILED], target=M.PENDING)
+    def await_payment(self) -> None:
+        """A parent is asked to pay."""
+
+    @transition(field=payment_status, source=M.PENDING, target=M.NOT_REQUIRED)
+    def waive_payment(self) -> None:
+        """A district seat takes the place of the payment that never came."""
+
+    @transition(field=payment_status, source=M.PENDING, target=M.PAID)
+    def mark_paid(self) -> None:
+        """The whole amount is there."""
+
+    @transition(field=payment_status, source=M.PENDING, target=M.FAILED)
+    def mark_payment_failed(self) -> None:
+        """The bank answered no."""
+
+    @transition(field=payment_status, source=M.PAID, target=M.PARTIALLY_REFUNDED)
+    def mark_partially_refunded(self) -> None:
+        """Some of the money went back; access stays."""
+
+    @transition(field=payment_status, source=[M.PAID, M.PARTIALLY_REFUNDED], target=M.REFUNDED)
+    def mark_refunded(self) -> None:
+        """All of the money went back."""
+
+
+class EnrollmentTransition(models.Model):
+    """One change of one facet. Append-only; `number` counts 1, 2, 3 … within the enrollment.
+
+    The row that brings a facet into being has an empty `from_status`.
+    """
+
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="transitions")
+    number = models.PositiveIntegerField()
+    facet = models.CharField(max_length=13, choices=Facet.choices)
+    from_status = models.CharField(max_length=18, blank=True)
+    to_status = models.CharField(max_length=18)
+    reason = models.CharField(max_length=300, blank=True)
+    actor = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["enrollment", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["enrollment", "number"], name="transition_number_unique"),
+            models.CheckConstraint(condition=models.Q(facet__in=Facet.values), name="transition_facet_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.facet}: {self.from_status or '(new)'} to {self.to_status}"

@@ -1,0 +1,65 @@
+from django.db import models
+
+from accounts.models import Workspace
+from billing.models import Price
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.ids import new_cuid
+
+from ..states import ReviewMode
+
+
+class Program(models.Model):
+    """The general offering; what learners enroll in is one of its instances."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="programs")
+    code = models.CharField(max_length=50)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["title"]
+        constraints = [models.UniqueConstraint(fields=["workspace", "code"], name="program_code_unique")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ProgramInstance(models.Model):
+    """A program as offered by its workspace: for these dates, at this price, decided this way.
+
+    Invariant: at most one default instance per workspace; it is where the router enrolls when the request names none.
+    `criteria_version` grows with every change of the criteria, which is what lets refused learners try again.
+    """
+
+    cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="program_instances")
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="instances")
+    name = models.CharField(max_length=200)
+    start_date = models.DateField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True)
+    review_mode = models.CharField(max_length=9, choices=ReviewMode.choices, default=ReviewMode.AUTOMATIC)
+    criteria_version = models.PositiveIntegerField(default=1, editable=False)
+    price = models.ForeignKey(Price, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    is_default = models.BooleanField(default=False)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["-start_date", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace"], condition=models.Q(is_default=True), name="instance_one_default_per_workspace"
+            ),
+            models.CheckConstraint(condition=models.Q(review_mode__in=ReviewMode.values), name="instance_review_known"),
+            models.CheckConstraint(
+                condition=models.Q(start_date__isnull=True)
+                | models.Q(end_date__isnull=True)
+                | models.Q(end_date__gte=models.F("start_date")),
+                name="instance_dates_in_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,109 @@
+import datetime as dt
+
+from django.db import models
+
+from accounts.models import Learner, Workspace
+from enrollment_project.core.clock import utc_now
+
+from ..states import HELD_SEATS, SeatStatus
+from .enrollments import Enrollment
+from .programs import ProgramInstance
+
+
+class District(models.Model):
+    """A school district that pays for seats; `tenant_id` is the number its portal knows it by."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="districts")
+    tenant_id = models.BigIntegerField()
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["workspace", "tenant_id"], name="district_tenant_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DistrictSeatAllocation(models.Model):
+    """How many seats a district has bought, for one program instance or (without one) for any.
+
+    Invariant: 0 <= reserved + used <= total, and both counters equal the SeatAssignment rows in those states. Only the
+    statements in `seats.py` change the counters.
+    """
+
+    district = models.ForeignKey(District, on_delete=models.PROTECT, related_name="allocations")
+    instance = models.ForeignKey(
+        ProgramInstance, null=True, blank=True, on_delete=models.PROTECT, related_name="allocations"
+    )
+    total_seats = models.PositiveIntegerField()
+    reserved_seats = models.PositiveIntegerField(default=0, editable=False)
+    used_seats = models.PositiveIntegerField(default=0, editable=False)
+    is_active = models.BooleanField(default=True)
+    valid_from = models.DateField(null=True, blank=True)
+    valid_until = models.DateField(null=True, blank=True, help_text="The last day on which seats may be taken.")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    updated_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["district", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["district"], condition=models.Q(instance__isnull=True), name="allocation_one_general"
+            ),
+            models.UniqueConstraint(
+                fields=["district", "instance"],
+                condition=models.Q(instance__isnull=False),
+                name="allocation_one_per_instance",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(total_seats__gte=models.F("reserved_seats") + models.F("used_seats")),
+                name="allocation_never_oversold",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.district} seats"
+
+    @property
+    def available_seats(self) -> int:
+        return self.total_seats - self.reserved_seats - self.used_seats
+
+    def is_open(self, today: dt.date) -> bool:
+        """Whether seats may be taken on this day, free ones or not."""
+        return (
+            self.is_active
+            and (self.valid_from is None or self.valid_from <= today)
+            and (self.valid_until is None or today <= self.valid_until)
+        )
+
+
+class SeatAssignment(models.Model):
+    """Who holds which seat. Invariant: one held seat per learner and allocation, and per enrollment."""
+
+    allocation = models.ForeignKey(DistrictSeatAllocation, on_delete=models.PROTECT, related_name="seats")
+    learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="seats")
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="seats")
+    status = models.CharField(max_length=8, choices=SeatStatus.choices, default=SeatStatus.RESERVED)
+    reserved_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    released_at = models.DateTimeField(null=True, blank=True)
+    release_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["allocation", "learner"],
+                condition=models.Q(status__in=HELD_SEATS),
+                name="seat_one_held_per_learner",
+            ),
+            models.UniqueConstraint(
+                fields=["enrollment"], condition=models.Q(status__in=HELD_SEATS), name="seat_one_held_per_enrollment"
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=SeatStatus.values), name="seat_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Seat {self.pk} ({self.status})"

@@ -1,0 +1,90 @@
+from django.db import models
+
+
+class Facet(models.TextChoices):
+    """The three independent sides of an enrollment, each a small state machine."""
+
+    ELIGIBILITY = "eligibility", "Eligibility"
+    PARTICIPATION = "participation", "Participation"
+    PAYMENT = "payment", "Payment"
+
+
+class EligibilityStatus(models.TextChoices):
+    CANDIDATE = "candidate", "Candidate"  # identified, not evaluated yet
+    ELIGIBLE = "eligible", "Eligible"  # meets the criteria, may be submitted
+    INELIGIBLE = "ineligible", "Ineligible"  # does not, until the criteria change
+    SUBMITTED = "submitted", "Submitted"  # awaits review
+    APPROVED = "approved", "Approved"  # takes part
+    REJECTED = "rejected", "Rejected"  # refused by review, until the criteria change
+    UNENROLLED = "unenrolled", "Unenrolled"  # left
+
+
+class ParticipationStatus(models.TextChoices):
+    NOT_STARTED = "not_started", "Not started"
+    ACTIVE = "active", "Active"
+    COMPLETED = "completed", "Completed"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class EnrollmentPaymentStatus(models.TextChoices):
+    NOT_REQUIRED = "not_required", "Not required"  # a district seat (or nobody) pays
+    PENDING = "pending", "Pending"
+    PAID = "paid", "Paid"
+    PARTIALLY_REFUNDED = "partially_refunded", "Partially refunded"
+    REFUNDED = "refunded", "Refunded"
+    FAILED = "failed", "Failed"  # an asynchronous payment did not go through; a new checkout may follow
+
+
+# An enrollment in none of the ended states is the learner's current one in its instance; there is at most one.
+ENDED_ELIGIBILITY = (EligibilityStatus.UNENROLLED,)
+ENDED_PARTICIPATION = (ParticipationStatus.COMPLETED, ParticipationStatus.WITHDRAWN)
+
+
+class IdentificationType(models.TextChoices):
+    """How the enrollment said whom it is about."""
+
+    LEAD_ID = "leadId", "Lead"
+    CUSTOMER_ID = "customerId", "Learner"
+    ENROLLMENT_ID = "enrollmentId", "Earlier enrollment"
+    CUSTOMER_INFO = "customerInfo", "Personal details"
+
+
+class ReviewMode(models.TextChoices):
+    AUTOMATIC = "automatic", "Automatic"  # approved as soon as it is funded
+    MANUAL = "manual", "Manual"  # a reviewer decides
+
+
+class SeatStatus(models.TextChoices):
+    RESERVED = "reserved", "Reserved"  # held for an enrollment that is not approved yet
+    USED = "used", "Used"
+    RELEASED = "released", "Released"
+
+
+HELD_SEATS = (SeatStatus.RESERVED, SeatStatus.USED)
+
+
+class ProvisionSource(models.TextChoices):
+    DISTRICT = "district", "District seat"
+    PARENT = "parent", "Parent payment"
+
+
+class DecisionStatus(models.TextChoices):
+    COMPLETED = "completed", "Completed"  # funded: by a seat, or paid
+    CHECKOUT_REQUIRED = "checkout_required", "Checkout required"  # waits for the parent to pay
+    FAILED = "failed", "Failed"  # ineligible, or the payment provider was down (then asking again continues it)
+    EXPIRED = "expired", "Expired"  # the checkout ended unpaid
+    CANCELLED = "cancelled", "Cancelled"  # the checkout was ended on purpose
+    RELEASED = "released", "Released"  # the seat or the money went back
+
+
+LIVE_DECISIONS = (DecisionStatus.COMPLETED, DecisionStatus.CHECKOUT_REQUIRED)
+
+
+class DecisionReason(models.TextChoices):
+    DISTRICT_SEAT_RESERVED = "district_seat_reserved", "A district seat was free"
+    NO_DISTRICT = "no_district", "No district was named, or none of this workspace"
+    NO_ALLOCATION = "no_allocation", "The district has no seats for this program"
+    ALLOCATION_INACTIVE = "allocation_inactive", "The district's seats are switched off or out of date"
+    SEATS_EXHAUSTED = "seats_exhausted", "All of the district's seats are taken"
+    INELIGIBLE = "ineligible", "The learner does not meet the program's criteria"
+    ALREADY_ENROLLED = "already_enrolled", "The learner is enrolled already"

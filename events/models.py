@@ -1,0 +1,46 @@
+from django.db import models
+
+from accounts.models import Workspace
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.ids import new_cuid
+
+from .states import RelayStatus
+
+
+class OutboxEvent(models.Model):
+    """A fact, written in the transaction that made it true and relayed afterwards, at least once.
+
+    Invariant: `sequence` counts 1, 2, 3 … within one aggregate, in the order of the facts. Consumers order by it and
+    drop repeats by `cuid`.
+    """
+
+    cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="events")
+    type = models.CharField(max_length=64)
+    aggregate = models.CharField(max_length=64)  # e.g. "enrollment:cllgn0u4r000008l7eazybfbo"
+    sequence = models.PositiveIntegerField()
+    payload = models.JSONField()
+    occurred_at = models.DateTimeField(default=utc_now)
+    relay_status = models.CharField(max_length=8, choices=RelayStatus.choices, default=RelayStatus.PENDING)
+    relay_attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the relay that claimed it
+    relayed_at = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["aggregate", "sequence"], name="outbox_sequence_unique"),
+            models.CheckConstraint(condition=models.Q(relay_status__in=RelayStatus.values), name="outbox_status_known"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at", "id"],
+                condition=models.Q(relay_status=RelayStatus.PENDING),
+                name="outbox_due",
+            ),
+            models.Index(fields=["workspace", "id"], name="outbox_by_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.aggregate}#{self.sequence}"
