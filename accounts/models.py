@@ -216,6 +216,7 @@ class ApiKey(models.Model):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=11, editable=False)  # the public start of the key, safe to show and to log
     digest = models.CharField(max_length=64, unique=True, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
     scopes = models.JSONField(default=list)
@@ -233,7 +234,7 @@ class ApiKey(models.Model):
         verbose_name = "API key"
 
     def __str__(self) -> str:
-        return f"{self.name} (…{self.last_four})"
+        return f"{self.name} ({self.prefix}…{self.last_four})"
 
     def is_usable(self, now: dt.datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

@@ -1,6 +1,7 @@
 import datetime as dt
 
 from django.db import models
+from rest_framework.utils.encoders import JSONEncoder
 
 
 class IdempotencyRecord(models.Model):
@@ -15,7 +16,7 @@ class IdempotencyRecord(models.Model):
     fingerprint = models.CharField(max_length=64)  # SHA-256 of method, path and body
     locked_until = models.DateTimeField()
     response_status = models.PositiveSmallIntegerField(null=True)
-    response_body = models.JSONField(null=True)
+    response_body = models.JSONField(null=True, encoder=JSONEncoder)  # as DRF would have rendered it
     created_at = models.DateTimeField()
 
     class Meta:

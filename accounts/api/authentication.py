@@ -1,0 +1,48 @@
+"""Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`."""
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from ..api_keys import find_principal
+from ..principals import Principal
+
+HOW_TO = "Send an API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`."
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """Makes the key's Principal `request.user`. A key that does not work is 401, never treated as absent."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        key = self._offered_key(request)
+        if key is None:
+            return None
+        principal = find_principal(key)
+        if principal is None:
+            raise AuthenticationFailed("The API key is malformed, unknown, expired or revoked.")
+        return principal, None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+    def _offered_key(self, request: Request) -> str | None:
+        scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+        bearer = credentials.strip() if scheme.lower() == "bearer" else None
+        header = request.META.get("HTTP_X_API_KEY")
+        if bearer is not None and header is not None and bearer != header.strip():
+            raise AuthenticationFailed("Two different API keys were sent; send one.")
+        return bearer if bearer is not None else header and header.strip()
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """How the OpenAPI document describes the above."""
+
+    target_class = ApiKeyAuthentication
+    name = ["bearerKey", "headerKey"]
+
+    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
+        return [
+            {"type": "http", "scheme": "bearer", "bearerFormat": "ek_…", "description": HOW_TO},
+            {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, for simple clients."},
+        ]

@@ -1,0 +1,29 @@
+"""What the caller may do: each view names the scope each of its methods needs."""
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from ..principals import Principal
+
+
+class HasScope(BasePermission):
+    """Lets a key with the method's scope through.
+
+    A view says `required_scopes = {"GET": "decisions:read", "POST": "decisions:write"}` (HEAD counts as GET). A method
+    it implements without naming a scope is refused to everybody: forgetting one closes the door instead of opening it.
+    """
+
+    code = "scope_missing"
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        principal = request.user
+        if not isinstance(principal, Principal):
+            return False
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        scope = getattr(view, "required_scopes", {}).get(method)
+        if scope is None:
+            self.message = "No API key may do this."
+            return method not in view.allowed_methods or method == "OPTIONS"  # the view answers those with 405
+        self.message = f"The API key lacks the scope {scope}."
+        return scope in principal.scopes

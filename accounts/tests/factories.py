@@ -1,0 +1,92 @@
+"""People, workspaces and keys for every app's tests."""
+
+from collections.abc import Iterable
+
+import factory
+from factory.django import DjangoModelFactory
+
+from accounts.api_keys import create_api_key
+from accounts.models import Guardian, Guardianship, Lead, Learner, Membership, User, Workspace
+from accounts.states import Role, Scope
+
+
+class WorkspaceFactory(DjangoModelFactory[Workspace]):
+    class Meta:
+        model = Workspace
+
+    slug = factory.Sequence(lambda n: f"workspace-{n}")
+    name = factory.LazyAttribute(lambda o: o.slug.replace("-", " ").title())
+
+
+class UserFactory(DjangoModelFactory[User]):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"user{n}@example.test")
+    first_name = "Uma"
+    last_name = factory.Sequence(lambda n: f"User{n}")
+
+
+class StaffFactory(UserFactory):
+    """A user who may sign in to the back office; give them a MembershipFactory to see a workspace."""
+
+    is_staff = True
+
+
+class MembershipFactory(DjangoModelFactory[Membership]):
+    class Meta:
+        model = Membership
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    user = factory.SubFactory(StaffFactory)
+    role = Role.ADMIN
+
+
+class LearnerFactory(DjangoModelFactory[Learner]):
+    class Meta:
+        model = Learner
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    first_name = "Jane"
+    last_name = factory.Sequence(lambda n: f"Doe{n}")
+    email = factory.Sequence(lambda n: f"learner{n}@example.test")
+
+
+class LeadFactory(DjangoModelFactory[Lead]):
+    class Meta:
+        model = Lead
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    first_name = "Lee"
+    last_name = factory.Sequence(lambda n: f"Prospect{n}")
+    email = factory.Sequence(lambda n: f"lead{n}@example.test")
+
+
+class GuardianFactory(DjangoModelFactory[Guardian]):
+    class Meta:
+        model = Guardian
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    external_id = factory.Sequence(lambda n: f"guardian-{n}")
+    email = factory.Sequence(lambda n: f"guardian{n}@example.test")
+    first_name = "Gail"
+    last_name = factory.Sequence(lambda n: f"Guardian{n}")
+
+
+class GuardianshipFactory(DjangoModelFactory[Guardianship]):
+    class Meta:
+        model = Guardianship
+
+    guardian = factory.SubFactory(GuardianFactory)
+    learner = factory.SubFactory(LearnerFactory, workspace=factory.SelfAttribute("..guardian.workspace"))
+
+
+def api_key_text(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> str:
+    """The text of a new key to the workspace, with every scope unless told otherwise."""
+    return create_api_key(workspace_id=workspace.pk, name="Tests", scopes=scopes)[1]
+
+
+def bearer(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> dict[str, str]:
+    """Headers for Django's or DRF's test client: `client.get(url, headers=bearer(workspace=w))`."""
+    return {"Authorization": f"Bearer {api_key_text(workspace=workspace, scopes=scopes)}"}
