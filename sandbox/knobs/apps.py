@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class KnobsConfig(AppConfig):
+    name = "sandbox.knobs"
+    label = "knobs"

@@ -1,0 +1,40 @@
+"""The thread beside the web server: lets sessions expire and delivers webhooks."""
+
+import logging
+import os
+import signal
+import threading
+import time
+
+from sandbox.stripe import checkout, webhooks
+
+LONGEST_WAIT_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+
+def start() -> None:
+    threading.Thread(target=_run, name="sandbox-background", daemon=True, args=[os.getppid()]).start()
+
+
+def _run(parent: int) -> None:
+    while True:
+        webhooks.bell.clear()
+        try:
+            checkout.expire_due_sessions()
+            webhooks.send_due()
+            wait = _seconds_until_due()
+        except Exception:
+            # Whatever went wrong with one delivery, the others must still go out.
+            logger.exception("The sandbox's background thread failed and goes on")
+            wait = LONGEST_WAIT_SECONDS
+        webhooks.bell.wait(wait)
+        if os.getppid() != parent:
+            # The parent was killed outright; nobody else would end this process.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _seconds_until_due() -> float:
+    due_at = webhooks.next_due_at()
+    if due_at is None:
+        return LONGEST_WAIT_SECONDS
+    return min(max(due_at - time.time(), 0), LONGEST_WAIT_SECONDS)

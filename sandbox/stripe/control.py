@@ -1,0 +1,118 @@
+"""The control surface of the Stripe stand-in: webhooks, refunds, disputes, ledger."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from sandbox.control_api import Unprocessable, control
+from sandbox.stripe import disputes, refunds, webhooks
+from sandbox.stripe.ledger import read_ledger
+from sandbox.stripe.models import Delivery, Event
+from sandbox.stripe.parameters import decode
+from sandbox.stripe.rendering import Body, render
+
+
+@control("GET")
+def ledger(request: HttpRequest, body: Body) -> Body:
+    """`?metadata[key]=value` narrows it down."""
+    metadata = decode(request.META["QUERY_STRING"].encode()).get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise Unprocessable("Filter by ?metadata[key]=value.")
+    return read_ledger(metadata=metadata)
+
+
+@control("GET")
+def deliveries(request: HttpRequest, body: Body) -> Body:
+    newest = Delivery.objects.select_related("event").order_by("-pk")[:500]
+    return {"deliveries": [_delivery(delivery) for delivery in newest]}
+
+
+@control("GET", "POST")
+def endpoint(request: HttpRequest, body: Body) -> Body:
+    """`{"url": ..., "secret": ...}` sends webhooks elsewhere from now on; an empty url sends none."""
+    if request.method == "POST":
+        url, secret = _text(body, "url", default=None), _text(body, "secret", default="")
+        if url and not url.startswith(("http://", "https://")):
+            raise Unprocessable("url must begin with http:// or https://, or be empty.")
+        webhooks.set_endpoint(url=url, secret=secret or None)
+    current = webhooks.get_endpoint()
+    return {"url": current.url if current else ""}
+
+
+@control("POST")
+def flush(request: HttpRequest, body: Body) -> Body:
+    """Send all held webhooks now: `{"order": ["evt_...", ...]}` or `{"reverse": true}`."""
+    order = body.get("order", [])
+    if not isinstance(order, list) or not all(isinstance(ref, str) for ref in order):
+        raise Unprocessable("order must be a list of event ids.")
+    sent = webhooks.flush(order=order, reverse=body.get("reverse") is True)
+    return {"deliveries": [_delivery(delivery) for delivery in sent]}
+
+
+@control("POST")
+def redeliver(request: HttpRequest, body: Body) -> Body:
+    ref = _text(body, "event_id", default=None)
+    event = Event.objects.filter(ref=ref).first()
+    if event is None:
+        raise Unprocessable(f"There is no event {ref!r}.")
+    return _delivery(webhooks.redeliver(event))
+
+
+@control("POST")
+def settle_refund(request: HttpRequest, body: Body) -> Body:
+    """`{"refund": "re_...", "outcome": "succeeded" | "failed", "failure_reason": ...}`."""
+    outcome = _choice(body, "outcome", ("succeeded", "failed"))
+    reason = _choice(body, "failure_reason", refunds.FAILURES, default=refunds.DEFAULT_FAILURE)
+    ref = _text(body, "refund", default=None)
+    try:
+        return render(refunds.settle_refund(ref=ref, succeeded=outcome == "succeeded", failure_reason=reason))
+    except refunds.NotSettleable as error:
+        raise Unprocessable(str(error), status=409) from error
+
+
+@control("POST")
+def open_dispute(request: HttpRequest, body: Body) -> Body:
+    """`{"payment_intent": "pi_...", "reason": "fraudulent"}`."""
+    intent, reason = _text(body, "payment_intent", default=None), _text(body, "reason", default="fraudulent")
+    try:
+        return render(disputes.open_dispute(payment_intent=intent, reason=reason[:40]))
+    except disputes.NotDisputable as error:
+        raise Unprocessable(str(error), status=409) from error
+
+
+@control("POST")
+def close_dispute(request: HttpRequest, body: Body) -> Body:
+    """`{"dispute": "du_...", "outcome": "won" | "lost"}`."""
+    outcome = _choice(body, "outcome", ("won", "lost"))
+    ref = _text(body, "dispute", default=None)
+    try:
+        return render(disputes.close_dispute(ref=ref, won=outcome == "won"))
+    except disputes.NotDisputable as error:
+        raise Unprocessable(str(error), status=409) from error
+
+
+def _delivery(delivery: Delivery) -> Body:
+    return {
+        "id": delivery.pk,
+        "event": delivery.event.ref,
+        "type": delivery.event.type,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "status": delivery.answer_status,
+        "answer": delivery.answer,
+    }
+
+
+def _text(body: Body, name: str, *, default: str | None) -> str:
+    """The text under this name; `default` None makes it required."""
+    value: Any = body.get(name, default)
+    if not isinstance(value, str) or "\x00" in value:
+        raise Unprocessable(f"{name} must be given as text.")
+    return value
+
+
+def _choice(body: Body, name: str, of: tuple[str, ...], *, default: str | None = None) -> str:
+    value = _text(body, name, default=default)
+    if value not in of:
+        raise Unprocessable(f"{name} must be one of {', '.join(of)}.")
+    return value

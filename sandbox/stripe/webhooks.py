@@ -1,0 +1,163 @@
+"""Webhook delivery: every event is copied into a table and sent from there, signed, until it is answered 2xx.
+
+The `webhooks` knob decides at the moment of the event what becomes of its copies.
+"""
+
+import hashlib
+import hmac
+import json
+import random
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+import httpx
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from sandbox.knobs import faults
+from sandbox.knobs.models import Setting
+from sandbox.stripe.models import Delivery, Event
+from sandbox.stripe.rendering import render
+
+ENDPOINT = "webhook_endpoint"
+MOST_ATTEMPTS = 10
+TIMEOUT_SECONDS = 10.0
+LEASE_SECONDS = 3 * TIMEOUT_SECONDS
+
+# No kept connections: an endpoint that restarts must not cost a failed attempt. No proxies: it is a neighbor.
+client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+# Rung whenever a copy may have become due; the background thread sleeps on it.
+bell = threading.Event()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    url: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int | None
+    text: str
+
+    @property
+    def is_good(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def get_endpoint() -> Endpoint | None:
+    """Where webhooks go: what was set while running, else the environment's; None when they go nowhere."""
+    changed = Setting.objects.filter(name=ENDPOINT).first()
+    values = changed.value if changed else {"url": settings.WEBHOOK_URL, "secret": settings.STRIPE_WEBHOOK_SECRET}
+    return Endpoint(**values) if values["url"] else None
+
+
+def set_endpoint(*, url: str, secret: str | None = None) -> None:
+    value = {"url": url, "secret": secret or settings.STRIPE_WEBHOOK_SECRET}
+    Setting.objects.update_or_create(name=ENDPOINT, defaults={"value": value})
+
+
+def enqueue(event: Event) -> None:
+    """Queue the event's copies, as many and as soon as the knob has it. Without an endpoint there are none."""
+    if get_endpoint() is None:
+        return
+    fault = faults.strike("webhooks", type=event.type) or {"value": "normal"}
+    mode, delay = fault["value"], fault.get("delay_ms", 0) / 1000
+    state = {"hold": "held", "drop": "dropped"}.get(mode, "pending")
+    waits = {"late": delay, "shuffle": random.uniform(0, delay)}  # noqa: S311  (no secret)
+    due_at = time.time() + waits.get(mode, 0)
+    copies = fault["copies"] if mode == "duplicate" else 1
+    Delivery.objects.bulk_create(Delivery(event=event, state=state, next_attempt_at=due_at) for _ in range(copies))
+    transaction.on_commit(bell.set)
+
+
+def sign(payload: bytes, *, secret: str, timestamp: int) -> str:
+    """The `Stripe-Signature` header: https://docs.stripe.com/webhooks#verify-manually."""
+    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + payload, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+def send_due() -> None:
+    """Send what is due, in the order of becoming due; copies of one event leave at the same moment."""
+    due = Delivery.objects.filter(state="pending", next_attempt_at__lte=time.time())
+    ordered = due.select_related("event").order_by("next_attempt_at", "pk")[:100]
+    for _, copies in groupby(ordered, key=lambda delivery: delivery.event_id):
+        send(copies, state="pending")
+
+
+def next_due_at() -> float | None:
+    pending = Delivery.objects.filter(state="pending").order_by("next_attempt_at")
+    return pending.values_list("next_attempt_at", flat=True).first()
+
+
+def flush(*, order: list[str] | None = None, reverse: bool = False) -> list[Delivery]:
+    """Send every held copy now, one after the other, and return them with their answers.
+
+    `order` lists event ids that go first, in that order; the others follow as they happened, or backwards.
+    """
+    held = list(Delivery.objects.filter(state="held").select_related("event").order_by("-pk" if reverse else "pk"))
+    places = {ref: place for place, ref in enumerate(order or [])}
+    held.sort(key=lambda delivery: places.get(delivery.event.ref, len(places)))
+    for delivery in held:
+        send([delivery], state="held")
+    return list(Delivery.objects.filter(pk__in=[d.pk for d in held]).select_related("event"))
+
+
+def redeliver(event: Event) -> Delivery:
+    """Queue one more copy, whatever the knob says."""
+    delivery = Delivery.objects.create(event=event, state="pending", next_attempt_at=time.time())
+    bell.set()
+    return delivery
+
+
+def send(deliveries: Iterable[Delivery], *, state: str) -> None:
+    """Claim the copies that are still in `state`, send them at once, record the answers."""
+    endpoint = get_endpoint()
+    claimed = [delivery for delivery in deliveries if _claim(delivery, state)]
+    if not claimed or endpoint is None:
+        return
+    payload = json.dumps(render(claimed[0].event), indent=2).encode()
+    if len(claimed) == 1:
+        answers = [_post(endpoint, payload)]
+    else:
+        with ThreadPoolExecutor(len(claimed)) as pool:
+            answers = list(pool.map(lambda _: _post(endpoint, payload), claimed))
+    for delivery, answer in zip(claimed, answers, strict=True):
+        _record(delivery, answer)
+
+
+def _claim(delivery: Delivery, state: str) -> bool:
+    unclaimed = Delivery.objects.filter(pk=delivery.pk, state=state, next_attempt_at=delivery.next_attempt_at)
+    lease_until = time.time() + LEASE_SECONDS
+    return bool(unclaimed.update(state="pending", next_attempt_at=lease_until, attempts=F("attempts") + 1))
+
+
+def _post(endpoint: Endpoint, payload: bytes) -> Answer:
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        "Stripe-Signature": sign(payload, secret=endpoint.secret, timestamp=int(time.time())),
+    }
+    try:
+        response = client.post(endpoint.url, content=payload, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Answer(status=None, text=f"{type(error).__name__}: {error}")
+    return Answer(status=response.status_code, text=response.text)
+
+
+def _record(delivery: Delivery, answer: Answer) -> None:
+    attempts = delivery.attempts + 1
+    unanswered = "failed" if attempts >= MOST_ATTEMPTS else "pending"
+    # The update names the row only: a reset may have removed it while it was on its way.
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state="delivered" if answer.is_good else unanswered,
+        answer_status=answer.status,
+        answer=answer.text[:300],
+        next_attempt_at=time.time() + settings.WEBHOOK_RETRY_SECONDS * 2 ** (attempts - 1),
+    )

@@ -1,0 +1,203 @@
+"""The sandbox as a test sees it: a process of its own, started on a free port and turned by its control surface."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+Body = dict[str, Any]
+
+
+class SandboxProcess:
+    """A context manager around `python -m sandbox` with a database that goes away with it.
+
+    `webhook_url` may be empty (nothing is delivered) and can be changed later by `send_webhooks_to`. `retry_seconds`
+    is the first wait before an unanswered webhook is sent again.
+    """
+
+    def __init__(
+        self,
+        *,
+        webhook_url: str = "",
+        secret: str = "whsec_sandbox",  # noqa: S107  (a test's secret)
+        api_key: str = "sk_test_sandbox",
+        retry_seconds: float = 1.0,
+    ) -> None:
+        self.secret = secret
+        self.api_key = api_key
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._directory = tempfile.TemporaryDirectory(prefix="sandbox-")
+        self._environment = {
+            **os.environ,
+            "SANDBOX": "1",
+            "SANDBOX_PORT": str(self.port),
+            "SANDBOX_PUBLIC_URL": self.url,
+            "SANDBOX_DATABASE": str(Path(self._directory.name) / "sandbox.sqlite3"),
+            "SANDBOX_WEBHOOK_URL": webhook_url,
+            "SANDBOX_WEBHOOK_RETRY_SECONDS": str(retry_seconds),
+            "STRIPE_SECRET_KEY": api_key,
+            "STRIPE_WEBHOOK_SECRET": secret,
+        }
+        self._environment.pop("DJANGO_SETTINGS_MODULE", None)
+        self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._http.close()
+        self._directory.cleanup()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the sandbox is not running"
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text() if self._log_path.exists() else ""
+
+    def start(self) -> None:
+        """Start, or start again after `stop` with the same port and data. Raises RuntimeError if it does not come up."""
+        with self._log_path.open("ab") as log:
+            command = [sys.executable, "-m", "sandbox"]
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)  # noqa: S603
+        try:
+            wait_until(self._is_healthy, seconds=START_SECONDS)
+        except TimeoutError as error:
+            self.stop()
+            raise RuntimeError(f"The sandbox did not start:\n{self.log}") from error
+
+    def stop(self) -> None:
+        """End the process, by force if it does not go by itself."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def pay(self, session_url: str, *, card: str = "ok", email: str = "") -> httpx.Response:
+        """Press Pay on the hosted page: `card` is ok, declined or async. The answer is not followed to success_url."""
+        return self._http.post(f"{session_url}/pay", data={"card": card, "email": email})
+
+    def cancel(self, session_url: str) -> httpx.Response:
+        return self._http.post(f"{session_url}/cancel")
+
+    def settle(self, session_url: str, *, outcome: str = "succeeded") -> httpx.Response:
+        """End the bank debit that `pay(card="async")` began: succeeded or failed."""
+        return self._http.post(f"{session_url}/settle", data={"outcome": outcome})
+
+    def faults(self, **knobs: Any) -> list[Body]:
+        """Set the knobs given (False turns one off) and return all that are in force."""
+        faults: list[Body] = self.control("faults", knobs)["faults"]
+        return faults
+
+    def clear_faults(self) -> None:
+        self._http.delete("/_sandbox/faults").raise_for_status()
+
+    def flush(self, *, order: list[str] | None = None, reverse: bool = False) -> list[Body]:
+        """Deliver the held webhooks now and return the deliveries with their answers."""
+        deliveries: list[Body] = self.control("webhooks/flush", {"order": order or [], "reverse": reverse})["deliveries"]
+        return deliveries
+
+    def redeliver(self, event_id: str) -> Body:
+        return self.control("webhooks/redeliver", {"event_id": event_id})
+
+    def send_webhooks_to(self, url: str, *, secret: str = "") -> None:
+        self.control("webhooks/endpoint", {"url": url, "secret": secret})
+
+    def deliveries(self) -> list[Body]:
+        """Newest first, with their state: pending, held, dropped, delivered or failed."""
+        deliveries: list[Body] = self._read("webhooks")["deliveries"]
+        return deliveries
+
+    def wait_for_deliveries(self, *, seconds: float = 10.0) -> list[Body]:
+        """Wait until no webhook is pending; raises TimeoutError after `seconds`."""
+        wait_until(lambda: not [d for d in self.deliveries() if d["state"] == "pending"], seconds=seconds)
+        return self.deliveries()
+
+    def ledger(self, **metadata: str) -> Body:
+        """The money seen; with metadata, of the sessions that carry it."""
+        return self._read("ledger", {f"metadata[{key}]": value for key, value in metadata.items()})
+
+    def advance_clock(self, *, seconds: int) -> int:
+        """Move the sandbox's clock ahead; sessions whose time has come have expired when this returns."""
+        now: int = self.control("clock/advance", {"seconds": seconds})["now"]
+        return now
+
+    def settle_refund(self, refund: str, *, outcome: str = "succeeded", **more: str) -> Body:
+        return self.control("refunds/settle", {"refund": refund, "outcome": outcome, **more})
+
+    def open_dispute(self, payment_intent: str, *, reason: str = "fraudulent") -> Body:
+        return self.control("disputes", {"payment_intent": payment_intent, "reason": reason})
+
+    def close_dispute(self, dispute: str, *, outcome: str) -> Body:
+        return self.control("disputes/close", {"dispute": dispute, "outcome": outcome})
+
+    def reset(self) -> None:
+        """Forget everything, faults and clock included; webhooks go where they went at the start."""
+        self.control("reset", {})
+
+    def control(self, path: str, body: Body) -> Body:
+        """POST to the control surface; raises httpx.HTTPStatusError with its explanation when it refuses."""
+        return _answer(self._http.post(f"/_sandbox/{path}", json=body))
+
+    def _read(self, path: str, params: dict[str, str] | None = None) -> Body:
+        return _answer(self._http.get(f"/_sandbox/{path}", params=params))
+
+    @property
+    def _log_path(self) -> Path:
+        return Path(self._directory.name) / "sandbox.log"
+
+    def _is_healthy(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"The sandbox ended while starting:\n{self.log}")
+        try:
+            return self._http.get("/_sandbox/health", timeout=2).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    """Poll until the condition holds; raises TimeoutError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still not so after {seconds} seconds")
+        time.sleep(0.02)
+
+
+def _answer(response: httpx.Response) -> Body:
+    if response.is_error:
+        message = f"{response.status_code}: {response.text}"
+        raise httpx.HTTPStatusError(message, request=response.request, response=response)
+    body: Body = response.json()
+    return body

@@ -1,0 +1,23 @@
+"""Every address of the sandbox: its own control surface, and each stand-in at its vendor's paths."""
+
+from django.urls import include, path
+
+from sandbox import control
+from sandbox.stripe import control as stripe_control
+
+urlpatterns = [
+    path("", control.show_home),
+    path("_sandbox/health", control.health),
+    path("_sandbox/faults", control.faults_in_force),
+    path("_sandbox/clock/advance", control.advance_clock),
+    path("_sandbox/reset", control.reset),
+    path("_sandbox/ledger", stripe_control.ledger),
+    path("_sandbox/webhooks", stripe_control.deliveries),
+    path("_sandbox/webhooks/endpoint", stripe_control.endpoint),
+    path("_sandbox/webhooks/flush", stripe_control.flush),
+    path("_sandbox/webhooks/redeliver", stripe_control.redeliver),
+    path("_sandbox/refunds/settle", stripe_control.settle_refund),
+    path("_sandbox/disputes", stripe_control.open_dispute),
+    path("_sandbox/disputes/close", stripe_control.close_dispute),
+    path("", include("sandbox.stripe.urls")),
+]
