@@ -11,9 +11,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(BASE_DIR / env.str("ENV_FILE", default=".env"))
 
-# --- The process ------------------------------------------------------------------------------------------------
+# --- The process ----------------------------------------------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 SANDBOX = env.bool("SANDBOX", default=False)  # vendors are stand-ins: banner on pages, loopback calls allowed
@@ -84,7 +84,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 COTTON_DIR = "components"
 
-# --- Database: SQLite by default, PostgreSQL by DATABASE_URL -------------------------------------------------------
+# --- Database: SQLite by default, PostgreSQL by DATABASE_URL --------------------------------------------------------
 # Timeouts are in milliseconds: a lock that can't be had becomes a 503 with Retry-After instead of a hanging worker.
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
@@ -103,12 +103,14 @@ else:
     _database["CONN_MAX_AGE"] = None
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
-        "prepare_threshold": 0,
         "server_side_binding": True,
+        # Statements are prepared from their sixth run on; at once (0) would be no faster on connections that live long,
+        # and migrations could not run: Django sends some of their statements in pairs, which can't be prepared.
+        "prepare_threshold": 5,
         "options": "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000",
     }
 
-# --- Redis and Celery ---------------------------------------------------------------------------------------------
+# --- Redis and Celery -----------------------------------------------------------------------------------------------
 # REDIS_URL: cache and rate limits shared by all processes, and the stream that events are relayed to. Without it both
 # stay inside one process, and relayed events go to the log.
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -151,7 +153,7 @@ STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 # How long a routed parent may take to pay; Stripe allows 30 minutes to 24 hours.
 CHECKOUT_MINUTES = env.int("CHECKOUT_MINUTES", default=23 * 60)
 
-# --- People and sign-in -----------------------------------------------------------------------------------------------
+# --- People and sign-in ---------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -176,12 +178,12 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ADMIN = False
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
 
-# --- Email ------------------------------------------------------------------------------------------------------------
+# --- Email ----------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Enrollment <hello@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-# --- API ----------------------------------------------------------------------------------------------------------------
+# --- API ------------------------------------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = 1_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
 # Requests a minute and API key (or address, without a key).
@@ -215,7 +217,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
 }
 
-# --- Pages --------------------------------------------------------------------------------------------------------------
+# --- Pages ----------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -230,7 +232,7 @@ USE_TZ = True
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
-# --- Logs ---------------------------------------------------------------------------------------------------------------
+# --- Logs -----------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="console")  # console | json
 LOGGING_CONFIG = None

@@ -1,7 +1,27 @@
-"""Tests: like development, with its own database (conftest.py starts a PostgreSQL), no files left behind, fast hashing."""
+"""Tests: like development, on PostgreSQL, with no files left behind and fast hashing.
 
-from .dev import *
+The database is `TEST_DATABASE_URL`, else `DATABASE_URL`, else a PostgreSQL of this process's own: its socket folder is
+named here, conftest.py starts it there. The names go into the environment: processes that tests start find it too.
+"""
 
+import os
+import tempfile
+from pathlib import Path
+
+POSTGRES_TO_START: Path | None = None
+if "TEST_DATABASE_URL" in os.environ:
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+elif "DATABASE_URL" not in os.environ:
+    POSTGRES_TO_START = Path(tempfile.gettempdir()) / f"enrollment-postgres-{os.getpid()}"
+    os.environ["DATABASE_URL"] = "postgresql://postgres@/enrollment"
+    os.environ["DATABASE_HOST"] = str(POSTGRES_TO_START)
+os.environ["ENV_FILE"] = os.devnull  # nobody's .env decides what a test sees
+
+from .dev import *  # noqa: E402
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not SQLite's default for tests: memory shares one connection, so it has neither WAL nor locks.
+    DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_BROKER_URL = "memory://"

