@@ -99,22 +99,28 @@ def identity_by_external_id(external_id: str) -> str:
     return f"ext:{external_id}"
 
 
-def identity_by_person(email: str, first_name: str, last_name: str) -> str:
-    """The identity of a learner known by email and name only; siblings who share a parent's address stay two people."""
+def person_key(email: str, first_name: str, last_name: str) -> str:
+    """Who a learner is as far as email and name tell; siblings who share a parent's address stay two people."""
     joined = "\x1f".join(_normalized(part) for part in (email, first_name, last_name))
-    return "who:" + hashlib.sha256(joined.encode()).hexdigest()
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def identity_by_person(person: str) -> str:
+    """The identity of a learner known by email and name only."""
+    return f"who:{person}"
 
 
 class Learner(models.Model):
     """A person who learns: the documents' learner, student and customer.
 
     Invariant: `identity` is unique in the workspace. It is the external id where the workspace's system gave one, else
-    a hash of email and names, so two concurrent requests about one new learner make one row.
+    `person` (a hash of email and names), so two concurrent requests about one new learner make one row.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="learners")
     identity = models.CharField(max_length=160, editable=False)
+    person = models.CharField(max_length=64, editable=False)
     external_id = models.CharField(max_length=150, null=True, blank=True)
     first_name = models.CharField(max_length=150)
     last_name = models.CharField(max_length=150)
@@ -131,19 +137,25 @@ class Learner(models.Model):
             models.UniqueConstraint(fields=["workspace", "identity"], name="learner_identity_unique"),
             models.UniqueConstraint(fields=["workspace", "external_id"], name="learner_external_id_unique"),
         ]
-        indexes = [models.Index(fields=["workspace", "email"], name="learner_by_email")]
+        indexes = [
+            models.Index(fields=["workspace", "email"], name="learner_by_email"),
+            models.Index(fields=["workspace", "person"], name="learner_by_person"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.first_name} {self.last_name}".strip() or self.cuid
 
     def save(self, *args: object, **kwargs: object) -> None:
-        self.external_id = self.external_id or None
-        self.identity = (
-            identity_by_external_id(self.external_id)
-            if self.external_id
-            else identity_by_person(self.email, self.first_name, self.last_name)
-        )
+        self.derive_identity()
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def derive_identity(self) -> None:
+        """Set `person` and `identity` from the fields they stand for."""
+        self.external_id = self.external_id or None
+        self.person = person_key(self.email, self.first_name, self.last_name)
+        self.identity = (
+            identity_by_external_id(self.external_id) if self.external_id else identity_by_person(self.person)
+        )
 
 
 class Lead(models.Model):

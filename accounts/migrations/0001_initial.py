@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('cuid', models.CharField(default=enrollment_project.core.ids.new_cuid, editable=False, max_length=32, unique=True)),
                 ('identity', models.CharField(editable=False, max_length=160)),
+                ('person', models.CharField(editable=False, max_length=64)),
                 ('external_id', models.CharField(blank=True, max_length=150, null=True)),
                 ('first_name', models.CharField(max_length=150)),
                 ('last_name', models.CharField(max_length=150)),
@@ -197,6 +198,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='learner',
             index=models.Index(fields=['workspace', 'email'], name='learner_by_email'),
+        ),
+        migrations.AddIndex(
+            model_name='learner',
+            index=models.Index(fields=['workspace', 'person'], name='learner_by_person'),
         ),
         migrations.AddConstraint(
             model_name='learner',

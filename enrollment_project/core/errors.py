@@ -1,4 +1,4 @@
-"""What a use case may refuse with. The edges (API, pages, admin, commands) turn these into answers; nobody else catches them."""
+"""What a use case may refuse with. The edges (API, pages, admin, commands) turn these into answers; nobody else."""
 
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class Invalid(DomainError):
 
 
 class Unavailable(DomainError):
-    """Something we depend on does not answer; nothing is lost, the same request may be repeated after `retry_after` seconds."""
+    """Something we depend on does not answer. Nothing is lost: repeat the same request after `retry_after` seconds."""
 
     status = 503
     code = "unavailable"

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-# ISO 4217 currencies that Stripe counts without decimals; every other one here has two.
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
+# ISO 4217 currencies that do not have two decimals, as Stripe counts them (docs.stripe.com/currencies).
+ZERO_DECIMAL = frozenset(
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
+)
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,11 @@ class Money:
         return Money(self.minor + other.minor, self.currency)
 
     def __str__(self) -> str:
-        code = self.currency.upper()
+        return f"{self.minor / 10**self.decimals:,.{self.decimals}f} {self.currency.upper()}"
+
+    @property
+    def decimals(self) -> int:
+        """How many digits of `minor` stand behind the point."""
         if self.currency in ZERO_DECIMAL:
-            return f"{self.minor:,} {code}"
-        return f"{self.minor / 100:,.2f} {code}"
+            return 0
+        return 3 if self.currency in THREE_DECIMAL else 2

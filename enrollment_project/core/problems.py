@@ -1,4 +1,4 @@
-"""Every error of the API as `application/problem+json` (RFC 9457): type, title, status, detail, code, request_id, errors."""
+"""Every error of the API as `application/problem+json` (RFC 9457), with code, request_id and the fields at fault."""
 
 from collections.abc import Iterator
 from http import HTTPStatus

@@ -1,0 +1,48 @@
+"""Tasks that wait for a person: raised by whatever can't decide alone, completed by staff with a word on how."""
+
+import datetime as dt
+
+import structlog
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError, NotFound, invalid_field
+from enrollment_project.core.rows import insert_unless_present
+
+from .models import StaffTask, User
+from .states import TaskStatus
+
+log = structlog.get_logger(__name__)
+
+SUMMARY_LENGTH = 300
+
+
+class TaskAlreadyDone(DomainError):
+    code = "task_already_done"
+    title = "Somebody has completed this task already"
+
+
+def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str) -> StaffTask:
+    """Ask staff to look at `subject` (e.g. "payment:12"). While a task of this kind about it is open, that one stands.
+
+    Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` names ids, no people.
+    """
+    task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=summary[:SUMMARY_LENGTH])
+    if insert_unless_present(task):
+        log.info("staff_task_raised", task=task.pk, kind=kind, subject=subject)
+        return task
+    return StaffTask.objects.get(kind=kind, subject=subject, status=TaskStatus.OPEN)
+
+
+def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.datetime | None = None) -> StaffTask:
+    """Close a task with how it was resolved. Raises Invalid without a resolution, NotFound, TaskAlreadyDone."""
+    if not resolution.strip():
+        raise invalid_field("resolution", "blank", "Say how the task was resolved.")
+    closed = StaffTask.objects.filter(pk=task_id, status=TaskStatus.OPEN).update(
+        status=TaskStatus.DONE, done_at=now or utc_now(), done_by=user, resolution=resolution.strip()
+    )
+    task = StaffTask.objects.filter(pk=task_id).first()
+    if task is None:
+        raise NotFound("There is no such task.")
+    if not closed:
+        raise TaskAlreadyDone(f"Task {task_id} was completed already: {task.resolution}")
+    return task

@@ -1,0 +1,76 @@
+import datetime as dt
+
+import pytest
+
+from accounts.models import StaffTask
+from accounts.staff_tasks import TaskAlreadyDone, complete_staff_task, raise_staff_task
+from accounts.states import TaskStatus
+from enrollment_project.core.errors import Invalid, NotFound
+
+from .factories import UserFactory, WorkspaceFactory
+
+NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
+
+
+def raise_task(workspace, **change):
+    asked = {"kind": "refund_failed", "subject": "payment:12", "summary": "Refund 7 failed"} | change
+    return raise_staff_task(workspace_id=workspace.pk, **asked)
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestRaisingATask:
+    def test_twice_leaves_one_open_task(self):
+        workspace = WorkspaceFactory()
+        first = raise_task(workspace)
+
+        second = raise_task(workspace, summary="Refund 7 failed again")
+
+        assert second == first
+        assert StaffTask.objects.get().summary == "Refund 7 failed"
+
+    def test_after_it_was_done_opens_another(self):
+        workspace = WorkspaceFactory()
+        first = raise_task(workspace)
+        complete_staff_task(task_id=first.pk, user=UserFactory(), resolution="Paid back by bank transfer")
+
+        second = raise_task(workspace)
+
+        assert second != first
+        assert second.status == TaskStatus.OPEN
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestCompletingATask:
+    def test_keeps_who_when_and_how(self):
+        task, user = raise_task(WorkspaceFactory()), UserFactory()
+
+        complete_staff_task(task_id=task.pk, user=user, resolution=" Paid back by bank transfer ", now=NOON)
+
+        task.refresh_from_db()
+        assert (task.status, task.done_by, task.done_at) == (TaskStatus.DONE, user, NOON)
+        assert task.resolution == "Paid back by bank transfer"
+
+    def test_needs_a_resolution(self):
+        task = raise_task(WorkspaceFactory())
+
+        with pytest.raises(Invalid):
+            complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="  ")
+
+        task.refresh_from_db()
+        assert task.status == TaskStatus.OPEN
+
+    def test_happens_once(self):
+        task, first = raise_task(WorkspaceFactory()), UserFactory()
+        complete_staff_task(task_id=task.pk, user=first, resolution="Done")
+
+        with pytest.raises(TaskAlreadyDone):
+            complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="Me too")
+
+        task.refresh_from_db()
+        assert (task.done_by, task.resolution) == (first, "Done")
+
+    def test_refuses_an_unknown_task(self):
+        with pytest.raises(NotFound):
+            complete_staff_task(task_id=404, user=UserFactory(), resolution="Done")

@@ -1,0 +1,51 @@
+"""Serializer fields that take what they say and nothing that merely resembles it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+MAX_BIGINT = 2**63 - 1
+
+
+class TextField(serializers.CharField):
+    """Text, given as a JSON string: a number is refused rather than turned into its digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number, given as a JSON number within 64 bits: neither "5" nor 5.0 nor true."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_value", MAX_BIGINT)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(data)
+
+
+class EmailTextField(serializers.EmailField):
+    """An email address of at most 254 characters, given as a JSON string."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 254)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class TruthField(serializers.BooleanField):
+    """true or false, nothing that reads like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
