@@ -42,3 +42,14 @@ class RefundReason(models.TextChoices):
     PLACE_LOST = "place_lost", "No place or seat was left"
     NOT_NEEDED = "not_needed", "The enrollment ended before the payment arrived"
     OUTSIDE = "outside", "Made in the Stripe dashboard"
+
+
+class DisputeStatus(models.TextChoices):
+    OPEN = "open", "Open"  # the bank has not decided; evidence may still be given in Stripe
+    WON = "won", "Won"
+    LOST = "lost", "Lost"  # the money is gone
+
+
+class EventSource(models.TextChoices):
+    WEBHOOK = "webhook", "Webhook"
+    RECONCILIATION = "reconciliation", "Reconciliation"  # found in Stripe's event list; its webhook never came

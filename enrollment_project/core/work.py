@@ -3,15 +3,17 @@
 from typing import Any
 
 import structlog
-from celery import Task
+from celery import Signature, Task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = structlog.get_logger(__name__)
 
 
-def nudge(task: Task, *ids: int | str) -> None:
+def nudge(task: Task | Signature, *ids: int | str) -> None:
     """After the current transaction commits, ask a worker to run `task` for these ids.
+
+    A use case names its own app's task by `signature("app.tasks.name")`, as tasks import use cases.
 
     A broker that is down is logged and forgiven: whatever the task would do is found by its sweep as well.
     """

@@ -1,0 +1,293 @@
+"""A checkout from the intent to charge to what Stripe says became of it.
+
+Stripe decides. Whatever hints that something happened (a webhook, the success page, the sweep, reconciliation, a person)
+ends in `settle_checkout`, which asks Stripe and records the answer; recording the same answer again changes nothing.
+"""
+
+import datetime as dt
+
+from celery import signature
+from django.db import transaction
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import NotFound
+from enrollment_project.core.work import nudge
+from events.publishing import publish
+
+from . import purposes
+from .errors import PaymentProviderDown, PaymentRejected
+from .events import CheckoutCancelled, CheckoutExpired
+from .gateways.contract import SessionOutcome, SessionRequest, SessionSnapshot
+from .gateways.stripe import get_gateway
+from .locks import lock_checkout
+from .models import Checkout, Price
+from .payments import facts, record_failed_payment, record_payment, record_pending_payment
+from .states import LIVE_CHECKOUTS, CheckoutStatus
+
+# An intent older than this has outlived every try of the request that made it: the sweep takes it over.
+INTENT_GRACE = dt.timedelta(minutes=1)
+SOONEST_CHECK = dt.timedelta(minutes=2)
+LATEST_CHECK = dt.timedelta(hours=1)
+# Stripe is asked this long after the end of a session, when it has surely noticed it.
+EXPIRY_SLACK = dt.timedelta(seconds=30)
+# How far our clock may be ahead of Stripe's when its lists are searched by creation time.
+CLOCK_SLACK = dt.timedelta(minutes=5)
+
+
+def open_checkout(
+    *,
+    workspace_id: int,
+    purpose: str,
+    subject: str,
+    price: Price,
+    description: str,
+    success_url: str,
+    cancel_url: str,
+    expires_at: dt.datetime,
+    now: dt.datetime | None = None,
+) -> Checkout:
+    """Record the intent to charge `price` for the subject, or return the live checkout it already has.
+
+    No network: part of the caller's transaction, which holds the subject's lock. `expires_at` is between 30 minutes and
+    24 hours ahead, as Stripe wants it. `submit_checkout` follows once that transaction is committed.
+    """
+    moment = now or utc_now()
+    checkout, _ = Checkout.objects.get_or_create(
+        purpose=purpose,
+        subject=subject,
+        status__in=LIVE_CHECKOUTS,
+        defaults={
+            "workspace_id": workspace_id,
+            "price": price,
+            "description": description,
+            "amount_minor": price.amount_minor,
+            "currency": price.currency,
+            "success_url": success_url,
+            "cancel_url": cancel_url,
+            "expires_at": expires_at,
+            "created_at": moment,
+            "next_check_at": moment + INTENT_GRACE,
+        },
+    )
+    return checkout
+
+
+def submit_checkout(*, checkout_id: int) -> Checkout:
+    """Make the Stripe session of a recorded intent and keep its id and address. One that has them is returned as it is.
+
+    However often it is called, and whichever answers are lost, one session is made. Raises NotFound,
+    PaymentProviderDown (call it again later) or PaymentRejected (nothing was made).
+    """
+    checkout = _get_checkout(checkout_id)
+    if checkout.stripe_session_id or not checkout.is_live:
+        return checkout
+    return _remember_session(checkout_id, _create_session(checkout))
+
+
+def settle_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Checkout:
+    """Ask Stripe what became of the checkout and record it.
+
+    Raises NotFound, PaymentProviderDown, PaymentRejected.
+    """
+    moment = now or utc_now()
+    checkout = _learn_session(_get_checkout(checkout_id), moment)
+    if checkout.stripe_session_id is None:
+        return record_nothing_sent(checkout_id=checkout_id, now=moment)
+    session = get_gateway().retrieve_session(checkout.stripe_session_id)
+    if session.outcome is SessionOutcome.OPEN and checkout.cancel_requested_at:
+        session = _expire_session(session.id)
+    return record_session(checkout_id=checkout_id, session=session, now=moment)
+
+
+def request_cancellation(*, checkout_id: int, now: dt.datetime | None = None) -> None:
+    """Record that the checkout is to be ended, as part of the caller's transaction; the worker tells Stripe.
+
+    Until Stripe agrees it stays live: should the payer be faster, it is paid.
+    """
+    _want_ended(checkout_id, now or utc_now())
+    nudge(signature("billing.tasks.cancel_checkout"), checkout_id)
+
+
+def cancel_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Checkout:
+    """End the checkout at Stripe and record what it says: cancelled, or paid if the payer was faster.
+
+    Raises NotFound, PaymentProviderDown (the wish is kept, and the sweep goes on with it).
+    """
+    _want_ended(checkout_id, now or utc_now())
+    return settle_checkout(checkout_id=checkout_id, now=now)
+
+
+@transaction.atomic
+def record_session(*, checkout_id: int, session: SessionSnapshot, now: dt.datetime) -> Checkout:
+    """Move our checkout to where Stripe's session is, with the payment and the event that go with it.
+
+    A snapshot that is older than what we know changes nothing: states only move on.
+    """
+    checkout = _lock_with_subject(checkout_id)
+    match session.outcome:
+        case SessionOutcome.EXPIRED:
+            _record_end(checkout, now)
+        case SessionOutcome.PROCESSING:
+            record_pending_payment(checkout=checkout, session=session, now=now)
+        case SessionOutcome.PAID:
+            record_payment(checkout=checkout, session=session, now=now)
+        case SessionOutcome.FAILED:
+            record_failed_payment(checkout=checkout, session=session, now=now)
+    if checkout.is_live:
+        checkout.next_check_at = _next_check(checkout, now)
+        checkout.save(update_fields=["next_check_at"])
+    return checkout
+
+
+@transaction.atomic
+def record_nothing_sent(*, checkout_id: int, now: dt.datetime) -> Checkout:
+    """End an intent of which Stripe knows nothing, and never will."""
+    checkout = _lock_with_subject(checkout_id)
+    if checkout.stripe_session_id is None:
+        _record_end(checkout, now)
+    return checkout
+
+
+def check_due_checkouts(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+    """Settle the live checkouts whose time to ask has come; returns how many were asked about.
+
+    Stops when Stripe does not answer; the rest is due again with the next sweep.
+    """
+    moment = now or utc_now()
+    due = Checkout.objects.filter(status__in=LIVE_CHECKOUTS, next_check_at__lte=moment).order_by("next_check_at")
+    checked = 0
+    for checkout_id in list(due.values_list("pk", flat=True)[:limit]):
+        if not _claim_check(checkout_id, moment):
+            continue
+        try:
+            settle_checkout(checkout_id=checkout_id, now=now)
+        except PaymentRejected:
+            continue  # Stripe refuses to make its session; at its end the intent ends
+        except PaymentProviderDown:
+            break
+        checked += 1
+    return checked
+
+
+def adopt_session(*, session: SessionSnapshot) -> int | None:
+    """The id of the checkout that this session belongs to, None if it is not ours.
+
+    A session made by a call whose answer we lost is known by its reference, and remembered from now on.
+    """
+    known = Checkout.objects.filter(stripe_session_id=session.id).values_list("pk", flat=True).first()
+    number = session.metadata.get("checkoutId", "")
+    if known is not None or not number.isdecimal() or len(number) > 18:
+        return known
+    intent = Checkout.objects.filter(pk=int(number), stripe_session_id=None).first()
+    if intent is None or intent.reference != session.reference:
+        return None
+    return _remember_session(intent.pk, session).pk
+
+
+def _get_checkout(checkout_id: int) -> Checkout:
+    checkout = Checkout.objects.filter(pk=checkout_id).first()
+    if checkout is None:
+        raise NotFound("There is no such checkout.")
+    return checkout
+
+
+def _want_ended(checkout_id: int, now: dt.datetime) -> None:
+    live = Checkout.objects.filter(pk=checkout_id, status__in=LIVE_CHECKOUTS, cancel_requested_at=None)
+    live.update(cancel_requested_at=now, next_check_at=now)
+
+
+def _lock_with_subject(checkout_id: int) -> Checkout:
+    purpose, subject = Checkout.objects.values_list("purpose", "subject").get(pk=checkout_id)
+    purposes.lock_subject(purpose, subject)
+    return lock_checkout(checkout_id)
+
+
+def _create_session(checkout: Checkout) -> SessionSnapshot:
+    price = checkout.price
+    request = SessionRequest(
+        reference=checkout.reference,
+        money=checkout.money,
+        description=checkout.description,
+        provider_price_id=price.stripe_price_id if price else "",
+        success_url=checkout.success_url,
+        cancel_url=checkout.cancel_url,
+        expires_at=checkout.expires_at,
+        metadata={
+            "workspaceId": str(checkout.workspace_id),
+            "checkoutId": str(checkout.pk),
+            "purpose": checkout.purpose,
+            "subject": checkout.subject,
+        },
+    )
+    try:
+        return get_gateway().create_session(request)
+    except PaymentProviderDown as error:
+        # Stripe repeats for a day that the first try broke down; whether it made a session all the same, its list says.
+        made = _find_session(checkout) if error.is_replay else None
+        if made is None:
+            raise
+        return made
+
+
+def _find_session(checkout: Checkout) -> SessionSnapshot | None:
+    sessions = get_gateway().list_sessions(created_since=checkout.created_at - CLOCK_SLACK)
+    return next((session for session in sessions if session.reference == checkout.reference), None)
+
+
+def _learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
+    """The checkout with its session, which may be known to Stripe only; without one if there is none and can be none."""
+    if checkout.stripe_session_id or not checkout.is_live:
+        return checkout
+    if now >= checkout.expires_at + EXPIRY_SLACK:
+        made = _find_session(checkout)
+        return _remember_session(checkout.pk, made) if made else checkout
+    try:
+        return submit_checkout(checkout_id=checkout.pk)
+    except PaymentRejected:
+        if checkout.cancel_requested_at is None:
+            raise
+        return checkout
+
+
+def _remember_session(checkout_id: int, session: SessionSnapshot) -> Checkout:
+    """One statement keeps the first session that is named; every other call names the same one."""
+    Checkout.objects.filter(pk=checkout_id, stripe_session_id=None).update(
+        stripe_session_id=session.id,
+        url=session.url,
+        expires_at=session.expires_at,
+        next_check_at=utc_now() + SOONEST_CHECK,
+    )
+    return Checkout.objects.get(pk=checkout_id)
+
+
+def _expire_session(session_id: str) -> SessionSnapshot:
+    try:
+        return get_gateway().expire_session(session_id)
+    except PaymentRejected:  # it is open no more: somebody was faster
+        return get_gateway().retrieve_session(session_id)
+
+
+def _record_end(checkout: Checkout, now: dt.datetime) -> None:
+    if checkout.status != CheckoutStatus.OPEN:
+        return
+    checkout.settled_at = now
+    if checkout.cancel_requested_at:
+        checkout.cancel()
+    else:
+        checkout.expire()
+    checkout.save(update_fields=["status", "settled_at"])
+    event = CheckoutCancelled if checkout.cancel_requested_at else CheckoutExpired
+    publish(event(**facts(checkout)), now=now)
+
+
+def _claim_check(checkout_id: int, now: dt.datetime) -> bool:
+    """Two sweeps at once ask only once; one that dies while asking leaves the checkout due again a little later."""
+    due = Checkout.objects.filter(pk=checkout_id, next_check_at__lte=now)
+    return due.update(next_check_at=now + SOONEST_CHECK) == 1
+
+
+def _next_check(checkout: Checkout, now: dt.datetime) -> dt.datetime:
+    """Ever more rarely, but right after the session's end."""
+    rarely = now + min(max(now - checkout.created_at, SOONEST_CHECK), LATEST_CHECK)
+    end = checkout.expires_at + EXPIRY_SLACK
+    return min(rarely, end) if now < end else rarely

@@ -1,0 +1,52 @@
+"""What billing refuses with."""
+
+from enrollment_project.core.errors import DomainError, Unavailable
+
+
+class PaymentProviderDown(Unavailable):
+    """Stripe can't be reached, is overloaded or fails: the outcome is unknown, and the same call may be repeated.
+
+    `is_replay` says that Stripe repeats the failure it first answered to this idempotency key, and will for a day.
+    """
+
+    code = "payment_provider_down"
+    title = "The payment provider is not available"
+
+    def __init__(self, detail: str = "", *, retry_after: float | None = None, is_replay: bool = False) -> None:
+        super().__init__(detail)
+        self.is_replay = is_replay
+        if retry_after:
+            self.retry_after = int(retry_after) + 1
+
+
+class PaymentRejected(DomainError):
+    """Stripe understood the request and refuses it; repeating it changes nothing. `provider_code` is Stripe's reason."""
+
+    code = "payment_rejected"
+    title = "The payment provider refused this"
+
+    def __init__(self, detail: str = "", *, provider_code: str = "") -> None:
+        super().__init__(detail)
+        self.provider_code = provider_code
+
+
+class BadSignature(DomainError):
+    """What came to the webhook is not, or not provably, an event that Stripe sent just now."""
+
+    status = 400
+    code = "bad_signature"
+    title = "The event can't be trusted"
+
+
+class RefundExceedsPayment(DomainError):
+    """More would go back than what is left of the payment."""
+
+    code = "refund_exceeds_payment"
+    title = "The refund is larger than what is left of the payment"
+
+
+class PaymentNotRefundable(DomainError):
+    """Nothing of this payment can be sent back through Stripe as it stands."""
+
+    code = "payment_not_refundable"
+    title = "This payment can't be refunded"

@@ -1,0 +1,141 @@
+"""What billing needs of a payment provider, in our words; `stripe.py` is the one that provides it."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from enrollment_project.core.money import Money
+
+
+class SessionOutcome(Enum):
+    """What a checkout session has come to. Only OPEN and PROCESSING can still become something else."""
+
+    OPEN = "open"
+    PROCESSING = "processing"
+    PAID = "paid"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A checkout session to make. `reference` is its idempotency key and its name at the provider."""
+
+    reference: str
+    money: Money
+    description: str
+    provider_price_id: str
+    success_url: str
+    cancel_url: str
+    expires_at: dt.datetime
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSnapshot:
+    """A checkout session as the provider has it now. `payment_intent_status` is known where one session was asked for."""
+
+    id: str
+    reference: str
+    status: str  # open | complete | expired
+    payment_status: str  # paid | unpaid | no_payment_required
+    amount_minor: int
+    currency: str
+    payment_intent_id: str | None
+    payment_intent_status: str
+    payer_email: str
+    url: str
+    expires_at: dt.datetime
+    metadata: Mapping[str, str]
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def outcome(self) -> SessionOutcome:
+        if self.status == "open":
+            return SessionOutcome.OPEN
+        if self.status == "expired":
+            return SessionOutcome.EXPIRED
+        if self.payment_status != "unpaid":
+            return SessionOutcome.PAID
+        refused = self.payment_intent_status in ("requires_payment_method", "canceled")
+        return SessionOutcome.FAILED if refused else SessionOutcome.PROCESSING
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Money to send back. `reference` is its idempotency key and its name in the refund's metadata."""
+
+    reference: str
+    payment_intent_id: str
+    amount_minor: int
+    is_duplicate: bool
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSnapshot:
+    """A refund as the provider has it now; `reference` is empty when it was not made by us."""
+
+    id: str
+    reference: str
+    payment_intent_id: str
+    amount_minor: int
+    status: str  # pending | requires_action | succeeded | failed | canceled
+    failure_reason: str
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSnapshot:
+    """A dispute as the provider has it now."""
+
+    id: str
+    payment_intent_id: str
+    amount_minor: int
+    reason: str
+    status: str
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventSnapshot:
+    """Something the provider says has happened, reduced to the object it is about."""
+
+    id: str
+    type: str
+    created_at: dt.datetime
+    about: Mapping[str, Any]  # object, id, payment_intent
+
+
+class PaymentGateway(Protocol):
+    """Every method is one call over the network, refused inside a transaction. Each may raise PaymentProviderDown (ask
+    again later; the outcome is unknown) or PaymentRejected (asking again changes nothing)."""
+
+    def create_session(self, request: SessionRequest) -> SessionSnapshot: ...
+
+    def retrieve_session(self, session_id: str) -> SessionSnapshot: ...
+
+    def expire_session(self, session_id: str) -> SessionSnapshot:
+        """PaymentRejected if it is not open any more."""
+        ...
+
+    def list_sessions(self, *, created_since: dt.datetime) -> Iterator[SessionSnapshot]:
+        """Newest first."""
+        ...
+
+    def find_session_of_payment(self, payment_intent_id: str) -> SessionSnapshot | None: ...
+
+    def create_refund(self, request: RefundRequest) -> RefundSnapshot: ...
+
+    def list_refunds(self, payment_intent_id: str) -> Sequence[RefundSnapshot]: ...
+
+    def retrieve_dispute(self, dispute_id: str) -> DisputeSnapshot: ...
+
+    def list_events(self, *, created_since: dt.datetime, types: Sequence[str]) -> Iterator[EventSnapshot]:
+        """Newest first."""
+        ...

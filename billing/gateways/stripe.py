@@ -1,0 +1,291 @@
+"""The one place that speaks to Stripe."""
+
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import stripe
+import structlog
+from django.conf import settings
+
+from enrollment_project.core.network import forbid_open_transaction
+
+from ..errors import PaymentProviderDown, PaymentRejected
+from .breaker import Breaker
+from .contract import (
+    DisputeSnapshot,
+    EventSnapshot,
+    PaymentGateway,
+    RefundRequest,
+    RefundSnapshot,
+    SessionRequest,
+    SessionSnapshot,
+)
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+CONNECT_SECONDS = 3.0
+PAGE = 100
+# Refused keys are the operator's mistake, not the payer's: later, with the right key, the same call succeeds.
+_RETRYABLE = (
+    stripe.APIConnectionError,
+    stripe.RateLimitError,
+    stripe.AuthenticationError,
+    stripe.PermissionError,
+)
+_EXPAND_INTENT = ["payment_intent"]
+
+
+def get_gateway() -> PaymentGateway:
+    """The gateway for the present settings; one client and its connections are shared by the whole process."""
+    return _connect(
+        settings.STRIPE_SECRET_KEY,
+        settings.STRIPE_API_BASE,
+        settings.STRIPE_TIMEOUT_SECONDS,
+        settings.STRIPE_MAX_RETRIES,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _connect(secret_key: str, api_base: str, timeout_seconds: float, max_retries: int) -> "StripeGateway":
+    client = stripe.StripeClient(
+        secret_key,
+        base_addresses={"api": api_base},
+        # Named, so that what else is installed does not choose the HTTP library: requests is what stripe itself
+        # requires, keeps a connection per thread and has apart timeouts for connecting and reading.
+        http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, timeout_seconds)),
+        max_network_retries=max_retries,
+    )
+    return StripeGateway(client, Breaker(failures=5, seconds=15))
+
+
+class StripeGateway:
+    """Implements PaymentGateway with Stripe's API."""
+
+    def __init__(self, client: stripe.StripeClient, breaker: Breaker) -> None:
+        self._stripe, self._breaker = client.v1, breaker
+
+    def create_session(self, request: SessionRequest) -> SessionSnapshot:
+        params = {
+            "mode": "payment",
+            "line_items": [_line_item(request)],
+            "success_url": request.success_url,
+            "cancel_url": request.cancel_url,
+            "expires_at": int(request.expires_at.timestamp()),
+            "client_reference_id": request.reference,
+            "metadata": dict(request.metadata),
+            "payment_intent_data": {"metadata": dict(request.metadata)},
+        }
+        options: stripe.RequestOptions = {"idempotency_key": request.reference}
+        return self._ask(lambda: _session(self._stripe.checkout.sessions.create(cast(Any, params), options)))
+
+    def retrieve_session(self, session_id: str) -> SessionSnapshot:
+        return self._ask(
+            lambda: _session(self._stripe.checkout.sessions.retrieve(session_id, {"expand": _EXPAND_INTENT}))
+        )
+
+    def expire_session(self, session_id: str) -> SessionSnapshot:
+        return self._ask(lambda: _session(self._stripe.checkout.sessions.expire(session_id)))
+
+    def list_sessions(self, *, created_since: dt.datetime) -> Iterator[SessionSnapshot]:
+        created: Any = {"gte": int(created_since.timestamp())}
+        return self._pages(
+            lambda after: self._stripe.checkout.sessions.list(
+                cast(Any, {"created": created, "limit": PAGE, **({"starting_after": after} if after else {})})
+            ),
+            _session,
+        )
+
+    def find_session_of_payment(self, payment_intent_id: str) -> SessionSnapshot | None:
+        found = self._ask(
+            lambda: self._stripe.checkout.sessions.list({"payment_intent": payment_intent_id, "limit": 1}).data
+        )
+        return _session(found[0]) if found else None
+
+    def create_refund(self, request: RefundRequest) -> RefundSnapshot:
+        params = {
+            "payment_intent": request.payment_intent_id,
+            "amount": request.amount_minor,
+            "reason": "duplicate" if request.is_duplicate else "requested_by_customer",
+            "metadata": {**request.metadata, "reference": request.reference},
+        }
+        options: stripe.RequestOptions = {"idempotency_key": request.reference}
+        return self._ask(lambda: _refund(self._stripe.refunds.create(cast(Any, params), options)))
+
+    def list_refunds(self, payment_intent_id: str) -> Sequence[RefundSnapshot]:
+        return list(
+            self._pages(
+                lambda after: self._stripe.refunds.list(
+                    cast(
+                        Any,
+                        {
+                            "payment_intent": payment_intent_id,
+                            "limit": PAGE,
+                            **({"starting_after": after} if after else {}),
+                        },
+                    )
+                ),
+                _refund,
+            )
+        )
+
+    def retrieve_dispute(self, dispute_id: str) -> DisputeSnapshot:
+        return self._ask(lambda: _dispute(self._stripe.disputes.retrieve(dispute_id)))
+
+    def list_events(self, *, created_since: dt.datetime, types: Sequence[str]) -> Iterator[EventSnapshot]:
+        created: Any = {"gte": int(created_since.timestamp())}
+        return self._pages(
+            lambda after: self._stripe.events.list(
+                cast(
+                    Any,
+                    {
+                        "created": created,
+                        "types": list(types),
+                        "limit": PAGE,
+                        **({"starting_after": after} if after else {}),
+                    },
+                )
+            ),
+            lambda event: event_snapshot(event.to_dict()),
+        )
+
+    def _pages(self, fetch: Callable[[str], Any], convert: Callable[[Any], T]) -> Iterator[T]:
+        after = ""
+        while True:
+            page = self._ask(functools.partial(fetch, after))
+            yield from map(convert, page.data)
+            if not page.has_more or not page.data:
+                return
+            after = page.data[-1].id
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        forbid_open_transaction()
+        if wait := self._breaker.seconds_left():
+            raise PaymentProviderDown("Stripe did not answer lately; it is left alone for a moment.", retry_after=wait)
+        try:
+            answer = call()
+        except stripe.StripeError as error:
+            refusal = _translated(error)
+            if isinstance(refusal, PaymentProviderDown):
+                self._breaker.record_failure()
+            else:
+                self._breaker.record_answer()
+            log.warning("stripe_error", kind=type(error).__name__, status=error.http_status, request=error.request_id)
+            raise refusal from error
+        self._breaker.record_answer()
+        return answer
+
+
+def _translated(error: stripe.StripeError) -> PaymentProviderDown | PaymentRejected:
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    key_in_use = isinstance(error, stripe.IdempotencyError) and error.http_status == 409
+    if isinstance(error, _RETRYABLE) or key_in_use or (error.http_status or 500) >= 500:
+        return PaymentProviderDown(
+            "Stripe can't be reached or is busy; nothing is lost, try again shortly.",
+            retry_after=float(headers.get("retry-after", 0)) if headers.get("retry-after", "").isdigit() else None,
+            is_replay=headers.get("idempotent-replayed") == "true",
+        )
+    return PaymentRejected(
+        f"Stripe refused: {error.user_message or type(error).__name__}", provider_code=error.code or ""
+    )
+
+
+def _line_item(request: SessionRequest) -> dict[str, Any]:
+    if request.provider_price_id:
+        return {"price": request.provider_price_id, "quantity": 1}
+    return {
+        "price_data": {
+            "currency": request.money.currency,
+            "unit_amount": request.money.minor,
+            "product_data": {"name": request.description},
+        },
+        "quantity": 1,
+    }
+
+
+def _moment(seconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+
+
+def _session(session: stripe.checkout.Session) -> SessionSnapshot:
+    intent = session.payment_intent
+    expanded = intent if isinstance(intent, stripe.PaymentIntent) else None
+    return SessionSnapshot(
+        id=session.id,
+        reference=session.client_reference_id or "",
+        status=session.status or "open",
+        payment_status=session.payment_status,
+        amount_minor=session.amount_total or 0,
+        currency=session.currency or "",
+        payment_intent_id=expanded.id if expanded else cast(str | None, intent),
+        payment_intent_status=expanded.status if expanded else "",
+        payer_email=(session.customer_details.email if session.customer_details else None) or "",
+        url=session.url or "",
+        expires_at=_moment(session.expires_at),
+        metadata=_metadata(session),
+    )
+
+
+def _refund(refund: stripe.Refund) -> RefundSnapshot:
+    return RefundSnapshot(
+        id=refund.id,
+        reference=_metadata(refund).get("reference", ""),
+        payment_intent_id=str(refund.payment_intent),
+        amount_minor=refund.amount,
+        status=refund.status or "pending",
+        failure_reason=getattr(refund, "failure_reason", None) or "",
+        created_at=_moment(refund.created),
+    )
+
+
+def _dispute(dispute: stripe.Dispute) -> DisputeSnapshot:
+    return DisputeSnapshot(
+        id=dispute.id,
+        payment_intent_id=str(dispute.payment_intent),
+        amount_minor=dispute.amount,
+        reason=dispute.reason,
+        status=dispute.status,
+        created_at=_moment(dispute.created),
+    )
+
+
+def _metadata(thing: Any) -> Mapping[str, str]:
+    return cast(Mapping[str, str], thing.metadata.to_dict()) if thing.metadata else {}
+
+
+def event_snapshot(body: Mapping[str, Any]) -> EventSnapshot:
+    """An event from its JSON body. Raises KeyError, TypeError or ValueError for one that has not Stripe's shape."""
+    thing = body["data"]["object"]
+    return EventSnapshot(
+        id=_text(body["id"]),
+        type=_text(body["type"]),
+        created_at=_moment(int(body["created"])),
+        about={
+            name: _text(thing[name]) for name in ("object", "id", "payment_intent") if isinstance(thing.get(name), str)
+        },
+    )
+
+
+def _text(value: Any) -> str:
+    """Identifiers as every database can hold them."""
+    if not isinstance(value, str) or not 0 < len(value) <= 255 or not value.isascii() or not value.isprintable():
+        raise ValueError("an identifier of the event is not one")
+    return value
+
+
+def verify_signature(raw: bytes, signature: str, *, now: dt.datetime, tolerance_seconds: int) -> None:
+    """Check the webhook signature of the exact bytes received, and that it is neither stale nor from the future.
+
+    Raises ValueError or TypeError for anything that can't be trusted; the library itself lets future times pass, and
+    raises several kinds of exceptions for malformed input.
+    """
+    try:
+        text = raw.decode("utf-8")
+        stripe.WebhookSignature.verify_header(text, signature, settings.STRIPE_WEBHOOK_SECRET)
+    except stripe.SignatureVerificationError as error:
+        raise ValueError(str(error)) from error
+    signed_at = next(int(value) for name, _, value in (p.partition("=") for p in signature.split(",")) if name == "t")
+    if abs(now.timestamp() - signed_at) > tolerance_seconds:
+        raise ValueError("the timestamp is too far from now")

@@ -1,0 +1,29 @@
+"""Every row lock of this app. The purpose's own rows come first (`purposes.lock_subject`), then checkout, then payment.
+
+Refunds and disputes are guarded by their payment's lock. An inbox row is locked before everything else by whoever
+handles it, and nobody who holds another lock waits for one.
+"""
+
+from .models import Checkout, Payment, StripeEvent
+
+
+def lock_checkout(checkout_id: int) -> Checkout:
+    return Checkout.objects.select_for_update().get(pk=checkout_id)
+
+
+def lock_payment(payment_id: int) -> Payment:
+    return Payment.objects.select_for_update().get(pk=payment_id)
+
+
+def lock_payment_of_intent(payment_intent_id: str) -> Payment | None:
+    """None while no payment is recorded for it; the checkout's lock keeps two callers from recording it."""
+    return Payment.objects.select_for_update().filter(payment_intent_id=payment_intent_id).first()
+
+
+def lock_unhandled_event(event_id: str) -> StripeEvent | None:
+    """None when it was handled already, or is being handled by somebody else right now."""
+    return (
+        StripeEvent.objects.select_for_update(skip_locked=True)
+        .filter(event_id=event_id, handled_at__isnull=True)
+        .first()
+    )

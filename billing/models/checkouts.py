@@ -1,0 +1,128 @@
+from django.db import models
+from django_fsm import FSMField, transition
+
+from accounts.models import Workspace
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.money import Money
+
+from ..states import LIVE_CHECKOUTS, CheckoutStatus
+
+
+class Price(models.Model):
+    """What something costs. An amount is never edited once it was charged: a new price replaces it."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="prices")
+    name = models.CharField(max_length=200, help_text="What the payer sees on the payment page.")
+    amount_minor = models.PositiveIntegerField(help_text="In minor units: 4900 is 49.00 USD.")
+    currency = models.CharField(max_length=3, default="usd")
+    stripe_price_id = models.CharField(max_length=100, blank=True, help_text="Optional: a price kept in Stripe.")
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="price_positive"),
+            models.CheckConstraint(condition=models.Q(currency__regex=r"^[a-z]{3}$"), name="price_currency_lower"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.money}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+class Checkout(models.Model):
+    """One request to pay through Stripe.
+
+    Invariant: at most one live checkout per purpose and subject. The row is committed before Stripe is called, and its
+    idempotency key goes with every try of that call, so a lost answer never makes a second session.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="checkouts")
+    purpose = models.CharField(max_length=32)  # which app reads `subject`
+    subject = models.CharField(max_length=64)
+    price = models.ForeignKey(Price, null=True, on_delete=models.PROTECT, related_name="checkouts")
+    description = models.CharField(max_length=200)
+    amount_minor = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    status = FSMField(max_length=10, choices=CheckoutStatus.choices, default=CheckoutStatus.OPEN, protected=True)
+    stripe_session_id = models.CharField(max_length=255, null=True, unique=True)
+    url = models.TextField(blank=True)
+    success_url = models.TextField()
+    cancel_url = models.TextField()
+    payer_email = models.EmailField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    expires_at = models.DateTimeField()
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)  # we want it ended; Stripe has the last word
+    settled_at = models.DateTimeField(null=True, blank=True)  # when it left the live states
+    next_check_at = models.DateTimeField()  # when the sweep asks Stripe about it
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purpose", "subject"],
+                condition=models.Q(status__in=LIVE_CHECKOUTS),
+                name="checkout_one_live_per_subject",
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=CheckoutStatus.values), name="checkout_status_known"),
+            models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="checkout_amount_positive"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"], condition=models.Q(status__in=LIVE_CHECKOUTS), name="checkout_to_check"
+            ),
+            models.Index(fields=["purpose", "subject"], name="checkout_by_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Checkout {self.pk}: {self.money}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in LIVE_CHECKOUTS
+
+    @property
+    def reference(self) -> str:
+        """Names this row at Stripe: the idempotency key of its creation and the session's client reference.
+
+        The time keeps apart two installations (or a database made anew) that share one Stripe account and count alike.
+        """
+        return f"checkout-{self.pk}-{int(self.created_at.timestamp())}"
+
+    @transition(
+        field=status,
+        source=[
+            CheckoutStatus.OPEN,
+            CheckoutStatus.PROCESSING,
+            CheckoutStatus.EXPIRED,
+            CheckoutStatus.CANCELLED,
+            CheckoutStatus.FAILED,
+        ],
+        target=CheckoutStatus.PAID,
+    )
+    def pay(self) -> None:
+        """The whole amount is there. Money is recorded whatever was believed before."""
+
+    @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.PROCESSING)
+    def await_bank(self) -> None:
+        """The payer chose a method whose bank answers later."""
+
+    @transition(field=status, source=[CheckoutStatus.OPEN, CheckoutStatus.PROCESSING], target=CheckoutStatus.FAILED)
+    def fail(self) -> None:
+        """The bank refused, or the money that came was sent back because it did not fit."""
+
+    @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.EXPIRED)
+    def expire(self) -> None:
+        """Stripe says that it ended unpaid."""
+
+    @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.CANCELLED)
+    def cancel(self) -> None:
+        """Stripe says that it ended unpaid, as we had asked."""

@@ -1,0 +1,195 @@
+from django.db import models
+from django_fsm import FSMField, transition
+
+from accounts.models import User, Workspace
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.money import Money
+
+from ..states import DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
+from .checkouts import Checkout
+
+
+class Payment(models.Model):
+    """Money received (or on its way).
+
+    Invariant: 0 <= refunded_minor <= amount_minor, one row per payment intent, and only Stripe or an audited offline
+    action makes one `paid`. Pending with a `paid_at` is money that came but is not what was asked: staff decide.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="payments")
+    checkout = models.ForeignKey(Checkout, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
+    purpose = models.CharField(max_length=32)
+    subject = models.CharField(max_length=64)
+    method = models.CharField(max_length=7, choices=PaymentMethod.choices, default=PaymentMethod.STRIPE)
+    payment_intent_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    amount_minor = models.PositiveIntegerField()
+    refunded_minor = models.PositiveIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    status = FSMField(max_length=18, choices=PaymentStatus.choices, default=PaymentStatus.PENDING, protected=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=PaymentStatus.values), name="payment_status_known"),
+            models.CheckConstraint(
+                condition=models.Q(refunded_minor__lte=models.F("amount_minor")), name="payment_refunds_within_amount"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(method=PaymentMethod.OFFLINE) | models.Q(payment_intent_id__isnull=False),
+                name="payment_stripe_has_intent",
+            ),
+        ]
+        indexes = [models.Index(fields=["purpose", "subject"], name="payment_by_subject")]
+
+    def __str__(self) -> str:
+        return f"Payment {self.pk}: {self.money}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Money that came without being what was asked; it counts for nothing until staff give it back."""
+        return self.status == PaymentStatus.PENDING and self.paid_at is not None
+
+    @transition(field=status, source=[PaymentStatus.PENDING, PaymentStatus.FAILED], target=PaymentStatus.PAID)
+    def receive(self) -> None:
+        """Stripe says that the money is there, and it is what was asked."""
+
+    @transition(field=status, source=PaymentStatus.PENDING, target=PaymentStatus.FAILED)
+    def fail(self) -> None:
+        """The bank refused."""
+
+    @transition(
+        field=status,
+        source=[PaymentStatus.PAID, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED],
+        target=PaymentStatus.PARTIALLY_REFUNDED,
+    )
+    def refund_partly(self) -> None:
+        """A part of the money is back with the payer."""
+
+    @transition(
+        field=status,
+        source=[
+            PaymentStatus.PENDING,
+            PaymentStatus.PAID,
+            PaymentStatus.PARTIALLY_REFUNDED,
+            PaymentStatus.DISPUTED,
+        ],
+        target=PaymentStatus.REFUNDED,
+    )
+    def refund_fully(self) -> None:
+        """All of the money is back with the payer."""
+
+    @transition(
+        field=status,
+        source=[PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED],
+        target=PaymentStatus.DISPUTED,
+    )
+    def contest(self) -> None:
+        """The payer's bank contests the payment."""
+
+    @transition(
+        field=status,
+        source=[PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED],
+        target=PaymentStatus.PAID,
+    )
+    def restore(self) -> None:
+        """The money is ours after all: a dispute was won, or a refund came back from the bank."""
+
+
+class Refund(models.Model):
+    """Money going back. Committed as `requested` before Stripe is called, with the idempotency key of that call."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    amount_minor = models.PositiveIntegerField()
+    reason = models.CharField(max_length=10, choices=RefundReason.choices)
+    note = models.CharField(max_length=300, blank=True)
+    status = FSMField(max_length=9, choices=RefundStatus.choices, default=RefundStatus.REQUESTED, protected=True)
+    stripe_refund_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    failure_reason = models.CharField(max_length=100, blank=True)
+    actor = models.CharField(max_length=64)
+    requested_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=utc_now)  # when the sweep submits it, or asks how it went
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=RefundStatus.values), name="refund_status_known"),
+            models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="refund_amount_positive"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(status__in=[RefundStatus.REQUESTED, RefundStatus.PENDING]),
+                name="refund_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Refund {self.pk} of payment {self.payment_id}"
+
+    @property
+    def reference(self) -> str:
+        """Names this row at Stripe, like `Checkout.reference`: the idempotency key, and in the refund's metadata."""
+        return f"refund-{self.pk}-{int(self.created_at.timestamp())}"
+
+    @transition(field=status, source=RefundStatus.REQUESTED, target=RefundStatus.PENDING)
+    def await_bank(self) -> None:
+        """Stripe has it; the bank takes its time."""
+
+    @transition(field=status, source=[RefundStatus.REQUESTED, RefundStatus.PENDING], target=RefundStatus.SUCCEEDED)
+    def succeed(self) -> None:
+        """The money is on its way to the payer."""
+
+    @transition(
+        field=status,
+        source=[RefundStatus.REQUESTED, RefundStatus.PENDING, RefundStatus.SUCCEEDED],
+        target=RefundStatus.FAILED,
+    )
+    def fail(self) -> None:
+        """Stripe refused it, or the payer's bank sent the money back, which can happen after a success."""
+
+    @transition(
+        field=status,
+        source=[RefundStatus.REQUESTED, RefundStatus.PENDING, RefundStatus.SUCCEEDED],
+        target=RefundStatus.CANCELED,
+    )
+    def call_off(self) -> None:
+        """Somebody canceled it at Stripe."""
+
+
+class Dispute(models.Model):
+    """A payer's bank contests a payment. Never opened again: a dispute that was decided stays so."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
+    stripe_dispute_id = models.CharField(max_length=255, unique=True)
+    amount_minor = models.PositiveIntegerField()
+    reason = models.CharField(max_length=50, blank=True)
+    status = FSMField(max_length=4, choices=DisputeStatus.choices, default=DisputeStatus.OPEN, protected=True)
+    opened_at = models.DateTimeField(default=utc_now, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=DisputeStatus.values), name="dispute_status_known")
+        ]
+
+    def __str__(self) -> str:
+        return f"Dispute {self.pk} of payment {self.payment_id}"
+
+    @transition(field=status, source=DisputeStatus.OPEN, target=DisputeStatus.WON)
+    def win(self) -> None:
+        """The money stays with us."""
+
+    @transition(field=status, source=DisputeStatus.OPEN, target=DisputeStatus.LOST)
+    def lose(self) -> None:
+        """The bank gave the money back to the payer."""

@@ -1,0 +1,108 @@
+"""What a checkout's session brought in: payments, believed only when they are what was asked.
+
+Each function belongs to a transaction that holds the locks of the subject and of the checkout.
+"""
+
+import datetime as dt
+from typing import Any
+
+from accounts.staff_tasks import raise_staff_task
+from events.publishing import publish
+
+from .events import PaymentFailed, PaymentPending, PaymentSucceeded
+from .gateways.contract import SessionSnapshot
+from .locks import lock_payment_of_intent
+from .models import Checkout, Payment
+from .states import CheckoutStatus, PaymentStatus
+
+
+def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
+    """Record money that Stripe says is there. When it is not the amount and currency that were asked, it pays for
+    nothing and staff get a task."""
+    if session.payment_intent_id is None:
+        _raise_mismatch(checkout, session, f"checkout:{checkout.pk}")
+        return
+    payment = _payment_for(checkout, session)
+    if payment.paid_at is not None:
+        return
+    payment.paid_at = now
+    if session.money != checkout.money:
+        payment.save()
+        _raise_mismatch(checkout, session, f"payment:{payment.pk}")
+        return
+    payment.receive()
+    payment.save()
+    _remember_payer(checkout, session)
+    if checkout.status != CheckoutStatus.PAID:
+        checkout.pay()
+        checkout.settled_at = now
+    checkout.save(update_fields=["status", "settled_at", "payer_email"])
+    publish(PaymentSucceeded(**facts(checkout, payment)), now=now)
+
+
+def record_pending_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
+    """Record that the payer chose a method whose bank answers later."""
+    payment = _payment_for(checkout, session)
+    if payment.pk is not None:
+        return
+    payment.save()
+    _remember_payer(checkout, session)
+    if checkout.status == CheckoutStatus.OPEN:
+        checkout.await_bank()
+    checkout.save(update_fields=["status", "payer_email"])
+    publish(PaymentPending(**facts(checkout, payment)), now=now)
+
+
+def record_failed_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
+    """Record that the bank refused. The checkout is over; the subject may get a new one."""
+    payment = _payment_for(checkout, session)
+    if payment.status == PaymentStatus.PENDING:
+        payment.fail()
+        payment.save()
+    if not checkout.is_live:
+        return
+    checkout.fail()
+    checkout.settled_at = now
+    checkout.save(update_fields=["status", "settled_at"])
+    publish(PaymentFailed(**facts(checkout, payment)), now=now)
+
+
+def facts(checkout: Checkout, payment: Payment | None = None) -> dict[str, Any]:
+    """What each of billing's events says."""
+    money = payment.money if payment else checkout.money
+    return {
+        "workspace_id": checkout.workspace_id,
+        "purpose": checkout.purpose,
+        "subject": checkout.subject,
+        "checkout_id": checkout.pk,
+        "payment_id": payment.pk if payment else None,
+        "amount_minor": money.minor,
+        "currency": money.currency,
+    }
+
+
+def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
+    """The payment of the session's intent, locked; a new one, not saved, while there is none."""
+    assert session.payment_intent_id is not None, "a session that was completed with money names its intent"
+    return lock_payment_of_intent(session.payment_intent_id) or Payment(
+        workspace_id=checkout.workspace_id,
+        checkout=checkout,
+        purpose=checkout.purpose,
+        subject=checkout.subject,
+        payment_intent_id=session.payment_intent_id,
+        amount_minor=session.amount_minor,
+        currency=session.currency,
+    )
+
+
+def _remember_payer(checkout: Checkout, session: SessionSnapshot) -> None:
+    checkout.payer_email = session.payer_email[:254]
+
+
+def _raise_mismatch(checkout: Checkout, session: SessionSnapshot, subject: str) -> None:
+    raise_staff_task(
+        workspace_id=checkout.workspace_id,
+        kind="payment_mismatch",
+        subject=subject,
+        summary=f"Checkout {checkout.pk} asked for {checkout.money} and {session.money} came: refund it, or settle it by hand.",
+    )
