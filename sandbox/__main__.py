@@ -1,6 +1,7 @@
 """`python -m sandbox`: migrate the sandbox's own database, then serve until interrupted."""
 
 import os
+import socket
 import sys
 
 import django
@@ -19,6 +20,8 @@ def main() -> None:
     django.setup()
     from django.conf import settings  # noqa: PLC0415  (read only after the variable above is set)
 
+    if _is_taken(settings.PORT):
+        sys.exit(f"Port {settings.PORT} is taken; set SANDBOX_PORT to a free one.")
     settings.DATABASE.parent.mkdir(parents=True, exist_ok=True)
     call_command("migrate", verbosity=0)
     # The worker is forked from this process and must not inherit an open SQLite file.
@@ -29,7 +32,7 @@ def main() -> None:
         port=settings.PORT,
         interface=Interfaces.WSGI,
         workers=1,  # keys in flight are remembered in memory, so there must be one process
-        blocking_threads=8,
+        blocking_threads=16,  # some of them may be asleep under a latency fault
         workers_kill_timeout=2,
         log_level=LogLevels.error,
     ).serve()
@@ -41,6 +44,17 @@ def _production() -> str:
     if "prod" in os.environ.get("DJANGO_SETTINGS_MODULE", "").lower():
         return f"DJANGO_SETTINGS_MODULE={os.environ['DJANGO_SETTINGS_MODULE']}"
     return ""
+
+
+def _is_taken(port: int) -> bool:
+    # The server itself would share the port with another sandbox and get every second connection.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class SandboxProcess:
         return self._log_path.read_text() if self._log_path.exists() else ""
 
     def start(self) -> None:
-        """Start, or start again after `stop` with the same port and data. Raises RuntimeError if it does not come up."""
+        """Start, also again after `stop`: same port, same data. Raises RuntimeError if it does not come up."""
         with self._log_path.open("ab") as log:
             command = [sys.executable, "-m", "sandbox"]
             self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)  # noqa: S603
@@ -118,7 +118,9 @@ class SandboxProcess:
 
     def flush(self, *, order: list[str] | None = None, reverse: bool = False) -> list[Body]:
         """Deliver the held webhooks now and return the deliveries with their answers."""
-        deliveries: list[Body] = self.control("webhooks/flush", {"order": order or [], "reverse": reverse})["deliveries"]
+        deliveries: list[Body] = self.control("webhooks/flush", {"order": order or [], "reverse": reverse})[
+            "deliveries"
+        ]
         return deliveries
 
     def redeliver(self, event_id: str) -> Body:

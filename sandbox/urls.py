@@ -11,7 +11,7 @@ urlpatterns = [
     path("_sandbox/faults", control.faults_in_force),
     path("_sandbox/clock/advance", control.advance_clock),
     path("_sandbox/reset", control.reset),
-    path("_sandbox/ledger", stripe_control.ledger),
+    path("_sandbox/ledger", stripe_control.ledger, name="ledger"),
     path("_sandbox/webhooks", stripe_control.deliveries),
     path("_sandbox/webhooks/endpoint", stripe_control.endpoint),
     path("_sandbox/webhooks/flush", stripe_control.flush),

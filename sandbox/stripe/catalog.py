@@ -1,5 +1,6 @@
 """Products and one-time prices."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.stripe.api import operation
@@ -7,10 +8,10 @@ from sandbox.stripe.errors import invalid, no_such
 from sandbox.stripe.listing import PAGING, list_page
 from sandbox.stripe.models import Price, Product
 from sandbox.stripe.money import LARGEST_AMOUNT
-from sandbox.stripe.parameters import Boolean, Currency, Hash, Integer, List, Metadata, Text
+from sandbox.stripe.parameters import Boolean, Currency, Hash, Integer, Kind, List, Metadata, Text
 from sandbox.stripe.rendering import Body, render
 
-NEW_PRODUCT = {
+NEW_PRODUCT: Mapping[str, Kind] = {
     "name": Text(required=True, longest=250),
     "description": Text(),
     "images": List(Text(), most=8),

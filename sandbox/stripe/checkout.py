@@ -13,7 +13,7 @@ from sandbox.stripe.errors import StripeError, invalid, no_such
 from sandbox.stripe.listing import CURSORS, PAGING, list_page
 from sandbox.stripe.models import CheckoutSession, LineItem, Price
 from sandbox.stripe.money import LARGEST_AMOUNT, SMALLEST_AMOUNT, format_amount
-from sandbox.stripe.parameters import Address, Choice, Currency, Email, Hash, Integer, List, Metadata, Text
+from sandbox.stripe.parameters import Address, Choice, Currency, Email, Hash, Integer, Kind, List, Metadata, Text
 from sandbox.stripe.rendering import Body, render
 
 SHORTEST_SECONDS = 30 * 60
@@ -21,19 +21,19 @@ LONGEST_SECONDS = 24 * 60 * 60
 DEFAULT_METHODS = ("card", "us_bank_account")
 METHODS = (*DEFAULT_METHODS, "link", "sepa_debit", "bacs_debit", "p24", "blik", "ideal", "klarna", "paypal", "cashapp")
 
-PRICE_DATA = {
+PRICE_DATA: Mapping[str, Kind] = {
     "currency": Currency(required=True),
     "unit_amount": catalog.UNIT_AMOUNT,
     "product": Text(),
     "product_data": Hash({**catalog.NEW_PRODUCT, "tax_code": Text()}),
     "tax_behavior": Choice(("exclusive", "inclusive", "unspecified")),
 }
-LINE_ITEM = {
+LINE_ITEM: Mapping[str, Kind] = {
     "price": Text(),
     "price_data": Hash(PRICE_DATA),
     "quantity": Integer(required=True, least=1, most=999_999),
 }
-PAYMENT_INTENT_DATA = {
+PAYMENT_INTENT_DATA: Mapping[str, Kind] = {
     "description": Text(longest=1_000),
     "metadata": Metadata(),
     "receipt_email": Email(),

@@ -106,7 +106,7 @@ def _delivery(delivery: Delivery) -> Body:
 def _text(body: Body, name: str, *, default: str | None) -> str:
     """The text under this name; `default` None makes it required."""
     value: Any = body.get(name, default)
-    if not isinstance(value, str) or "\x00" in value:
+    if not isinstance(value, str) or not value.isprintable():
         raise Unprocessable(f"{name} must be given as text.")
     return value
 

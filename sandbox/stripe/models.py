@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db import models
 from django.utils.crypto import get_random_string
 
@@ -20,7 +22,7 @@ class StripeObject(models.Model):
     def __str__(self) -> str:
         return self.ref
 
-    def save(self, *args, **kwargs) -> None:
+    def save(self, *args: Any, **kwargs: Any) -> None:
         self.ref = self.ref or self.PREFIX + get_random_string(24)
         self.created = self.created or clock.now()
         super().save(*args, **kwargs)
@@ -88,7 +90,7 @@ class CheckoutSession(StripeObject):
     # Made by the first attempt to pay; the API shows it once the session is complete.
     payment_intent = models.OneToOneField(PaymentIntent, on_delete=models.CASCADE, null=True)
 
-    def save(self, *args, **kwargs) -> None:
+    def save(self, *args: Any, **kwargs: Any) -> None:
         self.ref = self.ref or self.PREFIX + get_random_string(56)
         super().save(*args, **kwargs)
 

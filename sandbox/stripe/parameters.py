@@ -18,7 +18,8 @@ KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
 
 class Kind(Protocol):
-    required: bool
+    @property
+    def required(self) -> bool: ...
 
     def clean(self, value: Any, name: str) -> Any: ...
 

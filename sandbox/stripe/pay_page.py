@@ -1,17 +1,17 @@
 """The hosted payment page. No money moves; its buttons say what would have happened."""
 
 from collections.abc import Callable
-from typing import cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
+from django.utils.encoding import iri_to_uri
 
 from sandbox.stripe import payments
 from sandbox.stripe.checkout import expire_due_sessions, find_session
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.models import CheckoutSession
 from sandbox.stripe.money import format_amount
-from sandbox.stripe.payments import CARDS, Card, NotPayable
+from sandbox.stripe.payments import CARDS, NotPayable
 
 View = Callable[..., HttpResponse]
 DECLINED = "The card was declined. Nothing was charged; you can try again."
@@ -48,7 +48,7 @@ def pay(request: HttpRequest, ref: str) -> HttpResponse:
     if "\x00" in email or len(email) > 500 or (email and "@" not in email):
         return _show(request, ref, notice="email must be an email address.", status=400)
     try:
-        outcome = payments.pay_session(ref=ref, email=email, card=cast(Card, card))
+        outcome = payments.pay_session(ref=ref, email=email, card=card)
     except NotPayable:
         return _show(request, ref, notice="Nothing was charged.", status=409)
     if outcome == "declined":
@@ -104,4 +104,4 @@ def _success_url(session: CheckoutSession) -> str:
 
 def _see_other(url: str) -> HttpResponse:
     # Not HttpResponseRedirect: it sends 302, and a POST must be followed by a GET.
-    return HttpResponse(status=303, headers={"Location": url})
+    return HttpResponse(status=303, headers={"Location": iri_to_uri(url)})

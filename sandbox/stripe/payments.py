@@ -85,8 +85,7 @@ def settle_session(*, ref: str, succeeded: bool) -> CheckoutSession:
     session = find_session(ref)
     intent = session.payment_intent
     status = "succeeded" if succeeded else "requires_payment_method"
-    under_way = PaymentIntent.objects.filter(pk=intent.pk if intent else None, status="processing")
-    if intent is None or not under_way.update(status=status):
+    if intent is None or not PaymentIntent.objects.filter(pk=intent.pk, status="processing").update(status=status):
         raise NotPayable("This session has no bank debit under way.")
     intent.refresh_from_db()
     charge = intent.latest_charge

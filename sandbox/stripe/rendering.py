@@ -396,7 +396,7 @@ def _expand(body: Body, path: str, whole: str) -> None:
     if field not in fields:
         raise StripeError(f"This property cannot be expanded ({whole}).", param="expand")
     if field not in body:
-        body[field] = fields[field](SOURCES[body["object"]].objects.get(ref=body["id"]))
+        body[field] = fields[field](SOURCES[body["object"]]._default_manager.get(ref=body["id"]))
     elif isinstance(body[field], str):
         body[field] = render(fields[field].objects.get(ref=body[field]))
     if rest:

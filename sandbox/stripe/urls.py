@@ -25,7 +25,7 @@ urlpatterns = [
     path("v1/events", endpoint(get=event_log.list_events)),
     path("v1/events/<str:ref>", endpoint(get=event_log.retrieve_event)),
     re_path(r"^v1/", not_found),
-    path("c/pay/<str:ref>", pay_page.show),
+    path("c/pay/<str:ref>", pay_page.show, name="pay-page"),
     path("c/pay/<str:ref>/pay", pay_page.pay),
     path("c/pay/<str:ref>/cancel", pay_page.cancel),
     path("c/pay/<str:ref>/settle", pay_page.settle),

@@ -47,7 +47,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if receiver.barrier is not None:
                     receiver.barrier.wait(5)
-                receiver.requests.append((dict(self.headers), body))
+                receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
                 self.end_headers()
                 self.wfile.write(b"seen")
