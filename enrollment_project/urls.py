@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
+from enrollment_project import pages
 from enrollment_project.core.ids import CuidConverter
 
 register_converter(CuidConverter, "cuid")
@@ -8,5 +9,13 @@ register_converter(CuidConverter, "cuid")
 urlpatterns = [
     path("api/", include("enrollment_project.api")),
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("accounts.pages_urls")),
+    path("", include("enrollments.pages_urls")),
+    path("", pages.show_home, name="home"),
+    path("dev/mailbox", pages.show_mailbox, name="dev-mailbox"),
 ]
+
+handler400 = "enrollment_project.pages.bad_request"
+handler403 = "enrollment_project.pages.forbidden"
+handler404 = "enrollment_project.pages.not_found"
+handler500 = "enrollment_project.pages.server_error"

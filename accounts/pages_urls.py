@@ -1,0 +1,19 @@
+"""Only what sign-in by code needs of allauth: no passwords, no address book, no second way in."""
+
+from allauth.account import views as allauth_views
+from django.urls import path
+from django.views.generic import RedirectView
+
+from .pages import RequestCodeView
+
+to_code = RedirectView.as_view(pattern_name="account_request_login_code", query_string=True)
+
+urlpatterns = [
+    path("login/code/", RequestCodeView.as_view(), name="account_request_login_code"),
+    path("login/code/confirm/", allauth_views.confirm_login_code, name="account_confirm_login_code"),
+    path("logout/", allauth_views.logout, name="account_logout"),
+    path("inactive/", allauth_views.account_inactive, name="account_inactive"),
+    # allauth sends people to these by name.
+    path("login/", to_code, name="account_login"),
+    path("signup/", to_code, name="account_signup"),
+]

@@ -1,0 +1,47 @@
+"""The mail that development keeps in files instead of sending."""
+
+import datetime as dt
+import email
+import email.policy
+import re
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+# What Django's file backend writes after each message of a file.
+_SEPARATOR = re.compile(rb"^-{79}\n", re.MULTILINE)
+_CODE_LINE = re.compile(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message as a reader sees it; `code` is the sign-in code, empty if it brings none."""
+
+    to: str
+    subject: str
+    sent_at: dt.datetime
+    text: str
+    code: str
+
+
+def list_mails(*, folder: Path, limit: int) -> list[Mail]:
+    """The newest messages in the folder, newest first; none if the folder is not there yet."""
+    files = sorted(folder.glob("*.log"), key=lambda file: file.stat().st_mtime, reverse=True)[:limit]
+    mails = [_read(raw) for file in files for raw in _SEPARATOR.split(file.read_bytes()) if raw.strip()]
+    return sorted(mails, key=lambda mail: mail.sent_at, reverse=True)[:limit]
+
+
+def _read(raw: bytes) -> Mail:
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    part = message.get_body(preferencelist=("plain",))
+    text = str(part.get_content()) if part else ""
+    code = _CODE_LINE.search(text)
+    return Mail(
+        to=str(message["To"]),
+        subject=str(message["Subject"]),
+        sent_at=parsedate_to_datetime(str(message["Date"])),
+        text=text,
+        code=code.group() if code else "",
+    )

@@ -1,0 +1,65 @@
+"""The pages that belong to no single app: the front page, the sandbox's mailbox, and what went wrong."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from .core.problems import problem_response
+from .mailbox import list_mails
+
+MAILS_SHOWN = 50
+FILE_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+
+
+@require_safe
+def show_home(request: HttpRequest) -> HttpResponse:
+    return render(request, "home/index.html")
+
+
+@require_safe
+@never_cache
+def show_mailbox(request: HttpRequest) -> HttpResponse:
+    """Everybody's mail, sign-in codes included: there only where mail goes to files because nothing is real."""
+    if not (settings.SANDBOX and settings.EMAIL_BACKEND == FILE_BACKEND):
+        raise Http404
+    mails = list_mails(folder=Path(settings.EMAIL_FILE_PATH), limit=MAILS_SHOWN)
+    return render(request, "home/mailbox.html", {"mails": mails})
+
+
+# --- What went wrong: a page for people, a problem document for clients of the API -----------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(request, 400, "bad_request", "The request is malformed.")
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None, reason: str = "") -> HttpResponse:
+    """Also Django's CSRF_FAILURE_VIEW, which is where `reason` comes from."""
+    return _error(request, 403, "forbidden", reason or "You may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(request, 404, "not_found", "There is nothing at this address.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Without the request's context: whatever broke may break there again."""
+    if _is_for_the_api(request):
+        return problem_response(request, status=500, code="server_error", detail="Something broke on our side.")
+    body = render_to_string("errors/500.html", {"request_id": getattr(request, "request_id", "")})
+    return HttpResponse(body, status=500)
+
+
+def _error(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    if _is_for_the_api(request):
+        return problem_response(request, status=status, code=code, detail=detail)
+    return render(request, f"errors/{status}.html", status=status)
+
+
+def _is_for_the_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")

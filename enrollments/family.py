@@ -1,0 +1,199 @@
+"""What a family may know of its enrollments: where each one stands, in words that need no glossary."""
+
+from dataclasses import dataclass
+
+from django.core.cache import cache
+from django.db import OperationalError, models
+from django.db.models import Prefetch, Q
+
+from billing.checkout import settle_checkout
+from billing.errors import PaymentRejected
+from billing.models import Checkout, Payment
+from billing.states import CheckoutStatus, PaymentStatus, RefundStatus
+from enrollment_project.core.errors import NotFound, Unavailable
+from enrollment_project.core.money import Money
+
+from .models import Enrollment, EnrollmentDecision
+from .states import EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
+
+# A page that refreshes itself must not turn into a stream of questions to Stripe.
+SECONDS_BETWEEN_QUESTIONS = 2
+ENROLLMENTS_SHOWN = 200
+
+
+class Standing(models.TextChoices):
+    """Where an enrollment is, seen from a family: one answer made of its facets, its checkout and its money."""
+
+    BEING_CHECKED = "being_checked", "Being checked"
+    TO_PAY = "to_pay", "Waiting for your payment"
+    CONFIRMING = "confirming", "Confirming your payment"  # Stripe could not be asked just now
+    PROCESSING = "processing", "Payment on its way"  # a bank debit takes days
+    PAYMENT_FAILED = "payment_failed", "Payment failed"
+    PAYMENT_EXPIRED = "payment_expired", "Payment time ran out"
+    PAYMENT_CANCELLED = "payment_cancelled", "Payment cancelled"
+    IN_REVIEW = "in_review", "In review"
+    ENROLLED = "enrolled", "Enrolled"
+    COMPLETED = "completed", "Completed"
+    NOT_ELIGIBLE = "not_eligible", "Not eligible"
+    NOT_ACCEPTED = "not_accepted", "Not accepted"
+    LEFT = "left", "Left the program"
+    REFUNDED = "refunded", "Refunded"
+
+
+_BY_CHECKOUT = {
+    CheckoutStatus.PROCESSING: Standing.PROCESSING,
+    CheckoutStatus.FAILED: Standing.PAYMENT_FAILED,
+    CheckoutStatus.EXPIRED: Standing.PAYMENT_EXPIRED,
+    CheckoutStatus.CANCELLED: Standing.PAYMENT_CANCELLED,
+    CheckoutStatus.PAID: Standing.CONFIRMING,
+}
+_BY_ELIGIBILITY = {
+    EligibilityStatus.CANDIDATE: Standing.BEING_CHECKED,
+    EligibilityStatus.ELIGIBLE: Standing.BEING_CHECKED,
+    EligibilityStatus.SUBMITTED: Standing.IN_REVIEW,
+    EligibilityStatus.APPROVED: Standing.ENROLLED,
+    EligibilityStatus.INELIGIBLE: Standing.NOT_ELIGIBLE,
+    EligibilityStatus.REJECTED: Standing.NOT_ACCEPTED,
+    EligibilityStatus.UNENROLLED: Standing.LEFT,
+}
+_OVER = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
+_UNPAID = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+_FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyView:
+    """One enrollment as its family sees it. `pay_url` is there only while paying is possible."""
+
+    enrollment: Enrollment
+    decision: EnrollmentDecision | None
+    standing: Standing
+    checkout: Checkout | None
+    payment: Payment | None
+
+    @property
+    def pay_url(self) -> str:
+        return self.checkout.url if self.checkout and self.standing == Standing.TO_PAY else ""
+
+    @property
+    def amount(self) -> Money | None:
+        paid_or_asked = self.payment or self.checkout
+        return paid_or_asked.money if paid_or_asked else None
+
+    @property
+    def refunded(self) -> Money | None:
+        """What went back or is on its way back, None if nothing is."""
+        return _refunded(self.payment) if self.payment else None
+
+    @property
+    def refund_reason(self) -> str:
+        """Why money goes back, as RefundReason; empty if none does."""
+        refunds = self.payment.refunds.all() if self.payment else ()
+        return next((refund.reason for refund in refunds if refund.status not in _FAILED_REFUNDS), "")
+
+
+def view_enrollment(*, enrollment: Enrollment, decision: EnrollmentDecision | None, asked: bool = True) -> FamilyView:
+    """Say where an enrollment stands by this decision about it (its latest one, or the one being paid).
+
+    `asked` tells whether Stripe has confirmed an open checkout to be open.
+    """
+    checkout = decision.checkout if decision else None
+    payment = _payment_of(checkout)
+    standing = _standing(enrollment, checkout, payment, asked)
+    return FamilyView(enrollment, decision, standing, checkout, payment)
+
+
+def _standing(enrollment: Enrollment, checkout: Checkout | None, payment: Payment | None, asked: bool) -> Standing:
+    if payment is not None and _refunded(payment) == payment.money:
+        return Standing.REFUNDED
+    if checkout is not None and enrollment.payment_status in _UNPAID and enrollment.eligibility_status not in _OVER:
+        if checkout.status != CheckoutStatus.OPEN:
+            return _BY_CHECKOUT[CheckoutStatus(checkout.status)]
+        return Standing.TO_PAY if asked and checkout.url else Standing.CONFIRMING
+    if enrollment.participation_status == ParticipationStatus.COMPLETED:
+        return Standing.COMPLETED
+    return _BY_ELIGIBILITY[EligibilityStatus(enrollment.eligibility_status)]
+
+
+def _payment_of(checkout: Checkout | None) -> Payment | None:
+    payments = list(checkout.payments.all()) if checkout else []
+    received = [payment for payment in payments if payment.status not in (PaymentStatus.PENDING, PaymentStatus.FAILED)]
+    return received[0] if received else None
+
+
+def _refunded(payment: Payment) -> Money | None:
+    coming = sum(refund.amount_minor for refund in payment.refunds.all() if refund.status not in _FAILED_REFUNDS)
+    minor = max(coming, payment.refunded_minor)
+    return Money(minor, payment.currency) if minor else None
+
+
+# --- Reads ------------------------------------------------------------------------------------------------------------
+
+
+def _decisions() -> models.QuerySet[EnrollmentDecision]:
+    return EnrollmentDecision.objects.select_related(
+        "checkout", "district", "enrollment__instance__program", "enrollment__learner"
+    ).prefetch_related("checkout__payments__refunds")
+
+
+def get_decision(*, decision_id: int) -> EnrollmentDecision:
+    """A decision that was looked up before, as it stands now, with all that a FamilyView reads."""
+    return _decisions().get(pk=decision_id)
+
+
+def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
+    """The decision that this Stripe session pays for; whoever holds the id came from the payment page. Raises NotFound."""
+    decision = _decisions().filter(checkout__stripe_session_id=session_id).first() if session_id else None
+    if decision is None:
+        raise NotFound("There is no such payment.")
+    return decision
+
+
+def get_decision_by_enrollment(*, cuid: str) -> EnrollmentDecision:
+    """The latest decision about this enrollment that asked for a payment. Raises NotFound."""
+    decision = _decisions().filter(enrollment__cuid=cuid, checkout__isnull=False).order_by("-id").first()
+    if decision is None:
+        raise NotFound("There is no such payment.")
+    return decision
+
+
+def list_family_enrollments(*, email: str, user_id: int) -> list[Enrollment]:
+    """The enrollments of learners whose guardian has this proven address, or who have it (or this account) themselves.
+
+    Newest first, at most ENROLLMENTS_SHOWN; a constant number of queries, whatever the family's size.
+    """
+    learners = Q(learner__guardians__email__iexact=email) | Q(learner__email__iexact=email) | Q(learner__user=user_id)
+    mine = Enrollment.objects.filter(learners).order_by().values("pk")
+    return list(
+        Enrollment.objects.filter(pk__in=mine)
+        .select_related("instance__program", "learner", "workspace")
+        .prefetch_related("transitions", Prefetch("decisions", queryset=_decisions().order_by("-id")))
+        .order_by("-id")[:ENROLLMENTS_SHOWN]
+    )
+
+
+# --- Asking Stripe ----------------------------------------------------------------------------------------------------
+
+
+def catch_up_with_stripe(*, decision: EnrollmentDecision) -> bool:
+    """Settle the decision's checkout if money may still come of it; whether what we know is fresh.
+
+    Never raises for a payment provider that is down: the sweep asks again, and the page says that we wait.
+    """
+    checkout = decision.checkout
+    if checkout is None or not checkout.is_live:
+        return True
+    key = f"settle:{checkout.pk}"
+    fresh = cache.get(key)
+    if fresh is None:
+        fresh = _settle(checkout)
+        cache.set(key, fresh, timeout=SECONDS_BETWEEN_QUESTIONS)
+    return bool(fresh)
+
+
+def _settle(checkout: Checkout) -> bool:
+    try:
+        settle_checkout(checkout_id=checkout.pk)
+    except (Unavailable, PaymentRejected, OperationalError):
+        return False
+    return True

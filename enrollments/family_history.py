@@ -1,0 +1,47 @@
+"""An enrollment's transitions retold for its family."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .models import EnrollmentTransition
+from .states import EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
+
+# What is not here is bookkeeping to a family.
+_SENTENCES = {
+    (Facet.ELIGIBILITY, EligibilityStatus.CANDIDATE): "Looked at again, because the criteria changed",
+    (Facet.ELIGIBILITY, EligibilityStatus.INELIGIBLE): "Does not meet the program's criteria",
+    (Facet.ELIGIBILITY, EligibilityStatus.SUBMITTED): "Meets the criteria, sent to review",
+    (Facet.ELIGIBILITY, EligibilityStatus.APPROVED): "Accepted into the program",
+    (Facet.ELIGIBILITY, EligibilityStatus.REJECTED): "Not accepted",
+    (Facet.ELIGIBILITY, EligibilityStatus.UNENROLLED): "Left the program",
+    (Facet.PARTICIPATION, ParticipationStatus.COMPLETED): "Program completed",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.PENDING): "A payment was asked for",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.PAID): "Payment received",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.FAILED): "The payment did not go through",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.NOT_REQUIRED): "A district seat takes the place of the payment",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): "Part of the payment was returned",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): "The payment was returned",
+}
+# Where the reason was given for the family to read; elsewhere it may be an internal note.
+_EXPLAINED = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened, with its reason where the family should know it."""
+
+    at: dt.datetime
+    sentence: str
+    reason: str = ""
+
+
+def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]) -> list[Moment]:
+    """What happened, oldest first, beginning with the request itself."""
+    moments = [Moment(asked_at, "Asked to enroll")]
+    for change in transitions:
+        sentence = _SENTENCES.get((Facet(change.facet), change.to_status))  # type: ignore[call-overload]
+        if sentence:
+            explained = change.facet == Facet.ELIGIBILITY and change.to_status in _EXPLAINED
+            moments.append(Moment(change.created_at, sentence, change.reason if explained else ""))
+    return moments
