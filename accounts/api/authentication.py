@@ -1,14 +1,11 @@
 """Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`."""
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from ..api_keys import find_principal
 from ..principals import Principal
-
-HOW_TO = "Send an API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`."
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -33,16 +30,3 @@ class ApiKeyAuthentication(BaseAuthentication):
         if bearer is not None and header is not None and bearer != header.strip():
             raise AuthenticationFailed("Two different API keys were sent; send one.")
         return bearer if bearer is not None else header and header.strip()
-
-
-class ApiKeyScheme(OpenApiAuthenticationExtension):
-    """How the OpenAPI document describes the above."""
-
-    target_class = ApiKeyAuthentication
-    name = ["bearerKey", "headerKey"]
-
-    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
-        return [
-            {"type": "http", "scheme": "bearer", "bearerFormat": "ek_…", "description": HOW_TO},
-            {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, for simple clients."},
-        ]

@@ -1,10 +1,14 @@
 """What the caller may do: each view names the scope each of its methods needs."""
 
+from typing import TYPE_CHECKING
+
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from ..principals import Principal
+
+if TYPE_CHECKING:  # rest_framework.views imports the classes of the settings, this module's among them
+    from rest_framework.views import APIView
 
 
 class HasScope(BasePermission):
@@ -16,7 +20,7 @@ class HasScope(BasePermission):
 
     code = "scope_missing"
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         principal = request.user
         if not isinstance(principal, Principal):
             return False

@@ -19,10 +19,12 @@ from rest_framework.response import Response
 from .clock import utc_now
 from .errors import DomainError, Invalid
 from .models import IdempotencyRecord
+from .rows import insert_unless_present
 
 LEASE = dt.timedelta(seconds=60)
 KEEP = dt.timedelta(hours=24)
 MAX_KEY_LENGTH = 255
+BITE = 1_000
 
 
 class RequestInFlight(DomainError):
@@ -61,12 +63,14 @@ class Claim:
         fresh = IdempotencyRecord(
             scope=self.scope, key=self.key, fingerprint=self.fingerprint, locked_until=now + LEASE, created_at=now
         )
-        IdempotencyRecord.objects.bulk_create([fresh], ignore_conflicts=True)
-        record = IdempotencyRecord.objects.select_for_update().get(scope=self.scope, key=self.key)
-        self.record_id = record.pk
-        if record.locked_until == fresh.locked_until and not record.is_answered():
+        if insert_unless_present(fresh):
+            self.record_id = fresh.pk
             return
+        record = IdempotencyRecord.objects.select_for_update().filter(scope=self.scope, key=self.key).first()
+        if record is None:  # given back between the two statements
+            raise RequestInFlight("Repeat this request.")
         self._continue(record, now)
+        self.record_id = record.pk
 
     def _continue(self, record: IdempotencyRecord, now: dt.datetime) -> None:
         expired = record.created_at < now - KEEP
@@ -95,12 +99,25 @@ class Claim:
             IdempotencyRecord.objects.filter(pk=self.record_id, response_status=None).delete()
 
 
+def forget_old_answers(*, now: dt.datetime | None = None) -> int:
+    """Delete what is past `KEEP`, in small bites; returns how many records went."""
+    deleted, bite = 0, 1
+    while bite:
+        old = IdempotencyRecord.objects.filter(created_at__lt=(now or utc_now()) - KEEP).order_by("created_at")
+        ids = list(old.values_list("pk", flat=True)[:BITE])
+        bite, _ = IdempotencyRecord.objects.filter(pk__in=ids).delete() if ids else (0, {})
+        deleted += bite
+    return deleted
+
+
 def claim_for(request: Request, *, scope: str) -> Claim:
     """The claim a request asks for by its Idempotency-Key header. Raises Invalid for an unusable key."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and (not key.strip() or len(key) > MAX_KEY_LENGTH or not key.isprintable()):
         raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.")
-    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).hexdigest() if key else ""
+    digest = (
+        hashlib.sha256(f"{request.method} {request.path_info}\n".encode() + request.body).hexdigest() if key else ""
+    )
     return Claim(scope=scope, key=key, fingerprint=digest)
 
 

@@ -3,17 +3,20 @@
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.http import UnreadablePostError
 from rest_framework import status
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 
 MAX_DEPTH = 20
-# Beyond this a number can't be kept exactly by JavaScript clients nor by a 64-bit column.
+# Beyond this a number can't be kept exactly by a 64-bit column.
 MAX_INTEGER = 2**63 - 1
+# Longer than any integer in range: such digits need not become a number to be refused, and converting them is slow.
+MAX_DIGITS = 20
 
 
 class BodyTooLarge(APIException):
@@ -22,27 +25,18 @@ class BodyTooLarge(APIException):
     default_detail = f"The body is larger than {settings.API_MAX_BODY_BYTES:,} bytes."
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 class StrictJSONParser(BaseParser):
-    """UTF-8 JSON of at most API_MAX_BODY_BYTES and MAX_DEPTH levels, without NaN, NUL characters or lone surrogates."""
+    """A UTF-8 JSON object of at most API_MAX_BODY_BYTES and MAX_DEPTH levels, without NaN, NUL characters, lone
+    surrogates or numbers that no 64-bit column holds.
+
+    What is not JSON is 400; what is JSON that can't be kept is 422 and names the field. An empty body never gets here:
+    DRF takes it for an empty object.
+    """
 
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        body = read_body(stream)
-        try:
-            data = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-        except RecursionError as error:
-            raise ParseError(f"The body is nested deeper than {MAX_DEPTH} levels.") from error
-        except ValueError as error:
-            raise ParseError(f"The body is not valid JSON: {error}") from error
-        faults = _faults(data, "", 1)
-        if faults:
-            raise ValidationError(faults)
-        return data
+        return parse_json_object(read_body(stream))
 
 
 def read_body(stream: Any) -> bytes:
@@ -51,35 +45,54 @@ def read_body(stream: Any) -> bytes:
         return bytes(stream.body) if hasattr(stream, "body") else bytes(stream.read())
     except RequestDataTooBig as error:
         raise BodyTooLarge from error
+    except UnreadablePostError as error:
+        raise ParseError("The body could not be read to its end.") from error
 
 
-def _faults(value: Any, path: str, depth: int) -> dict[str, list[str]]:
-    """The first thing in a JSON value that can't be stored, by its dotted path."""
-    fault = _leaf_fault(value)
-    if depth > MAX_DEPTH:
-        fault = f"Nested deeper than {MAX_DEPTH} levels."
-    if fault:
-        return {path or "body": [fault]}
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        name = str(key)
-        if fault := _text_fault(name):
-            return {path or "body": [f"A key is not acceptable: {fault}"]}
-        if found := _faults(item, f"{path}.{name}" if path else name, depth + 1):
-            return found
-    return {}
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """The object that a request's body holds, by the rules of StrictJSONParser."""
+    try:
+        data = json.loads(body.decode("utf-8"), parse_int=_integer, parse_constant=float)
+    except RecursionError as error:
+        raise _invalid("body", f"Nested deeper than {MAX_DEPTH} levels.") from error
+    except ValueError as error:
+        raise ParseError(f"The body is not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise _invalid("body", "Send a JSON object.")
+    if fault := _fault(data, "", 1):
+        raise _invalid(*fault)
+    return data
+
+
+def _invalid(field: str, detail: str) -> ValidationError:
+    return ValidationError({field: [ErrorDetail(detail, code="invalid")]})
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_DIGITS else math.inf
+
+
+def _fault(value: Any, path: str, depth: int) -> tuple[str, str] | None:
+    """The first thing in a JSON value that can't be stored: its dotted path, and what is wrong."""
+    if isinstance(value, dict | list):
+        if depth > MAX_DEPTH:
+            return path, f"Nested deeper than {MAX_DEPTH} levels."
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(key, str) and (wrong := _text_fault(key)):
+                return path or "body", f"A key is not acceptable: {wrong}"
+            if fault := _fault(item, f"{path}.{key}" if path else str(key), depth + 1):
+                return fault
+        return None
+    wrong = _leaf_fault(value)
+    return (path, wrong) if wrong else None
 
 
 def _leaf_fault(value: Any) -> str:
     if isinstance(value, str):
         return _text_fault(value)
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        return "The number is out of range."
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN is not a number."
+    if isinstance(value, int | float) and abs(value) > MAX_INTEGER:
         return "The number is out of range."
     return ""
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -32,18 +32,8 @@ def problem(
     retry_after: int | None = None,
     **extra: object,
 ) -> Response:
-    """A problem document as a DRF response."""
-    body: dict[str, Any] = {
-        "type": f"{settings.PUBLIC_URL}/problems/{code}",
-        "title": title or HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail or title or HTTPStatus(status).phrase,
-        "code": code,
-        "request_id": current_request_id(),
-        **extra,
-    }
-    if errors:
-        body["errors"] = [{"field": e.field, "code": e.code, "detail": e.detail} for e in errors]
+    """A problem document as a DRF response; `retry_after` is in seconds, `extra` become members of the document."""
+    body = _document(current_request_id(), status, code, title, detail, errors) | extra
     headers = {"Retry-After": str(retry_after)} if retry_after is not None else None
     return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
@@ -60,8 +50,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             retry_after=getattr(error, "retry_after", None),
             **error.extra,
         )
-    if isinstance(error, OperationalError):
-        log.warning("database_unavailable", error=type(error.__cause__ or error).__name__)
+    if isinstance(error, OperationalError | InterfaceError):
+        cause = error.__cause__ or error
+        log.warning("database_unavailable", error=type(cause).__name__, sqlstate=getattr(cause, "sqlstate", None))
         return problem(
             status=503,
             code="database_busy",
@@ -88,10 +79,13 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 def _api_problem(error: exceptions.APIException) -> Response:
     wait = getattr(error, "wait", None)
+    detail = str(error.detail)
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        detail += " Send JSON with Content-Type: application/json."
     response = problem(
         status=error.status_code,
         code=str(error.get_codes()),
-        detail=str(error.detail),
+        detail=detail,
         retry_after=int(wait) + 1 if wait is not None else None,
     )
     if challenge := getattr(error, "auth_header", None):
@@ -112,14 +106,26 @@ def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
             yield from _field_errors(inner, path)
 
 
-def problem_response(request: HttpRequest, *, status: int, code: str, detail: str) -> JsonResponse:
+def problem_response(
+    request: HttpRequest, *, status: int, code: str, detail: str, errors: tuple[FieldError, ...] = ()
+) -> JsonResponse:
     """A problem document outside DRF: unknown /api/ paths, bad hosts, server errors."""
-    body = {
-        "type": f"{settings.PUBLIC_URL}/problems/{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": getattr(request, "request_id", ""),
-    }
+    body = _document(getattr(request, "request_id", ""), status, code, "", detail, errors)
     return JsonResponse(body, status=status, content_type=CONTENT_TYPE)
+
+
+def _document(
+    request_id: str, status: int, code: str, title: str, detail: str, errors: tuple[FieldError, ...]
+) -> dict[str, Any]:
+    phrase = HTTPStatus(status).phrase
+    body: dict[str, Any] = {
+        "type": f"{settings.PUBLIC_URL}/problems/{code}",
+        "title": title or phrase,
+        "status": status,
+        "detail": detail or title or phrase,
+        "code": code,
+        "request_id": request_id,
+    }
+    if errors:
+        body["errors"] = [{"field": e.field, "code": e.code, "detail": e.detail} for e in errors]
+    return body

@@ -1,0 +1,205 @@
+import datetime as dt
+import threading
+
+import pytest
+from django.db import close_old_connections, connection, transaction
+
+from enrollment_project.core.idempotency import (
+    KEEP,
+    LEASE,
+    AlreadyAnswered,
+    Claim,
+    KeyReused,
+    RequestInFlight,
+    forget_old_answers,
+)
+from enrollment_project.core.models import IdempotencyRecord
+from enrollment_project.core.tasks import forget_old_answers as forget_task
+
+pytestmark = pytest.mark.urls("enrollment_project.core.tests.sample_api")
+
+NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
+
+
+def post(client, key, body=None):
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return client.post("/api/counted", data=body or {}, content_type="application/json", headers=headers)
+
+
+def effects():
+    return IdempotencyRecord.objects.filter(scope="effect").count()
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestARepeatedRequest:
+    def test_has_one_effect_and_the_same_answer(self, client):
+        first = post(client, "order-1")
+        second = post(client, "order-1")
+
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert second.json() == first.json()
+        assert second["Idempotent-Replayed"] == "true"
+        assert "Idempotent-Replayed" not in first
+        assert effects() == 1
+
+    def test_with_another_body_is_refused(self, client):
+        post(client, "order-1", {"a": 1})
+
+        second = post(client, "order-1", {"a": 2})
+
+        assert second.status_code == 422
+        assert second.json()["code"] == "idempotency_key_reused"
+        assert effects() == 1
+
+    def test_with_another_key_is_another_request(self, client):
+        post(client, "order-1")
+        post(client, "order-2")
+
+        assert effects() == 2
+
+    def test_without_a_key_is_another_request(self, client):
+        post(client, None)
+        post(client, None)
+
+        assert effects() == 2
+
+    def test_after_a_refusal_runs_again(self, client):
+        refused = post(client, "order-1", {"fail": True})
+        kept = IdempotencyRecord.objects.count()
+        again = post(client, "order-1", {"fail": True})
+
+        assert (refused.status_code, again.status_code) == (409, 409)
+        assert kept == 0
+
+    @pytest.mark.parametrize("key", ["", " ", "x" * 256, "tab\there", "é"])
+    def test_needs_a_usable_key(self, client, key):
+        response = post(client, key)
+
+        assert response.status_code == (201 if key == "é" else 422)
+        assert effects() == (1 if key == "é" else 0)
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestAClaim:
+    def claim(self, **change):
+        return Claim(**({"scope": "key:1", "key": "order-1", "fingerprint": "f" * 64} | change))
+
+    def test_costs_one_statement(self, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            self.claim().take(NOON)
+
+    def test_without_a_key_costs_nothing(self, django_assert_num_queries):
+        claim = self.claim(key=None)
+
+        with django_assert_num_queries(0):
+            claim.take(NOON)
+            claim.store(201, {})
+            claim.release()
+
+    def test_in_flight_is_refused_until_the_lease_ends(self):
+        self.claim().take(NOON)
+
+        with pytest.raises(RequestInFlight):
+            self.claim().take(NOON + LEASE - dt.timedelta(seconds=1))
+
+    def test_that_died_may_be_continued_after_its_lease(self):
+        self.claim().take(NOON)
+        again = self.claim()
+
+        again.take(NOON + LEASE + dt.timedelta(seconds=1))
+        again.store(201, {"done": True})
+
+        with pytest.raises(AlreadyAnswered) as answer:
+            self.claim().take(NOON + LEASE + dt.timedelta(seconds=2))
+        assert (answer.value.status, answer.value.body) == (201, {"done": True})
+
+    def test_given_back_may_be_taken_at_once(self):
+        first = self.claim()
+        first.take(NOON)
+
+        first.release()
+        self.claim().take(NOON)
+
+        assert IdempotencyRecord.objects.count() == 1
+
+    def test_answered_is_not_given_back(self):
+        first = self.claim()
+        first.take(NOON)
+        first.store(201, {})
+
+        first.release()
+
+        assert IdempotencyRecord.objects.get().response_status == 201
+
+    def test_is_one_caller_s_alone(self):
+        self.claim().take(NOON)
+
+        self.claim(scope="key:2").take(NOON)
+
+        assert IdempotencyRecord.objects.count() == 2
+
+    def test_past_its_day_is_as_new(self):
+        old = self.claim()
+        old.take(NOON)
+        old.store(201, {})
+
+        self.claim(fingerprint="g" * 64).take(NOON + KEEP + dt.timedelta(seconds=1))
+
+        record = IdempotencyRecord.objects.get()
+        assert (record.fingerprint, record.response_status) == ("g" * 64, None)
+
+    def test_with_another_fingerprint_is_refused_even_when_the_first_died(self):
+        self.claim().take(NOON)
+
+        with pytest.raises(KeyReused):
+            self.claim(fingerprint="g" * 64).take(NOON + LEASE * 2)
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestTheSweep:
+    def test_forgets_what_is_past_its_day_only(self):
+        Claim(scope="key:1", key="old", fingerprint="").take(NOON - KEEP - dt.timedelta(seconds=1))
+        Claim(scope="key:1", key="young", fingerprint="").take(NOON - KEEP + dt.timedelta(seconds=1))
+
+        deleted = forget_old_answers(now=NOON)
+
+        assert deleted == 1
+        assert IdempotencyRecord.objects.get().key == "young"
+
+    def test_runs_as_a_task(self):
+        Claim(scope="key:1", key="old", fingerprint="").take(NOON - dt.timedelta(days=3650))
+
+        assert forget_task() == 1
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+class TestTheSameRequestAtOnce:
+    def test_has_one_effect(self):
+        barrier, outcomes = threading.Barrier(6), []
+
+        def ask():
+            close_old_connections()
+            claim = Claim(scope="key:1", key="order-1", fingerprint="f" * 64)
+            barrier.wait(10)
+            try:
+                with transaction.atomic():
+                    claim.take(NOON)
+                    claim.store(201, {})
+                    outcomes.append("effect")
+            except AlreadyAnswered:
+                outcomes.append("replay")
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+        assert sorted(outcomes) == ["effect"] + ["replay"] * 5
+        assert IdempotencyRecord.objects.count() == 1

@@ -1,0 +1,136 @@
+import pytest
+from django.db import OperationalError, connection
+
+from enrollment_project.core.problems import exception_handler
+
+pytestmark = [pytest.mark.urls("enrollment_project.core.tests.sample_api"), pytest.mark.sqlite]
+
+
+class TestARefusalOfAUseCase:
+    def test_is_a_problem_document(self, client):
+        response = client.get("/api/refuse/not-found", headers={"X-Request-Id": "req-12345678"})
+
+        assert response.status_code == 404
+        assert response["Content-Type"] == "application/problem+json"
+        assert response.json() == {
+            "type": "http://127.0.0.1:8000/problems/not_found",
+            "title": "Not found",
+            "status": 404,
+            "detail": "No such thing.",
+            "code": "not_found",
+            "request_id": "req-12345678",
+        }
+
+    def test_names_its_fields(self, client):
+        response = client.get("/api/refuse/invalid")
+
+        assert response.status_code == 422
+        assert response.json()["errors"] == [{"field": "a.b", "code": "wrong", "detail": "Not this."}]
+
+    def test_says_when_to_come_back(self, client):
+        response = client.get("/api/refuse/unavailable")
+
+        assert response.status_code == 503
+        assert response["Retry-After"] == "5"
+
+    def test_carries_what_else_it_knows(self, client):
+        response = client.get("/api/refuse/with-more")
+
+        assert response.status_code == 409
+        assert response.json()["current_status"] == "approved"
+
+
+class TestABodyThatDoesNotValidate:
+    def test_names_each_field_by_its_path(self, client):
+        response = client.post(
+            "/api/validated", data={"text": "x" * 11, "tags": ["fine", []]}, content_type="application/json"
+        )
+
+        assert response.status_code == 422
+        assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [
+            ("text", "max_length"),
+            ("tags.1", "invalid"),
+        ]
+
+
+class TestWhatDjangoRefuses:
+    def test_an_unknown_path_is_a_problem_document(self, client):
+        response = client.get("/api/nothing/here")
+
+        assert response.status_code == 404
+        assert response["Content-Type"] == "application/problem+json"
+        assert response.json()["code"] == "not_found"
+
+    def test_a_method_nobody_answers_is_a_problem_document(self, client):
+        response = client.delete("/api/echo")
+
+        assert response.status_code == 405
+        assert response["Content-Type"] == "application/problem+json"
+        assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+    def test_an_unacceptable_format_is_a_problem_document(self, client):
+        response = client.get("/api/echo", headers={"Accept": "application/xml"})
+
+        assert response.status_code == 406
+        assert response["Content-Type"] == "application/problem+json"
+
+    def test_a_foreign_host_is_a_problem_document(self, client):
+        response = client.get("/api/echo", headers={"Host": "evil.test"})
+
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
+
+    def test_a_bug_is_a_problem_document_that_tells_nothing(self, client):
+        client.raise_request_exception = False
+
+        response = client.get("/api/refuse/bug", headers={"X-Request-Id": "req-12345678"})
+
+        assert response.status_code == 500
+        assert response["Content-Type"] == "application/problem+json"
+        assert response.json()["request_id"] == "req-12345678"
+        assert b"secret detail" not in response.content
+
+
+class TestABusyDatabase:
+    def test_is_a_503_that_says_when_to_come_back(self):
+        response = exception_handler(OperationalError("canceling statement due to lock timeout"), {})
+
+        assert response is not None
+        assert response.status_code == 503
+        assert response["Retry-After"] == "2"
+        assert response.data["code"] == "database_busy"
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.race
+    def test_is_what_a_lock_timeout_comes_to(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 50")
+            with pytest.raises(OperationalError) as timeout:
+                cursor.execute("SELECT pg_sleep(5)")
+            cursor.execute("RESET statement_timeout")
+
+        response = exception_handler(timeout.value, {})
+
+        assert response is not None
+        assert response.status_code == 503
+
+
+class TestARequestId:
+    def test_is_the_callers_when_sane(self, client):
+        response = client.get("/api/echo", headers={"X-Request-Id": "order-2026.09_1"})
+
+        assert response["X-Request-Id"] == "order-2026.09_1"
+
+    @pytest.mark.parametrize("offered", ["short", "x" * 65, "with space here", "line\nbreak-in-id", ""])
+    def test_is_ours_otherwise(self, client, offered):
+        response = client.get("/api/echo", headers={"X-Request-Id": offered})
+
+        assert response["X-Request-Id"] != offered
+        assert len(response["X-Request-Id"]) == 24
+
+
+class TestATrailingSlash:
+    @pytest.mark.parametrize("path", ["/api/echo", "/api/echo/"])
+    def test_makes_no_difference(self, client, path):
+        assert client.get(path).status_code == 200
+        assert client.post(path, data={"a": 1}, content_type="application/json").json() == {"body": {"a": 1}}

@@ -1,0 +1,60 @@
+import datetime as dt
+
+import pytest
+
+from enrollment_project.core.models import IdempotencyRecord
+from enrollment_project.core.rows import insert_unless_present
+
+NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
+
+
+def row(**change):
+    fields = {"scope": "key:1", "key": "a", "fingerprint": "f", "locked_until": NOON, "created_at": NOON} | change
+    return IdempotencyRecord(**fields)
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestInsertingUnlessPresent:
+    def test_stores_every_field_and_sets_the_key(self):
+        fresh = row(response_status=201, response_body={"at": NOON, "ok": True})
+
+        inserted = insert_unless_present(fresh)
+
+        stored = IdempotencyRecord.objects.get()
+        assert inserted
+        assert stored.pk == fresh.pk
+        assert (stored.scope, stored.locked_until, stored.response_status) == ("key:1", NOON, 201)
+        assert stored.response_body == {"at": "2026-09-01T12:00:00Z", "ok": True}
+
+    def test_leaves_what_is_there_alone(self):
+        insert_unless_present(row(fingerprint="first"))
+        second = row(fingerprint="second")
+
+        inserted = insert_unless_present(second)
+
+        assert not inserted
+        assert second.pk is None
+        assert IdempotencyRecord.objects.get().fingerprint == "first"
+
+    def test_makes_a_row_that_can_be_saved_again(self):
+        fresh = row()
+        insert_unless_present(fresh)
+
+        fresh.fingerprint = "changed"
+        fresh.save()
+
+        assert IdempotencyRecord.objects.get().fingerprint == "changed"
+
+    def test_yields_to_a_row_that_was_named(self):
+        insert_unless_present(row(key="b"))
+
+        inserted = insert_unless_present(row(key="a"), unless=IdempotencyRecord.objects.filter(key="b"))
+
+        assert not inserted
+        assert IdempotencyRecord.objects.count() == 1
+
+    def test_goes_ahead_when_the_named_row_is_not_there(self):
+        inserted = insert_unless_present(row(key="a"), unless=IdempotencyRecord.objects.filter(key="b"))
+
+        assert inserted

@@ -1,0 +1,142 @@
+import pytest
+from celery import Celery, shared_task
+from django.db import transaction
+
+from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.ids import CuidConverter, is_cuid, new_cuid
+from enrollment_project.core.money import Money
+from enrollment_project.core.network import NetworkInsideTransaction, forbid_open_transaction
+from enrollment_project.core.work import jittered, nudge
+
+pytestmark = pytest.mark.sqlite
+
+
+class TestACuid:
+    def test_is_new_each_time_and_recognized(self):
+        ids = {new_cuid() for _ in range(1_000)}
+
+        assert len(ids) == 1_000
+        assert all(is_cuid(each) and len(each) == 24 for each in ids)
+
+    @pytest.mark.parametrize("text", ["cllgn0u4r000008l7eazybfbo", "a" * 20, "z" * 32])
+    def test_may_come_from_elsewhere(self, text):
+        assert is_cuid(text)
+
+    @pytest.mark.parametrize(
+        "text", ["", "123", "a" * 19, "a" * 33, "Cllgn0u4r000008l7eazybfbo", "a" * 24 + "\n", "4" * 24]
+    )
+    def test_is_not_just_any_text(self, text):
+        assert not is_cuid(text)
+
+    def test_passes_through_an_address_unchanged(self):
+        converter = CuidConverter()
+
+        assert converter.to_url(converter.to_python("cllgn0u4r000008l7eazybfbo")) == "cllgn0u4r000008l7eazybfbo"
+
+
+class TestMoney:
+    @pytest.mark.parametrize(
+        ("money", "text"),
+        [
+            (Money(4900, "usd"), "49.00 USD"),
+            (Money(5, "usd"), "0.05 USD"),
+            (Money(123456789, "eur"), "1,234,567.89 EUR"),
+            (Money(4900, "jpy"), "4,900 JPY"),
+            (Money(4900, "kwd"), "4.900 KWD"),
+        ],
+    )
+    def test_reads_as_its_currency_is_written(self, money, text):
+        assert str(money) == text
+
+    def test_adds_up_in_one_currency(self):
+        assert Money(4900, "usd") + Money(100, "usd") == Money(5000, "usd")
+
+    def test_does_not_add_two_currencies(self):
+        with pytest.raises(ValueError, match="cannot add eur to usd"):
+            Money(4900, "usd") + Money(100, "eur")
+
+
+class TestARefusedField:
+    def test_is_named_in_the_sentence_and_in_the_list(self):
+        refusal = invalid_field("total_seats", "min_value", "Must not be negative.")
+
+        assert refusal.detail == "total_seats: Must not be negative."
+        assert [(e.field, e.code) for e in refusal.errors] == [("total_seats", "min_value")]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTheNetwork:
+    def test_is_forbidden_inside_a_transaction(self):
+        with transaction.atomic(), pytest.raises(NetworkInsideTransaction):
+            forbid_open_transaction()
+
+    def test_is_allowed_outside(self):
+        assert forbid_open_transaction() is None
+
+
+@pytest.mark.django_db
+class TestTheNetworkInATestsOwnTransaction:
+    def test_is_allowed(self):
+        assert forbid_open_transaction() is None
+
+    def test_is_forbidden_inside_a_block_of_ours(self):
+        with transaction.atomic(), pytest.raises(NetworkInsideTransaction):
+            forbid_open_transaction()
+
+
+@shared_task
+def sample_task(number: int) -> None:
+    """Only ever rung, never run."""
+
+
+@pytest.mark.django_db(transaction=True)
+class TestANudge:
+    @pytest.fixture
+    def rung(self, monkeypatch):
+        calls = []
+        task = sample_task._get_current_object()
+        monkeypatch.setattr(task, "apply_async", lambda args, **options: calls.append(list(args)))
+        return calls
+
+    def test_rings_after_the_commit(self, rung):
+        with transaction.atomic():
+            nudge(sample_task, 7)
+            before = list(rung)
+
+        assert before == []
+        assert rung == [[7]]
+
+    def test_does_not_ring_after_a_rollback(self, rung):
+        with transaction.atomic():
+            nudge(sample_task, 7)
+            transaction.set_rollback(True)
+
+        assert rung == []
+
+    def test_forgives_a_broker_that_is_gone(self, caplog):
+        unreachable = Celery("unreachable", broker="redis://127.0.0.1:1/0", set_as_current=False)
+
+        @unreachable.task
+        def ring_nobody(number: int) -> None:
+            """Never delivered."""
+
+        with transaction.atomic():
+            nudge(ring_nobody, 7)
+
+        assert "broker_unreachable" in caplog.text
+
+
+class TestBackoff:
+    @pytest.mark.parametrize(("attempt", "longest"), [(1, 2), (2, 4), (5, 32), (12, 300)])
+    def test_doubles_up_to_its_cap_with_half_of_it_left_to_chance(self, attempt, longest):
+        class Dice:
+            def uniform(self, low, high):
+                return self.pick(low, high)
+
+        dice = Dice()
+        dice.pick = max
+        high = jittered(2, attempt, cap_seconds=300, random=dice)
+        dice.pick = min
+        low = jittered(2, attempt, cap_seconds=300, random=dice)
+
+        assert (low, high) == (longest / 2, longest)
