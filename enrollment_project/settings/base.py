@@ -17,6 +17,7 @@ environ.Env.read_env(BASE_DIR / env.str("ENV_FILE", default=".env"))
 PORT = env.int("PORT", default=8000)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
 SANDBOX = env.bool("SANDBOX", default=False)  # vendors are stand-ins: banner on pages, loopback calls allowed
+SANDBOX_URL = env.str("SANDBOX_URL", default="")  # where the stand-ins answer
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -50,6 +51,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "enrollment_project.core.middleware.RequestContextMiddleware",
+    "enrollment_project.core.limits.ApiLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -166,12 +168,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "account_request_login_code"
-LOGIN_REDIRECT_URL = "home"
+LOGIN_REDIRECT_URL = "my-enrollments"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*"]
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+ACCOUNT_EMAIL_VERIFICATION = "none"  # entering the code is the verification
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -230,6 +236,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "enrollment_project.pages.forbidden"
 SECURE_REFERRER_POLICY = "same-origin"
 
 # --- Logs -----------------------------------------------------------------------------------------------------------
