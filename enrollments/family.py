@@ -142,7 +142,7 @@ def get_decision(*, decision_id: int) -> EnrollmentDecision:
 
 
 def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
-    """The decision that this Stripe session pays for; whoever holds the id came from the payment page. Raises NotFound."""
+    """The decision that this Stripe session pays for; its holder came from the payment page. Raises NotFound."""
     decision = _decisions().filter(checkout__stripe_session_id=session_id).first() if session_id else None
     if decision is None:
         raise NotFound("There is no such payment.")

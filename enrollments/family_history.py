@@ -8,7 +8,7 @@ from .models import EnrollmentTransition
 from .states import EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
 
 # What is not here is bookkeeping to a family.
-_SENTENCES = {
+_SENTENCES: dict[tuple[str, str], str] = {
     (Facet.ELIGIBILITY, EligibilityStatus.CANDIDATE): "Looked at again, because the criteria changed",
     (Facet.ELIGIBILITY, EligibilityStatus.INELIGIBLE): "Does not meet the program's criteria",
     (Facet.ELIGIBILITY, EligibilityStatus.SUBMITTED): "Meets the criteria, sent to review",
@@ -40,7 +40,7 @@ def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]
     """What happened, oldest first, beginning with the request itself."""
     moments = [Moment(asked_at, "Asked to enroll")]
     for change in transitions:
-        sentence = _SENTENCES.get((Facet(change.facet), change.to_status))  # type: ignore[call-overload]
+        sentence = _SENTENCES.get((change.facet, change.to_status))
         if sentence:
             explained = change.facet == Facet.ELIGIBILITY and change.to_status in _EXPLAINED
             moments.append(Moment(change.created_at, sentence, change.reason if explained else ""))

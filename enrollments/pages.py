@@ -145,7 +145,7 @@ def _refresh(request: HttpRequest, view: FamilyView) -> dict[str, Any]:
     count = int(tried) if tried.isascii() and tried.isdigit() and len(tried) < 4 else 0
     if view.standing != Standing.CONFIRMING or view.checkout is None:
         return {}
-    session = {"session_id": view.checkout.stripe_session_id}
+    session = {"session_id": view.checkout.stripe_session_id or ""}
     here = f"{reverse('enroll-return')}?{urlencode(session)}"
     if count >= len(REFRESH_AFTER_SECONDS):
         return {"look_again_url": here}
