@@ -1,11 +1,12 @@
 """A checkout from the intent to charge to what Stripe says became of it.
 
-Stripe decides. Whatever hints that something happened (a webhook, the success page, the sweep, reconciliation, a person)
-ends in `settle_checkout`, which asks Stripe and records the answer; recording the same answer again changes nothing.
+Stripe decides. Whatever hints that something happened (a webhook, the success page, the sweep, reconciliation, a
+person) ends in asking Stripe and recording the answer; recording the same answer again changes nothing.
 """
 
 import datetime as dt
 
+import structlog
 from celery import signature
 from django.db import transaction
 
@@ -14,15 +15,16 @@ from enrollment_project.core.errors import NotFound
 from enrollment_project.core.work import nudge
 from events.publishing import publish
 
-from . import purposes
 from .errors import PaymentProviderDown, PaymentRejected
 from .events import CheckoutCancelled, CheckoutExpired
 from .gateways.contract import SessionOutcome, SessionRequest, SessionSnapshot
 from .gateways.stripe import get_gateway
-from .locks import lock_checkout
+from .locks import lock_checkout_with_subject
 from .models import Checkout, Price
-from .payments import facts, record_failed_payment, record_payment, record_pending_payment
+from .payments import checkout_facts, record_failed_payment, record_payment, record_pending_payment
 from .states import LIVE_CHECKOUTS, CheckoutStatus
+
+log = structlog.get_logger(__name__)
 
 # An intent older than this has outlived every try of the request that made it: the sweep takes it over.
 INTENT_GRACE = dt.timedelta(minutes=1)
@@ -123,7 +125,7 @@ def record_session(*, checkout_id: int, session: SessionSnapshot, now: dt.dateti
 
     A snapshot that is older than what we know changes nothing: states only move on.
     """
-    checkout = _lock_with_subject(checkout_id)
+    checkout = lock_checkout_with_subject(checkout_id)
     match session.outcome:
         case SessionOutcome.EXPIRED:
             _record_end(checkout, now)
@@ -142,7 +144,7 @@ def record_session(*, checkout_id: int, session: SessionSnapshot, now: dt.dateti
 @transaction.atomic
 def record_nothing_sent(*, checkout_id: int, now: dt.datetime) -> Checkout:
     """End an intent of which Stripe knows nothing, and never will."""
-    checkout = _lock_with_subject(checkout_id)
+    checkout = lock_checkout_with_subject(checkout_id)
     if checkout.stripe_session_id is None:
         _record_end(checkout, now)
     return checkout
@@ -160,19 +162,33 @@ def check_due_checkouts(*, limit: int = 100, now: dt.datetime | None = None) -> 
         if not _claim_check(checkout_id, moment):
             continue
         try:
-            settle_checkout(checkout_id=checkout_id, now=now)
-        except PaymentRejected:
-            continue  # Stripe refuses to make its session; at its end the intent ends
+            try_to_settle(checkout_id=checkout_id, now=now)
         except PaymentProviderDown:
             break
         checked += 1
     return checked
 
 
+def try_to_settle(*, checkout_id: int, now: dt.datetime | None = None) -> None:
+    """Settle one of many: what goes wrong with this one is logged, and must not keep the others from being settled.
+
+    Raises PaymentProviderDown, which would befall the others too.
+    """
+    try:
+        settle_checkout(checkout_id=checkout_id, now=now)
+    except PaymentProviderDown:
+        raise
+    except PaymentRejected as error:  # Stripe will not make its session; when its time is over, the intent ends
+        log.warning("checkout_rejected", checkout=checkout_id, reason=error.detail)
+    except Exception:
+        log.exception("checkout_not_settled", checkout=checkout_id)
+
+
 def adopt_session(*, session: SessionSnapshot) -> int | None:
     """The id of the checkout that this session belongs to, None if it is not ours.
 
-    A session made by a call whose answer we lost is known by its reference, and remembered from now on.
+    A session made by a call whose answer we lost is known by its reference, and remembered from now on. Not for
+    transactions that hold or will take other locks: it writes to the checkout first.
     """
     known = Checkout.objects.filter(stripe_session_id=session.id).values_list("pk", flat=True).first()
     number = session.metadata.get("checkoutId", "")
@@ -194,12 +210,6 @@ def _get_checkout(checkout_id: int) -> Checkout:
 def _want_ended(checkout_id: int, now: dt.datetime) -> None:
     live = Checkout.objects.filter(pk=checkout_id, status__in=LIVE_CHECKOUTS, cancel_requested_at=None)
     live.update(cancel_requested_at=now, next_check_at=now)
-
-
-def _lock_with_subject(checkout_id: int) -> Checkout:
-    purpose, subject = Checkout.objects.values_list("purpose", "subject").get(pk=checkout_id)
-    purposes.lock_subject(purpose, subject)
-    return lock_checkout(checkout_id)
 
 
 def _create_session(checkout: Checkout) -> SessionSnapshot:
@@ -235,7 +245,7 @@ def _find_session(checkout: Checkout) -> SessionSnapshot | None:
 
 
 def _learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
-    """The checkout with its session, which may be known to Stripe only; without one if there is none and can be none."""
+    """The checkout with its session, which only Stripe may know of; without, if there is none and can be none."""
     if checkout.stripe_session_id or not checkout.is_live:
         return checkout
     if now >= checkout.expires_at + EXPIRY_SLACK:
@@ -277,7 +287,7 @@ def _record_end(checkout: Checkout, now: dt.datetime) -> None:
         checkout.expire()
     checkout.save(update_fields=["status", "settled_at"])
     event = CheckoutCancelled if checkout.cancel_requested_at else CheckoutExpired
-    publish(event(**facts(checkout)), now=now)
+    publish(event(**checkout_facts(checkout)), now=now)
 
 
 def _claim_check(checkout_id: int, now: dt.datetime) -> bool:

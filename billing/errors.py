@@ -20,7 +20,7 @@ class PaymentProviderDown(Unavailable):
 
 
 class PaymentRejected(DomainError):
-    """Stripe understood the request and refuses it; repeating it changes nothing. `provider_code` is Stripe's reason."""
+    """Stripe understood and refuses; repeating the request changes nothing. `provider_code` is Stripe's reason."""
 
     code = "payment_rejected"
     title = "The payment provider refused this"

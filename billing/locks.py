@@ -4,14 +4,29 @@ Refunds and disputes are guarded by their payment's lock. An inbox row is locked
 handles it, and nobody who holds another lock waits for one.
 """
 
+from . import purposes
 from .models import Checkout, Payment, StripeEvent
 
 
-def lock_checkout(checkout_id: int) -> Checkout:
-    return Checkout.objects.select_for_update().get(pk=checkout_id)
+def lock_checkout_with_subject(checkout_id: int) -> Checkout:
+    """What is being paid for, then the checkout."""
+    purpose, subject = Checkout.objects.values_list("purpose", "subject").get(pk=checkout_id)
+    purposes.lock_subject(purpose, subject)
+    return _lock_checkout(checkout_id)
+
+
+def lock_payment_with_subject(payment_id: int) -> Payment:
+    """What was paid for, then the checkout (None for money that came without one), then the payment."""
+    purpose, subject, checkout_id = Payment.objects.values_list("purpose", "subject", "checkout_id").get(pk=payment_id)
+    purposes.lock_subject(purpose, subject)
+    checkout = _lock_checkout(checkout_id) if checkout_id is not None else None
+    payment = lock_payment(payment_id)
+    payment.checkout = checkout
+    return payment
 
 
 def lock_payment(payment_id: int) -> Payment:
+    """The payment alone, for changes that publish nothing."""
     return Payment.objects.select_for_update().get(pk=payment_id)
 
 
@@ -22,8 +37,9 @@ def lock_payment_of_intent(payment_intent_id: str) -> Payment | None:
 
 def lock_unhandled_event(event_id: str) -> StripeEvent | None:
     """None when it was handled already, or is being handled by somebody else right now."""
-    return (
-        StripeEvent.objects.select_for_update(skip_locked=True)
-        .filter(event_id=event_id, handled_at__isnull=True)
-        .first()
-    )
+    waiting = StripeEvent.objects.select_for_update(skip_locked=True)
+    return waiting.filter(event_id=event_id, handled_at__isnull=True).first()
+
+
+def _lock_checkout(checkout_id: int) -> Checkout:
+    return Checkout.objects.select_for_update().get(pk=checkout_id)

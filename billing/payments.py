@@ -37,7 +37,7 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
         checkout.pay()
         checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at", "payer_email"])
-    publish(PaymentSucceeded(**facts(checkout, payment)), now=now)
+    publish(PaymentSucceeded(**payment_facts(payment)), now=now)
 
 
 def record_pending_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
@@ -50,7 +50,7 @@ def record_pending_payment(*, checkout: Checkout, session: SessionSnapshot, now:
     if checkout.status == CheckoutStatus.OPEN:
         checkout.await_bank()
     checkout.save(update_fields=["status", "payer_email"])
-    publish(PaymentPending(**facts(checkout, payment)), now=now)
+    publish(PaymentPending(**payment_facts(payment)), now=now)
 
 
 def record_failed_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
@@ -64,20 +64,26 @@ def record_failed_payment(*, checkout: Checkout, session: SessionSnapshot, now: 
     checkout.fail()
     checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at"])
-    publish(PaymentFailed(**facts(checkout, payment)), now=now)
+    publish(PaymentFailed(**payment_facts(payment)), now=now)
 
 
-def facts(checkout: Checkout, payment: Payment | None = None) -> dict[str, Any]:
-    """What each of billing's events says."""
-    money = payment.money if payment else checkout.money
+def checkout_facts(checkout: Checkout) -> dict[str, Any]:
+    """What an event about a checkout says."""
+    return _facts(checkout) | {"checkout_id": checkout.pk, "payment_id": None}
+
+
+def payment_facts(payment: Payment) -> dict[str, Any]:
+    """What an event about a payment says."""
+    return _facts(payment) | {"checkout_id": payment.checkout_id, "payment_id": payment.pk}
+
+
+def _facts(row: Checkout | Payment) -> dict[str, Any]:
     return {
-        "workspace_id": checkout.workspace_id,
-        "purpose": checkout.purpose,
-        "subject": checkout.subject,
-        "checkout_id": checkout.pk,
-        "payment_id": payment.pk if payment else None,
-        "amount_minor": money.minor,
-        "currency": money.currency,
+        "workspace_id": row.workspace_id,
+        "purpose": row.purpose,
+        "subject": row.subject,
+        "amount_minor": row.amount_minor,
+        "currency": row.currency,
     }
 
 
@@ -104,5 +110,7 @@ def _raise_mismatch(checkout: Checkout, session: SessionSnapshot, subject: str) 
         workspace_id=checkout.workspace_id,
         kind="payment_mismatch",
         subject=subject,
-        summary=f"Checkout {checkout.pk} asked for {checkout.money} and {session.money} came: refund it, or settle it by hand.",
+        summary=(
+            f"Checkout {checkout.pk} asked for {checkout.money} and {session.money} came. It pays nothing: refund it."
+        ),
     )

@@ -1,4 +1,4 @@
-"""What the apps above register for their kind of checkout, so that billing can keep the lock order without knowing them.
+"""What the apps above register for their kind of checkout, so that billing keeps the lock order without knowing them.
 
 The order is allocation < cohort < class session < enrollment < checkout < payment: before billing locks a checkout it
 lets the purpose's app lock its own rows.

@@ -35,7 +35,7 @@ class SessionRequest:
 
 @dataclass(frozen=True, slots=True)
 class SessionSnapshot:
-    """A checkout session as the provider has it now. `payment_intent_status` is known where one session was asked for."""
+    """A checkout session as the provider has it now. Lists leave `payment_intent_status` empty."""
 
     id: str
     reference: str

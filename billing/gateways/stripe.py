@@ -180,8 +180,8 @@ class StripeGateway:
 
 def _translated(error: stripe.StripeError) -> PaymentProviderDown | PaymentRejected:
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    key_in_use = isinstance(error, stripe.IdempotencyError) and error.http_status == 409
-    if isinstance(error, _RETRYABLE) or key_in_use or (error.http_status or 500) >= 500:
+    status = error.http_status or 500  # a 409: another call with this idempotency key is still running
+    if isinstance(error, _RETRYABLE) or status == 409 or status >= 500:
         return PaymentProviderDown(
             "Stripe can't be reached or is busy; nothing is lost, try again shortly.",
             retry_after=float(headers.get("retry-after", 0)) if headers.get("retry-after", "").isdigit() else None,

@@ -1,4 +1,4 @@
-"""Money, without knowing what it buys: a checkout carries a `purpose` and an opaque `subject` that the apps above read."""
+"""Money, without knowing what it buys: a checkout has a `purpose` and an opaque `subject` that the apps above read."""
 
 from .checkouts import Checkout, Price
 from .inbox import ReconciliationRun, StripeEvent

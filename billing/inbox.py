@@ -1,0 +1,220 @@
+"""Stripe's events: stored once, answered at once, handled afterwards.
+
+An event is a hint, never a fact: what it is about is fetched from Stripe as it is now, and recorded by the functions
+that every other path uses. So neither the order of events nor a repeated one matters.
+"""
+
+import datetime as dt
+import json
+import random
+from collections.abc import Callable
+
+import structlog
+from celery import signature
+from django.db import transaction
+
+from accounts.staff_tasks import raise_staff_task
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.work import jittered, nudge
+
+from .checkout import adopt_session, record_session
+from .disputes import record_dispute
+from .errors import BadSignature, PaymentRejected
+from .gateways.contract import EventSnapshot, SessionSnapshot
+from .gateways.stripe import event_snapshot, get_gateway, verify_signature
+from .locks import lock_unhandled_event
+from .models import Checkout, Payment, StripeEvent
+from .refunds import record_refunds
+from .states import EventSource, PaymentStatus
+
+log = structlog.get_logger(__name__)
+
+TOLERANCE_SECONDS = 300
+ATTEMPTS_BEFORE_STAFF = 12
+# The nudge comes first; the sweep takes what it leaves.
+NUDGE_GRACE = dt.timedelta(seconds=10)
+NOT_OURS = "not ours"
+
+# What an event does, inside the transaction that marks it handled; returns its outcome in a few words.
+Effect = Callable[[], str]
+
+
+def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime | None = None) -> StripeEvent:
+    """Store what came to the webhook, once, and ask a worker to handle it.
+
+    Raises BadSignature unless Stripe provably sent exactly these bytes within the last five minutes.
+    """
+    moment = now or utc_now()
+    try:
+        verify_signature(raw, signature_header, now=moment, tolerance_seconds=TOLERANCE_SECONDS)
+        snapshot = event_snapshot(json.loads(raw))
+    except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+        log.warning("stripe_event_refused", reason=type(error).__name__)
+        raise BadSignature("The signature, its timestamp or the body is not what Stripe sends.") from error
+    with transaction.atomic():
+        store_event(snapshot=snapshot, source=EventSource.WEBHOOK, now=moment)
+        event = StripeEvent.objects.get(event_id=snapshot.id)
+        if event.handled_at is None:
+            nudge(signature("billing.tasks.handle_stripe_event"), event.event_id)
+    return event
+
+
+def store_event(*, snapshot: EventSnapshot, source: EventSource, now: dt.datetime) -> bool:
+    """Put an event into the inbox unless it is there. Types that change nothing here are handled by being stored."""
+    is_ignored = snapshot.type not in _PREPARATIONS
+    event = StripeEvent(
+        event_id=snapshot.id,
+        type=snapshot.type[:100],
+        payload=dict(snapshot.about),
+        stripe_created_at=snapshot.created_at,
+        received_at=now,
+        source=source,
+        handled_at=now if is_ignored else None,
+        outcome="ignored" if is_ignored else "",
+        next_attempt_at=now + NUDGE_GRACE,
+    )
+    return insert_unless_present(event)
+
+
+def handle_event(*, event_id: str, now: dt.datetime | None = None) -> StripeEvent | None:
+    """Bring us up to date with what an event is about. One that is handled, or being handled by another, is left alone.
+
+    Its effects and the mark that it is handled are one commit. An error is kept on the row, to be tried again later.
+    """
+    moment = now or utc_now()
+    event = StripeEvent.objects.filter(event_id=event_id).first()
+    if event is None or event.handled_at is not None:
+        return event
+    try:
+        effect = _PREPARATIONS[event.type](event, moment)
+        record_effect(event_id=event_id, effect=effect, now=moment)
+    except Exception as error:  # whatever it is, it must not be lost: the row shows it until a try succeeds
+        log.exception("stripe_event_failed", event_id=event_id, type=event.type)
+        _record_failure(event, error, moment)
+    return StripeEvent.objects.get(event_id=event_id)
+
+
+def record_effect(*, event_id: str, effect: Effect, now: dt.datetime) -> None:
+    """Run an event's effect and mark it handled, in one transaction; nothing when somebody else is or was faster."""
+    with transaction.atomic():
+        event = lock_unhandled_event(event_id)
+        if event is None:
+            return
+        event.outcome = effect()[:100]
+        event.handled_at = now
+        event.last_error = ""
+        event.save(update_fields=["outcome", "handled_at", "last_error"])
+
+
+def handle_due_events(*, limit: int = 200, now: dt.datetime | None = None) -> int:
+    """Handle the events whose nudge was lost or whose last try failed, oldest first; returns how many were tried."""
+    due = StripeEvent.objects.filter(handled_at=None, next_attempt_at__lte=now or utc_now())
+    event_ids = list(due.order_by("next_attempt_at").values_list("event_id", flat=True)[:limit])
+    for event_id in event_ids:
+        handle_event(event_id=event_id, now=now)
+    return len(event_ids)
+
+
+def _prepare_session(event: StripeEvent, now: dt.datetime) -> Effect:
+    try:
+        session = get_gateway().retrieve_session(event.payload["id"])
+    except PaymentRejected:  # of another Stripe account, or one made anew
+        return lambda: NOT_OURS
+    checkout_id = adopt_session(session=session)
+    if checkout_id is None:
+        return lambda: NOT_OURS
+    return lambda: _record_session(checkout_id, session, now)
+
+
+def _prepare_refunds(event: StripeEvent, now: dt.datetime) -> Effect:
+    intent = event.payload.get("payment_intent", "")
+    if not intent:
+        return lambda: NOT_OURS
+    refunds = get_gateway().list_refunds(intent)
+
+    def record(payment_id: int) -> str:
+        payment = record_refunds(payment_id=payment_id, refunds=refunds, now=now)
+        return f"payment {payment.pk} is {payment.status}"
+
+    return _for_payment(intent, record, now)
+
+
+def _prepare_dispute(event: StripeEvent, now: dt.datetime) -> Effect:
+    snapshot = get_gateway().retrieve_dispute(event.payload["id"])
+
+    def record(payment_id: int) -> str:
+        dispute = record_dispute(payment_id=payment_id, snapshot=snapshot, now=now)
+        return f"dispute {dispute.pk} is {dispute.status}"
+
+    return _for_payment(snapshot.payment_intent_id, record, now)
+
+
+_PREPARATIONS: dict[str, Callable[[StripeEvent, dt.datetime], Effect]] = {
+    "checkout.session.completed": _prepare_session,
+    "checkout.session.async_payment_succeeded": _prepare_session,
+    "checkout.session.async_payment_failed": _prepare_session,
+    "checkout.session.expired": _prepare_session,
+    "charge.refunded": _prepare_refunds,
+    "refund.created": _prepare_refunds,
+    "refund.updated": _prepare_refunds,
+    "refund.failed": _prepare_refunds,
+    "charge.dispute.created": _prepare_dispute,
+    "charge.dispute.updated": _prepare_dispute,
+    "charge.dispute.closed": _prepare_dispute,
+}
+HANDLED_TYPES = tuple(_PREPARATIONS)
+
+
+def _record_session(checkout_id: int, session: SessionSnapshot, now: dt.datetime) -> str:
+    return f"checkout {checkout_id} is {record_session(checkout_id=checkout_id, session=session, now=now).status}"
+
+
+def _for_payment(intent: str, record: Callable[[int], str], now: dt.datetime) -> Effect:
+    """What happened to a payment, after the session that brought it: that one's own event may be late."""
+    late = _session_to_catch_up(intent)
+
+    def effect() -> str:
+        if late is not None:
+            _record_session(late[0], late[1], now)
+        payment_id = Payment.objects.filter(payment_intent_id=intent).values_list("pk", flat=True).first()
+        return NOT_OURS if payment_id is None else record(payment_id)
+
+    return effect
+
+
+def _session_to_catch_up(intent: str) -> tuple[int, SessionSnapshot] | None:
+    if Payment.objects.filter(payment_intent_id=intent).exclude(status=PaymentStatus.PENDING).exists():
+        return None
+    found = get_gateway().find_session_of_payment(intent)
+    checkout_id = adopt_session(session=found) if found else None
+    if found is None or checkout_id is None:
+        return None
+    return checkout_id, get_gateway().retrieve_session(found.id)
+
+
+def _workspace_of(event: StripeEvent) -> int | None:
+    checkouts = Checkout.objects.filter(stripe_session_id=event.payload.get("id"))
+    payments = Payment.objects.filter(payment_intent_id=event.payload.get("payment_intent", ""))
+    return (
+        checkouts.values_list("workspace_id", flat=True).union(payments.values_list("workspace_id", flat=True)).first()
+    )
+
+
+def _record_failure(event: StripeEvent, error: Exception, now: dt.datetime) -> None:
+    attempts = event.attempts + 1
+    wait = dt.timedelta(seconds=jittered(5, attempts, cap_seconds=3600, random=random))
+    with transaction.atomic():
+        StripeEvent.objects.filter(pk=event.pk, handled_at=None).update(
+            attempts=attempts,
+            next_attempt_at=now + wait,
+            last_error=f"{type(error).__name__}: {error}"[:300],
+        )
+        workspace_id = _workspace_of(event)
+        if attempts >= ATTEMPTS_BEFORE_STAFF and workspace_id is not None:
+            raise_staff_task(
+                workspace_id=workspace_id,
+                kind="stripe_event_stuck",
+                subject=f"stripe-event:{event.pk}",
+                summary=f"Stripe's {event.type} ({event.event_id}) could not be handled {attempts} times.",
+            )

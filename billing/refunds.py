@@ -1,0 +1,261 @@
+"""Money going back: recorded as an intent, submitted to Stripe, and followed to its end.
+
+Stripe's list of a payment's refunds is the truth; refunds that somebody made in Stripe's dashboard become rows too.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+
+import structlog
+from celery import signature
+from django.db import transaction
+from django_fsm import can_proceed
+
+from accounts.models import User
+from accounts.staff_tasks import raise_staff_task
+from enrollment_project.core.actors import STRIPE, Actor
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import NotFound, invalid_field
+from enrollment_project.core.money import Money
+from enrollment_project.core.work import jittered, nudge
+
+from .balance import recount_payment, refundable_minor
+from .errors import PaymentNotRefundable, PaymentProviderDown, PaymentRejected, RefundExceedsPayment
+from .gateways.contract import RefundRequest, RefundSnapshot
+from .gateways.stripe import get_gateway
+from .locks import lock_payment, lock_payment_with_subject
+from .models import Payment, Refund
+from .states import PaymentMethod, PaymentStatus, RefundReason, RefundStatus
+
+log = structlog.get_logger(__name__)
+
+# Stripe forgets idempotency keys after 24 hours. A refund tried again later is looked up first.
+KEYS_LAST = dt.timedelta(hours=20)
+PENDING_CHECK = dt.timedelta(hours=6)
+LEASE = dt.timedelta(minutes=2)
+ATTEMPTS_BEFORE_STAFF = 12
+_OPEN = (RefundStatus.REQUESTED, RefundStatus.PENDING)
+_REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED)
+_MOVES = {"succeeded": "succeed", "failed": "fail", "canceled": "call_off"}  # any other status waits for the bank
+
+
+@transaction.atomic
+def request_refund(
+    *,
+    payment_id: int,
+    amount_minor: int | None,
+    reason: RefundReason,
+    actor: Actor,
+    note: str = "",
+    user: User | None = None,
+    now: dt.datetime | None = None,
+) -> Refund:
+    """Decide to send money back: `amount_minor` of it, or with None all that is left. The worker submits it.
+
+    Raises NotFound, Invalid, PaymentNotRefundable, RefundExceedsPayment; then nothing has changed.
+    """
+    moment = now or utc_now()
+    if amount_minor is not None and amount_minor <= 0:
+        raise invalid_field("amount_minor", "min_value", "A refund is of at least 1 minor unit.")
+    if not Payment.objects.filter(pk=payment_id).exists():
+        raise NotFound("There is no such payment.")
+    payment = lock_payment(payment_id)
+    _check_refundable(payment)
+    left = refundable_minor(payment)
+    amount = left if amount_minor is None else amount_minor
+    if amount > left or left <= 0:
+        raise RefundExceedsPayment(f"Of this payment, {Money(max(left, 0), payment.currency)} can still be refunded.")
+    refund = Refund.objects.create(
+        payment=payment,
+        amount_minor=amount,
+        reason=reason,
+        note=note[:300],
+        actor=str(actor),
+        requested_by=user,
+        created_at=moment,
+        next_attempt_at=moment + LEASE,  # the nudge comes first
+    )
+    nudge(signature("billing.tasks.submit_refund"), refund.pk)
+    return refund
+
+
+def submit_refund(*, refund_id: int, now: dt.datetime | None = None) -> Refund:
+    """Tell Stripe to send the money back and record its answer; a refund that Stripe has already is returned as it is.
+
+    Without an answer it stays `requested`, with its error and the time of the next try. Refused, it is `failed` and
+    staff get a task. Raises NotFound.
+    """
+    moment = now or utc_now()
+    refund = Refund.objects.select_related("payment").filter(pk=refund_id).first()
+    if refund is None:
+        raise NotFound("There is no such refund.")
+    if refund.status != RefundStatus.REQUESTED:
+        return refund
+    try:
+        answer = _create_refund(refund, moment)
+    except PaymentProviderDown as error:
+        _record_delay(refund, error, moment)
+    except PaymentRejected as error:
+        _record_refusal(refund, error, moment)
+    else:
+        record_refunds(payment_id=refund.payment_id, refunds=[answer], now=moment)
+    return Refund.objects.select_related("payment").get(pk=refund_id)
+
+
+def settle_refunds(*, payment_id: int, now: dt.datetime | None = None) -> Payment:
+    """Ask Stripe for all refunds of a payment and record them. Raises PaymentProviderDown, PaymentRejected."""
+    moment = now or utc_now()
+    payment = Payment.objects.get(pk=payment_id)
+    refunds = get_gateway().list_refunds(str(payment.payment_intent_id))
+    return record_refunds(payment_id=payment_id, refunds=refunds, now=moment)
+
+
+@transaction.atomic
+def record_refunds(*, payment_id: int, refunds: Sequence[RefundSnapshot], now: dt.datetime) -> Payment:
+    """Move our refunds to where Stripe's are, then recount the payment. Older snapshots change nothing."""
+    payment = lock_payment_with_subject(payment_id)
+    known = list(payment.refunds.all())
+    for snapshot in refunds:
+        _record_refund(payment, _ours(known, snapshot) or _made_outside(payment, snapshot), snapshot, now)
+    recount_payment(payment=payment, now=now)
+    return payment
+
+
+def submit_due_refunds(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+    """Submit the refunds whose nudge was lost or whose last try failed, and ask about those that banks still have.
+
+    Returns how many were dealt with; stops when Stripe does not answer.
+    """
+    moment = now or utc_now()
+    due = Refund.objects.filter(status__in=_OPEN, next_attempt_at__lte=moment).order_by("next_attempt_at")
+    done = 0
+    for refund in list(due[:limit]):
+        claim = Refund.objects.filter(pk=refund.pk, next_attempt_at=refund.next_attempt_at)
+        if not claim.update(next_attempt_at=moment + LEASE):
+            continue
+        if not _advance(refund, now):
+            break
+        done += 1
+    return done
+
+
+def _advance(refund: Refund, now: dt.datetime | None) -> bool:
+    """False when Stripe does not answer. Any other trouble is this refund's own and must not hold up the others."""
+    try:
+        if refund.status == RefundStatus.PENDING:
+            settle_refunds(payment_id=refund.payment_id, now=now)
+            return True
+        return bool(submit_refund(refund_id=refund.pk, now=now).status != RefundStatus.REQUESTED)
+    except PaymentProviderDown:
+        return False
+    except Exception:
+        log.exception("refund_not_advanced", refund=refund.pk)
+        return True
+
+
+def _check_refundable(payment: Payment) -> None:
+    if payment.method != PaymentMethod.STRIPE:
+        raise PaymentNotRefundable("It was paid outside Stripe; give the money back the way it came.")
+    if payment.status not in _REFUNDABLE and not payment.is_mismatch:
+        raise PaymentNotRefundable(f"A payment that is {payment.get_status_display().lower()} can't be refunded.")
+
+
+def _create_refund(refund: Refund, now: dt.datetime) -> RefundSnapshot:
+    if now - refund.created_at > KEYS_LAST and (made := _find_refund(refund)):
+        return made
+    request = RefundRequest(
+        reference=refund.reference,
+        payment_intent_id=str(refund.payment.payment_intent_id),
+        amount_minor=refund.amount_minor,
+        is_duplicate=refund.reason == RefundReason.DUPLICATE,
+        metadata={
+            "workspaceId": str(refund.payment.workspace_id),
+            "paymentId": str(refund.payment_id),
+            "refundId": str(refund.pk),
+        },
+    )
+    try:
+        return get_gateway().create_refund(request)
+    except PaymentProviderDown as error:
+        made = _find_refund(refund) if error.is_replay else None
+        if made is None:
+            raise
+        return made
+
+
+def _find_refund(refund: Refund) -> RefundSnapshot | None:
+    made = get_gateway().list_refunds(str(refund.payment.payment_intent_id))
+    return next((snapshot for snapshot in made if snapshot.reference == refund.reference), None)
+
+
+def _ours(known: list[Refund], snapshot: RefundSnapshot) -> Refund | None:
+    for refund in known:
+        named = refund.stripe_refund_id is None and refund.reference == snapshot.reference
+        if named or refund.stripe_refund_id == snapshot.id:
+            return refund
+    return None
+
+
+def _made_outside(payment: Payment, snapshot: RefundSnapshot) -> Refund:
+    return Refund(
+        payment=payment,
+        amount_minor=snapshot.amount_minor,
+        reason=RefundReason.OUTSIDE,
+        actor=str(STRIPE),
+        created_at=snapshot.created_at,
+    )
+
+
+def _record_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot, now: dt.datetime) -> None:
+    move = getattr(refund, _MOVES.get(snapshot.status, "await_bank"))
+    if not can_proceed(move):
+        return
+    move()
+    refund.stripe_refund_id = snapshot.id
+    refund.failure_reason = snapshot.failure_reason[:100]
+    refund.last_error = ""
+    refund.next_attempt_at = now + PENDING_CHECK
+    refund.settled_at = None if refund.status in _OPEN else now
+    refund.save()
+    if refund.status in (RefundStatus.FAILED, RefundStatus.CANCELED):
+        _tell_staff(payment, refund)
+
+
+def _record_delay(refund: Refund, error: PaymentProviderDown, now: dt.datetime) -> None:
+    attempts = refund.attempts + 1
+    wait = max(jittered(10, attempts, cap_seconds=3600, random=random), error.retry_after)
+    with transaction.atomic():
+        Refund.objects.filter(pk=refund.pk, status=RefundStatus.REQUESTED).update(
+            attempts=attempts, next_attempt_at=now + dt.timedelta(seconds=wait), last_error=str(error)[:300]
+        )
+        if attempts >= ATTEMPTS_BEFORE_STAFF:
+            raise_staff_task(
+                workspace_id=refund.payment.workspace_id,
+                kind="refund_stuck",
+                subject=f"refund:{refund.pk}",
+                summary=f"Refund {refund.pk} of payment {refund.payment_id} could not be submitted {attempts} times.",
+            )
+
+
+@transaction.atomic
+def _record_refusal(refund: Refund, error: PaymentRejected, now: dt.datetime) -> None:
+    payment = lock_payment(refund.payment_id)
+    locked = payment.refunds.get(pk=refund.pk)
+    if locked.status != RefundStatus.REQUESTED:
+        return
+    locked.fail()
+    locked.failure_reason = (error.provider_code or "rejected")[:100]
+    locked.last_error = str(error)[:300]
+    locked.settled_at = now
+    locked.save()
+    _tell_staff(payment, locked)
+
+
+def _tell_staff(payment: Payment, refund: Refund) -> None:
+    raise_staff_task(
+        workspace_id=payment.workspace_id,
+        kind="refund_failed",
+        subject=f"refund:{refund.pk}",
+        summary=f"Refund {refund.pk} of payment {payment.pk} failed ({refund.failure_reason or 'no reason given'}).",
+    )
