@@ -1,5 +1,8 @@
 """The API's paths, each app bringing its own. Every path answers with and without a trailing slash (see core.middleware)."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("billing.api.urls")),
+    path("", include("enrollments.api.urls")),
+]

@@ -1,9 +1,13 @@
-from enrollment_project.core.errors import DomainError, Invalid, Unavailable
+from enrollment_project.core.errors import DomainError, Invalid
 
 
 class SeatsExhausted(DomainError):
     code = "seats_exhausted"
     title = "No seat is left in this allocation"
+
+    def __init__(self, *, allocation_id: int) -> None:
+        self.allocation_id = allocation_id
+        super().__init__(allocation_id=allocation_id)
 
 
 class AllocationExists(DomainError):
@@ -44,9 +48,3 @@ class NoDefaultInstance(Invalid):
 class NotForSale(DomainError):
     code = "not_for_sale"
     title = "The program has no price, so a parent can't pay for it"
-
-
-class PaymentProviderDown(Unavailable):
-    code = "payment_unavailable"
-    title = "The payment provider does not answer"
-    retry_after = 10

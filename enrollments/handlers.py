@@ -1,1 +1,146 @@
-"""Reactions to what billing says, inside its transaction; the rows are locked already (see `ready()`)."""
+"""Reactions to what billing says, inside its transaction.
+
+Billing has locked the enrollment and the decision before its own rows, by the purpose registered in `apps.py`.
+"""
+
+from accounts.guardians import attach_payer
+from billing.events import (
+    CheckoutCancelled,
+    CheckoutExpired,
+    MoneyEvent,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
+from billing.models import Payment
+from billing.purposes import Purpose, register_purpose
+from billing.refunds import request_refund
+from billing.states import RefundReason
+from enrollment_project.core.actors import STRIPE, SYSTEM
+from enrollment_project.core.clock import utc_now
+from events.publishing import DomainEvent, handles, publish
+
+from .answers import PARENT_PAID_MESSAGE
+from .deciding import PURPOSE
+from .decisions import decision_changed
+from .history import Journal
+from .lifecycle import approve_if_automatic, end_enrollment, end_submission
+from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
+from .models import EnrollmentDecision
+from .queries import describe_decision, find_live_decision
+from .states import DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
+
+register_purpose(Purpose(name=PURPOSE, lock_subject=lock_decision_subject, describe=describe_decision))
+
+
+def _decision_of(event: MoneyEvent) -> EnrollmentDecision | None:
+    return lock_decision(int(event.subject)) if event.purpose == PURPOSE else None
+
+
+@handles(PaymentSucceeded)
+def complete_paid_decision(event: PaymentSucceeded) -> None:
+    """The parent paid: the decision is completed and the enrollment paid, and approved where review is automatic.
+
+    Money for an enrollment that is funded already, or has ended, goes back.
+    """
+    decision = _decision_of(event)
+    if decision is None or decision.payment_id == event.payment_id:
+        return
+    enrollment, seat = lock_enrollment_with_seat(decision.enrollment_id)
+    refused = _refund_reason(decision, enrollment.payment_status, enrollment.eligibility_status)
+    if refused is not None:
+        assert event.payment_id is not None
+        request_refund(payment_id=event.payment_id, amount_minor=None, reason=refused, actor=SYSTEM)
+        return
+    now = utc_now()
+    journal = Journal(enrollment, STRIPE, now)
+    journal.change("mark_paid")
+    more = approve_if_automatic(journal=journal, seat=seat)
+    decision.complete()
+    decision.payment_id = event.payment_id
+    decision.message = PARENT_PAID_MESSAGE
+    events: list[DomainEvent] = [*journal.write(), *more, decision_changed(decision, now)]
+    publish(*events)
+    _remember_payer(decision, event)
+
+
+def _refund_reason(decision: EnrollmentDecision, payment: str, eligibility: str) -> RefundReason | None:
+    if eligibility not in (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED):
+        return RefundReason.NOT_NEEDED
+    if payment != EnrollmentPaymentStatus.PENDING:
+        return RefundReason.DUPLICATE
+    live = find_live_decision(enrollment_id=decision.enrollment_id)
+    if live is not None and live.pk != decision.pk:
+        return RefundReason.DUPLICATE
+    return None
+
+
+def _remember_payer(decision: EnrollmentDecision, event: PaymentSucceeded) -> None:
+    payment = Payment.objects.select_related("checkout").get(pk=event.payment_id)
+    if payment.checkout is not None and payment.checkout.payer_email:
+        attach_payer(
+            workspace_id=decision.workspace_id,
+            guardian_id=decision.guardian_id,
+            learner_id=decision.learner_id,
+            email=payment.checkout.payer_email,
+        )
+
+
+@handles(CheckoutExpired)
+def expire_decision(event: CheckoutExpired) -> None:
+    """Nothing was paid in time. The enrollment stays submitted: asking again makes a new decision about it."""
+    _end_unpaid(event, "expire", "The checkout expired unpaid")
+
+
+@handles(CheckoutCancelled)
+def cancel_unpaid_decision(event: CheckoutCancelled) -> None:
+    """The checkout was ended on purpose."""
+    _end_unpaid(event, "cancel", "The checkout was cancelled")
+
+
+@handles(PaymentFailed)
+def fail_decision(event: PaymentFailed) -> None:
+    """The bank said no: the decision failed, and a new request may try another way to pay."""
+    decision = _end_unpaid(event, "fail", "The payment failed")
+    if decision is None:
+        return
+    enrollment, _ = lock_enrollment_with_seat(decision.enrollment_id)
+    if enrollment.payment_status == EnrollmentPaymentStatus.PENDING:
+        journal = Journal(enrollment, STRIPE, utc_now())
+        journal.change("mark_payment_failed", reason="The bank refused the payment")
+        publish(*journal.write())
+
+
+def _end_unpaid(event: MoneyEvent, transition: str, message: str) -> EnrollmentDecision | None:
+    decision = _decision_of(event)
+    if decision is None or decision.status != DecisionStatus.CHECKOUT_REQUIRED:
+        return None
+    getattr(decision, transition)()
+    decision.message = message
+    publish(decision_changed(decision, utc_now()))
+    return decision
+
+
+@handles(PaymentRefunded)
+def follow_refund(event: PaymentRefunded) -> None:
+    """A partial refund is noted; a full one ends the enrollment it paid for. A refunded duplicate changes nothing."""
+    decision = _decision_of(event)
+    if decision is None or decision.payment_id != event.payment_id:
+        return
+    enrollment, seat = lock_enrollment_with_seat(decision.enrollment_id)
+    journal = Journal(enrollment, STRIPE, utc_now())
+    if not event.fully:
+        if event.refunded_minor and enrollment.payment_status == EnrollmentPaymentStatus.PAID:
+            journal.change("mark_partially_refunded")
+            publish(*journal.write())
+        return
+    if enrollment.payment_status == EnrollmentPaymentStatus.REFUNDED:
+        return
+    journal.change("mark_refunded")
+    reason = "The payment was refunded"
+    if enrollment.eligibility_status == EligibilityStatus.APPROVED:
+        publish(*end_enrollment(journal=journal, seat=seat, reason=reason))
+    elif enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
+        publish(*end_submission(journal=journal, seat=seat, reason=reason))
+    else:
+        publish(*journal.write())

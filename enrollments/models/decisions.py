@@ -2,7 +2,7 @@ from django.db import models
 from django_fsm import FSMField, transition
 
 from accounts.models import Guardian, Learner, Workspace
-from billing.models import Checkout
+from billing.models import Checkout, Payment
 from enrollment_project.core.clock import utc_now
 
 from ..states import LIVE_DECISIONS, DecisionReason, DecisionStatus, ProvisionSource
@@ -25,6 +25,7 @@ class EnrollmentDecision(models.Model):
     district = models.ForeignKey(District, null=True, on_delete=models.PROTECT, related_name="decisions")
     seat = models.ForeignKey(SeatAssignment, null=True, on_delete=models.PROTECT, related_name="decisions")
     checkout = models.ForeignKey(Checkout, null=True, on_delete=models.PROTECT, related_name="+")
+    payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="+")  # what funds it
     tenant_id = models.BigIntegerField(null=True)  # as received, whether or not it named a district here
     learner_email = models.EmailField(max_length=254)
     learner_profile = models.JSONField()  # as received

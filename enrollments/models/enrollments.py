@@ -155,13 +155,13 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
 class EnrollmentTransition(models.Model):
     """One change of one facet. Append-only; `number` counts 1, 2, 3 … within the enrollment.
 
-    The row that brings a facet into being has an empty `from_status`.
+    An enrollment starts as candidate, not started, payment not required: the first row of a facet starts from there.
     """
 
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="transitions")
     number = models.PositiveIntegerField()
     facet = models.CharField(max_length=13, choices=Facet.choices)
-    from_status = models.CharField(max_length=18, blank=True)
+    from_status = models.CharField(max_length=18)
     to_status = models.CharField(max_length=18)
     reason = models.CharField(max_length=300, blank=True)
     actor = models.CharField(max_length=64)
@@ -176,4 +176,4 @@ class EnrollmentTransition(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.facet}: {self.from_status or '(new)'} to {self.to_status}"
+        return f"{self.facet}: {self.from_status} to {self.to_status}"

@@ -1,0 +1,172 @@
+"""The shapes of the Router's requests and answers, spelled as its document spells them."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from enrollment_project.core.fields import EmailTextField, TextField, TruthField, WholeNumberField
+from enrollment_project.core.ids import CUID_PATTERN, is_cuid
+
+from ..answers import checkout_fields
+from ..models import DistrictSeatAllocation, EnrollmentDecision
+from ..seats import MAX_SEATS
+from ..states import DecisionReason, DecisionStatus, ProvisionSource
+
+
+@extend_schema_field({"oneOf": [{"type": "string", "pattern": f"^{CUID_PATTERN}$"}, {"type": "integer"}]})
+class InstanceReferenceField(serializers.Field[str | int, Any, str | int, Any]):
+    """A program instance, by its CUID or its integer id."""
+
+    default_error_messages = {"invalid": "Give the program instance's CUID or its integer id."}
+
+    def to_internal_value(self, data: Any) -> str | int:
+        if isinstance(data, int) and not isinstance(data, bool):
+            return data
+        if isinstance(data, str) and is_cuid(data):
+            return data
+        self.fail("invalid")
+
+    def to_representation(self, value: str | int) -> str | int:
+        return value
+
+
+class LearnerProfileSerializer(serializers.Serializer[Any]):
+    learner_id = TextField(
+        max_length=150,
+        required=False,
+        allow_null=True,
+        help_text="The learner's CUID here, or their id in your own system. Without it, email and names identify them.",
+    )
+    email = EmailTextField()
+    first_name = TextField(max_length=150)
+    last_name = TextField(max_length=150)
+    grade_level = TextField(max_length=50, required=False, allow_null=True, allow_blank=True)
+    school = TextField(max_length=200, required=False, allow_null=True, allow_blank=True)
+    additional_info = serializers.DictField(required=False, allow_null=True)
+
+
+class EnrollmentContextSerializer(serializers.Serializer[Any]):
+    tenant_id = WholeNumberField(min_value=0, required=False, allow_null=True, help_text="The district's number.")
+    guardian_id = TextField(max_length=150, required=False, allow_null=True)
+    source = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)
+    referral_code = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)
+    campaign_id = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)
+    program_instance_id = InstanceReferenceField(required=False, allow_null=True)
+    additional_context = serializers.DictField(required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("tenant_id") is None and attrs.get("guardian_id") is None:
+            raise serializers.ValidationError("Give tenant_id, guardian_id or both.", code="required")
+        return attrs
+
+
+class EnrollmentRequestSerializer(serializers.Serializer[Any]):
+    learner_profile = LearnerProfileSerializer()
+    context = EnrollmentContextSerializer()
+
+
+class RoutingResultSerializer(serializers.Serializer[Any]):
+    """A district result has tenant_id and seats, a parent result guardian_id and checkout."""
+
+    provision_source = serializers.ChoiceField(choices=ProvisionSource.choices)
+    status = serializers.ChoiceField(choices=DecisionStatus.choices)
+    tenant_id = serializers.IntegerField(required=False)
+    seats_reserved = serializers.IntegerField(required=False)
+    seats_available = serializers.IntegerField(required=False)
+    guardian_id = serializers.CharField(required=False, allow_null=True)
+    checkout_session_id = serializers.CharField(required=False, allow_null=True)
+    checkout_url = serializers.URLField(required=False, allow_null=True)
+    decision_id = serializers.IntegerField()
+    enrollment_id = serializers.CharField()
+    reason = serializers.ChoiceField(choices=DecisionReason.choices)
+    message = serializers.CharField()
+
+
+class DecisionSerializer(serializers.ModelSerializer[EnrollmentDecision]):
+    decision_id = serializers.IntegerField(source="pk")
+    enrollment_id = serializers.CharField(source="enrollment.cuid")
+    guardian_id = serializers.SerializerMethodField()
+    seats_reserved = serializers.SerializerMethodField()
+    seats_available = serializers.SerializerMethodField()
+    checkout_session_id = serializers.SerializerMethodField()
+    checkout_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = EnrollmentDecision
+        fields = [
+            "decision_id",
+            "provision_source",
+            "status",
+            "reason",
+            "learner_profile",
+            "context",
+            "tenant_id",
+            "seats_reserved",
+            "seats_available",
+            "guardian_id",
+            "checkout_session_id",
+            "checkout_url",
+            "enrollment_id",
+            "message",
+            "trace",
+            "created_at",
+            "updated_at",
+        ]
+
+    def get_guardian_id(self, decision: EnrollmentDecision) -> str | None:
+        return decision.guardian.external_id if decision.guardian else None
+
+    def get_seats_reserved(self, decision: EnrollmentDecision) -> int:
+        return 1 if decision.seat_id and decision.status == DecisionStatus.COMPLETED else 0
+
+    def get_seats_available(self, decision: EnrollmentDecision) -> int | None:
+        return decision.seat.allocation.available_seats if decision.seat else None
+
+    def get_checkout_session_id(self, decision: EnrollmentDecision) -> str | None:
+        return checkout_fields(decision)["checkout_session_id"]
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_checkout_url(self, decision: EnrollmentDecision) -> str | None:
+        return checkout_fields(decision)["checkout_url"]
+
+
+class AllocationSerializer(serializers.ModelSerializer[DistrictSeatAllocation]):
+    tenant_id = serializers.IntegerField(source="district.tenant_id")
+    name = serializers.CharField(source="district.name")
+    program_instance_id = serializers.CharField(source="instance.cuid", default=None)
+    available_seats = serializers.IntegerField()
+
+    class Meta:
+        model = DistrictSeatAllocation
+        fields = [
+            "id",
+            "tenant_id",
+            "name",
+            "program_instance_id",
+            "total_seats",
+            "reserved_seats",
+            "used_seats",
+            "available_seats",
+            "is_active",
+            "created_at",
+            "updated_at",
+        ]
+
+
+class AllocationCreateSerializer(serializers.Serializer[Any]):
+    tenant_id = WholeNumberField(min_value=0)
+    total_seats = WholeNumberField(min_value=0, max_value=MAX_SEATS)
+    program_instance_id = InstanceReferenceField(required=False, allow_null=True)
+    name = TextField(max_length=200, required=False, help_text="The district's name, when it is new.")
+
+
+class AllocationUpdateSerializer(serializers.Serializer[Any]):
+    total_seats = WholeNumberField(min_value=0, max_value=MAX_SEATS, required=False)
+    is_active = TruthField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError("Give total_seats, is_active or both.", code="required")
+        return attrs

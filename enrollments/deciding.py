@@ -1,0 +1,287 @@
+"""Making one routing decision, inside the transaction that `routing.py` holds open for it."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from accounts.guardians import find_or_create_guardian, link_guardian
+from accounts.learners import find_or_create_learner
+from accounts.models import Guardian, Learner
+from billing import checkout as billing_checkout
+from enrollment_project.core.errors import DomainError
+from enrollment_project.core.middleware import current_request_id
+from events.publishing import DomainEvent, publish
+
+from .answers import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed
+from .decisions import decision_changed, decision_made
+from .eligibility import Verdict, assess
+from .errors import AlreadyEnrolled, Ineligible, NotForSale
+from .events import SeatReserved, SeatUsed
+from .history import Journal
+from .lifecycle import approve_if_automatic
+from .locks import lock_allocation, lock_decision, lock_enrollment
+from .models import (
+    DistrictSeatAllocation,
+    Enrollment,
+    EnrollmentDecision,
+    ProgramInstance,
+    SeatAssignment,
+)
+from .queries import current_enrollment, find_instance, find_live_decision
+from .requests import RoutingRequest
+from .seats import take_seat
+from .states import (
+    DecisionReason,
+    DecisionStatus,
+    EligibilityStatus,
+    EnrollmentPaymentStatus,
+    IdentificationType,
+    ProvisionSource,
+    SeatStatus,
+)
+from .supply import DistrictOffer, find_district_seat
+
+PURPOSE = "enrollment_decision"
+
+
+def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
+    """Decide, and write all that follows except what only Stripe can do.
+
+    `exhausted` holds allocations whose last seat went while this request was being decided. Raises SeatsExhausted when
+    that happens now: the caller rolls back and decides again.
+    """
+    learner, is_new = find_or_create_learner(
+        workspace_id=request.workspace_id,
+        learner_id=request.profile.learner_id,
+        email=request.profile.email,
+        first_name=request.profile.first_name,
+        last_name=request.profile.last_name,
+        grade_level=request.profile.grade_level,
+        school=request.profile.school,
+    )
+    instance = find_instance(workspace_id=request.workspace_id, reference=request.context.program_instance)
+    guardian = _guardian(request, learner)
+    current = None if is_new else current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
+    if current is not None and (standing := _standing(current)):
+        return standing
+    offer = find_district_seat(
+        workspace_id=request.workspace_id,
+        tenant_id=request.context.tenant_id,
+        instance=instance,
+        learner_id=None if is_new else learner.pk,
+        today=request.now.date(),
+        exhausted=exhausted,
+    )
+    if current is None:
+        enrollment = _new_enrollment(request, learner, instance)
+    else:
+        if offer.allocation is not None:
+            lock_allocation(offer.allocation.pk)
+        enrollment = lock_enrollment(current.pk)
+    return _Deciding(request, enrollment, learner, guardian, offer).decide()
+
+
+def _guardian(request: RoutingRequest, learner: Learner) -> Guardian | None:
+    if request.context.guardian_id is None:
+        return None
+    guardian = find_or_create_guardian(workspace_id=request.workspace_id, external_id=request.context.guardian_id)
+    link_guardian(guardian_id=guardian.pk, learner_id=learner.pk)
+    return guardian
+
+
+def _new_enrollment(request: RoutingRequest, learner: Learner, instance: ProgramInstance) -> Enrollment:
+    return Enrollment(
+        workspace_id=request.workspace_id,
+        learner=learner,
+        instance=instance,
+        identification_type=IdentificationType.CUSTOMER_INFO,
+        end_date=instance.end_date,
+        created_at=request.now,
+    )
+
+
+def _standing(enrollment: Enrollment) -> Routed | None:
+    """The live decision of an enrollment, as it stands: asking again takes no second seat and no second checkout."""
+    decision = find_live_decision(enrollment_id=enrollment.pk)
+    if decision is None:
+        return None
+    available = decision.seat.allocation.available_seats if decision.seat else None
+    return Routed(decision, seats_available=available)
+
+
+@dataclass(slots=True)
+class _Deciding:
+    """One decision being made, inside its transaction, with the rows it needs locked or not yet visible to others."""
+
+    request: RoutingRequest
+    enrollment: Enrollment
+    learner: Learner
+    guardian: Guardian | None
+    offer: DistrictOffer
+    _transitions_before: int = 0
+
+    def __post_init__(self) -> None:
+        self._transitions_before = self.enrollment.transition_count
+
+    def decide(self) -> Routed:
+        journal = Journal(self.enrollment, self.request.actor, self.request.now)
+        verdict = self._evaluate(journal)
+        if not verdict.eligible:
+            return self._refuse(journal, verdict, DecisionReason.INELIGIBLE, Ineligible(verdict.reason))
+        if self._is_funded_already():
+            return self._refuse(journal, verdict, DecisionReason.ALREADY_ENROLLED, AlreadyEnrolled())
+        if self.offer.allocation is not None:
+            return self._take_district_seat(journal, verdict, self.offer.allocation)
+        return self._ask_parent(journal, verdict)
+
+    def _is_funded_already(self) -> bool:
+        """Enrolled some other way: by staff or an integrator, with nothing left for the router to fund."""
+        if self.enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:
+            return self.enrollment.eligibility_status == EligibilityStatus.APPROVED
+        return self.enrollment.payment_status not in (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+
+    def _evaluate(self, journal: Journal) -> Verdict:
+        """Judge the learner and bring the enrollment to where the verdict puts it."""
+        enrollment, instance = self.enrollment, self.enrollment.instance
+        status = enrollment.eligibility_status
+        refused = status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
+        if refused and instance.criteria_version <= enrollment.criteria_version:
+            trace = ({"rule": "eligibility.refused_before", "status": status, "answer": False},)
+            return Verdict(eligible=False, reason=enrollment.eligibility_reason, trace=trace)
+        if refused:
+            journal.change("reconsider", reason="The criteria changed")
+        verdict = assess(instance=instance, facts=self.request.profile.received)
+        if enrollment.eligibility_status == EligibilityStatus.CANDIDATE:
+            journal.change("mark_eligible" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
+            journal.set(eligibility_reason=verdict.reason[:300], criteria_version=instance.criteria_version)
+        if enrollment.eligibility_status == EligibilityStatus.ELIGIBLE:
+            journal.change("submit" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
+        return verdict
+
+    def _refuse(self, journal: Journal, verdict: Verdict, reason: DecisionReason, refusal: DomainError) -> Routed:
+        decision = self._refused_before(reason)
+        if decision is None:
+            events: list[DomainEvent] = [*journal.write()]
+            decision = self._decision(verdict, DecisionStatus.FAILED, reason, refusal.detail)
+            decision.save(force_insert=True)
+            publish(*events, decision_made(decision, self.request.now))
+        refusal.extra["decision_id"] = decision.pk
+        return Routed(decision, refusal=refusal)
+
+    def _refused_before(self, reason: DecisionReason) -> EnrollmentDecision | None:
+        """The same refusal of the same enrollment, if nothing has changed since."""
+        if self.enrollment.pk is None or self.enrollment.transition_count != self._transitions_before:
+            return None
+        latest = EnrollmentDecision.objects.filter(enrollment=self.enrollment).order_by("-id").first()
+        refused = latest is not None and latest.status == DecisionStatus.FAILED and latest.reason == reason
+        return latest if refused else None
+
+    def _take_district_seat(self, journal: Journal, verdict: Verdict, allocation: DistrictSeatAllocation) -> Routed:
+        """Write everything first and count the seat last, so that the hot row is locked for the shortest time."""
+        now, enrollment = self.request.now, self.enrollment
+        if enrollment.payment_status == EnrollmentPaymentStatus.PENDING:
+            journal.change("waive_payment", reason="A district seat was free")
+        approve_if_automatic(journal=journal, seat=None)
+        approved = enrollment.eligibility_status == EligibilityStatus.APPROVED
+        events: list[DomainEvent] = [*journal.write()]
+        status = SeatStatus.USED if approved else SeatStatus.RESERVED
+        seat = SeatAssignment(
+            allocation=allocation,
+            learner=self.learner,
+            enrollment=enrollment,
+            status=status,
+            reserved_at=now,
+            used_at=now if approved else None,
+        )
+        seat.save(force_insert=True)
+        decision = self._decision(
+            verdict, DecisionStatus.COMPLETED, DecisionReason.DISTRICT_SEAT_RESERVED, DISTRICT_MESSAGE
+        )
+        decision.provision_source = ProvisionSource.DISTRICT
+        decision.seat = seat
+        decision.save(force_insert=True)
+        events += _seat_events(seat, enrollment)
+        publish(*events, decision_made(decision, now))
+        counts = take_seat(allocation_id=allocation.pk, as_status=status, now=now)
+        return Routed(decision, seats_available=counts.available)
+
+    def _ask_parent(self, journal: Journal, verdict: Verdict) -> Routed:
+        now, instance = self.request.now, self.enrollment.instance
+        if instance.price is None:
+            raise NotForSale(f"{instance.name} has no price; set one, or give the district seats for it.")
+        if self.enrollment.payment_status != EnrollmentPaymentStatus.PENDING:
+            journal.change("await_payment", reason=self.offer.reason.label)
+        events: list[DomainEvent] = [*journal.write()]
+        decision, made = self._parent_decision(verdict)
+        decision.checkout = billing_checkout.open_checkout(
+            workspace_id=self.request.workspace_id,
+            purpose=PURPOSE,
+            subject=str(decision.pk),
+            price=instance.price,
+            description=instance.name,
+            success_url=f"{settings.PUBLIC_URL}/enroll/return?session_id={{CHECKOUT_SESSION_ID}}",
+            cancel_url=f"{settings.PUBLIC_URL}/enroll/cancelled?enrollment={self.enrollment.cuid}",
+            expires_at=now + dt.timedelta(minutes=settings.CHECKOUT_MINUTES),
+            now=now,
+        )
+        changed = decision_changed(decision, now)
+        publish(*events, decision_made(decision, now) if made else changed)
+        return Routed(decision)
+
+    def _parent_decision(self, verdict: Verdict) -> tuple[EnrollmentDecision, bool]:
+        """The decision that failed while the payment provider was down, taken up again, or a new one."""
+        failed = self._interrupted()
+        if failed is not None:
+            failed.retry()
+            failed.message = PARENT_MESSAGE
+            return failed, False
+        decision = self._decision(verdict, DecisionStatus.CHECKOUT_REQUIRED, self.offer.reason, PARENT_MESSAGE)
+        decision.provision_source = ProvisionSource.PARENT
+        decision.save(force_insert=True)
+        return decision, True
+
+    def _interrupted(self) -> EnrollmentDecision | None:
+        latest = EnrollmentDecision.objects.filter(enrollment=self.enrollment).select_related("checkout").first()
+        if latest is None or latest.status != DecisionStatus.FAILED or latest.checkout is None:
+            return None
+        return lock_decision(latest.pk) if latest.checkout.is_live else None
+
+    def _decision(
+        self, verdict: Verdict, status: DecisionStatus, reason: DecisionReason, message: str
+    ) -> EnrollmentDecision:
+        request = self.request
+        return EnrollmentDecision(
+            workspace_id=request.workspace_id,
+            learner=self.learner,
+            enrollment=self.enrollment,
+            instance=self.enrollment.instance,
+            guardian=self.guardian,
+            district=self.offer.district,
+            tenant_id=request.context.tenant_id,
+            learner_email=self.learner.email,
+            learner_profile=request.profile.received,
+            context=request.context.received,
+            status=status,
+            reason=reason,
+            trace=[*verdict.trace, *self.offer.trace],
+            message=message[:300],
+            actor=str(request.actor),
+            request_id=current_request_id(),
+            created_at=request.now,
+            updated_at=request.now,
+        )
+
+
+def _seat_events(seat: SeatAssignment, enrollment: Enrollment) -> list[DomainEvent]:
+    facts: dict[str, Any] = {
+        "workspace_id": enrollment.workspace_id,
+        "seat_id": seat.pk,
+        "allocation_id": seat.allocation_id,
+        "enrollment_cuid": enrollment.cuid,
+    }
+    events: list[DomainEvent] = [SeatReserved(**facts)]
+    if seat.status == SeatStatus.USED:
+        events.append(SeatUsed(**facts))
+    return events

@@ -1,0 +1,109 @@
+"""The record of what happens to an enrollment: each change of a facet is one FSM transition, one row and one event."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from django_fsm import TransitionNotAllowed as FsmRefusal
+
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.errors import TransitionNotAllowed
+from enrollment_project.core.middleware import current_request_id
+
+from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged
+from .models import Enrollment, EnrollmentTransition
+from .states import Facet
+
+FACET_OF_FIELD = {
+    "eligibility_status": Facet.ELIGIBILITY,
+    "participation_status": Facet.PARTICIPATION,
+    "payment_status": Facet.PAYMENT,
+}
+
+
+@dataclass(slots=True)
+class Journal:
+    """Collects the changes of one enrollment inside one transaction, then writes them in few statements.
+
+    The enrollment is either locked by the caller or not saved yet.
+    """
+
+    enrollment: Enrollment
+    actor: Actor
+    now: dt.datetime
+    _rows: list[EnrollmentTransition] = field(default_factory=list)
+    _touched: set[str] = field(default_factory=lambda: {"updated_at", "transition_count"})
+
+    def change(self, transition: str, *, reason: str = "") -> None:
+        """Run the FSM method of this name. Raises TransitionNotAllowed, naming both states, where there is no edge."""
+        method = getattr(self.enrollment, transition)
+        state_field = method._django_fsm.field.name
+        before = getattr(self.enrollment, state_field)
+        try:
+            method()
+        except FsmRefusal as refusal:
+            target = next(iter(method._django_fsm.transitions.values())).target
+            raise TransitionNotAllowed(
+                f"An enrollment that is {before} can't become {target}.", from_status=before, to_status=target
+            ) from refusal
+        self.enrollment.transition_count += 1
+        self._touched.add(state_field)
+        self._rows.append(
+            EnrollmentTransition(
+                number=self.enrollment.transition_count,
+                facet=FACET_OF_FIELD[state_field],
+                from_status=before,
+                to_status=getattr(self.enrollment, state_field),
+                reason=reason[:300],
+                actor=str(self.actor),
+                request_id=current_request_id(),
+                created_at=self.now,
+            )
+        )
+
+    def set(self, **values: object) -> None:
+        """Change plain fields along with the states."""
+        for name, value in values.items():
+            setattr(self.enrollment, name, value)
+            self._touched.add(name)
+
+    def write(self) -> list[EnrollmentEvent]:
+        """Save the enrollment and its transitions; returns the events for the caller to publish.
+
+        Raises ConcurrentTransition if the saved state is not the one this journal started from.
+        """
+        enrollment = self.enrollment
+        enrollment.updated_at = self.now
+        is_new = enrollment.pk is None
+        if is_new:
+            enrollment.save(force_insert=True)
+        else:
+            enrollment.save(update_fields=self._touched)
+        for row in self._rows:
+            row.enrollment = enrollment
+        EnrollmentTransition.objects.bulk_create(self._rows)
+        events = self._created_event() if is_new else []
+        events += [self._changed_event(row) for row in self._rows]
+        self._rows = []
+        return events
+
+    def _created_event(self) -> list[EnrollmentEvent]:
+        return [
+            EnrollmentCreated(
+                workspace_id=self.enrollment.workspace_id,
+                enrollment_cuid=self.enrollment.cuid,
+                program_instance_cuid=self.enrollment.instance.cuid,
+                identification_type=self.enrollment.identification_type,
+            )
+        ]
+
+    def _changed_event(self, row: EnrollmentTransition) -> EnrollmentEvent:
+        return EnrollmentStatusChanged(
+            workspace_id=self.enrollment.workspace_id,
+            enrollment_cuid=self.enrollment.cuid,
+            program_instance_cuid=self.enrollment.instance.cuid,
+            facet=row.facet,
+            from_status=row.from_status,
+            to_status=row.to_status,
+            reason=row.reason,
+            number=row.number,
+        )

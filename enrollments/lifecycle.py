@@ -1,0 +1,311 @@
+"""The lifecycle of an enrollment: one use case per transition, each one transaction.
+
+Lock, check, change, record, publish. What the change frees (a seat, an open checkout) is dealt with in the same
+transaction, or recorded there and done right after where a vendor must be asked.
+"""
+
+import datetime as dt
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.learners import find_or_create_learner
+from billing.checkout import request_cancellation
+from billing.refunds import request_refund
+from billing.states import RefundReason
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import invalid_field
+from events.publishing import DomainEvent, publish
+
+from .decisions import decision_changed
+from .eligibility import assess
+from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
+from .history import Journal
+from .locks import lock_decision, lock_enrollment, lock_enrollment_with_seat
+from .models import Enrollment, EnrollmentDecision, SeatAssignment
+from .seats import release_seat, use_seat
+from .states import (
+    LIVE_DECISIONS,
+    DecisionStatus,
+    EligibilityStatus,
+    EnrollmentPaymentStatus,
+    ParticipationStatus,
+    ReviewMode,
+)
+
+
+@transaction.atomic
+def evaluate_enrollment(
+    *,
+    enrollment_id: int,
+    actor: Actor,
+    reason: str = "",
+    metadata: dict[str, Any] | None = None,
+    expected_status: str | None = None,
+    verdict: bool | None = None,
+    now: dt.datetime | None = None,
+) -> Enrollment:
+    """Decide whether a candidate is eligible, by the instance's rules or by a person's `verdict` with a reason.
+
+    An eligible enrollment may become ineligible again. Raises StatusMoved, TransitionNotAllowed, Invalid.
+    """
+    enrollment = lock_enrollment(enrollment_id)
+    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    if verdict is None:
+        judged = assess(instance=enrollment.instance, facts=_facts(enrollment))
+        eligible, reason = judged.eligible, reason or judged.reason
+    else:
+        eligible, reason = verdict, _required(reason)
+    if not (eligible and enrollment.eligibility_status == EligibilityStatus.ELIGIBLE):
+        journal.change("mark_eligible" if eligible else "mark_ineligible", reason=reason)
+    journal.set(eligibility_reason=reason[:300], criteria_version=enrollment.instance.criteria_version)
+    publish(*journal.write())
+    return enrollment
+
+
+@transaction.atomic
+def submit_enrollment(
+    *,
+    enrollment_id: int,
+    actor: Actor,
+    reason: str = "",
+    metadata: dict[str, Any] | None = None,
+    expected_status: str | None = None,
+    now: dt.datetime | None = None,
+) -> Enrollment:
+    """Ask for review; where review is automatic and nothing is left to pay, the answer is approval.
+
+    Raises StatusMoved, TransitionNotAllowed.
+    """
+    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal.change("submit", reason=reason)
+    events = approve_if_automatic(journal=journal, seat=seat)
+    publish(*journal.write(), *events)
+    return enrollment
+
+
+@transaction.atomic
+def approve_enrollment(
+    *,
+    enrollment_id: int,
+    actor: Actor,
+    reason: str = "",
+    metadata: dict[str, Any] | None = None,
+    expected_status: str | None = None,
+    now: dt.datetime | None = None,
+) -> Enrollment:
+    """Accept a submitted enrollment: participation starts, a reserved seat is used, a lead becomes a learner.
+
+    Raises StatusMoved, TransitionNotAllowed, and AlreadyEnrolled if the lead turns out to be a learner who has one.
+    """
+    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    events = _approve(journal, seat, reason)
+    publish(*journal.write(), *events)
+    return enrollment
+
+
+@transaction.atomic
+def reject_enrollment(
+    *,
+    enrollment_id: int,
+    actor: Actor,
+    reason: str = "",
+    metadata: dict[str, Any] | None = None,
+    expected_status: str | None = None,
+    now: dt.datetime | None = None,
+) -> Enrollment:
+    """Refuse a submitted enrollment: its seat is free again, an open checkout ends, money that came goes back in full.
+
+    Raises StatusMoved, TransitionNotAllowed, and Invalid without a reason.
+    """
+    reason = _required(reason)
+    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    publish(*end_submission(journal=journal, seat=seat, reason=reason))
+    return enrollment
+
+
+@transaction.atomic
+def unenroll_enrollment(
+    *,
+    enrollment_id: int,
+    actor: Actor,
+    reason: str = "",
+    metadata: dict[str, Any] | None = None,
+    expected_status: str | None = None,
+    now: dt.datetime | None = None,
+) -> Enrollment:
+    """End an approved enrollment, keeping the exit reason and metadata: its seat is free again, an open checkout ends.
+
+    Money is not refunded by itself; staff decide that. Raises StatusMoved, TransitionNotAllowed, and Invalid without a
+    reason.
+    """
+    reason = _required(reason)
+    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    events = end_enrollment(journal=journal, seat=seat, reason=reason)
+    publish(*events)
+    return enrollment
+
+
+@transaction.atomic
+def reconsider_enrollment(
+    *,
+    enrollment_id: int,
+    actor: Actor,
+    reason: str = "",
+    metadata: dict[str, Any] | None = None,
+    expected_status: str | None = None,
+    now: dt.datetime | None = None,
+) -> Enrollment:
+    """Make an ineligible or rejected enrollment a candidate again, if the criteria changed since it was evaluated.
+
+    Raises CriteriaUnchanged if they did not, StatusMoved, TransitionNotAllowed.
+    """
+    enrollment = lock_enrollment(enrollment_id)
+    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal.change("reconsider", reason=reason)
+    if enrollment.instance.criteria_version <= enrollment.criteria_version:
+        raise CriteriaUnchanged(
+            "Change the program instance's criteria first; then its refused learners may try again."
+        )
+    publish(*journal.write())
+    return enrollment
+
+
+# --- Steps shared with routing and with the reactions to money -------------------------------------------------------
+
+
+def approve_if_automatic(*, journal: Journal, seat: SeatAssignment | None) -> list[DomainEvent]:
+    """Approve a submitted, funded enrollment whose instance reviews automatically; returns events to publish after the
+    journal's own. Does nothing otherwise."""
+    enrollment = journal.enrollment
+    if (
+        enrollment.instance.review_mode == ReviewMode.AUTOMATIC
+        and enrollment.eligibility_status == EligibilityStatus.SUBMITTED
+        and enrollment.is_funded
+    ):
+        return _approve(journal, seat, "Automatic review")
+    return []
+
+
+def end_submission(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
+    """Reject, write the journal and give back what the enrollment held, money included; returns events to publish."""
+    journal.change("reject", reason=reason)
+    journal.set(eligibility_reason=reason[:300])
+    return [*journal.write(), *_end_funding(journal, seat, reason, refund=True)]
+
+
+def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
+    """Unenroll and withdraw, write the journal and give back what the enrollment held; returns events to publish."""
+    journal.change("unenroll", reason=reason)
+    if journal.enrollment.participation_status in (ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE):
+        journal.change("withdraw", reason=reason)
+    return [*journal.write(), *_end_funding(journal, seat, reason, refund=False)]
+
+
+def _begin(
+    enrollment: Enrollment,
+    actor: Actor,
+    metadata: dict[str, Any] | None,
+    expected_status: str | None,
+    now: dt.datetime | None,
+) -> Journal:
+    if expected_status is not None and enrollment.eligibility_status != expected_status:
+        raise StatusMoved(
+            f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
+            status_found=enrollment.eligibility_status,
+        )
+    journal = Journal(enrollment, actor, now or utc_now())
+    if metadata:
+        journal.set(metadata={**enrollment.metadata, **metadata})
+    return journal
+
+
+def _approve(journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
+    enrollment = journal.enrollment
+    journal.change("approve", reason=reason)
+    journal.change("start")
+    journal.set(start_date=enrollment.start_date or journal.now.date())
+    if enrollment.learner_id is None:
+        _convert_lead(journal)
+    if seat is None:
+        return []
+    used = use_seat(seat=seat, workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, now=journal.now)
+    return [used] if used else []
+
+
+def _convert_lead(journal: Journal) -> None:
+    lead = journal.enrollment.lead
+    assert lead is not None
+    learner, _ = find_or_create_learner(
+        workspace_id=lead.workspace_id,
+        learner_id=None,
+        email=lead.email,
+        first_name=lead.first_name,
+        last_name=lead.last_name,
+        phone=lead.phone,
+    )
+    lead.converted_to = learner
+    lead.save(update_fields=["converted_to"])
+    try:
+        with transaction.atomic():
+            Enrollment.objects.filter(pk=journal.enrollment.pk).update(learner=learner)
+    except IntegrityError as error:
+        raise AlreadyEnrolled("This lead is a learner who already has an enrollment in this program.") from error
+    journal.enrollment.learner = learner
+
+
+def _end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, refund: bool) -> list[DomainEvent]:
+    """Give back the seat, end the live decision, see to the money: an open checkout is cancelled after the commit."""
+    enrollment, now = journal.enrollment, journal.now
+    events: list[DomainEvent] = []
+    if seat is not None:
+        released = release_seat(
+            seat=seat,
+            workspace_id=enrollment.workspace_id,
+            enrollment_cuid=enrollment.cuid,
+            reason=reason,
+            now=now,
+        )
+        events += [released] if released else []
+    live = EnrollmentDecision.objects.filter(enrollment=enrollment, status__in=LIVE_DECISIONS).first()
+    if live is None:
+        return events
+    decision = lock_decision(live.pk)
+    if decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None:
+        request_cancellation(checkout_id=decision.checkout_id)
+        return events
+    decision.release()
+    events.append(decision_changed(decision, now))
+    if refund and decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:
+        request_refund(
+            payment_id=decision.payment_id,
+            amount_minor=None,
+            reason=RefundReason.NOT_NEEDED,
+            actor=journal.actor,
+            note=reason,
+        )
+    return events
+
+
+_REFUNDABLE = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
+
+
+def _facts(enrollment: Enrollment) -> dict[str, Any]:
+    person = enrollment.learner or enrollment.lead
+    return {
+        "email": getattr(person, "email", ""),
+        "grade_level": getattr(person, "grade_level", ""),
+        "school": getattr(person, "school", ""),
+        "metadata": enrollment.metadata,
+    }
+
+
+def _required(reason: str) -> str:
+    if not reason.strip():
+        raise invalid_field("reason", "required", "Say why.")
+    return reason.strip()

@@ -1,0 +1,52 @@
+"""Every row lock of this app, in the one order that all transactions keep.
+
+learner < allocation < enrollment < decision < checkout < payment, within a table by primary key. A learner is locked by
+the upsert of `accounts.learners`; checkouts and payments by billing.
+"""
+
+from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
+from .states import HELD_SEATS
+
+
+def lock_allocation(allocation_id: int) -> DistrictSeatAllocation:
+    return DistrictSeatAllocation.objects.select_for_update(no_key=True).get(pk=allocation_id)
+
+
+def lock_enrollment(enrollment_id: int) -> Enrollment:
+    """The enrollment alone, with its instance; for changes that can't touch a seat."""
+    return (
+        Enrollment.objects.select_for_update(of=("self",), no_key=True).select_related("instance").get(pk=enrollment_id)
+    )
+
+
+def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
+    """The enrollment and the seat it holds, the seat's allocation locked first.
+
+    The seat is looked up before anything is locked and again after: a seat released or taken in between is seen.
+    """
+    allocation_id = (
+        SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS)
+        .values_list("allocation_id", flat=True)
+        .first()
+    )
+    if allocation_id is not None:
+        lock_allocation(allocation_id)
+    enrollment = lock_enrollment(enrollment_id)
+    seat = SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS).first()
+    return enrollment, seat
+
+
+def lock_decision(decision_id: int) -> EnrollmentDecision:
+    return (
+        EnrollmentDecision.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("guardian", "learner", "checkout")
+        .get(pk=decision_id)
+    )
+
+
+def lock_decision_subject(subject: str) -> None:
+    """What billing calls before it locks a checkout of ours: the enrollment, then the decision that asked for money."""
+    decision_id = int(subject)
+    enrollment_id = EnrollmentDecision.objects.values_list("enrollment_id", flat=True).get(pk=decision_id)
+    lock_enrollment_with_seat(enrollment_id)
+    lock_decision(decision_id)

@@ -1,0 +1,94 @@
+"""Reads that more than one caller needs. Each takes the workspace or an id that was looked up in it."""
+
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import NotFound, invalid_field
+
+from .errors import NoDefaultInstance
+from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
+from .states import ENDED_ELIGIBILITY, ENDED_PARTICIPATION, LIVE_DECISIONS
+
+
+def find_instance(*, workspace_id: int, reference: str | int | None) -> ProgramInstance:
+    """The program instance a request means, by CUID or integer id, or the workspace's default one.
+
+    Raises Invalid naming the field when it does not exist in this workspace, is switched off or has ended, and
+    NoDefaultInstance when the request names none and there is no default.
+    """
+    field = "context.program_instance_id"
+    instances = ProgramInstance.objects.select_related("price", "program").filter(workspace=workspace_id)
+    if reference is None:
+        instance = instances.filter(is_default=True).first()
+        if instance is None:
+            raise NoDefaultInstance(f"Name one in {field}, or mark one as default in the back office.")
+    else:
+        by = Q(pk=reference) if isinstance(reference, int) else Q(cuid=reference)
+        instance = instances.filter(by).first()
+        if instance is None:
+            raise invalid_field(field, "not_found", "There is no such program instance in this workspace.")
+    if not (instance.active and instance.program.active):
+        raise invalid_field(field, "inactive", f"{instance.name} does not take enrollments.")
+    if instance.end_date is not None and instance.end_date < utc_now().date():
+        raise invalid_field(field, "ended", f"{instance.name} ended on {instance.end_date}.")
+    return instance
+
+
+def current_enrollment(*, learner_id: int, instance_id: int) -> Enrollment | None:
+    """The learner's one enrollment in this instance that has not ended."""
+    return (
+        Enrollment.objects.filter(learner=learner_id, instance=instance_id)
+        .exclude(Q(eligibility_status__in=ENDED_ELIGIBILITY) | Q(participation_status__in=ENDED_PARTICIPATION))
+        .first()
+    )
+
+
+def decisions_of(workspace_id: int) -> QuerySet[EnrollmentDecision]:
+    """All decisions of a workspace with what their representation shows, newest first."""
+    return EnrollmentDecision.objects.filter(workspace=workspace_id).select_related(
+        "enrollment", "guardian", "checkout", "seat__allocation"
+    )
+
+
+def find_live_decision(*, enrollment_id: int) -> EnrollmentDecision | None:
+    """The decision that funds an enrollment or waits for its payment."""
+    return (
+        EnrollmentDecision.objects.filter(enrollment=enrollment_id, status__in=LIVE_DECISIONS)
+        .select_related("enrollment", "guardian", "checkout", "seat__allocation")
+        .first()
+    )
+
+
+def describe_decision(subject: str) -> tuple[str, str]:
+    """What staff read where billing names a decision as the thing paid for: a label and the page to look at."""
+    return f"Routing decision {subject}", reverse("admin:enrollments_enrollmentdecision_change", args=[subject])
+
+
+def find_instance_id(*, workspace_id: int, reference: str | int | None) -> int | None:
+    """The integer id of an instance given by CUID or id, None for none. Raises Invalid if it is not this workspace's."""
+    if reference is None:
+        return None
+    by = Q(pk=reference) if isinstance(reference, int) else Q(cuid=reference)
+    instance_id = ProgramInstance.objects.filter(by, workspace=workspace_id).values_list("pk", flat=True).first()
+    if instance_id is None:
+        raise invalid_field("program_instance_id", "not_found", "There is no such program instance in this workspace.")
+    return instance_id
+
+
+def allocations_of(workspace_id: int, *, active_only: bool = False) -> QuerySet[DistrictSeatAllocation]:
+    """The seat allocations of a workspace's districts."""
+    rows = DistrictSeatAllocation.objects.filter(district__workspace=workspace_id)
+    rows = rows.filter(is_active=True) if active_only else rows
+    return rows.select_related("district", "instance").order_by("district__tenant_id", "id")
+
+
+def find_allocation(*, workspace_id: int, tenant_id: int, instance_cuid: str | None) -> DistrictSeatAllocation:
+    """A district's general allocation, or the one for an instance. Raises NotFound."""
+    rows = allocations_of(workspace_id).filter(district__tenant_id=tenant_id)
+    rows = rows.filter(instance__cuid=instance_cuid) if instance_cuid else rows.filter(instance__isnull=True)
+    allocation = rows.first()
+    if allocation is None:
+        which = f"for program instance {instance_cuid}" if instance_cuid else "for all programs"
+        raise NotFound(f"District {tenant_id} has no seat allocation {which} in this workspace.")
+    return allocation

@@ -1,0 +1,106 @@
+"""Routing: a learner asks to enroll; a district seat is taken, or a parent is sent to pay.
+
+A district decision is one transaction. A parent decision is three steps: record the decision and the intent to charge,
+ask Stripe for a checkout session, record the answer. Whatever step is lost, the same request continues from there.
+"""
+
+import datetime as dt
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from billing.checkout import settle_checkout, submit_checkout
+from billing.errors import PaymentProviderDown, PaymentRejected
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import Unavailable
+from enrollment_project.core.idempotency import Claim
+from events.publishing import publish
+
+from .answers import PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
+from .deciding import decide
+from .decisions import decision_changed
+from .errors import SeatsExhausted
+from .locks import lock_decision, lock_enrollment
+from .models import EnrollmentDecision
+from .queries import decisions_of
+from .requests import LearnerProfile, RoutingContext, RoutingRequest
+from .states import DecisionStatus
+
+log = structlog.get_logger(__name__)
+
+# Two requests about one learner, or a seat that went meanwhile: deciding again settles it.
+ATTEMPTS = 4
+
+
+def route_learner(
+    *,
+    workspace_id: int,
+    actor: Actor,
+    profile: LearnerProfile,
+    context: RoutingContext,
+    claim: Claim,
+    now: dt.datetime | None = None,
+) -> Routed:
+    """Decide how this learner's enrollment is funded, and fund it.
+
+    Asking again for the same learner and program returns the decision that stands. The answer is stored under `claim`
+    in the transaction that completes it.
+
+    Raises Invalid, NotFound, NotForSale (nothing is written); PaymentProviderDown (the decision is kept as failed, and
+    the same request continues it); AlreadyAnswered, RequestInFlight, KeyReused from the claim.
+    """
+    request = RoutingRequest(workspace_id, actor, profile, context, now or utc_now())
+    routed = _decide_until_settled(request, claim)
+    if routed.payment_step(request.now) == PaymentStep.OPEN_SESSION:
+        _send_to_stripe(routed, claim, request.now)
+    return routed
+
+
+def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
+    exhausted: set[int] = set()
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                claim.take(request.now)
+                routed = decide(request, exhausted)
+                overdue = routed.payment_step(request.now) == PaymentStep.ASK_STRIPE
+                if routed.refusal is not None or overdue:
+                    claim.release()
+                elif routed.payment_step(request.now) == PaymentStep.NONE:
+                    claim.store(200, routed.answer())
+        except SeatsExhausted as race:
+            exhausted.add(race.allocation_id)
+        except IntegrityError as race_lost:
+            # Somebody else enrolled this learner between our look and our write: what they did is found now.
+            log.info("routing_retried", error=str(race_lost.__cause__))
+        else:
+            if not overdue:
+                return routed
+            settle_checkout(checkout_id=routed.checkout_id)
+    raise Unavailable("The request met too many others about the same learner; repeat it.")
+
+
+def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:
+    decision = routed.decision
+    try:
+        submit_checkout(checkout_id=routed.checkout_id)
+    except (PaymentProviderDown, PaymentRejected):
+        with transaction.atomic():
+            _mark_interrupted(decision, now)
+            claim.release()
+        raise
+    with transaction.atomic():
+        routed.decision = decisions_of(decision.workspace_id).get(pk=decision.pk)
+        claim.store(200, routed.answer())
+
+
+def _mark_interrupted(decision: EnrollmentDecision, now: dt.datetime) -> None:
+    """Keep the decision as failed; the intent to charge stays, so that repeating the request continues it."""
+    lock_enrollment(decision.enrollment_id)
+    locked = lock_decision(decision.pk)
+    unsent = locked.checkout is not None and locked.checkout.stripe_session_id is None
+    if unsent and locked.status == DecisionStatus.CHECKOUT_REQUIRED:
+        locked.fail()
+        locked.message = PROVIDER_DOWN_MESSAGE
+        publish(decision_changed(locked, now))

@@ -1,0 +1,92 @@
+"""What a district can offer a learner: the allocation to take a seat from, or the reason there is none."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F, Q
+
+from .models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
+from .states import HELD_SEATS, DecisionReason
+
+
+@dataclass(frozen=True, slots=True)
+class DistrictOffer:
+    """`allocation` when a seat looked free a moment ago (only taking it will tell), else `reason` why there is none."""
+
+    reason: DecisionReason
+    district: District | None = None
+    allocation: DistrictSeatAllocation | None = None
+    trace: list[dict[str, Any]] = field(default_factory=list)
+
+
+def find_district_seat(
+    *,
+    workspace_id: int,
+    tenant_id: int | None,
+    instance: ProgramInstance,
+    learner_id: int | None,
+    today: dt.date,
+    exhausted: set[int],
+) -> DistrictOffer:
+    """Look for a free seat: first among those bought for this instance, then among the district's general ones.
+
+    A learner (None: one who was just created) holds at most one seat of an allocation. `exhausted` holds allocations
+    whose last seat went while this request was being decided.
+    """
+    if tenant_id is None:
+        trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
+        return DistrictOffer(DecisionReason.NO_DISTRICT, trace=trace)
+    allocations = list(
+        DistrictSeatAllocation.objects.filter(
+            Q(instance=instance) | Q(instance__isnull=True),
+            district__workspace=workspace_id,
+            district__tenant_id=tenant_id,
+        )
+        .select_related("district")
+        .order_by(F("instance_id").asc(nulls_last=True))
+    )
+    if not allocations:
+        return _without_allocation(workspace_id, tenant_id)
+    district = allocations[0].district
+    trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": True}]
+    reason = DecisionReason.ALLOCATION_INACTIVE
+    held = _allocations_held(learner_id)
+    for allocation in allocations:
+        is_open = allocation.is_open(today)
+        is_held = allocation.pk in held
+        is_free = is_open and not is_held and allocation.available_seats > 0 and allocation.pk not in exhausted
+        trace.append(
+            {
+                "rule": "allocation.seat_free",
+                "allocation_id": allocation.pk,
+                "for_instance": allocation.instance_id is not None,
+                "open": is_open,
+                "learner_holds_one": is_held,
+                "total_seats": allocation.total_seats,
+                "answer": is_free,
+            }
+        )
+        if is_free:
+            return DistrictOffer(DecisionReason.DISTRICT_SEAT_RESERVED, district, allocation, trace)
+        if is_held:
+            reason = DecisionReason.ALREADY_ENROLLED
+        elif is_open:
+            reason = DecisionReason.SEATS_EXHAUSTED
+    return DistrictOffer(reason, district, None, trace)
+
+
+def _allocations_held(learner_id: int | None) -> set[int]:
+    if learner_id is None:
+        return set()
+    held = SeatAssignment.objects.filter(learner=learner_id, status__in=HELD_SEATS)
+    return set(held.values_list("allocation_id", flat=True))
+
+
+def _without_allocation(workspace_id: int, tenant_id: int) -> DistrictOffer:
+    district = District.objects.filter(workspace=workspace_id, tenant_id=tenant_id).first()
+    trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": district is not None}]
+    if district is None:
+        return DistrictOffer(DecisionReason.NO_DISTRICT, trace=trace)
+    trace.append({"rule": "allocation.exists", "tenant_id": tenant_id, "answer": False})
+    return DistrictOffer(DecisionReason.NO_ALLOCATION, district, None, trace)

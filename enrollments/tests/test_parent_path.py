@@ -1,0 +1,457 @@
+"""The parent's side of routing, against the running Stripe stand-in."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from accounts.models import Guardian
+from accounts.tests.factories import WorkspaceFactory
+from billing.checkout import cancel_checkout, settle_checkout
+from billing.errors import PaymentProviderDown
+from billing.events import PaymentSucceeded
+from billing.models import Checkout, Payment, Refund
+from billing.payments import payment_facts
+from billing.purposes import lock_subject
+from billing.refunds import request_refund, submit_refund
+from billing.states import RefundReason
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import TransitionNotAllowed
+from enrollment_project.core.idempotency import AlreadyAnswered, Claim, RequestInFlight
+from enrollment_project.core.models import IdempotencyRecord
+from enrollments.decisions import cancel_decision
+from enrollments.lifecycle import approve_enrollment, reject_enrollment, unenroll_enrollment
+from enrollments.models import Enrollment, EnrollmentDecision
+from enrollments.states import ReviewMode
+from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from events.models import OutboxEvent
+from events.publishing import publish
+from sandbox.testing import SandboxProcess
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+def ask_parent(instance: Any, **asked: Any) -> EnrollmentDecision:
+    return route(instance.workspace, tenant_id=None, guardian_id="guardian_456", **asked).decision
+
+
+def pay(stripe: SandboxProcess, decision: EnrollmentDecision, **form: str) -> EnrollmentDecision:
+    """Pay on the hosted page, then look as the webhook's handler would."""
+    checkout = Checkout.objects.get(pk=decision.checkout_id)
+    stripe.pay(checkout.url, **form)
+    settle_checkout(checkout_id=checkout.pk)
+    return fresh(decision)
+
+
+def fresh(decision: EnrollmentDecision) -> EnrollmentDecision:
+    return EnrollmentDecision.objects.select_related("enrollment", "checkout").get(pk=decision.pk)
+
+
+class TestAskingAParent:
+    def test_opens_a_checkout_and_gives_the_documented_answer(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+
+        routed = route(instance.workspace, tenant_id=None, guardian_id="guardian_456")
+
+        session = stripe.ledger()["sessions"][0]
+        assert routed.answer() == {
+            "provision_source": "parent",
+            "status": "checkout_required",
+            "guardian_id": "guardian_456",
+            "checkout_session_id": session["id"],
+            "checkout_url": routed.decision.checkout.url,
+            "decision_id": routed.decision.pk,
+            "enrollment_id": routed.decision.enrollment.cuid,
+            "reason": "no_district",
+            "message": "Checkout session created for parent payment",
+        }
+        assert routed.decision.checkout.url.startswith(stripe.url)
+
+    def test_leaves_the_enrollment_submitted_and_unpaid(self, stripe: SandboxProcess) -> None:
+        enrollment = ask_parent(InstanceFactory()).enrollment
+
+        assert (enrollment.eligibility_status, enrollment.participation_status) == ("submitted", "not_started")
+        assert enrollment.payment_status == "pending"
+
+    def test_tells_stripe_ids_and_nobody_s_name(self, stripe: SandboxProcess) -> None:
+        decision = ask_parent(InstanceFactory())
+
+        session = stripe.ledger()["sessions"][0]
+        assert session["metadata"] == {
+            "workspaceId": str(decision.workspace_id),
+            "checkoutId": str(decision.checkout_id),
+            "purpose": "enrollment_decision",
+            "subject": str(decision.pk),
+        }
+
+    @pytest.mark.parametrize(
+        ("total", "change", "reason"),
+        [(0, {}, "seats_exhausted"), (5, {"is_active": False}, "allocation_inactive"), (None, {}, "no_district")],
+    )
+    def test_says_why_there_was_no_seat(
+        self, stripe: SandboxProcess, total: int | None, change: dict[str, Any], reason: str
+    ) -> None:
+        instance = InstanceFactory()
+        if total is not None:
+            allocation = seats(instance.workspace, total=total)
+            type(allocation).objects.filter(pk=allocation.pk).update(**change)
+
+        decision = route(instance.workspace, tenant_id=1).decision
+
+        assert (decision.provision_source, decision.reason) == ("parent", reason)
+
+    def test_of_a_district_without_seats_for_this_program_says_so(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        other = InstanceFactory(workspace=instance.workspace, is_default=False)
+        seats(instance.workspace, total=3, instance_id=other.pk)
+
+        decision = route(instance.workspace, tenant_id=1).decision
+
+        assert decision.reason == "no_allocation"
+
+    def test_again_returns_the_same_checkout(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        first = route(instance.workspace, tenant_id=None, guardian_id="guardian_456")
+
+        again = route(instance.workspace, tenant_id=None, guardian_id="guardian_456")
+
+        assert again.answer() == first.answer()
+        assert len(stripe.ledger()["sessions"]) == 1
+
+
+class TestAPaidCheckout:
+    def test_completes_the_decision_and_approves_the_enrollment(self, stripe: SandboxProcess) -> None:
+        decision = pay(stripe, ask_parent(InstanceFactory()))
+
+        assert (decision.status, decision.message) == ("completed", "Successfully enrolled via parent payment")
+        enrollment = decision.enrollment
+        assert (enrollment.eligibility_status, enrollment.payment_status) == ("approved", "paid")
+        assert enrollment.participation_status == "active"
+        assert decision.payment_id == Payment.objects.get().pk
+
+    def test_publishes_each_change_once_and_in_order(self, stripe: SandboxProcess) -> None:
+        decision = pay(stripe, ask_parent(InstanceFactory()))
+
+        settle_checkout(checkout_id=decision.checkout_id)
+
+        told = list(OutboxEvent.objects.values_list("type", flat=True))
+        assert told == [
+            "enrollment.created",
+            "enrollment.status_changed",
+            "enrollment.status_changed",
+            "enrollment.status_changed",
+            "ENROLLMENT_DECISION",
+            "payment.succeeded",
+            "enrollment.status_changed",
+            "enrollment.status_changed",
+            "enrollment.status_changed",
+            "ENROLLMENT_DECISION",
+        ]
+        statuses = OutboxEvent.objects.filter(type="ENROLLMENT_DECISION").values_list("payload__status", flat=True)
+        assert list(statuses) == ["checkout_required", "completed"]
+
+    def test_waits_for_the_reviewer_where_review_is_manual(self, stripe: SandboxProcess) -> None:
+        decision = pay(stripe, ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)))
+
+        assert decision.status == "completed"
+        assert (decision.enrollment.eligibility_status, decision.enrollment.payment_status) == ("submitted", "paid")
+
+    def test_gives_the_guardian_the_payer_s_address(self, stripe: SandboxProcess) -> None:
+        pay(stripe, ask_parent(InstanceFactory()), email="parent@home.test")
+
+        assert Guardian.objects.get(external_id="guardian_456").email == "parent@home.test"
+
+    def test_for_an_enrollment_already_paid_is_refunded_as_duplicate(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        first = ask_parent(instance)
+        cancel_decision(decision_id=first.pk)
+        second = pay(stripe, ask_parent(instance))
+        assert second.pk != first.pk
+        late = Checkout.objects.get(pk=first.checkout_id)
+        money = Payment.objects.create(
+            workspace=instance.workspace,
+            checkout=late,
+            purpose=late.purpose,
+            subject=late.subject,
+            payment_intent_id="pi_late",
+            amount_minor=late.amount_minor,
+            currency=late.currency,
+        )
+
+        from_handlers(money, late)
+
+        refund = Refund.objects.get()
+        assert (refund.payment_id, refund.reason) == (money.pk, RefundReason.DUPLICATE)
+        assert fresh(second).status == "completed"
+        assert fresh(first).status == "cancelled"
+
+
+class TestAnUnpaidCheckout:
+    def test_that_expired_expires_the_decision_and_asking_again_makes_a_new_one(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        first = ask_parent(instance)
+        stripe.advance_clock(seconds=24 * 3600)
+        settle_checkout(checkout_id=first.checkout_id)
+
+        second = ask_parent(instance, now=utc_now() + dt.timedelta(hours=24))
+
+        assert fresh(first).status == "expired"
+        assert second.pk != first.pk
+        assert second.enrollment_id == first.enrollment_id
+        assert second.status == "checkout_required"
+
+    def test_past_its_time_is_settled_with_stripe_before_a_new_one_is_made(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        first = ask_parent(instance)
+        stripe.advance_clock(seconds=24 * 3600)
+
+        second = ask_parent(instance, now=utc_now() + dt.timedelta(hours=24))
+
+        assert fresh(first).status == "expired"
+        assert second.status == "checkout_required"
+        assert second.pk != first.pk
+
+    def test_past_its_time_but_paid_is_found_paid(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        first = ask_parent(instance)
+        stripe.pay(Checkout.objects.get().url)
+
+        again = ask_parent(instance, now=utc_now() + dt.timedelta(hours=24))
+
+        assert again.pk == first.pk
+        assert again.status == "completed"
+
+    def test_takes_a_district_seat_instead_when_one_is_free_the_next_time(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        first = ask_parent(instance)
+        cancel_decision(decision_id=first.pk)
+        allocation = seats(instance.workspace, total=1)
+
+        second = route(instance.workspace, tenant_id=1).decision
+
+        allocation.refresh_from_db()
+        assert (second.provision_source, second.status) == ("district", "completed")
+        assert second.enrollment.payment_status == "not_required"
+        assert allocation.used_seats == 1
+
+    def test_can_be_cancelled_once(self, stripe: SandboxProcess) -> None:
+        decision = ask_parent(InstanceFactory())
+
+        cancel_decision(decision_id=decision.pk)
+
+        assert fresh(decision).status == "cancelled"
+        with pytest.raises(TransitionNotAllowed):
+            cancel_decision(decision_id=decision.pk)
+
+    def test_cancelled_after_it_was_paid_is_completed(self, stripe: SandboxProcess) -> None:
+        decision = ask_parent(InstanceFactory())
+        stripe.pay(Checkout.objects.get().url)
+
+        cancelled = cancel_decision(decision_id=decision.pk)
+
+        assert cancelled.status == "completed"
+        assert cancelled.enrollment.payment_status == "paid"
+
+
+class TestABankDebit:
+    def test_keeps_the_decision_open_until_the_bank_answers(self, stripe: SandboxProcess) -> None:
+        decision = pay(stripe, ask_parent(InstanceFactory()), card="async")
+
+        assert decision.status == "checkout_required"
+        assert decision.enrollment.payment_status == "pending"
+
+    def test_that_succeeds_completes_it(self, stripe: SandboxProcess) -> None:
+        decision = pay(stripe, ask_parent(InstanceFactory()), card="async")
+        stripe.settle(decision.checkout.url or stripe_url(stripe, decision))
+
+        settle_checkout(checkout_id=decision.checkout_id)
+
+        assert fresh(decision).status == "completed"
+
+    def test_that_fails_fails_it_and_the_parent_may_try_again(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        decision = pay(stripe, ask_parent(instance), card="async")
+        stripe.settle(decision.checkout.url or stripe_url(stripe, decision), outcome="failed")
+        settle_checkout(checkout_id=decision.checkout_id)
+
+        second = ask_parent(instance)
+
+        assert fresh(decision).status == "failed"
+        assert second.pk != decision.pk
+        assert second.enrollment_id == decision.enrollment_id
+        changes = second.enrollment.transitions.filter(facet="payment").values_list("from_status", "to_status")
+        assert list(changes) == [("not_required", "pending"), ("pending", "failed"), ("failed", "pending")]
+
+
+class TestStripeDown:
+    def claim(self, key: str = "key-1") -> Claim:
+        return Claim(scope="key:1", key=key, fingerprint="same")
+
+    def test_refuses_with_503_and_keeps_the_decision_as_failed(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        stripe.faults(server_error=True)
+
+        with pytest.raises(PaymentProviderDown):
+            ask_parent(instance, claim=self.claim())
+
+        decision = EnrollmentDecision.objects.get()
+        assert (decision.status, decision.reason) == ("failed", "no_district")
+        assert IdempotencyRecord.objects.count() == 0
+        assert stripe_sessions(stripe) == 0
+
+    def test_is_continued_by_the_same_request(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        stripe.faults(server_error=True)
+        with pytest.raises(PaymentProviderDown):
+            ask_parent(instance, claim=self.claim())
+        failed = EnrollmentDecision.objects.get()
+        stripe.clear_faults()
+
+        decision = ask_parent(instance, claim=self.claim())
+
+        assert decision.pk == failed.pk
+        assert decision.status == "checkout_required"
+        assert Checkout.objects.count() == stripe_sessions(stripe) == Enrollment.objects.count() == 1
+
+    def test_with_the_answer_lost_makes_no_second_session(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        stripe.faults(lost_answer={"value": True, "times": 1})
+        with pytest.raises(PaymentProviderDown):
+            ask_parent(instance, claim=self.claim())
+
+        decision = ask_parent(instance, claim=self.claim())
+
+        assert decision.checkout is not None
+        assert decision.checkout.stripe_session_id == stripe.ledger()["sessions"][0]["id"]
+        assert stripe_sessions(stripe) == 1
+
+    def test_answers_the_same_key_from_the_record_afterwards(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        first = route(instance.workspace, tenant_id=None, guardian_id="guardian_456", claim=self.claim())
+
+        with pytest.raises(AlreadyAnswered) as answer:
+            ask_parent(instance, claim=self.claim())
+
+        assert (answer.value.status, answer.value.body) == (200, first.answer())
+
+    def test_between_the_two_transactions_the_key_is_in_flight(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        instance = InstanceFactory()
+        monkeypatch.setattr("enrollments.routing.submit_checkout", die)
+        with pytest.raises(KeyboardInterrupt):
+            ask_parent(instance, claim=self.claim())
+        monkeypatch.undo()
+
+        with pytest.raises(RequestInFlight):
+            ask_parent(instance, claim=self.claim())
+
+        later = ask_parent(instance, claim=self.claim(), now=utc_now() + dt.timedelta(minutes=2))
+        assert later.status == "checkout_required"
+        assert stripe_sessions(stripe) == 1
+
+
+class TestMoneyGoingBack:
+    def refund(self, decision: EnrollmentDecision, amount: int | None) -> EnrollmentDecision:
+        assert decision.payment_id is not None
+        refund = request_refund(
+            payment_id=decision.payment_id, amount_minor=amount, reason=RefundReason.REQUESTED, actor=STAFF
+        )
+        submit_refund(refund_id=refund.pk)
+        return fresh(decision)
+
+    def test_in_full_ends_the_enrollment(self, stripe: SandboxProcess) -> None:
+        decision = self.refund(pay(stripe, ask_parent(InstanceFactory())), None)
+
+        enrollment = decision.enrollment
+        assert decision.status == "released"
+        assert (enrollment.eligibility_status, enrollment.payment_status) == ("unenrolled", "refunded")
+        assert enrollment.participation_status == "withdrawn"
+        assert stripe.ledger()["totals"]["usd"]["net"] == 0
+
+    def test_in_part_changes_nothing_but_the_payment(self, stripe: SandboxProcess) -> None:
+        decision = self.refund(pay(stripe, ask_parent(InstanceFactory())), 900)
+
+        enrollment = decision.enrollment
+        assert decision.status == "completed"
+        assert (enrollment.eligibility_status, enrollment.payment_status) == ("approved", "partially_refunded")
+
+    def test_follows_the_rejection_of_a_paid_enrollment(self, stripe: SandboxProcess) -> None:
+        decision = pay(stripe, ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)))
+
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
+        submit_refund(refund_id=Refund.objects.get().pk)
+
+        enrollment = Enrollment.objects.get()
+        assert (enrollment.eligibility_status, enrollment.payment_status) == ("rejected", "refunded")
+        assert fresh(decision).status == "released"
+        assert stripe.ledger()["totals"]["usd"]["net"] == 0
+
+    def test_does_not_follow_leaving(self, stripe: SandboxProcess) -> None:
+        decision = pay(stripe, ask_parent(InstanceFactory()))
+
+        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away")
+
+        assert Refund.objects.count() == 0
+        assert Enrollment.objects.get().payment_status == "paid"
+
+
+class TestRejectingBeforeThePayment:
+    def test_ends_the_checkout(self, stripe: SandboxProcess) -> None:
+        decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
+
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
+        settle_checkout(checkout_id=decision.checkout_id)
+
+        assert fresh(decision).status == "cancelled"
+        assert stripe.pay(decision.checkout.url).status_code == 409
+
+    def test_refunds_a_payment_that_was_faster(self, stripe: SandboxProcess) -> None:
+        decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
+        stripe.pay(decision.checkout.url)
+
+        cancel_checkout(checkout_id=decision.checkout_id)
+
+        refund = Refund.objects.get()
+        assert (refund.reason, refund.amount_minor) == (RefundReason.NOT_NEEDED, 4900)
+        assert Enrollment.objects.get().eligibility_status == "rejected"
+
+    def test_approval_before_payment_keeps_the_checkout_open(self, stripe: SandboxProcess) -> None:
+        decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
+        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF)
+
+        paid = pay(stripe, decision)
+
+        assert paid.status == "completed"
+        assert (paid.enrollment.eligibility_status, paid.enrollment.payment_status) == ("approved", "paid")
+
+
+class TestTwoWorkspaces:
+    def test_with_the_same_guardian_id_stay_apart(self, stripe: SandboxProcess) -> None:
+        ask_parent(InstanceFactory(workspace=WorkspaceFactory()))
+        ask_parent(InstanceFactory(workspace=WorkspaceFactory()))
+
+        assert Guardian.objects.filter(external_id="guardian_456").count() == 2
+
+
+def die(**_: Any) -> None:
+    raise KeyboardInterrupt  # the process is gone: not even an except clause runs
+
+
+def stripe_sessions(stripe: SandboxProcess) -> int:
+    return len(stripe.ledger()["sessions"])
+
+
+def stripe_url(stripe: SandboxProcess, decision: EnrollmentDecision) -> str:
+    return f"{stripe.url}/c/pay/{decision.checkout.stripe_session_id}"
+
+
+def from_handlers(payment: Payment, checkout: Checkout) -> None:
+    """Tell the handlers about money that arrived although its checkout had ended."""
+    with transaction.atomic():
+        lock_subject(checkout.purpose, checkout.subject)
+        payment.receive()
+        payment.save()
+        publish(PaymentSucceeded(**payment_facts(payment)))
