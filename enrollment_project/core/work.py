@@ -20,7 +20,7 @@ def nudge(task: Task | Signature, *ids: int | str) -> None:
 
     def ring() -> None:
         try:
-            task.apply_async(args=list(ids), retry=False)
+            task.apply_async(args=ids, retry=False)
         except (OperationalError, OSError) as error:
             log.warning("broker_unreachable", task=task.name, ids=list(ids), error=str(error))
 
