@@ -1,0 +1,139 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from ..backoffice.display import link_column, register_subject
+from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
+from ..models import Guardian, Guardianship, Lead, Learner
+from ..roles import Power
+
+register_subject("learner", Learner)
+register_subject("guardian", Guardian)
+
+
+class LearnerForm(WorkspaceModelForm):
+    """Refuses a second learner with the same identity, which the model computes on saving."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        workspace = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
+        if workspace is None or self.errors:
+            return cleaned
+        asked = Learner(
+            workspace=workspace,
+            external_id=cleaned["external_id"],
+            **{name: cleaned[name] for name in ("email", "first_name", "last_name")},
+        )
+        asked.derive_identity()
+        if Learner.objects.filter(workspace=workspace, identity=asked.identity).exclude(pk=self.instance.pk).exists():
+            name = "external_id" if asked.external_id else "email"
+            self.add_error(name, "Another learner of this workspace is known by this already.")
+        return cleaned
+
+
+class GuardianshipInline(ScopedInline):
+    model = Guardianship
+    add_power = delete_power = Power.MANAGE
+    change_power = Power.MANAGE
+    readonly_fields = ("created_at",)
+    hide_title = True
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return super().get_queryset(request).select_related("guardian", "learner")
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Only people of the parent's own workspace can be tied to it."""
+        made = super().get_formset(request, obj, **kwargs)
+        if obj is not None:
+            for name, bound in made.form.base_fields.items():
+                if name in ("guardian", "learner"):
+                    bound.queryset = bound.queryset.filter(workspace_id=obj.workspace_id)
+        return made
+
+
+class GuardiansInline(GuardianshipInline):
+    fields = ("guardian", "created_at")
+    autocomplete_fields = ("guardian",)
+    verbose_name_plural = "Guardians"
+
+
+class LearnersInline(GuardianshipInline):
+    fields = ("learner", "created_at")
+    autocomplete_fields = ("learner",)
+    verbose_name_plural = "Learners"
+
+
+@admin.register(Learner)
+class LearnerAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    form = LearnerForm
+    list_display = ("name", "external_id", "grade_level", "school", "workspace", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter), "created_at")
+    list_select_related = ("workspace",)
+    search_fields = ("=cuid", "=external_id", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
+    search_help_text = "Name, email, external id or CUID"
+    date_hierarchy = "created_at"
+    readonly_fields = ("cuid", "created_at")
+    inlines = (GuardiansInline,)
+    autocomplete_fields = ("user",)
+    fieldsets = (
+        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "phone"))}),
+        ("School", {"fields": (("grade_level", "school"),)}),
+        ("Identity", {"fields": (("external_id", "cuid"), ("user", "created_at"))}),
+    )
+
+    @display(description="learner", ordering="last_name", header=True)
+    def name(self, learner: Learner) -> tuple[str, str]:
+        return str(learner), learner.email
+
+
+@admin.register(Guardian)
+class GuardianAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    list_display = ("name", "external_id", "children", "workspace", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter),)
+    list_select_related = ("workspace",)
+    search_fields = ("=external_id", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
+    search_help_text = "Name, email or external id"
+    readonly_fields = ("created_at",)
+    inlines = (LearnersInline,)
+    fieldsets = (
+        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "external_id"), "created_at")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return super().get_queryset(request).annotate(children_count=models.Count("guardianships"))
+
+    @display(description="guardian", ordering="last_name", header=True)
+    def name(self, guardian: Guardian) -> tuple[str, str]:
+        return str(guardian), guardian.email or ""
+
+    @display(description="learners", ordering="children_count")
+    def children(self, guardian: Any) -> int:
+        return int(guardian.children_count)
+
+
+@admin.register(Lead)
+class LeadAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    list_display = ("name", "email", "converted", "workspace", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter), ("converted_to", admin.EmptyFieldListFilter))
+    list_select_related = ("workspace", "converted_to")
+    search_fields = ("=cuid", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
+    search_help_text = "Name, email or CUID"
+    readonly_fields = ("cuid", "converted", "created_at")
+    fieldsets = (
+        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "phone"))}),
+        ("Identity", {"fields": (("cuid", "created_at"), "converted")}),
+    )
+    converted = link_column("converted_to", "became learner")
+
+    @display(description="lead")
+    def name(self, lead: Lead) -> str:
+        return str(lead)

@@ -1,0 +1,164 @@
+from typing import Any
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from ..backoffice.actions import StaffForm, staff_action, staff_list_action
+from ..backoffice.display import NOTHING, Card, neighbor, neighbors_of, register_subject, status_badge
+from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
+from ..memberships import add_member, change_role, remove_member
+from ..models import Membership, User, Workspace
+from ..roles import Power
+from ..states import Role
+
+# Roles come from memberships, and addresses are shown with their user: these pages would only confuse.
+for unused in (Group, EmailAddress, EmailConfirmation):
+    if admin.site.is_registered(unused):
+        admin.site.unregister(unused)
+
+register_subject("workspace", Workspace)
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(WorkspaceScopedAdmin):
+    workspace_path = "id"
+    add_power = Power.OPERATE
+    change_power = Power.GOVERN
+    list_display = ("name", "slug", "created_at")
+    search_fields = ("name", "slug")
+    fields = ("name", "slug", "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> list[str]:
+        return ["created_at", *(["slug"] if obj else [])]
+
+
+@neighbors_of(Workspace)
+def staff_of_workspace(request: HttpRequest, workspace: Workspace) -> Card:
+    members = workspace.memberships.select_related("user").order_by("role", "user__email")
+    return Card("Staff", [neighbor(m, title=m.user, status="role") for m in members[:50]], empty="No members yet.")
+
+
+class MemberForm(StaffForm):
+    workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
+    email = forms.EmailField(help_text="An unknown address gets an account; its owner signs in by emailed code.")
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
+
+    def prepare(self) -> None:
+        self.offer_workspaces(Power.GOVERN)
+
+
+class RoleForm(StaffForm):
+    role = forms.ChoiceField(choices=Role.choices)
+
+    def prepare(self) -> None:
+        self.initial["role"] = self.row.role
+
+
+@admin.register(Membership)
+class MembershipAdmin(WorkspaceScopedAdmin):
+    list_display = ("member", "workspace", "role_badge", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter), ("role", ChoicesDropdownFilter))
+    list_select_related = ("user", "workspace")
+    search_fields = ("user__email", "user__first_name", "user__last_name")
+    ordering = ("workspace", "user__email")
+    fields = ("workspace", "user", "role_badge", "created_at")
+    actions_list = ("add",)
+    actions_detail = ("give_role", "remove")
+    role_badge = status_badge("role")
+
+    @display(description="member", ordering="user__email", header=True)
+    def member(self, membership: Membership) -> tuple[str, str]:
+        return membership.user.email, membership.user.get_full_name()
+
+    @staff_list_action(description="Add a member", power=Power.GOVERN, form=MemberForm, icon="person_add")
+    def add(self, request: HttpRequest, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        member = add_member(workspace_id=chosen["workspace"].pk, email=chosen["email"], role=chosen["role"])
+        return f"{member.user} is now {member.get_role_display().lower()} of {chosen['workspace']}."
+
+    @staff_action(description="Change the role", power=Power.GOVERN, form=RoleForm, icon="badge")
+    def give_role(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
+        changed = change_role(membership_id=membership.pk, role=form.cleaned_data["role"])
+        return f"{membership.user} is now {changed.get_role_display().lower()}."
+
+    @staff_action(
+        description="Remove",
+        power=Power.GOVERN,
+        icon="person_remove",
+        variant=ActionVariant.DANGER,
+        explanation="They lose access to this workspace at once. What they did stays in the history.",
+    )
+    def remove(self, request: HttpRequest, membership: Membership, form: StaffForm) -> HttpResponse | str:
+        self.log_deletions(request, [membership])
+        user = remove_member(membership_id=membership.pk)
+        return self.response_to_list(request, f"{user} is no longer a member.")
+
+
+class EmailAddressInline(ScopedInline):
+    model = EmailAddress
+    fields = ("email", "verified", "primary")
+    view_power = Power.OPERATE
+    verbose_name_plural = "Addresses confirmed by sign-in"
+
+
+@admin.register(User)
+class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
+    """Staff see their colleagues; only superusers make, change or stop accounts. Owners add members by address."""
+
+    workspace_path = ""
+    add_power = Power.OPERATE
+    change_power = Power.OPERATE
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("email", "full_name", "is_staff", "is_superuser", "is_active", "last_login")
+    list_filter = ("is_staff", "is_superuser", "is_active")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    inlines = (EmailAddressInline,)
+    fieldsets = (
+        (None, {"fields": ("email", "password", ("first_name", "last_name"))}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", ("last_login", "date_joined"))}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+
+    def limit(self, rows: models.QuerySet, request: HttpRequest) -> models.QuerySet:
+        access = access_of(request)
+        if access.everywhere:
+            return rows
+        colleagues = Membership.objects.filter(workspace__in=access.workspace_ids(Power.VIEW))
+        return rows.filter(pk__in=colleagues.values("user"))
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return self.may(request, Power.VIEW)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        return list(self.readonly_fields)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        if obj is None or access_of(request).everywhere:
+            return super().get_fieldsets(request, obj)
+        return ((None, {"fields": ("email", "full_name", "is_active")}),)
+
+    @display(description="name", ordering="first_name")
+    def full_name(self, user: User) -> str:
+        return user.get_full_name() or NOTHING
+
+
+@neighbors_of(User)
+def memberships_of_user(request: HttpRequest, user: User) -> Card:
+    rows = access_of(request).limit(user.memberships.select_related("workspace"), path="workspace", power=Power.VIEW)
+    return Card(
+        "Workspaces", [neighbor(m, title=m.workspace, status="role") for m in rows[:50]], empty="Member of none."
+    )

@@ -1,0 +1,200 @@
+"""How rows look in the back office: status badges, money, links, and the cards that show an object's neighbors."""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.db import models
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from enrollment_project.core.money import Money
+
+NOTHING = "—"
+
+# One tone per word, whichever state machine says it, so that the same word always looks the same.
+TONES: dict[str, str] = dict.fromkeys(
+    ("approved", "active", "completed", "paid", "succeeded", "used", "relayed", "done", "usable", "handled"), "success"
+) | {
+    **dict.fromkeys(("eligible", "reserved", "partially_refunded", "refunded", "automatic", "district"), "info"),
+    **dict.fromkeys(
+        ("submitted", "checkout_required", "open", "pending", "processing", "requested", "manual"), "warning"
+    ),
+    **dict.fromkeys(("ineligible", "rejected", "failed", "disputed", "dead", "overdue"), "danger"),
+    **dict.fromkeys(("owner", "admin", "parent"), "primary"),
+}
+
+
+def badge(value: str, label: str = "") -> SafeString:
+    """A status as a colored label."""
+    context = {"text": label or value, "type": TONES.get(value, "default")}
+    return SafeString(render_to_string("unfold/helpers/label.html", context).strip())
+
+
+def status_badge(field_name: str, description: str = "") -> Callable[[Any, Any], SafeString | str]:
+    """A list and detail column that shows a field with choices as a badge."""
+
+    @display(description=description or field_name.replace("_", " "), ordering=field_name)
+    def column(_admin: Any, row: Any) -> SafeString | str:
+        value = getattr(row, field_name)
+        return badge(value, getattr(row, f"get_{field_name}_display")()) if value else NOTHING
+
+    return column
+
+
+def money_column(amount_field: str, description: str) -> Callable[[Any, Any], str]:
+    """A column that shows minor units in the row's currency."""
+
+    @display(description=description, ordering=amount_field)
+    def column(_admin: Any, row: Any) -> str:
+        return str(Money(getattr(row, amount_field), row.currency))
+
+    return column
+
+
+def admin_url(row: models.Model) -> str:
+    """The row's page in the back office; empty if its model has none."""
+    try:
+        return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(row.pk)])
+    except NoReverseMatch:
+        return ""
+
+
+def list_url(model: type[models.Model], **query: object) -> str:
+    """The list of a model, filtered."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    pairs = "&".join(f"{name}={value}" for name, value in query.items())
+    return f"{url}?{pairs}" if pairs else url
+
+
+def link(row: models.Model | None, text: object = "") -> SafeString | str:
+    """The row's name, linked to its page."""
+    if row is None:
+        return NOTHING
+    url = admin_url(row)
+    return format_html('<a class="text-link" href="{}">{}</a>', url, text or row) if url else str(text or row)
+
+
+def link_column(path: str, description: str) -> Callable[[Any, Any], SafeString | str]:
+    """A column that links to the row found along `path` (dots between relations)."""
+
+    @display(description=description, ordering=path.replace(".", "__"))
+    def column(_admin: Any, row: Any) -> SafeString | str:
+        for name in path.split("."):
+            row = getattr(row, name) if row is not None else None
+        return link(row)
+
+    return column
+
+
+def json_block(value: Any) -> SafeString | str:
+    """JSON as readable text; unfold's own rendering wants inline styles per token."""
+    if value in (None, {}, [], ""):
+        return NOTHING
+    return format_html('<pre class="backoffice-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def json_column(field_name: str, description: str = "") -> Callable[[Any, Any], SafeString | str]:
+    @display(description=description or field_name.replace("_", " "))
+    def column(_admin: Any, row: Any) -> SafeString | str:
+        return json_block(getattr(row, field_name))
+
+    return column
+
+
+def moment(at: dt.datetime | None) -> str:
+    """A time as staff read it, in the site's timezone; the year is left out while it is the present one."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    return f"{local:%-d %b %H:%M}" if local.year == timezone.now().year else f"{local:%-d %b %Y}"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """One row of a neighbors card."""
+
+    title: object
+    url: str = ""
+    badge: SafeString | str = ""
+    note: str = ""
+    at: dt.datetime | None = None
+
+    @property
+    def when(self) -> str:
+        return moment(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A titled list of neighbors next to an object; `more_url` leads to all of them when only the first are shown."""
+
+    title: str
+    rows: list[Neighbor] = field(default_factory=list)
+    empty: str = "None."
+    more_url: str = ""
+    wide: bool = False
+
+
+def neighbor(
+    row: models.Model, *, status: str = "", note: object = "", at: dt.datetime | None = None, title: object = ""
+) -> Neighbor:
+    """A row of a card from a model instance; `status` names its field with choices."""
+    value = getattr(row, status) if status else ""
+    label = badge(value, getattr(row, f"get_{status}_display")()) if value else ""
+    return Neighbor(title=title or row, url=admin_url(row), badge=label, note=str(note or ""), at=at)
+
+
+NeighborSource = Callable[[HttpRequest, Any], Card]
+_sources: dict[type[models.Model], list[NeighborSource]] = defaultdict(list)
+_subjects: dict[str, type[models.Model]] = {}
+
+
+def neighbors_of(model: type[models.Model]) -> Callable[[NeighborSource], NeighborSource]:
+    """Register a card for the pages of a model. Apps above add theirs to models of apps below."""
+
+    def register(source: NeighborSource) -> NeighborSource:
+        _sources[model].append(source)
+        return source
+
+    return register
+
+
+def cards_for(request: HttpRequest, row: models.Model) -> list[Card]:
+    """The cards of a row, in the order they were registered."""
+    return [source(request, row) for source in _sources[type(row)]]
+
+
+def register_subject(kind: str, model: type[models.Model]) -> None:
+    """Say which model a text like "payment:12" in events and staff tasks speaks of."""
+    _subjects[kind] = model
+
+
+def subject_link(text: str) -> SafeString | str:
+    """A text like "payment:12" or "enrollment:<cuid>" as a link, without a query."""
+    kind, _, identifier = text.partition(":")
+    model = _subjects.get(kind)
+    if model is None:
+        return text
+    if identifier.isdigit():
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[identifier])
+    else:
+        url = list_url(model, q=identifier)
+    return format_html('<a class="text-link" href="{}">{}</a>', url, text)
+
+
+def subject_column(field_name: str, description: str) -> Callable[[Any, Any], SafeString | str]:
+    @display(description=description, ordering=field_name)
+    def column(_admin: Any, row: Any) -> SafeString | str:
+        return subject_link(getattr(row, field_name))
+
+    return column

@@ -1,0 +1,242 @@
+"""Every admin page shows, links, offers and changes only what belongs to the workspaces of the person looking."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import models
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.dataclasses import UnfoldAction
+
+from enrollment_project.core.actors import Actor
+
+from ..models import Workspace
+from ..roles import Power, StaffAccess, get_staff_access
+from .display import cards_for
+
+COUNT_CAP = 10_000
+
+
+def access_of(request: HttpRequest) -> StaffAccess:
+    """The access of the person behind a request, looked up once per request."""
+    known = getattr(request, "staff_access", None)
+    if known is None:
+        known = get_staff_access(request.user)
+        request.staff_access = known  # type: ignore[attr-defined]
+    return cast(StaffAccess, known)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    return Actor("user", request.user.pk)
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than COUNT_CAP: a list over millions of rows costs no more than one over ten thousand."""
+
+    @cached_property
+    def count(self) -> int:  # type: ignore[override]
+        rows = cast(models.QuerySet, self.object_list)
+        return rows.order_by()[:COUNT_CAP].count()
+
+
+class ScopedRelatedFilter(RelatedDropdownFilter):
+    """A filter by a foreign key that offers only rows the person may see; hidden when there is no choice."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        related = model_admin.admin_site.get_model_admin(field.remote_field.model)
+        return [(str(row.pk), str(row)) for row in related.get_queryset(request)[:200]]
+
+
+class WorkspaceModelForm(forms.ModelForm):
+    """Checks what Django leaves to the database for fields that are not on the form: values unique in the workspace,
+    and that everything pointed to is in the same workspace."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        own = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
+        for name, value in cleaned.items():
+            elsewhere = getattr(value, "workspace_id", None)
+            if own is not None and elsewhere is not None and elsewhere != own.pk:
+                self.add_error(name, "This belongs to another workspace.")
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        try:
+            self.instance.validate_constraints(exclude=set(self.errors))
+        except ValidationError as error:
+            known = {name: faults for name, faults in error.error_dict.items() if name in self.fields}
+            others = [fault for name, faults in error.error_dict.items() if name not in known for fault in faults]
+            self._update_errors(ValidationError(known))  # type: ignore[attr-defined]
+            self._update_errors(ValidationError(others))  # type: ignore[attr-defined]
+
+
+class _ScopedChoices(admin.options.BaseModelAdmin):
+    """Foreign keys on forms offer, and accept, only rows that the person may see."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if isinstance(related, WorkspaceScopedAdmin) and "queryset" not in kwargs:
+            kwargs["queryset"] = related.get_queryset(request)
+        if db_field.remote_field.model is Workspace and isinstance(self, WorkspaceScopedAdmin):
+            power = self.add_power or Power.OPERATE
+            kwargs["queryset"] = access_of(request).limit(Workspace.objects.all(), path="id", power=power)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
+    """The base of every admin here.
+
+    `workspace_path` leads from the model to its workspace. Each `*_power` says what it takes in that workspace; None
+    means nobody, not even a superuser: such rows come from use cases only.
+    """
+
+    workspace_path = "workspace"
+    view_power: Power = Power.VIEW
+    add_power: Power | None = None
+    change_power: Power | None = None
+    delete_power: Power | None = None
+
+    form = WorkspaceModelForm
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_filter_submit = True
+    list_fullwidth = True
+    warn_unsaved_form = True
+    show_facets = admin.ShowFacets.NEVER
+    change_form_outer_after_template = "admin/neighbors.html"
+
+    # --- scope ---------------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return self.limit(super().get_queryset(request), request)
+
+    def limit(self, rows: models.QuerySet, request: HttpRequest) -> models.QuerySet:
+        """The rows this person may see."""
+        access = access_of(request)
+        if self.view_power == Power.OPERATE and not access.everywhere:
+            return rows.none()
+        return access.limit(rows, path=self.workspace_path, power=self.view_power) if self.workspace_path else rows
+
+    def workspace_id_of(self, row: Any) -> int | None:
+        """The workspace a row belongs to; None for what belongs to the platform as a whole."""
+        if not self.workspace_path:
+            return None
+        *relations, last = self.workspace_path.split("__")
+        for name in relations:
+            row = getattr(row, name)
+        return cast(int | None, getattr(row, last if last == "id" else f"{last}_id"))
+
+    def get_visible(self, request: HttpRequest, object_id: str) -> Any:
+        """The row behind a URL, or None if it does not exist for this person."""
+        return self.get_object(request, unquote(str(object_id)))
+
+    # --- permissions -----------------------------------------------------------------------------------------------
+
+    def may(self, request: HttpRequest, power: Power | None, row: Any = None) -> bool:
+        """Whether this person has the power over this row (without one: over any)."""
+        if power is None:
+            return False
+        access = access_of(request)
+        if row is None or row.pk is None:
+            return access.may_anywhere(power)
+        return access.may(power, self.workspace_id_of(row))
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, self.view_power, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, self.add_power)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, self.change_power, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, self.delete_power, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, self.view_power)
+
+    # --- actions -----------------------------------------------------------------------------------------------------
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Bulk actions this person may take anywhere. Django's own bulk delete is never among them."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return {
+            name: entry
+            for name, entry in actions.items()
+            if self.may(request, getattr(entry[0], "power", self.change_power))
+        }
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
+        """Buttons this person may press on this row, in its present state."""
+        row = self.get_visible(request, object_id)
+        if row is None:
+            return []
+        return [
+            action
+            for action in self._get_base_actions_detail()
+            if self.may(request, action.method.power, row) and action.method.possible(row)
+        ]
+
+    def get_actions_list(self, request: HttpRequest) -> list[UnfoldAction]:
+        return [action for action in self._get_base_actions_list() if self.may(request, action.method.power)]
+
+    def response_to_list(self, request: HttpRequest, sentence: str) -> HttpResponseRedirect:
+        """Back to the list with a message: for actions after which the row is gone."""
+        messages.success(request, sentence)
+        return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+
+    # --- pages -------------------------------------------------------------------------------------------------------
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """A row never moves to another workspace."""
+        fields = list(super().get_readonly_fields(request, obj))
+        return [*fields, "workspace"] if obj is not None and "workspace" not in fields else fields
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        access = access_of(request)
+        held = access.workspace_ids(self.add_power) if self.add_power and not access.everywhere else []
+        return {"workspace": held[0], **initial} if len(held) == 1 else initial
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        row = context.get("original")
+        context["neighbor_cards"] = cards_for(request, row) if row is not None else []
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+class ScopedInline(_ScopedChoices, TabularInline):
+    """Rows on their parent's page; they need the same workspace's power as the parent."""
+
+    view_power: Power = Power.VIEW
+    add_power: Power | None = None
+    change_power: Power | None = None
+    delete_power: Power | None = None
+    extra = 0
+    show_change_link = False
+    hide_title = True
+
+    def _may(self, request: HttpRequest, power: Power | None, parent: Any) -> bool:
+        owner = self.admin_site.get_model_admin(self.parent_model)
+        return isinstance(owner, WorkspaceScopedAdmin) and owner.may(request, power, parent)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.view_power, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # type: ignore[override]
+        return self._may(request, self.add_power, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.change_power, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.delete_power, obj)

@@ -1,0 +1,74 @@
+"""What staff may do and where: one table from role to power, and the question every admin page asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+
+from .models import Membership, User
+from .states import Role
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Power(StrEnum):
+    """A kind of thing to do in the back office of one workspace."""
+
+    VIEW = "view"  # see everything of the workspace, keys apart
+    DECIDE = "decide"  # decide enrollments, handle staff tasks
+    MANAGE = "manage"  # programs, prices, districts, people's contact data, refunds, replays
+    GOVERN = "govern"  # the workspace itself, its members and API keys
+    OPERATE = "operate"  # the platform as a whole; no role has it, a superuser does
+
+
+POWERS: Mapping[Role, frozenset[Power]] = {
+    Role.VIEWER: frozenset({Power.VIEW}),
+    Role.REVIEWER: frozenset({Power.VIEW, Power.DECIDE}),
+    Role.ADMIN: frozenset({Power.VIEW, Power.DECIDE, Power.MANAGE}),
+    Role.OWNER: frozenset({Power.VIEW, Power.DECIDE, Power.MANAGE, Power.GOVERN}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StaffAccess:
+    """What one person may do in which workspaces; a superuser may do everything everywhere."""
+
+    everywhere: bool
+    powers: Mapping[int, frozenset[Power]]
+
+    def may(self, power: Power, workspace_id: int | None) -> bool:
+        """Whether this power is held in that workspace (None: in the platform, which only superusers have)."""
+        return self.everywhere or (workspace_id is not None and power in self.powers.get(workspace_id, ()))
+
+    def may_anywhere(self, power: Power) -> bool:
+        return self.everywhere or any(power in held for held in self.powers.values())
+
+    def workspace_ids(self, power: Power) -> list[int]:
+        """Where the power is held by membership. Not to be asked of a superuser, who needs no membership."""
+        return [workspace_id for workspace_id, held in self.powers.items() if power in held]
+
+    def limit(self, rows: models.QuerySet[M], *, path: str, power: Power) -> models.QuerySet[M]:
+        """The rows whose workspace, found along `path`, is one where the power is held."""
+        if self.everywhere:
+            return rows
+        return rows.filter(**{f"{path}__in": self.workspace_ids(power)})
+
+
+NOBODY = StaffAccess(everywhere=False, powers={})
+
+
+def get_staff_access(user: Any) -> StaffAccess:
+    """The access of a signed-in user; nobody's for visitors, people who left and those who are not staff."""
+    if isinstance(user, AnonymousUser) or not (user.is_active and user.is_staff):
+        return NOBODY
+    if user.is_superuser:
+        return StaffAccess(everywhere=True, powers={})
+    return _by_membership(user)
+
+
+def _by_membership(user: User) -> StaffAccess:
+    rows = Membership.objects.filter(user_id=user.pk).values_list("workspace_id", "role")
+    return StaffAccess(everywhere=False, powers={workspace: POWERS[Role(role)] for workspace, role in rows})

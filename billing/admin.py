@@ -1,0 +1,364 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.backoffice.actions import StaffForm, in_bulk, staff_action
+from accounts.backoffice.display import (
+    NOTHING,
+    Card,
+    badge,
+    json_column,
+    link_column,
+    list_url,
+    money_column,
+    neighbor,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
+from accounts.models import StaffTask
+from accounts.roles import Power
+from enrollment_project.core.errors import Unavailable
+from enrollment_project.core.money import Money
+
+from .balance import refundable_minor
+from .checkout import settle_checkout
+from .inbox import handle_event
+from .models import Checkout, Dispute, Payment, Price, ReconciliationRun, Refund, StripeEvent
+from .purposes import describe_subject
+from .refunds import request_refund
+from .states import CheckoutStatus, PaymentMethod, PaymentStatus, RefundReason
+
+register_subject("checkout", Checkout)
+register_subject("payment", Payment)
+register_subject("refund", Refund)
+register_subject("dispute", Dispute)
+
+
+@display(description="for")
+def paid_for(_admin: Any, row: Any) -> str:
+    """What the money is about, in the words of the app that asked for it."""
+    label, url = describe_subject(row.purpose, row.subject)
+    return format_html('<a class="text-link" href="{}">{}</a>', url, label) if url else label
+
+
+@admin.register(Price)
+class PriceAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    list_display = ("name", "amount", "workspace", "active", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter), "active", "currency")
+    list_select_related = ("workspace",)
+    search_fields = ("name", "=stripe_price_id")
+    readonly_fields = ("created_at",)
+    fields = ("workspace", "name", ("amount_minor", "currency"), "stripe_price_id", "active", "created_at")
+    amount = money_column("amount_minor", "amount")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Price | None = None) -> list[str]:
+        """What was charged once stays: a new price replaces it."""
+        fields = super().get_readonly_fields(request, obj)
+        charged = obj is not None and obj.checkouts.exists()
+        return [*fields, "amount_minor", "currency", "stripe_price_id"] if charged else fields
+
+
+@admin.register(Checkout)
+class CheckoutAdmin(WorkspaceScopedAdmin):
+    list_display = ("__str__", "subject_text", "status_badge", "payer_email", "workspace", "created_at", "expires_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("workspace", ScopedRelatedFilter),
+        "created_at",
+        "expires_at",
+    )
+    list_select_related = ("workspace",)
+    search_fields = ("=id", "=stripe_session_id", "payer_email__istartswith", "=subject")
+    search_help_text = "Checkout number, Stripe session, payer's email"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (None, {"fields": (("status_badge", "amount"), ("paid_for", "description"), ("price", "payer_email"))}),
+        ("Stripe", {"fields": ("stripe_session_id", "payment_page")}),
+        (
+            "Times",
+            {
+                "fields": (
+                    ("created_at", "expires_at"),
+                    ("settled_at", "next_check_at"),
+                    ("cancel_requested_at", "workspace"),
+                )
+            },
+        ),
+    )
+    actions_detail = ("ask_stripe",)
+    status_badge = status_badge("status")
+    amount = money_column("amount_minor", "amount")
+    paid_for = paid_for
+
+    @display(description="for", ordering="subject")
+    def subject_text(self, checkout: Checkout) -> str:
+        return f"{checkout.purpose.replace('_', ' ')} {checkout.subject}"
+
+    @display(description="payment page")
+    def payment_page(self, checkout: Checkout) -> str:
+        if checkout.status != CheckoutStatus.OPEN or not checkout.url:
+            return NOTHING
+        return format_html('<a class="text-link" href="{0}" rel="noreferrer">{0}</a>', checkout.url)
+
+    @staff_action(
+        description="Ask Stripe",
+        power=Power.DECIDE,
+        possible=lambda checkout: bool(checkout.stripe_session_id),
+        icon="sync",
+        explanation="Fetches the session and brings our rows to what Stripe says.",
+    )
+    def ask_stripe(self, request: HttpRequest, checkout: Checkout, form: StaffForm) -> str:
+        settled = settle_checkout(checkout_id=checkout.pk)
+        return f"Stripe says: {settled.get_status_display().lower()}."
+
+
+@neighbors_of(Checkout)
+def payments_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
+    rows = [neighbor(p, status="status", at=p.paid_at or p.created_at) for p in checkout.payments.all()[:20]]
+    return Card("Payments", rows, empty="Nothing was paid.")
+
+
+@neighbors_of(Checkout)
+def notices_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
+    return _notices(request, checkout.stripe_session_id)
+
+
+class RefundForm(StaffForm):
+    amount = forms.DecimalField(
+        required=False, min_value=0, max_digits=12, help_text="In the payment's currency. Empty: all that is left."
+    )
+    reason = forms.ChoiceField(choices=[c for c in RefundReason.choices if c[0] != RefundReason.OUTSIDE])
+    note = forms.CharField(max_length=300, required=False, help_text="For colleagues; the payer does not see it.")
+
+    def prepare(self) -> None:
+        left = Money(refundable_minor(self.row), self.row.currency)
+        self.fields["amount"].help_text = f"Up to {left}. Empty: all of it."
+
+    def clean_amount(self) -> int | None:
+        """The amount in minor units."""
+        amount = self.cleaned_data["amount"]
+        if amount is None:
+            return None
+        minor = amount * 10 ** Money(0, self.row.currency).decimals
+        if minor != int(minor) or minor < 1:
+            raise forms.ValidationError("Give an amount this currency has, above zero.")
+        return int(minor)
+
+
+def is_refundable(payment: Payment) -> bool:
+    may = payment.status in (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED) or payment.is_mismatch
+    return may and payment.method == PaymentMethod.STRIPE and refundable_minor(payment) > 0
+
+
+@admin.register(Payment)
+class PaymentAdmin(WorkspaceScopedAdmin):
+    list_display = ("__str__", "subject_text", "status_badge", "refunded", "method", "workspace", "paid_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("method", ChoicesDropdownFilter),
+        ("workspace", ScopedRelatedFilter),
+        "currency",
+        "paid_at",
+    )
+    list_select_related = ("workspace",)
+    search_fields = ("=id", "=payment_intent_id", "=checkout__stripe_session_id", "=subject")
+    search_help_text = "Payment number, payment intent, Stripe session"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (None, {"fields": (("status_badge", "method"), ("amount", "refunded"), ("paid_for", "checkout"))}),
+        ("Stripe", {"fields": (("payment_intent_id", "workspace"), ("paid_at", "created_at"))}),
+    )
+    actions_detail = ("refund",)
+    status_badge = status_badge("status")
+    amount = money_column("amount_minor", "amount")
+    paid_for = paid_for
+
+    @display(description="refunded", ordering="refunded_minor")
+    def refunded(self, payment: Payment) -> str:
+        return str(Money(payment.refunded_minor, payment.currency)) if payment.refunded_minor else NOTHING
+
+    @display(description="for", ordering="subject")
+    def subject_text(self, payment: Payment) -> str:
+        return f"{payment.purpose.replace('_', ' ')} {payment.subject}"
+
+    @staff_action(
+        description="Refund",
+        power=Power.MANAGE,
+        possible=is_refundable,
+        form=RefundForm,
+        icon="undo",
+        variant=ActionVariant.DANGER,
+        explanation="The money goes back the way it came. A full refund ends what it paid for; a partial one does not.",
+    )
+    def refund(self, request: HttpRequest, payment: Payment, form: StaffForm) -> str:
+        refund = request_refund(
+            payment_id=payment.pk,
+            amount_minor=form.cleaned_data["amount"],
+            reason=RefundReason(form.cleaned_data["reason"]),
+            actor=actor_of(request),
+            note=form.cleaned_data["note"],
+            user=request.user,
+        )
+        return f"{Money(refund.amount_minor, payment.currency)} will go back to the payer."
+
+
+@neighbors_of(Payment)
+def refunds_of_payment(request: HttpRequest, payment: Payment) -> Card:
+    rows = [
+        neighbor(
+            refund,
+            title=Money(refund.amount_minor, payment.currency),
+            status="status",
+            note=refund.get_reason_display(),
+            at=refund.settled_at or refund.created_at,
+        )
+        for refund in payment.refunds.all()[:20]
+    ]
+    return Card("Refunds", rows)
+
+
+@neighbors_of(Payment)
+def disputes_of_payment(request: HttpRequest, payment: Payment) -> Card:
+    rows = [
+        neighbor(d, title=Money(d.amount_minor, payment.currency), status="status", note=d.reason, at=d.opened_at)
+        for d in payment.disputes.all()[:20]
+    ]
+    return Card("Disputes", rows)
+
+
+@neighbors_of(Payment)
+def tasks_of_payment(request: HttpRequest, payment: Payment) -> Card:
+    tasks = StaffTask.objects.filter(subject=f"payment:{payment.pk}", workspace=payment.workspace_id)[:20]
+    return Card("Staff tasks", [neighbor(t, status="status", at=t.created_at) for t in tasks])
+
+
+@neighbors_of(Payment)
+def notices_of_payment(request: HttpRequest, payment: Payment) -> Card:
+    return _notices(request, payment.payment_intent_id)
+
+
+def _notices(request: HttpRequest, stripe_id: str | None) -> Card:
+    """What Stripe told us about one of its objects; the inbox is the platform's, so only superusers are led there."""
+    if not stripe_id or not access_of(request).everywhere:
+        return Card("Stripe's notices", empty="Kept in the platform's inbox; a superuser can look there.")
+    rows = StripeEvent.objects.filter(payload__icontains=stripe_id)[:20]
+    return Card(
+        "Stripe's notices",
+        [neighbor(event, title=event.type, note=event.outcome, at=event.received_at) for event in rows],
+        more_url=list_url(StripeEvent, q=stripe_id),
+    )
+
+
+@admin.register(Refund)
+class RefundAdmin(WorkspaceScopedAdmin):
+    workspace_path = "payment__workspace"
+    list_display = ("__str__", "amount", "status_badge", "reason", "actor", "created_at", "settled_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("reason", ChoicesDropdownFilter),
+        ("payment__workspace", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("payment__workspace",)
+    search_fields = ("=id", "=stripe_refund_id", "=payment__id", "=payment__payment_intent_id")
+    search_help_text = "Number of the refund or payment, Stripe's refund or payment intent"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (None, {"fields": (("status_badge", "amount"), ("payment_link", "reason"), "note", ("actor", "requested_by"))}),
+        ("Stripe", {"fields": ("stripe_refund_id", "failure_reason", ("created_at", "settled_at"))}),
+        ("Tries", {"fields": (("attempts", "next_attempt_at"), "last_error")}),
+    )
+    status_badge = status_badge("status")
+    payment_link = link_column("payment", "payment")
+
+    @display(description="amount", ordering="amount_minor")
+    def amount(self, refund: Refund) -> str:
+        return str(Money(refund.amount_minor, refund.payment.currency))
+
+
+@admin.register(Dispute)
+class DisputeAdmin(WorkspaceScopedAdmin):
+    workspace_path = "payment__workspace"
+    list_display = ("__str__", "amount", "status_badge", "reason", "opened_at", "closed_at")
+    list_filter = (("status", ChoicesDropdownFilter), ("payment__workspace", ScopedRelatedFilter), "opened_at")
+    list_select_related = ("payment__workspace",)
+    search_fields = ("=id", "=stripe_dispute_id", "=payment__id", "=payment__payment_intent_id")
+    fields = (("status_badge", "amount"), ("payment_link", "reason"), "stripe_dispute_id", ("opened_at", "closed_at"))
+    status_badge = status_badge("status")
+    payment_link = link_column("payment", "payment")
+
+    @display(description="amount", ordering="amount_minor")
+    def amount(self, dispute: Dispute) -> str:
+        return str(Money(dispute.amount_minor, dispute.payment.currency))
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(WorkspaceScopedAdmin):
+    """The inbox of the whole platform: an event can be about any workspace, or about none, so superusers read it."""
+
+    workspace_path = ""
+    view_power = Power.OPERATE
+    list_display = ("type", "event_id", "state", "outcome", "source", "attempts", "received_at")
+    list_filter = (
+        ("handled_at", admin.EmptyFieldListFilter),
+        ("source", ChoicesDropdownFilter),
+        "type",
+        "received_at",
+    )
+    search_fields = ("=event_id", "payload__icontains")
+    search_help_text = "Id of the event, or of the Stripe object it is about"
+    date_hierarchy = "received_at"
+    fieldsets = (
+        (None, {"fields": (("type", "event_id"), ("state", "outcome"), ("source", "received_at"), "payload_text")}),
+        (
+            "Handling",
+            {"fields": (("handled_at", "stripe_created_at"), ("attempts", "next_attempt_at"), "last_error")},
+        ),
+    )
+    actions_detail = ("handle",)
+    payload_text = json_column("payload")
+
+    @display(description="state")
+    def state(self, event: StripeEvent) -> str:
+        return badge("handled", "Handled") if event.handled_at else badge("pending", "Waiting")
+
+    @staff_action(
+        description="Handle now",
+        power=Power.OPERATE,
+        possible=lambda event: event.handled_at is None,
+        icon="replay",
+        variant=ActionVariant.PRIMARY,
+        explanation="Asks Stripe what became of the object and records it.",
+    )
+    def handle(self, request: HttpRequest, event: StripeEvent, form: StaffForm) -> str:
+        handled = handle_event(event_id=event.event_id)
+        if handled is None or handled.handled_at is None:
+            raise Unavailable("It could not be handled yet; its last error says why.")
+        return f"Handled: {handled.outcome}."
+
+    handle_selected = in_bulk(handle, description="Handle the selected events now")
+    actions = ("handle_selected",)
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(WorkspaceScopedAdmin):
+    workspace_path = ""
+    view_power = Power.OPERATE
+    list_display = ("started_at", "events_seen", "events_missed", "sessions_seen", "checkouts_settled", "finished_at")
+    date_hierarchy = "started_at"
+    fields = (
+        ("started_at", "finished_at"),
+        "window_start",
+        ("events_seen", "events_missed"),
+        ("sessions_seen", "checkouts_settled"),
+    )

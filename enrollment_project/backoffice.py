@@ -1,0 +1,152 @@
+"""The back office as a whole: sidebar, search and dashboard, each limited to the workspaces of whoever looks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from accounts.backoffice.display import admin_url
+from accounts.backoffice.scoping import WorkspaceScopedAdmin
+from accounts.models import ApiKey, Guardian, Lead, Learner, Membership, StaffTask, User, Workspace
+from billing.models import Checkout, Dispute, Payment, Price, ReconciliationRun, Refund, StripeEvent
+from enrollment_project.core.models import IdempotencyRecord
+from enrollments.models import (
+    District,
+    DistrictSeatAllocation,
+    Enrollment,
+    EnrollmentDecision,
+    EnrollmentTransition,
+    Program,
+    ProgramInstance,
+    SeatAssignment,
+)
+from enrollments.states import EligibilityStatus
+from events.models import OutboxEvent
+
+from .overview import Overview
+
+RESULTS_PER_MODEL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the sidebar: a model's list, optionally filtered."""
+
+    title: str
+    icon: str
+    model: type[models.Model]
+    query: str = ""
+    badge: str = ""
+
+
+NAVIGATION: dict[str, tuple[Entry, ...]] = {
+    "Enrollment": (
+        Entry(
+            "Review queue",
+            "inbox",
+            Enrollment,
+            query=f"?eligibility_status__exact={EligibilityStatus.SUBMITTED}",
+            badge="awaiting_review",
+        ),
+        Entry("Enrollments", "how_to_reg", Enrollment),
+        Entry("Decisions", "alt_route", EnrollmentDecision),
+        Entry("Programs", "menu_book", Program),
+        Entry("Program instances", "calendar_month", ProgramInstance),
+        Entry("History", "history", EnrollmentTransition),
+    ),
+    "Districts": (
+        Entry("Districts", "domain", District),
+        Entry("Seats", "event_seat", DistrictSeatAllocation),
+        Entry("Seat holders", "airline_seat_recline_normal", SeatAssignment),
+    ),
+    "Money": (
+        Entry("Payments", "payments", Payment),
+        Entry("Refunds", "undo", Refund),
+        Entry("Disputes", "gavel", Dispute),
+        Entry("Checkouts", "shopping_cart", Checkout),
+        Entry("Prices", "sell", Price),
+    ),
+    "People": (
+        Entry("Learners", "face", Learner),
+        Entry("Guardians", "family_restroom", Guardian),
+        Entry("Leads", "person_search", Lead),
+        Entry("Staff", "badge", Membership),
+        Entry("Accounts", "account_circle", User),
+    ),
+    "Integration": (
+        Entry("API keys", "key", ApiKey),
+        Entry("Events", "outbox", OutboxEvent),
+        Entry("Stripe inbox", "move_to_inbox", StripeEvent),
+    ),
+    "Operations": (
+        Entry("Staff tasks", "task_alt", StaffTask, query="?status__exact=open", badge="open_tasks"),
+        Entry("Workspaces", "workspaces", Workspace),
+        Entry("Reconciliations", "fact_check", ReconciliationRun),
+        Entry("Idempotency records", "fingerprint", IdempotencyRecord),
+    ),
+}
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar, with what this person may see and what waits for them."""
+    overview = Overview(request)
+    dashboard = {"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"title": "", "items": [dashboard]}]
+    for title, entries in NAVIGATION.items():
+        items = [_item(request, entry, overview) for entry in entries if _may_view(request, entry.model)]
+        if items:
+            groups.append({"title": title, "separator": True, "items": items})
+    return groups
+
+
+def _may_view(request: HttpRequest, model: type[models.Model]) -> bool:
+    return admin.site.get_model_admin(model).has_module_permission(request)
+
+
+def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, Any]:
+    path = reverse(f"admin:{entry.model._meta.app_label}_{entry.model._meta.model_name}_changelist")
+    filtered = request.GET.urlencode() == entry.query.removeprefix("?") if entry.query else True
+    is_sibling_of_queue = entry.model is Enrollment and not entry.query and _is_review_queue(request)
+    item = {
+        "title": entry.title,
+        "icon": entry.icon,
+        "link": path + entry.query,
+        "active": request.path.startswith(path) and filtered and not is_sibling_of_queue,
+    }
+    waiting = getattr(overview, entry.badge)() if entry.badge else 0
+    return {**item, "badge": f"{waiting:,}", "badge_variant": "warning"} if waiting else item
+
+
+def _is_review_queue(request: HttpRequest) -> bool:
+    return request.GET.urlencode() == f"eligibility_status__exact={EligibilityStatus.SUBMITTED}"
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """A few rows of each kind for the command search, found as their lists would find them."""
+    found = []
+    for model in (Learner, Guardian, Enrollment, EnrollmentDecision, Payment, Checkout, District, Program):
+        page = admin.site.get_model_admin(model)
+        if not (isinstance(page, WorkspaceScopedAdmin) and page.has_module_permission(request)):
+            continue
+        rows, _ = page.get_search_results(request, page.get_queryset(request), term)
+        name = str(model._meta.verbose_name).capitalize()
+        found += [
+            SearchResult(title=str(row), description=name, link=admin_url(row), icon="data_object")
+            for row in rows[:RESULTS_PER_MODEL]
+        ]
+    return found
+
+
+def environment(request: HttpRequest) -> list[str] | None:
+    """The label next to the user: with stand-ins for the vendors, no real money moves."""
+    return ["Sandbox", "warning"] if settings.SANDBOX else None
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the front page of the back office shows."""
+    return {**context, "overview": Overview(request)}

@@ -1,0 +1,159 @@
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.backoffice.actions import StaffForm, staff_action
+from accounts.backoffice.display import (
+    NOTHING,
+    Card,
+    Neighbor,
+    badge,
+    json_column,
+    link_column,
+    list_url,
+    neighbor,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.models import Guardian, Learner
+from accounts.roles import Power
+from events.models import OutboxEvent
+
+from ..decisions import cancel_decision
+from ..models import EnrollmentDecision
+from ..states import DecisionStatus
+
+register_subject("decision", EnrollmentDecision)
+
+
+@admin.register(EnrollmentDecision)
+class DecisionAdmin(WorkspaceScopedAdmin):
+    list_display = (
+        "id",
+        "learner_name",
+        "source_badge",
+        "status_badge",
+        "reason",
+        "instance",
+        "district",
+        "created_at",
+    )
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("provision_source", ChoicesDropdownFilter),
+        ("reason", ChoicesDropdownFilter),
+        ("workspace", ScopedRelatedFilter),
+        ("district", ScopedRelatedFilter),
+        ("instance", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("learner", "instance", "district")
+    search_fields = (
+        "=id",
+        "learner_email__istartswith",
+        "=enrollment__cuid",
+        "=learner__external_id",
+        "=guardian__external_id",
+        "=checkout__stripe_session_id",
+    )
+    search_help_text = "Number, learner's email or external id, enrollment's CUID, guardian's id, Stripe session"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("status_badge", "source_badge"),
+                    ("reason", "message"),
+                    ("learner_link", "instance_link"),
+                    ("guardian_link", "district_link"),
+                    ("created_at", "updated_at"),
+                    ("actor", "request_id"),
+                )
+            },
+        ),
+        ("As received", {"fields": ("profile_text", "context_text", "tenant_id"), "classes": ("collapse",)}),
+    )
+    actions_detail = ("cancel_checkout",)
+    status_badge = status_badge("status")
+    learner_link = link_column("learner", "learner")
+    instance_link = link_column("instance", "program")
+    guardian_link = link_column("guardian", "guardian")
+    district_link = link_column("district", "district")
+    profile_text = json_column("learner_profile")
+    context_text = json_column("context")
+
+    @display(description="learner", ordering="learner__last_name", header=True)
+    def learner_name(self, decision: EnrollmentDecision) -> tuple[str, str]:
+        return str(decision.learner), decision.learner_email
+
+    @display(description="source", ordering="provision_source")
+    def source_badge(self, decision: EnrollmentDecision) -> str:
+        source = decision.provision_source
+        return badge(source, decision.get_provision_source_display() or "") if source else NOTHING
+
+    @staff_action(
+        description="Cancel checkout",
+        power=Power.DECIDE,
+        possible=lambda d: d.status == DecisionStatus.CHECKOUT_REQUIRED and d.checkout_id is not None,
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+        explanation="Ends the payment page at Stripe. Should it have been paid meanwhile, it counts as paid.",
+    )
+    def cancel_checkout(self, request: HttpRequest, decision: EnrollmentDecision, form: StaffForm) -> str:
+        changed = cancel_decision(decision_id=decision.pk)
+        return f"Decision {changed.pk} is {changed.get_status_display().lower()}."
+
+
+@neighbors_of(EnrollmentDecision)
+def what_came_of_it(request: HttpRequest, decision: EnrollmentDecision) -> Card:
+    rows = [neighbor(decision.enrollment, status="eligibility_status")]
+    if decision.seat:
+        rows.append(neighbor(decision.seat, title=f"Seat {decision.seat_id}", status="status"))
+    if decision.checkout:
+        rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
+        rows += [neighbor(payment, status="status", at=payment.paid_at) for payment in decision.checkout.payments.all()]
+    return Card("What came of it", rows)
+
+
+@neighbors_of(EnrollmentDecision)
+def events_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Card:
+    rows = OutboxEvent.objects.filter(aggregate=f"decision:{decision.pk}").order_by("sequence")[:20]
+    return Card(
+        "Events",
+        [neighbor(e, title=f"{e.sequence}. {e.type}", status="relay_status", at=e.occurred_at) for e in rows],
+    )
+
+
+@neighbors_of(EnrollmentDecision)
+def trace_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Card:
+    """The rules that led here, in the order they were asked."""
+    rows = []
+    for number, step in enumerate(decision.trace, start=1):
+        inputs = ", ".join(f"{name}: {value}" for name, value in step.items() if name not in ("rule", "answer"))
+        answer = step.get("answer")
+        shown = {True: badge("completed", "yes"), False: badge("failed", "no")}.get(answer, badge(str(answer)))
+        rows.append(Neighbor(title=f"{number}. {step.get('rule', '')}", badge=shown, note=inputs))
+    return Card("Rules asked", rows, wide=True)
+
+
+@neighbors_of(Guardian)
+def decisions_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
+    rows = [
+        neighbor(d, title=d.learner, status="status", note=d.instance, at=d.created_at)
+        for d in guardian.decisions.select_related("learner", "instance")[:10]
+    ]
+    more = list_url(EnrollmentDecision, q=guardian.external_id) if guardian.external_id else ""
+    return Card("Decisions they asked for", rows, more_url=more if rows else "", wide=True)
+
+
+@neighbors_of(Learner)
+def decisions_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    rows = [
+        neighbor(d, status="status", note=d.get_reason_display(), at=d.created_at) for d in learner.decisions.all()[:10]
+    ]
+    return Card("Routing decisions", rows)

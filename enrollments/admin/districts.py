@@ -1,0 +1,228 @@
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminSingleDateWidget
+
+from accounts.backoffice.actions import StaffForm, staff_action, staff_list_action
+from accounts.backoffice.display import (
+    Card,
+    Neighbor,
+    link_column,
+    list_url,
+    neighbor,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
+from accounts.roles import Power
+
+from ..models import District, DistrictSeatAllocation, EnrollmentDecision, ProgramInstance, SeatAssignment
+from ..seats import MAX_SEATS, create_allocation, update_allocation
+from ..states import HELD_SEATS
+
+register_subject("seat", SeatAssignment)
+
+
+def seat_bar(allocation: DistrictSeatAllocation) -> SafeString:
+    """Used and reserved seats as a bar with its numbers; readable without seeing it."""
+    total = max(allocation.total_seats, 1)
+    return format_html(
+        '<span class="seat-bar"><span class="seat-track" role="img" aria-label="{} used, {} reserved, {} left">'
+        '<span class="seat-used" style="width: {}%"></span><span class="seat-reserved" style="width: {}%"></span>'
+        '</span><span class="seat-bar-text">{} of {}</span></span>',
+        allocation.used_seats,
+        allocation.reserved_seats,
+        allocation.available_seats,
+        round(100 * allocation.used_seats / total),
+        round(100 * allocation.reserved_seats / total),
+        f"{allocation.used_seats + allocation.reserved_seats:,}",
+        f"{allocation.total_seats:,}",
+    )
+
+
+@admin.register(District)
+class DistrictAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    list_display = ("name", "tenant_id", "workspace", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter),)
+    list_select_related = ("workspace",)
+    search_fields = ("name", "=tenant_id")
+    search_help_text = "Name or tenant id"
+    readonly_fields = ("created_at",)
+    fields = ("workspace", ("name", "tenant_id"), "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: District | None = None) -> list[str]:
+        """The district's portal knows it by this number for good."""
+        return [*super().get_readonly_fields(request, obj), *(["tenant_id"] if obj else [])]
+
+
+@neighbors_of(District)
+def allocations_of_district(request: HttpRequest, district: District) -> Card:
+    rows = [
+        neighbor(
+            allocation,
+            title=allocation.instance or "Any program",
+            note=f"{allocation.available_seats:,} of {allocation.total_seats:,} seats left",
+        )
+        for allocation in district.allocations.select_related("instance")[:20]
+    ]
+    return Card("Seats", rows, empty="No seats yet.")
+
+
+@neighbors_of(District)
+def decisions_of_district(request: HttpRequest, district: District) -> Card:
+    rows = [
+        neighbor(d, title=d.learner, status="status", note=d.get_reason_display(), at=d.created_at)
+        for d in district.decisions.select_related("learner")[:8]
+    ]
+    more = list_url(EnrollmentDecision, district__id__exact=district.pk)
+    return Card("Latest decisions", rows, empty="None yet.", more_url=more if rows else "")
+
+
+class AllocationForm(StaffForm):
+    district = forms.ModelChoiceField(queryset=District.objects.none())
+    instance = forms.ModelChoiceField(
+        queryset=ProgramInstance.objects.none(),
+        required=False,
+        empty_label="Any program",
+        label="Program",
+        help_text="Seats bought for one program are taken before the general ones.",
+    )
+    total_seats = forms.IntegerField(min_value=0, max_value=MAX_SEATS)
+    valid_from = forms.DateField(required=False, widget=UnfoldAdminSingleDateWidget)
+    valid_until = forms.DateField(
+        required=False, widget=UnfoldAdminSingleDateWidget, help_text="The last day on which seats may be taken."
+    )
+
+    def prepare(self) -> None:
+        access = access_of(self.request)
+        for name, rows in (("district", District.objects.all()), ("instance", ProgramInstance.objects.all())):
+            bound = self.fields[name]
+            assert isinstance(bound, forms.ModelChoiceField)
+            bound.queryset = access.limit(rows, path="workspace", power=Power.MANAGE)
+
+
+class SeatsForm(StaffForm):
+    total_seats = forms.IntegerField(min_value=0, max_value=MAX_SEATS)
+    is_active = forms.BooleanField(required=False, label="Active", help_text="Inactive: no more seats are taken.")
+
+    def prepare(self) -> None:
+        self.initial.update(total_seats=self.row.total_seats, is_active=self.row.is_active)
+
+
+@admin.register(DistrictSeatAllocation)
+class AllocationAdmin(WorkspaceScopedAdmin):
+    """Counters are changed by `seats.py` alone; staff change the total and switch an allocation on and off."""
+
+    workspace_path = "district__workspace"
+    list_display = ("district", "program", "bar", "available", "is_active", "valid_from", "valid_until")
+    list_filter = (
+        ("district__workspace", ScopedRelatedFilter),
+        ("district", ScopedRelatedFilter),
+        "is_active",
+        ("instance", ScopedRelatedFilter),
+    )
+    list_select_related = ("district__workspace", "instance")
+    search_fields = ("district__name", "=district__tenant_id", "instance__name")
+    search_help_text = "District, tenant id or program"
+    fieldsets = (
+        (None, {"fields": (("district_link", "program"), "bar", ("total_seats", "available"))}),
+        ("Taken", {"fields": (("reserved_seats", "used_seats"),)}),
+        ("When", {"fields": (("valid_from", "valid_until"), ("is_active", "updated_at"))}),
+    )
+    actions_list = ("add_seats",)
+    actions_detail = ("change_seats",)
+    district_link = link_column("district", "district")
+
+    @display(description="program", ordering="instance__name")
+    def program(self, allocation: DistrictSeatAllocation) -> str:
+        return str(allocation.instance or "Any program")
+
+    @display(description="seats taken")
+    def bar(self, allocation: DistrictSeatAllocation) -> SafeString:
+        return seat_bar(allocation)
+
+    @display(description="left", ordering=models.F("total_seats") - models.F("reserved_seats") - models.F("used_seats"))
+    def available(self, allocation: DistrictSeatAllocation) -> str:
+        return f"{allocation.available_seats:,}"
+
+    @staff_list_action(description="Add seats", power=Power.MANAGE, form=AllocationForm)
+    def add_seats(self, request: HttpRequest, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        district, instance = chosen["district"], chosen["instance"]
+        allocation = create_allocation(
+            workspace_id=district.workspace_id,
+            tenant_id=district.tenant_id,
+            total_seats=chosen["total_seats"],
+            instance_id=instance.pk if instance else None,
+            valid_from=chosen["valid_from"],
+            valid_until=chosen["valid_until"],
+        )
+        self.log_addition(request, allocation, "Created")
+        return f"{district} has {allocation.total_seats:,} seats for {instance or 'any program'}."
+
+    @staff_action(
+        description="Change seats",
+        power=Power.MANAGE,
+        form=SeatsForm,
+        icon="event_seat",
+        variant=ActionVariant.PRIMARY,
+        explanation="The total can't go below what is reserved and used.",
+    )
+    def change_seats(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        changed = update_allocation(
+            allocation_id=allocation.pk, total_seats=chosen["total_seats"], is_active=chosen["is_active"]
+        )
+        return f"{changed.district}: {changed.total_seats:,} seats, {changed.available_seats:,} left."
+
+
+@neighbors_of(DistrictSeatAllocation)
+def holders_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocation) -> Card:
+    held = allocation.seats.filter(status__in=HELD_SEATS).select_related("learner")[:50]
+    rows = [neighbor(s, title=s.learner, status="status", at=s.used_at or s.reserved_at) for s in held]
+    more = list_url(SeatAssignment, allocation__id__exact=allocation.pk)
+    return Card("Who holds the seats", rows, empty="All seats are free.", more_url=more if rows else "", wide=True)
+
+
+@admin.register(SeatAssignment)
+class SeatAssignmentAdmin(WorkspaceScopedAdmin):
+    workspace_path = "allocation__district__workspace"
+    list_display = ("id", "district", "learner_link", "status_badge", "reserved_at", "used_at", "released_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("allocation__district__workspace", ScopedRelatedFilter),
+        ("allocation__district", ScopedRelatedFilter),
+        ("allocation", ScopedRelatedFilter),
+        "reserved_at",
+    )
+    list_select_related = ("allocation__district", "learner")
+    search_fields = ("=id", "=enrollment__cuid", "learner__email__istartswith", "learner__last_name__istartswith")
+    search_help_text = "Seat number, enrollment's CUID, learner's email or last name"
+    date_hierarchy = "reserved_at"
+    fieldsets = (
+        (None, {"fields": (("status_badge", "allocation_link"), ("learner_link", "enrollment_link"))}),
+        ("Times", {"fields": (("reserved_at", "used_at"), ("released_at", "release_reason"))}),
+    )
+    status_badge = status_badge("status")
+    allocation_link = link_column("allocation", "allocation")
+    learner_link = link_column("learner", "learner")
+    enrollment_link = link_column("enrollment", "enrollment")
+
+    @display(description="district", ordering="allocation__district__name")
+    def district(self, seat: SeatAssignment) -> str:
+        return seat.allocation.district.name
+
+
+@neighbors_of(SeatAssignment)
+def decisions_of_seat(request: HttpRequest, seat: SeatAssignment) -> Card:
+    rows: list[Neighbor] = [neighbor(d, status="status", at=d.created_at) for d in seat.decisions.all()[:10]]
+    return Card("Decisions", rows)

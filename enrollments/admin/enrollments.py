@@ -1,0 +1,343 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.backoffice.actions import OptionalReasonForm, ReasonForm, StaffForm, in_bulk, staff_action
+from accounts.backoffice.display import (
+    Card,
+    Neighbor,
+    badge,
+    json_column,
+    link,
+    link_column,
+    list_url,
+    neighbor,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from accounts.models import Lead, Learner
+from accounts.roles import Power
+from events.models import OutboxEvent
+
+from ..lifecycle import (
+    approve_enrollment,
+    evaluate_enrollment,
+    reconsider_enrollment,
+    reject_enrollment,
+    submit_enrollment,
+    unenroll_enrollment,
+)
+from ..models import Enrollment, EnrollmentTransition
+from ..states import EligibilityStatus
+
+register_subject("enrollment", Enrollment)
+
+E = EligibilityStatus
+
+
+def while_in(*statuses: EligibilityStatus) -> Any:
+    return lambda enrollment: enrollment.eligibility_status in statuses
+
+
+def call(use_case: Any, request: HttpRequest, enrollment: Enrollment, form: StaffForm, **more: Any) -> str:
+    """Run a lifecycle use case on the state the person saw; it refuses if somebody was faster."""
+    changed = use_case(
+        enrollment_id=enrollment.pk,
+        actor=actor_of(request),
+        reason=form.cleaned_data.get("reason", ""),
+        expected_status=enrollment.eligibility_status,
+        **more,
+    )
+    return f"{enrollment} is {changed.get_eligibility_status_display().lower()}."
+
+
+class ExitForm(ReasonForm):
+    exit_interview = forms.CharField(
+        required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}), help_text="Kept with the enrollment."
+    )
+
+
+@admin.register(Enrollment)
+class EnrollmentAdmin(WorkspaceScopedAdmin):
+    list_display = (
+        "person",
+        "instance",
+        "eligibility",
+        "participation",
+        "payment",
+        "workspace",
+        "created_at",
+    )
+    list_filter = (
+        ("eligibility_status", ChoicesDropdownFilter),
+        ("participation_status", ChoicesDropdownFilter),
+        ("payment_status", ChoicesDropdownFilter),
+        ("workspace", ScopedRelatedFilter),
+        ("instance", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("learner", "lead", "instance", "workspace")
+    search_fields = (
+        "=cuid",
+        "=id",
+        "=learner__external_id",
+        "learner__email__istartswith",
+        "learner__last_name__istartswith",
+        "lead__email__istartswith",
+    )
+    search_help_text = "CUID, number, learner's external id, email or last name"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("eligibility", "participation", "payment"),
+                    ("person_link", "instance_link"),
+                    ("eligibility_reason", "criteria_version"),
+                )
+            },
+        ),
+        (
+            "Details",
+            {
+                "fields": (
+                    ("cuid", "number", "identification_type"),
+                    ("start_date", "end_date"),
+                    ("created_at", "updated_at"),
+                    "metadata_text",
+                ),
+                "classes": ("collapse",),
+            },
+        ),
+    )
+    actions_detail = (
+        "approve",
+        "reject",
+        "evaluate",
+        "submit",
+        "unenroll",
+        "reconsider",
+        {"title": "Set by hand", "items": ["mark_eligible", "mark_ineligible"]},
+    )
+    actions = ("approve_selected", "reject_selected", "evaluate_selected", "submit_selected")
+    eligibility = status_badge("eligibility_status", "eligibility")
+    participation = status_badge("participation_status", "participation")
+    payment = status_badge("payment_status", "payment")
+    instance_link = link_column("instance", "program")
+    metadata_text = json_column("metadata")
+
+    @display(description="learner", ordering="learner__last_name", header=True)
+    def person(self, enrollment: Enrollment) -> tuple[str, str]:
+        somebody = enrollment.learner or enrollment.lead
+        return str(somebody), getattr(somebody, "email", "")
+
+    @display(description="learner")
+    def person_link(self, enrollment: Enrollment) -> str:
+        return link(enrollment.learner or enrollment.lead)
+
+    @display(description="number")
+    def number(self, enrollment: Enrollment) -> str:
+        return str(enrollment.pk)
+
+    @staff_action(
+        description="Approve",
+        power=Power.DECIDE,
+        possible=while_in(E.SUBMITTED),
+        form=OptionalReasonForm,
+        icon="check",
+        variant=ActionVariant.SUCCESS,
+        explanation="The learner takes part from now on, and a reserved seat is used.",
+    )
+    def approve(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        return call(approve_enrollment, request, enrollment, form)
+
+    @staff_action(
+        description="Reject",
+        power=Power.DECIDE,
+        possible=while_in(E.SUBMITTED),
+        form=ReasonForm,
+        icon="close",
+        variant=ActionVariant.DANGER,
+        explanation="Its seat is free again and money that came goes back.",
+    )
+    def reject(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        return call(reject_enrollment, request, enrollment, form)
+
+    @staff_action(
+        description="Evaluate",
+        power=Power.DECIDE,
+        possible=while_in(E.CANDIDATE, E.ELIGIBLE),
+        icon="rule",
+        explanation="Asks the program's criteria.",
+    )
+    def evaluate(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        return call(evaluate_enrollment, request, enrollment, form)
+
+    @staff_action(
+        description="Mark eligible",
+        power=Power.DECIDE,
+        possible=while_in(E.CANDIDATE),
+        form=ReasonForm,
+        icon="thumb_up",
+    )
+    def mark_eligible(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        return call(evaluate_enrollment, request, enrollment, form, verdict=True)
+
+    @staff_action(
+        description="Mark ineligible",
+        power=Power.DECIDE,
+        possible=while_in(E.CANDIDATE, E.ELIGIBLE),
+        form=ReasonForm,
+        icon="thumb_down",
+        variant=ActionVariant.DANGER,
+    )
+    def mark_ineligible(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        return call(evaluate_enrollment, request, enrollment, form, verdict=False)
+
+    @staff_action(
+        description="Submit",
+        power=Power.DECIDE,
+        possible=while_in(E.ELIGIBLE),
+        form=OptionalReasonForm,
+        icon="send",
+        variant=ActionVariant.PRIMARY,
+        explanation="Asks for review; where review is automatic and nothing is left to pay, that is approval.",
+    )
+    def submit(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        return call(submit_enrollment, request, enrollment, form)
+
+    @staff_action(
+        description="Unenroll",
+        power=Power.DECIDE,
+        possible=while_in(E.APPROVED),
+        form=ExitForm,
+        icon="logout",
+        variant=ActionVariant.DANGER,
+        explanation="The learner leaves and gives back what they held. Money is refunded on the payment's page.",
+    )
+    def unenroll(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        told = form.cleaned_data["exit_interview"]
+        metadata = {"exitInterview": told} if told else None
+        return call(unenroll_enrollment, request, enrollment, form, metadata=metadata)
+
+    @staff_action(
+        description="Reconsider",
+        power=Power.DECIDE,
+        possible=lambda enrollment: (
+            enrollment.eligibility_status in (E.INELIGIBLE, E.REJECTED)
+            and enrollment.instance.criteria_version > enrollment.criteria_version
+        ),
+        form=OptionalReasonForm,
+        icon="history",
+        explanation="The criteria changed since it was refused: it becomes a candidate again.",
+    )
+    def reconsider(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        return call(reconsider_enrollment, request, enrollment, form)
+
+    approve_selected = in_bulk(approve, description="Approve")
+    reject_selected = in_bulk(reject, description="Reject with one reason")
+    evaluate_selected = in_bulk(evaluate, description="Evaluate")
+    submit_selected = in_bulk(submit, description="Submit for review")
+
+
+@neighbors_of(Enrollment)
+def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    rows = [
+        Neighbor(
+            title=f"{t.number}. {t.get_facet_display()}: {t.from_status.replace('_', ' ')} →",
+            badge=badge(t.to_status, t.to_status.replace("_", " ")),
+            note=" · ".join(part for part in (t.reason, t.actor) if part),
+            at=t.created_at,
+        )
+        for t in enrollment.transitions.order_by("-number")[:50]
+    ]
+    return Card("History", rows, empty="Nothing happened yet.", wide=True)
+
+
+@neighbors_of(Enrollment)
+def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    rows: list[Neighbor] = []
+    for decision in enrollment.decisions.select_related("checkout").prefetch_related("checkout__payments__refunds"):
+        rows.append(neighbor(decision, status="status", note=decision.get_reason_display(), at=decision.created_at))
+        if decision.checkout:
+            rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
+            for payment in decision.checkout.payments.all():
+                rows.append(neighbor(payment, status="status", at=payment.paid_at))
+                rows += [neighbor(r, status="status", note=r.get_reason_display()) for r in payment.refunds.all()]
+    return Card("Decisions and money", rows, empty="Not routed.")
+
+
+@neighbors_of(Enrollment)
+def seats_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    seats = enrollment.seats.select_related("allocation__district")
+    rows = [
+        neighbor(s, title=s.allocation.district, status="status", note=s.release_reason, at=s.reserved_at)
+        for s in seats
+    ]
+    return Card("Seats", rows)
+
+
+@neighbors_of(Enrollment)
+def events_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    aggregate = f"enrollment:{enrollment.cuid}"
+    rows = OutboxEvent.objects.filter(aggregate=aggregate).order_by("-sequence")[:8]
+    return Card(
+        "Latest events",
+        [neighbor(e, title=f"{e.sequence}. {e.type}", status="relay_status", at=e.occurred_at) for e in rows],
+        more_url=list_url(OutboxEvent, q=aggregate),
+    )
+
+
+@neighbors_of(Learner)
+def enrollments_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    rows = learner.enrollments.select_related("instance")[:20]
+    return Card("Enrollments", [_in_instance(e) for e in rows], empty="None yet.")
+
+
+@neighbors_of(Lead)
+def enrollments_of_lead(request: HttpRequest, lead: Lead) -> Card:
+    rows = lead.enrollments.select_related("instance")[:20]
+    return Card("Enrollments", [_in_instance(e) for e in rows], empty="None yet.")
+
+
+def _in_instance(enrollment: Enrollment) -> Neighbor:
+    return neighbor(enrollment, title=enrollment.instance, status="eligibility_status", at=enrollment.created_at)
+
+
+@admin.register(EnrollmentTransition)
+class TransitionAdmin(WorkspaceScopedAdmin):
+    """The append-only record of every change."""
+
+    workspace_path = "enrollment__workspace"
+    list_display = ("enrollment_link", "number", "facet", "from_status", "to_badge", "reason", "actor", "created_at")
+    list_filter = (
+        ("facet", ChoicesDropdownFilter),
+        ("enrollment__workspace", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("enrollment",)
+    list_display_links = ("number",)
+    search_fields = ("=enrollment__cuid", "=enrollment__id", "=actor", "=request_id")
+    search_help_text = "Enrollment's CUID or number, actor (user:7), request id"
+    ordering = ("-id",)
+    date_hierarchy = "created_at"
+    fields = (
+        ("enrollment_link", "number"),
+        ("facet", "from_status", "to_badge"),
+        "reason",
+        ("actor", "request_id"),
+        "created_at",
+    )
+    enrollment_link = link_column("enrollment", "enrollment")
+
+    @display(description="to", ordering="to_status")
+    def to_badge(self, transition: EnrollmentTransition) -> str:
+        return badge(transition.to_status, transition.to_status.replace("_", " "))

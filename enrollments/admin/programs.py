@@ -1,0 +1,104 @@
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from accounts.backoffice.actions import StaffForm, staff_action
+from accounts.backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, status_badge
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.roles import Power
+
+from ..models import Enrollment, Program, ProgramInstance
+from ..programs import make_default
+from ..states import EligibilityStatus
+
+
+@admin.register(Program)
+class ProgramAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    list_display = ("title", "code", "active", "workspace", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter), "active")
+    list_select_related = ("workspace",)
+    search_fields = ("=code", "title")
+    readonly_fields = ("created_at",)
+    fields = ("workspace", ("title", "code"), "description", "active", "created_at")
+
+
+@neighbors_of(Program)
+def instances_of_program(request: HttpRequest, program: Program) -> Card:
+    rows = [
+        neighbor(instance, note=_dates(instance), status="review_mode") for instance in program.instances.all()[:20]
+    ]
+    return Card("Instances", rows, empty="None yet: learners enroll in an instance.")
+
+
+@admin.register(ProgramInstance)
+class ProgramInstanceAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    list_display = ("name", "program", "review_badge", "price", "start_date", "end_date", "is_default", "active")
+    list_filter = (
+        ("workspace", ScopedRelatedFilter),
+        ("program", ScopedRelatedFilter),
+        ("review_mode", ChoicesDropdownFilter),
+        "is_default",
+        "active",
+    )
+    list_select_related = ("program", "price")
+    search_fields = ("=cuid", "=id", "name", "=program__code")
+    search_help_text = "Name, CUID, number or program code"
+    autocomplete_fields = ("program", "price")
+    readonly_fields = ("cuid", "number", "is_default", "criteria_version", "created_at")
+    fieldsets = (
+        (None, {"fields": ("workspace", "program", "name", ("start_date", "end_date"))}),
+        ("Enrolling", {"fields": ("review_mode", "price", ("active", "is_default"))}),
+        ("Identity", {"fields": (("cuid", "number"), ("criteria_version", "created_at"))}),
+    )
+    actions_detail = ("make_default",)
+    review_badge = status_badge("review_mode", "review")
+
+    @admin.display(description="number", ordering="id")
+    def number(self, instance: ProgramInstance) -> str:
+        return str(instance.pk or "")
+
+    @staff_action(
+        description="Make default",
+        power=Power.MANAGE,
+        possible=lambda instance: not instance.is_default,
+        icon="star",
+        explanation="Learners who name no program are enrolled here from now on.",
+    )
+    def make_default(self, request: HttpRequest, instance: ProgramInstance, form: StaffForm) -> str:
+        make_default(instance_id=instance.pk)
+        return f"{instance.name} is the default now."
+
+
+@neighbors_of(ProgramInstance)
+def enrollments_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
+    by_status = instance.enrollments.order_by().values_list("eligibility_status")
+    counts = dict(by_status.annotate(models.Count("id")))
+    rows = [
+        _counted(instance, status, counts[status.value]) for status in EligibilityStatus if counts.get(status.value)
+    ]
+    more = list_url(Enrollment, instance__id__exact=instance.pk)
+    return Card("Enrollments", rows, empty="Nobody yet.", more_url=more if rows else "")
+
+
+@neighbors_of(ProgramInstance)
+def seats_for_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
+    allocations = instance.allocations.select_related("district")[:20]
+    rows = [
+        neighbor(a, title=a.district, note=f"{a.available_seats:,} of {a.total_seats:,} seats left")
+        for a in allocations
+    ]
+    return Card("Seats bought for it", rows, empty="None of its own; general seats may serve it.")
+
+
+def _counted(instance: ProgramInstance, status: EligibilityStatus, count: int) -> Neighbor:
+    from_list = list_url(Enrollment, instance__id__exact=instance.pk, eligibility_status__exact=status.value)
+    return Neighbor(title=f"{count:,}", url=from_list, badge=badge(status.value, status.label))
+
+
+def _dates(instance: ProgramInstance) -> str:
+    return " to ".join(str(date) for date in (instance.start_date, instance.end_date) if date)

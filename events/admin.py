@@ -1,0 +1,53 @@
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.enums import ActionVariant
+
+from accounts.backoffice.actions import StaffForm, in_bulk, staff_action
+from accounts.backoffice.display import json_column, status_badge, subject_column
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.roles import Power
+
+from .models import OutboxEvent
+from .relay import replay_event
+from .states import RelayStatus
+
+
+@admin.register(OutboxEvent)
+class OutboxEventAdmin(WorkspaceScopedAdmin):
+    """The outbox as integrators get it; dead events can be sent on their way again."""
+
+    list_display = ("type", "about", "sequence", "relay_badge", "relay_attempts", "workspace", "occurred_at")
+    list_filter = (
+        ("relay_status", ChoicesDropdownFilter),
+        ("workspace", ScopedRelatedFilter),
+        "type",
+        "occurred_at",
+    )
+    list_select_related = ("workspace",)
+    search_fields = ("=cuid", "=aggregate", "aggregate__endswith")
+    search_help_text = "CUID of the event, or what it is about, e.g. decision:12"
+    ordering = ("-id",)
+    fieldsets = (
+        (None, {"fields": (("type", "about"), ("sequence", "cuid"), ("workspace", "occurred_at"), "payload_text")}),
+        ("Relay", {"fields": (("relay_badge", "relay_attempts"), ("relayed_at", "next_attempt_at"), "last_error")}),
+    )
+    actions_detail = ("replay",)
+    relay_badge = status_badge("relay_status", "relay")
+    about = subject_column("aggregate", "about")
+    payload_text = json_column("payload")
+
+    @staff_action(
+        description="Relay again",
+        power=Power.MANAGE,
+        possible=lambda event: event.relay_status == RelayStatus.DEAD,
+        icon="replay",
+        variant=ActionVariant.PRIMARY,
+        explanation="The event becomes due at once. Consumers drop repeats by its CUID.",
+    )
+    def replay(self, request: HttpRequest, event: OutboxEvent, form: StaffForm) -> str:
+        replay_event(event_id=event.pk)
+        return "The event is on its way again."
+
+    replay_selected = in_bulk(replay, description="Relay the selected dead events again")
+    actions = ("replay_selected",)
