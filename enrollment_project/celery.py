@@ -16,5 +16,6 @@ app.conf.beat_schedule = {
     "handle-stripe-events": {"task": "billing.tasks.handle_due_stripe_events", "schedule": 15.0},
     "check-checkouts": {"task": "billing.tasks.check_due_checkouts", "schedule": 30.0},
     "submit-refunds": {"task": "billing.tasks.submit_due_refunds", "schedule": 30.0},
+    "forget-old-answers": {"task": "enrollment_project.core.tasks.forget_old_answers", "schedule": 3600.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
 }

@@ -7,6 +7,8 @@ import environ
 
 from enrollment_project.core.logs import configure_logging
 
+from .unfold import UNFOLD  # noqa: F401
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = BASE_DIR / "var"
 
@@ -117,9 +119,14 @@ else:
 # stay inside one process, and relayed events go to the log.
 REDIS_URL = env.str("REDIS_URL", default="")
 EVENT_STREAM = env.str("EVENT_STREAM", default="enrollment:events")
+EVENT_STREAM_MAX_LENGTH = env.int("EVENT_STREAM_MAX_LENGTH", default=1_000_000)  # older entries are trimmed
 CACHES: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+        }
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )

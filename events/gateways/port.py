@@ -1,0 +1,36 @@
+"""What the relay asks of a stream, in our words."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from enrollment_project.core.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedEvent:
+    """An event as consumers get it: at least once, to be told apart by `id` and ordered by `sequence` in its aggregate.
+    `workspace` is the slug."""
+
+    id: str
+    type: str
+    aggregate: str
+    sequence: int
+    workspace: str
+    occurred_at: dt.datetime
+    payload: dict[str, Any]
+
+
+class StreamUnavailable(Unavailable):
+    """The stream did not answer; it may or may not have some of the events."""
+
+    code = "event_stream_unavailable"
+    title = "The event stream does not answer"
+
+
+class EventStream(Protocol):
+    def append(self, events: Sequence[RelayedEvent]) -> list[str]:
+        """Hand events on in their order. Returns one text per event: empty if the stream has it, else why it refused
+        it. Raises StreamUnavailable."""
+        ...

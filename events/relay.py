@@ -1,0 +1,131 @@
+"""Hand the outbox on, at least once.
+
+Rows are claimed by their state, never by "id greater than the last one": ids are given out before transactions commit,
+so such a cursor loses the events of every transaction slower than its neighbors. A claim is a lease committed before
+the hand-over; a relay that dies in between leaves the rows due again, and consumers drop repeats by id.
+"""
+
+import datetime as dt
+import random
+
+import structlog
+from django.db import transaction
+from django.db.models import Count, QuerySet
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError, NotFound
+from enrollment_project.core.work import jittered
+
+from .gateways import event_stream
+from .gateways.port import EventStream, RelayedEvent, StreamUnavailable
+from .models import OutboxEvent
+from .states import RelayStatus
+
+log = structlog.get_logger(__name__)
+
+LEASE = dt.timedelta(seconds=60)
+MAX_ATTEMPTS = 12
+BACKOFF_SECONDS = 2.0
+BACKOFF_CAP_SECONDS = 900.0
+# While the stream is gone nothing is wrong with the events: they wait a little and are never given up.
+OUTAGE_SECONDS = 15.0
+
+
+class EventNotDead(DomainError):
+    code = "event_not_dead"
+    title = "Only an event that was given up can be replayed"
+
+
+def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now: dt.datetime | None = None) -> int:
+    """Hand on up to `limit` events that are due, oldest first; returns how many the stream took.
+
+    Refused ones are tried MAX_ATTEMPTS times with growing pauses, then given up as `dead`, where staff see them.
+    Raises StreamUnavailable when the stream does not answer; the events then stay pending.
+    """
+    moment = now or utc_now()
+    claimed = _claim(limit, moment)
+    if not claimed:
+        return 0
+    try:
+        refusals = (stream or event_stream()).append([_relayed_event(row) for row in claimed])
+    except StreamUnavailable as outage:
+        _postpone_all(claimed, moment, outage.detail)
+        log.warning("event_stream_unavailable", waiting=len(claimed), error=outage.detail)
+        raise
+    refused = {row.pk: refusal for row, refusal in zip(claimed, refusals, strict=True) if refusal}
+    taken = [row.pk for row in claimed if row.pk not in refused]
+    OutboxEvent.objects.filter(pk__in=taken).update(relay_status=RelayStatus.RELAYED, relayed_at=moment, last_error="")
+    for row in claimed:
+        if row.pk in refused:
+            _put_off(row, refused[row.pk], moment)
+    return len(taken)
+
+
+def due_events_by_type(*, now: dt.datetime | None = None) -> dict[str, int]:
+    """What a relay would hand on now: how many events of each type."""
+    due = OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING, next_attempt_at__lte=now or utc_now())
+    return dict(due.order_by("type").values_list("type").annotate(Count("pk")))
+
+
+def replay_event(*, event_id: int, now: dt.datetime | None = None) -> OutboxEvent:
+    """Let a dead event be relayed again, with all its attempts. Raises NotFound and EventNotDead."""
+    revived = _revive(OutboxEvent.objects.filter(pk=event_id), now)
+    event = OutboxEvent.objects.filter(pk=event_id).first()
+    if event is None:
+        raise NotFound("There is no such event.")
+    if not revived:
+        raise EventNotDead(f"Event {event_id} is {event.relay_status}.")
+    return event
+
+
+def replay_dead_events(*, now: dt.datetime | None = None) -> int:
+    """Let every dead event be relayed again; returns how many there were."""
+    return _revive(OutboxEvent.objects.all(), now)
+
+
+def _revive(events: QuerySet[OutboxEvent], now: dt.datetime | None) -> int:
+    return events.filter(relay_status=RelayStatus.DEAD).update(
+        relay_status=RelayStatus.PENDING, relay_attempts=0, next_attempt_at=now or utc_now()
+    )
+
+
+@transaction.atomic
+def _claim(limit: int, now: dt.datetime) -> list[OutboxEvent]:
+    due = OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING, next_attempt_at__lte=now)
+    free = due.select_for_update(skip_locked=True, of=("self",)).select_related("workspace")
+    rows = list(free.order_by("next_attempt_at", "id")[:limit])
+    OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(next_attempt_at=now + LEASE)
+    return rows
+
+
+def _relayed_event(row: OutboxEvent) -> RelayedEvent:
+    return RelayedEvent(
+        id=row.cuid,
+        type=row.type,
+        aggregate=row.aggregate,
+        sequence=row.sequence,
+        workspace=row.workspace.slug,
+        occurred_at=row.occurred_at,
+        payload=row.payload,
+    )
+
+
+def _postpone_all(rows: list[OutboxEvent], now: dt.datetime, error: str) -> None:
+    pause = jittered(OUTAGE_SECONDS, 1, cap_seconds=OUTAGE_SECONDS, random=random)
+    OutboxEvent.objects.filter(pk__in=[row.pk for row in rows], relay_status=RelayStatus.PENDING).update(
+        next_attempt_at=now + dt.timedelta(seconds=pause), last_error=error[:300]
+    )
+
+
+def _put_off(row: OutboxEvent, refusal: str, now: dt.datetime) -> None:
+    attempts = row.relay_attempts + 1
+    dead = attempts >= MAX_ATTEMPTS
+    pause = jittered(BACKOFF_SECONDS, attempts, cap_seconds=BACKOFF_CAP_SECONDS, random=random)
+    OutboxEvent.objects.filter(pk=row.pk, relay_status=RelayStatus.PENDING).update(
+        relay_status=RelayStatus.DEAD if dead else RelayStatus.PENDING,
+        relay_attempts=attempts,
+        next_attempt_at=now + dt.timedelta(seconds=pause),
+        last_error=refusal[:300],
+    )
+    if dead:
+        log.error("event_dead", id=row.cuid, type=row.type, aggregate=row.aggregate, attempts=attempts)

@@ -1,0 +1,114 @@
+import datetime as dt
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from accounts.tests.factories import WorkspaceFactory
+from events import publishing
+from events.models import OutboxEvent
+from events.publishing import PublishedOutsideTransaction, handles, publish
+from events.states import RelayStatus
+
+from .factories import ThingHappened, ThingMade
+
+NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def _own_handlers(monkeypatch):
+    monkeypatch.setattr(publishing, "_handlers", type(publishing._handlers)(list))
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestPublishing:
+    def test_writes_the_fact_to_the_outbox(self):
+        workspace = WorkspaceFactory()
+
+        publish(ThingHappened(workspace.pk, "7", {"a": 1}), now=NOON)
+
+        event = OutboxEvent.objects.get()
+        assert (event.workspace, event.type, event.aggregate, event.sequence) == (
+            workspace,
+            "thing.happened",
+            "thing:7",
+            1,
+        )
+        assert (event.payload, event.occurred_at, event.relay_status) == ({"a": 1}, NOON, RelayStatus.PENDING)
+
+    def test_counts_each_aggregate_apart(self):
+        workspace = WorkspaceFactory()
+        publish(ThingMade(workspace.pk, "a"), ThingHappened(workspace.pk, "a"), ThingMade(workspace.pk, "b"))
+
+        publish(ThingHappened(workspace.pk, "b"), ThingHappened(workspace.pk, "a"))
+
+        assert list(OutboxEvent.objects.order_by("aggregate", "sequence").values_list("aggregate", "sequence")) == [
+            ("thing:a", 1),
+            ("thing:a", 2),
+            ("thing:a", 3),
+            ("thing:b", 1),
+            ("thing:b", 2),
+        ]
+
+    def test_of_a_new_aggregate_costs_one_statement(self, django_assert_num_queries):
+        workspace = WorkspaceFactory()
+
+        with django_assert_num_queries(1):
+            publish(ThingMade(workspace.pk, "a"), ThingMade(workspace.pk, "b"))
+
+        assert OutboxEvent.objects.count() == 2
+
+    def test_of_the_same_number_twice_is_refused_by_the_database(self):
+        workspace = WorkspaceFactory()
+        publish(ThingMade(workspace.pk, "a"))
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            publish(ThingMade(workspace.pk, "a"))
+
+        assert OutboxEvent.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_own_handlers")
+class TestAReaction:
+    def test_runs_in_the_publishing_transaction(self):
+        workspace, seen = WorkspaceFactory(), []
+        handles(ThingHappened)(seen.append)
+        event = ThingHappened(workspace.pk)
+
+        publish(event)
+
+        assert seen == [event]
+
+    def test_that_fails_leaves_nothing_published(self):
+        workspace = WorkspaceFactory()
+
+        @handles(ThingHappened)
+        def refuse(event):
+            raise ValueError("no")
+
+        with pytest.raises(ValueError, match="no"), transaction.atomic():
+            publish(ThingHappened(workspace.pk))
+
+        assert OutboxEvent.objects.count() == 0
+
+    def test_registered_twice_runs_once(self):
+        workspace, seen = WorkspaceFactory(), []
+        react = seen.append
+        handles(ThingHappened)(react)
+        handles(ThingHappened)(react)
+
+        publish(ThingHappened(workspace.pk))
+
+        assert len(seen) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+class TestPublishingOutsideATransaction:
+    def test_is_refused(self):
+        workspace = WorkspaceFactory()
+
+        with pytest.raises(PublishedOutsideTransaction):
+            publish(ThingHappened(workspace.pk))
+
+        assert OutboxEvent.objects.count() == 0
