@@ -12,7 +12,7 @@ from billing.events import (
     PaymentRefunded,
     PaymentSucceeded,
 )
-from billing.models import Payment
+from billing.models import Checkout
 from billing.purposes import Purpose, register_purpose
 from billing.refunds import request_refund
 from billing.states import RefundReason
@@ -76,13 +76,13 @@ def _refund_reason(decision: EnrollmentDecision, payment: str, eligibility: str)
 
 
 def _remember_payer(decision: EnrollmentDecision, event: PaymentSucceeded) -> None:
-    payment = Payment.objects.select_related("checkout").get(pk=event.payment_id)
-    if payment.checkout is not None and payment.checkout.payer_email:
+    checkout = Checkout.objects.filter(pk=event.checkout_id or 0).first()
+    if checkout is not None and checkout.payer_email:
         attach_payer(
             workspace_id=decision.workspace_id,
             guardian_id=decision.guardian_id,
             learner_id=decision.learner_id,
-            email=payment.checkout.payer_email,
+            email=checkout.payer_email,
         )
 
 

@@ -3,12 +3,14 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
+from django_fsm import ConcurrentTransition
 from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.errors import TransitionNotAllowed
 from enrollment_project.core.middleware import current_request_id
 
+from .errors import StatusMoved
 from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged
 from .models import Enrollment, EnrollmentTransition
 from .states import Facet
@@ -69,7 +71,7 @@ class Journal:
     def write(self) -> list[EnrollmentEvent]:
         """Save the enrollment and its transitions; returns the events for the caller to publish.
 
-        Raises ConcurrentTransition if the saved state is not the one this journal started from.
+        Raises StatusMoved if the saved state is not the one this journal started from.
         """
         enrollment = self.enrollment
         enrollment.updated_at = self.now
@@ -77,7 +79,7 @@ class Journal:
         if is_new:
             enrollment.save(force_insert=True)
         else:
-            enrollment.save(update_fields=self._touched)
+            self._save_if_unmoved()
         for row in self._rows:
             row.enrollment = enrollment
         EnrollmentTransition.objects.bulk_create(self._rows)
@@ -85,6 +87,13 @@ class Journal:
         events += [self._changed_event(row) for row in self._rows]
         self._rows = []
         return events
+
+    def _save_if_unmoved(self) -> None:
+        """One UPDATE whose condition is the state we read: the guard behind the row lock."""
+        try:
+            self.enrollment.save(update_fields=self._touched)
+        except ConcurrentTransition as moved:
+            raise StatusMoved("Somebody else changed the enrollment meanwhile; read it again.") from moved
 
     def _created_event(self) -> list[EnrollmentEvent]:
         return [

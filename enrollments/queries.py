@@ -66,7 +66,7 @@ def describe_decision(subject: str) -> tuple[str, str]:
 
 
 def find_instance_id(*, workspace_id: int, reference: str | int | None) -> int | None:
-    """The integer id of an instance given by CUID or id, None for none. Raises Invalid if it is not this workspace's."""
+    """The id of an instance given by CUID or id, None for none. Raises Invalid if it is not in the workspace."""
     if reference is None:
         return None
     by = Q(pk=reference) if isinstance(reference, int) else Q(cuid=reference)

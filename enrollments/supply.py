@@ -9,6 +9,9 @@ from django.db.models import F, Q
 from .models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, DecisionReason
 
+# Every rule that was asked, with its inputs and its answer.
+Trace = list[dict[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class DistrictOffer:
@@ -17,7 +20,7 @@ class DistrictOffer:
     reason: DecisionReason
     district: District | None = None
     allocation: DistrictSeatAllocation | None = None
-    trace: list[dict[str, Any]] = field(default_factory=list)
+    trace: Trace = field(default_factory=list)
 
 
 def find_district_seat(
@@ -35,8 +38,8 @@ def find_district_seat(
     whose last seat went while this request was being decided.
     """
     if tenant_id is None:
-        trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
-        return DistrictOffer(DecisionReason.NO_DISTRICT, trace=trace)
+        unnamed: Trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
+        return DistrictOffer(DecisionReason.NO_DISTRICT, trace=unnamed)
     allocations = list(
         DistrictSeatAllocation.objects.filter(
             Q(instance=instance) | Q(instance__isnull=True),
@@ -49,7 +52,7 @@ def find_district_seat(
     if not allocations:
         return _without_allocation(workspace_id, tenant_id)
     district = allocations[0].district
-    trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": True}]
+    trace: Trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": True}]
     reason = DecisionReason.ALLOCATION_INACTIVE
     held = _allocations_held(learner_id)
     for allocation in allocations:
@@ -85,7 +88,7 @@ def _allocations_held(learner_id: int | None) -> set[int]:
 
 def _without_allocation(workspace_id: int, tenant_id: int) -> DistrictOffer:
     district = District.objects.filter(workspace=workspace_id, tenant_id=tenant_id).first()
-    trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": district is not None}]
+    trace: list[dict[str, Any]] = [{"rule": "district.named", "tenant_id": tenant_id, "answer": district is not None}]
     if district is None:
         return DistrictOffer(DecisionReason.NO_DISTRICT, trace=trace)
     trace.append({"rule": "allocation.exists", "tenant_id": tenant_id, "answer": False})

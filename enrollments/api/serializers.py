@@ -50,7 +50,7 @@ class LearnerProfileSerializer(serializers.Serializer[Any]):
 class EnrollmentContextSerializer(serializers.Serializer[Any]):
     tenant_id = WholeNumberField(min_value=0, required=False, allow_null=True, help_text="The district's number.")
     guardian_id = TextField(max_length=150, required=False, allow_null=True)
-    source = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)
+    source = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)  # type: ignore[assignment]
     referral_code = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)
     campaign_id = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)
     program_instance_id = InstanceReferenceField(required=False, allow_null=True)
@@ -64,7 +64,7 @@ class EnrollmentContextSerializer(serializers.Serializer[Any]):
 
 class EnrollmentRequestSerializer(serializers.Serializer[Any]):
     learner_profile = LearnerProfileSerializer()
-    context = EnrollmentContextSerializer()
+    context = EnrollmentContextSerializer()  # type: ignore[assignment]
 
 
 class RoutingResultSerializer(serializers.Serializer[Any]):

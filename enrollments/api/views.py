@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.principals import principal_of
 from enrollment_project.core.errors import NotFound, invalid_field
 from enrollment_project.core.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 from enrollment_project.core.pagination import array_page
@@ -40,13 +41,14 @@ class EnrollView(APIView):
     def post(self, request: Request) -> Response:
         body = EnrollmentRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        caller = principal_of(request)
         try:
             routed = route_learner(
-                workspace_id=request.user.workspace_id,
-                actor=request.user.actor,
+                workspace_id=caller.workspace_id,
+                actor=caller.actor,
                 profile=_profile(body.validated_data["learner_profile"]),
                 context=_context(body.validated_data["context"]),
-                claim=claim_for(request, scope=str(request.user)),
+                claim=claim_for(request, scope=str(caller)),
             )
         except AlreadyAnswered as answer:
             return replay(answer)
@@ -84,7 +86,7 @@ class DecisionListView(GenericAPIView[EnrollmentDecision]):
     serializer_class = DecisionSerializer
 
     def get_queryset(self) -> QuerySet[EnrollmentDecision]:
-        return decisions_of(self.request.user.workspace_id)
+        return decisions_of(principal_of(self.request).workspace_id)
 
     @extend_schema(
         tags=["Router"],
@@ -103,7 +105,7 @@ class DecisionView(APIView):
 
     @extend_schema(tags=["Router"], operation_id="decisions_retrieve", responses=DecisionSerializer)
     def get(self, request: Request, decision_id: int) -> Response:
-        decision = decisions_of(request.user.workspace_id).filter(pk=decision_id).first()
+        decision = decisions_of(principal_of(request).workspace_id).filter(pk=decision_id).first()
         if decision is None:
             raise NotFound(f"There is no decision {decision_id} in this workspace.")
         return Response(DecisionSerializer(decision).data)
@@ -125,7 +127,7 @@ class AllocationCreateView(APIView):
         body = AllocationCreateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         reference = body.validated_data.get("program_instance_id")
-        workspace_id = request.user.workspace_id
+        workspace_id = principal_of(request).workspace_id
         allocation = create_allocation(
             workspace_id=workspace_id,
             tenant_id=body.validated_data["tenant_id"],
@@ -143,7 +145,7 @@ class AllocationView(APIView):
 
     def _allocation(self, request: Request, tenant_id: int) -> DistrictSeatAllocation:
         return find_allocation(
-            workspace_id=request.user.workspace_id,
+            workspace_id=principal_of(request).workspace_id,
             tenant_id=tenant_id,
             instance_cuid=request.query_params.get("program_instance_id"),
         )
@@ -191,5 +193,5 @@ class AllocationListView(APIView):
         given = request.query_params.get("active_only", "false").lower()
         if given not in ("true", "false"):
             raise invalid_field("active_only", "invalid", "Give true or false.")
-        allocations = allocations_of(request.user.workspace_id, active_only=given == "true")
+        allocations = allocations_of(principal_of(request).workspace_id, active_only=given == "true")
         return array_page(request, allocations, AllocationSerializer)
