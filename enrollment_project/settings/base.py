@@ -131,8 +131,8 @@ CACHES: dict[str, dict[str, Any]] = {
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
 }
-# CELERY_BROKER_URL: `filesystem://` needs no server; `redis://...` in production.
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
+# CELERY_BROKER_URL: `filesystem://localhost/` needs no server; `redis://...` in production.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost/")
 CELERY_SPOOL_DIR = Path(env.str("CELERY_SPOOL_DIR", default=str(VAR_DIR / "celery")))
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
@@ -140,6 +140,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
         "data_folder_out": str(CELERY_SPOOL_DIR / "queue"),
         "control_folder": str(CELERY_SPOOL_DIR / "control"),
         "store_processed": False,
+        "polling_interval": 0.25,  # seconds a nudge may wait, and part of what a worker takes to stop
     }
     if CELERY_BROKER_URL.startswith("filesystem")
     else {"socket_timeout": 2, "socket_connect_timeout": 2}

@@ -1,0 +1,171 @@
+"""`make run`: the whole platform in the foreground of one terminal, for development and for trying it out."""
+
+import contextlib
+import fcntl
+import os
+import shlex
+import signal
+import socket
+import string
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from accounts.models import Workspace
+
+POLL_SECONDS = 0.3
+GRACE_SECONDS = 5  # what a process gets to finish its work before it is killed
+
+Processes = dict[str, subprocess.Popen[bytes]]
+
+
+class Command(BaseCommand):
+    help = "Migrate, load the demo data on the first start, then run every process of the Procfile until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.SANDBOX:
+            raise CommandError("This is the development stack, with stand-ins for vendors: it needs SANDBOX=1.")
+        with _only_one(settings.VAR_DIR / "running") as running:
+            _refuse_taken(settings.PORT, "PORT")
+            _refuse_taken(settings.SANDBOX_PORT, "SANDBOX_PORT")
+            self._prepare()
+            stopping = _stop_on_signals()
+            with _running(_commands()) as processes:
+                self._watch(processes, stopping, running)
+                self.stdout.write("Stopping ...")
+
+    def _prepare(self) -> None:
+        for folder in ("queue", "control"):
+            (settings.CELERY_SPOOL_DIR / folder).mkdir(parents=True, exist_ok=True)
+        self.stdout.write("Bringing the database up to date ...")
+        call_command("migrate", verbosity=0)
+        if not Workspace.objects.exists() and "load_demo" in get_commands():
+            self.stdout.write("Loading the demo data ...")
+            call_command("load_demo")
+        connection.close()
+
+    def _watch(self, processes: Processes, stopping: threading.Event, running: Path) -> None:
+        """Return when asked to stop, by a signal or by make (gone, or its target taken away).
+
+        Raises CommandError when a process ends by itself: half a platform would only confuse.
+        """
+        started_by, announced = os.getppid(), False
+        while not stopping.wait(POLL_SECONDS) and running.exists() and os.getppid() == started_by:
+            for name, process in processes.items():
+                if process.poll() is not None:
+                    raise CommandError(f"The {name} process ended by itself (exit code {process.returncode}).")
+            if not announced and _is_healthy():
+                self.stdout.write(banner())
+                announced = True
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[Path]:
+    """Hold the file that says the stack runs here: two would share one database and one queue.
+
+    The file is also make's target. When only make is interrupted, make deletes it, and that ends the stack.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError("It is running in this folder already; stop that one first (Ctrl-C).") from None
+        os.utime(path)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _refuse_taken(port: int, variable: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} ({variable}) is taken by another program. Choose another: PORT={settings.PORT + 100} make run"
+            ) from error
+
+
+def _stop_on_signals() -> threading.Event:
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
+            signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def _commands() -> dict[str, list[str]]:
+    """The Procfile's processes by name, with $PORT filled in."""
+    lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
+    filled = (string.Template(line).substitute(PORT=settings.PORT).partition(":") for line in lines if line.strip())
+    return {name: shlex.split(command) for name, _, command in filled}
+
+
+@contextlib.contextmanager
+def _running(commands: dict[str, list[str]]) -> Iterator[Processes]:
+    """The processes, each in a session of its own: signals of the terminal reach only us, and we pass them on once."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PORT": str(settings.PORT),
+        "SANDBOX_PORT": str(settings.SANDBOX_PORT),
+        "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{settings.PORT}/api/webhooks/stripe",
+        "STRIPE_SECRET_KEY": settings.STRIPE_SECRET_KEY,
+        "STRIPE_WEBHOOK_SECRET": settings.STRIPE_WEBHOOK_SECRET,
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",  # as in any container
+    }
+    processes: Processes = {}
+    try:
+        for name, command in commands.items():
+            processes[name] = subprocess.Popen(  # noqa: S603 (the Procfile's own commands)
+                command, env=environment, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        yield processes
+    finally:
+        _signal(processes, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        for process in processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        _signal(processes, signal.SIGKILL)  # also whatever a process that has ended left behind in its group
+
+
+def _signal(processes: Processes, number: signal.Signals) -> None:
+    for process in processes.values():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+
+def _is_healthy() -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{settings.PORT}/health", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def banner() -> str:
+    """Where everything is, for whoever looks at the terminal."""
+    site = settings.PUBLIC_URL
+    addresses = {
+        "Site": f"{site}/",
+        "Admin": f"{site}/admin/",
+        "API docs": f"{site}/api/docs",
+        "Mail (sign-in codes)": f"{site}/dev/mailbox",
+        "Sandbox (Stripe)": f"{settings.SANDBOX_URL}/",
+    }
+    lines = [f"  {name:<22}{address}" for name, address in addresses.items()]
+    rule = "-" * 72
+    return "\n".join(["", rule, "  The enrollment platform runs.", "", *lines, "", "  Ctrl-C ends it.", rule, ""])
