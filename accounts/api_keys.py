@@ -107,6 +107,16 @@ def revoke_api_key(*, api_key_id: int, now: dt.datetime | None = None) -> ApiKey
     return key
 
 
+def get_api_key(*, reference: str) -> ApiKey:
+    """The key with this id or this public start (`ek_` and 8 characters). Raises NotFound."""
+    by_id = reference.isdecimal() and len(reference) < 19
+    found = ApiKey.objects.filter(pk=int(reference)) if by_id else ApiKey.objects.filter(prefix=reference)
+    key = found.first()
+    if key is None:
+        raise NotFound("There is no such API key.")
+    return key
+
+
 def find_principal(text: str) -> Principal | None:
     """Whom a key's text speaks for, or None if it is malformed, unknown, expired or revoked.
 

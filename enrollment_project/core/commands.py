@@ -1,0 +1,62 @@
+"""What the management commands share: one use case, an answer for people or (--json) for programs, exit codes."""
+
+import json
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.markup import escape
+
+from .errors import DomainError
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """An argument type: a number between the two."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"give a number between {low:g} and {high:g}, not {text!r}")
+        return value
+
+    return parse
+
+
+class UseCaseCommand(BaseCommand):
+    """A command whose `run` calls a use case and returns what to report.
+
+    Exit codes: 0 done, 1 refused with the reason on stderr (a DomainError), 2 wrong usage.
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            report = self.run(**options)
+        except DomainError as refusal:
+            raise CommandError(refusal.detail) from refusal
+        if options["json"]:
+            self.stdout.write(json.dumps(report))
+        else:
+            self.show(report)
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        """Call the use case; what comes back is printed with --json as it is."""
+        raise NotImplementedError
+
+    def show(self, report: dict[str, Any]) -> None:
+        """Print the report for a person."""
+        width = max(len(name) for name in report)
+        for name, value in report.items():
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            self.say(f"[dim]{name.replace('_', ' '):<{width}}[/]  {escape(text)}")
+
+    def say(self, markup: str) -> None:
+        """Print a line; its rich markup shows on a terminal only."""
+        Console(file=self.stdout, highlight=False, soft_wrap=True).print(markup)

@@ -1,0 +1,54 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from enrollment_project.core.commands import UseCaseCommand
+from enrollment_project.provisioning import Provisioned, WorkspaceExists, create_workspace, get_workspace
+
+
+class Command(UseCaseCommand):
+    help = (
+        "Create a workspace (a tenant) with a program to enroll in and its price, so that learners can be routed at "
+        "once. Exits with 1 if the slug is taken, unless --if-missing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("slug", help="lower-case letters, digits and dashes")
+        parser.add_argument("--name", default="", help="what people see; by default made from the slug")
+        parser.add_argument("--price-minor", type=int, default=4900, help="what a parent pays, in cents (4900)")
+        parser.add_argument("--currency", default="usd", help="three-letter ISO 4217 code (usd)")
+        parser.add_argument("--if-missing", action="store_true", help="leave an existing workspace as it is")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        slug = options["slug"]
+        try:
+            made = create_workspace(
+                slug=slug, name=options["name"], price_minor=options["price_minor"], currency=options["currency"]
+            )
+        except WorkspaceExists:
+            if not options["if_missing"]:
+                raise
+            return _report(get_workspace(slug=slug), created=False)
+        return _report(made, created=True)
+
+    def show(self, report: dict[str, Any]) -> None:
+        verb = "[green]Created[/]" if report["created"] else "[yellow]There was already[/]"
+        self.say(f"{verb} workspace [bold]{report['slug']}[/].")
+        super().show(report)
+        self.say(f"Next: manage.py create_api_key --workspace {report['slug']} --scopes all")
+
+
+def _report(made: Provisioned, *, created: bool) -> dict[str, Any]:
+    instance = made.instance
+    price = instance.price if instance else None
+    return {
+        "id": made.workspace.pk,
+        "slug": made.workspace.slug,
+        "name": made.workspace.name,
+        "created": created,
+        "program_instance_id": instance.cuid if instance else None,
+        "course_id": instance.pk if instance else None,
+        "price_minor": price.amount_minor if price else None,
+        "currency": price.currency if price else None,
+    }

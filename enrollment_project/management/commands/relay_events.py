@@ -1,0 +1,38 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.progress import track
+
+from enrollment_project.core.commands import UseCaseCommand
+from events.relay import due_events_by_type, relay_due_events, replay_dead_events
+
+BATCH = 500
+
+
+class Command(UseCaseCommand):
+    help = (
+        "Hand the events that are due on to the stream (REDIS_URL) or the log; the scheduler does so all the time. "
+        "Exits with 1 if the stream does not answer; the events wait, run it again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--limit", type=int, default=10_000, help="how many at most (10000)")
+        parser.add_argument("--replay-dead", action="store_true", help="first revive the events that were given up")
+        parser.add_argument("--dry-run", action="store_true", help="count what is due and change nothing")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        if options["dry_run"]:
+            return {"relayed": 0, "due": due_events_by_type()}
+        revived = replay_dead_events() if options["replay_dead"] else 0
+        limit, relayed = options["limit"], 0
+        batches = range(0, min(limit, sum(due_events_by_type().values())), BATCH)
+        quiet = options["json"] or not self.stdout.isatty()
+        for start in track(batches, description="Relaying", disable=quiet):
+            relayed += relay_due_events(limit=min(BATCH, limit - start))
+        return {"relayed": relayed, "revived": revived, "due": due_events_by_type()}
+
+    def show(self, report: dict[str, Any]) -> None:
+        self.say(f"Relayed {report['relayed']:,} events; {sum(report['due'].values()):,} are due.")
+        for event_type, count in report["due"].items():
+            self.say(f"  {count:>8,}  {event_type}")

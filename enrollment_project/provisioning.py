@@ -1,0 +1,75 @@
+"""Set up a new organization so that its first learner can be routed at once."""
+
+import re
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from accounts.models import Workspace
+from billing.models import Price
+from enrollment_project.core.errors import DomainError, NotFound, invalid_field
+from enrollment_project.core.rows import insert_unless_present
+from enrollments.models import Program, ProgramInstance
+from enrollments.states import ReviewMode
+
+GENERAL_PROGRAM = "general"
+MAX_PRICE_MINOR = 99_999_999  # the most Stripe takes in one charge
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
+_CURRENCY = re.compile(r"[a-z]{3}")
+
+
+class WorkspaceExists(DomainError):
+    code = "workspace_exists"
+    title = "There is a workspace with this slug"
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """A workspace with the instance the router enrolls in when a request names none; None if staff took it away."""
+
+    workspace: Workspace
+    instance: ProgramInstance | None
+
+
+@transaction.atomic
+def create_workspace(*, slug: str, name: str = "", price_minor: int = 4900, currency: str = "usd") -> Provisioned:
+    """A workspace with one program, offered to all comers, reviewed automatically, at `price_minor` for parents.
+
+    Raises WorkspaceExists, and Invalid for a slug that is not lower-case letters, digits and dashes, a price that can't
+    be charged or a currency that is not three letters.
+    """
+    code = currency.lower()
+    if not _SLUG.fullmatch(slug):
+        raise invalid_field("slug", "invalid", "Use up to 50 lower-case letters, digits and dashes, no dash first.")
+    if not 0 < price_minor <= MAX_PRICE_MINOR:
+        raise invalid_field("price_minor", "invalid", f"Give minor units between 1 and {MAX_PRICE_MINOR}.")
+    if not _CURRENCY.fullmatch(code):
+        raise invalid_field("currency", "invalid", "Give a three-letter ISO 4217 code, for example usd.")
+    workspace = Workspace(slug=slug, name=name.strip() or slug.replace("-", " ").title())
+    if not insert_unless_present(workspace):
+        raise WorkspaceExists(f"There is a workspace {slug} already.")
+    program = Program.objects.create(workspace=workspace, code=GENERAL_PROGRAM, title="General enrollment")
+    price = Price.objects.create(
+        workspace=workspace, name="General enrollment", amount_minor=price_minor, currency=code
+    )
+    instance = ProgramInstance.objects.create(
+        workspace=workspace,
+        program=program,
+        name="General enrollment",
+        review_mode=ReviewMode.AUTOMATIC,
+        price=price,
+        is_default=True,
+    )
+    return Provisioned(workspace, instance)
+
+
+def get_workspace(*, slug: str) -> Provisioned:
+    """The workspace there is and its default instance. Raises NotFound, naming the workspaces there are."""
+    workspace = Workspace.objects.filter(slug=slug).first()
+    if workspace is None:
+        others = ", ".join(Workspace.objects.order_by("slug").values_list("slug", flat=True)[:10])
+        raise NotFound(
+            f"There is no workspace {slug}. " + (f"There are: {others}." if others else "There is none yet.")
+        )
+    default = ProgramInstance.objects.filter(workspace=workspace, is_default=True).select_related("price").first()
+    return Provisioned(workspace, default)

@@ -1,0 +1,232 @@
+import datetime as dt
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.api_keys import find_principal
+from accounts.models import ApiKey, Workspace
+from accounts.states import Scope
+from accounts.tests.factories import WorkspaceFactory
+from enrollments.models import Program, ProgramInstance
+from enrollments.states import ReviewMode
+from events.models import OutboxEvent
+from events.states import RelayStatus
+from events.tests.factories import happen
+
+
+def run(*arguments):
+    out = io.StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def run_json(*arguments):
+    return json.loads(run(*arguments, "--json"))
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestCreateWorkspace:
+    def test_makes_what_routing_needs(self):
+        report = run_json("create_workspace", "north-county")
+
+        instance = ProgramInstance.objects.get()
+        assert report == {
+            "id": Workspace.objects.get().pk,
+            "slug": "north-county",
+            "name": "North County",
+            "created": True,
+            "program_instance_id": instance.cuid,
+            "course_id": instance.pk,
+            "price_minor": 4900,
+            "currency": "usd",
+        }
+        assert (instance.is_default, instance.review_mode, instance.program.code) == (
+            True,
+            ReviewMode.AUTOMATIC,
+            "general",
+        )
+        assert instance.price is not None
+        assert (instance.price.amount_minor, instance.price.currency) == (4900, "usd")
+
+    def test_takes_a_name_and_a_price(self):
+        report = run_json(
+            "create_workspace", "north", "--name", "North!", "--price-minor", "12500", "--currency", "EUR"
+        )
+
+        assert (report["name"], report["price_minor"], report["currency"]) == ("North!", 12500, "eur")
+
+    def test_refuses_a_slug_that_is_taken(self):
+        run("create_workspace", "north")
+
+        with pytest.raises(CommandError, match="There is a workspace north already") as refusal:
+            run("create_workspace", "north", "--name", "Other")
+
+        assert refusal.value.returncode == 1
+        assert Workspace.objects.get().name == "North"
+        assert Program.objects.count() == 1
+
+    def test_leaves_an_existing_one_alone_if_asked(self):
+        first = run_json("create_workspace", "north")
+
+        second = run_json("create_workspace", "north", "--price-minor", "1", "--if-missing")
+
+        assert second == first | {"created": False}
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["North"],
+            ["-north"],
+            ["n" * 51],
+            ["north", "--price-minor", "0"],
+            ["north", "--price-minor", "100000000"],
+            ["north", "--currency", "dollars"],
+        ],
+    )
+    def test_refuses_what_makes_no_workspace(self, arguments):
+        options = ["--", *arguments] if arguments[0].startswith("-") else arguments
+
+        with pytest.raises(CommandError):
+            run("create_workspace", *options)
+
+        assert Workspace.objects.count() == 0
+
+    def test_tells_a_person_what_comes_next(self):
+        text = run("create_workspace", "north")
+
+        assert text.startswith("Created workspace north.\n")
+        assert text.endswith("Next: manage.py create_api_key --workspace north --scopes all\n")
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestCreateApiKey:
+    def test_prints_a_key_that_works(self):
+        workspace = WorkspaceFactory(slug="north")
+
+        report = run_json("create_api_key", "--workspace", "north", "--scopes", "all", "--name", "Portal")
+
+        principal = find_principal(report["key"])
+        assert principal is not None
+        assert (principal.workspace_id, principal.scopes) == (workspace.pk, frozenset(Scope.values))
+        assert (report["name"], report["workspace"], report["expires_at"]) == ("Portal", "north", None)
+
+    def test_grants_only_the_scopes_named(self):
+        WorkspaceFactory(slug="north")
+
+        report = run_json("create_api_key", "--workspace", "north", "--scopes", "decisions:read, districts:read")
+
+        assert report["scopes"] == ["decisions:read", "districts:read"]
+
+    def test_can_end_by_itself(self, time_machine):
+        time_machine.move_to(dt.datetime(2026, 9, 1, tzinfo=dt.UTC), tick=False)
+        WorkspaceFactory(slug="north")
+
+        report = run_json("create_api_key", "--workspace", "north", "--scopes", "all", "--expires-days", "30")
+
+        assert report["expires_at"] == "2026-10-01T00:00:00+00:00"
+
+    @pytest.mark.parametrize("days", ["1e12", "nan", "-1", "soon"])
+    def test_refuses_an_end_that_is_none(self, days):
+        WorkspaceFactory(slug="north")
+
+        with pytest.raises(CommandError, match="give a number between"):
+            run("create_api_key", "--workspace", "north", "--scopes", "all", f"--expires-days={days}")
+
+        assert ApiKey.objects.count() == 0
+
+    def test_names_an_unknown_scope(self):
+        WorkspaceFactory(slug="north")
+
+        with pytest.raises(CommandError, match="Unknown: money:print"):
+            run("create_api_key", "--workspace", "north", "--scopes", "money:print")
+
+        assert ApiKey.objects.count() == 0
+
+    def test_names_the_workspaces_there_are(self):
+        WorkspaceFactory(slug="north")
+
+        with pytest.raises(CommandError, match=r"There is no workspace south\. There are: north\."):
+            run("create_api_key", "--workspace", "south", "--scopes", "all")
+
+        assert ApiKey.objects.count() == 0
+
+    def test_keeps_the_key_on_one_line_for_people(self):
+        WorkspaceFactory(slug="north")
+
+        text = run("create_api_key", "--workspace", "north", "--scopes", "all")
+
+        (line,) = [line for line in text.splitlines() if line.startswith("key")]
+        assert find_principal(line.split()[-1]) is not None
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestRotateAndRevoke:
+    def test_replace_a_key_named_by_its_public_start(self):
+        WorkspaceFactory(slug="north")
+        old = run_json("create_api_key", "--workspace", "north", "--scopes", "all")
+
+        new = run_json("rotate_api_key", old["key"][:11], "--overlap-hours", "1")
+
+        assert new["replaces"] == old["id"]
+        assert find_principal(old["key"]) is not None
+        assert find_principal(new["key"]) is not None
+
+    def test_end_a_key_named_by_its_id(self):
+        WorkspaceFactory(slug="north")
+        key = run_json("create_api_key", "--workspace", "north", "--scopes", "all")
+
+        report = run_json("revoke_api_key", str(key["id"]))
+
+        assert report["prefix"] == key["key"][:11]
+        assert find_principal(key["key"]) is None
+
+    @pytest.mark.parametrize("command", ["rotate_api_key", "revoke_api_key"])
+    def test_refuse_an_unknown_key(self, command):
+        with pytest.raises(CommandError, match="There is no such API key"):
+            run(command, "404")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.sqlite
+class TestRelayEvents:
+    def test_hands_on_what_is_due(self):
+        happen(workspace=WorkspaceFactory(), times=3)
+
+        report = run_json("relay_events", "--limit", "2")
+
+        assert report == {"relayed": 2, "revived": 0, "due": {"thing.happened": 1}}
+
+    def test_only_counts_when_asked(self):
+        happen(workspace=WorkspaceFactory(), times=3)
+
+        report = run_json("relay_events", "--dry-run")
+
+        assert report == {"relayed": 0, "due": {"thing.happened": 3}}
+        assert set(OutboxEvent.objects.values_list("relay_status", flat=True)) == {RelayStatus.PENDING}
+
+    def test_revives_the_dead_when_asked(self):
+        happen(workspace=WorkspaceFactory(), times=2)
+        OutboxEvent.objects.update(relay_status=RelayStatus.DEAD)
+
+        report = run_json("relay_events", "--replay-dead")
+
+        assert report == {"relayed": 2, "revived": 2, "due": {}}
+
+    def test_fails_plainly_when_the_stream_is_gone(self, settings):
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        happen(workspace=WorkspaceFactory())
+
+        with pytest.raises(CommandError, match="Redis: ConnectionError"):
+            run("relay_events")
+
+        assert OutboxEvent.objects.get().relay_status == RelayStatus.PENDING
+
+    def test_tells_a_person_the_numbers(self):
+        happen(workspace=WorkspaceFactory(), times=2)
+
+        assert run("relay_events") == "Relayed 2 events; 0 are due.\n"
