@@ -1,0 +1,56 @@
+"""Money for every app's tests. What Stripe decides is reached through the use cases; these make what comes before."""
+
+import datetime as dt
+
+import factory
+from factory.django import DjangoModelFactory
+
+from accounts.tests.factories import WorkspaceFactory
+from billing.models import Checkout, Payment, Price
+from enrollment_project.core.clock import utc_now
+
+PURPOSE = "tuition"
+
+
+class PriceFactory(DjangoModelFactory[Price]):
+    class Meta:
+        model = Price
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    name = "Algebra I"
+    amount_minor = 4900
+    currency = "usd"
+
+
+class CheckoutFactory(DjangoModelFactory[Checkout]):
+    """An intent to charge, as `open_checkout` records it."""
+
+    class Meta:
+        model = Checkout
+
+    workspace = factory.SelfAttribute("price.workspace")
+    purpose = PURPOSE
+    subject = factory.Sequence(str)
+    price = factory.SubFactory(PriceFactory)
+    description = factory.SelfAttribute("price.name")
+    amount_minor = factory.SelfAttribute("price.amount_minor")
+    currency = factory.SelfAttribute("price.currency")
+    success_url = "http://testserver/enroll/return?session_id={CHECKOUT_SESSION_ID}"
+    cancel_url = "http://testserver/enroll/cancelled"
+    expires_at = factory.LazyFunction(lambda: utc_now() + dt.timedelta(hours=2))
+    next_check_at = factory.LazyFunction(lambda: utc_now() + dt.timedelta(minutes=1))
+
+
+class PaymentFactory(DjangoModelFactory[Payment]):
+    """A payment on its way; `receive` makes it paid."""
+
+    class Meta:
+        model = Payment
+
+    workspace = factory.SelfAttribute("checkout.workspace")
+    checkout = factory.SubFactory(CheckoutFactory)
+    purpose = factory.SelfAttribute("checkout.purpose")
+    subject = factory.SelfAttribute("checkout.subject")
+    payment_intent_id = factory.Sequence(lambda n: f"pi_{n}")
+    amount_minor = factory.SelfAttribute("checkout.amount_minor")
+    currency = factory.SelfAttribute("checkout.currency")
