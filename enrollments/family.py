@@ -11,6 +11,7 @@ from billing.errors import PaymentRejected
 from billing.models import Checkout, Payment
 from billing.states import CheckoutStatus, PaymentStatus, RefundStatus
 from enrollment_project.core.errors import NotFound, Unavailable
+from enrollment_project.core.ids import is_cuid
 from enrollment_project.core.money import Money
 
 from .models import Enrollment, EnrollmentDecision
@@ -143,7 +144,7 @@ def get_decision(*, decision_id: int) -> EnrollmentDecision:
 
 def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
     """The decision that this Stripe session pays for; its holder came from the payment page. Raises NotFound."""
-    decision = _decisions().filter(checkout__stripe_session_id=session_id).first() if session_id else None
+    decision = _decisions().filter(checkout__stripe_session_id=session_id).first() if session_id.isprintable() else None
     if decision is None:
         raise NotFound("There is no such payment.")
     return decision
@@ -151,7 +152,8 @@ def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
 
 def get_decision_by_enrollment(*, cuid: str) -> EnrollmentDecision:
     """The latest decision about this enrollment that asked for a payment. Raises NotFound."""
-    decision = _decisions().filter(enrollment__cuid=cuid, checkout__isnull=False).order_by("-id").first()
+    asked = _decisions().filter(enrollment__cuid=cuid, checkout__isnull=False).order_by("-id")
+    decision = asked.first() if is_cuid(cuid) else None
     if decision is None:
         raise NotFound("There is no such payment.")
     return decision
@@ -175,15 +177,17 @@ def list_family_enrollments(*, email: str, user_id: int) -> list[Enrollment]:
 # --- Asking Stripe ----------------------------------------------------------------------------------------------------
 
 
-def catch_up_with_stripe(*, decision: EnrollmentDecision) -> bool:
+def catch_up_with_stripe(*, decision: EnrollmentDecision, visit: str) -> bool:
     """Settle the decision's checkout if money may still come of it; whether what we know is fresh.
 
-    Never raises for a payment provider that is down: the sweep asks again, and the page says that we wait.
+    Repeats of the same `visit` within seconds are answered by what Stripe said to the first: leaving the payment page,
+    going back, paying and returning are two visits. Never raises for a payment provider that is down: the sweep asks
+    again, and the page says that we wait.
     """
     checkout = decision.checkout
     if checkout is None or not checkout.is_live:
         return True
-    key = f"settle:{checkout.pk}"
+    key = f"settle:{checkout.pk}:{visit}"
     fresh = cache.get(key)
     if fresh is None:
         fresh = _settle(checkout)

@@ -186,6 +186,10 @@ ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
 ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "none"  # entering the code is the verification
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Codes a minute for one network address (a school may share one) and for one mailbox.
+ACCOUNT_RATE_LIMITS = {"request_login_code": env.str("SIGN_IN_CODE_LIMIT", default="20/m/ip,3/m/key")}
+# Proxies in front of us that append to X-Forwarded-For; without any the header is not believed.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

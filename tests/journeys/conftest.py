@@ -1,0 +1,119 @@
+"""One running stack for all journeys, and what a person brings to them: a browser, a mailbox, a child to enroll."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.stack import RunningStack
+
+# Playwright keeps an event loop in this thread, which Django takes for asynchronous code; there is none.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+ONE_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """The workspace of the journeys, seen by its integrator."""
+
+    stack: RunningStack
+    key: str
+    automatic: str
+    reviewed: str
+    staff: str
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def new_address(self) -> str:
+        return f"parent{next(self._numbers)}@families.test"
+
+    def enroll(
+        self, *, email: str, first_name: str = "Jane", program: str = "", tenant_id: int | None = None
+    ) -> dict[str, Any]:
+        """Route a learner with this address; the API's answer."""
+        context: dict[str, Any] = {"program_instance_id": program or self.automatic, "guardian_id": f"guardian-{email}"}
+        if tenant_id is not None:
+            context["tenant_id"] = tenant_id
+        answer = httpx.post(
+            f"{self.stack.url}/api/enroll",
+            headers={"Authorization": f"Bearer {self.key}"},
+            json={
+                "learner_profile": {"email": email, "first_name": first_name, "last_name": "Doe"},
+                "context": context,
+            },
+            timeout=ONE_MINUTE,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def decision(self, decision_id: int) -> dict[str, Any]:
+        """A decision as the API shows it."""
+        answer = httpx.get(
+            f"{self.stack.url}/api/decisions/{decision_id}",
+            headers={"Authorization": f"Bearer {self.key}"},
+            timeout=ONE_MINUTE,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    with RunningStack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def town(stack: RunningStack) -> Town:
+    return Town(stack=stack, **stack.call("tests.journeys.town:build"))
+
+
+@pytest.fixture(scope="session")
+def base_url(stack: RunningStack) -> str:
+    return stack.url
+
+
+@pytest.fixture(autouse=True)
+def _stripe_behaves(stack: RunningStack) -> Iterator[None]:
+    yield
+    stack.sandbox.clear_faults()
+    stack.sandbox.flush()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_refused(context: BrowserContext, stack: RunningStack) -> Iterator[None]:
+    """No page may break our Content-Security-Policy or throw: the browser's console must stay empty."""
+    said: list[str] = []
+    context.on("console", lambda line: said.append(f"{line.page and line.page.url}: {line.text}"))
+    context.on("weberror", lambda error: said.append(str(error.error)))
+    yield
+    ours = [line for line in said if stack.url in line and "Failed to load resource" not in line]
+    assert ours == []
+
+
+@pytest.fixture
+def sign_in(stack: RunningStack) -> Callable[[Page, str], None]:
+    def with_code(page: Page, email: str) -> None:
+        page.goto("/my/enrollments")
+        page.get_by_label("Email").fill(email)
+        page.get_by_role("button", name="Send me a code").click()
+        page.get_by_label("Code").fill(stack.mails(to=email)[0].code)
+        page.get_by_role("main").get_by_role("button", name="Sign in").click()
+
+    return with_code
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """What does not appear within some seconds will not appear."""
+    page.set_default_timeout(8_000)
+    return page
