@@ -20,7 +20,7 @@ from enrollment_project.core.work import jittered, nudge
 
 from .checkout import adopt_session, record_session
 from .disputes import record_dispute
-from .errors import BadSignature, PaymentRejected
+from .errors import BadSignature, PaymentProviderDown, PaymentRejected
 from .gateways.contract import EventSnapshot, SessionSnapshot
 from .gateways.stripe import event_snapshot, get_gateway, verify_signature
 from .locks import lock_unhandled_event
@@ -89,6 +89,9 @@ def handle_event(*, event_id: str, now: dt.datetime | None = None) -> StripeEven
     try:
         effect = _PREPARATIONS[event.type](event, moment)
         record_effect(event_id=event_id, effect=effect, now=moment)
+    except PaymentProviderDown as error:
+        log.warning("stripe_event_delayed", event_id=event_id, type=event.type)
+        _record_failure(event, error, moment)
     except Exception as error:  # whatever it is, it must not be lost: the row shows it until a try succeeds
         log.exception("stripe_event_failed", event_id=event_id, type=event.type)
         _record_failure(event, error, moment)
@@ -193,28 +196,27 @@ def _session_to_catch_up(intent: str) -> tuple[int, SessionSnapshot] | None:
     return checkout_id, get_gateway().retrieve_session(found.id)
 
 
-def _workspace_of(event: StripeEvent) -> int | None:
-    checkouts = Checkout.objects.filter(stripe_session_id=event.payload.get("id"))
-    payments = Payment.objects.filter(payment_intent_id=event.payload.get("payment_intent", ""))
-    return (
-        checkouts.values_list("workspace_id", flat=True).union(payments.values_list("workspace_id", flat=True)).first()
-    )
-
-
 def _record_failure(event: StripeEvent, error: Exception, now: dt.datetime) -> None:
     attempts = event.attempts + 1
     wait = dt.timedelta(seconds=jittered(5, attempts, cap_seconds=3600, random=random))
-    with transaction.atomic():
-        StripeEvent.objects.filter(pk=event.pk, handled_at=None).update(
-            attempts=attempts,
-            next_attempt_at=now + wait,
-            last_error=f"{type(error).__name__}: {error}"[:300],
+    StripeEvent.objects.filter(pk=event.pk, handled_at=None).update(
+        attempts=attempts,
+        next_attempt_at=now + wait,
+        last_error=f"{type(error).__name__}: {error}"[:300],
+    )
+    if attempts >= ATTEMPTS_BEFORE_STAFF:
+        _tell_staff(event, attempts)
+
+
+def _tell_staff(event: StripeEvent, attempts: int) -> None:
+    """A task in the workspace whose money the event is about. A late dispute may name none; its error is on the row."""
+    checkout = Checkout.objects.filter(stripe_session_id=event.payload.get("id")).first()
+    payment = Payment.objects.filter(payment_intent_id=event.payload.get("payment_intent", "")).first()
+    about = checkout or payment
+    if about is not None:
+        raise_staff_task(
+            workspace_id=about.workspace_id,
+            kind="stripe_event_stuck",
+            subject=f"stripe-event:{event.pk}",
+            summary=f"Stripe's {event.type} ({event.event_id}) could not be handled {attempts} times.",
         )
-        workspace_id = _workspace_of(event)
-        if attempts >= ATTEMPTS_BEFORE_STAFF and workspace_id is not None:
-            raise_staff_task(
-                workspace_id=workspace_id,
-                kind="stripe_event_stuck",
-                subject=f"stripe-event:{event.pk}",
-                summary=f"Stripe's {event.type} ({event.event_id}) could not be handled {attempts} times.",
-            )

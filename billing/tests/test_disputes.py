@@ -69,9 +69,7 @@ class TestADispute:
 
     @pytest.mark.parametrize(
         "order",
-        list(
-            itertools.permutations(["checkout.session.completed", "charge.dispute.created", "charge.dispute.closed"])
-        ),
+        list(itertools.permutations(["checkout.session.completed", "charge.dispute.created", "charge.dispute.closed"])),
     )
     def test_ends_alike_in_every_order_of_events(self, world: StripeWorld, order: tuple[str, ...]) -> None:
         submitted = world.submitted()

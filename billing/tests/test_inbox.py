@@ -288,9 +288,7 @@ ORDERED = (
 
 class TestEveryOrderOfEvents:
     @pytest.mark.parametrize("order", list(itertools.permutations(ORDERED)), ids=lambda o: " ".join(t[-9:] for t in o))
-    def test_of_a_debit_that_was_paid_and_refunded_ends_alike(
-        self, world: StripeWorld, order: tuple[str, ...]
-    ) -> None:
+    def test_of_a_debit_that_was_paid_and_refunded_ends_alike(self, world: StripeWorld, order: tuple[str, ...]) -> None:
         submitted = world.submitted()
         world.pay(submitted, card="async")
         world.settle_debit(submitted, outcome="succeeded")
