@@ -1,10 +1,25 @@
 """The one place that reads the time, so that a test or a backfill can say what time it is."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.utils import timezone
+
+_said: ContextVar[dt.datetime | None] = ContextVar("said_time", default=None)
 
 
 def utc_now() -> dt.datetime:
     """The present moment, timezone-aware, UTC."""
-    return timezone.now()
+    return _said.get() or timezone.now()
+
+
+@contextmanager
+def time_is(moment: dt.datetime) -> Iterator[None]:
+    """Within this block of this thread, it is `moment`: for what is written after the fact as if it were then."""
+    token = _said.set(moment)
+    try:
+        yield
+    finally:
+        _said.reset(token)

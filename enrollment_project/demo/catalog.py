@@ -1,0 +1,285 @@
+"""What the demo is made of before anything happens: organizations, staff, programs, districts, families."""
+
+import datetime as dt
+import random
+from dataclasses import dataclass, field
+
+from accounts.models import Guardian, Membership, User, Workspace
+from accounts.states import Role
+from billing.models import Price
+from enrollments.models import District, Program, ProgramInstance
+from enrollments.programs import make_default
+from enrollments.seats import create_allocation, update_allocation
+from enrollments.states import ReviewMode
+
+PASSWORD = "explore-the-demo"  # noqa: S105  a demo's password is meant to be known
+GUARDIAN_EMAIL = "guardian@demo.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A program and the terms it is offered for, given in weeks from now (start, end)."""
+
+    code: str
+    title: str
+    description: str
+    amount_minor: int
+    review: ReviewMode
+    terms: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    slug: str
+    name: str
+    currency: str
+    offers: tuple[Offer, ...]
+    # name, tenant id, seats for any program (None: none were bought), seats for single programs by code
+    districts: tuple[tuple[str, int, int | None, dict[str, int]], ...]
+    families: int
+    children: tuple[int, ...]  # how many a family has, drawn from these
+    grades: tuple[str, ...]
+
+
+_SCHOOL_TERMS = (("first term", -22, -6), ("second term", -5, 12))
+
+ORGANIZATIONS = (
+    Organization(
+        slug="bright-futures",
+        name="Bright Futures Learning",
+        currency="usd",
+        offers=(
+            Offer(
+                "MATH",
+                "Math Explorers",
+                "Numbers, patterns and puzzles in small groups, twice a week.",
+                14900,
+                ReviewMode.AUTOMATIC,
+                _SCHOOL_TERMS,
+            ),
+            Offer(
+                "CODE",
+                "Young Coders",
+                "From blocks to Python: a game of one's own by the end of term.",
+                18900,
+                ReviewMode.AUTOMATIC,
+                _SCHOOL_TERMS,
+            ),
+            Offer(
+                "READ",
+                "Reading Rocket",
+                "One-to-one reading support after a short interview.",
+                9900,
+                ReviewMode.MANUAL,
+                _SCHOOL_TERMS,
+            ),
+            Offer(
+                "SCI",
+                "Science Camp",
+                "Two weeks of experiments outdoors; places go by application.",
+                34900,
+                ReviewMode.MANUAL,
+                (("open session", -10, 6),),
+            ),
+        ),
+        districts=(
+            ("Cedar Valley School District", 101, 24, {"MATH": 8, "CODE": 5}),
+            ("Riverside Unified", 102, 25, {"MATH": 10, "READ": 12}),
+            ("Oak Park Elementary District", 103, 12, {}),
+            ("Northfield Public Schools", 104, 1200, {"SCI": 12}),
+            ("Lakeshore Academy Trust", 105, 25, {}),
+            ("Pine Ridge Schools", 106, None, {}),
+        ),
+        families=110,
+        children=(1, 1, 2, 2, 3),
+        grades=("2nd", "3rd", "4th", "5th", "6th", "7th"),
+    ),
+    Organization(
+        slug="harbor-skills",
+        name="Harbor Skills Institute",
+        currency="eur",
+        offers=(
+            Offer(
+                "WEB",
+                "Web Development Bootcamp",
+                "Twelve weeks to a first job: front end, back end, a portfolio.",
+                249000,
+                ReviewMode.MANUAL,
+                (("cohort 7", -20, -8), ("cohort 8", -7, 5), ("evening group", -12, 12)),
+            ),
+            Offer(
+                "CARE",
+                "Healthcare Assistant",
+                "State-recognized certificate with a clinical placement.",
+                89000,
+                ReviewMode.AUTOMATIC,
+                (("intake A", -18, -4), ("intake B", -6, 10)),
+            ),
+        ),
+        districts=(
+            ("Harbor City Works", 201, 24, {"WEB": 16}),
+            ("County Workforce Board", 202, 15, {"CARE": 18}),
+        ),
+        families=110,
+        children=(1,),
+        grades=("",),
+    ),
+)
+
+# The one district whose seats are switched off.
+_INACTIVE_TENANT = 105
+
+_FIRST_NAMES = """
+    Amara Liam Sofia Noah Mei Oliver Zara Ethan Priya Lucas Aisha Mateo Hana Elijah Leila Daniel Chloe Omar Ines Samuel
+    Nora Kofi Emma Ravi Ana Jonas Yara Theo Maya Isaac Freya Diego Salma Felix Rosa Idris Greta Marco Tala Hugo
+"""
+_LAST_NAMES = """
+    Okafor Nguyen Garcia Johansson Patel Kowalski Haddad Brown Silva Tanaka Murphy Rossi Ahmed Fischer Moreau Kim
+    Andersen Mbeki Lopez Novak Schmidt Hughes Farah Petrov Costa Walker Ibrahim Larsen Mehta Dubois Reyes Bianchi
+"""
+_SCHOOLS = ("Maple Street School", "Hillside Elementary", "Lincoln Middle School", "St. Brigid's", "Westbrook Academy")
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    first_name: str
+    last_name: str
+    email: str
+    external_id: str
+    grade: str
+    school: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Who asks together. Its district, if any, is the same for all children."""
+
+    guardian_id: str
+    email: str
+    tenant_id: int | None
+    children: tuple[Child, ...]
+
+
+@dataclass(slots=True)
+class Scene:
+    """One organization with everything the stories need to know of it."""
+
+    organization: Organization
+    workspace: Workspace
+    staff: User
+    instances: list[ProgramInstance] = field(default_factory=list)
+    families: list[Family] = field(default_factory=list)
+
+
+def build_staff() -> dict[str, User]:
+    """One account per role, and one who runs the platform."""
+    people = {
+        "owner": ("Olivia", "Owens", False),
+        "admin": ("Adam", "Adler", False),
+        "reviewer": ("Rita", "Reyes", False),
+        "viewer": ("Victor", "Vance", False),
+        "operator": ("Opal", "Osborne", True),
+    }
+    return {
+        name: User.objects.create_user(
+            f"{name}@demo.test",
+            PASSWORD,
+            first_name=first,
+            last_name=last,
+            is_staff=True,
+            is_superuser=everything,
+        )
+        for name, (first, last, everything) in people.items()
+    }
+
+
+def build_scene(organization: Organization, staff: dict[str, User], *, today: dt.date, chance: random.Random) -> Scene:
+    """The workspace with its members, programs, seats and families. The second one knows only two of the staff."""
+    workspace = Workspace.objects.create(slug=organization.slug, name=organization.name)
+    roles = {name: Role(name) for name in ("owner", "admin", "reviewer", "viewer")}
+    if organization is not ORGANIZATIONS[0]:
+        roles = {"owner": Role.VIEWER, "admin": Role.OWNER}
+    for name, role in roles.items():
+        Membership.objects.create(workspace=workspace, user=staff[name], role=role)
+    scene = Scene(organization, workspace, staff["reviewer" if "reviewer" in roles else "admin"])
+    for offer in organization.offers:
+        scene.instances += _build_program(workspace, organization, offer, today)
+    make_default(instance_id=scene.instances[0].pk)
+    _build_districts(scene)
+    scene.families = _build_families(organization, chance)
+    if organization is ORGANIZATIONS[0]:
+        scene.families[0] = _known_family(workspace)
+    return scene
+
+
+def _build_program(
+    workspace: Workspace, organization: Organization, offer: Offer, today: dt.date
+) -> list[ProgramInstance]:
+    program = Program.objects.create(
+        workspace=workspace, code=offer.code, title=offer.title, description=offer.description
+    )
+    price = Price.objects.create(
+        workspace=workspace, name=offer.title, amount_minor=offer.amount_minor, currency=organization.currency
+    )
+    return [
+        ProgramInstance.objects.create(
+            workspace=workspace,
+            program=program,
+            name=f"{offer.title}, {term}",
+            start_date=today + dt.timedelta(weeks=start),
+            end_date=today + dt.timedelta(weeks=end),
+            review_mode=offer.review,
+            price=price,
+        )
+        for term, start, end in offer.terms
+    ]
+
+
+def _build_districts(scene: Scene) -> None:
+    for name, tenant_id, general, by_program in scene.organization.districts:
+        known = {"workspace_id": scene.workspace.pk, "tenant_id": tenant_id, "name": name}
+        if general is None:
+            District.objects.create(**known)
+            continue
+        allocation = create_allocation(total_seats=general, **known)
+        if tenant_id == _INACTIVE_TENANT:
+            update_allocation(allocation_id=allocation.pk, is_active=False)
+        for code, seats in by_program.items():
+            for instance in scene.instances:
+                if instance.program.code == code:
+                    create_allocation(total_seats=seats, instance_id=instance.pk, **known)
+
+
+def _build_families(organization: Organization, chance: random.Random) -> list[Family]:
+    tenants = [tenant_id for _, tenant_id, _, _ in organization.districts]
+    families = []
+    for number in range(organization.families):
+        last_name = chance.choice(_LAST_NAMES.split())
+        email = f"{last_name.lower()}.{number}@families.test"
+        first_names = chance.sample(_FIRST_NAMES.split(), chance.choice(organization.children))
+        children = tuple(
+            Child(
+                first_name=first_name,
+                last_name=last_name,
+                email=email,
+                external_id=f"S-{organization.slug[:1].upper()}{number:03d}{position}",
+                grade=chance.choice(organization.grades),
+                school=chance.choice(_SCHOOLS) if organization.grades != ("",) else "",
+            )
+            for position, first_name in enumerate(first_names)
+        )
+        tenant_id = chance.choice([*tenants, None]) if chance.random() < 0.75 else None
+        families.append(Family(f"G-{1000 + number}", email, tenant_id, children))
+    return families
+
+
+def _known_family(workspace: Workspace) -> Family:
+    """The family behind the guardian's sign-in."""
+    Guardian.objects.create(
+        workspace=workspace, external_id="G-DEMO", email=GUARDIAN_EMAIL, first_name="Gloria", last_name="Rivera"
+    )
+    children = tuple(
+        Child(name, "Rivera", GUARDIAN_EMAIL, f"S-DEMO{position}", grade, _SCHOOLS[0])
+        for position, (name, grade) in enumerate((("Lucia", "3rd"), ("Tomas", "5th"), ("Elena", "7th")))
+    )
+    return Family("G-DEMO", GUARDIAN_EMAIL, 101, children)

@@ -1,0 +1,104 @@
+"""Tell all the stories, in the order of time."""
+
+import datetime as dt
+import heapq
+import itertools
+import random
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.models import Learner, StaffTask, Workspace
+from billing.models import Payment
+from enrollment_project.core.clock import time_is, utc_now
+from enrollments.models import District, Enrollment, EnrollmentDecision, ProgramInstance
+from events.models import OutboxEvent
+from events.states import RelayStatus
+
+from .catalog import ORGANIZATIONS, Scene, build_scene, build_staff
+from .stories import Beginning, Story, apply_by_router, apply_through_staff, meet_an_outage
+
+SEED = 20_250_901
+HISTORY = dt.timedelta(weeks=26)
+PROGRAMS_PER_LEARNER = (2, 3, 3, 4, 5)
+EVENTS_GIVEN_UP = 3
+
+
+class Teller:
+    """Runs stories by their next moment, never past the present."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+        self._order = itertools.count()
+        self._waiting: list[tuple[dt.datetime, int, Story]] = []
+
+    def begin(self, moment: dt.datetime, story: Story) -> None:
+        if moment <= self.now:
+            heapq.heappush(self._waiting, (moment, next(self._order), story))
+
+    def tell(self) -> None:
+        while self._waiting:
+            moment, _, story = heapq.heappop(self._waiting)
+            with time_is(moment):
+                pause = next(story, None)
+            if pause is not None:
+                self.begin(moment + pause, story)
+
+
+@transaction.atomic
+def load_demo() -> dict[str, int]:
+    """Make both organizations and their history; returns how many rows of what there are. All of it or nothing."""
+    now = utc_now()
+    chance = random.Random(SEED)  # noqa: S311  the same demo everywhere
+    with time_is(now - HISTORY):
+        staff = build_staff()
+        scenes = [build_scene(organization, staff, today=now.date(), chance=chance) for organization in ORGANIZATIONS]
+    teller = Teller(now)
+    for scene in scenes:
+        _begin_stories(teller, scene, chance)
+    teller.tell()
+    _relay_the_past(now)
+    counted = (Workspace, District, Learner, Enrollment, EnrollmentDecision, Payment, StaffTask, OutboxEvent)
+    return {str(model._meta.verbose_name_plural): model.objects.count() for model in counted}
+
+
+def _begin_stories(teller: Teller, scene: Scene, chance: random.Random) -> None:
+    for family in scene.families:
+        for child in family.children:
+            count = min(chance.choice(PROGRAMS_PER_LEARNER), len(scene.instances))
+            for instance in chance.sample(scene.instances, count):
+                moment = _when(instance, teller.now, chance)
+                story = _choose(chance, moment > teller.now - dt.timedelta(days=1))
+                teller.begin(moment, story(scene, family, child, instance, chance))
+
+
+def _when(instance: ProgramInstance, now: dt.datetime, chance: random.Random) -> dt.datetime:
+    """Most ask around the start of a term; while it runs, some ask in these days."""
+    assert instance.start_date is not None
+    assert instance.end_date is not None
+    moment = dt.datetime.combine(instance.start_date, dt.time(8), tzinfo=dt.UTC) + dt.timedelta(
+        days=chance.triangular(-24, 30, -2), minutes=chance.randrange(600)
+    )
+    is_running = instance.end_date > now.date()
+    if moment > now or (is_running and chance.random() < 0.25):
+        return now - dt.timedelta(days=chance.expovariate(0.2), minutes=20)
+    return moment
+
+
+def _choose(chance: random.Random, is_recent: bool) -> Beginning:
+    if is_recent and chance.random() < 0.08:
+        return meet_an_outage
+    return apply_through_staff if chance.random() < 0.22 else apply_by_router
+
+
+def _relay_the_past(now: dt.datetime) -> None:
+    """All but the newest events were handed on long ago, and a few were given up: staff can replay them."""
+    old = OutboxEvent.objects.filter(occurred_at__lt=now - dt.timedelta(minutes=10))
+    old.update(relay_status=RelayStatus.RELAYED, relayed_at=F("occurred_at"), relay_attempts=1)
+    given_up = list(old.order_by("-id").values_list("pk", flat=True)[100 : 100 + EVENTS_GIVEN_UP])
+    OutboxEvent.objects.filter(pk__in=given_up).update(
+        relay_status=RelayStatus.DEAD,
+        relayed_at=None,
+        relay_attempts=12,
+        last_error="The stream refused the entry: maximum size exceeded",
+    )
