@@ -1,0 +1,77 @@
+"""`python -m tests.journeys.screenshots`: pictures of the main pages, for the README, into docs/images."""
+
+import re
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from conftest import CHROMIUM
+from tests.stack import ROOT, RunningStack
+
+IMAGES = ROOT / "docs" / "images"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PARENT = "ann.doe@families.example"
+
+
+def enroll(stack: RunningStack, key: str, *, first_name: str, **context: object) -> dict[str, str]:
+    answer = httpx.post(
+        f"{stack.url}/api/enroll",
+        headers={"Authorization": f"Bearer {key}"},
+        json={
+            "learner_profile": {"email": PARENT, "first_name": first_name, "last_name": "Doe"},
+            "context": {"guardian_id": "guardian_456", **context},
+        },
+        timeout=30,
+        trust_env=False,
+    )
+    answer.raise_for_status()
+    result: dict[str, str] = answer.json()
+    return result
+
+
+def sign_in(page: Page, stack: RunningStack) -> None:
+    page.goto("/my/enrollments")
+    page.get_by_label("Email").fill(PARENT)
+    page.get_by_role("button", name="Send me a code").click()
+    page.get_by_label("Code").fill(stack.mails(to=PARENT)[0].code)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.reload()  # without the greeting
+
+
+def take(page: Page, stack: RunningStack, name: str) -> None:
+    town = stack.call("tests.journeys.town:build")
+    save = {"animations": "disabled", "scale": "css"}
+    page.goto("/")
+    page.screenshot(path=IMAGES / f"home-{name}.png", **save)  # type: ignore[arg-type]
+    asked = enroll(stack, town["key"], first_name="Jane")
+    page.goto(asked["checkout_url"])
+    page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+    page.screenshot(path=IMAGES / f"enrolled-{name}.png", **save)  # type: ignore[arg-type]
+    enroll(stack, town["key"], first_name="Leo", tenant_id=7)
+    enroll(stack, town["key"], first_name="Mia")
+    sign_in(page, stack)
+    page.screenshot(path=IMAGES / f"my-enrollments-{name}.png", full_page=True, **save)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    looks = {"desktop": ((1280, 860), "light"), "phone": ((390, 844), "dark")}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for name, ((width, height), scheme) in looks.items():
+            with RunningStack() as stack:
+                context = browser.new_context(
+                    base_url=stack.url,
+                    viewport={"width": width, "height": height},
+                    color_scheme=scheme,  # type: ignore[arg-type]
+                )
+                take(context.new_page(), stack, name)
+                context.close()
+        browser.close()
+    for picture in sorted(Path(IMAGES).glob("*.png")):
+        print(picture.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
