@@ -1,12 +1,20 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from enrollment_project import pages
+from enrollment_project import health, pages
 from enrollment_project.core.ids import CuidConverter
 
 register_converter(CuidConverter, "cuid")
 
+docs = SpectacularSwaggerSplitView.as_view(url_name="api-schema", template_name="api/docs.html")
+
 urlpatterns = [
+    path("health", health.show_health, name="health"),
+    path("healthz", health.show_liveness, name="liveness"),
+    path("readyz", health.show_readiness, name="readiness"),
+    path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs", docs, name="api-docs"),
     path("api/", include("enrollment_project.api")),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.pages_urls")),

@@ -26,7 +26,7 @@ class StripeWebhookView(APIView):
         parameters=[OpenApiParameter("Stripe-Signature", str, OpenApiParameter.HEADER, required=True)],
         request={"application/json": {"type": "object"}},
         responses={200: inline_serializer("StripeEventReceived", {"received": serializers.BooleanField()})},
-        tags=["webhooks"],
+        tags=["Webhooks"],
     )
     def post(self, request: Request) -> Response:
         raw = read_body(request)

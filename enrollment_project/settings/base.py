@@ -7,13 +7,15 @@ import environ
 
 from enrollment_project.core.logs import configure_logging
 
+from .content_security import CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_SECTIONS  # noqa: F401
+from .openapi import SPECTACULAR_SETTINGS  # noqa: F401
 from .unfold import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / env.str("ENV_FILE", default=".env"))
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 
 # --- The process ----------------------------------------------------------------------------------------------------
 PORT = env.int("PORT", default=8000)
@@ -53,12 +55,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "enrollment_project.core.middleware.RequestContextMiddleware",
-    "enrollment_project.core.limits.ApiLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "enrollment_project.content_security.SectionedCSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "enrollment_project.core.limits.ApiLimitsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -90,9 +92,8 @@ COTTON_DIR = "components"
 
 # --- Database: SQLite by default, PostgreSQL by DATABASE_URL --------------------------------------------------------
 # Timeouts are in milliseconds: a lock that can't be had becomes a 503 with Retry-After instead of a hanging worker.
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
-}
+_database_url = env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(_database_url)}
 _database = DATABASES["default"]
 _database["ATOMIC_REQUESTS"] = False
 if _database["ENGINE"].endswith("sqlite3"):
@@ -215,26 +216,13 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["enrollment_project.core.throttling.PrincipalRateThrottle"],
     "DEFAULT_PARSER_CLASSES": ["enrollment_project.core.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "enrollment_project.openapi.ApiSchema",
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "enrollment_project.core.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Enrollment Platform API",
-    "VERSION": "1",
-    "DESCRIPTION": "Route learners to district seats or parent checkouts, and follow what becomes of them.",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PUBLIC": True,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
-}
-
 # --- Pages ----------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -246,6 +234,8 @@ STORAGES = {
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
+DATE_FORMAT = "j M Y"
+DATETIME_FORMAT = "j M Y, H:i"
 USE_TZ = True
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "enrollment_project.pages.forbidden"

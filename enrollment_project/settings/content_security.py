@@ -1,0 +1,28 @@
+"""Content-Security-Policy: what a page may load, run and send to. Nothing from other hosts, nothing inline."""
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# Where it must differ, by the start of the path; the first that fits replaces these directives.
+CONTENT_SECURITY_POLICY_SECTIONS = {
+    # Swagger UI sets style attributes and draws its icons from data; scripts and styles are our own static files.
+    "/api/docs": {"style-src": [SELF, UNSAFE_INLINE], "img-src": [SELF, "data:"]},
+    # Answers of the API are data: should a browser be made to show one, it must do nothing.
+    "/api/": dict.fromkeys(CONTENT_SECURITY_POLICY["DIRECTIVES"].keys() - {"default-src", "frame-ancestors"}),
+    # Unfold's Alpine.js evaluates attributes, and its charts and menus set styles.
+    "/admin/": {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE], "img-src": [SELF, "data:"]},
+}

@@ -1,0 +1,59 @@
+"""The OpenAPI document at /api/schema and the page that shows it at /api/docs."""
+
+DESCRIPTION = """
+Route learners to district seats or parent checkouts, and follow what becomes of them.
+
+## First steps
+1. Make a key: `python manage.py create_api_key --workspace SLUG --scopes all`, or in the back office.
+2. Press **Authorize** and paste it. Every request below can then be tried from this page.
+
+```bash
+curl -s "$BASE/api/enroll" -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
+  -H "Idempotency-Key: $(uuidgen)" -d '{
+  "learner_profile": {"email": "jane@school.example", "first_name": "Jane", "last_name": "Doe"},
+  "context": {"tenant_id": 1, "source": "district_portal"}
+}'
+```
+
+## Rules that hold everywhere
+- **Keys** belong to one workspace and carry scopes; each operation names the one it needs. What belongs to another
+  workspace answers the same 404 as what does not exist.
+- **Retries are safe** with an `Idempotency-Key` on POST: the same key and body gets the stored answer (marked
+  `Idempotent-Replayed: true`) for 24 hours, another body 422, a request still being answered 409.
+- **Errors** are `application/problem+json` with a stable `code`, the `request_id` to quote to us, and in `errors` the
+  fields at fault. 409, 429 and 503 mean that nothing was changed; `Retry-After` says when to come back.
+- **Request ids**: send `X-Request-Id` to find a request in the logs of both sides; every answer carries one.
+- **Bodies** are JSON objects of at most 1,000,000 bytes. A path answers with and without a trailing slash.
+"""
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Enrollment Platform API",
+    "VERSION": "1",
+    "DESCRIPTION": DESCRIPTION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "enrollment_project.openapi.document_problems",
+    ],
+    "TAGS": [
+        {"name": "Router", "description": "Route a learner, read the decisions, and keep the districts' seats."},
+        {"name": "Webhooks", "description": "Where vendors tell us what happened. By signature, not by key."},
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "/static/img/favicon.svg",
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "displayRequestDuration": True,
+        "defaultModelsExpandDepth": 0,
+        "docExpansion": "list",
+        "filter": True,
+        "tryItOutEnabled": True,
+        "syntaxHighlight": {"theme": "idea"},
+    },
+}
