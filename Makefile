@@ -26,3 +26,39 @@ run: var/running ## Run everything here: web, worker, beat and sandbox. PORT=812
 var/running: .venv/.runtime FORCE
 	@mkdir -p var
 	@$(BIN)/python manage.py run
+
+test: .venv/.development chromium ## Everything on a real PostgreSQL, then the subset that also runs on SQLite
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest -m sqlite
+
+.PHONY: chromium
+chromium:
+	@found() { command -v chromium || command -v chromium-browser || command -v google-chrome; }; \
+	if ! found >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Debian's chromium for the browser tests ..."; mkdir -p var; \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+	    chromium fonts-liberation fonts-noto-color-emoji; } >var/chromium.log 2>&1 || tail -3 var/chromium.log; \
+	fi; \
+	found >/dev/null || echo "The browser tests can't run: there is no chromium here, and only root can install it (apt-get install chromium)."
+
+lint: .venv/.development ## Style, types, import contracts, templates, migrations, and what Django says of production
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy .
+	$(BIN)/mypy --config-file sandbox/mypy.ini sandbox
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/python -m pytest --quiet tests/architecture
+
+bench: .venv/.development ## How fast and how safe, against a plain implementation and against the limit
+	@$(BIN)/python -m bench
+
+bench-quick: .venv/.development ## The same, small: only what must never break
+	@$(BIN)/python -m bench --quick
+
+screenshots: .venv/.development chromium ## Take the pictures that the README shows
+	@$(BIN)/python -m tests.journeys.screenshots
+
+clean: ## Remove what was built and everything that was entered: .venv, var, caches
+	rm -rf .venv var staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ import socket
 import sys
 
 import django
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from granian import Granian
@@ -18,8 +19,6 @@ def main() -> None:
         sys.exit(f"The sandbox pretends to be a payment provider and does not start in production ({reason}).")
     os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.settings"
     django.setup()
-    from django.conf import settings  # noqa: PLC0415  (read only after the variable above is set)
-
     if _is_taken(settings.PORT):
         sys.exit(f"Port {settings.PORT} is taken; set SANDBOX_PORT to a free one.")
     settings.DATABASE.parent.mkdir(parents=True, exist_ok=True)

@@ -95,9 +95,8 @@ def _refuse_taken(port: int, variable: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CommandError(
-                f"Port {port} ({variable}) is taken by another program. Choose another: PORT={settings.PORT + 100} make run"
-            ) from error
+            another = f"PORT={settings.PORT + 100} make run"
+            raise CommandError(f"Port {port} ({variable}) is taken by another program; try {another}") from error
 
 
 def _stop_on_signals() -> threading.Event:
@@ -122,6 +121,7 @@ def _running(commands: dict[str, list[str]]) -> Iterator[Processes]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PORT": str(settings.PORT),
         "SANDBOX_PORT": str(settings.SANDBOX_PORT),
+        "SANDBOX_DATABASE": str(settings.VAR_DIR / "sandbox.sqlite3"),
         "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{settings.PORT}/api/webhooks/stripe",
         "STRIPE_SECRET_KEY": settings.STRIPE_SECRET_KEY,
         "STRIPE_WEBHOOK_SECRET": settings.STRIPE_WEBHOOK_SECRET,

@@ -1,0 +1,71 @@
+"""Migrations that run while the old code still serves: none may take away or demand what that code does not know."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+from django_migration_linter import MigrationLinter
+
+APPS = ["core", "accounts", "events", "billing", "enrollments"]
+
+FIRST = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    initial = True
+    operations = [migrations.CreateModel("Seat", [("id", models.BigAutoField(primary_key=True))])]
+"""
+NOT_NULL_COLUMN = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    dependencies = [("risky", "0001_initial")]
+    operations = [migrations.AddField("seat", "row", models.IntegerField(default=1))]
+"""
+
+
+def lint(*apps: str) -> MigrationLinter:
+    linter = MigrationLinter(include_apps=list(apps), no_cache=True)
+    linter.lint_all_migrations()
+    return linter
+
+
+@pytest.mark.django_db(transaction=True)
+class TestMigrations:
+    @pytest.fixture(autouse=True)
+    def _on_postgresql(self) -> None:
+        if connection.vendor != "postgresql":
+            pytest.skip("the statements that lock or break are those sent to PostgreSQL")
+
+    def test_are_safe_while_the_old_code_runs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        linter = lint(*APPS)
+
+        assert linter.nb_erroneous == 0, capsys.readouterr().out
+        assert linter.nb_valid + linter.nb_warnings >= len(APPS)
+
+    def test_one_that_demands_a_new_column_would_be_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        migrations = tmp_path / "risky" / "migrations"
+        migrations.mkdir(parents=True)
+        (tmp_path / "risky" / "__init__.py").touch()
+        (migrations / "__init__.py").touch()
+        (migrations / "0001_initial.py").write_text(FIRST)
+        (migrations / "0002_seat_row.py").write_text(NOT_NULL_COLUMN)
+        monkeypatch.syspath_prepend(tmp_path)
+
+        with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, "risky"]):
+            linter = lint("risky")
+
+        assert (linter.nb_valid, linter.nb_erroneous) == (1, 1)
+
+
+@pytest.mark.django_db
+class TestModels:
+    def test_have_the_migrations_they_need(self, capsys: pytest.CaptureFixture[str]) -> None:
+        call_command("makemigrations", dry_run=True)
+
+        assert capsys.readouterr().out == "No changes detected\n"

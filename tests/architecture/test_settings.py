@@ -1,0 +1,82 @@
+"""Settings as an operator meets them: by environment variables, in a process of their own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+READ = re.compile(r"""(?:\benv\.\w+|\brequired|\benviron(?:\.\w+)?)[(\[]\s*["']([A-Z][A-Z0-9_]+)["']""")
+NOT_OURS = {"DJANGO_SETTINGS_MODULE"}  # Django's own variable, set by each entry point
+PRODUCTION = {
+    "SECRET_KEY": "k7-Vq2xT9s_Lw4ZpYb8NfRc3HdGm6JaUe1KiOo5tWnXBvQyPzMlSj",
+    "ALLOWED_HOSTS": "enroll.example.org",
+    "PUBLIC_URL": "https://enroll.example.org",
+    "DATABASE_URL": "postgresql://enrollment:secret@db.example.org/enrollment",
+    "CELERY_BROKER_URL": "redis://redis.example.org:6379/0",
+    "STRIPE_SECRET_KEY": "sk_live_example",
+    "STRIPE_WEBHOOK_SECRET": "whsec_example",
+}
+
+
+def check_deploy(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`manage.py check --deploy` under production settings and nothing but this environment."""
+    return subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "ENV_FILE": os.devnull,
+            "DJANGO_SETTINGS_MODULE": "enrollment_project.settings.prod",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+class TestEnvExample:
+    def test_names_every_variable_that_settings_read_and_no_other(self) -> None:
+        sources = [*(ROOT / "enrollment_project" / "settings").glob("*.py"), ROOT / "sandbox" / "settings.py"]
+        read = {name for source in sources for name in READ.findall(source.read_text())}
+
+        named = set(re.findall(r"^#([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+        assert named == read - NOT_OURS
+
+
+class TestProduction:
+    def test_passes_djangos_deployment_checks_without_a_warning(self) -> None:
+        result = check_deploy(PRODUCTION)
+
+        assert (result.returncode, result.stderr) == (0, "")
+        assert "no issues" in result.stdout
+
+    def test_a_deployment_warning_would_fail_that_check(self) -> None:
+        result = check_deploy({**PRODUCTION, "SECURE_SSL_REDIRECT": "0"})
+
+        assert result.returncode == 1
+        assert "security.W008" in result.stderr
+
+    @pytest.mark.parametrize("name", sorted(PRODUCTION))
+    def test_refuses_to_start_without(self, name: str) -> None:
+        result = check_deploy({**PRODUCTION, name: ""})
+
+        assert result.returncode != 0
+        assert f"{name} must be set in production" in result.stderr
+
+    def test_refuses_to_replace_payment_by_a_stand_in(self) -> None:
+        result = check_deploy({**PRODUCTION, "SANDBOX": "1"})
+
+        assert result.returncode != 0
+        assert "SANDBOX_IN_PRODUCTION=1" in result.stderr
+
+    def test_runs_with_stand_ins_on_a_host_that_says_it_is_a_demo(self) -> None:
+        result = check_deploy({**PRODUCTION, "SANDBOX": "1", "SANDBOX_IN_PRODUCTION": "1"})
+
+        assert result.returncode == 0
