@@ -1,0 +1,50 @@
+"""What always holds about tenancy."""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.db.models import F, ForeignKey, Model
+
+from enrollment_project.core.invariants import Breach, Extent, Invariant
+
+from .models import Workspace
+
+
+def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
+    """A row and what it points at belong to one workspace: for every key of every model."""
+    for model in apps.get_models():
+        own_path = _path_to_workspace(model)
+        if own_path is None:
+            continue
+        for key in _foreign_keys(model):
+            path = _path_to_workspace(key.related_model)
+            if path is None or own_path == f"{key.name}__{path}":
+                continue
+            strays = extent.of(model._default_manager.order_by(), own_path).filter(**{f"{key.name}__isnull": False})
+            strays = strays.exclude(**{own_path: F(f"{key.name}__{path}")})
+            for pk, target in strays.values_list("pk", key.attname).iterator():
+                fact = f"its {key.name} {target} belongs to another workspace"
+                yield Breach(f"{model._meta.verbose_name} {pk}", fact)
+
+
+def _path_to_workspace(model: type[Model], passed: frozenset[type[Model]] = frozenset()) -> str | None:
+    """The way from a row to its workspace along keys that are never null, None for rows that have no tenant."""
+    keys = [key for key in _foreign_keys(model) if not key.null]
+    for key in keys:
+        if key.related_model is Workspace:
+            return str(key.name)
+    for key in keys:
+        target = key.related_model
+        if target in passed or target is model:
+            continue
+        path = _path_to_workspace(target, passed | {model})
+        if path is not None:
+            return f"{key.name}__{path}"
+    return None
+
+
+def _foreign_keys(model: type[Model]) -> list[ForeignKey[Model, Model]]:
+    return [field for field in model._meta.concrete_fields if isinstance(field, ForeignKey)]
+
+
+INVARIANTS: tuple[Invariant, ...] = (foreign_keys_stay_in_their_workspace,)

@@ -1,0 +1,128 @@
+"""What always holds about money, whatever it pays for."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from enrollment_project.core.invariants import Breach, Extent, Invariant
+
+from .checkout import EXPIRY_SLACK, LATEST_CHECK
+from .models import Checkout, Dispute, Payment, Refund, StripeEvent
+from .states import LIVE_CHECKOUTS, CheckoutStatus, DisputeStatus, PaymentStatus, RefundStatus
+
+# Every sweep runs each minute or oftener; what has been due for this long is looked at by none.
+SWEEPS_NOTICE_WITHIN = dt.timedelta(minutes=15)
+# Money that counts for what it pays. A refunded payment may have been one that did not fit.
+_COUNTED = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
+_CALLED_OFF = (RefundStatus.FAILED, RefundStatus.CANCELED)
+_OPEN_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING)
+
+
+def payments_are_what_was_asked(extent: Extent) -> Iterator[Breach]:
+    """Paid <= asked, in the currency that was asked, and no checkout is paid twice."""
+    payments = extent.of(Payment.objects.order_by()).filter(status__in=_COUNTED, checkout__isnull=False)
+    differing = payments.exclude(currency=F("checkout__currency"), amount_minor__lte=F("checkout__amount_minor"))
+    for pk, amount, currency in differing.values_list("pk", "amount_minor", "currency").iterator():
+        yield Breach(f"payment {pk}", f"{amount} {currency} is not what its checkout asked for")
+    counts = payments.values("checkout").annotate(count=Count("id")).filter(count__gt=1)
+    for found in counts.iterator():
+        yield Breach(f"checkout {found['checkout']}", f"{found['count']} payments count for it")
+
+
+def refunds_fit_their_payment(extent: Extent) -> Iterator[Breach]:
+    """Refunds that are back or on their way are not more than was paid."""
+    payments = extent.of(Payment.objects.order_by()).annotate(
+        promised=_sum_of(Refund.objects.exclude(status__in=_CALLED_OFF))
+    )
+    excessive = payments.filter(promised__gt=F("amount_minor"))
+    for pk, promised, amount in excessive.values_list("pk", "promised", "amount_minor").iterator():
+        yield Breach(f"payment {pk}", f"refunds of {promised} were promised, {amount} was paid")
+
+
+def payments_count_their_refunds(extent: Extent) -> Iterator[Breach]:
+    """`refunded_minor` is what succeeded refunds and lost disputes add up to, and the status says the same."""
+    payments = extent.of(Payment.objects.order_by()).annotate(
+        returned=_sum_of(Refund.objects.filter(status=RefundStatus.SUCCEEDED))
+        + _sum_of(Dispute.objects.filter(status=DisputeStatus.LOST))
+    )
+    miscounted = Q(returned__lt=F("amount_minor")) & ~Q(refunded_minor=F("returned"))
+    miscounted |= Q(returned__gte=F("amount_minor")) & ~Q(refunded_minor=F("amount_minor"))
+    miscalled = Q(status=PaymentStatus.PAID, refunded_minor__gt=0)
+    miscalled |= Q(status=PaymentStatus.REFUNDED) & ~Q(refunded_minor=F("amount_minor"))
+    miscalled |= Q(status=PaymentStatus.PARTIALLY_REFUNDED, refunded_minor=0)
+    miscalled |= Q(status=PaymentStatus.PARTIALLY_REFUNDED, refunded_minor=F("amount_minor"))
+    rows = payments.filter(miscounted | miscalled).values_list("pk", "status", "refunded_minor", "returned")
+    for pk, status, refunded, returned in rows.iterator():
+        yield Breach(f"payment {pk}", f"{status} with {refunded} refunded, but {returned} went back")
+
+
+def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
+    """A checkout is paid exactly if money that counts came of it."""
+    checkouts = extent.of(Checkout.objects.order_by())
+    received = Q(payments__paid_at__isnull=False) & ~Q(payments__status=PaymentStatus.PENDING)
+    unfounded = checkouts.filter(status=CheckoutStatus.PAID).annotate(received=Count("payments", filter=received))
+    for pk in unfounded.filter(received=0).values_list("pk", flat=True).iterator():
+        yield Breach(f"checkout {pk}", "paid without a payment")
+    unnoticed = checkouts.exclude(status=CheckoutStatus.PAID).filter(payments__status__in=_COUNTED)
+    for pk, status in unnoticed.values_list("pk", "status").distinct().iterator():
+        yield Breach(f"checkout {pk}", f"{status}, though its payment counts")
+
+
+def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
+    """Nobody can be asked to pay twice for one thing at a time."""
+    live = extent.of(Checkout.objects.order_by()).filter(status__in=LIVE_CHECKOUTS)
+    for found in live.values("purpose", "subject").annotate(count=Count("id")).filter(count__gt=1).iterator():
+        yield Breach(f"{found['purpose']} {found['subject']}", f"{found['count']} checkouts are live")
+
+
+def live_checkouts_are_asked_about(extent: Extent) -> Iterator[Breach]:
+    """A checkout that may still bring money has a time when the sweep asks Stripe, soon after its end, and the sweep
+    keeps to it."""
+    live = extent.of(Checkout.objects.order_by()).filter(status__in=LIVE_CHECKOUTS)
+    ended = live.filter(
+        expires_at__lt=extent.now - EXPIRY_SLACK, next_check_at__gt=extent.now + LATEST_CHECK + EXPIRY_SLACK
+    )
+    for pk in ended.values_list("pk", flat=True).iterator():
+        yield Breach(f"checkout {pk}", "past its time, with no sweep due")
+    overdue = live.filter(next_check_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
+    for pk in overdue.values_list("pk", flat=True).iterator():
+        yield Breach(f"checkout {pk}", "due to be asked about, and no sweep does it")
+
+
+def open_refunds_are_pursued(extent: Extent) -> Iterator[Breach]:
+    """A refund that is not settled is tried, or asked about, when its time comes."""
+    refunds = extent.of(Refund.objects.order_by(), "payment__workspace").filter(status__in=_OPEN_REFUNDS)
+    overdue = refunds.filter(next_attempt_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
+    for pk, status in overdue.values_list("pk", "status").iterator():
+        yield Breach(f"refund {pk}", f"{status}, and no sweep does anything about it")
+
+
+def the_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
+    """No event of Stripe's lies unhandled for 15 minutes. The inbox belongs to the installation, not to a workspace."""
+    if extent.workspace_id is not None:
+        return
+    unhandled = StripeEvent.objects.order_by().filter(
+        handled_at__isnull=True, received_at__lt=extent.now - SWEEPS_NOTICE_WITHIN
+    )
+    for pk, attempts in unhandled.values_list("pk", "attempts").iterator():
+        yield Breach(f"stripe event {pk}", f"unhandled after {attempts} attempts")
+
+
+def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute]) -> Coalesce:
+    """What the payment's rows of this kind add up to."""
+    of_payment = rows.order_by().filter(payment=OuterRef("pk")).values("payment")
+    return Coalesce(Subquery(of_payment.annotate(total=Sum("amount_minor")).values("total")), 0)
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    payments_are_what_was_asked,
+    refunds_fit_their_payment,
+    payments_count_their_refunds,
+    checkouts_agree_with_their_payments,
+    one_live_checkout_per_subject,
+    live_checkouts_are_asked_about,
+    open_refunds_are_pursued,
+    the_inbox_is_handled,
+)

@@ -1,0 +1,31 @@
+"""All invariants of all apps, examined at once: what `manage.py doctor` reports and race and fault tests end with."""
+
+import datetime as dt
+
+from accounts.invariants import INVARIANTS as ACCOUNTS
+from billing.invariants import INVARIANTS as BILLING
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.invariants import Breach, Extent, Invariant
+from enrollments.invariants import INVARIANTS as ENROLLMENTS
+from events.invariants import INVARIANTS as EVENTS
+
+INVARIANTS: dict[str, Invariant] = {
+    f"{app}.{invariant.__name__}": invariant
+    for app, invariants in {
+        "accounts": ACCOUNTS,
+        "events": EVENTS,
+        "billing": BILLING,
+        "enrollments": ENROLLMENTS,
+    }.items()
+    for invariant in invariants
+}
+
+
+def examine(*, workspace_id: int | None = None, now: dt.datetime | None = None) -> dict[str, list[Breach]]:
+    """The breaches found, by the name of the invariant; empty when all is well. Reads only.
+
+    Each invariant is judged by statements that see one moment, so writers at work do not disturb it.
+    """
+    extent = Extent(now=now or utc_now(), workspace_id=workspace_id)
+    found = {name: list(invariant(extent)) for name, invariant in INVARIANTS.items()}
+    return {name: breaches for name, breaches in found.items() if breaches}

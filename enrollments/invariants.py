@@ -1,0 +1,282 @@
+"""What always holds about seats, decisions and enrollments, and about the money that pays for them."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, Coalesce, Concat, Lag
+
+from accounts.models import StaffTask
+from billing.models import Checkout, Payment, Refund
+from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
+from enrollment_project.core.invariants import Breach, Extent, Invariant
+from events.models import OutboxEvent
+
+from .deciding import PURPOSE
+from .events import EnrollmentStatusChanged
+from .history import FACET_OF_FIELD
+from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
+from .states import HELD_SEATS, LIVE_DECISIONS, DecisionStatus, EligibilityStatus, ProvisionSource, SeatStatus
+
+# How long money may be on its way from Stripe's yes to an enrollment.
+MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)
+_FACET_FIELDS = {facet: field for field, facet in FACET_OF_FIELD.items()}
+
+# --- Seats ------------------------------------------------------------------------------------------------------------
+
+
+def seat_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
+    """An allocation's counters are what its SeatAssignment rows add up to."""
+    rows = (
+        extent.of(DistrictSeatAllocation.objects.order_by(), "district__workspace")
+        .annotate(
+            reserved_rows=Count("seats", filter=Q(seats__status=SeatStatus.RESERVED)),
+            used_rows=Count("seats", filter=Q(seats__status=SeatStatus.USED)),
+        )
+        .exclude(reserved_seats=F("reserved_rows"), used_seats=F("used_rows"))
+        .values_list("pk", "reserved_seats", "used_seats", "reserved_rows", "used_rows")
+    )
+    for pk, reserved, used, reserved_rows, used_rows in rows.iterator():
+        fact = f"counts {reserved} reserved and {used} used seats; {reserved_rows} and {used_rows} are held"
+        yield Breach(f"allocation {pk}", fact)
+
+
+def no_allocation_is_oversold(extent: Extent) -> Iterator[Breach]:
+    """Held seats <= total, by the rows as well as by the counters."""
+    rows = (
+        extent.of(DistrictSeatAllocation.objects.order_by(), "district__workspace")
+        .annotate(held=Count("seats", filter=Q(seats__status__in=HELD_SEATS)))
+        .filter(Q(total_seats__lt=F("held")) | Q(total_seats__lt=F("reserved_seats") + F("used_seats")))
+        .values_list("pk", "held", "total_seats")
+    )
+    for pk, held, total in rows.iterator():
+        yield Breach(f"allocation {pk}", f"{held} seats of {total} are held")
+
+
+def one_held_seat_per_learner_and_allocation(extent: Extent) -> Iterator[Breach]:
+    held = extent.of(SeatAssignment.objects.order_by(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
+    for found in held.values("allocation", "learner").annotate(count=Count("id")).filter(count__gt=1).iterator():
+        yield Breach(f"allocation {found['allocation']}", f"learner {found['learner']} holds {found['count']} seats")
+
+
+def held_seats_agree_with_their_enrollment(extent: Extent) -> Iterator[Breach]:
+    """Reserved while the enrollment awaits review, used once it is approved, and nothing is held after its end."""
+    agreeing = Q(status=SeatStatus.RESERVED, enrollment__eligibility_status=EligibilityStatus.SUBMITTED)
+    agreeing |= Q(status=SeatStatus.USED, enrollment__eligibility_status=EligibilityStatus.APPROVED)
+    held = extent.of(SeatAssignment.objects.order_by(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
+    wrong = held.exclude(agreeing & Q(learner=F("enrollment__learner")))
+    for pk, status, enrollment in wrong.values_list("pk", "status", "enrollment").iterator():
+        yield Breach(f"seat {pk}", f"{status}, which does not agree with its enrollment {enrollment}")
+
+
+# --- Decisions --------------------------------------------------------------------------------------------------------
+
+
+def one_live_decision_per_enrollment(extent: Extent) -> Iterator[Breach]:
+    live = extent.of(EnrollmentDecision.objects.order_by()).filter(status__in=LIVE_DECISIONS)
+    for found in live.values("enrollment").annotate(count=Count("id")).filter(count__gt=1).iterator():
+        yield Breach(f"enrollment {found['enrollment']}", f"{found['count']} decisions about it are live")
+
+
+def completed_decisions_are_funded(extent: Extent) -> Iterator[Breach]:
+    """By a seat that its own enrollment holds, or by a payment."""
+    by_seat = Q(provision_source=ProvisionSource.DISTRICT, seat__status__in=HELD_SEATS)
+    by_seat &= Q(seat__enrollment=F("enrollment"))
+    by_money = Q(provision_source=ProvisionSource.PARENT, payment__paid_at__isnull=False)
+    completed = extent.of(EnrollmentDecision.objects.order_by()).filter(status=DecisionStatus.COMPLETED)
+    for pk in completed.exclude(by_seat | by_money).values_list("pk", flat=True).iterator():
+        yield Breach(f"decision {pk}", "completed, with neither a held seat nor a payment")
+
+
+def waiting_decisions_can_be_paid(extent: Extent) -> Iterator[Breach]:
+    """A decision that requires a checkout has a live one."""
+    waiting = extent.of(EnrollmentDecision.objects.order_by()).filter(status=DecisionStatus.CHECKOUT_REQUIRED)
+    for pk in waiting.exclude(checkout__status__in=LIVE_CHECKOUTS).values_list("pk", flat=True).iterator():
+        yield Breach(f"decision {pk}", "waits for a payment that can't come")
+
+
+def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
+    """Money is asked for only while a decision waits for it, or may be taken up again; else it is to be ended."""
+    others = EnrollmentDecision.objects.filter(enrollment=OuterRef("enrollment"), status__in=LIVE_DECISIONS)
+    wanting = EnrollmentDecision.objects.filter(checkout=OuterRef("pk")).filter(
+        Q(status=DecisionStatus.CHECKOUT_REQUIRED) | Q(status=DecisionStatus.FAILED) & ~Exists(others)
+    )
+    live = extent.of(Checkout.objects.order_by()).filter(
+        purpose=PURPOSE, status__in=LIVE_CHECKOUTS, cancel_requested_at__isnull=True
+    )
+    for pk in live.exclude(Exists(wanting)).values_list("pk", flat=True).iterator():
+        yield Breach(f"checkout {pk}", "can be paid, and no decision waits for it")
+
+
+def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
+    """Whatever was paid five minutes ago funds a live enrollment, goes back in full, or is a task for a person (or was
+    one: then a person has decided)."""
+    funded = EnrollmentDecision.objects.filter(
+        payment=OuterRef("pk"),
+        status=DecisionStatus.COMPLETED,
+        enrollment__eligibility_status__in=[EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED],
+    )
+    rows = (
+        extent.of(Payment.objects.order_by())
+        .filter(purpose=PURPOSE, paid_at__lt=extent.now - MONEY_SETTLES_WITHIN)
+        .exclude(status=PaymentStatus.REFUNDED)
+        .exclude(Exists(funded))
+        .annotate(going_back=_going_back())
+        .filter(going_back__lt=F("amount_minor"))
+        .exclude(Exists(_tasks_about("payment")))
+        .exclude(Exists(Refund.objects.filter(Exists(_tasks_about("refund")), payment=OuterRef("pk"))))
+        .values_list("pk", "status")
+    )
+    for pk, status in rows.iterator():
+        yield Breach(f"payment {pk}", f"{status}, funds no live enrollment, and nothing is done about it")
+
+
+def _going_back() -> Coalesce:
+    refunds = Refund.objects.order_by().filter(payment=OuterRef("pk"))
+    refunds = refunds.exclude(status__in=[RefundStatus.FAILED, RefundStatus.CANCELED])
+    return Coalesce(Subquery(refunds.values("payment").annotate(total=Sum("amount_minor")).values("total")), 0)
+
+
+def _tasks_about(kind: str) -> QuerySet[StaffTask]:
+    return StaffTask.objects.filter(subject=_named(kind, OuterRef("pk")))
+
+
+# --- Enrollments ------------------------------------------------------------------------------------------------------
+
+
+def facets_equal_their_last_transition(extent: Extent) -> Iterator[Breach]:
+    for facet, field in _FACET_FIELDS.items():
+        last = EnrollmentTransition.objects.filter(enrollment=OuterRef("pk"), facet=facet).order_by("-number")
+        rows = (
+            extent.of(Enrollment.objects.order_by())
+            .annotate(last=Coalesce(Subquery(last.values("to_status")[:1]), Value(_initial(field))))
+            .exclude(**{field: F("last")})
+            .values_list("pk", field, "last")
+        )
+        for pk, status, last_status in rows.iterator():
+            yield Breach(f"enrollment {pk}", f"its {facet} is {status}; its last transition made it {last_status}")
+
+
+def transitions_have_no_gaps(extent: Extent) -> Iterator[Breach]:
+    """An enrollment's transitions count 1, 2, 3 … up to its `transition_count`."""
+    rows = (
+        extent.of(Enrollment.objects.order_by())
+        .annotate(
+            rows=Count("transitions"),
+            numbers=Count("transitions__number", distinct=True),
+            last=Coalesce(Max("transitions__number"), 0),
+        )
+        .exclude(rows=F("transition_count"), numbers=F("transition_count"), last=F("transition_count"))
+        .values_list("pk", "transition_count", "rows", "last")
+    )
+    for pk, count, found, last in rows.iterator():
+        yield Breach(f"enrollment {pk}", f"counts {count} transitions; there are {found}, the last is number {last}")
+
+
+def transitions_form_a_chain(extent: Extent) -> Iterator[Breach]:
+    """Within a facet each transition starts where the one before ended, the first from the facet's beginning."""
+    beginning = Case(
+        *(When(facet=facet, then=Value(_initial(field))) for facet, field in _FACET_FIELDS.items()),
+        output_field=CharField(),
+    )
+    before = Window(Lag("to_status"), partition_by=["enrollment", "facet"], order_by="number")
+    rows = (
+        extent.of(EnrollmentTransition.objects.order_by(), "enrollment__workspace")
+        .annotate(before=Coalesce(before, beginning))
+        .values_list("pk", "enrollment", "from_status", "before")
+    )
+    for pk, enrollment, from_status, expected in rows.iterator():
+        if from_status != expected:
+            fact = f"starts from {from_status} where enrollment {enrollment} was {expected}"
+            yield Breach(f"transition {pk}", fact)
+
+
+def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
+    """Every edge is one that the state machine has."""
+    allowed = Q()
+    for facet, field in _FACET_FIELDS.items():
+        for edge in Enrollment._meta.get_field(field).get_all_transitions(Enrollment):
+            allowed |= Q(facet=facet, from_status=edge.source, to_status=edge.target)
+    wrong = extent.of(EnrollmentTransition.objects.order_by(), "enrollment__workspace").exclude(allowed)
+    for pk, from_status, to_status in wrong.values_list("pk", "from_status", "to_status").iterator():
+        yield Breach(f"transition {pk}", f"from {from_status} to {to_status}, which is not possible")
+
+
+# --- What was published -----------------------------------------------------------------------------------------------
+
+
+def transitions_have_their_event(extent: Extent) -> Iterator[Breach]:
+    told = OutboxEvent.objects.annotate(number=Cast(KT("payload__number"), IntegerField())).filter(
+        type=EnrollmentStatusChanged.type,
+        aggregate=Concat(Value("enrollment:"), OuterRef("enrollment__cuid")),
+        number=OuterRef("number"),
+    )
+    untold = extent.of(EnrollmentTransition.objects.order_by(), "enrollment__workspace").exclude(Exists(told))
+    for pk, enrollment in untold.values_list("pk", "enrollment").iterator():
+        yield Breach(f"transition {pk}", f"no event told that enrollment {enrollment} changed")
+
+
+def decisions_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
+    """The last event about a decision gives the status it has."""
+    last = OutboxEvent.objects.filter(aggregate=_named("decision", OuterRef("pk"))).order_by("-sequence")
+    told = Subquery(last.annotate(status=KT("payload__status")).values("status")[:1], output_field=CharField())
+    rows = extent.of(EnrollmentDecision.objects.order_by()).annotate(told=Coalesce(told, Value("nothing")))
+    for pk, status, said in rows.exclude(status=F("told")).values_list("pk", "status", "told").iterator():
+        yield Breach(f"decision {pk}", f"is {status}; its last event says {said}")
+
+
+def seats_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
+    """The last event about a seat is the one of the status it has."""
+    last = OutboxEvent.objects.filter(aggregate=_named("seat", OuterRef("pk"))).order_by("-sequence")
+    rows = extent.of(SeatAssignment.objects.order_by(), "allocation__district__workspace").annotate(
+        told=Coalesce(Subquery(last.values("type")[:1]), Value("nothing"))
+    )
+    wrong = rows.exclude(told=Concat(Value("seat."), F("status")))
+    for pk, status, told in wrong.values_list("pk", "status", "told").iterator():
+        yield Breach(f"seat {pk}", f"is {status}; its last event says {told}")
+
+
+def _named(kind: str, pk: OuterRef) -> Concat:
+    """How outbox aggregates and staff tasks name a row: "decision:12"."""
+    return Concat(Value(f"{kind}:"), Cast(pk, CharField()), output_field=CharField())
+
+
+def _initial(field: str) -> str:
+    return str(Enrollment._meta.get_field(field).get_default())
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    seat_counters_equal_their_holders,
+    no_allocation_is_oversold,
+    one_held_seat_per_learner_and_allocation,
+    held_seats_agree_with_their_enrollment,
+    one_live_decision_per_enrollment,
+    completed_decisions_are_funded,
+    waiting_decisions_can_be_paid,
+    live_checkouts_are_wanted,
+    payments_have_a_purpose,
+    facets_equal_their_last_transition,
+    transitions_have_no_gaps,
+    transitions_form_a_chain,
+    transitions_follow_the_machine,
+    transitions_have_their_event,
+    decisions_are_published_as_they_are,
+    seats_are_published_as_they_are,
+)
