@@ -10,6 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.learners import find_or_create_learner
+from accounts.staff_tasks import raise_staff_task
 from billing.checkout import request_cancellation
 from billing.refunds import request_refund
 from billing.states import RefundReason
@@ -140,8 +141,8 @@ def unenroll_enrollment(
 ) -> Enrollment:
     """End an approved enrollment, keeping the exit reason and metadata: its seat is free again, an open checkout ends.
 
-    Money is not refunded by itself; staff decide that. Raises StatusMoved, TransitionNotAllowed, and Invalid without a
-    reason.
+    Money is not refunded by itself: staff get a task to decide it. Raises StatusMoved, TransitionNotAllowed, and Invalid
+    without a reason.
     """
     reason = _required(reason)
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
@@ -281,15 +282,25 @@ def _end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, 
         return events
     decision.release()
     events.append(decision_changed(decision, now))
-    if refund and decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:
-        request_refund(
-            payment_id=decision.payment_id,
-            amount_minor=None,
-            reason=RefundReason.NOT_NEEDED,
-            actor=journal.actor,
-            note=reason,
-        )
+    if decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:
+        _end_payment(decision.payment_id, journal, reason, refund=refund)
     return events
+
+
+def _end_payment(payment_id: int, journal: Journal, reason: str, *, refund: bool) -> None:
+    """Send the money of an ended enrollment back, or ask staff whether to."""
+    if refund:
+        request_refund(
+            payment_id=payment_id, amount_minor=None, reason=RefundReason.NOT_NEEDED, actor=journal.actor, note=reason
+        )
+        return
+    enrollment = journal.enrollment
+    raise_staff_task(
+        workspace_id=enrollment.workspace_id,
+        kind="refund_to_decide",
+        subject=f"payment:{payment_id}",
+        summary=f"Enrollment {enrollment.cuid} ended after it was paid: decide what of payment {payment_id} to refund.",
+    )
 
 
 _REFUNDABLE = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
