@@ -90,14 +90,18 @@ def _stripe_behaves(stack: RunningStack) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_refused(context: BrowserContext, stack: RunningStack) -> Iterator[None]:
-    """No page may break our Content-Security-Policy or throw: the browser's console must stay empty."""
+def complaints(context: BrowserContext, stack: RunningStack) -> Iterator[list[str]]:
+    """What the browser says of our pages. None may break the Content-Security-Policy or throw: it must stay empty."""
     said: list[str] = []
-    context.on("console", lambda line: said.append(f"{line.page and line.page.url}: {line.text}"))
-    context.on("weberror", lambda error: said.append(str(error.error)))
-    yield
-    ours = [line for line in said if stack.url in line and "Failed to load resource" not in line]
-    assert ours == []
+
+    def listen(page: Page | None, text: str) -> None:
+        if page and page.url.startswith(stack.url) and "Failed to load resource" not in text:
+            said.append(text)
+
+    context.on("console", lambda line: listen(line.page, line.text))
+    context.on("weberror", lambda error: listen(error.page, str(error.error)))
+    yield said
+    assert said == []
 
 
 @pytest.fixture

@@ -79,6 +79,14 @@ class TestEveryPageIsAccessible:
         assert [unpaid, under_way, faults(page)] == [[], [], []]
 
 
+class TestTheseChecks:
+    def test_would_find_a_fault(self, page: Page) -> None:
+        page.goto("/")
+        page.evaluate("document.querySelector('main').innerHTML = '<img src=\"/static/img/favicon.svg\">'")
+
+        assert [fault.split(":")[0] for fault in faults(page)] == ["image-alt", "page-has-heading-one"]
+
+
 class TestTheKeyboard:
     def test_skips_to_the_content_and_shows_where_it_is(self, page: Page) -> None:
         page.goto("/")

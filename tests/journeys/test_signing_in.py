@@ -11,6 +11,18 @@ from .conftest import Town
 pytestmark = pytest.mark.browser
 
 
+class TestTheContentSecurityPolicy:
+    def test_refuses_an_inline_script_and_the_journeys_would_notice(self, page: Page, complaints: list[str]) -> None:
+        page.goto("/")
+
+        page.evaluate(
+            "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = true'}))"
+        )
+
+        assert page.evaluate("window.ran") is None
+        assert "Content Security Policy" in complaints.pop()
+
+
 class TestSigningIn:
     def test_takes_the_code_from_the_mailbox(self, page: Page, context: BrowserContext, town: Town) -> None:
         email = town.new_address()
