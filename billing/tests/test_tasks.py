@@ -1,14 +1,15 @@
 """From the nudge to the effect, with Celery running its tasks at once."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery import current_app
 
 from billing import checkout, refunds, tasks
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import RefundReason
-from enrollment_project.celery import app
 from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
 
@@ -19,8 +20,10 @@ LONG_AGO = dt.timedelta(days=1)
 
 
 @pytest.fixture
-def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.conf, "task_always_eager", True)
+def eager() -> Iterator[None]:
+    current_app.conf.task_always_eager = True
+    yield
+    current_app.conf.task_always_eager = False
 
 
 @pytest.mark.usefixtures("eager")
