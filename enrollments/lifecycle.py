@@ -141,8 +141,8 @@ def unenroll_enrollment(
 ) -> Enrollment:
     """End an approved enrollment, keeping the exit reason and metadata: its seat is free again, an open checkout ends.
 
-    Money is not refunded by itself: staff get a task to decide it. Raises StatusMoved, TransitionNotAllowed, and Invalid
-    without a reason.
+    Money is not refunded by itself: staff get a task to decide it. Raises StatusMoved, TransitionNotAllowed, and
+    Invalid without a reason.
     """
     reason = _required(reason)
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
