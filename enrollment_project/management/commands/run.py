@@ -17,14 +17,16 @@ from typing import Any
 
 import httpx
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
+from enrollment_project.demo.catalog import GUARDIAN_EMAIL, PASSWORD
 
 POLL_SECONDS = 0.3
 GRACE_SECONDS = 5  # what a process gets to finish its work before it is killed
+OWNER_EMAIL = "owner@demo.test"
 
 Processes = dict[str, subprocess.Popen[bytes]]
 
@@ -36,13 +38,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX:
             raise CommandError("This is the development stack, with stand-ins for vendors: it needs SANDBOX=1.")
-        with _only_one(settings.VAR_DIR / "running") as running:
+        # Until the processes run, Ctrl-C has nothing to stop: the demo data are one transaction.
+        with contextlib.suppress(KeyboardInterrupt), _only_one(settings.VAR_DIR / "running") as running:
             _refuse_taken(settings.PORT, "PORT")
             _refuse_taken(settings.SANDBOX_PORT, "SANDBOX_PORT")
             self._prepare()
+            banner = _banner(has_demo=User.objects.filter(email=OWNER_EMAIL).exists())
+            connection.close()
             stopping = _stop_on_signals()
             with _running(_commands()) as processes:
-                self._watch(processes, stopping, running)
+                self._watch(processes, stopping, running, banner)
                 self.stdout.write("Stopping ...")
 
     def _prepare(self) -> None:
@@ -50,13 +55,12 @@ class Command(BaseCommand):
             (settings.CELERY_SPOOL_DIR / folder).mkdir(parents=True, exist_ok=True)
         self.stdout.write("Bringing the database up to date ...")
         call_command("migrate", verbosity=0)
-        if not Workspace.objects.exists() and "load_demo" in get_commands():
+        if not Workspace.objects.exists():
             self.stdout.write("Loading the demo data ...")
             call_command("load_demo")
-        connection.close()
 
-    def _watch(self, processes: Processes, stopping: threading.Event, running: Path) -> None:
-        """Return when asked to stop, by a signal or by make (gone, or its target taken away).
+    def _watch(self, processes: Processes, stopping: threading.Event, running: Path, banner: str) -> None:
+        """Show the banner once the site answers; return when a signal or make (gone, or its target deleted) ends it.
 
         Raises CommandError when a process ends by itself: half a platform would only confuse.
         """
@@ -66,7 +70,7 @@ class Command(BaseCommand):
                 if process.poll() is not None:
                     raise CommandError(f"The {name} process ended by itself (exit code {process.returncode}).")
             if not announced and _is_healthy():
-                self.stdout.write(banner())
+                self.stdout.write(banner)
                 announced = True
 
 
@@ -156,16 +160,20 @@ def _is_healthy() -> bool:
         return False
 
 
-def banner() -> str:
+def _banner(*, has_demo: bool) -> str:
     """Where everything is, for whoever looks at the terminal."""
     site = settings.PUBLIC_URL
-    addresses = {
+    facts = {
         "Site": f"{site}/",
         "Admin": f"{site}/admin/",
         "API docs": f"{site}/api/docs",
-        "Mail (sign-in codes)": f"{site}/dev/mailbox",
-        "Sandbox (Stripe)": f"{settings.SANDBOX_URL}/",
+        "Mail": f"{site}/dev/mailbox  (sign-in codes arrive here)",
+        "Sandbox": f"{settings.SANDBOX_URL}/  (Stripe's stand-in)",
     }
-    lines = [f"  {name:<22}{address}" for name, address in addresses.items()]
-    rule = "-" * 72
-    return "\n".join(["", rule, "  The enrollment platform runs.", "", *lines, "", "  Ctrl-C ends it.", rule, ""])
+    if has_demo:
+        facts["Staff"] = f"{OWNER_EMAIL}, password {PASSWORD}"
+        facts[""] = "also admin@, reviewer@, viewer@ and operator@demo.test"
+        facts["Parent"] = f"{GUARDIAN_EMAIL}, by the code that is mailed"
+    rule = "-" * 76
+    lines = [f"  {name:<10}{fact}" for name, fact in facts.items()]
+    return "\n".join(["", rule, "  The enrollment platform runs. Ctrl-C ends it.", "", *lines, rule, ""])
