@@ -1,0 +1,133 @@
+"""The contest: everybody in turn, round after round, on the same servers; then the last seats; then the books."""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .invariants import count_oversold, find_breaches
+from .limit import run_limit
+from .seed import CONTESTANTS, SCARCE_SEATS, SCARCE_TENANT
+from .servers import Servers, running_servers
+from .stack import NAIVE, OURS, ROOT, environment, running_web
+
+CLIENTS = 16
+REPEATS = 10  # of a hundred requests, that name a learner who has a seat already
+WARM_UP_REQUESTS = 300
+SCARCE_REQUESTS = 4 * SCARCE_SEATS
+NAMES = {
+    "limit": "the limit: pgbench, one statement",
+    "naive": "naive view, one hot allocation",
+    "hot": "POST /api/enroll, one hot allocation",
+    "spread": "POST /api/enroll, 64 allocations",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Medians over the rounds; rates a second, latencies in milliseconds. `granted` of SCARCE_SEATS last seats."""
+
+    requests_per_second: float
+    enrollments_per_second: float
+    p50_ms: float
+    p99_ms: float
+    oversold: int = 0
+    breaches: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Contest:
+    """What a run measured, and the server settings it was measured with."""
+
+    rounds: int
+    seconds: float
+    scores: dict[str, Score] = field(default_factory=dict)
+    server: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, name: str, to: str) -> float:
+        """New enrollments a second, of one contestant in those of another; repeats count for nobody."""
+        return self.scores[name].enrollments_per_second / self.scores[to].enrollments_per_second
+
+
+def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> Contest:
+    """Run everything; takes about `rounds` times 4 times `seconds`, and 20 seconds more."""
+    contest = Contest(rounds, seconds)
+    with running_servers() as servers, tempfile.TemporaryDirectory() as logs:
+        say("Migrating and seeding ...")
+        ids = _seed(servers)
+        with (
+            running_web(servers, settings=OURS, log=Path(logs) / "ours") as ours,
+            running_web(servers, settings=NAIVE, log=Path(logs) / "naive") as naive,
+        ):
+            load = _Load(ids, ports={"naive": naive, "hot": ours, "spread": ours})
+            measured = _measure(servers, load, contest, say)
+            say(f"{SCARCE_REQUESTS} requests for the last {SCARCE_SEATS} seats ...")
+            for name in load.ports:
+                load.run(name, tenants=[SCARCE_TENANT], requests=SCARCE_REQUESTS)
+        with servers.connect() as connection:
+            for name, results in measured.items():
+                contest.scores[name] = Score(
+                    **{figure: statistics.median(result[figure] for result in results) for figure in _FIGURES},
+                    oversold=count_oversold(connection, ids[name]),
+                    breaches=tuple(find_breaches(connection, ids[name], answered=load.enrolled.get(name))),
+                )
+            for setting in ("server_version", "fsync", "synchronous_commit", "shared_buffers"):
+                contest.server[setting] = str(connection.execute(f"SHOW {setting}").fetchone()[0])
+    return contest
+
+
+_FIGURES = ("requests_per_second", "enrollments_per_second", "p50_ms", "p99_ms")
+
+
+def _measure(
+    servers: Servers, load: "_Load", contest: Contest, say: Callable[[str], None]
+) -> dict[str, list[dict[str, Any]]]:
+    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
+    for name in load.ports:
+        load.run(name, tenants=[1], requests=WARM_UP_REQUESTS)
+    for number in range(contest.rounds):
+        say(f"Round {number + 1} of {contest.rounds} ...")
+        measured["limit"].append(run_limit(servers, ids=load.ids["limit"], seconds=contest.seconds))
+        for name in load.ports:
+            tenants = [tenant + 1 for tenant in range(CONTESTANTS[name])]
+            measured[name].append(load.run(name, tenants=tenants, seconds=contest.seconds, repeats=REPEATS))
+    return measured
+
+
+@dataclass(slots=True)
+class _Load:
+    """Runs the clients, each time as a new process, and counts how many new learners were told they have a seat."""
+
+    ids: Mapping[str, Any]
+    ports: Mapping[str, int]
+    enrolled: Counter[str] = field(default_factory=Counter)
+    _runs: int = 0
+
+    def run(self, name: str, **job: Any) -> dict[str, Any]:
+        self._runs += 1
+        job |= {"port": self.ports[name], "key": self.ids[name]["key"], "run": f"run{self._runs}", "clients": CLIENTS}
+        result: dict[str, Any] = _ask_module("bench.load", input=json.dumps(job))
+        unexpected = {
+            status for answers in (result["fresh"], result["repeated"]) for status in answers if status != "200"
+        }
+        if unexpected - {"409"} or (unexpected and job.get("tenants") != [SCARCE_TENANT]):
+            raise RuntimeError(f"{name} answered {sorted(unexpected)}: {result['example_of_failure']}")
+        self.enrolled[name] += result["fresh"].get("200", 0)
+        return result
+
+
+def _seed(servers: Servers) -> dict[str, Any]:
+    return dict(_ask_module("bench.seed", env=environment(servers, settings=OURS)))
+
+
+def _ask_module(module: str, **how: Any) -> Any:
+    done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True, check=False, **how)
+    if done.returncode:
+        raise RuntimeError(f"{module} failed:\n{done.stderr}")
+    return json.loads(done.stdout)

@@ -1,0 +1,86 @@
+"""The web as production runs it: production settings, granian, one worker per core with one blocking thread each."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .servers import Servers
+
+ROOT = Path(__file__).resolve().parent.parent
+HOST = "bench.test"
+START_SECONDS = 60.0
+OURS = "enrollment_project.settings.prod"
+NAIVE = "bench.naive.settings"
+
+
+def environment(servers: Servers, *, settings: str) -> dict[str, str]:
+    """A production environment. Only the rate limit is out of the ordinary: it counts, and never says stop."""
+    return {
+        **os.environ,
+        **servers.environment,
+        "DJANGO_SETTINGS_MODULE": settings,
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "bench-" + "0123456789abcdef" * 4,
+        "ALLOWED_HOSTS": HOST,
+        "PUBLIC_URL": f"https://{HOST}",
+        "CELERY_BROKER_URL": servers.redis_url,
+        "STRIPE_SECRET_KEY": "sk_test_bench",
+        "STRIPE_WEBHOOK_SECRET": "whsec_bench",
+        "API_RATE_LIMIT": "1000000000",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+@contextlib.contextmanager
+def running_web(servers: Servers, *, settings: str, log: Path) -> Iterator[int]:
+    """Serve with these settings; gives the port. Raises RuntimeError with the log if it does not come up."""
+    port = _free_port()
+    command = [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(os.cpu_count()), "--blocking-threads", "1", "--log-level", "warning"),
+        "enrollment_project.wsgi:application",
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(servers, settings=settings),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # its workers end with it
+        )
+    try:
+        _wait_for(port, process, log)
+        yield port
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"The web did not start:\n{log.read_text()}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
