@@ -249,8 +249,10 @@ def notices_of_payment(request: HttpRequest, payment: Payment) -> Card:
 
 def _notices(request: HttpRequest, stripe_id: str | None) -> Card:
     """What Stripe told us about one of its objects; the inbox is the platform's, so only superusers are led there."""
-    if not stripe_id or not access_of(request).everywhere:
+    if not access_of(request).everywhere:
         return Card("Stripe's notices", empty="Kept in the platform's inbox; a superuser can look there.")
+    if not stripe_id:
+        return Card("Stripe's notices", empty="Stripe does not know of it yet.")
     rows = StripeEvent.objects.filter(payload__icontains=stripe_id)[:20]
     return Card(
         "Stripe's notices",

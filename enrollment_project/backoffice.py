@@ -25,7 +25,6 @@ from enrollments.models import (
     ProgramInstance,
     SeatAssignment,
 )
-from enrollments.states import EligibilityStatus
 from events.models import OutboxEvent
 
 from .overview import Overview
@@ -50,7 +49,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             "Review queue",
             "inbox",
             Enrollment,
-            query=f"?eligibility_status__exact={EligibilityStatus.SUBMITTED}",
+            query="?waiting=review",
             badge="awaiting_review",
         ),
         Entry("Enrollments", "how_to_reg", Enrollment),
@@ -110,20 +109,17 @@ def _may_view(request: HttpRequest, model: type[models.Model]) -> bool:
 
 def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, Any]:
     path = reverse(f"admin:{entry.model._meta.app_label}_{entry.model._meta.model_name}_changelist")
-    filtered = request.GET.urlencode() == entry.query.removeprefix("?") if entry.query else True
-    is_sibling_of_queue = entry.model is Enrollment and not entry.query and _is_review_queue(request)
+    queues = (other.query for group in NAVIGATION.values() for other in group if other.model is entry.model)
+    filtered = request.GET.urlencode() == entry.query.removeprefix("?")
+    is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
     item = {
         "title": entry.title,
         "icon": entry.icon,
         "link": path + entry.query,
-        "active": request.path.startswith(path) and filtered and not is_sibling_of_queue,
+        "active": request.path.startswith(path) and (filtered if entry.query else not is_elsewhere),
     }
     waiting = getattr(overview, entry.badge)() if entry.badge else 0
     return {**item, "badge": f"{waiting:,}", "badge_variant": "warning"} if waiting else item
-
-
-def _is_review_queue(request: HttpRequest) -> bool:
-    return request.GET.urlencode() == f"eligibility_status__exact={EligibilityStatus.SUBMITTED}"
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
@@ -149,4 +145,4 @@ def environment(request: HttpRequest) -> list[str] | None:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the front page of the back office shows."""
-    return {**context, "overview": Overview(request)}
+    return {**context, "title": "Dashboard", "overview": Overview(request)}

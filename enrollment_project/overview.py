@@ -20,6 +20,7 @@ from billing.states import LIVE_CHECKOUTS, RefundStatus
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.money import Money
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision
+from enrollments.queries import awaiting_review
 from enrollments.states import DecisionReason, DecisionStatus, EligibilityStatus, ProvisionSource
 from events.models import OutboxEvent
 from events.states import RelayStatus
@@ -85,7 +86,7 @@ class Overview:
         return dict(self._mine(Enrollment).values_list("eligibility_status").annotate(Count("id")))
 
     def awaiting_review(self) -> int:
-        return self._mine(Enrollment).filter(eligibility_status=EligibilityStatus.SUBMITTED)[:1000].count()
+        return awaiting_review(self._mine(Enrollment))[:1000].count()
 
     def open_tasks(self) -> int:
         return self._mine(StaffTask).filter(status=TaskStatus.OPEN)[:1000].count()
@@ -96,7 +97,7 @@ class Overview:
 
     def review_queue(self) -> list[Neighbor]:
         """The longest waiting first."""
-        rows = self._mine(Enrollment).filter(eligibility_status=EligibilityStatus.SUBMITTED)
+        rows = awaiting_review(self._mine(Enrollment))
         return [
             Neighbor(
                 title=enrollment.learner or enrollment.lead,
@@ -222,9 +223,7 @@ class Overview:
         refunds = self._mine(Refund, "payment__workspace").filter(
             status__in=(RefundStatus.REQUESTED, RefundStatus.PENDING), created_at__lt=self.now - REFUND_PATIENCE
         )
-        waiting = self._mine(Enrollment).filter(
-            eligibility_status=EligibilityStatus.SUBMITTED, updated_at__lt=self.now - REVIEW_PATIENCE
-        )
+        waiting = awaiting_review(self._mine(Enrollment)).filter(updated_at__lt=self.now - REVIEW_PATIENCE)
         events = self._mine(OutboxEvent)
         late = events.filter(relay_status=RelayStatus.PENDING, occurred_at__lt=self.now - INBOX_PATIENCE)
         rows = [
@@ -240,7 +239,7 @@ class Overview:
                 "Reviews waiting for three days",
                 waiting,
                 "updated_at",
-                list_url(Enrollment, eligibility_status__exact="submitted"),
+                list_url(Enrollment, waiting="review"),
             ),
             _stuck("Events not relayed", late, "occurred_at", list_url(OutboxEvent, relay_status__exact="pending")),
             _stuck(

@@ -8,7 +8,7 @@ from enrollment_project.core.errors import NotFound, invalid_field
 
 from .errors import NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
-from .states import ENDED_ELIGIBILITY, ENDED_PARTICIPATION, LIVE_DECISIONS
+from .states import ENDED_ELIGIBILITY, ENDED_PARTICIPATION, LIVE_DECISIONS, EligibilityStatus, EnrollmentPaymentStatus
 
 
 def find_instance(*, workspace_id: int, reference: str | int | None) -> ProgramInstance:
@@ -92,3 +92,15 @@ def find_allocation(*, workspace_id: int, tenant_id: int, instance_cuid: str | N
         which = f"for program instance {instance_cuid}" if instance_cuid else "for all programs"
         raise NotFound(f"District {tenant_id} has no seat allocation {which} in this workspace.")
     return allocation
+
+
+def awaiting_review(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
+    """Those that a reviewer can decide: submitted, with nothing left to pay."""
+    unpaid = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+    return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED).exclude(payment_status__in=unpaid)
+
+
+def awaiting_payment(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
+    """Those that are submitted and not paid for, whether or not a checkout is open."""
+    unpaid = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+    return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED, payment_status__in=unpaid)

@@ -197,6 +197,13 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Whoever sees one workspace only need not be told which."""
+        access = access_of(request)
+        columns = list(super().get_list_display(request))
+        is_single = not access.everywhere and len(access.powers) == 1
+        return [column for column in columns if not (is_single and column == "workspace")]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """A row never moves to another workspace."""
         fields = list(super().get_readonly_fields(request, obj))

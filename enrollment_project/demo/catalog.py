@@ -208,7 +208,8 @@ def build_scene(organization: Organization, staff: dict[str, User], *, today: dt
     _build_districts(scene)
     scene.families = _build_families(organization, chance)
     if organization is ORGANIZATIONS[0]:
-        scene.families[0] = _known_family(workspace)
+        scene.families[0] = KNOWN_FAMILY
+    Guardian.objects.bulk_create(_guardian_of(workspace, family, chance) for family in scene.families)
     return scene
 
 
@@ -273,13 +274,24 @@ def _build_families(organization: Organization, chance: random.Random) -> list[F
     return families
 
 
-def _known_family(workspace: Workspace) -> Family:
-    """The family behind the guardian's sign-in."""
-    Guardian.objects.create(
-        workspace=workspace, external_id="G-DEMO", email=GUARDIAN_EMAIL, first_name="Gloria", last_name="Rivera"
+def _guardian_of(workspace: Workspace, family: Family, chance: random.Random) -> Guardian:
+    first_name = "Gloria" if family is KNOWN_FAMILY else chance.choice(_FIRST_NAMES.split())
+    return Guardian(
+        workspace=workspace,
+        external_id=family.guardian_id,
+        email=family.email,
+        first_name=first_name,
+        last_name=family.children[0].last_name,
     )
-    children = tuple(
+
+
+# The family behind the guardian's sign-in.
+KNOWN_FAMILY = Family(
+    "G-DEMO",
+    GUARDIAN_EMAIL,
+    103,
+    tuple(
         Child(name, "Rivera", GUARDIAN_EMAIL, f"S-DEMO{position}", grade, _SCHOOLS[0])
         for position, (name, grade) in enumerate((("Lucia", "3rd"), ("Tomas", "5th"), ("Elena", "7th")))
-    )
-    return Family("G-DEMO", GUARDIAN_EMAIL, 101, children)
+    ),
+)

@@ -15,12 +15,12 @@ from enrollments.models import District, Enrollment, EnrollmentDecision, Program
 from events.models import OutboxEvent
 from events.states import RelayStatus
 
-from .catalog import ORGANIZATIONS, Scene, build_scene, build_staff
-from .stories import Beginning, Story, apply_by_router, apply_through_staff, meet_an_outage
+from .catalog import KNOWN_FAMILY, ORGANIZATIONS, Scene, build_scene, build_staff
+from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask_and_hesitate, meet_an_outage
 
 SEED = 20_250_901
 HISTORY = dt.timedelta(weeks=26)
-PROGRAMS_PER_LEARNER = (2, 3, 3, 4, 5)
+PROGRAMS_PER_LEARNER = (2, 3, 4, 4, 5)
 EVENTS_GIVEN_UP = 3
 
 
@@ -64,9 +64,15 @@ def load_demo() -> dict[str, int]:
 
 def _begin_stories(teller: Teller, scene: Scene, chance: random.Random) -> None:
     for family in scene.families:
+        undecided = scene.instances[-1]  # runs now and asks for money
+        if family is KNOWN_FAMILY:
+            asked = teller.now - dt.timedelta(hours=2)
+            teller.begin(asked, ask_and_hesitate(scene, family, family.children[0], undecided, chance))
         for child in family.children:
             count = min(chance.choice(PROGRAMS_PER_LEARNER), len(scene.instances))
             for instance in chance.sample(scene.instances, count):
+                if family is KNOWN_FAMILY and instance is undecided:
+                    continue
                 moment = _when(instance, teller.now, chance)
                 story = _choose(chance, moment > teller.now - dt.timedelta(days=1))
                 teller.begin(moment, story(scene, family, child, instance, chance))

@@ -47,6 +47,7 @@ from . import stripe
 from .catalog import Child, Family, Scene
 
 Story = Iterator[dt.timedelta]
+Beginning = Callable[[Scene, Family, Child, ProgramInstance, random.Random], Story]
 
 REJECTIONS = (
     "Below the reading level of this group",
@@ -118,6 +119,14 @@ def meet_an_outage(
             locked.fail()
             locked.message = PROVIDER_DOWN_MESSAGE
             publish(decision_changed(locked, utc_now()), now=utc_now())
+    yield from ()
+
+
+def ask_and_hesitate(
+    scene: Scene, family: Family, child: Child, instance: ProgramInstance, chance: random.Random
+) -> Story:
+    """Asked, and has not paid yet."""
+    _route(scene, family, child, instance)
     yield from ()
 
 
@@ -214,12 +223,12 @@ def _pay_wrong_amount(checkout: Checkout, family: Family, scene: Scene, chance: 
 
 
 def _review(scene: Scene, enrollment: Enrollment, chance: random.Random) -> Story:
-    yield _days(chance, 0.5, 8)
+    yield _days(chance, 0.3, 5)
     who = Actor("user", scene.staff.pk)
     fate = chance.random()
     if fate < 0.8:
         approve_enrollment(enrollment_id=enrollment.pk, actor=who, reason="Meets the requirements")
-    elif fate < 0.97:
+    elif fate < 0.985:
         reject_enrollment(enrollment_id=enrollment.pk, actor=who, reason=chance.choice(REJECTIONS))
         _confirm_refunds(enrollment)
 
@@ -314,6 +323,3 @@ def _days(chance: random.Random, least: float, most: float) -> dt.timedelta:
 
 def _hours(chance: random.Random, least: float, most: float) -> dt.timedelta:
     return dt.timedelta(hours=chance.uniform(least, most))
-
-
-Beginning = Callable[[Scene, Family, Child, ProgramInstance, random.Random], Story]

@@ -37,7 +37,7 @@ class DecisionAdmin(WorkspaceScopedAdmin):
         "learner_name",
         "source_badge",
         "status_badge",
-        "reason",
+        "why",
         "instance",
         "district",
         "created_at",
@@ -90,6 +90,10 @@ class DecisionAdmin(WorkspaceScopedAdmin):
     @display(description="learner", ordering="learner__last_name", header=True)
     def learner_name(self, decision: EnrollmentDecision) -> tuple[str, str]:
         return str(decision.learner), decision.learner_email
+
+    @display(description="reason", ordering="reason")
+    def why(self, decision: EnrollmentDecision) -> str:
+        return decision.reason.replace("_", " ")
 
     @display(description="source", ordering="provision_source")
     def source_badge(self, decision: EnrollmentDecision) -> str:

@@ -2,8 +2,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
@@ -35,6 +36,7 @@ from ..lifecycle import (
     unenroll_enrollment,
 )
 from ..models import Enrollment, EnrollmentTransition
+from ..queries import awaiting_payment, awaiting_review
 from ..states import EligibilityStatus
 
 register_subject("enrollment", Enrollment)
@@ -58,6 +60,21 @@ def call(use_case: Any, request: HttpRequest, enrollment: Enrollment, form: Staf
     return f"{enrollment} is {changed.get_eligibility_status_display().lower()}."
 
 
+class WaitingFilter(DropdownFilter):
+    """The submitted ones by what they wait for."""
+
+    title = "waiting for"
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("review", "A reviewer"), ("payment", "The payment")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "review":
+            return awaiting_review(queryset)
+        return awaiting_payment(queryset) if self.value() == "payment" else queryset
+
+
 class ExitForm(ReasonForm):
     exit_interview = forms.CharField(
         required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}), help_text="Kept with the enrollment."
@@ -76,6 +93,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         "created_at",
     )
     list_filter = (
+        WaitingFilter,
         ("eligibility_status", ChoicesDropdownFilter),
         ("participation_status", ChoicesDropdownFilter),
         ("payment_status", ChoicesDropdownFilter),
