@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 from csp.middleware import CSPMiddleware
 from csp.utils import DIRECTIVES_T
 from django.conf import settings
@@ -15,5 +18,5 @@ class SectionedCSPMiddleware(CSPMiddleware):
 
 
 def _section(path: str) -> DIRECTIVES_T | None:
-    sections: dict[str, DIRECTIVES_T] = settings.CONTENT_SECURITY_POLICY_SECTIONS
+    sections: Mapping[str, Any] = settings.CONTENT_SECURITY_POLICY_SECTIONS
     return next((policy for start, policy in sections.items() if path.startswith(start)), None)

@@ -74,7 +74,7 @@ WRITES = ("post", "put", "patch")
 class ApiSchema(AutoSchema):
     """Adds what holds for all operations: the common headers, and the scope that the view declares."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         takes_keys = self.method == "POST" and bool(self.view.get_authenticators())
         return [IDEMPOTENCY_KEY, REQUEST_ID] if takes_keys else [REQUEST_ID]
 
@@ -82,7 +82,7 @@ class ApiSchema(AutoSchema):
         first_line = str(super().get_description()).partition("\n")[0]
         return super().get_summary() or first_line.rstrip(".") or None
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # spectacular drops what DRF passes
         description: str = super().get_description()
         scope = getattr(self.view, "required_scopes", {}).get(self.method)
         return f"{description}\n\nNeeds the scope `{scope}`." if scope else description

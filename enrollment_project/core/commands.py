@@ -3,7 +3,7 @@
 import json
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
@@ -59,4 +59,4 @@ class UseCaseCommand(BaseCommand):
 
     def say(self, markup: str) -> None:
         """Print a line; its rich markup shows on a terminal only."""
-        Console(file=self.stdout, highlight=False, soft_wrap=True).print(markup)
+        Console(file=cast(TextIO, self.stdout), highlight=False, soft_wrap=True).print(markup)

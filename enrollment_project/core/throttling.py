@@ -28,7 +28,7 @@ class PrincipalRateThrottle(BaseThrottle):
         limit = settings.API_RATE_LIMIT if known else settings.API_ANONYMOUS_RATE_LIMIT
         key = f"rate:{caller}:{int(window)}"
         try:
-            return _count(key) <= limit
+            return _count(key) <= int(limit)
         except RedisError as error:
             # Losing the counter must not lose enrollments: limits are off until the cache is back.
             log.warning("rate_limit_unavailable", error=type(error).__name__)

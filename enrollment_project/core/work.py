@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 log = structlog.get_logger(__name__)
 
 
-def nudge(task: Task | Signature, *ids: int | str) -> None:
+def nudge(task: Task[Any, Any] | Signature[Any], *ids: int | str) -> None:
     """After the current transaction commits, ask a worker to run `task` for these ids.
 
     A use case names its own app's task by `signature("app.tasks.name")`, as tasks import use cases.
@@ -29,4 +29,5 @@ def nudge(task: Task | Signature, *ids: int | str) -> None:
 
 def jittered(base_seconds: float, attempt: int, *, cap_seconds: float, random: Any) -> float:
     """Exponential backoff with full jitter: seconds to wait before try number `attempt` (from 1)."""
-    return random.uniform(0.5, 1.0) * min(cap_seconds, base_seconds * 2 ** (attempt - 1))
+    longest = min(cap_seconds, base_seconds * 2.0 ** min(attempt - 1, 60))
+    return float(random.uniform(0.5, 1.0)) * longest

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -41,7 +42,7 @@ class RedisStream:
         return [_refusal(answer) for answer in answers]
 
 
-def _fields(event: RelayedEvent) -> dict[str, str | int]:
+def _fields(event: RelayedEvent) -> dict[Any, Any]:
     return {
         "id": event.id,
         "type": event.type,
