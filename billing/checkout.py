@@ -46,12 +46,14 @@ def open_checkout(
     success_url: str,
     cancel_url: str,
     expires_at: dt.datetime,
+    metadata: dict[str, str] | None = None,
     now: dt.datetime | None = None,
 ) -> Checkout:
     """Record the intent to charge `price` for the subject, or return the live checkout it already has.
 
     No network: part of the caller's transaction, which holds the subject's lock. `expires_at` is between 30 minutes and
-    24 hours ahead, as Stripe wants it. `submit_checkout` follows once that transaction is committed.
+    24 hours ahead, as Stripe wants it; `metadata` (ids, no people) goes to Stripe with it. `submit_checkout` follows
+    once that transaction is committed.
     """
     moment = now or utc_now()
     checkout, _ = Checkout.objects.get_or_create(
@@ -67,6 +69,7 @@ def open_checkout(
             "success_url": success_url,
             "cancel_url": cancel_url,
             "expires_at": expires_at,
+            "metadata": metadata or {},
             "created_at": moment,
             "next_check_at": moment + INTENT_GRACE,
         },
@@ -223,6 +226,7 @@ def _create_session(checkout: Checkout) -> SessionSnapshot:
         cancel_url=checkout.cancel_url,
         expires_at=checkout.expires_at,
         metadata={
+            **checkout.metadata,
             "workspaceId": str(checkout.workspace_id),
             "checkoutId": str(checkout.pk),
             "purpose": checkout.purpose,

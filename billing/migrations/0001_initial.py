@@ -43,6 +43,7 @@ class Migration(migrations.Migration):
                 ('amount_minor', models.PositiveIntegerField()),
                 ('currency', models.CharField(max_length=3)),
                 ('status', django_fsm.FSMField(choices=[('open', 'Open'), ('paid', 'Paid'), ('processing', 'Processing'), ('failed', 'Failed'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=10, protected=True)),
+                ('metadata', models.JSONField(default=dict)),
                 ('stripe_session_id', models.CharField(max_length=255, null=True, unique=True)),
                 ('url', models.TextField(blank=True)),
                 ('success_url', models.TextField()),

@@ -49,6 +49,7 @@ class Checkout(models.Model):
     amount_minor = models.PositiveIntegerField()
     currency = models.CharField(max_length=3)
     status = FSMField(max_length=10, choices=CheckoutStatus.choices, default=CheckoutStatus.OPEN, protected=True)
+    metadata = models.JSONField(default=dict)  # what Stripe shows and sends back with the session: ids, no people
     stripe_session_id = models.CharField(max_length=255, null=True, unique=True)
     url = models.TextField(blank=True)
     success_url = models.TextField()
