@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import shlex
 import signal
@@ -25,7 +26,7 @@ from accounts.models import User, Workspace
 from enrollment_project.demo.catalog import GUARDIAN_EMAIL, PASSWORD
 
 POLL_SECONDS = 0.3
-GRACE_SECONDS = 5  # what a process gets to finish its work before it is killed
+GRACE_SECONDS = 8  # to finish work before being killed; an idle Celery worker needs up to 4 (two polls of 2 s)
 OWNER_EMAIL = "owner@demo.test"
 
 Processes = dict[str, subprocess.Popen[bytes]]
@@ -57,6 +58,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         if not Workspace.objects.exists():
             self.stdout.write("Loading the demo data ...")
+            logging.disable(logging.INFO)  # half a year of news
             call_command("load_demo")
 
     def _watch(self, processes: Processes, stopping: threading.Event, running: Path, banner: str) -> None:
