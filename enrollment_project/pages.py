@@ -62,4 +62,4 @@ def _error(request: HttpRequest, status: int, code: str, detail: str) -> HttpRes
 
 
 def _is_for_the_api(request: HttpRequest) -> bool:
-    return request.path_info.startswith("/api/")
+    return request.path.startswith("/api/")

@@ -54,8 +54,9 @@ class TestABodyThatDoesNotValidate:
 
 
 class TestWhatDjangoRefuses:
-    def test_an_unknown_path_is_a_problem_document(self, client):
-        response = client.get("/api/nothing/here")
+    @pytest.mark.parametrize("path", ["/api/nothing/here", "/api/nothing/", "/api/"])
+    def test_an_unknown_path_is_a_problem_document(self, client, path):
+        response = client.get(path)
 
         assert response.status_code == 404
         assert response["Content-Type"] == "application/problem+json"

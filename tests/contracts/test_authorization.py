@@ -1,0 +1,197 @@
+"""Calls every route as every caller and compares with the matrix in authorization.py."""
+
+import datetime as dt
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+
+from accounts.api_keys import create_api_key, revoke_api_key
+from accounts.models import ApiKey, Workspace
+from accounts.states import Scope
+from accounts.tests.factories import UserFactory, api_key_text
+from enrollment_project.core.clock import utc_now
+from enrollment_project.provisioning import create_workspace
+from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
+from enrollments.seats import create_allocation
+from events.models import OutboxEvent
+
+from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row, route_methods, routes
+
+NO_SCOPE = Scope.EVENTS_READ
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A workspace with something of every kind, and another one that must not see it."""
+
+    ours: Workspace
+    theirs: Workspace
+    decision_id: int
+
+
+@pytest.fixture
+def town(db: None, client: Client) -> Town:
+    ours = create_workspace(slug="ours").workspace
+    theirs = create_workspace(slug="theirs").workspace
+    create_allocation(workspace_id=ours.pk, tenant_id=7, total_seats=5)
+    create_allocation(workspace_id=ours.pk, tenant_id=11, total_seats=5)
+    create_allocation(workspace_id=theirs.pk, tenant_id=7, total_seats=2)
+    answer = client.post(
+        "/api/enroll",
+        data={
+            "learner_profile": {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"},
+            "context": {"tenant_id": 7},
+        },
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {api_key_text(workspace=ours)}"},
+    )
+    return Town(ours, theirs, answer.json()["decision_id"])
+
+
+def call(row: Row, caller: Caller, town: Town) -> Any:
+    client = Client()
+    headers = {}
+    if caller is Caller.SESSION:
+        client.force_login(UserFactory(), backend="django.contrib.auth.backends.ModelBackend")
+    elif caller is not Caller.ANONYMOUS:
+        headers["Authorization"] = f"Bearer {key_of(caller, row.scope or NO_SCOPE, town)}"
+    address = row.address.format(decision_id=town.decision_id)
+    data = row.body if row.method != "GET" else None
+    return client.generic(row.method, address, **_json(data), headers=headers)
+
+
+def _json(data: dict[str, Any] | None) -> dict[str, Any]:
+    return {} if data is None else {"data": json.dumps(data), "content_type": "application/json"}
+
+
+def key_of(caller: Caller, scope: str, town: Town) -> str:
+    """The text of a fresh key for this caller."""
+    if caller is Caller.KEY_WITHOUT_SCOPE:
+        return api_key_text(workspace=town.ours, scopes=set(Scope.values) - {scope})
+    workspace = town.theirs if caller is Caller.FOREIGN_KEY else town.ours
+    key, text = create_api_key(workspace_id=workspace.pk, name="Matrix", scopes=[scope])
+    if caller is Caller.REVOKED_KEY:
+        revoke_api_key(api_key_id=key.pk)
+    if caller is Caller.EXPIRED_KEY:
+        ApiKey.objects.filter(pk=key.pk).update(expires_at=utc_now() - dt.timedelta(seconds=1))
+    return text
+
+
+def state(town: Town) -> dict[str, Any]:
+    """What a refused call must leave as it was."""
+    allocations = DistrictSeatAllocation.objects.filter(district__workspace=town.ours)
+    return {
+        "decisions": EnrollmentDecision.objects.count(),
+        "events": OutboxEvent.objects.count(),
+        "seats": list(allocations.order_by("pk").values_list("total_seats", "reserved_seats", "used_seats")),
+    }
+
+
+class TestTheMatrix:
+    def test_names_every_route_and_no_other(self):
+        wanted = {(route, method) for route, method in route_methods(get_resolver()) if BACK_OFFICE not in route}
+
+        named = {(row.route, row.method) for row in ROWS}
+
+        assert wanted - named == set(), "routes without a row in tests/contracts/authorization.py"
+        assert named - wanted == set(), "rows without a route"
+
+    def test_names_each_route_once(self):
+        assert len({(row.route, row.method) for row in ROWS}) == len(ROWS)
+
+    def test_notices_a_route_that_no_row_names(self):
+        """Negative control: another URL configuration has nothing but such routes."""
+        other = route_methods(get_resolver("enrollment_project.core.tests.sample_api"))
+
+        unnamed = other - {(row.route, row.method) for row in ROWS}
+
+        assert ("api/echo", "POST") in unnamed
+        assert ("api/echo", "GET") in unnamed
+
+
+class TestARoute:
+    @pytest.mark.parametrize("caller", Caller, ids=lambda caller: caller.name.lower())
+    @pytest.mark.parametrize("row", ROWS, ids=str)
+    def test_answers_each_caller_as_the_matrix_says(self, row, caller, town):
+        before = state(town)
+
+        response = call(row, caller, town)
+
+        assert response.status_code == row.answers[caller]
+        if response.status_code >= 400:
+            assert state(town) == before
+            assert response["Content-Type"].startswith(
+                "application/problem+json" if row.route.startswith("api/") else "text/html"
+            )
+        if response.status_code == 401:
+            assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+
+    @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
+    def test_shows_another_workspace_nothing_of_ours_and_changes_nothing_of_ours(self, row, town):
+        before = state(town)["seats"]
+
+        response = call(row, Caller.FOREIGN_KEY, town)
+
+        assert "jane@school.test" not in response.content.decode()
+        assert '"total_seats":5' not in response.content.decode()
+        assert state(town)["seats"] == before
+
+    def test_shows_our_own_key_what_is_ours(self, town):
+        """Negative control of the test above."""
+        rows = {str(row): row for row in ROWS}
+
+        decisions = call(rows["GET api/decisions"], Caller.KEY, town).content.decode()
+        districts = call(rows["GET api/districts"], Caller.KEY, town).content.decode()
+
+        assert "jane@school.test" in decisions
+        assert '"total_seats":5' in districts
+
+    @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
+    def test_refuses_two_different_keys_at_once(self, row, town):
+        keys = [api_key_text(workspace=town.ours) for _ in range(2)]
+        headers = {"Authorization": f"Bearer {keys[0]}", "X-API-Key": keys[1]}
+
+        response = Client().generic(
+            row.method, row.address.format(decision_id=town.decision_id), **_json(row.body), headers=headers
+        )
+
+        assert response.status_code == 401
+
+    @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
+    def test_takes_a_key_in_either_header(self, row, town):
+        key = key_of(Caller.KEY, row.scope, town)
+
+        response = Client().generic(
+            row.method,
+            row.address.format(decision_id=town.decision_id),
+            **_json(row.body),
+            headers={"X-API-Key": key},
+        )
+
+        assert response.status_code == row.answers[Caller.KEY]
+
+
+class TestTheBackOffice:
+    @pytest.mark.parametrize("caller", [Caller.ANONYMOUS, Caller.SESSION, Caller.KEY], ids=lambda c: c.name.lower())
+    def test_sends_everybody_but_staff_to_its_sign_in(self, caller, town):
+        addresses = {
+            "/" + re.sub(r"<[^>]+>", "1", route)
+            for route, _ in routes(get_resolver())
+            if route.startswith(BACK_OFFICE) and route not in BACK_OFFICE_OPEN and "(?P" not in route
+        }
+        rows = [Row(address, "GET", address, {}) for address in addresses]
+
+        answers = {row.route: call(row, caller, town) for row in rows}
+
+        assert len(answers) > 100
+        astray = {
+            address: response.status_code
+            for address, response in answers.items()
+            if response.status_code != 302 or not response["Location"].startswith("/admin/login/")
+        }
+        assert astray == {}
