@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, F, Min, QuerySet, Sum
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 
@@ -16,7 +16,7 @@ from accounts.models import StaffTask
 from accounts.roles import Power
 from accounts.states import TaskStatus
 from billing.models import Checkout, Payment, Refund, StripeEvent
-from billing.states import LIVE_CHECKOUTS, RefundStatus
+from billing.states import LIVE_CHECKOUTS, CheckoutStatus, RefundStatus
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.money import Money
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision
@@ -28,9 +28,10 @@ from events.states import RelayStatus
 RECENT = dt.timedelta(days=30)
 INBOX_PATIENCE = dt.timedelta(minutes=15)
 CHECKOUT_PATIENCE = dt.timedelta(minutes=10)
+BANK_PATIENCE = dt.timedelta(days=14)
 REFUND_PATIENCE = dt.timedelta(days=1)
 REVIEW_PATIENCE = dt.timedelta(days=3)
-CHART_COLORS = {ProvisionSource.DISTRICT: "primary-600", ProvisionSource.PARENT: "orange-500"}
+CHART_COLORS = {ProvisionSource.DISTRICT: "primary-500", ProvisionSource.PARENT: "orange-500"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,9 @@ class Overview:
 
     def stuck(self) -> list[Stuck]:
         """Waiting states past their time, with the list where a person sees them. Empty means all is well."""
-        checkouts = self._mine(Checkout).filter(status__in=LIVE_CHECKOUTS, expires_at__lt=self.now - CHECKOUT_PATIENCE)
+        unpaid = Q(status=CheckoutStatus.OPEN, expires_at__lt=self.now - CHECKOUT_PATIENCE, payments=None)
+        at_bank = Q(status=CheckoutStatus.PROCESSING, created_at__lt=self.now - BANK_PATIENCE)
+        checkouts = self._mine(Checkout).filter(unpaid | at_bank)
         interrupted = self._mine(EnrollmentDecision).filter(
             status=DecisionStatus.FAILED, checkout__status__in=LIVE_CHECKOUTS
         )

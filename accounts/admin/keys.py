@@ -22,7 +22,9 @@ from ..states import Scope
 class ApiKeyForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
     name = forms.CharField(max_length=100, help_text="Who uses it, e.g. “District portal, production”.")
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, scope.value) for scope in Scope], widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
     expires_in_days = forms.IntegerField(min_value=1, max_value=3650, required=False, help_text="Empty: never.")
 
     def prepare(self) -> None:

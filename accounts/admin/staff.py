@@ -71,7 +71,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     search_fields = ("user__email", "user__first_name", "user__last_name")
     ordering = ("workspace", "user__email")
     fields = ("workspace", "user", "role_badge", "created_at")
-    actions_list = ("add",)
+    actions_list = ("add_member",)
     actions_detail = ("give_role", "remove")
     role_badge = status_badge("role")
 
@@ -80,7 +80,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         return membership.user.email, membership.user.get_full_name()
 
     @staff_list_action(description="Add a member", power=Power.GOVERN, form=MemberForm, icon="person_add")
-    def add(self, request: HttpRequest, form: StaffForm) -> str:
+    def add_member(self, request: HttpRequest, form: StaffForm) -> str:
         chosen = form.cleaned_data
         member = add_member(workspace_id=chosen["workspace"].pk, email=chosen["email"], role=chosen["role"])
         return f"{member.user} is now {member.get_role_display().lower()} of {chosen['workspace']}."

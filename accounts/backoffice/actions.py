@@ -112,7 +112,9 @@ def staff_action(
                 raise PermissionDenied
             back = HttpResponseRedirect(admin_url(row))
             if not possible(row):
-                messages.error(request, f"{description}: not possible any more, {row} has changed meanwhile.")
+                messages.error(
+                    request, f"{description}: not possible any more, {model_admin.describe(row)} has changed."
+                )
                 return back
             page = _Page(model_admin, request, description, explanation, form, row, cancel_url=admin_url(row))
             answer = page.ask(lambda bound: perform(model_admin, request, row, bound))
@@ -186,12 +188,12 @@ def _for_each(model_admin: Any, request: HttpRequest, button: Any, rows: list[An
     done, refusals = 0, []
     for row in rows:
         if not (model_admin.may(request, button.power, row) and button.possible(row)):
-            refusals.append(f"{row}: not possible.")
+            refusals.append(f"{model_admin.describe(row)}: not possible.")
             continue
         try:
             button.perform(model_admin, request, row, form)
         except DomainError as refusal:
-            refusals.append(f"{row}: {refusal.detail}")
+            refusals.append(f"{model_admin.describe(row)}: {refusal.detail}")
         else:
             model_admin.log_change(request, row, button.short_description)
             done += 1
@@ -247,8 +249,9 @@ class _Page:
             "explanation": self.explanation,
             "form": form,
             "opts": opts,
-            "row": self.row,
-            "selected": self.selected,
+            "described": self.model_admin.describe(self.row) if self.row is not None else "",
+            "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
+            "is_bulk": self.selected is not None,
             "action_name": self.request.POST.get("action", ""),
             "select_across": self.request.POST.get("select_across", "0"),
             "cancel_url": self.cancel_url,

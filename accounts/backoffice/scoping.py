@@ -138,6 +138,10 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         """The row behind a URL, or None if it does not exist for this person."""
         return self.get_object(request, unquote(str(object_id)))
 
+    def describe(self, row: Any) -> str:
+        """The row in the words of a question or a message."""
+        return str(row)
+
     # --- permissions -----------------------------------------------------------------------------------------------
 
     def may(self, request: HttpRequest, power: Power | None, row: Any = None) -> bool:

@@ -191,7 +191,7 @@ def _pay_or_not(decision: EnrollmentDecision, family: Family, scene: Scene, chan
     if fate < 0.12:
         yield checkout.expires_at + dt.timedelta(minutes=1) - utc_now()
         stripe.expire(checkout)
-    elif fate < 0.125:
+    elif fate < 0.122:
         yield checkout.expires_at + dt.timedelta(minutes=1) - utc_now()
         stripe.leave_unhandled(checkout)
     elif fate < 0.16:
@@ -269,6 +269,7 @@ def _leave(scene: Scene, enrollment: Enrollment, chance: random.Random) -> None:
     for payment in _payments(enrollment):
         status = "failed" if chance.random() < 0.12 else "succeeded"
         stripe.refund(payment, amount_minor=None, user=scene.staff, note="Left the program", status=status)
+        _close_tasks(scene, f"payment:{payment.pk}", "Refunded in full", kind="refund_to_decide")
 
 
 def _contest(scene: Scene, enrollment: Enrollment, chance: random.Random) -> Story:
@@ -308,8 +309,8 @@ def _all_payments(enrollment: Enrollment) -> Any:
     return Payment.objects.filter(checkout__in=enrollment.decisions.values("checkout"))
 
 
-def _close_tasks(scene: Scene, subject: str, resolution: str) -> None:
-    for task in StaffTask.objects.filter(subject=subject, status=TaskStatus.OPEN):
+def _close_tasks(scene: Scene, subject: str, resolution: str, **which: str) -> None:
+    for task in StaffTask.objects.filter(subject=subject, status=TaskStatus.OPEN, **which):
         complete_staff_task(task_id=task.pk, user=scene.staff, resolution=resolution)
 
 

@@ -7,7 +7,6 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from accounts.backoffice.actions import StaffForm, staff_action, staff_list_action
 from accounts.backoffice.display import (
@@ -28,6 +27,8 @@ from ..seats import MAX_SEATS, create_allocation, update_allocation
 from ..states import HELD_SEATS
 
 register_subject("seat", SeatAssignment)
+
+DAY = forms.DateInput(attrs={"type": "date"})
 
 
 def seat_bar(allocation: DistrictSeatAllocation) -> SafeString:
@@ -97,10 +98,8 @@ class AllocationForm(StaffForm):
         help_text="Seats bought for one program are taken before the general ones.",
     )
     total_seats = forms.IntegerField(min_value=0, max_value=MAX_SEATS)
-    valid_from = forms.DateField(required=False, widget=UnfoldAdminSingleDateWidget)
-    valid_until = forms.DateField(
-        required=False, widget=UnfoldAdminSingleDateWidget, help_text="The last day on which seats may be taken."
-    )
+    valid_from = forms.DateField(required=False, widget=DAY)
+    valid_until = forms.DateField(required=False, widget=DAY, help_text="The last day on which seats may be taken.")
 
     def prepare(self) -> None:
         access = access_of(self.request)

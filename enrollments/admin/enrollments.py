@@ -57,7 +57,8 @@ def call(use_case: Any, request: HttpRequest, enrollment: Enrollment, form: Staf
         expected_status=enrollment.eligibility_status,
         **more,
     )
-    return f"{enrollment} is {changed.get_eligibility_status_display().lower()}."
+    person = enrollment.learner or enrollment.lead
+    return f"{person}, {enrollment.instance}: {changed.get_eligibility_status_display().lower()}."
 
 
 class WaitingFilter(DropdownFilter):
@@ -151,6 +152,9 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     payment = status_badge("payment_status", "payment")
     instance_link = link_column("instance", "program")
     metadata_text = json_column("metadata")
+
+    def describe(self, row: Enrollment) -> str:
+        return f"{row.learner or row.lead}, {row.instance}"
 
     @display(description="learner", ordering="learner__last_name", header=True)
     def person(self, enrollment: Enrollment) -> tuple[str, str]:
