@@ -51,6 +51,7 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     if refused is not None:
         assert event.payment_id is not None
         request_refund(payment_id=event.payment_id, amount_minor=None, reason=refused, actor=SYSTEM)
+        _end_refused(decision)
         return
     now = utc_now()
     journal = Journal(enrollment, STRIPE, now)
@@ -73,6 +74,14 @@ def _refund_reason(decision: EnrollmentDecision, payment: str, eligibility: str)
     if live is not None and live.pk != decision.pk:
         return RefundReason.DUPLICATE
     return None
+
+
+def _end_refused(decision: EnrollmentDecision) -> None:
+    """A decision whose money is sent back at once waits for no other."""
+    if decision.status == DecisionStatus.CHECKOUT_REQUIRED:
+        decision.cancel()
+        decision.message = "The payment came when it was not needed any more; it is refunded"
+        publish(decision_changed(decision, utc_now()))
 
 
 def _remember_payer(decision: EnrollmentDecision, event: PaymentSucceeded) -> None:

@@ -17,7 +17,7 @@ from enrollment_project.core.errors import Unavailable
 from enrollment_project.core.idempotency import Claim
 from events.publishing import publish
 
-from .answers import PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
+from .answers import PARENT_MESSAGE, PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
 from .deciding import decide
 from .decisions import decision_changed
 from .errors import SeatsExhausted
@@ -91,8 +91,19 @@ def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:
             claim.release()
         raise
     with transaction.atomic():
+        _resume_if_interrupted(decision, now)
         routed.decision = decisions_of(decision.workspace_id).get(pk=decision.pk)
         claim.store(200, routed.answer())
+
+
+def _resume_if_interrupted(decision: EnrollmentDecision, now: dt.datetime) -> None:
+    """Another request about this learner may have met an outage and said so in the decision while ours got through."""
+    lock_enrollment(decision.enrollment_id)
+    locked = lock_decision(decision.pk)
+    if locked.status == DecisionStatus.FAILED and locked.checkout is not None and locked.checkout.is_live:
+        locked.retry()
+        locked.message = PARENT_MESSAGE
+        publish(decision_changed(locked, now))
 
 
 def _mark_interrupted(decision: EnrollmentDecision, now: dt.datetime) -> None:
