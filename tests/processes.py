@@ -1,0 +1,97 @@
+"""Doing things at once, in processes of their own: forked from the test, so with its settings, patches and fixtures."""
+
+import contextlib
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from django.db import connections
+
+from billing.gateways import stripe as stripe_gateway
+
+_forking = multiprocessing.get_context("fork")
+SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exception a call ended with."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """The signal that killed the process before its call came to an end."""
+
+    signal: int
+
+
+def at_once(*calls: Callable[[], Any], seconds: float = SECONDS) -> list[Any]:
+    """Run each call in a process of its own, all starting in the same moment; what they return (it is pickled), or how
+    they failed or died, in order. Raises TimeoutError, with all of them ended, if one takes longer than `seconds`."""
+    connections.close_all()  # a connection can't be shared with a forked process
+    start = _forking.Barrier(len(calls))
+    runs = []
+    for call in calls:
+        ours, theirs = _forking.Pipe(duplex=False)
+        process = _forking.Process(target=_run, args=(call, start, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        runs.append((process, ours))
+    deadline = time.monotonic() + seconds
+    try:
+        return [_answer(process, answers, deadline) for process, answers in runs]
+    finally:
+        for process, _ in runs:
+            process.kill()
+            process.join()
+
+
+def in_process(call: Callable[[], Any], *, seconds: float = SECONDS) -> Any:
+    """Run one call in a process of its own; what it returns, or how it failed or died."""
+    return at_once(call, seconds=seconds)[0]
+
+
+class Meeting:
+    """Wraps a function so that callers in `parties` processes leave it together. Where a lock keeps one of them out,
+    the others go on alone after `patience` seconds."""
+
+    def __init__(self, function: Callable[..., Any], *, parties: int = 2, patience: float = 0.5) -> None:
+        self._function = function
+        self._patience = patience
+        self._barrier = _forking.Barrier(parties)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        answer = self._function(*args, **kwargs)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self._barrier.wait(self._patience)
+        return answer
+
+
+def _run(call: Callable[[], Any], start: Any, answers: "Connection[Any, Any]") -> None:
+    stripe_gateway._connect.cache_clear()  # nor can connections to Stripe
+    answer: Any
+    try:
+        start.wait(SECONDS)
+        answer = call()
+    except BaseException as error:
+        answer = Failure(type(error).__name__, str(error))
+    finally:
+        connections.close_all()
+    answers.send(answer)
+
+
+def _answer(process: Any, answers: "Connection[Any, Any]", deadline: float) -> Any:
+    if not answers.poll(max(0.0, deadline - time.monotonic())):
+        raise TimeoutError("a process did not come to an end")
+    try:
+        return answers.recv()
+    except EOFError:
+        process.join(SECONDS)
+        return Death(-process.exitcode)

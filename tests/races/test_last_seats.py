@@ -1,0 +1,138 @@
+"""The last seats of one allocation, wanted by many processes at once."""
+
+import datetime as dt
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.db.models import F
+
+from accounts.models import Learner, Workspace
+from enrollment_project.doctor import examine
+from enrollments import deciding
+from enrollments.errors import NotForSale, SeatsExhausted
+from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment
+from enrollments.seats import SeatCounts
+from enrollments.states import SeatStatus
+from enrollments.tests.factories import InstanceFactory, route, seats
+from events.models import OutboxEvent
+from tests.constraints import without_constraints
+from tests.processes import at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+PROCESSES = 32
+REFUSED = None
+
+
+def attempts(count: int, *, repeats: float, seed: int = 1) -> list[int]:
+    """Numbers of learners in a random order; this part of them ask a second time (or a third …)."""
+    rng = random.Random(seed)
+    learners = range(round(count * (1 - repeats)))
+    asked = [*learners, *rng.choices(learners, k=count - len(learners))]
+    rng.shuffle(asked)
+    return asked
+
+
+def ask_all(workspace: Workspace, asked: list[int]) -> dict[int, set[int | None]]:
+    """Route the learners from PROCESSES processes; what each learner was answered: decision ids, or REFUSED."""
+
+    def ask(share: list[int]) -> list[tuple[int, int | None]]:
+        answers: list[tuple[int, int | None]] = []
+        for learner in share:
+            try:
+                answers.append((learner, route(workspace, email=f"learner{learner}@school.test").decision.pk))
+            except NotForSale:
+                answers.append((learner, REFUSED))
+        return answers
+
+    shares = [asked[start::PROCESSES] for start in range(PROCESSES)]
+    answers: dict[int, set[int | None]] = {}
+    for answered in at_once(*[lambda share=share: ask(share) for share in shares], seconds=180):
+        assert isinstance(answered, list), answered
+        for learner, decision in answered:
+            answers.setdefault(learner, set()).add(decision)
+    return answers
+
+
+def check_then_count(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime) -> SeatCounts:
+    """The guard's place taken by what the router document has: look, then count."""
+    allocation = DistrictSeatAllocation.objects.get(pk=allocation_id)
+    if allocation.available_seats <= 0:
+        raise SeatsExhausted(allocation_id=allocation_id)
+    DistrictSeatAllocation.objects.filter(pk=allocation_id).update(used_seats=F("used_seats") + 1)
+    return SeatCounts(allocation.total_seats, allocation.reserved_seats, allocation.used_seats + 1)
+
+
+def read_then_write(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime) -> SeatCounts:
+    """The same with the counter written back as it was read: no constraint sees anything wrong with it."""
+    allocation = DistrictSeatAllocation.objects.get(pk=allocation_id)
+    if allocation.available_seats <= 0:
+        raise SeatsExhausted(allocation_id=allocation_id)
+    allocation.used_seats += 1
+    allocation.save(update_fields=["used_seats"])
+    return SeatCounts(allocation.total_seats, allocation.reserved_seats, allocation.used_seats)
+
+
+class TestTheLastSeats:
+    def test_go_to_exactly_as_many_learners_as_there_are_seats(self) -> None:
+        instance = InstanceFactory(price=None)
+        allocation = seats(instance.workspace, total=500)
+
+        answers = ask_all(instance.workspace, attempts(10_000, repeats=0.3))
+
+        granted = {learner: ids for learner, ids in answers.items() if ids != {REFUSED}}
+        allocation.refresh_from_db()
+        assert len(answers) == 7_000
+        assert len(granted) == 500
+        assert all(len(ids) == 1 for ids in granted.values())  # whoever has a seat was told so every time
+        assert (allocation.used_seats, allocation.reserved_seats) == (500, 0)
+        assert SeatAssignment.objects.filter(allocation=allocation, status=SeatStatus.USED).count() == 500
+        assert EnrollmentDecision.objects.filter(status="completed").count() == 500
+        assert EnrollmentDecision.objects.count() == Learner.objects.count() == 500  # who was refused left no trace
+        told = Counter(OutboxEvent.objects.values_list("type", flat=True))
+        assert (told["seat.reserved"], told["seat.used"], told["ENROLLMENT_DECISION"]) == (500, 500, 500)
+        assert examine() == {}
+
+
+class TestWithoutTheGuard:
+    """Controls: the same race with `take_seat` replaced by looking first and counting then."""
+
+    def test_seats_are_oversold(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(deciding, "take_seat", check_then_count)
+        with without_constraints((DistrictSeatAllocation, "allocation_never_oversold")):
+            instance = InstanceFactory(price=None)
+            allocation = seats(instance.workspace, total=10)
+
+            ask_all(instance.workspace, attempts(320, repeats=0))
+
+            allocation.refresh_from_db()
+            assert allocation.used_seats > 10
+            assert "enrollments.no_allocation_is_oversold" in examine()
+
+    def test_seats_are_oversold_and_not_even_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(deciding, "take_seat", read_then_write)
+        instance = InstanceFactory(price=None)
+        allocation = seats(instance.workspace, total=10)
+
+        ask_all(instance.workspace, attempts(320, repeats=0))
+
+        held = SeatAssignment.objects.filter(allocation=allocation, status=SeatStatus.USED).count()
+        allocation.refresh_from_db()
+        assert held > 10 >= allocation.used_seats
+        assert {"enrollments.no_allocation_is_oversold", "enrollments.seat_counters_equal_their_holders"} <= set(
+            examine()
+        )
+
+    def test_the_constraint_still_refuses_the_seat_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(deciding, "take_seat", check_then_count)
+        instance = InstanceFactory(price=None)
+        allocation = seats(instance.workspace, total=10)
+
+        answers: dict[int, set[Any]] = ask_all(instance.workspace, attempts(320, repeats=0))
+
+        allocation.refresh_from_db()
+        assert allocation.used_seats == 10
+        assert len([ids for ids in answers.values() if ids != {REFUSED}]) == 10
+        assert examine() == {}
