@@ -1,0 +1,156 @@
+"""`manage.py run`, which `make run` calls: it starts everything, and whatever ends it leaves nothing behind."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from sandbox.testing import free_port, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+def place(folder: Path) -> dict[str, str]:
+    """The environment of a stack with a folder and ports of its own."""
+    return {
+        **{name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "TEST_DATABASE_URL"}},
+        "DJANGO_SETTINGS_MODULE": "enrollment_project.settings.dev",
+        "ENV_FILE": os.devnull,
+        "VAR_DIR": str(folder),
+        "PORT": str(free_port()),
+        "SANDBOX_PORT": str(free_port()),
+    }
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return place(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that has a workspace already, so that no demo data are loaded."""
+    folder = tmp_path_factory.mktemp("database")
+    for command in (["migrate", "-v0"], ["create_workspace", "here"]):
+        subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=place(folder), check=True, capture_output=True
+        )
+    return folder / "db.sqlite3"
+
+
+@pytest.fixture
+def stack(environment: dict[str, str], database: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """It runs and is healthy."""
+    shutil.copy(database, tmp_path)
+    with start(environment) as running:
+        try:
+            wait_until(lambda: is_healthy(environment) or running.poll() is not None, seconds=START_SECONDS)
+            yield running
+        finally:
+            for process in tree(running):
+                process.kill()
+
+
+def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "run"],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def is_healthy(environment: dict[str, str]) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{environment['PORT']}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The process and everything it started."""
+    try:
+        top = psutil.Process(process.pid)
+        return [top, *top.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def named(processes: list[psutil.Process], word: str) -> psutil.Process:
+    return next(p for p in processes if word in p.cmdline())
+
+
+@pytest.mark.slow
+class TestTheRunningStack:
+    def test_consists_of_web_worker_beat_and_sandbox_and_ends_with_ctrl_c(self, stack: subprocess.Popen[str]) -> None:
+        processes = tree(stack)
+        parts = [
+            named(processes, word) for word in ("enrollment_project.wsgi:application", "worker", "beat", "sandbox")
+        ]
+
+        stack.send_signal(signal.SIGINT)
+        output, _ = stack.communicate(timeout=STOP_SECONDS)
+
+        assert len(parts) == len({part.pid for part in parts})
+        assert stack.returncode == 0
+        assert left_of(processes) == []
+        assert "Stopping ..." in output
+
+    def test_ends_when_make_deletes_its_target(self, stack: subprocess.Popen[str], tmp_path: Path) -> None:
+        processes = tree(stack)
+
+        (tmp_path / "running").unlink()
+        stack.communicate(timeout=STOP_SECONDS)
+
+        assert stack.returncode == 0
+        assert left_of(processes) == []
+
+    def test_ends_as_a_whole_when_one_process_dies_and_says_which(self, stack: subprocess.Popen[str]) -> None:
+        processes = tree(stack)
+
+        named(processes, "beat").kill()
+        output, _ = stack.communicate(timeout=STOP_SECONDS)
+
+        assert stack.returncode == 1
+        assert left_of(processes) == []
+        assert "The beat process ended by itself (exit code -9)." in output
+
+
+class TestAStart:
+    @pytest.mark.parametrize("variable", ["PORT", "SANDBOX_PORT"])
+    def test_is_refused_on_a_taken_port(self, environment: dict[str, str], variable: str, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", int(environment[variable]))):
+            running = start(environment)
+            output, _ = running.communicate(timeout=START_SECONDS)
+
+        assert running.returncode == 1
+        assert f"Port {environment[variable]} ({variable}) is taken by another program" in output
+        assert list(tmp_path.iterdir()) == []
+
+    def test_is_refused_beside_one_in_the_same_folder(self, environment: dict[str, str], tmp_path: Path) -> None:
+        with (tmp_path / "running").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            running = start(environment)
+            output, _ = running.communicate(timeout=START_SECONDS)
+
+        assert running.returncode == 1
+        assert "It is running in this folder already" in output
+        assert [path.name for path in tmp_path.iterdir()] == ["running"]
