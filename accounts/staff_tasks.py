@@ -24,7 +24,7 @@ class TaskAlreadyDone(DomainError):
 def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str) -> StaffTask:
     """Ask staff to look at `subject` (e.g. "payment:12"). While a task of this kind about it is open, that one stands.
 
-    Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` names ids, no people.
+    Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` holds no names.
     """
     task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=summary[:SUMMARY_LENGTH])
     if insert_unless_present(task):
