@@ -12,15 +12,16 @@ from accounts.models import Guardian, Learner
 from billing import checkout as billing_checkout
 from enrollment_project.core.errors import DomainError
 from enrollment_project.core.middleware import current_request_id
+from enrollment_project.core.rows import insert_rows
 from events.publishing import DomainEvent, publish
 
 from .answers import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed
 from .decisions import decision_changed, decision_made
-from .eligibility import Verdict, assess
+from .eligibility import Verdict
 from .errors import AlreadyEnrolled, Ineligible, NotForSale
 from .events import SeatReserved, SeatUsed
 from .history import Journal
-from .lifecycle import approve_if_automatic
+from .lifecycle import approve_if_automatic, evaluate_and_submit
 from .locks import lock_allocation, lock_decision, lock_enrollment
 from .models import (
     DistrictSeatAllocation,
@@ -127,7 +128,7 @@ class _Deciding:
 
     def decide(self) -> Routed:
         journal = Journal(self.enrollment, self.request.actor, self.request.now)
-        verdict = self._evaluate(journal)
+        verdict = evaluate_and_submit(journal=journal, facts=self.request.profile.received)
         if not verdict.eligible:
             return self._refuse(journal, verdict, DecisionReason.INELIGIBLE, Ineligible(verdict.reason))
         if self._is_funded_already():
@@ -142,30 +143,12 @@ class _Deciding:
             return self.enrollment.eligibility_status == EligibilityStatus.APPROVED
         return self.enrollment.payment_status not in (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
 
-    def _evaluate(self, journal: Journal) -> Verdict:
-        """Judge the learner and bring the enrollment to where the verdict puts it."""
-        enrollment, instance = self.enrollment, self.enrollment.instance
-        status = enrollment.eligibility_status
-        refused = status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
-        if refused and instance.criteria_version <= enrollment.criteria_version:
-            trace = ({"rule": "eligibility.refused_before", "status": status, "answer": False},)
-            return Verdict(eligible=False, reason=enrollment.eligibility_reason, trace=trace)
-        if refused:
-            journal.change("reconsider", reason="The criteria changed")
-        verdict = assess(instance=instance, facts=self.request.profile.received)
-        if enrollment.eligibility_status == EligibilityStatus.CANDIDATE:
-            journal.change("mark_eligible" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
-            journal.set(eligibility_reason=verdict.reason[:300], criteria_version=instance.criteria_version)
-        if enrollment.eligibility_status == EligibilityStatus.ELIGIBLE:
-            journal.change("submit" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
-        return verdict
-
     def _refuse(self, journal: Journal, verdict: Verdict, reason: DecisionReason, refusal: DomainError) -> Routed:
         decision = self._refused_before(reason)
         if decision is None:
             events: list[DomainEvent] = [*journal.write()]
             decision = self._decision(verdict, DecisionStatus.FAILED, reason, refusal.detail)
-            decision.save(force_insert=True)
+            insert_rows([decision])
             publish(*events, decision_made(decision, self.request.now))
         refusal.extra["decision_id"] = decision.pk
         return Routed(decision, refusal=refusal)
@@ -195,13 +178,13 @@ class _Deciding:
             reserved_at=now,
             used_at=now if approved else None,
         )
-        seat.save(force_insert=True)
+        insert_rows([seat])
         decision = self._decision(
             verdict, DecisionStatus.COMPLETED, DecisionReason.DISTRICT_SEAT_RESERVED, DISTRICT_MESSAGE
         )
         decision.provision_source = ProvisionSource.DISTRICT
         decision.seat = seat
-        decision.save(force_insert=True)
+        insert_rows([decision])
         events += _seat_events(seat, enrollment)
         publish(*events, decision_made(decision, now))
         counts = take_seat(allocation_id=allocation.pk, as_status=status, now=now)
@@ -239,7 +222,7 @@ class _Deciding:
             return failed, False
         decision = self._decision(verdict, DecisionStatus.CHECKOUT_REQUIRED, self.offer.reason, PARENT_MESSAGE)
         decision.provision_source = ProvisionSource.PARENT
-        decision.save(force_insert=True)
+        insert_rows([decision])
         return decision, True
 
     def _interrupted(self) -> EnrollmentDecision | None:

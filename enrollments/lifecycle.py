@@ -5,6 +5,7 @@ transaction, or recorded there and done right after where a vendor must be asked
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -20,7 +21,7 @@ from enrollment_project.core.errors import invalid_field
 from events.publishing import DomainEvent, publish
 
 from .decisions import decision_changed
-from .eligibility import assess
+from .eligibility import Verdict, assess
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .history import Journal
 from .locks import lock_decision, lock_enrollment, lock_enrollment_with_seat
@@ -103,7 +104,7 @@ def approve_enrollment(
     """
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     journal = _begin(enrollment, actor, metadata, expected_status, now)
-    events = _approve(journal, seat, reason)
+    events = approve(journal=journal, seat=seat, reason=reason)
     publish(*journal.write(), *events)
     return enrollment
 
@@ -180,6 +181,42 @@ def reconsider_enrollment(
 # --- Steps shared with routing and with the reactions to money -------------------------------------------------------
 
 
+def evaluate_and_submit(*, journal: Journal, facts: Mapping[str, Any]) -> Verdict:
+    """Judge by the instance's criteria and bring the enrollment to where the verdict puts it: submitted or ineligible.
+
+    One that was refused before is judged again only if the criteria changed since.
+    """
+    enrollment, instance = journal.enrollment, journal.enrollment.instance
+    status = enrollment.eligibility_status
+    refused = status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
+    if refused and instance.criteria_version <= enrollment.criteria_version:
+        trace = ({"rule": "eligibility.refused_before", "status": status, "answer": False},)
+        return Verdict(eligible=False, reason=enrollment.eligibility_reason, trace=trace)
+    if refused:
+        journal.change("reconsider", reason="The criteria changed")
+    verdict = assess(instance=instance, facts=facts)
+    if enrollment.eligibility_status == EligibilityStatus.CANDIDATE:
+        journal.change("mark_eligible" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
+        journal.set(eligibility_reason=verdict.reason[:300], criteria_version=instance.criteria_version)
+    if enrollment.eligibility_status == EligibilityStatus.ELIGIBLE:
+        journal.change("submit" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
+    return verdict
+
+
+def approve(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
+    """Approve and start a submitted enrollment, using its seat; returns events to publish after the journal's own."""
+    enrollment = journal.enrollment
+    journal.change("approve", reason=reason)
+    journal.change("start")
+    journal.set(start_date=enrollment.start_date or journal.now.date())
+    if enrollment.learner_id is None:
+        _convert_lead(journal)
+    if seat is None:
+        return []
+    used = use_seat(seat=seat, workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, now=journal.now)
+    return [used] if used else []
+
+
 def approve_if_automatic(*, journal: Journal, seat: SeatAssignment | None) -> list[DomainEvent]:
     """Approve a submitted, funded enrollment whose instance reviews automatically; returns events to publish after the
     journal's own. Does nothing otherwise."""
@@ -189,7 +226,7 @@ def approve_if_automatic(*, journal: Journal, seat: SeatAssignment | None) -> li
         and enrollment.eligibility_status == EligibilityStatus.SUBMITTED
         and enrollment.is_funded
     ):
-        return _approve(journal, seat, "Automatic review")
+        return approve(journal=journal, seat=seat, reason="Automatic review")
     return []
 
 
@@ -224,19 +261,6 @@ def _begin(
     if metadata:
         journal.set(metadata={**enrollment.metadata, **metadata})
     return journal
-
-
-def _approve(journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
-    enrollment = journal.enrollment
-    journal.change("approve", reason=reason)
-    journal.change("start")
-    journal.set(start_date=enrollment.start_date or journal.now.date())
-    if enrollment.learner_id is None:
-        _convert_lead(journal)
-    if seat is None:
-        return []
-    used = use_seat(seat=seat, workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, now=journal.now)
-    return [used] if used else []
 
 
 def _convert_lead(journal: Journal) -> None:

@@ -1,0 +1,99 @@
+"""Buying a way into a program, for the apps above that sell one: the enrollment's side of it.
+
+Each function is part of the caller's transaction, which holds the locks that come before the enrollment.
+"""
+
+import datetime as dt
+
+from accounts.models import Learner
+from enrollment_project.core.actors import Actor
+from events.publishing import publish
+
+from .errors import AlreadyEnrolled, Ineligible
+from .history import Journal
+from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_submit
+from .locks import lock_enrollment, lock_enrollment_with_seat
+from .models import Enrollment, ProgramInstance
+from .queries import current_enrollment
+from .states import EligibilityStatus, EnrollmentPaymentStatus, IdentificationType
+
+PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+
+
+def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor, now: dt.datetime) -> Enrollment:
+    """The learner's enrollment in this instance, evaluated, submitted and waiting to be paid.
+
+    Raises Ineligible, and AlreadyEnrolled if it is approved without a payment to wait for, or paid already.
+    """
+    current = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
+    enrollment = lock_enrollment(current.pk) if current else _new_enrollment(learner, instance, now)
+    journal = Journal(enrollment, actor, now)
+    verdict = evaluate_and_submit(journal=journal, facts={"email": learner.email, "grade_level": learner.grade_level})
+    if not verdict.eligible:
+        raise Ineligible(verdict.reason)
+    approved = enrollment.eligibility_status == EligibilityStatus.APPROVED
+    if enrollment.payment_status not in PAYABLE or (approved and enrollment.is_funded):
+        raise AlreadyEnrolled
+    if enrollment.payment_status != EnrollmentPaymentStatus.PENDING:
+        journal.change("await_payment", reason="Bought by the learner or a parent")
+    publish(*journal.write(), now=now)
+    return enrollment
+
+
+def may_be_paid(enrollment: Enrollment) -> bool:
+    """Whether a payment that arrives now still pays for this (locked) enrollment."""
+    open_states = (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED)
+    return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.eligibility_status in open_states
+
+
+def complete_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> Enrollment:
+    """The money is there: the enrollment is paid and approved; what is sold at a counter is not reviewed."""
+    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    journal = Journal(enrollment, actor, now)
+    journal.change("mark_paid")
+    events = []
+    if enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
+        events = approve(journal=journal, seat=seat, reason="Purchased")
+    publish(*journal.write(), *events, now=now)
+    return enrollment
+
+
+def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None:
+    """The bank refused an asynchronous payment; another may follow."""
+    enrollment = lock_enrollment(enrollment_id)
+    if enrollment.payment_status == EnrollmentPaymentStatus.PENDING:
+        journal = Journal(enrollment, actor, now)
+        journal.change("mark_payment_failed", reason="The bank refused the payment")
+        publish(*journal.write(), now=now)
+
+
+def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """Money went back: in part it is noted, in full it ends the enrollment it paid for."""
+    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    journal = Journal(enrollment, actor, now)
+    paid = EnrollmentPaymentStatus.PAID
+    if not fully:
+        if enrollment.payment_status == paid:
+            journal.change("mark_partially_refunded", reason=reason)
+            publish(*journal.write(), now=now)
+        return
+    if enrollment.payment_status not in (paid, EnrollmentPaymentStatus.PARTIALLY_REFUNDED):
+        return
+    journal.change("mark_refunded", reason=reason)
+    if enrollment.eligibility_status == EligibilityStatus.APPROVED:
+        publish(*end_enrollment(journal=journal, seat=seat, reason=reason), now=now)
+    elif enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
+        publish(*end_submission(journal=journal, seat=seat, reason=reason), now=now)
+    else:
+        publish(*journal.write(), now=now)
+
+
+def _new_enrollment(learner: Learner, instance: ProgramInstance, now: dt.datetime) -> Enrollment:
+    return Enrollment(
+        workspace_id=instance.workspace_id,
+        learner=learner,
+        instance=instance,
+        identification_type=IdentificationType.CUSTOMER_ID,
+        end_date=instance.end_date,
+        created_at=now,
+    )
