@@ -22,7 +22,7 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of, staff_of
 from accounts.models import StaffTask
 from accounts.roles import Power
 from enrollment_project.core.errors import Unavailable
@@ -207,7 +207,7 @@ class PaymentAdmin(WorkspaceScopedAdmin):
             reason=RefundReason(form.cleaned_data["reason"]),
             actor=actor_of(request),
             note=form.cleaned_data["note"],
-            user=request.user,
+            user=staff_of(request),
         )
         return f"{Money(refund.amount_minor, payment.currency)} will go back to the payer."
 

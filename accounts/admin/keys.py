@@ -13,7 +13,7 @@ from enrollment_project.core.clock import utc_now
 from ..api_keys import create_api_key, revoke_api_key, rotate_api_key
 from ..backoffice.actions import StaffForm, staff_action, staff_list_action
 from ..backoffice.display import badge, link, link_column
-from ..backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from ..backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
 from ..models import ApiKey, Workspace
 from ..roles import Power
 from ..states import Scope
@@ -86,7 +86,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
             name=chosen["name"],
             scopes=chosen["scopes"],
             expires_at=utc_now() + dt.timedelta(days=days) if days else None,
-            created_by=request.user,
+            created_by=staff_of(request),
         )
         self.log_addition(request, key, "Created")
         return self.show_once(request, key, text)

@@ -6,7 +6,7 @@ from unfold.enums import ActionVariant
 
 from ..backoffice.actions import StaffForm, in_bulk, staff_action
 from ..backoffice.display import status_badge, subject_column
-from ..backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from ..backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
 from ..models import StaffTask
 from ..roles import Power
 from ..staff_tasks import complete_staff_task
@@ -48,7 +48,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def complete(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
-        complete_staff_task(task_id=task.pk, user=request.user, resolution=form.cleaned_data["resolution"])
+        complete_staff_task(task_id=task.pk, user=staff_of(request), resolution=form.cleaned_data["resolution"])
         return "Done. Thank you."
 
     complete_selected = in_bulk(complete, description="Complete with one resolution")

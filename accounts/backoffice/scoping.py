@@ -17,7 +17,7 @@ from unfold.dataclasses import UnfoldAction
 
 from enrollment_project.core.actors import Actor
 
-from ..models import Workspace
+from ..models import User, Workspace
 from ..roles import Power, StaffAccess, get_staff_access
 from .display import cards_for
 
@@ -33,6 +33,11 @@ def access_of(request: HttpRequest) -> StaffAccess:
     return cast(StaffAccess, known)
 
 
+def staff_of(request: HttpRequest) -> User:
+    """Who is signed in; the admin site lets nobody else in."""
+    return cast(User, request.user)
+
+
 def actor_of(request: HttpRequest) -> Actor:
     return Actor("user", request.user.pk)
 
@@ -41,7 +46,7 @@ class CappedPaginator(Paginator):
     """Counts no further than COUNT_CAP: a list over millions of rows costs no more than one over ten thousand."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         rows = cast(models.QuerySet, self.object_list)
         return rows.order_by()[:COUNT_CAP].count()
 
@@ -104,7 +109,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
     delete_power: Power | None = None
 
     form = WorkspaceModelForm
-    paginator = CappedPaginator
+    paginator: Any = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = True
@@ -201,7 +206,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> Any:
         """Whoever sees one workspace only need not be told which."""
         access = access_of(request)
         columns = list(super().get_list_display(request))
@@ -243,7 +248,7 @@ class ScopedInline(_ScopedChoices, TabularInline):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, self.view_power, obj)
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # type: ignore[override]
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, self.add_power, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

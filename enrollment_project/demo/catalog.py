@@ -3,6 +3,7 @@
 import datetime as dt
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 from accounts.models import Guardian, Membership, User, Workspace
 from accounts.states import Role
@@ -29,6 +30,38 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    first_name: str
+    last_name: str
+    email: str
+    external_id: str
+    grade: str
+    school: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Who asks together. Its district, if any, is the same for all children."""
+
+    guardian_id: str
+    email: str
+    tenant_id: int | None
+    children: tuple[Child, ...]
+
+
+# The family behind the guardian's sign-in.
+KNOWN_FAMILY = Family(
+    "G-DEMO",
+    GUARDIAN_EMAIL,
+    103,
+    tuple(
+        Child(name, "Rivera", GUARDIAN_EMAIL, f"S-DEMO{position}", grade, "Maple Street School")
+        for position, (name, grade) in enumerate((("Lucia", "3rd"), ("Tomas", "5th"), ("Elena", "7th")))
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
     slug: str
     name: str
@@ -39,6 +72,8 @@ class Organization:
     families: int
     children: tuple[int, ...]  # how many a family has, drawn from these
     grades: tuple[str, ...]
+    staff: dict[str, Role]  # who of the demo's people has which role
+    known_family: Family | None = None
 
 
 _SCHOOL_TERMS = (("first term", -22, -6), ("second term", -5, 12))
@@ -93,6 +128,8 @@ ORGANIZATIONS = (
         families=110,
         children=(1, 1, 2, 2, 3),
         grades=("2nd", "3rd", "4th", "5th", "6th", "7th"),
+        staff={"reviewer": Role.REVIEWER, "owner": Role.OWNER, "admin": Role.ADMIN, "viewer": Role.VIEWER},
+        known_family=KNOWN_FAMILY,
     ),
     Organization(
         slug="harbor-skills",
@@ -123,6 +160,7 @@ ORGANIZATIONS = (
         families=110,
         children=(1,),
         grades=("",),
+        staff={"admin": Role.OWNER, "owner": Role.VIEWER},
     ),
 )
 
@@ -138,26 +176,6 @@ _LAST_NAMES = """
     Andersen Mbeki Lopez Novak Schmidt Hughes Farah Petrov Costa Walker Ibrahim Larsen Mehta Dubois Reyes Bianchi
 """
 _SCHOOLS = ("Maple Street School", "Hillside Elementary", "Lincoln Middle School", "St. Brigid's", "Westbrook Academy")
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    first_name: str
-    last_name: str
-    email: str
-    external_id: str
-    grade: str
-    school: str
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Who asks together. Its district, if any, is the same for all children."""
-
-    guardian_id: str
-    email: str
-    tenant_id: int | None
-    children: tuple[Child, ...]
 
 
 @dataclass(slots=True)
@@ -194,21 +212,18 @@ def build_staff() -> dict[str, User]:
 
 
 def build_scene(organization: Organization, staff: dict[str, User], *, today: dt.date, chance: random.Random) -> Scene:
-    """The workspace with its members, programs, seats and families. The second one knows only two of the staff."""
+    """The workspace with its members, programs, seats and families; the first of its staff decides."""
     workspace = Workspace.objects.create(slug=organization.slug, name=organization.name)
-    roles = {name: Role(name) for name in ("owner", "admin", "reviewer", "viewer")}
-    if organization is not ORGANIZATIONS[0]:
-        roles = {"owner": Role.VIEWER, "admin": Role.OWNER}
-    for name, role in roles.items():
+    for name, role in organization.staff.items():
         Membership.objects.create(workspace=workspace, user=staff[name], role=role)
-    scene = Scene(organization, workspace, staff["reviewer" if "reviewer" in roles else "admin"])
+    scene = Scene(organization, workspace, staff[next(iter(organization.staff))])
     for offer in organization.offers:
         scene.instances += _build_program(workspace, organization, offer, today)
     make_default(instance_id=scene.instances[0].pk)
     _build_districts(scene)
     scene.families = _build_families(organization, chance)
-    if organization is ORGANIZATIONS[0]:
-        scene.families[0] = KNOWN_FAMILY
+    if organization.known_family is not None:
+        scene.families[0] = organization.known_family
     Guardian.objects.bulk_create(_guardian_of(workspace, family, chance) for family in scene.families)
     return scene
 
@@ -238,7 +253,7 @@ def _build_program(
 
 def _build_districts(scene: Scene) -> None:
     for name, tenant_id, general, by_program in scene.organization.districts:
-        known = {"workspace_id": scene.workspace.pk, "tenant_id": tenant_id, "name": name}
+        known: dict[str, Any] = {"workspace_id": scene.workspace.pk, "tenant_id": tenant_id, "name": name}
         if general is None:
             District.objects.create(**known)
             continue
@@ -283,15 +298,3 @@ def _guardian_of(workspace: Workspace, family: Family, chance: random.Random) ->
         first_name=first_name,
         last_name=family.children[0].last_name,
     )
-
-
-# The family behind the guardian's sign-in.
-KNOWN_FAMILY = Family(
-    "G-DEMO",
-    GUARDIAN_EMAIL,
-    103,
-    tuple(
-        Child(name, "Rivera", GUARDIAN_EMAIL, f"S-DEMO{position}", grade, _SCHOOLS[0])
-        for position, (name, grade) in enumerate((("Lucia", "3rd"), ("Tomas", "5th"), ("Elena", "7th")))
-    ),
-)

@@ -39,7 +39,6 @@ class DecisionAdmin(WorkspaceScopedAdmin):
         "status_badge",
         "why",
         "instance",
-        "district",
         "created_at",
     )
     list_filter = (
