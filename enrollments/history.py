@@ -9,6 +9,7 @@ from django_fsm import TransitionNotAllowed as FsmRefusal
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.errors import TransitionNotAllowed
 from enrollment_project.core.middleware import current_request_id
+from enrollment_project.core.rows import insert_rows
 
 from .errors import StatusMoved
 from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged
@@ -77,12 +78,12 @@ class Journal:
         enrollment.updated_at = self.now
         is_new = enrollment.pk is None
         if is_new:
-            enrollment.save(force_insert=True)
+            insert_rows([enrollment])
         else:
             self._save_if_unmoved()
         for row in self._rows:
             row.enrollment = enrollment
-        EnrollmentTransition.objects.bulk_create(self._rows)
+        insert_rows(self._rows)
         events = self._created_event() if is_new else []
         events += [self._changed_event(row) for row in self._rows]
         self._rows = []

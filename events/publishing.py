@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Max
 
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.rows import insert_rows
 
 from .models import OutboxEvent
 
@@ -79,7 +80,7 @@ def publish(*events: DomainEvent, now: dt.datetime | None = None) -> None:
                 next_attempt_at=moment,
             )
         )
-    OutboxEvent.objects.bulk_create(rows)
+    insert_rows(rows)
     for event in events:
         for handler in _handlers[type(event)]:
             handler(event)

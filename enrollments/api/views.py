@@ -29,7 +29,6 @@ from .serializers import (
     RoutingResultSerializer,
 )
 
-
 # Bound once: building the serializer's fields anew for every request costs as much as validating with them.
 _ENROLLMENT_REQUEST = EnrollmentRequestSerializer()
 

@@ -1,9 +1,10 @@
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from enrollment_project.core.models import IdempotencyRecord
-from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.rows import insert_rows, insert_unless_present
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
@@ -11,6 +12,45 @@ NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 def row(**change):
     fields = {"scope": "key:1", "key": "a", "fingerprint": "f", "locked_until": NOON, "created_at": NOON} | change
     return IdempotencyRecord(**fields)
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestInsertingRows:
+    def test_stores_all_of_them_in_their_order_by_one_statement(self, django_assert_num_queries):
+        rows = [row(key=key, response_body={"key": key}) for key in "abc"]
+
+        with django_assert_num_queries(1):
+            insert_rows(rows)
+
+        stored = IdempotencyRecord.objects.order_by("id")
+        assert [each.pk for each in stored] == [each.pk for each in rows]
+        assert [(each.key, each.locked_until, each.response_body) for each in stored] == [
+            (key, NOON, {"key": key}) for key in "abc"
+        ]
+
+    def test_makes_rows_that_can_be_saved_again(self):
+        fresh = row()
+        insert_rows([fresh])
+
+        fresh.fingerprint = "changed"
+        fresh.save()
+
+        assert IdempotencyRecord.objects.get().fingerprint == "changed"
+
+    def test_refuses_them_all_when_one_is_there_already(self):
+        insert_rows([row(key="a", fingerprint="first")])
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            insert_rows([row(key="b"), row(key="a", fingerprint="second")])
+
+        assert IdempotencyRecord.objects.get().fingerprint == "first"
+
+    def test_asks_the_database_nothing_when_there_are_none(self, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            insert_rows([])
+
+        assert not IdempotencyRecord.objects.exists()
 
 
 @pytest.mark.django_db
