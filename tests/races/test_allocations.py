@@ -1,0 +1,76 @@
+"""A district's total changed while its seats are being taken."""
+
+from functools import partial
+
+import pytest
+
+from enrollment_project.doctor import examine
+from enrollments.errors import AllocationBelowUse, NotForSale
+from enrollments.models import DistrictSeatAllocation
+from enrollments.seats import update_allocation
+from enrollments.tests.factories import InstanceFactory, route, seats
+from tests.constraints import without_constraints
+from tests.processes import Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+TAKERS = 6
+EACH = 15
+
+
+class TestReducingATotalWhileSeatsAreTaken:
+    def test_never_goes_below_what_is_in_use(self) -> None:
+        instance = InstanceFactory(price=None)
+        allocation = seats(instance.workspace, total=100)
+
+        def take(taker: int) -> int:
+            taken = 0
+            for n in range(EACH):
+                try:
+                    route(instance.workspace, email=f"{taker}-{n}@school.test")
+                    taken += 1
+                except NotForSale:
+                    pass
+            return taken
+
+        def reduce() -> int:
+            """One seat less until it is refused; the last total that was accepted."""
+            total = 100
+            while True:
+                try:
+                    total = update_allocation(allocation_id=allocation.pk, total_seats=total - 1).total_seats
+                except AllocationBelowUse:
+                    return total
+
+        *taken, total = at_once(*[partial(take, taker) for taker in range(TAKERS)], reduce)
+
+        allocation.refresh_from_db()
+        assert allocation.total_seats == total
+        assert allocation.used_seats == sum(taken) == total
+        assert examine() == {}
+
+    def test_by_a_total_that_was_checked_before_would_go_below(self) -> None:
+        """Control: look, then write, without the constraint; a seat is taken in between."""
+
+        def look_then_write() -> None:
+            used = DistrictSeatAllocation.objects.get().used_seats
+            looked()
+            taken()
+            assert used <= 0
+            DistrictSeatAllocation.objects.update(total_seats=0)
+
+        def take() -> None:
+            looked()
+            route(instance.workspace)
+            taken()
+
+        looked, taken = (Meeting(lambda: None, patience=10) for _ in range(2))
+        with without_constraints((DistrictSeatAllocation, "allocation_never_oversold")):
+            instance = InstanceFactory(price=None)
+            allocation = seats(instance.workspace, total=5)
+
+            at_once(look_then_write, take)
+
+            allocation.refresh_from_db()
+            assert (allocation.total_seats, allocation.used_seats) == (0, 1)
+            assert "enrollments.no_allocation_is_oversold" in examine()

@@ -1,0 +1,77 @@
+"""Facts about one thing, published by many transactions at once, and relayed while others are still being written."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from accounts.models import Workspace
+from accounts.tests.factories import WorkspaceFactory
+from enrollment_project.doctor import examine
+from events.models import OutboxEvent
+from events.publishing import publish
+from events.tests.factories import ThingHappened
+from tests.constraints import without_constraints
+from tests.processes import at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+WRITERS = 8
+EACH = 25
+
+
+def publish_with_lock(workspace: Workspace) -> int:
+    """Publish EACH facts about one thing, holding the lock of its row (the workspace's stands in); how many."""
+    for _ in range(EACH):
+        with transaction.atomic():
+            Workspace.objects.select_for_update().get(pk=workspace.pk)
+            publish(ThingHappened(workspace.pk))
+    return EACH
+
+
+def publish_without_lock(workspace: Workspace) -> int:
+    """The same without the lock; how many were not refused."""
+    published = 0
+    for _ in range(EACH):
+        try:
+            with transaction.atomic():
+                publish(ThingHappened(workspace.pk))
+            published += 1
+        except IntegrityError:
+            pass
+    return published
+
+
+def sequences() -> list[int]:
+    return list(OutboxEvent.objects.order_by("sequence").values_list("sequence", flat=True))
+
+
+def publish_at_once(publish: Callable[[Workspace], int]) -> int:
+    workspace = WorkspaceFactory()
+    return sum(at_once(*[partial(publish, workspace)] * WRITERS))
+
+
+class TestTheSequenceOfAThing:
+    def test_has_no_gap_and_no_repeat_however_many_write(self) -> None:
+        published = publish_at_once(publish_with_lock)
+
+        assert published == WRITERS * EACH
+        assert sequences() == list(range(1, WRITERS * EACH + 1))
+        assert examine() == {}
+
+    def test_without_the_lock_refuses_whoever_counted_the_same(self) -> None:
+        """Control: the unique constraint turns the race into errors."""
+        published = publish_at_once(publish_without_lock)
+
+        assert published < WRITERS * EACH
+        assert sequences() == list(range(1, published + 1))
+
+    def test_without_lock_and_constraint_would_repeat_numbers(self) -> None:
+        """Control."""
+        with without_constraints((OutboxEvent, "outbox_sequence_unique")):
+            published = publish_at_once(publish_without_lock)
+
+            assert published == WRITERS * EACH
+            assert len(set(sequences())) < published
+            assert "events.sequences_have_no_gaps" in examine()
