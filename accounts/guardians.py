@@ -10,9 +10,7 @@ from .models import Guardian, Guardianship
 def find_or_create_guardian(*, workspace_id: int, external_id: str) -> Guardian:
     """The workspace's guardian with this id, made if unknown. Call it inside a transaction."""
     guardian = Guardian(workspace_id=workspace_id, external_id=external_id)
-    if insert_unless_present(
-        guardian, unless=Guardian.objects.filter(workspace_id=workspace_id, external_id=external_id)
-    ):
+    if insert_unless_present(guardian, unless_same=("workspace_id", "external_id")):
         return guardian
     return Guardian.objects.get(workspace_id=workspace_id, external_id=external_id)
 

@@ -40,8 +40,7 @@ def find_or_create_learner(
     asked.derive_identity()
     if asked.external_id is None:
         # One statement for somebody new, which is what most requests are about.
-        same_person = Learner.objects.filter(workspace_id=workspace_id, person=asked.person)
-        if insert_unless_present(asked, unless=same_person):
+        if insert_unless_present(asked, unless_same=("workspace_id", "person")):
             return asked, True
         return _completed(_find(asked), asked), False
     known = _find(asked)

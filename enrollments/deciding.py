@@ -241,7 +241,7 @@ class _Deciding:
             enrollment=self.enrollment,
             instance=self.enrollment.instance,
             guardian=self.guardian,
-            district=self.offer.district,
+            district_id=self.offer.district_id,
             tenant_id=request.context.tenant_id,
             learner_email=self.learner.email,
             learner_profile=request.profile.received,

@@ -18,16 +18,15 @@ def find_instance(*, workspace_id: int, reference: str | int | None) -> ProgramI
     NoDefaultInstance when the request names none and there is no default.
     """
     field = "context.program_instance_id"
-    instances = ProgramInstance.objects.select_related("price", "program").filter(workspace=workspace_id)
-    if reference is None:
-        instance = instances.filter(is_default=True).first()
-        if instance is None:
-            raise NoDefaultInstance(f"Name one in {field}, or mark one as default in the back office.")
-    else:
-        by = Q(pk=reference) if isinstance(reference, int) else Q(cuid=reference)
-        instance = instances.filter(by).first()
-        if instance is None:
-            raise invalid_field(field, "not_found", "There is no such program instance in this workspace.")
+    name = "is_default" if reference is None else "pk" if isinstance(reference, int) else "cuid"
+    wanted = {name: True if reference is None else reference}
+    try:
+        instance = ProgramInstance.objects.select_related("program").get(workspace=workspace_id, **wanted)
+    except ProgramInstance.DoesNotExist:
+        if reference is None:
+            raise NoDefaultInstance(f"Name one in {field}, or mark one as default in the back office.") from None
+        detail = "There is no such program instance in this workspace."
+        raise invalid_field(field, "not_found", detail) from None
     if not (instance.active and instance.program.active):
         raise invalid_field(field, "inactive", f"{instance.name} does not take enrollments.")
     if instance.end_date is not None and instance.end_date < utc_now().date():

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Q
 
 from .models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, DecisionReason
@@ -18,7 +18,7 @@ class DistrictOffer:
     """`allocation` when a seat looked free a moment ago (only taking it will tell), else `reason` why there is none."""
 
     reason: DecisionReason
-    district: District | None = None
+    district_id: int | None = None
     allocation: DistrictSeatAllocation | None = None
     trace: Trace = field(default_factory=list)
 
@@ -40,22 +40,16 @@ def find_district_seat(
     if tenant_id is None:
         unnamed: Trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
         return DistrictOffer(DecisionReason.NO_DISTRICT, trace=unnamed)
-    allocations = list(
-        DistrictSeatAllocation.objects.filter(
-            Q(instance=instance) | Q(instance__isnull=True),
-            district__workspace=workspace_id,
-            district__tenant_id=tenant_id,
-        )
-        .select_related("district")
-        .order_by(F("instance_id").asc(nulls_last=True))
-    )
+    allocations = DistrictSeatAllocation.objects.filter(
+        Q(instance=instance.pk) | Q(instance=None), district__workspace=workspace_id, district__tenant_id=tenant_id
+    ).order_by()
     if not allocations:
         return _without_allocation(workspace_id, tenant_id)
-    district = allocations[0].district
+    district_id = allocations[0].district_id
     trace: Trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": True}]
     reason = DecisionReason.ALLOCATION_INACTIVE
     held = _allocations_held(learner_id)
-    for allocation in allocations:
+    for allocation in sorted(allocations, key=lambda each: each.instance_id is None):
         is_open = allocation.is_open(today)
         is_held = allocation.pk in held
         is_free = is_open and not is_held and allocation.available_seats > 0 and allocation.pk not in exhausted
@@ -71,12 +65,12 @@ def find_district_seat(
             }
         )
         if is_free:
-            return DistrictOffer(DecisionReason.DISTRICT_SEAT_RESERVED, district, allocation, trace)
+            return DistrictOffer(DecisionReason.DISTRICT_SEAT_RESERVED, district_id, allocation, trace)
         if is_held:
             reason = DecisionReason.ALREADY_ENROLLED
         elif is_open:
             reason = DecisionReason.SEATS_EXHAUSTED
-    return DistrictOffer(reason, district, None, trace)
+    return DistrictOffer(reason, district_id, None, trace)
 
 
 def _allocations_held(learner_id: int | None) -> set[int]:
@@ -92,4 +86,4 @@ def _without_allocation(workspace_id: int, tenant_id: int) -> DistrictOffer:
     if district is None:
         return DistrictOffer(DecisionReason.NO_DISTRICT, trace=trace)
     trace.append({"rule": "allocation.exists", "tenant_id": tenant_id, "answer": False})
-    return DistrictOffer(DecisionReason.NO_ALLOCATION, district, None, trace)
+    return DistrictOffer(DecisionReason.NO_ALLOCATION, district.pk, None, trace)

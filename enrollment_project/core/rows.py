@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 
 
 def insert_rows(rows: Sequence[Model]) -> None:
@@ -21,7 +21,7 @@ def insert_rows(rows: Sequence[Model]) -> None:
         return
     table = _table(type(rows[0]))
     params = [value for row in rows for value in table.values(row)]
-    values = ", ".join([table.placeholders] * len(rows))
+    values = ", ".join([f"({table.placeholders})"] * len(rows))
     with connection.cursor() as cursor:
         cursor.execute(f"{table.insert} VALUES {values} {table.returning}", params)
         keys = cursor.fetchall()
@@ -29,18 +29,20 @@ def insert_rows(rows: Sequence[Model]) -> None:
         _mark_as_stored(row, key)
 
 
-def insert_unless_present(row: Model, *, unless: QuerySet[Any] | None = None) -> bool:
-    """Insert `row` and set its primary key; False if a unique constraint, or a row in `unless`, stands in the way.
+def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> bool:
+    """Insert `row` and set its primary key; False if a unique constraint stands in the way, or (where columns are
+    named) a row with the same values in all of them.
 
     A concurrent transaction that is inserting the same key is waited for. After False the caller selects what is there.
     """
     table = _table(type(row))
     params = table.values(row)
-    source = f"VALUES {table.placeholders}"
-    if unless is not None:
-        condition, condition_params = unless.order_by().values("pk").query.sql_with_params()
-        source = f"SELECT {table.placeholders[1:-1]} WHERE NOT EXISTS ({condition})"
-        params += condition_params
+    source = f"VALUES ({table.placeholders})"
+    if unless_same:
+        same = " AND ".join(f"{connection.ops.quote_name(name)} = %s" for name in unless_same)
+        exists = f"EXISTS (SELECT 1 FROM {table.name} WHERE {same})"  # noqa: S608  (names of the model's, no values)
+        source = f"SELECT {table.placeholders} WHERE NOT {exists}"
+        params += [getattr(row, name) for name in unless_same]
     with connection.cursor() as cursor:
         cursor.execute(f"{table.insert} {source} ON CONFLICT DO NOTHING {table.returning}", params)
         inserted = cursor.fetchone()
@@ -54,6 +56,7 @@ def insert_unless_present(row: Model, *, unless: QuerySet[Any] | None = None) ->
 class _Table:
     """The fixed parts of a model's INSERT, and how the database wants the values of its columns."""
 
+    name: str
     insert: str
     placeholders: str
     returning: str
@@ -69,8 +72,9 @@ def _table(model: type[Model]) -> _Table:
     fields = [field for field in meta.concrete_fields if not field.primary_key]
     names = ", ".join(quote(str(field.column)) for field in fields)
     return _Table(
+        name=quote(meta.db_table),
         insert=f"INSERT INTO {quote(meta.db_table)} ({names})",
-        placeholders=f"({', '.join(['%s'] * len(fields))})",
+        placeholders=", ".join(["%s"] * len(fields)),
         returning=f"RETURNING {quote(str(meta.pk.column))}",
         columns=tuple((field.attname, field.get_db_prep_save) for field in fields),
     )

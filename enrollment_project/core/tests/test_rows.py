@@ -86,15 +86,17 @@ class TestInsertingUnlessPresent:
 
         assert IdempotencyRecord.objects.get().fingerprint == "changed"
 
-    def test_yields_to_a_row_that_was_named(self):
+    def test_yields_to_a_row_that_is_the_same_where_it_must_not_be(self):
         insert_unless_present(row(key="b"))
 
-        inserted = insert_unless_present(row(key="a"), unless=IdempotencyRecord.objects.filter(key="b"))
+        inserted = insert_unless_present(row(key="a"), unless_same=("scope",))
 
         assert not inserted
         assert IdempotencyRecord.objects.count() == 1
 
-    def test_goes_ahead_when_the_named_row_is_not_there(self):
-        inserted = insert_unless_present(row(key="a"), unless=IdempotencyRecord.objects.filter(key="b"))
+    def test_goes_ahead_when_no_row_is_the_same(self):
+        insert_unless_present(row(scope="key:2"))
+
+        inserted = insert_unless_present(row(key="a"), unless_same=("scope",))
 
         assert inserted
