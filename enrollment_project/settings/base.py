@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "events",
     "billing",
     "enrollments",
+    "cohorts",
 ]
 
 MIDDLEWARE = [
@@ -163,6 +164,12 @@ STRIPE_TIMEOUT_SECONDS = env.float("STRIPE_TIMEOUT_SECONDS", default=10.0)
 STRIPE_MAX_RETRIES = env.int("STRIPE_MAX_RETRIES", default=2)
 # How long a routed parent may take to pay; Stripe allows 30 minutes to 24 hours.
 CHECKOUT_MINUTES = env.int("CHECKOUT_MINUTES", default=23 * 60)
+
+# --- Cohort courses ---------------------------------------------------------------------------------------------------
+# Until how many hours before a session a learner may cancel or change it.
+BOOKING_CHANGE_HOURS = env.int("BOOKING_CHANGE_HOURS", default=24)
+# How many hours a place is held for somebody from the waiting list.
+WAITLIST_OFFER_HOURS = env.int("WAITLIST_OFFER_HOURS", default=24)
 
 # --- People and sign-in ---------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -61,7 +61,12 @@ class EnrollmentDecision(models.Model):
 
     @transition(
         field=status,
-        source=[DecisionStatus.CHECKOUT_REQUIRED, DecisionStatus.EXPIRED, DecisionStatus.CANCELLED],
+        source=[
+            DecisionStatus.CHECKOUT_REQUIRED,
+            DecisionStatus.EXPIRED,
+            DecisionStatus.CANCELLED,
+            DecisionStatus.FAILED,
+        ],
         target=DecisionStatus.COMPLETED,
     )
     def complete(self) -> None:

@@ -131,9 +131,9 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     def await_payment(self) -> None:
         """A parent is asked to pay."""
 
-    @transition(field=payment_status, source=M.PENDING, target=M.NOT_REQUIRED)
+    @transition(field=payment_status, source=[M.PENDING, M.FAILED], target=M.NOT_REQUIRED)
     def waive_payment(self) -> None:
-        """A district seat takes the place of the payment that never came."""
+        """A district seat takes the place of the payment that never came, or that the bank refused."""
 
     @transition(field=payment_status, source=M.PENDING, target=M.PAID)
     def mark_paid(self) -> None:

@@ -15,12 +15,20 @@ class Program(models.Model):
     code = models.CharField(max_length=50)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
+    listed = models.BooleanField(
+        default=False, help_text="Show it in the public catalog, where its code must be unlike any other's."
+    )
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
         ordering = ["title"]
-        constraints = [models.UniqueConstraint(fields=["workspace", "code"], name="program_code_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "code"], name="program_code_unique"),
+            models.UniqueConstraint(
+                fields=["code"], condition=models.Q(listed=True), name="program_listed_code_unique"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class CohortsConfig(AppConfig):
+    name = "cohorts"
+    verbose_name = "Cohorts"
+
+    def ready(self) -> None:
+        from . import handlers  # noqa: F401, PLC0415  registers reactions once the models are there

@@ -1,0 +1,174 @@
+"""Buying a place: it is held when the checkout starts, so nobody can pay for a place that is gone."""
+
+import datetime as dt
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import Learner
+from billing.checkout import open_checkout, request_cancellation, settle_checkout, submit_checkout
+from billing.models import Checkout
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.clock import utc_now
+from enrollments.models import Program
+from enrollments.purchase import begin_purchase
+
+from .errors import (
+    AlreadyOwned,
+    CohortFull,
+    CohortNotActive,
+    CohortNotFound,
+    CourseNotActive,
+    DeadlinePassed,
+    NotForSale,
+)
+from .locks import lock_learner
+from .models import Cohort, CohortPlace, StudentPackage
+from .places import hold_place
+from .queries import get_course
+from .states import PlaceStatus
+from .waitlist import accept_offer
+
+PURPOSE = "cohort_place"
+# Stripe wants at least 30 minutes; the minute more is for the way there.
+CHECKOUT_TIME = dt.timedelta(minutes=31)
+# Our hold outlives the session: it ends when Stripe has said that nothing was paid.
+HOLD_TIME = CHECKOUT_TIME + dt.timedelta(minutes=10)
+
+
+def start_checkout(
+    *,
+    learner_id: int,
+    course_code: str,
+    cohort_id: int,
+    success_url: str,
+    cancel_url: str,
+    actor: Actor,
+    now: dt.datetime | None = None,
+) -> Checkout:
+    """Hold a place for the learner and open a checkout for it; a second click returns the open one.
+
+    `success_url` may contain {CHECKOUT_SESSION_ID}; the caller has checked both addresses. Another cohort's open
+    checkout of the same course is given up for this one.
+
+    Raises, in this order: CourseNotFound, CourseNotActive, CohortNotFound, CohortNotActive, CohortFull, DeadlinePassed,
+    AlreadyOwned, NotForSale, Ineligible; PaymentProviderDown, after which the same call continues.
+    """
+    moment = now or utc_now()
+    _settle_overdue(learner_id, cohort_id, moment)
+    with transaction.atomic():
+        learner = lock_learner(learner_id)
+        cohort = _find_cohort(course_code, cohort_id)
+        place = _held_place(learner, cohort)
+        _validate(cohort, learner, place, moment)
+        if place is None or place.checkout is None:
+            _give_up_others(learner, cohort.instance.program, cohort)
+            place = _hold_and_open(
+                learner, cohort, place, success_url=success_url, cancel_url=cancel_url, actor=actor, now=moment
+            )
+    assert place.checkout_id is not None
+    return submit_checkout(checkout_id=place.checkout_id)
+
+
+def _settle_overdue(learner_id: int, cohort_id: int, now: dt.datetime) -> None:
+    """Ask Stripe about a checkout of theirs whose time is over: it may be paid, or the place may be free again."""
+    overdue = CohortPlace.objects.filter(
+        learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD, checkout__expires_at__lte=now
+    )
+    for checkout_id in overdue.values_list("checkout_id", flat=True):
+        settle_checkout(checkout_id=checkout_id)
+
+
+def _find_cohort(course_code: str, cohort_id: int) -> Cohort:
+    course = get_course(code=course_code)
+    if not course.active:
+        raise CourseNotActive(f"{course.title} does not take enrollments at the moment.")
+    cohort = (
+        Cohort.objects.select_related("instance__program", "instance__price")
+        .filter(pk=cohort_id, instance__program=course)
+        .first()
+    )
+    if cohort is None:
+        raise CohortNotFound(f"{course.title} has no cohort {cohort_id}.")
+    return cohort
+
+
+def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
+    """The place they hold in this cohort already: by an open checkout, or by an offer from the waiting list."""
+    held = CohortPlace.objects.filter(learner=learner, cohort=cohort, status=PlaceStatus.HELD)
+    return held.select_related("checkout", "cohort", "learner").first()
+
+
+def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: dt.datetime) -> None:
+    if not (cohort.is_active and cohort.instance.active):
+        raise CohortNotActive(f"{cohort.name} does not take enrollments.")
+    if place is None and cohort.places_left <= 0:
+        raise CohortFull(f"{cohort.name} is full. Join its waiting list, or choose another cohort.")
+    if place is None and cohort.is_past_deadline(now):
+        raise DeadlinePassed(f"Enrollment in {cohort.name} ended on {cohort.enrollment_deadline:%B %d, %Y}.")
+    if StudentPackage.objects.filter(
+        learner=learner, program=cohort.instance.program_id, revoked_at__isnull=True
+    ).exists():
+        raise AlreadyOwned("You are already enrolled in this course.")
+    if cohort.instance.price is None or not cohort.instance.price.active:
+        raise NotForSale(f"{cohort.instance.program.title} can't be bought at the moment.")
+
+
+def _give_up_others(learner: Learner, course: Program, cohort: Cohort) -> None:
+    """End their open checkouts for other cohorts of this course; Stripe's word frees those places."""
+    others = CohortPlace.objects.filter(
+        learner=learner, cohort__instance__program=course, status=PlaceStatus.HELD, checkout__isnull=False
+    ).exclude(cohort=cohort)
+    for place in others:
+        assert place.checkout_id is not None
+        request_cancellation(checkout_id=place.checkout_id)
+
+
+def _hold_and_open(
+    learner: Learner,
+    cohort: Cohort,
+    place: CohortPlace | None,
+    *,
+    success_url: str,
+    cancel_url: str,
+    actor: Actor,
+    now: dt.datetime,
+) -> CohortPlace:
+    """The cohort's row is locked first, by the hold; then the enrollment, then the new rows."""
+    place = place or hold_place(cohort=cohort, learner=learner, enrollment=None, held_until=now + HOLD_TIME, now=now)
+    enrollment = begin_purchase(learner=learner, instance=cohort.instance, actor=actor, now=now)
+    price = cohort.instance.price
+    assert price is not None
+    place.enrollment = enrollment
+    place.held_until = now + HOLD_TIME
+    place.checkout = open_checkout(
+        workspace_id=learner.workspace_id,
+        purpose=PURPOSE,
+        subject=str(place.pk),
+        price=price,
+        description=f"{cohort.instance.program.title}: {cohort.name}",
+        success_url=success_url,
+        cancel_url=cancel_url,
+        expires_at=now + CHECKOUT_TIME,
+        metadata={
+            "studentId": learner.cuid,
+            "courseProgramId": str(cohort.instance.program_id),
+            "courseCode": cohort.instance.program.code,
+            "cohortId": str(cohort.pk),
+            "cohortName": cohort.name,
+            "entityType": "course_enrollment",
+        },
+        now=now,
+    )
+    place.save(update_fields=["enrollment", "held_until", "checkout"])
+    accept_offer(place=place, now=now)
+    return place
+
+
+def default_success_url() -> str:
+    """Where Stripe sends the payer back to, unless the caller named another address of ours."""
+    return f"{settings.PUBLIC_URL}/courses/enrolled?session_id={{CHECKOUT_SESSION_ID}}"
+
+
+def default_cancel_url(course_code: str) -> str:
+    return f"{settings.PUBLIC_URL}/courses/{course_code}"

@@ -1,0 +1,123 @@
+from enrollment_project.core.errors import DomainError, FieldError, Invalid, NotFound
+
+
+class CourseNotActive(DomainError):
+    status = 403
+    code = "course_not_active"
+    title = "This course does not take enrollments"
+
+
+class CourseNotFound(NotFound):
+    code = "course_not_found"
+    title = "There is no such course"
+
+
+class CohortNotFound(NotFound):
+    code = "cohort_not_found"
+    title = "There is no such cohort in this course"
+
+
+class EnrollmentRefused(DomainError):
+    """The course document answers these with 400."""
+
+    status = 400
+
+
+class CohortNotActive(EnrollmentRefused):
+    code = "cohort_not_active"
+    title = "This cohort does not take enrollments"
+
+
+class CohortFull(EnrollmentRefused):
+    code = "cohort_full"
+    title = "This cohort is full"
+
+
+class DeadlinePassed(EnrollmentRefused):
+    code = "deadline_passed"
+    title = "The enrollment deadline has passed"
+
+
+class NotForSale(EnrollmentRefused):
+    code = "not_for_sale"
+    title = "This course is not available for purchase"
+
+
+class AlreadyOwned(DomainError):
+    code = "already_owned"
+    title = "The learner already has this course"
+
+
+class CapacityBelowUse(DomainError):
+    code = "capacity_below_use"
+    title = "The capacity can't be lower than the places taken and held"
+
+
+class PackageNotFound(NotFound):
+    code = "package_not_found"
+    title = "There is no such course among this learner's"
+
+
+class SessionFull(DomainError):
+    """Names the steps whose class is full, so that the choice can be offered again."""
+
+    code = "session_full"
+    title = "A chosen session is full"
+
+    def __init__(self, *, step_ids: tuple[int, ...], detail: str = "") -> None:
+        self.step_ids = step_ids
+        super().__init__(detail, stepIds=list(step_ids))
+
+
+class StepAlreadyBooked(DomainError):
+    code = "step_already_booked"
+    title = "A step is booked already"
+
+    def __init__(self, *, step_ids: tuple[int, ...], detail: str = "") -> None:
+        self.step_ids = step_ids
+        super().__init__(detail, stepIds=list(step_ids))
+
+
+class TimeConflict(DomainError):
+    code = "time_conflict"
+    title = "Two chosen sessions are at the same time"
+
+    def __init__(self, *, step_ids: tuple[int, ...], detail: str = "") -> None:
+        self.step_ids = step_ids
+        super().__init__(detail, stepIds=list(step_ids))
+
+
+class TooLateToChange(DomainError):
+    code = "too_late_to_change"
+    title = "It is too late to change this session"
+
+
+class StepNotBooked(DomainError):
+    code = "step_not_booked"
+    title = "This step holds no session"
+
+
+class NotInLine(DomainError):
+    code = "not_in_line"
+    title = "The learner is not on the waiting list"
+
+
+class AlreadyInLine(DomainError):
+    code = "already_in_line"
+    title = "The learner is on the waiting list already"
+
+
+class PlacesFree(DomainError):
+    code = "places_free"
+    title = "The cohort has free places: enroll instead of waiting"
+
+
+class TermTooShort(Invalid):
+    code = "term_too_short"
+    title = "The cohort ends before all of its steps have met"
+
+
+def bad_selection(position: int, detail: str) -> Invalid:
+    """One choice of a booking that is not an option of this package's step and cohort."""
+    field = f"selections.{position}.courseStepOptionId"
+    return Invalid(f"{field}: {detail}", errors=(FieldError(field, "not_an_option", detail),))

@@ -1,0 +1,147 @@
+"""What a payment for a place brings: the place, the package, its steps, the approved enrollment; all of it or none.
+
+Called from the reactions to billing's events, inside its transaction, with every row locked that is touched here (see
+`locks.lock_place_subject`).
+"""
+
+import datetime as dt
+
+from accounts.guardians import attach_payer
+from accounts.staff_tasks import raise_staff_task
+from billing.models import Checkout
+from billing.refunds import request_refund
+from billing.states import RefundReason
+from enrollment_project.core.actors import STRIPE, SYSTEM
+from enrollments.purchase import complete_purchase, may_be_paid, refund_purchase
+from events.publishing import publish
+
+from .booking import book_only_options, close_steps
+from .errors import SessionFull
+from .events import PackageCreated, PackageEvent, PackageRevoked, PlaceLost
+from .locks import lock_package, lock_place
+from .models import CohortPlace, CourseStep, StepProgress, StudentPackage
+from .places import place_event, release_place, take_place
+from .waitlist import end_accepted, offer_free_places
+
+
+def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now: dt.datetime) -> StudentPackage | None:
+    """Turn a paid place into a package. None when the money goes back instead: the learner has the course already or
+    the enrollment ended meanwhile, or the place was given up and the cohort is full by now. A repeat changes nothing.
+    """
+    place = lock_place(place_id)
+    known = StudentPackage.objects.filter(payment=payment_id).first()
+    if known is not None:
+        return known
+    refused = _refund_reason(place, now)
+    if refused is not None:
+        _send_back(place, payment_id, refused, now)
+        return None
+    enrollment = place.enrollment
+    assert enrollment is not None
+    complete_purchase(enrollment_id=enrollment.pk, actor=STRIPE, now=now)
+    package = _create_package(place, payment_id, now)
+    _seed_progress(package, now)
+    end_accepted(place=place, now=now)
+    _remember_payer(place, checkout_id)
+    return package
+
+
+def refund_place(*, place_id: int, payment_id: int, fully: bool, now: dt.datetime) -> None:
+    """Follow money that went back. In full it revokes the package it paid for and frees the place and the sessions; in
+    part, or when it paid for nothing, everything stays."""
+    package = StudentPackage.objects.filter(payment=payment_id, revoked_at__isnull=True).first()
+    if package is None:
+        return
+    reason = "The payment was refunded" if fully else "A part of the payment was refunded"
+    refund_purchase(enrollment_id=package.enrollment_id, fully=fully, reason=reason, actor=STRIPE, now=now)
+    if fully:
+        revoke_package(package_id=package.pk, reason=reason, now=now)
+
+
+def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
+    """Take a package back, with its sessions and its place, whose rows are locked."""
+    place_id = StudentPackage.objects.values_list("place_id", flat=True).get(pk=package_id)
+    place = lock_place(place_id)
+    package = lock_package(package_id)
+    if package.revoked_at is not None:
+        return
+    close_steps(package=package, now=now)
+    package.revoked_at, package.revoke_reason = now, reason[:200]
+    package.save(update_fields=["revoked_at", "revoke_reason"])
+    publish(package_event(PackageRevoked, package, reason=reason), now=now)
+    if release_place(place=place, reason=reason, now=now):
+        offer_free_places(cohort_id=place.cohort_id, now=now)
+
+
+def package_event(kind: type[PackageEvent], package: StudentPackage, **more: object) -> PackageEvent:
+    """An event about a package."""
+    return kind(
+        workspace_id=package.learner.workspace_id,
+        package_id=package.pk,
+        cohort_id=package.cohort_id,
+        learner_cuid=package.learner.cuid,
+        enrollment_cuid=package.enrollment.cuid,
+        **more,
+    )
+
+
+def _refund_reason(place: CohortPlace, now: dt.datetime) -> RefundReason | None:
+    owned = StudentPackage.objects.filter(
+        learner=place.learner_id, program=place.cohort.instance.program_id, revoked_at__isnull=True
+    )
+    if owned.exists():
+        return RefundReason.DUPLICATE
+    if place.enrollment is None or not may_be_paid(place.enrollment):
+        return RefundReason.NOT_NEEDED
+    return None if take_place(place=place, now=now) else RefundReason.PLACE_LOST
+
+
+def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: dt.datetime) -> None:
+    request_refund(payment_id=payment_id, amount_minor=None, reason=reason, actor=SYSTEM)
+    if reason == RefundReason.PLACE_LOST:
+        publish(place_event(PlaceLost, place), now=now)
+    if release_place(place=place, reason=RefundReason(reason).label, now=now):
+        offer_free_places(cohort_id=place.cohort_id, now=now)
+
+
+def _create_package(place: CohortPlace, payment_id: int | None, now: dt.datetime) -> StudentPackage:
+    cohort, enrollment = place.cohort, place.enrollment
+    assert enrollment is not None
+    package = StudentPackage.objects.create(
+        learner=place.learner,
+        program=cohort.instance.program,
+        enrollment=enrollment,
+        cohort=cohort,
+        place=place,
+        payment_id=payment_id,
+        name=f"{cohort.instance.program.code} - {cohort.name}",
+        purchased_at=now,
+    )
+    publish(package_event(PackageCreated, package), now=now)
+    return package
+
+
+def _seed_progress(package: StudentPackage, now: dt.datetime) -> None:
+    """One row per step; steps that leave no choice are booked at once."""
+    steps = CourseStep.objects.filter(program=package.program_id)
+    StepProgress.objects.bulk_create([StepProgress(package=package, step=step) for step in steps])
+    try:
+        book_only_options(package=package, now=now)
+    except SessionFull as full:
+        raise_staff_task(
+            workspace_id=package.learner.workspace_id,
+            kind="only_session_full",
+            subject=f"package:{package.pk}",
+            summary=f"Package {package.pk} was sold, but step {full.step_ids[0]} has no seat left: add some.",
+        )
+
+
+def _remember_payer(place: CohortPlace, checkout_id: int | None) -> None:
+    checkout = Checkout.objects.filter(pk=checkout_id or 0).first()
+    if checkout is not None and checkout.payer_email and checkout.payer_email != place.learner.email:
+        attach_payer(
+            workspace_id=place.learner.workspace_id,
+            guardian_id=None,
+            learner_id=place.learner_id,
+            email=checkout.payer_email,
+        )

@@ -1,0 +1,78 @@
+"""Reactions to what billing says about checkouts for places, inside its transaction.
+
+Billing has locked everything these touch, by the purpose registered here.
+"""
+
+from billing.events import (
+    CheckoutCancelled,
+    CheckoutExpired,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
+from billing.purposes import Purpose, register_purpose
+from enrollment_project.core.actors import STRIPE
+from enrollment_project.core.clock import utc_now
+from enrollments.purchase import fail_purchase
+from events.publishing import handles
+
+from .checkout import PURPOSE
+from .fulfilment import fulfil_place, refund_place
+from .locks import lock_place, lock_place_subject
+from .models import CohortPlace
+from .places import release_place
+from .queries import describe_place
+from .states import PlaceStatus
+from .waitlist import end_offer, offer_free_places
+
+register_purpose(Purpose(name=PURPOSE, lock_subject=lock_place_subject, describe=describe_place))
+
+
+@handles(PaymentSucceeded)
+def fulfil(event: PaymentSucceeded) -> None:
+    """The place is paid for."""
+    if event.purpose == PURPOSE:
+        assert event.payment_id is not None
+        fulfil_place(
+            place_id=int(event.subject), payment_id=event.payment_id, checkout_id=event.checkout_id, now=utc_now()
+        )
+
+
+@handles(CheckoutExpired)
+def give_expired_place_back(event: CheckoutExpired) -> None:
+    """Nothing was paid in time: the place goes to the next in line, or is free."""
+    if event.purpose == PURPOSE:
+        _release(int(event.subject), "The checkout ended unpaid")
+
+
+@handles(CheckoutCancelled)
+def give_cancelled_place_back(event: CheckoutCancelled) -> None:
+    """The payer changed their mind."""
+    if event.purpose == PURPOSE:
+        _release(int(event.subject), "The checkout was cancelled")
+
+
+@handles(PaymentFailed)
+def give_unpaid_place_back(event: PaymentFailed) -> None:
+    """The bank refused."""
+    if event.purpose == PURPOSE:
+        place = _release(int(event.subject), "The payment failed")
+        if place.enrollment_id is not None:
+            fail_purchase(enrollment_id=place.enrollment_id, actor=STRIPE, now=utc_now())
+
+
+@handles(PaymentRefunded)
+def follow_refund(event: PaymentRefunded) -> None:
+    """Money went back."""
+    if event.purpose == PURPOSE and event.refunded_minor:
+        assert event.payment_id is not None
+        refund_place(place_id=int(event.subject), payment_id=event.payment_id, fully=event.fully, now=utc_now())
+
+
+def _release(place_id: int, reason: str) -> CohortPlace:
+    place = lock_place(place_id)
+    now = utc_now()
+    if place.status == PlaceStatus.HELD and release_place(place=place, reason=reason, now=now):
+        end_offer(place=place, now=now)
+        offer_free_places(cohort_id=place.cohort_id, now=now)
+    return place

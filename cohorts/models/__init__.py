@@ -1,0 +1,17 @@
+from .courses import CourseStep, CourseStepOption, GroupClass
+from .packages import StepProgress, StudentPackage
+from .places import CohortPlace, WaitlistEntry
+from .terms import ClassSession, Cohort, CohortSession
+
+__all__ = [
+    "ClassSession",
+    "Cohort",
+    "CohortPlace",
+    "CohortSession",
+    "CourseStep",
+    "CourseStepOption",
+    "GroupClass",
+    "StepProgress",
+    "StudentPackage",
+    "WaitlistEntry",
+]

@@ -1,0 +1,70 @@
+from django.db import models
+
+from accounts.models import Learner
+from billing.models import Payment
+from enrollments.models import Enrollment, Program
+
+from ..states import SEATED, StepStatus
+from .courses import CourseStep, CourseStepOption
+from .places import CohortPlace
+from .terms import ClassSession, Cohort
+
+
+class StudentPackage(models.Model):
+    """A course a learner bought. Invariant: one live (not revoked) package per learner and program."""
+
+    learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="packages")
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="packages")
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="packages")
+    cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="packages")
+    place = models.ForeignKey(CohortPlace, on_delete=models.PROTECT, related_name="packages")
+    payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="packages")
+    name = models.CharField(max_length=300)  # "CODE - Cohort", as it was called when it was bought
+    purchased_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)  # null: never
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoke_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-purchased_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["learner", "program"], condition=models.Q(revoked_at__isnull=True), name="package_one_live"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StepProgress(models.Model):
+    """How far a package is with one step.
+
+    Invariant: one row per package and step, and a class session exactly while the step holds a seat in it.
+    """
+
+    package = models.ForeignKey(StudentPackage, on_delete=models.PROTECT, related_name="progress")
+    step = models.ForeignKey(CourseStep, on_delete=models.PROTECT, related_name="progress")
+    status = models.CharField(max_length=9, choices=StepStatus.choices, default=StepStatus.UNBOOKED)
+    option = models.ForeignKey(CourseStepOption, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    class_session = models.ForeignKey(
+        ClassSession, null=True, blank=True, on_delete=models.PROTECT, related_name="bookings"
+    )
+    booked_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["package", "step__order"]
+        verbose_name_plural = "step progress"
+        constraints = [
+            models.UniqueConstraint(fields=["package", "step"], name="progress_one_per_step"),
+            models.CheckConstraint(condition=models.Q(status__in=StepStatus.values), name="progress_status_known"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=SEATED, class_session__isnull=False)
+                | (~models.Q(status__in=SEATED) & models.Q(class_session__isnull=True)),
+                name="progress_session_iff_seated",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step.label}: {self.status}"

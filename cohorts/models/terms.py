@@ -1,0 +1,101 @@
+import datetime as dt
+
+from django.db import models
+
+from enrollment_project.core.clock import utc_now
+from enrollments.models import ProgramInstance
+
+from .courses import CourseStep, CourseStepOption, GroupClass, validate_timezone
+
+
+class Cohort(models.Model):
+    """A group that takes a course together in one term.
+
+    Invariant: `current_enrollment` (places taken) plus `held_places` never exceeds `max_enrollment`, and both equal the
+    CohortPlace rows. Only the statements in `places.py` change the counters.
+    """
+
+    instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="cohorts")
+    name = models.CharField(max_length=200)
+    start_date = models.DateField()
+    end_date = models.DateField()
+    timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
+    max_enrollment = models.PositiveIntegerField()
+    current_enrollment = models.PositiveIntegerField(default=0, editable=False)
+    held_places = models.PositiveIntegerField(default=0, editable=False)
+    enrollment_deadline = models.DateTimeField(null=True, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["start_date", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["instance", "name"], name="cohort_name_unique"),
+            models.CheckConstraint(
+                condition=models.Q(max_enrollment__gte=models.F("current_enrollment") + models.F("held_places")),
+                name="cohort_never_oversold",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(end_date__gte=models.F("start_date")), name="cohort_dates_in_order"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def places_left(self) -> int:
+        return self.max_enrollment - self.current_enrollment - self.held_places
+
+    def is_past_deadline(self, now: dt.datetime) -> bool:
+        return self.enrollment_deadline is not None and self.enrollment_deadline < now
+
+
+class ClassSession(models.Model):
+    """One dated meeting of a group class. Two cohorts that share a meeting share its seats.
+
+    Invariant: `booked_count` equals the steps that hold a seat here and never exceeds `max_students`.
+    """
+
+    group_class = models.ForeignKey(GroupClass, on_delete=models.PROTECT, related_name="sessions")
+    date = models.DateField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    max_students = models.PositiveIntegerField()
+    booked_count = models.PositiveIntegerField(default=0, editable=False)
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["group_class", "date"], name="class_session_one_a_day"),
+            models.CheckConstraint(
+                condition=models.Q(booked_count__lte=models.F("max_students")), name="class_session_never_overbooked"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")), name="class_session_times_in_order"
+            ),
+        ]
+        indexes = [models.Index(fields=["starts_at"], name="class_session_by_start")]
+
+    def __str__(self) -> str:
+        return f"{self.group_class} on {self.date}"
+
+    @property
+    def seats_left(self) -> int:
+        return self.max_students - self.booked_count
+
+
+class CohortSession(models.Model):
+    """Where and when a cohort can attend a step: one row per option, its meeting derived and editable."""
+
+    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="sessions")
+    step = models.ForeignKey(CourseStep, on_delete=models.PROTECT, related_name="cohort_sessions")
+    option = models.ForeignKey(CourseStepOption, on_delete=models.PROTECT, related_name="cohort_sessions")
+    class_session = models.ForeignKey(ClassSession, on_delete=models.PROTECT, related_name="cohort_sessions")
+
+    class Meta:
+        ordering = ["cohort", "step__order", "id"]
+        constraints = [models.UniqueConstraint(fields=["cohort", "option"], name="cohort_session_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.step.label} of {self.cohort}"

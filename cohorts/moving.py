@@ -1,0 +1,74 @@
+"""Staff move a learner to another cohort of the same course; the place follows, and nothing is held twice or lost."""
+
+import contextlib
+import datetime as dt
+
+from django.db import transaction
+from django.db.models import F
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import invalid_field
+from events.publishing import publish
+
+from .booking import book_only_options, free_sessions
+from .errors import CohortFull, PackageNotFound, SessionFull
+from .events import PackageMoved, PlaceHeld, PlaceTaken
+from .fulfilment import package_event
+from .locks import lock_cohort, lock_package, lock_place, lock_sessions
+from .models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
+from .places import HAS_ROOM, place_event, release_place
+from .states import PlaceStatus, StepStatus
+from .waitlist import offer_free_places
+
+
+@transaction.atomic
+def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = None) -> StudentPackage:
+    """Move a live package to another cohort: the new place is taken, the old one freed, sessions not yet attended are
+    given back, and steps that leave no choice are booked anew.
+
+    Raises PackageNotFound, Invalid for a cohort of another course or the same one, CohortFull.
+    """
+    moment = now or utc_now()
+    found = StudentPackage.objects.filter(pk=package_id, revoked_at__isnull=True).first()
+    if found is None:
+        raise PackageNotFound
+    cohorts = {pk: lock_cohort(pk) for pk in sorted({found.cohort_id, cohort_id})}
+    target = cohorts[cohort_id]
+    if cohort_id == found.cohort_id or target.instance.program_id != found.program_id:
+        raise invalid_field("cohort", "not_a_choice", "Choose another cohort of the same course.")
+    lock_sessions(_sessions_touched(found, cohort_id))
+    old_place = lock_place(found.place_id)
+    package = lock_package(package_id)
+    free_sessions(package=package, status=StepStatus.UNBOOKED, now=moment)
+    package.place = _take_place(old_place, target, moment)
+    package.cohort = target
+    package.name = f"{target.instance.program.code} - {target.name}"
+    package.save(update_fields=["place", "cohort", "name"])
+    publish(package_event(PackageMoved, package, from_cohort_id=old_place.cohort_id), now=moment)
+    if release_place(place=old_place, reason=f"Moved to {target.name}", now=moment):
+        offer_free_places(cohort_id=old_place.cohort_id, now=moment)
+    with contextlib.suppress(SessionFull):  # then the step waits to be booked
+        book_only_options(package=package, now=moment)
+    return package
+
+
+def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPlace:
+    if not Cohort.objects.filter(pk=target.pk, **HAS_ROOM).update(current_enrollment=F("current_enrollment") + 1):
+        raise CohortFull(f"{target.name} is full.")
+    place = CohortPlace.objects.create(
+        cohort=target,
+        learner=old.learner,
+        enrollment=old.enrollment,
+        status=PlaceStatus.TAKEN,
+        held_until=now,
+        created_at=now,
+        taken_at=now,
+    )
+    publish(place_event(PlaceHeld, place), place_event(PlaceTaken, place), now=now)
+    return place
+
+
+def _sessions_touched(package: StudentPackage, cohort_id: int) -> set[int]:
+    held = ClassSession.objects.filter(bookings__package=package).values_list("pk", flat=True)
+    coming = CohortSession.objects.filter(cohort=cohort_id).values_list("class_session_id", flat=True)
+    return {*held, *coming}

@@ -1,0 +1,92 @@
+"""Places in a cohort. One conditional UPDATE decides whether one is held or taken; the rows prove the counters."""
+
+import datetime as dt
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.models import Learner
+from enrollments.models import Enrollment
+from events.publishing import publish
+
+from .errors import CapacityBelowUse, CohortFull
+from .events import PlaceEvent, PlaceHeld, PlaceReleased, PlaceTaken
+from .models import Cohort, CohortPlace
+from .states import OCCUPYING, PlaceStatus
+
+HAS_ROOM = {"max_enrollment__gt": F("current_enrollment") + F("held_places")}
+
+
+def hold_place(
+    *, cohort: Cohort, learner: Learner, enrollment: Enrollment | None, held_until: dt.datetime, now: dt.datetime
+) -> CohortPlace:
+    """Hold a free place, inside the caller's transaction. Raises CohortFull and changes nothing when none is free."""
+    if not Cohort.objects.filter(pk=cohort.pk, **HAS_ROOM).update(held_places=F("held_places") + 1):
+        raise CohortFull
+    place = CohortPlace.objects.create(
+        cohort=cohort, learner=learner, enrollment=enrollment, held_until=held_until, created_at=now
+    )
+    publish(place_event(PlaceHeld, place), now=now)
+    return place
+
+
+def take_place(*, place: CohortPlace, now: dt.datetime) -> bool:
+    """Make a place the learner's for good, its cohort and itself being locked.
+
+    A held place is always there to be taken. One that was released meanwhile is taken again if the cohort has room;
+    otherwise False, and nothing has changed.
+    """
+    if place.status == PlaceStatus.HELD:
+        Cohort.objects.filter(pk=place.cohort_id).update(
+            held_places=F("held_places") - 1, current_enrollment=F("current_enrollment") + 1
+        )
+    elif _has_another(place) or not Cohort.objects.filter(pk=place.cohort_id, **HAS_ROOM).update(
+        current_enrollment=F("current_enrollment") + 1
+    ):
+        return False
+    place.status, place.taken_at, place.released_at, place.release_reason = PlaceStatus.TAKEN, now, None, ""
+    place.save(update_fields=["status", "taken_at", "released_at", "release_reason"])
+    publish(place_event(PlaceTaken, place), now=now)
+    return True
+
+
+def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
+    """Free a held or taken place, its cohort and itself being locked. False if it was free already."""
+    counter = {PlaceStatus.HELD: "held_places", PlaceStatus.TAKEN: "current_enrollment"}.get(PlaceStatus(place.status))
+    if counter is None:
+        return False
+    Cohort.objects.filter(pk=place.cohort_id).update(**{counter: F(counter) - 1})
+    place.status, place.released_at, place.release_reason = PlaceStatus.RELEASED, now, reason[:200]
+    place.save(update_fields=["status", "released_at", "release_reason"])
+    publish(place_event(PlaceReleased, place, reason=reason), now=now)
+    return True
+
+
+@transaction.atomic
+def change_capacity(*, cohort_id: int, max_enrollment: int) -> Cohort:
+    """Set how many places a cohort has. Raises CapacityBelowUse, changing nothing, below the places taken and held."""
+    fits = {"current_enrollment__lte": max_enrollment - F("held_places")}
+    changed = Cohort.objects.filter(pk=cohort_id, **fits).update(max_enrollment=max_enrollment)
+    cohort = Cohort.objects.get(pk=cohort_id)
+    if not changed:
+        raise CapacityBelowUse(
+            f"{cohort.current_enrollment} places are taken and {cohort.held_places} held; "
+            f"the capacity can't go below {cohort.current_enrollment + cohort.held_places}."
+        )
+    return cohort
+
+
+def place_event(kind: type[PlaceEvent], place: CohortPlace, **more: str) -> PlaceEvent:
+    """An event about a place."""
+    return kind(
+        workspace_id=place.learner.workspace_id,
+        place_id=place.pk,
+        cohort_id=place.cohort_id,
+        learner_cuid=place.learner.cuid,
+        **more,
+    )
+
+
+def _has_another(place: CohortPlace) -> bool:
+    others = CohortPlace.objects.filter(cohort=place.cohort_id, learner=place.learner_id, status__in=OCCUPYING)
+    return others.exclude(pk=place.pk).exists()

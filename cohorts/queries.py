@@ -1,0 +1,134 @@
+"""Reads that more than one caller needs: the public catalog, a course's cohorts and sessions, a learner's packages."""
+
+import datetime as dt
+
+from django.db.models import Count, F, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+
+from accounts.models import Learner, User
+from enrollments.models import Program
+
+from .errors import CourseNotFound, PackageNotFound
+from .models import Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from .states import StepStatus
+
+SORTS = {
+    "title": "title",
+    "code": "code",
+    "price": "price_minor",
+    "nextCohort": "next_start",
+}
+
+
+def course_programs() -> QuerySet[Program]:
+    """The courses anybody may look at: listed in the catalog and with steps."""
+    return Program.objects.filter(listed=True, steps__isnull=False).distinct()
+
+
+def get_course(*, code: str) -> Program:
+    """A listed course by its code. Raises CourseNotFound; one that is switched off is still found."""
+    course = course_programs().filter(code=code).first()
+    if course is None:
+        raise CourseNotFound(f"There is no course {code}.")
+    return course
+
+
+def open_cohorts(now: dt.datetime) -> QuerySet[Cohort]:
+    """Cohorts somebody could enroll in right now, full ones included."""
+    return Cohort.objects.filter(
+        Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now), is_active=True, instance__active=True
+    )
+
+
+def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = False) -> QuerySet[Program]:
+    """The catalog with what its cards show: `step_count`, `price_minor`, `currency`, `available_cohorts`, `next_start`.
+
+    `price_minor` is the lowest among the open cohorts' instances.
+    """
+    mine = open_cohorts(now).filter(instance__program=OuterRef("pk"))
+    free = mine.filter(max_enrollment__gt=F("current_enrollment") + F("held_places"))
+    cheapest = mine.filter(instance__price__active=True).order_by("instance__price__amount_minor")
+    counted = free.order_by().values("instance__program").annotate(n=Count("pk")).values("n")
+    soonest = mine.order_by().values("instance__program").annotate(first=Min("start_date")).values("first")
+    steps = CourseStep.objects.filter(program=OuterRef("pk")).order_by()
+    courses = (
+        course_programs()
+        .filter(active=True)
+        .annotate(
+            step_count=Subquery(steps.values("program").annotate(n=Count("pk")).values("n")),
+            price_minor=Subquery(cheapest.values("instance__price__amount_minor")[:1]),
+            currency=Subquery(cheapest.values("instance__price__currency")[:1]),
+            available_cohorts=Coalesce(Subquery(counted), 0),
+            next_start=Subquery(soonest),
+        )
+    )
+    if search:
+        courses = courses.filter(Q(title__icontains=search) | Q(description__icontains=search) | Q(code__iexact=search))
+    return courses.filter(available_cohorts__gt=0) if only_open else courses
+
+
+def cohorts_of(course: Program) -> QuerySet[Cohort]:
+    """A course's active cohorts with their sessions, soonest first."""
+    sessions = CohortSession.objects.select_related("step", "option__group_class", "class_session").order_by(
+        "step__order", "class_session__starts_at"
+    )
+    return (
+        Cohort.objects.filter(instance__program=course, is_active=True, instance__active=True)
+        .select_related("instance__price", "instance__program")
+        .prefetch_related(Prefetch("sessions", sessions))
+        .order_by("start_date", "pk")
+    )
+
+
+def learners_of(user: User) -> QuerySet[Learner]:
+    """The learners a signed-in person may act for: themselves, and the children they are guardian of."""
+    return Learner.objects.filter(
+        Q(user=user) | Q(email__iexact=user.email) | Q(guardians__email__iexact=user.email)
+    ).distinct()
+
+
+def packages_of(user: User) -> QuerySet[StudentPackage]:
+    """The live packages of the learners a person may act for, with what the dashboard shows."""
+    progress = StepProgress.objects.select_related("step", "class_session__group_class").order_by("step__order")
+    return (
+        StudentPackage.objects.filter(learner__in=learners_of(user), revoked_at__isnull=True)
+        .select_related("learner", "program", "cohort__instance", "payment", "enrollment")
+        .prefetch_related(Prefetch("progress", progress))
+        .order_by("-purchased_at", "-pk")
+    )
+
+
+def get_package_for(*, user: User, package_id: int) -> StudentPackage:
+    """One of those packages. Raises PackageNotFound for anybody else's, revoked or unknown."""
+    package = packages_of(user).filter(pk=package_id).first()
+    if package is None:
+        raise PackageNotFound("There is no such course among yours.")
+    return package
+
+
+def offered_sessions(*, cohort_id: int, now: dt.datetime) -> dict[int, list[CohortSession]]:
+    """Step id -> the cohort's sessions that have not started, soonest first."""
+    rows = CohortSession.objects.filter(cohort=cohort_id, class_session__starts_at__gt=now).select_related(
+        "step", "option__group_class", "class_session"
+    )
+    by_step: dict[int, list[CohortSession]] = {}
+    for row in rows.order_by("class_session__starts_at", "pk"):
+        by_step.setdefault(row.step_id, []).append(row)
+    return by_step
+
+
+def unbooked_steps(package: StudentPackage, *, now: dt.datetime) -> list[tuple[CourseStep, list[CohortSession]]]:
+    """The package's steps without a session, in order, with the sessions to choose from."""
+    offered = offered_sessions(cohort_id=package.cohort_id, now=now)
+    rows = package.progress.all()
+    return [
+        (row.step, offered[row.step_id])
+        for row in rows
+        if row.status == StepStatus.UNBOOKED and offered.get(row.step_id)
+    ]
+
+
+def describe_place(subject: str) -> tuple[str, str]:
+    """What staff read where billing names a place as the thing paid for: a label and the page to look at."""
+    return f"Place {subject} in a cohort", reverse("admin:cohorts_cohortplace_change", args=[subject])

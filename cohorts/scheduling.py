@@ -1,0 +1,92 @@
+"""Dates: when a cohort's steps meet, derived from its dates and its classes' weekly times."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from enrollments.models import ProgramInstance
+
+from .errors import TermTooShort
+from .models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass
+
+
+def meeting_date(*, group_class: GroupClass, cohort: Cohort, step_order: int) -> dt.date:
+    """The day a class meets in the step's week: step n meets in the n-th seven days from the cohort's start.
+
+    Raises TermTooShort if that is after the cohort's end.
+    """
+    week_start = cohort.start_date + dt.timedelta(weeks=step_order - 1)
+    # Python counts Monday as 0, the course documents Sunday.
+    ahead = (group_class.day_of_week - (week_start.weekday() + 1)) % 7
+    day = week_start + dt.timedelta(days=ahead)
+    if day > cohort.end_date:
+        raise TermTooShort(
+            f"Step {step_order} would meet on {day}, but {cohort.name} ends on {cohort.end_date}: end it later."
+        )
+    return day
+
+
+def meeting_times(*, group_class: GroupClass, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """Start and end of the class on a day, as moments: its wall-clock time in its own zone, summer and winter."""
+    zone = ZoneInfo(group_class.timezone)
+    return (
+        dt.datetime.combine(day, group_class.start_time, zone).astimezone(dt.UTC),
+        dt.datetime.combine(day, group_class.end_time, zone).astimezone(dt.UTC),
+    )
+
+
+def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSession:
+    """The meeting of a class on a day; cohorts that meet there share it and its seats."""
+    starts_at, ends_at = meeting_times(group_class=group_class, day=day)
+    session, _ = ClassSession.objects.get_or_create(
+        group_class=group_class,
+        date=day,
+        defaults={"starts_at": starts_at, "ends_at": ends_at, "max_students": group_class.max_students},
+    )
+    return session
+
+
+@transaction.atomic
+def schedule_cohort(*, cohort_id: int) -> list[CohortSession]:
+    """Give the cohort a session for each option of each step that has none yet; what is there stays as it was edited.
+
+    Raises TermTooShort.
+    """
+    cohort = Cohort.objects.select_related("instance").get(pk=cohort_id)
+    scheduled = set(cohort.sessions.values_list("option_id", flat=True))
+    options = CourseStepOption.objects.filter(step__program=cohort.instance.program_id).exclude(pk__in=scheduled)
+    rows = []
+    for option in options.select_related("step", "group_class").order_by("step__order", "pk"):
+        day = meeting_date(group_class=option.group_class, cohort=cohort, step_order=option.step.order)
+        session = find_or_create_session(group_class=option.group_class, day=day)
+        rows.append(CohortSession(cohort=cohort, step=option.step, option=option, class_session=session))
+    return CohortSession.objects.bulk_create(rows)
+
+
+@transaction.atomic
+def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
+    """The same cohort in another term: same length, zone and capacity, its deadline as far before the start, not active
+    until somebody looked at it. Raises TermTooShort."""
+    model = Cohort.objects.select_related("instance").get(pk=cohort_id)
+    shift = start_date - model.start_date
+    clone = Cohort.objects.create(
+        instance=instance or model.instance,
+        name=name,
+        start_date=start_date,
+        end_date=model.end_date + shift,
+        timezone=model.timezone,
+        max_enrollment=model.max_enrollment,
+        enrollment_deadline=_shifted(model, shift),
+        is_active=False,
+    )
+    schedule_cohort(cohort_id=clone.pk)
+    return clone
+
+
+def _shifted(cohort: Cohort, shift: dt.timedelta) -> dt.datetime | None:
+    """The deadline moved by whole days in the cohort's own zone: 23:59 stays 23:59 across daylight saving."""
+    if cohort.enrollment_deadline is None:
+        return None
+    local = cohort.enrollment_deadline.astimezone(ZoneInfo(cohort.timezone))
+    return dt.datetime.combine(local.date() + shift, local.time(), ZoneInfo(cohort.timezone)).astimezone(dt.UTC)

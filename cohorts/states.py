@@ -1,0 +1,46 @@
+from django.db import models
+
+
+class DayOfWeek(models.IntegerChoices):
+    """Counted as the course documents count: the week starts on Sunday."""
+
+    SUNDAY = 0
+    MONDAY = 1
+    TUESDAY = 2
+    WEDNESDAY = 3
+    THURSDAY = 4
+    FRIDAY = 5
+    SATURDAY = 6
+
+
+class PlaceStatus(models.TextChoices):
+    HELD = "held", "Held"  # while its checkout is open, or while it is offered to somebody from the waiting list
+    TAKEN = "taken", "Taken"  # paid for
+    RELEASED = "released", "Released"
+
+
+OCCUPYING = (PlaceStatus.HELD, PlaceStatus.TAKEN)
+
+
+class StepStatus(models.TextChoices):
+    UNBOOKED = "UNBOOKED", "Not booked"
+    BOOKED = "BOOKED", "Booked"  # holds a seat in a class session
+    COMPLETED = "COMPLETED", "Completed"  # attended
+    MISSED = "MISSED", "Missed"  # the session passed without the learner
+    CANCELLED = "CANCELLED", "Cancelled"  # the package was revoked
+
+
+# A step in one of these holds a seat of its class session.
+SEATED = (StepStatus.BOOKED, StepStatus.COMPLETED, StepStatus.MISSED)
+
+
+class WaitStatus(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    OFFERED = "offered", "Offered"  # a place is held for them until the offer ends
+    ACCEPTED = "accepted", "Accepted"  # they bought it
+    DECLINED = "declined", "Declined"
+    EXPIRED = "expired", "Expired"  # the offer ended unanswered
+    LEFT = "left", "Left"
+
+
+IN_LINE = (WaitStatus.WAITING, WaitStatus.OFFERED)

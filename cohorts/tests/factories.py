@@ -1,0 +1,107 @@
+"""Courses, cohorts and what learners do with them, for every app's tests. States beyond the first come of use cases."""
+
+import datetime as dt
+from typing import Any
+
+import factory
+from factory.django import DjangoModelFactory
+
+from accounts.models import Learner
+from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from billing.checkout import settle_checkout
+from billing.models import Checkout
+from cohorts.checkout import start_checkout
+from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass, StudentPackage
+from cohorts.scheduling import schedule_cohort
+from cohorts.states import DayOfWeek
+from enrollment_project.core.actors import SYSTEM
+from enrollment_project.core.clock import utc_now
+from enrollments.tests.factories import InstanceFactory, ProgramFactory
+from sandbox.testing import SandboxProcess
+
+
+class CourseFactory(ProgramFactory):
+    """A listed course without steps."""
+
+    code = factory.Sequence(lambda n: f"COURSE-{n}")
+    title = factory.Sequence(lambda n: f"Course {n}")
+    listed = True
+
+
+class GroupClassFactory(DjangoModelFactory[GroupClass]):
+    """Tuesdays 17:00 to 18:00 in Chicago, 10 seats."""
+
+    class Meta:
+        model = GroupClass
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    name = factory.Sequence(lambda n: f"Tuesday class {n}")
+    day_of_week = DayOfWeek.TUESDAY
+    start_time = dt.time(17)
+    end_time = dt.time(18)
+    timezone = "America/Chicago"
+    max_students = 10
+
+
+class CohortFactory(DjangoModelFactory[Cohort]):
+    """Ten places, starting in two weeks, for twelve; without steps until `course_with` makes some."""
+
+    class Meta:
+        model = Cohort
+
+    instance = factory.SubFactory(
+        InstanceFactory,
+        program=factory.SubFactory(CourseFactory, workspace=factory.SelfAttribute("..workspace")),
+        is_default=False,
+    )
+    name = factory.Sequence(lambda n: f"Fall cohort {n}")
+    start_date = factory.LazyFunction(lambda: utc_now().date() + dt.timedelta(days=14))
+    end_date = factory.LazyAttribute(lambda o: o.start_date + dt.timedelta(weeks=12))
+    timezone = "America/Chicago"
+    max_enrollment = 10
+
+
+def cohort_with(*, options: tuple[int, ...] = (1, 2), seats: int = 10, **cohort: Any) -> Cohort:
+    """A scheduled cohort whose course has one step per number, offered in that many classes of `seats` each."""
+    made: Cohort = CohortFactory(**cohort)
+    program = made.instance.program
+    for order, count in enumerate(options, start=1):
+        step = CourseStep.objects.create(program=program, order=order, label=f"Week {order}", title=f"Topic {order}")
+        for number in range(count):
+            group_class = GroupClassFactory(
+                workspace=program.workspace,
+                name=f"Week {order} class {number + 1}",
+                max_students=seats,
+                day_of_week=(DayOfWeek.TUESDAY + number) % 7,
+            )
+            CourseStepOption.objects.create(step=step, group_class=group_class)
+    schedule_cohort(cohort_id=made.pk)
+    return made
+
+
+def start(cohort: Cohort, learner: Learner | None = None, **more: Any) -> Checkout:
+    """Start a checkout as the API would; a new learner unless one is given."""
+    learner = learner or LearnerFactory(workspace=cohort.instance.workspace)
+    return start_checkout(
+        learner_id=learner.pk,
+        course_code=cohort.instance.program.code,
+        cohort_id=cohort.pk,
+        success_url="http://127.0.0.1/done?session_id={CHECKOUT_SESSION_ID}",
+        cancel_url="http://127.0.0.1/back",
+        actor=SYSTEM,
+        **more,
+    )
+
+
+def pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> StudentPackage | None:
+    """Pay on the hosted page, then look as the webhook's handler would; the package, if one came of it."""
+    stripe.pay(checkout.url, **form)
+    settle_checkout(checkout_id=checkout.pk)
+    return StudentPackage.objects.filter(place=int(checkout.subject), revoked_at__isnull=True).first()
+
+
+def buy(stripe: SandboxProcess, cohort: Cohort, learner: Learner | None = None) -> StudentPackage:
+    """A learner who has bought their place."""
+    package = pay(stripe, start(cohort, learner))
+    assert package is not None
+    return package

@@ -1,0 +1,176 @@
+"""The waiting list of a full cohort: who is next gets a place held for a while, then the one after.
+
+A place that frees is held for the next in line in the same transaction, so nobody passes the line.
+"""
+
+import datetime as dt
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import invalid_field
+from events.publishing import publish
+
+from .errors import AlreadyInLine, AlreadyOwned, CohortNotActive, NotInLine, PlacesFree
+from .events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
+from .locks import lock_cohort, lock_learner, lock_line, lock_place
+from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
+from .places import hold_place, release_place
+from .states import IN_LINE, PlaceStatus, WaitStatus
+
+
+@transaction.atomic
+def join_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None = None) -> WaitlistEntry:
+    """Go to the end of the line.
+
+    Raises CohortNotActive, AlreadyOwned, AlreadyInLine, and PlacesFree if there is no need to wait.
+    """
+    moment = now or utc_now()
+    learner = lock_learner(learner_id)
+    cohort = lock_cohort(cohort_id)
+    _refuse_joining(learner_id, cohort, moment)
+    last = lock_line(cohort_id).aggregate(last=Max("rank"))["last"] or 0.0
+    entry = WaitlistEntry.objects.create(cohort=cohort, learner=learner, rank=last + 1.0, created_at=moment)
+    publish(_event(WaitlistJoined, entry), now=moment)
+    return entry
+
+
+def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
+    if not (cohort.is_active and cohort.instance.active) or cohort.is_past_deadline(now):
+        raise CohortNotActive(f"{cohort.name} does not take enrollments any more.")
+    owned = StudentPackage.objects.filter(learner=learner_id, program=cohort.instance.program_id)
+    if owned.filter(revoked_at__isnull=True).exists():
+        raise AlreadyOwned("You are already enrolled in this course.")
+    if lock_line(cohort.pk).filter(learner=learner_id, status__in=IN_LINE).exists():
+        raise AlreadyInLine("You are on this waiting list already.")
+    if cohort.places_left > 0:
+        raise PlacesFree(f"{cohort.name} has {cohort.places_left} free places.")
+
+
+@transaction.atomic
+def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None = None) -> WaitlistEntry:
+    """Leave the line, or decline the place that is offered: it goes to the next. Raises NotInLine."""
+    moment = now or utc_now()
+    lock_cohort(cohort_id)
+    entry = lock_line(cohort_id).filter(learner=learner_id, status__in=IN_LINE).first()
+    if entry is None:
+        raise NotInLine("You are not on this waiting list.")
+    offered = entry.status == WaitStatus.OFFERED
+    _end(entry, WaitStatus.DECLINED if offered else WaitStatus.LEFT, moment)
+    if offered:
+        _free_offer(entry, "The offer was declined", moment)
+    return entry
+
+
+@transaction.atomic
+def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry:
+    """Move somebody who waits to a position (1 is next), keeping why. Raises Invalid without a reason, NotInLine."""
+    if not reason.strip():
+        raise invalid_field("reason", "required", "Say why.")
+    cohort_id = WaitlistEntry.objects.values_list("cohort_id", flat=True).get(pk=entry_id)
+    lock_cohort(cohort_id)
+    entry = lock_line(cohort_id).get(pk=entry_id)
+    if entry.status != WaitStatus.WAITING:
+        raise NotInLine("Only somebody who waits can be moved in the line.")
+    others = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING).exclude(pk=entry_id))
+    index = max(0, min(position - 1, len(others)))
+    before = others[index - 1].rank if index else None
+    after = others[index].rank if index < len(others) else None
+    entry.rank = _between(before, after)
+    entry.note = reason.strip()[:300]
+    entry.save(update_fields=["rank", "note"])
+    return entry
+
+
+def _between(before: float | None, after: float | None) -> float:
+    if before is None:
+        return (after or 1.0) - 1.0
+    return before + 1.0 if after is None else (before + after) / 2
+
+
+def position_of(entry: WaitlistEntry) -> int:
+    """How many are to be served up to and with this entry; 1 is next."""
+    ahead = WaitlistEntry.objects.filter(cohort=entry.cohort_id, status=WaitStatus.WAITING, rank__lt=entry.rank)
+    return ahead.count() + 1
+
+
+def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry]:
+    """Hold each free place for the next in line, the cohort being locked; returns the entries that got an offer."""
+    cohort = lock_cohort(cohort_id)
+    offered: list[WaitlistEntry] = []
+    if not cohort.is_active or cohort.is_past_deadline(now):
+        return offered
+    until = now + dt.timedelta(hours=settings.WAITLIST_OFFER_HOURS)
+    waiting = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING)[: max(0, cohort.places_left)])
+    for entry in waiting:
+        entry.place = hold_place(cohort=cohort, learner=entry.learner, enrollment=None, held_until=until, now=now)
+        entry.status, entry.offered_at, entry.offer_expires_at = WaitStatus.OFFERED, now, until
+        entry.save(update_fields=["place", "status", "offered_at", "offer_expires_at"])
+        publish(_event(WaitlistOffered, entry), now=now)
+        offered.append(entry)
+    return offered
+
+
+def accept_offer(*, place: CohortPlace, now: dt.datetime) -> None:
+    """Their checkout is open: from now on the place ends with it, not with the offer."""
+    WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).update(offer_expires_at=None)
+
+
+def end_accepted(*, place: CohortPlace, now: dt.datetime) -> None:
+    """They paid. Somebody who waited but bought by another way is out of the line too."""
+    line = WaitlistEntry.objects.filter(cohort=place.cohort_id, learner=place.learner_id, status__in=IN_LINE)
+    for entry in line.select_related("learner"):
+        _end(entry, WaitStatus.ACCEPTED, now)
+
+
+def end_offer(*, place: CohortPlace, now: dt.datetime) -> None:
+    """The place they were offered is gone again, unpaid."""
+    for entry in WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).select_related("learner"):
+        _end(entry, WaitStatus.EXPIRED, now)
+
+
+def expire_due_offers(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+    """End the offers whose time is over and offer their places to the next; returns how many ended."""
+    moment = now or utc_now()
+    due = CohortPlace.objects.filter(status=PlaceStatus.HELD, checkout__isnull=True, held_until__lte=moment)
+    return sum(_expire_offer(place_id, moment) for place_id in list(due.values_list("pk", flat=True)[:limit]))
+
+
+@transaction.atomic
+def _expire_offer(place_id: int, now: dt.datetime) -> bool:
+    cohort_id = CohortPlace.objects.values_list("cohort_id", flat=True).get(pk=place_id)
+    lock_cohort(cohort_id)
+    place = lock_place(place_id)
+    if place.checkout_id is not None or place.held_until > now:
+        return False
+    if not release_place(place=place, reason="The offer ended", now=now):
+        return False
+    end_offer(place=place, now=now)
+    offer_free_places(cohort_id=cohort_id, now=now)
+    return True
+
+
+def _free_offer(entry: WaitlistEntry, reason: str, now: dt.datetime) -> None:
+    if entry.place_id is None:
+        return
+    place = lock_place(entry.place_id)
+    if place.checkout_id is None and release_place(place=place, reason=reason, now=now):
+        offer_free_places(cohort_id=entry.cohort_id, now=now)
+
+
+def _end(entry: WaitlistEntry, status: WaitStatus, now: dt.datetime) -> None:
+    entry.status = status
+    entry.save(update_fields=["status"])
+    publish(_event(WaitlistEnded, entry, status=status.value), now=now)
+
+
+def _event(kind: type[WaitlistEvent], entry: WaitlistEntry, **more: str) -> WaitlistEvent:
+    return kind(
+        workspace_id=entry.learner.workspace_id,
+        entry_id=entry.pk,
+        cohort_id=entry.cohort_id,
+        learner_cuid=entry.learner.cuid,
+        **more,
+    )
