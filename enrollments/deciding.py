@@ -16,7 +16,7 @@ from enrollment_project.core.rows import insert_rows
 from events.publishing import DomainEvent, publish
 
 from .answers import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed
-from .decisions import decision_changed, decision_made
+from .decisions import cancel_open_checkouts, decision_changed, decision_made
 from .eligibility import Verdict
 from .errors import AlreadyEnrolled, Ineligible, NotForSale
 from .events import SeatReserved, SeatUsed
@@ -164,8 +164,9 @@ class _Deciding:
     def _take_district_seat(self, journal: Journal, verdict: Verdict, allocation: DistrictSeatAllocation) -> Routed:
         """Write everything first and count the seat last, so that the hot row is locked for the shortest time."""
         now, enrollment = self.request.now, self.enrollment
-        if enrollment.payment_status == EnrollmentPaymentStatus.PENDING:
+        if enrollment.payment_status in (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED):
             journal.change("waive_payment", reason="A district seat was free")
+            cancel_open_checkouts(enrollment_id=enrollment.pk)
         approve_if_automatic(journal=journal, seat=None)
         approved = enrollment.eligibility_status == EligibilityStatus.APPROVED
         events: list[DomainEvent] = [*journal.write()]

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 from billing import checkout as billing_checkout
+from billing.states import LIVE_CHECKOUTS
 from enrollment_project.core.errors import TransitionNotAllowed
 
 from .events import DecisionMade, DecisionRecorded
@@ -33,6 +34,16 @@ def cancel_decision(*, decision_id: int) -> EnrollmentDecision:
         raise TransitionNotAllowed(f"A decision that is {decision.status} has no open checkout to cancel.")
     billing_checkout.cancel_checkout(checkout_id=decision.checkout_id)
     return EnrollmentDecision.objects.get(pk=decision_id)
+
+
+def cancel_open_checkouts(*, enrollment_id: int) -> None:
+    """Have Stripe end whatever the enrollment could still be paid by, those of decisions given up during an outage too.
+
+    Part of the caller's transaction, which has locked the enrollment.
+    """
+    payable = EnrollmentDecision.objects.filter(enrollment=enrollment_id, checkout__status__in=LIVE_CHECKOUTS)
+    for checkout_id in payable.order_by("checkout_id").values_list("checkout_id", flat=True):
+        billing_checkout.request_cancellation(checkout_id=checkout_id)
 
 
 def _facts(decision: EnrollmentDecision, now: dt.datetime) -> dict[str, Any]:

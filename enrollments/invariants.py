@@ -115,8 +115,10 @@ def waiting_decisions_can_be_paid(extent: Extent) -> Iterator[Breach]:
 def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
     """Money is asked for only while a decision waits for it, or may be taken up again; else it is to be ended."""
     others = EnrollmentDecision.objects.filter(enrollment=OuterRef("enrollment"), status__in=LIVE_DECISIONS)
-    wanting = EnrollmentDecision.objects.filter(checkout=OuterRef("pk")).filter(
-        Q(status=DecisionStatus.CHECKOUT_REQUIRED) | Q(status=DecisionStatus.FAILED) & ~Exists(others)
+    wanting = EnrollmentDecision.objects.filter(
+        Q(status=DecisionStatus.CHECKOUT_REQUIRED) | Q(status=DecisionStatus.FAILED) & ~Exists(others),
+        checkout=OuterRef("pk"),
+        enrollment__eligibility_status__in=[EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED],
     )
     live = extent.of(Checkout.objects.order_by()).filter(
         purpose=PURPOSE, status__in=LIVE_CHECKOUTS, cancel_requested_at__isnull=True

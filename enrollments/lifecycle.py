@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 
 from accounts.learners import find_or_create_learner
 from accounts.staff_tasks import raise_staff_task
-from billing.checkout import request_cancellation
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from enrollment_project.core.actors import Actor
@@ -20,7 +19,7 @@ from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
 from events.publishing import DomainEvent, publish
 
-from .decisions import decision_changed
+from .decisions import cancel_open_checkouts, decision_changed
 from .eligibility import Verdict, assess
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .history import Journal
@@ -298,12 +297,10 @@ def _end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, 
         )
         events += [released] if released else []
     live = EnrollmentDecision.objects.filter(enrollment=enrollment, status__in=LIVE_DECISIONS).first()
-    if live is None:
-        return events
-    decision = lock_decision(live.pk)
-    if decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None:
-        request_cancellation(checkout_id=decision.checkout_id)
-        return events
+    decision = lock_decision(live.pk) if live else None
+    cancel_open_checkouts(enrollment_id=enrollment.pk)
+    if decision is None or decision.status == DecisionStatus.CHECKOUT_REQUIRED:
+        return events  # a decision that waits ends once Stripe agrees that its checkout has
     decision.release()
     events.append(decision_changed(decision, now))
     if decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:

@@ -283,6 +283,18 @@ class TestABankDebit:
         changes = second.enrollment.transitions.filter(facet="payment").values_list("from_status", "to_status")
         assert list(changes) == [("not_required", "pending"), ("pending", "failed"), ("failed", "pending")]
 
+    def test_that_fails_is_made_good_by_a_district_seat(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory()
+        decision = pay(stripe, ask_parent(instance), card="async")
+        stripe.settle(decision.checkout.url or stripe_url(stripe, decision), outcome="failed")
+        settle_checkout(checkout_id=decision.checkout_id)
+        seats(instance.workspace, total=1)
+
+        second = route(instance.workspace, tenant_id=1).decision
+
+        assert (second.status, second.provision_source) == ("completed", "district")
+        assert (second.enrollment.eligibility_status, second.enrollment.payment_status) == ("approved", "not_required")
+
 
 class TestStripeDown:
     def claim(self, key: str = "key-1") -> Claim:
