@@ -1,0 +1,103 @@
+"""Killing a process between any two steps of what it does.
+
+A step is what outlives the process: a commit, a statement outside a transaction, a request to Stripe, a batch handed to
+the event stream, a bell rung at the broker. `steps_of` runs a use case in a process of its own and lists its steps;
+`killed_at` runs it and sends SIGKILL to that process right before or right after one of them. Nothing of this is in the
+product: the hooks are put in place in the forked process only.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import requests
+from celery import Signature
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from events.gateways.log import LogStream
+from tests.processes import Death, Failure, in_process
+
+KILLED = Death(signal.SIGKILL)
+Point = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Calls `before` and `after` around every step, with the step's name."""
+
+    before: Point
+    after: Point
+
+    def run(self, use_case: Callable[[], Any]) -> Any:
+        with ExitStack() as patches:
+            patches.enter_context(self._around(BaseDatabaseWrapper, "commit", lambda *_: "commit"))
+            patches.enter_context(self._around(requests.Session, "request", _request_name))
+            patches.enter_context(self._around(Signature, "apply_async", lambda task, *_, **__: f"ring {task.task}"))
+            patches.enter_context(self._around(LogStream, "append", lambda *_: "hand on"))
+            patches.enter_context(connection.execute_wrapper(self._around_statement))
+            return use_case()
+
+    def _around(self, owner: type, name: str, describe: Callable[..., str]) -> Any:
+        original = getattr(owner, name)
+
+        def hooked(*args: Any, **kwargs: Any) -> Any:
+            step = describe(*args, **kwargs)
+            self.before(step)
+            answer = original(*args, **kwargs)
+            self.after(step)
+            return answer
+
+        return patch.object(owner, name, hooked)
+
+    def _around_statement(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        writes = sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
+        if context["connection"].in_atomic_block or not writes:
+            return execute(sql, params, many, context)
+        step = " ".join(sql.replace('"', "").split()[:2]).lower()
+        self.before(step)
+        answer = execute(sql, params, many, context)
+        self.after(step)
+        return answer
+
+
+def steps_of(use_case: Callable[[], Any]) -> list[str]:
+    """The steps of a use case, in order. It is carried out."""
+
+    def listen() -> list[str]:
+        steps: list[str] = []
+        Hooks(before=steps.append, after=lambda step: None).run(use_case)
+        return steps
+
+    steps = in_process(listen)
+    assert not isinstance(steps, Failure), steps
+    return list(steps)
+
+
+def killed_at(use_case: Callable[[], Any], *, number: int, after: bool) -> None:
+    """Run a use case in a process that is killed right before (or right after) its step of this number, from 0."""
+
+    def count(seen: list[str], step: str) -> None:
+        if len(seen) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        seen.append(step)
+
+    def ignore(step: str) -> None:
+        pass
+
+    die = partial(count, [])
+    hooks = Hooks(before=ignore, after=die) if after else Hooks(before=die, after=ignore)
+    assert in_process(partial(hooks.run, use_case)) == KILLED
+
+
+def _request_name(session: requests.Session, method: str, url: str, *_: Any, **__: Any) -> str:
+    parts = urlsplit(url).path.split("/")
+    return f"{method.upper()} {'/'.join('…' if '_' in part else part for part in parts)}"  # ids have underscores

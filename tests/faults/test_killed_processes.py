@@ -1,0 +1,391 @@
+"""SIGKILL for a web process or a worker between any two steps, then what happens anyway: the request or the webhook
+comes again, and the sweeps run. Nothing may be lost, nothing doubled, and Stripe's books and ours must agree."""
+
+import contextlib
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from billing.checkout import cancel_checkout, check_due_checkouts, settle_checkout
+from billing.inbox import handle_due_events, handle_event, receive_event
+from billing.models import Checkout, Payment, Refund, StripeEvent
+from billing.refunds import request_refund, submit_due_refunds, submit_refund
+from billing.states import RefundReason
+from billing.tests.stripe_world import StripeWorld, signed
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.idempotency import AlreadyAnswered, Claim
+from enrollment_project.doctor import examine
+from enrollments.lifecycle import reject_enrollment
+from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment
+from enrollments.states import ReviewMode
+from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from events.gateways.log import LogStream
+from events.gateways.port import RelayedEvent
+from events.models import OutboxEvent
+from events.relay import relay_due_events
+from sandbox.testing import SandboxProcess
+
+from .failpoints import killed_at, steps_of
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+SOON = dt.timedelta(minutes=10)  # when every sweep finds what was due
+TOMORROW = dt.timedelta(hours=25)
+
+
+def sweep(after: dt.timedelta = SOON) -> None:
+    """What the schedule runs, as if this much time had passed."""
+    now = utc_now() + after
+    handle_due_events(now=now)
+    check_due_checkouts(now=now)
+    submit_due_refunds(now=now)
+    relay_due_events(now=now)
+
+
+@dataclass
+class Scenario:
+    """Something that a process is doing when it is killed (`act`), and how it ends well all the same."""
+
+    stripe: SandboxProcess
+    folder: Path
+    steps: ClassVar[list[str]]
+
+    def prepare(self) -> None:
+        raise NotImplementedError
+
+    def act(self) -> None:
+        raise NotImplementedError
+
+    def recover(self) -> None:
+        sweep()
+
+    def check(self) -> None:
+        raise NotImplementedError
+
+    # --- What several of them need ---
+
+    def ask_parent(self, **asked: Any) -> EnrollmentDecision:
+        return route(self.instance.workspace, tenant_id=None, guardian_id="guardian_456", **asked).decision
+
+    def pay(self) -> Checkout:
+        """A parent is asked and pays; we have not heard of it."""
+        self.instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
+        self.ask_parent()
+        checkout = Checkout.objects.get()
+        self.stripe.pay(checkout.url)
+        return checkout
+
+    def net(self) -> int:
+        """What Stripe has kept of the payers' money."""
+        return int(self.stripe.ledger()["totals"].get("usd", {"net": 0})["net"])
+
+
+class RoutingToASeat(Scenario):
+    steps = ["commit"]
+
+    def prepare(self) -> None:
+        self.instance = InstanceFactory()
+        seats(self.instance.workspace, total=3)
+
+    def act(self) -> None:
+        route(self.instance.workspace, claim=one_key())
+
+    def recover(self) -> None:
+        repeat(lambda now: route(self.instance.workspace, claim=one_key(), now=now))
+
+    def check(self) -> None:
+        assert DistrictSeatAllocation.objects.get().used_seats == SeatAssignment.objects.count() == 1
+        assert EnrollmentDecision.objects.get().status == "completed"
+
+
+class RoutingToACheckout(Scenario):
+    steps = ["commit", "POST /v1/checkout/sessions", "update billing_checkout", "commit"]
+
+    def prepare(self) -> None:
+        self.instance = InstanceFactory()
+
+    def act(self) -> None:
+        self.ask_parent(claim=one_key())
+
+    def recover(self) -> None:
+        repeat(lambda now: self.ask_parent(claim=one_key(), now=now))
+
+    def check(self) -> None:
+        (session,) = self.stripe.ledger()["sessions"]
+        decision = EnrollmentDecision.objects.select_related("checkout").get()
+        assert decision.status == "checkout_required"
+        assert decision.checkout is not None
+        assert decision.checkout.stripe_session_id == session["id"]
+        assert self.stripe.pay(decision.checkout.url).status_code == 303
+
+
+class RoutingThatIsNeverAskedAgain(RoutingToACheckout):
+    """The integrator gives up; the sweeps end what was begun."""
+
+    def recover(self) -> None:
+        sweep()
+        self.stripe.advance_clock(seconds=24 * 3600)
+        sweep(TOMORROW)
+
+    def check(self) -> None:
+        assert {session["status"] for session in self.stripe.ledger()["sessions"]} <= {"expired"}
+        assert set(EnrollmentDecision.objects.values_list("status", flat=True)) <= {"expired"}
+        assert set(Checkout.objects.values_list("status", flat=True)) <= {"expired"}
+
+
+class PaidScenario(Scenario):
+    """Ends with the money taken once and the enrollment waiting for review."""
+
+    def check(self) -> None:
+        decision = EnrollmentDecision.objects.select_related("enrollment", "checkout").get()
+        assert decision.checkout is not None
+        assert (decision.status, decision.checkout.status) == ("completed", "paid")
+        assert (decision.enrollment.eligibility_status, decision.enrollment.payment_status) == ("submitted", "paid")
+        assert Payment.objects.get().amount_minor == self.net() == 4900
+        assert OutboxEvent.objects.filter(type="payment.succeeded").count() == 1
+        assert not StripeEvent.objects.filter(handled_at=None).exists()
+
+
+class ReceivingAWebhook(PaidScenario):
+    steps = ["commit", "ring billing.tasks.handle_stripe_event"]
+
+    def prepare(self) -> None:
+        self.pay()
+        event = StripeWorld(self.stripe).event("checkout.session.completed")
+        self.raw = json.dumps(event).encode()
+
+    def act(self) -> None:
+        receive_event(raw=self.raw, signature_header=signed(self.raw))
+
+    def recover(self) -> None:
+        if not StripeEvent.objects.exists():  # Stripe had no 200, so it sends the event again
+            self.act()
+        sweep()
+
+
+class HandlingAWebhook(ReceivingAWebhook):
+    steps = ["GET /v1/checkout/sessions/…", "commit"]
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.event_id = receive_event(raw=self.raw, signature_header=signed(self.raw)).event_id
+
+    def act(self) -> None:
+        handle_event(event_id=self.event_id)
+
+
+class SweepingCheckouts(PaidScenario):
+    steps = ["update billing_checkout", "GET /v1/checkout/sessions/…", "commit"]
+
+    def prepare(self) -> None:
+        self.pay()
+
+    def act(self) -> None:
+        check_due_checkouts(now=utc_now() + dt.timedelta(minutes=5))
+
+
+class CancellingACheckout(Scenario):
+    steps = [
+        "update billing_checkout",
+        "GET /v1/checkout/sessions/…",
+        "POST /v1/checkout/sessions/…/expire",
+        "commit",
+    ]
+
+    def prepare(self) -> None:
+        self.instance = InstanceFactory()
+        self.checkout_id = self.ask_parent().checkout_id
+
+    def act(self) -> None:
+        assert self.checkout_id is not None
+        cancel_checkout(checkout_id=self.checkout_id)
+
+    def recover(self) -> None:
+        if Checkout.objects.get().cancel_requested_at is None:  # whoever wanted it saw it fail, and asks again
+            self.act()
+        sweep()
+
+    def check(self) -> None:
+        assert EnrollmentDecision.objects.get().status == Checkout.objects.get().status == "cancelled"
+        assert [session["status"] for session in self.stripe.ledger()["sessions"]] == ["expired"]
+
+
+class RefundScenario(Scenario):
+    """Ends with all of the money back, once."""
+
+    def prepare(self) -> None:
+        settle_checkout(checkout_id=self.pay().pk)
+
+    def request(self) -> Refund:
+        return request_refund(
+            payment_id=Payment.objects.get().pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF
+        )
+
+    def check(self) -> None:
+        decision = EnrollmentDecision.objects.select_related("enrollment").get()
+        assert [refund["amount"] for refund in self.stripe.ledger()["refunds"]] == [4900]
+        assert self.net() == 0
+        assert (Refund.objects.get().status, Payment.objects.get().status) == ("succeeded", "refunded")
+        assert decision.status == "released"
+        assert (decision.enrollment.eligibility_status, decision.enrollment.payment_status) == ("rejected", "refunded")
+        assert OutboxEvent.objects.filter(type="payment.refunded").count() == 1
+
+
+class RejectingAPaidEnrollment(RefundScenario):
+    steps = ["commit", "ring billing.tasks.submit_refund"]
+
+    def act(self) -> None:
+        enrollment_id = EnrollmentDecision.objects.get().enrollment_id
+        reject_enrollment(enrollment_id=enrollment_id, actor=STAFF, reason="Too young")
+
+    def recover(self) -> None:
+        if not Refund.objects.exists():  # the reviewer saw it fail, and decides again
+            self.act()
+        sweep()
+
+
+class SubmittingARefund(RefundScenario):
+    steps = ["POST /v1/refunds", "commit"]
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.refund = self.request()
+
+    def act(self) -> None:
+        submit_refund(refund_id=self.refund.pk)
+
+
+class SweepingRefunds(SubmittingARefund):
+    steps = ["update billing_refund", "POST /v1/refunds", "commit"]
+
+    def act(self) -> None:
+        submit_due_refunds(now=utc_now() + dt.timedelta(minutes=3))
+
+
+class Relaying(Scenario):
+    """The stream is a file here, which outlives the relay."""
+
+    steps = ["commit", "hand on", "update events_outboxevent"]
+
+    def prepare(self) -> None:
+        self.instance = InstanceFactory()
+        seats(self.instance.workspace, total=3)
+        route(self.instance.workspace)
+
+    def act(self) -> None:
+        relay_due_events()
+
+    def check(self) -> None:
+        lines = [json.loads(line) for line in (self.folder / "stream").read_text().splitlines()]
+        once = {line["id"]: (line["aggregate"], line["sequence"]) for line in lines}
+        written = OutboxEvent.objects.order_by("id").values_list("cuid", "aggregate", "sequence")
+        assert [(cuid, *once[cuid]) for cuid in once] == list(written)
+        assert not OutboxEvent.objects.exclude(relay_status="relayed").exists()
+
+
+SCENARIOS: list[type[Scenario]] = [
+    RoutingToASeat,
+    RoutingToACheckout,
+    RoutingThatIsNeverAskedAgain,
+    ReceivingAWebhook,
+    HandlingAWebhook,
+    SweepingCheckouts,
+    CancellingACheckout,
+    RejectingAPaidEnrollment,
+    SubmittingARefund,
+    SweepingRefunds,
+    Relaying,
+]
+POINTS = [
+    pytest.param(scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}")
+    for scenario in SCENARIOS
+    for number, step in enumerate(scenario.steps)
+    for after in (False, True)
+]
+
+
+@pytest.fixture
+def begin(
+    stripe: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[type[Scenario]], Scenario]:
+    """Brings a scenario to where its process starts to act."""
+
+    def append(self: LogStream, events: list[RelayedEvent]) -> list[str]:
+        with (tmp_path / "stream").open("a") as stream:
+            for event in events:
+                line = {"id": event.id, "aggregate": event.aggregate, "sequence": event.sequence}
+                stream.write(json.dumps(line) + "\n")
+        return [""] * len(events)
+
+    monkeypatch.setattr(LogStream, "append", append)
+
+    def prepared(scenario: type[Scenario]) -> Scenario:
+        begun = scenario(stripe, tmp_path)
+        begun.prepare()
+        return begun
+
+    return prepared
+
+
+class TestAProcessThatIsKilled:
+    @pytest.mark.parametrize("scenario", SCENARIOS)
+    def test_has_just_these_steps(self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario]) -> None:
+        """A new step makes this fail until it is listed, and with that tried below."""
+        begun = begin(scenario)
+
+        steps = steps_of(begun.act)
+
+        assert steps == scenario.steps
+
+    @pytest.mark.parametrize(("scenario", "number", "after"), POINTS)
+    def test_loses_nothing_and_doubles_nothing(
+        self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario], number: int, after: bool
+    ) -> None:
+        begun = begin(scenario)
+
+        killed_at(begun.act, number=number, after=after)
+        begun.recover()
+
+        assert examine(now=utc_now() + SOON) == {}
+        begun.check()
+
+
+class TestAWorldWhereNothingIsRepeated:
+    """Controls: without the second request and without sweeps the kill does leave something behind."""
+
+    def test_a_checkout_killed_after_its_first_commit_has_no_session(
+        self, begin: Callable[[type[Scenario]], Scenario]
+    ) -> None:
+        begun = begin(RoutingToACheckout)
+
+        killed_at(begun.act, number=0, after=True)
+
+        assert Checkout.objects.get().stripe_session_id is None
+        assert begun.stripe.ledger()["sessions"] == []
+
+    def test_a_refund_without_its_idempotency_key_is_made_twice(
+        self, begin: Callable[[type[Scenario]], Scenario], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        begun = begin(SubmittingARefund)
+        Refund.objects.update(amount_minor=1000)
+        killed_at(begun.act, number=0, after=True)
+
+        monkeypatch.setattr(Refund, "reference", property(lambda refund: f"other-{refund.pk}"))
+        begun.recover()
+
+        assert [refund["amount"] for refund in begun.stripe.ledger()["refunds"]] == [1000, 1000]
+
+
+def one_key() -> Claim:
+    return Claim(scope="key:1", key="one-key", fingerprint="same")
+
+
+def repeat(request: Callable[[dt.datetime], Any]) -> None:
+    """Make the same request again, once the key is not in flight any more."""
+    with contextlib.suppress(AlreadyAnswered):
+        request(utc_now() + dt.timedelta(minutes=2))
