@@ -9,7 +9,7 @@ from .contest import run_contest
 from .report import as_json, failed_gates, print_table
 
 QUICK = {"rounds": 1, "seconds": 2.0}
-FULL = {"rounds": 5, "seconds": 6.0}
+FULL = {"rounds": 9, "seconds": 3.0}
 
 
 def main() -> int:

@@ -47,12 +47,22 @@ class Contest:
 
     rounds: int
     seconds: float
+    measured: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in NAMES})
     scores: dict[str, Score] = field(default_factory=dict)
     server: dict[str, str] = field(default_factory=dict)
 
     def ratio(self, name: str, to: str) -> float:
-        """New enrollments a second, of one contestant in those of another; repeats count for nobody."""
-        return self.scores[name].enrollments_per_second / self.scores[to].enrollments_per_second
+        """New enrollments a second of one contestant in those of another; repeats count for nobody.
+
+        The median of each round's ratio: whoever else works on the machine slows a whole round down.
+        """
+        pairs = zip(self.measured[name], self.measured[to], strict=True)
+        figure = "enrollments_per_second"
+        return statistics.median(mine[figure] / theirs[figure] for mine, theirs in pairs)
+
+    def tail(self, name: str) -> float:
+        """How many medians the 99th percentile of latency is, in the median round."""
+        return statistics.median(result["p99_ms"] / result["p50_ms"] for result in self.measured[name])
 
 
 def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> Contest:
@@ -66,12 +76,12 @@ def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> C
             running_web(servers, settings=NAIVE, log=Path(logs) / "naive") as naive,
         ):
             load = _Load(ids, ports={"naive": naive, "hot": ours, "spread": ours})
-            measured = _measure(servers, load, contest, say)
+            _measure(servers, load, contest, say)
             say(f"{SCARCE_REQUESTS} requests for the last {SCARCE_SEATS} seats ...")
             for name in load.ports:
                 load.run(name, tenants=[SCARCE_TENANT], requests=SCARCE_REQUESTS)
         with servers.connect() as connection:
-            for name, results in measured.items():
+            for name, results in contest.measured.items():
                 contest.scores[name] = Score(
                     **{figure: statistics.median(result[figure] for result in results) for figure in _FIGURES},
                     oversold=count_oversold(connection, ids[name]),
@@ -85,10 +95,8 @@ def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> C
 _FIGURES = ("requests_per_second", "enrollments_per_second", "p50_ms", "p99_ms")
 
 
-def _measure(
-    servers: Servers, load: "_Load", contest: Contest, say: Callable[[str], None]
-) -> dict[str, list[dict[str, Any]]]:
-    measured: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
+def _measure(servers: Servers, load: "_Load", contest: Contest, say: Callable[[str], None]) -> None:
+    measured = contest.measured
     for name in load.ports:
         load.run(name, tenants=[1], requests=WARM_UP_REQUESTS)
     for number in range(contest.rounds):
@@ -97,7 +105,6 @@ def _measure(
         for name in load.ports:
             tenants = [tenant + 1 for tenant in range(CONTESTANTS[name])]
             measured[name].append(load.run(name, tenants=tenants, seconds=contest.seconds, repeats=REPEATS))
-    return measured
 
 
 @dataclass(slots=True)
