@@ -1,0 +1,198 @@
+import datetime as dt
+
+import pytest
+
+from accounts.models import Learner
+from accounts.tests.factories import LearnerFactory
+from billing.checkout import cancel_checkout
+from cohorts.errors import AlreadyInLine, AlreadyOwned, CohortFull, CohortNotActive, NotInLine, PlacesFree
+from cohorts.models import Cohort, CohortPlace, WaitlistEntry
+from cohorts.tests.factories import buy, cohort_with, pay, start
+from cohorts.waitlist import expire_due_offers, join_waitlist, leave_waitlist, position_of, reorder_entry
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import Invalid
+from events.models import OutboxEvent
+from sandbox.testing import SandboxProcess
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+def learner_for(cohort: Cohort) -> Learner:
+    return LearnerFactory(workspace=cohort.instance.workspace)
+
+
+def counts(cohort: Cohort) -> tuple[int, int]:
+    """(taken, held)"""
+    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
+
+
+def line(cohort: Cohort) -> list[tuple[int, str]]:
+    return list(WaitlistEntry.objects.filter(cohort=cohort).values_list("learner_id", "status"))
+
+
+@pytest.fixture
+def full(stripe: SandboxProcess) -> Cohort:
+    """A cohort whose one place is held by an open checkout."""
+    cohort = cohort_with(max_enrollment=1)
+    start(cohort)
+    return cohort
+
+
+class TestJoining:
+    def test_puts_learners_in_the_order_they_came(self, full: Cohort) -> None:
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(3)]
+
+        assert [position_of(entry) for entry in entries] == [1, 2, 3]
+
+    def test_twice_is_refused(self, full: Cohort) -> None:
+        learner = learner_for(full)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+
+        with pytest.raises(AlreadyInLine):
+            join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+
+        assert WaitlistEntry.objects.count() == 1
+
+    def test_while_places_are_free_is_refused(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=1)
+
+        with pytest.raises(PlacesFree):
+            join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk)
+
+        assert WaitlistEntry.objects.count() == 0
+
+    def test_for_a_course_one_has_is_refused(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        learner = learner_for(cohort)
+        buy(stripe, cohort, learner)
+
+        with pytest.raises(AlreadyOwned):
+            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+
+        assert WaitlistEntry.objects.count() == 0
+
+    @pytest.mark.parametrize(
+        "change", [{"is_active": False}, {"enrollment_deadline": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}]
+    )
+    def test_a_closed_cohort_is_refused(self, full: Cohort, change: dict[str, object]) -> None:
+        Cohort.objects.update(**change)
+
+        with pytest.raises(CohortNotActive):
+            join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk)
+
+        assert WaitlistEntry.objects.count() == 0
+
+
+class TestAPlaceThatFrees:
+    def test_is_held_for_the_next_in_line_and_nobody_else(self, stripe: SandboxProcess, full: Cohort) -> None:
+        first, second = learner_for(full), learner_for(full)
+        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
+
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+
+        assert line(full) == [(first.pk, "offered"), (second.pk, "waiting")]
+        assert counts(full) == (0, 1)
+        with pytest.raises(CohortFull):
+            start(full)
+        with pytest.raises(CohortFull):
+            start(full, second)
+        assert OutboxEvent.objects.filter(type="waitlist.offered").count() == 1
+
+    def test_is_bought_by_who_was_offered_it(self, stripe: SandboxProcess, full: Cohort) -> None:
+        learner = learner_for(full)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+
+        package = buy(stripe, full, learner)
+
+        assert package.learner == learner
+        assert line(full) == [(learner.pk, "accepted")]
+        assert counts(full) == (1, 0)
+
+    def test_goes_on_to_the_next_when_declined(self, stripe: SandboxProcess, full: Cohort) -> None:
+        first, second = learner_for(full), learner_for(full)
+        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+
+        leave_waitlist(learner_id=first.pk, cohort_id=full.pk)
+
+        assert line(full) == [(first.pk, "declined"), (second.pk, "offered")]
+        assert counts(full) == (0, 1)
+
+    def test_goes_on_to_the_next_when_the_offer_ends(self, stripe: SandboxProcess, full: Cohort) -> None:
+        first, second = learner_for(full), learner_for(full)
+        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        early, late = utc_now() + dt.timedelta(hours=23), utc_now() + dt.timedelta(hours=25)
+
+        assert expire_due_offers(now=early) == 0
+        assert expire_due_offers(now=late) == 1
+
+        assert line(full) == [(first.pk, "expired"), (second.pk, "offered")]
+        assert counts(full) == (0, 1)
+
+    def test_whose_checkout_was_started_ends_with_it_and_not_with_the_offer(
+        self, stripe: SandboxProcess, full: Cohort
+    ) -> None:
+        learner = learner_for(full)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        checkout = start(full, learner)
+
+        ended = expire_due_offers(now=utc_now() + dt.timedelta(hours=25))
+
+        assert ended == 0
+        assert pay(stripe, checkout) is not None
+        assert line(full) == [(learner.pk, "accepted")]
+
+    def test_whose_checkout_was_given_up_goes_on_to_the_next(self, stripe: SandboxProcess, full: Cohort) -> None:
+        first, second = learner_for(full), learner_for(full)
+        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        checkout = start(full, first)
+
+        cancel_checkout(checkout_id=checkout.pk)
+
+        assert line(full) == [(first.pk, "expired"), (second.pk, "offered")]
+        assert counts(full) == (0, 1)
+
+    def test_with_nobody_in_line_is_free(self, stripe: SandboxProcess, full: Cohort) -> None:
+        learner = learner_for(full)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        leave_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+
+        assert line(full) == [(learner.pk, "left")]
+        assert counts(full) == (0, 0)
+
+
+class TestLeaving:
+    def test_without_being_in_line_is_refused(self, full: Cohort) -> None:
+        with pytest.raises(NotInLine):
+            leave_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk)
+
+        assert WaitlistEntry.objects.count() == 0
+
+
+class TestReordering:
+    def test_moves_somebody_to_a_position_and_keeps_why(self, full: Cohort) -> None:
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(4)]
+
+        for position in (1, 3, 99):
+            moved = reorder_entry(entry_id=entries[2].pk, position=position, reason="Sibling is in the cohort")
+            assert position_of(moved) == min(position, 4)
+
+        assert moved.note == "Sibling is in the cohort"
+
+    def test_without_a_reason_is_refused(self, full: Cohort) -> None:
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(2)]
+
+        with pytest.raises(Invalid):
+            reorder_entry(entry_id=entries[1].pk, position=1, reason=" ")
+
+        assert [position_of(entry) for entry in entries] == [1, 2]
