@@ -27,7 +27,7 @@ from enrollments.models import (
 )
 from events.models import OutboxEvent
 
-from .overview import Overview
+from .overview import Overview, overview_of
 
 RESULTS_PER_MODEL = 5
 
@@ -93,7 +93,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, with what this person may see and what waits for them."""
-    overview = Overview(request)
+    overview = overview_of(request)
     dashboard = {"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [dashboard]}]
     for title, entries in NAVIGATION.items():
@@ -118,7 +118,7 @@ def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, A
         "link": path + entry.query,
         "active": request.path.startswith(path) and (filtered if entry.query else not is_elsewhere),
     }
-    waiting = getattr(overview, entry.badge)() if entry.badge else 0
+    waiting = getattr(overview, entry.badge) if entry.badge else 0
     return {**item, "badge": f"{waiting:,}", "badge_variant": "warning"} if waiting else item
 
 
@@ -145,4 +145,4 @@ def environment(request: HttpRequest) -> list[str] | None:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the front page of the back office shows."""
-    return {**context, "title": "Dashboard", "overview": Overview(request)}
+    return {**context, "title": "Dashboard", "overview": overview_of(request)}

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
@@ -70,6 +70,15 @@ class Stuck:
     since: str = ""
 
 
+def overview_of(request: HttpRequest) -> "Overview":
+    """The one overview of a request, so that sidebar and dashboard count the same things once."""
+    known = getattr(request, "overview", None)
+    if known is None:
+        known = Overview(request)
+        request.overview = known  # type: ignore[attr-defined]
+    return cast(Overview, known)
+
+
 class Overview:
     """The numbers of the dashboard and of the sidebar's badges."""
 
@@ -86,9 +95,11 @@ class Overview:
     def _by_eligibility(self) -> dict[str, int]:
         return dict(self._mine(Enrollment).values_list("eligibility_status").annotate(Count("id")))
 
+    @cached_property
     def awaiting_review(self) -> int:
         return awaiting_review(self._mine(Enrollment))[:1000].count()
 
+    @cached_property
     def open_tasks(self) -> int:
         return self._mine(StaffTask).filter(status=TaskStatus.OPEN)[:1000].count()
 
@@ -162,7 +173,7 @@ class Overview:
         first = (self.now - RECENT).date()
         rows = (
             self._mine(EnrollmentDecision)
-            .filter(created_at__date__gt=first, provision_source__isnull=False)
+            .filter(created_at__gte=self.now - RECENT, provision_source__isnull=False)
             .values_list(TruncDate("created_at"), "provision_source")
             .annotate(Count("id"))
         )

@@ -22,6 +22,7 @@ from ..roles import Power, StaffAccess, get_staff_access
 from .display import cards_for
 
 COUNT_CAP = 10_000
+FILTER_CAP = 200
 
 
 def access_of(request: HttpRequest) -> StaffAccess:
@@ -56,7 +57,10 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         related = model_admin.admin_site.get_model_admin(field.remote_field.model)
-        return [(str(row.pk), str(row)) for row in related.get_queryset(request)[:200]]
+        rows = related.get_queryset(request)
+        if related.list_select_related:
+            rows = rows.select_related(*related.list_select_related)
+        return [(str(row.pk), related.describe(row)) for row in rows[:FILTER_CAP]]
 
 
 class WorkspaceModelForm(forms.ModelForm):
@@ -66,7 +70,7 @@ class WorkspaceModelForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         own = cleaned.get("workspace") or getattr(self.instance, "workspace", None)
-        for name, value in cleaned.items():
+        for name, value in list(cleaned.items()):
             elsewhere = getattr(value, "workspace_id", None)
             if own is not None and elsewhere is not None and elsewhere != own.pk:
                 self.add_error(name, "This belongs to another workspace.")

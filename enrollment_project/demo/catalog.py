@@ -120,7 +120,7 @@ ORGANIZATIONS = (
         districts=(
             ("Cedar Valley School District", 101, 24, {"MATH": 8, "CODE": 5}),
             ("Riverside Unified", 102, 25, {"MATH": 10, "READ": 12}),
-            ("Oak Park Elementary District", 103, 12, {}),
+            ("Oak Park Elementary District", 103, 4, {}),
             ("Northfield Public Schools", 104, 1200, {"SCI": 12}),
             ("Lakeshore Academy Trust", 105, 25, {}),
             ("Pine Ridge Schools", 106, None, {}),

@@ -141,6 +141,9 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     actions_detail = ("change_seats",)
     district_link = link_column("district", "district")
 
+    def describe(self, row: DistrictSeatAllocation) -> str:
+        return f"{row.district}, {row.instance or 'any program'}"
+
     @display(description="program", ordering="instance__name")
     def program(self, allocation: DistrictSeatAllocation) -> str:
         return str(allocation.instance or "Any program")

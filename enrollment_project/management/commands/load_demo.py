@@ -1,3 +1,4 @@
+import logging
 import time
 from typing import Any
 
@@ -23,7 +24,11 @@ class Command(BaseCommand):
                 return
             raise CommandError("There is data already. Demo data goes into an empty database only.")
         started = time.monotonic()
-        counts = load_demo()
+        logging.disable(logging.INFO)  # half a year of log lines
+        try:
+            counts = load_demo()
+        finally:
+            logging.disable(logging.NOTSET)
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         self.stdout.write(f"Loaded {told} in {time.monotonic() - started:.0f} s.")
         self.stdout.write(f"Staff: owner@demo.test, admin@, reviewer@, viewer@, operator@ with password {PASSWORD}")

@@ -1,0 +1,126 @@
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.db.models import Count, F, Q
+from pytest_django import Settings
+
+from accounts.models import Guardian, User, Workspace
+from accounts.tests.factories import WorkspaceFactory
+from billing.models import Checkout, Payment, Refund
+from billing.states import CheckoutStatus, RefundStatus
+from enrollment_project.demo.catalog import GUARDIAN_EMAIL, ORGANIZATIONS, PASSWORD
+from enrollment_project.demo.load import load_demo
+from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition
+from enrollments.states import DecisionReason, EligibilityStatus
+from events.models import OutboxEvent
+
+
+@pytest.fixture(scope="class")
+def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A third of the demo, rolled back after the class."""
+    smaller = tuple(dataclasses.replace(organization, families=36) for organization in ORGANIZATIONS)
+    with django_db_blocker.unblock(), transaction.atomic():
+        load_demo(organizations=smaller)
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.mark.usefixtures("demo", "db")
+class TestDemoData:
+    def test_has_enrollments_in_every_state_and_decisions_for_every_reason(self) -> None:
+        states = set(Enrollment.objects.values_list("eligibility_status", flat=True))
+        reasons = set(EnrollmentDecision.objects.values_list("reason", flat=True))
+
+        assert states == set(EligibilityStatus.values)
+        assert reasons == set(DecisionReason.values)
+
+    def test_has_counters_that_equal_the_seats_held(self) -> None:
+        held = DistrictSeatAllocation.objects.annotate(
+            reserved=Count("seats", filter=Q(seats__status="reserved")),
+            used=Count("seats", filter=Q(seats__status="used")),
+        )
+
+        wrong = held.exclude(reserved=F("reserved_seats"), used=F("used_seats"))
+        assert not wrong.exists()
+        assert held.filter(used__gt=0).exists()
+
+    def test_has_a_history_without_gaps_that_ends_where_each_enrollment_is(self) -> None:
+        start = {"eligibility": "candidate", "participation": "not_started", "payment": "not_required"}
+
+        for enrollment in Enrollment.objects.prefetch_related("transitions"):
+            state = dict(start)
+            rows = sorted(enrollment.transitions.all(), key=lambda row: row.number)
+            for number, row in enumerate(rows, start=1):
+                assert (row.number, row.from_status) == (number, state[row.facet])
+                state[row.facet] = row.to_status
+            assert len(rows) == enrollment.transition_count
+            assert state == {
+                "eligibility": enrollment.eligibility_status,
+                "participation": enrollment.participation_status,
+                "payment": enrollment.payment_status,
+            }
+
+    def test_has_one_event_for_each_transition(self) -> None:
+        events = OutboxEvent.objects.filter(type="enrollment.status_changed")
+
+        assert events.count() == EnrollmentTransition.objects.count() > 0
+
+    def test_has_refunds_within_their_payments(self) -> None:
+        for payment in Payment.objects.prefetch_related("refunds", "disputes"):
+            back = sum(r.amount_minor for r in payment.refunds.all() if r.status == RefundStatus.SUCCEEDED)
+            lost = sum(d.amount_minor for d in payment.disputes.all() if d.status == "lost")
+            assert payment.refunded_minor == min(back + lost, payment.amount_minor)
+        assert Refund.objects.filter(status=RefundStatus.SUCCEEDED).exists()
+
+    def test_stays_inside_its_workspaces(self) -> None:
+        mixed = Enrollment.objects.exclude(instance__workspace=F("workspace")) | Enrollment.objects.exclude(
+            learner__isnull=True
+        ).exclude(learner__workspace=F("workspace"))
+
+        assert not mixed.exists()
+        assert not EnrollmentDecision.objects.exclude(enrollment__workspace=F("workspace")).exists()
+
+    def test_lets_each_kind_of_person_sign_in(self) -> None:
+        staff = User.objects.filter(is_staff=True)
+
+        assert {user.email.split("@")[0] for user in staff} == {"owner", "admin", "reviewer", "viewer", "operator"}
+        assert all(user.check_password(PASSWORD) for user in staff)
+
+    def test_leaves_its_guardian_something_to_pay(self) -> None:
+        guardian = Guardian.objects.get(email=GUARDIAN_EMAIL)
+
+        open_checkouts = Checkout.objects.filter(
+            status=CheckoutStatus.OPEN, pk__in=guardian.decisions.values("checkout")
+        )
+        assert guardian.learners.count() == 3
+        assert open_checkouts.exists()
+
+
+@pytest.mark.django_db
+class TestLoadDemo:
+    def test_refuses_where_money_is_real(self, settings: Settings) -> None:
+        settings.SANDBOX = False
+
+        with pytest.raises(CommandError, match="SANDBOX=1"):
+            call_command("load_demo")
+
+        assert not Workspace.objects.exists()
+
+    def test_refuses_a_database_in_use(self) -> None:
+        WorkspaceFactory(slug="real")
+
+        with pytest.raises(CommandError, match="data already"):
+            call_command("load_demo")
+
+        assert [workspace.slug for workspace in Workspace.objects.all()] == ["real"]
+
+    def test_does_nothing_to_a_database_in_use_if_told_so(self) -> None:
+        WorkspaceFactory(slug="real")
+
+        call_command("load_demo", "--if-empty")
+
+        assert [workspace.slug for workspace in Workspace.objects.all()] == ["real"]
