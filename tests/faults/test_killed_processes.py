@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from billing.checkout import cancel_checkout, check_due_checkouts, settle_checkout
-from billing.inbox import handle_due_events, handle_event, receive_event
+from billing.inbox import handle_event, receive_event
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_due_refunds, submit_refund
 from billing.states import RefundReason
@@ -29,22 +29,13 @@ from events.gateways.port import RelayedEvent
 from events.models import OutboxEvent
 from events.relay import relay_due_events
 from sandbox.testing import SandboxProcess
+from tests.sweeps import SOON, sweep
 
 from .failpoints import killed_at, steps_of
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
-SOON = dt.timedelta(minutes=10)  # when every sweep finds what was due
 TOMORROW = dt.timedelta(hours=25)
-
-
-def sweep(after: dt.timedelta = SOON) -> None:
-    """What the schedule runs, as if this much time had passed."""
-    now = utc_now() + after
-    handle_due_events(now=now)
-    check_due_checkouts(now=now)
-    submit_due_refunds(now=now)
-    relay_due_events(now=now)
 
 
 @dataclass

@@ -18,8 +18,7 @@ from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.tests.factories import STAFF, InstanceFactory, seats
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess, wait_until
-
-from .test_killed_processes import SOON
+from tests.sweeps import SOON
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 

@@ -22,11 +22,11 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess, wait_until
 from tests.processes import Failure, at_once
+from tests.sweeps import SOON
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 ROUNDS = range(5)
-LATER = dt.timedelta(minutes=10)  # when every sweep finds what a lost nudge left
 
 
 def ask_parent(instance: Any, email: str = "jane@school.test") -> EnrollmentDecision:
@@ -150,7 +150,7 @@ class TestTwoSweepsAtOnce:
     def test_submit_each_refund_once(self, stripe: SandboxProcess) -> None:
         self.request_refunds(stripe, count=4)
 
-        at_once(*[lambda: submit_due_refunds(now=utc_now() + LATER)] * 3)
+        at_once(*[lambda: submit_due_refunds(now=utc_now() + SOON)] * 3)
 
         assert [refund.status for refund in Refund.objects.all()] == ["succeeded"] * 4
         assert [refund["amount"] for refund in stripe.ledger()["refunds"]] == [4900] * 4
@@ -165,7 +165,7 @@ class TestTwoSweepsAtOnce:
         refund_id = Refund.objects.get().pk
 
         at_once(*[lambda: billing_refunds.submit_refund(refund_id=refund_id).status] * 3)
-        submit_due_refunds(now=utc_now() + LATER)
+        submit_due_refunds(now=utc_now() + SOON)
 
         assert [refund["amount"] for refund in stripe.ledger()["refunds"]] == [4900]
         assert Refund.objects.get().status == "succeeded"
@@ -191,7 +191,7 @@ class TestTwoSweepsAtOnce:
         stripe.wait_for_deliveries()
         wait_until(lambda: StripeEvent.objects.filter(type="checkout.session.completed").count() == 3)
 
-        at_once(*[lambda: handle_due_events(now=utc_now() + LATER)] * 3)
+        at_once(*[lambda: handle_due_events(now=utc_now() + SOON)] * 3)
 
         assert not StripeEvent.objects.filter(handled_at=None).exists()
         assert OutboxEvent.objects.filter(type="payment.succeeded").count() == 3

@@ -1,6 +1,5 @@
 """Two people, or a person and a payment, deciding about one enrollment in the same moment."""
 
-import datetime as dt
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -28,11 +27,11 @@ from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
+from tests.sweeps import SOON
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 ROUNDS = range(4)
-SOON = dt.timedelta(minutes=10)  # when every sweep finds what a lost nudge left
 
 
 def submitted(*, tenant_id: int | None = 1) -> Enrollment:
