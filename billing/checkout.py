@@ -8,10 +8,11 @@ import datetime as dt
 
 import structlog
 from celery import signature
-from django.db import transaction
+from django.core.cache import cache
+from django.db import OperationalError, transaction
 
 from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound
+from enrollment_project.core.errors import NotFound, Unavailable
 from enrollment_project.core.work import nudge
 from events.publishing import publish
 
@@ -34,6 +35,8 @@ LATEST_CHECK = dt.timedelta(hours=1)
 EXPIRY_SLACK = dt.timedelta(seconds=30)
 # How far our clock may be ahead of Stripe's when its lists are searched by creation time.
 CLOCK_SLACK = dt.timedelta(minutes=5)
+# A page that refreshes itself must not turn into a stream of questions to Stripe.
+SECONDS_BETWEEN_QUESTIONS = 2
 
 
 def open_checkout(
@@ -102,6 +105,23 @@ def settle_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Chec
     if session.outcome is SessionOutcome.OPEN and checkout.cancel_requested_at:
         session = _expire_session(session.id)
     return record_session(checkout_id=checkout_id, session=session, now=moment)
+
+
+def catch_up_with_stripe(*, checkout: Checkout | None, visit: str) -> bool:
+    """Settle a checkout that somebody looks at, if money may still come of it; whether what we know is fresh.
+
+    Repeats of the same `visit` within seconds are answered by what Stripe said to the first: leaving the payment page,
+    going back, paying and returning are two visits. Never raises for a payment provider that is down: the sweep asks
+    again, and the page says that we wait.
+    """
+    if checkout is None or not checkout.is_live:
+        return True
+    key = f"settle:{checkout.pk}:{visit}"
+    fresh = cache.get(key)
+    if fresh is None:
+        fresh = _could_settle(checkout)
+        cache.set(key, fresh, timeout=SECONDS_BETWEEN_QUESTIONS)
+    return bool(fresh)
 
 
 def request_cancellation(*, checkout_id: int, now: dt.datetime | None = None) -> None:
@@ -201,6 +221,14 @@ def adopt_session(*, session: SessionSnapshot) -> int | None:
     if intent is None or intent.reference != session.reference:
         return None
     return _remember_session(intent.pk, session).pk
+
+
+def _could_settle(checkout: Checkout) -> bool:
+    try:
+        settle_checkout(checkout_id=checkout.pk)
+    except (Unavailable, PaymentRejected, OperationalError):
+        return False
+    return True
 
 
 def _get_checkout(checkout_id: int) -> Checkout:

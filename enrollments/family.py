@@ -2,23 +2,18 @@
 
 from dataclasses import dataclass
 
-from django.core.cache import cache
-from django.db import OperationalError, models
+from django.db import models
 from django.db.models import Prefetch, Q
 
-from billing.checkout import settle_checkout
-from billing.errors import PaymentRejected
 from billing.models import Checkout, Payment
 from billing.states import CheckoutStatus, PaymentStatus, RefundStatus
-from enrollment_project.core.errors import NotFound, Unavailable
+from enrollment_project.core.errors import NotFound
 from enrollment_project.core.ids import is_cuid
 from enrollment_project.core.money import Money
 
 from .models import Enrollment, EnrollmentDecision
 from .states import EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
-# A page that refreshes itself must not turn into a stream of questions to Stripe.
-SECONDS_BETWEEN_QUESTIONS = 2
 ENROLLMENTS_SHOWN = 200
 
 
@@ -172,32 +167,3 @@ def list_family_enrollments(*, email: str, user_id: int) -> list[Enrollment]:
         .prefetch_related("transitions", Prefetch("decisions", queryset=_decisions().order_by("-id")))
         .order_by("-id")[:ENROLLMENTS_SHOWN]
     )
-
-
-# --- Asking Stripe ----------------------------------------------------------------------------------------------------
-
-
-def catch_up_with_stripe(*, decision: EnrollmentDecision, visit: str) -> bool:
-    """Settle the decision's checkout if money may still come of it; whether what we know is fresh.
-
-    Repeats of the same `visit` within seconds are answered by what Stripe said to the first: leaving the payment page,
-    going back, paying and returning are two visits. Never raises for a payment provider that is down: the sweep asks
-    again, and the page says that we wait.
-    """
-    checkout = decision.checkout
-    if checkout is None or not checkout.is_live:
-        return True
-    key = f"settle:{checkout.pk}:{visit}"
-    fresh = cache.get(key)
-    if fresh is None:
-        fresh = _settle(checkout)
-        cache.set(key, fresh, timeout=SECONDS_BETWEEN_QUESTIONS)
-    return bool(fresh)
-
-
-def _settle(checkout: Checkout) -> bool:
-    try:
-        settle_checkout(checkout_id=checkout.pk)
-    except (Unavailable, PaymentRejected, OperationalError):
-        return False
-    return True

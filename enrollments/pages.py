@@ -14,12 +14,12 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Learner, User
 from accounts.sign_in import proven_address
+from billing.checkout import catch_up_with_stripe
 from enrollment_project.core.errors import NotFound
 
 from .family import (
     FamilyView,
     Standing,
-    catch_up_with_stripe,
     get_decision,
     get_decision_by_enrollment,
     get_decision_by_session,
@@ -85,7 +85,7 @@ def show_return(request: HttpRequest) -> HttpResponse:
     """After the payment page. It shows only what the holder of the unguessable session id needs: the learner's first
     name, the program, the amount and where things stand."""
     decision = _decision_or_404(session_id=request.GET.get("session_id", ""))
-    asked = catch_up_with_stripe(decision=decision, visit="return")
+    asked = catch_up_with_stripe(checkout=decision.checkout, visit="return")
     return _render_outcome(request, decision, asked)
 
 
@@ -98,7 +98,7 @@ def show_cancelled(request: HttpRequest) -> HttpResponse:
         decision = _decision_or_404(session_id=session_id)
     else:
         decision = _decision_or_404(enrollment=request.GET.get("enrollment", ""))
-    asked = catch_up_with_stripe(decision=decision, visit="cancelled")
+    asked = catch_up_with_stripe(checkout=decision.checkout, visit="cancelled")
     return _render_outcome(request, decision, asked, left_payment_page=True)
 
 

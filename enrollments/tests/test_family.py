@@ -10,10 +10,9 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models import User
 from accounts.sign_in import find_or_open_account
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
-from billing.checkout import cancel_checkout, settle_checkout
+from billing.checkout import SECONDS_BETWEEN_QUESTIONS, cancel_checkout, settle_checkout
 from billing.models import Checkout
 from enrollments.family import (
-    SECONDS_BETWEEN_QUESTIONS,
     FamilyView,
     Standing,
     get_decision,
