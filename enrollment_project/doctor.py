@@ -4,6 +4,7 @@ import datetime as dt
 
 from accounts.invariants import INVARIANTS as ACCOUNTS
 from billing.invariants import INVARIANTS as BILLING
+from cohorts.invariants import INVARIANTS as COHORTS
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.invariants import Breach, Extent, Invariant
 from enrollments.invariants import INVARIANTS as ENROLLMENTS
@@ -16,6 +17,7 @@ INVARIANTS: dict[str, Invariant] = {
         "events": EVENTS,
         "billing": BILLING,
         "enrollments": ENROLLMENTS,
+        "cohorts": COHORTS,
     }.items()
     for invariant in invariants
 }

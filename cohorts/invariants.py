@@ -1,0 +1,177 @@
+"""What always holds about places, packages and sessions, and about the money that pays for them."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db.models import Count, Exists, F, OuterRef, Q
+
+from accounts.models import StaffTask
+from billing.models import Checkout, Payment, Refund
+from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
+from enrollment_project.core.invariants import Breach, Extent, Invariant
+from enrollments.states import EligibilityStatus
+
+from .checkout import PURPOSE
+from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
+from .states import OCCUPYING, SEATED, PlaceStatus, StepStatus, WaitStatus
+
+# How long money may be on its way from Stripe's yes to a package.
+MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)
+# How long after its end an offer may wait for the sweep.
+OFFERS_END_WITHIN = dt.timedelta(minutes=15)
+
+
+def place_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
+    """A cohort's counters are what its places add up to, and never exceed its capacity."""
+    rows = (
+        extent.of(Cohort.objects.order_by(), "instance__workspace")
+        .annotate(
+            held=Count("places", filter=Q(places__status=PlaceStatus.HELD)),
+            taken=Count("places", filter=Q(places__status=PlaceStatus.TAKEN)),
+        )
+        .exclude(held_places=F("held"), current_enrollment=F("taken"), max_enrollment__gte=F("held") + F("taken"))
+        .values_list("pk", "current_enrollment", "held_places", "taken", "held", "max_enrollment")
+    )
+    for pk, counted_taken, counted_held, taken, held, most in rows.iterator():
+        fact = f"counts {counted_taken} taken and {counted_held} held of {most}; {taken} and {held} are"
+        yield Breach(f"cohort {pk}", fact)
+
+
+def one_place_per_learner_and_cohort(extent: Extent) -> Iterator[Breach]:
+    places = extent.of(CohortPlace.objects.order_by(), "learner__workspace").filter(status__in=OCCUPYING)
+    for found in places.values("cohort", "learner").annotate(count=Count("pk")).filter(count__gt=1).iterator():
+        yield Breach(f"cohort {found['cohort']}", f"learner {found['learner']} has {found['count']} places")
+
+
+def booked_counts_equal_their_holders(extent: Extent) -> Iterator[Breach]:
+    """A meeting's count is the number of steps that hold a seat in it, and never exceeds its seats."""
+    rows = (
+        extent.of(ClassSession.objects.order_by(), "group_class__workspace")
+        .annotate(seated=Count("bookings", filter=Q(bookings__status__in=SEATED)))
+        .exclude(booked_count=F("seated"), max_students__gte=F("seated"))
+        .values_list("pk", "booked_count", "seated", "max_students")
+    )
+    for pk, counted, seated, most in rows.iterator():
+        yield Breach(f"class session {pk}", f"counts {counted} booked of {most}; {seated} are")
+
+
+def one_live_package_per_learner_and_program(extent: Extent) -> Iterator[Breach]:
+    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(revoked_at__isnull=True)
+    for found in live.values("learner", "program").annotate(count=Count("pk")).filter(count__gt=1).iterator():
+        yield Breach(f"learner {found['learner']}", f"owns program {found['program']} {found['count']} times")
+
+
+def live_packages_have_their_place(extent: Extent) -> Iterator[Breach]:
+    """A live package has a taken place in its cohort and an approved enrollment; a revoked one has neither."""
+    packages = extent.of(StudentPackage.objects.order_by(), "learner__workspace")
+    good = Q(place__status=PlaceStatus.TAKEN, place__cohort=F("cohort"), place__learner=F("learner"))
+    good &= Q(enrollment__eligibility_status=EligibilityStatus.APPROVED)
+    for pk in packages.filter(revoked_at__isnull=True).exclude(good).values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "is live without a taken place and an approved enrollment")
+    kept = packages.filter(revoked_at__isnull=False, place__status__in=OCCUPYING)
+    shared = StudentPackage.objects.filter(place=OuterRef("place"), revoked_at__isnull=True)
+    for pk in kept.exclude(Exists(shared)).values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "is revoked but keeps its place")
+
+
+def taken_places_have_their_package(extent: Extent) -> Iterator[Breach]:
+    taken = extent.of(CohortPlace.objects.order_by(), "learner__workspace").filter(status=PlaceStatus.TAKEN)
+    live = StudentPackage.objects.filter(place=OuterRef("pk"), revoked_at__isnull=True)
+    for pk in taken.exclude(Exists(live)).values_list("pk", flat=True).iterator():
+        yield Breach(f"place {pk}", "is taken without a live package")
+
+
+def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
+    """A booked step sits in a session of its cohort, of that step and option; attended ones may outlive a move."""
+    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
+    rows = rows.filter(status=StepStatus.BOOKED)
+    offered = CohortSession.objects.filter(
+        cohort=OuterRef("package__cohort"), step=OuterRef("step"), option=OuterRef("option")
+    )
+    for pk in rows.exclude(Exists(offered)).values_list("pk", flat=True).iterator():
+        yield Breach(f"step progress {pk}", "is booked in a session that its cohort does not offer for that step")
+
+
+def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
+    """A row per step that existed when it was sold, and none of another program."""
+    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
+    foreign = rows.exclude(step__program=F("package__program"))
+    for pk in foreign.values_list("pk", flat=True).iterator():
+        yield Breach(f"step progress {pk}", "is about a step of another program")
+    packages = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(
+        program__steps__isnull=False, progress__isnull=True
+    )
+    for pk in packages.distinct().values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "has no step at all")
+
+
+def holds_end(extent: Extent) -> Iterator[Breach]:
+    """A held place has a live checkout, or an offer whose time is not over."""
+    held = extent.of(CohortPlace.objects.order_by(), "learner__workspace").filter(status=PlaceStatus.HELD)
+    by_checkout = Q(checkout__status__in=LIVE_CHECKOUTS)
+    by_offer = Q(checkout__isnull=True, held_until__gt=extent.now - OFFERS_END_WITHIN)
+    for pk in held.exclude(by_checkout | by_offer).values_list("pk", flat=True).iterator():
+        yield Breach(f"place {pk}", "is held by nothing that will end")
+
+
+def offers_hold_a_place(extent: Extent) -> Iterator[Breach]:
+    offered = extent.of(WaitlistEntry.objects.order_by(), "learner__workspace").filter(status=WaitStatus.OFFERED)
+    for pk in offered.exclude(place__status=PlaceStatus.HELD).values_list("pk", flat=True).iterator():
+        yield Breach(f"waiting list entry {pk}", "was offered a place that is not held")
+
+
+def live_checkouts_hold_a_place(extent: Extent) -> Iterator[Breach]:
+    """Nobody can pay for a place that is gone."""
+    live = extent.of(Checkout.objects.order_by()).filter(purpose=PURPOSE, status__in=LIVE_CHECKOUTS)
+    holding = CohortPlace.objects.filter(checkout=OuterRef("pk"), status=PlaceStatus.HELD)
+    for pk in live.exclude(Exists(holding)).values_list("pk", flat=True).iterator():
+        yield Breach(f"checkout {pk}", "can be paid, but its place is not held")
+
+
+def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
+    """Money that came for a place has a package, is going back in full, or waits for a person."""
+    paid = extent.of(Payment.objects.order_by()).filter(
+        purpose=PURPOSE,
+        status__in=(PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED),
+        paid_at__lte=extent.now - MONEY_SETTLES_WITHIN,
+    )
+    bought = StudentPackage.objects.filter(payment=OuterRef("pk"), revoked_at__isnull=True)
+    going = Refund.objects.filter(payment=OuterRef("pk")).exclude(
+        status__in=(RefundStatus.FAILED, RefundStatus.CANCELED)
+    )
+    for pk in paid.exclude(Exists(bought) | Exists(going)).values_list("pk", flat=True).iterator():
+        if not StaffTask.objects.filter(subject=f"payment:{pk}", status="open").exists():
+            yield Breach(f"payment {pk}", "bought nothing and is not going back")
+
+
+def cohorts_stay_inside_their_workspace(extent: Extent) -> Iterator[Breach]:
+    places = extent.of(CohortPlace.objects.order_by(), "learner__workspace")
+    foreign = places.exclude(learner__workspace=F("cohort__instance__workspace"))
+    for pk in foreign.values_list("pk", flat=True).iterator():
+        yield Breach(f"place {pk}", "its learner and its cohort belong to different workspaces")
+    sessions = extent.of(CohortSession.objects.order_by(), "cohort__instance__workspace")
+    wrong = sessions.exclude(
+        option__group_class__workspace=F("cohort__instance__workspace"),
+        step__program=F("cohort__instance__program"),
+        option__step=F("step"),
+        class_session__group_class=F("option__group_class"),
+    )
+    for pk in wrong.values_list("pk", flat=True).iterator():
+        yield Breach(f"cohort session {pk}", "its option, step, meeting and cohort do not belong together")
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    place_counters_equal_their_holders,
+    one_place_per_learner_and_cohort,
+    booked_counts_equal_their_holders,
+    one_live_package_per_learner_and_program,
+    live_packages_have_their_place,
+    taken_places_have_their_package,
+    steps_hold_a_session_of_their_own,
+    packages_have_every_step,
+    holds_end,
+    offers_hold_a_place,
+    live_checkouts_hold_a_place,
+    settled_payments_bought_something,
+    cohorts_stay_inside_their_workspace,
+)

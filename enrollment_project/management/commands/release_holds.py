@@ -1,0 +1,41 @@
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from billing.checkout import check_due_checkouts
+from billing.models import Checkout
+from billing.states import LIVE_CHECKOUTS
+from cohorts.models import CohortPlace
+from cohorts.states import PlaceStatus
+from cohorts.waitlist import expire_due_offers
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.commands import UseCaseCommand
+
+
+class Command(UseCaseCommand):
+    help = (
+        "Free what nobody is going to pay for: asks Stripe about the checkouts that are due, and ends waiting-list offers "
+        "whose time is over. The scheduler does so all the time. Nothing is freed without Stripe's word."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--limit", type=int, default=1000, help="how many of each at most (1000)")
+        parser.add_argument("--dry-run", action="store_true", help="count what is due and change nothing")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        now = utc_now()
+        if not options["dry_run"]:
+            asked = check_due_checkouts(limit=options["limit"], now=now)
+            ended = expire_due_offers(limit=options["limit"], now=now)
+        else:
+            asked = ended = 0
+        due = Checkout.objects.filter(status__in=LIVE_CHECKOUTS, next_check_at__lte=now).count()
+        offers = CohortPlace.objects.filter(status=PlaceStatus.HELD, checkout__isnull=True, held_until__lte=now).count()
+        return {"checkouts_asked_about": asked, "offers_ended": ended, "checkouts_due": due, "offers_due": offers}
+
+    def show(self, report: dict[str, Any]) -> None:
+        self.say(
+            f"Asked Stripe about {report['checkouts_asked_about']:,} checkouts, ended {report['offers_ended']:,} offers; "
+            f"{report['checkouts_due']:,} and {report['offers_due']:,} are due."
+        )
