@@ -4,13 +4,22 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
-
 from .models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, DecisionReason
 
 # Every rule that was asked, with its inputs and its answer.
 Trace = list[dict[str, Any]]
+
+
+# As SQL for the reason given in queries.py.
+_ALLOCATIONS = """
+    SELECT allocation.*
+      FROM enrollments_districtseatallocation allocation
+      JOIN enrollments_district district ON district.id = allocation.district_id
+     WHERE district.workspace_id = %s AND district.tenant_id = %s
+       AND (allocation.instance_id = %s OR allocation.instance_id IS NULL)
+     ORDER BY allocation.instance_id NULLS LAST
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +49,14 @@ def find_district_seat(
     if tenant_id is None:
         unnamed: Trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
         return DistrictOffer(DecisionReason.NO_DISTRICT, trace=unnamed)
-    allocations = DistrictSeatAllocation.objects.filter(
-        Q(instance=instance.pk) | Q(instance=None), district__workspace=workspace_id, district__tenant_id=tenant_id
-    ).order_by()
+    allocations = list(DistrictSeatAllocation.objects.raw(_ALLOCATIONS, [workspace_id, tenant_id, instance.pk]))
     if not allocations:
         return _without_allocation(workspace_id, tenant_id)
     district_id = allocations[0].district_id
     trace: Trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": True}]
     reason = DecisionReason.ALLOCATION_INACTIVE
     held = _allocations_held(learner_id)
-    for allocation in sorted(allocations, key=lambda each: each.instance_id is None):
+    for allocation in allocations:
         is_open = allocation.is_open(today)
         is_held = allocation.pk in held
         is_free = is_open and not is_held and allocation.available_seats > 0 and allocation.pk not in exhausted

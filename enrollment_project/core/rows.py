@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Model
 
 
@@ -63,7 +63,8 @@ class _Table:
     columns: tuple[tuple[str, Callable[[Any, Any], Any]], ...]
 
     def values(self, row: Model) -> list[Any]:
-        return [prepare(getattr(row, name), connection) for name, prepare in self.columns]
+        database = connections[DEFAULT_DB_ALIAS]  # what `connection` stands for, without asking it once per value
+        return [prepare(getattr(row, name), database) for name, prepare in self.columns]
 
 
 @cache
