@@ -6,6 +6,8 @@ from rest_framework.request import Request
 
 from enrollment_project.core.actors import Actor
 
+from .models import User
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -23,7 +25,32 @@ class Principal:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A signed-in student or guardian: `request.user` at the students' endpoints. Everything they see belongs to the
+    learners they may act for, whatever the workspace."""
+
+    user: User
+
+    def __str__(self) -> str:
+        return str(self.actor)
+
+    @property
+    def actor(self) -> Actor:
+        return Actor("user", self.user.pk)
+
+    @property
+    def is_authenticated(self) -> bool:
+        return True
+
+
 def principal_of(request: Request) -> Principal:
     """The caller of a view that `HasScope` let them into."""
     assert isinstance(request.user, Principal), "HasScope lets nobody else in"
+    return request.user
+
+
+def person_of(request: Request) -> Person:
+    """The caller of a view that `IsProvenPerson` let them into."""
+    assert isinstance(request.user, Person), "IsProvenPerson lets nobody else in"
     return request.user

@@ -1,11 +1,11 @@
-"""Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`."""
+"""Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`, or somebody who signed in."""
 
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from ..api_keys import find_principal
-from ..principals import Principal
+from ..principals import Person, Principal
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -30,3 +30,24 @@ class ApiKeyAuthentication(BaseAuthentication):
         if bearer is not None and header is not None and bearer != header.strip():
             raise AuthenticationFailed("Two different API keys were sent; send one.")
         return bearer if bearer is not None else header and header.strip()
+
+
+class StudentSession(SessionAuthentication):
+    """Makes the Person whose session cookie it is `request.user`. What changes something needs the CSRF token too.
+
+    API keys are not looked at: an integrator's key must not open what is a family's own.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Person, None] | None:
+        found = super().authenticate(request)
+        return (Person(found[0]), None) if found else None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Session realm="api"'
+
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied as refused:
+            detail = f"{refused.detail} Send the value of the cookie csrftoken in the header X-CSRFToken."
+            raise PermissionDenied(detail, code="csrf_failed") from refused

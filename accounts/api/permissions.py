@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from ..principals import Principal
+from ..principals import Person, Principal
+from ..sign_in import proven_address
 
 if TYPE_CHECKING:  # rest_framework.views imports the classes of the settings, this module's among them
     from rest_framework.views import APIView
@@ -31,3 +32,14 @@ class HasScope(BasePermission):
             return method not in view.allowed_methods or method == "OPTIONS"  # the view answers those with 405
         self.message = f"The API key lacks the scope {scope}."
         return scope in principal.scopes
+
+
+class IsProvenPerson(BasePermission):
+    """Lets somebody through who signed in and whose mailbox a code has shown to be theirs: what families see is found
+    by their address, so a mere claim to it must show nothing."""
+
+    code = "address_unproven"
+    message = "Sign in with the code that is mailed to your address first."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return isinstance(request.user, Person) and proven_address(user=request.user.user) is not None

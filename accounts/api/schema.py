@@ -1,5 +1,6 @@
-"""How the OpenAPI document describes API keys."""
+"""How the OpenAPI document describes API keys and sessions."""
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
@@ -17,3 +18,17 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
             },
             {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, for simple clients."},
         ]
+
+
+class StudentSessionScheme(OpenApiAuthenticationExtension):
+    target_class = "accounts.api.authentication.StudentSession"
+    name = "studentSession"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "The session of somebody who signed in by an emailed code. Requests that change "
+            "something carry the cookie csrftoken and its value in the header X-CSRFToken.",
+        }
