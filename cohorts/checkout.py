@@ -56,18 +56,41 @@ def start_checkout(
     """
     moment = now or utc_now()
     _settle_overdue(learner_id, cohort_id, moment)
-    with transaction.atomic():
-        learner = lock_learner(learner_id)
-        cohort = _find_cohort(course_code, cohort_id)
-        place = _held_place(learner, cohort)
-        _validate(cohort, learner, place, moment)
-        if place is None or place.checkout is None:
-            _give_up_others(learner, cohort.instance.program, cohort)
-            place = _hold_and_open(
-                learner, cohort, place, success_url=success_url, cancel_url=cancel_url, actor=actor, now=moment
-            )
+    place = reserve_place(
+        learner_id=learner_id,
+        course_code=course_code,
+        cohort_id=cohort_id,
+        success_url=success_url,
+        cancel_url=cancel_url,
+        actor=actor,
+        now=moment,
+    )
     assert place.checkout_id is not None
     return submit_checkout(checkout_id=place.checkout_id)
+
+
+@transaction.atomic
+def reserve_place(
+    *,
+    learner_id: int,
+    course_code: str,
+    cohort_id: int,
+    success_url: str,
+    cancel_url: str,
+    actor: Actor,
+    now: dt.datetime,
+) -> CohortPlace:
+    """What `start_checkout` does before it speaks to Stripe: the held place, with its checkout on record."""
+    learner = lock_learner(learner_id)
+    cohort = _find_cohort(course_code, cohort_id)
+    place = _held_place(learner, cohort)
+    _validate(cohort, learner, place, now)
+    if place is None or place.checkout is None:
+        _give_up_others(learner, cohort.instance.program, cohort)
+        place = _hold_and_open(
+            learner, cohort, place, success_url=success_url, cancel_url=cancel_url, actor=actor, now=now
+        )
+    return place
 
 
 def _settle_overdue(learner_id: int, cohort_id: int, now: dt.datetime) -> None:

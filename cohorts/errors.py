@@ -53,6 +53,11 @@ class CapacityBelowUse(DomainError):
     title = "The capacity can't be lower than the places taken and held"
 
 
+class SeatsBelowBookings(DomainError):
+    code = "seats_below_bookings"
+    title = "The seats can't be fewer than those booked"
+
+
 class PackageNotFound(NotFound):
     code = "package_not_found"
     title = "There is no such course among this learner's"

@@ -1,5 +1,6 @@
 """What cohorts tells the world, ids only; see docs/events.md."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -159,6 +160,30 @@ class StepMissed(StepEvent):
     """The session passed without the learner."""
 
     type: ClassVar[str] = "step.missed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRescheduled:
+    """A class meets at another time than was said; its bookings stay."""
+
+    workspace_id: int
+    class_session_id: int
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+
+    type: ClassVar[str] = "session.rescheduled"
+    starts_aggregate: ClassVar[bool] = False
+
+    @property
+    def aggregate(self) -> str:
+        return f"session:{self.class_session_id}"
+
+    def payload(self) -> dict[str, Any]:
+        return {
+            "classSessionId": self.class_session_id,
+            "startsAt": self.starts_at.isoformat(),
+            "endsAt": self.ends_at.isoformat(),
+        }
 
 
 @dataclass(frozen=True, slots=True)

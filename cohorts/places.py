@@ -2,7 +2,6 @@
 
 import datetime as dt
 
-from django.db import transaction
 from django.db.models import F
 
 from accounts.models import Learner
@@ -62,18 +61,15 @@ def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
     return True
 
 
-@transaction.atomic
-def change_capacity(*, cohort_id: int, max_enrollment: int) -> Cohort:
-    """Set how many places a cohort has. Raises CapacityBelowUse, changing nothing, below the places taken and held."""
+def resize(*, cohort_id: int, max_enrollment: int) -> None:
+    """Set how many places a cohort has, inside the caller's transaction. Raises CapacityBelowUse, changing nothing."""
     fits = {"current_enrollment__lte": max_enrollment - F("held_places")}
-    changed = Cohort.objects.filter(pk=cohort_id, **fits).update(max_enrollment=max_enrollment)
-    cohort = Cohort.objects.get(pk=cohort_id)
-    if not changed:
+    if not Cohort.objects.filter(pk=cohort_id, **fits).update(max_enrollment=max_enrollment):
+        cohort = Cohort.objects.get(pk=cohort_id)
         raise CapacityBelowUse(
             f"{cohort.current_enrollment} places are taken and {cohort.held_places} held; "
             f"the capacity can't go below {cohort.current_enrollment + cohort.held_places}."
         )
-    return cohort
 
 
 def place_event(kind: type[PlaceEvent], place: CohortPlace, **more: str) -> PlaceEvent:

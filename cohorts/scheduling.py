@@ -5,9 +5,14 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import invalid_field
 from enrollments.models import ProgramInstance
+from events.publishing import publish
 
-from .errors import TermTooShort
+from .errors import SeatsBelowBookings, TermTooShort
+from .events import SessionRescheduled
+from .locks import lock_cohort, lock_sessions
 from .models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass
 
 
@@ -29,10 +34,14 @@ def meeting_date(*, group_class: GroupClass, cohort: Cohort, step_order: int) ->
 
 def meeting_times(*, group_class: GroupClass, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
     """Start and end of the class on a day, as moments: its wall-clock time in its own zone, summer and winter."""
+    return _moments(group_class, day, group_class.start_time, group_class.end_time)
+
+
+def _moments(group_class: GroupClass, day: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
     zone = ZoneInfo(group_class.timezone)
     return (
-        dt.datetime.combine(day, group_class.start_time, zone).astimezone(dt.UTC),
-        dt.datetime.combine(day, group_class.end_time, zone).astimezone(dt.UTC),
+        dt.datetime.combine(day, start, zone).astimezone(dt.UTC),
+        dt.datetime.combine(day, end, zone).astimezone(dt.UTC),
     )
 
 
@@ -65,10 +74,42 @@ def schedule_cohort(*, cohort_id: int) -> list[CohortSession]:
 
 
 @transaction.atomic
+def reschedule_session(
+    *,
+    session_id: int,
+    date: dt.date,
+    start_time: dt.time,
+    end_time: dt.time,
+    max_students: int,
+    now: dt.datetime | None = None,
+) -> ClassSession:
+    """Move one meeting of a class, for every cohort that meets there, and change its seats. Times are wall-clock times
+    in the class's zone; bookings stay.
+
+    Raises Invalid for times out of order and for a day on which the class meets already, SeatsBelowBookings.
+    """
+    session = lock_sessions({session_id})[session_id]
+    if end_time <= start_time:
+        raise invalid_field("end_time", "out_of_order", "A session ends after it starts.")
+    if ClassSession.objects.filter(group_class=session.group_class_id, date=date).exclude(pk=session_id).exists():
+        raise invalid_field("date", "taken", f"{session.group_class} meets on {date} already.")
+    starts_at, ends_at = _moments(session.group_class, date, start_time, end_time)
+    fits = ClassSession.objects.filter(pk=session_id, booked_count__lte=max_students)
+    if not fits.update(date=date, starts_at=starts_at, ends_at=ends_at, max_students=max_students):
+        raise SeatsBelowBookings(f"{session.booked_count} seats are booked; there can't be fewer.")
+    if (starts_at, ends_at) != (session.starts_at, session.ends_at):
+        moved = SessionRescheduled(session.group_class.workspace_id, session_id, starts_at, ends_at)
+        publish(moved, now=now or utc_now())
+    return ClassSession.objects.select_related("group_class").get(pk=session_id)
+
+
+@transaction.atomic
 def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
     """The same cohort in another term: same length, zone and capacity, its deadline as far before the start, not active
-    until somebody looked at it. Raises TermTooShort."""
-    model = Cohort.objects.select_related("instance").get(pk=cohort_id)
+    until somebody looked at it. Raises TermTooShort, and Invalid for a name that its instance has already."""
+    model = lock_cohort(cohort_id)
+    if Cohort.objects.filter(instance=instance or model.instance, name=name).exists():
+        raise invalid_field("name", "taken", f"{instance or model.instance} has a cohort of this name already.")
     shift = start_date - model.start_date
     clone = Cohort.objects.create(
         instance=instance or model.instance,

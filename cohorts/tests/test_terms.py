@@ -10,7 +10,7 @@ from cohorts.booking import Selection, book_sessions
 from cohorts.errors import CapacityBelowUse, CohortFull, StepNotBooked, TermTooShort
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress
 from cohorts.moving import move_package
-from cohorts.places import change_capacity
+from cohorts.opening import change_capacity
 from cohorts.scheduling import clone_cohort, meeting_date, meeting_times, schedule_cohort
 from cohorts.states import DayOfWeek
 from cohorts.tests.factories import CohortFactory, GroupClassFactory, buy, cohort_with, start

@@ -1,0 +1,47 @@
+"""Opening and closing a cohort, and its size. Whatever brings places on sale serves the waiting list first."""
+
+import datetime as dt
+
+from django.db import transaction
+
+from enrollment_project.core.clock import utc_now
+
+from .locks import lock_cohort
+from .models import Cohort
+from .places import resize
+from .waitlist import offer_free_places
+
+
+@transaction.atomic
+def open_cohort(*, cohort_id: int, now: dt.datetime | None = None) -> Cohort:
+    """Let learners enroll; one that is open already stays so."""
+    lock_cohort(cohort_id)
+    Cohort.objects.filter(pk=cohort_id).update(is_active=True)
+    return _serve(cohort_id, now or utc_now())
+
+
+@transaction.atomic
+def close_cohort(*, cohort_id: int) -> Cohort:
+    """Take no more enrollments. Who has a place keeps it, who is paying may pay, who waits goes on waiting."""
+    cohort = lock_cohort(cohort_id)
+    cohort.is_active = False
+    cohort.save(update_fields=["is_active"])
+    return cohort
+
+
+@transaction.atomic
+def change_capacity(*, cohort_id: int, max_enrollment: int, now: dt.datetime | None = None) -> Cohort:
+    """Set how many places a cohort has. Raises CapacityBelowUse, changing nothing, below the places taken and held."""
+    resize(cohort_id=cohort_id, max_enrollment=max_enrollment)
+    return _serve(cohort_id, now or utc_now())
+
+
+@transaction.atomic
+def serve_waitlist(*, cohort_id: int, now: dt.datetime | None = None) -> Cohort:
+    """Offer the free places to those who wait, after an edit (a later deadline) that may have put some on sale."""
+    return _serve(cohort_id, now or utc_now())
+
+
+def _serve(cohort_id: int, now: dt.datetime) -> Cohort:
+    offer_free_places(cohort_id=cohort_id, now=now)
+    return Cohort.objects.select_related("instance__program").get(pk=cohort_id)
