@@ -1,0 +1,26 @@
+import secrets
+
+from django.db import models
+
+from accounts.models import User
+from enrollment_project.core.clock import utc_now
+
+
+def new_token() -> str:
+    """A secret nobody guesses: 256 random bits, safe in a URL."""
+    return secrets.token_urlsafe(32)
+
+
+class CalendarFeed(models.Model):
+    """The secret address under which a person's calendar program reads their sessions; a new token ends the old one.
+
+    The token is kept as it is, since the person must be able to look it up again. It opens nothing that is not in this
+    database already.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="calendar_feed")
+    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    def __str__(self) -> str:
+        return f"Calendar feed of user {self.user_id}"
