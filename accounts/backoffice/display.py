@@ -61,6 +61,26 @@ def money_column(amount_field: str, description: str) -> Callable[[Any, Any], st
     return column
 
 
+def capacity_bar(*, firm: int, pending: int, total: int, words: tuple[str, str]) -> SafeString:
+    """What is taken of something limited, as a bar with its numbers; `words` name the firm and the pending part, so
+    that it can be read without seeing it."""
+    whole = max(total, 1)
+    return format_html(
+        '<span class="seat-bar"><span class="seat-track" role="img" aria-label="{} {}, {} {}, {} left">'
+        '<span class="seat-used" style="width: {}%"></span><span class="seat-reserved" style="width: {}%"></span>'
+        '</span><span class="seat-bar-text">{} of {}</span></span>',
+        firm,
+        words[0],
+        pending,
+        words[1],
+        total - firm - pending,
+        round(100 * firm / whole),
+        round(100 * pending / whole),
+        f"{firm + pending:,}",
+        f"{total:,}",
+    )
+
+
 def admin_url(row: models.Model) -> str:
     """The row's page in the back office; empty if its model has none."""
     try:

@@ -1,5 +1,7 @@
 """Every admin page shows, links, offers and changes only what belongs to the workspaces of the person looking."""
 
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, cast
 
 from django import forms
@@ -17,7 +19,7 @@ from unfold.dataclasses import UnfoldAction
 
 from enrollment_project.core.actors import Actor
 
-from ..models import User, Workspace
+from ..models import User
 from ..roles import Power, StaffAccess, get_staff_access
 from .display import cards_for
 
@@ -56,10 +58,10 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
     """A filter by a foreign key that offers only rows the person may see; hidden when there is no choice."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        related = model_admin.admin_site.get_model_admin(field.remote_field.model)
+        related = cast(WorkspaceScopedAdmin, model_admin.admin_site.get_model_admin(field.remote_field.model))
         rows = related.get_queryset(request)
-        if related.list_select_related:
-            rows = rows.select_related(*related.list_select_related)
+        if needed := cast(tuple[str, ...], related.list_select_related):
+            rows = rows.select_related(*needed)
         return [(str(row.pk), related.describe(row)) for row in rows[:FILTER_CAP]]
 
 
@@ -76,14 +78,15 @@ class WorkspaceModelForm(forms.ModelForm):
                 self.add_error(name, "This belongs to another workspace.")
         return cleaned
 
-    def validate_constraints(self) -> None:
+    def _post_clean(self) -> None:
+        """Django skips the constraints that involve a field which is not on the form; check those as well."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
         try:
-            self.instance.validate_constraints(exclude=set(self.errors))
+            self.instance.validate_constraints()
         except ValidationError as error:
-            known = {name: faults for name, faults in error.error_dict.items() if name in self.fields}
-            others = [fault for name, faults in error.error_dict.items() if name not in known for fault in faults]
-            self._update_errors(ValidationError(known))  # type: ignore[attr-defined]
-            self._update_errors(ValidationError(others))  # type: ignore[attr-defined]
+            self.add_error(None, [fault for faults in error.error_dict.values() for fault in faults])
 
 
 class _ScopedChoices(admin.options.BaseModelAdmin):
@@ -93,9 +96,11 @@ class _ScopedChoices(admin.options.BaseModelAdmin):
         related = self.admin_site._registry.get(db_field.remote_field.model)
         if isinstance(related, WorkspaceScopedAdmin) and "queryset" not in kwargs:
             kwargs["queryset"] = related.get_queryset(request)
-        if db_field.remote_field.model is Workspace and isinstance(self, WorkspaceScopedAdmin):
+        if isinstance(self, WorkspaceScopedAdmin) and db_field.name == self.owner_field:
+            owners = db_field.remote_field.model._default_manager.all()
+            path = self.workspace_path.partition("__")[2] or "id"
             power = self.add_power or Power.OPERATE
-            kwargs["queryset"] = access_of(request).limit(Workspace.objects.all(), path="id", power=power)
+            kwargs["queryset"] = access_of(request).limit(owners, path=path, power=power)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
@@ -150,6 +155,11 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
     def describe(self, row: Any) -> str:
         """The row in the words of a question or a message."""
         return str(row)
+
+    @property
+    def owner_field(self) -> str:
+        """The field through which a row belongs to its workspace: where it is added takes `add_power` there."""
+        return self.workspace_path.partition("__")[0]
 
     # --- permissions -----------------------------------------------------------------------------------------------
 
@@ -220,7 +230,10 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """A row never moves to another workspace."""
         fields = list(super().get_readonly_fields(request, obj))
-        return [*fields, "workspace"] if obj is not None and "workspace" not in fields else fields
+        return [*fields, self.owner_field] if obj is not None and self.owner_field not in fields else fields
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_inlines(request, obj), *_inlines[self.model]]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))
@@ -232,6 +245,19 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         row = context.get("original")
         context["neighbor_cards"] = cards_for(request, row) if row is not None else []
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+_inlines: dict[type[models.Model], list[type["ScopedInline"]]] = defaultdict(list)
+
+
+def inline_of(model: type[models.Model]) -> Callable[[type["ScopedInline"]], type["ScopedInline"]]:
+    """Put rows on the pages of a model. Apps above add theirs to models of apps below."""
+
+    def register(inline: type["ScopedInline"]) -> type["ScopedInline"]:
+        _inlines[model].append(inline)
+        return inline
+
+    return register
 
 
 class ScopedInline(_ScopedChoices, TabularInline):

@@ -2,7 +2,6 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -12,6 +11,7 @@ from accounts.backoffice.actions import StaffForm, staff_action, staff_list_acti
 from accounts.backoffice.display import (
     Card,
     Neighbor,
+    capacity_bar,
     link_column,
     list_url,
     neighbor,
@@ -29,23 +29,6 @@ from ..states import HELD_SEATS
 register_subject("seat", SeatAssignment)
 
 DAY = forms.DateInput(attrs={"type": "date"})
-
-
-def seat_bar(allocation: DistrictSeatAllocation) -> SafeString:
-    """Used and reserved seats as a bar with its numbers; readable without seeing it."""
-    total = max(allocation.total_seats, 1)
-    return format_html(
-        '<span class="seat-bar"><span class="seat-track" role="img" aria-label="{} used, {} reserved, {} left">'
-        '<span class="seat-used" style="width: {}%"></span><span class="seat-reserved" style="width: {}%"></span>'
-        '</span><span class="seat-bar-text">{} of {}</span></span>',
-        allocation.used_seats,
-        allocation.reserved_seats,
-        allocation.available_seats,
-        round(100 * allocation.used_seats / total),
-        round(100 * allocation.reserved_seats / total),
-        f"{allocation.used_seats + allocation.reserved_seats:,}",
-        f"{allocation.total_seats:,}",
-    )
 
 
 @admin.register(District)
@@ -150,7 +133,12 @@ class AllocationAdmin(WorkspaceScopedAdmin):
 
     @display(description="seats taken")
     def bar(self, allocation: DistrictSeatAllocation) -> SafeString:
-        return seat_bar(allocation)
+        return capacity_bar(
+            firm=allocation.used_seats,
+            pending=allocation.reserved_seats,
+            total=allocation.total_seats,
+            words=("used", "reserved"),
+        )
 
     @display(description="left", ordering=models.F("total_seats") - models.F("reserved_seats") - models.F("used_seats"))
     def available(self, allocation: DistrictSeatAllocation) -> str:

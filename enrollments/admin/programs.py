@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -5,7 +7,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from accounts.backoffice.actions import StaffForm, staff_action
 from accounts.backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, status_badge
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
 from accounts.roles import Power
 
 from ..models import Enrollment, Program, ProgramInstance
@@ -13,16 +15,26 @@ from ..programs import make_default
 from ..states import EligibilityStatus
 
 
+class ProgramForm(WorkspaceModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        same = Program.objects.filter(code=cleaned.get("code"), listed=True).exclude(pk=self.instance.pk)
+        if cleaned.get("listed") and same.exists():
+            self.add_error("code", "Another program in the public catalog has this code.")
+        return cleaned
+
+
 @admin.register(Program)
 class ProgramAdmin(WorkspaceScopedAdmin):
+    form = ProgramForm
     add_power = Power.MANAGE
     change_power = Power.MANAGE
-    list_display = ("title", "code", "active", "workspace", "created_at")
-    list_filter = (("workspace", ScopedRelatedFilter), "active")
+    list_display = ("title", "code", "listed", "active", "workspace", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter), "listed", "active")
     list_select_related = ("workspace",)
     search_fields = ("=code", "title")
     readonly_fields = ("created_at",)
-    fields = ("workspace", ("title", "code"), "description", "active", "created_at")
+    fields = ("workspace", ("title", "code"), "description", ("active", "listed"), "created_at")
 
 
 @neighbors_of(Program)
@@ -33,10 +45,22 @@ def instances_of_program(request: HttpRequest, program: Program) -> Card:
     return Card("Instances", rows, empty="None yet: learners enroll in an instance.")
 
 
+class InstanceForm(WorkspaceModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        start, end = cleaned.get("start_date"), cleaned.get("end_date")
+        if start and end and end < start:
+            self.add_error("end_date", "The end can't be before the start.")
+        if self.instance.is_default and not cleaned.get("active"):
+            self.add_error("active", "Make another instance the default first.")
+        return cleaned
+
+
 @admin.register(ProgramInstance)
 class ProgramInstanceAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
+    form = InstanceForm
     list_display = ("name", "program", "review_badge", "price", "start_date", "end_date", "is_default", "active")
     list_filter = (
         ("workspace", ScopedRelatedFilter),
