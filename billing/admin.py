@@ -22,7 +22,14 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of, staff_of
+from accounts.backoffice.scoping import (
+    ScopedRelatedFilter,
+    WorkspaceModelForm,
+    WorkspaceScopedAdmin,
+    access_of,
+    actor_of,
+    staff_of,
+)
 from accounts.models import StaffTask
 from accounts.roles import Power
 from enrollment_project.core.errors import Unavailable
@@ -49,10 +56,25 @@ def paid_for(_admin: Any, row: Any) -> str:
     return format_html('<a class="text-link" href="{}">{}</a>', url, label) if url else label
 
 
+class PriceForm(WorkspaceModelForm):
+    def clean_amount_minor(self) -> int:
+        amount: int = self.cleaned_data["amount_minor"]
+        if amount < 1:
+            raise forms.ValidationError("A price is at least 1 minor unit; what costs nothing needs no price.")
+        return amount
+
+    def clean_currency(self) -> str:
+        currency: str = self.cleaned_data["currency"].lower()
+        if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+            raise forms.ValidationError("Give the three letters of a currency, e.g. usd.")
+        return currency
+
+
 @admin.register(Price)
 class PriceAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
+    form = PriceForm
     list_display = ("name", "amount", "workspace", "active", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter), "active", "currency")
     list_select_related = ("workspace",)

@@ -91,10 +91,19 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         return str(learner), learner.email
 
 
+class GuardianForm(WorkspaceModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.errors and not cleaned["external_id"] and not cleaned["email"]:
+            self.add_error("email", "Give an email or an external id; a guardian is known by at least one of them.")
+        return cleaned
+
+
 @admin.register(Guardian)
 class GuardianAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
+    form = GuardianForm
     list_display = ("name", "external_id", "children", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter),)
     list_select_related = ("workspace",)

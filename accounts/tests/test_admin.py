@@ -1,0 +1,264 @@
+import datetime as dt
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from accounts.api_keys import create_api_key, find_principal
+from accounts.models import ApiKey, Guardianship, Learner, Membership, StaffTask, Workspace
+from accounts.staff_tasks import raise_staff_task
+from accounts.states import Role, TaskStatus
+from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
+from accounts.tests.staff_client import StaffClient, said
+from enrollment_project.core.clock import utc_now
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return WorkspaceFactory(slug="north", name="North")
+
+
+@pytest.fixture
+def owner(workspace: Workspace) -> StaffClient:
+    return StaffClient(workspace=workspace, role=Role.OWNER)
+
+
+def make_key(workspace: Workspace) -> tuple[ApiKey, str]:
+    return create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"])
+
+
+class TestCreatingAKey:
+    def test_shows_it_once_and_lets_nothing_keep_it(self, workspace: Workspace, owner: StaffClient) -> None:
+        response = owner.post(
+            reverse("admin:accounts_apikey_create"),
+            {"workspace": workspace.pk, "name": "Portal", "scopes": ["decisions:read"], "expires_in_days": 30},
+        )
+
+        key = ApiKey.objects.get()
+        text = response.context["text"]
+        principal = find_principal(text)
+        assert principal is not None
+        assert principal.workspace_id == workspace.pk
+        assert text in response.content.decode()
+        assert "no-store" in response["Cache-Control"]
+        assert key.created_by == owner.user
+        assert key.expires_at is not None
+        assert dt.timedelta(days=29) < key.expires_at - utc_now() <= dt.timedelta(days=30)
+
+    def test_never_shows_it_again(self, workspace: Workspace, owner: StaffClient) -> None:
+        key, text = make_key(workspace)
+
+        page = owner.get(reverse("admin:accounts_apikey_change", args=[key.pk])).content.decode()
+        listed = owner.get(reverse("admin:accounts_apikey_changelist")).content.decode()
+
+        assert text not in page + listed
+        assert key.digest not in page + listed
+        assert f"{key.prefix}…{key.last_four}" in page
+
+    def test_refuses_a_workspace_of_others(self, owner: StaffClient) -> None:
+        elsewhere = WorkspaceFactory()
+
+        response = owner.post(
+            reverse("admin:accounts_apikey_create"),
+            {"workspace": elsewhere.pk, "name": "Portal", "scopes": ["decisions:read"]},
+        )
+
+        assert list(response.context["form"].errors) == ["workspace"]
+        assert not ApiKey.objects.exists()
+
+    def test_refuses_a_key_without_scopes(self, workspace: Workspace, owner: StaffClient) -> None:
+        response = owner.post(reverse("admin:accounts_apikey_create"), {"workspace": workspace.pk, "name": "Portal"})
+
+        assert list(response.context["form"].errors) == ["scopes"]
+        assert not ApiKey.objects.exists()
+
+
+class TestEndingAKey:
+    def test_by_revoking_asks_first(self, workspace: Workspace, owner: StaffClient) -> None:
+        key, text = make_key(workspace)
+
+        asked = owner.get(reverse("admin:accounts_apikey_revoke", args=[key.pk]))
+
+        assert "There is no way back" in asked.content.decode()
+        assert find_principal(text) is not None
+
+    def test_by_revoking_is_at_once_and_logged(self, workspace: Workspace, owner: StaffClient) -> None:
+        key, text = make_key(workspace)
+
+        response = owner.post(reverse("admin:accounts_apikey_revoke", args=[key.pk]))
+
+        assert said(response) == ["Portal is revoked."]
+        assert find_principal(text) is None
+        assert LogEntry.objects.get().change_message == "Revoke"
+
+    def test_by_rotation_leaves_both_during_the_overlap(self, workspace: Workspace, owner: StaffClient) -> None:
+        key, text = make_key(workspace)
+
+        response = owner.post(reverse("admin:accounts_apikey_rotate", args=[key.pk]), {"overlap_hours": 2})
+
+        key.refresh_from_db()
+        assert find_principal(response.context["text"]) is not None
+        assert find_principal(text) is not None
+        assert key.expires_at is not None
+        assert key.expires_at - utc_now() <= dt.timedelta(hours=2)
+        assert key.replaced_by == response.context["key"]
+
+
+class TestMembers:
+    def test_are_added_by_address(self, workspace: Workspace, owner: StaffClient) -> None:
+        response = owner.post(
+            reverse("admin:accounts_membership_add_member"),
+            {"workspace": workspace.pk, "email": "new@north.test", "role": Role.REVIEWER},
+        )
+
+        assert said(response) == ["new@north.test is now reviewer of North."]
+        assert Membership.objects.get(user__email="new@north.test").role == Role.REVIEWER
+
+    def test_can_not_leave_a_workspace_without_an_owner(self, workspace: Workspace, owner: StaffClient) -> None:
+        mine = Membership.objects.get(user=owner.user)
+
+        demoted = owner.post(reverse("admin:accounts_membership_give_role", args=[mine.pk]), {"role": Role.VIEWER})
+        removed = owner.post(reverse("admin:accounts_membership_remove", args=[mine.pk]))
+
+        for response in (demoted, removed):
+            assert response.context["form"].non_field_errors() == ["Make somebody else an owner first."]
+        mine.refresh_from_db()
+        assert mine.role == Role.OWNER
+
+    def test_are_removed(self, workspace: Workspace, owner: StaffClient) -> None:
+        other = StaffClient(workspace=workspace, role=Role.ADMIN)
+        membership = Membership.objects.get(user=other.user)
+
+        response = owner.post(reverse("admin:accounts_membership_remove", args=[membership.pk]))
+
+        assert said(response) == [f"{other.user} is no longer a member."]
+        assert not Membership.objects.filter(user=other.user).exists()
+        assert other.get(reverse("admin:index")).status_code == 302
+
+
+class TestStaffTasks:
+    def test_are_completed_with_a_resolution(self, workspace: Workspace) -> None:
+        reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
+        task = raise_staff_task(workspace_id=workspace.pk, kind="dispute", subject="payment:1", summary="Disputed")
+
+        response = reviewer.post(
+            reverse("admin:accounts_stafftask_complete", args=[task.pk]), {"resolution": "Evidence sent"}
+        )
+
+        task.refresh_from_db()
+        assert said(response) == ["Done. Thank you."]
+        assert (task.status, task.resolution, task.done_by) == (TaskStatus.DONE, "Evidence sent", reviewer.user)
+
+    def test_stay_open_without_one(self, workspace: Workspace) -> None:
+        reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
+        task = raise_staff_task(workspace_id=workspace.pk, kind="dispute", subject="payment:1", summary="Disputed")
+
+        response = reviewer.post(reverse("admin:accounts_stafftask_complete", args=[task.pk]), {"resolution": " "})
+
+        task.refresh_from_db()
+        assert list(response.context["form"].errors) == ["resolution"]
+        assert task.status == TaskStatus.OPEN
+
+    def test_are_completed_together_after_one_question(self, workspace: Workspace) -> None:
+        reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
+        tasks = [
+            raise_staff_task(workspace_id=workspace.pk, kind="dispute", subject=f"payment:{n}", summary="Disputed")
+            for n in range(3)
+        ]
+        chosen = {"action": "complete_selected", "_selected_action": [task.pk for task in tasks[:2]]}
+        url = reverse("admin:accounts_stafftask_changelist")
+
+        asked = reviewer.post(url, chosen)
+        answered = reviewer.post(url, {**chosen, "_confirmed": "1", "resolution": "All answered"})
+
+        assert asked.status_code == 200
+        assert [pk for pk, _ in asked.context["selected"]] == [tasks[1].pk, tasks[0].pk]
+        assert said(answered) == ["Complete: 2 done."]
+        assert StaffTask.objects.filter(status=TaskStatus.OPEN).get() == tasks[2]
+
+
+class TestLearnerPage:
+    def test_changes_contact_data(self, workspace: Workspace) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        learner = LearnerFactory(workspace=workspace, email="old@family.test")
+
+        response = manager.post(
+            reverse("admin:accounts_learner_change", args=[learner.pk]),
+            {**_form_of(learner), "email": "new@family.test"},
+        )
+
+        learner.refresh_from_db()
+        assert response.status_code == 302
+        assert learner.email == "new@family.test"
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [({"external_id": "S-1"}, "external_id"), ({"first_name": "Ann", "last_name": "Lee"}, "email")],
+    )
+    def test_refuses_to_make_two_learners_one(self, workspace: Workspace, change: dict[str, str], field: str) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        LearnerFactory(workspace=workspace, external_id="S-1")
+        LearnerFactory(workspace=workspace, email="lee@family.test", first_name="Ann", last_name="Lee")
+        learner = LearnerFactory(workspace=workspace, email="lee@family.test", first_name="Bob", last_name="Lee")
+
+        response = manager.post(
+            reverse("admin:accounts_learner_change", args=[learner.pk]), {**_form_of(learner), **change}
+        )
+
+        assert response.status_code == 200
+        assert field in response.context["adminform"].form.errors
+        assert Learner.objects.get(pk=learner.pk).first_name == "Bob"
+
+    def test_ties_only_guardians_of_its_own_workspace(self, workspace: Workspace) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        learner = LearnerFactory(workspace=workspace)
+        elsewhere = GuardianFactory()
+
+        response = manager.post(
+            reverse("admin:accounts_learner_change", args=[learner.pk]),
+            {**_form_of(learner), "guardianships-TOTAL_FORMS": "1", "guardianships-0-guardian": elsewhere.pk},
+        )
+
+        assert response.status_code == 200
+        assert not Guardianship.objects.exists()
+
+
+class TestGuardianPage:
+    def test_refuses_somebody_known_by_nothing(self, workspace: Workspace) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+
+        response = manager.post(
+            reverse("admin:accounts_guardian_add"),
+            {"workspace": workspace.pk, "first_name": "Gail", **_no_rows("guardianships")},
+        )
+
+        assert response.status_code == 200
+        assert response.context["adminform"].form.errors
+
+    def test_refuses_an_address_another_guardian_has(self, workspace: Workspace) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        GuardianFactory(workspace=workspace, email="gail@family.test")
+        other = GuardianFactory(workspace=workspace, email="other@family.test")
+
+        response = manager.post(
+            reverse("admin:accounts_guardian_change", args=[other.pk]),
+            {"email": "gail@family.test", "external_id": other.external_id, **_no_rows("guardianships")},
+        )
+
+        other.refresh_from_db()
+        assert response.status_code == 200
+        assert other.email == "other@family.test"
+
+
+def _form_of(learner: Learner) -> dict[str, str]:
+    values = {
+        name: getattr(learner, name) or ""
+        for name in ("first_name", "last_name", "email", "phone", "grade_level", "school", "external_id")
+    }
+    return {**values, **_no_rows("guardianships")}
+
+
+def _no_rows(prefix: str) -> dict[str, str]:
+    return {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}

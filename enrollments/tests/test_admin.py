@@ -1,0 +1,300 @@
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.http import HttpResponse
+from django.urls import reverse
+
+from accounts.models import Workspace
+from accounts.states import Role
+from accounts.tests.factories import WorkspaceFactory
+from accounts.tests.staff_client import StaffClient, said
+from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, reject_enrollment, submit_enrollment
+from enrollments.models import (
+    DistrictSeatAllocation,
+    Enrollment,
+    EnrollmentDecision,
+    EnrollmentTransition,
+    ProgramInstance,
+)
+from enrollments.states import ReviewMode
+from enrollments.tests.factories import STAFF, CandidateFactory, DistrictFactory, InstanceFactory, route, seats
+from events.models import OutboxEvent
+from sandbox.testing import SandboxProcess
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return WorkspaceFactory()
+
+
+@pytest.fixture
+def instance(workspace: Workspace) -> ProgramInstance:
+    return InstanceFactory(workspace=workspace, review_mode=ReviewMode.MANUAL)
+
+
+@pytest.fixture
+def reviewer(workspace: Workspace) -> StaffClient:
+    return StaffClient(workspace=workspace, role=Role.REVIEWER)
+
+
+def submitted(instance: ProgramInstance) -> Enrollment:
+    candidate = CandidateFactory(instance=instance, workspace=instance.workspace)
+    evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF)
+    return submit_enrollment(enrollment_id=candidate.pk, actor=STAFF)
+
+
+def press(client: StaffClient, button: str, enrollment: Enrollment, **form: Any) -> HttpResponse:
+    return client.post(reverse(f"admin:enrollments_enrollment_{button}", args=[enrollment.pk]), form)
+
+
+def status(enrollment: Enrollment) -> str:
+    return Enrollment.objects.get(pk=enrollment.pk).eligibility_status
+
+
+class TestReviewing:
+    def test_approval_runs_the_use_case_in_the_reviewers_name(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        enrollment = submitted(instance)
+
+        response = press(reviewer, "approve", enrollment, reason="Strong application")
+
+        first = EnrollmentTransition.objects.filter(enrollment=enrollment, to_status="approved").get()
+        assert said(response) == [f"{enrollment.learner}, {instance}: approved."]
+        assert status(enrollment) == "approved"
+        assert (first.actor, first.reason) == (f"user:{reviewer.user.pk}", "Strong application")
+        assert LogEntry.objects.get().change_message == "Approve"
+
+    def test_rejection_without_a_reason_changes_nothing(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        enrollment = submitted(instance)
+        events = OutboxEvent.objects.count()
+
+        response = press(reviewer, "reject", enrollment, reason="  ")
+
+        assert response.status_code == 200
+        assert list(response.context["form"].errors) == ["reason"]
+        assert status(enrollment) == "submitted"
+        assert OutboxEvent.objects.count() == events
+
+    def test_a_decision_a_colleague_took_first_stands(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        enrollment = submitted(instance)
+        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+
+        response = press(reviewer, "reject", enrollment, reason="Too late")
+
+        assert said(response) == [f"Reject: not possible any more, {enrollment.learner}, {instance} has changed."]
+        assert status(enrollment) == "approved"
+
+    def test_a_refusal_of_the_use_case_is_a_sentence_on_the_form(
+        self, instance: ProgramInstance, reviewer: StaffClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enrollment = submitted(instance)
+        monkeypatch.setattr(  # a colleague decides between our look and our answer
+            "enrollments.admin.enrollments.EnrollmentAdmin.get_visible",
+            lambda admin, request, object_id: _seen_before(enrollment),
+        )
+
+        response = press(reviewer, "approve", enrollment)
+
+        assert response.status_code == 200
+        assert "Expected submitted" in response.context["form"].non_field_errors()[0]
+        assert status(enrollment) == "rejected"
+
+    def test_many_are_rejected_with_one_reason(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        chosen = [submitted(instance) for _ in range(3)]
+        approved = submitted(instance)
+        approve_enrollment(enrollment_id=approved.pk, actor=STAFF)
+        form = {"action": "reject_selected", "_selected_action": [e.pk for e in [*chosen, approved]]}
+        url = reverse("admin:enrollments_enrollment_changelist")
+
+        asked = reviewer.post(url, form)
+        unanswered = reviewer.post(url, {**form, "_confirmed": "1", "reason": ""})
+        answered = reviewer.post(url, {**form, "_confirmed": "1", "reason": "No places left"})
+
+        assert asked.context["form"].is_bound is False
+        assert list(unanswered.context["form"].errors) == ["reason"]
+        assert said(answered) == ["Reject: 3 done.", f"{approved.learner}, {instance}: not possible."]
+        assert [status(enrollment) for enrollment in chosen] == ["rejected"] * 3
+        assert status(approved) == "approved"
+
+    def test_a_bulk_action_by_a_viewer_does_nothing(self, workspace: Workspace, instance: ProgramInstance) -> None:
+        enrollment = submitted(instance)
+        viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
+
+        viewer.post(
+            reverse("admin:enrollments_enrollment_changelist"),
+            {"action": "approve_selected", "_selected_action": [enrollment.pk], "_confirmed": "1"},
+        )
+
+        assert status(enrollment) == "submitted"
+
+    def test_a_role_counts_only_in_its_workspace(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        enrollment = submitted(instance)
+        elsewhere = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)
+        reviewer.user.memberships.update(role=Role.VIEWER)
+        StaffClient(workspace=elsewhere.user.memberships.get().workspace, role=Role.OWNER)
+
+        assert press(elsewhere, "approve", enrollment).status_code == 404
+        assert press(reviewer, "approve", enrollment).status_code == 403
+        assert status(enrollment) == "submitted"
+
+
+def _seen_before(enrollment: Enrollment) -> Enrollment:
+    seen = Enrollment.objects.select_related("instance", "learner").get(pk=enrollment.pk)
+    reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Full")
+    return seen
+
+
+class TestOtherButtons:
+    def test_a_candidate_is_judged_by_hand_with_a_reason(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        candidate = CandidateFactory(instance=instance, workspace=instance.workspace)
+
+        press(reviewer, "mark_ineligible", candidate, reason="Outside the grade range")
+
+        after = Enrollment.objects.get(pk=candidate.pk)
+        assert (after.eligibility_status, after.eligibility_reason) == ("ineligible", "Outside the grade range")
+
+    def test_a_refused_one_is_reconsidered_only_after_the_criteria_changed(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        enrollment = reject_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF, reason="Full")
+
+        refused = press(reviewer, "reconsider", enrollment)
+        ProgramInstance.objects.update(criteria_version=2)
+        press(reviewer, "reconsider", enrollment)
+
+        assert "not possible" in said(refused)[0]
+        assert status(enrollment) == "candidate"
+
+    def test_leaving_keeps_what_was_told(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        enrollment = approve_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF)
+
+        press(reviewer, "unenroll", enrollment, reason="Moved", exit_interview="Liked the teacher")
+
+        after = Enrollment.objects.get(pk=enrollment.pk)
+        assert after.eligibility_status == "unenrolled"
+        assert after.metadata == {"exitInterview": "Liked the teacher"}
+
+    def test_the_default_program_is_changed(self, workspace: Workspace, instance: ProgramInstance) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        other = InstanceFactory(workspace=workspace, is_default=False)
+
+        manager.post(reverse("admin:enrollments_programinstance_make_default", args=[other.pk]))
+
+        assert ProgramInstance.objects.get(workspace=workspace, is_default=True) == other
+
+
+class TestSeats:
+    def test_are_added_for_a_district(self, workspace: Workspace) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        district = DistrictFactory(workspace=workspace, name="Cedar")
+
+        response = manager.post(
+            reverse("admin:enrollments_districtseatallocation_add_seats"),
+            {"district": district.pk, "total_seats": 12, "valid_until": "2027-06-30"},
+        )
+
+        allocation = DistrictSeatAllocation.objects.get()
+        assert said(response) == ["Cedar has 12 seats for any program."]
+        assert (allocation.district, allocation.total_seats) == (district, 12)
+        assert str(allocation.valid_until) == "2027-06-30"
+
+    def test_are_not_added_twice_for_the_same(self, workspace: Workspace) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        allocation = seats(workspace, total=5)
+
+        response = manager.post(
+            reverse("admin:enrollments_districtseatallocation_add_seats"),
+            {"district": allocation.district_id, "total_seats": 12},
+        )
+
+        assert "already has an allocation" in response.context["form"].non_field_errors()[0]
+        assert DistrictSeatAllocation.objects.get().total_seats == 5
+
+    def test_are_not_added_for_a_district_of_others(self, workspace: Workspace) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        elsewhere = DistrictFactory()
+
+        response = manager.post(
+            reverse("admin:enrollments_districtseatallocation_add_seats"),
+            {"district": elsewhere.pk, "total_seats": 12},
+        )
+
+        assert list(response.context["form"].errors) == ["district"]
+        assert not DistrictSeatAllocation.objects.exists()
+
+    def test_can_not_become_fewer_than_are_taken(self, workspace: Workspace, instance: ProgramInstance) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        allocation = seats(workspace, total=3)
+        route(workspace, email="a@school.test")
+        route(workspace, email="b@school.test")
+        url = reverse("admin:enrollments_districtseatallocation_change_seats", args=[allocation.pk])
+
+        refused = manager.post(url, {"total_seats": 1, "is_active": "on"})
+        accepted = manager.post(url, {"total_seats": 2, "is_active": "on"})
+
+        assert "can't go below 2" in refused.context["form"].non_field_errors()[0]
+        assert accepted.status_code == 302
+        allocation.refresh_from_db()
+        assert (allocation.total_seats, allocation.available_seats) == (2, 0)
+
+    def test_show_who_holds_them(self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        allocation = seats(workspace, total=3)
+        route(workspace, first_name="Jane", last_name="Doe")
+
+        page = reviewer.get(reverse("admin:enrollments_districtseatallocation_change", args=[allocation.pk]))
+
+        (holders,) = [card for card in page.context["neighbor_cards"] if card.title == "Who holds the seats"]
+        assert [str(row.title) for row in holders.rows] == ["Jane Doe"]
+
+
+class TestCancelingACheckout:
+    def test_asks_stripe_and_ends_the_decision(
+        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
+    ) -> None:
+        InstanceFactory(workspace=workspace)
+        decision = route(workspace, tenant_id=None, guardian_id="G-1").decision
+
+        response = reviewer.post(reverse("admin:enrollments_enrollmentdecision_cancel_checkout", args=[decision.pk]))
+
+        assert said(response) == [f"Decision {decision.pk} is cancelled."]
+        assert EnrollmentDecision.objects.get(pk=decision.pk).status == "cancelled"
+
+    def test_says_so_when_stripe_is_down(
+        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess, settings: Any
+    ) -> None:
+        InstanceFactory(workspace=workspace)
+        decision = route(workspace, tenant_id=None, guardian_id="G-1").decision
+        settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+
+        response = reviewer.post(reverse("admin:enrollments_enrollmentdecision_cancel_checkout", args=[decision.pk]))
+
+        assert response.status_code == 200
+        assert response.context["form"].non_field_errors()
+        assert EnrollmentDecision.objects.get(pk=decision.pk).status == "checkout_required"
+
+
+class TestProgramInstanceForm:
+    def test_refuses_an_end_before_the_start(self, workspace: Workspace, instance: ProgramInstance) -> None:
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+
+        response = manager.post(
+            reverse("admin:enrollments_programinstance_change", args=[instance.pk]),
+            {
+                "program": instance.program_id,
+                "name": "Backwards",
+                "review_mode": "manual",
+                "start_date": "2026-09-01",
+                "end_date": "2026-08-01",
+                "active": "on",
+            },
+        )
+
+        assert list(response.context["adminform"].form.errors) == ["end_date"]
+        instance.refresh_from_db()
+        assert instance.name != "Backwards"

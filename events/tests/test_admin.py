@@ -1,0 +1,56 @@
+import pytest
+from django.urls import reverse
+
+from accounts.models import Workspace
+from accounts.states import Role
+from accounts.tests.factories import WorkspaceFactory
+from accounts.tests.staff_client import StaffClient, said
+from events.models import OutboxEvent
+from events.states import RelayStatus
+from events.tests.factories import happen
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return WorkspaceFactory()
+
+
+def dead(workspace: Workspace, times: int = 1) -> list[int]:
+    ids = happen(workspace=workspace, times=times)
+    OutboxEvent.objects.filter(pk__in=ids).update(relay_status=RelayStatus.DEAD, relay_attempts=12)
+    return ids
+
+
+class TestReplaying:
+    def test_makes_a_dead_event_due_again(self, workspace: Workspace) -> None:
+        (event_id,) = dead(workspace)
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+
+        response = manager.post(reverse("admin:events_outboxevent_replay", args=[event_id]))
+
+        event = OutboxEvent.objects.get(pk=event_id)
+        assert said(response) == ["The event is on its way again."]
+        assert (event.relay_status, event.relay_attempts) == (RelayStatus.PENDING, 0)
+
+    def test_takes_several_at_once_and_tells_which_were_not_dead(self, workspace: Workspace) -> None:
+        ids = dead(workspace, times=2)
+        waiting = happen(workspace=workspace, thing="2")[-1]
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+
+        response = manager.post(
+            reverse("admin:events_outboxevent_changelist"),
+            {"action": "replay_selected", "_selected_action": [*ids, waiting], "_confirmed": "1"},
+        )
+
+        assert said(response) == ["Relay again: 2 done.", "thing.happened thing:2#1: not possible."]
+        assert not OutboxEvent.objects.filter(relay_status=RelayStatus.DEAD).exists()
+
+    def test_is_not_offered_for_an_event_that_waits(self, workspace: Workspace) -> None:
+        (event_id,) = happen(workspace=workspace)
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+
+        page = manager.get(reverse("admin:events_outboxevent_change", args=[event_id]))
+
+        assert page.context["actions_detail"] == []
