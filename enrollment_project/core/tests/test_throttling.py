@@ -2,6 +2,8 @@ import pytest
 from django.core.cache import cache
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from enrollment_project.core import throttling
+
 pytestmark = [pytest.mark.urls("enrollment_project.core.tests.sample_api"), pytest.mark.sqlite]
 
 
@@ -10,6 +12,7 @@ class TestTheRateLimit:
     def _three_a_minute(self, settings, time_machine):
         settings.API_ANONYMOUS_RATE_LIMIT = 3
         cache.clear()
+        throttling._packets.clear()
         self.time = time_machine
         self.time.move_to("2026-09-01T12:00:40Z", tick=False)
 
@@ -37,6 +40,20 @@ class TestTheRateLimit:
             client.get("/api/echo")
 
         assert client.get("/api/echo", REMOTE_ADDR="10.0.0.9").status_code == 200
+
+    def test_asks_the_shared_counter_once_for_many_requests(self, client, settings, monkeypatch):
+        settings.API_ANONYMOUS_RATE_LIMIT = 600
+        client.get("/api/echo")
+        asked = []
+        shared = cache.incr
+        monkeypatch.setattr(
+            "enrollment_project.core.throttling.cache.incr", lambda *args: asked.append(args) or shared(*args)
+        )
+
+        answers = [client.get("/api/echo").status_code for _ in range(600)]
+
+        assert answers == [200] * 599 + [429]
+        assert len(asked) == 200
 
     def test_is_off_while_the_cache_is_gone(self, client, monkeypatch):
         def gone(*args, **kwargs):
