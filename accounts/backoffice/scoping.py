@@ -139,6 +139,10 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
             return rows.none()
         return access.limit(rows, path=self.workspace_path, power=self.view_power) if self.workspace_path else rows
 
+    def get_search_results(self, request: HttpRequest, queryset: models.QuerySet, search_term: str) -> Any:
+        """PostgreSQL refuses NUL in a text; no row has one either."""
+        return super().get_search_results(request, queryset, search_term.replace("\0", ""))
+
     def workspace_id_of(self, row: Any) -> int | None:
         """The workspace a row belongs to; None for what belongs to the platform as a whole."""
         if not self.workspace_path:

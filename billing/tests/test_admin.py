@@ -1,11 +1,12 @@
 import pytest
 from django.urls import reverse
+from pytest_django import Settings
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from accounts.tests.staff_client import StaffClient, said
-from billing.models import Payment, Price, Refund
+from billing.models import Payment, Price, Refund, StripeEvent
 from billing.states import RefundReason, RefundStatus
 from billing.tests.factories import CheckoutFactory, PaymentFactory, PriceFactory
 from enrollment_project.core.clock import utc_now
@@ -107,6 +108,24 @@ class TestRefunding:
 
         assert response.status_code == 403
         assert not Refund.objects.exists()
+
+
+class TestTheInbox:
+    def test_tells_that_an_event_could_not_be_handled_yet(self, settings: Settings) -> None:
+        operator = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)
+        User.objects.filter(pk=operator.user.pk).update(is_superuser=True)
+        settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+        about = {"object": "checkout.session", "id": "cs_1"}
+        event = StripeEvent.objects.create(
+            event_id="evt_1", type="checkout.session.completed", payload=about, stripe_created_at=utc_now()
+        )
+
+        response = operator.post(reverse("admin:billing_stripeevent_handle", args=[event.pk]))
+
+        event.refresh_from_db()
+        assert response.context["form"].non_field_errors() == ["It could not be handled yet; its last error says why."]
+        assert event.handled_at is None
+        assert event.attempts == 1
 
 
 class TestPrices:

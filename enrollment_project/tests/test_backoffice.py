@@ -483,3 +483,66 @@ class TestPagesOfOneRow:
         assert len(cards["History"]) == enrollment.transition_count
         assert str(payment) in cards["Decisions and money"]
         assert str(payment.checkout) in cards["Decisions and money"]
+
+
+NONSENSE = [
+    {"q": "\x00"},
+    {"q": "9" * 40},
+    {"p": "nonsense"},
+    {"p": "9" * 30},
+    {"o": "99.-99.x"},
+    {"workspace__id__exact": "nonsense"},
+    {"workspace__id__exact": "9" * 40},
+    {"created_at__year": "99999"},
+    {"created_at__year": "nonsense"},
+    {"created_at__day": "99"},
+    {"learner__email__startswith": "a"},
+    {"password__startswith": "pbkdf2"},
+]
+
+
+class TestNonsense:
+    @pytest.mark.parametrize("query", NONSENSE, ids=str)
+    @pytest.mark.parametrize("name", ["learner", "enrollment", "payment", "user"])
+    def test_in_the_address_of_a_list_is_no_error_of_ours(
+        self, name: str, query: dict[str, str], sign_in: SignIn
+    ) -> None:
+        (model_admin,) = [found for model, found in admin.site._registry.items() if model._meta.model_name == name]
+        client = sign_in("owner")
+        client.raise_request_exception = False
+
+        response = client.get(url(model_admin, "changelist"), query)
+
+        assert response.status_code < 500
+
+    @pytest.mark.parametrize("object_id", ["0", "-1", "nonsense", "9" * 40, "%00", "1_2F2"])
+    @pytest.mark.parametrize("view", ["change", "history", "delete"])
+    def test_in_the_address_of_a_row_is_no_error_of_ours(self, view: str, object_id: str, sign_in: SignIn) -> None:
+        client = sign_in("owner")
+        client.raise_request_exception = False
+
+        response = client.get(f"/admin/enrollments/enrollment/{object_id}/{view}/")
+
+        assert response.status_code in (302, 403, 404)
+
+    @pytest.mark.parametrize("object_id", ["0", "-1", "nonsense", "9" * 40, "%00"])
+    def test_in_the_address_of_a_button_is_no_error_of_ours(self, object_id: str, sign_in: SignIn) -> None:
+        client = sign_in("owner")
+        client.raise_request_exception = False
+
+        response = client.post(f"/admin/enrollments/enrollment/{object_id}/approve/")
+
+        assert response.status_code == 404
+
+    @pytest.mark.parametrize("term", ["\x00", "9" * 40, "%", "\ud7ff"])
+    def test_in_a_search_is_no_error_of_ours(self, term: str, sign_in: SignIn) -> None:
+        client = sign_in("admin")
+        client.raise_request_exception = False
+        query = {"app_label": "enrollments", "model_name": "programinstance", "field_name": "program", "term": term}
+
+        answers = [
+            client.get(reverse("admin:autocomplete"), query),
+            client.get(reverse("admin:search"), {"s": term, "extended": 1}),
+        ]
+
+        assert [answer.status_code for answer in answers] == [200, 200]
