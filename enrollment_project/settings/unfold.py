@@ -16,6 +16,7 @@ UNFOLD: dict[str, Any] = {
     "ENVIRONMENT": "enrollment_project.backoffice.environment",
     "DASHBOARD_CALLBACK": "enrollment_project.backoffice.dashboard",
     "STYLES": [lambda request: static("css/backoffice.css")],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "base": {
