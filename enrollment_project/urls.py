@@ -19,6 +19,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.pages_urls")),
     path("", include("enrollments.pages_urls")),
+    path("", include("cohorts.pages_urls")),
     path("", pages.show_home, name="home"),
     path("dev/mailbox", pages.show_mailbox, name="dev-mailbox"),
 ]

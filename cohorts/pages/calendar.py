@@ -1,0 +1,38 @@
+"""Sessions as calendar programs read them: the feed under its secret address, and one session as a file."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page, require_safe
+
+from accounts.models import User
+from enrollment_project.core.errors import NotFound
+
+from ..calendar import get_feed_owner, get_session_of, render_feed, render_session
+from .families import for_families
+
+CONTENT_TYPE = "text/calendar; charset=utf-8"
+
+
+@require_safe
+@conditional_page
+@cache_control(private=True, no_cache=True)
+def show_feed(request: HttpRequest, token: str) -> HttpResponse:
+    """For calendar programs, which can't sign in: whoever has the address sees the sessions."""
+    try:
+        owner = get_feed_owner(token=token)
+    except NotFound as error:
+        raise Http404 from error
+    return HttpResponse(render_feed(user=owner), content_type=CONTENT_TYPE, headers={"X-Robots-Tag": "noindex"})
+
+
+@require_safe
+@for_families
+def show_session(request: HttpRequest, user: User, progress_id: int) -> HttpResponse:
+    try:
+        row = get_session_of(user, progress_id=progress_id)
+    except NotFound as error:
+        raise Http404 from error
+    disposition = f'attachment; filename="session-{row.pk}.ics"'
+    return HttpResponse(
+        render_session(row=row), content_type=CONTENT_TYPE, headers={"Content-Disposition": disposition}
+    )

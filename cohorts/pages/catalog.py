@@ -1,0 +1,212 @@
+"""The public pages: which courses there are, and a course with its cohorts."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.paginator import Paginator
+from django.db import models
+from django.db.models import F, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from billing.models import Checkout
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.money import Money
+from enrollments.models import Program
+
+from ..errors import CourseNotFound
+from ..family import live_packages, unpaid_places, waiting_entries
+from ..models import ClassSession, Cohort, CourseStep, WaitlistEntry
+from ..queries import SORTS, browse_courses, cohorts_of, get_course
+from .families import find_family, zone_of
+from .forms import CatalogForm
+from .payment import leads_to_payment
+
+COURSES_ON_A_PAGE = 24
+FEW_PLACES = 3
+
+
+class Availability(models.TextChoices):
+    """What a visitor can do about a cohort."""
+
+    OPEN = "open", "Open"
+    FEW_LEFT = "few_left", "Few places left"
+    FULL = "full", "Full"
+    CLOSED = "closed", "Enrollment closed"
+    NOT_FOR_SALE = "not_for_sale", "Not on sale"
+
+
+TONES = {
+    Availability.OPEN: "good",
+    Availability.FEW_LEFT: "wait",
+    Availability.FULL: "bad",
+    Availability.CLOSED: "calm",
+    Availability.NOT_FOR_SALE: "calm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CourseCard:
+    """A course in the catalog."""
+
+    course: Program
+    step_count: int
+    available_cohorts: int
+    next_start: dt.date | None
+    price: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """How a learner of the signed-in person stands to a cohort."""
+
+    learner: str
+    cuid: str
+    kind: str  # enrolled | paying | waiting | offered
+    checkout: Checkout | None = None
+    entry: WaitlistEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """When a step can be attended."""
+
+    step: CourseStep
+    sessions: list[ClassSession] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CohortView:
+    """A cohort as the course page shows it, with times in `zone`."""
+
+    cohort: Cohort
+    availability: Availability
+    price: Money | None
+    zone: ZoneInfo
+    weekly: list[ClassSession]  # one for each weekly time, in the order of the week
+    meetings: list[Meeting]
+    ties: list[Tie]
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.availability]
+
+    @property
+    def takes_enrollments(self) -> bool:
+        return self.availability in (Availability.OPEN, Availability.FEW_LEFT)
+
+
+@require_safe
+def show_catalog(request: HttpRequest) -> HttpResponse:
+    form = CatalogForm(request.GET)
+    form.is_valid()  # what is not valid is not among the cleaned data
+    asked = {name: form.cleaned_data.get(name) for name in form.fields}
+    courses = browse_courses(now=utc_now(), search=asked["search"] or "", only_open=bool(asked["free"]))
+    page = Paginator(_sorted(courses, asked["sort"] or "nextCohort"), COURSES_ON_A_PAGE).get_page(
+        request.GET.get("page")
+    )
+    kept = request.GET.copy()
+    kept.pop("page", None)
+    context = {
+        "form": form,
+        "page": page,
+        "cards": [_card(course) for course in page],
+        "narrowed": asked["search"] or asked["free"],
+        "kept": kept.urlencode(),
+    }
+    return render(request, "cohorts/catalog.html", context)
+
+
+@require_safe
+@leads_to_payment
+def show_course(request: HttpRequest, code: str) -> HttpResponse:
+    course = course_or_404(code)
+    ties = _ties(request, course)
+    now = utc_now()
+    cohorts = [
+        view_cohort(cohort, zone=zone_of(request), ties=ties[cohort.pk], now=now)
+        for cohort in cohorts_of(course).filter(end_date__gte=now.date())
+    ]
+    context = {
+        "course": course,
+        "steps": list(course.steps.all()),
+        "cohorts": cohorts,
+        "local": zone_of(request) is not None,
+    }
+    return render(request, "cohorts/course.html", context)
+
+
+def course_or_404(code: str) -> Program:
+    """A listed course by its code."""
+    try:
+        return get_course(code=code)
+    except CourseNotFound as error:
+        raise Http404 from error
+
+
+def view_cohort(cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], now: dt.datetime) -> CohortView:
+    """Say how a cohort stands; its sessions and price are fetched with it."""
+    price = cohort.instance.price if cohort.instance.price and cohort.instance.price.active else None
+    local = zone or ZoneInfo(cohort.timezone)
+    sessions = [row.class_session for row in cohort.sessions.all()]
+    meetings: dict[int, Meeting] = {}
+    for row in cohort.sessions.all():
+        meetings.setdefault(row.step_id, Meeting(row.step)).sessions.append(row.class_session)
+    return CohortView(
+        cohort=cohort,
+        availability=_availability(cohort, price, now),
+        price=price.money if price else None,
+        zone=local,
+        weekly=_weekly(sessions, local),
+        meetings=list(meetings.values()),
+        ties=ties,
+    )
+
+
+def _availability(cohort: Cohort, price: object | None, now: dt.datetime) -> Availability:
+    program = cohort.instance.program
+    if not (program.active and cohort.is_active and cohort.instance.active) or cohort.is_past_deadline(now):
+        return Availability.CLOSED
+    if price is None:
+        return Availability.NOT_FOR_SALE
+    if cohort.places_left <= 0:
+        return Availability.FULL
+    return Availability.FEW_LEFT if cohort.places_left <= FEW_PLACES else Availability.OPEN
+
+
+def _weekly(sessions: Iterable[ClassSession], zone: ZoneInfo) -> list[ClassSession]:
+    by_time: dict[tuple[int, dt.time, dt.time], ClassSession] = {}
+    for session in sorted(sessions, key=lambda session: session.starts_at):
+        start, end = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
+        by_time.setdefault((start.weekday(), start.time(), end.time()), session)
+    return [by_time[time] for time in sorted(by_time)]
+
+
+def _card(course: Any) -> CourseCard:
+    price = Money(course.price_minor, course.currency) if course.price_minor else None
+    return CourseCard(course, course.step_count, course.available_cohorts, course.next_start, price)
+
+
+def _sorted(courses: QuerySet[Program], sort: str) -> QuerySet[Program]:
+    column = F(SORTS[sort.removeprefix("-")])
+    order = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
+    return courses.order_by(order, "title", "pk")
+
+
+def _ties(request: HttpRequest, course: Program) -> dict[int, list[Tie]]:
+    ties: dict[int, list[Tie]] = defaultdict(list)
+    user = find_family(request)
+    if user is None:
+        return ties
+    for package in live_packages(user=user, course=course):
+        ties[package.cohort_id].append(Tie(str(package.learner), package.learner.cuid, "enrolled"))
+    for place in unpaid_places(user=user).filter(cohort__instance__program=course):
+        ties[place.cohort_id].append(Tie(str(place.learner), place.learner.cuid, "paying", checkout=place.checkout))
+    for entry in waiting_entries(user=user).filter(cohort__instance__program=course):
+        ties[entry.cohort_id].append(Tie(str(entry.learner), entry.learner.cuid, entry.status, entry=entry))
+    return ties

@@ -1,0 +1,192 @@
+"""From a cohort to the payment page: who the course is for, a place held and a checkout opened, or a place in line."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib import messages
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import Learner, User
+from billing.checkout import cancel_checkout
+from billing.errors import PaymentRejected
+from billing.states import CheckoutStatus
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError, Unavailable
+from enrollments.models import Program
+
+from ..checkout import default_success_url, start_checkout
+from ..errors import NotInLine, PlacesFree
+from ..family import find_unpaid_place, get_waiting_entry, learners_in, live_packages
+from ..models import Cohort
+from ..participants import add_child, add_myself
+from ..queries import cohorts_of
+from ..waitlist import join_waitlist, leave_waitlist
+from .catalog import Availability, course_or_404, view_cohort
+from .families import for_families, zone_of
+from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm
+from .payment import leads_to_payment
+
+
+@dataclass(frozen=True, slots=True)
+class NewLearner:
+    """A radio button with a name to type."""
+
+    value: str
+    title: str
+    label: str
+    names: NameForm
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@leads_to_payment
+@for_families
+def enroll(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpResponse:
+    """Ask who the course is for; then hold a place and go to the payment page."""
+    course, cohort = _cohort_or_404(code, cohort_id)
+    if request.method != "POST":
+        return _ask_who(request, user, course, cohort)
+    form = LearnerForm(request.POST, learners=learners_in(user=user, workspace_id=course.workspace_id))
+    if not form.is_valid():
+        return _ask_who(request, user, course, cohort, form=form, status=422)
+    learner = _chosen_learner(form, user, course)
+    try:
+        checkout = start_checkout(
+            learner_id=learner.pk,
+            course_code=course.code,
+            cohort_id=cohort.pk,
+            success_url=default_success_url(),
+            cancel_url=_leaving_url(course, cohort, learner),
+            actor=Actor("user", user.pk),
+        )
+    except DomainError as refusal:
+        return _ask_who(request, user, course, cohort, form=form, refusal=refusal, status=_page_status(refusal))
+    return redirect(checkout.url)
+
+
+@require_POST
+@for_families
+def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpResponse:
+    """Put a learner on the waiting list of a full cohort."""
+    course, cohort = _cohort_or_404(code, cohort_id)
+    form = LearnerForm(request.POST, learners=learners_in(user=user, workspace_id=course.workspace_id))
+    if not form.is_valid():
+        return _ask_who(request, user, course, cohort, form=form, status=422)
+    learner = _chosen_learner(form, user, course)
+    try:
+        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+    except PlacesFree:
+        messages.info(request, f"There is no need to wait: a place in {cohort.name} is free.")
+        return redirect("course-enroll", code=course.code, cohort_id=cohort.pk)
+    except DomainError as refusal:
+        return _ask_who(request, user, course, cohort, form=form, refusal=refusal, status=_page_status(refusal))
+    messages.success(request, f"{learner} is on the waiting list. We write to {user.email} when a place frees.")
+    return redirect("my-courses")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_families
+def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpResponse:
+    """Where the payment page's way back ends, and the button that gives a place back: the checkout is ended.
+
+    Should it have been paid in another tab meanwhile, it stays paid.
+    """
+    course, cohort = _cohort_or_404(code, cohort_id)
+    asked = request.POST if request.method == "POST" else request.GET
+    place = find_unpaid_place(user=user, cohort=cohort, learner_cuid=asked.get("learner", ""))
+    if place is None or place.checkout is None:
+        return redirect("course", code=course.code)
+    try:
+        ended = cancel_checkout(checkout_id=place.checkout.pk)
+    except (Unavailable, PaymentRejected, OperationalError):  # the wish is kept, and the sweep goes on with it
+        messages.info(request, "Nothing was charged. The place is being given back.")
+        return redirect("course", code=course.code)
+    if ended.status == CheckoutStatus.CANCELLED:
+        messages.info(request, f"Nothing was charged, and the place of {place.learner} was given back.")
+        return redirect("course", code=course.code)
+    return redirect(f"{reverse('course-enrolled')}?{urlencode({'session_id': ended.stripe_session_id or ''})}")
+
+
+@require_POST
+@for_families
+def leave_line(request: HttpRequest, user: User, entry_id: int) -> HttpResponse:
+    """Leave a waiting list, or decline the place it offers."""
+    try:
+        entry = get_waiting_entry(user=user, entry_id=entry_id)
+        leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id)
+    except NotInLine as gone:
+        messages.info(request, gone.detail)
+    else:
+        messages.info(request, f"{entry.learner} is no longer on the waiting list of {entry.cohort.name}.")
+    return redirect("my-courses")
+
+
+# --- Who it is for ----------------------------------------------------------------------------------------------------
+
+
+def _cohort_or_404(code: str, cohort_id: int) -> tuple[Program, Cohort]:
+    course = course_or_404(code)
+    cohort = cohorts_of(course).filter(pk=cohort_id).first()
+    if cohort is None:
+        raise Http404
+    return course, cohort
+
+
+def _ask_who(
+    request: HttpRequest,
+    user: User,
+    course: Program,
+    cohort: Cohort,
+    *,
+    form: LearnerForm | None = None,
+    refusal: DomainError | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    fresh = cohorts_of(course).filter(pk=cohort.pk).first() or cohort
+    learners = learners_in(user=user, workspace_id=course.workspace_id)
+    form = form or LearnerForm(learners=learners, initial={"learner": request.GET.get("learner", "")})
+    context = {
+        "course": course,
+        "view": view_cohort(fresh, zone=zone_of(request), ties=[], now=utc_now()),
+        "full": Availability.FULL,
+        "learners": learners,
+        "enrolled": {package.learner_id for package in live_packages(user=user, course=course)},
+        "form": form,
+        "new_learners": _new_learners(user, learners, form),
+        "refusal": refusal,
+    }
+    return render(request, "cohorts/enroll.html", context, status=status)
+
+
+def _new_learners(user: User, learners: list[Learner], form: LearnerForm) -> list[NewLearner]:
+    """Who could be added by name: the person, unless they are among the learners already, and a child."""
+    child = NewLearner(
+        NEW_CHILD, "Another child" if learners else "A child", "Name of the child", form.names[NEW_CHILD]
+    )
+    if any(learner.user_id == user.pk for learner in learners):
+        return [child]
+    return [child, NewLearner(MYSELF, "Me", "Your name", form.names[MYSELF])]
+
+
+def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner:
+    chosen = form.cleaned_data["learner"]
+    if form.asked_name is None:
+        return next(
+            learner for learner in learners_in(user=user, workspace_id=course.workspace_id) if learner.cuid == chosen
+        )
+    add = add_myself if chosen == MYSELF else add_child
+    return add(user=user, workspace_id=course.workspace_id, **form.asked_name.cleaned_data)
+
+
+def _leaving_url(course: Program, cohort: Cohort, learner: Learner) -> str:
+    path = reverse("course-leave-payment", args=[course.code, cohort.pk])
+    return f"{settings.PUBLIC_URL}{path}?{urlencode({'learner': learner.cuid})}"
+
+
+def _page_status(refusal: DomainError) -> int:
+    return refusal.status if refusal.status >= 500 else 409

@@ -1,0 +1,68 @@
+"""What visitors choose and type on the course pages."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from accounts.models import Learner
+
+MYSELF = "me"
+NEW_CHILD = "child"
+
+
+class CatalogForm(forms.Form):
+    """How the catalog is narrowed and sorted; what makes no sense is ignored."""
+
+    SORTS = (
+        ("nextCohort", "Starting soonest"),
+        ("title", "Title"),
+        ("price", "Price, lowest first"),
+        ("-price", "Price, highest first"),
+    )
+
+    search = forms.CharField(label="Search", required=False, max_length=100)
+    sort = forms.ChoiceField(label="Sort by", required=False, choices=SORTS)
+    free = forms.BooleanField(label="Only with free places", required=False)
+
+
+class NameForm(forms.Form):
+    """A learner's name. Needed only if its radio button is the chosen one, so the browser must not insist."""
+
+    use_required_attribute = False
+
+    first_name = forms.CharField(
+        label="First name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    last_name = forms.CharField(
+        label="Last name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+
+class LearnerForm(forms.Form):
+    """Who the course is for: `learner` is a learner's CUID, MYSELF or NEW_CHILD; the last two bring a name."""
+
+    learner = forms.ChoiceField(
+        error_messages={
+            "required": "Choose who the course is for.",
+            "invalid_choice": "Choose who the course is for; this is not one of your learners.",
+        }
+    )
+
+    def __init__(self, *args: Any, learners: Iterable[Learner], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(learner.cuid, str(learner)) for learner in learners]
+        field = self.fields["learner"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [*known, (MYSELF, "Me"), (NEW_CHILD, "A child")]
+        self.names = {prefix: NameForm(self.data or None, prefix=prefix) for prefix in (MYSELF, NEW_CHILD)}
+
+    def is_valid(self) -> bool:
+        """Also of the name, where the choice asks for one."""
+        chosen = super().is_valid() and self.names.get(self.cleaned_data["learner"])
+        return self.cleaned_data.get("learner") is not None and (not chosen or chosen.is_valid())
+
+    @property
+    def asked_name(self) -> NameForm | None:
+        """The name that belongs to the choice made."""
+        return self.names.get(self.cleaned_data["learner"])

@@ -1,0 +1,178 @@
+"""The dashboard of a family's courses, and changing what is booked."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import Learner, User
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError
+
+from ..booking import cancel_booking, swap_booking
+from ..errors import PackageNotFound
+from ..family import unpaid_places, waiting_entries
+from ..models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
+from ..queries import offered_sessions, packages_of
+from ..states import StepStatus
+from .families import for_families, zone_of
+from .payment import leads_to_payment
+from .wizard import field_of, may_change, package_or_404
+
+BADGES = {
+    StepStatus.UNBOOKED: ("wait", "Not booked"),
+    StepStatus.BOOKED: ("info", "Booked"),
+    StepStatus.COMPLETED: ("good", "Attended"),
+    StepStatus.MISSED: ("bad", "Missed"),
+    StepStatus.CANCELLED: ("calm", "Cancelled"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step of a learner's course, with what can be done about it."""
+
+    row: StepProgress
+    tone: str
+    label: str
+    changeable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CourseView:
+    """A learner's course as the dashboard shows it, with times in `zone`."""
+
+    package: StudentPackage
+    zone: ZoneInfo
+    steps: list[StepView]
+    done: int
+    unbooked: int
+    next: StepProgress | None
+
+    @property
+    def total(self) -> int:
+        return len(self.steps)
+
+    @property
+    def complete(self) -> bool:
+        return self.done == self.total > 0
+
+
+@dataclass(frozen=True, slots=True)
+class LearnerCourses:
+    """All that concerns one learner."""
+
+    learner: Learner
+    courses: list[CourseView] = field(default_factory=list)
+    unpaid: list[CohortPlace] = field(default_factory=list)
+    waiting: list[WaitlistEntry] = field(default_factory=list)
+
+
+@require_safe
+@leads_to_payment
+@for_families
+def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
+    now = utc_now()
+    learners: dict[int, LearnerCourses] = {}
+
+    def of(learner: Learner) -> LearnerCourses:
+        return learners.setdefault(learner.pk, LearnerCourses(learner))
+
+    for package in packages_of(user):
+        of(package.learner).courses.append(_view_course(package, zone_of(request), now))
+    for place in unpaid_places(user=user):
+        of(place.learner).unpaid.append(place)
+    for entry in waiting_entries(user=user):
+        of(entry.learner).waiting.append(entry)
+    context = {
+        "learners": sorted(learners.values(), key=lambda group: (str(group.learner), group.learner.pk)),
+        "local": zone_of(request) is not None,
+        "hours": settings.BOOKING_CHANGE_HOURS,
+        "now": now,
+    }
+    return render(request, "cohorts/mine.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_families
+def change_session(request: HttpRequest, user: User, package_id: int, step_id: int) -> HttpResponse:
+    """Another session for a step that is booked; the old one is only given up if the new one is had."""
+    package = package_or_404(user, package_id)
+    answer = request.POST.get(field_of(step_id), "")
+    if request.method != "POST":
+        return _show_change(request, package, step_id)
+    if not (answer.isascii() and answer.isdigit() and len(answer) < 19):
+        return _show_change(request, package, step_id, problem="Choose another class first.", status=422)
+    try:
+        swap_booking(package_id=package.pk, step_id=step_id, option_id=int(answer))
+    except PackageNotFound as error:
+        raise Http404 from error
+    except DomainError as refusal:
+        problem = f"Your session stays as it was. {refusal.detail}"
+        return _show_change(request, package, step_id, problem=problem, status=max(refusal.status, 409))
+    messages.success(request, "Your session was changed.")
+    return redirect("my-courses")
+
+
+@require_POST
+@for_families
+def cancel_session(request: HttpRequest, user: User, package_id: int, step_id: int) -> HttpResponse:
+    """Give a booked session back; the step can be booked again."""
+    package = package_or_404(user, package_id)
+    if not any(row.step_id == step_id for row in package.progress.all()):
+        raise Http404
+    try:
+        row = cancel_booking(package_id=package.pk, step_id=step_id)
+    except PackageNotFound as error:
+        raise Http404 from error
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+    else:
+        messages.info(request, f"Your session was given back. You can book {row.step.label} again.")
+    return redirect("my-courses")
+
+
+def _view_course(package: StudentPackage, zone: ZoneInfo | None, now: dt.datetime) -> CourseView:
+    limit = now + dt.timedelta(hours=settings.BOOKING_CHANGE_HOURS)
+    rows = list(package.progress.all())
+    coming = [
+        (row.class_session.starts_at, row)
+        for row in rows
+        if row.status == StepStatus.BOOKED and row.class_session is not None and row.class_session.ends_at > now
+    ]
+    return CourseView(
+        package=package,
+        zone=zone or ZoneInfo(package.cohort.timezone),
+        steps=[StepView(row, *BADGES[StepStatus(row.status)], may_change(row, limit=limit)) for row in rows],
+        done=sum(row.status == StepStatus.COMPLETED for row in rows),
+        unbooked=sum(row.status == StepStatus.UNBOOKED for row in rows),
+        next=min(coming, key=lambda pair: pair[0])[1] if coming else None,
+    )
+
+
+def _show_change(
+    request: HttpRequest, package: StudentPackage, step_id: int, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    now = utc_now()
+    row = next((row for row in package.progress.all() if row.step_id == step_id), None)
+    if row is None or row.class_session is None:
+        raise Http404
+    limit = now + dt.timedelta(hours=settings.BOOKING_CHANGE_HOURS)
+    offered = offered_sessions(cohort_id=package.cohort_id, now=now).get(step_id, [])
+    context = {
+        "package": package,
+        "row": row,
+        "field": field_of(step_id),
+        "others": [session for session in offered if session.class_session_id != row.class_session_id],
+        "changeable": may_change(row, limit=limit),
+        "hours": settings.BOOKING_CHANGE_HOURS,
+        "problem": problem,
+        "zone": zone_of(request) or ZoneInfo(package.cohort.timezone),
+        "local": zone_of(request) is not None,
+    }
+    return render(request, "cohorts/change.html", context, status=status)
