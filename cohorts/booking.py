@@ -25,7 +25,7 @@ from .errors import (
     bad_selection,
 )
 from .events import StepBooked, StepCancelled, StepEvent
-from .locks import lock_package
+from .locks import lock_package, lock_sessions
 from .models import ClassSession, CohortSession, StepProgress, StudentPackage
 from .states import StepStatus
 
@@ -103,9 +103,20 @@ def swap_booking(
     Raises what cancel_booking and book_sessions raise.
     """
     moment = now or utc_now()
-    cancel_booking(package_id=package_id, step_id=step_id, now=moment, by_staff=by_staff)
-    booked = book_sessions(package_id=package_id, selections=[Selection(step_id, option_id)], now=moment)
-    return next(row for row in booked.booked if row.step_id == step_id)
+    package = _get_live(package_id)
+    row = _booked_row(package, step_id)
+    assert row.class_session is not None
+    if not by_staff:
+        _refuse_late(row.class_session, moment)
+    chosen = _chosen_sessions(package, [Selection(step_id, option_id)], moment)
+    # Both in the order of their keys: two learners who change into each other's sessions wait, they do not deadlock.
+    lock_sessions({row.class_session.pk, chosen[step_id].class_session_id})
+    _give_back_seats([row])
+    lock_package(package.pk)
+    _free_step(row, StepStatus.UNBOOKED)
+    publish(_step_event(StepCancelled, package, step_id, row.class_session.pk), now=moment)
+    _refuse_conflicts(package, chosen)
+    return _book(package, chosen, moment)[0]
 
 
 def close_steps(*, package: StudentPackage, now: dt.datetime) -> None:

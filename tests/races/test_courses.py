@@ -1,0 +1,434 @@
+"""Many students at once: for the last place, for twelve classes, and one payment told in every way."""
+
+import itertools
+import random
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from django.db.models import F
+
+from accounts.models import Learner
+from accounts.tests.factories import LearnerFactory
+from billing.checkout import cancel_checkout, settle_checkout
+from billing.models import Checkout, Payment, Refund
+from billing.refunds import request_refund, submit_due_refunds
+from billing.states import RefundReason
+from billing.tests.stripe_world import StripeWorld
+from cohorts import booking, checkout
+from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.errors import CohortFull, SessionFull
+from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
+from cohorts.opening import change_capacity
+from cohorts.scheduling import schedule_cohort
+from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError
+from enrollment_project.doctor import examine
+from enrollments.models import Enrollment
+from enrollments.tests.factories import STAFF
+from events.models import OutboxEvent
+from sandbox.testing import SandboxProcess
+from tests.constraints import without_constraints
+from tests.processes import Failure, Meeting, at_once
+from tests.sweeps import SOON
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+STUDENTS = 32
+CLASSES = 12
+PROCESSES = 16
+ROUNDS = range(4)
+
+
+def students(cohort: Cohort, count: int) -> list[Learner]:
+    return LearnerFactory.create_batch(count, workspace=cohort.instance.workspace)
+
+
+def try_to_start(cohort: Cohort, learner: Learner) -> str:
+    try:
+        start(cohort, learner)
+    except CohortFull:
+        return "full"
+    return "held"
+
+
+def counts(cohort: Cohort) -> tuple[int, int]:
+    """(taken, held)"""
+    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
+
+
+def captured(stripe: SandboxProcess) -> int:
+    totals = stripe.ledger()["totals"]
+    return int(totals["usd"]["net"]) if totals else 0
+
+
+def read_then_hold(**wanted: Any) -> CohortPlace:
+    """The guard's place taken by what the cohort document has: look, then count."""
+    cohort = Cohort.objects.get(pk=wanted["cohort"].pk)
+    if cohort.places_left <= 0:
+        raise CohortFull
+    Cohort.objects.filter(pk=cohort.pk).update(held_places=F("held_places") + 1)
+    return CohortPlace.objects.create(
+        cohort=cohort, learner=wanted["learner"], held_until=wanted["held_until"], created_at=wanted["now"]
+    )
+
+
+class TestTheLastPlace:
+    def test_goes_to_one_of_many_students(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        wanting = students(cohort, STUDENTS)
+
+        answers = at_once(*[partial(try_to_start, cohort, learner) for learner in wanting])
+
+        assert sorted(answers) == ["full"] * (STUDENTS - 1) + ["held"]
+        assert counts(cohort) == (0, 1)
+        assert len(stripe.ledger()["sessions"]) == Checkout.objects.count() == Enrollment.objects.count() == 1
+        assert examine() == {}
+
+    def test_without_the_guard_goes_to_several(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(checkout, "hold_place", read_then_hold)
+        with without_constraints((Cohort, "cohort_never_oversold")):
+            cohort = cohort_with(max_enrollment=1)
+            wanting = students(cohort, STUDENTS)
+
+            answers = at_once(*[partial(try_to_start, cohort, learner) for learner in wanting])
+
+            assert answers.count("held") > 1
+            assert "cohorts.place_counters_equal_their_holders" in examine()
+
+    def test_wanted_twice_by_one_student_is_held_once(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=5)
+        (learner,) = students(cohort, 1)
+
+        at_once(*[partial(try_to_start, cohort, learner)] * 6)
+
+        assert counts(cohort) == (0, 1)
+        assert len(stripe.ledger()["sessions"]) == Checkout.objects.count() == 1
+        assert examine() == {}
+
+
+def sold(cohort: Cohort, count: int) -> list[StudentPackage]:
+    """Packages as fulfilment leaves them, without asking Stripe about each."""
+    learners = students(cohort, count)
+    now = utc_now()
+    enrollments = Enrollment.objects.bulk_create(
+        Enrollment(
+            workspace=cohort.instance.workspace,
+            instance=cohort.instance,
+            learner=learner,
+            identification_type="customerId",
+            eligibility_status="approved",
+            participation_status="active",
+            payment_status="paid",
+        )
+        for learner in learners
+    )
+    held = CohortPlace.objects.bulk_create(
+        CohortPlace(cohort=cohort, learner=learner, enrollment=enrollment, status="taken", held_until=now, taken_at=now)
+        for learner, enrollment in zip(learners, enrollments, strict=True)
+    )
+    packages = StudentPackage.objects.bulk_create(
+        StudentPackage(
+            learner=place.learner,
+            program=cohort.instance.program,
+            enrollment=place.enrollment,
+            cohort=cohort,
+            place=place,
+            name="X",
+            purchased_at=now,
+        )
+        for place in held
+    )
+    StepProgress.objects.bulk_create(
+        StepProgress(package=package, step=step) for package in packages for step in cohort.instance.program.steps.all()
+    )
+    Cohort.objects.filter(pk=cohort.pk).update(current_enrollment=count)
+    return packages
+
+
+def book_somewhere(packages: list[StudentPackage], choices: list[Selection], seed: int) -> int:
+    """Each tries the classes in an order of their own until one has a seat; how many got one."""
+    rng = random.Random(seed)
+    booked = 0
+    for package in packages:
+        for choice in rng.sample(choices, len(choices)):
+            try:
+                book_sessions(package_id=package.pk, selections=[choice])
+            except SessionFull:
+                continue
+            booked += 1
+            break
+    return booked
+
+
+def broken() -> set[str]:
+    """The invariants of seats that do not hold; the enrollments here were made without their history."""
+    return {name for name in examine() if name.startswith("cohorts.")}
+
+
+def look_then_book(package: StudentPackage, sessions: dict[int, CohortSession], now: Any) -> list[StepProgress]:
+    """The guard's place taken by what the cohort document has: look at the class, then book the step."""
+    for step, session in sessions.items():
+        meeting = ClassSession.objects.get(pk=session.class_session_id)
+        if meeting.seats_left <= 0:
+            raise SessionFull(step_ids=(step,))
+        meeting.booked_count += 1
+        meeting.save(update_fields=["booked_count"])
+        StepProgress.objects.filter(package=package, step=step).update(
+            status="BOOKED", class_session=meeting, option=session.option_id, booked_at=now
+        )
+    return []
+
+
+@pytest.mark.slow
+class TestBookingByManyAtOnce:
+    def test_fills_twelve_classes_to_the_last_seat_and_no_further(self) -> None:
+        cohort = cohort_with(options=(CLASSES,), seats=40, max_enrollment=500)
+        packages = sold(cohort, 500)
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        shares = [packages[first::PROCESSES] for first in range(PROCESSES)]
+
+        booked = at_once(
+            *[partial(book_somewhere, share, choices, seed) for seed, share in enumerate(shares)], seconds=180
+        )
+
+        assert sum(booked) == CLASSES * 40 == 480
+        assert set(ClassSession.objects.values_list("booked_count", flat=True)) == {40}
+        assert StepProgress.objects.filter(status="BOOKED").count() == 480
+        assert OutboxEvent.objects.filter(type="step.booked").count() == 480
+        assert broken() == set()
+
+    def test_without_the_guard_overfills_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(booking, "_book", look_then_book)
+        cohort = cohort_with(options=(2,), seats=5, max_enrollment=96)
+        packages = sold(cohort, 96)
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        shares = [packages[first::PROCESSES] for first in range(PROCESSES)]
+
+        at_once(*[partial(book_somewhere, share, choices, seed) for seed, share in enumerate(shares)], seconds=120)
+
+        assert StepProgress.objects.filter(status="BOOKED").count() > 10
+        assert "cohorts.booked_counts_equal_their_holders" in broken()
+
+    def test_of_one_student_books_the_step_once(self) -> None:
+        cohort = cohort_with(options=(4,), seats=40)
+        (package,) = sold(cohort, 1)
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+
+        at_once(*[partial(book_one, package, choice) for choice in choices * 2])
+
+        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
+        assert broken() == set()
+
+    def test_swapping_and_cancelling_each_other_s_sessions_keeps_every_seat_counted(self) -> None:
+        cohort = cohort_with(options=(3,), seats=3)
+        packages = sold(cohort, 8)
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        for package in packages:
+            book_somewhere([package], choices, seed=package.pk)
+
+        answers = at_once(*[partial(shuffle_seats, package, choices) for package in packages], seconds=120)
+
+        assert all(not isinstance(answer, Failure) for answer in answers), answers
+        assert broken() == set()
+
+
+def book_one(package: StudentPackage, choice: Selection) -> str:
+    try:
+        book_sessions(package_id=package.pk, selections=[choice])
+    except DomainError as refusal:
+        return refusal.code
+    return "booked"
+
+
+def shuffle_seats(package: StudentPackage, choices: list[Selection]) -> None:
+    rng = random.Random(package.pk)
+    for _ in range(12):
+        choice = rng.choice(choices)
+        try:
+            if rng.random() < 0.3:
+                cancel_booking(package_id=package.pk, step_id=choice.step_id)
+            else:
+                swap_booking(package_id=package.pk, step_id=choice.step_id, option_id=choice.option_id)
+        except DomainError:
+            continue
+
+
+def press_pay(url: str) -> int:
+    return httpx.post(f"{url}/pay", data={"card": "ok"}, trust_env=False).status_code
+
+
+def pass_an_hour(stripe: SandboxProcess) -> int:
+    body = {"seconds": 3600}
+    return httpx.post(f"{stripe.url}/_sandbox/clock/advance", json=body, trust_env=False).status_code
+
+
+def settled(checkout_id: int) -> str:
+    return settle_checkout(checkout_id=checkout_id).status
+
+
+class TestOnePayment:
+    def test_told_twice_at_once_makes_one_package(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 2))
+        opened = start(cohort)
+        stripe.pay(opened.url)
+
+        at_once(*[partial(settled, opened.pk)] * 4)
+
+        assert StudentPackage.objects.count() == 1
+        assert counts(cohort) == (1, 0)
+        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
+        assert OutboxEvent.objects.filter(type="package.created").count() == 1
+        assert examine() == {}
+
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_against_expiry_ends_in_one_way(self, stripe: SandboxProcess, attempt: int) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        opened = start(cohort)
+
+        at_once(partial(press_pay, opened.url), partial(pass_an_hour, stripe), *[partial(settled, opened.pk)] * 2)
+        settle_checkout(checkout_id=opened.pk)
+
+        paid = captured(stripe) == 4900
+        assert counts(cohort) == ((1, 0) if paid else (0, 0))
+        assert StudentPackage.objects.count() == Payment.objects.count() == int(paid)
+        assert examine() == {}
+
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_against_cancelling_ends_in_one_way(self, stripe: SandboxProcess, attempt: int) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        opened = start(cohort)
+
+        at_once(partial(press_pay, opened.url), lambda: cancel_checkout(checkout_id=opened.pk).status)
+        settle_checkout(checkout_id=opened.pk)
+
+        paid = captured(stripe) == 4900
+        assert counts(cohort) == ((1, 0) if paid else (0, 0))
+        assert StudentPackage.objects.count() == int(paid)
+        assert examine() == {}
+
+    def test_against_a_change_of_the_cohort_keeps_the_place_that_was_held(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=5)
+        opened = [start(cohort) for _ in range(3)]
+        for one in opened:
+            stripe.pay(one.url)
+
+        at_once(
+            *[partial(settled, one.pk) for one in opened],
+            *[partial(lower, cohort, capacity) for capacity in (0, 1, 2, 3)],
+            lambda: Cohort.objects.filter(pk=cohort.pk).update(is_active=False),
+        )
+
+        cohort.refresh_from_db()
+        assert (cohort.current_enrollment, cohort.max_enrollment) == (3, 3)
+        assert StudentPackage.objects.count() == 3
+        assert examine() == {}
+
+    def test_refunded_twice_at_once_revokes_once(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 2))
+        package = buy(stripe, cohort)
+        assert package.payment_id is not None
+        request_refund(payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
+
+        at_once(*[lambda: submit_due_refunds(now=utc_now() + SOON)] * 3)
+
+        assert Refund.objects.get().status == "succeeded"
+        assert counts(cohort) == (0, 0)
+        assert OutboxEvent.objects.filter(type="package.revoked").count() == 1
+        assert captured(stripe) == 0
+        assert examine() == {}
+
+
+def lower(cohort: Cohort, capacity: int) -> str:
+    try:
+        change_capacity(cohort_id=cohort.pk, max_enrollment=capacity)
+    except DomainError as refusal:
+        return refusal.code
+    return "changed"
+
+
+class TestTwoPaymentsForOneCourse:
+    def test_at_once_leave_one_package_and_send_one_back(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two cohorts of one course, the first checkout not given up: what a slow browser tab can do."""
+        first = cohort_with(options=(1,))
+        second = CohortFactory(instance=first.instance)
+        schedule_cohort(cohort_id=second.pk)
+        (learner,) = students(first, 1)
+        monkeypatch.setattr(checkout, "_give_up_others", lambda *_: None)
+        opened = [start(first, learner), start(second, learner)]
+        for one in opened:
+            stripe.pay(one.url)
+
+        at_once(*[partial(settled, one.pk) for one in opened])
+        submit_due_refunds(now=utc_now() + SOON)
+
+        assert StudentPackage.objects.filter(revoked_at=None).count() == 1
+        assert Refund.objects.get().reason == RefundReason.DUPLICATE
+        assert captured(stripe) == 4900
+        assert sorted([counts(first), counts(second)]) == [(0, 0), (1, 0)]
+        assert examine() == {}
+
+
+EXPIRED = "checkout.session.expired"
+TYPES = ("checkout.session.completed", "checkout.session.async_payment_succeeded", "charge.refunded")
+
+
+class TestTheEventsOfOnePurchase:
+    @pytest.mark.parametrize("order", [*itertools.permutations(TYPES)], ids=lambda order: " ".join(order))
+    def test_end_in_the_same_state_in_every_order(self, stripe: SandboxProcess, order: tuple[str, ...]) -> None:
+        cohort = cohort_with(options=(1, 2))
+        opened = start(cohort)
+        world = StripeWorld(stripe)
+        stripe.pay(opened.url, card="async")
+        stripe.settle(opened.url)
+        (session,) = stripe.ledger()["sessions"]
+        world.client.v1.refunds.create({"payment_intent": session["payment_intent"]})
+
+        for kind in order:
+            world.tell(*world.events(kind))
+
+        package = StudentPackage.objects.get()
+        assert package.revoked_at is not None
+        assert counts(cohort) == (0, 0)
+        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 0
+        assert Payment.objects.get().status == "refunded"
+        assert Enrollment.objects.get().payment_status == "refunded"
+        assert examine(now=utc_now() + SOON) == {}
+
+    @pytest.mark.parametrize(
+        "order", [*itertools.permutations(("checkout.session.expired", "checkout.session.completed"))]
+    )
+    def test_about_an_expired_session_never_bring_the_place_back(
+        self, stripe: SandboxProcess, order: tuple[str, ...]
+    ) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        start(cohort)
+        stripe.advance_clock(seconds=3600)
+        world = StripeWorld(stripe)
+
+        for kind in order:
+            world.tell(*world.events(kind))
+
+        assert counts(cohort) == (0, 0)
+        assert StudentPackage.objects.count() == 0
+        assert examine() == {}
+
+
+class TestTheLock:
+    def test_on_the_package_is_what_keeps_one_seat_for_one_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: two bookings of one step meet after they took their seats; the conditional change of the step lets
+        one through, and the other gives its seat back with its transaction."""
+        cohort = cohort_with(options=(2,), seats=40)
+        (package,) = sold(cohort, 1)
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        monkeypatch.setattr(booking, "lock_package", Meeting(lambda pk: None))
+
+        answers = at_once(*[partial(book_one, package, choice) for choice in choices])
+
+        assert sorted(answers) == ["booked", "step_already_booked"]
+        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
+        assert broken() == set()
