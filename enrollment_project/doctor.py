@@ -9,11 +9,13 @@ from enrollment_project.core.clock import utc_now
 from enrollment_project.core.invariants import Breach, Extent, Invariant
 from enrollments.invariants import INVARIANTS as ENROLLMENTS
 from events.invariants import INVARIANTS as EVENTS
+from notifications.invariants import INVARIANTS as NOTIFICATIONS
 
 INVARIANTS: dict[str, Invariant] = {
     f"{app}.{invariant.__name__}": invariant
     for app, invariants in {
         "accounts": ACCOUNTS,
+        "notifications": NOTIFICATIONS,
         "events": EVENTS,
         "billing": BILLING,
         "enrollments": ENROLLMENTS,

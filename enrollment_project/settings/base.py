@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "enrollment_project.core",
     "enrollment_project",
     "accounts",
+    "notifications",
     "events",
     "billing",
     "enrollments",
@@ -170,6 +171,8 @@ CHECKOUT_MINUTES = env.int("CHECKOUT_MINUTES", default=23 * 60)
 BOOKING_CHANGE_HOURS = env.int("BOOKING_CHANGE_HOURS", default=24)
 # How many hours a place is held for somebody from the waiting list.
 WAITLIST_OFFER_HOURS = env.int("WAITLIST_OFFER_HOURS", default=24)
+# Hosts besides our own (PUBLIC_URL) that the payment page may send a student back to, each with its port if it has one.
+CHECKOUT_RETURN_HOSTS: list[str] = env.list("CHECKOUT_RETURN_HOSTS", default=[])
 
 # --- People and sign-in ---------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -206,6 +209,7 @@ SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
 
 # --- Email ----------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds a mail server may take to answer
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Enrollment <hello@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

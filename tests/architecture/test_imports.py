@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("enrollment_project", "accounts", "events", "billing", "enrollments", "cohorts", "partners", "sandbox")
+PACKAGES = (
+    "enrollment_project",
+    "accounts",
+    "notifications",
+    "events",
+    "billing",
+    "enrollments",
+    "cohorts",
+    "partners",
+    "sandbox",
+)
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import override_settings
 from django_migration_linter import MigrationLinter
 
-APPS = ["core", "accounts", "events", "billing", "enrollments"]
+APPS = ["core", "accounts", "notifications", "events", "billing", "enrollments"]
 
 FIRST = """
 from django.db import migrations, models

@@ -30,6 +30,7 @@ from enrollments.models import (
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from events.models import OutboxEvent
+from notifications.models import Notification
 from sandbox.testing import SandboxProcess
 from tests.constraints import drop_constraint
 
@@ -367,6 +368,15 @@ def a_decision_made_in_silence(world: World) -> str:
 def a_seat_used_in_silence(world: World) -> str:
     SeatAssignment.objects.filter(pk=world.reserved.seat_id).update(status="used")
     return f"seat {world.reserved.seat_id}"
+
+
+@breaks("notifications.pending_notifications_are_pursued")
+def an_email_nobody_sends(world: World) -> str:
+    overdue = utc_now() - dt.timedelta(minutes=16)
+    notification = Notification.objects.create(
+        workspace=world.paid.workspace, kind="news", recipient="parent@example.test", next_attempt_at=overdue
+    )
+    return f"notification {notification.pk}"
 
 
 def copy(row: Any, **changes: Any) -> Any:

@@ -1,0 +1,24 @@
+"""What always holds about emails."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from enrollment_project.core.invariants import Breach, Extent, Invariant
+
+from .models import Notification
+from .states import NotificationStatus
+
+# The sweep runs twice a minute; what has been due for this long is sent by nobody.
+SWEEP_NOTICES_WITHIN = dt.timedelta(minutes=15)
+
+
+def pending_notifications_are_pursued(extent: Extent) -> Iterator[Breach]:
+    """An email that waits is tried when its time comes."""
+    overdue = extent.of(Notification.objects.order_by()).filter(
+        status=NotificationStatus.PENDING, next_attempt_at__lt=extent.now - SWEEP_NOTICES_WITHIN
+    )
+    for pk, attempts in overdue.values_list("pk", "attempts").iterator():
+        yield Breach(f"notification {pk}", f"pending after {attempts} attempts, and no sweep does anything about it")
+
+
+INVARIANTS: tuple[Invariant, ...] = (pending_notifications_are_pursued,)

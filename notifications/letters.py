@@ -1,0 +1,97 @@
+"""What an email says: each app writes its own, as a text template that makes both halves of the mail.
+
+The first line of a template is the subject. Paragraphs are divided by empty lines; lines that begin with "- " are a
+list, and a line "-> Label: https://..." alone in its paragraph is a button.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.template import Context
+from django.template.loader import get_template, render_to_string
+
+from .models import Notification
+
+_BUTTON = re.compile(r"-> (?P<label>.+): (?P<url>https?://\S+)")
+_EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with an email."""
+
+    name: str
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A finished mail, apart from whom it goes to."""
+
+    subject: str
+    text: str
+    html: str
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of the HTML half: a paragraph, a list or a button."""
+
+    lines: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    label: str = ""
+    url: str = ""
+
+
+Renderer = Callable[[Notification], Email | None]
+_renderers: dict[str, Renderer] = {}
+
+
+def register_email(kind: str, render: Renderer) -> None:
+    """Say how emails of this kind are made from a notification's `params`, when it is sent.
+
+    `render` returns None when there is nothing left to say; called once per kind when the owning app gets ready.
+    """
+    _renderers[kind] = render
+
+
+def is_registered(kind: str) -> bool:
+    return kind in _renderers
+
+
+def render(notification: Notification) -> Email | None:
+    """The email as of now, None if it is not true any more. Raises KeyError for a kind that nobody registered."""
+    return _renderers[notification.kind](notification)
+
+
+def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Attachment, ...] = ()) -> Email:
+    """Make an email of the template `emails/<template>.txt`; spaces and line breaks inside the values become one space.
+
+    `PUBLIC_URL` is there for links.
+    """
+    values = {name: _one_line(value) for name, value in context.items()} | {"PUBLIC_URL": settings.PUBLIC_URL}
+    source: Any = get_template(f"emails/{template}.txt")
+    subject, _, body = source.template.render(Context(values, autoescape=False)).strip().partition("\n")
+    text = _EMPTY_LINES.sub("\n\n", body.strip())
+    blocks = [_block(paragraph) for paragraph in text.split("\n\n")]
+    html = render_to_string("emails/letter.html", {"subject": subject, "blocks": blocks})
+    return Email(subject.strip(), text.replace("-> ", "") + "\n", html, attachments)
+
+
+def _one_line(value: Any) -> Any:
+    """A name may hold anything, also what would begin a paragraph or a button of its own."""
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _block(paragraph: str) -> Block:
+    lines = tuple(line.strip() for line in paragraph.splitlines())
+    if len(lines) == 1 and (button := _BUTTON.fullmatch(lines[0])):
+        return Block(label=button["label"], url=button["url"])
+    if all(line.startswith("- ") for line in lines):
+        return Block(items=tuple(line.removeprefix("- ") for line in lines))
+    return Block(lines=lines)

@@ -1,0 +1,59 @@
+from django.db import models
+
+from accounts.models import Workspace
+from enrollment_project.core.clock import utc_now
+
+from .states import NotificationStatus
+
+
+class Notification(models.Model):
+    """One email to one address, written in the transaction that made its news true and sent afterwards.
+
+    Invariant: one row per kind, subject and address, so news told twice is mailed once. `params` are ids; the text is
+    made from them when it is sent, so it says what is true then.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="notifications")
+    kind = models.CharField(max_length=40)
+    subject_key = models.CharField(max_length=100)  # what it is about, e.g. "package:12"
+    recipient = models.EmailField(max_length=254)
+    params = models.JSONField(default=dict)
+    status = models.CharField(max_length=7, choices=NotificationStatus.choices, default=NotificationStatus.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    resends = models.PositiveSmallIntegerField(default=0)  # how often staff had it sent anew
+    next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the worker that sends it
+    last_error = models.CharField(max_length=100, blank=True)  # without the address
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject_key", "recipient"], name="notification_once"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=NotificationStatus.values), name="notification_status_known"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status=NotificationStatus.SENT) | models.Q(sent_at__isnull=False),
+                name="notification_sent_at_some_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(status=NotificationStatus.PENDING),
+                name="notification_due",
+            ),
+            models.Index(fields=["workspace", "-id"], name="notification_by_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Notification {self.pk} ({self.kind})"
+
+    @property
+    def reference(self) -> str:
+        """Names the mail: the same for every try, so that a mail sent twice by a crash can be told from two mails.
+
+        The time keeps apart two installations, or a database made anew, that count alike.
+        """
+        return f"notification-{self.pk}-{self.resends}-{int(self.created_at.timestamp())}"

@@ -1,0 +1,201 @@
+"""Emails as rows: recorded with the news they tell, sent by the worker, tried again until the mail server takes them.
+
+A mail is claimed by a lease before it goes out. If a worker dies between sending and noting it, the mail is sent again
+when the lease is over, under the same Message-ID: rather twice than never.
+"""
+
+import datetime as dt
+import random
+import smtplib
+from collections.abc import Mapping
+from email.utils import parseaddr
+
+import structlog
+from celery import signature
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.db.models import F
+
+from accounts.staff_tasks import raise_staff_task
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError, NotFound
+from enrollment_project.core.network import forbid_open_transaction
+from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.work import jittered, nudge
+
+from .letters import Email, is_registered, render
+from .models import Notification
+from .states import NotificationStatus
+
+log = structlog.get_logger(__name__)
+
+LEASE = dt.timedelta(minutes=2)
+MAX_ATTEMPTS = 10  # within 7 to 15 hours
+BACKOFF_SECONDS = 120.0
+BACKOFF_CAP_SECONDS = 6 * 3600.0
+# What a mail server says about one mail. Any other trouble means that the server does not answer at all.
+_REFUSALS = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
+
+
+class NotificationOnItsWay(DomainError):
+    code = "notification_on_its_way"
+    title = "This email has not been sent yet; it is on its way already"
+
+
+def notify(
+    *,
+    workspace_id: int,
+    kind: str,
+    recipient: str,
+    subject_key: str,
+    params: Mapping[str, int | str] | None = None,
+    now: dt.datetime | None = None,
+) -> bool:
+    """Record an email, as part of the caller's transaction; False if this address has it already.
+
+    `subject_key` names what it is about ("package:12"), `params` are the ids its text is made from. Raises LookupError
+    for a kind that no app registered.
+    """
+    if not is_registered(kind):
+        raise LookupError(f"no app registered the email {kind}")
+    moment = now or utc_now()
+    notification = Notification(
+        workspace_id=workspace_id,
+        kind=kind,
+        recipient=recipient.strip().lower(),
+        subject_key=subject_key,
+        params=dict(params or {}),
+        created_at=moment,
+        next_attempt_at=moment,
+    )
+    if not insert_unless_present(notification):
+        return False
+    nudge(signature("notifications.tasks.send_notification"), notification.pk)
+    return True
+
+
+def send_notification(*, notification_id: int, now: dt.datetime | None = None) -> Notification:
+    """Send one email that is due, outside any transaction. One that is not due, or in another worker's hands, stays as
+    it is. Raises NotFound; what goes wrong in sending is recorded, and tried again later."""
+    _try_to_send(notification_id, now or utc_now())
+    notification = Notification.objects.filter(pk=notification_id).first()
+    if notification is None:
+        raise NotFound("There is no such notification.")
+    return notification
+
+
+def send_due_notifications(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+    """Send the emails whose nudge was lost or whose last try failed; returns how many were dealt with.
+
+    Stops when the mail server does not answer; the rest is due again with the next sweep.
+    """
+    moment = now or utc_now()
+    due = Notification.objects.filter(status=NotificationStatus.PENDING, next_attempt_at__lte=moment)
+    done = 0
+    for notification_id in list(due.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit]):
+        if not _try_to_send(notification_id, moment):
+            break
+        done += 1
+    return done
+
+
+@transaction.atomic
+def resend_notification(*, notification_id: int, now: dt.datetime | None = None) -> Notification:
+    """Have an email sent anew, with all its tries. Raises NotFound, and NotificationOnItsWay while it is pending."""
+    moment = now or utc_now()
+    again = Notification.objects.filter(pk=notification_id).exclude(status=NotificationStatus.PENDING)
+    revived = again.update(
+        status=NotificationStatus.PENDING,
+        attempts=0,
+        resends=F("resends") + 1,
+        next_attempt_at=moment,
+        last_error="",
+    )
+    notification = Notification.objects.filter(pk=notification_id).first()
+    if notification is None:
+        raise NotFound("There is no such notification.")
+    if not revived:
+        raise NotificationOnItsWay
+    nudge(signature("notifications.tasks.send_notification"), notification.pk)
+    return notification
+
+
+def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
+    """False when the mail server does not answer. Any other trouble is this email's own."""
+    if not _claim(notification_id, now):
+        return True
+    notification = Notification.objects.get(pk=notification_id)
+    try:
+        email = render(notification)
+        if email is not None:
+            _deliver(notification, email)
+    except Exception as error:
+        answers = not isinstance(error, OSError) or isinstance(error, _REFUSALS)
+        if not isinstance(error, OSError):
+            log.exception("notification_broken", notification=notification.pk, kind=notification.kind)
+        _record_failure(notification, error, now)
+        return answers
+    _record_end(notification, sent=email is not None, now=now)
+    return True
+
+
+def _claim(notification_id: int, now: dt.datetime) -> bool:
+    due = Notification.objects.filter(pk=notification_id, status=NotificationStatus.PENDING, next_attempt_at__lte=now)
+    return due.update(next_attempt_at=now + LEASE) == 1
+
+
+def _deliver(notification: Notification, email: Email) -> None:
+    forbid_open_transaction()
+    _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    message = EmailMultiAlternatives(
+        subject=email.subject,
+        body=email.text,
+        to=[notification.recipient],
+        headers={
+            "Message-ID": f"<{notification.reference}@{sender.rpartition('@')[2] or 'localhost'}>",
+            "Auto-Submitted": "auto-generated",
+        },
+    )
+    message.attach_alternative(email.html, "text/html")
+    for attachment in email.attachments:
+        message.attach(attachment.name, attachment.content, attachment.media_type)
+    message.send()
+
+
+def _record_end(notification: Notification, *, sent: bool, now: dt.datetime) -> None:
+    Notification.objects.filter(pk=notification.pk, status=NotificationStatus.PENDING).update(
+        status=NotificationStatus.SENT if sent else NotificationStatus.SKIPPED,
+        sent_at=now if sent else None,
+        attempts=F("attempts") + 1,
+        last_error="",
+    )
+
+
+@transaction.atomic
+def _record_failure(notification: Notification, error: Exception, now: dt.datetime) -> None:
+    attempts = notification.attempts + 1
+    dead = attempts >= MAX_ATTEMPTS
+    pause = jittered(BACKOFF_SECONDS, attempts, cap_seconds=BACKOFF_CAP_SECONDS, random=random)
+    Notification.objects.filter(pk=notification.pk, status=NotificationStatus.PENDING).update(
+        status=NotificationStatus.DEAD if dead else NotificationStatus.PENDING,
+        attempts=attempts,
+        next_attempt_at=now + dt.timedelta(seconds=pause),
+        last_error=_describe(error),
+    )
+    log.warning("notification_not_sent", notification=notification.pk, attempts=attempts, error=_describe(error))
+    if dead:
+        raise_staff_task(
+            workspace_id=notification.workspace_id,
+            kind="email_not_sent",
+            subject=f"notification:{notification.pk}",
+            summary=f"Email {notification.pk} ({notification.kind}) could not be sent {attempts} times.",
+        )
+
+
+def _describe(error: Exception) -> str:
+    """The kind of error and the server's code. Its text may hold the address, which belongs in no log."""
+    code = getattr(error, "smtp_code", "")
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code = next((answer[0] for answer in error.recipients.values()), "")
+    return f"{type(error).__name__} {code}".strip()[:100]
