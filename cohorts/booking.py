@@ -59,7 +59,8 @@ def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.d
     chosen = _chosen_sessions(package, selections, moment)
     only = {step: session for step, session in _only_sessions(package, moment).items() if step not in chosen}
     unbooked = set(_progress(package, StepStatus.UNBOOKED).values_list("step_id", flat=True))
-    only = {step: session for step, session in only.items() if step in unbooked}
+    # One that is full must not keep the learner from what they chose: it waits until staff add a seat.
+    only = {step: only[step] for step in unbooked & only.keys() if only[step].class_session.seats_left > 0}
     _refuse_booked(set(chosen) - unbooked)
     _refuse_conflicts(package, chosen)
     rows = _book(package, {**only, **chosen}, moment)
@@ -260,7 +261,7 @@ def _free_step(row: StepProgress, status: StepStatus) -> None:
     )
     if not freed:
         raise StepNotBooked("The session was changed meanwhile; look again.")
-    row.status = status
+    row.status, row.option, row.booked_at = status, None, None
 
 
 def _step_event(kind: type[StepEvent], package: StudentPackage, step_id: int, session_id: int | None) -> StepEvent:

@@ -1,9 +1,11 @@
 """Buying a place: it is held when the checkout starts, so nobody can pay for a place that is gone."""
 
 import datetime as dt
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import Learner
 from billing.checkout import open_checkout, request_cancellation, settle_checkout, submit_checkout
@@ -17,15 +19,13 @@ from .errors import (
     AlreadyOwned,
     CohortFull,
     CohortNotActive,
-    CohortNotFound,
-    CourseNotActive,
     DeadlinePassed,
     NotForSale,
 )
 from .locks import lock_learner
 from .models import Cohort, CohortPlace, StudentPackage
 from .places import hold_place
-from .queries import get_course
+from .queries import get_cohort
 from .states import PlaceStatus
 from .waitlist import accept_offer
 
@@ -55,7 +55,7 @@ def start_checkout(
     AlreadyOwned, NotForSale, Ineligible; PaymentProviderDown, after which the same call continues.
     """
     moment = now or utc_now()
-    _settle_overdue(learner_id, cohort_id, moment)
+    settle_overdue(learner_id=learner_id, cohort_id=cohort_id, now=moment)
     place = reserve_place(
         learner_id=learner_id,
         course_code=course_code,
@@ -82,7 +82,7 @@ def reserve_place(
 ) -> CohortPlace:
     """What `start_checkout` does before it speaks to Stripe: the held place, with its checkout on record."""
     learner = lock_learner(learner_id)
-    cohort = _find_cohort(course_code, cohort_id)
+    cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
     place = _held_place(learner, cohort)
     _validate(cohort, learner, place, now)
     if place is None or place.checkout is None:
@@ -93,27 +93,13 @@ def reserve_place(
     return place
 
 
-def _settle_overdue(learner_id: int, cohort_id: int, now: dt.datetime) -> None:
-    """Ask Stripe about a checkout of theirs whose time is over: it may be paid, or the place may be free again."""
-    overdue = CohortPlace.objects.filter(
-        learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD, checkout__expires_at__lte=now
-    )
-    for checkout_id in overdue.values_list("checkout_id", flat=True):
+def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None:
+    """Ask Stripe about a checkout of theirs whose time is over, or that was given up: it may be paid, or the place may
+    be free again. Returning its address would send them to a page that is closed."""
+    over = Q(checkout__expires_at__lte=now) | Q(checkout__cancel_requested_at__isnull=False)
+    places = CohortPlace.objects.filter(over, learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD)
+    for checkout_id in places.values_list("checkout_id", flat=True):
         settle_checkout(checkout_id=checkout_id)
-
-
-def _find_cohort(course_code: str, cohort_id: int) -> Cohort:
-    course = get_course(code=course_code)
-    if not course.active:
-        raise CourseNotActive(f"{course.title} does not take enrollments at the moment.")
-    cohort = (
-        Cohort.objects.select_related("instance__program", "instance__price")
-        .filter(pk=cohort_id, instance__program=course)
-        .first()
-    )
-    if cohort is None:
-        raise CohortNotFound(f"{course.title} has no cohort {cohort_id}.")
-    return cohort
 
 
 def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
@@ -194,4 +180,4 @@ def default_success_url() -> str:
 
 
 def default_cancel_url(course_code: str) -> str:
-    return f"{settings.PUBLIC_URL}/courses/{course_code}"
+    return f"{settings.PUBLIC_URL}/courses/{quote(course_code, safe='')}"

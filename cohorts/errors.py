@@ -58,6 +58,27 @@ class SeatsBelowBookings(DomainError):
     title = "The seats can't be fewer than those booked"
 
 
+class LearnerNameMissing(Invalid):
+    code = "learner_name_missing"
+    title = "The learner's name is not known yet"
+
+
+class NotYourPayment(DomainError):
+    status = 403
+    code = "not_your_payment"
+    title = "This payment is another student's"
+
+
+class NothingBought(DomainError):
+    """What came of a payment was no course; `code` says why."""
+
+    title = "This payment brought no course"
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        super().__init__(detail)
+
+
 class PackageNotFound(NotFound):
     code = "package_not_found"
     title = "There is no such course among this learner's"

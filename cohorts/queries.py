@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models import Learner, User
 from enrollments.models import Program
 
-from .errors import CourseNotFound, PackageNotFound
+from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
 from .models import Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from .states import StepStatus
 
@@ -32,6 +32,27 @@ def get_course(*, code: str) -> Program:
     if course is None:
         raise CourseNotFound(f"There is no course {code}.")
     return course
+
+
+def get_active_course(*, code: str) -> Program:
+    """A course that takes enrollments. Raises CourseNotFound, CourseNotActive."""
+    course = get_course(code=code)
+    if not course.active:
+        raise CourseNotActive(f"{course.title} does not take enrollments at the moment.")
+    return course
+
+
+def get_cohort(*, course_code: str, cohort_id: int) -> Cohort:
+    """A cohort of a course that takes enrollments, whether or not it does itself.
+
+    Raises CourseNotFound, CourseNotActive, CohortNotFound.
+    """
+    course = get_active_course(code=course_code)
+    cohorts = Cohort.objects.select_related("instance__program", "instance__price")
+    cohort = cohorts.filter(pk=cohort_id, instance__program=course).first()
+    if cohort is None:
+        raise CohortNotFound(f"{course.title} has no cohort {cohort_id}.")
+    return cohort
 
 
 def open_cohorts(now: dt.datetime) -> QuerySet[Cohort]:

@@ -5,4 +5,5 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.api.urls")),
     path("", include("enrollments.api.urls")),
+    path("", include("cohorts.api.urls")),
 ]

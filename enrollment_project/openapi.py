@@ -107,7 +107,9 @@ def _statuses(address: str, method: str, operation: dict[str, Any]) -> list[str]
     if "{" in address:
         statuses.append("404")
     if method in WRITES:
-        statuses += ["400", "409", "422"]
+        statuses += ["400", "409"]
+    if method in WRITES or any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
+        statuses.append("422")
     return sorted(statuses)
 
 

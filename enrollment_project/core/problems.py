@@ -102,8 +102,9 @@ def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
             here = "" if name == api_settings.NON_FIELD_ERRORS_KEY else str(name)
             yield from _field_errors(inner, ".".join(part for part in (path, here) if part))
     elif isinstance(details, list):
-        for inner in details:
-            yield from _field_errors(inner, path)
+        for position, inner in enumerate(details):
+            is_item = isinstance(inner, dict) and set(inner) != {"message", "code"}
+            yield from _field_errors(inner, f"{path}.{position}" if is_item else path)
 
 
 def problem_response(

@@ -38,12 +38,21 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": False,
     "SCHEMA_PATH_PREFIX": "/api",
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "DecisionStatus": "enrollments.states.DecisionStatus",
+        "StepStatus": "cohorts.states.StepStatus",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "enrollment_project.openapi.document_problems",
     ],
     "TAGS": [
         {"name": "Router", "description": "Route a learner, read the decisions, and keep the districts' seats."},
+        {"name": "Courses", "description": "The public catalog of courses, enrolling in a cohort, the waiting list."},
+        {
+            "name": "Students",
+            "description": "What a student or guardian has: packages, booking, sessions. By session cookie, not by key.",
+        },
         {"name": "Webhooks", "description": "Where vendors tell us what happened. By signature, not by key."},
     ],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -1,0 +1,140 @@
+"""The public catalog: what anybody may see of the courses, without signing in."""
+
+from typing import Any
+
+from django.db.models import F, Prefetch
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from enrollment_project.core.clock import utc_now
+from enrollments.models import Program
+
+from ..errors import CohortNotFound
+from ..models import Cohort, CohortSession, CourseStep, CourseStepOption
+from ..places import HAS_ROOM
+from ..queries import browse_courses, cohorts_of, get_active_course
+from .examples import BROWSE, COHORTS
+from .serializers import (
+    BrowseQuery,
+    CohortSerializer,
+    CohortsQuery,
+    CourseItemSerializer,
+    CoursePageSerializer,
+    CourseSerializer,
+    SessionStepSerializer,
+    WeeklyStepSerializer,
+)
+
+TAGS = ["Courses"]
+SORT_COLUMNS = {
+    "title": "title",
+    "code": "code",
+    "stepCount": "step_count",
+    "priceInCents": "price_minor",
+    "availableCohorts": "available_cohorts",
+    "nextCohortStartDate": "next_start",
+}
+
+
+class PublicView(APIView):
+    """Open to everybody, limited by address."""
+
+    authentication_classes: list[Any] = []
+    permission_classes: list[Any] = []
+
+
+class BrowseView(PublicView):
+    """The courses that can be taken, a page at a time."""
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="browse_courses",
+        parameters=[BrowseQuery],
+        responses=CoursePageSerializer,
+        examples=[BROWSE],
+    )
+    def get(self, request: Request) -> Response:
+        query = BrowseQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        column = F(SORT_COLUMNS[asked["sortBy"]])
+        ordered = column.desc(nulls_last=True) if asked["sortOrder"] == "desc" else column.asc(nulls_last=True)
+        courses = browse_courses(now=utc_now(), search=asked["search"].strip(), only_open=asked["openOnly"])
+        start = (asked["page"] - 1) * asked["pageSize"]
+        rows = courses.order_by(ordered, "code")[start : start + asked["pageSize"]]
+        return Response(
+            {
+                "items": CourseItemSerializer(rows, many=True).data,
+                "total": courses.count(),
+                "page": asked["page"],
+                "pageSize": asked["pageSize"],
+            }
+        )
+
+
+class CourseView(PublicView):
+    """One course with its steps."""
+
+    @extend_schema(tags=TAGS, operation_id="get_course", responses=CourseSerializer)
+    def get(self, request: Request, code: str) -> Response:
+        course = browse_courses(now=utc_now()).filter(code=code).prefetch_related("steps").first()
+        # One that is not in the catalog is unknown, or switched off: this says which.
+        return Response(CourseSerializer(course or get_active_course(code=code)).data)
+
+
+class CohortsView(PublicView):
+    """The cohorts of a course, soonest first; full ones only if asked for."""
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="list_cohorts",
+        parameters=[CohortsQuery],
+        responses=CohortSerializer(many=True),
+        examples=[COHORTS],
+    )
+    def get(self, request: Request, code: str) -> Response:
+        query = CohortsQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        cohorts = cohorts_of(get_active_course(code=code)).prefetch_related(None)
+        if not query.validated_data["includeFullCohorts"]:
+            cohorts = cohorts.filter(**HAS_ROOM)
+        return Response(CohortSerializer(cohorts, many=True).data)
+
+
+class CohortSessionsView(PublicView):
+    """When and where a cohort can attend each step."""
+
+    @extend_schema(tags=TAGS, operation_id="list_cohort_sessions", responses=SessionStepSerializer(many=True))
+    def get(self, request: Request, code: str, cohort_id: int) -> Response:
+        cohort = cohorts_of(get_active_course(code=code)).filter(pk=cohort_id).first()
+        if cohort is None:
+            raise CohortNotFound(f"There is no cohort {cohort_id} in this course.")
+        return Response(SessionStepSerializer(_by_step(cohort), many=True).data)
+
+
+class CourseSessionsView(PublicView):
+    """The weekly classes in which each step can be attended."""
+
+    @extend_schema(tags=TAGS, operation_id="list_course_sessions", responses=WeeklyStepSerializer(many=True))
+    def get(self, request: Request, code: str) -> Response:
+        return Response(WeeklyStepSerializer(_weekly_steps(get_active_course(code=code)), many=True).data)
+
+
+def _by_step(cohort: Cohort) -> list[dict[str, Any]]:
+    sessions: dict[CourseStep, list[CohortSession]] = {}
+    for session in cohort.sessions.all():
+        sessions.setdefault(session.step, []).append(session)
+    return [step_with(step, options) for step, options in sessions.items()]
+
+
+def _weekly_steps(course: Program) -> Any:
+    options = CourseStepOption.objects.select_related("group_class").order_by("pk")
+    return CourseStep.objects.filter(program=course).order_by("order").prefetch_related(Prefetch("options", options))
+
+
+def step_with(step: CourseStep, options: list[CohortSession]) -> dict[str, Any]:
+    """A step and the meetings to choose from, as StepSerializer reads them."""
+    fields = ("pk", "label", "title", "order", "required")
+    return {name: getattr(step, name) for name in fields} | {"options": options}

@@ -1,0 +1,140 @@
+"""Enrolling in a cohort, learning what came of the payment, and the waiting list."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.idempotency import AlreadyAnswered, claim_for, idempotent, replay
+
+from ..checkout import default_cancel_url, default_success_url
+from ..enrolling import Participant, enroll, find_or_add_participant, find_package
+from ..errors import NotInLine
+from ..family import waiting_entries
+from ..models import Cohort, WaitlistEntry
+from ..queries import get_cohort
+from ..waitlist import join_waitlist, leave_waitlist
+from .examples import CHECKOUT, ENROLL
+from .serializers import (
+    BoughtSerializer,
+    CheckoutSerializer,
+    EnrollBody,
+    LearnerQuery,
+    ParticipantBody,
+    ProcessingSerializer,
+    WaitlistEntrySerializer,
+)
+from .students import StudentView, user_of
+
+TAGS = ["Courses"]
+
+
+class EnrollView(StudentView):
+    """Hold a place and open its payment page; asking again returns the page that is open."""
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="enroll_in_cohort",
+        description="Hold a place and open its payment page; asking again returns the page that is open.\n\n"
+        "Refused with 400: `cohort_not_active`, `cohort_full`, `deadline_passed`, `not_for_sale`; 403 "
+        "`course_not_active`; 404; 409 `already_owned`; 422 `ineligible`, `learner_name_missing`; 503 "
+        "`payment_provider_down`, after which the same request continues.",
+        request=EnrollBody,
+        responses=CheckoutSerializer,
+        examples=[ENROLL, CHECKOUT],
+    )
+    def post(self, request: Request, code: str, cohort_id: int) -> Response:
+        body = EnrollBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = body.validated_data
+        try:
+            answer = enroll(
+                user=user_of(request),
+                participant=_participant(asked),
+                course_code=code,
+                cohort_id=cohort_id,
+                success_url=asked.get("successUrl") or default_success_url(),
+                cancel_url=asked.get("cancelUrl") or default_cancel_url(code),
+                claim=claim_for(request, scope=str(request.user)),
+            )
+        except AlreadyAnswered as stored:
+            return replay(stored)
+        return Response(answer)
+
+
+class SessionView(StudentView):
+    """The package that a payment brought."""
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="get_enrollment_session",
+        description="The package that a payment brought. Stripe is asked if its notice has not come yet; 202 while the "
+        "money is on its way. 409 when no package will come of it: `place_lost`, `already_owned`, `refunded`, "
+        "`payment_failed`, `checkout_expired`, `checkout_cancelled`. 403 `not_your_payment`: another student's.",
+        responses={200: BoughtSerializer, 202: OpenApiResponse(ProcessingSerializer, "Ask again in a moment")},
+    )
+    def get(self, request: Request, session_id: str) -> Response:
+        package = find_package(user=user_of(request), session_id=session_id)
+        if package is None:
+            return Response({"status": "processing"}, status=status.HTTP_202_ACCEPTED)
+        return Response({"packageId": package.pk})
+
+
+class WaitlistView(StudentView):
+    """The waiting list of a full cohort."""
+
+    @extend_schema(tags=TAGS, operation_id="get_waitlist_position", responses=WaitlistEntrySerializer(many=True))
+    def get(self, request: Request, code: str, cohort_id: int) -> Response:
+        """Where your learners are in line; empty if none is."""
+        cohort = get_cohort(course_code=code, cohort_id=cohort_id)
+        entries = waiting_entries(user=user_of(request)).filter(cohort=cohort)
+        return Response(WaitlistEntrySerializer(entries, many=True).data)
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="join_waitlist",
+        request=ParticipantBody,
+        responses={201: WaitlistEntrySerializer},
+    )
+    @idempotent
+    def post(self, request: Request, code: str, cohort_id: int) -> Response:
+        """Go to the end of the line. When a place frees, it is held for the next in line for a while."""
+        body = ParticipantBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        user = user_of(request)
+        cohort = get_cohort(course_code=code, cohort_id=cohort_id)
+        learner = find_or_add_participant(
+            user=user, workspace_id=cohort.instance.workspace_id, participant=_participant(body.validated_data)
+        )
+        joined = join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+        entry = waiting_entries(user=user).get(pk=joined.pk)
+        return Response(WaitlistEntrySerializer(entry).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(tags=TAGS, operation_id="leave_waitlist", parameters=[LearnerQuery], responses={204: None})
+    def delete(self, request: Request, code: str, cohort_id: int) -> Response:
+        """Leave the line, or decline the place that is offered."""
+        query = LearnerQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        cohort = get_cohort(course_code=code, cohort_id=cohort_id)
+        entry = _own_entry(request, cohort, query.validated_data.get("learnerId"))
+        leave_waitlist(learner_id=entry.learner_id, cohort_id=cohort.pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _participant(asked: dict[str, Any]) -> Participant:
+    return Participant(
+        cuid=asked.get("learnerId"), first_name=asked.get("firstName", ""), last_name=asked.get("lastName", "")
+    )
+
+
+def _own_entry(request: Request, cohort: Cohort, learner_cuid: str | None) -> WaitlistEntry:
+    entries = waiting_entries(user=user_of(request)).filter(cohort=cohort)
+    mine = list(entries.filter(learner__cuid=learner_cuid) if learner_cuid else entries)
+    if not mine:
+        raise NotInLine("You are not on this waiting list.")
+    if len(mine) > 1:
+        raise invalid_field("learnerId", "required", "Several of your learners are in line: say who leaves.")
+    return mine[0]

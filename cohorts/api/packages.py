@@ -1,0 +1,158 @@
+"""What a student or guardian has: packages, their steps, booking and giving back sessions, the calendar."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import Invalid, invalid_field
+from enrollment_project.core.idempotency import idempotent
+
+from ..booking import Selection, book_sessions, cancel_booking, swap_booking
+from ..calendar import close_feed, feed_url, find_feed, renew_feed, sessions_of
+from ..queries import get_package_for, packages_of, unbooked_steps
+from .catalog import step_with
+from .examples import BOOK, UNBOOKED
+from .serializers import (
+    BookedSerializer,
+    BookSessionsBody,
+    CalendarFeedSerializer,
+    ClassEventSerializer,
+    PackageDetailSerializer,
+    PackageSerializer,
+    PeriodQuery,
+    ProgressSerializer,
+    SessionStepSerializer,
+    SwapBody,
+)
+from .students import StudentView, user_of
+
+TAGS = ["Students"]
+
+
+class PackageListView(StudentView):
+    """The courses you and your children have, newest first."""
+
+    @extend_schema(tags=TAGS, operation_id="list_course_packages", responses=PackageSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(PackageSerializer(packages_of(user_of(request)), many=True).data)
+
+
+class PackageView(StudentView):
+    """One course with the progress of each step."""
+
+    @extend_schema(tags=TAGS, operation_id="get_course_package", responses=PackageDetailSerializer)
+    def get(self, request: Request, package_id: int) -> Response:
+        package = get_package_for(user=user_of(request), package_id=package_id)
+        return Response(PackageDetailSerializer(package).data)
+
+
+class UnbookedStepsView(StudentView):
+    """The steps without a session, each with the coming sessions to choose from."""
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="list_unbooked_steps",
+        responses=SessionStepSerializer(many=True),
+        examples=[UNBOOKED],
+    )
+    def get(self, request: Request, package_id: int) -> Response:
+        package = get_package_for(user=user_of(request), package_id=package_id)
+        steps = [step_with(step, options) for step, options in unbooked_steps(package, now=utc_now())]
+        return Response(SessionStepSerializer(steps, many=True).data)
+
+
+class BookSessionsView(StudentView):
+    """Book the chosen sessions, and those of steps that leave no choice: all of them or none."""
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="book_sessions",
+        description="Book the chosen sessions, and those of steps that leave no choice: all of them or none.\n\n"
+        "422 for an option of another step or cohort; 409 `session_full`, `step_already_booked`, `time_conflict` with "
+        "the `stepIds` to choose again.",
+        request=BookSessionsBody,
+        responses=BookedSerializer,
+        examples=[BOOK],
+    )
+    @idempotent
+    def post(self, request: Request, package_id: int) -> Response:
+        body = BookSessionsBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        package = get_package_for(user=user_of(request), package_id=package_id)
+        selections = [
+            Selection(step_id=chosen["courseStepId"], option_id=chosen["courseStepOptionId"])
+            for chosen in body.validated_data["selections"]
+        ]
+        booked = book_sessions(package_id=package.pk, selections=selections)
+        return Response(BookedSerializer(booked).data)
+
+
+class CancelStepView(StudentView):
+    """Give a booked session back, so that another can be chosen later."""
+
+    @extend_schema(tags=TAGS, operation_id="cancel_session", request=None, responses=ProgressSerializer)
+    @idempotent
+    def post(self, request: Request, package_id: int, step_id: int) -> Response:
+        package = get_package_for(user=user_of(request), package_id=package_id)
+        return Response(ProgressSerializer(cancel_booking(package_id=package.pk, step_id=step_id)).data)
+
+
+class SwapStepView(StudentView):
+    """Change a booked session for another of the same step; the old seat is kept if the new one can't be had."""
+
+    @extend_schema(tags=TAGS, operation_id="swap_session", request=SwapBody, responses=ProgressSerializer)
+    @idempotent
+    def post(self, request: Request, package_id: int, step_id: int) -> Response:
+        body = SwapBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        package = get_package_for(user=user_of(request), package_id=package_id)
+        option_id = body.validated_data["courseStepOptionId"]
+        try:
+            row = swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id)
+        except Invalid as error:  # it speaks of the first selection, which here is the whole body
+            raise invalid_field("courseStepOptionId", error.errors[0].code, error.errors[0].detail) from error
+        return Response(ProgressSerializer(row).data)
+
+
+class SessionListView(StudentView):
+    """The booked and attended sessions of you and your children, soonest first."""
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="list_course_sessions_of_student",
+        parameters=[PeriodQuery],
+        responses=ClassEventSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        query = PeriodQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        sessions = sessions_of(user_of(request))
+        if first := query.validated_data.get("fromDate"):
+            sessions = sessions.filter(class_session__date__gte=first)
+        if last := query.validated_data.get("untilDate"):
+            sessions = sessions.filter(class_session__date__lte=last)
+        return Response(ClassEventSerializer(sessions, many=True).data)
+
+
+class CalendarFeedView(StudentView):
+    """The secret address under which a calendar program reads your sessions."""
+
+    @extend_schema(tags=TAGS, operation_id="get_calendar_feed", responses=CalendarFeedSerializer)
+    def get(self, request: Request) -> Response:
+        """Your feed's address, null if you have none."""
+        feed = find_feed(user=user_of(request))
+        return Response({"url": feed_url(feed) if feed else None})
+
+    @extend_schema(tags=TAGS, operation_id="renew_calendar_feed", request=None, responses=CalendarFeedSerializer)
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Make a new address; one there was before stops answering."""
+        return Response({"url": feed_url(renew_feed(user=user_of(request)))})
+
+    @extend_schema(tags=TAGS, operation_id="close_calendar_feed", responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Take the feed away."""
+        close_feed(user=user_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
