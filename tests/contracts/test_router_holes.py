@@ -57,7 +57,7 @@ class TestCheckingBeforeCounting:
     """Hole: two requests see the same last seat free, and both count it."""
 
     def two_for_one_seat(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-        monkeypatch.setattr(deciding, "find_district_seat", Meeting(deciding.find_district_seat, patience=5))
+        monkeypatch.setattr(deciding, "find_district_seat", Meeting(deciding.find_district_seat, patience=2))
         instance = InstanceFactory(price=None)
         seats(instance.workspace, total=1)
         emails = ("a@school.test", "b@school.test")

@@ -1,7 +1,9 @@
 """The running stack on a PostgreSQL and a Redis of its own, and one part after the other taken away."""
 
 import json
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -64,8 +66,9 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    folder: Path = tmp_path_factory.mktemp("servers")
+def town() -> Iterator[Town]:
+    # Not below pytest's own folder: under root PostgreSQL runs as somebody else, who may not enter there.
+    folder = Path(tempfile.mkdtemp(prefix="outages-"))
     postgres = get_server(folder / "postgres", cleanup_mode="delete")
     redis = RedisServer()
     environment = {
@@ -80,6 +83,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     finally:
         redis.close()
         postgres.cleanup()
+        shutil.rmtree(folder)
 
 
 class TestWithoutRedis:
@@ -188,8 +192,10 @@ def rush(town: Town, disturb: Callable[[], None]) -> tuple[list[str], list[int]]
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(enroll, range(len(addresses)))
         begun.wait(30)
-        disturb()
-        disturbed.set()
+        try:
+            disturb()
+        finally:
+            disturbed.set()
         return addresses, [*answers]
 
 
