@@ -14,8 +14,8 @@ from enrollment_project.core.commands import UseCaseCommand
 
 class Command(UseCaseCommand):
     help = (
-        "Free what nobody is going to pay for: asks Stripe about the checkouts that are due, and ends waiting-list offers "
-        "whose time is over. The scheduler does so all the time. Nothing is freed without Stripe's word."
+        "Free what nobody is going to pay for: asks Stripe about the checkouts that are due, and ends the offers of the "
+        "waiting lists whose time is over. The scheduler does so all the time. Nothing is freed without Stripe's word."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,6 +36,6 @@ class Command(UseCaseCommand):
 
     def show(self, report: dict[str, Any]) -> None:
         self.say(
-            f"Asked Stripe about {report['checkouts_asked_about']:,} checkouts, ended {report['offers_ended']:,} offers; "
-            f"{report['checkouts_due']:,} and {report['offers_due']:,} are due."
+            f"Asked Stripe about {report['checkouts_asked_about']:,} checkouts, ended {report['offers_ended']:,} "
+            f"offers; {report['checkouts_due']:,} and {report['offers_due']:,} are due."
         )
