@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import signal
 import sys
 
 from .contest import run_contest
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help=f"of each contestant in each round, default {FULL['seconds']:g}")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the servers are stopped on the way out
     defaults = QUICK if asked.quick else FULL
     contest = run_contest(
         rounds=int(asked.rounds or defaults["rounds"]),

@@ -22,10 +22,10 @@ REPEATS = 10  # of a hundred requests, that name a learner who has a seat alread
 WARM_UP_REQUESTS = 300
 SCARCE_REQUESTS = 4 * SCARCE_SEATS
 NAMES = {
-    "limit": "the limit: pgbench, one statement",
-    "naive": "naive view, one hot allocation",
-    "hot": "POST /api/enroll, one hot allocation",
-    "spread": "POST /api/enroll, 64 allocations",
+    "limit": "the limit: one statement",
+    "naive": "naive view, hot",
+    "hot": "POST /api/enroll, hot",
+    "spread": "POST /api/enroll, 64",
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from .contest import CLIENTS, NAMES, REPEATS, Contest
+from .contest import CLIENTS, NAMES, REPEATS, SCARCE_REQUESTS, Contest
+from .seed import SCARCE_SEATS
 
 TIMES_NAIVE = 2.0
 OF_THE_LIMIT = 0.15
@@ -60,7 +61,8 @@ def print_table(contest: Contest, *, command: str) -> None:
     console.print(table)
     console.print(
         f"{CLIENTS} keep-alive clients; {100 - REPEATS}% of requests are about new learners, {REPEATS}% repeat one "
-        "(half with the same Idempotency-Key). Ratios are of new enrollments a second."
+        "(half with the same Idempotency-Key). hot: all in one allocation; 64: spread over as many. Ratios are of new "
+        f"enrollments a second. oversold: when {SCARCE_REQUESTS} ask for the last {SCARCE_SEATS} seats."
     )
     facts = ", ".join(f"{name} {value}" for name, value in machine(contest).items())
     console.print(f"{facts}\nmade by: {command}")
