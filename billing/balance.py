@@ -8,6 +8,7 @@ from django.db.models import QuerySet, Sum
 from events.publishing import publish
 
 from .events import PaymentFailed, PaymentRefunded
+from .invoicing import correct_invoice
 from .models import Payment
 from .payments import payment_facts
 from .states import DisputeStatus, PaymentStatus, RefundStatus
@@ -43,6 +44,8 @@ def recount_payment(*, payment: Payment, now: dt.datetime) -> None:
     if payment.refunded_minor > before:
         fully = payment.status == PaymentStatus.REFUNDED
         publish(PaymentRefunded(**payment_facts(payment), refunded_minor=payment.refunded_minor, fully=fully), now=now)
+    if payment.refunded_minor != before:
+        correct_invoice(payment=payment, now=now)
     if was_mismatch and payment.status == PaymentStatus.REFUNDED:
         _end_checkout(payment, now)
 

@@ -3,13 +3,13 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import CharField, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Cast, Coalesce, Concat
 
 from enrollment_project.core.invariants import Breach, Extent, Invariant
 
 from .checkout import EXPIRY_SLACK, LATEST_CHECK
-from .models import Checkout, Dispute, Payment, Refund, StripeEvent
+from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
 from .states import LIVE_CHECKOUTS, CheckoutStatus, DisputeStatus, PaymentStatus, RefundStatus
 
 # Every sweep runs each minute or oftener; what has been due for this long is looked at by none.
@@ -70,6 +70,29 @@ def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"checkout {pk}", f"{status}, though its payment counts")
 
 
+def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
+    """The invoice of a payment that counts, with its corrections, is what is left of it after refunds."""
+    payments = extent.of(Payment.objects.order_by()).filter(status__in=(*_COUNTED, PaymentStatus.REFUNDED))
+    invoiced = Coalesce(Sum("invoices__amount_minor"), 0)
+    differing = payments.annotate(invoiced=invoiced).exclude(invoiced=F("amount_minor") - F("refunded_minor"))
+    rows = differing.values_list("pk", "invoiced", "amount_minor", "refunded_minor")
+    for pk, total, amount, refunded in rows.iterator():
+        yield Breach(f"payment {pk}", f"{total} is invoiced, but {amount - refunded} is left of it")
+
+
+def invoice_numbers_have_no_gaps(extent: Extent) -> Iterator[Breach]:
+    """A workspace's invoices of a year count 1, 2, 3 … to where their series is."""
+    prefix = Concat(Cast(OuterRef("year"), CharField()), Value("-"), output_field=CharField())
+    issued = Invoice.objects.order_by().filter(workspace=OuterRef("workspace"), number__startswith=prefix)
+    counted = issued.values("workspace").annotate(count=Count("id"), last=Max("number"))
+    series = extent.of(InvoiceSeries.objects.order_by()).annotate(
+        count=Coalesce(Subquery(counted.values("count")), 0), last=Subquery(counted.values("last"))
+    )
+    for pk, year, given, count, last in series.values_list("pk", "year", "last_number", "count", "last").iterator():
+        if (count, last) != (given, f"{year}-{given:06d}"):
+            yield Breach(f"invoice series {pk}", f"{given} numbers were given, {count} invoices go up to {last}")
+
+
 def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
     """Nobody can be asked to pay twice for one thing at a time."""
     live = extent.of(Checkout.objects.order_by()).filter(status__in=LIVE_CHECKOUTS)
@@ -121,6 +144,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     refunds_fit_their_payment,
     payments_count_their_refunds,
     checkouts_agree_with_their_payments,
+    invoices_add_up_to_payments,
+    invoice_numbers_have_no_gaps,
     one_live_checkout_per_subject,
     live_checkouts_are_asked_about,
     open_refunds_are_pursued,

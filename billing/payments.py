@@ -11,6 +11,7 @@ from events.publishing import publish
 
 from .events import PaymentFailed, PaymentPending, PaymentSucceeded
 from .gateways.contract import SessionSnapshot
+from .invoicing import Buyer, issue_invoice
 from .locks import lock_payment_of_intent
 from .models import Checkout, Payment
 from .states import CheckoutStatus, PaymentStatus
@@ -28,6 +29,8 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
     payment.paid_at = now
     if session.money != checkout.money:
         payment.save()
+        _remember_payer(checkout, session)
+        checkout.save(update_fields=["payer_email"])
         _raise_mismatch(checkout, session, f"payment:{payment.pk}")
         return
     payment.receive()
@@ -38,6 +41,8 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
         checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at", "payer_email"])
     publish(PaymentSucceeded(**payment_facts(payment)), now=now)
+    buyer = Buyer(email=session.payer_email, name=session.payer_name, address=session.payer_address)
+    issue_invoice(payment=payment, buyer=buyer, now=now)  # last: payments of a workspace wait here for each other
 
 
 def record_pending_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
-    `describe(subject)` returns a label and an admin URL for staff looking at the money."""
+    `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
+    for whom it is paid, None if for nobody in particular."""
 
     name: str
     lock_subject: Callable[[str], None]
     describe: Callable[[str], tuple[str, str]]
+    find_learner_id: Callable[[str], int | None] = lambda subject: None
 
 
 _purposes: dict[str, Purpose] = {}
@@ -35,3 +37,9 @@ def describe_subject(purpose: str, subject: str) -> tuple[str, str]:
     """A label and an admin URL for the subject; the raw text and no URL for an unknown purpose."""
     known = _purposes.get(purpose)
     return known.describe(subject) if known else (f"{purpose} {subject}", "")
+
+
+def find_learner_id(purpose: str, subject: str) -> int | None:
+    """For whom the subject is paid, None for an unknown purpose or nobody in particular."""
+    known = _purposes.get(purpose)
+    return known.find_learner_id(subject) if known else None

@@ -50,6 +50,10 @@ class DisputeStatus(models.TextChoices):
     LOST = "lost", "Lost"  # the money is gone
 
 
+class InvoiceProvider(models.TextChoices):
+    LOCAL = "local", "Local"  # numbered and printed here
+
+
 class EventSource(models.TextChoices):
     WEBHOOK = "webhook", "Webhook"
     RECONCILIATION = "reconciliation", "Reconciliation"  # found in Stripe's event list; its webhook never came

@@ -21,11 +21,18 @@ from .fulfilment import fulfil_place, refund_place
 from .locks import lock_place, lock_place_subject
 from .models import CohortPlace
 from .places import release_place
-from .queries import describe_place
+from .queries import describe_place, find_learner_of_place
 from .states import PlaceStatus
 from .waitlist import end_offer, offer_free_places
 
-register_purpose(Purpose(name=PURPOSE, lock_subject=lock_place_subject, describe=describe_place))
+register_purpose(
+    Purpose(
+        name=PURPOSE,
+        lock_subject=lock_place_subject,
+        describe=describe_place,
+        find_learner_id=find_learner_of_place,
+    )
+)
 
 
 @handles(PaymentSucceeded)

@@ -10,7 +10,7 @@ from accounts.models import Learner, User
 from enrollments.models import Program
 
 from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
-from .models import Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from .models import Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
 from .states import StepStatus
 
 SORTS = {
@@ -28,7 +28,7 @@ def course_programs() -> QuerySet[Program]:
 
 def get_course(*, code: str) -> Program:
     """A listed course by its code. Raises CourseNotFound; one that is switched off is still found."""
-    course = course_programs().filter(code=code).first()
+    course = course_programs().filter(code=code).first() if code.isprintable() else None
     if course is None:
         raise CourseNotFound(f"There is no course {code}.")
     return course
@@ -148,6 +148,11 @@ def unbooked_steps(package: StudentPackage, *, now: dt.datetime) -> list[tuple[C
         for row in rows
         if row.status == StepStatus.UNBOOKED and offered.get(row.step_id)
     ]
+
+
+def find_learner_of_place(subject: str) -> int | None:
+    """For whom a place is paid, by the subject of its checkout."""
+    return CohortPlace.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
 
 
 def describe_place(subject: str) -> tuple[str, str]:

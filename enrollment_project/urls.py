@@ -18,6 +18,7 @@ urlpatterns = [
     path("api/", include("enrollment_project.api")),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.pages_urls")),
+    path("", include("billing.pages_urls")),
     path("", include("enrollments.pages_urls")),
     path("", include("cohorts.pages_urls")),
     path("", pages.show_home, name="home"),

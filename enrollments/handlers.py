@@ -27,10 +27,17 @@ from .history import Journal
 from .lifecycle import approve_if_automatic, end_enrollment, end_submission
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
 from .models import EnrollmentDecision
-from .queries import describe_decision, find_live_decision
+from .queries import describe_decision, find_learner_of_decision, find_live_decision
 from .states import DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
 
-register_purpose(Purpose(name=PURPOSE, lock_subject=lock_decision_subject, describe=describe_decision))
+register_purpose(
+    Purpose(
+        name=PURPOSE,
+        lock_subject=lock_decision_subject,
+        describe=describe_decision,
+        find_learner_id=find_learner_of_decision,
+    )
+)
 
 
 def _decision_of(event: MoneyEvent) -> EnrollmentDecision | None:

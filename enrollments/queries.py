@@ -77,6 +77,11 @@ def describe_decision(subject: str) -> tuple[str, str]:
     return f"Routing decision {subject}", reverse("admin:enrollments_enrollmentdecision_change", args=[subject])
 
 
+def find_learner_of_decision(subject: str) -> int | None:
+    """For whom a decision was made, by the subject of its checkout."""
+    return EnrollmentDecision.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
+
+
 def find_instance_id(*, workspace_id: int, reference: str | int | None) -> int | None:
     """The id of an instance given by CUID or id, None for none. Raises Invalid if it is not in the workspace."""
     if reference is None:

@@ -49,6 +49,8 @@ class SessionSnapshot:
     url: str
     expires_at: dt.datetime
     metadata: Mapping[str, str]
+    payer_name: str = ""
+    payer_address: str = ""  # a line for each of its lines
 
     @property
     def money(self) -> Money:

@@ -212,6 +212,7 @@ def _moment(seconds: int) -> dt.datetime:
 def _session(session: stripe.checkout.Session) -> SessionSnapshot:
     intent = session.payment_intent
     expanded = intent if isinstance(intent, stripe.PaymentIntent) else None
+    payer = session.customer_details
     return SessionSnapshot(
         id=session.id,
         reference=session.client_reference_id or "",
@@ -221,11 +222,19 @@ def _session(session: stripe.checkout.Session) -> SessionSnapshot:
         currency=session.currency or "",
         payment_intent_id=expanded.id if expanded else cast(str | None, intent),
         payment_intent_status=expanded.status if expanded else "",
-        payer_email=(session.customer_details.email if session.customer_details else None) or "",
+        payer_email=(payer.email if payer else None) or "",
+        payer_name=(payer.name if payer else None) or "",
+        payer_address=_address(payer.address) if payer and payer.address else "",
         url=session.url or "",
         expires_at=_moment(session.expires_at),
         metadata=_metadata(session),
     )
+
+
+def _address(address: Any) -> str:
+    region = " ".join(filter(None, [address.state, address.postal_code]))
+    town = ", ".join(filter(None, [address.city, region]))
+    return "\n".join(filter(None, [address.line1, address.line2, town, address.country]))
 
 
 def _refund(refund: stripe.Refund) -> RefundSnapshot:

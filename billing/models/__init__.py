@@ -2,6 +2,17 @@
 
 from .checkouts import Checkout, Price
 from .inbox import ReconciliationRun, StripeEvent
+from .invoices import Invoice, InvoiceSeries
 from .payments import Dispute, Payment, Refund
 
-__all__ = ["Checkout", "Dispute", "Payment", "Price", "ReconciliationRun", "Refund", "StripeEvent"]
+__all__ = [
+    "Checkout",
+    "Dispute",
+    "Invoice",
+    "InvoiceSeries",
+    "Payment",
+    "Price",
+    "ReconciliationRun",
+    "Refund",
+    "StripeEvent",
+]

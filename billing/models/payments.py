@@ -137,6 +137,10 @@ class Refund(models.Model):
         return f"Refund {self.pk} of payment {self.payment_id}"
 
     @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.payment.currency)
+
+    @property
     def reference(self) -> str:
         """Names this row at Stripe, like `Checkout.reference`: the idempotency key, and in the refund's metadata."""
         return f"refund-{self.pk}-{int(self.created_at.timestamp())}"

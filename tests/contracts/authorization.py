@@ -58,9 +58,9 @@ def for_all(route: str, method: str = "GET", *, status: int = 200, session: int 
     return Row(route, method, f"/{route}", answers)
 
 
-def for_the_signed_in(route: str) -> Row:
-    """A page that sends everybody else to sign in first."""
-    return Row(route, "GET", f"/{route}", dict.fromkeys(Caller, 302) | {Caller.SESSION: 200})
+def for_the_signed_in(route: str, *, address: str = "", status: int = 200) -> Row:
+    """A page that sends everybody else to sign in first; 404 for what is not theirs."""
+    return Row(route, "GET", address or f"/{route}", dict.fromkeys(Caller, 302) | {Caller.SESSION: status})
 
 
 ENROLL = {
@@ -121,6 +121,7 @@ ROWS = [
     # Pages
     for_all(""),
     for_the_signed_in("my/enrollments"),
+    for_the_signed_in("my/invoices/<cuid:cuid>.pdf", address="/my/invoices/c2345678901234567890.pdf", status=404),
     for_all("enroll/return", status=404),  # by the unguessable id of a payment session
     for_all("enroll/cancelled", status=404),
     for_all("dev/mailbox", status=404),  # in the sandbox only

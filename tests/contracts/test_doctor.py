@@ -14,7 +14,7 @@ from django.db.models import F
 
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from billing.checkout import settle_checkout
-from billing.models import Checkout, Payment, Refund, StripeEvent
+from billing.models import Checkout, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from enrollment_project.core.clock import utc_now
@@ -174,6 +174,32 @@ def a_paid_checkout_without_a_payment(world: World) -> str:
 def an_expired_checkout_with_a_payment(world: World) -> str:
     Checkout.objects.filter(pk=world.paid.checkout_id).update(status="expired")
     return f"checkout {world.paid.checkout_id}"
+
+
+@breaks("billing.invoices_add_up_to_payments")
+def a_payment_without_an_invoice(world: World) -> str:
+    Invoice.objects.filter(payment=world.payment, corrects__isnull=False).delete()
+    Invoice.objects.filter(payment=world.payment).delete()
+    return f"payment {world.payment.pk}"
+
+
+@breaks("billing.invoices_add_up_to_payments")
+def a_refund_without_a_correction(world: World) -> str:
+    Invoice.objects.filter(payment=world.payment, corrects__isnull=False).delete()
+    return f"payment {world.payment.pk}"
+
+
+@breaks("billing.invoice_numbers_have_no_gaps")
+def an_invoice_that_is_gone(world: World) -> str:
+    Invoice.objects.filter(payment=world.payment, corrects__isnull=False).delete()
+    return f"invoice series {InvoiceSeries.objects.get(workspace=world.payment.workspace).pk}"
+
+
+@breaks("billing.invoice_numbers_have_no_gaps")
+def a_number_that_was_skipped(world: World) -> str:
+    number = Invoice.objects.get(payment=world.payment, corrects__isnull=False).number
+    Invoice.objects.filter(number=number).update(number=f"{number[:-1]}9")
+    return f"invoice series {InvoiceSeries.objects.get(workspace=world.payment.workspace).pk}"
 
 
 @breaks("billing.one_live_checkout_per_subject")

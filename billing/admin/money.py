@@ -35,13 +35,13 @@ from accounts.roles import Power
 from enrollment_project.core.errors import Unavailable
 from enrollment_project.core.money import Money
 
-from .balance import refundable_minor
-from .checkout import settle_checkout
-from .inbox import handle_event
-from .models import Checkout, Dispute, Payment, Price, ReconciliationRun, Refund, StripeEvent
-from .purposes import describe_subject
-from .refunds import request_refund
-from .states import CheckoutStatus, PaymentMethod, PaymentStatus, RefundReason
+from ..balance import refundable_minor
+from ..checkout import settle_checkout
+from ..inbox import handle_event
+from ..models import Checkout, Dispute, Payment, Price, ReconciliationRun, Refund, StripeEvent
+from ..purposes import describe_subject
+from ..refunds import request_refund
+from ..states import CheckoutStatus, PaymentMethod, PaymentStatus, RefundReason
 
 register_subject("checkout", Checkout)
 register_subject("payment", Payment)

@@ -1,0 +1,31 @@
+"""Reads that more than one caller needs."""
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Learner
+from enrollment_project.core.errors import NotFound
+
+from .models import Invoice
+from .purposes import find_learner_id
+
+
+def invoices_of(*, email: str) -> QuerySet[Invoice]:
+    """The invoices and corrections of whoever paid from this (proven) address, newest first."""
+    return Invoice.objects.filter(buyer_email__iexact=email).select_related("corrects", "payment")
+
+
+def get_invoice_for(*, email: str, user_id: int, cuid: str) -> Invoice:
+    """One invoice, for who paid it and for the family of the learner it was paid for, by their proven address.
+
+    Raises NotFound, also for other people's.
+    """
+    invoice = Invoice.objects.select_related("corrects", "payment").filter(cuid=cuid).first()
+    if invoice is None or not (invoice.buyer_email.lower() == email.lower() or _is_family(invoice, email, user_id)):
+        raise NotFound("There is no such invoice among yours.")
+    return invoice
+
+
+def _is_family(invoice: Invoice, email: str, user_id: int) -> bool:
+    learner_id = find_learner_id(invoice.payment.purpose, invoice.payment.subject)
+    family = Q(user=user_id) | Q(email__iexact=email) | Q(guardians__email__iexact=email)
+    return Learner.objects.filter(family, pk=learner_id or 0).exists()

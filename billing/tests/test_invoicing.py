@@ -1,0 +1,333 @@
+"""Invoices: their numbers, their corrections, their paper and who may have it."""
+
+import datetime as dt
+from io import BytesIO
+from typing import Any
+
+import pytest
+import stripe
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.test import Client
+from pypdf import PdfReader
+
+from accounts.models import User
+from accounts.sign_in import find_or_open_account
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory, WorkspaceFactory
+from billing import invoicing
+from billing.checkout import settle_checkout
+from billing.gateways.stripe import _session
+from billing.invoice_pdf import render_invoice
+from billing.invoicing import Buyer, issue_invoice
+from billing.models import Checkout, Invoice, InvoiceSeries, Payment
+from billing.purposes import Purpose, register_purpose
+from billing.refunds import record_refunds, request_refund, submit_refund
+from billing.states import RefundReason
+from enrollment_project.core.actors import SYSTEM
+from enrollment_project.core.clock import utc_now
+from enrollment_project.doctor import examine
+from tests.processes import Failure, at_once
+
+from .factories import PURPOSE, CheckoutFactory, PaymentFactory, PriceFactory
+from .stripe_world import StripeWorld
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
+BUYER = Buyer(email="parent@example.test", name="Zoë Łukaszewicz", address="1 Main St\nAustin, TX 78701\nUS")
+
+
+def invoiced(now: dt.datetime = NOW, **checkout: Any) -> Invoice:
+    """The invoice of a payment of 49.00 USD for Algebra I, as it is issued when the payment is recorded."""
+    payment: Payment = PaymentFactory(checkout=CheckoutFactory(**checkout))
+    return issue_invoice(payment=payment, buyer=BUYER, now=now)
+
+
+def refund(payment: Payment, amount: int | None, reason: RefundReason = RefundReason.REQUESTED) -> None:
+    asked = request_refund(payment_id=payment.pk, amount_minor=amount, reason=reason, actor=SYSTEM)
+    submit_refund(refund_id=asked.pk)
+
+
+def words(pdf: bytes) -> str:
+    return " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages).split())
+
+
+class TestAPayment:
+    def test_gets_its_invoice_with_the_money(self, world: StripeWorld) -> None:
+        payment = world.paid()
+
+        invoice = Invoice.objects.get()
+        assert (invoice.payment, invoice.amount_minor, invoice.currency) == (payment, 4900, "usd")
+        assert invoice.number == f"{utc_now().year}-000001"
+        assert (invoice.seller_name, invoice.buyer_email) == (payment.workspace.name, "parent@example.test")
+        assert invoice.lines == [{"description": "Algebra I", "amount_minor": 4900}]
+        assert examine() == {}
+
+    def test_told_twice_gets_one_invoice(self, world: StripeWorld) -> None:
+        payment = world.paid()
+
+        settle_checkout(checkout_id=payment.checkout_id or 0)
+        again = issue_invoice(payment=payment, buyer=BUYER, now=utc_now())
+
+        assert Invoice.objects.get() == again
+        assert InvoiceSeries.objects.get().last_number == 1
+
+    def test_that_did_not_fit_gets_none(self, world: StripeWorld) -> None:
+        submitted = world.submitted()
+        Checkout.objects.filter(pk=submitted.pk).update(amount_minor=5000)
+        world.pay(submitted)
+        settle_checkout(checkout_id=submitted.pk)
+
+        refund(Payment.objects.get(), None)
+
+        assert Payment.objects.get().status == "refunded"
+        assert Invoice.objects.count() == 0
+
+
+class TestNumbers:
+    def test_count_within_a_workspace_and_a_year(self) -> None:
+        ours, theirs = PriceFactory(), PriceFactory()
+        at = [NOW, NOW + dt.timedelta(days=1), NOW + dt.timedelta(days=200)]
+
+        numbers = [invoiced(moment, price=ours).number for moment in at]
+        other = invoiced(price=theirs).number
+
+        assert numbers == ["2026-000001", "2026-000002", "2027-000001"]
+        assert other == "2026-000001"
+
+    def test_of_what_was_rolled_back_are_given_again(self) -> None:
+        price = PriceFactory()
+        invoiced(price=price)
+        with transaction.atomic():
+            invoiced(price=price)
+            transaction.set_rollback(True)
+
+        invoice = invoiced(price=price)
+
+        assert invoice.number == "2026-000002"
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+class TestEightAtOnce:
+    def test_take_numbers_without_a_gap(self) -> None:
+        calls, workspace_id = eight_issuers()
+
+        numbers = at_once(*calls)
+
+        assert sorted(numbers) == [f"2026-{number:06d}" for number in range(1, 17)]
+        assert InvoiceSeries.objects.get(workspace=workspace_id).last_number == 16
+
+    def test_without_the_series_would_take_the_same_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Negative control: reading the last number and adding one."""
+        monkeypatch.setattr(invoicing, "_take_number", read_and_add)
+        calls, _ = eight_issuers()
+
+        answers = at_once(*calls)
+
+        refused = [answer for answer in answers if isinstance(answer, Failure)]
+        assert refused != []
+        assert {failure.kind for failure in refused} == {"IntegrityError"}
+
+
+def eight_issuers() -> tuple[list[Any], int]:
+    """Sixteen payments, to be invoiced by as many processes as there are, eight and eight."""
+    price = PriceFactory()
+    payments = [PaymentFactory(checkout=CheckoutFactory(price=price)).pk for _ in range(16)]
+
+    def issue(payment_id: int) -> str:
+        with transaction.atomic():
+            payment = Payment.objects.select_related("workspace", "checkout").get(pk=payment_id)
+            return issue_invoice(payment=payment, buyer=BUYER, now=NOW).number
+
+    return [lambda pk=pk: issue(pk) for pk in payments], price.workspace_id
+
+
+def read_and_add(workspace_id: int, year: int) -> int:
+    last = Invoice.objects.filter(workspace=workspace_id).aggregate(last=Max("number"))["last"]
+    return int(last.partition("-")[2]) + 1 if last else 1
+
+
+class TestARefund:
+    def test_in_part_and_then_the_rest_is_corrected_twice(self, world: StripeWorld) -> None:
+        payment = world.paid()
+
+        refund(payment, 900)
+        refund(payment, None)
+
+        invoice, part, rest = Invoice.objects.order_by("pk")
+        assert [part.amount_minor, rest.amount_minor] == [-900, -4000]
+        assert {part.corrects, rest.corrects} == {invoice}
+        assert part.lines == [{"description": "Refund: Algebra I", "amount_minor": -900}]
+        assert (part.buyer_email, part.number[5:], rest.number[5:]) == (invoice.buyer_email, "000002", "000003")
+        assert examine() == {}
+
+    def test_that_the_bank_sends_back_is_corrected_back(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        refund(payment, 900)
+        made = world.sandbox.ledger()["refunds"][0]["id"]
+
+        world.sandbox.settle_refund(made, outcome="failed")
+        world.tell(*world.events("refund.failed"))
+
+        last = Invoice.objects.first()
+        assert last is not None
+        assert (last.amount_minor, last.lines[0]["description"]) == (900, "Money that came back: Algebra I")
+        assert Payment.objects.get().refunded_minor == 0
+
+    def test_told_twice_is_corrected_once(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        refund(payment, 900)
+
+        record_refunds(payment_id=payment.pk, refunds=[], now=utc_now())
+
+        assert Invoice.objects.count() == 2
+
+    def test_leaves_the_invoice_as_it_was_issued(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        before = render_invoice(Invoice.objects.get())
+
+        refund(payment, None)
+
+        assert render_invoice(Invoice.objects.get(corrects=None)) == before
+
+
+class TestTheBuyer:
+    def test_is_who_stripe_says_paid(self) -> None:
+        body: dict[str, Any] = {
+            "id": "cs_1",
+            "object": "checkout.session",
+            "client_reference_id": None,
+            "status": "complete",
+            "payment_status": "paid",
+            "amount_total": 4900,
+            "currency": "usd",
+            "payment_intent": "pi_1",
+            "url": None,
+            "expires_at": 1_800_000_000,
+            "metadata": {},
+            "customer_details": {
+                "email": "parent@example.test",
+                "name": "Pat Doe",
+                "address": {
+                    "line1": "1 Main St",
+                    "line2": None,
+                    "city": "Austin",
+                    "state": "TX",
+                    "postal_code": "78701",
+                    "country": "US",
+                },
+            },
+        }
+
+        snapshot = _session(stripe.checkout.Session.construct_from(body, "sk_test"))
+
+        assert (snapshot.payer_name, snapshot.payer_email) == ("Pat Doe", "parent@example.test")
+        assert snapshot.payer_address == "1 Main St\nAustin, TX 78701\nUS"
+
+
+class TestThePaper:
+    def test_says_number_amount_and_parties(self) -> None:
+        invoice = invoiced(price=PriceFactory(workspace=WorkspaceFactory(name="Señal Ακαδημία Школа")))
+
+        text = words(render_invoice(invoice))
+
+        assert text == (
+            "Invoice 2026-000001 Issued on September 1, 2026 From To Señal Ακαδημία Школа Zoë Łukaszewicz "
+            "1 Main St Austin, TX 78701 US parent@example.test Description Amount Algebra I 49.00 USD Total 49.00 USD "
+            f"Paid in full. Payment {invoice.payment_id}."
+        )
+
+    def test_of_a_correction_names_the_invoice(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        refund(payment, 900)
+
+        text = words(render_invoice(Invoice.objects.get(corrects__isnull=False)))
+
+        today = utc_now()
+        assert f"Correction {today.year}-000002 Issued on {today:%B %-d, %Y}, corrects invoice" in text
+        assert f"corrects invoice {today.year}-000001 of {today:%B %-d, %Y}" in text
+        assert "Refund: Algebra I -9.00 USD Total -9.00 USD" in text
+
+    def test_takes_any_text_as_text(self) -> None:
+        invoice = invoiced(description="<b>& " + "very " * 30 + "x" * 40)
+
+        assert "<b>& very very" in words(render_invoice(invoice))
+
+    def test_is_the_same_each_time(self) -> None:
+        invoice = invoiced()
+
+        assert render_invoice(invoice) == render_invoice(Invoice.objects.get())
+
+
+class TestTheInvoicePage:
+    def open(self, user: User | None, invoice: Invoice) -> Any:
+        client = Client()
+        if user is not None:
+            client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client.get(f"/my/invoices/{invoice.cuid}.pdf")
+
+    def test_gives_the_payer_their_invoice(self) -> None:
+        invoice = invoiced()
+
+        response = self.open(proven("parent@example.test"), invoice)
+
+        assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
+        assert response["Content-Disposition"] == 'inline; filename="invoice-2026-000001.pdf"'
+        assert "Invoice 2026-000001" in words(response.content)
+
+    def test_gives_it_to_the_learner_s_guardian(self) -> None:
+        guardianship = GuardianshipFactory()
+        invoice = self.paid_for(guardianship.learner)
+
+        response = self.open(proven(guardianship.guardian.email), invoice)
+
+        assert response.status_code == 200
+
+    def test_shows_nothing_to_another_guardian(self) -> None:
+        invoice = self.paid_for(LearnerFactory())
+
+        response = self.open(proven(GuardianFactory().email), invoice)
+
+        assert response.status_code == 404
+
+    def test_shows_nothing_to_an_address_without_proof(self) -> None:
+        response = self.open(UserFactory(email="parent@example.test"), invoiced())
+
+        assert response.status_code == 404
+
+    def test_sends_everybody_else_to_sign_in(self) -> None:
+        response = self.open(None, invoiced())
+
+        assert response.status_code == 302
+        assert response["Location"].startswith("/accounts/login/code/?next=/my/invoices/")
+
+    def paid_for(self, learner: Any) -> Invoice:
+        register_purpose(
+            Purpose(
+                name=PURPOSE,
+                lock_subject=lambda subject: None,
+                describe=lambda subject: (subject, ""),
+                find_learner_id=int,
+            )
+        )
+        return invoiced(subject=str(learner.pk), price=PriceFactory(workspace=learner.workspace))
+
+
+def proven(email: str) -> User:
+    """Somebody who has signed in by a code sent to this address."""
+    user = find_or_open_account(email=email)
+    assert user is not None
+    user.emailaddress_set.update(verified=True)  # type: ignore[attr-defined]
+    return user
+
+
+class TestAnInvoice:
+    def test_exists_once_for_a_payment_says_the_database(self) -> None:
+        invoice = invoiced()
+        fields = {field.attname: getattr(invoice, field.attname) for field in Invoice._meta.concrete_fields}
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Invoice.objects.create(**{**fields, "id": None, "cuid": "c2", "number": "2026-000002"})
+
+        assert Invoice.objects.count() == InvoiceSeries.objects.get().last_number == 1
