@@ -10,6 +10,7 @@ from accounts.models import Learner, User
 from billing.models import Checkout, Payment
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus, RefundStatus
 from enrollment_project.core.errors import NotFound
+from enrollment_project.core.ids import is_cuid
 from enrollment_project.core.money import Money
 from enrollments.models import Program
 
@@ -137,8 +138,9 @@ def get_waiting_entry(*, user: User, entry_id: int) -> WaitlistEntry:
 
 
 def find_unpaid_place(*, user: User, cohort: Cohort, learner_cuid: str) -> CohortPlace | None:
-    """The unpaid place of one of the person's learners in a cohort."""
-    return unpaid_places(user=user).filter(cohort=cohort, learner__cuid=learner_cuid).first()
+    """The unpaid place of one of the person's learners in a cohort; None also for what is no CUID."""
+    places = unpaid_places(user=user).filter(cohort=cohort, learner__cuid=learner_cuid)
+    return places.first() if is_cuid(learner_cuid) else None
 
 
 def learners_in(*, user: User, workspace_id: int) -> list[Learner]:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("my/courses/<int:package_id>/book", wizard.book, name="course-book"),
     path("my/courses/<int:package_id>/steps/<int:step_id>", mine.change_session, name="course-change"),
     path("my/courses/<int:package_id>/steps/<int:step_id>/cancel", mine.cancel_session, name="course-cancel"),
+    path("my/calendar", mine.share_calendar, name="share-calendar"),
     path("my/sessions/<int:progress_id>.ics", calendar.show_session, name="session-ics"),
     path("calendar/<str:token>.ics", calendar.show_feed, name="calendar-feed"),
     path("my/waiting/<int:entry_id>/leave", enrolling.leave_line, name="waitlist-leave"),

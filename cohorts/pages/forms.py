@@ -32,11 +32,9 @@ class NameForm(forms.Form):
     use_required_attribute = False
 
     first_name = forms.CharField(
-        label="First name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label="First name", max_length=150, error_messages={"required": "Type the first name."}
     )
-    last_name = forms.CharField(
-        label="Last name", max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+    last_name = forms.CharField(label="Last name", max_length=150, error_messages={"required": "Type the last name."})
 
 
 class LearnerForm(forms.Form):
@@ -55,7 +53,10 @@ class LearnerForm(forms.Form):
         field = self.fields["learner"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [*known, (MYSELF, "Me"), (NEW_CHILD, "A child")]
-        self.names = {prefix: NameForm(self.data or None, prefix=prefix) for prefix in (MYSELF, NEW_CHILD)}
+        chosen = self.data.get("learner")
+        self.names = {
+            prefix: NameForm(self.data if prefix == chosen else None, prefix=prefix) for prefix in (MYSELF, NEW_CHILD)
+        }
 
     def is_valid(self) -> bool:
         """Also of the name, where the choice asks for one."""

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import Learner, User
@@ -15,6 +16,7 @@ from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
 
 from ..booking import cancel_booking, swap_booking
+from ..calendar import feed_url, find_feed, open_feed, renew_feed
 from ..errors import PackageNotFound
 from ..family import unpaid_places, waiting_entries
 from ..models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
@@ -83,15 +85,17 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
     def of(learner: Learner) -> LearnerCourses:
         return learners.setdefault(learner.pk, LearnerCourses(learner))
 
-    for package in packages_of(user):
+    for package in packages_of(user).prefetch_related("payment__invoices"):
         of(package.learner).courses.append(_view_course(package, zone_of(request), now))
     for place in unpaid_places(user=user):
         of(place.learner).unpaid.append(place)
     for entry in waiting_entries(user=user):
         of(entry.learner).waiting.append(entry)
+    feed = find_feed(user=user)
     context = {
+        "feed_url": feed_url(feed) if feed else "",
         "learners": sorted(learners.values(), key=lambda group: (str(group.learner), group.learner.pk)),
-        "local": zone_of(request) is not None,
+        "zone": zone_of(request),
         "hours": settings.BOOKING_CHANGE_HOURS,
         "now": now,
     }
@@ -117,6 +121,19 @@ def change_session(request: HttpRequest, user: User, package_id: int, step_id: i
         return _show_change(request, package, step_id, problem=problem, status=max(refusal.status, 409))
     messages.success(request, "Your session was changed.")
     return redirect("my-courses")
+
+
+@require_POST
+@for_families
+def share_calendar(request: HttpRequest, user: User) -> HttpResponse:
+    """Give the person's calendar an address to subscribe to, or a new one if the old one got about."""
+    renewed = find_feed(user=user) is not None
+    if renewed:
+        renew_feed(user=user)
+    else:
+        open_feed(user=user)
+    messages.info(request, "The old address is off; use the new one." if renewed else "Your calendar has an address.")
+    return redirect(f"{reverse('my-courses')}#calendar")
 
 
 @require_POST

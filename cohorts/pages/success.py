@@ -13,7 +13,7 @@ from billing.checkout import catch_up_with_stripe
 from enrollment_project.core.errors import NotFound
 
 from ..family import Purchase, Standing, get_purchase
-from .families import for_families
+from .families import for_families, zone_of
 from .wizard import render_wizard
 
 TONES = {
@@ -42,6 +42,7 @@ def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
     context = {
         "purchase": purchase,
         "course": purchase.place.cohort.instance.program,
+        "zone": zone_of(request),
         "tone": TONES[purchase.standing],
         **_refresh(request, purchase),
     }

@@ -1,0 +1,291 @@
+"""The booking wizard, the dashboard and the waiting list, as families use them."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from billing.models import Checkout
+from cohorts.booking import Selection, book_sessions
+from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, WaitlistEntry
+from cohorts.opening import change_capacity
+from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.families import child_of, course_url, signed_in, text
+from cohorts.waitlist import join_waitlist
+from enrollment_project.core.clock import utc_now
+from sandbox.testing import SandboxProcess
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+class TestTheWizard:
+    def bought(self, stripe: SandboxProcess, **cohort: Any) -> tuple[Client, StudentPackage, list[StepProgress]]:
+        made = cohort_with(**cohort)
+        package = buy(stripe, made, child_of(made))
+        return signed_in()[0], package, list(package.progress.select_related("step").order_by("step__order"))
+
+    def options(self, row: StepProgress) -> list[int]:
+        return list(row.step.options.order_by("pk").values_list("pk", flat=True))
+
+    def test_books_what_was_chosen(self, stripe: SandboxProcess) -> None:
+        client, package, rows = self.bought(stripe, options=(1, 2, 2))
+        choice = {f"step-{row.step_id}": self.options(row)[1] for row in rows[1:]}
+
+        answer = client.post(reverse("course-book", args=[package.pk]), choice, follow=True)
+
+        assert "Your 2 sessions are booked." in text(answer)
+        assert [row.status for row in package.progress.all()] == ["BOOKED"] * 3
+        assert [row.option_id for row in package.progress.all()][1:] == [*choice.values()]
+
+    def test_books_some_and_leaves_the_rest_for_later(self, stripe: SandboxProcess) -> None:
+        client, package, rows = self.bought(stripe, options=(2, 2))
+
+        client.post(reverse("course-book", args=[package.pk]), {f"step-{rows[0].step_id}": self.options(rows[0])[0]})
+
+        assert [row.status for row in package.progress.all()] == ["BOOKED", "UNBOOKED"]
+
+    def test_explains_a_class_that_just_filled_up_and_keeps_the_other_choice(self, stripe: SandboxProcess) -> None:
+        client, package, rows = self.bought(stripe, options=(2, 2))
+        chosen = [self.options(row)[0] for row in rows]
+        ClassSession.objects.filter(cohort_sessions__option=chosen[0]).update(booked_count=F("max_students"))
+
+        answer = client.post(
+            reverse("course-book", args=[package.pk]),
+            {f"step-{row.step_id}": option for row, option in zip(rows, chosen, strict=True)},
+        )
+
+        page = text(answer)
+        assert answer.status_code == 409
+        assert "Nothing was booked yet." in page
+        assert f'name="step-{rows[0].step_id}" value="{chosen[0]}" disabled' in page
+        assert f'name="step-{rows[1].step_id}" value="{chosen[1]}" checked' in page
+        assert [row.status for row in package.progress.all()] == ["UNBOOKED", "UNBOOKED"]
+
+    def test_explains_two_classes_at_the_same_time(self, stripe: SandboxProcess) -> None:
+        client, package, rows = self.bought(stripe, options=(2, 2))
+        chosen = [self.options(row)[0] for row in rows]
+        first = ClassSession.objects.get(cohort_sessions__option=chosen[0])
+        ClassSession.objects.filter(cohort_sessions__option=chosen[1]).update(
+            starts_at=first.starts_at, ends_at=first.ends_at
+        )
+
+        answer = client.post(
+            reverse("course-book", args=[package.pk]),
+            {f"step-{row.step_id}": option for row, option in zip(rows, chosen, strict=True)},
+        )
+
+        assert answer.status_code == 409
+        assert text(answer).count("Choose sessions that do not overlap") == 3
+        assert [row.status for row in package.progress.all()] == ["UNBOOKED", "UNBOOKED"]
+
+    @pytest.mark.parametrize("value", ["", "x", "-1", "9" * 30, "999999"])
+    def test_refuses_a_choice_that_is_none(self, stripe: SandboxProcess, value: str) -> None:
+        client, package, rows = self.bought(stripe, options=(2,))
+
+        answer = client.post(reverse("course-book", args=[package.pk]), {f"step-{rows[0].step_id}": value})
+
+        assert answer.status_code == 422
+        assert package.progress.get().status == "UNBOOKED"
+
+    def test_confirmed_twice_says_that_it_is_booked(self, stripe: SandboxProcess) -> None:
+        client, package, rows = self.bought(stripe, options=(2,))
+        choice = {f"step-{rows[0].step_id}": self.options(rows[0])[0]}
+        client.post(reverse("course-book", args=[package.pk]), choice)
+
+        answer = client.post(reverse("course-book", args=[package.pk]), choice)
+
+        assert answer.status_code == 409
+        assert "Every session is booked" in text(answer)
+        assert package.progress.get().class_session is not None
+
+    def test_is_not_for_another_family(self, stripe: SandboxProcess) -> None:
+        _, package, rows = self.bought(stripe, options=(2,))
+        stranger, _ = signed_in("stranger@families.test")
+        choice = {f"step-{rows[0].step_id}": self.options(rows[0])[0]}
+
+        answer = stranger.post(reverse("course-book", args=[package.pk]), choice)
+
+        assert answer.status_code == 404
+        assert package.progress.get().status == "UNBOOKED"
+
+
+class TestTheDashboard:
+    def test_shows_courses_next_session_and_what_waits_to_be_booked(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 2))
+        buy(stripe, cohort, child_of(cohort))
+        client, _ = signed_in()
+
+        page = text(client.get(reverse("my-courses")))
+
+        assert "Jane Doe" in page
+        assert "Next session" in page
+        assert "0 of 2 steps attended" in page
+        assert "Book 1 session<" in page
+
+    def test_is_friendly_when_empty(self) -> None:
+        client, _ = signed_in()
+
+        assert "No courses yet" in text(client.get(reverse("my-courses")))
+
+    def test_asks_the_database_as_often_for_eight_children(
+        self, stripe: SandboxProcess, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        cohort = cohort_with(options=(1, 2), max_enrollment=20)
+        buy(stripe, cohort, child_of(cohort, "Jane"))
+        client, _ = signed_in()
+        with CaptureQueriesContext(connection) as one:
+            client.get(reverse("my-courses"))
+        for number in range(7):
+            buy(stripe, cohort, child_of(cohort, f"Child {number}"))
+
+        with django_assert_num_queries(len(one)):
+            page = text(client.get(reverse("my-courses")))
+
+        assert page.count("Next session") == 8
+
+    def test_changes_a_session_for_another(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(2,))
+        package = buy(stripe, cohort, child_of(cohort))
+        row = package.progress.get()
+        first, second = row.step.options.order_by("pk").values_list("pk", flat=True)
+        client, _ = signed_in()
+        book_sessions(package_id=package.pk, selections=[Selection(row.step_id, first)])
+        url = reverse("course-change", args=[package.pk, row.step_id])
+
+        offered = text(client.get(url))
+        answer = client.post(url, {f"step-{row.step_id}": second}, follow=True)
+
+        assert offered.count('type="radio"') == 1
+        assert "Your session was changed." in text(answer)
+        assert package.progress.get().option_id == second
+
+    def test_keeps_the_session_when_the_other_is_full(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(2,), seats=1)
+        package = buy(stripe, cohort, child_of(cohort))
+        row = package.progress.get()
+        first, second = row.step.options.order_by("pk").values_list("pk", flat=True)
+        book_sessions(package_id=package.pk, selections=[Selection(row.step_id, first)])
+        ClassSession.objects.filter(cohort_sessions__option=second).update(booked_count=1)
+        client, _ = signed_in()
+
+        answer = client.post(reverse("course-change", args=[package.pk, row.step_id]), {f"step-{row.step_id}": second})
+
+        assert answer.status_code == 409
+        assert "Your session stays as it was." in text(answer)
+        assert package.progress.get().option_id == first
+
+    def test_gives_a_session_back(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,))
+        package = buy(stripe, cohort, child_of(cohort))
+        client, _ = signed_in()
+
+        answer = client.post(reverse("course-cancel", args=[package.pk, package.progress.get().step_id]), follow=True)
+
+        assert "Your session was given back." in text(answer)
+        assert package.progress.get().status == "UNBOOKED"
+
+    def test_offers_no_change_shortly_before_a_session(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,))
+        package = buy(stripe, cohort, child_of(cohort))
+        step = package.progress.get().step_id
+        soon = utc_now() + dt.timedelta(hours=2)
+        ClassSession.objects.update(starts_at=soon, ends_at=soon + dt.timedelta(hours=1))
+        client, _ = signed_in()
+
+        dashboard = text(client.get(reverse("my-courses")))
+        page = text(client.get(reverse("course-change", args=[package.pk, step])))
+        answer = client.post(reverse("course-cancel", args=[package.pk, step]), follow=True)
+
+        assert "Change or cancel" not in dashboard
+        assert "It is too late to change this session" in page
+        assert "Sessions can be changed until 24 hours before they start." in text(answer)
+        assert package.progress.get().status == "BOOKED"
+
+    @pytest.mark.parametrize("name", ["course-change", "course-cancel"])
+    @pytest.mark.parametrize("step", [999_999, 10**30])
+    def test_knows_no_step_of_another_course(self, stripe: SandboxProcess, name: str, step: int) -> None:
+        cohort = cohort_with(options=(1,))
+        package = buy(stripe, cohort, child_of(cohort))
+        client, _ = signed_in()
+
+        assert client.post(reverse(name, args=[package.pk, step]), {f"step-{step}": "1"}).status_code == 404
+
+    def test_gives_the_calendar_an_address_and_then_a_new_one(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,))
+        buy(stripe, cohort, child_of(cohort))
+        client, _ = signed_in()
+
+        first = text(client.post(reverse("share-calendar"), follow=True))
+        second = text(client.post(reverse("share-calendar"), follow=True))
+
+        addresses = [re.search(r'value="([^"]+\.ics)"', page)[1] for page in (first, second)]  # type: ignore[index]
+        assert addresses[0] != addresses[1]
+
+
+class TestTheWaitingList:
+    def full(self, stripe: SandboxProcess) -> tuple[Cohort, StudentPackage]:
+        cohort = cohort_with(max_enrollment=1)
+        return cohort, buy(stripe, cohort)
+
+    def test_is_joined_and_left(self, stripe: SandboxProcess) -> None:
+        cohort, _ = self.full(stripe)
+        client, _ = signed_in()
+
+        joined = client.post(course_url("course-wait", cohort), {"learner": child_of(cohort).cuid}, follow=True)
+        entry = WaitlistEntry.objects.get()
+        left = client.post(reverse("waitlist-leave", args=[entry.pk]), follow=True)
+
+        assert "Jane is next in line." in text(joined)
+        assert "is no longer on the waiting list" in text(left)
+        assert WaitlistEntry.objects.get().status == "left"
+
+    def test_leads_to_enrolling_when_a_place_is_free(self) -> None:
+        cohort = cohort_with()
+        client, _ = signed_in()
+
+        answer = client.post(course_url("course-wait", cohort), {"learner": child_of(cohort).cuid})
+
+        assert (answer.status_code, answer["Location"]) == (302, course_url("course-enroll", cohort))
+        assert WaitlistEntry.objects.count() == 0
+
+    def test_offers_a_place_that_can_be_accepted(self, stripe: SandboxProcess) -> None:
+        cohort, _ = self.full(stripe)
+        child = child_of(cohort)
+        join_waitlist(learner_id=child.pk, cohort_id=cohort.pk)
+        change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        client, _ = signed_in()
+
+        page = text(client.get(reverse("my-courses")))
+        answer = client.post(course_url("course-enroll", cohort), {"learner": child.cuid})
+
+        assert "A place is kept for Jane until" in page
+        assert "Accept and pay" in page
+        assert answer["Location"] == Checkout.objects.latest("pk").url
+        assert "Accept and pay" not in text(client.get(reverse("my-courses")))
+
+    def test_offers_a_place_that_can_be_declined(self, stripe: SandboxProcess) -> None:
+        cohort, _ = self.full(stripe)
+        join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk)
+        change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        client, _ = signed_in()
+
+        client.post(reverse("waitlist-leave", args=[WaitlistEntry.objects.get().pk]))
+
+        assert WaitlistEntry.objects.get().status == "declined"
+        assert Cohort.objects.get().held_places == 0
+
+    def test_can_not_be_left_for_somebody_else(self, stripe: SandboxProcess) -> None:
+        cohort, _ = self.full(stripe)
+        entry = join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk)
+        client, _ = signed_in("stranger@families.test")
+
+        client.post(reverse("waitlist-leave", args=[entry.pk]))
+
+        assert WaitlistEntry.objects.get().status == "waiting"

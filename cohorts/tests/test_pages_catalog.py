@@ -1,0 +1,197 @@
+"""What anybody sees of courses and cohorts."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from billing.models import Price
+from cohorts.models import Cohort
+from cohorts.scheduling import schedule_cohort
+from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
+from cohorts.tests.families import child_of, signed_in, text
+from cohorts.waitlist import join_waitlist
+from enrollment_project.core.clock import utc_now
+from enrollments.models import Program
+from enrollments.tests.factories import InstanceFactory
+from sandbox.testing import SandboxProcess
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+class TestTheCatalog:
+    def test_shows_listed_courses_with_price_next_start_and_places(self, client: Client) -> None:
+        cohort = cohort_with(options=(1, 2))
+        cohort_with(instance__program__listed=False, instance__program__title="Secret course")
+
+        page = text(client.get(reverse("courses")))
+
+        assert cohort.instance.program.title in page
+        assert "49.00 USD" in page
+        assert "Free places in 1 group" in page
+        assert f"{cohort.start_date:%b} {cohort.start_date.day}, {cohort.start_date.year}" in page
+        assert "Secret course" not in page
+
+    def test_finds_by_words_and_says_when_nothing_fits(self, client: Client) -> None:
+        cohort_with(instance__program__title="Robots & friends")
+
+        found = text(client.get(reverse("courses"), {"search": "robots"}))
+        nothing = text(client.get(reverse("courses"), {"search": "pottery"}))
+
+        assert "Robots &amp; friends" in found
+        assert "No course fits" in nothing
+
+    def test_can_leave_out_what_is_full(self, client: Client, stripe: SandboxProcess) -> None:
+        buy(stripe, cohort_with(max_enrollment=1, instance__program__title="Crowded"))
+        cohort_with(instance__program__title="Roomy")
+
+        everything = text(client.get(reverse("courses")))
+        with_places = text(client.get(reverse("courses"), {"free": "on"}))
+
+        assert "Crowded" in everything
+        assert "Full, with a waiting list" in everything
+        assert "Crowded" not in with_places
+        assert "Roomy" in with_places
+
+    @pytest.mark.parametrize(
+        ("sort", "titles"),
+        [("title", ["Algebra", "Botany"]), ("price", ["Botany", "Algebra"]), ("-price", ["Algebra", "Botany"])],
+    )
+    def test_sorts_as_asked(self, client: Client, sort: str, titles: list[str]) -> None:
+        cohort_with(instance__program__title="Botany")
+        dear = cohort_with(instance__program__title="Algebra")
+        dear.instance.price = Price.objects.create(workspace=dear.instance.workspace, name="Dear", amount_minor=9900)
+        dear.instance.save()
+
+        page = text(client.get(reverse("courses"), {"sort": sort}))
+
+        assert sorted(titles, key=page.index) == titles
+
+    def test_ignores_what_makes_no_sense(self, client: Client) -> None:
+        cohort_with()
+
+        asked = {"sort": "nonsense", "page": "x", "search": "\x00", "free": "?"}
+
+        assert client.get(reverse("courses"), asked).status_code == 200
+
+    def test_says_when_there_is_nothing_yet(self, client: Client) -> None:
+        assert "No courses yet" in text(client.get(reverse("courses")))
+
+    def test_asks_the_database_as_often_for_two_hundred_cohorts(
+        self, client: Client, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for _ in range(20):
+            course = cohort_with(options=(1,))
+            CohortFactory.create_batch(9, instance=course.instance)
+
+        with django_assert_num_queries(2):
+            page = text(client.get(reverse("courses")))
+
+        assert Cohort.objects.count() == 200
+        assert "20 courses" in page
+
+
+class TestACourse:
+    def test_shows_weekly_times_in_the_zone_of_the_cohort(self, client: Client) -> None:
+        cohort = cohort_with(options=(1, 2))
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
+
+        assert "Tuesdays, 5:00 to 6:00 PM C" in page
+        assert "Wednesdays, 5:00 to 6:00 PM C" in page
+        assert "10 of 10" in page
+
+    def test_shows_them_in_the_visitor_s_zone_once_it_is_known(self, client: Client) -> None:
+        cohort = cohort_with(options=(1,))
+        client.cookies["tz"] = "Pacific/Auckland"
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
+
+        assert "Wednesdays, " in page
+        assert "Tuesdays, " not in page
+        assert "Times are shown in your time zone." in page
+
+    @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "x" * 3000, ""])
+    def test_does_not_fall_for_a_zone_that_is_none(self, client: Client, zone: str) -> None:
+        cohort = cohort_with(options=(1,))
+        client.cookies["tz"] = zone
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
+
+        assert "Tuesdays, 5:00 to 6:00 PM C" in page
+
+    def test_tells_the_states_of_its_cohorts_apart(self, client: Client) -> None:
+        now = utc_now()
+        instance = cohort_with(name="Open one").instance
+        CohortFactory(instance=instance, name="Last places", max_enrollment=2)
+        CohortFactory(instance=instance, name="Crowd", max_enrollment=0)
+        CohortFactory(instance=instance, name="Too late", enrollment_deadline=now - dt.timedelta(hours=1))
+        unpriced = InstanceFactory(program=instance.program, price=None, is_default=False)
+        CohortFactory(instance=unpriced, name="No price")
+        CohortFactory(instance=instance, name="Switched off", is_active=False)
+        CohortFactory(instance=instance, name="Over", start_date=now.date() - dt.timedelta(days=99))
+
+        page = text(client.get(reverse("course", args=[instance.program.code])))
+
+        badges = re.findall(r"<h3[^>]*>([^<]+)</h3> <span class=\"badge[^>]*>([^<]+)<", page)
+        assert dict(badges) == {
+            "Open one": "Open",
+            "Last places": "Few places left",
+            "Crowd": "Full",
+            "Too late": "Enrollment closed",
+            "No price": "Not on sale",
+        }
+        assert page.count(">Enroll<") == 2
+        assert page.count("Join the waiting list") == 1
+
+    def test_that_is_switched_off_takes_no_enrollments(self, client: Client) -> None:
+        cohort = cohort_with()
+        Program.objects.update(active=False)
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
+
+        assert "does not take enrollments at the moment" in page
+        assert ">Enroll<" not in page
+
+    @pytest.mark.parametrize("code", ["NOPE", "a b", "%00", "<script>"])
+    def test_that_does_not_exist_is_a_friendly_404(self, client: Client, code: str) -> None:
+        answer = client.get(f"/courses/{code}")
+
+        assert answer.status_code == 404
+        assert "There is nothing here" in text(answer)
+
+    def test_asks_the_database_as_often_for_fifty_cohorts(
+        self, client: Client, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        instance = cohort_with(options=(2, 2, 2)).instance
+        for cohort in CohortFactory.create_batch(49, instance=instance):
+            schedule_cohort(cohort_id=cohort.pk)
+
+        with django_assert_num_queries(4):
+            client.get(reverse("course", args=[instance.program.code]))
+
+        assert Cohort.objects.count() == 50
+
+    def test_tells_a_family_how_its_children_stand(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=2)
+        buy(stripe, cohort, child_of(cohort, "Jane"))
+        held = start(cohort, child_of(cohort, "Leo"))
+        join_waitlist(learner_id=child_of(cohort, "Mia").pk, cohort_id=cohort.pk)
+        client, _ = signed_in()
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
+
+        assert "<strong>Jane Doe</strong> is enrolled" in page
+        assert "is held for <strong>Leo Doe</strong>" in page
+        assert held.url in page
+        assert "<strong>Mia Doe</strong> is number 1 on the waiting list" in page
+
+    def test_tells_a_stranger_nothing_of_it(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        start(cohort, child_of(cohort, "Leo"))
+        client, _ = signed_in("stranger@families.test")
+
+        assert "Leo" not in text(client.get(reverse("course", args=[cohort.instance.program.code])))

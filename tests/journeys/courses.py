@@ -1,0 +1,121 @@
+"""What the journeys through courses need to be there, and what other people do meanwhile; called in the stack."""
+
+import datetime as dt
+
+import httpx
+
+from accounts.models import Workspace
+from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from billing.checkout import settle_checkout
+from billing.models import Checkout, Price
+from cohorts.attendance import mark_attended
+from cohorts.booking import Selection, book_sessions
+from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass, StepProgress, StudentPackage
+from cohorts.opening import change_capacity
+from cohorts.scheduling import schedule_cohort
+from cohorts.states import DayOfWeek
+from cohorts.tests.factories import start
+from enrollment_project.core.actors import SYSTEM
+from enrollment_project.core.clock import utc_now
+from enrollments.models import Program, ProgramInstance
+from enrollments.tests.factories import InstanceFactory
+
+ROBOTS = (
+    "Build a robot that finds its own way: sketch it, wire it, teach it to see. For curious people from 10 to 14, "
+    "without experience. Each week has one live class in a small group, and a kit comes by post."
+)
+# label, title, how many classes to choose from
+ROBOT_STEPS = [("Kickoff", "Meet your kit", 1), ("Week 2", "Wheels and motors", 3), ("Week 3", "Sensors", 2)]
+CHESS_STEPS = [("Evening 1", "Openings", 1), ("Evening 2", "Endgames", 1)]
+
+
+def build() -> dict[str, dict[str, int]]:
+    """Make the courses; for each code its cohorts' ids by name."""
+    workspace = WorkspaceFactory(slug="lakeside", name="Lakeside Learning")
+    price = Price.objects.create(workspace=workspace, name="Tuition", amount_minor=14900)
+    robots = _course(workspace, "ROBOTS", "Robots that find their way", ROBOTS, ROBOT_STEPS)
+    chess = _course(workspace, "CHESS", "Chess evenings", "Two evenings over the board.", CHESS_STEPS)
+    _course(workspace, "POTTERY", "Pottery for beginners", "", [("Day 1", "Clay", 1)])
+    now = utc_now()
+    fall, later = (InstanceFactory(program=robots, name=name, price=price) for name in ("Fall", "Winter"))
+    games = InstanceFactory(program=chess, name="Fall", price=price)
+    free = InstanceFactory(program=robots, name="Announced", price=None)
+    cohorts = [
+        _cohort(fall, "Evenings", places=40, enrollment_deadline=now + dt.timedelta(days=9)),
+        _cohort(fall, "Small group", places=3),
+        _cohort(later, "Full house", places=1),
+        _cohort(later, "One place", places=1),
+        _cohort(later, "Early birds", places=10, enrollment_deadline=now - dt.timedelta(days=1)),
+        _cohort(free, "Spring", places=10),
+        _cohort(games, "Wednesdays", places=40),
+    ]
+    _somebody_buys(Cohort.objects.get(name="Full house"))
+    made: dict[str, dict[str, int]] = {"ROBOTS": {}, "CHESS": {}}
+    for cohort in cohorts:
+        made[cohort.instance.program.code][cohort.name] = cohort.pk
+    return made
+
+
+def take_the_last_seat_on_tuesday() -> bool:
+    """Somebody else books the one seat of the robots' Tuesday class in the small group."""
+    package = _somebody_buys(Cohort.objects.get(name="Small group"))
+    option = CourseStepOption.objects.get(step__label="Week 2", group_class__name="Tuesday lab")
+    book_sessions(package_id=package.pk, selections=[Selection(option.step_id, option.pk)])
+    return True
+
+
+def attend_all_kickoffs() -> int:
+    """The first session has been: everybody came."""
+    rows = StepProgress.objects.filter(step__label="Kickoff", status="BOOKED")
+    return len([mark_attended(progress_id=row.pk, actor=SYSTEM) for row in rows])
+
+
+def add_a_place_to_the_full_house() -> int:
+    """Staff found a bigger room: the next in line gets an offer."""
+    return change_capacity(cohort_id=Cohort.objects.get(name="Full house").pk, max_enrollment=2).max_enrollment
+
+
+def _course(workspace: Workspace, code: str, title: str, text: str, steps: list[tuple[str, str, int]]) -> Program:
+    course = Program.objects.create(workspace=workspace, code=code, title=title, description=text, listed=True)
+    days = [DayOfWeek.TUESDAY, DayOfWeek.THURSDAY, DayOfWeek.SATURDAY]
+    for order, (label, topic, classes) in enumerate(steps, start=1):
+        step = CourseStep.objects.create(program=course, order=order, label=label, title=topic)
+        for day in days[:classes]:
+            CourseStepOption.objects.create(step=step, group_class=_class(workspace, code, order, day))
+    return course
+
+
+def _class(workspace: Workspace, code: str, order: int, day: DayOfWeek) -> GroupClass:
+    return GroupClass.objects.create(
+        workspace=workspace,
+        name=f"{day.label} {'lab' if code == 'ROBOTS' else 'club'}",
+        day_of_week=day,
+        start_time=dt.time(17),
+        end_time=dt.time(18, 30),
+        timezone="America/Chicago",
+        max_students=1 if (code, order, day) == ("ROBOTS", 2, DayOfWeek.TUESDAY) else 60,
+        teacher="Ms. Ramos",
+        meeting_url="https://meet.example/room",
+    )
+
+
+def _cohort(instance: ProgramInstance, name: str, *, places: int, **more: object) -> Cohort:
+    start_date = utc_now().date() + dt.timedelta(days=14)
+    cohort = Cohort.objects.create(
+        instance=instance,
+        name=name,
+        start_date=start_date,
+        end_date=start_date + dt.timedelta(weeks=8),
+        timezone="America/Chicago",
+        max_enrollment=places,
+        **more,
+    )
+    schedule_cohort(cohort_id=cohort.pk)
+    return cohort
+
+
+def _somebody_buys(cohort: Cohort) -> StudentPackage:
+    checkout = start(cohort, LearnerFactory(workspace=cohort.instance.workspace))
+    httpx.post(f"{checkout.url}/pay", data={"card": "ok"}, timeout=30, trust_env=False)
+    settle_checkout(checkout_id=checkout.pk)
+    return StudentPackage.objects.get(place=int(Checkout.objects.get(pk=checkout.pk).subject))
