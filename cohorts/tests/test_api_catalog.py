@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStepOption
+from cohorts.tests.callers import fields, problem
 from cohorts.tests.factories import CohortFactory, CourseFactory, cohort_with
-from cohorts.tests.families import fields, problem
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Program
 from enrollments.tests.factories import ProgramFactory
@@ -264,7 +264,7 @@ class TestCohorts:
 
 class TestSessions:
     def test_of_a_cohort_are_dated_and_tell_the_seats_left(self) -> None:
-        cohort = cohort_with(options=(1,), start_date=dt.date(2027, 1, 11), seats=8)
+        cohort = cohort_with(options=(1,), start_date=dt.date(2094, 1, 11), seats=8)
         ClassSession.objects.update(booked_count=3)
         row = CohortSession.objects.select_related("step").get()
 
@@ -287,25 +287,25 @@ class TestSessions:
                         "timezone": "America/Chicago",
                         "teacher": "",
                         "availableSeats": 5,
-                        "startsAt": "2027-01-12T23:00:00Z",
-                        "endsAt": "2027-01-13T00:00:00Z",
+                        "startsAt": "2094-01-12T23:00:00Z",
+                        "endsAt": "2094-01-13T00:00:00Z",
                     }
                 ],
             }
         ]
 
     def test_keep_their_local_time_over_daylight_saving(self) -> None:
-        cohort = cohort_with(options=(1, 1), start_date=dt.date(2027, 3, 8))  # clocks change on March 14
+        cohort = cohort_with(options=(1, 1), start_date=dt.date(2094, 3, 8))  # clocks change on March 14
 
         response = get(f"/api/course-programs/{cohort.instance.program.code}/cohorts/{cohort.pk}/sessions")
 
         options = [step["options"][0] for step in response.json()]
         assert [option["startTime"] for option in options] == ["17:00", "17:00"]
-        assert [option["startsAt"] for option in options] == ["2027-03-09T23:00:00Z", "2027-03-16T22:00:00Z"]
+        assert [option["startsAt"] for option in options] == ["2094-03-09T23:00:00Z", "2094-03-16T22:00:00Z"]
 
     def test_that_were_moved_tell_their_own_day_and_time(self) -> None:
-        cohort = cohort_with(options=(1,), start_date=dt.date(2027, 1, 11))
-        moved = dt.datetime(2027, 1, 14, 1, 30, tzinfo=dt.UTC)  # Wednesday 19:30 in Chicago
+        cohort = cohort_with(options=(1,), start_date=dt.date(2094, 1, 11))
+        moved = dt.datetime(2094, 1, 14, 1, 30, tzinfo=dt.UTC)  # Wednesday 19:30 in Chicago
         ClassSession.objects.update(starts_at=moved, ends_at=moved + dt.timedelta(hours=2))
 
         response = get(f"/api/course-programs/{cohort.instance.program.code}/cohorts/{cohort.pk}/sessions")

@@ -1,0 +1,212 @@
+"""Sessions in calendar programs: the secret feed and the single file, read back by a parser."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.test import Client
+from icalendar import Calendar
+
+from accounts.tests.factories import LearnerFactory
+from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.models import CalendarFeed, CohortSession, GroupClass, StudentPackage
+from cohorts.scheduling import reschedule_session
+from cohorts.tests.callers import Family, parent_of, student_of
+from cohorts.tests.factories import buy, cohort_with
+from sandbox.testing import SandboxProcess
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+FEED = "/api/students/me/calendar-feed"
+# Monday; in Chicago the clocks change on March 14, between the first meeting and the second.
+START = dt.date(2094, 3, 8)
+
+
+def bought(stripe: SandboxProcess, **cohort: Any) -> tuple[Family, StudentPackage]:
+    made = cohort_with(**{"options": (1, 1), "start_date": START, **cohort})
+    family, learner = student_of(made.instance.workspace, first_name="Jane", last_name="Doe")
+    return family, buy(stripe, made, learner)
+
+
+def feed_path(family: Family) -> str:
+    return str(family.post(FEED).json()["url"]).removeprefix("http://127.0.0.1:8000")
+
+
+def events_at(path: str) -> list[Any]:
+    """What a calendar program, which is signed in nowhere, finds there."""
+    return Calendar.from_ical(Client().get(path).content).events
+
+
+class TestTheFeed:
+    def test_shows_the_sessions_whoever_has_the_address(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe)
+        GroupClass.objects.filter(name="Week 1 class 1").update(
+            teacher="Ms. Ortega; really", meeting_url="https://meet.test/a,b"
+        )
+        row = package.progress.order_by("step__order").first()
+        assert row is not None
+
+        response = Client().get(feed_path(family))
+
+        calendar = Calendar.from_ical(response.content)
+        event = calendar.events[0]
+        assert response["Content-Type"] == "text/calendar; charset=utf-8"
+        assert response["Cache-Control"] == "private, no-cache"
+        assert response["X-Robots-Tag"] == "noindex"
+        assert (calendar["version"], calendar.calendar_name) == ("2.0", "Courses")
+        assert calendar.refresh_interval == dt.timedelta(hours=1)
+        assert event["uid"] == f"session-{row.pk}@127.0.0.1"
+        assert event["summary"] == f"{package.program.title}: Week 1"
+        assert event["description"] == "Topic 1\nWeek 1 class 1\nMs. Ortega; really\nhttps://meet.test/a,b"
+        assert (event["location"], event["url"]) == ("https://meet.test/a,b",) * 2
+
+    def test_keeps_the_local_time_over_daylight_saving(self, stripe: SandboxProcess) -> None:
+        family, _ = bought(stripe)
+
+        starts = [event.start for event in events_at(feed_path(family))]
+
+        assert starts == [
+            dt.datetime(2094, 3, 9, 23, tzinfo=dt.UTC),
+            dt.datetime(2094, 3, 16, 22, tzinfo=dt.UTC),
+        ]
+
+    def test_forgets_a_session_that_was_cancelled(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe)
+        path = feed_path(family)
+        first = package.progress.order_by("step__order").first()
+        assert first is not None
+
+        cancel_booking(package_id=package.pk, step_id=first.step_id)
+
+        assert [event["summary"] for event in events_at(path)] == [f"{package.program.title}: Week 2"]
+
+    def test_moves_a_session_that_was_swapped_or_moved_under_the_same_uid(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe, options=(2,))
+        path = feed_path(family)
+        old, new = CohortSession.objects.order_by("pk")
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        before = events_at(path)[0]
+
+        swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id)
+        swapped = events_at(path)[0]
+        reschedule_session(
+            session_id=new.class_session_id,
+            date=dt.date(2094, 3, 12),
+            start_time=dt.time(9),
+            end_time=dt.time(10),
+            max_students=5,
+        )
+        moved = events_at(path)[0]
+
+        assert before["uid"] == swapped["uid"] == moved["uid"]
+        assert [event.start.isoformat() for event in (before, swapped, moved)] == [
+            "2094-03-09T23:00:00+00:00",
+            "2094-03-10T23:00:00+00:00",
+            "2094-03-12T15:00:00+00:00",
+        ]
+
+    def test_names_no_other_learner_and_one_s_own_only_where_there_are_several(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,), start_date=START)
+        ann = LearnerFactory(workspace=cohort.instance.workspace, first_name="Ann", last_name="Lee")
+        ben = LearnerFactory(workspace=cohort.instance.workspace, first_name="Ben", last_name="Lee")
+        buy(stripe, cohort, LearnerFactory(workspace=cohort.instance.workspace, first_name="Zoe"))
+        buy(stripe, cohort, ann)
+        family = parent_of(ann, ben)
+        path = feed_path(family)
+        alone = [event["summary"] for event in events_at(path)]
+        buy(stripe, cohort, ben)
+
+        together = [event["summary"] for event in events_at(path)]
+
+        title = f"{cohort.instance.program.title}: Week 1"
+        assert alone == [title]
+        assert together == [f"Ann: {title}", f"Ben: {title}"]
+        assert b"Zoe" not in Client().get(path).content
+
+    def test_is_not_sent_again_while_it_is_the_same(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe)
+        path = feed_path(family)
+        etag = Client().get(path)["ETag"]
+        unchanged = Client().get(path, headers={"If-None-Match": etag})
+        first = package.progress.order_by("step__order").first()
+        assert first is not None
+
+        cancel_booking(package_id=package.pk, step_id=first.step_id)
+        changed = Client().get(path, headers={"If-None-Match": etag})
+
+        assert (unchanged.status_code, changed.status_code) == (304, 200)
+
+    def test_takes_the_same_number_of_queries_however_many_sessions(
+        self, stripe: SandboxProcess, django_assert_num_queries: Any
+    ) -> None:
+        family, _ = bought(stripe, options=(1, 1, 1, 1, 1))
+        path = feed_path(family)
+
+        with django_assert_num_queries(3):  # the feed and its owner, the address, the sessions
+            found = events_at(path)
+
+        assert len(found) == 5
+
+
+class TestTheAddressOfAFeed:
+    def test_is_there_once_it_was_asked_for(self) -> None:
+        family = Family("jane@school.test")
+        before = family.get(FEED).json()
+
+        url = family.post(FEED).json()["url"]
+
+        assert before == {"url": None}
+        assert url == f"http://127.0.0.1:8000/calendar/{CalendarFeed.objects.get().token}.ics"
+        assert family.get(FEED).json() == {"url": url}
+
+    def test_that_was_replaced_or_taken_away_answers_nobody(self) -> None:
+        family = Family("jane@school.test")
+        first = feed_path(family)
+        second = feed_path(family)
+        answers = [Client().get(path).status_code for path in (first, second)]
+
+        family.delete(FEED)
+
+        assert answers == [404, 200]
+        assert Client().get(second).status_code == 404
+        assert family.delete(FEED).status_code == 204
+
+    def test_answers_nobody_once_its_owner_left_or_lost_their_address(self) -> None:
+        left, lost = Family("left@home.test"), Family("lost@home.test")
+        paths = [feed_path(left), feed_path(lost)]
+
+        left.user.is_active = False
+        left.user.save()
+        lost.user.emailaddress_set.update(verified=False)
+
+        assert [Client().get(path).status_code for path in paths] == [404, 404]
+
+    @pytest.mark.parametrize("token", ["x", "a" * 43, "%01"])
+    def test_can_not_be_guessed(self, token: str) -> None:
+        Family("jane@school.test").post(FEED)
+
+        assert Client().get(f"/calendar/{token}.ics").status_code == 404
+
+
+class TestOneSession:
+    def test_is_a_file_for_whom_it_belongs_to(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe)
+        row = package.progress.order_by("step__order").first()
+        assert row is not None
+
+        response = family.get(f"/my/sessions/{row.pk}.ics")
+
+        assert response["Content-Type"] == "text/calendar; charset=utf-8"
+        assert response["Content-Disposition"] == f'attachment; filename="session-{row.pk}.ics"'
+        events = Calendar.from_ical(response.content).events
+        assert [event["uid"] for event in events] == [f"session-{row.pk}@127.0.0.1"]
+
+    def test_is_nobody_else_s(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe, options=(1, 2))
+        booked, unbooked = package.progress.order_by("step__order")
+        stranger = Family("other@school.test")
+
+        assert stranger.get(f"/my/sessions/{booked.pk}.ics").status_code == 404
+        assert family.get(f"/my/sessions/{unbooked.pk}.ics").status_code == 404
+        assert family.get(f"/my/sessions/{'9' * 30}.ics").status_code == 404
+        assert Client().get(f"/my/sessions/{booked.pk}.ics").status_code == 302
