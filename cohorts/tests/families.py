@@ -1,39 +1,63 @@
-"""A family in front of its browser, for the tests of the pages."""
+"""Students and guardians at their browsers, as the tests of the API and of the calendar need them."""
 
+import json
 from typing import Any
 
 from django.test import Client
-from django.urls import reverse
 
-from accounts.models import Guardian, Guardianship, Learner, User
+from accounts.models import Guardian, Learner, User, Workspace
 from accounts.sign_in import find_or_open_account
-from accounts.tests.factories import LearnerFactory
-from cohorts.models import Cohort
-
-PARENT = "parent@families.test"
+from accounts.tests.factories import GuardianshipFactory, LearnerFactory
+from enrollment_project.core.errors import FieldError
 
 
-def signed_in(email: str = PARENT) -> tuple[Client, User]:
-    """A browser in which this address was proven by a code."""
+def proven_user(email: str) -> User:
+    """Somebody who has entered the code that was mailed to this address."""
     user = find_or_open_account(email=email)
     assert user is not None
     user.emailaddress_set.update(verified=True)
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client, user
+    return user
 
 
-def text(answer: Any) -> str:
-    return " ".join(answer.content.decode().split())
+class Family:
+    """A signed-in person's calls to the API."""
+
+    def __init__(self, email: str, **client: Any) -> None:
+        self.user = proven_user(email)
+        self.client = Client(**client)
+        self.client.force_login(self.user, backend="django.contrib.auth.backends.ModelBackend")
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self.client.get(path, params)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        data = body if isinstance(body, bytes) else json.dumps({} if body is None else body)
+        return self.client.post(path, data, content_type="application/json", headers=headers)
+
+    def delete(self, path: str) -> Any:
+        return self.client.delete(path)
 
 
-def child_of(cohort: Cohort, first_name: str = "Jane", email: str = PARENT) -> Learner:
-    """A learner whose guardian has the parent's address."""
-    learner = LearnerFactory(workspace=cohort.instance.workspace, first_name=first_name, last_name="Doe")
-    guardian, _ = Guardian.objects.get_or_create(workspace=cohort.instance.workspace, email=email)
-    Guardianship.objects.create(guardian=guardian, learner=learner)
-    return learner
+def student_of(workspace: Workspace, email: str = "jane@school.test", **names: str) -> tuple[Family, Learner]:
+    """A student who is known to the workspace by their address, and signed in by it."""
+    learner = LearnerFactory(workspace=workspace, email=email, **names)
+    return Family(email), learner
 
 
-def course_url(name: str, cohort: Cohort) -> str:
-    return reverse(name, args=[cohort.instance.program.code, cohort.pk])
+def parent_of(*children: Learner, email: str = "parent@home.test") -> Family:
+    """A guardian of these children, signed in."""
+    guardian, _ = Guardian.objects.get_or_create(workspace=children[0].workspace, email=email)
+    for child in children:
+        GuardianshipFactory(guardian=guardian, learner=child)
+    return Family(email)
+
+
+def problem(response: Any) -> tuple[int, str]:
+    """(status, code) of a problem document."""
+    assert response["Content-Type"] == "application/problem+json", response.content
+    return response.status_code, response.json()["code"]
+
+
+def fields(response: Any) -> list[str]:
+    """The fields a problem document names."""
+    return [FieldError(**error).field for error in response.json()["errors"]]

@@ -16,8 +16,8 @@ from billing.models import Checkout
 from cohorts.booking import Selection, book_sessions
 from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.opening import change_capacity
+from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import buy, cohort_with
-from cohorts.tests.families import child_of, course_url, signed_in, text
 from cohorts.waitlist import join_waitlist
 from enrollment_project.core.clock import utc_now
 from sandbox.testing import SandboxProcess

@@ -11,8 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from billing.models import Price
 from cohorts.models import Cohort
 from cohorts.scheduling import schedule_cohort
+from cohorts.tests.browsing import child_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
-from cohorts.tests.families import child_of, signed_in, text
 from cohorts.waitlist import join_waitlist
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Program

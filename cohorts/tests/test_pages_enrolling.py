@@ -16,8 +16,8 @@ from billing.models import Checkout
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts.models import Cohort, CohortPlace, StudentPackage
+from cohorts.tests.browsing import PARENT, child_of, course_url, signed_in, text
 from cohorts.tests.factories import buy, cohort_with, start
-from cohorts.tests.families import PARENT, child_of, course_url, signed_in, text
 from cohorts.tests.test_buying import release_behind_stripe_s_back
 from enrollment_project.core.clock import utc_now
 from enrollments.tests.factories import STAFF

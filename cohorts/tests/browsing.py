@@ -1,0 +1,37 @@
+"""A family in front of its browser, for the tests of the pages."""
+
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Guardian, Guardianship, Learner, User
+from accounts.tests.factories import LearnerFactory
+from cohorts.models import Cohort
+from cohorts.tests.families import proven_user
+
+PARENT = "parent@families.test"
+
+
+def signed_in(email: str = PARENT) -> tuple[Client, User]:
+    """A browser in which this address was proven by a code."""
+    user = proven_user(email)
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client, user
+
+
+def text(answer: Any) -> str:
+    return " ".join(answer.content.decode().split())
+
+
+def child_of(cohort: Cohort, first_name: str = "Jane", email: str = PARENT) -> Learner:
+    """A learner whose guardian has the parent's address."""
+    learner = LearnerFactory(workspace=cohort.instance.workspace, first_name=first_name, last_name="Doe")
+    guardian, _ = Guardian.objects.get_or_create(workspace=cohort.instance.workspace, email=email)
+    Guardianship.objects.create(guardian=guardian, learner=learner)
+    return learner
+
+
+def course_url(name: str, cohort: Cohort) -> str:
+    return reverse(name, args=[cohort.instance.program.code, cohort.pk])
