@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 from django_migration_linter import MigrationLinter
 
-APPS = ["core", "accounts", "notifications", "events", "billing", "enrollments"]
+ROOT = Path(__file__).resolve().parent.parent.parent
+APPS = [app.label for app in apps.get_app_configs() if ROOT in Path(app.path).parents and ".venv" not in app.path]
 
 FIRST = """
 from django.db import migrations, models
@@ -27,8 +29,8 @@ class Migration(migrations.Migration):
 """
 
 
-def lint(*apps: str) -> MigrationLinter:
-    linter = MigrationLinter(include_apps=list(apps), no_cache=True)
+def lint(*labels: str) -> MigrationLinter:
+    linter = MigrationLinter(include_apps=list(labels), no_cache=True)
     linter.lint_all_migrations()
     return linter
 
@@ -44,7 +46,8 @@ class TestMigrations:
         linter = lint(*APPS)
 
         assert linter.nb_erroneous == 0, capsys.readouterr().out
-        assert linter.nb_valid + linter.nb_warnings >= len(APPS)
+        assert {"core", "accounts", "events", "billing", "enrollments"} <= set(APPS)
+        assert linter.nb_valid + linter.nb_warnings >= 5
 
     def test_one_that_demands_a_new_column_would_be_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
