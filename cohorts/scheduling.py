@@ -4,6 +4,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
@@ -56,17 +57,21 @@ def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSes
     return session
 
 
+def unscheduled_options(cohort: Cohort) -> QuerySet[CourseStepOption]:
+    """The classes of the course's steps that the cohort has no session for yet."""
+    scheduled = CohortSession.objects.filter(cohort=cohort).values("option")
+    return CourseStepOption.objects.filter(step__program=cohort.instance.program_id).exclude(pk__in=scheduled)
+
+
 @transaction.atomic
 def schedule_cohort(*, cohort_id: int) -> list[CohortSession]:
     """Give the cohort a session for each option of each step that has none yet; what is there stays as it was edited.
 
     Raises TermTooShort.
     """
-    cohort = Cohort.objects.select_related("instance").get(pk=cohort_id)
-    scheduled = set(cohort.sessions.values_list("option_id", flat=True))
-    options = CourseStepOption.objects.filter(step__program=cohort.instance.program_id).exclude(pk__in=scheduled)
+    cohort = lock_cohort(cohort_id)
     rows = []
-    for option in options.select_related("step", "group_class").order_by("step__order", "pk"):
+    for option in unscheduled_options(cohort).select_related("step", "group_class").order_by("step__order", "pk"):
         day = meeting_date(group_class=option.group_class, cohort=cohort, step_order=option.step.order)
         session = find_or_create_session(group_class=option.group_class, day=day)
         rows.append(CohortSession(cohort=cohort, step=option.step, option=option, class_session=session))

@@ -13,7 +13,17 @@ from unfold.dataclasses import SearchResult
 from accounts.backoffice.display import admin_url
 from accounts.backoffice.scoping import WorkspaceScopedAdmin
 from accounts.models import ApiKey, Guardian, Lead, Learner, Membership, StaffTask, User, Workspace
-from billing.models import Checkout, Dispute, Payment, Price, ReconciliationRun, Refund, StripeEvent
+from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, StripeEvent
+from cohorts.models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CourseStep,
+    GroupClass,
+    StepProgress,
+    StudentPackage,
+    WaitlistEntry,
+)
 from enrollment_project.core.models import IdempotencyRecord
 from enrollments.models import (
     District,
@@ -26,7 +36,9 @@ from enrollments.models import (
     SeatAssignment,
 )
 from events.models import OutboxEvent
+from notifications.models import Notification
 
+from .course_overview import CourseOverview
 from .overview import Overview, overview_of
 
 RESULTS_PER_MODEL = 5
@@ -58,6 +70,17 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Program instances", "calendar_month", ProgramInstance),
         Entry("History", "history", EnrollmentTransition),
     ),
+    "Courses": (
+        Entry("Cohorts", "groups", Cohort),
+        Entry("Sessions this week", "event", ClassSession, query="?when=week"),
+        Entry("Class sessions", "calendar_view_week", ClassSession),
+        Entry("Bookings", "fact_check", StepProgress),
+        Entry("Packages", "inventory_2", StudentPackage),
+        Entry("Waiting list", "hourglass_top", WaitlistEntry),
+        Entry("Places", "chair", CohortPlace),
+        Entry("Group classes", "co_present", GroupClass),
+        Entry("Course steps", "format_list_numbered", CourseStep),
+    ),
     "Districts": (
         Entry("Districts", "domain", District),
         Entry("Seats", "event_seat", DistrictSeatAllocation),
@@ -66,6 +89,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "Money": (
         Entry("Payments", "payments", Payment),
         Entry("Refunds", "undo", Refund),
+        Entry("Invoices", "receipt_long", Invoice),
         Entry("Disputes", "gavel", Dispute),
         Entry("Checkouts", "shopping_cart", Checkout),
         Entry("Prices", "sell", Price),
@@ -84,6 +108,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     ),
     "Operations": (
         Entry("Staff tasks", "task_alt", StaffTask, query="?status__exact=open", badge="open_tasks"),
+        Entry("Emails", "mail", Notification),
         Entry("Workspaces", "workspaces", Workspace),
         Entry("Reconciliations", "fact_check", ReconciliationRun),
         Entry("Idempotency records", "fingerprint", IdempotencyRecord),
@@ -125,7 +150,18 @@ def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, A
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """A few rows of each kind for the command search, found as their lists would find them."""
     found = []
-    for model in (Learner, Guardian, Enrollment, EnrollmentDecision, Payment, Checkout, District, Program):
+    for model in (
+        Learner,
+        Guardian,
+        Enrollment,
+        EnrollmentDecision,
+        Payment,
+        Checkout,
+        District,
+        Program,
+        Cohort,
+        StudentPackage,
+    ):
         page = admin.site.get_model_admin(model)
         if not (isinstance(page, WorkspaceScopedAdmin) and page.has_module_permission(request)):
             continue
@@ -145,4 +181,4 @@ def environment(request: HttpRequest) -> list[str] | None:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the front page of the back office shows."""
-    return {**context, "title": "Dashboard", "overview": overview_of(request)}
+    return {**context, "title": "Dashboard", "overview": overview_of(request), "courses": CourseOverview(request)}

@@ -126,7 +126,7 @@ class Overview:
         counts = self._by_eligibility
         longest = max(counts.values(), default=0)
         return [
-            _bar(
+            bar_of(
                 status.label,
                 counts.get(status.value, 0),
                 longest,
@@ -145,7 +145,7 @@ class Overview:
         counts = dict(recent.values_list("reason").annotate(Count("id")))
         longest = max(counts.values(), default=0)
         rows = [
-            _bar(DecisionReason(reason).label, count, longest, url=list_url(EnrollmentDecision, reason__exact=reason))
+            bar_of(DecisionReason(reason).label, count, longest, url=list_url(EnrollmentDecision, reason__exact=reason))
             for reason, count in counts.items()
         ]
         return sorted(rows, key=lambda bar: -bar.count)
@@ -157,7 +157,7 @@ class Overview:
         counts = dict(recent.values_list("provision_source").annotate(Count("id")))
         total = sum(counts.values())
         return [
-            _bar(
+            bar_of(
                 source.label,
                 counts.get(source.value, 0),
                 total,
@@ -272,7 +272,8 @@ class Overview:
         return [row for row in rows if row.count]
 
 
-def _bar(label: str, count: int, longest: int, **more: Any) -> Bar:
+def bar_of(label: str, count: int, longest: int, **more: Any) -> Bar:
+    """A row of a bar chart whose longest bar stands for `longest`."""
     return Bar(label, count, round(100 * count / longest) if longest else 0, **more)
 
 

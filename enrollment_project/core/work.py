@@ -1,5 +1,8 @@
 """Hand work to Celery without depending on it: the row is the work, the broker is only a doorbell."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -8,6 +11,17 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = structlog.get_logger(__name__)
+_is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Ring no bell within this block: for what is written after the fact, and for what the sweeps may take up."""
+    token = _is_quiet.set(True)
+    try:
+        yield
+    finally:
+        _is_quiet.reset(token)
 
 
 def nudge(task: Task[Any, Any] | Signature[Any], *ids: int | str) -> None:
@@ -24,7 +38,8 @@ def nudge(task: Task[Any, Any] | Signature[Any], *ids: int | str) -> None:
         except (OperationalError, OSError) as error:
             log.warning("broker_unreachable", task=task.name, ids=list(ids), error=str(error))
 
-    transaction.on_commit(ring, robust=True)
+    if not _is_quiet.get():
+        transaction.on_commit(ring, robust=True)
 
 
 def jittered(base_seconds: float, attempt: int, *, cap_seconds: float, random: Any) -> float:

@@ -6,16 +6,22 @@ import itertools
 import random
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from accounts.models import Learner, StaffTask, Workspace
 from billing.models import Payment
+from cohorts.models import Cohort, StudentPackage
 from enrollment_project.core.clock import time_is, utc_now
+from enrollment_project.core.work import quietly
 from enrollments.models import District, Enrollment, EnrollmentDecision, ProgramInstance
 from events.models import OutboxEvent
 from events.states import RelayStatus
+from notifications.models import Notification
+from notifications.states import NotificationStatus
 
-from .catalog import KNOWN_FAMILY, ORGANIZATIONS, Organization, Scene, build_scene, build_staff
+from .catalog import GUARDIAN_EMAIL, KNOWN_FAMILY, ORGANIZATIONS, Organization, Scene, build_scene, build_staff
+from .course_stories import begin_courses
+from .courses import build_courses
 from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask_and_hesitate, meet_an_outage
 
 SEED = 20_250_901
@@ -45,6 +51,7 @@ class Teller:
                 self.begin(moment + pause, story)
 
 
+@quietly()
 @transaction.atomic
 def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> dict[str, int]:
     """Make the organizations and their history; returns how many rows of what there are. All of it or nothing."""
@@ -53,12 +60,26 @@ def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> dic
     with time_is(now - HISTORY):
         staff = build_staff()
         scenes = [build_scene(organization, staff, today=now.date(), chance=chance) for organization in organizations]
+        courses = [build_courses(scene, today=now.date()) for scene in scenes]
     teller = Teller(now)
-    for scene in scenes:
+    for scene, taught in zip(scenes, courses, strict=True):
         _begin_stories(teller, scene, chance)
+        begin_courses(scene, taught, begin=teller.begin, now=now)
     teller.tell()
     _relay_the_past(now)
-    counted = (Workspace, District, Learner, Enrollment, EnrollmentDecision, Payment, StaffTask, OutboxEvent)
+    _send_the_past(now)
+    counted = (
+        Workspace,
+        District,
+        Learner,
+        Enrollment,
+        EnrollmentDecision,
+        Cohort,
+        StudentPackage,
+        Payment,
+        StaffTask,
+        OutboxEvent,
+    )
     return {str(model._meta.verbose_name_plural): model.objects.count() for model in counted}
 
 
@@ -108,3 +129,10 @@ def _relay_the_past(now: dt.datetime) -> None:
         relay_attempts=12,
         last_error="The stream refused the entry: maximum size exceeded",
     )
+
+
+def _send_the_past(now: dt.datetime) -> None:
+    """Emails went out when they were due; what the known family got today goes out now, to be found in the mailbox."""
+    fresh = Q(recipient=GUARDIAN_EMAIL, created_at__gt=now - dt.timedelta(days=1))
+    Notification.objects.filter(fresh).update(next_attempt_at=now)
+    Notification.objects.exclude(fresh).update(status=NotificationStatus.SENT, sent_at=F("created_at"), attempts=1)

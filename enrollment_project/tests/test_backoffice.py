@@ -47,11 +47,21 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "payment": (Power.VIEW, NOBODY, NOBODY),
     "refund": (Power.VIEW, NOBODY, NOBODY),
     "dispute": (Power.VIEW, NOBODY, NOBODY),
+    "invoice": (Power.VIEW, NOBODY, NOBODY),
+    "notification": (Power.VIEW, NOBODY, NOBODY),
     "stripeevent": (Power.OPERATE, NOBODY, NOBODY),
     "reconciliationrun": (Power.OPERATE, NOBODY, NOBODY),
     "idempotencyrecord": (Power.OPERATE, NOBODY, NOBODY),
     "program": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "programinstance": (Power.VIEW, Power.MANAGE, Power.MANAGE),
+    "coursestep": (Power.VIEW, Power.MANAGE, Power.MANAGE),
+    "groupclass": (Power.VIEW, Power.MANAGE, Power.MANAGE),
+    "cohort": (Power.VIEW, Power.MANAGE, Power.MANAGE),
+    "classsession": (Power.VIEW, NOBODY, NOBODY),
+    "stepprogress": (Power.VIEW, NOBODY, NOBODY),
+    "studentpackage": (Power.VIEW, NOBODY, NOBODY),
+    "cohortplace": (Power.VIEW, NOBODY, NOBODY),
+    "waitlistentry": (Power.VIEW, NOBODY, NOBODY),
     "enrollment": (Power.VIEW, NOBODY, NOBODY),
     "enrollmenttransition": (Power.VIEW, NOBODY, NOBODY),
     "enrollmentdecision": (Power.VIEW, NOBODY, NOBODY),
@@ -72,8 +82,24 @@ BUTTONS: dict[str, Power] = {
     "outboxevent.replay": Power.MANAGE,
     "checkout.ask_stripe": Power.DECIDE,
     "payment.refund": Power.MANAGE,
+    "notification.resend": Power.DECIDE,
     "stripeevent.handle": Power.OPERATE,
     "programinstance.make_default": Power.MANAGE,
+    "cohort.schedule_sessions": Power.MANAGE,
+    "cohort.change_places": Power.MANAGE,
+    "cohort.open_sale": Power.MANAGE,
+    "cohort.close_sale": Power.MANAGE,
+    "cohort.clone": Power.MANAGE,
+    "classsession.take_attendance": Power.DECIDE,
+    "classsession.reschedule": Power.MANAGE,
+    "stepprogress.attended": Power.DECIDE,
+    "stepprogress.missed": Power.DECIDE,
+    "stepprogress.choose_session": Power.DECIDE,
+    "stepprogress.give_back": Power.DECIDE,
+    "studentpackage.book_steps": Power.DECIDE,
+    "studentpackage.move": Power.DECIDE,
+    "waitlistentry.move_in_line": Power.DECIDE,
+    "waitlistentry.remove": Power.DECIDE,
     "enrollment.approve": Power.DECIDE,
     "enrollment.reject": Power.DECIDE,
     "enrollment.evaluate": Power.DECIDE,
@@ -473,7 +499,7 @@ class TestPagesOfOneRow:
         assert max(counts) <= 32
 
     def test_show_how_an_enrollment_came_to_be(self, sign_in: SignIn) -> None:
-        payment = Payment.objects.filter(workspace__slug=MINE, status="paid").first()
+        payment = Payment.objects.filter(workspace__slug=MINE, status="paid", purpose="enrollment_decision").first()
         assert payment is not None
         enrollment = Enrollment.objects.get(decisions__checkout=payment.checkout)
 

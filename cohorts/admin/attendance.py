@@ -1,0 +1,355 @@
+"""Class sessions with who sits in them, and every booked step: who came, and changes for the learner."""
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from accounts.backoffice.actions import StaffForm, in_bulk, staff_action
+from accounts.backoffice.display import (
+    NOTHING,
+    Card,
+    Neighbor,
+    admin_url,
+    link_column,
+    list_url,
+    neighbor,
+    neighbors_of,
+    register_subject,
+)
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from accounts.roles import Power
+from enrollment_project.core.clock import utc_now
+
+from ..attendance import mark_attended, mark_missed
+from ..booking import Selection, book_sessions, cancel_booking, swap_booking
+from ..models import ClassSession, StepProgress
+from ..queries import offered_sessions
+from ..scheduling import reschedule_session
+from ..states import SEATED, StepStatus
+from .display import meeting_time, seat_bar, step_badge
+
+register_subject("session", ClassSession)
+
+DAY = forms.DateInput(attrs={"type": "date"})
+TIME = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+MAX_SEATS = 10_000
+
+
+def has_started(session: ClassSession | None) -> bool:
+    return session is not None and session.starts_at <= utc_now()
+
+
+class WhenFilter(DropdownFilter):
+    """Sessions by their distance from now."""
+
+    title = "when"
+    parameter_name = "when"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("coming", "Coming"), ("week", "In the next 7 days"), ("unmarked", "Over, attendance not taken")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        now = utc_now()
+        if self.value() == "coming":
+            return queryset.filter(ends_at__gt=now)
+        if self.value() == "week":
+            return queryset.filter(ends_at__gt=now, starts_at__lt=now + dt.timedelta(days=7))
+        if self.value() == "unmarked":
+            return queryset.filter(ends_at__lte=now, bookings__status=StepStatus.BOOKED).distinct()
+        return queryset
+
+
+class SessionForm(StaffForm):
+    date = forms.DateField(widget=DAY)
+    start_time = forms.TimeField(widget=TIME)
+    end_time = forms.TimeField(widget=TIME)
+    max_students = forms.IntegerField(min_value=1, max_value=MAX_SEATS, label="Seats")
+
+    def prepare(self) -> None:
+        zone = ZoneInfo(self.row.group_class.timezone)
+        self.fields["start_time"].help_text = f"By the clock of {zone.key}."
+        self.fields["max_students"].help_text = f"At least the {self.row.booked_count} that are booked."
+        self.initial.update(
+            date=self.row.date,
+            start_time=self.row.starts_at.astimezone(zone).time(),
+            end_time=self.row.ends_at.astimezone(zone).time(),
+            max_students=self.row.max_students,
+        )
+
+
+class AttendanceForm(StaffForm):
+    came = forms.MultipleChoiceField(
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        label="Who came",
+        help_text="Those without a mark are noted as missed.",
+    )
+
+    def prepare(self) -> None:
+        rows = list(seated_in(self.row))
+        bound = self.fields["came"]
+        assert isinstance(bound, forms.MultipleChoiceField)
+        bound.choices = [(str(row.pk), f"{row.package.learner}, {row.step.label}") for row in rows]
+        is_first = all(row.status == StepStatus.BOOKED for row in rows)
+        self.initial["came"] = [str(row.pk) for row in rows if is_first or row.status == StepStatus.COMPLETED]
+
+
+def seated_in(session: ClassSession) -> QuerySet[StepProgress]:
+    rows = session.bookings.filter(status__in=SEATED).select_related("package__learner", "step")
+    return rows.order_by("package__learner__last_name", "package__learner__first_name", "pk")
+
+
+@admin.register(ClassSession)
+class ClassSessionAdmin(WorkspaceScopedAdmin):
+    """Sessions come from scheduling cohorts; seats are taken by booking alone."""
+
+    workspace_path = "group_class__workspace"
+    list_display = ("when", "group_class", "teacher", "bar", "zone")
+    list_filter = (
+        WhenFilter,
+        ("group_class__workspace", ScopedRelatedFilter),
+        ("group_class", ScopedRelatedFilter),
+        "date",
+    )
+    list_select_related = ("group_class",)
+    search_fields = ("=id", "group_class__name", "group_class__teacher")
+    search_help_text = "Number, class or teacher"
+    date_hierarchy = "date"
+    ordering = ("-starts_at", "-id")
+    fieldsets = (
+        (None, {"fields": (("when", "zone"), ("class_link", "teacher"), ("bar", "meeting_url"))}),
+        ("In UTC", {"fields": (("starts_at", "ends_at"),), "classes": ("collapse",)}),
+    )
+    actions_detail = ("take_attendance", "reschedule")
+    class_link = link_column("group_class", "class")
+
+    @display(description="when", ordering="starts_at")
+    def when(self, session: ClassSession) -> str:
+        return meeting_time(session)
+
+    @display(description="time zone", ordering="group_class__timezone")
+    def zone(self, session: ClassSession) -> str:
+        return session.group_class.timezone
+
+    @display(description="teacher", ordering="group_class__teacher")
+    def teacher(self, session: ClassSession) -> str:
+        return session.group_class.teacher or NOTHING
+
+    @display(description="meeting page")
+    def meeting_url(self, session: ClassSession) -> str:
+        return session.group_class.meeting_url or NOTHING
+
+    @display(description="seats", ordering="booked_count")
+    def bar(self, session: ClassSession) -> SafeString:
+        return seat_bar(session)
+
+    @staff_action(
+        description="Take attendance",
+        power=Power.DECIDE,
+        possible=lambda session: has_started(session) and session.booked_count > 0,
+        form=AttendanceForm,
+        icon="fact_check",
+        variant=ActionVariant.PRIMARY,
+        explanation="A learner who has attended every required step has completed the course.",
+    )
+    def take_attendance(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
+        came = {int(pk) for pk in form.cleaned_data["came"]}
+        rows = list(seated_in(session))
+        for row in rows:
+            mark = mark_attended if row.pk in came else mark_missed
+            mark(progress_id=row.pk, actor=actor_of(request))
+        return f"{session}: {len(came)} of {len(rows)} came."
+
+    @staff_action(
+        description="Change time or seats",
+        power=Power.MANAGE,
+        form=SessionForm,
+        icon="edit_calendar",
+        explanation="For every cohort that meets here. Bookings move along, so tell the learners.",
+    )
+    def reschedule(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
+        moved = reschedule_session(session_id=session.pk, **form.cleaned_data)
+        return f"{moved.group_class} meets {meeting_time(moved)}, {moved.seats_left} seats left."
+
+
+@neighbors_of(ClassSession)
+def bookings_of_session(request: HttpRequest, session: ClassSession) -> Card:
+    rows = [
+        Neighbor(
+            title=row.package.learner,
+            url=admin_url(row),
+            badge=step_badge(row.status),
+            note=row.step.label,
+            at=row.booked_at,
+        )
+        for row in seated_in(session)[:100]
+    ]
+    more = list_url(StepProgress, class_session__id__exact=session.pk)
+    return Card("Who has a seat", rows, empty="Nobody booked it.", more_url=more if rows else "", wide=True)
+
+
+@neighbors_of(ClassSession)
+def cohorts_of_session(request: HttpRequest, session: ClassSession) -> Card:
+    meets = session.cohort_sessions.select_related("cohort__instance__program", "step")
+    rows = [
+        neighbor(row.cohort, title=f"{row.cohort.instance.program}, {row.cohort}", note=row.step.label)
+        for row in meets.order_by("cohort__start_date", "pk")[:20]
+    ]
+    return Card("Cohorts that meet here", rows)
+
+
+class SessionChoiceForm(StaffForm):
+    option = forms.TypedChoiceField(coerce=int, label="Session")
+
+    def prepare(self) -> None:
+        row: StepProgress = self.row
+        bound = self.fields["option"]
+        assert isinstance(bound, forms.TypedChoiceField)
+        bound.choices = [("", "---------"), *session_choices(row)]
+
+
+def session_choices(row: StepProgress) -> list[tuple[int, str]]:
+    """The coming sessions of the step in the learner's cohort, apart from the one that is booked."""
+    offered = offered_sessions(cohort_id=row.package.cohort_id, now=utc_now()).get(row.step_id, [])
+    return [
+        (session.option_id, describe_choice(session.class_session))
+        for session in offered
+        if session.class_session_id != row.class_session_id
+    ]
+
+
+def describe_choice(session: ClassSession) -> str:
+    left = f"{session.seats_left} seats left" if session.seats_left else "full"
+    return f"{session.group_class}, {meeting_time(session)} ({session.group_class.timezone}), {left}"
+
+
+@admin.register(StepProgress)
+class StepProgressAdmin(WorkspaceScopedAdmin):
+    """One step of one learner. A state changes by its button only."""
+
+    workspace_path = "package__program__workspace"
+    list_display = ("learner", "step_name", "status_label", "when", "cohort")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("package__program__workspace", ScopedRelatedFilter),
+        ("package__program", ScopedRelatedFilter),
+        ("package__cohort", ScopedRelatedFilter),
+        ("step", ScopedRelatedFilter),
+        "class_session__date",
+    )
+    list_select_related = (
+        "package__learner",
+        "package__program",
+        "package__cohort__instance__program",
+        "step",
+        "class_session__group_class",
+    )
+    search_fields = (
+        "=package__id",
+        "package__learner__last_name__istartswith",
+        "package__learner__email__istartswith",
+        "=package__learner__external_id",
+    )
+    search_help_text = "Package number, learner's last name, email or external id"
+    ordering = ("-class_session__starts_at", "-id")
+    fieldsets = (
+        (None, {"fields": (("status_label", "step_name"), ("package_link", "session_link"))}),
+        ("Times", {"fields": (("booked_at", "completed_at"),)}),
+    )
+    actions_detail = ("attended", "missed", "choose_session", "give_back")
+    actions = ("attended_selected", "missed_selected")
+    package_link = link_column("package", "package")
+    session_link = link_column("class_session", "session")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Session pages lead here for their bookings."""
+        return lookup == "class_session__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def describe(self, row: StepProgress) -> str:
+        return f"{row.package.learner}, {row.step.label}"
+
+    @display(description="learner", ordering="package__learner__last_name", header=True)
+    def learner(self, row: StepProgress) -> tuple[str, str]:
+        return str(row.package.learner), str(row.package)
+
+    @display(description="step", ordering="step__order")
+    def step_name(self, row: StepProgress) -> str:
+        return str(row.step)
+
+    @display(description="status", ordering="status")
+    def status_label(self, row: StepProgress) -> SafeString:
+        return step_badge(row.status)
+
+    @display(description="session", ordering="class_session__starts_at")
+    def when(self, row: StepProgress) -> str:
+        return meeting_time(row.class_session) if row.class_session else NOTHING
+
+    @display(description="cohort", ordering="package__cohort__name")
+    def cohort(self, row: StepProgress) -> str:
+        return str(row.package.cohort)
+
+    @staff_action(
+        description="Attended",
+        power=Power.DECIDE,
+        possible=lambda row: row.status in (StepStatus.BOOKED, StepStatus.MISSED) and has_started(row.class_session),
+        icon="check",
+        variant=ActionVariant.SUCCESS,
+        explanation="With the last required step the course is completed.",
+    )
+    def attended(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
+        mark_attended(progress_id=row.pk, actor=actor_of(request))
+        return f"{self.describe(row)}: attended."
+
+    @staff_action(
+        description="Missed",
+        power=Power.DECIDE,
+        possible=lambda row: row.status in (StepStatus.BOOKED, StepStatus.COMPLETED) and has_started(row.class_session),
+        icon="close",
+        variant=ActionVariant.DANGER,
+        explanation="The session passed without the learner.",
+    )
+    def missed(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
+        mark_missed(progress_id=row.pk, actor=actor_of(request))
+        return f"{self.describe(row)}: missed."
+
+    @staff_action(
+        description="Choose session",
+        power=Power.DECIDE,
+        possible=lambda row: row.status in (StepStatus.UNBOOKED, StepStatus.BOOKED) and bool(session_choices(row)),
+        form=SessionChoiceForm,
+        icon="event_repeat",
+        explanation="Books it for the learner; a seat they have already is only given up if the new one is had.",
+    )
+    def choose_session(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
+        option_id = form.cleaned_data["option"]
+        if row.status == StepStatus.UNBOOKED:
+            book_sessions(package_id=row.package_id, selections=[Selection(row.step_id, option_id)])
+        else:
+            swap_booking(package_id=row.package_id, step_id=row.step_id, option_id=option_id, by_staff=True)
+        booked = StepProgress.objects.select_related("class_session__group_class").get(pk=row.pk)
+        assert booked.class_session is not None
+        return f"{self.describe(row)}: {meeting_time(booked.class_session)}."
+
+    @staff_action(
+        description="Give session back",
+        power=Power.DECIDE,
+        possible=lambda row: row.status == StepStatus.BOOKED,
+        icon="event_busy",
+        explanation="The seat is free again, and the step waits to be booked.",
+    )
+    def give_back(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
+        cancel_booking(package_id=row.package_id, step_id=row.step_id, by_staff=True)
+        return f"{self.describe(row)}: the seat is free again."
+
+    attended_selected = in_bulk(attended, description="Mark attended")
+    missed_selected = in_bulk(missed, description="Mark missed")

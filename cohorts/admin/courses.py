@@ -1,0 +1,207 @@
+"""Building a course: its steps on the program's page, the classes of a step on the step's, and the classes."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
+
+from accounts.backoffice.display import (
+    NOTHING,
+    Card,
+    link_column,
+    list_url,
+    neighbor,
+    neighbors_of,
+)
+from accounts.backoffice.scoping import (
+    ScopedInline,
+    ScopedRelatedFilter,
+    WorkspaceModelForm,
+    WorkspaceScopedAdmin,
+    inline_of,
+)
+from accounts.roles import Power
+from enrollment_project.core.clock import utc_now
+from enrollments.models import Program
+
+from ..models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass
+from .display import meeting_time, place_bar, seat_bar, weekly_time
+
+# The zones people live in, and UTC.
+_REGIONS = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+ZONES = [("UTC", "UTC"), *((name, name) for name in sorted(available_timezones()) if name.startswith(_REGIONS))]
+
+
+class TimezoneForm(WorkspaceModelForm):
+    """A form of a row that lives by a local clock: its zone is chosen, not typed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "timezone" in self.fields:
+            own = self.instance.timezone
+            choices = ZONES if own in dict(ZONES) else [(own, own), *ZONES]
+            self.fields["timezone"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
+
+
+@inline_of(Program)
+class StepInline(ScopedInline):
+    """The steps that make a program a course. Their classes are on the page of each."""
+
+    model = CourseStep
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    delete_power = Power.MANAGE
+    verbose_name = "step"
+    verbose_name_plural = "Course steps"
+    fields = ("order", "label", "title", "required", "offered_in")
+    readonly_fields = ("offered_in",)
+    ordering = ("order",)
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).annotate(class_count=Count("options"))
+
+    @display(description="classes")
+    def offered_in(self, step: CourseStep) -> str:
+        count = getattr(step, "class_count", 0)
+        if step.pk is None:
+            return "Save, then choose its classes"
+        return {0: "None yet", 1: "1, booked by itself"}.get(count, f"{count} to choose from")
+
+
+@neighbors_of(Program)
+def cohorts_of_program(request: HttpRequest, program: Program) -> Card:
+    rows = [
+        neighbor(cohort, title=f"{cohort}, {cohort.start_date:%-d %b %Y}", note=place_bar(cohort))
+        for cohort in Cohort.objects.filter(instance__program=program).order_by("-start_date")[:20]
+    ]
+    return Card("Cohorts", rows, empty="None: a course is sold by the cohort.")
+
+
+class OptionFormSet(forms.BaseInlineFormSet):
+    def clean(self) -> None:
+        """A class of another workspace is never an option."""
+        super().clean()
+        own = self.instance.program.workspace_id if self.instance.program_id else None
+        for form in self.forms:
+            chosen = getattr(form, "cleaned_data", {}).get("group_class")
+            if own is not None and chosen is not None and chosen.workspace_id != own:
+                form.add_error("group_class", "This belongs to another workspace.")
+
+
+class OptionInline(ScopedInline):
+    model = CourseStepOption
+    formset = OptionFormSet
+    add_power = Power.MANAGE
+    delete_power = Power.MANAGE
+    verbose_name = "class"
+    verbose_name_plural = "Classes to choose from (with one, it is booked by itself)"
+    fields = ("group_class", "when")
+    readonly_fields = ("when",)
+    extra = 1
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("group_class", "step")
+
+    @display(description="meets")
+    def when(self, option: CourseStepOption) -> str:
+        return weekly_time(option.group_class) if option.group_class_id else NOTHING
+
+
+@admin.register(CourseStep)
+class CourseStepAdmin(WorkspaceScopedAdmin):
+    workspace_path = "program__workspace"
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    list_display = ("label", "title", "program_link", "order", "required", "offered_in")
+    list_filter = (("program__workspace", ScopedRelatedFilter), ("program", ScopedRelatedFilter), "required")
+    list_select_related = ("program",)
+    search_fields = ("label", "title", "=program__code")
+    search_help_text = "Label, title or program code"
+    ordering = ("program__title", "order")
+    inlines = (OptionInline,)
+    fieldsets = ((None, {"fields": ("program", ("label", "order"), "title", "required")}),)
+    program_link = link_column("program", "course")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        options = CourseStepOption.objects.select_related("group_class")
+        return super().get_queryset(request).prefetch_related(Prefetch("options", options))
+
+    def describe(self, row: CourseStep) -> str:
+        return f"{row.program}, {row}"
+
+    @display(description="classes")
+    def offered_in(self, step: CourseStep) -> str:
+        return ", ".join(str(option.group_class) for option in step.options.all()) or "None yet"
+
+
+@neighbors_of(CourseStep)
+def course_of_step(request: HttpRequest, step: CourseStep) -> Card:
+    rows = [neighbor(other, note="this one" if other.pk == step.pk else "") for other in step.program.steps.all()]
+    return Card(f"Steps of {step.program}", rows)
+
+
+class GroupClassForm(TimezoneForm):
+    meeting_url = forms.URLField(
+        required=False, assume_scheme="https", widget=UnfoldAdminURLInputWidget, label="Meeting page"
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        start, end = cleaned.get("start_time"), cleaned.get("end_time")
+        if start and end and end <= start:
+            self.add_error("end_time", "A class ends after it starts.")
+        return cleaned
+
+
+@admin.register(GroupClass)
+class GroupClassAdmin(WorkspaceScopedAdmin):
+    add_power = Power.MANAGE
+    change_power = Power.MANAGE
+    form = GroupClassForm
+    list_display = ("name", "meets", "teacher", "max_students", "workspace")
+    list_filter = (
+        ("workspace", ScopedRelatedFilter),
+        ("day_of_week", ChoicesDropdownFilter),
+    )
+    list_select_related = ("workspace",)
+    search_fields = ("name", "teacher")
+    search_help_text = "Name or teacher"
+    readonly_fields = ("created_at",)
+    fieldsets = (
+        (None, {"fields": ("workspace", ("name", "teacher"))}),
+        (
+            "Every week",
+            {
+                "fields": (("day_of_week", "timezone"), ("start_time", "end_time"), "max_students"),
+                "description": "Times are local to the zone, in summer and in winter. Sessions that are on the "
+                "calendar already stay as they are; change them one by one.",
+            },
+        ),
+        ("Online", {"fields": ("meeting_url", "created_at")}),
+    )
+
+    @display(description="meets", ordering="day_of_week")
+    def meets(self, group_class: GroupClass) -> str:
+        return weekly_time(group_class)
+
+
+@neighbors_of(GroupClass)
+def coming_sessions(request: HttpRequest, group_class: GroupClass) -> Card:
+    coming = group_class.sessions.filter(ends_at__gt=utc_now()).select_related("group_class")[:10]
+    rows = [neighbor(session, title=meeting_time(session), note=seat_bar(session)) for session in coming]
+    more = list_url(ClassSession, group_class__id__exact=group_class.pk)
+    return Card("Coming sessions", rows, empty="None on the calendar.", more_url=more)
+
+
+@neighbors_of(GroupClass)
+def steps_of_class(request: HttpRequest, group_class: GroupClass) -> Card:
+    options = group_class.options.select_related("step__program")[:20]
+    rows = [neighbor(option.step, note=option.step.program) for option in options]
+    return Card("Steps it serves", rows, empty="No step has it as a choice.")

@@ -1,0 +1,46 @@
+"""How courses look in the back office: times as the class lives them, and what is taken of something limited."""
+
+from zoneinfo import ZoneInfo
+
+from django.utils.safestring import SafeString
+
+from accounts.backoffice.display import badge, capacity_bar
+
+from ..models import ClassSession, Cohort, GroupClass
+from ..states import StepStatus
+
+STEP_TONES = {
+    StepStatus.BOOKED: "open",
+    StepStatus.COMPLETED: "completed",
+    StepStatus.MISSED: "failed",
+}
+
+
+def place_bar(cohort: Cohort) -> SafeString:
+    return capacity_bar(
+        firm=cohort.current_enrollment,
+        pending=cohort.held_places,
+        total=cohort.max_enrollment,
+        words=("taken", "held"),
+    )
+
+
+def seat_bar(session: ClassSession) -> SafeString:
+    return capacity_bar(firm=session.booked_count, pending=0, total=session.max_students, words=("booked", "held"))
+
+
+def weekly_time(group_class: GroupClass) -> str:
+    """ "Tuesdays 17:00 to 18:00, America/Chicago"."""
+    times = f"{group_class.start_time:%H:%M} to {group_class.end_time:%H:%M}"
+    return f"{group_class.get_day_of_week_display()}s {times}, {group_class.timezone}"
+
+
+def meeting_time(session: ClassSession) -> str:
+    """When a session is, by the clock of its class: "Tue 3 Nov 2026, 17:00 to 18:00"."""
+    zone = ZoneInfo(session.group_class.timezone)
+    starts_at, ends_at = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
+    return f"{starts_at:%a %-d %b %Y, %H:%M} to {ends_at:%H:%M}"
+
+
+def step_badge(status: str) -> SafeString:
+    return badge(STEP_TONES.get(StepStatus(status), status), StepStatus(status).label)

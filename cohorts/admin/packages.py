@@ -1,0 +1,299 @@
+"""What learners bought, and the places they have: read here, changed by buttons."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import F, Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.backoffice.actions import StaffForm, staff_action
+from accounts.backoffice.display import (
+    Card,
+    Neighbor,
+    admin_url,
+    badge,
+    link_column,
+    neighbor,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.models import Learner
+from accounts.roles import Power
+from billing.models import Payment
+from enrollment_project.core.clock import utc_now
+from enrollments.models import Enrollment
+from events.models import OutboxEvent
+
+from ..booking import Selection, book_sessions
+from ..models import Cohort, CohortPlace, StepProgress, StudentPackage
+from ..moving import move_package
+from ..queries import unbooked_steps
+from ..states import StepStatus
+from .attendance import describe_choice
+from .display import meeting_time, step_badge
+
+register_subject("package", StudentPackage)
+register_subject("place", CohortPlace)
+
+
+class LiveFilter(DropdownFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "Live"), ("to_book", "With a step to book"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        live = queryset.filter(revoked_at__isnull=True)
+        rows = {
+            "live": live,
+            "to_book": live.filter(progress__status=StepStatus.UNBOOKED).distinct(),
+            "revoked": queryset.filter(revoked_at__isnull=False),
+        }
+        return rows.get(self.value() or "", queryset)
+
+
+class MoveForm(StaffForm):
+    cohort = forms.ModelChoiceField(queryset=Cohort.objects.none(), label="To cohort")
+
+    def prepare(self) -> None:
+        bound = self.fields["cohort"]
+        assert isinstance(bound, forms.ModelChoiceField)
+        bound.queryset = other_cohorts(self.row)
+        bound.label_from_instance = _describe_target  # type: ignore[method-assign]
+
+
+def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
+    """Where the learner could be moved: the course's other cohorts that are not over, with a place."""
+    return Cohort.objects.filter(
+        instance__program=package.program_id,
+        end_date__gte=utc_now().date(),
+        max_enrollment__gt=F("current_enrollment") + F("held_places"),
+    ).exclude(pk=package.cohort_id)
+
+
+def _describe_target(cohort: Cohort) -> str:
+    return f"{cohort}, {cohort.start_date} to {cohort.end_date}, {cohort.places_left} places left"
+
+
+class BookingForm(StaffForm):
+    """A field for every step that waits to be booked; those left empty go on waiting."""
+
+    def prepare(self) -> None:
+        for step, sessions in unbooked_steps(self.row, now=utc_now()):
+            choices = [(str(session.option_id), describe_choice(session.class_session)) for session in sessions]
+            self.fields[f"step_{step.pk}"] = forms.ChoiceField(
+                choices=[("", "Later"), *choices], required=False, label=str(step)
+            )
+
+    def selections(self) -> list[Selection]:
+        chosen = ((name.removeprefix("step_"), option) for name, option in self.cleaned_data.items() if option)
+        return [Selection(int(step), int(option)) for step, option in chosen]
+
+
+@admin.register(StudentPackage)
+class StudentPackageAdmin(WorkspaceScopedAdmin):
+    workspace_path = "program__workspace"
+    list_display = ("learner_name", "name", "state", "done", "purchased_at")
+    list_filter = (
+        LiveFilter,
+        ("program__workspace", ScopedRelatedFilter),
+        ("program", ScopedRelatedFilter),
+        ("cohort", ScopedRelatedFilter),
+        "purchased_at",
+    )
+    list_select_related = ("learner", "program", "cohort")
+    search_fields = (
+        "=id",
+        "=enrollment__cuid",
+        "=learner__external_id",
+        "learner__last_name__istartswith",
+        "learner__email__istartswith",
+    )
+    search_help_text = "Number, enrollment's CUID, learner's external id, last name or email"
+    date_hierarchy = "purchased_at"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("state", "done"),
+                    ("learner_link", "cohort_link"),
+                    ("enrollment_link", "payment_link"),
+                    ("purchased_at", "expires_at"),
+                )
+            },
+        ),
+        ("Taken back", {"fields": (("revoked_at", "revoke_reason"),), "classes": ("collapse",)}),
+    )
+    actions_detail = ("book_steps", "move")
+    learner_link = link_column("learner", "learner")
+    cohort_link = link_column("cohort", "cohort")
+    enrollment_link = link_column("enrollment", "enrollment")
+    payment_link = link_column("payment", "payment (refund there)")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        progress = StepProgress.objects.select_related("step").order_by("step__order")
+        return super().get_queryset(request).prefetch_related(Prefetch("progress", progress))
+
+    def describe(self, row: StudentPackage) -> str:
+        return f"{row.learner}, {row}"
+
+    @display(description="learner", ordering="learner__last_name", header=True)
+    def learner_name(self, package: StudentPackage) -> tuple[str, str]:
+        return str(package.learner), package.learner.email
+
+    @display(description="state", ordering="revoked_at")
+    def state(self, package: StudentPackage) -> SafeString:
+        return badge("revoked", "Revoked") if package.revoked_at else badge("active", "Live")
+
+    @display(description="attended")
+    def done(self, package: StudentPackage) -> str:
+        statuses = [row.status for row in package.progress.all()]
+        return f"{statuses.count(StepStatus.COMPLETED)} of {len(statuses)}"
+
+    @staff_action(
+        description="Book sessions",
+        power=Power.DECIDE,
+        possible=lambda package: package.revoked_at is None and bool(unbooked_steps(package, now=utc_now())),
+        form=BookingForm,
+        icon="event_available",
+        variant=ActionVariant.PRIMARY,
+        explanation="Books for the learner: all that you choose, or nothing if one of them is full.",
+    )
+    def book_steps(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
+        assert isinstance(form, BookingForm)
+        done = book_sessions(package_id=package.pk, selections=form.selections())
+        return f"{self.describe(package)}: {len(done.booked)} sessions booked."
+
+    @staff_action(
+        description="Move to another cohort",
+        power=Power.DECIDE,
+        possible=lambda package: package.revoked_at is None and other_cohorts(package).exists(),
+        form=MoveForm,
+        icon="swap_horiz",
+        explanation="The place goes along: a new one is taken, the old one goes to who waits for it. Sessions not yet "
+        "attended are given back, and steps that leave no choice are booked anew.",
+    )
+    def move(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
+        moved = move_package(package_id=package.pk, cohort_id=form.cleaned_data["cohort"].pk)
+        return f"{package.learner} is in {moved.cohort} now."
+
+
+@neighbors_of(StudentPackage)
+def steps_of_package(request: HttpRequest, package: StudentPackage) -> Card:
+    rows = package.progress.select_related("step", "class_session__group_class").order_by("step__order")
+    return Card("Steps", [_step(row) for row in rows], wide=True)
+
+
+def _step(row: StepProgress) -> Neighbor:
+    session = row.class_session
+    note = f"{session.group_class}, {meeting_time(session)}" if session else ""
+    return Neighbor(title=row.step, url=admin_url(row), badge=step_badge(row.status), note=note)
+
+
+@neighbors_of(StudentPackage)
+def origin_of_package(request: HttpRequest, package: StudentPackage) -> Card:
+    rows = [
+        neighbor(package.place, status="status", at=package.place.taken_at),
+        neighbor(package.enrollment, status="eligibility_status"),
+    ]
+    if package.payment:
+        rows.append(neighbor(package.payment, status="status", at=package.payment.paid_at))
+    return Card("How it came to be", rows)
+
+
+@neighbors_of(StudentPackage)
+def events_of_package(request: HttpRequest, package: StudentPackage) -> Card:
+    events = OutboxEvent.objects.filter(aggregate=f"package:{package.pk}").order_by("-sequence")[:10]
+    rows = [neighbor(e, title=f"{e.sequence}. {e.type}", status="relay_status", at=e.occurred_at) for e in events]
+    return Card("Latest events", rows)
+
+
+@admin.register(CohortPlace)
+class CohortPlaceAdmin(WorkspaceScopedAdmin):
+    """Places are held, taken and released by use cases only."""
+
+    workspace_path = "cohort__instance__workspace"
+    list_display = ("id", "learner_link", "cohort_name", "status_label", "created_at", "held_until", "taken_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("cohort__instance__workspace", ScopedRelatedFilter),
+        ("cohort__instance__program", ScopedRelatedFilter),
+        ("cohort", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("learner", "cohort__instance__program")
+    search_fields = (
+        "=id",
+        "=enrollment__cuid",
+        "=checkout__id",
+        "learner__last_name__istartswith",
+        "learner__email__istartswith",
+    )
+    search_help_text = "Number of the place or checkout, enrollment's CUID, learner's last name or email"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("status_label", "cohort_link"),
+                    ("learner_link", "enrollment_link"),
+                    ("checkout_link", "held_until"),
+                )
+            },
+        ),
+        ("Times", {"fields": (("created_at", "taken_at"), ("released_at", "release_reason"))}),
+    )
+    status_label = status_badge("status")
+    learner_link = link_column("learner", "learner")
+    cohort_link = link_column("cohort", "cohort")
+    enrollment_link = link_column("enrollment", "enrollment")
+    checkout_link = link_column("checkout", "checkout")
+
+    @display(description="cohort", ordering="cohort__name")
+    def cohort_name(self, place: CohortPlace) -> str:
+        return f"{place.cohort.instance.program}, {place.cohort}"
+
+
+@neighbors_of(CohortPlace)
+def outcome_of_place(request: HttpRequest, place: CohortPlace) -> Card:
+    packages = place.packages.select_related("payment")
+    rows = [neighbor(package, note="revoked" if package.revoked_at else "") for package in packages]
+    entry = getattr(place, "waitlist_entry", None)
+    if entry is not None:
+        rows.append(neighbor(entry, status="status", at=entry.offer_expires_at))
+    return Card("What came of it", rows, empty="Nothing yet.")
+
+
+@neighbors_of(Learner)
+def courses_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    packages = learner.packages.all()[:20]
+    rows = [neighbor(p, note="revoked" if p.revoked_at else "", at=p.purchased_at) for p in packages]
+    waiting = learner.waitlist_entries.select_related("cohort").order_by("-id")[:10]
+    rows += [neighbor(entry, status="status", at=entry.created_at) for entry in waiting]
+    return Card("Courses", rows)
+
+
+@neighbors_of(Enrollment)
+def packages_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    places = enrollment.places.select_related("cohort", "checkout").prefetch_related("packages")
+    rows = []
+    for place in places.order_by("-id")[:10]:
+        rows.append(neighbor(place, title=place.cohort, status="status", at=place.taken_at or place.created_at))
+        rows += [neighbor(package, at=package.purchased_at) for package in place.packages.all()]
+    return Card("Places in cohorts", rows)
+
+
+@neighbors_of(Payment)
+def packages_of_payment(request: HttpRequest, payment: Payment) -> Card:
+    packages = payment.packages.select_related("learner")
+    return Card("Courses it paid for", [neighbor(p, note=p.learner, at=p.purchased_at) for p in packages])

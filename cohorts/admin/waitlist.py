@@ -1,0 +1,105 @@
+"""Who waits for a place, in which order; staff move and remove with a reason or a look."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.backoffice.actions import ReasonForm, StaffForm, staff_action
+from accounts.backoffice.display import (
+    NOTHING,
+    link_column,
+    register_subject,
+    status_badge,
+)
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.roles import Power
+
+from ..models import WaitlistEntry
+from ..states import IN_LINE, WaitStatus
+from ..waitlist import leave_waitlist, position_of, reorder_entry
+
+register_subject("waitlist", WaitlistEntry)
+
+
+class PositionForm(ReasonForm):
+    position = forms.IntegerField(min_value=1, help_text="1 is next.")
+    field_order = ("position", "reason")
+
+    def prepare(self) -> None:
+        self.initial["position"] = position_of(self.row)
+
+
+@admin.register(WaitlistEntry)
+class WaitlistEntryAdmin(WorkspaceScopedAdmin):
+    workspace_path = "cohort__instance__workspace"
+    list_display = ("learner_link", "cohort_name", "position", "status_label", "offer_expires_at", "created_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("cohort__instance__workspace", ScopedRelatedFilter),
+        ("cohort__instance__program", ScopedRelatedFilter),
+        ("cohort", ScopedRelatedFilter),
+    )
+    list_select_related = ("learner", "cohort__instance__program")
+    list_display_links = ("position",)
+    search_fields = ("=id", "learner__last_name__istartswith", "learner__email__istartswith")
+    search_help_text = "Number, learner's last name or email"
+    ordering = ("cohort__start_date", "cohort", "rank", "id")
+    fieldsets = (
+        (None, {"fields": (("status_label", "position"), ("learner_link", "cohort_link"), "note")}),
+        ("Offer", {"fields": (("offered_at", "offer_expires_at"), ("place_link", "created_at"))}),
+    )
+    actions_detail = ("move_in_line", "remove")
+    status_label = status_badge("status")
+    learner_link = link_column("learner", "learner")
+    cohort_link = link_column("cohort", "cohort")
+    place_link = link_column("place", "place held for them")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        ahead = WaitlistEntry.objects.filter(
+            cohort=OuterRef("cohort"), status=WaitStatus.WAITING, rank__lt=OuterRef("rank")
+        )
+        counted = ahead.order_by().values("cohort").annotate(n=Count("pk")).values("n")
+        return super().get_queryset(request).annotate(ahead=Coalesce(Subquery(counted), 0))
+
+    def describe(self, row: WaitlistEntry) -> str:
+        return f"{row.learner}, {row.cohort}"
+
+    @display(description="cohort", ordering="cohort__name")
+    def cohort_name(self, entry: WaitlistEntry) -> str:
+        return f"{entry.cohort.instance.program}, {entry.cohort}"
+
+    @display(description="position", ordering=F("rank"))
+    def position(self, entry: WaitlistEntry) -> str:
+        if entry.status != WaitStatus.WAITING:
+            return NOTHING
+        return "next" if not entry.ahead else str(entry.ahead + 1)  # type: ignore[attr-defined]
+
+    @staff_action(
+        description="Move in the line",
+        power=Power.DECIDE,
+        possible=lambda entry: entry.status == WaitStatus.WAITING,
+        form=PositionForm,
+        icon="low_priority",
+        explanation="The next in line gets the next place that frees.",
+    )
+    def move_in_line(self, request: HttpRequest, entry: WaitlistEntry, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        moved = reorder_entry(entry_id=entry.pk, position=chosen["position"], reason=chosen["reason"])
+        return f"{entry.learner} has position {position_of(moved)}."
+
+    @staff_action(
+        description="Remove",
+        power=Power.DECIDE,
+        possible=lambda entry: entry.status in IN_LINE,
+        icon="person_remove",
+        variant=ActionVariant.DANGER,
+        explanation="They no longer wait. A place that is held for them is offered to the next in line.",
+    )
+    def remove(self, request: HttpRequest, entry: WaitlistEntry, form: StaffForm) -> str:
+        leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id)
+        return f"{entry.learner} is out of the line."

@@ -1,0 +1,217 @@
+"""What happens to learners in courses, told like the stories of `stories.py`: buying, booking, attending, waiting."""
+
+import contextlib
+import datetime as dt
+import random
+from collections.abc import Callable, Generator
+
+from django.db import transaction
+
+from accounts.guardians import link_guardian
+from accounts.learners import find_or_create_learner
+from accounts.models import Guardian, Learner
+from billing.models import Checkout
+from cohorts.attendance import mark_attended, mark_missed
+from cohorts.booking import Selection, book_sessions, swap_booking
+from cohorts.checkout import default_cancel_url, default_success_url, reserve_place
+from cohorts.errors import SessionFull, TimeConflict, TooLateToChange
+from cohorts.models import Cohort, StepProgress, StudentPackage
+from cohorts.queries import offered_sessions, unbooked_steps
+from cohorts.states import StepStatus
+from cohorts.waitlist import join_waitlist
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.clock import utc_now
+
+from . import stripe
+from .catalog import Child, Family, Scene
+from .courses import Course, Term
+from .stories import Story
+
+Purchase = Generator[dt.timedelta, None, StudentPackage]
+People = list[tuple[Family, Child]]
+Begin = Callable[[dt.datetime, Story], None]
+
+# How often something other than the usual happens.
+BOOKS_LATER, SWAPS, IS_PARTLY_REFUNDED, MISSES, GOES_UNMARKED = 0.15, 0.1, 0.05, 0.1, 0.06
+
+
+def begin_courses(
+    scene: Scene, courses: list[tuple[Course, list[tuple[Term, Cohort]]]], *, begin: Begin, now: dt.datetime
+) -> None:
+    """Fill the cohorts with the organization's learners, each in a course once, in the order of the terms."""
+    for course, cohorts in courses:
+        chance = random.Random(f"{scene.organization.slug} {course.code}")  # noqa: S311  the same demo everywhere
+        known = scene.organization.known_family
+        pool = [(family, child) for family in scene.families if family is not known for child in family.children]
+        chance.shuffle(pool)
+        for term, cohort in cohorts:
+            known_child = [(known, known.children[term.known_child])] if known and term.known_child is not None else []
+            people = known_child + pool[: term.sold + term.waiting - len(known_child)]
+            del pool[: term.sold + term.waiting - len(known_child)]
+            if term.waiting:
+                _sell_out(scene, term, cohort, people, chance, begin=begin, now=now)
+            else:
+                _sell(scene, cohort, people, chance, begin=begin, now=now)
+        latest = max((cohort for _, cohort in cohorts), key=lambda cohort: cohort.start_date)
+        for family, child in pool[:1]:
+            begin(now - dt.timedelta(minutes=6), hesitate_to_pay(scene, family, child, latest))
+
+
+def _sell(
+    scene: Scene, cohort: Cohort, people: People, chance: random.Random, *, begin: Begin, now: dt.datetime
+) -> None:
+    """Places go in the four weeks before the deadline, or before today."""
+    starts_at = dt.datetime.combine(cohort.start_date, dt.time(12), tzinfo=dt.UTC)
+    closes_at = min(cohort.enrollment_deadline or starts_at, now) - dt.timedelta(hours=1)
+    for family, child in people:
+        moment = closes_at - dt.timedelta(days=chance.triangular(0, 28, 9))
+        begin(moment, take_course(scene, family, child, cohort, chance))
+
+
+def _sell_out(
+    scene: Scene, term: Term, cohort: Cohort, people: People, chance: random.Random, *, begin: Begin, now: dt.datetime
+) -> None:
+    """All places go, two come back: one is bought by the first who waited, one is on offer to the next."""
+    *waiting, accepting = people[: term.waiting]
+    buyers = people[term.waiting :]
+    if len(buyers) < term.sold:
+        return
+    came_back = (now - dt.timedelta(days=8), now - dt.timedelta(hours=3))
+    for position, (family, child) in enumerate(buyers):
+        moment = now - dt.timedelta(days=chance.uniform(10, 26))
+        if position < len(came_back):
+            begin(moment, leave_course(scene, family, child, cohort, chance, at=came_back[position]))
+        else:
+            begin(moment, take_course(scene, family, child, cohort, chance))
+    in_time = came_back[0] + dt.timedelta(hours=9)
+    begin(now - dt.timedelta(days=9), accept_offered_place(scene, *accepting, cohort, chance, at=in_time))
+    for position, (family, child) in enumerate(waiting):
+        begin(now - dt.timedelta(days=6 - position), wait_for_place(scene, family, child, cohort))
+
+
+def take_course(scene: Scene, family: Family, child: Child, cohort: Cohort, chance: random.Random) -> Story:
+    """Buy a place, choose sessions, attend them."""
+    package = yield from _buy(scene, family, child, cohort, chance)
+    if chance.random() >= BOOKS_LATER:
+        yield dt.timedelta(minutes=chance.uniform(2, 40))
+        _choose_sessions(package, chance)
+    if chance.random() < SWAPS:
+        yield dt.timedelta(hours=chance.uniform(5, 40))
+        _swap_one(package, chance)
+    if chance.random() < IS_PARTLY_REFUNDED:
+        yield dt.timedelta(days=chance.uniform(1, 4))
+        _refund(scene, package, package_share=4, note="A class started late")
+    yield from _attend(scene, package, chance)
+
+
+def leave_course(
+    scene: Scene, family: Family, child: Child, cohort: Cohort, chance: random.Random, *, at: dt.datetime
+) -> Story:
+    """Buy a place and give it back at a moment: it goes to who waits for it."""
+    package = yield from _buy(scene, family, child, cohort, chance)
+    _choose_sessions(package, chance)
+    yield at - utc_now()
+    _refund(scene, package, package_share=1, note="The family moves away")
+
+
+def wait_for_place(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Story:
+    """Go to the end of the line."""
+    learner, _ = _learner(scene, family, child)
+    join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+    yield from ()
+
+
+def accept_offered_place(
+    scene: Scene, family: Family, child: Child, cohort: Cohort, chance: random.Random, *, at: dt.datetime
+) -> Story:
+    """Wait, be offered a place, buy it in time."""
+    yield from wait_for_place(scene, family, child, cohort)
+    yield at - utc_now()
+    yield from take_course(scene, family, child, cohort, chance)
+
+
+def hesitate_to_pay(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Story:
+    """Hold a place, and still look for the card."""
+    _reserve(scene, family, child, cohort)
+    yield from ()
+
+
+def _buy(scene: Scene, family: Family, child: Child, cohort: Cohort, chance: random.Random) -> Purchase:
+    checkout = _reserve(scene, family, child, cohort)
+    yield dt.timedelta(minutes=chance.uniform(1, 12))
+    stripe.pay(checkout, family.email)
+    return StudentPackage.objects.get(place=int(checkout.subject))
+
+
+def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Checkout:
+    learner, guardian = _learner(scene, family, child)
+    course_code = cohort.instance.program.code
+    place = reserve_place(
+        learner_id=learner.pk,
+        course_code=course_code,
+        cohort_id=cohort.pk,
+        success_url=default_success_url(),
+        cancel_url=default_cancel_url(course_code),
+        actor=Actor("guardian", guardian.pk),
+        now=utc_now(),
+    )
+    assert place.checkout is not None
+    return place.checkout
+
+
+@transaction.atomic
+def _learner(scene: Scene, family: Family, child: Child) -> tuple[Learner, Guardian]:
+    learner, _ = find_or_create_learner(
+        workspace_id=scene.workspace.pk,
+        learner_id=child.external_id,
+        email=child.email,
+        first_name=child.first_name,
+        last_name=child.last_name,
+        grade_level=child.grade,
+        school=child.school,
+    )
+    guardian = Guardian.objects.get(workspace=scene.workspace, external_id=family.guardian_id)
+    link_guardian(guardian_id=guardian.pk, learner_id=learner.pk)
+    return learner, guardian
+
+
+def _choose_sessions(package: StudentPackage, chance: random.Random) -> None:
+    """A session for each step that waits for one, if any is left that fits."""
+    for step, sessions in unbooked_steps(package, now=utc_now()):
+        for session in chance.sample(sessions, len(sessions)):
+            with contextlib.suppress(SessionFull, TimeConflict):
+                book_sessions(package_id=package.pk, selections=[Selection(step.pk, session.option_id)])
+                break
+
+
+def _swap_one(package: StudentPackage, chance: random.Random) -> None:
+    """Change the first session that has an alternative."""
+    offered = offered_sessions(cohort_id=package.cohort_id, now=utc_now())
+    for row in package.progress.filter(status=StepStatus.BOOKED):
+        others = [s for s in offered.get(row.step_id, []) if s.class_session_id != row.class_session_id]
+        if others:
+            with contextlib.suppress(SessionFull, TimeConflict, TooLateToChange):
+                option = chance.choice(others).option_id
+                swap_booking(package_id=package.pk, step_id=row.step_id, option_id=option)
+            return
+
+
+def _refund(scene: Scene, package: StudentPackage, *, package_share: int, note: str) -> None:
+    payment = package.payment
+    assert payment is not None
+    amount = None if package_share == 1 else payment.amount_minor // package_share
+    stripe.refund(payment, amount_minor=amount, user=scene.staff, note=note)
+
+
+def _attend(scene: Scene, package: StudentPackage, chance: random.Random) -> Story:
+    """Be there, or not; the teacher's list comes an hour after each session, now and then never."""
+    who = Actor("user", scene.staff.pk)
+    booked = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED).select_related("class_session")
+    for row in booked.order_by("class_session__starts_at"):
+        assert row.class_session is not None
+        yield max(row.class_session.ends_at + dt.timedelta(hours=1) - utc_now(), dt.timedelta(0))
+        fate = chance.random()
+        if fate < MISSES:
+            mark_missed(progress_id=row.pk, actor=who)
+        elif fate > GOES_UNMARKED + MISSES:
+            mark_attended(progress_id=row.pk, actor=who)
