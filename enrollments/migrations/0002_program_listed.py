@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='program',
             name='listed',
-            field=models.BooleanField(default=False, help_text="Show it in the public catalog, where its code must be unlike any other's."),
+            field=models.BooleanField(db_default=False, default=False, help_text="Show it in the public catalog, where its code must be unlike any other's."),
         ),
         migrations.AddConstraint(
             model_name='program',

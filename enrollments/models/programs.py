@@ -16,7 +16,9 @@ class Program(models.Model):
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     listed = models.BooleanField(
-        default=False, help_text="Show it in the public catalog, where its code must be unlike any other's."
+        default=False,
+        db_default=False,
+        help_text="Show it in the public catalog, where its code must be unlike any other's.",
     )
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
