@@ -95,8 +95,13 @@ def render_feed(*, user: User, now: dt.datetime | None = None) -> bytes:
 
 
 def render_session(*, row: StepProgress) -> bytes:
-    """One booked session as a file to import or to attach to a mail; its step, class and course come with the row."""
-    return _calendar([row], name_learners=False).to_ical()
+    """One booked session as a file to import; its step, class and course come with the row."""
+    return render_sessions(rows=[row])
+
+
+def render_sessions(*, rows: Iterable[StepProgress]) -> bytes:
+    """Booked sessions of one learner as a file to attach to a mail."""
+    return _calendar(rows, name_learners=False).to_ical()
 
 
 def _calendar(rows: Iterable[StepProgress], *, name_learners: bool) -> Calendar:

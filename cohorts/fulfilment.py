@@ -39,10 +39,10 @@ def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now
     enrollment = place.enrollment
     assert enrollment is not None
     complete_purchase(enrollment_id=enrollment.pk, actor=STRIPE, now=now)
+    _remember_payer(place, checkout_id)  # first: reactions write to the family
     package = _create_package(place, payment_id, now)
     _seed_progress(package, now)
     end_accepted(place=place, now=now)
-    _remember_payer(place, checkout_id)
     return package
 
 

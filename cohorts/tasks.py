@@ -2,9 +2,15 @@
 
 from celery import shared_task
 
+from .reminders import remind_of_sessions as remind
 from .waitlist import expire_due_offers
 
 
 @shared_task
 def expire_waitlist_offers() -> None:
     expire_due_offers()
+
+
+@shared_task
+def remind_of_sessions() -> None:
+    remind()

@@ -17,6 +17,7 @@ app.conf.beat_schedule = {
     "check-checkouts": {"task": "billing.tasks.check_due_checkouts", "schedule": 30.0},
     "submit-refunds": {"task": "billing.tasks.submit_due_refunds", "schedule": 30.0},
     "send-notifications": {"task": "notifications.tasks.send_due_notifications", "schedule": 30.0},
+    "remind-of-sessions": {"task": "cohorts.tasks.remind_of_sessions", "schedule": 600.0},
     "forget-old-answers": {"task": "enrollment_project.core.tasks.forget_old_answers", "schedule": 3600.0},
     "expire-waitlist-offers": {"task": "cohorts.tasks.expire_waitlist_offers", "schedule": 60.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},

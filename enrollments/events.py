@@ -45,6 +45,7 @@ class EnrollmentStatusChanged(EnrollmentEvent):
     to_status: str = ""
     reason: str = ""
     number: int = 0
+    payment_status: str = ""  # by the end of the transaction; for reactions, consumers have its own change
     type: ClassVar[str] = "enrollment.status_changed"
 
     def payload(self) -> dict[str, Any]:

@@ -68,8 +68,8 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     decision.payment_id = event.payment_id
     decision.message = PARENT_PAID_MESSAGE
     events: list[DomainEvent] = [*journal.write(), *more, decision_changed(decision, now)]
+    _remember_payer(decision, event)  # first: reactions write to the family
     publish(*events)
-    _remember_payer(decision, event)
 
 
 def _refund_reason(decision: EnrollmentDecision, payment: str, eligibility: str) -> RefundReason | None:

@@ -116,4 +116,5 @@ class Journal:
             to_status=row.to_status,
             reason=row.reason,
             number=row.number,
+            payment_status=self.enrollment.payment_status,
         )

@@ -85,6 +85,8 @@ def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Att
 
 def _one_line(value: Any) -> Any:
     """A name may hold anything, also what would begin a paragraph or a button of its own."""
+    if isinstance(value, list):
+        return [_one_line(item) for item in value]
     return " ".join(value.split()) if isinstance(value, str) else value
 
 

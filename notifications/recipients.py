@@ -4,8 +4,10 @@ from accounts.models import Guardian, Learner
 
 
 def family_addresses(learner: Learner) -> list[str]:
-    """The addresses a learner's family gave: the guardians', or failing those the learner's own. Never both: what
-    concerns a child is told to those who answer for the child."""
+    """The addresses a learner's family gave: the guardians'. The learner's own is among them only if nobody answers for
+    the learner, or if they have an account and so act for themselves."""
     guardians = Guardian.objects.filter(guardianships__learner=learner, email__isnull=False).exclude(email="")
-    found = list(guardians.order_by("pk").values_list("email", flat=True))
-    return list(dict.fromkeys(str(address).strip().lower() for address in found or [learner.email] if address))
+    found = [str(address) for address in guardians.order_by("pk").values_list("email", flat=True)]
+    if not found or learner.user_id is not None:
+        found.append(learner.email)
+    return list(dict.fromkeys(address.strip().lower() for address in found if address))

@@ -1,0 +1,297 @@
+"""The emails about courses, to the learner's family: what is booked, what is to be chosen, what changed.
+
+The reactions record an email with its ids; it is written when it is sent, from what is true then, and not at all if
+nothing of it is true any more. What goes back of a payment, and why, is told by billing.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from accounts.models import Learner
+from enrollment_project.core.clock import utc_now
+from events.publishing import handles
+from notifications.letters import Attachment, Email, compose, register_email
+from notifications.models import Notification
+from notifications.recipients import family_addresses
+from notifications.sending import notify
+
+from .attendance import is_course_complete
+from .calendar import render_sessions
+from .events import (
+    PackageCreated,
+    PackageMoved,
+    SessionRescheduled,
+    StepBooked,
+    StepCancelled,
+    StepCompleted,
+    WaitlistOffered,
+)
+from .models import ClassSession, CohortSession, StepProgress, StudentPackage, WaitlistEntry
+from .reminders import REMINDER
+from .states import StepStatus, WaitStatus
+
+ENROLLED = "course_enrolled"
+MOVED = "course_moved"
+BOOKED = "sessions_booked"
+CANCELLED = "booking_cancelled"
+RESCHEDULED = "session_rescheduled"
+COMPLETED = "course_completed"
+OFFER = "waitlist_offer"
+
+
+# --- What happened: recorded in the transaction of the news ---------------------------------------------------------
+
+
+@handles(PackageCreated)
+def tell_of_enrollment(event: PackageCreated) -> None:
+    package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
+    _tell(ENROLLED, package.learner, f"package:{package.pk}", package=package.pk)
+
+
+@handles(PackageMoved)
+def tell_of_move(event: PackageMoved) -> None:
+    package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
+    key = f"package:{package.pk}/place:{package.place_id}"
+    _tell(MOVED, package.learner, key, package=package.pk, place=package.place_id)
+
+
+@handles(StepBooked)
+def tell_of_booking(event: StepBooked) -> None:
+    """One mail for all that was booked at once. What a place brought with it is told by the mail about the place."""
+    row = _progress().get(package=event.package_id, step=event.step_id)
+    if row.booked_at is None or row.booked_at == row.package.place.taken_at:
+        return
+    key = f"package:{row.package_id}/booked:{row.booked_at.isoformat()}"
+    _tell(BOOKED, row.package.learner, key, package=row.package_id, booked_at=row.booked_at.isoformat())
+
+
+@handles(StepCancelled)
+def tell_of_cancellation(event: StepCancelled) -> None:
+    row = _progress().get(package=event.package_id, step=event.step_id)
+    key = f"progress:{row.pk}/session:{event.class_session_id}@{utc_now().isoformat()}"
+    _tell(CANCELLED, row.package.learner, key, progress=row.pk, session=event.class_session_id or 0)
+
+
+@handles(SessionRescheduled)
+def tell_of_new_time(event: SessionRescheduled) -> None:
+    for row in _progress().filter(class_session=event.class_session_id, status=StepStatus.BOOKED).order_by("pk"):
+        key = f"progress:{row.pk}/starts:{event.starts_at.isoformat()}"
+        _tell(RESCHEDULED, row.package.learner, key, progress=row.pk, session=event.class_session_id)
+
+
+@handles(StepCompleted)
+def tell_of_completion(event: StepCompleted) -> None:
+    package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
+    if is_course_complete(package):
+        _tell(COMPLETED, package.learner, f"package:{package.pk}", package=package.pk)
+
+
+@handles(WaitlistOffered)
+def tell_of_offer(event: WaitlistOffered) -> None:
+    entry = WaitlistEntry.objects.select_related("learner").get(pk=event.entry_id)
+    _tell(OFFER, entry.learner, f"entry:{entry.pk}", entry=entry.pk)
+
+
+def _tell(kind: str, learner: Learner, subject_key: str, **params: int | str) -> None:
+    for address in family_addresses(learner):
+        notify(
+            workspace_id=learner.workspace_id,
+            kind=kind,
+            recipient=address,
+            subject_key=subject_key,
+            params=params,
+        )
+
+
+# --- What the emails say: written when they are sent ------------------------------------------------------------------
+
+
+def write_enrolled(notification: Notification) -> Email | None:
+    package = _find_live(notification)
+    return _write_overview(package, "cohorts/enrolled") if package else None
+
+
+def write_moved(notification: Notification) -> Email | None:
+    """None if the learner was moved on meanwhile."""
+    package = _find_live(notification)
+    if package is None or package.place_id != notification.params["place"]:
+        return None
+    return _write_overview(package, "cohorts/moved")
+
+
+def write_booked(notification: Notification) -> Email | None:
+    """What is left of the sessions that were booked at that moment."""
+    package = _find_live(notification)
+    if package is None:
+        return None
+    at = dt.datetime.fromisoformat(notification.params["booked_at"])
+    rows = _booked_rows(package, at)
+    if not rows:
+        return None
+    context = _about(package) | {"sessions": [_line(row) for row in rows]}
+    return compose("cohorts/booked", context, attachments=(_calendar_of(rows),))
+
+
+def write_cancelled(notification: Notification) -> Email | None:
+    """None if another session was booked in its place, which has a mail of its own, and when the place in the cohort is
+    gone as well: the mail about that says so."""
+    row = _progress().get(pk=notification.params["progress"])
+    session = ClassSession.objects.select_related("group_class").get(pk=notification.params["session"])
+    in_cohort = CohortSession.objects.filter(cohort=row.package.cohort_id, class_session=session, step=row.step_id)
+    if row.package.revoked_at or row.status != StepStatus.UNBOOKED or not in_cohort.exists():
+        return None
+    context = _about(row.package) | {"step": _step(row), "time": _time(session)}
+    return compose("cohorts/cancelled", context)
+
+
+def write_rescheduled(notification: Notification) -> Email | None:
+    row = _find_booked(notification)
+    if row is None:
+        return None
+    context = _about(row.package) | {"step": _step(row), "session": _line(row)}
+    return compose("cohorts/rescheduled", context, attachments=(_calendar_of([row]),))
+
+
+def write_reminder(notification: Notification) -> Email | None:
+    row = _find_booked(notification)
+    if row is None or row.class_session is None or row.class_session.starts_at <= utc_now():
+        return None
+    context = _about(row.package) | {
+        "step": _step(row),
+        "time": _time(row.class_session),
+        "meeting_url": row.class_session.group_class.meeting_url,
+    }
+    return compose("cohorts/reminder", context)
+
+
+def write_completed(notification: Notification) -> Email | None:
+    package = _find_live(notification)
+    if package is None or not is_course_complete(package):
+        return None
+    return compose("cohorts/completed", _about(package))
+
+
+def write_offer(notification: Notification) -> Email | None:
+    """None once it was answered, is being paid, or is over."""
+    waiting = WaitlistEntry.objects.select_related("learner__workspace", "cohort__instance__program")
+    entry = waiting.get(pk=notification.params["entry"])
+    until = entry.offer_expires_at
+    if entry.status != WaitStatus.OFFERED or until is None or until <= utc_now():
+        return None
+    course, local = entry.cohort.instance.program, until.astimezone(ZoneInfo(entry.cohort.timezone))
+    context = {
+        "learner": entry.learner.first_name,
+        "course": course.title,
+        "cohort": entry.cohort.name,
+        "deadline": f"{local:%A, %B %-d}, {_clock(local)} {_zone(local, entry.cohort.timezone)}",
+        "course_path": reverse("course", args=[course.code]),
+        "workspace": entry.learner.workspace.name,
+    }
+    return compose("cohorts/offer", context)
+
+
+# --- Pieces of them -------------------------------------------------------------------------------------------------
+
+
+def _progress() -> QuerySet[StepProgress]:
+    return StepProgress.objects.select_related(
+        "step",
+        "class_session__group_class",
+        "package__learner__workspace",
+        "package__program",
+        "package__cohort",
+        "package__place",
+    )
+
+
+def _find_live(notification: Notification) -> StudentPackage | None:
+    packages = StudentPackage.objects.select_related("learner__workspace", "program", "cohort")
+    return packages.filter(pk=notification.params["package"], revoked_at__isnull=True).first()
+
+
+def _find_booked(notification: Notification) -> StepProgress | None:
+    """The step, if it still holds a seat in the session that the mail is about."""
+    return (
+        _progress()
+        .filter(
+            pk=notification.params["progress"],
+            class_session=notification.params["session"],
+            status=StepStatus.BOOKED,
+            package__revoked_at__isnull=True,
+        )
+        .first()
+    )
+
+
+def _booked_rows(package: StudentPackage, at: dt.datetime | None = None) -> list[StepProgress]:
+    rows = _progress().filter(package=package, status=StepStatus.BOOKED).order_by("class_session__starts_at", "pk")
+    return list(rows.filter(booked_at=at) if at else rows)
+
+
+def _write_overview(package: StudentPackage, template: str) -> Email:
+    """All of a course: what is booked, and what is still to be chosen."""
+    booked = _booked_rows(package)
+    unbooked = _progress().filter(package=package, status=StepStatus.UNBOOKED).order_by("step__order")
+    context = _about(package) | {
+        "sessions": [_line(row) for row in booked],
+        "unbooked": [_step(row) for row in unbooked],
+    }
+    return compose(template, context, attachments=(_calendar_of(booked),) if booked else ())
+
+
+def _about(package: StudentPackage) -> dict[str, object]:
+    return {
+        "learner": package.learner.first_name,
+        "course": package.program.title,
+        "cohort": package.cohort.name,
+        "courses_path": reverse("my-courses"),
+        "book_path": reverse("course-book", args=[package.pk]),
+        "workspace": package.learner.workspace.name,
+    }
+
+
+def _step(row: StepProgress) -> str:
+    return f"{row.step.label}: {row.step.title}"
+
+
+def _line(row: StepProgress) -> str:
+    assert row.class_session is not None, "a booked step has a session"
+    where = row.class_session.group_class.meeting_url
+    return f"{_step(row)}, {_time(row.class_session)}" + (f", at {where}" if where else "")
+
+
+def _time(session: ClassSession) -> str:
+    """The class's own local time: "Tuesday, October 6, 5:00 to 6:00 PM CDT (America/Chicago)"."""
+    name = session.group_class.timezone
+    start, end = session.starts_at.astimezone(ZoneInfo(name)), session.ends_at.astimezone(ZoneInfo(name))
+    begins = f"{start:%-I:%M}" if start.strftime("%p") == end.strftime("%p") else _clock(start)
+    return f"{start:%A, %B %-d}, {begins} to {_clock(end)} {_zone(start, name)}"
+
+
+def _clock(local: dt.datetime) -> str:
+    return f"{local:%-I:%M %p}"
+
+
+def _zone(local: dt.datetime, name: str) -> str:
+    return f"{local:%Z} ({name})" if local.strftime("%Z") != name else name
+
+
+def _calendar_of(rows: Iterable[StepProgress]) -> Attachment:
+    return Attachment("sessions.ics", render_sessions(rows=rows), "text/calendar")
+
+
+for _kind, _write in {
+    ENROLLED: write_enrolled,
+    MOVED: write_moved,
+    BOOKED: write_booked,
+    CANCELLED: write_cancelled,
+    RESCHEDULED: write_rescheduled,
+    REMINDER: write_reminder,
+    COMPLETED: write_completed,
+    OFFER: write_offer,
+}.items():
+    register_email(_kind, _write)
