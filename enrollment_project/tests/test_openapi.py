@@ -26,11 +26,12 @@ class TestTheOpenApiDocument:
         assert response.status_code == 200
         assert response["Content-Type"].startswith("application/vnd.oai.openapi")
 
-    def test_describes_both_ways_to_send_a_key(self, schema):
+    def test_describes_both_ways_to_send_a_key_and_the_session(self, schema):
         schemes = schema["components"]["securitySchemes"]
 
         assert (schemes["bearerKey"]["type"], schemes["bearerKey"]["scheme"]) == ("http", "bearer")
         assert (schemes["headerKey"]["in"], schemes["headerKey"]["name"]) == ("header", "X-API-Key")
+        assert (schemes["studentSession"]["in"], schemes["studentSession"]["name"]) == ("cookie", "sessionid")
 
     def test_offers_an_idempotency_key_on_every_post_and_nowhere_else(self, schema):
         with_key = {
@@ -51,9 +52,26 @@ class TestTheOpenApiDocument:
             expected = {"429", "503"} | ({"400", "409", "422"} if method in WRITES else set())
             assert expected <= set(operation["responses"])
 
+    def test_says_that_a_query_parameter_may_be_refused(self, schema):
+        assert "422" in schema["paths"]["/api/course-programs/browse"]["get"]["responses"]
+        assert "422" not in schema["paths"]["/api/course-programs/{code}"]["get"]["responses"]
+
+    def test_opens_the_catalog_to_all_and_the_students_endpoints_to_sessions_only(self, schema):
+        allowed = {
+            path: {name for way in operation.get("security", ()) for name in way}
+            for path, _, operation in operations(schema)
+            if path.startswith(("/api/course-programs", "/api/students"))
+        }
+
+        assert allowed["/api/course-programs/{code}"] == set()
+        assert allowed["/api/course-programs/{code}/cohorts/{cohort_id}/enroll"] == {"studentSession"}
+        assert {frozenset(ways) for path, ways in allowed.items() if path.startswith("/api/students")} == {
+            frozenset({"studentSession"})
+        }
+
     def test_names_a_known_scope_for_every_operation_that_takes_a_key(self, schema):
         for path, method, operation in operations(schema):
-            if any(operation.get("security", ())):
+            if any("bearerKey" in way for way in operation.get("security", ())):
                 named = [scope for scope in Scope.values if f"`{scope}`" in operation["description"]]
                 assert len(named) == 1, f"{method} {path}"
 

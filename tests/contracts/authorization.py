@@ -23,13 +23,14 @@ class Caller(enum.Enum):
     REVOKED_KEY = "a revoked key"
     EXPIRED_KEY = "an expired key"
     FOREIGN_KEY = "a key of another workspace with this scope"
-    SESSION = "a signed-in parent"
+    SESSION = "a signed-in parent, whom the row is not about"
+    UNPROVEN = "somebody signed in whose mailbox is not proven"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One route and method. `answers` gives the status for each caller; `scope` the one that API keys need; `address`
-    is called with the ids of the `town` fixture filled in, with `body` as JSON."""
+    is called with what it names of the `town` fixture filled in, with `body` as JSON."""
 
     route: str
     method: str
@@ -47,26 +48,52 @@ def by_key(
 ) -> Row:
     """For keys with the scope; `elsewhere` is what the key of another workspace gets: 404 where the address or body
     names something of ours, else its own workspace's answer."""
-    refused = dict.fromkeys((Caller.ANONYMOUS, Caller.REVOKED_KEY, Caller.EXPIRED_KEY, Caller.SESSION), 401)
-    answers = refused | {Caller.KEY: 200, Caller.KEY_WITHOUT_SCOPE: 403, Caller.FOREIGN_KEY: elsewhere}
+    admitted = {Caller.KEY: 200, Caller.KEY_WITHOUT_SCOPE: 403, Caller.FOREIGN_KEY: elsewhere}
+    answers = dict.fromkeys(Caller, 401) | admitted
     return Row(route, method, address or f"/{route}", answers, scope, body or {})
 
 
-def for_all(route: str, method: str = "GET", *, status: int = 200, session: int | None = None) -> Row:
+def by_session(route: str, method: str, *, stranger: int, address: str = "", body: dict[str, Any] | None = None) -> Row:
+    """For families, who see and change what is their own; `stranger` is what another family gets. No key helps."""
+    answers = dict.fromkeys(Caller, 401) | {Caller.SESSION: stranger, Caller.UNPROVEN: 403}
+    return Row(route, method, address or f"/{route}", answers, body=body or {})
+
+
+def for_all(
+    route: str, method: str = "GET", *, status: int = 200, session: int | None = None, address: str = ""
+) -> Row:
     """The same for everybody, keys or not; `session` where somebody signed in is answered otherwise."""
-    answers = dict.fromkeys(Caller, status) | {Caller.SESSION: status if session is None else session}
-    return Row(route, method, f"/{route}", answers)
+    signed_in = status if session is None else session
+    answers = dict.fromkeys(Caller, status) | {Caller.SESSION: signed_in, Caller.UNPROVEN: signed_in}
+    return Row(route, method, address or f"/{route}", answers)
 
 
 def for_the_signed_in(route: str, *, address: str = "", status: int = 200) -> Row:
     """A page that sends everybody else to sign in first; 404 for what is not theirs."""
-    return Row(route, "GET", address or f"/{route}", dict.fromkeys(Caller, 302) | {Caller.SESSION: status})
+    answers = dict.fromkeys(Caller, 302) | {Caller.SESSION: status, Caller.UNPROVEN: status}
+    return Row(route, "GET", address or f"/{route}", answers)
+
+
+def for_families(route: str, *, stranger: int, address: str = "") -> Row:
+    """A page that also wants the mailbox proven; `stranger` is what another family gets."""
+    answers = dict.fromkeys(Caller, 302) | {Caller.SESSION: stranger, Caller.UNPROVEN: 403}
+    return Row(route, "GET", address or f"/{route}", answers)
 
 
 ENROLL = {
     "learner_profile": {"email": "june@school.test", "first_name": "June", "last_name": "Roe"},
     "context": {"tenant_id": 7},
 }
+
+COURSE = "/api/course-programs/{town.sale.course_code}"
+COHORT = f"{COURSE}/cohorts/{{town.sale.cohort_id}}"
+PACKAGE = "/api/students/me/course-packages/{town.sale.package_id}"
+STEP = "{town.sale.step_id}"
+COURSE_PAGE = "/courses/{town.sale.course_code}"
+COHORT_PAGE = f"{COURSE_PAGE}/cohorts/{{town.sale.cohort_id}}"
+COHORT_ROUTE = "courses/<str:code>/cohorts/<int:cohort_id>"
+PACKAGE_PAGE = "/my/courses/{town.sale.package_id}"
+NOBODY_OF_THEIRS = {"learnerId": "c" * 24}
 
 ROWS = [
     # What is up, and how to use it
@@ -83,7 +110,7 @@ ROWS = [
         "GET",
         scope="decisions:read",
         elsewhere=404,
-        address="/api/enrollments/{decision_id}",
+        address="/api/enrollments/{town.decision_id}",
     ),
     by_key("api/decisions", "GET", scope="decisions:read", elsewhere=200),
     by_key(
@@ -91,7 +118,7 @@ ROWS = [
         "GET",
         scope="decisions:read",
         elsewhere=404,
-        address="/api/decisions/{decision_id}",
+        address="/api/decisions/{town.decision_id}",
     ),
     by_key("api/districts", "GET", scope="districts:read", elsewhere=200),
     by_key(
@@ -116,12 +143,102 @@ ROWS = [
         address="/api/districts/11/seats",
         body={"total_seats": 9},
     ),
+    # Courses: the catalog for everybody, the rest for families
+    for_all("api/course-programs/browse"),
+    for_all("api/course-programs/<str:code>", address=COURSE),
+    for_all("api/course-programs/<str:code>/sessions", address=f"{COURSE}/sessions"),
+    for_all("api/course-programs/<str:code>/cohorts", address=f"{COURSE}/cohorts"),
+    for_all("api/course-programs/<str:code>/cohorts/<int:cohort_id>/sessions", address=f"{COHORT}/sessions"),
+    by_session(
+        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/enroll",
+        "POST",
+        stranger=404,
+        address=f"{COHORT}/enroll",
+        body=NOBODY_OF_THEIRS,
+    ),
+    by_session(
+        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/waitlist",
+        "GET",
+        stranger=200,
+        address=f"{COHORT}/waitlist",
+    ),
+    by_session(
+        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/waitlist",
+        "POST",
+        stranger=404,
+        address=f"{COHORT}/waitlist",
+        body=NOBODY_OF_THEIRS,
+    ),
+    by_session(
+        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/waitlist",
+        "DELETE",
+        stranger=409,
+        address=f"{COHORT}/waitlist",
+    ),
+    by_session(
+        "api/enrollment/session/<str:session_id>",
+        "GET",
+        stranger=403,
+        address="/api/enrollment/session/{town.sale.session_id}",
+    ),
+    by_session("api/students/me/course-packages", "GET", stranger=200),
+    by_session("api/students/me/course-packages/<int:package_id>", "GET", stranger=404, address=PACKAGE),
+    by_session(
+        "api/students/me/course-packages/<int:package_id>/unbooked-steps",
+        "GET",
+        stranger=404,
+        address=f"{PACKAGE}/unbooked-steps",
+    ),
+    by_session(
+        "api/students/me/course-packages/<int:package_id>/book-sessions",
+        "POST",
+        stranger=404,
+        address=f"{PACKAGE}/book-sessions",
+        body={"selections": []},
+    ),
+    by_session(
+        "api/students/me/course-packages/<int:package_id>/steps/<int:step_id>/cancel",
+        "POST",
+        stranger=404,
+        address=f"{PACKAGE}/steps/{STEP}/cancel",
+    ),
+    by_session(
+        "api/students/me/course-packages/<int:package_id>/steps/<int:step_id>/swap",
+        "POST",
+        stranger=404,
+        address=f"{PACKAGE}/steps/{STEP}/swap",
+        body={"courseStepOptionId": 1},
+    ),
+    by_session("api/students/me/course-sessions", "GET", stranger=200),
+    by_session("api/students/me/calendar-feed", "GET", stranger=200),
+    by_session("api/students/me/calendar-feed", "POST", stranger=200),
+    by_session("api/students/me/calendar-feed", "DELETE", stranger=204),
     # By signature: without one nobody is heard, key or not
     for_all("api/webhooks/stripe", "POST", status=400),
     # Pages
     for_all(""),
     for_the_signed_in("my/enrollments"),
     for_the_signed_in("my/invoices/<cuid:cuid>.pdf", address="/my/invoices/c2345678901234567890.pdf", status=404),
+    for_all("courses"),
+    for_all("courses/<str:code>", address=COURSE_PAGE),
+    for_families(f"{COHORT_ROUTE}/enroll", stranger=200, address=f"{COHORT_PAGE}/enroll"),
+    for_all(f"{COHORT_ROUTE}/wait", status=405, address=f"{COHORT_PAGE}/wait"),  # POST only
+    for_families(f"{COHORT_ROUTE}/left", stranger=302, address=f"{COHORT_PAGE}/left"),
+    for_families("courses/enrolled", stranger=404, address="/courses/enrolled?session_id={town.sale.session_id}"),
+    for_families("my/courses", stranger=200),
+    for_families("my/courses/<int:package_id>/book", stranger=404, address=f"{PACKAGE_PAGE}/book"),
+    for_families(
+        "my/courses/<int:package_id>/steps/<int:step_id>", stranger=404, address=f"{PACKAGE_PAGE}/steps/{STEP}"
+    ),
+    for_all(
+        "my/courses/<int:package_id>/steps/<int:step_id>/cancel",
+        status=405,
+        address=f"{PACKAGE_PAGE}/steps/{STEP}/cancel",
+    ),
+    for_families("my/sessions/<int:progress_id>.ics", stranger=404, address="/my/sessions/{town.sale.progress_id}.ics"),
+    for_all("my/calendar", status=405),
+    for_all("calendar/<str:token>.ics", status=404, address="/calendar/guessed.ics"),  # by its unguessable token
+    for_all("my/waiting/<int:entry_id>/leave", status=405, address="/my/waiting/1/leave"),
     for_all("enroll/return", status=404),  # by the unguessable id of a payment session
     for_all("enroll/cancelled", status=404),
     for_all("dev/mailbox", status=404),  # in the sandbox only

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -11,13 +12,20 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.api_keys import create_api_key, revoke_api_key
-from accounts.models import ApiKey, Workspace
+from accounts.models import ApiKey, Learner, Workspace
 from accounts.states import Scope
 from accounts.tests.factories import UserFactory, api_key_text
+from billing.models import Checkout
+from cohorts.checkout import reserve_place
+from cohorts.models import StepProgress
+from cohorts.tests.factories import CourseFactory, cohort_with
+from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
+from enrollment_project.demo.stripe import pay
 from enrollment_project.provisioning import create_workspace
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.seats import create_allocation
+from enrollments.tests.factories import InstanceFactory
 from events.models import OutboxEvent
 
 from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row, route_methods, routes
@@ -26,12 +34,48 @@ NO_SCOPE = Scope.EVENTS_READ
 
 
 @dataclass(frozen=True, slots=True)
+class Sale:
+    """A course that Jane bought, with a step booked."""
+
+    course_code: str
+    cohort_id: int
+    session_id: str
+    package_id: int
+    step_id: int
+    progress_id: int
+
+
+@dataclass(frozen=True)
 class Town:
     """A workspace with something of every kind, and another one that must not see it."""
 
     ours: Workspace
     theirs: Workspace
     decision_id: int
+
+    @cached_property
+    def sale(self) -> Sale:
+        """Made for the rows that name it."""
+        program = CourseFactory(workspace=self.ours)
+        cohort = cohort_with(
+            options=(1,), instance=InstanceFactory(workspace=self.ours, program=program, is_default=False)
+        )
+        jane = Learner.objects.get(email="jane@school.test")
+        place = reserve_place(
+            learner_id=jane.pk,
+            course_code=program.code,
+            cohort_id=cohort.pk,
+            success_url="http://127.0.0.1:8000/",
+            cancel_url="http://127.0.0.1:8000/",
+            actor=SYSTEM,
+            now=utc_now(),
+        )
+        assert place.checkout is not None
+        pay(place.checkout, "parent@home.test")
+        place.checkout = Checkout.objects.get(pk=place.checkout.pk)
+        step = StepProgress.objects.get(status="BOOKED")
+        session_id = str(place.checkout.stripe_session_id)
+        return Sale(program.code, cohort.pk, session_id, step.package_id, step.step_id, step.pk)
 
 
 @pytest.fixture
@@ -56,11 +100,13 @@ def town(db: None, client: Client) -> Town:
 def call(row: Row, caller: Caller, town: Town) -> Any:
     client = Client()
     headers = {}
-    if caller is Caller.SESSION:
-        client.force_login(UserFactory(), backend="django.contrib.auth.backends.ModelBackend")
+    if caller in (Caller.SESSION, Caller.UNPROVEN):
+        user = UserFactory()
+        user.emailaddress_set.create(email=user.email, verified=caller is Caller.SESSION)
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     elif caller is not Caller.ANONYMOUS:
         headers["Authorization"] = f"Bearer {key_of(caller, row.scope or NO_SCOPE, town)}"
-    address = row.address.format(decision_id=town.decision_id)
+    address = row.address.format(town=town)
     data = row.body if row.method != "GET" else None
     return client.generic(row.method, address, **_json(data), headers=headers)
 
@@ -89,6 +135,8 @@ def state(town: Town) -> dict[str, Any]:
         "decisions": EnrollmentDecision.objects.count(),
         "events": OutboxEvent.objects.count(),
         "seats": list(allocations.order_by("pk").values_list("total_seats", "reserved_seats", "used_seats")),
+        "courses": list(StepProgress.objects.order_by("pk").values_list("status", "class_session")),
+        "learners": Learner.objects.count(),
     }
 
 
@@ -118,6 +166,7 @@ class TestARoute:
     @pytest.mark.parametrize("caller", Caller, ids=lambda caller: caller.name.lower())
     @pytest.mark.parametrize("row", ROWS, ids=str)
     def test_answers_each_caller_as_the_matrix_says(self, row, caller, town):
+        row.address.format(town=town)  # what it names is there before the call
         before = state(town)
 
         response = call(row, caller, town)
@@ -129,7 +178,7 @@ class TestARoute:
                 "application/problem+json" if row.route.startswith("api/") else "text/html"
             )
         if response.status_code == 401:
-            assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+            assert response["WWW-Authenticate"] == f'{"Bearer" if row.scope else "Session"} realm="api"'
 
     @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
     def test_shows_another_workspace_nothing_of_ours_and_changes_nothing_of_ours(self, row, town):
@@ -156,9 +205,7 @@ class TestARoute:
         keys = [api_key_text(workspace=town.ours) for _ in range(2)]
         headers = {"Authorization": f"Bearer {keys[0]}", "X-API-Key": keys[1]}
 
-        response = Client().generic(
-            row.method, row.address.format(decision_id=town.decision_id), **_json(row.body), headers=headers
-        )
+        response = Client().generic(row.method, row.address.format(town=town), **_json(row.body), headers=headers)
 
         assert response.status_code == 401
 
@@ -168,7 +215,7 @@ class TestARoute:
 
         response = Client().generic(
             row.method,
-            row.address.format(decision_id=town.decision_id),
+            row.address.format(town=town),
             **_json(row.body),
             headers={"X-API-Key": key},
         )
