@@ -14,9 +14,9 @@ def configure_logging(*, level: str, style: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    # Plain tracebacks: the pretty ones print local variables, and those hold people.
+    console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = structlog.processors.JSONRenderer() if style == "json" else console
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -36,7 +36,7 @@ def configure_logging(*, level: str, style: str) -> None:
                 "structured": {
                     "()": structlog.stdlib.ProcessorFormatter,
                     "processor": renderer,
-                    "foreign_pre_chain": shared,
+                    "foreign_pre_chain": [*shared, structlog.processors.format_exc_info],
                 }
             },
             "handlers": {"default": {"class": "logging.StreamHandler", "formatter": "structured"}},
