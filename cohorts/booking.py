@@ -215,7 +215,8 @@ def _refuse_late(session: ClassSession, now: dt.datetime) -> None:
 
 
 def _booked_row(package: StudentPackage, step_id: int) -> StepProgress:
-    row = _progress(package, StepStatus.BOOKED).select_related("class_session").filter(step=step_id).first()
+    # By `step__pk`: asked by `step`, SQLite raises on an id of more than 64 bits instead of finding nothing.
+    row = _progress(package, StepStatus.BOOKED).select_related("class_session").filter(step__pk=step_id).first()
     if row is None:
         raise StepNotBooked("There is no booked session to give back for this step.")
     return row

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from accounts.models import Learner, User
+from accounts.models import Learner, User, person_key
 from billing.checkout import catch_up_with_stripe, submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
 from billing.models import Checkout
@@ -99,7 +99,8 @@ def _answer_from_stripe(checkout_id: int, claim: Claim) -> dict[str, str]:
 def find_participant(*, user: User, workspace_id: int, participant: Participant) -> Learner | None:
     """The learner that is meant, if the workspace knows them. Raises NotFound for a CUID of none of theirs.
 
-    Without a CUID and names it is the learner who has this account, else the only one who is known by its address.
+    Without a CUID it is the learner of these names and the person's address. Without names it is the learner who has
+    this account, else the only one who is known by its address.
     """
     mine = learners_of(user).filter(workspace=workspace_id)
     if participant.cuid is not None:
@@ -109,7 +110,8 @@ def find_participant(*, user: User, workspace_id: int, participant: Participant)
             raise NotFound(f"{fault.field}: {fault.detail}", errors=(fault,))
         return learner
     if participant.first_name:
-        return None
+        person = person_key(user.email, participant.first_name, participant.last_name)
+        return mine.filter(person=person).order_by("pk").first()
     own = mine.filter(user=user).order_by("pk").first()
     if own is not None or user.get_full_name():
         return own
@@ -123,7 +125,7 @@ def find_or_add_participant(*, user: User, workspace_id: int, participant: Parti
     Raises NotFound, and LearnerNameMissing if nothing tells what the person is called.
     """
     known = find_participant(user=user, workspace_id=workspace_id, participant=participant)
-    if known is not None:
+    if known is not None and not participant.first_name:
         return known
     first_name, last_name = participant.first_name or user.first_name, participant.last_name or user.last_name
     faults = tuple(

@@ -155,6 +155,19 @@ class TestWhoItIsFor:
         assert (learner.first_name, learner.last_name, learner.email) == ("Nora", "New", "new@home.test")
         assert (learner.user, learner.workspace) == (family.user, cohort.instance.workspace)
 
+    def test_is_the_same_person_each_time_they_give_their_names(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        family, names = Family("new@home.test"), {"firstName": "Nora", "lastName": "New"}
+        first = family.post(enroll_url(cohort), names).json()
+        again = family.post(enroll_url(cohort), names).json()
+        request_cancellation(checkout_id=Checkout.objects.get().pk)
+
+        afterwards = family.post(enroll_url(cohort), names).json()
+
+        assert again == first
+        assert afterwards["sessionId"] != first["sessionId"]
+        assert Learner.objects.count() == 1
+
     def test_is_the_person_by_the_names_of_their_account(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         UserFactory(email="known@home.test", first_name="Kim", last_name="Known")
