@@ -51,7 +51,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "Courses", "description": "The public catalog of courses, enrolling in a cohort, the waiting list."},
         {
             "name": "Students",
-            "description": "What a student or guardian has: packages, booking, sessions. By session cookie, not by key.",
+            "description": "What a student or guardian has: packages, booking, sessions. By session cookie, not key.",
         },
         {"name": "Webhooks", "description": "Where vendors tell us what happened. By signature, not by key."},
     ],
