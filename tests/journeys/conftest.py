@@ -77,6 +77,26 @@ def town(stack: RunningStack) -> Town:
     return Town(stack=stack, **stack.call("tests.journeys.town:build"))
 
 
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """The courses of the journeys, seen from outside."""
+
+    stack: RunningStack
+    cohorts: dict[str, dict[str, int]]
+
+    def enroll_path(self, code: str, cohort: str) -> str:
+        return f"/courses/{code}/cohorts/{self.cohorts[code][cohort]}/enroll"
+
+    def meanwhile(self, what: str) -> Any:
+        """Let somebody else do something: a function of courses.py."""
+        return self.stack.call(f"tests.journeys.courses:{what}")
+
+
+@pytest.fixture(scope="session")
+def courses(stack: RunningStack) -> Courses:
+    return Courses(stack, stack.call("tests.journeys.courses:build"))
+
+
 @pytest.fixture(scope="session")
 def base_url(stack: RunningStack) -> str:
     return stack.url
@@ -105,13 +125,23 @@ def complaints(context: BrowserContext, stack: RunningStack) -> Iterator[list[st
 
 
 @pytest.fixture
-def sign_in(stack: RunningStack) -> Callable[[Page, str], None]:
+def enter_code(stack: RunningStack) -> Callable[[Page, str], None]:
+    """Answer the page that asks who is there."""
+
     def with_code(page: Page, email: str) -> None:
-        page.goto("/my/enrollments")
         page.get_by_label("Email").fill(email)
         page.get_by_role("button", name="Send me a code").click()
         page.get_by_label("Code").fill(stack.mails(to=email)[0].code)
         page.get_by_role("main").get_by_role("button", name="Sign in").click()
+
+    return with_code
+
+
+@pytest.fixture
+def sign_in(enter_code: Callable[[Page, str], None]) -> Callable[[Page, str], None]:
+    def with_code(page: Page, email: str) -> None:
+        page.goto("/my/enrollments")
+        enter_code(page, email)
 
     return with_code
 

@@ -10,7 +10,7 @@ from billing.checkout import settle_checkout
 from billing.models import Checkout, Price
 from cohorts.attendance import mark_attended
 from cohorts.booking import Selection, book_sessions
-from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass, StepProgress, StudentPackage
+from cohorts.models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass, StepProgress, StudentPackage
 from cohorts.opening import change_capacity
 from cohorts.scheduling import schedule_cohort
 from cohorts.states import DayOfWeek
@@ -39,20 +39,25 @@ def build() -> dict[str, dict[str, int]]:
     now = utc_now()
     fall, later = (InstanceFactory(program=robots, name=name, price=price) for name in ("Fall", "Winter"))
     games = InstanceFactory(program=chess, name="Fall", price=price)
+    dance = _course(workspace, "DANCE", "Dance", "Two parts.", [("Part 1", "Steps", 2), ("Part 2", "Turns", 2)])
     free = InstanceFactory(program=robots, name="Announced", price=None)
     cohorts = [
         _cohort(fall, "Evenings", places=40, enrollment_deadline=now + dt.timedelta(days=9)),
         _cohort(fall, "Small group", places=3),
         _cohort(later, "Full house", places=1),
+        _cohort(later, "Sold out", places=1),
         _cohort(later, "One place", places=1),
         _cohort(later, "Early birds", places=10, enrollment_deadline=now - dt.timedelta(days=1)),
         _cohort(free, "Spring", places=10),
         _cohort(games, "Wednesdays", places=40),
+        _cohort(InstanceFactory(program=dance, name="Fall", price=price), "Weekends", places=40),
     ]
-    _somebody_buys(Cohort.objects.get(name="Full house"))
-    made: dict[str, dict[str, int]] = {"ROBOTS": {}, "CHESS": {}}
+    _let_two_classes_overlap(dance)
+    for full in ("Full house", "Sold out"):
+        _somebody_buys(Cohort.objects.get(name=full))
+    made: dict[str, dict[str, int]] = {}
     for cohort in cohorts:
-        made[cohort.instance.program.code][cohort.name] = cohort.pk
+        made.setdefault(cohort.instance.program.code, {})[cohort.name] = cohort.pk
     return made
 
 
@@ -112,6 +117,15 @@ def _cohort(instance: ProgramInstance, name: str, *, places: int, **more: object
     )
     schedule_cohort(cohort_id=cohort.pk)
     return cohort
+
+
+def _let_two_classes_overlap(course: Program) -> None:
+    first, second = (
+        ClassSession.objects.get(group_class__options__step=step, group_class__day_of_week=DayOfWeek.TUESDAY)
+        for step in course.steps.order_by("order")
+    )
+    second.starts_at, second.ends_at = first.starts_at, first.ends_at
+    second.save()
 
 
 def _somebody_buys(cohort: Cohort) -> StudentPackage:

@@ -1,0 +1,92 @@
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.stack import RunningStack
+
+from .conftest import Courses, Town
+from .test_accessibility import DESKTOP, PHONE, faults
+from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
+
+pytestmark = pytest.mark.browser
+
+LOOKS = [(PHONE, "light"), (PHONE, "dark"), (DESKTOP, "light"), (DESKTOP, "dark")]
+Enter = Callable[[Page, str], None]
+
+
+def seen(page: Page) -> list[str]:
+    """What is wrong with the page, at each size and in each color scheme."""
+    found = []
+    for size, scheme in LOOKS:
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in faults(page)]
+    return found
+
+
+class TestEveryCoursePageIsAccessible:
+    @pytest.mark.parametrize("path", ["/courses", "/courses?search=nothing+like+this", "/courses/ROBOTS"])
+    def test_to_a_visitor(self, page: Page, courses: Courses, path: str) -> None:
+        page.goto(path)
+
+        assert seen(page) == []
+
+    def test_to_a_family_that_enrolls(
+        self, page: Page, stack: RunningStack, courses: Courses, town: Town, sign_in: Enter
+    ) -> None:
+        sign_in(page, town.new_address())
+        page.goto("/my/courses")
+        found = seen(page)
+        page.goto(courses.enroll_path("ROBOTS", "Evenings"))
+        page.get_by_label("A child").check()
+        page.get_by_role("button", name="Continue to payment").click()
+        expect(page.get_by_text("Type the first name.")).to_be_visible()
+        found += seen(page)
+        go_to_payment(page, "Jane")
+        session = page.url
+        page.goto(f"{stack.url}/courses/ROBOTS")
+        found += seen(page)
+        page.goto(session)
+        page.get_by_role("button", name="Pay later by bank debit").click()
+        headline(page, "Your payment is on its way")
+        found += seen(page)
+
+        assert found == []
+
+    def test_to_a_family_that_books(self, page: Page, courses: Courses, town: Town, sign_in: Enter) -> None:
+        sign_in(page, town.new_address())
+        page.goto(courses.enroll_path("DANCE", "Weekends"))
+        go_to_payment(page, "Jane")
+        pay(page)
+        choose(page, "Part 1", "Tuesday club")
+        choose(page, "Part 2", "Tuesday club")
+        found = seen(page)
+        page.get_by_role("button", name="Confirm").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        found += seen(page)
+        choose(page, "Part 2", "Thursday club")
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_role("button", name="Get a calendar address").click()
+        page.get_by_text("All steps").click()
+        found += seen(page)
+        page.get_by_role("link", name="Change or cancel Part 1").click()
+        found += seen(page)
+
+        assert found == []
+
+    def test_to_a_family_that_waits(self, page: Page, courses: Courses, town: Town, sign_in: Enter) -> None:
+        sign_in(page, town.new_address())
+        page.goto("/courses/POTTERY")
+        found = seen(page)
+        page.goto(courses.enroll_path("ROBOTS", "Early birds"))
+        found += seen(page)
+        page.goto(courses.enroll_path("ROBOTS", "Sold out"))
+        found += seen(page)
+        choose_child(page, "Jane")
+        page.get_by_role("button", name="Join the waiting list").click()
+        expect(page.get_by_text(re.compile("in line"))).to_be_visible()
+        found += seen(page)
+
+        assert found == []
