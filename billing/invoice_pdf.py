@@ -20,7 +20,8 @@ from .models import Invoice
 
 FONTS = Path(__file__).parent / "fonts"
 INK, QUIET, ACCENT, RULE = HexColor("#22302e"), HexColor("#6a716c"), HexColor("#0b625a"), HexColor("#e6dccb")
-WIDTH = A4[0] - 44 * mm
+MARGIN = 22 * mm
+WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frame keeps 6 points free on each side
 
 
 def render_invoice(invoice: Invoice) -> bytes:
@@ -30,8 +31,8 @@ def render_invoice(invoice: Invoice) -> bytes:
     document = SimpleDocTemplate(
         paper,
         pagesize=A4,
-        leftMargin=22 * mm,
-        rightMargin=22 * mm,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
         topMargin=24 * mm,
         bottomMargin=24 * mm,
         title=str(invoice),
