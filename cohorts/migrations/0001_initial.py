@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0001_initial'),
         ('billing', '0001_initial'),
-        ('enrollments', '0002_program_listed'),
+        ('enrollments', '0001_initial'),
     ]
 
     operations = [

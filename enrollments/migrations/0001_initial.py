@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=50)),
                 ('title', models.CharField(max_length=200)),
                 ('description', models.TextField(blank=True)),
+                ('listed', models.BooleanField(default=False, help_text="Show it in the public catalog, where its code must be unlike any other's.")),
                 ('active', models.BooleanField(default=True)),
                 ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='programs', to='accounts.workspace')),
@@ -198,6 +199,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='program',
             constraint=models.UniqueConstraint(fields=('workspace', 'code'), name='program_code_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='program',
+            constraint=models.UniqueConstraint(condition=models.Q(('listed', True)), fields=('code',), name='program_listed_code_unique'),
         ),
         migrations.AddConstraint(
             model_name='programinstance',

@@ -17,7 +17,6 @@ class Program(models.Model):
     description = models.TextField(blank=True)
     listed = models.BooleanField(
         default=False,
-        db_default=False,
         help_text="Show it in the public catalog, where its code must be unlike any other's.",
     )
     active = models.BooleanField(default=True)
