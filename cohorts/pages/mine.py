@@ -95,6 +95,7 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
     context = {
         "feed_url": feed_url(feed) if feed else "",
         "learners": sorted(learners.values(), key=lambda group: (str(group.learner), group.learner.pk)),
+        "has_courses": any(group.courses for group in learners.values()),
         "zone": zone_of(request),
         "hours": settings.BOOKING_CHANGE_HOURS,
         "now": now,

@@ -7,6 +7,7 @@ import httpx
 from playwright.sync_api import Page, sync_playwright
 
 from conftest import CHROMIUM
+from tests.journeys.test_courses_buying import choose, go_to_payment, pay
 from tests.stack import ROOT, RunningStack
 
 IMAGES = ROOT / "docs" / "images"
@@ -52,6 +53,26 @@ def take(page: Page, stack: RunningStack, name: str) -> None:
     enroll(stack, town["key"], first_name="Mia")
     sign_in(page, stack)
     page.screenshot(path=IMAGES / f"my-enrollments-{name}.png", full_page=True, **save)  # type: ignore[arg-type]
+    take_courses(page, stack, name)
+
+
+def take_courses(page: Page, stack: RunningStack, name: str) -> None:
+    """A course, the wizard after paying for it, and the dashboard it leads to."""
+    save = {"animations": "disabled", "scale": "css"}
+    cohorts = stack.call("tests.journeys.courses:build")
+    page.goto("/courses/ROBOTS")
+    page.screenshot(path=IMAGES / f"course-{name}.png", **save)  # type: ignore[arg-type]
+    page.goto(f"/courses/ROBOTS/cohorts/{cohorts['ROBOTS']['Evenings']}/enroll")
+    go_to_payment(page, "Jane")
+    pay(page)
+    choose(page, "Week 2", "Thursday lab")
+    choose(page, "Week 3", "Tuesday lab")
+    page.screenshot(path=IMAGES / f"wizard-{name}.png", full_page=True, **save)  # type: ignore[arg-type]
+    page.get_by_role("button", name="Confirm").click()
+    stack.call("tests.journeys.courses:attend_all_kickoffs")
+    page.reload()
+    page.get_by_text("All steps").click()
+    page.screenshot(path=IMAGES / f"my-courses-{name}.png", full_page=True, **save)  # type: ignore[arg-type]
 
 
 def main() -> None:
@@ -64,6 +85,7 @@ def main() -> None:
                 context = browser.new_context(
                     base_url=stack.url,
                     viewport={"width": width, "height": height},
+                    timezone_id="America/Chicago",
                     color_scheme=scheme,  # type: ignore[arg-type]
                 )
                 take(context.new_page(), stack, name)
