@@ -228,7 +228,7 @@ class RefundScenario(Scenario):
 
 
 class RejectingAPaidEnrollment(RefundScenario):
-    steps = ["commit", "ring billing.tasks.submit_refund"]
+    steps = ["commit", "ring billing.tasks.submit_refund", "ring notifications.tasks.send_notification"]
 
     def act(self) -> None:
         enrollment_id = EnrollmentDecision.objects.get().enrollment_id

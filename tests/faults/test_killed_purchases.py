@@ -17,6 +17,7 @@ from enrollment_project.core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
+from notifications.models import Notification
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 
@@ -65,7 +66,7 @@ class StartingACheckoutOnceOnly(StartingACheckout):
 
 
 class Fulfilling(StartingACheckout):
-    steps = ["GET /v1/checkout/sessions/…", "commit"]
+    steps = ["GET /v1/checkout/sessions/…", "commit", "ring notifications.tasks.send_notification"]
 
     def prepare(self) -> None:
         super().prepare()
@@ -85,11 +86,12 @@ class Fulfilling(StartingACheckout):
         assert list(package.progress.order_by("step__order").values_list("status", flat=True)) == ["BOOKED", "UNBOOKED"]
         assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
         assert OutboxEvent.objects.filter(type="package.created").count() == 1
+        assert Notification.objects.filter(kind="course_enrolled").count() == 1
         assert self.net() == 4900
 
 
 class Refunding(StartingACheckout):
-    steps = ["POST /v1/refunds", "commit"]
+    steps = ["POST /v1/refunds", "commit", "ring notifications.tasks.send_notification"]
 
     def prepare(self) -> None:
         super().prepare()
