@@ -114,7 +114,7 @@ def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: 
     if place is None and cohort.places_left <= 0:
         raise CohortFull(f"{cohort.name} is full. Join its waiting list, or choose another cohort.")
     if place is None and cohort.is_past_deadline(now):
-        raise DeadlinePassed(f"Enrollment in {cohort.name} ended on {cohort.enrollment_deadline:%B %d, %Y}.")
+        raise DeadlinePassed(f"Enrollment in {cohort.name} has ended.")
     if StudentPackage.objects.filter(
         learner=learner, program=cohort.instance.program_id, revoked_at__isnull=True
     ).exists():

@@ -58,7 +58,10 @@ def get_cohort(*, course_code: str, cohort_id: int) -> Cohort:
 def open_cohorts(now: dt.datetime) -> QuerySet[Cohort]:
     """Cohorts somebody could enroll in right now, full ones included."""
     return Cohort.objects.filter(
-        Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now), is_active=True, instance__active=True
+        Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now),
+        end_date__gte=now.date(),
+        is_active=True,
+        instance__active=True,
     )
 
 

@@ -48,7 +48,10 @@ class Cohort(models.Model):
         return self.max_enrollment - self.current_enrollment - self.held_places
 
     def is_past_deadline(self, now: dt.datetime) -> bool:
-        return self.enrollment_deadline is not None and self.enrollment_deadline < now
+        """Whether it is too late to join: after the deadline, or without one after the last day."""
+        if self.enrollment_deadline is not None and self.enrollment_deadline < now:
+            return True
+        return self.end_date < now.date()
 
 
 class ClassSession(models.Model):

@@ -128,6 +128,18 @@ class TestStartingACheckout:
         assert fresh(cohort) == (1, 0)
         assert Checkout.objects.count() == 1
 
+    def test_of_a_cohort_that_is_over_is_refused(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        Cohort.objects.update(
+            start_date=utc_now().date() - dt.timedelta(days=9), end_date=utc_now().date() - dt.timedelta(days=1)
+        )
+
+        with pytest.raises(DeadlinePassed):
+            start(cohort)
+
+        assert fresh(cohort) == (0, 0)
+        assert Checkout.objects.count() == 0
+
     def test_of_what_does_not_exist_is_not_found(self, stripe: SandboxProcess) -> None:
         cohort, other = cohort_with(), cohort_with()
         learner = LearnerFactory(workspace=cohort.instance.workspace)
