@@ -72,6 +72,11 @@ class FamilyView:
         return self.checkout.url if self.checkout and self.standing == Standing.TO_PAY else ""
 
     @property
+    def by_family(self) -> bool:
+        """Whether the family pays, has paid or got its money back."""
+        return self.checkout is not None or self.enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED
+
+    @property
     def amount(self) -> Money | None:
         paid_or_asked = self.payment or self.checkout
         return paid_or_asked.money if paid_or_asked else None
@@ -102,7 +107,10 @@ def view_enrollment(*, enrollment: Enrollment, decision: EnrollmentDecision | No
 def _standing(enrollment: Enrollment, checkout: Checkout | None, payment: Payment | None, asked: bool) -> Standing:
     if payment is not None and _refunded(payment) == payment.money:
         return Standing.REFUNDED
-    if checkout is not None and enrollment.payment_status in _UNPAID and enrollment.eligibility_status not in _OVER:
+    if enrollment.payment_status in _UNPAID and enrollment.eligibility_status not in _OVER:
+        if checkout is None:  # bought elsewhere: a course has its own checkout
+            failed = enrollment.payment_status == EnrollmentPaymentStatus.FAILED
+            return Standing.PAYMENT_FAILED if failed else Standing.TO_PAY
         if checkout.status != CheckoutStatus.OPEN:
             return _BY_CHECKOUT[CheckoutStatus(checkout.status)]
         return Standing.TO_PAY if asked and checkout.url else Standing.CONFIRMING

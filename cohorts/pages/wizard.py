@@ -84,7 +84,12 @@ def render_wizard(
     rows = list(package.progress.all())
     in_trouble: tuple[int, ...] = getattr(refusal, "step_ids", ())
     choices = [
-        Choice(step, sessions, (chosen or {}).get(step.pk), refusal.detail if refusal and step.pk in in_trouble else "")
+        Choice(
+            step=step,
+            sessions=sessions,
+            chosen=(chosen or {}).get(step.pk, sessions[0].option_id if len(sessions) == 1 else None),
+            trouble=refusal.detail if refusal and step.pk in in_trouble else "",
+        )
         for step, sessions in unbooked_steps(package, now=now)
     ]
     offered = {choice.step.pk for choice in choices}

@@ -13,11 +13,11 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from billing.models import Checkout
-from cohorts.booking import Selection, book_sessions
+from cohorts.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.opening import change_capacity
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy, cohort_with, pay, start
 from cohorts.waitlist import join_waitlist
 from enrollment_project.core.clock import utc_now
 from sandbox.testing import SandboxProcess
@@ -85,6 +85,14 @@ class TestTheWizard:
         assert text(answer).count("Choose sessions that do not overlap") == 3
         assert [row.status for row in package.progress.all()] == ["UNBOOKED", "UNBOOKED"]
 
+    def test_has_the_only_class_of_a_step_chosen_already(self, stripe: SandboxProcess) -> None:
+        client, package, rows = self.bought(stripe, options=(1,))
+        cancel_booking(package_id=package.pk, step_id=rows[0].step_id)
+
+        page = text(client.get(reverse("course-book", args=[package.pk])))
+
+        assert f'value="{self.options(rows[0])[0]}" checked' in page
+
     @pytest.mark.parametrize("value", ["", "x", "-1", "9" * 30, "999999"])
     def test_refuses_a_choice_that_is_none(self, stripe: SandboxProcess, value: str) -> None:
         client, package, rows = self.bought(stripe, options=(2,))
@@ -114,6 +122,21 @@ class TestTheWizard:
 
         assert answer.status_code == 404
         assert package.progress.get().status == "UNBOOKED"
+
+
+class TestTheListOfEnrollments:
+    def test_says_that_a_course_is_to_be_paid_and_then_that_the_family_paid(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        checkout = start(cohort, child_of(cohort))
+        client, _ = signed_in()
+
+        unpaid = text(client.get(reverse("my-enrollments")))
+        pay(stripe, checkout)
+        paid = text(client.get(reverse("my-enrollments")))
+
+        assert "Waiting for your payment" in unpaid
+        assert "<dt>Paid by</dt><dd>Family</dd>" in paid
+        assert "badge tone-good" in paid
 
 
 class TestTheDashboard:
