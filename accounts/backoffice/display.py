@@ -22,15 +22,16 @@ from enrollment_project.core.money import Money
 NOTHING = "—"
 
 # One tone per word, whichever state machine says it, so that the same word always looks the same.
-TONES: dict[str, str] = dict.fromkeys(
-    ("approved", "active", "completed", "paid", "succeeded", "used", "relayed", "done", "usable", "handled"), "success"
-) | {
-    **dict.fromkeys(("eligible", "reserved", "partially_refunded", "refunded", "automatic", "district"), "info"),
-    **dict.fromkeys(
-        ("submitted", "checkout_required", "open", "pending", "processing", "requested", "manual"), "warning"
-    ),
-    **dict.fromkeys(("ineligible", "rejected", "failed", "disputed", "dead", "overdue"), "danger"),
-    **dict.fromkeys(("owner", "admin", "parent"), "primary"),
+TONES: dict[str, str] = {
+    word: tone
+    for tone, words in {
+        "success": "approved active completed paid succeeded used relayed done usable handled taken accepted",
+        "info": "eligible reserved partially_refunded refunded automatic district offered",
+        "warning": "submitted checkout_required open pending processing requested manual held waiting",
+        "danger": "ineligible rejected failed disputed dead overdue",
+        "primary": "owner admin parent",
+    }.items()
+    for word in words.split()
 }
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,6 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.widgets import INPUT_CLASSES
 
 from accounts.backoffice.actions import StaffForm, staff_action
 from accounts.backoffice.display import (
@@ -20,7 +22,6 @@ from accounts.backoffice.display import (
     badge,
     link_column,
     list_url,
-    moment,
     neighbor,
     neighbors_of,
 )
@@ -37,6 +38,7 @@ from .courses import TimezoneForm
 from .display import meeting_time, place_bar, seat_bar
 
 DAY = forms.DateInput(attrs={"type": "date"})
+WALL_CLOCK = "%Y-%m-%dT%H:%M"
 MAX_PLACES = 100_000
 
 
@@ -63,11 +65,35 @@ class SaleFilter(DropdownFilter):
         return rows.get(self.value() or "", queryset)
 
 
+class WallClockField(forms.DateTimeField):
+    """A date and a time as a clock on a wall shows them, without a zone."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=WALL_CLOCK)
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        moment = super().to_python(value)
+        return moment.replace(tzinfo=None) if moment else None
+
+
 class CohortForm(TimezoneForm):
-    """The size is set when a cohort is made, and changed by its button later."""
+    """The size is set when a cohort is made, and changed by its button later. The deadline is by the cohort's clock."""
+
+    enrollment_deadline = WallClockField(
+        required=False, help_text="The last minute to enroll, in the cohort's time zone. Empty: there is none."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        deadline = self.instance.enrollment_deadline
+        if deadline is not None:
+            shown = deadline.astimezone(ZoneInfo(self.instance.timezone))
+            self.initial["enrollment_deadline"] = shown.replace(second=0, microsecond=0, tzinfo=None)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
+        if cleaned.get("enrollment_deadline") and cleaned.get("timezone"):
+            zone = ZoneInfo(cleaned["timezone"])
+            cleaned["enrollment_deadline"] = cleaned["enrollment_deadline"].replace(tzinfo=zone)
         start, end = cleaned.get("start_date"), cleaned.get("end_date")
         if start and end and end < start:
             self.add_error("end_date", "A cohort ends on or after the day it starts.")
@@ -145,21 +171,16 @@ class CohortAdmin(WorkspaceScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Cohort | None = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), *(["max_enrollment"] if obj else [])]
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "enrollment_deadline" and field is not None:
-            field.help_text = (
-                "In UTC. The last moment to enroll; empty: none. Later than it was, those who wait are served."
-            )
-        return field
-
     def save_model(self, request: HttpRequest, obj: Cohort, form: Any, change: bool) -> None:
         """Write what was edited and nothing else: the counters may have moved since the page was opened."""
         if not change:
             super().save_model(request, obj, form, change)
             return
-        obj.save(update_fields=form.changed_data)
-        if "enrollment_deadline" in form.changed_data:
+        edited = set(form.changed_data)
+        if "timezone" in edited:  # where the same wall-clock time is another moment
+            edited.add("enrollment_deadline")
+        obj.save(update_fields=edited)
+        if "enrollment_deadline" in edited:
             serve_waitlist(cohort_id=obj.pk)
 
     @display(description="course", ordering="instance__program__title")
@@ -172,7 +193,9 @@ class CohortAdmin(WorkspaceScopedAdmin):
 
     @display(description="deadline", ordering="enrollment_deadline")
     def deadline(self, cohort: Cohort) -> str:
-        return moment(cohort.enrollment_deadline) or "none"
+        if cohort.enrollment_deadline is None:
+            return "none"
+        return f"{cohort.enrollment_deadline.astimezone(ZoneInfo(cohort.timezone)):%-d %b %Y, %H:%M}"
 
     @display(description="enrollment")
     def sale(self, cohort: Cohort) -> SafeString:

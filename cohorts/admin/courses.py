@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
 from accounts.backoffice.display import (
     NOTHING,
     Card,
+    link,
     link_column,
     list_url,
     neighbor,
@@ -62,17 +63,16 @@ class StepInline(ScopedInline):
     fields = ("order", "label", "title", "required", "offered_in")
     readonly_fields = ("offered_in",)
     ordering = ("order",)
-    show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).annotate(class_count=Count("options"))
 
     @display(description="classes")
     def offered_in(self, step: CourseStep) -> str:
-        count = getattr(step, "class_count", 0)
         if step.pk is None:
             return "Save, then choose its classes"
-        return {0: "None yet", 1: "1, booked by itself"}.get(count, f"{count} to choose from")
+        count = getattr(step, "class_count", 0)
+        return link(step, {0: "None yet: add one", 1: "1, booked by itself"}.get(count, f"{count} to choose from"))
 
 
 @neighbors_of(Program)

@@ -60,14 +60,18 @@ class LiveFilter(DropdownFilter):
         return rows.get(self.value() or "", queryset)
 
 
+class CohortChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Cohort) -> str:
+        return f"{obj}, {obj.start_date} to {obj.end_date}, {obj.places_left} places left"
+
+
 class MoveForm(StaffForm):
-    cohort = forms.ModelChoiceField(queryset=Cohort.objects.none(), label="To cohort")
+    cohort = CohortChoice(queryset=Cohort.objects.none(), label="To cohort")
 
     def prepare(self) -> None:
         bound = self.fields["cohort"]
-        assert isinstance(bound, forms.ModelChoiceField)
+        assert isinstance(bound, CohortChoice)
         bound.queryset = other_cohorts(self.row)
-        bound.label_from_instance = _describe_target  # type: ignore[method-assign]
 
 
 def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
@@ -77,10 +81,6 @@ def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
         end_date__gte=utc_now().date(),
         max_enrollment__gt=F("current_enrollment") + F("held_places"),
     ).exclude(pk=package.cohort_id)
-
-
-def _describe_target(cohort: Cohort) -> str:
-    return f"{cohort}, {cohort.start_date} to {cohort.end_date}, {cohort.places_left} places left"
 
 
 class BookingForm(StaffForm):

@@ -37,7 +37,7 @@ class PositionForm(ReasonForm):
 @admin.register(WaitlistEntry)
 class WaitlistEntryAdmin(WorkspaceScopedAdmin):
     workspace_path = "cohort__instance__workspace"
-    list_display = ("learner_link", "cohort_name", "position", "status_label", "offer_expires_at", "created_at")
+    list_display = ("learner_name", "cohort_name", "position", "status_label", "offer_expires_at", "created_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("cohort__instance__workspace", ScopedRelatedFilter),
@@ -45,7 +45,6 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         ("cohort", ScopedRelatedFilter),
     )
     list_select_related = ("learner", "cohort__instance__program")
-    list_display_links = ("position",)
     search_fields = ("=id", "learner__last_name__istartswith", "learner__email__istartswith")
     search_help_text = "Number, learner's last name or email"
     ordering = ("cohort__start_date", "cohort", "rank", "id")
@@ -68,6 +67,10 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
 
     def describe(self, row: WaitlistEntry) -> str:
         return f"{row.learner}, {row.cohort}"
+
+    @display(description="learner", ordering="learner__last_name")
+    def learner_name(self, entry: WaitlistEntry) -> str:
+        return str(entry.learner)
 
     @display(description="cohort", ordering="cohort__name")
     def cohort_name(self, entry: WaitlistEntry) -> str:

@@ -12,11 +12,25 @@ from accounts.models import Guardian, User, Workspace
 from accounts.tests.factories import WorkspaceFactory
 from billing.models import Checkout, Payment, Refund
 from billing.states import CheckoutStatus, RefundStatus
+from cohorts.models import (
+    Cohort,
+    CohortPlace,
+    CourseStep,
+    GroupClass,
+    StepProgress,
+    StudentPackage,
+    WaitlistEntry,
+)
+from cohorts.states import PlaceStatus, StepStatus, WaitStatus
+from enrollment_project.core.clock import utc_now
 from enrollment_project.demo.catalog import GUARDIAN_EMAIL, ORGANIZATIONS, PASSWORD
 from enrollment_project.demo.load import load_demo
+from enrollment_project.doctor import examine
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition
 from enrollments.states import DecisionReason, EligibilityStatus
 from events.models import OutboxEvent
+from notifications.models import Notification
+from notifications.states import NotificationStatus
 
 
 @pytest.fixture(scope="class")
@@ -98,6 +112,52 @@ class TestDemoData:
         )
         assert guardian.learners.count() == 3
         assert open_checkouts.exists()
+
+
+@pytest.mark.usefixtures("demo", "db")
+class TestDemoCourses:
+    def test_have_cohorts_at_every_stage(self) -> None:
+        now = utc_now()
+        cohorts = Cohort.objects.all()
+
+        assert cohorts.count() == 12
+        assert cohorts.filter(end_date__lt=now.date()).exists()
+        assert cohorts.filter(start_date__lt=now.date(), end_date__gt=now.date()).count() >= 2
+        assert cohorts.filter(is_active=False).count() == 1
+        assert cohorts.filter(start_date__gt=now.date(), enrollment_deadline__lt=now).count() == 1
+        full = cohorts.filter(max_enrollment=F("current_enrollment") + F("held_places"))
+        assert full.filter(waitlist__status=WaitStatus.WAITING).distinct().count() == 2
+
+    def test_have_steps_with_one_class_and_with_several_in_several_zones(self) -> None:
+        options = CourseStep.objects.annotate(count=Count("options")).values_list("count", flat=True)
+        zones = set(GroupClass.objects.values_list("timezone", flat=True))
+
+        assert set(options) == {1, 2, 3}
+        assert len(zones) >= 4
+
+    def test_have_learners_in_every_state(self) -> None:
+        assert set(StepProgress.objects.values_list("status", flat=True)) == set(StepStatus.values)
+        assert set(CohortPlace.objects.values_list("status", flat=True)) == set(PlaceStatus.values)
+        assert StudentPackage.objects.filter(enrollment__participation_status="completed").exists()
+
+    def test_have_the_guardian_s_children_in_them(self) -> None:
+        children = Guardian.objects.get(email=GUARDIAN_EMAIL).learners.all()
+
+        packages = StudentPackage.objects.filter(learner__in=children, revoked_at__isnull=True)
+        offered = WaitlistEntry.objects.filter(learner__in=children, status=WaitStatus.OFFERED)
+        assert sorted(packages.values_list("program__code", flat=True)) == ["CODE", "MATH"]
+        assert [entry.offer_expires_at > utc_now() for entry in offered if entry.offer_expires_at] == [True]
+
+    def test_break_no_invariant_of_courses_or_emails(self) -> None:
+        broken = examine()
+
+        assert [name for name in broken if name.startswith(("cohorts.", "notifications."))] == []
+
+    def test_send_no_old_email_again(self) -> None:
+        pending = Notification.objects.filter(status=NotificationStatus.PENDING)
+
+        assert set(pending.values_list("recipient", flat=True)) <= {GUARDIAN_EMAIL}
+        assert Notification.objects.filter(status=NotificationStatus.SENT).exists()
 
 
 @pytest.mark.django_db

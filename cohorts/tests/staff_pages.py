@@ -1,0 +1,55 @@
+"""What the back office's course tests do again and again: find a row's page, press a button on it, read its faults."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import models
+from django.http import HttpResponse
+from django.urls import reverse
+
+from accounts.models import Learner, Workspace
+from accounts.tests.factories import LearnerFactory
+from accounts.tests.staff_client import StaffClient
+from cohorts.models import ClassSession, Cohort, WaitlistEntry
+from cohorts.tests.factories import cohort_with
+from cohorts.waitlist import join_waitlist
+from enrollment_project.core.clock import utc_now
+
+
+def cohort_in(workspace: Workspace, **more: Any) -> Cohort:
+    return cohort_with(instance__workspace=workspace, **more)
+
+
+def url_of(row: models.Model, view: str = "change") -> str:
+    return reverse(f"admin:cohorts_{row._meta.model_name}_{view}", args=[row.pk])
+
+
+def press(client: StaffClient, row: models.Model, button: str, **form: Any) -> HttpResponse:
+    response: HttpResponse = client.post(url_of(row, button), form)
+    return response
+
+
+def faults(response: Any) -> dict[str, list[str]]:
+    """What the form on the page says is wrong; the page was shown again, not an error page."""
+    assert response.status_code == 200
+    page = response.context
+    form = page["adminform"].form if "adminform" in page else page["form"]
+    return dict(form.errors)
+
+
+def begin_now(session: ClassSession) -> None:
+    """Let a session have started an hour ago."""
+    now = utc_now()
+    ClassSession.objects.filter(pk=session.pk).update(
+        starts_at=now - dt.timedelta(hours=1), ends_at=now - dt.timedelta(minutes=5)
+    )
+
+
+def counters() -> tuple[int, int]:
+    """(taken, held)"""
+    return Cohort.objects.values_list("current_enrollment", "held_places").get()
+
+
+def wait_for(cohort: Cohort) -> WaitlistEntry:
+    learner: Learner = LearnerFactory(workspace=cohort.instance.workspace)
+    return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
