@@ -13,7 +13,9 @@ from pypdf import PdfReader
 
 from accounts.models import User
 from accounts.sign_in import find_or_open_account
+from accounts.states import Role
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory, WorkspaceFactory
+from accounts.tests.staff_client import StaffClient
 from billing import invoicing
 from billing.checkout import settle_checkout
 from billing.gateways.stripe import _session
@@ -317,6 +319,23 @@ class TestTheInvoicePage:
             )
         )
         return invoiced(subject=str(learner.pk), price=PriceFactory(workspace=learner.workspace))
+
+
+class TestTheBackOffice:
+    def test_lets_staff_download_the_paper(self) -> None:
+        invoice = invoiced()
+        staff = StaffClient(workspace=invoice.workspace, role=Role.VIEWER)
+
+        response = staff.get(f"/admin/billing/invoice/{invoice.pk}/pdf/")
+
+        assert response["Content-Disposition"] == 'attachment; filename="invoice-2026-000001.pdf"'
+        assert "Invoice 2026-000001" in words(response.content)
+
+    def test_shows_another_workspace_nothing(self) -> None:
+        invoice = invoiced()
+        staff = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)
+
+        assert staff.get(f"/admin/billing/invoice/{invoice.pk}/pdf/").status_code == 404
 
 
 def proven(email: str) -> User:

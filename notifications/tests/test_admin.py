@@ -1,0 +1,41 @@
+import pytest
+from django.urls import reverse
+
+from accounts.states import Role
+from accounts.tests.factories import WorkspaceFactory
+from accounts.tests.staff_client import StaffClient, said
+from notifications.models import Notification
+from notifications.sending import notify
+
+from .factories import KIND, Letters
+
+pytestmark = pytest.mark.django_db
+
+
+def given_up() -> Notification:
+    notify(workspace_id=WorkspaceFactory().pk, kind=KIND, recipient="parent@example.test", subject_key="package:12")
+    Notification.objects.update(status="dead", attempts=10)
+    return Notification.objects.get()
+
+
+class TestSendingAgain:
+    def test_is_a_button_for_reviewers(self, written: Letters) -> None:
+        notification = given_up()
+        reviewer = StaffClient(workspace=notification.workspace, role=Role.REVIEWER)
+
+        response = reviewer.post(reverse("admin:notifications_notification_resend", args=[notification.pk]))
+
+        again = Notification.objects.get()
+        assert said(response) == ["The email is on its way."]
+        assert (again.status, again.attempts, again.resends) == ("pending", 0, 1)
+
+    @pytest.mark.parametrize(("role", "at_home", "status"), [(Role.VIEWER, True, 403), (Role.OWNER, False, 404)])
+    def test_is_refused_to_others(self, written: Letters, role: Role, at_home: bool, status: int) -> None:
+        notification = given_up()
+        workspace = notification.workspace if at_home else WorkspaceFactory()
+        other = StaffClient(workspace=workspace, role=role)
+
+        response = other.post(reverse("admin:notifications_notification_resend", args=[notification.pk]))
+
+        assert response.status_code == status
+        assert Notification.objects.get().status == "dead"
