@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -64,9 +65,13 @@ def captured(stripe: SandboxProcess) -> int:
     return int(totals["usd"]["net"]) if totals else 0
 
 
-def read_then_hold(**wanted: Any) -> CohortPlace:
+def look(cohort_id: int) -> Cohort:
+    return Cohort.objects.get(pk=cohort_id)
+
+
+def read_then_hold(look: Callable[[int], Cohort], **wanted: Any) -> CohortPlace:
     """The guard's place taken by what the cohort document has: look, then count."""
-    cohort = Cohort.objects.get(pk=wanted["cohort"].pk)
+    cohort = look(wanted["cohort"].pk)
     if cohort.places_left <= 0:
         raise CohortFull
     Cohort.objects.filter(pk=cohort.pk).update(held_places=F("held_places") + 1)
@@ -88,7 +93,7 @@ class TestTheLastPlace:
         assert examine() == {}
 
     def test_without_the_guard_goes_to_several(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(checkout, "hold_place", read_then_hold)
+        monkeypatch.setattr(checkout, "hold_place", partial(read_then_hold, Meeting(look, parties=4)))
         with without_constraints((Cohort, "cohort_never_oversold")):
             cohort = cohort_with(max_enrollment=1)
             wanting = students(cohort, STUDENTS)
