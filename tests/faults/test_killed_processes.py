@@ -33,7 +33,7 @@ from tests.sweeps import SOON, sweep
 
 from .failpoints import killed_at, steps_of
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
 TOMORROW = dt.timedelta(hours=25)
 

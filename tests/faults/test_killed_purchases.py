@@ -24,7 +24,7 @@ from tests.sweeps import SOON, sweep
 from .failpoints import killed_at, steps_of
 from .test_killed_processes import TOMORROW, Scenario
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
 
 class StartingACheckout(Scenario):

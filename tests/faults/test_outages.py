@@ -18,7 +18,7 @@ from events.tests.test_relay import RedisServer
 from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
-pytestmark = [pytest.mark.race, pytest.mark.slow]
+pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.slow]
 
 GONE = 0  # in place of a status: the connection broke
 
