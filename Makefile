@@ -28,7 +28,7 @@ var/running: .venv/.runtime FORCE
 	@$(BIN)/python manage.py run
 
 # Races and browsers get the machine to themselves: a race that shares its cores with other tests may not happen.
-test: .venv/.development chromium ## Everything on a real PostgreSQL, then the subset that also runs on SQLite
+test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the subset that also runs on SQLite
 	@$(BIN)/python -m pytest --numprocesses 2 -m "not race and not browser"
 	@$(BIN)/python -m pytest -m "(race or browser) and not fault"
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 -m sqlite
