@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .courses import Courses, run_courses
 from .invariants import count_oversold, find_breaches
 from .limit import run_limit
 from .seed import CONTESTANTS, SCARCE_SEATS, SCARCE_TENANT
@@ -50,6 +51,7 @@ class Contest:
     measured: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in NAMES})
     scores: dict[str, Score] = field(default_factory=dict)
     server: dict[str, str] = field(default_factory=dict)
+    courses: Courses = field(default_factory=Courses)
 
     def ratio(self, name: str, to: str) -> float:
         """New enrollments a second of one contestant in those of another; repeats count for nobody.
@@ -66,7 +68,7 @@ class Contest:
 
 
 def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> Contest:
-    """Run everything; takes about `rounds` times 4 times `seconds`, and 20 seconds more."""
+    """Run everything; takes about `rounds` times 4 times `seconds`, and 5 for the courses, and 40 seconds more."""
     contest = Contest(rounds, seconds)
     with running_servers() as servers, tempfile.TemporaryDirectory() as logs:
         say("Migrating and seeding ...")
@@ -80,6 +82,7 @@ def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> C
             say(f"{SCARCE_REQUESTS} requests for the last {SCARCE_SEATS} seats ...")
             for name in ("naive", "hot"):
                 load.run(name, tenants=[SCARCE_TENANT], requests=SCARCE_REQUESTS)
+        contest.courses = run_courses(servers, rounds=rounds, say=say)
         with servers.connect() as connection:
             for name, results in contest.measured.items():
                 contest.scores[name] = Score(

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .contest import CLIENTS, NAMES, REPEATS, SCARCE_REQUESTS, Contest
+from .courses_report import courses_as_json, failed_course_gates, print_courses
 from .seed import SCARCE_SEATS
 
 TIMES_NAIVE = 2.0
@@ -22,6 +23,7 @@ def failed_gates(contest: Contest, *, speed: bool) -> list[str]:
     failures = [f"{NAMES[name]}: {breach}" for name in (*OURS, "limit") for breach in contest.scores[name].breaches]
     if not contest.scores["naive"].oversold:
         failures.append("The naive view did not oversell: the load shows no race, so it proves nothing.")
+    failures += failed_course_gates(contest.courses, speed=speed)
     if speed:
         failures += _slow(contest)
     return failures
@@ -64,6 +66,7 @@ def print_table(contest: Contest, *, command: str) -> None:
         "(half with the same Idempotency-Key). hot: all in one allocation; 64: spread over as many. Ratios are of new "
         f"enrollments a second. oversold: when {SCARCE_REQUESTS} ask for the last {SCARCE_SEATS} seats."
     )
+    print_courses(contest.courses)
     facts = ", ".join(f"{name} {value}" for name, value in machine(contest).items())
     console.print(f"{facts}\nmade by: {command}")
 
@@ -85,6 +88,7 @@ def as_json(contest: Contest, *, command: str) -> dict[str, Any]:
         "rounds": contest.rounds,
         "seconds": contest.seconds,
         "scores": scores,
+        "courses": courses_as_json(contest.courses),
     }
 
 

@@ -29,7 +29,7 @@ def environment(servers: Servers, *, settings: str) -> dict[str, str]:
         "SECRET_KEY": "bench-" + "0123456789abcdef" * 4,
         "ALLOWED_HOSTS": HOST,
         "PUBLIC_URL": f"https://{HOST}",
-        "CELERY_BROKER_URL": servers.redis_url,
+        "CELERY_BROKER_URL": servers.redis_url.replace("unix://", "redis+socket://"),
         "STRIPE_SECRET_KEY": "sk_test_bench",
         "STRIPE_WEBHOOK_SECRET": "whsec_bench",
         "API_RATE_LIMIT": "1000000000",

@@ -1,0 +1,63 @@
+"""The courses' figures for people and for machines, and their gates."""
+
+import statistics
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .courses import COHORTS, FEW_COHORTS, JOBS, WORKERS, Courses
+
+OF_THE_LIMIT = 0.10
+PAGE_MS = 30.0
+
+
+def failed_course_gates(courses: Courses, *, speed: bool) -> list[str]:
+    """What the courses' rounds must show and did not; without `speed` only the invariants and the queries."""
+    failures = [f"courses: {breach}" for breach in courses.breaches]
+    for page, figures in courses.many.items():
+        if figures["queries"] != courses.few[page]["queries"]:
+            failures.append(f"{page} page: more cohorts, more queries: {courses.few[page]} became {figures}")
+    if speed:
+        failures += [
+            f"{title}: {courses.share(job):.1%} of the limit, {OF_THE_LIMIT:.0%} are wanted"
+            for job, title in JOBS.items()
+            if courses.share(job) < OF_THE_LIMIT
+        ]
+        if (took := courses.many["catalog"]["p50_ms"]) > PAGE_MS:
+            failures.append(f"catalog page: {took:.1f} ms with {COHORTS} cohorts, {PAGE_MS:g} are allowed")
+    return failures
+
+
+def print_courses(courses: Courses) -> None:
+    """Fulfilments and bookings next to their limit, and the pages."""
+    work = Table(title=f"Courses: use cases a second in {WORKERS} processes, without HTTP")
+    for heading in ("", "ours/s", "limit/s", "of the limit", "p50 ms"):
+        work.add_column(heading, justify="left" if not heading else "right")
+    for job, title in JOBS.items():
+        ours, limit = courses.rate(job, "ours"), courses.rate(job, "limit")
+        p50 = statistics.median(courses.p50_ms[job])
+        work.add_row(title, f"{ours:,.0f}", f"{limit:,.0f}", f"{courses.share(job):.0%}", f"{p50:.1f}")
+    pages = Table(title="Pages: milliseconds inside Django (median) and queries")
+    for heading in ("", f"ms, {FEW_COHORTS} cohorts", "queries", f"ms, {COHORTS} cohorts", "queries"):
+        pages.add_column(heading, justify="left" if not heading else "right")
+    for page, many in courses.many.items():
+        few = courses.few[page]
+        pages.add_row(page, f"{few['p50_ms']:.1f}", f"{few['queries']}", f"{many['p50_ms']:.1f}", f"{many['queries']}")
+    console = Console(width=120)
+    console.print(work)
+    console.print(pages)
+
+
+def courses_as_json(courses: Courses) -> dict[str, Any]:
+    """All figures of the courses."""
+    jobs = {
+        job: {
+            "per_second": courses.rate(job, "ours"),
+            "limit_per_second": courses.rate(job, "limit"),
+            "of_limit": courses.share(job),
+            "p50_ms": statistics.median(courses.p50_ms[job]),
+        }
+        for job in JOBS
+    }
+    return {**jobs, "pages": {str(FEW_COHORTS): courses.few, str(COHORTS): courses.many}}
