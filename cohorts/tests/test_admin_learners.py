@@ -3,7 +3,6 @@
 import datetime as dt
 
 import pytest
-from django.test import RequestFactory
 from django.urls import reverse
 
 from accounts.models import Workspace
@@ -17,10 +16,8 @@ from cohorts.models import (
     WaitlistEntry,
 )
 from cohorts.scheduling import schedule_cohort
-from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
+from cohorts.tests.factories import CohortFactory, buy, start
 from cohorts.tests.staff_pages import begin_now, cohort_in, counters, faults, press, wait_for
-from enrollment_project.core.clock import utc_now
-from enrollment_project.course_overview import CourseOverview
 from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -228,35 +225,3 @@ class TestTheWaitingList:
 
 def line_of(cohort: Cohort) -> list[int]:
     return list(WaitlistEntry.objects.filter(cohort=cohort, status="waiting").values_list("pk", flat=True))
-
-
-class TestTheDashboard:
-    def test_tells_of_my_workspace_s_courses_only(
-        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
-    ) -> None:
-        mine, theirs = cohort_in(workspace, max_enrollment=2), cohort_with(max_enrollment=1)
-        buy(stripe, mine)
-        start(mine)
-        wait_for(mine)
-        buy(stripe, theirs)
-        wait_for(theirs)
-        ClassSession.objects.update(
-            starts_at=utc_now() + dt.timedelta(days=1), ends_at=utc_now() + dt.timedelta(days=2)
-        )
-        request = RequestFactory().get("/admin/")
-        request.user = reviewer.user
-
-        courses = CourseOverview(request)
-
-        assert [(row.used, row.reserved, row.left) for row in courses.filling()] == [(1, 1, 0)]
-        assert [row.note for row in courses.waiting()] == ["1 waiting"]
-        assert [(bar.label, bar.count) for bar in courses.sold()] == [(mine.instance.program.title, 1)]
-        assert len(courses.sessions()) == mine.sessions.count() == 3
-
-    def test_says_nothing_of_courses_where_there_are_none(self, reviewer: StaffClient) -> None:
-        cohort_with()
-
-        page = reviewer.get(reverse("admin:index"))
-
-        assert not page.context["courses"].has_courses
-        assert "Cohorts filling up" not in page.content.decode()
