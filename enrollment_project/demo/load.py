@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from accounts.models import Learner, StaffTask, Workspace
-from billing.models import Payment
+from billing.models import Checkout, Payment
 from cohorts.models import Cohort, StudentPackage
 from enrollment_project.core.clock import time_is, utc_now
 from enrollment_project.core.work import quietly
@@ -68,6 +68,7 @@ def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> dic
     teller.tell()
     _relay_the_past(now)
     _send_the_past(now)
+    Checkout.objects.filter(next_check_at__lt=now).update(next_check_at=now)  # the sweeps' work begins today
     counted = (
         Workspace,
         District,
