@@ -22,6 +22,7 @@ from .dev import *  # noqa: E402
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not SQLite's default for tests: memory shares one connection, so it has neither WAL nor locks.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
+PUBLIC_URL = "http://127.0.0.1:8000"  # whatever PORT the person testing runs theirs on
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_BROKER_URL = "memory://"
