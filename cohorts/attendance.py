@@ -7,6 +7,7 @@ from django.db import transaction
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 from enrollments.completion import finish_participation
+from enrollments.locks import lock_enrollment
 from events.publishing import publish
 
 from .errors import StepNotBooked
@@ -33,6 +34,7 @@ def mark_missed(*, progress_id: int, actor: Actor, now: dt.datetime | None = Non
 
 def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) -> StepProgress:
     found = StepProgress.objects.select_related("package").get(pk=progress_id)
+    lock_enrollment(found.package.enrollment_id)  # which completing the course changes, so before the package
     package = lock_package(found.package_id)
     done = status == StepStatus.COMPLETED
     markable = [StepStatus.BOOKED, StepStatus.MISSED if done else StepStatus.COMPLETED]
