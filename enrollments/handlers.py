@@ -24,9 +24,10 @@ from .answers import PARENT_PAID_MESSAGE
 from .deciding import PURPOSE
 from .decisions import decision_changed
 from .history import Journal
-from .lifecycle import approve_if_automatic, end_enrollment, end_submission
+from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
 from .models import EnrollmentDecision
+from .purchase import fail_purchase, refund_purchase
 from .queries import describe_decision, find_learner_of_decision, find_live_decision
 from .states import DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
 
@@ -118,13 +119,8 @@ def cancel_unpaid_decision(event: CheckoutCancelled) -> None:
 def fail_decision(event: PaymentFailed) -> None:
     """The bank said no: the decision failed, and a new request may try another way to pay."""
     decision = _end_unpaid(event, "fail", "The payment failed")
-    if decision is None:
-        return
-    enrollment, _ = lock_enrollment_with_seat(decision.enrollment_id)
-    if enrollment.payment_status == EnrollmentPaymentStatus.PENDING:
-        journal = Journal(enrollment, STRIPE, utc_now())
-        journal.change("mark_payment_failed", reason="The bank refused the payment")
-        publish(*journal.write())
+    if decision is not None:
+        fail_purchase(enrollment_id=decision.enrollment_id, actor=STRIPE, now=utc_now())
 
 
 def _end_unpaid(event: MoneyEvent, transition: str, message: str) -> EnrollmentDecision | None:
@@ -143,20 +139,7 @@ def follow_refund(event: PaymentRefunded) -> None:
     decision = _decision_of(event)
     if decision is None or decision.payment_id != event.payment_id:
         return
-    enrollment, seat = lock_enrollment_with_seat(decision.enrollment_id)
-    journal = Journal(enrollment, STRIPE, utc_now())
-    if not event.fully:
-        if event.refunded_minor and enrollment.payment_status == EnrollmentPaymentStatus.PAID:
-            journal.change("mark_partially_refunded")
-            publish(*journal.write())
-        return
-    if enrollment.payment_status == EnrollmentPaymentStatus.REFUNDED:
-        return
-    journal.change("mark_refunded")
-    reason = "The payment was refunded"
-    if enrollment.eligibility_status == EligibilityStatus.APPROVED:
-        publish(*end_enrollment(journal=journal, seat=seat, reason=reason))
-    elif enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
-        publish(*end_submission(journal=journal, seat=seat, reason=reason))
-    else:
-        publish(*journal.write())
+    if event.refunded_minor:
+        reason = "The payment was refunded" if event.fully else "A part of the payment was refunded"
+        now = utc_now()
+        refund_purchase(enrollment_id=decision.enrollment_id, fully=event.fully, reason=reason, actor=STRIPE, now=now)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from accounts.models import Guardian, Guardianship, Learner, User
 from accounts.tests.factories import LearnerFactory
 from cohorts.models import Cohort
-from cohorts.tests.families import proven_user
+from cohorts.tests.callers import proven_user
 
 PARENT = "parent@families.test"
 
