@@ -36,6 +36,19 @@ class TestPublishing:
         )
         assert (event.payload, event.occurred_at, event.relay_status) == ({"a": 1}, NOON, RelayStatus.PENDING)
 
+    def test_names_every_column_of_the_outbox_and_leaves_what_the_model_leaves(self):
+        """The statement is written by hand: a column added to the model must be added there."""
+        workspace = WorkspaceFactory()
+        given = {"cuid", "workspace", "type", "aggregate", "sequence", "payload", "occurred_at", "next_attempt_at"}
+
+        publish(ThingHappened(workspace.pk, "7", {"a": 1}), now=NOON)
+
+        stored, made = OutboxEvent.objects.get(), OutboxEvent()
+        left = {field.name for field in OutboxEvent._meta.concrete_fields} - given - {"id"}
+        assert left == {"relay_status", "relay_attempts", "relayed_at", "last_error"}
+        assert {name: getattr(stored, name) for name in left} == {name: getattr(made, name) for name in left}
+        assert (stored.next_attempt_at, len(stored.cuid)) == (NOON, 24)
+
     def test_counts_each_aggregate_apart(self):
         workspace = WorkspaceFactory()
         publish(ThingMade(workspace.pk, "a"), ThingHappened(workspace.pk, "a"), ThingMade(workspace.pk, "b"))
