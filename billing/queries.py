@@ -1,17 +1,12 @@
 """Reads that more than one caller needs."""
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from accounts.models import Learner
 from enrollment_project.core.errors import NotFound
 
 from .models import Invoice
 from .purposes import find_learner_id
-
-
-def invoices_of(*, email: str) -> QuerySet[Invoice]:
-    """The invoices and corrections of whoever paid from this (proven) address, newest first."""
-    return Invoice.objects.filter(buyer_email__iexact=email).select_related("corrects", "payment")
 
 
 def get_invoice_for(*, email: str, user_id: int, cuid: str) -> Invoice:

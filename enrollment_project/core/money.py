@@ -11,15 +11,10 @@ THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in minor units and a lower-case ISO 4217 code. Adding two currencies raises ValueError."""
+    """An amount in minor units and a lower-case ISO 4217 code."""
 
     minor: int
     currency: str
-
-    def __add__(self, other: "Money") -> "Money":
-        if other.currency != self.currency:
-            raise ValueError(f"cannot add {other.currency} to {self.currency}")
-        return Money(self.minor + other.minor, self.currency)
 
     def __str__(self) -> str:
         return f"{self.minor / 10**self.decimals:,.{self.decimals}f} {self.currency.upper()}"

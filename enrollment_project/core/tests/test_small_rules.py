@@ -48,13 +48,6 @@ class TestMoney:
     def test_reads_as_its_currency_is_written(self, money, text):
         assert str(money) == text
 
-    def test_adds_up_in_one_currency(self):
-        assert Money(4900, "usd") + Money(100, "usd") == Money(5000, "usd")
-
-    def test_does_not_add_two_currencies(self):
-        with pytest.raises(ValueError, match="cannot add eur to usd"):
-            Money(4900, "usd") + Money(100, "eur")
-
 
 class TestARefusedField:
     def test_is_named_in_the_sentence_and_in_the_list(self):
