@@ -55,11 +55,13 @@ def handles(event_type: type[E]) -> Callable[[Callable[[E], None]], Callable[[E]
 
 
 def publish(*events: DomainEvent, now: dt.datetime | None = None) -> None:
-    """Write the events to the outbox in their order and run their in-process handlers.
+    """Write the events to the outbox in their order and run their in-process handlers. No events: nothing to do.
 
     Raises PublishedOutsideTransaction without a transaction. Two transactions that publish about the same aggregate at
     once can't both commit the same sequence number; callers hold the aggregate's row lock, so they never meet.
     """
+    if not events:
+        return
     if not connection.in_atomic_block:
         raise PublishedOutsideTransaction(
             f"{events[0].type} must be published inside the transaction that made it true"

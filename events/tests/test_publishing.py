@@ -49,6 +49,12 @@ class TestPublishing:
         assert {name: getattr(stored, name) for name in left} == {name: getattr(made, name) for name in left}
         assert (stored.next_attempt_at, len(stored.cuid)) == (NOON, 24)
 
+    def test_has_nothing_to_do_without_events(self, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            publish(now=NOON)
+
+        assert not OutboxEvent.objects.exists()
+
     def test_counts_each_aggregate_apart(self):
         workspace = WorkspaceFactory()
         publish(ThingMade(workspace.pk, "a"), ThingHappened(workspace.pk, "a"), ThingMade(workspace.pk, "b"))
