@@ -46,15 +46,16 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 
 class Meeting:
-    """Wraps a function so that two callers leave it together; one that is kept out by a lock is not waited for long."""
+    """Wraps a function so that two callers leave it together; one that is kept out by a lock is waited for `patience`
+    seconds."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function, self._barrier = function, threading.Barrier(2)
+    def __init__(self, function: Callable[..., Any], *, patience: float = 0.5) -> None:
+        self._function, self._barrier, self._patience = function, threading.Barrier(2), patience
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         answer = self._function(*args, **kwargs)
         with contextlib.suppress(threading.BrokenBarrierError):
-            self._barrier.wait(0.5)
+            self._barrier.wait(self._patience)
         return answer
 
 
@@ -102,7 +103,7 @@ class TestSettlingAtOnce:
         """Control: both see no payment yet, and only the unique index is left to refuse the second."""
         submitted = world.submitted()
         world.pay(submitted)
-        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(payments.lock_payment_of_intent))
+        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(payments.lock_payment_of_intent, patience=10))
         monkeypatch.setattr(checkout, "lock_checkout_with_subject", lambda pk: Checkout.objects.get(pk=pk))
 
         answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk)] * 2)
@@ -134,7 +135,7 @@ class TestTwoRefundsAtOnce:
     ) -> None:
         """Control."""
         payment = world.paid()
-        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refunds.refundable_minor))
+        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refunds.refundable_minor, patience=10))
         monkeypatch.setattr(refunds, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
 
         self.ask_twice(payment)
