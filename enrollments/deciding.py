@@ -62,7 +62,9 @@ def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
         grade_level=request.profile.grade_level,
         school=request.profile.school,
     )
-    instance = find_instance(workspace_id=request.workspace_id, reference=request.context.program_instance)
+    instance = find_instance(
+        workspace_id=request.workspace_id, reference=request.context.program_instance, now=request.now
+    )
     guardian = _guardian(request, learner)
     current = None if is_new else current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
     if current is not None and (standing := _standing(current)):

@@ -1,9 +1,10 @@
 """Reads that more than one caller needs. Each takes the workspace or an id that was looked up in it."""
 
+import datetime as dt
+
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
-from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound, invalid_field
 
 from .errors import NoDefaultInstance
@@ -23,10 +24,10 @@ _INSTANCE_BY_ID = f"{_INSTANCE} AND instance.id = %s"
 _INSTANCE_BY_CUID = f"{_INSTANCE} AND instance.cuid = %s"
 
 
-def find_instance(*, workspace_id: int, reference: str | int | None) -> ProgramInstance:
+def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.datetime) -> ProgramInstance:
     """The program instance a request means, by CUID or integer id, or the workspace's default one.
 
-    Raises Invalid naming the field when it does not exist in this workspace, is switched off or has ended, and
+    Raises Invalid naming the field when it does not exist in this workspace, is switched off or has ended by `now`, and
     NoDefaultInstance when the request names none and there is no default.
     """
     field = "context.program_instance_id"
@@ -42,7 +43,7 @@ def find_instance(*, workspace_id: int, reference: str | int | None) -> ProgramI
         raise invalid_field(field, "not_found", "There is no such program instance in this workspace.")
     if not instance.is_open:  # type: ignore[attr-defined]  # selected with the row
         raise invalid_field(field, "inactive", f"{instance.name} does not take enrollments.")
-    if instance.end_date is not None and instance.end_date < utc_now().date():
+    if instance.end_date is not None and instance.end_date < now.date():
         raise invalid_field(field, "ended", f"{instance.name} ended on {instance.end_date}.")
     return instance
 

@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import Guardian, Learner
 from accounts.tests.factories import WorkspaceFactory
+from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import Invalid
 from enrollments import eligibility
 from enrollments.errors import AlreadyEnrolled, Ineligible, NoDefaultInstance, NotForSale
@@ -401,6 +402,18 @@ class TestTheProgram:
 
         assert refusal.value.errors[0].code == code
         assert Enrollment.objects.count() == 0
+
+    def test_ends_by_the_clock_of_the_request(self) -> None:
+        """One that waited over midnight is judged by when it came."""
+        yesterday = utc_now() - dt.timedelta(days=1)
+        instance = InstanceFactory(end_date=yesterday.date())
+        seats(instance.workspace, total=1)
+
+        routed = route(instance.workspace, now=yesterday)
+
+        assert routed.decision.status == "completed"
+        with pytest.raises(Invalid, match="ended"):
+            route(instance.workspace, email="late@school.test", now=yesterday + dt.timedelta(days=1))
 
 
 class TestAnotherWorkspace:
