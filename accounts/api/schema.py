@@ -8,6 +8,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.api.authentication.ApiKeyAuthentication"
     name = ["bearerKey", "headerKey"]
 
+    def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:
+        """Either header will do: in one object they would both be needed."""
+        return [{name: []} for name in self.name]
+
     def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
         return [
             {

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from accounts.api.schema import ApiKeyScheme
 from accounts.states import Scope
 
 WRITES = {"post", "put", "patch"}
@@ -32,6 +33,21 @@ class TestTheOpenApiDocument:
         assert (schemes["bearerKey"]["type"], schemes["bearerKey"]["scheme"]) == ("http", "bearer")
         assert (schemes["headerKey"]["in"], schemes["headerKey"]["name"]) == ("header", "X-API-Key")
         assert (schemes["studentSession"]["in"], schemes["studentSession"]["name"]) == ("cookie", "sessionid")
+
+    def test_asks_for_either_header_never_for_both(self, schema):
+        ways = schema["paths"]["/api/enroll"]["post"]["security"]
+
+        assert ways == [{"bearerKey": []}, {"headerKey": []}]
+        for path, method, operation in operations(schema):
+            assert all(len(way) <= 1 for way in operation.get("security", ())), f"{method} {path}"
+
+    def test_without_our_word_would_ask_for_both_headers(self, client, monkeypatch):
+        """Control: what the library says of a caller with two ways to send a key."""
+        monkeypatch.delattr(ApiKeyScheme, "get_security_requirement")
+
+        document = json.loads(client.get("/api/schema", headers={"Accept": "application/json"}).content)
+
+        assert document["paths"]["/api/enroll"]["post"]["security"] == [{"bearerKey": [], "headerKey": []}]
 
     def test_offers_an_idempotency_key_on_every_post_and_nowhere_else(self, schema):
         with_key = {
