@@ -1,13 +1,14 @@
 """Reads that more than one caller needs: the public catalog, a course's cohorts and sessions, a learner's packages."""
 
 import datetime as dt
+from collections.abc import Collection
 
-from django.db.models import Count, F, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, Prefetch, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from accounts.models import Learner, User
-from enrollments.models import Program
+from enrollments.models import Program, ProgramInstance
 
 from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
 from .models import Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
@@ -23,7 +24,7 @@ SORTS = {
 
 def course_programs() -> QuerySet[Program]:
     """The courses anybody may look at: listed in the catalog and with steps."""
-    return Program.objects.filter(listed=True, steps__isnull=False).distinct()
+    return Program.objects.filter(Exists(CourseStep.objects.filter(program=OuterRef("pk"))), listed=True)
 
 
 def get_course(*, code: str) -> Program:
@@ -70,21 +71,22 @@ def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = Fals
 
     `price_minor` is the lowest among the open cohorts' instances.
     """
-    mine = open_cohorts(now).filter(instance__program=OuterRef("pk"))
+    offered = open_cohorts(now).order_by()
+    mine = offered.filter(instance__program=OuterRef("pk")).values("instance__program")
     free = mine.filter(max_enrollment__gt=F("current_enrollment") + F("held_places"))
-    cheapest = mine.filter(instance__price__active=True).order_by("instance__price__amount_minor")
-    counted = free.order_by().values("instance__program").annotate(n=Count("pk")).values("n")
-    soonest = mine.order_by().values("instance__program").annotate(first=Min("start_date")).values("first")
-    steps = CourseStep.objects.filter(program=OuterRef("pk")).order_by()
+    sold = Exists(offered.filter(instance=OuterRef("pk")))
+    prices = ProgramInstance.objects.filter(sold, program=OuterRef("pk"), price__active=True)
+    cheapest = prices.order_by("price__amount_minor", "price")
+    steps = CourseStep.objects.filter(program=OuterRef("pk")).order_by().values("program")
     courses = (
         course_programs()
         .filter(active=True)
         .annotate(
-            step_count=Subquery(steps.values("program").annotate(n=Count("pk")).values("n")),
-            price_minor=Subquery(cheapest.values("instance__price__amount_minor")[:1]),
-            currency=Subquery(cheapest.values("instance__price__currency")[:1]),
-            available_cohorts=Coalesce(Subquery(counted), 0),
-            next_start=Subquery(soonest),
+            step_count=Subquery(steps.annotate(n=Count("pk")).values("n")),
+            price_minor=Subquery(cheapest.values("price__amount_minor")[:1]),
+            currency=Subquery(cheapest.values("price__currency")[:1]),
+            available_cohorts=Coalesce(Subquery(free.annotate(n=Count("pk")).values("n")), 0),
+            next_start=Subquery(mine.annotate(first=Min("start_date")).values("first")),
         )
     )
     if search:
@@ -93,15 +95,28 @@ def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = Fals
 
 
 def cohorts_of(course: Program) -> QuerySet[Cohort]:
-    """A course's active cohorts with their sessions, soonest first."""
-    sessions = CohortSession.objects.select_related("step", "option__group_class", "class_session").order_by(
-        "step__order", "class_session__starts_at"
-    )
+    """A course's active cohorts, soonest first."""
     return (
         Cohort.objects.filter(instance__program=course, is_active=True, instance__active=True)
         .select_related("instance__price", "instance__program")
-        .prefetch_related(Prefetch("sessions", sessions))
         .order_by("start_date", "pk")
+    )
+
+
+def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int] = ()) -> QuerySet[Cohort]:
+    """Those that are not over, with their sessions. The `first` come first, then the ones that somebody can enroll in,
+    then the full ones, which have a waiting list; each soonest first."""
+    sessions = CohortSession.objects.select_related("step", "class_session").order_by(
+        "step__order", "class_session__starts_at"
+    )
+    taken = F("current_enrollment") + F("held_places")
+    shut = Q(enrollment_deadline__lt=now) | Q(instance__price__isnull=True) | Q(instance__price__active=False)
+    order = Case(When(pk__in=first, then=0), When(shut, then=3), When(max_enrollment__lte=taken, then=2), default=1)
+    return (
+        cohorts_of(course)
+        .filter(end_date__gte=now.date())
+        .prefetch_related(Prefetch("sessions", sessions))
+        .order_by(order, "start_date", "pk")
     )
 
 

@@ -3,16 +3,17 @@
 from typing import Any
 
 from django.db.models import F, Prefetch
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.pagination import array_page
 from enrollments.models import Program
 
 from ..errors import CohortNotFound
-from ..models import Cohort, CohortSession, CourseStep, CourseStepOption
+from ..models import CohortSession, CourseStep, CourseStepOption
 from ..places import HAS_ROOM
 from ..queries import browse_courses, cohorts_of, get_active_course
 from .examples import BROWSE, COHORTS
@@ -90,17 +91,17 @@ class CohortsView(PublicView):
     @extend_schema(
         tags=TAGS,
         operation_id="list_cohorts",
-        parameters=[CohortsQuery],
+        parameters=[CohortsQuery, OpenApiParameter("limit", int), OpenApiParameter("offset", int)],
         responses=CohortSerializer(many=True),
         examples=[COHORTS],
     )
     def get(self, request: Request, code: str) -> Response:
         query = CohortsQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
-        cohorts = cohorts_of(get_active_course(code=code)).prefetch_related(None)
+        cohorts = cohorts_of(get_active_course(code=code))
         if not query.validated_data["includeFullCohorts"]:
             cohorts = cohorts.filter(**HAS_ROOM)
-        return Response(CohortSerializer(cohorts, many=True).data)
+        return array_page(request, cohorts, CohortSerializer)
 
 
 class CohortSessionsView(PublicView):
@@ -108,10 +109,9 @@ class CohortSessionsView(PublicView):
 
     @extend_schema(tags=TAGS, operation_id="list_cohort_sessions", responses=SessionStepSerializer(many=True))
     def get(self, request: Request, code: str, cohort_id: int) -> Response:
-        cohort = cohorts_of(get_active_course(code=code)).filter(pk=cohort_id).first()
-        if cohort is None:
+        if not cohorts_of(get_active_course(code=code)).filter(pk=cohort_id).exists():
             raise CohortNotFound(f"There is no cohort {cohort_id} in this course.")
-        return Response(SessionStepSerializer(_by_step(cohort), many=True).data)
+        return Response(SessionStepSerializer(_by_step(cohort_id), many=True).data)
 
 
 class CourseSessionsView(PublicView):
@@ -122,9 +122,10 @@ class CourseSessionsView(PublicView):
         return Response(WeeklyStepSerializer(_weekly_steps(get_active_course(code=code)), many=True).data)
 
 
-def _by_step(cohort: Cohort) -> list[dict[str, Any]]:
+def _by_step(cohort_id: int) -> list[dict[str, Any]]:
+    rows = CohortSession.objects.filter(cohort=cohort_id).select_related("step", "option__group_class", "class_session")
     sessions: dict[CourseStep, list[CohortSession]] = {}
-    for session in cohort.sessions.all():
+    for session in rows.order_by("step__order", "class_session__starts_at"):
         sessions.setdefault(session.step, []).append(session)
     return [step_with(step, options) for step, options in sessions.items()]
 

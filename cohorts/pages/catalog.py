@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,12 +21,13 @@ from enrollments.models import Program
 from ..errors import CourseNotFound
 from ..family import live_packages, unpaid_places, waiting_entries
 from ..models import ClassSession, Cohort, CourseStep, WaitlistEntry
-from ..queries import SORTS, browse_courses, cohorts_of, get_course
+from ..queries import SORTS, browse_courses, current_cohorts, get_course
 from .families import find_family, zone_of
 from .forms import CatalogForm
 from .payment import leads_to_payment
 
 COURSES_ON_A_PAGE = 24
+COHORTS_ON_A_PAGE = 12
 FEW_PLACES = 3
 
 
@@ -82,14 +82,12 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class CohortView:
-    """A cohort as the course page shows it, with times in `zone`."""
+    """A cohort as the pages show it, with times in `zone`."""
 
     cohort: Cohort
     availability: Availability
     price: Money | None
     zone: ZoneInfo
-    weekly: list[ClassSession]  # one for each weekly time, in the order of the week
-    meetings: list[Meeting]
     ties: list[Tie]
 
     @property
@@ -99,6 +97,25 @@ class CohortView:
     @property
     def takes_enrollments(self) -> bool:
         return self.availability in (Availability.OPEN, Availability.FEW_LEFT)
+
+    @property
+    def weekly(self) -> list[ClassSession]:
+        """One session for each weekly time, in the order of the week."""
+        by_time: dict[tuple[int, dt.time, dt.time], ClassSession] = {}
+        for session in sorted(
+            (row.class_session for row in self.cohort.sessions.all()), key=lambda session: session.starts_at
+        ):
+            start, end = session.starts_at.astimezone(self.zone), session.ends_at.astimezone(self.zone)
+            by_time.setdefault((start.weekday(), start.time(), end.time()), session)
+        return [by_time[time] for time in sorted(by_time)]
+
+    @property
+    def meetings(self) -> list[Meeting]:
+        """The steps in order, each with its sessions, soonest first."""
+        meetings: dict[int, Meeting] = {}
+        for row in self.cohort.sessions.all():
+            meetings.setdefault(row.step_id, Meeting(row.step)).sessions.append(row.class_session)
+        return list(meetings.values())
 
 
 @require_safe
@@ -110,14 +127,11 @@ def show_catalog(request: HttpRequest) -> HttpResponse:
     page = Paginator(_sorted(courses, asked["sort"] or "nextCohort"), COURSES_ON_A_PAGE).get_page(
         request.GET.get("page")
     )
-    kept = request.GET.copy()
-    kept.pop("page", None)
     context = {
         "form": form,
         "page": page,
         "cards": [_card(course) for course in page],
         "narrowed": asked["search"] or asked["free"],
-        "kept": kept.urlencode(),
     }
     return render(request, "cohorts/catalog.html", context)
 
@@ -128,15 +142,14 @@ def show_course(request: HttpRequest, code: str) -> HttpResponse:
     course = course_or_404(code)
     ties = _ties(request, course)
     now = utc_now()
-    cohorts = [
-        view_cohort(cohort, zone=zone_of(request), ties=ties[cohort.pk], now=now)
-        for cohort in cohorts_of(course).filter(end_date__gte=now.date())
-    ]
+    page = Paginator(current_cohorts(course, now=now, first=ties), COHORTS_ON_A_PAGE).get_page(request.GET.get("page"))
+    zone = zone_of(request)
     context = {
         "course": course,
-        "steps": list(course.steps.all()),
-        "cohorts": cohorts,
-        "local": zone_of(request) is not None,
+        "steps": list(course.steps.order_by("order")),
+        "page": page,
+        "cohorts": [view_cohort(cohort, zone=zone, ties=ties.get(cohort.pk, []), now=now) for cohort in page],
+        "local": zone is not None,
     }
     return render(request, "cohorts/course.html", context)
 
@@ -150,20 +163,13 @@ def course_or_404(code: str) -> Program:
 
 
 def view_cohort(cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], now: dt.datetime) -> CohortView:
-    """Say how a cohort stands; its sessions and price are fetched with it."""
+    """Say how a cohort stands; its price is fetched with it, its sessions for the pages that show them."""
     price = cohort.instance.price if cohort.instance.price and cohort.instance.price.active else None
-    local = zone or ZoneInfo(cohort.timezone)
-    sessions = [row.class_session for row in cohort.sessions.all()]
-    meetings: dict[int, Meeting] = {}
-    for row in cohort.sessions.all():
-        meetings.setdefault(row.step_id, Meeting(row.step)).sessions.append(row.class_session)
     return CohortView(
         cohort=cohort,
         availability=_availability(cohort, price, now),
         price=price.money if price else None,
-        zone=local,
-        weekly=_weekly(sessions, local),
-        meetings=list(meetings.values()),
+        zone=zone or ZoneInfo(cohort.timezone),
         ties=ties,
     )
 
@@ -177,14 +183,6 @@ def _availability(cohort: Cohort, price: object | None, now: dt.datetime) -> Ava
     if cohort.places_left <= 0:
         return Availability.FULL
     return Availability.FEW_LEFT if cohort.places_left <= FEW_PLACES else Availability.OPEN
-
-
-def _weekly(sessions: Iterable[ClassSession], zone: ZoneInfo) -> list[ClassSession]:
-    by_time: dict[tuple[int, dt.time, dt.time], ClassSession] = {}
-    for session in sorted(sessions, key=lambda session: session.starts_at):
-        start, end = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
-        by_time.setdefault((start.weekday(), start.time(), end.time()), session)
-    return [by_time[time] for time in sorted(by_time)]
 
 
 def _card(course: Any) -> CourseCard:

@@ -251,15 +251,35 @@ class TestCohorts:
         assert problem(response) == (422, "invalid")
         assert fields(response) == ["includeFullCohorts"]
 
-    def test_take_the_same_number_of_queries_however_many(self, django_assert_num_queries: Any) -> None:
+    def test_come_a_page_at_a_time(self) -> None:
         cohort = cohort_with()
-        for _ in range(6):
-            CohortFactory(instance=cohort.instance)
+        CohortFactory.create_batch(104, instance=cohort.instance)
+        url = f"/api/course-programs/{cohort.instance.program.code}/cohorts"
 
-        with django_assert_num_queries(2):  # the course, the cohorts
+        first, rest, few = get(url), get(url, offset=100), get(url, limit=3, offset=1)
+
+        assert [len(answer.json()) for answer in (first, rest, few)] == [100, 5, 3]
+        assert len({row["id"] for answer in (first, rest) for row in answer.json()}) == 105
+        assert {answer.headers["X-Total-Count"] for answer in (first, rest, few)} == {"105"}
+
+    @pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "501"), ("offset", "-1"), ("offset", "x")])
+    def test_refuse_a_page_that_makes_no_sense(self, name: str, value: str) -> None:
+        cohort = cohort_with()
+
+        response = get(f"/api/course-programs/{cohort.instance.program.code}/cohorts", **{name: value})
+
+        assert problem(response) == (422, "invalid")
+        assert fields(response) == [name]
+
+    @pytest.mark.parametrize("count", [20, 200])
+    def test_take_the_same_number_of_queries_however_many(self, django_assert_num_queries: Any, count: int) -> None:
+        cohort = cohort_with()
+        CohortFactory.create_batch(count - 1, instance=cohort.instance)
+
+        with django_assert_num_queries(3):  # the course, the cohorts, the total
             response = get(f"/api/course-programs/{cohort.instance.program.code}/cohorts")
 
-        assert len(response.json()) == 7
+        assert len(response.json()) == min(count, 100)
 
 
 class TestSessions:

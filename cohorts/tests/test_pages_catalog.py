@@ -9,8 +9,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from billing.models import Price
-from cohorts.models import Cohort
-from cohorts.scheduling import schedule_cohort
+from cohorts.models import Cohort, CohortSession
 from cohorts.tests.browsing import child_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
 from cohorts.waitlist import join_waitlist
@@ -20,6 +19,15 @@ from enrollments.tests.factories import InstanceFactory
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+
+
+def add_cohorts_that_meet_with(cohort: Cohort, count: int) -> None:
+    """So many more in the same classes, on the same days."""
+    CohortSession.objects.bulk_create(
+        CohortSession(cohort=other, step=row.step, option=row.option, class_session=row.class_session)
+        for other in CohortFactory.create_batch(count, instance=cohort.instance)
+        for row in cohort.sessions.all()
+    )
 
 
 class TestTheCatalog:
@@ -69,6 +77,16 @@ class TestTheCatalog:
         page = text(client.get(reverse("courses"), {"sort": sort}))
 
         assert sorted(titles, key=page.index) == titles
+
+    def test_keeps_what_was_asked_from_page_to_page(self, client: Client) -> None:
+        for number in range(25):
+            cohort_with(options=(1,), instance__program__title=f"Chess {number}")
+        cohort_with(options=(1,), instance__program__title="Pottery")
+
+        page = text(client.get(reverse("courses"), {"search": "chess", "sort": "-price"}))
+
+        assert "25 courses found" in page
+        assert 'rel="next" href="?search=chess&amp;sort=-price&amp;page=2"' in page
 
     def test_ignores_what_makes_no_sense(self, client: Client) -> None:
         cohort_with()
@@ -163,17 +181,79 @@ class TestACourse:
         assert answer.status_code == 404
         assert "There is nothing here" in text(answer)
 
-    def test_asks_the_database_as_often_for_fifty_cohorts(
-        self, client: Client, django_assert_num_queries: DjangoAssertNumQueries
+    @pytest.mark.parametrize("count", [20, 200])
+    def test_asks_the_database_as_often_for_two_hundred_cohorts_as_for_twenty(
+        self, client: Client, django_assert_num_queries: DjangoAssertNumQueries, count: int
     ) -> None:
-        instance = cohort_with(options=(2, 2, 2)).instance
-        for cohort in CohortFactory.create_batch(49, instance=instance):
-            schedule_cohort(cohort_id=cohort.pk)
+        cohort = cohort_with(options=(2, 2, 2))
+        add_cohorts_that_meet_with(cohort, count - 1)
 
-        with django_assert_num_queries(4):
-            client.get(reverse("course", args=[instance.program.code]))
+        with django_assert_num_queries(5):
+            page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
 
-        assert Cohort.objects.count() == 50
+        assert page.count("<h3") == 12
+        assert page.count("Tuesdays, 5:00 to 6:00 PM") == 12
+
+    def test_shows_its_cohorts_a_page_at_a_time(self, client: Client) -> None:
+        cohort = cohort_with(options=(1,))
+        add_cohorts_that_meet_with(cohort, 24)
+        url = reverse("course", args=[cohort.instance.program.code])
+
+        pages = [text(client.get(url, {"page": number})) for number in (1, 2, 3)]
+
+        assert [page.count("<h3") for page in pages] == [12, 12, 1]
+        assert len({name for page in pages for name in re.findall(r"<h3[^>]*>([^<]+)</h3>", page)}) == 25
+        assert 'rel="next" href="?page=2#cohorts"' in pages[0]
+        assert 'rel="prev"' not in pages[0]
+        assert 'rel="prev" href="?page=2#cohorts"' in pages[2]
+        assert 'rel="next"' not in pages[2]
+
+    @pytest.mark.parametrize(("asked", "shown"), [("x", "1"), ("0", "3"), ("-1", "3"), ("99", "3"), ("", "1")])
+    def test_shows_a_page_that_there_is_whatever_is_asked(self, client: Client, asked: str, shown: str) -> None:
+        cohort = cohort_with(options=(1,))
+        add_cohorts_that_meet_with(cohort, 24)
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code]), {"page": asked}))
+
+        assert f"Page {shown} of 3" in page
+
+    def test_without_more_cohorts_than_fit_has_no_pages(self, client: Client) -> None:
+        cohort = cohort_with(options=(1,))
+        add_cohorts_that_meet_with(cohort, 11)
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
+
+        assert page.count("<h3") == 12
+        assert "Pages of groups" not in page
+
+    def test_shows_first_what_somebody_can_enroll_in_and_last_what_is_closed(self, client: Client) -> None:
+        now = utc_now()
+        soon, later = now.date() + dt.timedelta(days=1), now.date() + dt.timedelta(days=50)
+        instance = cohort_with(name="Next month", start_date=now.date() + dt.timedelta(days=20)).instance
+        CohortFactory(instance=instance, name="Too late", start_date=soon, enrollment_deadline=now)
+        unpriced = InstanceFactory(program=instance.program, price=None, is_default=False)
+        CohortFactory(instance=unpriced, name="No price", start_date=soon)
+        CohortFactory(instance=instance, name="Crowd", start_date=soon, max_enrollment=0)
+        CohortFactory(instance=instance, name="Far away", start_date=later)
+
+        page = text(client.get(reverse("course", args=[instance.program.code])))
+
+        names = re.findall(r"<h3[^>]*>([^<]+)</h3>", page)
+        assert names == ["Next month", "Far away", "Crowd", "Too late", "No price"]
+
+    def test_shows_a_family_its_own_groups_before_all_others(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,))
+        theirs = CohortFactory(
+            instance=cohort.instance, name="Theirs", start_date=utc_now().date() + dt.timedelta(days=90)
+        )
+        add_cohorts_that_meet_with(cohort, 24)
+        start(theirs, child_of(theirs, "Leo"))
+        client, _ = signed_in()
+
+        page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
+
+        assert re.findall(r"<h3[^>]*>([^<]+)</h3>", page)[0] == "Theirs"
+        assert "is held for <strong>Leo Doe</strong>" in page
 
     def test_tells_a_family_how_its_children_stand(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(max_enrollment=2)
