@@ -1,0 +1,44 @@
+"""Selling and booking courses as first written down, without the guards: controls put it in the place of ours."""
+
+from collections.abc import Sequence
+
+from cohorts.booking import Booked, Selection
+from cohorts.models import CohortPlace, CohortSession, StepProgress, StudentPackage
+from enrollment_project.core.clock import utc_now
+
+
+def create_package(place: CohortPlace) -> StudentPackage:
+    """A package with its steps, none of them booked: the wizard is to do that."""
+    package = StudentPackage.objects.create(
+        learner=place.learner,
+        program=place.cohort.instance.program,
+        enrollment=place.enrollment,
+        cohort=place.cohort,
+        place=place,
+        name="X",
+        purchased_at=utc_now(),
+    )
+    StepProgress.objects.bulk_create(StepProgress(package=package, step=step) for step in package.program.steps.all())
+    return package
+
+
+def book_sessions(*, package_id: int, selections: Sequence[Selection]) -> Booked:
+    """Book what is asked for, and every step with one option: whatever it was before, and without counting seats."""
+    package = StudentPackage.objects.get(pk=package_id)
+    asked = {selection.step_id: selection.option_id for selection in selections}
+    booked = Booked(auto_booked=[], manual_selections=[], booked=[])
+    for row in package.progress.all():
+        options = CohortSession.objects.filter(cohort=package.cohort, step=row.step).values_list("option", flat=True)
+        if len(options) == 1:
+            row.option_id = options[0]
+            booked.auto_booked.append(row.step_id)
+        elif row.step_id in asked:
+            row.option_id = asked[row.step_id]
+            booked.manual_selections.append(row.step_id)
+        else:
+            continue
+        row.class_session = CohortSession.objects.get(option=row.option_id).class_session
+        row.status, row.booked_at = "BOOKED", utc_now()
+        row.save()
+        booked.booked.append(row)
+    return booked
