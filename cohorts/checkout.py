@@ -10,6 +10,7 @@ from django.db.models import Q
 from accounts.models import Learner
 from billing.checkout import open_checkout, request_cancellation, settle_checkout, submit_checkout
 from billing.models import Checkout
+from billing.states import CheckoutStatus
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Program
@@ -19,10 +20,13 @@ from .errors import (
     AlreadyOwned,
     CohortFull,
     CohortNotActive,
+    CourseNotFound,
     DeadlinePassed,
     NotForSale,
+    PaymentOnItsWay,
+    TooManyPlacesHeld,
 )
-from .locks import lock_learner
+from .locks import lock_account, lock_cohort, lock_learner
 from .models import Cohort, CohortPlace, StudentPackage
 from .places import hold_place
 from .queries import get_cohort
@@ -51,8 +55,9 @@ def start_checkout(
     `success_url` may contain {CHECKOUT_SESSION_ID}; the caller has checked both addresses. Another cohort's open
     checkout of the same course is given up for this one.
 
-    Raises, in this order: CourseNotFound, CourseNotActive, CohortNotFound, CohortNotActive, CohortFull, DeadlinePassed,
-    AlreadyOwned, NotForSale, Ineligible; PaymentProviderDown, after which the same call continues.
+    Raises, in this order: CourseNotFound (also for a course of another workspace than the learner's), CourseNotActive,
+    CohortNotFound, PaymentOnItsWay, CohortNotActive, CohortFull, DeadlinePassed, AlreadyOwned, NotForSale,
+    TooManyPlacesHeld, Ineligible; PaymentProviderDown, after which the same call continues.
     """
     moment = now or utc_now()
     settle_overdue(learner_id=learner_id, cohort_id=cohort_id, now=moment)
@@ -83,7 +88,13 @@ def reserve_place(
     """What `start_checkout` does before it speaks to Stripe: the held place, with its checkout on record."""
     learner = lock_learner(learner_id)
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
+    if learner.workspace_id != cohort.instance.workspace_id:
+        raise CourseNotFound(f"There is no course {course_code}.")
+    _refuse_second_payment(learner, cohort.instance.program)
     place = _held_place(learner, cohort)
+    if place is not None and place.checkout is None:  # an offer, and somebody may be ending it
+        cohort = lock_cohort(cohort.pk)
+        place = _held_place(learner, cohort)
     _validate(cohort, learner, place, now)
     if place is None or place.checkout is None:
         _give_up_others(learner, cohort.instance.program, cohort)
@@ -108,6 +119,17 @@ def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
     return held.select_related("checkout", "cohort", "learner").first()
 
 
+def _refuse_second_payment(learner: Learner, course: Program) -> None:
+    """While a bank works on a payment for this course, another one could only be sent back."""
+    places = CohortPlace.objects.filter(learner=learner, cohort__instance__program=course, status=PlaceStatus.HELD)
+    paying = places.filter(checkout__status=CheckoutStatus.PROCESSING).select_related("cohort").first()
+    if paying is not None:
+        raise PaymentOnItsWay(
+            f"The bank is working on the payment for {paying.cohort.name}, which can take some days. The place is "
+            "held until it answers, and we write then: do not pay again."
+        )
+
+
 def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: dt.datetime) -> None:
     if not (cohort.is_active and cohort.instance.active):
         raise CohortNotActive(f"{cohort.name} does not take enrollments.")
@@ -121,6 +143,28 @@ def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: 
         raise AlreadyOwned("You are already enrolled in this course.")
     if cohort.instance.price is None or not cohort.instance.price.active:
         raise NotForSale(f"{cohort.instance.program.title} can't be bought at the moment.")
+
+
+def _refuse_hoarding(actor: Actor) -> None:
+    """One account keeps no more unpaid places from others than a family may need. Its row is locked until the new place
+    is there to be counted."""
+    account_id = _account_of(actor)
+    if account_id is None:
+        return
+    lock_account(account_id)
+    unpaid = CohortPlace.objects.filter(
+        held_by=account_id, status=PlaceStatus.HELD, checkout__status=CheckoutStatus.OPEN
+    )
+    if unpaid.count() >= settings.HELD_PLACES_PER_ACCOUNT:
+        raise TooManyPlacesHeld(
+            f"We hold {settings.HELD_PLACES_PER_ACCOUNT} unpaid places for you, the most at a time. Pay for one or "
+            "give it back, then enroll again."
+        )
+
+
+def _account_of(actor: Actor) -> int | None:
+    """The account that asks; None for staff commands and ourselves, whom nothing limits."""
+    return actor.id if actor.kind == "user" else None
 
 
 def _give_up_others(learner: Learner, course: Program, cohort: Cohort) -> None:
@@ -144,11 +188,14 @@ def _hold_and_open(
     now: dt.datetime,
 ) -> CohortPlace:
     """The cohort's row is locked first, by the hold; then the enrollment, then the new rows."""
-    place = place or hold_place(cohort=cohort, learner=learner, enrollment=None, held_until=now + HOLD_TIME, now=now)
+    if place is None:
+        _refuse_hoarding(actor)
+        place = hold_place(cohort=cohort, learner=learner, enrollment=None, held_until=now + HOLD_TIME, now=now)
     enrollment = begin_purchase(learner=learner, instance=cohort.instance, actor=actor, now=now)
     price = cohort.instance.price
     assert price is not None
     place.enrollment = enrollment
+    place.held_by_id = _account_of(actor)
     place.held_until = now + HOLD_TIME
     place.checkout = open_checkout(
         workspace_id=learner.workspace_id,
@@ -169,7 +216,7 @@ def _hold_and_open(
         },
         now=now,
     )
-    place.save(update_fields=["enrollment", "held_until", "checkout"])
+    place.save(update_fields=["enrollment", "held_by", "held_until", "checkout"])
     accept_offer(place=place, now=now)
     return place
 

@@ -48,6 +48,16 @@ class AlreadyOwned(DomainError):
     title = "The learner already has this course"
 
 
+class PaymentOnItsWay(DomainError):
+    code = "payment_on_its_way"
+    title = "A payment for this course is on its way"
+
+
+class TooManyPlacesHeld(DomainError):
+    code = "too_many_places_held"
+    title = "Too many places are held without being paid"
+
+
 class CapacityBelowUse(DomainError):
     code = "capacity_below_use"
     title = "The capacity can't be lower than the places taken and held"
@@ -131,6 +141,11 @@ class NotInLine(DomainError):
 class AlreadyInLine(DomainError):
     code = "already_in_line"
     title = "The learner is on the waiting list already"
+
+
+class PlaceAwaitsPayment(DomainError):
+    code = "place_awaits_payment"
+    title = "A place in this cohort is held for the learner already"
 
 
 class PlacesFree(DomainError):

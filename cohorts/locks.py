@@ -1,11 +1,12 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-learner < cohort < class session < enrollment < place < checkout < payment < package, within a table by primary key.
+learner < account < cohort < class session < enrollment < place < checkout < payment < package, within a table by
+primary key.
 """
 
 from django.db.models import QuerySet
 
-from accounts.models import Learner
+from accounts.models import Learner, User
 from enrollments.locks import lock_enrollment
 
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage, WaitlistEntry
@@ -15,6 +16,11 @@ from .states import SEATED
 def lock_learner(learner_id: int) -> Learner:
     """Purchases of one learner wait for each other."""
     return Learner.objects.select_for_update(no_key=True).get(pk=learner_id)
+
+
+def lock_account(user_id: int) -> None:
+    """What one account holds is counted by one of its requests at a time."""
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
 
 
 def lock_cohort(cohort_id: int) -> Cohort:

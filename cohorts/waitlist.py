@@ -7,29 +7,40 @@ import datetime as dt
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
 from events.publishing import publish
 
-from .errors import AlreadyInLine, AlreadyOwned, CohortNotActive, NotInLine, PlacesFree
+from .errors import (
+    AlreadyInLine,
+    AlreadyOwned,
+    CohortNotActive,
+    CohortNotFound,
+    NotInLine,
+    PlaceAwaitsPayment,
+    PlacesFree,
+)
 from .events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
 from .locks import lock_cohort, lock_learner, lock_line, lock_place
 from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from .places import hold_place, release_place
-from .states import IN_LINE, PlaceStatus, WaitStatus
+from .states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus
 
 
 @transaction.atomic
 def join_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None = None) -> WaitlistEntry:
     """Go to the end of the line.
 
-    Raises CohortNotActive, AlreadyOwned, AlreadyInLine, and PlacesFree if there is no need to wait.
+    Raises CohortNotFound for a cohort of another workspace than the learner's, CohortNotActive, AlreadyOwned,
+    AlreadyInLine, PlaceAwaitsPayment, and PlacesFree if there is no need to wait.
     """
     moment = now or utc_now()
     learner = lock_learner(learner_id)
     cohort = lock_cohort(cohort_id)
+    if learner.workspace_id != cohort.instance.workspace_id:
+        raise CohortNotFound(f"There is no cohort {cohort_id}.")
     _refuse_joining(learner_id, cohort, moment)
     last = lock_line(cohort_id).aggregate(last=Max("rank"))["last"] or 0.0
     entry = WaitlistEntry.objects.create(cohort=cohort, learner=learner, rank=last + 1.0, created_at=moment)
@@ -45,6 +56,10 @@ def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
         raise AlreadyOwned("You are already enrolled in this course.")
     if lock_line(cohort.pk).filter(learner=learner_id, status__in=IN_LINE).exists():
         raise AlreadyInLine("You are on this waiting list already.")
+    if CohortPlace.objects.filter(cohort=cohort, learner=learner_id, status__in=OCCUPYING).exists():
+        raise PlaceAwaitsPayment(
+            f"A place in {cohort.name} is held for you: pay for it instead of waiting for another."
+        )
     if cohort.places_left > 0:
         raise PlacesFree(f"{cohort.name} has {cohort.places_left} free places.")
 
@@ -103,14 +118,26 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
     if not cohort.is_active or cohort.is_past_deadline(now):
         return offered
     until = now + dt.timedelta(hours=settings.WAITLIST_OFFER_HOURS)
-    waiting = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING)[: max(0, cohort.places_left)])
-    for entry in waiting:
+    for entry in _next_in_line(cohort, now):
         entry.place = hold_place(cohort=cohort, learner=entry.learner, enrollment=None, held_until=until, now=now)
         entry.status, entry.offered_at, entry.offer_expires_at = WaitStatus.OFFERED, now, until
         entry.save(update_fields=["place", "status", "offered_at", "offer_expires_at"])
         publish(_event(WaitlistOffered, entry), now=now)
         offered.append(entry)
     return offered
+
+
+def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
+    """Who gets the free places. Those who bought the course in another cohort meanwhile wait no more, and who has a
+    place here needs no second one."""
+    waiting = lock_line(cohort.pk).filter(status=WaitStatus.WAITING)
+    owned = StudentPackage.objects.filter(
+        learner=OuterRef("learner"), program=cohort.instance.program_id, revoked_at__isnull=True
+    )
+    for entry in waiting.filter(Exists(owned)):
+        _end(entry, WaitStatus.LEFT, now)
+    placed = CohortPlace.objects.filter(cohort=cohort, learner=OuterRef("learner"), status__in=OCCUPYING)
+    return list(waiting.exclude(Exists(placed))[: max(0, cohort.places_left)])
 
 
 def accept_offer(*, place: CohortPlace, now: dt.datetime) -> None:

@@ -40,7 +40,8 @@ class EnrollView(StudentView):
         operation_id="enroll_in_cohort",
         description="Hold a place and open its payment page; asking again returns the page that is open.\n\n"
         "Refused with 400: `cohort_not_active`, `cohort_full`, `deadline_passed`, `not_for_sale`; 403 "
-        "`course_not_active`; 404; 409 `already_owned`; 422 `ineligible`, `learner_name_missing`; 503 "
+        "`course_not_active`; 404; 409 `already_owned`, `payment_on_its_way` (a bank debit takes days), "
+        "`too_many_places_held` (pay for one or give it back); 422 `ineligible`, `learner_name_missing`; 503 "
         "`payment_provider_down`, after which the same request continues.",
         request=EnrollBody,
         responses=CheckoutSerializer,

@@ -1,6 +1,6 @@
 from django.db import models
 
-from accounts.models import Learner
+from accounts.models import Learner, User
 from billing.models import Checkout
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Enrollment
@@ -19,6 +19,8 @@ class CohortPlace(models.Model):
     learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="places")
     enrollment = models.ForeignKey(Enrollment, null=True, blank=True, on_delete=models.PROTECT, related_name="places")
     checkout = models.ForeignKey(Checkout, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    # Whose checkout it is; null for an offer from the waiting list.
+    held_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     status = models.CharField(max_length=8, choices=PlaceStatus.choices, default=PlaceStatus.HELD)
     held_until = models.DateTimeField()
     created_at = models.DateTimeField(default=utc_now, editable=False)

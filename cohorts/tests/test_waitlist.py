@@ -5,9 +5,18 @@ import pytest
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout
-from cohorts.errors import AlreadyInLine, AlreadyOwned, CohortFull, CohortNotActive, NotInLine, PlacesFree
+from cohorts.errors import (
+    AlreadyInLine,
+    AlreadyOwned,
+    CohortFull,
+    CohortNotActive,
+    NotInLine,
+    PlaceAwaitsPayment,
+    PlacesFree,
+)
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
-from cohorts.tests.factories import buy, cohort_with, pay, start
+from cohorts.opening import change_capacity
+from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
 from cohorts.waitlist import expire_due_offers, join_waitlist, leave_waitlist, position_of, reorder_entry
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import Invalid
@@ -71,6 +80,16 @@ class TestJoining:
 
         assert WaitlistEntry.objects.count() == 0
 
+    def test_while_a_place_is_held_for_one_is_refused(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        learner = learner_for(cohort)
+        start(cohort, learner)
+
+        with pytest.raises(PlaceAwaitsPayment):
+            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+
+        assert WaitlistEntry.objects.count() == 0
+
     @pytest.mark.parametrize(
         "change", [{"is_active": False}, {"enrollment_deadline": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}]
     )
@@ -98,6 +117,34 @@ class TestAPlaceThatFrees:
         with pytest.raises(CohortFull):
             start(full, second)
         assert OutboxEvent.objects.filter(type="waitlist.offered").count() == 1
+
+    def test_passes_over_who_has_bought_the_course_in_another_cohort(
+        self, stripe: SandboxProcess, full: Cohort
+    ) -> None:
+        buyer, next_one = learner_for(full), learner_for(full)
+        for learner in (buyer, next_one):
+            join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        buy(stripe, CohortFactory(instance=full.instance), buyer)
+
+        cancel_checkout(checkout_id=CohortPlace.objects.get(cohort=full).checkout_id)
+
+        assert line(full) == [(buyer.pk, "left"), (next_one.pk, "offered")]
+        assert OutboxEvent.objects.filter(type="waitlist.ended").count() == 1
+
+    def test_passes_over_who_holds_a_place_here_already(self, stripe: SandboxProcess, full: Cohort) -> None:
+        """They came by it while the line was not served: the deadline had passed, and was put off again."""
+        first, second = learner_for(full), learner_for(full)
+        for learner in (first, second):
+            join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        Cohort.objects.update(enrollment_deadline=utc_now() - dt.timedelta(days=1))
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        Cohort.objects.update(enrollment_deadline=None)
+        start(full, first)
+
+        change_capacity(cohort_id=full.pk, max_enrollment=2)
+
+        assert line(full) == [(first.pk, "waiting"), (second.pk, "offered")]
+        assert counts(full) == (0, 2)
 
     def test_is_bought_by_who_was_offered_it(self, stripe: SandboxProcess, full: Cohort) -> None:
         learner = learner_for(full)

@@ -1,0 +1,141 @@
+"""Many requests of one account at once, and an offered place that is accepted just as it ends."""
+
+from functools import partial
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models import Learner, User
+from accounts.tests.factories import LearnerFactory, UserFactory
+from billing.checkout import cancel_checkout
+from billing.models import Checkout
+from cohorts import checkout
+from cohorts.checkout import start_checkout
+from cohorts.models import Cohort, CohortPlace, WaitlistEntry
+from cohorts.tests.factories import cohort_with, start
+from cohorts.waitlist import expire_due_offers, join_waitlist, leave_waitlist
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.errors import DomainError
+from enrollment_project.doctor import examine
+from sandbox.testing import SandboxProcess
+from tests.processes import Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+CHILDREN = 8
+
+
+def counts(cohort: Cohort) -> tuple[int, int]:
+    """(taken, held)"""
+    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
+
+
+def enroll(cohort: Cohort, learner: Learner, account: User) -> str:
+    try:
+        start_checkout(
+            learner_id=learner.pk,
+            course_code=cohort.instance.program.code,
+            cohort_id=cohort.pk,
+            success_url="http://127.0.0.1/done",
+            cancel_url="http://127.0.0.1/back",
+            actor=Actor("user", account.pk),
+        )
+    except DomainError as refusal:
+        return refusal.code
+    return "held"
+
+
+class TestOneAccount:
+    @pytest.fixture(autouse=True)
+    def two_places(self, settings: Settings) -> None:
+        settings.HELD_PLACES_PER_ACCOUNT = 2
+
+    def test_asking_for_all_its_children_at_once_gets_what_one_may_hold(self, stripe: SandboxProcess) -> None:
+        cohort, account = cohort_with(), UserFactory()
+        children = LearnerFactory.create_batch(CHILDREN, workspace=cohort.instance.workspace)
+
+        answers = at_once(*[partial(enroll, cohort, child, account) for child in children])
+
+        assert sorted(answers) == ["held"] * 2 + ["too_many_places_held"] * (CHILDREN - 2)
+        assert counts(cohort) == (0, 2)
+        assert Checkout.objects.count() == 2
+        assert examine() == {}
+
+    def test_without_the_lock_on_it_gets_more(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: who counts while the others are counting, counts none of theirs."""
+        monkeypatch.setattr(checkout, "lock_account", Meeting(lambda pk: None, parties=CHILDREN, patience=5))
+        cohort, account = cohort_with(), UserFactory()
+        children = LearnerFactory.create_batch(CHILDREN, workspace=cohort.instance.workspace)
+
+        answers = at_once(*[partial(enroll, cohort, child, account) for child in children])
+
+        assert answers.count("held") > 2
+        assert counts(cohort) == (0, answers.count("held"))
+
+
+class TestAnOfferedPlace:
+    @pytest.fixture
+    def offered(self, stripe: SandboxProcess) -> tuple[Cohort, Learner]:
+        """A cohort whose one place is offered to a learner."""
+        cohort = cohort_with(max_enrollment=1)
+        paying = start(cohort)
+        learner = LearnerFactory(workspace=cohort.instance.workspace)
+        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+        cancel_checkout(checkout_id=paying.pk)
+        return cohort, learner
+
+    @pytest.mark.parametrize("attempt", range(4))
+    def test_accepted_as_its_time_ends_is_held_for_an_open_checkout(
+        self, offered: tuple[Cohort, Learner], attempt: int
+    ) -> None:
+        cohort, learner = offered
+        over = WaitlistEntry.objects.get().offer_expires_at
+
+        accepted, _ = at_once(partial(enroll, cohort, learner, UserFactory()), partial(expire_due_offers, now=over))
+
+        place = CohortPlace.objects.filter(learner=learner).latest("pk")
+        assert accepted == "held"
+        assert place.checkout is not None
+        assert (place.status, place.checkout.status) == ("held", "open")
+        assert counts(cohort) == (0, 1)
+        assert examine() == {}
+
+    def test_that_is_declined_after_the_first_look_is_looked_at_again(
+        self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cohort, learner = offered
+
+        self.accept_while_it_is_declined(cohort, learner, monkeypatch)
+
+        assert counts(cohort) == (0, 1)
+        assert examine() == {}
+
+    def test_looked_at_once_can_be_paid_for_though_it_is_gone(
+        self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: without the second look, which comes after the cohort is locked."""
+        cohort, learner = offered
+        looks = {learner.pk: CohortPlace.objects.select_related("checkout", "cohort").get(status="held")}
+        monkeypatch.setattr(checkout, "_held_place", lambda learner, cohort: looks[learner.pk])
+
+        self.accept_while_it_is_declined(cohort, learner, monkeypatch)
+
+        assert "cohorts.live_checkouts_hold_a_place" in examine()
+
+    def accept_while_it_is_declined(self, cohort: Cohort, learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Between the first look and the lock the offer is declined."""
+        looked, declined = (Meeting(lambda: None, patience=10) for _ in range(2))
+        lock = checkout.lock_cohort
+
+        def wait_and_lock(cohort_id: int) -> Cohort:
+            looked()
+            declined()
+            return lock(cohort_id)
+
+        def decline() -> None:
+            looked()
+            leave_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+            declined()
+
+        monkeypatch.setattr(checkout, "lock_cohort", wait_and_lock)
+        assert at_once(partial(enroll, cohort, learner, UserFactory()), decline) == ["held", None]
