@@ -1,33 +1,36 @@
-"""Booking sessions: a seat in a class meeting for a step of a package.
+"""Booking sessions: what a learner chooses for the steps of a package, cancels and changes.
 
-One conditional UPDATE a meeting decides, in the order of their keys; then the package is locked and its steps changed.
-All of a request happens or none of it.
+The learner is locked first, so that two of their requests see each other's sessions; then seats and steps as `steps.py`
+says. All of a request happens or none of it.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Q
 
 from enrollment_project.core.clock import utc_now
 from events.publishing import publish
 
-from .errors import (
-    PackageNotFound,
-    SessionFull,
-    StepAlreadyBooked,
-    StepNotBooked,
-    TimeConflict,
-    TooLateToChange,
-    bad_selection,
-)
-from .events import StepBooked, StepCancelled, StepEvent
-from .locks import lock_package, lock_sessions
+from .errors import PackageNotFound, SessionFull, StepNotBooked, TimeConflict, TooLateToChange, bad_selection
+from .events import StepCancelled
+from .locks import lock_learner_of_package, lock_package, lock_sessions
 from .models import ClassSession, CohortSession, StepProgress, StudentPackage
 from .states import StepStatus
+from .steps import (
+    Sessions,
+    already_booked,
+    book_steps,
+    free_step,
+    give_back_seats,
+    offered_sessions,
+    only_sessions,
+    step_event,
+    take_seats,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +52,28 @@ class Booked:
 
 @transaction.atomic
 def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.datetime | None = None) -> Booked:
-    """Book the chosen sessions, and those of unbooked steps that leave no choice.
+    """Book the chosen sessions, and those of unbooked steps that leave no choice, where they have a seat and overlap
+    with nothing.
 
     Raises PackageNotFound (also for a revoked one), Invalid naming the selection that is not an option of its step in
     this cohort, StepAlreadyBooked, SessionFull, TimeConflict; then nothing was booked.
     """
     moment = now or utc_now()
-    package = _get_live(package_id)
-    chosen = _chosen_sessions(package, selections, moment)
-    only = {step: session for step, session in _only_sessions(package, moment).items() if step not in chosen}
-    unbooked = set(_progress(package, StepStatus.UNBOOKED).values_list("step_id", flat=True))
-    # One that is full must not keep the learner from what they chose: it waits until staff add a seat.
-    only = {step: only[step] for step in unbooked & only.keys() if only[step].class_session.seats_left > 0}
-    _refuse_booked(set(chosen) - unbooked)
-    _refuse_conflicts(package, chosen)
-    rows = _book(package, {**only, **chosen}, moment)
-    return Booked(auto_booked=sorted(only), manual_selections=sorted(chosen), booked=rows)
-
-
-def book_only_options(*, package: StudentPackage, now: dt.datetime) -> list[StepProgress]:
-    """Book the steps that leave no choice, inside the caller's transaction. Raises SessionFull, booking nothing."""
-    with transaction.atomic():
-        return _book(package, _only_sessions(package, now), now)
+    package = _lock_live(package_id)
+    offered = offered_sessions(cohort_id=package.cohort_id, now=moment)
+    chosen = _chosen_sessions(offered, selections)
+    unbooked, taken = _steps_of(package)
+    _refuse_booked(chosen.keys() - unbooked.keys())
+    _refuse_conflicts(chosen, taken)
+    only = {
+        step: session for step, session in only_sessions(offered).items() if step in unbooked.keys() - chosen.keys()
+    }
+    wanted = chosen | _fitting(only, [*taken, *_times(chosen)])
+    full = take_seats(wanted)
+    _refuse_full([step for step in full if step in chosen])
+    booked = {step: session for step, session in wanted.items() if step not in full}
+    rows = book_steps(package=package, unbooked=unbooked, sessions=booked, now=moment)
+    return Booked(auto_booked=sorted(booked.keys() - chosen.keys()), manual_selections=sorted(chosen), booked=rows)
 
 
 @transaction.atomic
@@ -82,15 +85,15 @@ def cancel_booking(
     Raises PackageNotFound, StepNotBooked, TooLateToChange.
     """
     moment = now or utc_now()
-    package = _get_live(package_id)
+    package = _lock_live(package_id)
     row = _booked_row(package, step_id)
     assert row.class_session is not None
     if not by_staff:
         _refuse_late(row.class_session, moment)
-    _give_back_seats([row])
-    package = lock_package(package.pk)
-    _free_step(row, StepStatus.UNBOOKED)
-    publish(_step_event(StepCancelled, package, row.step_id, row.class_session.pk), now=moment)
+    give_back_seats([row])
+    lock_package(package.pk)
+    free_step(row, StepStatus.UNBOOKED)
+    publish(step_event(StepCancelled, package, row.step_id, row.class_session.pk), now=moment)
     row.class_session = None
     return row
 
@@ -104,75 +107,41 @@ def swap_booking(
     Raises what cancel_booking and book_sessions raise.
     """
     moment = now or utc_now()
-    package = _get_live(package_id)
+    package = _lock_live(package_id)
     row = _booked_row(package, step_id)
     assert row.class_session is not None
     if not by_staff:
         _refuse_late(row.class_session, moment)
-    chosen = _chosen_sessions(package, [Selection(step_id, option_id)], moment)
+    chosen = _chosen_sessions(
+        offered_sessions(cohort_id=package.cohort_id, now=moment), [Selection(step_id, option_id)]
+    )
     # Both in the order of their keys: two learners who change into each other's sessions wait, they do not deadlock.
     lock_sessions({row.class_session.pk, chosen[step_id].class_session_id})
-    _give_back_seats([row])
+    give_back_seats([row])
     lock_package(package.pk)
-    _free_step(row, StepStatus.UNBOOKED)
-    publish(_step_event(StepCancelled, package, step_id, row.class_session.pk), now=moment)
-    _refuse_conflicts(package, chosen)
-    return _book(package, chosen, moment)[0]
+    free_step(row, StepStatus.UNBOOKED)
+    publish(step_event(StepCancelled, package, step_id, row.class_session.pk), now=moment)
+    unbooked, taken = _steps_of(package)
+    _refuse_conflicts(chosen, taken)
+    _refuse_full(take_seats(chosen))
+    return book_steps(package=package, unbooked=unbooked, sessions=chosen, now=moment)[0]
 
 
-def close_steps(*, package: StudentPackage, now: dt.datetime) -> None:
-    """Close the open steps of a package that is revoked, giving back its sessions. Package and sessions are locked."""
-    free_sessions(package=package, status=StepStatus.CANCELLED, now=now)
-    _progress(package, StepStatus.UNBOOKED).update(status=StepStatus.CANCELLED)
+# --- What there is --------------------------------------------------------------------------------------------------
 
 
-def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.datetime) -> None:
-    """Give back every session that has not been attended yet, leaving its step in `status`. Package and sessions are
-    locked."""
-    rows = list(_progress(package, StepStatus.BOOKED).select_related("class_session"))
-    _give_back_seats(rows)
-    for row in rows:
-        _free_step(row, status)
-    events = [_step_event(StepCancelled, package, row.step_id, row.class_session_id) for row in rows]
-    if events:
-        publish(*events, now=now)
-
-
-# --- What is there to choose ----------------------------------------------------------------------------------------
-
-
-def _get_live(package_id: int) -> StudentPackage:
-    package = StudentPackage.objects.select_related("learner").filter(pk=package_id, revoked_at__isnull=True).first()
-    if package is None:
+def _lock_live(package_id: int) -> StudentPackage:
+    package = lock_learner_of_package(package_id)
+    if package is None or package.revoked_at is not None:
         raise PackageNotFound
     return package
 
 
-def _progress(package: StudentPackage, status: StepStatus) -> QuerySet[StepProgress]:
-    return StepProgress.objects.filter(package=package, status=status)
-
-
-def _offered(package: StudentPackage, now: dt.datetime) -> list[CohortSession]:
-    """The cohort's sessions that have not started."""
-    offered = CohortSession.objects.filter(cohort=package.cohort_id, class_session__starts_at__gt=now)
-    return list(offered.select_related("class_session", "step"))
-
-
-def _only_sessions(package: StudentPackage, now: dt.datetime) -> dict[int, CohortSession]:
-    """Step id -> session, for the steps whose cohort offers exactly one."""
-    by_step: dict[int, list[CohortSession]] = {}
-    for session in _offered(package, now):
-        by_step.setdefault(session.step_id, []).append(session)
-    return {step: sessions[0] for step, sessions in by_step.items() if len(sessions) == 1}
-
-
-def _chosen_sessions(
-    package: StudentPackage, selections: Sequence[Selection], now: dt.datetime
-) -> dict[int, CohortSession]:
-    offered = {(session.step_id, session.option_id): session for session in _offered(package, now)}
-    chosen: dict[int, CohortSession] = {}
+def _chosen_sessions(offered: Iterable[CohortSession], selections: Sequence[Selection]) -> Sessions:
+    by_option = {(session.step_id, session.option_id): session for session in offered}
+    chosen: Sessions = {}
     for position, selection in enumerate(selections):
-        session = offered.get((selection.step_id, selection.option_id))
+        session = by_option.get((selection.step_id, selection.option_id))
         if session is None:
             raise bad_selection(position, "This is not a coming session of this step in the learner's cohort.")
         if selection.step_id in chosen:
@@ -181,94 +150,69 @@ def _chosen_sessions(
     return chosen
 
 
-# --- Refusals -------------------------------------------------------------------------------------------------------
-
-
-def _refuse_booked(step_ids: set[int]) -> None:
-    if step_ids:
-        raise StepAlreadyBooked(
-            step_ids=tuple(sorted(step_ids)), detail="Cancel or change the session that is booked for this step."
-        )
-
-
-def _refuse_conflicts(package: StudentPackage, chosen: dict[int, CohortSession]) -> None:
-    """Two sessions at once can't both be attended: not among the chosen, nor with what the learner has booked."""
-    taken = [
-        (row.step_id, row.class_session)
-        for row in StepProgress.objects.filter(
-            package__learner=package.learner_id, status=StepStatus.BOOKED
-        ).select_related("class_session")
-        if row.class_session is not None
-    ]
-    for step, session in chosen.items():
-        for other_step, other in taken:
-            if session.class_session.starts_at < other.ends_at and other.starts_at < session.class_session.ends_at:
-                raise TimeConflict(
-                    step_ids=(other_step, step), detail="Choose sessions that do not overlap; these two do."
-                )
-        taken.append((step, session.class_session))
-
-
-def _refuse_late(session: ClassSession, now: dt.datetime) -> None:
-    if session.starts_at - now < dt.timedelta(hours=settings.BOOKING_CHANGE_HOURS):
-        raise TooLateToChange(f"Sessions can be changed until {settings.BOOKING_CHANGE_HOURS} hours before they start.")
+def _steps_of(package: StudentPackage) -> tuple[dict[int, StepProgress], list[tuple[int, ClassSession]]]:
+    """The unbooked steps of this package by step id; steps and sessions that the learner has booked, here and in other
+    courses."""
+    open_here = Q(package=package, status=StepStatus.UNBOOKED)
+    of_learner = StepProgress.objects.filter(package__learner=package.learner_id)
+    rows = of_learner.filter(open_here | Q(status=StepStatus.BOOKED)).select_related("class_session").order_by("pk")
+    unbooked = {row.step_id: row for row in rows if row.status == StepStatus.UNBOOKED}
+    return unbooked, [(row.step_id, row.class_session) for row in rows if row.class_session is not None]
 
 
 def _booked_row(package: StudentPackage, step_id: int) -> StepProgress:
     # By `step__pk`: asked by `step`, SQLite raises on an id of more than 64 bits instead of finding nothing.
-    row = _progress(package, StepStatus.BOOKED).select_related("class_session").filter(step__pk=step_id).first()
+    rows = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED, step__pk=step_id)
+    row = rows.select_related("class_session").first()
     if row is None:
         raise StepNotBooked("There is no booked session to give back for this step.")
     return row
 
 
-# --- Changing seats and steps ---------------------------------------------------------------------------------------
+def _times(sessions: Mapping[int, CohortSession]) -> list[tuple[int, ClassSession]]:
+    return [(step, session.class_session) for step, session in sessions.items()]
 
 
-def _book(package: StudentPackage, sessions: dict[int, CohortSession], now: dt.datetime) -> list[StepProgress]:
-    """Take a seat in each session, in the order of their keys, then book the steps."""
-    full: list[int] = []
-    for step, session in sorted(sessions.items(), key=lambda item: item[1].class_session_id):
-        free = ClassSession.objects.filter(pk=session.class_session_id, booked_count__lt=F("max_students"))
-        if not free.update(booked_count=F("booked_count") + 1):
-            full.append(step)
-    if full:
-        raise SessionFull(step_ids=tuple(full), detail="A chosen session just filled up: choose another for it.")
-    lock_package(package.pk)
-    for step, session in sessions.items():
-        booked = StepProgress.objects.filter(package=package, step=step, status=StepStatus.UNBOOKED).update(
-            status=StepStatus.BOOKED,
-            option=session.option_id,
-            class_session=session.class_session_id,
-            booked_at=now,
-        )
-        _refuse_booked(set() if booked else {step})
-    events = [_step_event(StepBooked, package, step, session.class_session_id) for step, session in sessions.items()]
-    if events:
-        publish(*events, now=now)
-    rows = StepProgress.objects.filter(package=package, step__in=sessions)
-    return list(rows.select_related("class_session__group_class", "step"))
+def _overlapping(session: ClassSession, taken: Iterable[tuple[int, ClassSession]]) -> int | None:
+    """The step of the first session at the same time."""
+    for step, other in taken:
+        if session.starts_at < other.ends_at and other.starts_at < session.ends_at:
+            return step
+    return None
 
 
-def _give_back_seats(rows: Iterable[StepProgress]) -> None:
-    for session_id in sorted(row.class_session_id for row in rows if row.class_session_id is not None):
-        ClassSession.objects.filter(pk=session_id).update(booked_count=F("booked_count") - 1)
+def _fitting(only: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> Sessions:
+    """Of the sessions that nobody chose, those that can be attended: a step that overlaps waits for a choice."""
+    fitting: Sessions = {}
+    for step, session in only.items():
+        if _overlapping(session.class_session, [*taken, *_times(fitting)]) is None:
+            fitting[step] = session
+    return fitting
 
 
-def _free_step(row: StepProgress, status: StepStatus) -> None:
-    """Conditional on the seat it held: a step that was cancelled or attended meanwhile is refused, not freed twice."""
-    freed = StepProgress.objects.filter(pk=row.pk, status=StepStatus.BOOKED, class_session=row.class_session_id).update(
-        status=status, class_session=None, option=None, booked_at=None
-    )
-    if not freed:
-        raise StepNotBooked("The session was changed meanwhile; look again.")
-    row.status, row.option, row.booked_at = status, None, None
+# --- Refusals -------------------------------------------------------------------------------------------------------
 
 
-def _step_event(kind: type[StepEvent], package: StudentPackage, step_id: int, session_id: int | None) -> StepEvent:
-    return kind(
-        workspace_id=package.learner.workspace_id,
-        package_id=package.pk,
-        step_id=step_id,
-        class_session_id=session_id,
-    )
+def _refuse_booked(step_ids: Collection[int]) -> None:
+    if step_ids:
+        raise already_booked(step_ids)
+
+
+def _refuse_full(step_ids: Sequence[int]) -> None:
+    if step_ids:
+        raise SessionFull(step_ids=tuple(step_ids), detail="A chosen session just filled up: choose another for it.")
+
+
+def _refuse_conflicts(chosen: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> None:
+    """Two sessions at once can't both be attended: not among the chosen, nor with what the learner has booked."""
+    seen = list(taken)
+    for step, session in chosen.items():
+        other = _overlapping(session.class_session, seen)
+        if other is not None:
+            raise TimeConflict(step_ids=(other, step), detail="Choose sessions that do not overlap; these two do.")
+        seen.append((step, session.class_session))
+
+
+def _refuse_late(session: ClassSession, now: dt.datetime) -> None:
+    if session.starts_at - now < dt.timedelta(hours=settings.BOOKING_CHANGE_HOURS):
+        raise TooLateToChange(f"Sessions can be changed until {settings.BOOKING_CHANGE_HOURS} hours before they start.")

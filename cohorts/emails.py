@@ -5,7 +5,7 @@ nothing of it is true any more. What goes back of a payment, and why, is told by
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts.models import Learner
 from enrollment_project.core.clock import utc_now
-from events.publishing import handles
+from events.publishing import handles, handles_together
 from notifications.letters import Attachment, Email, compose, register_email
 from notifications.models import Notification
 from notifications.recipients import family_addresses
@@ -59,14 +59,15 @@ def tell_of_move(event: PackageMoved) -> None:
     _tell(MOVED, package.learner, key, package=package.pk, place=package.place_id)
 
 
-@handles(StepBooked)
-def tell_of_booking(event: StepBooked) -> None:
+@handles_together(StepBooked)
+def tell_of_booking(events: Sequence[StepBooked]) -> None:
     """One mail for all that was booked at once. What a place brought with it is told by the mail about the place."""
-    row = _progress().get(package=event.package_id, step=event.step_id)
-    if row.booked_at is None or row.booked_at == row.package.place.taken_at:
+    booked = events[0]
+    if booked.with_place or booked.booked_at is None:
         return
-    key = f"package:{row.package_id}/booked:{row.booked_at.isoformat()}"
-    _tell(BOOKED, row.package.learner, key, package=row.package_id, booked_at=row.booked_at.isoformat())
+    package = StudentPackage.objects.select_related("learner").get(pk=booked.package_id)
+    at = booked.booked_at.isoformat()
+    _tell(BOOKED, package.learner, f"package:{package.pk}/booked:{at}", package=package.pk, booked_at=at)
 
 
 @handles(StepCancelled)

@@ -136,8 +136,10 @@ class StepEvent:
 
 @dataclass(frozen=True, slots=True)
 class StepBooked(StepEvent):
-    """The learner has a seat in a class session."""
+    """The learner has a seat in a class session; `with_place` when it came with their place in the cohort."""
 
+    booked_at: dt.datetime | None = None
+    with_place: bool = False
     type: ClassVar[str] = "step.booked"
 
 

@@ -12,15 +12,15 @@ from billing.models import Checkout
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from enrollment_project.core.actors import STRIPE, SYSTEM
+from enrollment_project.core.rows import insert_rows
 from enrollments.purchase import complete_purchase, may_be_paid, refund_purchase
 from events.publishing import publish
 
-from .booking import book_only_options, close_steps
-from .errors import SessionFull
 from .events import PackageCreated, PackageEvent, PackageRevoked, PlaceLost
 from .locks import lock_package, lock_place
-from .models import CohortPlace, CourseStep, StepProgress, StudentPackage
+from .models import CohortPlace, StudentPackage
 from .places import place_event, release_place, take_place
+from .steps import close_steps, open_steps
 from .waitlist import end_accepted, offer_free_places
 
 
@@ -41,7 +41,6 @@ def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now
     complete_purchase(enrollment_id=enrollment.pk, actor=STRIPE, now=now)
     _remember_payer(place, checkout_id)  # first: reactions write to the family
     package = _create_package(place, payment_id, now)
-    _seed_progress(package, now)
     end_accepted(place=place, now=now)
     return package
 
@@ -104,10 +103,11 @@ def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: d
         offer_free_places(cohort_id=place.cohort_id, now=now)
 
 
-def _create_package(place: CohortPlace, payment_id: int | None, now: dt.datetime) -> StudentPackage:
+def _create_package(place: CohortPlace, payment_id: int, now: dt.datetime) -> StudentPackage:
+    """With one row per step; steps that leave no choice are booked at once."""
     cohort, enrollment = place.cohort, place.enrollment
     assert enrollment is not None
-    package = StudentPackage.objects.create(
+    package = StudentPackage(
         learner=place.learner,
         program=cohort.instance.program,
         enrollment=enrollment,
@@ -117,23 +117,17 @@ def _create_package(place: CohortPlace, payment_id: int | None, now: dt.datetime
         name=f"{cohort.instance.program.code} - {cohort.name}",
         purchased_at=now,
     )
-    publish(package_event(PackageCreated, package), now=now)
-    return package
-
-
-def _seed_progress(package: StudentPackage, now: dt.datetime) -> None:
-    """One row per step; steps that leave no choice are booked at once."""
-    steps = CourseStep.objects.filter(program=package.program_id)
-    StepProgress.objects.bulk_create([StepProgress(package=package, step=step) for step in steps])
-    try:
-        book_only_options(package=package, now=now)
-    except SessionFull as full:
+    insert_rows([package])
+    booked, full = open_steps(package=package, now=now)
+    publish(package_event(PackageCreated, package), *booked, now=now)
+    for step_id in full:
         raise_staff_task(
-            workspace_id=package.learner.workspace_id,
+            workspace_id=place.learner.workspace_id,
             kind="only_session_full",
-            subject=f"package:{package.pk}",
-            summary=f"Package {package.pk} was sold, but step {full.step_ids[0]} has no seat left: add some.",
+            subject=f"package:{package.pk}/step:{step_id}",
+            summary=f"Package {package.pk} was sold, but step {step_id} has no seat left: add some.",
         )
+    return package
 
 
 def _remember_payer(place: CohortPlace, checkout_id: int | None) -> None:

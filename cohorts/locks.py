@@ -1,15 +1,15 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-learner < account < cohort < class session < enrollment < place < checkout < payment < package, within a table by
-primary key.
+learner < account < allocation < cohort < class session < enrollment < place < checkout < payment < package, within a
+table by primary key.
 """
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Learner, User
-from enrollments.locks import lock_enrollment
+from enrollments.locks import lock_allocation_of, lock_enrollment
 
-from .models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage, WaitlistEntry
+from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
 from .states import SEATED
 
 
@@ -21,6 +21,16 @@ def lock_learner(learner_id: int) -> Learner:
 def lock_account(user_id: int) -> None:
     """What one account holds is counted by one of its requests at a time."""
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
+
+
+def lock_learner_of_package(package_id: int) -> StudentPackage | None:
+    """The package as it is once its learner is locked; None if there is none."""
+    learner = Learner.objects.select_for_update(of=("self",), no_key=True).filter(packages=package_id).first()
+    if learner is None:
+        return None
+    package = StudentPackage.objects.get(pk=package_id)
+    package.learner = learner
+    return package
 
 
 def lock_cohort(cohort_id: int) -> Cohort:
@@ -36,14 +46,21 @@ def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
     return {row.pk: row for row in rows.filter(pk__in=session_ids).order_by("pk")}
 
 
+def lock_sessions_of_place(place_id: int, *, cohort_id: int) -> None:
+    """The sessions that a package of this place may take or give back."""
+    offered = CohortSession.objects.filter(cohort=cohort_id).values("class_session")
+    held = StepProgress.objects.filter(package__place=place_id, status__in=SEATED).values("class_session")
+    rows = ClassSession.objects.filter(Q(pk__in=offered.order_by()) | Q(pk__in=held.order_by())).order_by("pk")
+    list(rows.select_for_update(no_key=True).values_list("pk"))
+
+
 def lock_place(place_id: int) -> CohortPlace:
     rows = CohortPlace.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("learner", "cohort__instance__program", "enrollment__instance").get(pk=place_id)
 
 
 def lock_package(package_id: int) -> StudentPackage:
-    rows = StudentPackage.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("learner", "program", "cohort", "enrollment").get(pk=package_id)
+    return StudentPackage.objects.select_for_update(no_key=True).get(pk=package_id)
 
 
 def lock_line(cohort_id: int) -> QuerySet[WaitlistEntry]:
@@ -54,10 +71,11 @@ def lock_line(cohort_id: int) -> QuerySet[WaitlistEntry]:
 def lock_place_subject(subject: str) -> None:
     """What billing calls before it locks a checkout of ours: everything that a payment or its end may touch."""
     place = CohortPlace.objects.values("pk", "cohort_id", "enrollment_id").get(pk=int(subject))
+    enrollment_id = place["enrollment_id"]
+    if enrollment_id is not None:
+        lock_allocation_of(enrollment_id)
     lock_cohort(place["cohort_id"])
-    fixed = CohortSession.objects.filter(cohort=place["cohort_id"]).values_list("class_session_id", flat=True)
-    held = ClassSession.objects.filter(bookings__package__place=place["pk"], bookings__status__in=SEATED)
-    lock_sessions({*fixed, *held.values_list("pk", flat=True)})
-    if place["enrollment_id"] is not None:
-        lock_enrollment(place["enrollment_id"])
-    lock_place(place["pk"])
+    lock_sessions_of_place(place["pk"], cohort_id=place["cohort_id"])
+    if enrollment_id is not None:
+        lock_enrollment(enrollment_id)
+    CohortPlace.objects.select_for_update(no_key=True).values("pk").get(pk=place["pk"])

@@ -1,6 +1,5 @@
 """Staff move a learner to another cohort of the same course; the place follows, and nothing is held twice or lost."""
 
-import contextlib
 import datetime as dt
 
 from django.db import transaction
@@ -10,14 +9,14 @@ from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
 from events.publishing import publish
 
-from .booking import book_only_options, free_sessions
-from .errors import CohortFull, PackageNotFound, SessionFull
+from .errors import CohortFull, PackageNotFound
 from .events import PackageMoved, PlaceHeld, PlaceTaken
 from .fulfilment import package_event
-from .locks import lock_cohort, lock_package, lock_place, lock_sessions
+from .locks import lock_cohort, lock_learner_of_package, lock_package, lock_place, lock_sessions
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
 from .places import HAS_ROOM, place_event, release_place
 from .states import PlaceStatus, StepStatus
+from .steps import book_only_options, free_sessions
 from .waitlist import offer_free_places
 
 
@@ -29,7 +28,7 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     Raises PackageNotFound, Invalid for a cohort of another course or the same one, CohortFull.
     """
     moment = now or utc_now()
-    found = StudentPackage.objects.filter(pk=package_id, revoked_at__isnull=True).first()
+    found = lock_learner_of_package(package_id)  # a booking of theirs waits, and then sees the new cohort
     if found is None:
         raise PackageNotFound
     cohorts = {pk: lock_cohort(pk) for pk in sorted({found.cohort_id, cohort_id})}
@@ -39,6 +38,8 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     lock_sessions(_sessions_touched(found, cohort_id))
     old_place = lock_place(found.place_id)
     package = lock_package(package_id)
+    if package.revoked_at is not None:
+        raise PackageNotFound
     free_sessions(package=package, status=StepStatus.UNBOOKED, now=moment)
     package.place = _take_place(old_place, target, moment)
     package.cohort = target
@@ -47,8 +48,7 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     publish(package_event(PackageMoved, package, from_cohort_id=old_place.cohort_id), now=moment)
     if release_place(place=old_place, reason=f"Moved to {target.name}", now=moment):
         offer_free_places(cohort_id=old_place.cohort_id, now=moment)
-    with contextlib.suppress(SessionFull):  # then the step waits to be booked
-        book_only_options(package=package, now=moment)
+    book_only_options(package=package, now=moment)  # one that is full waits to be booked
     return package
 
 

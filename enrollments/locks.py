@@ -12,6 +12,13 @@ def lock_allocation(allocation_id: int) -> DistrictSeatAllocation:
     return DistrictSeatAllocation.objects.select_for_update(no_key=True).get(pk=allocation_id)
 
 
+def lock_allocation_of(enrollment_id: int) -> None:
+    """The allocation of the seat that the enrollment holds, if it holds one."""
+    seat = held_seat(enrollment_id)
+    if seat is not None:
+        lock_allocation(seat.allocation_id)
+
+
 def lock_enrollment(enrollment_id: int) -> Enrollment:
     """The enrollment alone, with its instance; for changes that can't touch a seat."""
     return (
@@ -24,16 +31,14 @@ def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssig
 
     The seat is looked up before anything is locked and again after: a seat released or taken in between is seen.
     """
-    allocation_id = (
-        SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS)
-        .values_list("allocation_id", flat=True)
-        .first()
-    )
-    if allocation_id is not None:
-        lock_allocation(allocation_id)
+    lock_allocation_of(enrollment_id)
     enrollment = lock_enrollment(enrollment_id)
-    seat = SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS).first()
-    return enrollment, seat
+    return enrollment, held_seat(enrollment_id)
+
+
+def held_seat(enrollment_id: int) -> SeatAssignment | None:
+    """The seat that a locked enrollment holds."""
+    return SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS).order_by().first()
 
 
 def lock_decision(decision_id: int) -> EnrollmentDecision:

@@ -12,7 +12,7 @@ from events.publishing import publish
 from .errors import AlreadyEnrolled, Ineligible
 from .history import Journal
 from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_submit
-from .locks import lock_enrollment, lock_enrollment_with_seat
+from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
 from .states import EligibilityStatus, EnrollmentPaymentStatus, IdentificationType
@@ -48,7 +48,8 @@ def may_be_paid(enrollment: Enrollment) -> bool:
 
 def complete_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> Enrollment:
     """The money is there: the enrollment is paid and approved; what is sold at a counter is not reviewed."""
-    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    enrollment = lock_enrollment(enrollment_id)
+    seat = held_seat(enrollment_id)
     journal = Journal(enrollment, actor, now)
     journal.change("mark_paid")
     events = []

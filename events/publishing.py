@@ -37,6 +37,7 @@ class DomainEvent(Protocol):
 E = TypeVar("E", bound=DomainEvent)
 Handler = Callable[[Any], None]
 _handlers: dict[type, list[Handler]] = defaultdict(list)
+_joint_handlers: dict[type, list[Handler]] = defaultdict(list)
 
 
 class PublishedOutsideTransaction(RuntimeError):
@@ -49,6 +50,17 @@ def handles(event_type: type[E]) -> Callable[[Callable[[E], None]], Callable[[E]
     def register(handler: Callable[[E], None]) -> Callable[[E], None]:
         if handler not in _handlers[event_type]:
             _handlers[event_type].append(handler)
+        return handler
+
+    return register
+
+
+def handles_together(event_type: type[E]) -> Callable[[Callable[[Sequence[E]], None]], Callable[[Sequence[E]], None]]:
+    """Like `handles`, for a reaction that takes all events of the type that are published at once."""
+
+    def register(handler: Callable[[Sequence[E]], None]) -> Callable[[Sequence[E]], None]:
+        if handler not in _joint_handlers[event_type]:
+            _joint_handlers[event_type].append(handler)
         return handler
 
     return register
@@ -70,6 +82,10 @@ def publish(*events: DomainEvent, now: dt.datetime | None = None) -> None:
     for event in events:
         for handler in _handlers[type(event)]:
             handler(event)
+    for event_type, handlers in _joint_handlers.items():
+        if found := [event for event in events if type(event) is event_type]:
+            for handler in handlers:
+                handler(found)
 
 
 # The columns by name, not by way of the model: these are most of the rows that a request writes, and alike but for five

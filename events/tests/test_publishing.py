@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from accounts.tests.factories import WorkspaceFactory
 from events import publishing
 from events.models import OutboxEvent
-from events.publishing import PublishedOutsideTransaction, handles, publish
+from events.publishing import PublishedOutsideTransaction, handles, handles_together, publish
 from events.states import RelayStatus
 
 from .factories import ThingHappened, ThingMade
@@ -17,6 +17,7 @@ NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 @pytest.fixture
 def _own_handlers(monkeypatch):
     monkeypatch.setattr(publishing, "_handlers", type(publishing._handlers)(list))
+    monkeypatch.setattr(publishing, "_joint_handlers", type(publishing._joint_handlers)(list))
 
 
 @pytest.mark.django_db
@@ -98,6 +99,16 @@ class TestAReaction:
         publish(event)
 
         assert seen == [event]
+
+    def test_together_is_told_once_of_all_that_is_published_at_once(self):
+        workspace, seen = WorkspaceFactory(), []
+        handles_together(ThingHappened)(seen.append)
+        first, second = ThingHappened(workspace.pk, "a"), ThingHappened(workspace.pk, "b")
+
+        publish(ThingMade(workspace.pk, "a"), first, second)
+        publish(ThingMade(workspace.pk, "c"))
+
+        assert seen == [[first, second]]
 
     def test_that_fails_leaves_nothing_published(self):
         workspace = WorkspaceFactory()

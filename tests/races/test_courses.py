@@ -1,5 +1,6 @@
 """Many students at once: for the last place, for twelve classes, and one payment told in every way."""
 
+import datetime as dt
 import itertools
 import random
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from billing.models import Checkout, Payment, Refund
 from billing.refunds import request_refund, submit_due_refunds
 from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld
-from cohorts import booking, checkout
+from cohorts import booking, checkout, steps
 from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.errors import CohortFull, SessionFull
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
+from cohorts.moving import move_package
 from cohorts.opening import change_capacity
 from cohorts.scheduling import schedule_cohort
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
@@ -175,20 +177,17 @@ def broken() -> set[str]:
     return {name for name in examine() if name.startswith("cohorts.")}
 
 
-def look_then_book(
-    look: Callable[..., ClassSession], package: StudentPackage, sessions: dict[int, CohortSession], now: Any
-) -> list[StepProgress]:
-    """The guard's place taken by what the cohort document has: look at the class, then book the step."""
+def look_then_take(look: Callable[..., ClassSession], sessions: dict[int, CohortSession]) -> list[int]:
+    """The guard's place taken by what the cohort document has: look at the class, then count."""
+    full = []
     for step, session in sessions.items():
         meeting = look(pk=session.class_session_id)
-        if meeting.seats_left <= 0:
-            raise SessionFull(step_ids=(step,))
-        meeting.booked_count += 1
-        meeting.save(update_fields=["booked_count"])
-        StepProgress.objects.filter(package=package, step=step).update(
-            status="BOOKED", class_session=meeting, option=session.option_id, booked_at=now
-        )
-    return []
+        if meeting.seats_left > 0:
+            meeting.booked_count += 1
+            meeting.save(update_fields=["booked_count"])
+        else:
+            full.append(step)
+    return full
 
 
 @pytest.mark.slow
@@ -211,7 +210,7 @@ class TestBookingByManyAtOnce:
 
     def test_without_the_guard_overfills_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
         everybody_looks = Meeting(ClassSession.objects.get, parties=PROCESSES, patience=30)
-        monkeypatch.setattr(booking, "_book", partial(look_then_book, everybody_looks))
+        monkeypatch.setattr(booking, "take_seats", partial(look_then_take, everybody_looks))
         cohort = cohort_with(options=(2,), seats=5, max_enrollment=PROCESSES)
         packages = sold(cohort, PROCESSES)
         choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
@@ -242,6 +241,16 @@ class TestBookingByManyAtOnce:
 
         assert all(not isinstance(answer, Failure) for answer in answers), answers
         assert broken() == set()
+
+
+def read_package(package_id: int) -> StudentPackage:
+    """What the lock's place is taken by in a control."""
+    return StudentPackage.objects.select_related("learner").get(pk=package_id)
+
+
+def move_one(package: StudentPackage, cohort: Cohort) -> str:
+    move_package(package_id=package.pk, cohort_id=cohort.pk)
+    return "moved"
 
 
 def book_one(package: StudentPackage, choice: Selection) -> str:
@@ -427,14 +436,71 @@ class TestTheEventsOfOnePurchase:
         assert examine() == {}
 
 
-class TestTheLock:
-    def test_on_the_package_is_what_keeps_one_seat_for_one_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control: two bookings of one step meet after they took their seats; the conditional change of the step lets
-        one through, and the other gives its seat back with its transaction."""
+class TestOneLearnerAtTheSameHour:
+    """Two requests of one learner, each for a session that fits in by itself: both can't be attended."""
+
+    @staticmethod
+    def overlapping() -> tuple[StudentPackage, list[Selection]]:
+        cohort = cohort_with(options=(2, 2), seats=40)
+        (package,) = sold(cohort, 1)
+        rows = [cohort.sessions.filter(step__order=order)[0] for order in (1, 2)]
+        first = rows[0].class_session
+        ClassSession.objects.filter(pk=rows[1].class_session_id).update(
+            starts_at=first.starts_at, ends_at=first.ends_at
+        )
+        return package, [Selection(row.step_id, row.option_id) for row in rows]
+
+    def test_books_one_of_the_two(self) -> None:
+        package, choices = self.overlapping()
+
+        answers = at_once(*[partial(book_one, package, choice) for choice in choices])
+
+        assert sorted(answers) == ["booked", "time_conflict"]
+        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
+        assert broken() == set()
+
+    def test_without_the_learner_s_lock_books_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        package, choices = self.overlapping()
+        monkeypatch.setattr(booking, "lock_learner_of_package", Meeting(read_package, patience=30))
+        monkeypatch.setattr(booking, "_steps_of", Meeting(booking._steps_of, patience=30))
+
+        answers = at_once(*[partial(book_one, package, choice) for choice in choices])
+
+        assert answers == ["booked", "booked"]
+
+
+class TestABookingAgainstAMove:
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_never_leaves_a_session_of_the_cohort_that_was_left(self, attempt: int) -> None:
+        cohort = cohort_with(options=(2,), seats=40, max_enrollment=5)
+        later = cohort.start_date + dt.timedelta(weeks=16)
+        other = CohortFactory(instance=cohort.instance, name="Winter", start_date=later, max_enrollment=5)
+        schedule_cohort(cohort_id=other.pk)
+        (package,) = sold(cohort, 1)
+        row = cohort.sessions.all()[0]
+
+        answers = at_once(
+            partial(book_one, package, Selection(row.step_id, row.option_id)), partial(move_one, package, other)
+        )
+
+        assert answers[1] == "moved"
+        assert answers[0] in ("booked", "invalid")
+        assert StepProgress.objects.filter(status="BOOKED", class_session__cohort_sessions__cohort=cohort).count() == 0
+        assert broken() == set()
+
+
+class TestWithoutTheLocks:
+    """Controls."""
+
+    def test_one_step_takes_one_seat_still(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Two bookings of one step meet after they took their seats; the conditional change of the step lets one
+        through, and the other gives its seat back with its transaction."""
         cohort = cohort_with(options=(2,), seats=40)
         (package,) = sold(cohort, 1)
         choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
-        monkeypatch.setattr(booking, "lock_package", Meeting(lambda pk: None, patience=30))
+        monkeypatch.setattr(booking, "lock_learner_of_package", read_package)
+        monkeypatch.setattr(steps, "lock_package", Meeting(lambda pk: None, patience=30))
 
         answers = at_once(*[partial(book_one, package, choice) for choice in choices])
 

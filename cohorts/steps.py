@@ -1,0 +1,179 @@
+"""The steps of a package: the seat each takes in a class session, and gives back.
+
+Every function belongs to the caller's transaction. One conditional UPDATE a session decides whether there is a seat, in
+the order of their keys; then the package is locked and its steps are changed.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+from django.db.models import F, QuerySet
+
+from enrollment_project.core.rows import insert_rows
+from events.publishing import publish
+
+from .errors import StepAlreadyBooked, StepNotBooked
+from .events import StepBooked, StepCancelled, StepEvent
+from .locks import lock_package
+from .models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
+from .states import StepStatus
+
+Sessions = dict[int, CohortSession]
+"""Step id -> the session meant for it."""
+
+
+def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepEvent], list[int]]:
+    """Give a new package, which nobody else sees yet, a row for each step of its course; those that leave no choice are
+    booked at once.
+
+    Returns what is to be published, and the steps that leave no choice but have no seat left.
+    """
+    only = only_sessions(offered_sessions(cohort_id=package.cohort_id, now=now))
+    full = take_seats(only)
+    booked = {step: session for step, session in only.items() if step not in full}
+    rows = []
+    for step in CourseStep.objects.filter(program=package.program_id).order_by("order"):
+        row = StepProgress(package=package, step=step)
+        if step.pk in booked:
+            _set_booked(row, booked[step.pk], now)
+        rows.append(row)
+    insert_rows(rows)
+    return [_booked_event(package, row, with_place=True) for row in rows if row.step_id in booked], full
+
+
+def book_only_options(*, package: StudentPackage, now: dt.datetime) -> list[int]:
+    """Book the unbooked steps that leave no choice. Returns those whose session has no seat left: they wait."""
+    unbooked = {row.step_id: row for row in _progress(package, StepStatus.UNBOOKED)}
+    only = only_sessions(offered_sessions(cohort_id=package.cohort_id, now=now))
+    only = {step: session for step, session in only.items() if step in unbooked}
+    full = take_seats(only)
+    booked = {step: session for step, session in only.items() if step not in full}
+    book_steps(package=package, unbooked=unbooked, sessions=booked, now=now, with_place=True)
+    return full
+
+
+def close_steps(*, package: StudentPackage, now: dt.datetime) -> None:
+    """Close the open steps of a package that is revoked, giving back its sessions. Package and sessions are locked."""
+    free_sessions(package=package, status=StepStatus.CANCELLED, now=now)
+    _progress(package, StepStatus.UNBOOKED).update(status=StepStatus.CANCELLED)
+
+
+def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.datetime) -> None:
+    """Give back every session that has not been attended yet, leaving its step in `status`. Package and sessions are
+    locked."""
+    rows = list(_progress(package, StepStatus.BOOKED).select_related("class_session"))
+    give_back_seats(rows)
+    for row in rows:
+        free_step(row, status)
+    publish(*[step_event(StepCancelled, package, row.step_id, row.class_session_id) for row in rows], now=now)
+
+
+# --- What a cohort offers -------------------------------------------------------------------------------------------
+
+
+def offered_sessions(*, cohort_id: int, now: dt.datetime) -> list[CohortSession]:
+    """The cohort's sessions that have not started."""
+    offered = CohortSession.objects.filter(cohort=cohort_id, class_session__starts_at__gt=now)
+    return list(offered.select_related("class_session__group_class", "step").order_by("class_session_id", "id"))
+
+
+def only_sessions(offered: Iterable[CohortSession]) -> Sessions:
+    """The sessions of the steps that leave no choice: a single one is offered."""
+    by_step: dict[int, list[CohortSession]] = {}
+    for session in offered:
+        by_step.setdefault(session.step_id, []).append(session)
+    return {step: sessions[0] for step, sessions in by_step.items() if len(sessions) == 1}
+
+
+# --- Changing seats and steps ---------------------------------------------------------------------------------------
+
+
+def take_seats(sessions: Mapping[int, CohortSession]) -> list[int]:
+    """Take a seat in each session, in the order of their keys; returns the steps whose session has none left."""
+    full = []
+    for step, session in sorted(sessions.items(), key=lambda item: item[1].class_session_id):
+        free = ClassSession.objects.filter(pk=session.class_session_id, booked_count__lt=F("max_students"))
+        if not free.update(booked_count=F("booked_count") + 1):
+            full.append(step)
+    return full
+
+
+def give_back_seats(rows: Iterable[StepProgress]) -> None:
+    """Give the seats of these booked steps back, in the order of the sessions' keys."""
+    for session_id in sorted(row.class_session_id for row in rows if row.class_session_id is not None):
+        ClassSession.objects.filter(pk=session_id).update(booked_count=F("booked_count") - 1)
+
+
+def book_steps(
+    *,
+    package: StudentPackage,
+    unbooked: Mapping[int, StepProgress],
+    sessions: Mapping[int, CohortSession],
+    now: dt.datetime,
+    with_place: bool = False,
+) -> list[StepProgress]:
+    """Book the sessions, whose seats are taken, for their unbooked steps. `with_place`: as part of getting the place.
+
+    Raises StepAlreadyBooked for a step that is not unbooked any more.
+    """
+    if not sessions:
+        return []
+    lock_package(package.pk)
+    rows = []
+    for step, session in sessions.items():
+        row = unbooked[step]
+        _set_booked(row, session, now)
+        if not StepProgress.objects.filter(pk=row.pk, status=StepStatus.UNBOOKED).update(
+            status=row.status, option=session.option_id, class_session=session.class_session_id, booked_at=now
+        ):
+            raise already_booked({step})
+        rows.append(row)
+    publish(*[_booked_event(package, row, with_place=with_place) for row in rows], now=now)
+    return rows
+
+
+def free_step(row: StepProgress, status: StepStatus) -> None:
+    """Conditional on the seat it held: a step that was cancelled or attended meanwhile is refused, not freed twice."""
+    freed = StepProgress.objects.filter(pk=row.pk, status=StepStatus.BOOKED, class_session=row.class_session_id).update(
+        status=status, class_session=None, option=None, booked_at=None
+    )
+    if not freed:
+        raise StepNotBooked("The session was changed meanwhile; look again.")
+    row.status, row.option, row.booked_at = status, None, None
+
+
+def already_booked(step_ids: Iterable[int]) -> StepAlreadyBooked:
+    """The refusal to book steps that are not open to be booked."""
+    return StepAlreadyBooked(
+        step_ids=tuple(sorted(step_ids)), detail="Cancel or change the session that is booked for this step."
+    )
+
+
+def step_event(kind: type[StepEvent], package: StudentPackage, step_id: int, session_id: int | None) -> StepEvent:
+    """An event about a step."""
+    return kind(
+        workspace_id=package.learner.workspace_id,
+        package_id=package.pk,
+        step_id=step_id,
+        class_session_id=session_id,
+    )
+
+
+def _booked_event(package: StudentPackage, row: StepProgress, *, with_place: bool) -> StepEvent:
+    return StepBooked(
+        workspace_id=package.learner.workspace_id,
+        package_id=package.pk,
+        step_id=row.step_id,
+        class_session_id=row.class_session_id,
+        booked_at=row.booked_at,
+        with_place=with_place,
+    )
+
+
+def _set_booked(row: StepProgress, session: CohortSession, now: dt.datetime) -> None:
+    row.status, row.booked_at = StepStatus.BOOKED, now
+    row.step, row.class_session, row.option_id = session.step, session.class_session, session.option_id
+
+
+def _progress(package: StudentPackage, status: StepStatus) -> QuerySet[StepProgress]:
+    return StepProgress.objects.filter(package=package, status=status).order_by("pk")
