@@ -1,9 +1,10 @@
 """What a family may know of its courses: what became of a payment, and how its learners stand to each cohort."""
 
+import datetime as dt
 from dataclasses import dataclass
 
 from django.db import models
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import Learner, User
@@ -16,9 +17,10 @@ from enrollments.models import Program
 
 from .errors import NotInLine
 from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from .queries import learners_of
+from .queries import learners_of, open_cohorts
 from .states import IN_LINE, PlaceStatus, WaitStatus
 
+LAPSED_SHOWN_FOR = dt.timedelta(days=7)
 _FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
 _NO_MONEY_YET = (PaymentStatus.PENDING, PaymentStatus.FAILED)
 
@@ -109,6 +111,27 @@ def unpaid_places(*, user: User) -> QuerySet[CohortPlace]:
         learner__in=learners_of(user), status=PlaceStatus.HELD, checkout__status__in=LIVE_CHECKOUTS
     )
     return held.select_related("learner", "checkout", "cohort__instance__program").order_by("pk")
+
+
+def lapsed_places(*, user: User, now: dt.datetime) -> QuerySet[CohortPlace]:
+    """Places that were not paid in time, or that a bank refused to pay, in the last days and in cohorts that go on; not
+    those of learners who have tried again since."""
+    later = CohortPlace.objects.filter(
+        learner=OuterRef("learner"),
+        cohort__instance__program=OuterRef("cohort__instance__program"),
+        pk__gt=OuterRef("pk"),
+    )
+    unpaid = CohortPlace.objects.filter(
+        ~Exists(later),
+        learner__in=learners_of(user),
+        status=PlaceStatus.RELEASED,
+        released_at__gt=now - LAPSED_SHOWN_FOR,
+        checkout__status__in=(CheckoutStatus.EXPIRED, CheckoutStatus.FAILED),
+        cohort__in=open_cohorts(now),
+        cohort__instance__program__listed=True,
+        cohort__instance__program__active=True,
+    )
+    return unpaid.select_related("learner", "checkout", "cohort__instance__program").order_by("pk")
 
 
 def waiting_entries(*, user: User) -> QuerySet[WaitlistEntry]:

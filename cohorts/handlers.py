@@ -14,6 +14,7 @@ from billing.purposes import Purpose, register_purpose
 from enrollment_project.core.actors import STRIPE
 from enrollment_project.core.clock import utc_now
 from enrollments.purchase import fail_purchase
+from enrollments.sales import register_seller
 from events.publishing import handles
 
 from .checkout import PURPOSE
@@ -21,7 +22,7 @@ from .fulfilment import fulfil_place, refund_place
 from .locks import lock_place, lock_place_subject
 from .models import CohortPlace
 from .places import release_place
-from .queries import describe_place, find_learner_of_place
+from .queries import describe_place, find_learner_of_place, find_sales_of_places
 from .states import PlaceStatus
 from .waitlist import end_offer, offer_free_places
 
@@ -33,6 +34,7 @@ register_purpose(
         find_learner_id=find_learner_of_place,
     )
 )
+register_seller(find_sales_of_places)
 
 
 @handles(PaymentSucceeded)

@@ -6,9 +6,12 @@ from collections.abc import Collection
 from django.db.models import Case, Count, Exists, F, Min, OuterRef, Prefetch, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from accounts.models import Learner, User
+from enrollment_project.core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
+from enrollments.sales import Sale
 
 from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
 from .models import Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
@@ -171,6 +174,26 @@ def unbooked_steps(package: StudentPackage, *, now: dt.datetime) -> list[tuple[C
 def find_learner_of_place(subject: str) -> int | None:
     """For whom a place is paid, by the subject of its checkout."""
     return CohortPlace.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
+
+
+def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
+    """The latest checkout for a place that each of these enrollments had."""
+    places = (
+        CohortPlace.objects.filter(enrollment__in=enrollment_ids, checkout__isnull=False)
+        .select_related("checkout", "learner", "cohort__instance__program")
+        .prefetch_related("checkout__payments__refunds")
+        .order_by("pk")
+    )
+    return {place.enrollment_id: _sale(place) for place in places if place.enrollment_id and place.checkout}
+
+
+def _sale(place: CohortPlace) -> Sale:
+    assert place.checkout is not None
+    course = place.cohort.instance.program
+    where = [course.code, place.cohort_id]
+    again = f"{reverse('course-enroll', args=where)}?{urlencode({'learner': place.learner.cuid})}"
+    on_sale = course.listed and course.active and not place.cohort.is_past_deadline(utc_now())
+    return Sale(place.checkout, reverse("course-leave-payment", args=where), again if on_sale else "")
 
 
 def describe_place(subject: str) -> tuple[str, str]:

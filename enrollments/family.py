@@ -7,11 +7,13 @@ from django.db.models import Prefetch, Q
 
 from billing.models import Checkout, Payment
 from billing.states import CheckoutStatus, PaymentStatus, RefundStatus
+from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound
 from enrollment_project.core.ids import is_cuid
 from enrollment_project.core.money import Money
 
 from .models import Enrollment, EnrollmentDecision
+from .sales import Sale
 from .states import EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
 ENROLLMENTS_SHOWN = 200
@@ -54,22 +56,30 @@ _BY_ELIGIBILITY = {
 }
 _OVER = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
 _UNPAID = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+_UNPAID_IN_THE_END = (Standing.PAYMENT_FAILED, Standing.PAYMENT_EXPIRED, Standing.PAYMENT_CANCELLED)
 _FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyView:
-    """One enrollment as its family sees it. `pay_url` is there only while paying is possible."""
+    """One enrollment as its family sees it. `pay_url` is there only while paying is possible, `sale` if it was bought
+    and not routed."""
 
     enrollment: Enrollment
     decision: EnrollmentDecision | None
     standing: Standing
     checkout: Checkout | None
     payment: Payment | None
+    sale: Sale | None = None
 
     @property
     def pay_url(self) -> str:
         return self.checkout.url if self.checkout and self.standing == Standing.TO_PAY else ""
+
+    @property
+    def again_url(self) -> str:
+        """Where to buy once more what was not paid in the end."""
+        return self.sale.again_url if self.sale and self.standing in _UNPAID_IN_THE_END else ""
 
     @property
     def by_family(self) -> bool:
@@ -93,27 +103,35 @@ class FamilyView:
         return next((refund.reason for refund in refunds if refund.status not in _FAILED_REFUNDS), "")
 
 
-def view_enrollment(*, enrollment: Enrollment, decision: EnrollmentDecision | None, asked: bool = True) -> FamilyView:
-    """Say where an enrollment stands by this decision about it (its latest one, or the one being paid).
+def view_enrollment(
+    *, enrollment: Enrollment, decision: EnrollmentDecision | None, sale: Sale | None = None, asked: bool = True
+) -> FamilyView:
+    """Say where an enrollment stands by this decision about it (its latest one, or the one being paid), or by its sale
+    if that is newer.
 
     `asked` tells whether Stripe has confirmed an open checkout to be open.
     """
-    checkout = decision.checkout if decision else None
+    if sale is not None and decision is not None and decision.created_at > sale.checkout.created_at:
+        sale = None
+    checkout = sale.checkout if sale else decision.checkout if decision else None
     payment = _payment_of(checkout)
     standing = _standing(enrollment, checkout, payment, asked)
-    return FamilyView(enrollment, decision, standing, checkout, payment)
+    return FamilyView(enrollment, decision, standing, checkout, payment, sale)
 
 
 def _standing(enrollment: Enrollment, checkout: Checkout | None, payment: Payment | None, asked: bool) -> Standing:
     if payment is not None and _refunded(payment) == payment.money:
         return Standing.REFUNDED
     if enrollment.payment_status in _UNPAID and enrollment.eligibility_status not in _OVER:
-        if checkout is None:  # bought elsewhere: a course has its own checkout
+        if checkout is None:
             failed = enrollment.payment_status == EnrollmentPaymentStatus.FAILED
             return Standing.PAYMENT_FAILED if failed else Standing.TO_PAY
         if checkout.status != CheckoutStatus.OPEN:
             return _BY_CHECKOUT[CheckoutStatus(checkout.status)]
-        return Standing.TO_PAY if asked and checkout.url else Standing.CONFIRMING
+        if asked and checkout.cancel_requested_at:
+            return Standing.PAYMENT_CANCELLED
+        payable = asked and checkout.url and checkout.expires_at > utc_now()
+        return Standing.TO_PAY if payable else Standing.CONFIRMING
     if enrollment.participation_status == ParticipationStatus.COMPLETED:
         return Standing.COMPLETED
     return _BY_ELIGIBILITY[EligibilityStatus(enrollment.eligibility_status)]

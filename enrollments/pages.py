@@ -28,6 +28,7 @@ from .family import (
 )
 from .family_history import Moment, retell
 from .models import Enrollment, EnrollmentDecision
+from .sales import Sale, find_sales
 from .states import ReviewMode
 
 TONES = {
@@ -160,16 +161,17 @@ def _by_learner(enrollments: list[Enrollment]) -> list[LearnerCards]:
     people = sorted(
         enrollments, key=lambda enrollment: (str(enrollment.learner), enrollment.learner_id, -enrollment.pk)
     )
+    sales = find_sales([enrollment.pk for enrollment in people])
     return [
-        LearnerCards(learner, [_card(enrollment) for enrollment in group])
+        LearnerCards(learner, [_card(enrollment, sales.get(enrollment.pk)) for enrollment in group])
         for learner, group in groupby(people, key=lambda enrollment: enrollment.learner)
         if learner is not None
     ]
 
 
-def _card(enrollment: Enrollment) -> EnrollmentCard:
+def _card(enrollment: Enrollment, sale: Sale | None) -> EnrollmentCard:
     decision = next(iter(enrollment.decisions.all()), None)
-    view = view_enrollment(enrollment=enrollment, decision=decision)
+    view = view_enrollment(enrollment=enrollment, decision=decision, sale=sale)
     history = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.all())
     return EnrollmentCard(view, TONES[view.standing], _steps(view), history)
 

@@ -150,6 +150,7 @@ def show_course(request: HttpRequest, code: str) -> HttpResponse:
         "page": page,
         "cohorts": [view_cohort(cohort, zone=zone, ties=ties.get(cohort.pk, []), now=now) for cohort in page],
         "local": zone is not None,
+        "now": now,
     }
     return render(request, "cohorts/course.html", context)
 

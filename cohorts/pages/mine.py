@@ -18,7 +18,7 @@ from enrollment_project.core.errors import DomainError
 from ..booking import cancel_booking, swap_booking
 from ..calendar import feed_url, find_feed, open_feed, renew_feed
 from ..errors import PackageNotFound
-from ..family import unpaid_places, waiting_entries
+from ..family import lapsed_places, unpaid_places, waiting_entries
 from ..models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import offered_sessions, packages_of
 from ..states import StepStatus
@@ -71,7 +71,7 @@ class LearnerCourses:
 
     learner: Learner
     courses: list[CourseView] = field(default_factory=list)
-    unpaid: list[CohortPlace] = field(default_factory=list)
+    unpaid: list[CohortPlace] = field(default_factory=list)  # held still, or lapsed
     waiting: list[WaitlistEntry] = field(default_factory=list)
 
 
@@ -87,7 +87,7 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
 
     for package in packages_of(user).prefetch_related("payment__invoices"):
         of(package.learner).courses.append(_view_course(package, zone_of(request), now))
-    for place in unpaid_places(user=user):
+    for place in [*unpaid_places(user=user), *lapsed_places(user=user, now=now)]:
         of(place.learner).unpaid.append(place)
     for entry in waiting_entries(user=user):
         of(entry.learner).waiting.append(entry)
