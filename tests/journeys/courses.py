@@ -18,7 +18,6 @@ from cohorts.tests.factories import start
 from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
-from enrollments.tests.factories import InstanceFactory
 
 ROBOTS = (
     "Build a robot that finds its own way: sketch it, wire it, teach it to see. For curious people from 10 to 14, "
@@ -37,10 +36,12 @@ def build() -> dict[str, dict[str, int]]:
     chess = _course(workspace, "CHESS", "Chess evenings", "Two evenings over the board.", CHESS_STEPS)
     _course(workspace, "POTTERY", "Pottery for beginners", "", [("Day 1", "Clay", 1)])
     now = utc_now()
-    fall, later = (InstanceFactory(program=robots, name=name, price=price) for name in ("Fall", "Winter"))
-    games = InstanceFactory(program=chess, name="Fall", price=price)
+    fall, later, free = (
+        _term(robots, name, price=charged)
+        for name, charged in (("Fall", price), ("Winter", price), ("Announced", None))
+    )
+    games = _term(chess, "Fall", price=price)
     dance = _course(workspace, "DANCE", "Dance", "Two parts.", [("Part 1", "Steps", 2), ("Part 2", "Turns", 2)])
-    free = InstanceFactory(program=robots, name="Announced", price=None)
     cohorts = [
         _cohort(fall, "Evenings", places=40, enrollment_deadline=now + dt.timedelta(days=9)),
         _cohort(fall, "Small group", places=3),
@@ -50,7 +51,7 @@ def build() -> dict[str, dict[str, int]]:
         _cohort(later, "Early birds", places=10, enrollment_deadline=now - dt.timedelta(days=1)),
         _cohort(free, "Spring", places=10),
         _cohort(games, "Wednesdays", places=40),
-        _cohort(InstanceFactory(program=dance, name="Fall", price=price), "Weekends", places=40),
+        _cohort(_term(dance, "Fall", price=price), "Weekends", places=40),
     ]
     _let_two_classes_overlap(dance)
     for full in ("Full house", "Sold out"):
@@ -88,6 +89,10 @@ def _course(workspace: Workspace, code: str, title: str, text: str, steps: list[
         for day in days[:classes]:
             CourseStepOption.objects.create(step=step, group_class=_class(workspace, code, order, day))
     return course
+
+
+def _term(course: Program, name: str, *, price: Price | None) -> ProgramInstance:
+    return ProgramInstance.objects.create(workspace=course.workspace, program=course, name=name, price=price)
 
 
 def _class(workspace: Workspace, code: str, order: int, day: DayOfWeek) -> GroupClass:
