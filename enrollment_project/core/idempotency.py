@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 
 from .clock import utc_now
 from .errors import DomainError, Invalid
@@ -91,7 +92,11 @@ class Claim:
     def store(self, status: int, body: Any) -> None:
         """Keep the answer, in the same transaction as the effects it reports."""
         if self.record_id is not None:
-            IdempotencyRecord.objects.filter(pk=self.record_id).update(response_status=status, response_body=body)
+            stored = (status, connection.ops.adapt_json_value(body, JSONEncoder), self.record_id)
+            with connection.cursor() as cursor:  # as text: it runs while a hot row is locked
+                cursor.execute(
+                    "UPDATE core_idempotencyrecord SET response_status = %s, response_body = %s WHERE id = %s", stored
+                )
 
     def release(self) -> None:
         """Give the key back after a failure, so that the same request may be tried again at once."""

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import Model
+from django.db.models import BigAutoField, CharField, Field, ForeignKey, IntegerField, Model, TextField
 
 
 def insert_rows(rows: Sequence[Model]) -> None:
@@ -60,11 +60,15 @@ class _Table:
     insert: str
     placeholders: str
     returning: str
-    columns: tuple[tuple[str, Callable[[Any, Any], Any]], ...]
+    columns: tuple[tuple[str, type | None, Callable[[Any, Any], Any]], ...]
 
     def values(self, row: Model) -> list[Any]:
         database = connections[DEFAULT_DB_ALIAS]  # what `connection` stands for, without asking it once per value
-        return [prepare(getattr(row, name), database) for name, prepare in self.columns]
+        found = row.__dict__
+        return [
+            value if (value := found[name]) is None or type(value) is as_it_is else prepare(value, database)
+            for name, as_it_is, prepare in self.columns
+        ]
 
 
 @cache
@@ -77,8 +81,26 @@ def _table(model: type[Model]) -> _Table:
         insert=f"INSERT INTO {quote(meta.db_table)} ({names})",
         placeholders=", ".join(["%s"] * len(fields)),
         returning=f"RETURNING {quote(str(meta.pk.column))}",
-        columns=tuple((field.attname, field.get_db_prep_save) for field in fields),
+        columns=tuple((field.attname, stored_as_it_is(field), field.get_db_prep_save) for field in fields),
     )
+
+
+def stored_as_it_is(field: "Field[Any, Any]") -> type | None:
+    """The Python type whose values this field hands to the database unchanged, so that it needn't be asked: of plain
+    text and whole numbers, unless a subclass prepares them in its own way."""
+    if isinstance(field, ForeignKey):
+        return int if type(field.target_field) is BigAutoField else None
+    for plain, python_type in ((CharField, str), (TextField, str), (IntegerField, int)):
+        if isinstance(field, plain):
+            return python_type if all(_same(field, plain, name) for name in _PREPARING) else None
+    return None
+
+
+_PREPARING = ("get_db_prep_save", "get_db_prep_value", "get_prep_value", "to_python")
+
+
+def _same(field: "Field[Any, Any]", plain: type, name: str) -> bool:
+    return getattr(type(field), name) is getattr(plain, name)
 
 
 def _mark_as_stored(row: Model, key: Any) -> None:

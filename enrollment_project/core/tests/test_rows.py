@@ -1,10 +1,12 @@
 import datetime as dt
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.contrib.admin.models import LogEntry
+from django.db import IntegrityError, models, transaction
+from django_fsm import FSMField
 
 from enrollment_project.core.models import IdempotencyRecord
-from enrollment_project.core.rows import insert_rows, insert_unless_present
+from enrollment_project.core.rows import insert_rows, insert_unless_present, stored_as_it_is
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
@@ -51,6 +53,35 @@ class TestInsertingRows:
             insert_rows([])
 
         assert not IdempotencyRecord.objects.exists()
+
+
+class Shouted(models.CharField):
+    """A text field that prepares its values."""
+
+    def get_prep_value(self, value):
+        return super().get_prep_value(value).upper()
+
+
+class TestAValueThatIsStoredAsItIs:
+    @pytest.mark.parametrize(
+        ("field", "python_type"),
+        [
+            (models.CharField(), str),
+            (models.EmailField(), str),
+            (models.TextField(), str),
+            (FSMField(), str),
+            (models.PositiveIntegerField(), int),
+            (LogEntry._meta.get_field("user"), int),
+        ],
+    )
+    def test_is_text_or_a_whole_number(self, field, python_type):
+        assert stored_as_it_is(field) is python_type
+
+    @pytest.mark.parametrize(
+        "field", [Shouted(), models.JSONField(), models.DateTimeField(), models.DecimalField(), models.BooleanField()]
+    )
+    def test_is_not_one_whose_field_prepares_it(self, field):
+        assert stored_as_it_is(field) is None
 
 
 @pytest.mark.django_db
