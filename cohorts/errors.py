@@ -68,6 +68,11 @@ class SeatsBelowBookings(DomainError):
     title = "The seats can't be fewer than those booked"
 
 
+class StepInUse(DomainError):
+    code = "step_in_use"
+    title = "This step holds seats and can't be removed"
+
+
 class LearnerNameMissing(Invalid):
     code = "learner_name_missing"
     title = "The learner's name is not known yet"

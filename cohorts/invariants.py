@@ -12,7 +12,16 @@ from enrollment_project.core.invariants import Breach, Extent, Invariant
 from enrollments.states import EligibilityStatus
 
 from .checkout import PURPOSE
-from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
+from .models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CohortSession,
+    CourseStep,
+    StepProgress,
+    StudentPackage,
+    WaitlistEntry,
+)
 from .states import OCCUPYING, SEATED, PlaceStatus, StepStatus, WaitStatus
 
 # How long money may be on its way from Stripe's yes to a package.
@@ -93,16 +102,16 @@ def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
 
 
 def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
-    """A row per step that existed when it was sold, and none of another program."""
+    """A live package has a row for each step of its course, whenever that was added; none is of another program."""
     rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
     foreign = rows.exclude(step__program=F("package__program"))
     for pk in foreign.values_list("pk", flat=True).iterator():
         yield Breach(f"step progress {pk}", "is about a step of another program")
-    packages = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(
-        program__steps__isnull=False, progress__isnull=True
-    )
-    for pk in packages.distinct().values_list("pk", flat=True).iterator():
-        yield Breach(f"package {pk}", "has no step at all")
+    known = StepProgress.objects.filter(package=OuterRef(OuterRef("pk")), step=OuterRef("pk"))
+    unknown = CourseStep.objects.filter(program=OuterRef("program")).exclude(Exists(known))
+    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(revoked_at__isnull=True)
+    for pk in live.filter(Exists(unknown)).values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "lacks a step of its course")
 
 
 def holds_end(extent: Extent) -> Iterator[Breach]:

@@ -41,6 +41,12 @@ def lock_cohort(cohort_id: int) -> Cohort:
     )
 
 
+def lock_cohorts_of(program_id: int) -> None:
+    """All cohorts of a course, for changes of the course itself."""
+    cohorts = Cohort.objects.select_for_update(of=("self",), no_key=True).filter(instance__program=program_id)
+    list(cohorts.order_by("pk").values_list("pk"))
+
+
 def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
     rows = ClassSession.objects.select_for_update(of=("self",), no_key=True).select_related("group_class")
     return {row.pk: row for row in rows.filter(pk__in=session_ids).order_by("pk")}

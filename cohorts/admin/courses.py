@@ -5,12 +5,15 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import Count, Prefetch, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
+from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
 
+from accounts.backoffice.actions import StaffForm, staff_action
 from accounts.backoffice.display import (
     NOTHING,
     Card,
@@ -31,6 +34,7 @@ from accounts.roles import Power
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Program
 
+from ..curriculum import add_step, remove_step
 from ..models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass
 from .display import meeting_time, place_bar, seat_bar, weekly_time
 
@@ -50,14 +54,21 @@ class TimezoneForm(WorkspaceModelForm):
             self.fields["timezone"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
 
 
+class StepFormSet(forms.BaseInlineFormSet):
+    def save_new(self, form: Any, commit: bool = True) -> CourseStep:
+        """A new step reaches the packages that are sold."""
+        step: CourseStep = super().save_new(form, commit=False)
+        return add_step(step=step) if commit else step
+
+
 @inline_of(Program)
 class StepInline(ScopedInline):
-    """The steps that make a program a course. Their classes are on the page of each."""
+    """The steps that make a program a course. Their classes and the button that removes one are on the page of each."""
 
     model = CourseStep
+    formset = StepFormSet
     add_power = Power.MANAGE
     change_power = Power.MANAGE
-    delete_power = Power.MANAGE
     verbose_name = "step"
     verbose_name_plural = "Course steps"
     fields = ("order", "label", "title", "required", "offered_in")
@@ -89,7 +100,7 @@ class OptionFormSet(forms.BaseInlineFormSet):
         """A class of another workspace is never an option."""
         super().clean()
         own = self.instance.program.workspace_id if self.instance.program_id else None
-        for form in self.forms:
+        for form in self.extra_forms:  # those that are there already are shown, not changed
             chosen = getattr(form, "cleaned_data", {}).get("group_class")
             if own is not None and chosen is not None and chosen.workspace_id != own:
                 form.add_error("group_class", "This belongs to another workspace.")
@@ -127,6 +138,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     ordering = ("program__title", "order")
     inlines = (OptionInline,)
     fieldsets = ((None, {"fields": ("program", ("label", "order"), "title", "required")}),)
+    actions_detail = ("remove",)
     program_link = link_column("program", "course")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -135,6 +147,27 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
 
     def describe(self, row: CourseStep) -> str:
         return f"{row.program}, {row}"
+
+    def save_model(self, request: HttpRequest, obj: CourseStep, form: Any, change: bool) -> None:
+        """A new step reaches the packages that are sold."""
+        if change:
+            super().save_model(request, obj, form, change)
+        else:
+            add_step(step=obj)
+
+    @staff_action(
+        description="Remove from the course",
+        power=Power.MANAGE,
+        icon="delete",
+        variant=ActionVariant.DANGER,
+        explanation="Its classes and sessions go with it. Who has the course need not book it any more. A step that "
+        "somebody has booked or attended stays.",
+    )
+    def remove(self, request: HttpRequest, step: CourseStep, form: StaffForm) -> HttpResponse:
+        with transaction.atomic():
+            self.log_deletions(request, [step])
+            remove_step(step_id=step.pk)
+        return self.response_to_list(request, f"{self.describe(step)} was removed.")
 
     @display(description="classes")
     def offered_in(self, step: CourseStep) -> str:

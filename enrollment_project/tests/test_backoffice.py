@@ -85,6 +85,7 @@ BUTTONS: dict[str, Power] = {
     "notification.resend": Power.DECIDE,
     "stripeevent.handle": Power.OPERATE,
     "programinstance.make_default": Power.MANAGE,
+    "coursestep.remove": Power.MANAGE,
     "cohort.schedule_sessions": Power.MANAGE,
     "cohort.change_places": Power.MANAGE,
     "cohort.open_sale": Power.MANAGE,

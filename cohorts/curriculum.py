@@ -1,0 +1,53 @@
+"""What a course is made of once it may be sold: a new step reaches every package, a step in use stays.
+
+Both changes lock the course's cohorts. A purchase reads the steps with its cohort locked, so its package is made either
+before the change, and gets it with the others, or after it.
+"""
+
+from django.db import transaction
+
+from .errors import StepInUse
+from .locks import lock_cohorts_of, lock_sessions
+from .models import CourseStep, StepProgress, StudentPackage
+from .states import SEATED, StepStatus
+
+
+@transaction.atomic
+def add_step(*, step: CourseStep) -> CourseStep:
+    """Save a new step of a course. Whoever has the course already gets it too, to be booked like their others."""
+    step.save()
+    lock_cohorts_of(step.program_id)
+    packages = StudentPackage.objects.filter(program=step.program_id, revoked_at__isnull=True).order_by("pk")
+    StepProgress.objects.bulk_create([StepProgress(package=package, step=step) for package in packages])
+    return step
+
+
+@transaction.atomic
+def remove_step(*, step_id: int) -> CourseStep:
+    """Take a step out of its course, with its classes and the cohorts' sessions for it.
+
+    Raises StepInUse, changing nothing, if it holds a seat for anybody: booked, attended or missed.
+    """
+    step = CourseStep.objects.get(pk=step_id)
+    lock_cohorts_of(step.program_id)
+    # A booking takes its seat first: with the sessions locked it is seen below, or comes too late to find the step.
+    lock_sessions(set(step.cohort_sessions.values_list("class_session_id", flat=True)))
+    _refuse_in_use(step)
+    step.progress.all().delete()
+    step.cohort_sessions.all().delete()
+    step.options.all().delete()
+    step.delete()
+    return step
+
+
+def _refuse_in_use(step: CourseStep) -> None:
+    seated = step.progress.filter(status__in=SEATED)
+    attended = seated.exclude(status=StepStatus.BOOKED).count()
+    if attended:
+        raise StepInUse(f"{attended} learners attended or missed {step}: it stays. Make it not required instead.")
+    booked = seated.count()
+    if booked:
+        raise StepInUse(
+            f"{booked} learners have a session booked for {step}: cancel their bookings first, or make the step not "
+            "required."
+        )

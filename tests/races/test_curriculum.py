@@ -1,0 +1,144 @@
+"""A course that changes while it is being bought, and while its sessions are being booked."""
+
+from collections.abc import Callable
+
+import pytest
+
+from billing.checkout import settle_checkout
+from cohorts import curriculum, fulfilment
+from cohorts.booking import Selection, book_sessions
+from cohorts.curriculum import add_step, remove_step
+from cohorts.models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
+from cohorts.tests.factories import buy, cohort_with, start
+from enrollment_project.core.errors import DomainError
+from enrollment_project.doctor import examine
+from enrollments.models import Program
+from sandbox.testing import SandboxProcess
+from tests.processes import Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+
+def meeting() -> Meeting:
+    return Meeting(lambda: None, patience=10)
+
+
+class TestAStepAddedDuringAPurchase:
+    """The purchase has read the course's steps and is about to commit."""
+
+    def test_reaches_the_package_that_is_being_made(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = meeting()
+
+        self.buy_meanwhile(stripe, monkeypatch, after_reading=read, adding=lambda program: add_after(read, program))
+
+        assert StepProgress.objects.filter(package=StudentPackage.objects.get()).count() == 2
+        assert examine() == {}
+
+    def test_without_the_lock_on_the_cohorts_misses_it(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control."""
+        read, added = meeting(), meeting()
+        monkeypatch.setattr(curriculum, "lock_cohorts_of", lambda program_id: None)
+
+        def wait_for_the_step() -> None:
+            read()
+            added()
+
+        def add(program: Program) -> None:
+            add_after(read, program)
+            added()
+
+        self.buy_meanwhile(stripe, monkeypatch, after_reading=wait_for_the_step, adding=add)
+
+        assert StepProgress.objects.filter(package=StudentPackage.objects.get()).count() == 1
+        assert "cohorts.packages_have_every_step" in examine()
+
+    def buy_meanwhile(
+        self,
+        stripe: SandboxProcess,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        after_reading: Callable[[], None],
+        adding: Callable[[Program], None],
+    ) -> None:
+        cohort = cohort_with(options=(2,))
+        checkout = start(cohort)
+        stripe.pay(checkout.url)
+        open_steps = fulfilment.open_steps
+
+        def open_and_wait(**asked: object) -> object:
+            opened = open_steps(**asked)  # type: ignore[arg-type]
+            after_reading()
+            return opened
+
+        monkeypatch.setattr(fulfilment, "open_steps", open_and_wait)
+
+        answers = at_once(
+            lambda: settle_checkout(checkout_id=checkout.pk).status, lambda: adding(cohort.instance.program)
+        )
+
+        assert answers == ["paid", None]
+
+
+def add_after(read: Callable[[], None], program: Program) -> None:
+    read()
+    add_step(step=CourseStep(program=program, order=2, label="Week 2", title="Added"))
+
+
+class TestAStepTakenOutDuringABooking:
+    @pytest.mark.parametrize("attempt", range(4))
+    def test_is_booked_or_gone(self, stripe: SandboxProcess, attempt: int) -> None:
+        cohort = cohort_with(options=(2, 2))
+        package = buy(stripe, cohort)
+        session = CohortSession.objects.filter(step__order=1).earliest("pk")
+
+        answers = at_once(
+            lambda: said(
+                lambda: book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
+            ),
+            lambda: said(lambda: remove_step(step_id=session.step_id)),
+        )
+
+        seats = sum(ClassSession.objects.values_list("booked_count", flat=True))
+        assert (answers[0] == "done", answers[1]) in [(True, "step_in_use"), (False, "done")]
+        assert seats == StepProgress.objects.filter(status="BOOKED").count() == int(answers[0] == "done")
+        assert examine() == {}
+
+    def test_without_the_lock_on_the_sessions_takes_a_booked_seat_along(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: it is booked after the look whether anybody has."""
+        cohort = cohort_with(options=(2, 2))
+        package = buy(stripe, cohort)
+        session = CohortSession.objects.filter(step__order=1).earliest("pk")
+        looked, booked = meeting(), meeting()
+        refuse_in_use = curriculum._refuse_in_use
+
+        def look_and_wait(step: CourseStep) -> None:
+            refuse_in_use(step)
+            looked()
+            booked()
+
+        def book() -> None:
+            looked()
+            book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
+            booked()
+
+        monkeypatch.setattr(curriculum, "lock_sessions", lambda session_ids: None)
+        monkeypatch.setattr(curriculum, "_refuse_in_use", look_and_wait)
+
+        answers = at_once(lambda: said(lambda: remove_step(step_id=session.step_id)), book)
+
+        assert answers == ["done", None]
+        assert "cohorts.booked_counts_equal_their_holders" in examine()
+
+
+def said(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except DomainError as refusal:
+        return refusal.code
+    return "done"
