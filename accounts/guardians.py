@@ -20,7 +20,7 @@ def link_guardian(*, guardian_id: int, learner_id: int) -> None:
     insert_unless_present(Guardianship(guardian_id=guardian_id, learner_id=learner_id))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # payments end here, inside their own transaction
 def attach_payer(*, workspace_id: int, guardian_id: int | None, learner_id: int, email: str) -> Guardian | None:
     """Remember who pays for a learner by the address they gave to the payment provider.
 

@@ -8,11 +8,12 @@ its number back.
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db.models import F, Sum
+from django.db import connection
+from django.db.models import Sum
 
-from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.rows import insert_rows
 
-from .models import Invoice, InvoiceSeries, Payment
+from .models import Invoice, Payment
 from .purposes import describe_subject
 
 
@@ -70,17 +71,23 @@ def _issue(invoice: Invoice, payment: Payment, amount_minor: int, description: s
     invoice.lines = [{"description": description, "amount_minor": amount_minor}]
     invoice.issued_at = now
     invoice.number = f"{now.year}-{_take_number(payment.workspace_id, now.year):06d}"
-    invoice.save()
+    insert_rows([invoice])
     return invoice
 
 
 def _take_number(workspace_id: int, year: int) -> int:
     """The next number, ours until the transaction ends: others wait for it."""
-    series = InvoiceSeries.objects.filter(workspace=workspace_id, year=year)
-    if not series.update(last_number=F("last_number") + 1):
-        insert_unless_present(InvoiceSeries(workspace_id=workspace_id, year=year))
-        series.update(last_number=F("last_number") + 1)
-    return series.values_list("last_number", flat=True).get()
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_NUMBER, [workspace_id, year])
+        (number,) = cursor.fetchone()
+    return int(number)
+
+
+_NEXT_NUMBER = """
+    INSERT INTO billing_invoiceseries (workspace_id, year, last_number) VALUES (%s, %s, 1)
+    ON CONFLICT (workspace_id, year) DO UPDATE SET last_number = billing_invoiceseries.last_number + 1
+    RETURNING last_number
+"""
 
 
 def _description(payment: Payment) -> str:

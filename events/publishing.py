@@ -105,16 +105,9 @@ def _store(events: Sequence[DomainEvent], moment: dt.datetime) -> None:
     to_json = connection.ops.adapt_json_value
     values: dict[str, Any] = {"at": connection.ops.adapt_datetimefield_value(moment)}
     for number, event in enumerate(events):
-        aggregate = event.aggregate
-        counters[aggregate] += 1
-        row = (
-            new_cuid(),
-            event.workspace_id,
-            event.type,
-            aggregate,
-            counters[aggregate],
-            to_json(event.payload(), None),
-        )
+        counters[event.aggregate] += 1
+        payload = to_json(event.payload(), None)
+        row = (new_cuid(), event.workspace_id, event.type, event.aggregate, counters[event.aggregate], payload)
         values |= {f"{column}{number}": value for column, value in zip("abcdef", row, strict=True)}
     with connection.cursor() as cursor:
         cursor.execute(_insert(len(events)), values)
