@@ -157,6 +157,11 @@ def _advance(refund: Refund, now: dt.datetime | None) -> bool:
 def _check_refundable(payment: Payment) -> None:
     if payment.method != PaymentMethod.STRIPE:
         raise PaymentNotRefundable("It was paid outside Stripe; give the money back the way it came.")
+    if payment.status == PaymentStatus.DISPUTED:
+        raise PaymentNotRefundable(
+            f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe sends none back "
+            "meanwhile. Answer or accept the dispute in Stripe, and try again once it is closed."
+        )
     if payment.status not in _REFUNDABLE and not payment.is_mismatch:
         raise PaymentNotRefundable(f"A payment that is {payment.get_status_display().lower()} can't be refunded.")
 

@@ -9,6 +9,9 @@ from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from accounts.tests.staff_client import StaffClient, said
+from billing.checkout import settle_checkout
+from billing.models import Payment, Refund
+from billing.tests.stripe_world import StripeWorld
 from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, reject_enrollment, submit_enrollment
 from enrollments.models import (
     DistrictSeatAllocation,
@@ -44,6 +47,18 @@ def submitted(instance: ProgramInstance) -> Enrollment:
     candidate = CandidateFactory(instance=instance, workspace=instance.workspace)
     evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF)
     return submit_enrollment(enrollment_id=candidate.pk, actor=STAFF)
+
+
+def contested(instance: ProgramInstance, stripe: SandboxProcess) -> tuple[Enrollment, str]:
+    """A parent paid, and their bank contests it while the enrollment waits for review; with the dispute's id."""
+    decision = route(instance.workspace, tenant_id=None, guardian_id="g1", instance=instance).decision
+    assert decision.checkout is not None
+    stripe.pay(decision.checkout.url)
+    settle_checkout(checkout_id=decision.checkout.pk)
+    dispute = stripe.open_dispute(str(Payment.objects.get().payment_intent_id))["id"]
+    world = StripeWorld(stripe)
+    world.tell(world.event("charge.dispute.created"))
+    return decision.enrollment, dispute
 
 
 def press(client: StaffClient, button: str, enrollment: Enrollment, **form: Any) -> HttpResponse:
@@ -102,6 +117,36 @@ class TestReviewing:
         assert response.status_code == 200
         assert "Expected submitted" in response.context["form"].non_field_errors()[0]
         assert status(enrollment) == "rejected"
+
+    def test_rejecting_what_the_payers_bank_contests_says_what_to_do(
+        self, instance: ProgramInstance, reviewer: StaffClient, stripe: SandboxProcess
+    ) -> None:
+        enrollment, _ = contested(instance, stripe)
+        payment, events = Payment.objects.get(), OutboxEvent.objects.count()
+
+        response = press(reviewer, "reject", enrollment, reason="Wrong age")
+
+        assert response.status_code == 200
+        assert response.context["form"].non_field_errors() == [
+            f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe sends none back "
+            "meanwhile. Answer or accept the dispute in Stripe, and try again once it is closed."
+        ]
+        assert (status(enrollment), OutboxEvent.objects.count()) == ("submitted", events)
+        assert not Refund.objects.exists()
+
+    def test_rejecting_it_is_possible_once_the_dispute_is_won(
+        self, instance: ProgramInstance, reviewer: StaffClient, stripe: SandboxProcess
+    ) -> None:
+        """Control: it is the dispute alone that stands in the way."""
+        enrollment, dispute = contested(instance, stripe)
+        stripe.close_dispute(dispute, outcome="won")
+        world = StripeWorld(stripe)
+        world.tell(world.event("charge.dispute.closed"))
+
+        press(reviewer, "reject", enrollment, reason="Wrong age")
+
+        assert status(enrollment) == "rejected"
+        assert Refund.objects.get().amount_minor == 4900
 
     def test_many_are_rejected_with_one_reason(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
         chosen = [submitted(instance) for _ in range(3)]
