@@ -1,0 +1,20 @@
+"""Our books next to those of the sandbox, which is Stripe to us."""
+
+from billing.models import Payment
+from cohorts.models import StudentPackage
+from sandbox.testing import SandboxProcess
+
+
+def differences(stripe: SandboxProcess) -> set[str]:
+    """What our payments and packages of courses say otherwise than Stripe: every cent that it has captured or sent back
+    is a payment's, and just what is not wholly back has bought a package. None if all is well."""
+    received = [payment for payment in stripe.ledger()["payments"] if payment["captured"]]
+    theirs = {f"{paid['id']}: {paid['captured']} paid, {paid['refunded']} back" for paid in received}
+    theirs |= {f"{paid['id']} buys a package" for paid in received if paid["refunded"] < paid["captured"]}
+    ours = {
+        f"{payment.payment_intent_id}: {payment.amount_minor} paid, {payment.refunded_minor} back"
+        for payment in Payment.objects.filter(paid_at__isnull=False)
+    }
+    live = StudentPackage.objects.filter(revoked_at__isnull=True)
+    ours |= {f"{intent} buys a package" for intent in live.values_list("payment__payment_intent_id", flat=True)}
+    return ours ^ theirs

@@ -1,0 +1,198 @@
+"""Payments for places, racing with each other, with the clock, with people and with the payer's own return."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from accounts.tests.factories import LearnerFactory
+from billing import refunds
+from billing.checkout import record_session, settle_checkout
+from billing.gateways.stripe import get_gateway
+from billing.inbox import handle_event
+from billing.models import Checkout, Payment, Refund
+from billing.refunds import record_refunds
+from billing.states import RefundReason
+from billing.tests.stripe_world import StripeWorld, post_signed
+from cohorts import opening
+from cohorts.errors import CohortFull
+from cohorts.models import Cohort, StudentPackage
+from cohorts.opening import change_capacity
+from cohorts.scheduling import schedule_cohort
+from cohorts.tests.callers import Family, student_of
+from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
+from enrollment_project.core.clock import utc_now
+from enrollment_project.doctor import examine
+from enrollments.tests.factories import InstanceFactory
+from sandbox.testing import SandboxProcess
+from tests.constraints import without_constraints
+from tests.ledger import differences
+from tests.processes import Failure, Meeting, at_once
+from tests.sweeps import SOON, sweep
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+STUDENTS = 32
+PLACES = 5
+
+
+def taken_and_held(cohort: Cohort) -> tuple[int, int]:
+    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
+
+
+def press_pay(url: str) -> int:
+    """Pay from a process of its own, so over a connection of its own."""
+    return httpx.post(f"{url}/pay", data={"card": "ok"}, trust_env=False).status_code
+
+
+class TestSellingOut:
+    def test_takes_money_for_just_the_places_there_are(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 2), seats=PLACES, max_enrollment=PLACES)
+        wanting = LearnerFactory.create_batch(STUDENTS, workspace=cohort.instance.workspace)
+
+        answers = at_once(*[partial(self.buy_a_place, cohort, learner) for learner in wanting])
+
+        assert sorted(answers) == ["full"] * (STUDENTS - PLACES) + ["paid"] * PLACES
+        assert taken_and_held(cohort) == (PLACES, 0)
+        assert stripe.ledger()["totals"]["usd"]["net"] == PLACES * 4900
+        assert differences(stripe) == set()
+        assert examine(now=utc_now() + SOON) == {}
+
+    def buy_a_place(self, cohort: Cohort, learner: Any) -> str:
+        try:
+            opened = start(cohort, learner)
+        except CohortFull:
+            return "full"
+        press_pay(opened.url)
+        return settle_checkout(checkout_id=opened.pk).status
+
+
+class TestTheWebhookAndThePayersReturn:
+    """Either may be first; here both come at once, with the sweep besides."""
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_at_once_make_one_package(self, stripe: SandboxProcess, attempt: int) -> None:
+        cohort = cohort_with(options=(1, 2))
+        family, learner = student_of(cohort.instance.workspace)
+        opened = start(cohort, learner)
+        stripe.pay(opened.url)
+        event = StripeWorld(stripe).event("checkout.session.completed")
+
+        returned, *_ = at_once(partial(self.come_back, family, opened), *[partial(self.deliver, event)] * 2, sweep)
+
+        assert returned in [200, 202]
+        assert family.get(f"/api/enrollment/session/{opened.stripe_session_id}").status_code == 200
+        assert taken_and_held(cohort) == (1, 0)
+        assert differences(stripe) == set()
+        assert examine(now=utc_now() + SOON) == {}
+
+    def come_back(self, family: Family, opened: Checkout) -> int:
+        return int(family.get(f"/api/enrollment/session/{opened.stripe_session_id}").status_code)
+
+    def deliver(self, event: dict[str, Any]) -> int:
+        status = post_signed(json.dumps(event).encode()).status_code
+        handle_event(event_id=event["id"])
+        return int(status)
+
+
+class TestTwoTermsOfOneCourse:
+    """Paid both at once by one learner, over payment pages of different enrollments."""
+
+    @pytest.mark.parametrize("attempt", range(3))
+    def test_leave_one_package_and_send_one_payment_back(self, stripe: SandboxProcess, attempt: int) -> None:
+        first = cohort_with(options=(1,))
+        program = first.instance.program
+        next_term = InstanceFactory(workspace=program.workspace, program=program, is_default=False)
+        second = CohortFactory(instance=next_term)
+        schedule_cohort(cohort_id=second.pk)
+        learner = LearnerFactory(workspace=program.workspace)
+        opened = [start(first, learner), start(second, learner)]
+        for one in opened:
+            stripe.pay(one.url)
+
+        at_once(*[partial(self.settle, one.pk) for one in opened])
+        sweep()  # settles whom the database had to refuse
+        sweep()
+
+        assert StudentPackage.objects.filter(revoked_at=None).count() == 1
+        assert Refund.objects.values_list("reason", "status").get() == (RefundReason.DUPLICATE, "succeeded")
+        assert differences(stripe) == set()
+        assert sorted([taken_and_held(first), taken_and_held(second)]) == [(0, 0), (1, 0)]
+        assert examine(now=utc_now() + SOON) == {}
+
+    def settle(self, checkout_id: int) -> str:
+        return settle_checkout(checkout_id=checkout_id).status
+
+
+class TestWithoutItsGuard:
+    """Controls: what each race of money ends in as soon as the guard is taken away."""
+
+    def test_a_place_whose_time_is_over_by_our_clock_is_freed_while_it_is_paid(self, stripe: SandboxProcess) -> None:
+        """The guard is that Stripe is asked before a place is freed."""
+        cohort = cohort_with(max_enrollment=1)
+        opened = start(cohort)
+        stripe.pay(opened.url)
+
+        self.end_without_asking(opened)
+
+        assert taken_and_held(cohort) == (0, 0)
+        assert stripe.ledger()["totals"]["usd"]["net"] == 4900
+        assert differences(stripe) != set()
+
+    def test_a_place_given_up_without_telling_stripe_is_sold_twice(self, stripe: SandboxProcess) -> None:
+        """The guard is that a session is ended at Stripe before its place is free."""
+        cohort = cohort_with(max_enrollment=1)
+        opened = start(cohort)
+        self.end_without_asking(opened)
+        buy(stripe, cohort)
+
+        paid = stripe.pay(opened.url).status_code
+        settle_checkout(checkout_id=opened.pk)
+
+        assert paid == 303
+        assert stripe.ledger()["totals"]["usd"]["captured"] == 9800
+        assert Refund.objects.get().reason == RefundReason.PLACE_LOST
+
+    def end_without_asking(self, opened: Checkout) -> None:
+        session = get_gateway().retrieve_session(opened.stripe_session_id or "")
+        record_session(checkout_id=opened.pk, session=replace(session, status="expired"), now=utc_now())
+
+    def test_a_cohort_made_smaller_than_what_is_held_is_oversold(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The guards are the condition of the change, and the constraint behind it."""
+
+        def resize(*, cohort_id: int, max_enrollment: int) -> None:
+            Cohort.objects.filter(pk=cohort_id).update(max_enrollment=max_enrollment)
+
+        monkeypatch.setattr(opening, "resize", resize)
+        with without_constraints((Cohort, "cohort_never_oversold")):
+            cohort = cohort_with(max_enrollment=2)
+            opened = start(cohort)
+
+            change_capacity(cohort_id=cohort.pk, max_enrollment=0)
+            stripe.pay(opened.url)
+            settle_checkout(checkout_id=opened.pk)
+
+            assert taken_and_held(cohort) == (1, 0)
+            assert "cohorts.place_counters_equal_their_holders" in examine()
+
+    def test_a_refund_told_twice_at_once_is_left_to_the_database_to_refuse(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The guard is the lock on what was paid for, then on the payment."""
+        package = buy(stripe, cohort_with(options=(1, 2)))
+        payment = Payment.objects.get(pk=package.payment_id)
+        StripeWorld(stripe).client.v1.refunds.create({"payment_intent": str(payment.payment_intent_id)})
+        told = get_gateway().list_refunds(str(payment.payment_intent_id))
+        look = Meeting(Payment.objects.select_related("checkout").get, patience=30)
+        monkeypatch.setattr(refunds, "lock_payment_with_subject", lambda pk: look(pk=pk))
+
+        answers = at_once(*[lambda: record_refunds(payment_id=payment.pk, refunds=told, now=utc_now()).status] * 2)
+
+        failed = [answer.kind for answer in answers if isinstance(answer, Failure)]
+        assert failed == ["IntegrityError"]
+        assert StudentPackage.objects.filter(revoked_at=None).count() == 0
