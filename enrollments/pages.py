@@ -1,6 +1,7 @@
 """Where a parent lands after paying or leaving the payment page, and the list of a family's enrollments."""
 
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +17,7 @@ from accounts.models import Learner, User
 from accounts.sign_in import proven_address
 from billing.checkout import catch_up_with_stripe
 from enrollment_project.core.errors import NotFound
+from enrollment_project.core.zones import zone_of
 
 from .family import (
     FamilyView,
@@ -113,7 +115,8 @@ def show_my_enrollments(request: HttpRequest) -> HttpResponse:
     if email is None:
         return render(request, "enrollments/unproven.html")
     enrollments = list_family_enrollments(email=email, user_id=user.pk)
-    return render(request, "enrollments/mine.html", {"learners": _by_learner(enrollments), "email": email})
+    context = {"learners": _by_learner(enrollments), "email": email, "zone": zone_of(request) or UTC}
+    return render(request, "enrollments/mine.html", context)
 
 
 def _decision_or_404(*, session_id: str = "", enrollment: str = "") -> EnrollmentDecision:
@@ -135,6 +138,7 @@ def _render_outcome(
         "tone": TONES[view.standing],
         "steps": _steps(view),
         "left_payment_page": left_payment_page,
+        "zone": zone_of(request) or UTC,
         **_refresh(request, view),
     }
     return render(request, f"enrollments/outcomes/{view.standing}.html", context)

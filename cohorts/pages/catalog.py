@@ -16,13 +16,14 @@ from django.views.decorators.http import require_safe
 from billing.models import Checkout
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.money import Money
+from enrollment_project.core.zones import zone_of
 from enrollments.models import Program
 
 from ..errors import CourseNotFound
 from ..family import live_packages, unpaid_places, waiting_entries
 from ..models import ClassSession, Cohort, CourseStep, WaitlistEntry
 from ..queries import SORTS, browse_courses, current_cohorts, get_course
-from .families import find_family, zone_of
+from .families import find_family
 from .forms import CatalogForm
 from .payment import leads_to_payment
 

@@ -18,6 +18,7 @@ from billing.states import CheckoutStatus
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError, Unavailable
+from enrollment_project.core.zones import zone_of
 from enrollments.models import Program
 
 from ..checkout import default_success_url, start_checkout
@@ -28,7 +29,7 @@ from ..participants import add_child, add_myself
 from ..queries import cohorts_of
 from ..waitlist import join_waitlist, leave_waitlist
 from .catalog import Availability, course_or_404, view_cohort
-from .families import for_families, zone_of
+from .families import for_families
 from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm
 from .payment import leads_to_payment
 

@@ -1,9 +1,8 @@
-"""Whose page it is: a person who has proven their mailbox by a code, and the zone they read times in."""
+"""Whose page it is: a person who has proven their mailbox by a code."""
 
 import functools
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
-from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -13,8 +12,6 @@ from django.views.decorators.cache import never_cache
 from accounts.models import User
 from accounts.sign_in import proven_address
 
-# Kept by zone.js, so that what we render is in the visitor's own time.
-ZONE_COOKIE = "tz"
 P = ParamSpec("P")
 
 
@@ -37,14 +34,3 @@ def find_family(request: HttpRequest) -> User | None:
     """The signed-in person, if their address is proven."""
     user = request.user
     return user if isinstance(user, User) and proven_address(user=user) else None
-
-
-def zone_of(request: HttpRequest) -> ZoneInfo | None:
-    """The zone of the visitor's browser, once it has told us."""
-    name = request.COOKIES.get(ZONE_COOKIE, "")
-    return ZoneInfo(name) if name in _known_zones() else None
-
-
-@functools.cache
-def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())

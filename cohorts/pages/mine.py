@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import Learner, User
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
+from enrollment_project.core.zones import zone_of
 
 from ..booking import cancel_booking, swap_booking
 from ..calendar import feed_url, find_feed, open_feed, renew_feed
@@ -22,7 +23,7 @@ from ..family import lapsed_places, unpaid_places, waiting_entries
 from ..models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import offered_sessions, packages_of
 from ..states import StepStatus
-from .families import for_families, zone_of
+from .families import for_families
 from .payment import leads_to_payment
 from .wizard import field_of, may_change, package_or_404
 

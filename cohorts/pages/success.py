@@ -11,9 +11,10 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from billing.checkout import catch_up_with_stripe
 from enrollment_project.core.errors import NotFound
+from enrollment_project.core.zones import zone_of
 
 from ..family import Purchase, Standing, get_purchase
-from .families import for_families, zone_of
+from .families import for_families
 from .wizard import render_wizard
 
 TONES = {

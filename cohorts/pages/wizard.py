@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
+from enrollment_project.core.zones import zone_of
 
 from ..booking import Selection, book_sessions
 from ..errors import PackageNotFound
@@ -20,7 +21,7 @@ from ..family import Purchase
 from ..models import CohortSession, CourseStep, StepProgress, StudentPackage
 from ..queries import get_package_for, unbooked_steps
 from ..states import StepStatus
-from .families import for_families, zone_of
+from .families import for_families
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
-"""When a session meets, in the zone that is current in the template. One filter instead of eight: a page of cohorts
-writes hundreds of times."""
+"""When a cohort runs, and when a session meets in the zone that is current in the template. Filters, because the
+template's own take eight for one session, and a page of cohorts writes hundreds."""
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from ..models import ClassSession
+from ..models import ClassSession, Cohort
 
 register = template.Library()
 
@@ -30,5 +30,16 @@ def meets(session: ClassSession) -> SafeString:
     """Tuesday, October 6, 5:00 to 6:30 PM CDT, as a machine can read it as well."""
     start = localtime(session.starts_at)
     return format_html(
-        '<time datetime="{}">{}</time>, {}', start.isoformat(), f"{start:%A, %B} {start.day}", hours(session)
+        '<time datetime="{}">{}</time>, <span class="hours">{}</span>',
+        start.isoformat(),
+        f"{start:%A, %B} {start.day}",
+        hours(session),
     )
+
+
+@register.filter
+def term(cohort: Cohort) -> str:
+    """Oct 6 to Dec 1, 2026, or Oct 6, 2026 to Jan 5, 2027"""
+    first, last = cohort.start_date, cohort.end_date
+    year = "" if first.year == last.year else f", {first.year}"
+    return f"{first:%b} {first.day}{year} to {last:%b} {last.day}, {last.year}"

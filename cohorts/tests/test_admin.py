@@ -70,6 +70,18 @@ class TestBuildingACourse:
         steps = CourseStep.objects.filter(program=program).values_list("order", "title", "required")
         assert list(steps) == [(1, "Lines", True), (2, "Colors", False)]
 
+    @pytest.mark.parametrize("code", ["A/B", "a b", "Ä", "?", "enrolled", "browse"])
+    def test_refuses_a_code_that_no_address_can_have(
+        self, workspace: Workspace, manager: StaffClient, code: str
+    ) -> None:
+        program = CourseFactory(workspace=workspace, code="ART", listed=False)
+        form = {"title": "Art", "code": code, "listed": "on", "steps-TOTAL_FORMS": 0, "steps-INITIAL_FORMS": 0}
+
+        response = manager.post(reverse("admin:enrollments_program_change", args=[program.pk]), form)
+
+        assert list(response.context["adminform"].form.errors) == ["code"]
+        assert Program.objects.get().code == "ART"
+
     def test_refuses_a_code_that_the_catalog_has(self, workspace: Workspace, manager: StaffClient) -> None:
         CourseFactory(code="ART")
         program = CourseFactory(workspace=workspace, code="ART", listed=False)

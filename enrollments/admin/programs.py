@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -14,12 +15,19 @@ from ..models import Enrollment, Program, ProgramInstance
 from ..programs import make_default
 from ..states import EligibilityStatus
 
+LISTED_CODE = re.compile(r"[A-Za-z0-9_-]+")
+RESERVED_CODES = ("browse", "enrolled")  # addresses beside those of the courses
+
 
 class ProgramForm(WorkspaceModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        same = Program.objects.filter(code=cleaned.get("code"), listed=True).exclude(pk=self.instance.pk)
-        if cleaned.get("listed") and same.exists():
+        code = cleaned.get("code")
+        if not (code and cleaned.get("listed")):
+            return cleaned
+        if not LISTED_CODE.fullmatch(code) or code in RESERVED_CODES:
+            self.add_error("code", "The code is part of addresses in the catalog: use letters, digits, - and _ only.")
+        elif Program.objects.filter(code=code, listed=True).exclude(pk=self.instance.pk).exists():
             self.add_error("code", "Another program in the public catalog has this code.")
         return cleaned
 

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -49,12 +50,12 @@ def pay(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Pay .*149")).click()
 
 
-def look_until(page: Page, heading: str, look: Callable[[], object]) -> None:
-    """The worker takes a moment: look again until the page has this heading."""
+def look_until(page: Page, role: Literal["article", "heading"], name: str, look: Callable[[], object]) -> None:
+    """The worker takes a moment: look again until the page has it."""
 
     def is_there() -> bool:
         look()
-        return page.get_by_role("heading", name=heading).count() > 0
+        return page.get_by_role(role, name=name).count() > 0
 
     wait_until(is_there, seconds=20)
 
@@ -161,7 +162,7 @@ class TestThePayment:
         stack.sandbox.clear_faults()
         stack.sandbox.flush()
 
-        look_until(page, "Mia is enrolled", lambda: page.get_by_role("button", name="Look again").click())
+        look_until(page, "heading", "Mia is enrolled", lambda: page.get_by_role("button", name="Look again").click())
 
         headline(page, "Mia is enrolled")
         context.close()
@@ -175,9 +176,9 @@ class TestThePayment:
         session = page.url
 
         stack.sandbox.pay(session)
-        look_until(page, "Chess evenings", lambda: page.goto("/my/courses"))
+        look_until(page, "article", "Chess evenings", lambda: page.goto("/my/courses"))
 
-        expect(page.get_by_role("article", name="Chess evenings")).to_be_visible()
+        expect(page.get_by_role("article", name="Chess evenings")).to_contain_text("Next session")
 
     def test_by_bank_debit_keeps_the_place_until_the_bank_answers(
         self, page: Page, stack: RunningStack, courses: Courses, town: Town, sign_in: Enter
@@ -190,7 +191,7 @@ class TestThePayment:
         headline(page, "Your payment is on its way")
 
         stack.sandbox.settle(session)
-        look_until(page, "Jane is enrolled", page.reload)
+        look_until(page, "heading", "Jane is enrolled", page.reload)
 
         headline(page, "Jane is enrolled")
 

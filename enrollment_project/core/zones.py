@@ -1,0 +1,20 @@
+"""The time zone a visitor reads times in, as their browser has told us."""
+
+import functools
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.http import HttpRequest
+
+# Kept by zone.js, so that what we render is in the visitor's own time.
+ZONE_COOKIE = "tz"
+
+
+def zone_of(request: HttpRequest) -> ZoneInfo | None:
+    """The zone of the visitor's browser; None before it has told us, or if there is no such zone."""
+    name = request.COOKIES.get(ZONE_COOKIE, "")
+    return ZoneInfo(name) if name in _known_zones() else None
+
+
+@functools.cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
