@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help run test faults lint bench bench-courses bench-quick screenshots clean FORCE
+.PHONY: help run test faults lint bench bench-quick screenshots clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,9 +57,6 @@ lint: .venv/.development ## Style, types, import contracts, templates, migration
 
 bench: .venv/.development ## How fast and how safe, against a plain implementation and against the limit
 	@$(BIN)/python -m bench
-
-bench-courses: .venv/.development ## The same, and fulfilment, booking and the catalog of courses
-	@$(BIN)/python -m bench --courses
 
 bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(BIN)/python -m bench --quick

@@ -1,4 +1,4 @@
-"""`python -m bench`: how fast a learner is enrolled, next to a naive view and to the limit of the database."""
+"""`python -m bench`: how fast a learner is enrolled and a course is bought, next to the limit of the database."""
 
 import argparse
 import json
@@ -19,7 +19,6 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short round; gates the invariants, not the speed")
     parser.add_argument("--rounds", type=int, help=f"default {FULL['rounds']}")
     parser.add_argument("--seconds", type=float, help=f"of each contestant in each round, default {FULL['seconds']:g}")
-    parser.add_argument("--courses", action="store_true", help="also fulfilment, booking and the catalog of courses")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the servers are stopped on the way out
@@ -27,7 +26,6 @@ def main() -> int:
     contest = run_contest(
         rounds=int(asked.rounds or defaults["rounds"]),
         seconds=float(asked.seconds or defaults["seconds"]),
-        courses=asked.courses,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])

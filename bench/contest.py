@@ -51,7 +51,7 @@ class Contest:
     measured: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in NAMES})
     scores: dict[str, Score] = field(default_factory=dict)
     server: dict[str, str] = field(default_factory=dict)
-    courses: Courses | None = None
+    courses: Courses = field(default_factory=Courses)
 
     def ratio(self, name: str, to: str) -> float:
         """New enrollments a second of one contestant in those of another; repeats count for nobody.
@@ -67,8 +67,8 @@ class Contest:
         return statistics.median(result["p99_ms"] / result["p50_ms"] for result in self.measured[name])
 
 
-def run_contest(*, rounds: int, seconds: float, courses: bool, say: Callable[[str], None]) -> Contest:
-    """Run everything, `courses` if asked; takes about `rounds` times 4 times `seconds`, and 40 seconds more."""
+def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> Contest:
+    """Run everything; takes about `rounds` times (4 times `seconds` and 5 more), and a minute around it."""
     contest = Contest(rounds, seconds)
     with running_servers() as servers, tempfile.TemporaryDirectory() as logs:
         say("Migrating and seeding ...")
@@ -82,8 +82,7 @@ def run_contest(*, rounds: int, seconds: float, courses: bool, say: Callable[[st
             say(f"{SCARCE_REQUESTS} requests for the last {SCARCE_SEATS} seats ...")
             for name in ("naive", "hot"):
                 load.run(name, tenants=[SCARCE_TENANT], requests=SCARCE_REQUESTS)
-        if courses:
-            contest.courses = run_courses(servers, rounds=rounds, say=say)
+        contest.courses = run_courses(servers, rounds=rounds, say=say)
         with servers.connect() as connection:
             for name, results in contest.measured.items():
                 contest.scores[name] = Score(

@@ -23,8 +23,7 @@ def failed_gates(contest: Contest, *, speed: bool) -> list[str]:
     failures = [f"{NAMES[name]}: {breach}" for name in (*OURS, "limit") for breach in contest.scores[name].breaches]
     if not contest.scores["naive"].oversold:
         failures.append("The naive view did not oversell: the load shows no race, so it proves nothing.")
-    if contest.courses:
-        failures += failed_course_gates(contest.courses, speed=speed)
+    failures += failed_course_gates(contest.courses, speed=speed)
     if speed:
         failures += _slow(contest)
     return failures
@@ -67,8 +66,7 @@ def print_table(contest: Contest, *, command: str) -> None:
         "(half with the same Idempotency-Key). hot: all in one allocation; 64: spread over as many. Ratios are of new "
         f"enrollments a second. oversold: when {SCARCE_REQUESTS} ask for the last {SCARCE_SEATS} seats."
     )
-    if contest.courses:
-        print_courses(contest.courses)
+    print_courses(contest.courses)
     facts = ", ".join(f"{name} {value}" for name, value in machine(contest).items())
     console.print(f"{facts}\nmade by: {command}")
 
@@ -90,7 +88,7 @@ def as_json(contest: Contest, *, command: str) -> dict[str, Any]:
         "rounds": contest.rounds,
         "seconds": contest.seconds,
         "scores": scores,
-        "courses": courses_as_json(contest.courses) if contest.courses else None,
+        "courses": courses_as_json(contest.courses),
     }
 
 

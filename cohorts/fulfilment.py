@@ -16,7 +16,7 @@ from enrollment_project.core.rows import insert_rows
 from enrollments.purchase import complete_purchase, may_be_paid, refund_purchase
 from events.publishing import publish
 
-from .events import PackageCreated, PackageEvent, PackageRevoked, PlaceLost
+from .events import PackageCreated, PackageEvent, PackageRevoked, PlaceEvent, PlaceLost
 from .locks import lock_package, lock_place
 from .models import CohortPlace, StudentPackage
 from .places import place_event, release_place, take_place
@@ -32,15 +32,15 @@ def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now
     known = StudentPackage.objects.filter(payment=payment_id).first()
     if known is not None:
         return known
-    refused = _refund_reason(place, now)
-    if refused is not None:
-        _send_back(place, payment_id, refused, now)
+    refused = _refund_reason(place)
+    taken = None if refused else take_place(place=place, now=now)
+    if taken is None:
+        _send_back(place, payment_id, refused or RefundReason.PLACE_LOST, now)
         return None
-    enrollment = place.enrollment
-    assert enrollment is not None
-    complete_purchase(enrollment_id=enrollment.pk, actor=STRIPE, now=now)
+    assert place.enrollment is not None
+    complete_purchase(enrollment=place.enrollment, actor=STRIPE, now=now)
     _remember_payer(place, checkout_id)  # first: reactions write to the family
-    package = _create_package(place, payment_id, now)
+    package = _create_package(place, payment_id, taken, now)
     end_accepted(place=place, now=now)
     return package
 
@@ -84,7 +84,7 @@ def package_event(kind: type[PackageEvent], package: StudentPackage, **more: obj
     )
 
 
-def _refund_reason(place: CohortPlace, now: dt.datetime) -> RefundReason | None:
+def _refund_reason(place: CohortPlace) -> RefundReason | None:
     owned = StudentPackage.objects.filter(
         learner=place.learner_id, program=place.cohort.instance.program_id, revoked_at__isnull=True
     )
@@ -92,7 +92,7 @@ def _refund_reason(place: CohortPlace, now: dt.datetime) -> RefundReason | None:
         return RefundReason.DUPLICATE
     if place.enrollment is None or not may_be_paid(place.enrollment):
         return RefundReason.NOT_NEEDED
-    return None if take_place(place=place, now=now) else RefundReason.PLACE_LOST
+    return None
 
 
 def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: dt.datetime) -> None:
@@ -103,8 +103,8 @@ def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: d
         offer_free_places(cohort_id=place.cohort_id, now=now)
 
 
-def _create_package(place: CohortPlace, payment_id: int, now: dt.datetime) -> StudentPackage:
-    """With one row per step; steps that leave no choice are booked at once."""
+def _create_package(place: CohortPlace, payment_id: int, taken: PlaceEvent, now: dt.datetime) -> StudentPackage:
+    """With one row per step; steps that leave no choice are booked at once. Published with the place being taken."""
     cohort, enrollment = place.cohort, place.enrollment
     assert enrollment is not None
     package = StudentPackage(
@@ -119,7 +119,7 @@ def _create_package(place: CohortPlace, payment_id: int, now: dt.datetime) -> St
     )
     insert_rows([package])
     booked, full = open_steps(package=package, now=now)
-    publish(package_event(PackageCreated, package), *booked, now=now)
+    publish(taken, package_event(PackageCreated, package), *booked, now=now)
     for step_id in full:
         raise_staff_task(
             workspace_id=place.learner.workspace_id,
@@ -131,11 +131,11 @@ def _create_package(place: CohortPlace, payment_id: int, now: dt.datetime) -> St
 
 
 def _remember_payer(place: CohortPlace, checkout_id: int | None) -> None:
-    checkout = Checkout.objects.filter(pk=checkout_id or 0).first()
-    if checkout is not None and checkout.payer_email and checkout.payer_email != place.learner.email:
+    payer = Checkout.objects.filter(pk=checkout_id or 0).values_list("payer_email", flat=True).first()
+    if payer and payer != place.learner.email:
         attach_payer(
             workspace_id=place.learner.workspace_id,
             guardian_id=None,
             learner_id=place.learner_id,
-            email=checkout.payer_email,
+            email=payer,
         )

@@ -4,10 +4,12 @@ learner < account < allocation < cohort < class session < enrollment < place < c
 table by primary key.
 """
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import Learner, User
-from enrollments.locks import lock_allocation_of, lock_enrollment
+from enrollment_project.core.rows import lock_rows
+from enrollments.locks import lock_allocation_of
+from enrollments.models import Enrollment
 
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
 from .states import SEATED
@@ -52,14 +54,6 @@ def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
     return {row.pk: row for row in rows.filter(pk__in=session_ids).order_by("pk")}
 
 
-def lock_sessions_of_place(place_id: int, *, cohort_id: int) -> None:
-    """The sessions that a package of this place may take or give back."""
-    offered = CohortSession.objects.filter(cohort=cohort_id).values("class_session")
-    held = StepProgress.objects.filter(package__place=place_id, status__in=SEATED).values("class_session")
-    rows = ClassSession.objects.filter(Q(pk__in=offered.order_by()) | Q(pk__in=held.order_by())).order_by("pk")
-    list(rows.select_for_update(no_key=True).values_list("pk"))
-
-
 def lock_place(place_id: int) -> CohortPlace:
     rows = CohortPlace.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("learner", "cohort__instance__program", "enrollment__instance").get(pk=place_id)
@@ -80,8 +74,15 @@ def lock_place_subject(subject: str) -> None:
     enrollment_id = place["enrollment_id"]
     if enrollment_id is not None:
         lock_allocation_of(enrollment_id)
-    lock_cohort(place["cohort_id"])
-    lock_sessions_of_place(place["pk"], cohort_id=place["cohort_id"])
+    lock_rows(Cohort, place["cohort_id"])
+    _lock_sessions_of_place(place["pk"], place["cohort_id"])
     if enrollment_id is not None:
-        lock_enrollment(enrollment_id)
-    CohortPlace.objects.select_for_update(no_key=True).values("pk").get(pk=place["pk"])
+        lock_rows(Enrollment, enrollment_id)
+    lock_rows(CohortPlace, place["pk"])
+
+
+def _lock_sessions_of_place(place_id: int, cohort_id: int) -> None:
+    """Those that a package of this place may take or give back."""
+    offered = CohortSession.objects.filter(cohort=cohort_id).order_by().values_list("class_session_id", flat=True)
+    held = StepProgress.objects.filter(package__place=place_id, status__in=SEATED).order_by()
+    lock_rows(ClassSession, *offered.union(held.values_list("class_session_id", flat=True)))

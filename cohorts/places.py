@@ -29,11 +29,11 @@ def hold_place(
     return place
 
 
-def take_place(*, place: CohortPlace, now: dt.datetime) -> bool:
-    """Make a place the learner's for good, its cohort and itself being locked.
+def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
+    """Make a place the learner's for good, its cohort and itself being locked; returns the event to be published.
 
     A held place is always there to be taken. One that was released meanwhile is taken again if the cohort has room;
-    otherwise False, and nothing has changed.
+    otherwise None, and nothing has changed.
     """
     if place.status == PlaceStatus.HELD:
         Cohort.objects.filter(pk=place.cohort_id).update(
@@ -42,11 +42,10 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> bool:
     elif _has_another(place) or not Cohort.objects.filter(pk=place.cohort_id, **HAS_ROOM).update(
         current_enrollment=F("current_enrollment") + 1
     ):
-        return False
+        return None
     place.status, place.taken_at, place.released_at, place.release_reason = PlaceStatus.TAKEN, now, None, ""
     place.save(update_fields=["status", "taken_at", "released_at", "release_reason"])
-    publish(place_event(PlaceTaken, place), now=now)
-    return True
+    return place_event(PlaceTaken, place)
 
 
 def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:

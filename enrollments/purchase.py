@@ -46,17 +46,15 @@ def may_be_paid(enrollment: Enrollment) -> bool:
     return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.eligibility_status in open_states
 
 
-def complete_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> Enrollment:
-    """The money is there: the enrollment is paid and approved; what is sold at a counter is not reviewed."""
-    enrollment = lock_enrollment(enrollment_id)
-    seat = held_seat(enrollment_id)
+def complete_purchase(*, enrollment: Enrollment, actor: Actor, now: dt.datetime) -> None:
+    """The money is there: the (locked) enrollment is paid and approved; what is sold at a counter is not reviewed."""
+    seat = held_seat(enrollment.pk)
     journal = Journal(enrollment, actor, now)
     journal.change("mark_paid")
     events = []
     if enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
         events = approve(journal=journal, seat=seat, reason="Purchased")
     publish(*journal.write(), *events, now=now)
-    return enrollment
 
 
 def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None:

@@ -11,12 +11,9 @@ from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from django.db import connection
-from django.db.models import Max
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.ids import new_cuid
-
-from .models import OutboxEvent
 
 
 class DomainEvent(Protocol):
@@ -98,6 +95,8 @@ _INSERT = (
     "next_attempt_at, relay_status, relay_attempts, last_error) VALUES "
 )
 
+_LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate IN ({}) GROUP BY aggregate"
+
 
 def _store(events: Sequence[DomainEvent], moment: dt.datetime) -> None:
     """Write the events' rows with one statement, each numbered within its aggregate."""
@@ -123,6 +122,8 @@ def _last_sequences(events: Iterable[DomainEvent]) -> dict[str, int]:
     known = {event.aggregate for event in events} - fresh
     counters = dict.fromkeys(fresh, 0) | dict.fromkeys(known, 0)
     if known:
-        last = OutboxEvent.objects.filter(aggregate__in=known).order_by().values("aggregate")
-        counters |= {row["aggregate"]: row["last"] for row in last.annotate(last=Max("sequence"))}
+        names = ", ".join(["%s"] * len(known))
+        with connection.cursor() as cursor:
+            cursor.execute(_LAST.format(names), [*known])
+            counters |= dict(cursor.fetchall())
     return counters

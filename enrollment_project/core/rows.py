@@ -52,6 +52,19 @@ def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> boo
     return True
 
 
+def lock_rows(model: type[Model], *keys: int) -> None:
+    """Lock rows that the caller has no need to read (again), in the order of their keys, for changes that leave those
+    keys alone. SQLite has nothing to do: a transaction that writes has the whole database to itself."""
+    if connection.features.has_select_for_update:
+        table, key = (
+            connection.ops.quote_name(model._meta.db_table),
+            connection.ops.quote_name(str(model._meta.pk.column)),
+        )
+        sql = f"SELECT 1 FROM {table} WHERE {key} = ANY(%s) ORDER BY {key} FOR NO KEY UPDATE"  # noqa: S608  (names)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [list(keys)])
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
     """The fixed parts of a model's INSERT, and how the database wants the values of its columns."""

@@ -1,12 +1,13 @@
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django_fsm import FSMField
 
 from enrollment_project.core.models import IdempotencyRecord
-from enrollment_project.core.rows import insert_rows, insert_unless_present, stored_as_it_is
+from enrollment_project.core.rows import insert_rows, insert_unless_present, lock_rows, stored_as_it_is
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
@@ -131,3 +132,36 @@ class TestInsertingUnlessPresent:
         inserted = insert_unless_present(row(key="a"), unless_same=("scope",))
 
         assert inserted
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+class TestLockingRows:
+    def test_keeps_others_from_changing_them_until_the_transaction_ends(self):
+        rows = [row(key=key) for key in "ab"]
+        insert_rows(rows)
+
+        with transaction.atomic():
+            lock_rows(IdempotencyRecord, rows[0].pk)
+            free = from_another_connection(change_what_is_free)
+        after = from_another_connection(change_what_is_free)
+
+        assert (free, after) == (["b"], ["a", "b"])
+
+
+def from_another_connection(call):
+    def run():
+        try:
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result(timeout=30)
+
+
+def change_what_is_free() -> list[str]:
+    """The keys of the rows that nobody holds."""
+    with transaction.atomic():
+        found = IdempotencyRecord.objects.select_for_update(skip_locked=True, no_key=True).order_by("key")
+        return list(found.values_list("key", flat=True))
