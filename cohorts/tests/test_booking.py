@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from accounts.tests.factories import LearnerFactory
 from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
@@ -66,6 +67,32 @@ class TestBooking:
 
         assert booked.auto_booked == [only.pk]
         assert statuses(package) == ["BOOKED", "BOOKED"]
+
+    def test_leaves_a_step_without_a_choice_alone_when_its_session_is_full(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 2), seats=3)
+        package = buy(stripe, cohort)
+        cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk)
+        ClassSession.objects.filter(cohort_sessions__step__order=1).update(booked_count=F("max_students"))
+
+        booked = book_sessions(package_id=package.pk, selections=[choices(cohort, 2)[0]])
+
+        assert booked.auto_booked == []
+        assert statuses(package) == ["UNBOOKED", "BOOKED"]
+
+    def test_leaves_a_step_without_a_choice_alone_when_it_overlaps(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 2))
+        package = buy(stripe, cohort)
+        cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk)
+        chosen = choices(cohort, 2)[0]
+        hour = session_of(cohort, chosen)
+        ClassSession.objects.filter(cohort_sessions__step__order=1).update(
+            starts_at=hour.starts_at, ends_at=hour.ends_at
+        )
+
+        booked = book_sessions(package_id=package.pk, selections=[chosen])
+
+        assert (booked.auto_booked, booked.manual_selections) == ([], [chosen.step_id])
+        assert statuses(package) == ["UNBOOKED", "BOOKED"]
 
     def test_of_nothing_changes_nothing(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(2, 2))

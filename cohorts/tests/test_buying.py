@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.db.models import F
 
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout, settle_checkout
@@ -189,14 +190,20 @@ class TestAPaidPlace:
         assert package is not None
         assert package.name.endswith("Renamed")
 
-    def test_whose_only_session_is_full_is_sold_and_staff_are_told(self, stripe: SandboxProcess) -> None:
-        cohort = cohort_with(options=(1,), seats=1)
-        buy(stripe, cohort)
+    def test_whose_only_session_is_full_is_sold_with_the_others_booked_and_staff_are_told(
+        self, stripe: SandboxProcess
+    ) -> None:
+        cohort = cohort_with(options=(1, 2, 1), seats=10)
+        full = ClassSession.objects.get(cohort_sessions__step__order=1)
+        ClassSession.objects.filter(pk=full.pk).update(booked_count=F("max_students"))
 
         package = buy(stripe, cohort)
 
-        assert StepProgress.objects.get(package=package).status == "UNBOOKED"
-        assert cohort.instance.workspace.staff_tasks.get().kind == "only_session_full"
+        progress = StepProgress.objects.filter(package=package).order_by("step__order")
+        assert [row.status for row in progress] == ["UNBOOKED", "UNBOOKED", "BOOKED"]
+        task = cohort.instance.workspace.staff_tasks.get()
+        assert task.kind == "only_session_full"
+        assert task.subject == f"package:{package.pk}/step:{progress[0].step_id}"
 
 
 class TestAnUnpaidPlace:
