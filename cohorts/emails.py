@@ -65,9 +65,8 @@ def tell_of_booking(events: Sequence[StepBooked]) -> None:
     booked = events[0]
     if booked.with_place or booked.booked_at is None:
         return
-    package = StudentPackage.objects.select_related("learner").get(pk=booked.package_id)
-    at = booked.booked_at.isoformat()
-    _tell(BOOKED, package.learner, f"package:{package.pk}/booked:{at}", package=package.pk, booked_at=at)
+    learner, at = Learner.objects.get(packages=booked.package_id), booked.booked_at.isoformat()
+    _tell(BOOKED, learner, f"package:{booked.package_id}/booked:{at}", package=booked.package_id, booked_at=at)
 
 
 @handles(StepCancelled)
@@ -189,7 +188,7 @@ def write_offer(notification: Notification) -> Email | None:
         "course": course.title,
         "cohort": entry.cohort.name,
         "deadline": f"{local:%A, %B %-d}, {_clock(local)} {_zone(local, entry.cohort.timezone)}",
-        "course_path": reverse("course", args=[course.code]),
+        "courses_path": reverse("my-courses"),
         "workspace": entry.learner.workspace.name,
     }
     return compose("cohorts/offer", context)

@@ -292,7 +292,7 @@ class TestAnOffer:
         assert entry.offer_expires_at is not None
         assert "We hold it for you until " in message.body
         assert " (America/Chicago). Then it goes to the next in line." in message.body
-        assert f"Take the place: http://127.0.0.1:8000/courses/{package.program.code}\n" in message.body
+        assert "Take or decline the place: http://127.0.0.1:8000/my/courses\n" in message.body
 
     def test_that_was_declined_is_not_told(self, stripe: SandboxProcess) -> None:
         package, waiting = self.someone_waits(stripe)
