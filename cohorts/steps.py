@@ -14,7 +14,7 @@ from events.publishing import publish
 
 from .errors import StepAlreadyBooked, StepNotBooked
 from .events import StepBooked, StepCancelled, StepEvent
-from .locks import lock_package
+from .locks import hold_package
 from .models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
 from .states import StepStatus
 
@@ -118,7 +118,7 @@ def book_steps(
     """
     if not sessions:
         return []
-    lock_package(package.pk)
+    hold_package(package.pk)
     rows = []
     for step, session in sessions.items():
         row = unbooked[step]
