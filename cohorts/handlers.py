@@ -1,6 +1,6 @@
-"""Reactions to what billing says about checkouts for places, inside its transaction.
+"""Reactions to what billing says about checkouts for places, and to the end of enrollments, inside their transaction.
 
-Billing has locked everything these touch, by the purpose registered here.
+They have locked everything these touch: by the purpose, and by the holding, registered here.
 """
 
 from billing.events import (
@@ -13,13 +13,17 @@ from billing.events import (
 from billing.purposes import Purpose, register_purpose
 from enrollment_project.core.actors import STRIPE
 from enrollment_project.core.clock import utc_now
+from enrollments.events import EnrollmentStatusChanged
+from enrollments.holdings import register_holding
 from enrollments.purchase import fail_purchase
 from enrollments.sales import register_seller
+from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus
 from events.publishing import handles
 
 from .checkout import PURPOSE
+from .ending import give_back
 from .fulfilment import fulfil_place, refund_place
-from .locks import lock_place, lock_place_subject
+from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
 from .models import CohortPlace
 from .places import release_place
 from .queries import describe_place, find_learner_of_place, find_sales_of_places
@@ -35,6 +39,10 @@ register_purpose(
     )
 )
 register_seller(find_sales_of_places)
+register_holding(lock_held_for_enrollment)
+
+_ENDED = (EligibilityStatus.UNENROLLED, EligibilityStatus.REJECTED)
+_PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
 @handles(PaymentSucceeded)
@@ -76,6 +84,18 @@ def follow_refund(event: PaymentRefunded) -> None:
     if event.purpose == PURPOSE and event.refunded_minor:
         assert event.payment_id is not None
         refund_place(place_id=int(event.subject), payment_id=event.payment_id, fully=event.fully, now=utc_now())
+
+
+@handles(EnrollmentStatusChanged)
+def follow_end(event: EnrollmentStatusChanged) -> None:
+    """Staff ended the enrollment, or its money went back in full."""
+    if event.to_status in _ENDED:
+        give_back(
+            enrollment_cuid=event.enrollment_cuid,
+            is_paid=event.payment_status in _PAID,
+            reason=event.reason,
+            now=utc_now(),
+        )
 
 
 def _release(place_id: int, reason: str) -> CohortPlace:

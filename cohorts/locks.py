@@ -12,7 +12,7 @@ from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
 
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
-from .states import SEATED
+from .states import OCCUPYING, SEATED, StepStatus
 
 
 def lock_learner(learner_id: int) -> Learner:
@@ -73,21 +73,33 @@ def lock_line(cohort_id: int) -> QuerySet[WaitlistEntry]:
     return WaitlistEntry.objects.filter(cohort=cohort_id).select_related("learner", "cohort__instance")
 
 
+def lock_held_for_enrollment(enrollment_id: int) -> None:
+    """What enrollments calls before it locks one that ends: the cohort of its place, and the sessions it has booked."""
+    places = CohortPlace.objects.filter(enrollment=enrollment_id, status__in=OCCUPYING).order_by()
+    lock_rows(Cohort, *places.values_list("cohort_id", flat=True))
+    booked = StepProgress.objects.filter(package__enrollment=enrollment_id, status=StepStatus.BOOKED).order_by()
+    lock_rows(ClassSession, *booked.values_list("class_session_id", flat=True))
+
+
 def lock_place_subject(subject: str) -> None:
-    """What billing calls before it locks a checkout of ours: everything that a payment or its end may touch."""
-    place = CohortPlace.objects.values("pk", "cohort_id", "enrollment_id").get(pk=int(subject))
-    enrollment_id = place["enrollment_id"]
+    """What billing calls before it locks a checkout of ours: everything that a payment or its end may touch, where the
+    learner was moved since as well."""
+    place_id = int(subject)
+    found = CohortPlace.objects.filter(pk=place_id).order_by()
+    places = list(found.values("cohort_id", "enrollment_id", "enrollment__packages__cohort_id"))
+    cohort_id, enrollment_id = places[0]["cohort_id"], places[0]["enrollment_id"]
+    moved_to = {place["enrollment__packages__cohort_id"] for place in places} - {None}
     if enrollment_id is not None:
         lock_allocation_of(enrollment_id)
-    lock_rows(Cohort, place["cohort_id"])
-    _lock_sessions_of_place(place["pk"], place["cohort_id"])
+    lock_rows(Cohort, *sorted({cohort_id} | moved_to))
+    _lock_sessions(cohort_id, enrollment_id)
     if enrollment_id is not None:
         lock_rows(Enrollment, enrollment_id)
-    lock_rows(CohortPlace, place["pk"])
+    lock_rows(CohortPlace, place_id)
 
 
-def _lock_sessions_of_place(place_id: int, cohort_id: int) -> None:
-    """Those that a package of this place may take or give back."""
+def _lock_sessions(cohort_id: int, enrollment_id: int | None) -> None:
+    """Those that a purchase may take in the cohort, and those that what was bought may give back anywhere."""
     offered = CohortSession.objects.filter(cohort=cohort_id).order_by().values_list("class_session_id", flat=True)
-    held = StepProgress.objects.filter(package__place=place_id, status__in=SEATED).order_by()
+    held = StepProgress.objects.filter(package__enrollment=enrollment_id, status__in=SEATED).order_by()
     lock_rows(ClassSession, *offered.union(held.values_list("class_session_id", flat=True)))

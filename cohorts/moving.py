@@ -14,10 +14,10 @@ from .events import PackageMoved, PlaceHeld, PlaceTaken
 from .fulfilment import package_event
 from .locks import lock_cohort, lock_learner_of_package, lock_package, lock_place, lock_sessions
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
-from .places import HAS_ROOM, place_event, release_place
+from .places import HAS_ROOM, place_event, release_place, take_place
 from .states import PlaceStatus, StepStatus
 from .steps import book_only_options, free_sessions
-from .waitlist import offer_free_places
+from .waitlist import end_accepted, offer_free_places
 
 
 @transaction.atomic
@@ -25,7 +25,8 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     """Move a live package to another cohort: the new place is taken, the old one freed, sessions not yet attended are
     given back, and steps that leave no choice are booked anew.
 
-    Raises PackageNotFound, Invalid for a cohort of another course or the same one, CohortFull.
+    Raises PackageNotFound, Invalid for a cohort of another course, the same one or one that they are paying for,
+    CohortFull.
     """
     moment = now or utc_now()
     found = lock_learner_of_package(package_id)  # a booking of theirs waits, and then sees the new cohort
@@ -46,6 +47,7 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     package.name = f"{target.instance.program.code} - {target.name}"
     package.save(update_fields=["place", "cohort", "name"])
     publish(package_event(PackageMoved, package, from_cohort_id=old_place.cohort_id), now=moment)
+    end_accepted(place=package.place, now=moment)
     if release_place(place=old_place, reason=f"Moved to {target.name}", now=moment):
         offer_free_places(cohort_id=old_place.cohort_id, now=moment)
     book_only_options(package=package, now=moment)  # one that is full waits to be booked
@@ -53,6 +55,11 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
 
 
 def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPlace:
+    """The place that the waiting list of the target offers the learner, else a free one."""
+    held = CohortPlace.objects.filter(cohort=target, learner=old.learner_id, status=PlaceStatus.HELD)
+    offered = held.select_related("learner").first()
+    if offered is not None:
+        return _take_offered(offered, old, now)
     if not Cohort.objects.filter(pk=target.pk, **HAS_ROOM).update(current_enrollment=F("current_enrollment") + 1):
         raise CohortFull(f"{target.name} is full.")
     place = CohortPlace.objects.create(
@@ -65,6 +72,17 @@ def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPla
         taken_at=now,
     )
     publish(place_event(PlaceHeld, place), place_event(PlaceTaken, place), now=now)
+    return place
+
+
+def _take_offered(place: CohortPlace, old: CohortPlace, now: dt.datetime) -> CohortPlace:
+    if place.checkout_id is not None:
+        raise invalid_field("cohort", "being_paid", "Their checkout for this cohort is still open: wait for its end.")
+    place.enrollment = old.enrollment
+    place.save(update_fields=["enrollment"])
+    taken = take_place(place=place, now=now)
+    assert taken is not None  # a held place is always there to be taken
+    publish(taken, now=now)
     return place
 
 

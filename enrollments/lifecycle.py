@@ -23,7 +23,8 @@ from .decisions import cancel_open_checkouts, decision_changed
 from .eligibility import Verdict, assess
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .history import Journal
-from .locks import lock_decision, lock_enrollment, lock_enrollment_with_seat
+from .holdings import lock_holdings
+from .locks import lock_allocation_of, lock_decision, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, EnrollmentDecision, SeatAssignment
 from .seats import release_seat, use_seat
 from .states import (
@@ -123,7 +124,7 @@ def reject_enrollment(
     Raises StatusMoved, TransitionNotAllowed, and Invalid without a reason.
     """
     reason = _required(reason)
-    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    enrollment, seat = _lock_to_end(enrollment_id)
     journal = _begin(enrollment, actor, metadata, expected_status, now)
     publish(*end_submission(journal=journal, seat=seat, reason=reason))
     return enrollment
@@ -139,13 +140,14 @@ def unenroll_enrollment(
     expected_status: str | None = None,
     now: dt.datetime | None = None,
 ) -> Enrollment:
-    """End an approved enrollment, keeping the exit reason and metadata: its seat is free again, an open checkout ends.
+    """End an approved enrollment, keeping the exit reason and metadata: its seat or place is free again, the course it
+    bought is taken back, an open checkout ends.
 
     Money is not refunded by itself: staff get a task to decide it. Raises StatusMoved, TransitionNotAllowed, and
     Invalid without a reason.
     """
     reason = _required(reason)
-    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    enrollment, seat = _lock_to_end(enrollment_id)
     journal = _begin(enrollment, actor, metadata, expected_status, now)
     events = end_enrollment(journal=journal, seat=seat, reason=reason)
     publish(*events)
@@ -242,6 +244,12 @@ def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str
     if journal.enrollment.participation_status in (ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE):
         journal.change("withdraw", reason=reason)
     return [*journal.write(), *_end_funding(journal, seat, reason, refund=False)]
+
+
+def _lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
+    lock_allocation_of(enrollment_id)
+    lock_holdings(enrollment_id)
+    return lock_enrollment_with_seat(enrollment_id)
 
 
 def _begin(

@@ -5,17 +5,29 @@ import datetime as dt
 import pytest
 from django.db import IntegrityError, transaction
 
+from accounts.tests.factories import LearnerFactory
+from billing.checkout import cancel_checkout
 from cohorts.attendance import mark_attended, mark_missed
 from cohorts.booking import Selection, book_sessions
 from cohorts.errors import CapacityBelowUse, CohortFull, StepNotBooked, TermTooShort
-from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress
+from cohorts.models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CohortSession,
+    StepProgress,
+    StudentPackage,
+    WaitlistEntry,
+)
 from cohorts.moving import move_package
 from cohorts.opening import change_capacity
 from cohorts.scheduling import clone_cohort, meeting_date, meeting_times, schedule_cohort
 from cohorts.states import DayOfWeek
 from cohorts.tests.factories import CohortFactory, GroupClassFactory, buy, cohort_with, start
+from cohorts.waitlist import join_waitlist
 from enrollment_project.core.errors import Invalid
 from enrollments.tests.factories import STAFF
+from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -133,6 +145,17 @@ class TestCapacity:
             Cohort.objects.update(max_enrollment=0)
 
 
+def offered_elsewhere(stripe: SandboxProcess) -> tuple[Cohort, StudentPackage]:
+    """A learner who was offered a place in one cohort and then bought another's."""
+    old = cohort_with(options=(1,))
+    new = CohortFactory(instance=old.instance, max_enrollment=1)
+    learner = LearnerFactory(workspace=old.instance.workspace)
+    paying = start(new)
+    join_waitlist(learner_id=learner.pk, cohort_id=new.pk)
+    cancel_checkout(checkout_id=paying.pk)
+    return new, buy(stripe, old, learner)
+
+
 class TestMovingALearner:
     def test_takes_the_place_along(self, stripe: SandboxProcess) -> None:
         old = cohort_with(options=(1, 2), max_enrollment=1)
@@ -163,6 +186,34 @@ class TestMovingALearner:
         assert package.cohort == old
         assert StepProgress.objects.get(package=package).status == "BOOKED"
         assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
+
+    def test_where_the_waiting_list_offers_them_a_place_takes_that_one(self, stripe: SandboxProcess) -> None:
+        new, package = offered_elsewhere(stripe)
+
+        moved = move_package(package_id=package.pk, cohort_id=new.pk)
+
+        new.refresh_from_db()
+        entry = WaitlistEntry.objects.get()
+        assert (new.current_enrollment, new.held_places) == (1, 0)
+        assert (entry.status, moved.place_id) == ("accepted", entry.place_id)
+        assert moved.place.enrollment_id == package.enrollment_id
+        assert OutboxEvent.objects.filter(type="place.taken", aggregate=f"place:{moved.place_id}").count() == 1
+
+    def test_where_they_are_paying_for_a_place_is_refused(self, stripe: SandboxProcess) -> None:
+        """They bought elsewhere while Stripe had not yet ended the checkout that was given up."""
+        old = cohort_with(options=(1,))
+        new = CohortFactory(instance=old.instance)
+        learner = LearnerFactory(workspace=old.instance.workspace)
+        start(new, learner)
+        package = buy(stripe, old, learner)
+
+        with pytest.raises(Invalid, match="still open"):
+            move_package(package_id=package.pk, cohort_id=new.pk)
+
+        package.refresh_from_db()
+        new.refresh_from_db()
+        assert package.cohort == old
+        assert (new.current_enrollment, new.held_places) == (0, 1)
 
     def test_to_another_course_is_refused(self, stripe: SandboxProcess) -> None:
         package = buy(stripe, cohort_with(options=(1,)))

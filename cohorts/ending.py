@@ -1,0 +1,31 @@
+"""The end of an enrollment: its course goes back, and so does its place, to who waits for it."""
+
+import datetime as dt
+
+from accounts.staff_tasks import raise_staff_task
+from billing.checkout import request_cancellation
+
+from .fulfilment import revoke_package
+from .models import CohortPlace, StudentPackage
+from .states import PlaceStatus
+
+
+def give_back(*, enrollment_cuid: str, is_paid: bool, reason: str, now: dt.datetime) -> None:
+    """Revoke what was bought for an enrollment that ended, and end the checkouts that could still pay for it; all is
+    locked. Staff decide what of the money goes back (`is_paid`: some of it is still here)."""
+    package = StudentPackage.objects.filter(enrollment__cuid=enrollment_cuid, revoked_at__isnull=True).first()
+    if package is not None:
+        revoke_package(package_id=package.pk, reason=reason, now=now)
+        if is_paid and package.payment_id is not None:
+            raise_staff_task(
+                workspace_id=package.learner.workspace_id,
+                kind="refund_to_decide",
+                subject=f"payment:{package.payment_id}",
+                summary=f"Enrollment {enrollment_cuid} ended after it was paid: decide what of payment "
+                f"{package.payment_id} to refund.",
+            )
+    unpaid = CohortPlace.objects.filter(
+        enrollment__cuid=enrollment_cuid, status=PlaceStatus.HELD, checkout__isnull=False
+    )
+    for checkout_id in unpaid.order_by("checkout_id").values_list("checkout_id", flat=True):
+        request_cancellation(checkout_id=checkout_id, now=now)

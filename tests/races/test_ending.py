@@ -1,0 +1,175 @@
+"""Staff end an enrollment while the family books, while its money goes back, and while the learner is moved."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError, transaction
+
+from billing.refunds import request_refund, submit_due_refunds
+from billing.states import RefundReason
+from cohorts import moving
+from cohorts.booking import Selection, book_sessions
+from cohorts.locks import lock_place_subject
+from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
+from cohorts.moving import move_package
+from cohorts.scheduling import schedule_cohort
+from cohorts.tests.factories import CohortFactory, buy, cohort_with
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError
+from enrollment_project.doctor import examine
+from enrollments.lifecycle import unenroll_enrollment
+from enrollments.tests.factories import STAFF
+from sandbox.testing import SandboxProcess
+from tests.processes import Meeting, at_once
+from tests.sweeps import SOON
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+
+def counts(cohort: Cohort) -> tuple[int, int]:
+    """(taken, held)"""
+    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
+
+
+def said(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except DomainError as refusal:
+        return refusal.code
+    return "done"
+
+
+def unenroll(package: StudentPackage) -> object:
+    return unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+
+
+def is_locked(cohort: Cohort) -> bool:
+    """Whether somebody holds the row of this cohort right now."""
+    try:
+        with transaction.atomic():
+            Cohort.objects.select_for_update(nowait=True).get(pk=cohort.pk)
+    except OperationalError:
+        return True
+    return False
+
+
+def another_cohort(cohort: Cohort) -> Cohort:
+    made: Cohort = CohortFactory(instance=cohort.instance)
+    schedule_cohort(cohort_id=made.pk)
+    return made
+
+
+class TestUnenrolling:
+    @pytest.mark.parametrize("attempt", range(4))
+    def test_while_the_family_books_leaves_no_seat_taken(self, stripe: SandboxProcess, attempt: int) -> None:
+        cohort = cohort_with(options=(1, 2))
+        package = buy(stripe, cohort)
+        session = CohortSession.objects.filter(step__order=2).earliest("pk")
+        choice = Selection(session.step_id, session.option_id)
+
+        ended, booked = at_once(
+            lambda: said(lambda: unenroll(package)),
+            lambda: said(lambda: book_sessions(package_id=package.pk, selections=[choice])),
+        )
+
+        assert ended == "done"
+        assert booked in ("done", "package_not_found", "step_already_booked")
+        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 0
+        assert examine() == {}
+
+    @pytest.mark.parametrize("attempt", range(4))
+    def test_while_the_money_goes_back_ends_it_once(self, stripe: SandboxProcess, attempt: int) -> None:
+        cohort = cohort_with(options=(1, 2))
+        package = buy(stripe, cohort)
+        assert package.payment_id is not None
+        request_refund(payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
+
+        answers = at_once(lambda: said(lambda: unenroll(package)), lambda: submit_due_refunds(now=utc_now() + SOON))
+
+        package.enrollment.refresh_from_db()
+        assert answers[0] in ("done", "transition_not_allowed")
+        assert package.enrollment.payment_status == "refunded"
+        assert counts(cohort) == (0, 0)
+        assert StepProgress.objects.filter(status="CANCELLED").count() == 2
+        assert examine(now=utc_now()) == {}
+
+
+class TestMoving:
+    """A colleague moves the same learner somewhere else, or ends the enrollment, between the look and the lock."""
+
+    def test_to_two_cohorts_at_once_ends_in_one(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,))
+        package, targets = buy(stripe, cohort), [another_cohort(cohort), another_cohort(cohort)]
+
+        answers = at_once(
+            *[lambda to=to: said(lambda: move_package(package_id=package.pk, cohort_id=to.pk)) for to in targets]
+        )
+
+        assert answers == ["done", "done"]
+        assert sorted(counts(one) for one in (cohort, *targets)) == [(0, 0), (0, 0), (1, 0)]
+        assert CohortPlace.objects.filter(status="taken").count() == 1
+        assert examine() == {}
+
+    def test_without_the_lock_on_the_learner_leaves_a_place_behind(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: both looked where the learner is before either moved them."""
+        cohort = cohort_with(options=(1,))
+        package, targets = buy(stripe, cohort), [another_cohort(cohort), another_cohort(cohort)]
+        look = StudentPackage.objects.select_related("learner")
+        monkeypatch.setattr(moving, "lock_learner_of_package", Meeting(lambda pk: look.get(pk=pk), patience=5))
+
+        at_once(*[lambda to=to: said(lambda: move_package(package_id=package.pk, cohort_id=to.pk)) for to in targets])
+
+        assert CohortPlace.objects.filter(status="taken").count() == 2
+        assert "cohorts.taken_places_have_their_package" in examine()
+
+    def test_before_a_refund_lets_it_lock_where_the_learner_is_now(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,))
+        package, target, other = buy(stripe, cohort), another_cohort(cohort), another_cohort(cohort)
+        subject = str(package.place_id)
+        move_package(package_id=package.pk, cohort_id=target.pk)
+        locked, looked = (Meeting(lambda: None, patience=10) for _ in range(2))
+
+        def refund() -> None:
+            with transaction.atomic():
+                lock_place_subject(subject)
+                locked()
+                looked()
+
+        def look() -> list[bool]:
+            locked()
+            seen = [is_locked(one) for one in (cohort, target, other)]
+            looked()
+            return seen
+
+        answers = at_once(refund, look)
+
+        assert answers == [None, [True, True, False]]
+
+    def test_while_the_enrollment_ends_moves_nobody(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cohort = cohort_with(options=(1,))
+        package, target = buy(stripe, cohort), another_cohort(cohort)
+        looked, ended = (Meeting(lambda: None, patience=10) for _ in range(2))
+        lock = moving.lock_cohort
+
+        def wait_and_lock(cohort_id: int) -> Cohort:
+            if cohort_id == cohort.pk:
+                looked()
+                ended()
+            return lock(cohort_id)
+
+        def end() -> None:
+            looked()
+            unenroll(package)
+            ended()
+
+        monkeypatch.setattr(moving, "lock_cohort", wait_and_lock)
+
+        answers = at_once(lambda: said(lambda: move_package(package_id=package.pk, cohort_id=target.pk)), end)
+
+        assert answers == ["package_not_found", None]
+        assert (counts(cohort), counts(target)) == ((0, 0), (0, 0))
+        assert examine() == {}
