@@ -131,7 +131,7 @@ def _work(
 def _run_limit(servers: Servers, job: str, ids: Mapping[str, Any], count: int) -> float:
     """A second. Raises CalledProcessError when pgbench fails."""
     (_, first), (_, second) = ids["chosen"]
-    names = ("workspace_id", "cohort_id", "program_id")
+    names = ("workspace_id", "program_id")
     variables = {name: ids[name] for name in names} | {"first_option": first, "second_option": second}
     command = [
         *(str(POSTGRES_BIN_PATH / "pgbench"), "--no-vacuum", "--protocol", "prepared"),

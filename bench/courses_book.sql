@@ -3,15 +3,16 @@
 WITH number AS MATERIALIZED (
     SELECT nextval('bench_book') AS n, now() AS at
 ), package AS MATERIALIZED (
-    SELECT package.id, checkout.payer_email
+    SELECT package.id, package.cohort_id, checkout.payer_email
       FROM number
       JOIN billing_payment AS payment ON payment.payment_intent_id = 'pi_limit_' || n
       JOIN billing_checkout AS checkout ON checkout.id = payment.checkout_id
       JOIN cohorts_studentpackage AS package ON package.payment_id = payment.id AND package.revoked_at IS NULL
 ), chosen AS MATERIALIZED (
     SELECT step_id, option_id, class_session_id
-      FROM cohorts_cohortsession
-     WHERE cohort_id = :cohort_id::bigint AND option_id IN (:first_option::bigint, :second_option::bigint)
+      FROM package
+      JOIN cohorts_cohortsession USING (cohort_id)
+     WHERE option_id IN (:first_option::bigint, :second_option::bigint)
 ), progress AS (
     UPDATE cohorts_stepprogress AS progress
        SET status = 'BOOKED', option_id = chosen.option_id, class_session_id = chosen.class_session_id, booked_at = at

@@ -1,5 +1,5 @@
--- The money for one prepared purchase with every row that `record_session` writes, as one statement. The rows everybody
--- waits for are the cohort, the first step's session and the invoice series.
+-- The money for one prepared purchase with every row that `record_session` writes, as one statement. The row everybody
+-- waits for is the invoice series; buyers of one cohort wait for it and the first step's session as well.
 WITH number AS MATERIALIZED (
     SELECT nextval('bench_fulfil') AS n, now() AS at
 ), checkout AS (
@@ -50,7 +50,7 @@ WITH number AS MATERIALIZED (
 ), only_option AS MATERIALIZED (
     SELECT step_id, min(option_id) AS option_id, min(class_session_id) AS class_session_id
       FROM cohorts_cohortsession
-     WHERE cohort_id = :cohort_id::bigint
+     WHERE cohort_id = (SELECT cohort_id FROM place)
      GROUP BY step_id
     HAVING count(*) = 1
 ), progress AS (
@@ -120,8 +120,8 @@ WITH number AS MATERIALIZED (
 ), counted AS (
     UPDATE cohorts_cohort AS cohort
        SET held_places = held_places - 1, current_enrollment = current_enrollment + 1
-      FROM written
-     WHERE cohort.id = :cohort_id::bigint AND written.events = 7
+      FROM written, place
+     WHERE cohort.id = place.cohort_id AND written.events = 7
  RETURNING cohort.id
 ), seated AS (
     UPDATE cohorts_classsession AS session

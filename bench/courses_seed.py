@@ -1,6 +1,7 @@
 """Courses to sell and what is prepared before the clock runs, by bulk inserts."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db import connection, transaction
 
@@ -15,22 +16,25 @@ from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus, Ident
 
 PLENTY = 10_000_000
 CHOICES = (1, 2, 2)  # the classes of each step: the first leaves no choice and is booked with the payment
+SOLD_COHORTS = 8  # each with class sessions of its own: those of one cohort wait for each other
 BATCH = 2_000
 CATALOG_COURSES = 24  # a full page
 CATALOG_CODE = "CATALOG-1"
 
 
 def seed_contestant(name: str, *, purchases: int) -> dict[str, object]:
-    """A workspace that sells one course, with so many checkouts that wait for money: "cs_<name>_1" and so on."""
+    """A workspace that sells one course in SOLD_COHORTS cohorts, with so many checkouts that wait for money:
+    "cs_<name>_1" and so on, cohort after cohort in turn."""
     workspace = Workspace.objects.create(slug=f"courses-{name}", name=f"Courses {name}")
     course = _course(workspace, f"COURSE-{name}", listed=False)
-    cohort = _cohort(_term(course), "Fall")
-    schedule_cohort(cohort_id=cohort.pk)
+    term = _term(course)
+    cohorts = [_cohort(term, f"Fall {week + 1}", weeks_later=week) for week in range(SOLD_COHORTS)]
+    for cohort in cohorts:
+        schedule_cohort(cohort_id=cohort.pk)
     InvoiceSeries.objects.create(workspace=workspace, year=utc_now().year)
-    _sell(cohort, name, purchases)
+    _sell(cohorts, name, purchases)
     return {
         "workspace_id": workspace.pk,
-        "cohort_id": cohort.pk,
         "program_id": course.pk,
         "chosen": [choices[0] for choices in _options(course)[1:]],
     }
@@ -82,8 +86,8 @@ def _term(course: Program) -> ProgramInstance:
     return ProgramInstance.objects.create(workspace=course.workspace, program=course, name="Term", price=price)
 
 
-def _cohort(term: ProgramInstance, name: str) -> Cohort:
-    start = utc_now().date() + dt.timedelta(days=14)
+def _cohort(term: ProgramInstance, name: str, *, weeks_later: int = 0) -> Cohort:
+    start = utc_now().date() + dt.timedelta(weeks=2 + weeks_later)
     return Cohort.objects.create(
         instance=term,
         name=name,
@@ -100,11 +104,13 @@ def _options(course: Program) -> list[list[tuple[int, int]]]:
 
 
 @transaction.atomic
-def _sell(cohort: Cohort, name: str, count: int) -> None:
+def _sell(cohorts: Sequence[Cohort], name: str, count: int) -> None:
     """What `start_checkout` leaves behind: a place held, an enrollment that waits for money, an open checkout."""
     now = utc_now()
-    workspace, price = cohort.instance.workspace, cohort.instance.price
+    instance = cohorts[0].instance
+    workspace, price = instance.workspace, instance.price
     numbers = range(1, count + 1)
+    chosen = [cohorts[number % len(cohorts)] for number in numbers]
     learners = Learner.objects.bulk_create(
         [
             Learner(
@@ -123,7 +129,7 @@ def _sell(cohort: Cohort, name: str, count: int) -> None:
         [
             Enrollment(
                 workspace=workspace,
-                instance=cohort.instance,
+                instance=instance,
                 learner=learner,
                 identification_type=IdentificationType.CUSTOMER_ID,
                 eligibility_status=EligibilityStatus.SUBMITTED,
@@ -138,7 +144,7 @@ def _sell(cohort: Cohort, name: str, count: int) -> None:
     places = CohortPlace.objects.bulk_create(
         [
             CohortPlace(cohort=cohort, learner=learner, enrollment=enrollment, held_until=now + HOLD_TIME)
-            for learner, enrollment in zip(learners, enrollments, strict=True)
+            for cohort, learner, enrollment in zip(chosen, learners, enrollments, strict=True)
         ],
         batch_size=BATCH,
     )
@@ -149,7 +155,7 @@ def _sell(cohort: Cohort, name: str, count: int) -> None:
                 purpose=PURPOSE,
                 subject=str(place.pk),
                 price=price,
-                description=f"{cohort.instance.program.title}, {cohort.name}",
+                description=f"{instance.program.title}, {place.cohort.name}",
                 amount_minor=4900,
                 currency="usd",
                 stripe_session_id=f"cs_{name}_{number}",
@@ -160,7 +166,8 @@ def _sell(cohort: Cohort, name: str, count: int) -> None:
         ],
         batch_size=BATCH,
     )
-    Cohort.objects.filter(pk=cohort.pk).update(held_places=count)
+    for cohort in cohorts:
+        Cohort.objects.filter(pk=cohort.pk).update(held_places=chosen.count(cohort))
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE cohorts_cohortplace place SET checkout_id = checkout.id FROM billing_checkout checkout"
