@@ -12,6 +12,7 @@ urlpatterns = [
     path("_sandbox/clock/advance", control.advance_clock),
     path("_sandbox/reset", control.reset),
     path("_sandbox/ledger", stripe_control.ledger, name="ledger"),
+    path("_sandbox/history", stripe_control.remember),
     path("_sandbox/webhooks", stripe_control.deliveries),
     path("_sandbox/webhooks/endpoint", stripe_control.endpoint),
     path("_sandbox/webhooks/flush", stripe_control.flush),

@@ -156,6 +156,7 @@ def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Chec
         now=utc_now(),
     )
     assert place.checkout is not None
+    stripe.open_page(place.checkout)
     return place.checkout
 
 

@@ -111,7 +111,7 @@ def meet_an_outage(
     scene: Scene, family: Family, child: Child, instance: ProgramInstance, chance: random.Random
 ) -> Story:
     """Stripe did not answer: the decision is kept as failed, and the same request continues it."""
-    decision = _route(scene, family, child, instance)
+    decision = _decide(scene, family, child, instance)
     if decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         with transaction.atomic():
             lock_enrollment(decision.enrollment_id)
@@ -131,6 +131,13 @@ def ask_and_hesitate(
 
 
 def _route(scene: Scene, family: Family, child: Child, instance: ProgramInstance) -> EnrollmentDecision:
+    decision = _decide(scene, family, child, instance)
+    if decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout is not None:
+        stripe.open_page(decision.checkout)
+    return decision
+
+
+def _decide(scene: Scene, family: Family, child: Child, instance: ProgramInstance) -> EnrollmentDecision:
     profile: dict[str, Any] = {
         "learner_id": child.external_id,
         "email": child.email,

@@ -1,8 +1,12 @@
-"""What Stripe would have said in the demo's past: the same records as real notices leave, without any network."""
+"""What Stripe would have said in the demo's past: the same records as real notices leave, without any network.
+
+The sandbox is told afterwards, by `sandbox.py`."""
 
 import datetime as dt
 import itertools
 from typing import Any
+
+from django.conf import settings
 
 from accounts.models import User
 from billing.checkout import adopt_session, record_session
@@ -16,7 +20,13 @@ from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 
 _numbers = itertools.count(1)
+_OPEN = {"status": "open", "payment_status": "unpaid", "payment_intent_id": None, "payment_intent_status": ""}
 _UNPAID_END = {"status": "expired", "payment_status": "unpaid", "payment_intent_status": ""}
+
+
+def open_page(checkout: Checkout) -> None:
+    """Stripe made the session: there is a page to pay on."""
+    adopt_session(session=_session(checkout, "", **_OPEN))
 
 
 def pay(checkout: Checkout, payer_email: str, **facts: Any) -> None:
@@ -96,15 +106,12 @@ def dispute(payment: Payment, number: int, status: str) -> None:
 
 def leave_unhandled(checkout: Checkout) -> None:
     """Stripe's notice came, but asking about it failed each time: it waits in the inbox, the checkout is stuck."""
-    session = _session(checkout, "", payment_intent_id=None, **_UNPAID_END)
-    adopt_session(session=session)
-    event = _event("checkout.session.expired", {"object": "checkout.session", "id": session.id})
-    StripeEvent.objects.filter(event_id=event.id).update(attempts=3, last_error="Stripe does not know this session")
+    event = _event("checkout.session.expired", {"object": "checkout.session", "id": _session_id(checkout)})
+    StripeEvent.objects.filter(event_id=event.id).update(attempts=3, last_error="Stripe did not answer")
 
 
 def _session_notice(checkout: Checkout, kind: str, payer_email: str, **facts: Any) -> None:
     session = _session(checkout, payer_email, **facts)
-    adopt_session(session=session)
     _notice(
         kind,
         {"object": "checkout.session", "id": session.id, "payment_intent": session.payment_intent_id},
@@ -117,17 +124,21 @@ def _session_notice(checkout: Checkout, kind: str, payer_email: str, **facts: An
 
 def _session(checkout: Checkout, payer_email: str, **facts: Any) -> SessionSnapshot:
     told: dict[str, Any] = {
-        "id": f"cs_demo_{checkout.pk:06d}",
+        "id": _session_id(checkout),
         "reference": checkout.reference,
         "amount_minor": checkout.amount_minor,
         "currency": checkout.currency,
         "payment_intent_id": f"pi_demo_{checkout.pk:06d}",
         "payer_email": payer_email,
-        "url": "",
+        "url": f"{settings.SANDBOX_URL}/c/pay/{_session_id(checkout)}",
         "expires_at": checkout.expires_at,
         "metadata": {"checkoutId": str(checkout.pk)},
     }
     return SessionSnapshot(**{**told, **facts})
+
+
+def _session_id(checkout: Checkout) -> str:
+    return f"cs_demo_{checkout.pk:06d}"
 
 
 def _notice(kind: str, about: dict[str, Any], effect: Any) -> None:

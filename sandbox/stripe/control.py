@@ -1,11 +1,11 @@
-"""The control surface of the Stripe stand-in: webhooks, refunds, disputes, ledger."""
+"""The control surface of the Stripe stand-in: webhooks, refunds, disputes, ledger, history."""
 
 from typing import Any
 
 from django.http import HttpRequest
 
 from sandbox.control_api import Unprocessable, control
-from sandbox.stripe import disputes, refunds, webhooks
+from sandbox.stripe import disputes, history, refunds, webhooks
 from sandbox.stripe.ledger import read_ledger
 from sandbox.stripe.models import Delivery, Event
 from sandbox.stripe.parameters import decode
@@ -19,6 +19,18 @@ def ledger(request: HttpRequest, body: Body) -> Body:
     if not isinstance(metadata, dict):
         raise Unprocessable("Filter by ?metadata[key]=value.")
     return read_ledger(metadata=metadata)
+
+
+@control("POST")
+def remember(request: HttpRequest, body: Body) -> Body:
+    """`{"sessions": [...]}`: what was sold before; no event comes of it."""
+    told = body.get("sessions")
+    if not isinstance(told, list) or not all(isinstance(session, dict) for session in told):
+        raise Unprocessable("sessions must be a list of objects.")
+    try:
+        return {"sessions": history.remember_sessions(told=told)}
+    except history.InvalidHistory as error:
+        raise Unprocessable(str(error)) from error
 
 
 @control("GET")

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.models import Workspace
 from enrollment_project.demo.catalog import GUARDIAN_EMAIL, PASSWORD
 from enrollment_project.demo.load import load_demo
+from enrollment_project.demo.sandbox import is_sandbox_there, tell_sandbox
 
 
 class Command(BaseCommand):
@@ -23,10 +24,16 @@ class Command(BaseCommand):
             if options["if_empty"]:
                 return
             raise CommandError("There is data already. Demo data goes into an empty database only.")
+        if not is_sandbox_there():
+            raise CommandError(
+                f"The sandbox must know what was paid, and does not answer at {settings.SANDBOX_URL or 'SANDBOX_URL'}; "
+                "start it first: python -m sandbox"
+            )
         started = time.monotonic()
         logging.disable(logging.INFO)  # half a year of log lines
         try:
             counts = load_demo()
+            tell_sandbox()
         finally:
             logging.disable(logging.NOTSET)
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())

@@ -24,8 +24,10 @@ from django.db import connection
 
 from accounts.models import User, Workspace
 from enrollment_project.demo.catalog import GUARDIAN_EMAIL, PASSWORD
+from enrollment_project.demo.sandbox import is_sandbox_there
 
 POLL_SECONDS = 0.3
+SANDBOX_SECONDS = 30
 GRACE_SECONDS = 8  # to finish work before being killed; an idle Celery worker needs up to 4 (two polls of 2 s)
 OWNER_EMAIL = "owner@demo.test"
 
@@ -43,15 +45,16 @@ class Command(BaseCommand):
         with contextlib.suppress(KeyboardInterrupt), _only_one(settings.VAR_DIR / "running") as running:
             _refuse_taken(settings.PORT, "PORT")
             _refuse_taken(settings.SANDBOX_PORT, "SANDBOX_PORT")
-            self._prepare()
+            commands = _commands()
+            self._prepare(commands["sandbox"])
             banner = _banner(has_demo=User.objects.filter(email=OWNER_EMAIL).exists())
             connection.close()
             stopping = _stop_on_signals()
-            with _running(_commands()) as processes:
+            with _running(commands) as processes:
                 self._watch(processes, stopping, running, banner)
                 self.stdout.write("Stopping ...")
 
-    def _prepare(self) -> None:
+    def _prepare(self, sandbox: list[str]) -> None:
         for folder in ("queue", "control"):
             (settings.CELERY_SPOOL_DIR / folder).mkdir(parents=True, exist_ok=True)
         self.stdout.write("Bringing the database up to date ...")
@@ -59,7 +62,9 @@ class Command(BaseCommand):
         if not Workspace.objects.exists():
             self.stdout.write("Loading the demo data ...")
             logging.disable(logging.INFO)  # half a year of news
-            call_command("load_demo")
+            with _running({"sandbox": sandbox}):  # it is told what was paid, before anybody asks it
+                _wait_for_sandbox()
+                call_command("load_demo")
 
     def _watch(self, processes: Processes, stopping: threading.Event, running: Path, banner: str) -> None:
         """Show the banner once the site answers; return when a signal or make (gone, or its target deleted) ends it.
@@ -153,6 +158,13 @@ def _signal(processes: Processes, number: signal.Signals) -> None:
     for process in processes.values():
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+
+
+def _wait_for_sandbox() -> None:
+    """Return as soon as the sandbox answers; after a while all the same, and the command that needs it complains."""
+    deadline = time.monotonic() + SANDBOX_SECONDS
+    while not is_sandbox_there() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def _is_healthy() -> bool:

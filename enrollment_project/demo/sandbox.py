@@ -1,0 +1,85 @@
+"""Let the sandbox know what was sold in the demo's past, so that what comes after works: refunds, bank debits, sweeps.
+
+It could not happen there by itself: Stripe lets nobody pay half a year ago.
+"""
+
+from typing import Any
+
+import httpx
+from django.conf import settings
+
+from billing.models import Checkout, Dispute, Payment
+from billing.states import CheckoutStatus, DisputeStatus, RefundStatus
+
+AT_ONCE = 200
+SECONDS = 30
+_SESSIONS = {CheckoutStatus.OPEN: "open", CheckoutStatus.EXPIRED: "expired", CheckoutStatus.CANCELLED: "expired"}
+_REFUNDS = {RefundStatus.PENDING: "pending", RefundStatus.SUCCEEDED: "succeeded"}
+_DISPUTES = {DisputeStatus.OPEN: "needs_response", DisputeStatus.WON: "won", DisputeStatus.LOST: "lost"}
+
+
+def is_sandbox_there() -> bool:
+    """Whether the sandbox answers."""
+    try:
+        return httpx.get(f"{settings.SANDBOX_URL}/_sandbox/health", timeout=2).is_success
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+
+
+def tell_sandbox() -> int:
+    """Tell the sandbox of every checkout session there is; returns how many. Raises httpx.HTTPError."""
+    checkouts = Checkout.objects.filter(stripe_session_id__isnull=False).order_by("pk")
+    sessions = [_session(one) for one in checkouts.prefetch_related("payments__refunds", "payments__disputes")]
+    for first in range(0, len(sessions), AT_ONCE):
+        body = {"sessions": sessions[first : first + AT_ONCE]}
+        httpx.post(f"{settings.SANDBOX_URL}/_sandbox/history", json=body, timeout=SECONDS).raise_for_status()
+    return len(sessions)
+
+
+def _session(checkout: Checkout) -> dict[str, Any]:
+    payment = checkout.payments.first()
+    return {
+        "id": checkout.stripe_session_id,
+        "client_reference_id": checkout.reference,
+        "status": "complete" if payment else _SESSIONS[CheckoutStatus(checkout.status)],
+        "amount_total": (payment or checkout).amount_minor,
+        "currency": (payment or checkout).currency,
+        "created": int(checkout.created_at.timestamp()),
+        "expires_at": int(checkout.expires_at.timestamp()),
+        "success_url": checkout.success_url,
+        "cancel_url": checkout.cancel_url,
+        "metadata": {**checkout.metadata, "checkoutId": str(checkout.pk)},
+        "payer_email": checkout.payer_email,
+        "payment": _payment(payment) if payment else None,
+    }
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    is_refused = payment.status == "failed"
+    unpaid = "requires_payment_method" if is_refused else "processing"
+    dispute = payment.disputes.first()
+    return {
+        "id": payment.payment_intent_id,
+        "status": "succeeded" if payment.paid_at else unpaid,
+        "refunds": [
+            {
+                "id": refund.stripe_refund_id,
+                "amount": refund.amount_minor,
+                "status": _REFUNDS.get(RefundStatus(refund.status), "failed"),
+                "created": int(refund.created_at.timestamp()),
+                "metadata": {"reference": refund.reference},
+            }
+            for refund in payment.refunds.all()
+            if refund.stripe_refund_id
+        ],
+        "dispute": _dispute(dispute) if dispute else None,
+    }
+
+
+def _dispute(dispute: Dispute) -> dict[str, Any]:
+    return {
+        "id": dispute.stripe_dispute_id,
+        "amount": dispute.amount_minor,
+        "reason": dispute.reason,
+        "status": _DISPUTES[DisputeStatus(dispute.status)],
+    }

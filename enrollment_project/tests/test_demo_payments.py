@@ -1,0 +1,89 @@
+"""The demo's payments have a past at Stripe's stand-in too, so that whatever comes after can happen to them."""
+
+import dataclasses
+import logging
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from accounts.models import StaffTask, Workspace
+from billing.models import Checkout, Payment
+from billing.refunds import request_refund, submit_refund
+from billing.states import CheckoutStatus, RefundReason
+from enrollment_project.demo.catalog import ORGANIZATIONS
+from enrollment_project.demo.load import load_demo
+from enrollment_project.demo.sandbox import tell_sandbox
+from enrollments.tests.factories import STAFF
+from sandbox.testing import SandboxProcess, free_port
+from tests.sweeps import sweep
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def demo(stripe: SandboxProcess, settings: Settings) -> SandboxProcess:
+    """Some of the demo; the sandbox was told."""
+    settings.SANDBOX_URL = stripe.url
+    load_demo(organizations=(dataclasses.replace(ORGANIZATIONS[1], families=30),))
+    tell_sandbox()
+    return stripe
+
+
+def captured_and_refunded(stripe: SandboxProcess) -> dict[str, tuple[int, int]]:
+    """By payment intent, as Stripe has it."""
+    return {paid["id"]: (paid["captured"], paid["refunded"]) for paid in stripe.ledger()["payments"]}
+
+
+class TestThePaymentsOfTheDemo:
+    def test_are_the_same_at_stripe_so_the_sweeps_find_nothing_strange(
+        self, demo: SandboxProcess, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ours = {
+            payment.payment_intent_id: (
+                payment.amount_minor if payment.paid_at else 0,
+                sum(refund.amount_minor for refund in payment.refunds.filter(status="succeeded")),
+            )
+            for payment in Payment.objects.all()
+        }
+        tasks = StaffTask.objects.count()
+
+        with caplog.at_level(logging.WARNING):
+            sweep()
+
+        assert len(ours) > 10
+        assert captured_and_refunded(demo) == ours
+        assert caplog.messages == []
+        assert StaffTask.objects.count() == tasks
+
+    def test_can_be_refunded_in_part_and_then_in_full(self, demo: SandboxProcess) -> None:
+        payment = Payment.objects.filter(status="paid")[0]
+
+        for amount in (100, None):
+            refund = request_refund(
+                payment_id=payment.pk, amount_minor=amount, reason=RefundReason.REQUESTED, actor=STAFF
+            )
+            submit_refund(refund_id=refund.pk)
+
+        assert Payment.objects.get(pk=payment.pk).status == "refunded"
+        assert captured_and_refunded(demo)[str(payment.payment_intent_id)] == (payment.amount_minor,) * 2
+        assert not StaffTask.objects.filter(kind="refund_failed", subject=f"refund:{refund.pk}").exists()
+
+    def test_on_their_way_can_be_paid_on_the_page(self, demo: SandboxProcess) -> None:
+        checkout = Checkout.objects.filter(status=CheckoutStatus.OPEN, stripe_session_id__isnull=False).latest("pk")
+
+        answer = demo.pay(checkout.url)
+        sweep()
+
+        assert answer.status_code == 303
+        assert Checkout.objects.get(pk=checkout.pk).status == "paid"
+
+
+class TestLoadingTheDemo:
+    def test_is_refused_while_the_sandbox_can_not_be_told(self, settings: Settings) -> None:
+        settings.SANDBOX_URL = f"http://127.0.0.1:{free_port()}"
+
+        with pytest.raises(CommandError, match=r"start it first: python -m sandbox"):
+            call_command("load_demo")
+
+        assert not Workspace.objects.exists()
