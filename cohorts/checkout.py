@@ -131,7 +131,8 @@ def _refuse_second_payment(learner: Learner, course: Program) -> None:
 
 
 def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: dt.datetime) -> None:
-    if not (cohort.is_active and cohort.instance.active):
+    is_paying = place is not None and place.checkout is not None  # then they may, whatever was changed meanwhile
+    if not is_paying and not (cohort.is_active and cohort.instance.active):
         raise CohortNotActive(f"{cohort.name} does not take enrollments.")
     if place is None and cohort.places_left <= 0:
         raise CohortFull(f"{cohort.name} is full. Join its waiting list, or choose another cohort.")
@@ -141,7 +142,7 @@ def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: 
         learner=learner, program=cohort.instance.program_id, revoked_at__isnull=True
     ).exists():
         raise AlreadyOwned("You are already enrolled in this course.")
-    if cohort.instance.price is None or not cohort.instance.price.active:
+    if not is_paying and (cohort.instance.price is None or not cohort.instance.price.active):
         raise NotForSale(f"{cohort.instance.program.title} can't be bought at the moment.")
 
 

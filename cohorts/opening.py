@@ -2,14 +2,19 @@
 
 import datetime as dt
 
+import structlog
 from django.db import transaction
 
 from enrollment_project.core.clock import utc_now
 
 from .locks import lock_cohort
 from .models import Cohort
-from .places import resize
+from .places import HAS_ROOM, resize
+from .queries import open_cohorts
+from .states import WaitStatus
 from .waitlist import offer_free_places
+
+log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -40,6 +45,25 @@ def change_capacity(*, cohort_id: int, max_enrollment: int, now: dt.datetime | N
 def serve_waitlist(*, cohort_id: int, now: dt.datetime | None = None) -> Cohort:
     """Offer the free places to those who wait, after an edit (a later deadline) that may have put some on sale."""
     return _serve(cohort_id, now or utc_now())
+
+
+def serve_waiting_lines(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+    """Serve every line in front of free places, whatever put them on sale (a program that was switched on again says
+    nothing to its cohorts); returns how many got an offer."""
+    moment = now or utc_now()
+    lines = open_cohorts(moment).filter(instance__program__active=True, waitlist__status=WaitStatus.WAITING, **HAS_ROOM)
+    cohorts = list(lines.order_by("pk").values_list("pk", flat=True).distinct()[:limit])
+    return sum(_try_to_offer(cohort_id, moment) for cohort_id in cohorts)
+
+
+def _try_to_offer(cohort_id: int, now: dt.datetime) -> int:
+    """The trouble of one line must not hold up the others; the next sweep meets it again."""
+    try:
+        with transaction.atomic():
+            return len(offer_free_places(cohort_id=cohort_id, now=now))
+    except Exception:
+        log.exception("line_not_served", cohort=cohort_id)
+        return 0
 
 
 def _serve(cohort_id: int, now: dt.datetime) -> Cohort:

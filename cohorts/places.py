@@ -5,10 +5,11 @@ import datetime as dt
 from django.db.models import F
 
 from accounts.models import Learner
+from enrollment_project.core.rows import insert_unless_present
 from enrollments.models import Enrollment
 from events.publishing import publish
 
-from .errors import CapacityBelowUse, CohortFull
+from .errors import CapacityBelowUse, CohortFull, PlaceAwaitsPayment
 from .events import PlaceEvent, PlaceHeld, PlaceReleased, PlaceTaken
 from .models import Cohort, CohortPlace
 from .states import OCCUPYING, PlaceStatus
@@ -19,12 +20,13 @@ HAS_ROOM = {"max_enrollment__gt": F("current_enrollment") + F("held_places")}
 def hold_place(
     *, cohort: Cohort, learner: Learner, enrollment: Enrollment | None, held_until: dt.datetime, now: dt.datetime
 ) -> CohortPlace:
-    """Hold a free place, inside the caller's transaction. Raises CohortFull and changes nothing when none is free."""
+    """Hold a free place, inside the caller's transaction, which the refusals end: CohortFull when none is free,
+    PlaceAwaitsPayment when one was held for the learner a moment ago."""
     if not Cohort.objects.filter(pk=cohort.pk, **HAS_ROOM).update(held_places=F("held_places") + 1):
         raise CohortFull
-    place = CohortPlace.objects.create(
-        cohort=cohort, learner=learner, enrollment=enrollment, held_until=held_until, created_at=now
-    )
+    place = CohortPlace(cohort=cohort, learner=learner, enrollment=enrollment, held_until=held_until, created_at=now)
+    if not insert_unless_present(place):
+        raise PlaceAwaitsPayment(f"A place in {cohort.name} was just held for this learner: try again to pay for it.")
     publish(place_event(PlaceHeld, place), now=now)
     return place
 

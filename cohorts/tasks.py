@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from .opening import serve_waiting_lines
 from .reminders import remind_of_sessions as remind
 from .waitlist import expire_due_offers
 
@@ -9,6 +10,7 @@ from .waitlist import expire_due_offers
 @shared_task
 def expire_waitlist_offers() -> None:
     expire_due_offers()
+    serve_waiting_lines()
 
 
 @shared_task

@@ -5,6 +5,7 @@ A place that frees is held for the next in line in the same transaction, so nobo
 
 import datetime as dt
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
@@ -28,6 +29,8 @@ from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from .places import hold_place, release_place
 from .states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus
 
+log = structlog.get_logger(__name__)
+
 
 @transaction.atomic
 def join_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None = None) -> WaitlistEntry:
@@ -49,7 +52,7 @@ def join_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None = 
 
 
 def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
-    if not (cohort.is_active and cohort.instance.active) or cohort.is_past_deadline(now):
+    if not _takes_enrollments(cohort, now):
         raise CohortNotActive(f"{cohort.name} does not take enrollments any more.")
     owned = StudentPackage.objects.filter(learner=learner_id, program=cohort.instance.program_id)
     if owned.filter(revoked_at__isnull=True).exists():
@@ -62,6 +65,11 @@ def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
         )
     if cohort.places_left > 0:
         raise PlacesFree(f"{cohort.name} has {cohort.places_left} free places.")
+
+
+def _takes_enrollments(cohort: Cohort, now: dt.datetime) -> bool:
+    instance = cohort.instance
+    return cohort.is_active and instance.active and instance.program.active and not cohort.is_past_deadline(now)
 
 
 @transaction.atomic
@@ -115,7 +123,7 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
     """Hold each free place for the next in line, the cohort being locked; returns the entries that got an offer."""
     cohort = lock_cohort(cohort_id)
     offered: list[WaitlistEntry] = []
-    if not cohort.is_active or cohort.is_past_deadline(now):
+    if not _takes_enrollments(cohort, now):
         return offered
     until = now + dt.timedelta(hours=settings.WAITLIST_OFFER_HOURS)
     for entry in _next_in_line(cohort, now):
@@ -162,7 +170,17 @@ def expire_due_offers(*, now: dt.datetime | None = None, limit: int = 100) -> in
     """End the offers whose time is over and offer their places to the next; returns how many ended."""
     moment = now or utc_now()
     due = CohortPlace.objects.filter(status=PlaceStatus.HELD, checkout__isnull=True, held_until__lte=moment)
-    return sum(_expire_offer(place_id, moment) for place_id in list(due.values_list("pk", flat=True)[:limit]))
+    places = list(due.order_by("held_until").values_list("pk", flat=True)[:limit])
+    return sum(_try_to_expire(place_id, moment) for place_id in places)
+
+
+def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
+    """The trouble of one offer is its own and must not hold up the others; the next sweep meets it again."""
+    try:
+        return _expire_offer(place_id, now)
+    except Exception:
+        log.exception("offer_not_ended", place=place_id)
+        return False
 
 
 @transaction.atomic

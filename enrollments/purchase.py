@@ -15,7 +15,7 @@ from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_sub
 from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
-from .states import EligibilityStatus, EnrollmentPaymentStatus, IdentificationType
+from .states import ENDED_ELIGIBILITY, EligibilityStatus, EnrollmentPaymentStatus, IdentificationType
 
 PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
 
@@ -26,7 +26,9 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
     Raises Ineligible, and AlreadyEnrolled if it is approved without a payment to wait for, or paid already.
     """
     current = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
-    enrollment = lock_enrollment(current.pk) if current else _new_enrollment(learner, instance, now)
+    enrollment = lock_enrollment(current.pk) if current else None
+    if enrollment is None or enrollment.eligibility_status in ENDED_ELIGIBILITY:  # ended before it was locked
+        enrollment = _new_enrollment(learner, instance, now)
     journal = Journal(enrollment, actor, now)
     verdict = evaluate_and_submit(journal=journal, facts={"email": learner.email, "grade_level": learner.grade_level})
     if not verdict.eligible:

@@ -25,6 +25,8 @@ from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, Stud
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
 from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
+from enrollments import purchase
+from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
@@ -100,6 +102,21 @@ class TestStartingACheckout:
 
         assert (fresh(first), fresh(second)) == ((0, 0), (0, 1))
         assert Checkout.objects.get(pk=old.pk).status == "cancelled"
+
+    def test_by_an_enrollment_that_ended_a_moment_ago_begins_a_new_one(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was found before staff ended it, and locked after."""
+        cohort = cohort_with()
+        package = buy(stripe, cohort)
+        old = package.enrollment
+        unenroll_enrollment(enrollment_id=old.pk, actor=STAFF, reason="Moved away")
+        monkeypatch.setattr(purchase, "current_enrollment", lambda **_: old)
+
+        again = buy(stripe, cohort, package.learner)
+
+        assert again.enrollment_id != old.pk
+        assert Enrollment.objects.get(pk=old.pk).eligibility_status == "unenrolled"
 
     def test_is_refused_in_the_documented_order(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(max_enrollment=1)

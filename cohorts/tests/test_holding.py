@@ -7,9 +7,11 @@ from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout, settle_checkout
 from billing.models import Checkout
+from cohorts import checkout as checkout_module
 from cohorts.checkout import start_checkout
 from cohorts.errors import CohortNotFound, CourseNotFound, PaymentOnItsWay
 from cohorts.models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
+from cohorts.opening import close_cohort
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import Family, parent_of, problem, student_of
 from cohorts.tests.factories import CohortFactory, cohort_with, pay, start
@@ -17,7 +19,7 @@ from cohorts.tests.purchases import enroll_url
 from cohorts.waitlist import join_waitlist
 from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.models import IdempotencyRecord
-from enrollments.models import Enrollment
+from enrollments.models import Enrollment, ProgramInstance
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
@@ -219,6 +221,44 @@ class TestASecondClickDuringABankDebit:
         assert answer.status_code == 409
         assert "A payment for this course is on its way" in text(answer)
         assert "do not pay again" in text(answer)
+
+
+class TestWhoIsPaying:
+    @pytest.mark.parametrize("change", ["closed", "off", "unpriced"])
+    def test_gets_back_to_the_page_whatever_was_changed_meanwhile(self, stripe: SandboxProcess, change: str) -> None:
+        cohort = cohort_with()
+        family, _ = student_of(cohort.instance.workspace)
+        first = family.post(enroll_url(cohort))
+        if change == "closed":
+            close_cohort(cohort_id=cohort.pk)
+        elif change == "off":
+            ProgramInstance.objects.update(active=False)
+        else:
+            ProgramInstance.objects.update(price=None)
+
+        again = family.post(enroll_url(cohort))
+        somebody_else, _ = student_of(cohort.instance.workspace, email="late@school.test")
+        late = somebody_else.post(enroll_url(cohort))
+
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert problem(late) == (400, "not_for_sale" if change == "unpriced" else "cohort_not_active")
+        assert counts(cohort) == (0, 1)
+
+    def test_in_a_place_that_was_held_a_moment_ago_is_asked_to_look_again(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The sweep offers them a place after they looked for one: the constraint decides, in words."""
+        cohort = cohort_with(max_enrollment=2)
+        family, _ = student_of(cohort.instance.workspace)
+        family.post(enroll_url(cohort))
+        before = written()
+        monkeypatch.setattr(checkout_module, "_held_place", lambda learner, cohort: None)
+
+        refused = family.post(enroll_url(cohort))
+
+        assert problem(refused) == (409, "place_awaits_payment")
+        assert written() == before
+        assert counts(cohort) == (0, 1)
 
 
 class TestALearnerOfAnotherWorkspace:

@@ -3,17 +3,22 @@
 import datetime as dt
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
+from billing.checkout import cancel_checkout
+from cohorts import opening
 from cohorts.errors import SeatsBelowBookings
 from cohorts.models import ClassSession, Cohort, StepProgress, WaitlistEntry
-from cohorts.opening import change_capacity, close_cohort, open_cohort, serve_waitlist
+from cohorts.opening import change_capacity, close_cohort, open_cohort, serve_waiting_lines, serve_waitlist
 from cohorts.scheduling import clone_cohort, reschedule_session
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tasks import expire_waitlist_offers
+from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.waitlist import join_waitlist
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import Invalid
+from enrollments.models import Program
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
@@ -30,6 +35,53 @@ def full_cohort(stripe: SandboxProcess) -> Cohort:
     cohort = cohort_with(max_enrollment=1)
     buy(stripe, cohort)
     return cohort
+
+
+class TestALine:
+    """In front of places that came on sale without anybody serving it."""
+
+    def freed_while_off(self, stripe: SandboxProcess) -> tuple[Cohort, Learner]:
+        """A cohort whose place came free while its program was switched off, so that nobody was offered it."""
+        cohort = cohort_with(max_enrollment=1)
+        checkout = start(cohort)
+        learner = waiting_for(cohort)
+        Program.objects.filter(pk=cohort.instance.program_id).update(active=False)
+        cancel_checkout(checkout_id=checkout.pk)
+        assert WaitlistEntry.objects.get(cohort=cohort).status == "waiting"
+        return cohort, learner
+
+    def test_is_served_by_the_sweep(self, stripe: SandboxProcess) -> None:
+        cohort, learner = self.freed_while_off(stripe)
+        Program.objects.update(active=True)
+
+        expire_waitlist_offers()
+
+        cohort.refresh_from_db()
+        assert (WaitlistEntry.objects.get().status, cohort.held_places) == ("offered", 1)
+        assert buy(stripe, cohort, learner).learner == learner
+
+    def test_of_what_is_not_on_sale_waits_on(self, stripe: SandboxProcess) -> None:
+        self.freed_while_off(stripe)
+
+        assert serve_waiting_lines() == 0
+        assert WaitlistEntry.objects.get().status == "waiting"
+
+    def test_that_makes_trouble_does_not_hold_up_the_others(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        broken, other = (self.freed_while_off(stripe)[0] for _ in range(2))
+        Program.objects.update(active=True)
+        offer = opening.offer_free_places
+
+        def offer_but_to(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry]:
+            if cohort_id == broken.pk:
+                raise OperationalError("canceling statement due to lock timeout")
+            return offer(cohort_id=cohort_id, now=now)
+
+        monkeypatch.setattr(opening, "offer_free_places", offer_but_to)
+
+        assert serve_waiting_lines() == 1
+        assert WaitlistEntry.objects.get(status="offered").cohort == other
 
 
 class TestMorePlaces:

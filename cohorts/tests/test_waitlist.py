@@ -1,10 +1,12 @@
 import datetime as dt
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout
+from cohorts import waitlist
 from cohorts.errors import (
     AlreadyInLine,
     AlreadyOwned,
@@ -117,6 +119,29 @@ class TestAPlaceThatFrees:
         with pytest.raises(CohortFull):
             start(full, second)
         assert OutboxEvent.objects.filter(type="waitlist.offered").count() == 1
+
+    def test_is_offered_though_another_offer_makes_trouble(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cohorts = [cohort_with(max_enrollment=1) for _ in range(2)]
+        for cohort in cohorts:
+            checkout = start(cohort)
+            join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk)
+            cancel_checkout(checkout_id=checkout.pk)
+        broken = CohortPlace.objects.get(cohort=cohorts[0], status="held").pk
+        expire = waitlist._expire_offer
+
+        def expire_but_one(place_id: int, now: dt.datetime) -> bool:
+            if place_id == broken:
+                raise OperationalError("canceling statement due to lock timeout")
+            return expire(place_id, now)
+
+        monkeypatch.setattr(waitlist, "_expire_offer", expire_but_one)
+
+        ended = expire_due_offers(now=utc_now() + dt.timedelta(days=2))
+
+        assert ended == 1
+        assert [line(cohort)[0][1] for cohort in cohorts] == ["offered", "expired"]
 
     def test_passes_over_who_has_bought_the_course_in_another_cohort(
         self, stripe: SandboxProcess, full: Cohort
