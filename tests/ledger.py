@@ -5,6 +5,11 @@ from cohorts.models import StudentPackage
 from sandbox.testing import SandboxProcess
 
 
+def net(stripe: SandboxProcess) -> int:
+    """What Stripe has kept of the payers' money after refunds, in US cents."""
+    return int(stripe.ledger()["totals"].get("usd", {"net": 0})["net"])
+
+
 def differences(stripe: SandboxProcess) -> set[str]:
     """What our payments and packages of courses say otherwise than Stripe: every cent that it has captured or sent back
     is a payment's, and just what is not wholly back has bought a package. None if all is well."""

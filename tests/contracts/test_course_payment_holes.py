@@ -32,6 +32,7 @@ from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
+from tests.ledger import net
 from tests.processes import Failure, Meeting, at_once
 from tests.sweeps import SOON
 
@@ -55,11 +56,6 @@ def tell_completed(world: StripeWorld) -> None:
 
 def taken_and_held(cohort: Cohort) -> tuple[int, int]:
     return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
-
-
-def net(stripe: SandboxProcess) -> int:
-    """What is left in Stripe's books after refunds, in cents."""
-    return int(stripe.ledger()["totals"]["usd"]["net"])
 
 
 class TestABadSignature:

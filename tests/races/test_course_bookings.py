@@ -1,45 +1,30 @@
-"""Many students at once: for the last place, for twelve classes, and one payment told in every way."""
+"""Many students at once for the seats of twelve classes, and one student's requests among themselves."""
 
 import datetime as dt
-import itertools
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-import httpx
 import pytest
-from django.db.models import F
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
-from billing.checkout import cancel_checkout, settle_checkout
-from billing.models import Checkout, Payment, Refund
-from billing.refunds import request_refund, submit_due_refunds
-from billing.states import RefundReason
-from billing.tests.stripe_world import StripeWorld
-from cohorts import booking, checkout, steps
+from cohorts import booking, steps
 from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
-from cohorts.errors import CohortFull, SessionFull
+from cohorts.errors import SessionFull
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
 from cohorts.moving import move_package
-from cohorts.opening import change_capacity
 from cohorts.scheduling import schedule_cohort
-from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
+from cohorts.tests.factories import CohortFactory, cohort_with
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
 from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
-from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
-from sandbox.testing import SandboxProcess
-from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
-from tests.sweeps import SOON
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
-STUDENTS = 32
 CLASSES = 12
 PROCESSES = 16
 ROUNDS = range(4)
@@ -47,75 +32,6 @@ ROUNDS = range(4)
 
 def students(cohort: Cohort, count: int) -> list[Learner]:
     return LearnerFactory.create_batch(count, workspace=cohort.instance.workspace)
-
-
-def try_to_start(cohort: Cohort, learner: Learner) -> str:
-    try:
-        start(cohort, learner)
-    except CohortFull:
-        return "full"
-    return "held"
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
-
-
-def captured(stripe: SandboxProcess) -> int:
-    totals = stripe.ledger()["totals"]
-    return int(totals["usd"]["net"]) if totals else 0
-
-
-def look(cohort_id: int) -> Cohort:
-    return Cohort.objects.get(pk=cohort_id)
-
-
-def read_then_hold(look: Callable[[int], Cohort], **wanted: Any) -> CohortPlace:
-    """The guard's place taken by what the cohort document has: look, then count."""
-    cohort = look(wanted["cohort"].pk)
-    if cohort.places_left <= 0:
-        raise CohortFull
-    Cohort.objects.filter(pk=cohort.pk).update(held_places=F("held_places") + 1)
-    return CohortPlace.objects.create(
-        cohort=cohort, learner=wanted["learner"], held_until=wanted["held_until"], created_at=wanted["now"]
-    )
-
-
-class TestTheLastPlace:
-    def test_goes_to_one_of_many_students(self, stripe: SandboxProcess) -> None:
-        cohort = cohort_with(max_enrollment=1)
-        wanting = students(cohort, STUDENTS)
-
-        answers = at_once(*[partial(try_to_start, cohort, learner) for learner in wanting])
-
-        assert sorted(answers) == ["full"] * (STUDENTS - 1) + ["held"]
-        assert counts(cohort) == (0, 1)
-        assert len(stripe.ledger()["sessions"]) == Checkout.objects.count() == Enrollment.objects.count() == 1
-        assert examine() == {}
-
-    def test_without_the_guard_goes_to_several(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(
-            checkout, "hold_place", partial(read_then_hold, Meeting(look, parties=STUDENTS, patience=30))
-        )
-        with without_constraints((Cohort, "cohort_never_oversold")):
-            cohort = cohort_with(max_enrollment=1)
-            wanting = students(cohort, STUDENTS)
-
-            answers = at_once(*[partial(try_to_start, cohort, learner) for learner in wanting])
-
-            assert answers == ["held"] * STUDENTS
-            assert "cohorts.place_counters_equal_their_holders" in examine()
-
-    def test_wanted_twice_by_one_student_is_held_once(self, stripe: SandboxProcess) -> None:
-        cohort = cohort_with(max_enrollment=5)
-        (learner,) = students(cohort, 1)
-
-        at_once(*[partial(try_to_start, cohort, learner)] * 6)
-
-        assert counts(cohort) == (0, 1)
-        assert len(stripe.ledger()["sessions"]) == Checkout.objects.count() == 1
-        assert examine() == {}
 
 
 def sold(cohort: Cohort, count: int) -> list[StudentPackage]:
@@ -272,168 +188,6 @@ def shuffle_seats(package: StudentPackage, choices: list[Selection]) -> None:
                 swap_booking(package_id=package.pk, step_id=choice.step_id, option_id=choice.option_id)
         except DomainError:
             continue
-
-
-def press_pay(url: str) -> int:
-    return httpx.post(f"{url}/pay", data={"card": "ok"}, trust_env=False).status_code
-
-
-def pass_an_hour(stripe: SandboxProcess) -> int:
-    body = {"seconds": 3600}
-    return httpx.post(f"{stripe.url}/_sandbox/clock/advance", json=body, trust_env=False).status_code
-
-
-def settled(checkout_id: int) -> str:
-    return settle_checkout(checkout_id=checkout_id).status
-
-
-class TestOnePayment:
-    def test_told_twice_at_once_makes_one_package(self, stripe: SandboxProcess) -> None:
-        cohort = cohort_with(options=(1, 2))
-        opened = start(cohort)
-        stripe.pay(opened.url)
-
-        at_once(*[partial(settled, opened.pk)] * 4)
-
-        assert StudentPackage.objects.count() == 1
-        assert counts(cohort) == (1, 0)
-        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
-        assert OutboxEvent.objects.filter(type="package.created").count() == 1
-        assert examine() == {}
-
-    @pytest.mark.parametrize("attempt", ROUNDS)
-    def test_against_expiry_ends_in_one_way(self, stripe: SandboxProcess, attempt: int) -> None:
-        cohort = cohort_with(max_enrollment=1)
-        opened = start(cohort)
-
-        at_once(partial(press_pay, opened.url), partial(pass_an_hour, stripe), *[partial(settled, opened.pk)] * 2)
-        settle_checkout(checkout_id=opened.pk)
-
-        paid = captured(stripe) == 4900
-        assert counts(cohort) == ((1, 0) if paid else (0, 0))
-        assert StudentPackage.objects.count() == Payment.objects.count() == int(paid)
-        assert examine() == {}
-
-    @pytest.mark.parametrize("attempt", ROUNDS)
-    def test_against_cancelling_ends_in_one_way(self, stripe: SandboxProcess, attempt: int) -> None:
-        cohort = cohort_with(max_enrollment=1)
-        opened = start(cohort)
-
-        at_once(partial(press_pay, opened.url), lambda: cancel_checkout(checkout_id=opened.pk).status)
-        settle_checkout(checkout_id=opened.pk)
-
-        paid = captured(stripe) == 4900
-        assert counts(cohort) == ((1, 0) if paid else (0, 0))
-        assert StudentPackage.objects.count() == int(paid)
-        assert examine() == {}
-
-    def test_against_a_change_of_the_cohort_keeps_the_place_that_was_held(self, stripe: SandboxProcess) -> None:
-        cohort = cohort_with(max_enrollment=5)
-        opened = [start(cohort) for _ in range(3)]
-        for one in opened:
-            stripe.pay(one.url)
-
-        at_once(
-            *[partial(settled, one.pk) for one in opened],
-            *[partial(lower, cohort, capacity) for capacity in (0, 1, 2, 3)],
-            lambda: Cohort.objects.filter(pk=cohort.pk).update(is_active=False),
-        )
-
-        cohort.refresh_from_db()
-        assert (cohort.current_enrollment, cohort.max_enrollment) == (3, 3)
-        assert StudentPackage.objects.count() == 3
-        assert examine() == {}
-
-    def test_refunded_twice_at_once_revokes_once(self, stripe: SandboxProcess) -> None:
-        cohort = cohort_with(options=(1, 2))
-        package = buy(stripe, cohort)
-        assert package.payment_id is not None
-        request_refund(payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
-
-        at_once(*[lambda: submit_due_refunds(now=utc_now() + SOON)] * 3)
-
-        assert Refund.objects.get().status == "succeeded"
-        assert counts(cohort) == (0, 0)
-        assert OutboxEvent.objects.filter(type="package.revoked").count() == 1
-        assert captured(stripe) == 0
-        assert examine() == {}
-
-
-def lower(cohort: Cohort, capacity: int) -> str:
-    try:
-        change_capacity(cohort_id=cohort.pk, max_enrollment=capacity)
-    except DomainError as refusal:
-        return refusal.code
-    return "changed"
-
-
-class TestTwoPaymentsForOneCourse:
-    def test_at_once_leave_one_package_and_send_one_back(
-        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Two cohorts of one course, the first checkout not given up: what a slow browser tab can do."""
-        first = cohort_with(options=(1,))
-        second = CohortFactory(instance=first.instance)
-        schedule_cohort(cohort_id=second.pk)
-        (learner,) = students(first, 1)
-        monkeypatch.setattr(checkout, "_give_up_others", lambda *_: None)
-        opened = [start(first, learner), start(second, learner)]
-        for one in opened:
-            stripe.pay(one.url)
-
-        at_once(*[partial(settled, one.pk) for one in opened])
-        submit_due_refunds(now=utc_now() + SOON)
-
-        assert StudentPackage.objects.filter(revoked_at=None).count() == 1
-        assert Refund.objects.get().reason == RefundReason.DUPLICATE
-        assert captured(stripe) == 4900
-        assert sorted([counts(first), counts(second)]) == [(0, 0), (1, 0)]
-        assert examine() == {}
-
-
-EXPIRED = "checkout.session.expired"
-TYPES = ("checkout.session.completed", "checkout.session.async_payment_succeeded", "charge.refunded")
-
-
-class TestTheEventsOfOnePurchase:
-    @pytest.mark.parametrize("order", [*itertools.permutations(TYPES)], ids=lambda order: " ".join(order))
-    def test_end_in_the_same_state_in_every_order(self, stripe: SandboxProcess, order: tuple[str, ...]) -> None:
-        cohort = cohort_with(options=(1, 2))
-        opened = start(cohort)
-        world = StripeWorld(stripe)
-        stripe.pay(opened.url, card="async")
-        stripe.settle(opened.url)
-        (session,) = stripe.ledger()["sessions"]
-        world.client.v1.refunds.create({"payment_intent": session["payment_intent"]})
-
-        for kind in order:
-            world.tell(*world.events(kind))
-
-        package = StudentPackage.objects.get()
-        assert package.revoked_at is not None
-        assert counts(cohort) == (0, 0)
-        assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 0
-        assert Payment.objects.get().status == "refunded"
-        assert Enrollment.objects.get().payment_status == "refunded"
-        assert examine(now=utc_now() + SOON) == {}
-
-    @pytest.mark.parametrize(
-        "order", [*itertools.permutations(("checkout.session.expired", "checkout.session.completed"))]
-    )
-    def test_about_an_expired_session_never_bring_the_place_back(
-        self, stripe: SandboxProcess, order: tuple[str, ...]
-    ) -> None:
-        cohort = cohort_with(max_enrollment=1)
-        start(cohort)
-        stripe.advance_clock(seconds=3600)
-        world = StripeWorld(stripe)
-
-        for kind in order:
-            world.tell(*world.events(kind))
-
-        assert counts(cohort) == (0, 0)
-        assert StudentPackage.objects.count() == 0
-        assert examine() == {}
 
 
 class TestOneLearnerAtTheSameHour:
