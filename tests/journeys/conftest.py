@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.stack import RunningStack
 
@@ -16,6 +16,8 @@ from tests.stack import RunningStack
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 ONE_MINUTE = 60
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +115,18 @@ def _stripe_behaves(stack: RunningStack) -> Iterator[None]:
 def complaints(context: BrowserContext, stack: RunningStack) -> Iterator[list[str]]:
     """What the browser says of our pages. None may break the Content-Security-Policy or throw: it must stay empty."""
     said: list[str] = []
+    _listen(context, stack, said)
+    yield said
+    assert said == []
 
-    def listen(page: Page | None, text: str) -> None:
+
+def _listen(context: BrowserContext, stack: RunningStack, said: list[str]) -> None:
+    def note(page: Page | None, text: str) -> None:
         if page and page.url.startswith(stack.url) and "Failed to load resource" not in text:
             said.append(text)
 
-    context.on("console", lambda line: listen(line.page, line.text))
-    context.on("weberror", lambda error: listen(error.page, str(error.error)))
-    yield said
-    assert said == []
+    context.on("console", lambda line: note(line.page, line.text))
+    context.on("weberror", lambda error: note(error.page, str(error.error)))
 
 
 @pytest.fixture
@@ -151,3 +156,19 @@ def page(page: Page) -> Page:
     """What does not appear within some seconds will not appear."""
     page.set_default_timeout(8_000)
     return page
+
+
+@pytest.fixture(params=[(PHONE, True), (DESKTOP, False)], ids=["phone", "desktop-without-javascript"])
+def visitor(
+    request: pytest.FixtureRequest, browser: Browser, stack: RunningStack, complaints: list[str]
+) -> Iterator[Page]:
+    """A new visitor: on a phone, or at a desk with JavaScript turned off."""
+    size, scripted = request.param
+    context = browser.new_context(
+        base_url=stack.url, viewport=size, java_script_enabled=scripted, timezone_id="America/New_York"
+    )
+    _listen(context, stack, complaints)
+    page = context.new_page()
+    page.set_default_timeout(8_000)
+    yield page
+    context.close()

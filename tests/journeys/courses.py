@@ -3,6 +3,7 @@
 import datetime as dt
 
 import httpx
+from django.db.models import F
 
 from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
@@ -10,10 +11,19 @@ from billing.checkout import settle_checkout
 from billing.models import Checkout, Price
 from cohorts.attendance import mark_attended
 from cohorts.booking import Selection, book_sessions
-from cohorts.models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass, StepProgress, StudentPackage
+from cohorts.models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CourseStep,
+    CourseStepOption,
+    GroupClass,
+    StepProgress,
+    StudentPackage,
+)
 from cohorts.opening import change_capacity
 from cohorts.scheduling import schedule_cohort
-from cohorts.states import DayOfWeek
+from cohorts.states import DayOfWeek, PlaceStatus
 from cohorts.tests.factories import start
 from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
@@ -62,12 +72,34 @@ def build() -> dict[str, dict[str, int]]:
     return made
 
 
+def leave_one_seat_on_tuesday() -> int:
+    """One seat in the robots' Tuesday class, and places for two in the small group."""
+    cohort = Cohort.objects.get(name="Small group")
+    change_capacity(cohort_id=cohort.pk, max_enrollment=cohort.current_enrollment + cohort.held_places + 2)
+    tuesday = ClassSession.objects.filter(cohort_sessions__option=_tuesday())
+    return tuesday.update(max_students=F("booked_count") + 1)
+
+
 def take_the_last_seat_on_tuesday() -> bool:
-    """Somebody else books the one seat of the robots' Tuesday class in the small group."""
-    package = _somebody_buys(Cohort.objects.get(name="Small group"))
-    option = CourseStepOption.objects.get(step__label="Week 2", group_class__name="Tuesday lab")
+    """Somebody else books it."""
+    package, option = _somebody_buys(Cohort.objects.get(name="Small group")), _tuesday()
     book_sessions(package_id=package.pk, selections=[Selection(option.step_id, option.pk)])
     return True
+
+
+def leave_one_place() -> int:
+    """The cohort that has room for one has it again."""
+    cohort = Cohort.objects.get(name="One place")
+    taken = cohort.current_enrollment + cohort.held_places
+    return change_capacity(cohort_id=cohort.pk, max_enrollment=taken + 1).max_enrollment
+
+
+def sell_the_place_that_is_being_paid() -> int:
+    """What must not happen, as a place outlives its checkout: it is free again and somebody else's before the money."""
+    cohort = Cohort.objects.get(name="One place")
+    CohortPlace.objects.filter(cohort=cohort, status=PlaceStatus.HELD).update(status=PlaceStatus.RELEASED)
+    Cohort.objects.filter(pk=cohort.pk).update(held_places=0)
+    return _somebody_buys(cohort).pk
 
 
 def attend_all_kickoffs() -> int:
@@ -79,6 +111,10 @@ def attend_all_kickoffs() -> int:
 def add_a_place_to_the_full_house() -> int:
     """Staff found a bigger room: the next in line gets an offer."""
     return change_capacity(cohort_id=Cohort.objects.get(name="Full house").pk, max_enrollment=2).max_enrollment
+
+
+def _tuesday() -> CourseStepOption:
+    return CourseStepOption.objects.get(step__label="Week 2", group_class__name="Tuesday lab")
 
 
 def _course(workspace: Workspace, code: str, title: str, text: str, steps: list[tuple[str, str, int]]) -> Program:

@@ -6,13 +6,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.stack import RunningStack
 
-from .conftest import Town
+from .conftest import DESKTOP, PHONE, Town
 
 pytestmark = pytest.mark.browser
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 800}
 
 
 def faults(page: Page) -> list[str]:

@@ -6,8 +6,8 @@ from playwright.sync_api import Page, expect
 
 from tests.stack import RunningStack
 
-from .conftest import Courses, Town
-from .test_accessibility import DESKTOP, PHONE, faults
+from .conftest import DESKTOP, PHONE, Courses, Town
+from .test_accessibility import faults
 from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
 pytestmark = pytest.mark.browser
@@ -46,13 +46,38 @@ class TestEveryCoursePageIsAccessible:
         found += seen(page)
         go_to_payment(page, "Jane")
         session = page.url
-        page.goto(f"{stack.url}/courses/ROBOTS")
-        found += seen(page)
+        for path in ("/courses/ROBOTS", "/my/courses", "/my/enrollments"):
+            page.goto(f"{stack.url}{path}")
+            expect(page.get_by_role("button", name="Continue to payment")).to_be_visible()
+            found += seen(page)
         page.goto(session)
         page.get_by_role("button", name="Pay later by bank debit").click()
         headline(page, "Your payment is on its way")
         found += seen(page)
 
+        assert found == []
+
+    def test_to_a_family_that_gives_a_place_back(
+        self, page: Page, stack: RunningStack, courses: Courses, town: Town, sign_in: Enter
+    ) -> None:
+        sign_in(page, town.new_address())
+        page.goto(courses.enroll_path("ROBOTS", "Evenings"))
+        go_to_payment(page, "Jane")
+        payment_page = page.url
+        page.goto(f"{stack.url}/my/enrollments")
+        page.get_by_role("button", name="Give the place back").click()
+        expect(page.get_by_text("was given back")).to_be_visible()
+        found = seen(page)
+        page.goto("/my/enrollments")
+        expect(page.get_by_role("button", name="Enroll again")).to_be_visible()
+        found += seen(page)
+        page.goto(f"/courses/enrolled?session_id={payment_page.split('/')[-1]}")
+        headline(page, "This payment was cancelled")
+        found += seen(page)
+
+        page.get_by_role("button", name="Enroll again").click()
+
+        expect(page.get_by_label("Jane Doe")).to_be_checked()
         assert found == []
 
     def test_to_a_family_that_books(self, page: Page, courses: Courses, town: Town, sign_in: Enter) -> None:
