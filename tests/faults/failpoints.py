@@ -2,13 +2,14 @@
 
 A step is what outlives the process: a commit, a statement outside a transaction, a request to Stripe, a batch handed to
 the event stream, a bell rung at the broker. `steps_of` runs a use case in a process of its own and lists its steps;
-`killed_at` runs it and sends SIGKILL to that process right before or right after one of them. Nothing of this is in the
-product: the hooks are put in place in the forked process only.
+`killed_at` runs it and sends SIGKILL to that process right before or right after one of them; `killed_at_each_write`
+goes inside its transactions. Nothing of this is in the product: the hooks are put in place in the forked process only.
 """
 
+import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -59,8 +60,7 @@ class Hooks:
     def _around_statement(
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
-        writes = sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
-        if context["connection"].in_atomic_block or not writes:
+        if context["connection"].in_atomic_block or not _writes(sql):
             return execute(sql, params, many, context)
         step = " ".join(sql.replace('"', "").split()[:2]).lower()
         self.before(step)
@@ -96,6 +96,33 @@ def killed_at(use_case: Callable[[], Any], *, number: int, after: bool) -> None:
     die = partial(count, [])
     hooks = Hooks(before=ignore, after=die) if after else Hooks(before=die, after=ignore)
     assert in_process(partial(hooks.run, use_case)) == KILLED
+
+
+def killed_at_each_write(use_case: Callable[[], Any]) -> Iterator[int]:
+    """Run a use case again and again in processes that are killed right before their first write, their second and so
+    on, in transactions and outside; the number of each kill. The last run is not killed and so carries it out."""
+    for number in itertools.count():
+        answer = in_process(partial(_run_until_write, number, use_case))
+        if answer != KILLED:
+            assert not isinstance(answer, Failure), answer
+            return
+        yield number
+
+
+def _run_until_write(number: int, use_case: Callable[[], Any]) -> None:
+    seen = itertools.count()
+
+    def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if _writes(sql) and next(seen) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(count):
+        use_case()
+
+
+def _writes(sql: str) -> bool:
+    return sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
 
 
 def _request_name(session: requests.Session, method: str, url: str, *_: Any, **__: Any) -> str:

@@ -1,16 +1,21 @@
 """SIGKILL between any two steps of buying a place, of its fulfilment and of its refund; then the repeated request, the
 redelivered webhook and the sweeps. See test_killed_processes.py for how."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.apps import apps
 
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import settle_checkout
+from billing.inbox import handle_event
 from billing.models import Checkout, Payment, Refund
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
+from billing.tests.stripe_world import StripeWorld, post_signed
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.tests.factories import buy, cohort_with, start
 from enrollment_project.core.clock import utc_now
@@ -21,7 +26,7 @@ from notifications.models import Notification
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 
-from .failpoints import killed_at, steps_of
+from .failpoints import killed_at, killed_at_each_write, steps_of
 from .test_killed_processes import TOMORROW, Scenario
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -117,7 +122,63 @@ class Refunding(StartingACheckout):
         assert self.net() == 0
 
 
-SCENARIOS: list[type[Scenario]] = [StartingACheckout, StartingACheckoutOnceOnly, Fulfilling, Refunding]
+class HearingOfAPayment(Fulfilling):
+    """The web process that takes the webhook, then the worker that handles it."""
+
+    steps = [
+        "commit",
+        "ring billing.tasks.handle_stripe_event",
+        "GET /v1/checkout/sessions/…",
+        "commit",
+        "ring notifications.tasks.send_notification",
+    ]
+    told = "checkout.session.completed"
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.event = StripeWorld(self.stripe).event(self.told)
+
+    def act(self) -> None:
+        assert post_signed(json.dumps(self.event).encode()).status_code == 200
+        handle_event(event_id=self.event["id"])
+
+    def recover(self) -> None:
+        self.act()  # Stripe had no 200, or sends it twice all the same
+        sweep()
+
+
+class HearingOfARefund(HearingOfAPayment):
+    """The same, of a refund that was made in Stripe's dashboard."""
+
+    steps = [
+        "commit",
+        "ring billing.tasks.handle_stripe_event",
+        "GET /v1/refunds",
+        "commit",
+        "ring notifications.tasks.send_notification",
+    ]
+    told = "charge.refunded"
+
+    def prepare(self) -> None:
+        StartingACheckout.prepare(self)
+        package = buy(self.stripe, self.cohort, self.learner)
+        assert package.payment is not None
+        world = StripeWorld(self.stripe)
+        world.client.v1.refunds.create({"payment_intent": str(package.payment.payment_intent_id)})
+        self.event = world.event(self.told)
+
+    def check(self) -> None:
+        Refunding.check(self)  # type: ignore[arg-type]
+
+
+SCENARIOS: list[type[Scenario]] = [
+    StartingACheckout,
+    StartingACheckoutOnceOnly,
+    Fulfilling,
+    HearingOfAPayment,
+    Refunding,
+    HearingOfARefund,
+]
 POINTS = [
     pytest.param(scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}")
     for scenario in SCENARIOS
@@ -154,3 +215,49 @@ class TestAProcessKilledWhileSelling:
 
         assert examine(now=utc_now() + SOON) == {}
         begun.check()
+
+    @pytest.mark.parametrize("scenario", [Fulfilling, Refunding])
+    def test_at_any_write_leaves_nothing_half_done(
+        self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario]
+    ) -> None:
+        begun = begin(scenario)
+        before = every_row()
+
+        kills = 0
+        for number in killed_at_each_write(begun.act):
+            kills += 1
+            assert every_row() == before, f"killed at write {number}"
+
+        assert kills > 10
+        assert every_row() != before
+        begun.recover()
+        assert examine(now=utc_now() + SOON) == {}
+        begun.check()
+
+
+class TestWithoutRedeliveryAndSweeps:
+    """Control: the kill does leave something behind."""
+
+    @pytest.mark.parametrize(("scenario", "number"), [(Fulfilling, 1), (HearingOfAPayment, 0), (HearingOfAPayment, 3)])
+    def test_a_payment_stays_without_its_package(
+        self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario], number: int
+    ) -> None:
+        begun = begin(scenario)
+
+        killed_at(begun.act, number=number, after=False)
+
+        assert begun.net() == 4900
+        assert StudentPackage.objects.count() == 0
+
+    def test_a_refund_is_in_stripe_s_books_only(self, begin: Callable[[type[Scenario]], Scenario]) -> None:
+        begun = begin(Refunding)
+
+        killed_at(begun.act, number=0, after=True)
+
+        assert begun.net() == 0
+        assert StudentPackage.objects.get().revoked_at is None
+
+
+def every_row() -> dict[str, list[Any]]:
+    """The whole database, by table."""
+    return {model._meta.db_table: list(model._base_manager.order_by("pk").values_list()) for model in apps.get_models()}
