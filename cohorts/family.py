@@ -105,6 +105,13 @@ def live_packages(*, user: User, course: Program) -> QuerySet[StudentPackage]:
     return mine.select_related("learner").order_by("pk")
 
 
+def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
+    """What the person's learners had and have no more, with its invoices; the latest first."""
+    ended = StudentPackage.objects.filter(learner__in=learners_of(user), revoked_at__isnull=False)
+    related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related("payment__invoices")
+    return related.order_by("-revoked_at", "-pk")
+
+
 def unpaid_places(*, user: User) -> QuerySet[CohortPlace]:
     """The places held for the person's learners by checkouts that may still be paid, or are being paid by a bank."""
     held = CohortPlace.objects.filter(

@@ -19,7 +19,7 @@ from enrollment_project.core.zones import zone_of
 from ..booking import cancel_booking, swap_booking
 from ..calendar import feed_url, find_feed, open_feed, renew_feed
 from ..errors import PackageNotFound
-from ..family import lapsed_places, unpaid_places, waiting_entries
+from ..family import ended_packages, lapsed_places, unpaid_places, waiting_entries
 from ..models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import offered_sessions, packages_of
 from ..states import StepStatus
@@ -27,6 +27,7 @@ from .families import for_families
 from .payment import leads_to_payment
 from .wizard import field_of, may_change, package_or_404
 
+ENDED_SHOWN = 20
 BADGES = {
     StepStatus.UNBOOKED: ("wait", "Not booked"),
     StepStatus.BOOKED: ("info", "Booked"),
@@ -74,6 +75,7 @@ class LearnerCourses:
     courses: list[CourseView] = field(default_factory=list)
     unpaid: list[CohortPlace] = field(default_factory=list)  # held still, or lapsed
     waiting: list[WaitlistEntry] = field(default_factory=list)
+    ended: list[StudentPackage] = field(default_factory=list)
 
 
 @require_safe
@@ -92,6 +94,8 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
         of(place.learner).unpaid.append(place)
     for entry in waiting_entries(user=user):
         of(entry.learner).waiting.append(entry)
+    for package in ended_packages(user=user)[:ENDED_SHOWN]:
+        of(package.learner).ended.append(package)
     feed = find_feed(user=user)
     context = {
         "feed_url": feed_url(feed) if feed else "",

@@ -13,12 +13,15 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from billing.models import Checkout
+from billing.refunds import request_refund, submit_refund
+from billing.states import RefundReason
 from cohorts.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.opening import change_capacity
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import buy, cohort_with, pay, start
 from cohorts.waitlist import join_waitlist
+from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
 from sandbox.testing import SandboxProcess
 
@@ -151,6 +154,24 @@ class TestTheDashboard:
         assert "Next session" in page
         assert "0 of 2 steps attended" in page
         assert "Book 1 session<" in page
+
+    def test_keeps_what_was_refunded_with_its_invoices(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,))
+        package = buy(stripe, cohort, child_of(cohort))
+        client, _ = signed_in()
+        assert package.payment is not None
+        refund = request_refund(
+            payment_id=package.payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+        )
+        submit_refund(refund_id=refund.pk)
+
+        page = text(client.get(reverse("my-courses")))
+
+        assert "Jane is no longer enrolled since" in page
+        assert "Refunded" in page
+        assert re.findall(r">(Invoice|Correction) [0-9-]+ \(PDF\)<", page) == ["Correction", "Invoice"]
+        assert "Next session" not in page
+        assert "No courses yet" not in page
 
     def test_is_friendly_when_empty(self) -> None:
         client, _ = signed_in()
