@@ -218,7 +218,7 @@ def _hold_and_open(
         now=now,
     )
     place.save(update_fields=["enrollment", "held_by", "held_until", "checkout"])
-    accept_offer(place=place, now=now)
+    accept_offer(place=place)
     return place
 
 

@@ -39,7 +39,7 @@ class WaitStatus(models.TextChoices):
     OFFERED = "offered", "Offered"  # a place is held for them until the offer ends
     ACCEPTED = "accepted", "Accepted"  # they bought it
     DECLINED = "declined", "Declined"
-    EXPIRED = "expired", "Expired"  # the offer ended unanswered
+    EXPIRED = "expired", "Expired"  # the offer ended unanswered, or the cohort did
     LEFT = "left", "Left"
 
 

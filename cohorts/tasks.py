@@ -4,13 +4,14 @@ from celery import shared_task
 
 from .opening import serve_waiting_lines
 from .reminders import remind_of_sessions as remind
-from .waitlist import expire_due_offers
+from .waitlist import end_lines_of_past_cohorts, expire_due_offers
 
 
 @shared_task
 def expire_waitlist_offers() -> None:
     expire_due_offers()
     serve_waiting_lines()
+    end_lines_of_past_cohorts()
 
 
 @shared_task

@@ -98,19 +98,13 @@ def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry
     if entry.status != WaitStatus.WAITING:
         raise NotInLine("Only somebody who waits can be moved in the line.")
     others = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING).exclude(pk=entry_id))
-    index = max(0, min(position - 1, len(others)))
-    before = others[index - 1].rank if index else None
-    after = others[index].rank if index < len(others) else None
-    entry.rank = _between(before, after)
     entry.note = reason.strip()[:300]
-    entry.save(update_fields=["rank", "note"])
+    entry.save(update_fields=["note"])
+    others.insert(max(0, position - 1), entry)
+    for rank, row in enumerate(others, start=1):
+        row.rank = float(rank)
+    WaitlistEntry.objects.bulk_update(others, ["rank"])
     return entry
-
-
-def _between(before: float | None, after: float | None) -> float:
-    if before is None:
-        return (after or 1.0) - 1.0
-    return before + 1.0 if after is None else (before + after) / 2
 
 
 def position_of(entry: WaitlistEntry) -> int:
@@ -148,7 +142,7 @@ def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
     return list(waiting.exclude(Exists(placed))[: max(0, cohort.places_left)])
 
 
-def accept_offer(*, place: CohortPlace, now: dt.datetime) -> None:
+def accept_offer(*, place: CohortPlace) -> None:
     """Their checkout is open: from now on the place ends with it, not with the offer."""
     WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).update(offer_expires_at=None)
 
@@ -181,6 +175,23 @@ def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
     except Exception:
         log.exception("offer_not_ended", place=place_id)
         return False
+
+
+def end_lines_of_past_cohorts(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+    """Let nobody wait for a cohort whose last day is over; returns how many waited in vain."""
+    moment = now or utc_now()
+    past = WaitlistEntry.objects.filter(status=WaitStatus.WAITING, cohort__end_date__lt=moment.date())
+    cohorts = list(past.order_by("cohort").values_list("cohort", flat=True).distinct()[:limit])
+    return sum(_end_line(cohort_id, moment) for cohort_id in cohorts)
+
+
+@transaction.atomic
+def _end_line(cohort_id: int, now: dt.datetime) -> int:
+    lock_cohort(cohort_id)
+    waiting = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING))
+    for entry in waiting:
+        _end(entry, WaitStatus.EXPIRED, now)
+    return len(waiting)
 
 
 @transaction.atomic

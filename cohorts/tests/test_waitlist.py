@@ -19,7 +19,14 @@ from cohorts.errors import (
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
 from cohorts.opening import change_capacity
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
-from cohorts.waitlist import expire_due_offers, join_waitlist, leave_waitlist, position_of, reorder_entry
+from cohorts.waitlist import (
+    end_lines_of_past_cohorts,
+    expire_due_offers,
+    join_waitlist,
+    leave_waitlist,
+    position_of,
+    reorder_entry,
+)
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import Invalid
 from events.models import OutboxEvent
@@ -251,6 +258,20 @@ class TestLeaving:
         assert WaitlistEntry.objects.count() == 0
 
 
+class TestALineForACohortThatIsOver:
+    @pytest.mark.parametrize(("days_ago", "ended", "status"), [(1, 1, "expired"), (0, 0, "waiting")])
+    def test_ends_after_its_last_day(self, full: Cohort, days_ago: int, ended: int, status: str) -> None:
+        learner = learner_for(full)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        last_day = utc_now().date() - dt.timedelta(days=days_ago)
+        Cohort.objects.update(start_date=last_day - dt.timedelta(weeks=1), end_date=last_day)
+
+        answer = end_lines_of_past_cohorts()
+
+        assert (answer, line(full)) == (ended, [(learner.pk, status)])
+        assert OutboxEvent.objects.filter(type="waitlist.ended").count() == ended
+
+
 class TestReordering:
     def test_moves_somebody_to_a_position_and_keeps_why(self, full: Cohort) -> None:
         entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(4)]
@@ -260,6 +281,17 @@ class TestReordering:
             assert position_of(moved) == min(position, 4)
 
         assert moved.note == "Sibling is in the cohort"
+
+    def test_as_often_as_staff_like_keeps_the_order_they_chose(self, full: Cohort) -> None:
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(3)]
+
+        for turn in range(60):
+            last = entries[2 - turn % 2]
+            assert position_of(reorder_entry(entry_id=last.pk, position=2, reason="Again")) == 2
+
+        waiting = WaitlistEntry.objects.filter(status="waiting").order_by("rank")
+        assert [entry.pk for entry in waiting] == [entries[0].pk, entries[1].pk, entries[2].pk]
+        assert position_of(join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk)) == 4
 
     def test_without_a_reason_is_refused(self, full: Cohort) -> None:
         entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(2)]
