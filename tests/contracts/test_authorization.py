@@ -21,7 +21,7 @@ from cohorts.models import StepProgress
 from cohorts.tests.factories import CourseFactory, cohort_with
 from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
-from enrollment_project.demo.stripe import pay
+from enrollment_project.demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.seats import create_allocation
@@ -71,6 +71,7 @@ class Town:
             now=utc_now(),
         )
         assert place.checkout is not None
+        open_page(place.checkout)
         pay(place.checkout, "parent@home.test")
         place.checkout = Checkout.objects.get(pk=place.checkout.pk)
         step = StepProgress.objects.get(status="BOOKED")
