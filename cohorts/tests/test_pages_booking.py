@@ -155,6 +155,21 @@ class TestTheDashboard:
         assert "0 of 2 steps attended" in page
         assert "Book 1 session<" in page
 
+    def test_offers_only_sessions_to_come_for_the_calendar(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 1))
+        package = buy(stripe, cohort, child_of(cohort))
+        past, coming = package.progress.order_by("step__order")
+        over = utc_now() - dt.timedelta(hours=1)
+        ClassSession.objects.filter(pk=past.class_session_id).update(
+            starts_at=over - dt.timedelta(hours=1), ends_at=over
+        )
+        client, _ = signed_in()
+
+        page = text(client.get(reverse("my-courses")))
+
+        assert reverse("session-ics", args=[coming.pk]) in page
+        assert reverse("session-ics", args=[past.pk]) not in page
+
     def test_keeps_what_was_refunded_with_its_invoices(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1,))
         package = buy(stripe, cohort, child_of(cohort))

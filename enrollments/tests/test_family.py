@@ -1,5 +1,6 @@
 """What families see of their enrollments, reached the way it happens: by routing, paying and deciding."""
 
+import re
 from typing import Any
 
 import pytest
@@ -211,6 +212,18 @@ class TestAFamily:
 
         assert "This page opens with an emailed code" in page
         assert "Jane" not in page
+
+    @pytest.mark.parametrize(("zone", "written"), [("Asia/Tokyo", "JST"), ("Mars/Olympus", "UTC"), ("", "UTC")])
+    def test_reads_times_in_its_own_zone_once_that_is_known(
+        self, stripe: SandboxProcess, zone: str, written: str
+    ) -> None:
+        ask_parent(email="parent@example.test")
+        client = signed_in("parent@example.test")
+        client.cookies["tz"] = zone
+
+        page = client.get(reverse("my-enrollments")).content.decode()
+
+        assert re.search(rf"open until \w+ \d+, \d+:\d\d [AP]M {written}\.", page)
 
     def test_is_listed_with_as_many_queries_for_many_as_for_one(
         self, stripe: SandboxProcess, django_assert_num_queries: DjangoAssertNumQueries
