@@ -1,5 +1,6 @@
 """What a student or guardian has: packages, their steps, booking and giving back sessions, the calendar."""
 
+from django.db.models import prefetch_related_objects
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -86,6 +87,7 @@ class BookSessionsView(StudentView):
             for chosen in body.validated_data["selections"]
         ]
         booked = book_sessions(package_id=package.pk, selections=selections)
+        prefetch_related_objects(booked.booked, "step", "class_session__group_class")
         return Response(BookedSerializer(booked).data)
 
 
