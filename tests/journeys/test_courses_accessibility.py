@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.stack import RunningStack
 
 from .conftest import DESKTOP, PHONE, Courses, Town
+from .stripe_page import PAY_BY_DEBIT, press
 from .test_accessibility import faults
 from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
@@ -51,7 +52,7 @@ class TestEveryCoursePageIsAccessible:
             expect(page.get_by_role("button", name="Continue to payment")).to_be_visible()
             found += seen(page)
         page.goto(session)
-        page.get_by_role("button", name="Pay later by bank debit").click()
+        press(page, PAY_BY_DEBIT)
         headline(page, "Your payment is on its way")
         found += seen(page)
 

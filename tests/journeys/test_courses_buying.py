@@ -8,6 +8,7 @@ from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
 from .conftest import Courses, Town
+from .stripe_page import PAY, PAY_BY_DEBIT, press
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +32,7 @@ def go_to_payment(page: Page, first_name: str) -> None:
 
 
 def pay(page: Page) -> None:
-    page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+    press(page)
 
 
 def look_until(page: Page, heading: str, look: Callable[[], object]) -> None:
@@ -141,7 +142,7 @@ class TestThePayment:
         page.goto(courses.enroll_path("CHESS", "Wednesdays"))
         go_to_payment(page, "Jane")
         session = page.url
-        page.get_by_role("button", name="Pay later by bank debit").click()
+        press(page, PAY_BY_DEBIT)
         headline(page, "Your payment is on its way")
 
         stack.sandbox.settle(session)
@@ -155,7 +156,7 @@ class TestThePayment:
         sign_in(page, town.new_address())
         page.goto(courses.enroll_path("ROBOTS", "Evenings"))
         go_to_payment(page, "Jane")
-        page.get_by_role("button", name=re.compile("^Pay .*149")).wait_for()
+        page.get_by_role("button", name=PAY).wait_for()
 
         page.goto(f"{courses.stack.url}/courses/ROBOTS")
         page.get_by_role("button", name="Continue to payment").click()
@@ -237,7 +238,7 @@ class TestAFullGroup:
         sign_in(page, town.new_address())
         page.goto(courses.enroll_path("ROBOTS", "One place"))
         go_to_payment(page, "Jane")
-        page.get_by_role("button", name=re.compile("^Pay .*149")).wait_for()
+        page.get_by_role("button", name=PAY).wait_for()
 
         context = browser.new_context(base_url=stack.url)
         other = context.new_page()

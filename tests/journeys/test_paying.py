@@ -1,4 +1,3 @@
-import re
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +7,7 @@ from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
 from .conftest import Town
+from .stripe_page import PAY_BY_DEBIT, PAY_DECLINED, press
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ class TestPaying:
         asked = town.enroll(email=email)
         page.goto(asked["checkout_url"])
 
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
 
         headline(page, "Jane is enrolled")
         assert town.decision(asked["decision_id"])["status"] == "completed"
@@ -34,9 +34,9 @@ class TestPaying:
         asked = town.enroll(email=town.new_address())
         page.goto(asked["checkout_url"])
 
-        page.get_by_role("button", name="Pay with a card that is declined").click()
+        press(page, PAY_DECLINED)
         assert town.decision(asked["decision_id"])["status"] == "checkout_required"
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
 
         headline(page, "Jane is enrolled")
 
@@ -47,7 +47,7 @@ class TestPaying:
         page.get_by_role("button", name="Cancel and go back").click()
         headline(page, "Nothing was charged")
         page.get_by_role("button", name="Continue to payment").click()
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
 
         headline(page, "Jane is enrolled")
 
@@ -57,7 +57,7 @@ class TestPaying:
         stack.sandbox.faults(webhooks="hold")
         asked = town.enroll(email=town.new_address())
         page.goto(asked["checkout_url"])
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
         headline(page, "Jane is enrolled")
 
         answers = [delivery["status"] for delivery in stack.sandbox.flush()]
@@ -73,7 +73,7 @@ class TestPaying:
         stack.sandbox.faults(webhooks="hold", server_error={"value": True, "path": "/v1/checkout/sessions/cs_"})
         asked = town.enroll(email=town.new_address())
         page.goto(asked["checkout_url"])
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
         headline(page, "We are waiting for the payment notice")
 
         stack.sandbox.clear_faults()
@@ -83,7 +83,7 @@ class TestPaying:
     def test_by_bank_debit_takes_two_answers(self, page: Page, stack: RunningStack, town: Town) -> None:
         asked = town.enroll(email=town.new_address())
         page.goto(asked["checkout_url"])
-        page.get_by_role("button", name="Pay later by bank debit").click()
+        press(page, PAY_BY_DEBIT)
         headline(page, "Your payment is on its way")
 
         stack.sandbox.settle(asked["checkout_url"])
@@ -96,7 +96,7 @@ class TestPaying:
         asked = town.enroll(email=town.new_address(), program=town.reviewed)
         page.goto(asked["checkout_url"])
 
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
 
         headline(page, "Paid, now in review")
 
@@ -117,7 +117,7 @@ class TestPaying:
         asked = town.enroll(email=town.new_address())
         page.goto(asked["checkout_url"])
 
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
 
         headline(page, "Jane is enrolled")
         context.close()
@@ -139,7 +139,7 @@ class TestAFamily:
         expect(page.get_by_role("heading", level=2)).to_have_text(["Jane Doe", "Leo Doe"])
 
         page.get_by_role("region", name="Leo Doe").get_by_role("button", name="Continue to payment").click()
-        page.get_by_role("button", name=re.compile("^Pay .*149")).click()
+        press(page)
 
         headline(page, "Leo is enrolled")
 
