@@ -188,7 +188,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
     """Poll until the condition holds; raises TimeoutError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.stack import RunningStack
 
@@ -16,6 +16,8 @@ from tests.stack import RunningStack
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 ONE_MINUTE = 60
+PATIENCE_MS = 20_000  # what is not there by then will not come; a machine may be slow
+expect.set_options(timeout=PATIENCE_MS)
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -153,8 +155,8 @@ def sign_in(enter_code: Callable[[Page, str], None]) -> Callable[[Page, str], No
 
 @pytest.fixture
 def page(page: Page) -> Page:
-    """What does not appear within some seconds will not appear."""
-    page.set_default_timeout(8_000)
+    """Playwright's page, with our patience."""
+    page.set_default_timeout(PATIENCE_MS)
     return page
 
 
@@ -169,6 +171,6 @@ def visitor(
     )
     _listen(context, stack, complaints)
     page = context.new_page()
-    page.set_default_timeout(8_000)
+    page.set_default_timeout(PATIENCE_MS)
     yield page
     context.close()
