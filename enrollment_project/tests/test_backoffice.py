@@ -1,4 +1,4 @@
-"""The back office over every registered page and every role. A page that no table here names fails."""
+"""The back office over every registered page and every role. A page that no table of powers.py names fails."""
 
 import dataclasses
 import json
@@ -28,91 +28,9 @@ from enrollment_project.overview import Overview
 from enrollments.models import DistrictSeatAllocation, Enrollment, Program, ProgramInstance
 from enrollments.queries import awaiting_review
 
-NOBODY = None
+from .powers import BUTTONS, PAGES
+
 MINE, OTHERS = "bright-futures", "harbor-skills"
-
-# What it takes to see, to add and to change: by the model's name.
-PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
-    "workspace": (Power.VIEW, Power.OPERATE, Power.GOVERN),
-    "user": (Power.VIEW, Power.OPERATE, Power.OPERATE),
-    "membership": (Power.VIEW, NOBODY, NOBODY),
-    "learner": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "lead": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "guardian": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "apikey": (Power.GOVERN, NOBODY, NOBODY),
-    "stafftask": (Power.VIEW, NOBODY, NOBODY),
-    "outboxevent": (Power.VIEW, NOBODY, NOBODY),
-    "price": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "checkout": (Power.VIEW, NOBODY, NOBODY),
-    "payment": (Power.VIEW, NOBODY, NOBODY),
-    "refund": (Power.VIEW, NOBODY, NOBODY),
-    "dispute": (Power.VIEW, NOBODY, NOBODY),
-    "invoice": (Power.VIEW, NOBODY, NOBODY),
-    "notification": (Power.VIEW, NOBODY, NOBODY),
-    "stripeevent": (Power.OPERATE, NOBODY, NOBODY),
-    "reconciliationrun": (Power.OPERATE, NOBODY, NOBODY),
-    "idempotencyrecord": (Power.OPERATE, NOBODY, NOBODY),
-    "program": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "programinstance": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "coursestep": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "groupclass": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "cohort": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "classsession": (Power.VIEW, NOBODY, NOBODY),
-    "stepprogress": (Power.VIEW, NOBODY, NOBODY),
-    "studentpackage": (Power.VIEW, NOBODY, NOBODY),
-    "cohortplace": (Power.VIEW, NOBODY, NOBODY),
-    "waitlistentry": (Power.VIEW, NOBODY, NOBODY),
-    "enrollment": (Power.VIEW, NOBODY, NOBODY),
-    "enrollmenttransition": (Power.VIEW, NOBODY, NOBODY),
-    "enrollmentdecision": (Power.VIEW, NOBODY, NOBODY),
-    "district": (Power.VIEW, Power.MANAGE, Power.MANAGE),
-    "districtseatallocation": (Power.VIEW, NOBODY, NOBODY),
-    "seatassignment": (Power.VIEW, NOBODY, NOBODY),
-}
-
-# What it takes to press the buttons of a row or above a list.
-BUTTONS: dict[str, Power] = {
-    "membership.add_member": Power.GOVERN,
-    "membership.give_role": Power.GOVERN,
-    "membership.remove": Power.GOVERN,
-    "apikey.create": Power.GOVERN,
-    "apikey.rotate": Power.GOVERN,
-    "apikey.revoke": Power.GOVERN,
-    "stafftask.complete": Power.DECIDE,
-    "outboxevent.replay": Power.MANAGE,
-    "checkout.ask_stripe": Power.DECIDE,
-    "payment.refund": Power.MANAGE,
-    "notification.resend": Power.DECIDE,
-    "stripeevent.handle": Power.OPERATE,
-    "programinstance.make_default": Power.MANAGE,
-    "coursestep.remove": Power.MANAGE,
-    "cohort.schedule_sessions": Power.MANAGE,
-    "cohort.change_places": Power.MANAGE,
-    "cohort.open_sale": Power.MANAGE,
-    "cohort.close_sale": Power.MANAGE,
-    "cohort.clone": Power.MANAGE,
-    "classsession.take_attendance": Power.DECIDE,
-    "classsession.reschedule": Power.MANAGE,
-    "stepprogress.attended": Power.DECIDE,
-    "stepprogress.missed": Power.DECIDE,
-    "stepprogress.choose_session": Power.DECIDE,
-    "stepprogress.give_back": Power.DECIDE,
-    "studentpackage.book_steps": Power.DECIDE,
-    "studentpackage.move": Power.DECIDE,
-    "waitlistentry.move_in_line": Power.DECIDE,
-    "waitlistentry.remove": Power.DECIDE,
-    "enrollment.approve": Power.DECIDE,
-    "enrollment.reject": Power.DECIDE,
-    "enrollment.evaluate": Power.DECIDE,
-    "enrollment.submit": Power.DECIDE,
-    "enrollment.unenroll": Power.DECIDE,
-    "enrollment.reconsider": Power.DECIDE,
-    "enrollment.mark_eligible": Power.DECIDE,
-    "enrollment.mark_ineligible": Power.DECIDE,
-    "enrollmentdecision.cancel_checkout": Power.DECIDE,
-    "districtseatallocation.add_seats": Power.MANAGE,
-    "districtseatallocation.change_seats": Power.MANAGE,
-}
 
 ROLES = [*Role.values, "stranger", "superuser"]
 ADMINS = [pytest.param(page, id=model._meta.model_name) for model, page in admin.site._registry.items()]

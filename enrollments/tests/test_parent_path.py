@@ -4,48 +4,27 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from accounts.models import Guardian
 from accounts.tests.factories import WorkspaceFactory
-from billing.checkout import cancel_checkout, settle_checkout
+from billing.checkout import settle_checkout
 from billing.errors import PaymentProviderDown
-from billing.events import PaymentSucceeded
 from billing.models import Checkout, Payment, Refund
-from billing.payments import payment_facts
-from billing.purposes import lock_subject
-from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import TransitionNotAllowed
 from enrollment_project.core.idempotency import AlreadyAnswered, Claim, RequestInFlight
 from enrollment_project.core.models import IdempotencyRecord
 from enrollments.decisions import cancel_decision
-from enrollments.lifecycle import approve_enrollment, reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision
 from enrollments.states import ReviewMode
-from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from enrollments.tests.factories import InstanceFactory, route, seats
 from events.models import OutboxEvent
-from events.publishing import publish
 from sandbox.testing import SandboxProcess
 
+from .parents import ask_parent, die, fresh, from_handlers, pay, stripe_sessions, stripe_url
+
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
-
-
-def ask_parent(instance: Any, **asked: Any) -> EnrollmentDecision:
-    return route(instance.workspace, tenant_id=None, guardian_id="guardian_456", **asked).decision
-
-
-def pay(stripe: SandboxProcess, decision: EnrollmentDecision, **form: str) -> EnrollmentDecision:
-    """Pay on the hosted page, then look as the webhook's handler would."""
-    checkout = Checkout.objects.get(pk=decision.checkout_id)
-    stripe.pay(checkout.url, **form)
-    settle_checkout(checkout_id=checkout.pk)
-    return fresh(decision)
-
-
-def fresh(decision: EnrollmentDecision) -> EnrollmentDecision:
-    return EnrollmentDecision.objects.select_related("enrollment", "checkout").get(pk=decision.pk)
 
 
 class TestAskingAParent:
@@ -364,106 +343,9 @@ class TestStripeDown:
         assert stripe_sessions(stripe) == 1
 
 
-class TestMoneyGoingBack:
-    def refund(self, decision: EnrollmentDecision, amount: int | None) -> EnrollmentDecision:
-        assert decision.payment_id is not None
-        refund = request_refund(
-            payment_id=decision.payment_id, amount_minor=amount, reason=RefundReason.REQUESTED, actor=STAFF
-        )
-        submit_refund(refund_id=refund.pk)
-        return fresh(decision)
-
-    def test_in_full_ends_the_enrollment(self, stripe: SandboxProcess) -> None:
-        decision = self.refund(pay(stripe, ask_parent(InstanceFactory())), None)
-
-        enrollment = decision.enrollment
-        assert decision.status == "released"
-        assert (enrollment.eligibility_status, enrollment.payment_status) == ("unenrolled", "refunded")
-        assert enrollment.participation_status == "withdrawn"
-        assert stripe.ledger()["totals"]["usd"]["net"] == 0
-
-    def test_in_part_changes_nothing_but_the_payment(self, stripe: SandboxProcess) -> None:
-        decision = self.refund(pay(stripe, ask_parent(InstanceFactory())), 900)
-
-        enrollment = decision.enrollment
-        assert decision.status == "completed"
-        assert (enrollment.eligibility_status, enrollment.payment_status) == ("approved", "partially_refunded")
-
-    def test_follows_the_rejection_of_a_paid_enrollment(self, stripe: SandboxProcess) -> None:
-        decision = pay(stripe, ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)))
-
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
-        submit_refund(refund_id=Refund.objects.get().pk)
-
-        enrollment = Enrollment.objects.get()
-        assert (enrollment.eligibility_status, enrollment.payment_status) == ("rejected", "refunded")
-        assert fresh(decision).status == "released"
-        assert stripe.ledger()["totals"]["usd"]["net"] == 0
-
-    def test_does_not_follow_leaving(self, stripe: SandboxProcess) -> None:
-        decision = pay(stripe, ask_parent(InstanceFactory()))
-
-        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away")
-
-        assert Refund.objects.count() == 0
-        assert Enrollment.objects.get().payment_status == "paid"
-
-
-class TestRejectingBeforeThePayment:
-    def test_ends_the_checkout(self, stripe: SandboxProcess) -> None:
-        decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
-
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
-        settle_checkout(checkout_id=decision.checkout_id)
-
-        assert fresh(decision).status == "cancelled"
-        assert stripe.pay(decision.checkout.url).status_code == 409
-
-    def test_refunds_a_payment_that_was_faster(self, stripe: SandboxProcess) -> None:
-        decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
-        stripe.pay(decision.checkout.url)
-
-        cancel_checkout(checkout_id=decision.checkout_id)
-
-        refund = Refund.objects.get()
-        assert (refund.reason, refund.amount_minor) == (RefundReason.NOT_NEEDED, 4900)
-        assert Enrollment.objects.get().eligibility_status == "rejected"
-
-    def test_approval_before_payment_keeps_the_checkout_open(self, stripe: SandboxProcess) -> None:
-        decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
-        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF)
-
-        paid = pay(stripe, decision)
-
-        assert paid.status == "completed"
-        assert (paid.enrollment.eligibility_status, paid.enrollment.payment_status) == ("approved", "paid")
-
-
 class TestTwoWorkspaces:
     def test_with_the_same_guardian_id_stay_apart(self, stripe: SandboxProcess) -> None:
         ask_parent(InstanceFactory(workspace=WorkspaceFactory()))
         ask_parent(InstanceFactory(workspace=WorkspaceFactory()))
 
         assert Guardian.objects.filter(external_id="guardian_456").count() == 2
-
-
-def die(**_: Any) -> None:
-    raise KeyboardInterrupt  # the process is gone: not even an except clause runs
-
-
-def stripe_sessions(stripe: SandboxProcess) -> int:
-    return len(stripe.ledger()["sessions"])
-
-
-def stripe_url(stripe: SandboxProcess, decision: EnrollmentDecision) -> str:
-    return f"{stripe.url}/c/pay/{decision.checkout.stripe_session_id}"
-
-
-def from_handlers(payment: Payment, checkout: Checkout) -> None:
-    """Tell the handlers about money that arrived although its checkout had ended."""
-    with transaction.atomic():
-        lock_subject(checkout.purpose, checkout.subject)
-        payment.receive()
-        payment.save()
-        publish(PaymentSucceeded(**payment_facts(payment)))

@@ -31,6 +31,19 @@ NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 LATER = dt.timedelta(hours=7)  # when every pause is over
 
 
+def record_three() -> None:
+    """Three emails of one workspace to one address."""
+    workspace = WorkspaceFactory()
+    for number in range(3):
+        notify(
+            workspace_id=workspace.pk,
+            kind=KIND,
+            recipient="parent@example.test",
+            subject_key=f"package:{number}",
+            now=NOW,
+        )
+
+
 def recorded(**more: Any) -> Notification:
     """One email to the parent, recorded."""
     values: dict[str, Any] = {
@@ -202,19 +215,12 @@ class TestAMailServerThatIsDown:
 
     def test_ends_the_sweep_at_once(self, written: Letters, server: MailServer) -> None:
         server.trouble = TimeoutError()
-        workspace = WorkspaceFactory()
-        for number in range(3):
-            notify(
-                workspace_id=workspace.pk,
-                kind=KIND,
-                recipient="parent@example.test",
-                subject_key=f"package:{number}",
-                now=NOW,
-            )
+        record_three()
 
         done = send_due_notifications(now=NOW)
 
         assert (done, server.tries) == (0, 1)
+        assert set(Notification.objects.values_list("status", flat=True)) == {"pending"}
 
     def test_for_good_leaves_the_email_to_staff(self, written: Letters, server: MailServer) -> None:
         server.trouble = smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
@@ -233,19 +239,12 @@ class TestAMailServerThatIsDown:
 class TestAMailServerThatRefuses:
     def test_one_email_still_gets_the_others(self, written: Letters, server: MailServer) -> None:
         server.trouble = smtplib.SMTPRecipientsRefused({"parent@example.test": (550, b"no such parent@example.test")})
-        workspace = WorkspaceFactory()
-        for number in range(3):
-            notify(
-                workspace_id=workspace.pk,
-                kind=KIND,
-                recipient="parent@example.test",
-                subject_key=f"package:{number}",
-                now=NOW,
-            )
+        record_three()
 
         done = send_due_notifications(now=NOW)
 
         assert (done, server.tries) == (3, 3)
+        assert set(Notification.objects.values_list("status", flat=True)) == {"pending"}
 
     def test_is_quoted_without_the_address(
         self, written: Letters, server: MailServer, caplog: pytest.LogCaptureFixture

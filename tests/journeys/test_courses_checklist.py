@@ -15,6 +15,7 @@ from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
 from .conftest import Courses, Town
+from .stripe_page import PAY
 from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
 pytestmark = pytest.mark.browser
@@ -75,7 +76,7 @@ class TestEnrolling:
         visitor.get_by_role("button", name="Enroll in Evenings").click()
         enter_code(visitor, town.new_address())
         go_to_payment(visitor, "Jane")
-        visitor.get_by_role("button", name=re.compile("^Pay .*149")).wait_for()
+        visitor.get_by_role("button", name=PAY).wait_for()
 
         session = session_on(visitor, stack)
 
@@ -98,7 +99,7 @@ class TestEnrolling:
         taken = taken_places(visitor, courses, "Evenings")
         visitor.goto(courses.enroll_path("ROBOTS", "Evenings"))
         go_to_payment(visitor, "Jane")
-        visitor.get_by_role("button", name=re.compile("^Pay .*149")).wait_for()
+        visitor.get_by_role("button", name=PAY).wait_for()
 
         stack.sandbox.pay(visitor.url)
         visitor.goto(f"{stack.url}/my/courses")
@@ -235,7 +236,7 @@ class TestACohortThatFillsUp:
         sign_in(visitor, town.new_address())
         visitor.goto(courses.enroll_path("ROBOTS", "One place"))
         go_to_payment(visitor, "Jane")
-        visitor.get_by_role("button", name=re.compile("^Pay .*149")).wait_for()
+        visitor.get_by_role("button", name=PAY).wait_for()
         payment_page = visitor.url
 
         visitor.goto(f"{courses.stack.url}{courses.enroll_path('ROBOTS', 'One place')}")
@@ -268,7 +269,7 @@ class TestACohortThatFillsUp:
         sign_in(visitor, town.new_address())
         visitor.goto(courses.enroll_path("ROBOTS", "One place"))
         go_to_payment(visitor, "Jane")
-        visitor.get_by_role("button", name=re.compile("^Pay .*149")).wait_for()
+        visitor.get_by_role("button", name=PAY).wait_for()
         courses.meanwhile("sell_the_place_that_is_being_paid")
 
         pay(visitor)
