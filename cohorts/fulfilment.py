@@ -45,7 +45,7 @@ def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now
     return package
 
 
-def refund_place(*, place_id: int, payment_id: int, fully: bool, now: dt.datetime) -> None:
+def refund_place(*, payment_id: int, fully: bool, now: dt.datetime) -> None:
     """Follow money that went back. In full it revokes the package it paid for and frees the place and the sessions; in
     part, or when it paid for nothing, everything stays."""
     package = StudentPackage.objects.filter(payment=payment_id).first()

@@ -83,7 +83,7 @@ def follow_refund(event: PaymentRefunded) -> None:
     """Money went back."""
     if event.purpose == PURPOSE and event.refunded_minor:
         assert event.payment_id is not None
-        refund_place(place_id=int(event.subject), payment_id=event.payment_id, fully=event.fully, now=utc_now())
+        refund_place(payment_id=event.payment_id, fully=event.fully, now=utc_now())
 
 
 @handles(EnrollmentStatusChanged)
