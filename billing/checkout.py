@@ -11,6 +11,7 @@ from celery import signature
 from django.core.cache import cache
 from django.db import OperationalError, transaction
 
+from accounts.staff_tasks import raise_staff_task
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound, Unavailable
 from enrollment_project.core.work import nudge
@@ -20,9 +21,15 @@ from .errors import PaymentProviderDown, PaymentRejected
 from .events import CheckoutCancelled, CheckoutExpired
 from .gateways.contract import SessionOutcome, SessionRequest, SessionSnapshot
 from .gateways.stripe import get_gateway
-from .locks import lock_checkout_with_subject
+from .locks import lock_checkout_with_subject, lock_pending_payment
 from .models import Checkout, Price
-from .payments import checkout_facts, record_failed_payment, record_payment, record_pending_payment
+from .payments import (
+    checkout_facts,
+    record_failed_payment,
+    record_failure,
+    record_payment,
+    record_pending_payment,
+)
 from .states import LIVE_CHECKOUTS, CheckoutStatus
 
 log = structlog.get_logger(__name__)
@@ -101,9 +108,14 @@ def settle_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Chec
     checkout = _learn_session(_get_checkout(checkout_id), moment)
     if checkout.stripe_session_id is None:
         return record_nothing_sent(checkout_id=checkout_id, now=moment)
-    session = get_gateway().retrieve_session(checkout.stripe_session_id)
-    if session.outcome is SessionOutcome.OPEN and checkout.cancel_requested_at:
-        session = _expire_session(session.id)
+    try:
+        session = get_gateway().retrieve_session(checkout.stripe_session_id)
+        if session.outcome is SessionOutcome.OPEN and checkout.cancel_requested_at:
+            session = _expire_session(session.id)
+    except PaymentRejected as error:
+        if not error.is_unknown:
+            raise
+        return record_session_unknown(checkout_id=checkout_id, now=moment)
     return record_session(checkout_id=checkout_id, session=session, now=moment)
 
 
@@ -170,6 +182,26 @@ def record_nothing_sent(*, checkout_id: int, now: dt.datetime) -> Checkout:
     checkout = lock_checkout_with_subject(checkout_id)
     if checkout.stripe_session_id is None:
         _record_end(checkout, now)
+    return checkout
+
+
+@transaction.atomic
+def record_session_unknown(*, checkout_id: int, now: dt.datetime) -> Checkout:
+    """End a live checkout whose session Stripe knows nothing of: nobody can pay it. Staff look whether somebody did;
+    should Stripe tell of it after all, the money counts."""
+    checkout = lock_checkout_with_subject(checkout_id)
+    if not checkout.is_live:
+        return checkout
+    _record_end(checkout, now)
+    if checkout.is_live:  # a bank had been asked
+        record_failure(checkout=checkout, payment=lock_pending_payment(checkout_id), now=now)
+    raise_staff_task(
+        workspace_id=checkout.workspace_id,
+        kind="session_unknown",
+        subject=f"checkout:{checkout.pk}",
+        summary=f"Stripe does not know the payment page of checkout {checkout.pk}, which was ended. Look in Stripe "
+        "whether it was paid, and whether the key in use is of the account that made it.",
+    )
     return checkout
 
 

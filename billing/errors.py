@@ -29,6 +29,11 @@ class PaymentRejected(DomainError):
         super().__init__(detail)
         self.provider_code = provider_code
 
+    @property
+    def is_unknown(self) -> bool:
+        """Stripe has no such object: it is another account's, or was made by data that is gone."""
+        return self.provider_code == "resource_missing"
+
 
 class BadSignature(DomainError):
     """What came to the webhook is not, or not provably, an event that Stripe sent just now."""

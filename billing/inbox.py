@@ -12,6 +12,7 @@ from collections.abc import Callable
 import structlog
 from celery import signature
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task
 from enrollment_project.core.clock import utc_now
@@ -87,8 +88,7 @@ def handle_event(*, event_id: str, now: dt.datetime | None = None) -> StripeEven
     if event is None or event.handled_at is not None:
         return event
     try:
-        effect = _PREPARATIONS[event.type](event, moment)
-        record_effect(event_id=event_id, effect=effect, now=moment)
+        record_effect(event_id=event_id, effect=_prepare(event, moment), now=moment)
     except PaymentProviderDown as error:
         log.warning("stripe_event_delayed", event_id=event_id, type=event.type)
         _record_failure(event, error, moment)
@@ -119,11 +119,32 @@ def handle_due_events(*, limit: int = 200, now: dt.datetime | None = None) -> in
     return len(event_ids)
 
 
-def _prepare_session(event: StripeEvent, now: dt.datetime) -> Effect:
+def _prepare(event: StripeEvent, now: dt.datetime) -> Effect:
+    """Ask Stripe about whatever the event is about. What Stripe does not know, or will not tell, ends here for every
+    type of event: another try would be answered alike."""
     try:
-        session = get_gateway().retrieve_session(event.payload["id"])
-    except PaymentRejected:  # of another Stripe account, or one made anew
-        return lambda: NOT_OURS
+        return _PREPARATIONS[event.type](event, now)
+    except PaymentRejected as error:  # of another Stripe account, or one made anew
+        log.warning("stripe_event_unknown", event_id=event.event_id, type=event.type, code=error.provider_code)
+        return lambda: _end_unknown(event)
+
+
+def _end_unknown(event: StripeEvent) -> str:
+    """Staff compare the books where money that we know is concerned."""
+    about = _find_money(event)
+    if about is not None:
+        raise_staff_task(
+            workspace_id=about.workspace_id,
+            kind="stripe_event_unknown",
+            subject=f"{about._meta.model_name}:{about.pk}",
+            summary=f"Stripe told of a {event.type} about {about._meta.model_name} {about.pk} and does not know of it "
+            "when asked: compare what it shows with what we have.",
+        )
+    return NOT_OURS
+
+
+def _prepare_session(event: StripeEvent, now: dt.datetime) -> Effect:
+    session = get_gateway().retrieve_session(event.payload["id"])
     checkout_id = adopt_session(session=session)
     if checkout_id is None:
         return lambda: NOT_OURS
@@ -209,10 +230,8 @@ def _record_failure(event: StripeEvent, error: Exception, now: dt.datetime) -> N
 
 
 def _tell_staff(event: StripeEvent, attempts: int) -> None:
-    """A task in the workspace whose money the event is about. A late dispute may name none; its error is on the row."""
-    checkout = Checkout.objects.filter(stripe_session_id=event.payload.get("id")).first()
-    payment = Payment.objects.filter(payment_intent_id=event.payload.get("payment_intent", "")).first()
-    about = checkout or payment
+    """A task in the workspace whose money the event is about; where that is unknown, its error is on the row."""
+    about = _find_money(event)
     if about is not None:
         raise_staff_task(
             workspace_id=about.workspace_id,
@@ -220,3 +239,12 @@ def _tell_staff(event: StripeEvent, attempts: int) -> None:
             subject=f"stripe-event:{event.pk}",
             summary=f"Stripe's {event.type} ({event.event_id}) could not be handled {attempts} times.",
         )
+
+
+def _find_money(event: StripeEvent) -> Checkout | Payment | None:
+    """The checkout or payment of ours that an event is about, by any of the ids it names."""
+    about, intent = event.payload.get("id", ""), event.payload.get("payment_intent", "")
+    of_payment = Q(payment_intent_id__in=[known for known in (about, intent) if known])
+    of_payment |= Q(disputes__stripe_dispute_id=about) | Q(refunds__stripe_refund_id=about)
+    checkout = Checkout.objects.filter(stripe_session_id=about).first() if about else None
+    return checkout or Payment.objects.filter(of_payment).first()

@@ -7,6 +7,7 @@ waits for one.
 
 from . import purposes
 from .models import Checkout, Payment, StripeEvent
+from .states import PaymentStatus
 
 
 def lock_checkout_with_subject(checkout_id: int) -> Checkout:
@@ -34,6 +35,12 @@ def lock_payment(payment_id: int) -> Payment:
 def lock_payment_of_intent(payment_intent_id: str) -> Payment | None:
     """None while no payment is recorded for it; the checkout's lock keeps two callers from recording it."""
     return Payment.objects.select_for_update().filter(payment_intent_id=payment_intent_id).first()
+
+
+def lock_pending_payment(checkout_id: int) -> Payment | None:
+    """The money on its way for a locked checkout."""
+    pending = Payment.objects.select_for_update().filter(checkout=checkout_id, status=PaymentStatus.PENDING)
+    return pending.filter(paid_at=None).first()
 
 
 def lock_unhandled_event(event_id: str) -> StripeEvent | None:

@@ -60,8 +60,12 @@ def record_pending_payment(*, checkout: Checkout, session: SessionSnapshot, now:
 
 def record_failed_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
     """Record that the bank refused. The checkout is over; the subject may get a new one."""
-    payment = _payment_for(checkout, session)
-    if payment.status == PaymentStatus.PENDING:
+    record_failure(checkout=checkout, payment=_payment_for(checkout, session), now=now)
+
+
+def record_failure(*, checkout: Checkout, payment: Payment | None, now: dt.datetime) -> None:
+    """End a live checkout whose money will not come, with its payment where one is on record."""
+    if payment is not None and payment.status == PaymentStatus.PENDING:
         payment.fail()
         payment.save()
     if not checkout.is_live:
@@ -69,7 +73,7 @@ def record_failed_payment(*, checkout: Checkout, session: SessionSnapshot, now: 
     checkout.fail()
     checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at"])
-    publish(PaymentFailed(**payment_facts(payment)), now=now)
+    publish(PaymentFailed(**(payment_facts(payment) if payment else checkout_facts(checkout))), now=now)
 
 
 def checkout_facts(checkout: Checkout) -> dict[str, Any]:

@@ -104,11 +104,37 @@ def submit_refund(*, refund_id: int, now: dt.datetime | None = None) -> Refund:
 
 
 def settle_refunds(*, payment_id: int, now: dt.datetime | None = None) -> Payment:
-    """Ask Stripe for all refunds of a payment and record them. Raises PaymentProviderDown, PaymentRejected."""
+    """Ask Stripe for all refunds of a payment and record them; those that it was to know of and does not, have failed.
+
+    Raises PaymentProviderDown, PaymentRejected.
+    """
     moment = now or utc_now()
     payment = Payment.objects.get(pk=payment_id)
-    refunds = get_gateway().list_refunds(str(payment.payment_intent_id))
-    return record_refunds(payment_id=payment_id, refunds=refunds, now=moment)
+    expected = list(payment.refunds.filter(status=RefundStatus.PENDING).values_list("pk", flat=True))
+    try:
+        refunds = list(get_gateway().list_refunds(str(payment.payment_intent_id)))
+    except PaymentRejected as error:
+        if not error.is_unknown:
+            raise
+        refunds = []  # it does not even know the payment
+    return _record_all_refunds(payment_id, refunds, expected, moment)
+
+
+@transaction.atomic
+def _record_all_refunds(
+    payment_id: int, refunds: Sequence[RefundSnapshot], expected: list[int], now: dt.datetime
+) -> Payment:
+    """`expected` were pending before Stripe was asked; one that another worker submitted meanwhile is not missed."""
+    payment = record_refunds(payment_id=payment_id, refunds=refunds, now=now)
+    listed = [refund.id for refund in refunds]
+    pending = payment.refunds.filter(pk__in=expected, status=RefundStatus.PENDING)
+    for refund in pending.exclude(stripe_refund_id__in=listed):
+        refund.fail()
+        refund.failure_reason, refund.settled_at = "unknown_at_stripe", now
+        refund.save()
+        _tell_staff(payment, refund)
+    pending.update(next_attempt_at=now + PENDING_CHECK)
+    return payment
 
 
 @transaction.atomic

@@ -178,11 +178,36 @@ class TestAnEvent:
         assert StripeEvent.objects.get().outcome == "not ours"
         assert Checkout.objects.get().stripe_session_id is None
 
-    def test_that_stripe_knows_nothing_of_is_done_with(self, world: StripeWorld) -> None:
-        about = {"object": "checkout.session", "id": "cs_gone"}
+    @pytest.mark.parametrize("type", inbox.HANDLED_TYPES)
+    def test_that_stripe_knows_nothing_of_is_done_with(self, world: StripeWorld, type: str) -> None:
+        world.tell(EVENT | {"type": type, "data": {"object": {"id": "xx_gone", "payment_intent": "pi_gone"}}})
+
+        event = StripeEvent.objects.get()
+        assert (event.outcome, event.attempts, event.handled_at is not None) == ("not ours", 0, True)
+        assert not StaffTask.objects.exists()
+
+    def test_about_our_money_that_stripe_knows_nothing_of_becomes_a_task_for_staff(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        about = {"id": "du_gone", "object": "dispute", "payment_intent": payment.payment_intent_id}
+
+        world.tell(EVENT | {"type": "charge.dispute.created", "data": {"object": about}})
+
+        assert StripeEvent.objects.get().outcome == "not ours"
+        assert list(StaffTask.objects.values_list("kind", "subject", "workspace_id")) == [
+            ("stripe_event_unknown", f"payment:{payment.pk}", payment.workspace_id)
+        ]
+        assert Payment.objects.get().status == "paid"
+
+    def test_about_a_session_of_ours_that_stripe_knows_nothing_of_becomes_a_task_too(self, world: StripeWorld) -> None:
+        checkout = CheckoutFactory(stripe_session_id="cs_gone")
+        about = {"id": "cs_gone", "object": "checkout.session"}
+
         world.tell(EVENT | {"type": "checkout.session.completed", "data": {"object": about}})
 
         assert StripeEvent.objects.get().outcome == "not ours"
+        assert list(StaffTask.objects.values_list("kind", "subject")) == [
+            ("stripe_event_unknown", f"checkout:{checkout.pk}")
+        ]
 
     def test_names_its_outcome(self, world: StripeWorld) -> None:
         submitted = world.submitted()
