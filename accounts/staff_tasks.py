@@ -7,13 +7,12 @@ import structlog
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError, NotFound, invalid_field
 from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.text import fit
 
 from .models import StaffTask, User
 from .states import TaskStatus
 
 log = structlog.get_logger(__name__)
-
-SUMMARY_LENGTH = 300
 
 
 class TaskAlreadyDone(DomainError):
@@ -26,7 +25,7 @@ def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str
 
     Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` holds no names.
     """
-    task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=summary[:SUMMARY_LENGTH])
+    task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=fit(StaffTask, "summary", summary))
     if insert_unless_present(task):
         log.info("staff_task_raised", task=task.pk, kind=kind, subject=subject)
         return task

@@ -5,6 +5,7 @@ import datetime as dt
 from django.db import transaction
 
 from accounts.staff_tasks import raise_staff_task
+from enrollment_project.core.text import fit
 from events.publishing import publish
 
 from .balance import recount_payment
@@ -35,7 +36,7 @@ def _open(payment: Payment, snapshot: DisputeSnapshot, now: dt.datetime) -> Disp
     dispute = payment.disputes.create(
         stripe_dispute_id=snapshot.id,
         amount_minor=snapshot.amount_minor,
-        reason=snapshot.reason[:50],
+        reason=fit(Dispute, "reason", snapshot.reason),
         opened_at=snapshot.created_at,
     )
     raise_staff_task(

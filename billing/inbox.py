@@ -17,6 +17,7 @@ from django.db.models import Q
 from accounts.staff_tasks import raise_staff_task
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.text import fit
 from enrollment_project.core.work import jittered, nudge
 
 from .checkout import adopt_session, record_session
@@ -66,7 +67,7 @@ def store_event(*, snapshot: EventSnapshot, source: EventSource, now: dt.datetim
     is_ignored = snapshot.type not in _PREPARATIONS
     event = StripeEvent(
         event_id=snapshot.id,
-        type=snapshot.type[:100],
+        type=fit(StripeEvent, "type", snapshot.type),
         payload=dict(snapshot.about),
         stripe_created_at=snapshot.created_at,
         received_at=now,
@@ -104,7 +105,7 @@ def record_effect(*, event_id: str, effect: Effect, now: dt.datetime) -> None:
         event = lock_unhandled_event(event_id)
         if event is None:
             return
-        event.outcome = effect()[:100]
+        event.outcome = fit(StripeEvent, "outcome", effect())
         event.handled_at = now
         event.last_error = ""
         event.save(update_fields=["outcome", "handled_at", "last_error"])
@@ -223,7 +224,7 @@ def _record_failure(event: StripeEvent, error: Exception, now: dt.datetime) -> N
     StripeEvent.objects.filter(pk=event.pk, handled_at=None).update(
         attempts=attempts,
         next_attempt_at=now + wait,
-        last_error=f"{type(error).__name__}: {error}"[:300],
+        last_error=fit(StripeEvent, "last_error", f"{type(error).__name__}: {error}"),
     )
     if attempts >= ATTEMPTS_BEFORE_STAFF:
         _tell_staff(event, attempts)

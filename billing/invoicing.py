@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from enrollment_project.core.rows import insert_rows
+from enrollment_project.core.text import fit
 
 from .models import Invoice, Payment
 from .purposes import describe_subject
@@ -33,8 +34,8 @@ def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoic
         return known
     invoice = Invoice(
         seller_name=payment.workspace.name,
-        buyer_name=buyer.name[:200],
-        buyer_email=buyer.email[:254],
+        buyer_name=fit(Invoice, "buyer_name", buyer.name),
+        buyer_email=buyer.email,
         buyer_address=buyer.address,
     )
     return _issue(invoice, payment, payment.amount_minor, _description(payment), now)

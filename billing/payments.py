@@ -111,7 +111,7 @@ def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
 
 
 def _remember_payer(checkout: Checkout, session: SessionSnapshot) -> None:
-    checkout.payer_email = session.payer_email[:254]
+    checkout.payer_email = session.payer_email
 
 
 def _raise_mismatch(checkout: Checkout, session: SessionSnapshot, subject: str) -> None:

@@ -18,6 +18,7 @@ from enrollment_project.core.actors import STRIPE, Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound, invalid_field
 from enrollment_project.core.money import Money
+from enrollment_project.core.text import fit
 from enrollment_project.core.work import jittered, nudge
 
 from .balance import recount_payment, refundable_minor
@@ -70,7 +71,7 @@ def request_refund(
         payment=payment,
         amount_minor=amount,
         reason=reason,
-        note=note[:300],
+        note=fit(Refund, "note", note),
         actor=str(actor),
         requested_by=user,
         created_at=moment,
@@ -244,7 +245,7 @@ def _record_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot, n
         return
     move()
     refund.stripe_refund_id = snapshot.id
-    refund.failure_reason = snapshot.failure_reason[:100]
+    refund.failure_reason = fit(Refund, "failure_reason", snapshot.failure_reason)
     refund.last_error = ""
     refund.next_attempt_at = now + PENDING_CHECK
     refund.settled_at = None if refund.status in _OPEN else now
@@ -258,7 +259,9 @@ def _record_delay(refund: Refund, error: PaymentProviderDown, now: dt.datetime) 
     wait = max(jittered(10, attempts, cap_seconds=3600, random=random), error.retry_after)
     with transaction.atomic():
         Refund.objects.filter(pk=refund.pk, status=RefundStatus.REQUESTED).update(
-            attempts=attempts, next_attempt_at=now + dt.timedelta(seconds=wait), last_error=str(error)[:300]
+            attempts=attempts,
+            next_attempt_at=now + dt.timedelta(seconds=wait),
+            last_error=fit(Refund, "last_error", str(error)),
         )
         if attempts >= ATTEMPTS_BEFORE_STAFF:
             raise_staff_task(
@@ -276,8 +279,8 @@ def _record_refusal(refund: Refund, error: PaymentRejected, now: dt.datetime) ->
     if locked.status != RefundStatus.REQUESTED:
         return
     locked.fail()
-    locked.failure_reason = (error.provider_code or "rejected")[:100]
-    locked.last_error = str(error)[:300]
+    locked.failure_reason = fit(Refund, "failure_reason", error.provider_code or "rejected")
+    locked.last_error = fit(Refund, "last_error", str(error))
     locked.settled_at = now
     locked.save()
     _tell_staff(payment, locked)

@@ -13,6 +13,7 @@ from billing.models import Checkout
 from billing.states import CheckoutStatus
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.text import limit_of, shorten_together
 from enrollments.models import Program
 from enrollments.purchase import begin_purchase
 
@@ -203,7 +204,9 @@ def _hold_and_open(
         purpose=PURPOSE,
         subject=str(place.pk),
         price=price,
-        description=f"{cohort.instance.program.title}: {cohort.name}",
+        description=shorten_together(
+            cohort.instance.program.title, cohort.name, separator=": ", limit=limit_of(Checkout, "description")
+        ),
         success_url=success_url,
         cancel_url=cancel_url,
         expires_at=now + CHECKOUT_TIME,

@@ -13,6 +13,7 @@ from billing.refunds import request_refund
 from billing.states import RefundReason
 from enrollment_project.core.actors import STRIPE, SYSTEM
 from enrollment_project.core.rows import insert_rows
+from enrollment_project.core.text import fit
 from enrollments.purchase import complete_purchase, may_be_paid, refund_purchase
 from events.publishing import publish
 
@@ -65,7 +66,7 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
     if package.revoked_at is not None:
         return
     close_steps(package=package, now=now)
-    package.revoked_at, package.revoke_reason = now, reason[:200]
+    package.revoked_at, package.revoke_reason = now, fit(StudentPackage, "revoke_reason", reason)
     package.save(update_fields=["revoked_at", "revoke_reason"])
     publish(package_event(PackageRevoked, package, reason=reason), now=now)
     if release_place(place=place, reason=reason, now=now):
@@ -114,7 +115,7 @@ def _create_package(place: CohortPlace, payment_id: int, taken: PlaceEvent, now:
         cohort=cohort,
         place=place,
         payment_id=payment_id,
-        name=f"{cohort.instance.program.code} - {cohort.name}",
+        name=StudentPackage.name_in(cohort),
         purchased_at=now,
     )
     insert_rows([package])

@@ -44,7 +44,7 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     free_sessions(package=package, status=StepStatus.UNBOOKED, now=moment)
     package.place = _take_place(old_place, target, moment)
     package.cohort = target
-    package.name = f"{target.instance.program.code} - {target.name}"
+    package.name = StudentPackage.name_in(target)
     package.save(update_fields=["place", "cohort", "name"])
     publish(package_event(PackageMoved, package, from_cohort_id=old_place.cohort_id), now=moment)
     end_accepted(place=package.place, now=moment)

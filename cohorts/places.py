@@ -6,6 +6,7 @@ from django.db.models import F
 
 from accounts.models import Learner
 from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.text import fit
 from enrollments.models import Enrollment
 from events.publishing import publish
 
@@ -56,7 +57,8 @@ def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
     if counter is None:
         return False
     Cohort.objects.filter(pk=place.cohort_id).update(**{counter: F(counter) - 1})
-    place.status, place.released_at, place.release_reason = PlaceStatus.RELEASED, now, reason[:200]
+    place.status, place.released_at = PlaceStatus.RELEASED, now
+    place.release_reason = fit(CohortPlace, "release_reason", reason)
     place.save(update_fields=["status", "released_at", "release_reason"])
     publish(place_event(PlaceReleased, place, reason=reason), now=now)
     return True

@@ -12,6 +12,7 @@ from django.db.models import Exists, Max, OuterRef
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.text import fit
 from events.publishing import publish
 
 from .errors import (
@@ -98,7 +99,7 @@ def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry
     if entry.status != WaitStatus.WAITING:
         raise NotInLine("Only somebody who waits can be moved in the line.")
     others = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING).exclude(pk=entry_id))
-    entry.note = reason.strip()[:300]
+    entry.note = fit(WaitlistEntry, "note", reason.strip())
     entry.save(update_fields=["note"])
     others.insert(max(0, position - 1), entry)
     for rank, row in enumerate(others, start=1):

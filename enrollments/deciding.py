@@ -13,6 +13,7 @@ from billing import checkout as billing_checkout
 from enrollment_project.core.errors import DomainError
 from enrollment_project.core.middleware import current_request_id
 from enrollment_project.core.rows import insert_rows
+from enrollment_project.core.text import fit
 from events.publishing import DomainEvent, publish
 
 from .answers import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed
@@ -252,7 +253,7 @@ class _Deciding:
             status=status,
             reason=reason,
             trace=[*verdict.trace, *self.offer.trace],
-            message=message[:300],
+            message=fit(EnrollmentDecision, "message", message),
             actor=str(request.actor),
             request_id=current_request_id(),
             created_at=request.now,

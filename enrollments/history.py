@@ -10,6 +10,7 @@ from enrollment_project.core.actors import Actor
 from enrollment_project.core.errors import TransitionNotAllowed
 from enrollment_project.core.middleware import current_request_id
 from enrollment_project.core.rows import insert_rows
+from enrollment_project.core.text import fit
 
 from .errors import StatusMoved
 from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged
@@ -56,7 +57,7 @@ class Journal:
                 facet=FACET_OF_FIELD[state_field],
                 from_status=before,
                 to_status=getattr(self.enrollment, state_field),
-                reason=reason[:300],
+                reason=fit(EnrollmentTransition, "reason", reason),
                 actor=str(self.actor),
                 request_id=current_request_id(),
                 created_at=self.now,

@@ -17,6 +17,7 @@ from billing.states import RefundReason
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.text import fit
 from events.publishing import DomainEvent, publish
 
 from .decisions import cancel_open_checkouts, decision_changed
@@ -61,7 +62,7 @@ def evaluate_enrollment(
         eligible, reason = verdict, _required(reason)
     if not (eligible and enrollment.eligibility_status == EligibilityStatus.ELIGIBLE):
         journal.change("mark_eligible" if eligible else "mark_ineligible", reason=reason)
-    journal.set(eligibility_reason=reason[:300], criteria_version=enrollment.instance.criteria_version)
+    _keep_verdict(journal, reason)
     publish(*journal.write())
     return enrollment
 
@@ -198,7 +199,7 @@ def evaluate_and_submit(*, journal: Journal, facts: Mapping[str, Any]) -> Verdic
     verdict = assess(instance=instance, facts=facts)
     if enrollment.eligibility_status == EligibilityStatus.CANDIDATE:
         journal.change("mark_eligible" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
-        journal.set(eligibility_reason=verdict.reason[:300], criteria_version=instance.criteria_version)
+        _keep_verdict(journal, verdict.reason)
     if enrollment.eligibility_status == EligibilityStatus.ELIGIBLE:
         journal.change("submit" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
     return verdict
@@ -234,7 +235,7 @@ def approve_if_automatic(*, journal: Journal, seat: SeatAssignment | None) -> li
 def end_submission(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
     """Reject, write the journal and give back what the enrollment held, money included; returns events to publish."""
     journal.change("reject", reason=reason)
-    journal.set(eligibility_reason=reason[:300])
+    journal.set(eligibility_reason=fit(Enrollment, "eligibility_reason", reason))
     return [*journal.write(), *_end_funding(journal, seat, reason, refund=True)]
 
 
@@ -244,6 +245,14 @@ def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str
     if journal.enrollment.participation_status in (ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE):
         journal.change("withdraw", reason=reason)
     return [*journal.write(), *_end_funding(journal, seat, reason, refund=False)]
+
+
+def _keep_verdict(journal: Journal, reason: str) -> None:
+    """Remember why, and by which version of the criteria."""
+    journal.set(
+        eligibility_reason=fit(Enrollment, "eligibility_reason", reason),
+        criteria_version=journal.enrollment.instance.criteria_version,
+    )
 
 
 def _lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:

@@ -8,6 +8,7 @@ from django.db.models import F
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound, invalid_field
+from enrollment_project.core.text import fit
 
 from .errors import AllocationBelowUse, AllocationExists, SeatsExhausted
 from .events import SeatReleased, SeatUsed
@@ -79,7 +80,7 @@ def release_seat(
     """Give a held seat back, its allocation being locked. Returns its event, None if it was released before."""
     counter = "reserved_seats" if seat.status == SeatStatus.RESERVED else "used_seats"
     moved = SeatAssignment.objects.filter(pk=seat.pk, status=seat.status, status__in=HELD_SEATS).update(
-        status=SeatStatus.RELEASED, released_at=now, release_reason=reason[:200]
+        status=SeatStatus.RELEASED, released_at=now, release_reason=fit(SeatAssignment, "release_reason", reason)
     )
     if not moved:
         return None

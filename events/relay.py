@@ -14,6 +14,7 @@ from django.db.models import Count, QuerySet
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError, NotFound
+from enrollment_project.core.text import fit
 from enrollment_project.core.work import jittered
 
 from .gateways import event_stream
@@ -113,7 +114,7 @@ def _relayed_event(row: OutboxEvent) -> RelayedEvent:
 def _postpone_all(rows: list[OutboxEvent], now: dt.datetime, error: str) -> None:
     pause = jittered(OUTAGE_SECONDS, 1, cap_seconds=OUTAGE_SECONDS, random=random)
     OutboxEvent.objects.filter(pk__in=[row.pk for row in rows], relay_status=RelayStatus.PENDING).update(
-        next_attempt_at=now + dt.timedelta(seconds=pause), last_error=error[:300]
+        next_attempt_at=now + dt.timedelta(seconds=pause), last_error=fit(OutboxEvent, "last_error", error)
     )
 
 
@@ -125,7 +126,7 @@ def _put_off(row: OutboxEvent, refusal: str, now: dt.datetime) -> None:
         relay_status=RelayStatus.DEAD if dead else RelayStatus.PENDING,
         relay_attempts=attempts,
         next_attempt_at=now + dt.timedelta(seconds=pause),
-        last_error=refusal[:300],
+        last_error=fit(OutboxEvent, "last_error", refusal),
     )
     if dead:
         log.error("event_dead", id=row.cuid, type=row.type, aggregate=row.aggregate, attempts=attempts)

@@ -13,9 +13,12 @@ from django.conf import settings
 from django.template import Context
 from django.template.loader import get_template, render_to_string
 
+from enrollment_project.core.text import shorten
+
 from .models import Notification
 
 _BUTTON = re.compile(r"-> (?P<label>.+): (?P<url>https?://\S+)")
+SUBJECT_LENGTH = 150  # longer ones are cut by every mailbox, seldom after a word
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
@@ -77,10 +80,11 @@ def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Att
     values = {name: _one_line(value) for name, value in context.items()} | {"PUBLIC_URL": settings.PUBLIC_URL}
     source: Any = get_template(f"emails/{template}.txt")
     subject, _, body = source.template.render(Context(values, autoescape=False)).strip().partition("\n")
+    subject = shorten(subject.strip(), SUBJECT_LENGTH)
     text = _EMPTY_LINES.sub("\n\n", body.strip())
     blocks = [_block(paragraph) for paragraph in text.split("\n\n")]
     html = render_to_string("emails/letter.html", {"subject": subject, "blocks": blocks})
-    return Email(subject.strip(), text.replace("-> ", "") + "\n", html, attachments)
+    return Email(subject, text.replace("-> ", "") + "\n", html, attachments)
 
 
 def _one_line(value: Any) -> Any:

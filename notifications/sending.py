@@ -22,6 +22,7 @@ from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError, NotFound
 from enrollment_project.core.network import forbid_open_transaction
 from enrollment_project.core.rows import insert_unless_present
+from enrollment_project.core.text import fit
 from enrollment_project.core.work import jittered, nudge
 
 from .letters import Email, is_registered, render
@@ -198,4 +199,4 @@ def _describe(error: Exception) -> str:
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next((answer[0] for answer in error.recipients.values()), "")
-    return f"{type(error).__name__} {code}".strip()[:100]
+    return fit(Notification, "last_error", f"{type(error).__name__} {code}".strip())

@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 
 from enrollment_project.core.network import forbid_open_transaction
+from enrollment_project.core.text import shorten
 
 from ..errors import PaymentProviderDown, PaymentRejected
 from .breaker import Breaker
@@ -28,6 +29,10 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 3.0
 PAGE = 100
+# What Stripe takes, in characters: docs.stripe.com/metadata, and its answers to longer names of products.
+METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
+PRODUCT_NAME_LENGTH = 250
+LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3, less the brackets
 # Refused keys are the operator's mistake, not the payer's: later, with the right key, the same call succeeds.
 _RETRYABLE = (
     stripe.APIConnectionError,
@@ -75,8 +80,8 @@ class StripeGateway:
             "cancel_url": request.cancel_url,
             "expires_at": int(request.expires_at.timestamp()),
             "client_reference_id": request.reference,
-            "metadata": dict(request.metadata),
-            "payment_intent_data": {"metadata": dict(request.metadata)},
+            "metadata": (metadata := _short_metadata(request.metadata)),
+            "payment_intent_data": {"metadata": metadata},
         }
         options: stripe.RequestOptions = {"idempotency_key": request.reference}
         return self._ask(lambda: _session(self._stripe.checkout.sessions.create(cast(Any, params), options)))
@@ -109,7 +114,7 @@ class StripeGateway:
             "payment_intent": request.payment_intent_id,
             "amount": request.amount_minor,
             "reason": "duplicate" if request.is_duplicate else "requested_by_customer",
-            "metadata": {**request.metadata, "reference": request.reference},
+            "metadata": _short_metadata({**request.metadata, "reference": request.reference}),
         }
         options: stripe.RequestOptions = {"idempotency_key": request.reference}
         return self._ask(lambda: _refund(self._stripe.refunds.create(cast(Any, params), options)))
@@ -199,10 +204,17 @@ def _line_item(request: SessionRequest) -> dict[str, Any]:
         "price_data": {
             "currency": request.money.currency,
             "unit_amount": request.money.minor,
-            "product_data": {"name": request.description},
+            "product_data": {"name": shorten(request.description, PRODUCT_NAME_LENGTH)},
         },
         "quantity": 1,
     }
+
+
+def _short_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """As much of it as Stripe takes. Its keys are words of our code, so too many or too long ones are our mistake."""
+    assert len(metadata) <= METADATA_KEYS, "Stripe takes no more keys"
+    assert all(len(key) <= METADATA_KEY_LENGTH for key in metadata), "Stripe takes no longer keys"
+    return {key: shorten(value, METADATA_VALUE_LENGTH) for key, value in metadata.items()}
 
 
 def _moment(seconds: int) -> dt.datetime:
@@ -222,13 +234,18 @@ def _session(session: stripe.checkout.Session) -> SessionSnapshot:
         currency=session.currency or "",
         payment_intent_id=expanded.id if expanded else cast(str | None, intent),
         payment_intent_status=expanded.status if expanded else "",
-        payer_email=(payer.email if payer else None) or "",
+        payer_email=_address_or_nothing(payer.email if payer else None),
         payer_name=(payer.name if payer else None) or "",
         payer_address=_address(payer.address) if payer and payer.address else "",
         url=session.url or "",
         expires_at=_moment(session.expires_at),
         metadata=_metadata(session),
     )
+
+
+def _address_or_nothing(email: str | None) -> str:
+    """What we can't keep whole is not kept: a part of an address is somebody else's."""
+    return email if email and len(email) <= LONGEST_EMAIL else ""
 
 
 def _address(address: Any) -> str:

@@ -36,6 +36,11 @@ class StudentPackage(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @staticmethod
+    def name_in(cohort: Cohort) -> str:
+        """What a package bought in this cohort is called; a code and a cohort's name are always short enough."""
+        return f"{cohort.instance.program.code} - {cohort.name}"
+
 
 class StepProgress(models.Model):
     """How far a package is with one step.

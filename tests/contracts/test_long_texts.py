@@ -1,0 +1,184 @@
+"""Every text as long as its column lets it be, through all that is composed of it: nothing breaks, every limit is kept.
+
+The texts are found from the models, so a column that is widened tomorrow is tried with what it holds then.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core import mail
+from django.db import models
+from django.db.models.functions import Length
+
+from accounts.models import Guardian, Learner, Workspace
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
+from billing.gateways import stripe as gateway
+from billing.invoice_pdf import render_invoice
+from billing.models import Checkout, Invoice, Payment, Price
+from billing.refunds import request_refund, submit_refund
+from billing.states import RefundReason
+from cohorts.calendar import render_sessions
+from cohorts.models import Cohort, CohortPlace, CourseStep, GroupClass, StepProgress, StudentPackage
+from cohorts.moving import move_package
+from cohorts.scheduling import clone_cohort
+from cohorts.tests.factories import buy, cohort_with
+from cohorts.waitlist import join_waitlist
+from enrollment_project.core.actors import SYSTEM
+from enrollment_project.core.clock import utc_now
+from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
+from enrollments.models import Enrollment, Program, ProgramInstance
+from enrollments.states import ReviewMode
+from enrollments.tests.factories import InstanceFactory
+from enrollments.tests.parents import ask_parent, pay
+from notifications.letters import SUBJECT_LENGTH
+from notifications.models import Notification
+from notifications.sending import send_due_notifications
+from sandbox.testing import SandboxProcess
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+WORDS = "𝔄lgebra ünd 中文 ə 👩‍👧 "  # a letter of four bytes, and what is seen as one but is several
+OURS = ("accounts", "billing", "cohorts", "enrollments", "events", "notifications")
+# What is no text but a name for programs; it has a form of its own.
+NAMES = {"code", "slug", "timezone", "currency", "identity", "person", "external_id", "stripe_price_id", "phone"}
+
+
+def columns(model: type[models.Model]) -> Iterator[Any]:
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.CharField | models.TextField):
+            yield field
+
+
+def longest(model: type[models.Model]) -> dict[str, str]:
+    """Each text that people give this model, as long as it may be."""
+    return {
+        field.name: _longest(field)
+        for field in columns(model)
+        if field.editable and not field.choices and field.name not in NAMES
+    }
+
+
+def _longest(field: Any) -> str:
+    limit = field.max_length or 2000
+    if isinstance(field, models.EmailField):
+        return f"{'a' * 64}@{'.'.join(['b' * 60] * 3)}.test"[:limit]
+    if isinstance(field, models.URLField):
+        return "https://meet.example.test/".ljust(limit, "r")
+    return (WORDS * limit)[:limit]
+
+
+def lengthen(*kinds: type[models.Model]) -> None:
+    for model in kinds:
+        model._default_manager.update(**longest(model))
+
+
+def texts_beyond_their_limit() -> list[str]:
+    """Columns that hold more than they may; SQLite would not say so itself."""
+    return [
+        f"{model.__name__}.{field.name}"
+        for app in OURS
+        for model in apps.get_app_config(app).get_models()
+        for field in columns(model)
+        if field.max_length
+        and model._default_manager.annotate(n=Length(field.name)).filter(n__gt=field.max_length).exists()
+    ]
+
+
+def child_of(workspace: Workspace) -> Learner:
+    child: Learner = LearnerFactory(workspace=workspace, **{k: v for k, v in longest(Learner).items() if k != "email"})
+    guardian = GuardianFactory(workspace=workspace, **longest(Guardian))
+    GuardianshipFactory(guardian=guardian, learner=child)
+    return child
+
+
+def mails_not_sent() -> list[tuple[str, str]]:
+    send_due_notifications()
+    assert mail.outbox
+    return list(Notification.objects.exclude(status__in=("sent", "skipped")).values_list("kind", "last_error"))
+
+
+class TestTheLongestTexts:
+    def test_pass_through_all_that_is_done_with_a_course(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1, 2))
+        lengthen(Workspace, Program, ProgramInstance, Cohort, CourseStep, GroupClass, Price)
+        cohort = Cohort.objects.get(pk=cohort.pk)
+
+        package = buy(stripe, cohort, child_of(cohort.instance.workspace))
+        other = clone_cohort(cohort_id=cohort.pk, name="Z" + longest(Cohort)["name"][1:], start_date=cohort.start_date)
+        Cohort.objects.filter(pk=other.pk).update(max_enrollment=2, is_active=True)
+        unsent = mails_not_sent()
+        move_package(package_id=package.pk, cohort_id=other.pk)
+        unsent += mails_not_sent()
+        calendar = render_sessions(rows=StepProgress.objects.filter(class_session__isnull=False))
+        payment = Payment.objects.get()
+        refund = request_refund(
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, note=WORDS * 100
+        )
+        submit_refund(refund_id=refund.pk)
+
+        assert StudentPackage.objects.get().revoked_at is not None
+        assert calendar.startswith(b"BEGIN:VCALENDAR")
+        assert all(render_invoice(invoice).startswith(b"%PDF") for invoice in Invoice.objects.all())
+        assert unsent + mails_not_sent() == []
+        assert max(len(message.subject) for message in mail.outbox) <= SUBJECT_LENGTH
+        assert texts_beyond_their_limit() == []
+
+    def test_pass_through_all_that_is_done_with_an_enrollment(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
+        lengthen(Workspace, Program, ProgramInstance, Price)
+        instance = ProgramInstance.objects.get(pk=instance.pk)
+
+        decision = ask_parent(instance, first_name=longest(Learner)["first_name"])
+        pay(stripe, decision)
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=SYSTEM, reason=WORDS * 100)
+
+        assert Enrollment.objects.get().eligibility_status == "rejected"
+        assert mails_not_sent() == []
+        assert texts_beyond_their_limit() == []
+
+    def test_are_kept_from_breaking_an_exit(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,), max_enrollment=1)
+        lengthen(Workspace, Program, ProgramInstance, Cohort, CourseStep, GroupClass, Price)
+        cohort = Cohort.objects.get(pk=cohort.pk)
+        package = buy(stripe, cohort, child_of(cohort.instance.workspace))
+        join_waitlist(learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk)
+
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=SYSTEM, reason=WORDS * 100)
+
+        place = CohortPlace.objects.get(pk=package.place_id)
+        assert place.release_reason.endswith("…")
+        assert mails_not_sent() == []
+        assert texts_beyond_their_limit() == []
+
+
+class TestACheckoutOfALongTitle:
+    def test_names_course_and_cohort_within_the_column(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(options=(1,), name="b" * 79)
+        Program.objects.update(title="a" * 120)
+        cohort = Cohort.objects.get(pk=cohort.pk)
+
+        buy(stripe, cohort)
+
+        assert Checkout.objects.get().description == "a" * 118 + "…: " + "b" * 79
+
+
+class TestWhatStripeIsSent:
+    def test_keeps_to_stripes_limits(self) -> None:
+        request = gateway.SessionRequest(
+            reference="checkout-1",
+            money=Price(amount_minor=100, currency="usd").money,
+            description="a" * 400,
+            provider_price_id="",
+            success_url="",
+            cancel_url="",
+            expires_at=utc_now(),
+            metadata={},
+        )
+
+        item = gateway._line_item(request)
+        metadata = gateway._short_metadata({"cohortName": "b" * 600})
+
+        assert item["price_data"]["product_data"]["name"] == "a" * 249 + "…"
+        assert metadata == {"cohortName": "b" * 499 + "…"}
