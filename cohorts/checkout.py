@@ -32,7 +32,6 @@ from .models import Cohort, CohortPlace, StudentPackage
 from .places import hold_place
 from .queries import get_cohort
 from .states import PlaceStatus
-from .waitlist import accept_offer
 
 PURPOSE = "cohort_place"
 # Stripe wants at least 30 minutes; the minute more is for the way there.
@@ -221,7 +220,6 @@ def _hold_and_open(
         now=now,
     )
     place.save(update_fields=["enrollment", "held_by", "held_until", "checkout"])
-    accept_offer(place=place)
     return place
 
 

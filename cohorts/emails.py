@@ -177,10 +177,14 @@ def write_completed(notification: Notification) -> Email | None:
 
 def write_offer(notification: Notification) -> Email | None:
     """None once it was answered, is being paid, or is over."""
-    waiting = WaitlistEntry.objects.select_related("learner__workspace", "cohort__instance__program")
+    waiting = WaitlistEntry.objects.select_related(
+        "learner__workspace", "cohort__instance__program", "cohort__instance__price", "place__checkout"
+    )
     entry = waiting.get(pk=notification.params["entry"])
     until = entry.offer_expires_at
     if entry.status != WaitStatus.OFFERED or until is None or until <= utc_now():
+        return None
+    if entry.place and entry.place.checkout and entry.place.checkout.is_live:
         return None
     course, local = entry.cohort.instance.program, until.astimezone(ZoneInfo(entry.cohort.timezone))
     context = {
@@ -188,6 +192,7 @@ def write_offer(notification: Notification) -> Email | None:
         "course": course.title,
         "cohort": entry.cohort.name,
         "deadline": f"{local:%A, %B %-d}, {_clock(local)} {_zone(local, entry.cohort.timezone)}",
+        "price": entry.cohort.price_asked,
         "courses_path": reverse("my-courses"),
         "workspace": entry.learner.workspace.name,
     }

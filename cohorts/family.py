@@ -117,7 +117,8 @@ def unpaid_places(*, user: User) -> QuerySet[CohortPlace]:
     held = CohortPlace.objects.filter(
         learner__in=learners_of(user), status=PlaceStatus.HELD, checkout__status__in=LIVE_CHECKOUTS
     )
-    return held.select_related("learner", "checkout", "cohort__instance__program").order_by("pk")
+    related = held.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
+    return related.order_by("pk")
 
 
 def lapsed_places(*, user: User, now: dt.datetime) -> QuerySet[CohortPlace]:
@@ -138,7 +139,8 @@ def lapsed_places(*, user: User, now: dt.datetime) -> QuerySet[CohortPlace]:
         cohort__instance__program__listed=True,
         cohort__instance__program__active=True,
     )
-    return unpaid.select_related("learner", "checkout", "cohort__instance__program").order_by("pk")
+    related = unpaid.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
+    return related.order_by("pk")
 
 
 def waiting_entries(*, user: User) -> QuerySet[WaitlistEntry]:
@@ -154,9 +156,19 @@ def waiting_entries(*, user: User) -> QuerySet[WaitlistEntry]:
         WaitlistEntry.objects.filter(learner__in=learners_of(user), status__in=IN_LINE)
         .exclude(place__checkout__status__in=LIVE_CHECKOUTS)
         .annotate(position=Coalesce(Subquery(counted), 0) + 1)
-        .select_related("learner", "cohort__instance__program")
+        .select_related("learner", "cohort__instance__program", "cohort__instance__price")
         .order_by("pk")
     )
+
+
+def offers_in(*, user: User, cohort: Cohort) -> QuerySet[WaitlistEntry]:
+    """The places of a cohort that are offered to the person's learners, and wait to be accepted."""
+    return waiting_entries(user=user).filter(cohort=cohort, status=WaitStatus.OFFERED)
+
+
+def find_offer(*, user: User, place: CohortPlace) -> WaitlistEntry | None:
+    """The offer that outlives an unpaid place of the same learner."""
+    return offers_in(user=user, cohort=place.cohort).filter(learner=place.learner_id).first()
 
 
 def get_waiting_entry(*, user: User, entry_id: int) -> WaitlistEntry:

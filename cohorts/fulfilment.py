@@ -22,7 +22,7 @@ from .locks import lock_package, lock_place
 from .models import CohortPlace, StudentPackage
 from .places import place_event, release_place, take_place
 from .steps import close_steps, open_steps
-from .waitlist import end_accepted, offer_free_places
+from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
 
 def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now: dt.datetime) -> StudentPackage | None:
@@ -34,6 +34,8 @@ def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now
     if known is not None:
         return known
     refused = _refund_reason(place)
+    if not refused:
+        withdraw_renewed_offer(place=place, now=now)
     taken = None if refused else take_place(place=place, now=now)
     if taken is None:
         _send_back(place, payment_id, refused or RefundReason.PLACE_LOST, now)

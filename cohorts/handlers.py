@@ -25,10 +25,9 @@ from .ending import give_back
 from .fulfilment import fulfil_place, refund_place
 from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
 from .models import CohortPlace
-from .places import release_place
 from .queries import describe_place, find_learner_of_place, find_sales_of_places
 from .states import PlaceStatus
-from .waitlist import end_offer, offer_free_places
+from .waitlist import free_unpaid_place
 
 register_purpose(
     Purpose(
@@ -101,7 +100,6 @@ def follow_end(event: EnrollmentStatusChanged) -> None:
 def _release(place_id: int, reason: str) -> CohortPlace:
     place = lock_place(place_id)
     now = utc_now()
-    if place.status == PlaceStatus.HELD and release_place(place=place, reason=reason, now=now):
-        end_offer(place=place, now=now)
-        offer_free_places(cohort_id=place.cohort_id, now=now)
+    if place.status == PlaceStatus.HELD:
+        free_unpaid_place(place=place, reason=reason, now=now)
     return place

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 
+from billing.checkout import request_cancellation
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
 from enrollment_project.core.text import fit
@@ -143,9 +144,43 @@ def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
     return list(waiting.exclude(Exists(placed))[: max(0, cohort.places_left)])
 
 
-def accept_offer(*, place: CohortPlace) -> None:
-    """Their checkout is open: from now on the place ends with it, not with the offer."""
-    WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).update(offer_expires_at=None)
+def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
+    """Free a held place whose checkout ended unpaid, its cohort and itself being locked; False if it was free already.
+
+    An offer whose time is not over goes on, under a new hold; any other place goes to the next in line.
+    """
+    if not release_place(place=place, reason=reason, now=now):
+        return False
+    if not _renew_offer(place, now):
+        end_offer(place=place, now=now)
+        offer_free_places(cohort_id=place.cohort_id, now=now)
+    return True
+
+
+def _renew_offer(place: CohortPlace, now: dt.datetime) -> bool:
+    """The offer was made until a certain time, however often its payment page is opened and left before. The place that
+    just ended keeps its checkout on record; the new one is free for the next."""
+    entries = WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).select_related("learner")
+    entry = entries.filter(offer_expires_at__gt=now).first()
+    if entry is None or entry.offer_expires_at is None:
+        return False
+    entry.place = hold_place(
+        cohort=place.cohort, learner=place.learner, enrollment=None, held_until=entry.offer_expires_at, now=now
+    )
+    entry.save(update_fields=["place"])
+    return True
+
+
+def withdraw_renewed_offer(*, place: CohortPlace, now: dt.datetime) -> None:
+    """Money came late for a place whose offer went on under a new hold: that hold makes room for the place it is. The
+    cohort and the place are locked."""
+    if place.status != PlaceStatus.RELEASED:
+        return
+    renewed = CohortPlace.objects.filter(
+        cohort=place.cohort_id, learner=place.learner_id, status=PlaceStatus.HELD, checkout__isnull=True
+    )
+    for place_id in renewed.order_by("pk").values_list("pk", flat=True):
+        release_place(place=lock_place(place_id), reason="An earlier payment arrived", now=now)
 
 
 def end_accepted(*, place: CohortPlace, now: dt.datetime) -> None:
@@ -213,7 +248,9 @@ def _free_offer(entry: WaitlistEntry, reason: str, now: dt.datetime) -> None:
     if entry.place_id is None:
         return
     place = lock_place(entry.place_id)
-    if place.checkout_id is None and release_place(place=place, reason=reason, now=now):
+    if place.checkout_id is not None:  # they went to pay and came back: Stripe says how that ends
+        request_cancellation(checkout_id=place.checkout_id, now=now)
+    elif release_place(place=place, reason=reason, now=now):
         offer_free_places(cohort_id=entry.cohort_id, now=now)
 
 

@@ -45,6 +45,12 @@ class CohortPlace(models.Model):
     def __str__(self) -> str:
         return f"Place {self.pk} ({self.status})"
 
+    @property
+    def offer(self) -> "WaitlistEntry | None":
+        """The offer by which it is held, whose time goes on while its checkout is open."""
+        entry = getattr(self, "waitlist_entry", None)
+        return entry if entry is not None and entry.status == WaitStatus.OFFERED else None
+
 
 class WaitlistEntry(models.Model):
     """Somebody in line for a full cohort. Invariant: in line once per cohort; `rank` orders the line, lowest first."""

@@ -3,6 +3,7 @@ import datetime as dt
 from django.db import models
 
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.money import Money
 from enrollments.models import ProgramInstance
 
 from .courses import CourseStep, CourseStepOption, GroupClass, validate_timezone
@@ -46,6 +47,12 @@ class Cohort(models.Model):
     @property
     def places_left(self) -> int:
         return self.max_enrollment - self.current_enrollment - self.held_places
+
+    @property
+    def price_asked(self) -> Money | None:
+        """What a place costs; None while it can't be bought."""
+        price = self.instance.price
+        return price.money if price and price.active else None
 
     def is_past_deadline(self, now: dt.datetime) -> bool:
         """Whether it is too late to join: after the deadline, or without one after the last day."""

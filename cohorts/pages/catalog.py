@@ -166,21 +166,20 @@ def course_or_404(code: str) -> Program:
 
 def view_cohort(cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], now: dt.datetime) -> CohortView:
     """Say how a cohort stands; its price is fetched with it, its sessions for the pages that show them."""
-    price = cohort.instance.price if cohort.instance.price and cohort.instance.price.active else None
     return CohortView(
         cohort=cohort,
-        availability=_availability(cohort, price, now),
-        price=price.money if price else None,
+        availability=_availability(cohort, now),
+        price=cohort.price_asked,
         zone=zone or ZoneInfo(cohort.timezone),
         ties=ties,
     )
 
 
-def _availability(cohort: Cohort, price: object | None, now: dt.datetime) -> Availability:
+def _availability(cohort: Cohort, now: dt.datetime) -> Availability:
     program = cohort.instance.program
     if not (program.active and cohort.is_active and cohort.instance.active) or cohort.is_past_deadline(now):
         return Availability.CLOSED
-    if price is None:
+    if cohort.price_asked is None:
         return Availability.NOT_FOR_SALE
     if cohort.places_left <= 0:
         return Availability.FULL
@@ -206,7 +205,8 @@ def _ties(request: HttpRequest, course: Program) -> dict[int, list[Tie]]:
     for package in live_packages(user=user, course=course):
         ties[package.cohort_id].append(Tie(str(package.learner), package.learner.cuid, "enrolled"))
     for place in unpaid_places(user=user).filter(cohort__instance__program=course):
-        ties[place.cohort_id].append(Tie(str(place.learner), place.learner.cuid, "paying", checkout=place.checkout))
+        learner, offer = place.learner, place.offer
+        ties[place.cohort_id].append(Tie(str(learner), learner.cuid, "paying", checkout=place.checkout, entry=offer))
     for entry in waiting_entries(user=user).filter(cohort__instance__program=course):
         ties[entry.cohort_id].append(Tie(str(entry.learner), entry.learner.cuid, entry.status, entry=entry))
     return ties

@@ -23,7 +23,7 @@ from enrollments.models import Program
 
 from ..checkout import default_success_url, start_checkout
 from ..errors import NotInLine, PlacesFree
-from ..family import find_unpaid_place, get_waiting_entry, learners_in, live_packages
+from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_in, live_packages, offers_in
 from ..models import Cohort
 from ..participants import add_child, add_myself
 from ..queries import cohorts_of
@@ -105,8 +105,14 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
     try:
         ended = cancel_checkout(checkout_id=place.checkout.pk)
     except (Unavailable, PaymentRejected, OperationalError):  # the wish is kept, and the sweep goes on with it
-        messages.info(request, "Nothing was charged. The place is being given back.")
+        what = "The payment is being called off" if place.offer else "The place is being given back"
+        messages.info(request, f"Nothing was charged. {what}.")
         return redirect("course", code=course.code)
+    if ended.status == CheckoutStatus.CANCELLED and find_offer(user=user, place=place) is not None:
+        messages.info(
+            request, f"Nothing was charged. The place is still kept for {place.learner}: see until when below."
+        )
+        return redirect("my-courses")
     if ended.status == CheckoutStatus.CANCELLED:
         messages.info(request, f"Nothing was charged, and the place of {place.learner} was given back.")
         return redirect("course", code=course.code)
@@ -156,6 +162,9 @@ def _ask_who(
         "view": view_cohort(fresh, zone=zone_of(request), ties=[], now=utc_now()),
         "full": Availability.FULL,
         "learners": learners,
+        "offers": list(offers_in(user=user, cohort=fresh)),
+        "zone": zone_of(request),
+        "now": utc_now(),
         "enrolled": {package.learner_id for package in live_packages(user=user, course=course)},
         "form": form,
         "new_learners": _new_learners(user, learners, form),

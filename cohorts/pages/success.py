@@ -13,7 +13,7 @@ from billing.checkout import catch_up_with_stripe
 from enrollment_project.core.errors import NotFound
 from enrollment_project.core.zones import zone_of
 
-from ..family import Purchase, Standing, get_purchase
+from ..family import Purchase, Standing, find_offer, get_purchase
 from .families import for_families
 from .wizard import render_wizard
 
@@ -45,6 +45,7 @@ def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
         "course": purchase.place.cohort.instance.program,
         "zone": zone_of(request),
         "tone": TONES[purchase.standing],
+        "offer": find_offer(user=user, place=purchase.place),
         **_refresh(request, purchase),
     }
     return render(request, f"cohorts/outcomes/{purchase.standing}.html", context)

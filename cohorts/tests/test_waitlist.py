@@ -227,18 +227,6 @@ class TestAPlaceThatFrees:
         assert pay(stripe, checkout) is not None
         assert line(full) == [(learner.pk, "accepted")]
 
-    def test_whose_checkout_was_given_up_goes_on_to_the_next(self, stripe: SandboxProcess, full: Cohort) -> None:
-        first, second = learner_for(full), learner_for(full)
-        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
-        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
-        checkout = start(full, first)
-
-        cancel_checkout(checkout_id=checkout.pk)
-
-        assert line(full) == [(first.pk, "expired"), (second.pk, "offered")]
-        assert counts(full) == (0, 1)
-
     def test_with_nobody_in_line_is_free(self, stripe: SandboxProcess, full: Cohort) -> None:
         learner = learner_for(full)
         join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
