@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from accounts.adapter import AccountAdapter
 from accounts.models import User
 from accounts.sign_in import find_or_open_account, proven_address
 
@@ -115,3 +116,9 @@ class TestSigningIn:
     @pytest.mark.parametrize("path", ["/accounts/password/reset/", "/accounts/email/", "/accounts/password/change/"])
     def test_has_no_second_way_in(self, client: Client, path: str) -> None:
         assert client.get(path).status_code == 404
+
+    def test_counts_the_address_that_our_proxy_saw(self, settings: Any) -> None:
+        settings.TRUSTED_PROXIES = 1
+        request = RequestFactory().get("/", headers={"X-Forwarded-For": "1.1.1.1, 203.0.113.9"})
+
+        assert AccountAdapter().get_client_ip(request) == "203.0.113.9"

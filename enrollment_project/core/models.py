@@ -31,3 +31,17 @@ class IdempotencyRecord(models.Model):
 
     def is_in_flight(self, now: dt.datetime) -> bool:
         return not self.is_answered() and self.locked_until > now
+
+
+class SharedCounter(models.Model):
+    """A number that all processes count together until `ends_at`; then it starts anew."""
+
+    key = models.CharField(max_length=120, primary_key=True)
+    value = models.BigIntegerField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["ends_at"], name="shared_counter_by_end")]
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.value}"

@@ -10,11 +10,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from .errors import DomainError, FieldError
 from .middleware import current_request_id
+from .throttling import wait_of_stranger
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +75,15 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             errors=fields,
         )
     if isinstance(error, exceptions.APIException):
-        return _api_problem(error)
+        return _api_problem(_throttled_if_too_many(error, context["request"]))
     return None
+
+
+def _throttled_if_too_many(error: exceptions.APIException, request: Request) -> exceptions.APIException:
+    """The refusal itself, or that there have been too many: who is turned away at the door is counted too."""
+    at_the_door = (exceptions.AuthenticationFailed, exceptions.NotAuthenticated, exceptions.PermissionDenied)
+    wait = wait_of_stranger(request) if isinstance(error, at_the_door) else None
+    return error if wait is None else exceptions.Throttled(wait)
 
 
 def _api_problem(error: exceptions.APIException) -> Response:

@@ -25,6 +25,8 @@ SANDBOX_URL = env.str("SANDBOX_URL", default="")  # where the stand-ins answer
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Proxies in front of us that append to X-Forwarded-For; without any the header is not believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 
 INSTALLED_APPS = [
     "unfold",
@@ -118,8 +120,8 @@ else:
     }
 
 # --- Redis and Celery -----------------------------------------------------------------------------------------------
-# REDIS_URL: cache and rate limits shared by all processes, and the stream that events are relayed to. Without it both
-# stay inside one process, and relayed events go to the log.
+# REDIS_URL: cache and rate limits shared by all processes, and the stream that events are relayed to. Without it each
+# process has a cache of its own, limits are counted in the database, and relayed events go to the log.
 REDIS_URL = env.str("REDIS_URL", default="")
 EVENT_STREAM = env.str("EVENT_STREAM", default="enrollment:events")
 EVENT_STREAM_MAX_LENGTH = env.int("EVENT_STREAM_MAX_LENGTH", default=1_000_000)  # older entries are trimmed
@@ -134,6 +136,7 @@ CACHES: dict[str, dict[str, Any]] = {
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
 }
+COUNT_IN_CACHE = bool(REDIS_URL)  # else limits are counted in the database (core/counters.py)
 # CELERY_BROKER_URL: `filesystem://localhost/` needs no server; `redis://...` in production.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost/")
 CELERY_SPOOL_DIR = Path(env.str("CELERY_SPOOL_DIR", default=str(VAR_DIR / "celery")))
@@ -190,6 +193,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_request_login_code"
 LOGIN_REDIRECT_URL = "my-enrollments"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*"]
@@ -201,8 +205,6 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # entering the code is the verification
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # Codes a minute for one network address (a school may share one) and for one mailbox.
 ACCOUNT_RATE_LIMITS = {"request_login_code": env.str("SIGN_IN_CODE_LIMIT", default="20/m/ip,3/m/key")}
-# Proxies in front of us that append to X-Forwarded-For; without any the header is not believed.
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

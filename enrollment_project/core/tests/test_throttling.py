@@ -41,13 +41,48 @@ class TestTheRateLimit:
 
         assert client.get("/api/echo", REMOTE_ADDR="10.0.0.9").status_code == 200
 
+    @pytest.mark.parametrize("proxies", [0, 1])
+    def test_counts_one_caller_whatever_they_write_into_the_header(self, client, settings, proxies):
+        settings.TRUSTED_PROXIES = proxies
+        theirs = ", 198.51.100.7" if proxies else ""
+
+        answers = [
+            client.get("/api/echo", headers={"X-Forwarded-For": f"203.0.113.{number}{theirs}"}).status_code
+            for number in range(4)
+        ]
+
+        assert answers == [200, 200, 200, 429]
+
+    def test_counts_two_callers_behind_our_proxy_apart(self, client, settings):
+        settings.TRUSTED_PROXIES = 1
+        for _ in range(4):
+            client.get("/api/echo", headers={"X-Forwarded-For": "203.0.113.9"})
+
+        assert client.get("/api/echo", headers={"X-Forwarded-For": "203.0.113.8"}).status_code == 200
+
+    def test_counts_the_addresses_of_one_ipv6_network_together(self, client):
+        answers = [client.get("/api/echo", REMOTE_ADDR=f"2001:db8::{number}").status_code for number in range(1, 5)]
+
+        assert answers == [200, 200, 200, 429]
+
+    @pytest.mark.django_db
+    def test_is_shared_by_processes_without_a_shared_cache(self, client, settings):
+        settings.COUNT_IN_CACHE = False
+        answers = []
+        for _ in range(4):
+            throttling._packets.clear()  # as in a process that has not met this caller
+            cache.clear()
+            answers.append(client.get("/api/echo").status_code)
+
+        assert answers == [200, 200, 200, 429]
+
     def test_asks_the_shared_counter_once_for_many_requests(self, client, settings, monkeypatch):
         settings.API_ANONYMOUS_RATE_LIMIT = 600
         client.get("/api/echo")
         asked = []
         shared = cache.incr
         monkeypatch.setattr(
-            "enrollment_project.core.throttling.cache.incr", lambda *args: asked.append(args) or shared(*args)
+            "enrollment_project.core.counters.cache.incr", lambda *args: asked.append(args) or shared(*args)
         )
 
         answers = [client.get("/api/echo").status_code for _ in range(600)]
@@ -55,10 +90,11 @@ class TestTheRateLimit:
         assert answers == [200] * 599 + [429]
         assert len(asked) == 200
 
-    def test_is_off_while_the_cache_is_gone(self, client, monkeypatch):
+    @pytest.mark.django_db
+    def test_goes_on_while_the_cache_is_gone(self, client, monkeypatch):
         def gone(*args, **kwargs):
             raise RedisConnectionError("refused")
 
-        monkeypatch.setattr("enrollment_project.core.throttling.cache.incr", gone)
+        monkeypatch.setattr("enrollment_project.core.counters.cache.incr", gone)
 
-        assert [client.get("/api/echo").status_code for _ in range(5)] == [200] * 5
+        assert [client.get("/api/echo").status_code for _ in range(4)] == [200, 200, 200, 429]

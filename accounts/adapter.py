@@ -1,0 +1,11 @@
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+
+from enrollment_project.core.client_address import client_address
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """allauth's questions, answered by the rules of the house."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)

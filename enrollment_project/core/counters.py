@@ -1,0 +1,84 @@
+"""Numbers that all processes count together, each for a while: what every limit of the platform stands on.
+
+They live in the cache where Redis serves it, else in the database: a cache of each process's own would let everybody
+have the limit once per process. What guards a password is counted in the database always, because Redis may be gone.
+"""
+
+import datetime as dt
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from redis.exceptions import RedisError
+
+from .clock import utc_now
+from .models import SharedCounter
+
+log = structlog.get_logger(__name__)
+
+BITE = 1_000
+
+
+def count(key: str, *, seconds: int, more: int = 1) -> int:
+    """Count `more` under the key; the number since the first of the last `seconds`, these included."""
+    if settings.COUNT_IN_CACHE:
+        try:
+            return _count_in_cache(key, seconds=seconds, more=more)
+        except RedisError as error:
+            log.warning("counters_moved_to_the_database", error=type(error).__name__)
+    return count_in_database(key, seconds=seconds, more=more)[0]
+
+
+def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, int]:
+    """The same, in the database whatever the settings: the number, and in how many seconds it starts anew.
+
+    One statement counts, so no two callers get the same number.
+    """
+    now = utc_now()
+    table, name = connection.ops.quote_name(SharedCounter._meta.db_table), connection.ops.quote_name
+    value, ends, column = name("value"), name("ends_at"), name("key")
+    sql = f"""
+        INSERT INTO {table} ({column}, {value}, {ends}) VALUES (%s, %s, %s)
+        ON CONFLICT ({column}) DO UPDATE SET
+            {value} = CASE WHEN {table}.{ends} <= %s THEN excluded.{value} ELSE {table}.{value} + excluded.{value} END,
+            {ends} = CASE WHEN {table}.{ends} <= %s THEN excluded.{ends} ELSE {table}.{ends} END
+        RETURNING {value}, {ends}
+    """  # noqa: S608  (names of the model's, no values)
+    adapt = SharedCounter._meta.get_field("ends_at").get_db_prep_value
+    present = adapt(now, connection)
+    params = [key, more, adapt(now + dt.timedelta(seconds=seconds), connection), present, present]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        number, ends_at = cursor.fetchone()
+    return number, max(1, round((_moment(ends_at) - now).total_seconds()))
+
+
+def read_in_database(key: str) -> tuple[int, int]:
+    """What `count_in_database` said last of the key, without counting: (0, 0) if its time is over."""
+    now = utc_now()
+    found = SharedCounter.objects.filter(key=key, ends_at__gt=now).values_list("value", "ends_at").first()
+    return (found[0], max(1, round((found[1] - now).total_seconds()))) if found else (0, 0)
+
+
+def forget_old_counters(*, now: dt.datetime) -> int:
+    """Delete the counters whose time is over, in small bites; returns how many went."""
+    deleted, bite = 0, 1
+    while bite:
+        keys = list(SharedCounter.objects.filter(ends_at__lte=now).values_list("pk", flat=True)[:BITE])
+        bite = SharedCounter.objects.filter(pk__in=keys, ends_at__lte=now).delete()[0] if keys else 0
+        deleted += bite
+    return deleted
+
+
+def _count_in_cache(key: str, *, seconds: int, more: int) -> int:
+    try:
+        return cache.incr(key, more)
+    except ValueError:  # the first of its time
+        return more if cache.add(key, more, timeout=seconds) else cache.incr(key, more)
+
+
+def _moment(value: dt.datetime | str) -> dt.datetime:
+    """A moment as the database returns it: SQLite knows only text."""
+    moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
