@@ -17,8 +17,8 @@ from enrollment_project.core.errors import NotFound, Unavailable
 from enrollment_project.core.work import nudge
 from events.publishing import publish
 
-from .errors import PaymentProviderDown, PaymentRejected
-from .events import CheckoutCancelled, CheckoutExpired
+from .errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
+from .events import CheckoutCancelled, CheckoutExpired, CheckoutRefused
 from .gateways.contract import SessionOutcome, SessionRequest, SessionSnapshot
 from .gateways.stripe import get_gateway
 from .locks import lock_checkout_with_subject, lock_pending_payment
@@ -42,6 +42,8 @@ LATEST_CHECK = dt.timedelta(hours=1)
 EXPIRY_SLACK = dt.timedelta(seconds=30)
 # How far our clock may be ahead of Stripe's when its lists are searched by creation time.
 CLOCK_SLACK = dt.timedelta(minutes=5)
+# What is told to whoever wanted to pay what Stripe will not ask for.
+REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to mend: please try later."
 # A page that refreshes itself must not turn into a stream of questions to Stripe.
 SECONDS_BETWEEN_QUESTIONS = 2
 
@@ -91,12 +93,26 @@ def submit_checkout(*, checkout_id: int) -> Checkout:
     """Make the Stripe session of a recorded intent and keep its id and address. One that has them is returned as it is.
 
     However often it is called, and whichever answers are lost, one session is made. Raises NotFound,
-    PaymentProviderDown (call it again later) or PaymentRejected (nothing was made).
+    PaymentProviderDown (call it again later) or PaymentRejected: nothing was made, the checkout is over, what was held
+    for it is free, and staff have a task that says what to mend.
     """
     checkout = _get_checkout(checkout_id)
     if checkout.stripe_session_id or not checkout.is_live:
         return checkout
-    return _remember_session(checkout_id, _create_session(checkout))
+    try:
+        session = _create_session(checkout)
+    except PaymentRejected as error:
+        if error.provider_param == "expires_at":  # an outage used up the time that Stripe wants a session to have
+            record_nothing_sent(checkout_id=checkout_id, now=utc_now())
+            raise PaymentProviderDown("The payment page could not be opened in time; try again.") from error
+        _record_refusal(checkout_id, error, utc_now())
+        raise PaymentRejected(
+            REFUSAL,
+            provider_message=error.provider_message,
+            provider_code=error.provider_code,
+            provider_param=error.provider_param,
+        ) from error
+    return _remember_session(checkout_id, session)
 
 
 def settle_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Checkout:
@@ -233,8 +249,8 @@ def try_to_settle(*, checkout_id: int, now: dt.datetime | None = None) -> None:
         settle_checkout(checkout_id=checkout_id, now=now)
     except PaymentProviderDown:
         raise
-    except PaymentRejected as error:  # Stripe will not make its session; when its time is over, the intent ends
-        log.warning("checkout_rejected", checkout=checkout_id, reason=error.detail)
+    except PaymentRejected as error:  # an intent has ended by it; of a session, Stripe is asked again
+        log.warning("checkout_rejected", checkout=checkout_id, code=error.provider_code)
     except Exception:
         log.exception("checkout_not_settled", checkout=checkout_id)
 
@@ -301,6 +317,12 @@ def _create_session(checkout: Checkout) -> SessionSnapshot:
         if made is None:
             raise
         return made
+    except PaymentRejected as error:
+        # The key went with another request before: something it needs was edited since, and the first may have worked.
+        made = _find_session(checkout) if error.provider_code == KEY_REUSED else None
+        if made is None:
+            raise
+        return made
 
 
 def _find_session(checkout: Checkout) -> SessionSnapshot | None:
@@ -339,6 +361,28 @@ def _expire_session(session_id: str) -> SessionSnapshot:
         return get_gateway().expire_session(session_id)
     except PaymentRejected:  # it is open no more: somebody was faster
         return get_gateway().retrieve_session(session_id)
+
+
+@transaction.atomic
+def _record_refusal(checkout_id: int, error: PaymentRejected, now: dt.datetime) -> None:
+    """End an intent that Stripe refuses, whatever hangs on it, and tell staff what to mend; once for each price."""
+    checkout = lock_checkout_with_subject(checkout_id)
+    if checkout.stripe_session_id is not None or checkout.status != CheckoutStatus.OPEN:
+        return
+    if checkout.cancel_requested_at:
+        _record_end(checkout, now)
+    else:
+        checkout.refuse()
+        checkout.settled_at = now
+        checkout.save(update_fields=["status", "settled_at"])
+        publish(CheckoutRefused(**checkout_facts(checkout)), now=now)
+    raise_staff_task(
+        workspace_id=checkout.workspace_id,
+        kind="checkout_refused",
+        subject=f"price:{checkout.price_id}" if checkout.price_id else f"checkout:{checkout.pk}",
+        summary=f"Nobody can pay {checkout.money} for {checkout.description!r} until this is mended. "
+        f"Stripe says: {error.provider_message}",
+    )
 
 
 def _record_end(checkout: Checkout, now: dt.datetime) -> None:

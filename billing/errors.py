@@ -2,6 +2,9 @@
 
 from enrollment_project.core.errors import DomainError, Unavailable
 
+# Our own word where Stripe gives none: the idempotency key was used before, with another request.
+KEY_REUSED = "idempotency_key_reused"
+
 
 class PaymentProviderDown(Unavailable):
     """Stripe can't be reached, is overloaded or fails: the outcome is unknown, and the same call may be repeated.
@@ -20,14 +23,21 @@ class PaymentProviderDown(Unavailable):
 
 
 class PaymentRejected(DomainError):
-    """Stripe understood and refuses; repeating the request changes nothing. `provider_code` is Stripe's reason."""
+    """Stripe understood and refuses; repeating the request changes nothing.
+
+    The detail is for whoever asked and names nothing of Stripe's. What Stripe said is for staff: `provider_message` in
+    its words, with its `provider_code` and the `provider_param` at fault.
+    """
 
     code = "payment_rejected"
     title = "The payment provider refused this"
 
-    def __init__(self, detail: str = "", *, provider_code: str = "") -> None:
+    def __init__(
+        self, detail: str = "", *, provider_message: str = "", provider_code: str = "", provider_param: str = ""
+    ) -> None:
         super().__init__(detail)
-        self.provider_code = provider_code
+        self.provider_message = provider_message or self.title
+        self.provider_code, self.provider_param = provider_code, provider_param
 
     @property
     def is_unknown(self) -> bool:

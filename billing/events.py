@@ -70,6 +70,13 @@ class CheckoutCancelled(MoneyEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckoutRefused(MoneyEvent):
+    """Stripe will not ask for this money: nobody could pay, and nobody can. Staff have a task that says why."""
+
+    type: ClassVar[str] = "payment.checkout_refused"
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRefunded(MoneyEvent):
     """Money went back: `refunded_minor` in all, which is the whole payment when `fully`."""
 

@@ -280,7 +280,7 @@ def _record_refusal(refund: Refund, error: PaymentRejected, now: dt.datetime) ->
         return
     locked.fail()
     locked.failure_reason = fit(Refund, "failure_reason", error.provider_code or "rejected")
-    locked.last_error = fit(Refund, "last_error", str(error))
+    locked.last_error = fit(Refund, "last_error", error.provider_message)
     locked.settled_at = now
     locked.save()
     _tell_staff(payment, locked)
@@ -291,5 +291,6 @@ def _tell_staff(payment: Payment, refund: Refund) -> None:
         workspace_id=payment.workspace_id,
         kind="refund_failed",
         subject=f"refund:{refund.pk}",
-        summary=f"Refund {refund.pk} of payment {payment.pk} failed ({refund.failure_reason or 'no reason given'}).",
+        summary=f"Refund {refund.pk} of payment {payment.pk} failed ({refund.failure_reason or 'no reason given'}). "
+        f"{refund.last_error}".strip(),
     )

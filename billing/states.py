@@ -8,6 +8,7 @@ class CheckoutStatus(models.TextChoices):
     FAILED = "failed", "Failed"  # the asynchronous method did not go through
     EXPIRED = "expired", "Expired"  # Stripe says it ended unpaid
     CANCELLED = "cancelled", "Cancelled"  # ended early by us, confirmed by Stripe
+    REFUSED = "refused", "Refused"  # Stripe will not ask for this money: the price, or the account, is to be mended
 
 
 # While a checkout is in one of these, money may still come of it.

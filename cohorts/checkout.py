@@ -57,7 +57,8 @@ def start_checkout(
 
     Raises, in this order: CourseNotFound (also for a course of another workspace than the learner's), CourseNotActive,
     CohortNotFound, PaymentOnItsWay, CohortNotActive, CohortFull, DeadlinePassed, AlreadyOwned, NotForSale,
-    TooManyPlacesHeld, Ineligible; PaymentProviderDown, after which the same call continues.
+    TooManyPlacesHeld, Ineligible; PaymentProviderDown, after which the same call continues; PaymentRejected, after
+    which nothing is held.
     """
     moment = now or utc_now()
     settle_overdue(learner_id=learner_id, cohort_id=cohort_id, now=moment)

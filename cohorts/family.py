@@ -44,6 +44,7 @@ _BY_CHECKOUT = {
     CheckoutStatus.FAILED: Standing.FAILED,
     CheckoutStatus.EXPIRED: Standing.EXPIRED,
     CheckoutStatus.CANCELLED: Standing.CANCELLED,
+    CheckoutStatus.REFUSED: Standing.CANCELLED,  # nobody was led to its payment page
 }
 
 

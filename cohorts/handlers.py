@@ -6,6 +6,7 @@ They have locked everything these touch: by the purpose, and by the holding, reg
 from billing.events import (
     CheckoutCancelled,
     CheckoutExpired,
+    CheckoutRefused,
     PaymentFailed,
     PaymentRefunded,
     PaymentSucceeded,
@@ -66,6 +67,13 @@ def give_cancelled_place_back(event: CheckoutCancelled) -> None:
     """The payer changed their mind."""
     if event.purpose == PURPOSE:
         _release(int(event.subject), "The checkout was cancelled")
+
+
+@handles(CheckoutRefused)
+def give_refused_place_back(event: CheckoutRefused) -> None:
+    """Nobody can pay for it as it is priced."""
+    if event.purpose == PURPOSE:
+        _release(int(event.subject), "The payment can't be taken")
 
 
 @handles(PaymentFailed)

@@ -29,6 +29,7 @@ class Standing(models.TextChoices):
     PAYMENT_FAILED = "payment_failed", "Payment failed"
     PAYMENT_EXPIRED = "payment_expired", "Payment time ran out"
     PAYMENT_CANCELLED = "payment_cancelled", "Payment cancelled"
+    NOT_PAYABLE = "not_payable", "Payment not possible yet"  # Stripe refuses the price; staff know
     IN_REVIEW = "in_review", "In review"
     ENROLLED = "enrolled", "Enrolled"
     COMPLETED = "completed", "Completed"
@@ -43,6 +44,7 @@ _BY_CHECKOUT = {
     CheckoutStatus.FAILED: Standing.PAYMENT_FAILED,
     CheckoutStatus.EXPIRED: Standing.PAYMENT_EXPIRED,
     CheckoutStatus.CANCELLED: Standing.PAYMENT_CANCELLED,
+    CheckoutStatus.REFUSED: Standing.NOT_PAYABLE,
     CheckoutStatus.PAID: Standing.CONFIRMING,
 }
 _BY_ELIGIBILITY = {
@@ -56,7 +58,12 @@ _BY_ELIGIBILITY = {
 }
 _OVER = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
 _UNPAID = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
-_UNPAID_IN_THE_END = (Standing.PAYMENT_FAILED, Standing.PAYMENT_EXPIRED, Standing.PAYMENT_CANCELLED)
+_UNPAID_IN_THE_END = (
+    Standing.PAYMENT_FAILED,
+    Standing.PAYMENT_EXPIRED,
+    Standing.PAYMENT_CANCELLED,
+    Standing.NOT_PAYABLE,
+)
 _FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 

@@ -4,9 +4,11 @@ Billing has locked the enrollment and the decision before its own rows, by the p
 """
 
 from accounts.guardians import attach_payer
+from billing.checkout import REFUSAL
 from billing.events import (
     CheckoutCancelled,
     CheckoutExpired,
+    CheckoutRefused,
     MoneyEvent,
     PaymentFailed,
     PaymentRefunded,
@@ -113,6 +115,12 @@ def expire_decision(event: CheckoutExpired) -> None:
 def cancel_unpaid_decision(event: CheckoutCancelled) -> None:
     """The checkout was ended on purpose."""
     _end_unpaid(event, "cancel", "The checkout was cancelled")
+
+
+@handles(CheckoutRefused)
+def fail_refused_decision(event: CheckoutRefused) -> None:
+    """Nobody can pay it as it is. The enrollment stays submitted: asking again makes a new decision about it."""
+    _end_unpaid(event, "fail", REFUSAL)
 
 
 @handles(PaymentFailed)

@@ -48,7 +48,8 @@ def route_learner(
     in the transaction that completes it.
 
     Raises Invalid, NotFound, NotForSale (nothing is written); PaymentProviderDown (the decision is kept as failed, and
-    the same request continues it); AlreadyAnswered, RequestInFlight, KeyReused from the claim.
+    the same request continues it); PaymentRejected (the decision has failed, and staff know what to mend);
+    AlreadyAnswered, RequestInFlight, KeyReused from the claim.
     """
     request = RoutingRequest(workspace_id, actor, profile, context, now or utc_now())
     routed = _decide_until_settled(request, claim)
@@ -85,7 +86,11 @@ def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:
     decision = routed.decision
     try:
         submit_checkout(checkout_id=routed.checkout_id)
-    except (PaymentProviderDown, PaymentRejected):
+    except PaymentRejected as refusal:  # the decision has failed with its checkout
+        claim.release()
+        refusal.extra["decision_id"] = decision.pk
+        raise
+    except PaymentProviderDown:
         with transaction.atomic():
             _mark_interrupted(decision, now)
             claim.release()

@@ -44,6 +44,7 @@ from ..refunds import request_refund
 from ..states import CheckoutStatus, PaymentMethod, PaymentStatus, RefundReason
 
 register_subject("checkout", Checkout)
+register_subject("price", Price)
 register_subject("payment", Payment)
 register_subject("refund", Refund)
 register_subject("dispute", Dispute)

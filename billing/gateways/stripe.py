@@ -12,7 +12,7 @@ from django.conf import settings
 from enrollment_project.core.network import forbid_open_transaction
 from enrollment_project.core.text import shorten
 
-from ..errors import PaymentProviderDown, PaymentRejected
+from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
 from .breaker import Breaker
 from .contract import (
     DisputeSnapshot,
@@ -84,7 +84,11 @@ class StripeGateway:
             "payment_intent_data": {"metadata": metadata},
         }
         options: stripe.RequestOptions = {"idempotency_key": request.reference}
-        return self._ask(lambda: _session(self._stripe.checkout.sessions.create(cast(Any, params), options)))
+        # An account that may not charge is no outage: whoever pays is told now, and staff mend it.
+        return self._ask(
+            lambda: _session(self._stripe.checkout.sessions.create(cast(Any, params), options)),
+            final=(stripe.PermissionError,),
+        )
 
     def retrieve_session(self, session_id: str) -> SessionSnapshot:
         return self._ask(
@@ -165,14 +169,15 @@ class StripeGateway:
                 return
             after = page.data[-1].id
 
-    def _ask(self, call: Callable[[], T]) -> T:
+    def _ask(self, call: Callable[[], T], *, final: tuple[type[stripe.StripeError], ...] = ()) -> T:
+        """`final` are errors that would be worth another try elsewhere, and end this call."""
         forbid_open_transaction()
         if wait := self._breaker.seconds_left():
             raise PaymentProviderDown("Stripe did not answer lately; it is left alone for a moment.", retry_after=wait)
         try:
             answer = call()
         except stripe.StripeError as error:
-            refusal = _translated(error)
+            refusal = _rejected(error) if isinstance(error, final) else _translated(error)
             if isinstance(refusal, PaymentProviderDown):
                 self._breaker.record_failure()
             else:
@@ -192,8 +197,15 @@ def _translated(error: stripe.StripeError) -> PaymentProviderDown | PaymentRejec
             retry_after=float(headers.get("retry-after", 0)) if headers.get("retry-after", "").isdigit() else None,
             is_replay=headers.get("idempotent-replayed") == "true",
         )
+    return _rejected(error)
+
+
+def _rejected(error: stripe.StripeError) -> PaymentRejected:
+    key_was_used = isinstance(error, stripe.IdempotencyError)
     return PaymentRejected(
-        f"Stripe refused: {error.user_message or type(error).__name__}", provider_code=error.code or ""
+        provider_message=error.user_message or type(error).__name__,
+        provider_code=error.code or (KEY_REUSED if key_was_used else ""),
+        provider_param=getattr(error, "param", None) or "",
     )
 
 

@@ -105,6 +105,7 @@ class Checkout(models.Model):
             CheckoutStatus.PROCESSING,
             CheckoutStatus.EXPIRED,
             CheckoutStatus.CANCELLED,
+            CheckoutStatus.REFUSED,
             CheckoutStatus.FAILED,
         ],
         target=CheckoutStatus.PAID,
@@ -127,3 +128,7 @@ class Checkout(models.Model):
     @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.CANCELLED)
     def cancel(self) -> None:
         """Stripe says that it ended unpaid, as we had asked."""
+
+    @transition(field=status, source=CheckoutStatus.OPEN, target=CheckoutStatus.REFUSED)
+    def refuse(self) -> None:
+        """Stripe will not make a session for it, however often it is asked."""

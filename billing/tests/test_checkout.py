@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import StaffTask
 from billing import checkout
-from billing.errors import PaymentProviderDown, PaymentRejected
+from billing.errors import PaymentProviderDown
 from billing.models import Checkout, Payment
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound
@@ -91,15 +91,6 @@ class TestSubmittingACheckout:
 
         items = world.client.v1.checkout.sessions.line_items.list(str(submitted.stripe_session_id))
         assert [item.price.id for item in items.data if item.price] == [kept.id]
-
-    def test_of_an_unknown_price_is_refused_and_nothing_is_lost(self, world: StripeWorld) -> None:
-        intent = CheckoutFactory(price=PriceFactory(stripe_price_id="price_gone"))
-
-        with pytest.raises(PaymentRejected) as refusal:
-            checkout.submit_checkout(checkout_id=intent.pk)
-
-        assert refusal.value.provider_code == "resource_missing"
-        assert Checkout.objects.get(pk=intent.pk).status == "open"
 
     def test_of_no_checkout_is_not_found(self) -> None:
         with pytest.raises(NotFound):
@@ -382,7 +373,7 @@ class TestTheSweep:
         checkout.check_due_checkouts(now=utc_now() + HOUR)
 
         statuses = [Checkout.objects.get(pk=each.pk).status for each in (refused, unexplained, paid)]
-        assert statuses == ["open", "open", "paid"]
+        assert statuses == ["refused", "open", "paid"]
 
     def test_stops_while_stripe_is_down_and_loses_nothing(self, world: StripeWorld) -> None:
         checkouts = [world.submitted() for _ in range(3)]

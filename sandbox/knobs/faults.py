@@ -35,6 +35,7 @@ KNOBS: Mapping[str, Knob] = {
     "latency_ms": Knob(values=range(1, LONGEST_MS), options={}, limits=REQUEST),
     "rate_limit": Knob(values=None, options={"retry_after": 1}, limits=REQUEST),
     "server_error": Knob(values=None, options={}, limits=REQUEST),
+    "refusal": Knob(values=("account", "permission"), options={}, limits=REQUEST),
     "lost_answer": Knob(values=("close", "500", "hang"), options={"delay_ms": 5_000}, limits=REQUEST),
     "webhooks": Knob(
         values=("hold", "drop", "duplicate", "late", "shuffle"),

@@ -172,6 +172,8 @@ def _suffer_before(call: Call) -> None:
         raise errors.rate_limited(retry_after=fault["retry_after"])
     if faults.strike("server_error", **here):
         raise errors.internal()
+    if fault := faults.strike("refusal", **here):
+        raise errors.REFUSALS[fault["value"]]
 
 
 def _suffer_after(call: Call, answer: Answer) -> Answer:

@@ -53,9 +53,16 @@ def create_price(params: dict[str, Any]) -> Body:
 
 @operation()
 def retrieve_price(params: dict[str, Any], *, ref: str) -> Body:
-    price = Price.objects.select_related("product").filter(ref=ref).first()
-    if price is None:
-        raise no_such("price", ref, param="price")
+    return render(_find_price(ref))
+
+
+@operation(active=Boolean(), nickname=Text(longest=250), lookup_key=Text(longest=200), metadata=Metadata())
+def update_price(params: dict[str, Any], *, ref: str) -> Body:
+    """Archive a price, or bring it back; what it asks is never changed."""
+    price = _find_price(ref)
+    for name, value in params.items():
+        setattr(price, name, value)
+    price.save()
     return render(price)
 
 
@@ -81,6 +88,13 @@ def take_product(params: dict[str, Any], *, within: str) -> Product:
     if product is None:
         raise no_such("product", ref, param=field, status=400)
     return product
+
+
+def _find_price(ref: str) -> Price:
+    price = Price.objects.select_related("product").filter(ref=ref).first()
+    if price is None:
+        raise no_such("price", ref, param="price")
+    return price
 
 
 def _find_product(ref: str) -> Product:

@@ -57,6 +57,18 @@ def internal(**headers: str) -> StripeError:
     return StripeError("An unknown error occurred.", status=500, type="api_error", headers=named)
 
 
+# An account that may not do this, in Stripe's words: 400 for what its owner has to complete, 403 for the key in use.
+REFUSALS = {
+    "account": StripeError(
+        "In order to use Checkout, you must set an account or business name at https://dashboard.stripe.com/account.",
+    ),
+    "permission": StripeError(
+        "The provided key does not have the required permissions for this endpoint on account 'acct_1Sandbox'.",
+        status=403,
+    ),
+}
+
+
 def unrecognized(method: str, path: str) -> StripeError:
     return StripeError(f"Unrecognized request URL ({method}: {path}).", status=404)
 

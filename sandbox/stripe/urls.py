@@ -13,7 +13,7 @@ urlpatterns = [
     path("v1/products", endpoint(get=catalog.list_products, post=catalog.create_product)),
     path("v1/products/<str:ref>", endpoint(get=catalog.retrieve_product)),
     path("v1/prices", endpoint(get=catalog.list_prices, post=catalog.create_price)),
-    path("v1/prices/<str:ref>", endpoint(get=catalog.retrieve_price)),
+    path("v1/prices/<str:ref>", endpoint(get=catalog.retrieve_price, post=catalog.update_price)),
     path("v1/payment_intents", endpoint(get=payments.list_payment_intents)),
     path("v1/payment_intents/<str:ref>", endpoint(get=payments.retrieve_payment_intent)),
     path("v1/charges", endpoint(get=payments.list_charges)),
