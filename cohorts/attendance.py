@@ -1,20 +1,26 @@
-"""Attendance: staff say who came, and the course is completed when every required step is."""
+"""Attendance: staff say who came, or that somebody need not; with the last required step the course is completed."""
 
 import datetime as dt
 
 from django.db import transaction
+from django.db.models import F
 
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
-from enrollments.completion import finish_participation
+from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.text import fit
 from enrollments.locks import lock_enrollment
 from events.publishing import publish
 
-from .errors import StepNotBooked
-from .events import StepCompleted, StepMissed
-from .locks import lock_package
-from .models import StepProgress, StudentPackage
+from .completion import complete_course
+from .errors import StepNotBooked, StepNotOpen
+from .events import StepCompleted, StepEvent, StepExcused, StepMissed
+from .locks import lock_package, lock_sessions
+from .models import ClassSession, StepProgress, StudentPackage
 from .states import StepStatus
+from .steps import step_event
+
+ALL_DONE = "All required steps are done"
 
 
 @transaction.atomic
@@ -28,39 +34,81 @@ def mark_attended(*, progress_id: int, actor: Actor, now: dt.datetime | None = N
 
 @transaction.atomic
 def mark_missed(*, progress_id: int, actor: Actor, now: dt.datetime | None = None) -> StepProgress:
-    """The session passed without the learner. Raises StepNotBooked."""
+    """The session passed without the learner. A course that was completed stays so. Raises StepNotBooked."""
     return _mark(progress_id, StepStatus.MISSED, actor, now or utc_now())
 
 
+@transaction.atomic
+def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime | None = None) -> StepProgress:
+    """Let a step that was missed, or that has no session, count as attended; the reason is for staff.
+
+    The seat of a missed session goes back. Raises Invalid without a reason, StepNotOpen for a step that is booked or
+    done.
+    """
+    if not reason.strip():
+        raise invalid_field("reason", "required", "Say why the step counts as attended.")
+    moment = now or utc_now()
+    seated_in = StepProgress.objects.values_list("class_session_id", flat=True).get(pk=progress_id)
+    if seated_in is not None:
+        lock_sessions({seated_in})
+    package = _lock_package(progress_id)
+    excused = StepProgress.objects.filter(
+        pk=progress_id, class_session=seated_in, status__in=(StepStatus.UNBOOKED, StepStatus.MISSED)
+    ).update(
+        status=StepStatus.EXCUSED,
+        class_session=None,
+        option=None,
+        booked_at=None,
+        completed_at=moment,
+        excuse=fit(StepProgress, "excuse", reason.strip()),
+    )
+    if package.revoked_at is not None or not excused:
+        raise StepNotOpen(
+            "Only a step that was missed or has no session can be excused. Give a booked session back first."
+        )
+    if seated_in is not None:
+        ClassSession.objects.filter(pk=seated_in).update(booked_count=F("booked_count") - 1)
+    return _done(progress_id, package, StepExcused, actor, moment)
+
+
+@transaction.atomic
+def withdraw_excuse(*, progress_id: int) -> StepProgress:
+    """The step is to be attended after all. A course that was completed stays so. Raises StepNotOpen."""
+    _lock_package(progress_id)
+    withdrawn = StepProgress.objects.filter(pk=progress_id, status=StepStatus.EXCUSED).update(
+        status=StepStatus.UNBOOKED, completed_at=None, excuse=""
+    )
+    if not withdrawn:
+        raise StepNotOpen("This step is not excused.")
+    return StepProgress.objects.select_related("package", "step").get(pk=progress_id)
+
+
 def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) -> StepProgress:
-    found = StepProgress.objects.select_related("package").get(pk=progress_id)
-    lock_enrollment(found.package.enrollment_id)  # which completing the course changes, so before the package
-    package = lock_package(found.package_id)
+    package = _lock_package(progress_id)
     done = status == StepStatus.COMPLETED
     markable = [StepStatus.BOOKED, StepStatus.MISSED if done else StepStatus.COMPLETED]
-    moved = StepProgress.objects.filter(pk=progress_id, status__in=markable).update(
+    moved = StepProgress.objects.filter(pk=progress_id, package__revoked_at__isnull=True, status__in=markable).update(
         status=status, completed_at=now if done else None
     )
     row = StepProgress.objects.select_related("package", "step").get(pk=progress_id)
-    if not moved and row.status != status:
-        raise StepNotBooked("Only a booked step can be marked attended or missed.")
+    if not moved and (row.status != status or package.revoked_at is not None):
+        raise StepNotBooked("Only a booked step of a course that goes on can be marked attended or missed.")
     if moved:
-        event = StepCompleted if done else StepMissed
-        publish(
-            event(
-                workspace_id=package.learner.workspace_id,
-                package_id=package.pk,
-                step_id=row.step_id,
-                class_session_id=row.class_session_id,
-            ),
-            now=now,
-        )
-        if done and is_course_complete(package):
-            finish_participation(enrollment_id=package.enrollment_id, actor=actor, reason="All steps attended", now=now)
+        return _done(progress_id, package, StepCompleted if done else StepMissed, actor, now)
     return row
 
 
-def is_course_complete(package: StudentPackage) -> bool:
-    """Whether the package has a required step and every required one was attended."""
-    required = StepProgress.objects.filter(package=package, step__required=True)
-    return required.exists() and not required.exclude(status=StepStatus.COMPLETED).exists()
+def _done(
+    progress_id: int, package: StudentPackage, event: type[StepEvent], actor: Actor, now: dt.datetime
+) -> StepProgress:
+    row = StepProgress.objects.select_related("package", "step").get(pk=progress_id)
+    publish(step_event(event, package, row.step_id, row.class_session_id), now=now)
+    complete_course(package_id=package.pk, actor=actor, reason=ALL_DONE, now=now)
+    return row
+
+
+def _lock_package(progress_id: int) -> StudentPackage:
+    """The package of a step, with its enrollment, which completing the course changes, locked before it."""
+    found = StepProgress.objects.select_related("package").get(pk=progress_id)
+    lock_enrollment(found.package.enrollment_id)
+    return lock_package(found.package_id)

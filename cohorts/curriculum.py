@@ -1,11 +1,18 @@
 """What a course is made of once it may be sold: a new step reaches every package, a step in use stays.
 
-Both changes lock the course's cohorts. A purchase reads the steps with its cohort locked, so its package is made either
-before the change, and gets it with the others, or after it.
+All changes lock the course's cohorts. A purchase reads the steps with its cohort locked, so its package is made either
+before the change, and gets it with the others, or after it. A change that leaves somebody no required step to do
+completes their course.
 """
+
+import datetime as dt
 
 from django.db import transaction
 
+from enrollment_project.core.actors import Actor
+from enrollment_project.core.clock import utc_now
+
+from .completion import complete_courses
 from .errors import StepInUse
 from .locks import lock_cohorts_of, lock_sessions
 from .models import CourseStep, StepProgress, StudentPackage
@@ -14,7 +21,8 @@ from .states import SEATED, StepStatus
 
 @transaction.atomic
 def add_step(*, step: CourseStep) -> CourseStep:
-    """Save a new step of a course. Whoever has the course already gets it too, to be booked like their others."""
+    """Save a new step of a course. Whoever has the course already gets it too, to be booked like their others; who has
+    completed it keeps that."""
     step.save()
     lock_cohorts_of(step.program_id)
     packages = StudentPackage.objects.filter(program=step.program_id, revoked_at__isnull=True).order_by("pk")
@@ -23,7 +31,16 @@ def add_step(*, step: CourseStep) -> CourseStep:
 
 
 @transaction.atomic
-def remove_step(*, step_id: int) -> CourseStep:
+def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime | None = None) -> CourseStep:
+    """Save what was edited about a step. One that is no longer required may have been the last that somebody lacked."""
+    lock_cohorts_of(step.program_id)
+    step.save()
+    _complete(step.program_id, f"{step.label} is not required any more", actor, now)
+    return step
+
+
+@transaction.atomic
+def remove_step(*, step_id: int, actor: Actor, now: dt.datetime | None = None) -> CourseStep:
     """Take a step out of its course, with its classes and the cohorts' sessions for it.
 
     Raises StepInUse, changing nothing, if it holds a seat for anybody: booked, attended or missed.
@@ -37,7 +54,13 @@ def remove_step(*, step_id: int) -> CourseStep:
     step.cohort_sessions.all().delete()
     step.options.all().delete()
     step.delete()
+    _complete(step.program_id, f"{step.label} was taken out of the course", actor, now)
     return step
+
+
+def _complete(program_id: int, reason: str, actor: Actor, now: dt.datetime | None) -> None:
+    packages = StudentPackage.objects.filter(program=program_id)
+    complete_courses(packages=packages, actor=actor, reason=reason, now=now or utc_now())
 
 
 def _refuse_in_use(step: CourseStep) -> None:

@@ -19,15 +19,14 @@ from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify
 
-from .attendance import is_course_complete
 from .calendar import render_sessions
 from .events import (
+    PackageCompleted,
     PackageCreated,
     PackageMoved,
     SessionRescheduled,
     StepBooked,
     StepCancelled,
-    StepCompleted,
     WaitlistOffered,
 )
 from .models import ClassSession, CohortSession, StepProgress, StudentPackage, WaitlistEntry
@@ -83,11 +82,10 @@ def tell_of_new_time(event: SessionRescheduled) -> None:
         _tell(RESCHEDULED, row.package.learner, key, progress=row.pk, session=event.class_session_id)
 
 
-@handles(StepCompleted)
-def tell_of_completion(event: StepCompleted) -> None:
+@handles(PackageCompleted)
+def tell_of_completion(event: PackageCompleted) -> None:
     package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
-    if is_course_complete(package):
-        _tell(COMPLETED, package.learner, f"package:{package.pk}", package=package.pk)
+    _tell(COMPLETED, package.learner, f"package:{package.pk}", package=package.pk)
 
 
 @handles(WaitlistOffered)
@@ -170,7 +168,7 @@ def write_reminder(notification: Notification) -> Email | None:
 
 def write_completed(notification: Notification) -> Email | None:
     package = _find_live(notification)
-    if package is None or not is_course_complete(package):
+    if package is None or package.completed_at is None:
         return None
     return compose("cohorts/completed", _about(package))
 

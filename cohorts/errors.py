@@ -138,6 +138,11 @@ class StepNotBooked(DomainError):
     title = "This step holds no session"
 
 
+class StepNotOpen(DomainError):
+    code = "step_not_open"
+    title = "This step can't be excused"
+
+
 class NotInLine(DomainError):
     code = "not_in_line"
     title = "The learner is not on the waiting list"

@@ -115,6 +115,13 @@ class PackageMoved(PackageEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class PackageCompleted(PackageEvent):
+    """Every required step was attended or excused; said once, whatever is added to the course later."""
+
+    type: ClassVar[str] = "package.completed"
+
+
+@dataclass(frozen=True, slots=True)
 class StepEvent:
     """Facts about one step of a package."""
 
@@ -162,6 +169,13 @@ class StepMissed(StepEvent):
     """The session passed without the learner."""
 
     type: ClassVar[str] = "step.missed"
+
+
+@dataclass(frozen=True, slots=True)
+class StepExcused(StepEvent):
+    """Staff let the step count as attended."""
+
+    type: ClassVar[str] = "step.excused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
 from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
 from enrollment_project.core.invariants import Breach, Extent, Invariant
-from enrollments.states import EligibilityStatus
+from enrollments.states import EligibilityStatus, ParticipationStatus
 
 from .checkout import PURPOSE
 from .models import (
@@ -22,6 +22,7 @@ from .models import (
     StudentPackage,
     WaitlistEntry,
 )
+from .queries import due_to_complete
 from .states import OCCUPYING, SEATED, PlaceStatus, StepStatus, WaitStatus
 
 # How long money may be on its way from Stripe's yes to a package.
@@ -114,6 +115,20 @@ def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"package {pk}", "lacks a step of its course")
 
 
+def completion_follows_the_steps(extent: Extent) -> Iterator[Breach]:
+    """A live package with every required step done is completed; its participation ended with it, and never alone."""
+    due = extent.of(due_to_complete(), "learner__workspace")
+    for pk in due.order_by().values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "has every required step done but is not completed")
+    packages = extent.of(StudentPackage.objects.order_by(), "learner__workspace")
+    ended = Q(enrollment__participation_status=ParticipationStatus.COMPLETED)
+    for pk in packages.filter(completed_at__isnull=False).exclude(ended).values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "is completed, but its participation is not")
+    alone = packages.filter(ended, completed_at__isnull=True, revoked_at__isnull=True)
+    for pk in alone.values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "is not completed, but its participation is")
+
+
 def holds_end(extent: Extent) -> Iterator[Breach]:
     """A held place has a live checkout, or an offer whose time is not over."""
     held = extent.of(CohortPlace.objects.order_by(), "learner__workspace").filter(status=PlaceStatus.HELD)
@@ -178,6 +193,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     taken_places_have_their_package,
     steps_hold_a_session_of_their_own,
     packages_have_every_step,
+    completion_follows_the_steps,
     holds_end,
     offers_hold_a_place,
     live_checkouts_hold_a_place,

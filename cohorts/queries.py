@@ -15,7 +15,7 @@ from enrollments.sales import Sale
 
 from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
 from .models import Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
-from .states import StepStatus
+from .states import DONE, StepStatus
 
 SORTS = {
     "title": "title",
@@ -169,6 +169,17 @@ def unbooked_steps(package: StudentPackage, *, now: dt.datetime) -> list[tuple[C
         for row in rows
         if row.status == StepStatus.UNBOOKED and offered.get(row.step_id)
     ]
+
+
+def due_to_complete() -> QuerySet[StudentPackage]:
+    """Live packages that have a required step, and every required one done, but are not completed."""
+    required = StepProgress.objects.filter(package=OuterRef("pk"), step__required=True)
+    return StudentPackage.objects.filter(
+        Exists(required),
+        ~Exists(required.exclude(status__in=DONE)),
+        revoked_at__isnull=True,
+        completed_at__isnull=True,
+    )
 
 
 def find_learner_of_place(subject: str) -> int | None:

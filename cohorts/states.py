@@ -27,11 +27,16 @@ class StepStatus(models.TextChoices):
     BOOKED = "BOOKED", "Booked"  # holds a seat in a class session
     COMPLETED = "COMPLETED", "Completed"  # attended
     MISSED = "MISSED", "Missed"  # the session passed without the learner
+    EXCUSED = "EXCUSED", "Excused"  # staff let it count as attended, with a reason
     CANCELLED = "CANCELLED", "Cancelled"  # the package was revoked
 
 
 # A step in one of these holds a seat of its class session.
 SEATED = (StepStatus.BOOKED, StepStatus.COMPLETED, StepStatus.MISSED)
+
+
+# A step in one of these is done: with the last required one the course is completed.
+DONE = (StepStatus.COMPLETED, StepStatus.EXCUSED)
 
 
 class WaitStatus(models.TextChoices):

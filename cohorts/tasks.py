@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from .completion import complete_due_courses
 from .opening import serve_waiting_lines
 from .reminders import remind_of_sessions as remind
 from .waitlist import end_lines_of_past_cohorts, expire_due_offers
@@ -17,3 +18,8 @@ def expire_waitlist_offers() -> None:
 @shared_task
 def remind_of_sessions() -> None:
     remind()
+
+
+@shared_task
+def complete_courses() -> None:
+    complete_due_courses()

@@ -20,6 +20,7 @@ app.conf.beat_schedule = {
     "remind-of-sessions": {"task": "cohorts.tasks.remind_of_sessions", "schedule": 600.0},
     "forget-old-answers": {"task": "enrollment_project.core.tasks.forget_old_answers", "schedule": 3600.0},
     "forget-old-counters": {"task": "enrollment_project.core.tasks.forget_old_counters", "schedule": 900.0},
+    "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},
     "expire-waitlist-offers": {"task": "cohorts.tasks.expire_waitlist_offers", "schedule": 60.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
 }

@@ -14,7 +14,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from accounts.backoffice.actions import StaffForm, in_bulk, staff_action
+from accounts.backoffice.actions import ReasonForm, StaffForm, in_bulk, staff_action
 from accounts.backoffice.display import (
     NOTHING,
     Card,
@@ -30,7 +30,7 @@ from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmi
 from accounts.roles import Power
 from enrollment_project.core.clock import utc_now
 
-from ..attendance import mark_attended, mark_missed
+from ..attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
 from ..booking import Selection, book_sessions, cancel_booking, swap_booking
 from ..models import ClassSession, StepProgress
 from ..queries import offered_sessions
@@ -264,9 +264,9 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     ordering = ("-class_session__starts_at", "-id")
     fieldsets = (
         (None, {"fields": (("status_label", "step_name"), ("package_link", "session_link"))}),
-        ("Times", {"fields": (("booked_at", "completed_at"),)}),
+        ("Times", {"fields": (("booked_at", "completed_at"), "excuse")}),
     )
-    actions_detail = ("attended", "missed", "choose_session", "give_back")
+    actions_detail = ("attended", "missed", "choose_session", "give_back", "excuse", "withdraw")
     actions = ("attended_selected", "missed_selected")
     package_link = link_column("package", "package")
     session_link = link_column("class_session", "session")
@@ -321,6 +321,30 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     def missed(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
         mark_missed(progress_id=row.pk, actor=actor_of(request))
         return f"{self.describe(row)}: missed."
+
+    @staff_action(
+        description="Excuse",
+        power=Power.DECIDE,
+        possible=lambda row: row.status in (StepStatus.UNBOOKED, StepStatus.MISSED) and not row.package.revoked_at,
+        form=ReasonForm,
+        icon="event_available",
+        explanation="Counts as attended, with your reason, which only staff see. With the last required step the "
+        "course is completed.",
+    )
+    def excuse(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
+        excuse_step(progress_id=row.pk, reason=form.cleaned_data["reason"], actor=actor_of(request))
+        return f"{self.describe(row)}: excused."
+
+    @staff_action(
+        description="Withdraw excuse",
+        power=Power.DECIDE,
+        possible=lambda row: row.status == StepStatus.EXCUSED,
+        icon="undo",
+        explanation="The step is to be booked and attended after all. A course that was completed stays so.",
+    )
+    def withdraw(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
+        withdraw_excuse(progress_id=row.pk)
+        return f"{self.describe(row)}: to be booked."
 
     @staff_action(
         description="Choose session",

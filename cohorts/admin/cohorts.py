@@ -33,7 +33,7 @@ from enrollments.models import ProgramInstance
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from ..opening import change_capacity, close_cohort, open_cohort, serve_waitlist
 from ..scheduling import clone_cohort, schedule_cohort, unscheduled_options
-from ..states import IN_LINE, OCCUPYING, PlaceStatus, StepStatus
+from ..states import DONE, IN_LINE, OCCUPYING, PlaceStatus, StepStatus
 from .courses import TimezoneForm
 from .display import meeting_time, place_bar, seat_bar
 
@@ -300,9 +300,9 @@ def _place(place: CohortPlace) -> Neighbor:
 
 
 def _progress(package: StudentPackage) -> str:
-    """ "2 of 5 attended, 1 to book"."""
+    """ "2 of 5 done, 1 to book"."""
     statuses = [row.status for row in package.progress.all()]
-    parts = [f"{statuses.count(StepStatus.COMPLETED)} of {len(statuses)} attended"]
+    parts = [f"{sum(status in DONE for status in statuses)} of {len(statuses)} done"]
     for status, word in ((StepStatus.MISSED, "missed"), (StepStatus.UNBOOKED, "to book")):
         if count := statuses.count(status):
             parts.append(f"{count} {word}")

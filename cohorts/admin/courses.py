@@ -28,13 +28,15 @@ from accounts.backoffice.scoping import (
     ScopedRelatedFilter,
     WorkspaceModelForm,
     WorkspaceScopedAdmin,
+    actor_of,
     inline_of,
 )
 from accounts.roles import Power
+from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Program
 
-from ..curriculum import add_step, remove_step
+from ..curriculum import add_step, remove_step, save_step
 from ..models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass
 from .display import meeting_time, place_bar, seat_bar, weekly_time
 
@@ -55,10 +57,17 @@ class TimezoneForm(WorkspaceModelForm):
 
 
 class StepFormSet(forms.BaseInlineFormSet):
+    actor: Actor  # who edits; set by the inline
+
     def save_new(self, form: Any, commit: bool = True) -> CourseStep:
         """A new step reaches the packages that are sold."""
         step: CourseStep = super().save_new(form, commit=False)
         return add_step(step=step) if commit else step
+
+    def save_existing(self, form: Any, obj: Any, commit: bool = True) -> CourseStep:
+        """A step that is not required any more may complete somebody's course."""
+        step: CourseStep = super().save_existing(form, obj, commit=False)
+        return save_step(step=step, actor=self.actor) if commit else step
 
 
 @inline_of(Program)
@@ -77,6 +86,11 @@ class StepInline(ScopedInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).annotate(class_count=Count("options"))
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.actor = actor_of(request)
+        return formset
 
     @display(description="classes")
     def offered_in(self, step: CourseStep) -> str:
@@ -151,7 +165,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     def save_model(self, request: HttpRequest, obj: CourseStep, form: Any, change: bool) -> None:
         """A new step reaches the packages that are sold."""
         if change:
-            super().save_model(request, obj, form, change)
+            save_step(step=obj, actor=actor_of(request))
         else:
             add_step(step=obj)
 
@@ -166,7 +180,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     def remove(self, request: HttpRequest, step: CourseStep, form: StaffForm) -> HttpResponse:
         with transaction.atomic():
             self.log_deletions(request, [step])
-            remove_step(step_id=step.pk)
+            remove_step(step_id=step.pk, actor=actor_of(request))
         return self.response_to_list(request, f"{self.describe(step)} was removed.")
 
     @display(description="classes")

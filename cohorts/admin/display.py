@@ -13,6 +13,7 @@ STEP_TONES = {
     StepStatus.BOOKED: "open",
     StepStatus.COMPLETED: "completed",
     StepStatus.MISSED: "failed",
+    StepStatus.EXCUSED: "completed",
 }
 
 

@@ -35,7 +35,7 @@ from ..booking import Selection, book_sessions
 from ..models import Cohort, CohortPlace, StepProgress, StudentPackage
 from ..moving import move_package
 from ..queries import unbooked_steps
-from ..states import StepStatus
+from ..states import DONE, StepStatus
 from .attendance import describe_choice
 from .display import meeting_time, step_badge
 
@@ -48,12 +48,18 @@ class LiveFilter(DropdownFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("live", "Live"), ("to_book", "With a step to book"), ("revoked", "Revoked")]
+        return [
+            ("live", "Live"),
+            ("completed", "Completed"),
+            ("to_book", "With a step to book"),
+            ("revoked", "Revoked"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         live = queryset.filter(revoked_at__isnull=True)
         rows = {
             "live": live,
+            "completed": live.filter(completed_at__isnull=False),
             "to_book": live.filter(progress__status=StepStatus.UNBOOKED).distinct(),
             "revoked": queryset.filter(revoked_at__isnull=False),
         }
@@ -128,6 +134,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
                     ("learner_link", "cohort_link"),
                     ("enrollment_link", "payment_link"),
                     ("purchased_at", "expires_at"),
+                    ("completed_at",),
                 )
             },
         ),
@@ -152,12 +159,14 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
 
     @display(description="state", ordering="revoked_at")
     def state(self, package: StudentPackage) -> SafeString:
-        return badge("revoked", "Revoked") if package.revoked_at else badge("active", "Live")
+        if package.revoked_at:
+            return badge("revoked", "Revoked")
+        return badge("completed", "Completed") if package.completed_at else badge("active", "Live")
 
     @display(description="attended")
     def done(self, package: StudentPackage) -> str:
         statuses = [row.status for row in package.progress.all()]
-        return f"{statuses.count(StepStatus.COMPLETED)} of {len(statuses)}"
+        return f"{sum(status in DONE for status in statuses)} of {len(statuses)}"
 
     @staff_action(
         description="Book sessions",

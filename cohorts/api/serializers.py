@@ -15,7 +15,7 @@ from enrollment_project.core.fields import TextField, WholeNumberField
 from enrollment_project.core.ids import CUID_PATTERN
 
 from ..models import Cohort, CohortSession, StepProgress, StudentPackage
-from ..states import StepStatus, WaitStatus
+from ..states import DONE, StepStatus, WaitStatus
 
 MAX_SELECTIONS = 100
 
@@ -338,6 +338,9 @@ class PackageSerializer(serializers.Serializer[Any]):
     learner = LearnerSerializer()
     purchasedAt = serializers.DateTimeField(source="purchased_at")
     expiresAt = serializers.DateTimeField(source="expires_at", allow_null=True)
+    completedAt = serializers.DateTimeField(
+        source="completed_at", allow_null=True, help_text="When the last required step was done; it stays completed."
+    )
     progress = serializers.SerializerMethodField(help_text="Completed steps in percent of all.")
     completedSteps = serializers.SerializerMethodField()
     totalSteps = serializers.SerializerMethodField()
@@ -349,7 +352,7 @@ class PackageSerializer(serializers.Serializer[Any]):
         return 100 * self.get_completedSteps(package) // total if total else 0
 
     def get_completedSteps(self, package: StudentPackage) -> int:
-        return self._count(package, StepStatus.COMPLETED)
+        return self._count(package, *DONE)
 
     def get_totalSteps(self, package: StudentPackage) -> int:
         return len(package.progress.all())
@@ -357,8 +360,8 @@ class PackageSerializer(serializers.Serializer[Any]):
     def get_unbookedSteps(self, package: StudentPackage) -> int:
         return self._count(package, StepStatus.UNBOOKED)
 
-    def _count(self, package: StudentPackage, status: StepStatus) -> int:
-        return sum(row.status == status for row in package.progress.all())
+    def _count(self, package: StudentPackage, *statuses: StepStatus) -> int:
+        return sum(row.status in statuses for row in package.progress.all())
 
 
 class PackageDetailSerializer(PackageSerializer):

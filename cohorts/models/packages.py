@@ -11,7 +11,8 @@ from .terms import ClassSession, Cohort
 
 
 class StudentPackage(models.Model):
-    """A course a learner bought. Invariant: one live (not revoked) package per learner and program."""
+    """A course a learner bought. Invariants: one live (not revoked) package per learner and program; completed at most
+    once, together with its enrollment's participation, and for good."""
 
     learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="packages")
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="packages")
@@ -22,6 +23,7 @@ class StudentPackage(models.Model):
     name = models.CharField(max_length=300)  # "CODE - Cohort", as it was called when it was bought
     purchased_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)  # null: never
+    completed_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoke_reason = models.CharField(max_length=200, blank=True)
 
@@ -57,6 +59,9 @@ class StepProgress(models.Model):
     )
     booked_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    excuse = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Why the step counts as attended; for staff."
+    )
 
     class Meta:
         ordering = ["package", "step__order"]

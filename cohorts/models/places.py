@@ -65,6 +65,8 @@ class WaitlistEntry(models.Model):
     offered_at = models.DateTimeField(null=True, blank=True)
     offer_expires_at = models.DateTimeField(null=True, blank=True)
     note = models.CharField(max_length=300, blank=True)  # why staff moved it
+    # Who put them in line; null for the workspace's own staff.
+    joined_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

@@ -22,7 +22,7 @@ from ..errors import PackageNotFound
 from ..family import ended_packages, lapsed_places, unpaid_places, waiting_entries
 from ..models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import offered_sessions, packages_of
-from ..states import StepStatus
+from ..states import DONE, StepStatus
 from .families import for_families
 from .payment import leads_to_payment
 from .wizard import field_of, may_change, package_or_404
@@ -33,6 +33,7 @@ BADGES = {
     StepStatus.BOOKED: ("info", "Booked"),
     StepStatus.COMPLETED: ("good", "Attended"),
     StepStatus.MISSED: ("bad", "Missed"),
+    StepStatus.EXCUSED: ("good", "Excused"),
     StepStatus.CANCELLED: ("calm", "Cancelled"),
 }
 
@@ -64,7 +65,7 @@ class CourseView:
 
     @property
     def complete(self) -> bool:
-        return self.done == self.total > 0
+        return self.package.completed_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def _view_course(package: StudentPackage, zone: ZoneInfo | None, now: dt.datetim
         package=package,
         zone=zone or ZoneInfo(package.cohort.timezone),
         steps=[StepView(row, *BADGES[StepStatus(row.status)], may_change(row, limit=limit)) for row in rows],
-        done=sum(row.status == StepStatus.COMPLETED for row in rows),
+        done=sum(row.status in DONE for row in rows),
         unbooked=sum(row.status == StepStatus.UNBOOKED for row in rows),
         next=min(coming, key=lambda pair: pair[0])[1] if coming else None,
     )

@@ -4,13 +4,15 @@ import datetime as dt
 from typing import Any
 
 import factory
+from django.db import transaction
 from factory.django import DjangoModelFactory
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
-from billing.checkout import settle_checkout
+from billing.checkout import record_session, settle_checkout
+from billing.gateways.contract import SessionSnapshot
 from billing.models import Checkout
-from cohorts.checkout import start_checkout
+from cohorts.checkout import reserve_place, start_checkout
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass, StudentPackage
 from cohorts.scheduling import schedule_cohort
 from cohorts.states import DayOfWeek
@@ -98,6 +100,45 @@ def pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> StudentPacka
     stripe.pay(checkout.url, **form)
     settle_checkout(checkout_id=checkout.pk)
     return StudentPackage.objects.filter(place=int(checkout.subject), revoked_at__isnull=True).first()
+
+
+@transaction.atomic
+def buy_on_rows(cohort: Cohort, learner: Learner | None = None) -> StudentPackage:
+    """The same without Stripe, in milliseconds: what it would say is given."""
+    learner, now = learner or LearnerFactory(workspace=cohort.instance.workspace), utc_now()
+    place = reserve_place(
+        learner_id=learner.pk,
+        course_code=cohort.instance.program.code,
+        cohort_id=cohort.pk,
+        success_url="http://127.0.0.1/done",
+        cancel_url="http://127.0.0.1/back",
+        actor=SYSTEM,
+        now=now,
+    )
+    Checkout.objects.filter(pk=place.checkout_id).update(stripe_session_id=f"cs_rows_{place.checkout_id}")
+    assert place.checkout is not None
+    record_session(checkout_id=place.checkout.pk, session=_paid_session(place.checkout), now=now)
+    package = StudentPackage.objects.filter(place=place).first()
+    assert package is not None
+    return package
+
+
+def _paid_session(checkout: Checkout) -> SessionSnapshot:
+    """What Stripe would say of this checkout."""
+    return SessionSnapshot(
+        id=f"cs_rows_{checkout.pk}",
+        reference=checkout.reference,
+        status="complete",
+        payment_status="paid",
+        amount_minor=checkout.amount_minor,
+        currency=checkout.currency,
+        payment_intent_id=f"pi_rows_{checkout.pk}",
+        payment_intent_status="succeeded",
+        payer_email="payer@example.test",
+        url="",
+        expires_at=checkout.expires_at,
+        metadata={},
+    )
 
 
 def buy(stripe: SandboxProcess, cohort: Cohort, learner: Learner | None = None) -> StudentPackage:

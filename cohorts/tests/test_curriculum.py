@@ -185,7 +185,7 @@ class TestAStepTakenOutOfASoldCourse:
         package = buy(stripe, cohort)
         step = CourseStep.objects.get(order=2)
 
-        remove_step(step_id=step.pk)
+        remove_step(step_id=step.pk, actor=STAFF)
 
         assert progress(package) == [(1, "BOOKED")]
         assert not CourseStepOption.objects.filter(step=step.pk).exists()
@@ -207,7 +207,7 @@ class TestAStepTakenOutOfASoldCourse:
         before = everything()
 
         with pytest.raises(StepInUse, match=said):
-            remove_step(step_id=row.step_id)
+            remove_step(step_id=row.step_id, actor=STAFF)
 
         assert everything() == before
 
@@ -217,7 +217,7 @@ class TestAStepTakenOutOfASoldCourse:
         row = package.progress.get(step__order=1)
         cancel_booking(package_id=package.pk, step_id=row.step_id, by_staff=True)
 
-        remove_step(step_id=row.step_id)
+        remove_step(step_id=row.step_id, actor=STAFF)
 
         assert progress(package) == [(2, "UNBOOKED")]
 
@@ -251,7 +251,7 @@ class TestAStepTakenOutOfASoldCourse:
     def test_with_nobody_s_seat_leaves_the_rest_to_be_booked(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(2, 2))
         package = buy(stripe, cohort)
-        remove_step(step_id=CourseStep.objects.get(order=1).pk)
+        remove_step(step_id=CourseStep.objects.get(order=1).pk, actor=STAFF)
         session = CohortSession.objects.filter(step__order=2).earliest("pk")
 
         with transaction.atomic():

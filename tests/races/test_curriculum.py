@@ -3,13 +3,16 @@
 from collections.abc import Callable
 
 import pytest
+from django.db.models import QuerySet
 
 from billing.checkout import settle_checkout
-from cohorts import curriculum, fulfilment
+from cohorts import completion, curriculum, fulfilment
+from cohorts.attendance import mark_attended
 from cohorts.booking import Selection, book_sessions
-from cohorts.curriculum import add_step, remove_step
+from cohorts.curriculum import add_step, remove_step, save_step
 from cohorts.models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
-from cohorts.tests.factories import buy, cohort_with, start
+from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
+from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.errors import DomainError
 from enrollment_project.doctor import examine
 from enrollments.models import Program
@@ -99,7 +102,7 @@ class TestAStepTakenOutDuringABooking:
             lambda: said(
                 lambda: book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
             ),
-            lambda: said(lambda: remove_step(step_id=session.step_id)),
+            lambda: said(lambda: remove_step(step_id=session.step_id, actor=SYSTEM)),
         )
 
         seats = sum(ClassSession.objects.values_list("booked_count", flat=True))
@@ -130,7 +133,7 @@ class TestAStepTakenOutDuringABooking:
         monkeypatch.setattr(curriculum, "lock_sessions", lambda session_ids: None)
         monkeypatch.setattr(curriculum, "_refuse_in_use", look_and_wait)
 
-        answers = at_once(lambda: said(lambda: remove_step(step_id=session.step_id)), book)
+        answers = at_once(lambda: said(lambda: remove_step(step_id=session.step_id, actor=SYSTEM)), book)
 
         assert answers == ["done", None]
         assert "cohorts.booked_counts_equal_their_holders" in examine()
@@ -142,3 +145,39 @@ def said(call: Callable[[], object]) -> str:
     except DomainError as refusal:
         return refusal.code
     return "done"
+
+
+class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
+    """Of two required steps one is marked attended, the other made optional: the two together complete the course."""
+
+    @pytest.mark.parametrize("attempt", range(4))
+    def test_completes_the_course(self, attempt: int) -> None:
+        self.mark_and_change()
+
+        assert StudentPackage.objects.get().completed_at is not None
+        assert examine() == {}
+
+    def test_without_the_lock_on_the_packages_completes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: each looks before it can see what the other did."""
+        monkeypatch.setattr(completion, "lock_rows", lambda model, *keys: None)
+        look = completion.due_to_complete
+        monkeypatch.setattr(completion, "due_to_complete", Meeting(lambda: seen_now(look()), patience=10))
+
+        self.mark_and_change()
+
+        assert StudentPackage.objects.get().completed_at is None
+        assert list(examine()) == ["cohorts.completion_follows_the_steps"]
+
+    def mark_and_change(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+        first, second = package.progress.select_related("step").order_by("step__order")
+        second.step.required = False
+
+        at_once(
+            lambda: mark_attended(progress_id=first.pk, actor=SYSTEM),
+            lambda: save_step(step=second.step, actor=SYSTEM),
+        )
+
+
+def seen_now(packages: QuerySet[StudentPackage]) -> QuerySet[StudentPackage]:
+    return StudentPackage.objects.filter(pk__in=list(packages.values_list("pk", flat=True)))

@@ -1,0 +1,72 @@
+"""When a course is completed: once every required step is done, whatever made it so, and for good.
+
+Attendance, an excuse, a step that is taken out of the course or made optional all come here. A required step that is
+added later reopens nothing: what has been completed stays so. A course without a required step is never completed.
+"""
+
+import datetime as dt
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+
+from enrollment_project.core.actors import SYSTEM, Actor
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.rows import lock_rows
+from enrollments.completion import finish_participation
+from enrollments.models import Enrollment
+from enrollments.states import ParticipationStatus
+from events.publishing import publish
+
+from .events import PackageCompleted
+from .fulfilment import package_event
+from .models import StudentPackage
+from .queries import due_to_complete
+
+log = structlog.get_logger(__name__)
+
+
+def complete_course(*, package_id: int, actor: Actor, reason: str, now: dt.datetime) -> bool:
+    """Complete a package whose last required step was just done; whether it was completed now. Enrollment and package
+    are locked."""
+    package = due_to_complete().select_related("learner", "enrollment").filter(pk=package_id).first()
+    if package is None:
+        return False
+    ended = finish_participation(enrollment_id=package.enrollment_id, actor=actor, reason=reason, now=now)
+    if ended.participation_status != ParticipationStatus.COMPLETED:
+        return False
+    StudentPackage.objects.filter(pk=package_id).update(completed_at=now)
+    publish(package_event(PackageCompleted, package), now=now)
+    return True
+
+
+def complete_courses(*, packages: QuerySet[StudentPackage], actor: Actor, reason: str, now: dt.datetime) -> int:
+    """The same for all of these after their course has changed; returns how many were completed now.
+
+    All of them are locked before they are looked at: attendance that is being marked meanwhile is either seen here, or
+    waits and sees the changed course.
+    """
+    unfinished = packages.filter(revoked_at__isnull=True, completed_at__isnull=True)
+    rows = list(unfinished.order_by("enrollment_id").values_list("pk", "enrollment_id"))
+    lock_rows(Enrollment, *[enrollment for _, enrollment in rows])
+    lock_rows(StudentPackage, *sorted(package for package, _ in rows))
+    due = due_to_complete().filter(pk__in=[package for package, _ in rows]).order_by("enrollment_id")
+    ids = list(due.values_list("pk", flat=True))
+    return sum(complete_course(package_id=package, actor=actor, reason=reason, now=now) for package in ids)
+
+
+def complete_due_courses(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+    """Complete what ought to be complete and is not, whatever went wrong; returns how many."""
+    ids = list(due_to_complete().order_by("pk").values_list("pk", flat=True)[:limit])
+    return sum(_try_to_complete(package_id, now or utc_now()) for package_id in ids)
+
+
+def _try_to_complete(package_id: int, now: dt.datetime) -> int:
+    """The trouble of one package is its own and must not hold up the others; the next sweep meets it again."""
+    packages = StudentPackage.objects.filter(pk=package_id)
+    try:
+        with transaction.atomic():
+            return complete_courses(packages=packages, actor=SYSTEM, reason="All required steps are done", now=now)
+    except Exception:
+        log.exception("course_not_completed", package=package_id)
+        return 0
