@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help run test faults lint bench bench-quick screenshots clean FORCE
+.PHONY: help run test walk faults lint bench bench-quick screenshots clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,12 +29,15 @@ var/running: .venv/.runtime FORCE
 
 # Races and browsers get the machine to themselves: a race that shares its cores with other tests may not happen.
 test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the subset that also runs on SQLite
-	@$(BIN)/python -m pytest --numprocesses 2 -m "not race and not browser"
-	@$(BIN)/python -m pytest -m "(race or browser) and not fault"
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 -m sqlite
+	@$(BIN)/python -m pytest --numprocesses 2 -m "not race and not browser and not walk"
+	@$(BIN)/python -m pytest -m "(race or browser) and not fault and not walk"
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 -m "sqlite and not walk"
 
 faults: .venv/.development ## Kill web, worker, database and Redis between any two steps; see that nothing is lost or doubled
 	@$(BIN)/python -m pytest -m fault
+
+walk: .venv/.development ## Every order of events, every route and parameter with hostile values
+	@$(BIN)/python -m pytest --numprocesses 2 -m walk
 
 .PHONY: chromium
 chromium:

@@ -3,13 +3,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.db.models import Count, F, Q
-from pytest_django import Settings
 
-from accounts.models import Guardian, User, Workspace
-from accounts.tests.factories import WorkspaceFactory
+from accounts.models import Guardian, User
 from billing.models import Checkout, Payment, Refund
 from billing.states import CheckoutStatus, RefundStatus
 from cohorts.models import (
@@ -33,9 +30,9 @@ from notifications.models import Notification
 from notifications.states import NotificationStatus
 
 
-@pytest.fixture(scope="class")
+@pytest.fixture(scope="module")
 def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A third of the demo, rolled back after the class."""
+    """A third of the demo, rolled back after the module. It takes seconds to load."""
     smaller = tuple(dataclasses.replace(organization, families=36) for organization in ORGANIZATIONS)
     with django_db_blocker.unblock(), transaction.atomic():
         load_demo(organizations=smaller)
@@ -158,29 +155,3 @@ class TestDemoCourses:
 
         assert set(pending.values_list("recipient", flat=True)) <= {GUARDIAN_EMAIL}
         assert Notification.objects.filter(status=NotificationStatus.SENT).exists()
-
-
-@pytest.mark.django_db
-class TestLoadDemo:
-    def test_refuses_where_money_is_real(self, settings: Settings) -> None:
-        settings.SANDBOX = False
-
-        with pytest.raises(CommandError, match="SANDBOX=1"):
-            call_command("load_demo")
-
-        assert not Workspace.objects.exists()
-
-    def test_refuses_a_database_in_use(self) -> None:
-        WorkspaceFactory(slug="real")
-
-        with pytest.raises(CommandError, match="data already"):
-            call_command("load_demo")
-
-        assert [workspace.slug for workspace in Workspace.objects.all()] == ["real"]
-
-    def test_does_nothing_to_a_database_in_use_if_told_so(self) -> None:
-        WorkspaceFactory(slug="real")
-
-        call_command("load_demo", "--if-empty")
-
-        assert [workspace.slug for workspace in Workspace.objects.all()] == ["real"]

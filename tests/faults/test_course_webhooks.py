@@ -1,7 +1,7 @@
 """Stripe's notices about a course in every order there is: what is true in the end is what Stripe says."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -74,11 +74,11 @@ class Story:
         (payment,) = self.stripe.ledger()["payments"]
         self.world.client.v1.refunds.create({"payment_intent": payment["id"]})
 
-    def endings(self, *types: str) -> dict[Order, Ending]:
-        """What the events come to in each of their orders."""
-        events = {kind: self.world.event(kind) for kind in types}
+    def endings(self, orders: Sequence[Order]) -> dict[Order, Ending]:
+        """What the events come to in each of these orders."""
+        events = {kind: self.world.event(kind) for kind in orders[0]}
         found = {}
-        for order in itertools.permutations(types):
+        for order in orders:
             with undone():
                 self.world.tell(*[events[kind] for kind in order])
                 found[order] = self.ending()
@@ -109,6 +109,35 @@ def undone() -> Iterator[None]:
     transaction.savepoint_rollback(point)
 
 
+def every_order(*types: str) -> list[Order]:
+    return list(itertools.permutations(types))
+
+
+def orders_with_every_triple(*types: str) -> list[Order]:
+    """A few orders in which any three of the events still come in each of their six orders: 8 of 120 for five events.
+
+    Greedy: the next order is the one that shows most triples not seen before, the first of equals.
+    """
+    remaining = set(itertools.permutations(types, 3))
+    chosen: list[Order] = []
+    while remaining:
+        best = max(every_order(*types), key=lambda order: len(remaining & set(itertools.combinations(order, 3))))
+        remaining -= set(itertools.combinations(best, 3))
+        chosen.append(best)
+    return chosen
+
+
+REFUNDED_PURCHASE = (CREATED, COMPLETED, SUCCEEDED, EXPIRED, REFUNDED)
+NOTHING_SOLD = Ending(
+    told=("package.created", "package.revoked"),
+    steps=("CANCELLED", "CANCELLED"),
+    places=("released", "released"),
+    counts=(0, 0, 0, 0, 0),
+    payment=("refunded", "refunded"),
+    checkouts=("paid", "cancelled"),
+)
+
+
 @pytest.fixture
 def story(stripe: SandboxProcess) -> Story:
     return Story(stripe)
@@ -118,7 +147,7 @@ class TestEveryOrderOfEvents:
     def test_of_a_purchase_ends_in_one_package(self, story: Story) -> None:
         story.settle("succeeded")
 
-        endings = story.endings(COMPLETED, SUCCEEDED, EXPIRED)
+        endings = story.endings(every_order(COMPLETED, SUCCEEDED, EXPIRED))
 
         assert len(endings) == 6
         assert set(endings.values()) == {
@@ -132,28 +161,31 @@ class TestEveryOrderOfEvents:
             )
         }
 
-    def test_of_a_purchase_and_its_refund_ends_in_nothing_sold(self, story: Story) -> None:
+    def test_of_three_events_of_a_refunded_purchase_ends_in_nothing_sold(self, story: Story) -> None:
+        story.settle("succeeded")
+        story.refund()
+        orders = orders_with_every_triple(*REFUNDED_PURCHASE)
+
+        endings = story.endings(orders)
+
+        assert set(endings) == set(orders)
+        assert len(orders) == 8
+        assert set(endings.values()) == {NOTHING_SOLD}
+
+    @pytest.mark.walk
+    def test_of_a_refunded_purchase_ends_in_nothing_sold(self, story: Story) -> None:
         story.settle("succeeded")
         story.refund()
 
-        endings = story.endings(CREATED, COMPLETED, SUCCEEDED, EXPIRED, REFUNDED)
+        endings = story.endings(every_order(*REFUNDED_PURCHASE))
 
         assert len(endings) == 120
-        assert set(endings.values()) == {
-            Ending(
-                told=("package.created", "package.revoked"),
-                steps=("CANCELLED", "CANCELLED"),
-                places=("released", "released"),
-                counts=(0, 0, 0, 0, 0),
-                payment=("refunded", "refunded"),
-                checkouts=("paid", "cancelled"),
-            )
-        }
+        assert set(endings.values()) == {NOTHING_SOLD}
 
     def test_of_a_debit_that_the_bank_refused_ends_in_free_places(self, story: Story) -> None:
         story.settle("failed")
 
-        endings = story.endings(COMPLETED, FAILED, EXPIRED)
+        endings = story.endings(every_order(COMPLETED, FAILED, EXPIRED))
 
         assert len(endings) == 6
         assert set(endings.values()) == {
