@@ -9,15 +9,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Stake:
+    """What somebody has by a payment, and loses when all of it goes back: "the place in Fall cohort of Algebra"."""
+
+    learner: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
     `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
-    for whom it is paid, None if for nobody in particular."""
+    for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds."""
 
     name: str
     lock_subject: Callable[[str], None]
     describe: Callable[[str], tuple[str, str]]
     find_learner_id: Callable[[str], int | None] = lambda subject: None
+    find_stake: Callable[[int], Stake | None] = lambda payment_id: None
 
 
 _purposes: dict[str, Purpose] = {}
@@ -43,3 +52,9 @@ def find_learner_id(purpose: str, subject: str) -> int | None:
     """For whom the subject is paid, None for an unknown purpose or nobody in particular."""
     known = _purposes.get(purpose)
     return known.find_learner_id(subject) if known else None
+
+
+def find_stake(purpose: str, payment_id: int) -> Stake | None:
+    """What hangs on a payment; None if nothing does (any more)."""
+    known = _purposes.get(purpose)
+    return known.find_stake(payment_id) if known else None

@@ -27,6 +27,7 @@ from .gateways.contract import RefundRequest, RefundSnapshot
 from .gateways.stripe import get_gateway
 from .locks import lock_payment, lock_payment_with_subject
 from .models import Payment, Refund
+from .prices import check_whole_steps
 from .states import PaymentMethod, PaymentStatus, RefundReason, RefundStatus
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,7 @@ def request_refund(
     amount = left if amount_minor is None else amount_minor
     if amount > left or left <= 0:
         raise RefundExceedsPayment(f"Of this payment, {Money(max(left, 0), payment.currency)} can still be refunded.")
+    check_whole_steps(Money(amount, payment.currency), amount_field="amount_minor")
     refund = Refund.objects.create(
         payment=payment,
         amount_minor=amount,
@@ -199,7 +201,7 @@ def _create_refund(refund: Refund, now: dt.datetime) -> RefundSnapshot:
     request = RefundRequest(
         reference=refund.reference,
         payment_intent_id=str(refund.payment.payment_intent_id),
-        amount_minor=refund.amount_minor,
+        money=refund.money,
         is_duplicate=refund.reason == RefundReason.DUPLICATE,
         metadata={
             "workspaceId": str(refund.payment.workspace_id),

@@ -26,7 +26,7 @@ from .ending import give_back
 from .fulfilment import fulfil_place, refund_place
 from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
 from .models import CohortPlace
-from .queries import describe_place, find_learner_of_place, find_sales_of_places
+from .queries import describe_place, find_learner_of_place, find_sales_of_places, find_stake_of_payment
 from .states import PlaceStatus
 from .waitlist import free_unpaid_place
 
@@ -36,6 +36,7 @@ register_purpose(
         lock_subject=lock_place_subject,
         describe=describe_place,
         find_learner_id=find_learner_of_place,
+        find_stake=find_stake_of_payment,
     )
 )
 register_seller(find_sales_of_places)

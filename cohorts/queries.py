@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from accounts.models import Learner, User
+from billing.purposes import Stake
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
 from enrollments.sales import Sale
@@ -210,3 +211,12 @@ def _sale(place: CohortPlace) -> Sale:
 def describe_place(subject: str) -> tuple[str, str]:
     """What staff read where billing names a place as the thing paid for: a label and the page to look at."""
     return f"Place {subject} in a cohort", reverse("admin:cohorts_cohortplace_change", args=[subject])
+
+
+def find_stake_of_payment(payment_id: int) -> Stake | None:
+    """The course that a payment holds, for staff who think of sending it back."""
+    live = StudentPackage.objects.filter(payment=payment_id, revoked_at__isnull=True)
+    package = live.select_related("learner", "program", "cohort").first()
+    if package is None:
+        return None
+    return Stake(str(package.learner), f"the place in {package.cohort.name} and the course {package.program.title}")

@@ -7,15 +7,15 @@ from django.db import transaction
 
 from accounts.models import Workspace
 from billing.models import Price
+from billing.prices import check_chargeable
 from enrollment_project.core.errors import DomainError, NotFound, invalid_field
+from enrollment_project.core.money import Money
 from enrollment_project.core.rows import insert_unless_present
 from enrollments.models import Program, ProgramInstance
 from enrollments.states import ReviewMode
 
 GENERAL_PROGRAM = "general"
-MAX_PRICE_MINOR = 99_999_999  # the most Stripe takes in one charge
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
-_CURRENCY = re.compile(r"[a-z]{3}")
 
 
 class WorkspaceExists(DomainError):
@@ -35,16 +35,13 @@ class Provisioned:
 def create_workspace(*, slug: str, name: str = "", price_minor: int = 4900, currency: str = "usd") -> Provisioned:
     """A workspace with one program, offered to all comers, reviewed automatically, at `price_minor` for parents.
 
-    Raises WorkspaceExists, and Invalid for a slug that is not lower-case letters, digits and dashes, a price that can't
-    be charged or a currency that is not three letters.
+    Raises WorkspaceExists, and Invalid for a slug that is not lower-case letters, digits and dashes, and a price or
+    a currency that can't be charged.
     """
     code = currency.lower()
     if not _SLUG.fullmatch(slug):
         raise invalid_field("slug", "invalid", "Use up to 50 lower-case letters, digits and dashes, no dash first.")
-    if not 0 < price_minor <= MAX_PRICE_MINOR:
-        raise invalid_field("price_minor", "invalid", f"Give minor units between 1 and {MAX_PRICE_MINOR}.")
-    if not _CURRENCY.fullmatch(code):
-        raise invalid_field("currency", "invalid", "Give a three-letter ISO 4217 code, for example usd.")
+    check_chargeable(Money(price_minor, code), amount_field="price_minor")
     workspace = Workspace(slug=slug, name=name.strip() or slug.replace("-", " ").title())
     if not insert_unless_present(workspace):
         raise WorkspaceExists(f"There is a workspace {slug} already.")

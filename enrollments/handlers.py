@@ -30,7 +30,7 @@ from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
 from .models import EnrollmentDecision
 from .purchase import fail_purchase, refund_purchase
-from .queries import describe_decision, find_learner_of_decision, find_live_decision
+from .queries import describe_decision, find_learner_of_decision, find_live_decision, find_stake_of_payment
 from .states import DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
 
 register_purpose(
@@ -39,6 +39,7 @@ register_purpose(
         lock_subject=lock_decision_subject,
         describe=describe_decision,
         find_learner_id=find_learner_of_decision,
+        find_stake=find_stake_of_payment,
     )
 )
 

@@ -5,6 +5,7 @@ import datetime as dt
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 
+from billing.purposes import Stake
 from enrollment_project.core.errors import NotFound, invalid_field
 
 from .errors import NoDefaultInstance
@@ -81,6 +82,20 @@ def describe_decision(subject: str) -> tuple[str, str]:
 def find_learner_of_decision(subject: str) -> int | None:
     """For whom a decision was made, by the subject of its checkout."""
     return EnrollmentDecision.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
+
+
+def find_stake_of_payment(payment_id: int) -> Stake | None:
+    """The enrollment that a payment funds, for staff who think of sending it back."""
+    funded = EnrollmentDecision.objects.filter(payment=payment_id, status__in=LIVE_DECISIONS)
+    decision = (
+        funded.exclude(enrollment__eligibility_status__in=ENDED_ELIGIBILITY)
+        .select_related("learner", "instance__program")
+        .first()
+    )
+    if decision is None:
+        return None
+    instance = decision.instance
+    return Stake(str(decision.learner), f"the enrollment in {instance.program.title}, {instance.name}")
 
 
 def find_instance_id(*, workspace_id: int, reference: str | int | None) -> int | None:

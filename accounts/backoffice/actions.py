@@ -30,10 +30,14 @@ from enrollment_project.core.errors import DomainError
 from ..models import Workspace
 from ..roles import Power
 from .display import admin_url
+from .previews import Preview
 from .scoping import access_of
 
 BULK_LIMIT = 500
+ROWS_FORESEEN = 3
+CONFIRM, CHANGE = "_confirm", "_change"
 Perform = Callable[..., str | HttpResponse]
+Foresee = Callable[[Any, Any], Preview]  # of a row and the valid form
 
 
 class StaffForm(forms.Form):
@@ -96,11 +100,13 @@ def staff_action(
     power: Power,
     possible: Callable[[Any], bool] = lambda row: True,
     form: type[StaffForm] = ConfirmForm,
+    preview: Foresee | None = None,
     explanation: str = "",
     icon: str = "",
     variant: ActionVariant = ActionVariant.DEFAULT,
 ) -> Callable[[Perform], Any]:
-    """A button on a row's page, shown to those with the power while it is `possible(row)`."""
+    """A button on a row's page, shown to those with the power while it is `possible(row)`. With a `preview` it tells
+    what it will do, and does it when that was confirmed."""
 
     def decorate(perform: Perform) -> Any:
         @wraps(perform)
@@ -116,7 +122,9 @@ def staff_action(
                     request, f"{description}: not possible any more, {model_admin.describe(row)} has changed."
                 )
                 return back
-            page = _Page(model_admin, request, description, explanation, form, row, cancel_url=admin_url(row))
+            page = _Page(
+                model_admin, request, description, explanation, form, row, preview=preview, cancel_url=admin_url(row)
+            )
             answer = page.ask(lambda bound: perform(model_admin, request, row, bound))
             if isinstance(answer, str):
                 model_admin.log_change(request, row, description)
@@ -126,7 +134,7 @@ def staff_action(
 
         button = action(description=description, icon=icon or None, variant=variant)(run)
         button.power, button.possible, button.perform, button.form_class = power, possible, perform, form
-        button.explanation = explanation
+        button.explanation, button.preview = explanation, preview
         return button
 
     return decorate
@@ -174,6 +182,7 @@ def in_bulk(button: Any, *, description: str) -> Any:
             button.explanation,
             button.form_class,
             None,
+            preview=button.preview,
             cancel_url=request.get_full_path(),
             selected=rows,
         )
@@ -219,17 +228,21 @@ class _Page:
         row: Any,
         *,
         cancel_url: str,
+        preview: Foresee | None = None,
         selected: list[Any] | None = None,
     ) -> None:
         self.model_admin, self.request, self.title, self.explanation = model_admin, request, title, explanation
         self.form_class, self.row, self.cancel_url, self.selected = form, row, cancel_url, selected
+        self.preview = preview
 
     def ask(self, perform: Callable[[StaffForm], str | HttpResponse]) -> str | HttpResponse:
         # A bulk action arrives by POST already, before its question was shown.
         answered = self.request.method == "POST" and (self.selected is None or "_confirmed" in self.request.POST)
         form = self.form_class(self.request.POST if answered else None, request=self.request, row=self.row)
-        if not (answered and form.is_valid()):
+        if not (answered and form.is_valid()) or CHANGE in self.request.POST:
             return self._render(form)
+        if self.preview is not None and CONFIRM not in self.request.POST:
+            return self._render(form, previews=self._foresee(form))
         try:
             return perform(form)
         except DomainError as refusal:
@@ -240,7 +253,13 @@ class _Page:
                 form.add_error(None, refusal.detail)
             return self._render(form)
 
-    def _render(self, form: StaffForm) -> TemplateResponse:
+    def _foresee(self, form: StaffForm) -> list[tuple[str, Preview]]:
+        """What each row is in for; of many, the first few."""
+        assert self.preview is not None
+        rows = self.selected[:ROWS_FORESEEN] if self.selected is not None else [self.row]
+        return [(self.model_admin.describe(row), self.preview(row, form)) for row in rows]
+
+    def _render(self, form: StaffForm, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
         opts = self.model_admin.opts
         context = {
             **self.model_admin.admin_site.each_context(self.request),
@@ -252,6 +271,8 @@ class _Page:
             "described": self.model_admin.describe(self.row) if self.row is not None else "",
             "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
             "is_bulk": self.selected is not None,
+            "previews": previews,
+            "needs_confirmation": self.preview is not None and previews is None,
             "action_name": self.request.POST.get("action", ""),
             "select_across": self.request.POST.get("select_across", "0"),
             "cancel_url": self.cancel_url,

@@ -1,5 +1,7 @@
 """A browser signed in to the back office, for every app's admin tests."""
 
+from typing import Any
+
 from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.test import Client
@@ -16,6 +18,10 @@ class StaffClient(Client):
         super().__init__()
         self.user = MembershipFactory(workspace=workspace, role=role).user
         self.force_login(self.user, backend="django.contrib.auth.backends.ModelBackend")
+
+    def confirm(self, url: str, answers: dict[str, Any] | None = None) -> Any:
+        """Answer a question, look at the preview, and press the button."""
+        return self.post(url, {**(answers or {}), "_confirm": "1"})
 
 
 def said(response: HttpResponse) -> list[str]:

@@ -22,6 +22,8 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
+from accounts.backoffice.money import MoneyField
+from accounts.backoffice.previews import Letter, Preview
 from accounts.backoffice.scoping import (
     ScopedRelatedFilter,
     WorkspaceModelForm,
@@ -32,14 +34,16 @@ from accounts.backoffice.scoping import (
 )
 from accounts.models import StaffTask
 from accounts.roles import Power
-from enrollment_project.core.errors import Unavailable
+from enrollment_project.core.errors import Invalid, Unavailable
 from enrollment_project.core.money import Money
 
 from ..balance import refundable_minor
 from ..checkout import settle_checkout
 from ..inbox import handle_event
+from ..letters import write_refund
 from ..models import Checkout, Dispute, Payment, Price, ReconciliationRun, Refund, StripeEvent
-from ..purposes import describe_subject
+from ..prices import check_chargeable
+from ..purposes import describe_subject, find_stake
 from ..refunds import request_refund
 from ..states import CheckoutStatus, PaymentMethod, PaymentStatus, RefundReason
 
@@ -58,17 +62,30 @@ def paid_for(_admin: Any, row: Any) -> str:
 
 
 class PriceForm(WorkspaceModelForm):
-    def clean_amount_minor(self) -> int:
-        amount: int = self.cleaned_data["amount_minor"]
-        if amount < 1:
-            raise forms.ValidationError("A price is at least 1 minor unit; what costs nothing needs no price.")
-        return amount
+    amount = MoneyField(help_text="In the currency beside it: 49.00 in USD, 4900 in JPY.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        amount = self.fields.get("amount")
+        if isinstance(amount, MoneyField):  # not on the form once the price was charged
+            amount.currency = str(self.data.get("currency") or self.instance.currency).strip().lower()
+            amount.initial = self.instance.amount_minor
 
     def clean_currency(self) -> str:
-        currency: str = self.cleaned_data["currency"].lower()
-        if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
-            raise forms.ValidationError("Give the three letters of a currency, e.g. usd.")
-        return currency
+        return str(self.cleaned_data["currency"]).lower()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        amount, currency = cleaned.get("amount"), cleaned.get("currency")
+        if amount is None or currency is None:
+            return cleaned
+        self.instance.amount_minor = amount
+        try:
+            check_chargeable(Money(amount, currency))
+        except Invalid as refusal:
+            for fault in refusal.errors:
+                self.add_error(fault.field, fault.detail)
+        return cleaned
 
 
 @admin.register(Price)
@@ -81,14 +98,14 @@ class PriceAdmin(WorkspaceScopedAdmin):
     list_select_related = ("workspace",)
     search_fields = ("name", "=stripe_price_id")
     readonly_fields = ("created_at",)
-    fields = ("workspace", "name", ("amount_minor", "currency"), "stripe_price_id", "active", "created_at")
+    fields = ("workspace", "name", ("amount", "currency"), "stripe_price_id", "active", "created_at")
     amount = money_column("amount_minor", "amount")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Price | None = None) -> list[str]:
         """What was charged once stays: a new price replaces it."""
         fields = super().get_readonly_fields(request, obj)
         charged = obj is not None and obj.checkouts.exists()
-        return [*fields, "amount_minor", "currency", "stripe_price_id"] if charged else fields
+        return [*fields, "amount", "currency", "stripe_price_id"] if charged else fields
 
 
 @admin.register(Checkout)
@@ -157,25 +174,43 @@ def notices_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
 
 
 class RefundForm(StaffForm):
-    amount = forms.DecimalField(
-        required=False, min_value=0, max_digits=12, help_text="In the payment's currency. Empty: all that is left."
-    )
+    amount = MoneyField()
     reason = forms.ChoiceField(choices=[c for c in RefundReason.choices if c[0] != RefundReason.OUTSIDE])
     note = forms.CharField(max_length=300, required=False, help_text="For colleagues; the payer does not see it.")
 
     def prepare(self) -> None:
+        amount = self.fields["amount"]
+        assert isinstance(amount, MoneyField)
         left = Money(refundable_minor(self.row), self.row.currency)
-        self.fields["amount"].help_text = f"Up to {left}. Empty: all of it."
+        amount.ask_in(left.currency)
+        amount.initial = left.minor
+        amount.help_text = f"{left} can go back, which is all that is left of {self.row.money}."
 
-    def clean_amount(self) -> int | None:
-        """The amount in minor units."""
-        amount = self.cleaned_data["amount"]
-        if amount is None:
-            return None
-        minor = amount * 10 ** Money(0, self.row.currency).decimals
-        if minor != int(minor) or minor < 1:
-            raise forms.ValidationError("Give an amount this currency has, above zero.")
-        return int(minor)
+    def clean_amount(self) -> int:
+        amount: int = self.cleaned_data["amount"]
+        left = refundable_minor(self.row)
+        if amount > left:
+            raise forms.ValidationError(f"At most {Money(left, self.row.currency)} can go back.")
+        return amount
+
+
+def foresee_refund(payment: Payment, form: StaffForm) -> Preview:
+    """Where the money goes, who loses what, and the mail about it."""
+    amount = Money(form.cleaned_data["amount"], payment.currency)
+    is_last = amount.minor == refundable_minor(payment)
+    payer = payment.checkout.payer_email if payment.checkout else ""
+    sentences = [f"{amount} goes back to {payer or 'the payer'}, the way it came."]
+    stake = find_stake(payment.purpose, payment.pk)
+    if stake is None:
+        sentences.append("Nobody loses anything by it: this payment pays for nothing that is still held.")
+    elif is_last:
+        sentences.append(f"With it all the money is back, so {stake.learner} loses {stake.what}.")
+    else:
+        sentences.append(f"It is a part of the payment: {stake.learner} keeps {stake.what}.")
+    reason = RefundReason(form.cleaned_data["reason"])
+    email = write_refund(payment=payment, amount=amount, reason=reason, is_last=is_last)
+    letters = (Letter((payer,), email.subject, email.text),) if payer else ()
+    return Preview(tuple(sentences), letters)
 
 
 def is_refundable(payment: Payment) -> bool:
@@ -219,6 +254,7 @@ class PaymentAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         possible=is_refundable,
         form=RefundForm,
+        preview=foresee_refund,
         icon="undo",
         variant=ActionVariant.DANGER,
         explanation="The money goes back the way it came. A full refund ends what it paid for; a partial one does not.",

@@ -74,7 +74,7 @@ class RefundRequest:
 
     reference: str
     payment_intent_id: str
-    amount_minor: int
+    money: Money
     is_duplicate: bool
     metadata: Mapping[str, str]
 

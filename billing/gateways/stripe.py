@@ -13,6 +13,7 @@ from enrollment_project.core.network import forbid_open_transaction
 from enrollment_project.core.text import shorten
 
 from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
+from .amounts import from_stripe, to_stripe
 from .breaker import Breaker
 from .contract import (
     DisputeSnapshot,
@@ -116,7 +117,7 @@ class StripeGateway:
     def create_refund(self, request: RefundRequest) -> RefundSnapshot:
         params = {
             "payment_intent": request.payment_intent_id,
-            "amount": request.amount_minor,
+            "amount": to_stripe(request.money),
             "reason": "duplicate" if request.is_duplicate else "requested_by_customer",
             "metadata": _short_metadata({**request.metadata, "reference": request.reference}),
         }
@@ -215,7 +216,7 @@ def _line_item(request: SessionRequest) -> dict[str, Any]:
     return {
         "price_data": {
             "currency": request.money.currency,
-            "unit_amount": request.money.minor,
+            "unit_amount": to_stripe(request.money),
             "product_data": {"name": shorten(request.description, PRODUCT_NAME_LENGTH)},
         },
         "quantity": 1,
@@ -242,7 +243,7 @@ def _session(session: stripe.checkout.Session) -> SessionSnapshot:
         reference=session.client_reference_id or "",
         status=session.status or "open",
         payment_status=session.payment_status,
-        amount_minor=session.amount_total or 0,
+        amount_minor=from_stripe(session.amount_total or 0, session.currency or ""),
         currency=session.currency or "",
         payment_intent_id=expanded.id if expanded else cast(str | None, intent),
         payment_intent_status=expanded.status if expanded else "",
@@ -271,7 +272,7 @@ def _refund(refund: stripe.Refund) -> RefundSnapshot:
         id=refund.id,
         reference=_metadata(refund).get("reference", ""),
         payment_intent_id=str(refund.payment_intent),
-        amount_minor=refund.amount,
+        amount_minor=from_stripe(refund.amount, refund.currency),
         status=refund.status or "pending",
         failure_reason=getattr(refund, "failure_reason", None) or "",
         created_at=_moment(refund.created),
@@ -282,7 +283,7 @@ def _dispute(dispute: stripe.Dispute) -> DisputeSnapshot:
     return DisputeSnapshot(
         id=dispute.id,
         payment_intent_id=str(dispute.payment_intent),
-        amount_minor=dispute.amount,
+        amount_minor=from_stripe(dispute.amount, dispute.currency),
         reason=dispute.reason,
         status=dispute.status,
         created_at=_moment(dispute.created),

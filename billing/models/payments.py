@@ -190,6 +190,10 @@ class Dispute(models.Model):
     def __str__(self) -> str:
         return f"Dispute {self.pk} of payment {self.payment_id}"
 
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.payment.currency)
+
     @transition(field=status, source=DisputeStatus.OPEN, target=DisputeStatus.WON)
     def win(self) -> None:
         """The money stays with us."""

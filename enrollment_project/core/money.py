@@ -1,12 +1,9 @@
 """Amounts in minor units of a currency (cents for USD), never floats."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
-# ISO 4217 currencies that do not have two decimals, as Stripe counts them (docs.stripe.com/currencies).
-ZERO_DECIMAL = frozenset(
-    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
-)
-THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
+from .currencies import currency_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +14,22 @@ class Money:
     currency: str
 
     def __str__(self) -> str:
-        return f"{self.minor / 10**self.decimals:,.{self.decimals}f} {self.currency.upper()}"
+        return f"{self.units:,.{self.decimals}f} {self.currency.upper()}"
+
+    @classmethod
+    def of(cls, units: Decimal, currency: str) -> "Money":
+        """From an amount as people write it: 49.00. Raises ValueError for more decimals than the currency has."""
+        minor = units.scaleb(currency_of(currency).decimals)
+        if minor != minor.to_integral_value():
+            raise ValueError(f"{currency} has no such fraction")
+        return cls(int(minor), currency)
 
     @property
     def decimals(self) -> int:
         """How many digits of `minor` stand behind the point."""
-        if self.currency in ZERO_DECIMAL:
-            return 0
-        return 3 if self.currency in THREE_DECIMAL else 2
+        return currency_of(self.currency).decimals
+
+    @property
+    def units(self) -> Decimal:
+        """As people write it: 4900 cents are 49.00."""
+        return Decimal(self.minor).scaleb(-self.decimals)

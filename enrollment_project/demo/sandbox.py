@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from billing.gateways.amounts import to_stripe
 from billing.models import Checkout, Dispute, Payment
 from billing.states import CheckoutStatus, DisputeStatus, RefundStatus
 
@@ -42,7 +43,7 @@ def _session(checkout: Checkout) -> dict[str, Any]:
         "id": checkout.stripe_session_id,
         "client_reference_id": checkout.reference,
         "status": "complete" if payment else _SESSIONS[CheckoutStatus(checkout.status)],
-        "amount_total": (payment or checkout).amount_minor,
+        "amount_total": to_stripe((payment or checkout).money),
         "currency": (payment or checkout).currency,
         "created": int(checkout.created_at.timestamp()),
         "expires_at": int(checkout.expires_at.timestamp()),
@@ -64,7 +65,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "refunds": [
             {
                 "id": refund.stripe_refund_id,
-                "amount": refund.amount_minor,
+                "amount": to_stripe(refund.money),
                 "status": _REFUNDS.get(RefundStatus(refund.status), "failed"),
                 "created": int(refund.created_at.timestamp()),
                 "metadata": {"reference": refund.reference},
@@ -79,7 +80,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
 def _dispute(dispute: Dispute) -> dict[str, Any]:
     return {
         "id": dispute.stripe_dispute_id,
-        "amount": dispute.amount_minor,
+        "amount": to_stripe(dispute.money),
         "reason": dispute.reason,
         "status": _DISPUTES[DisputeStatus(dispute.status)],
     }

@@ -71,7 +71,7 @@ class TestCreateWorkspace:
     def test_leaves_an_existing_one_alone_if_asked(self):
         first = run_json("create_workspace", "north")
 
-        second = run_json("create_workspace", "north", "--price-minor", "1", "--if-missing")
+        second = run_json("create_workspace", "north", "--price-minor", "9900", "--if-missing")
 
         assert second == first | {"created": False}
 
@@ -83,6 +83,9 @@ class TestCreateWorkspace:
             ["n" * 51],
             ["north", "--price-minor", "0"],
             ["north", "--price-minor", "100000000"],
+            ["north", "--price-minor", "30"],
+            ["north", "--price-minor", "5125", "--currency", "kwd"],
+            ["north", "--currency", "zzz"],
             ["north", "--currency", "dollars"],
         ],
     )

@@ -7,7 +7,7 @@ from sandbox.stripe.api import operation
 from sandbox.stripe.errors import invalid, no_such
 from sandbox.stripe.listing import PAGING, list_page
 from sandbox.stripe.models import Price, Product
-from sandbox.stripe.money import LARGEST_AMOUNT
+from sandbox.stripe.money import LARGEST_AMOUNT, check_divisible
 from sandbox.stripe.parameters import Boolean, Currency, Hash, Integer, Kind, List, Metadata, Text
 from sandbox.stripe.rendering import Body, render
 
@@ -47,6 +47,7 @@ def list_products(params: dict[str, Any]) -> Body:
     metadata=Metadata(),
 )
 def create_price(params: dict[str, Any]) -> Body:
+    check_divisible(params["unit_amount"], params["currency"], param="unit_amount")
     product = take_product(params, within="")
     return render(Price.objects.create(product=product, **params))
 

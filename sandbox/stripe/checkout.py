@@ -12,7 +12,7 @@ from sandbox.stripe.api import operation
 from sandbox.stripe.errors import StripeError, invalid, no_such
 from sandbox.stripe.listing import CURSORS, PAGING, list_page
 from sandbox.stripe.models import CheckoutSession, LineItem, Price
-from sandbox.stripe.money import LARGEST_AMOUNT, SMALLEST_AMOUNT, format_amount
+from sandbox.stripe.money import SMALLEST_AMOUNT, check_divisible, format_amount, largest_of
 from sandbox.stripe.parameters import Address, Choice, Currency, Email, Hash, Integer, Kind, List, Metadata, Text
 from sandbox.stripe.rendering import Body, render
 
@@ -179,9 +179,11 @@ def _check_amount(amount: int, currency: str) -> None:
     if 0 < amount < least:
         message = f"The Checkout Session's total amount due must add up to at least {format_amount(least, currency)}."
         raise invalid("line_items", message, "amount_too_small")
-    if amount > LARGEST_AMOUNT:
-        message = f"The Checkout Session's total amount due must be at most {format_amount(LARGEST_AMOUNT, currency)}."
+    most = largest_of(currency)
+    if amount > most:
+        message = f"The Checkout Session's total amount due must be at most {format_amount(most, currency)}."
         raise invalid("line_items", message, "amount_too_large")
+    check_divisible(amount, currency, param="line_items")
 
 
 def _expiry(asked: int | None, now: int) -> int:

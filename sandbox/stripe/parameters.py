@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.stripe.errors import StripeError, invalid
+from sandbox.stripe.money import PRESENTMENT
 
 DEEPEST = 6
 MOST_PAIRS = 1_000
@@ -138,6 +139,8 @@ class Currency:
     def clean(self, value: Any, name: str) -> str:
         if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]{3}", value):
             raise invalid(name, f"Invalid currency: {value}. Send a three-letter ISO code.")
+        if value.lower() not in PRESENTMENT:
+            raise invalid(name, f"Invalid currency: {value.lower()}. Stripe does not support this currency.")
         return value.lower()
 
 

@@ -11,7 +11,7 @@ from sandbox.stripe.api import operation
 from sandbox.stripe.errors import StripeError, invalid, no_such
 from sandbox.stripe.listing import PAGING, list_page
 from sandbox.stripe.models import Charge, Refund
-from sandbox.stripe.money import LARGEST_AMOUNT, format_amount
+from sandbox.stripe.money import LARGEST_AMOUNT, check_divisible, format_amount
 from sandbox.stripe.parameters import Choice, Integer, Metadata, Text
 from sandbox.stripe.rendering import Body, render
 
@@ -48,6 +48,7 @@ def create_refund(params: dict[str, Any]) -> Body:
     if amount > left:
         asked, rest = (format_amount(value, charge.currency) for value in (amount, left))
         raise invalid("amount", f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})")
+    check_divisible(amount, charge.currency, param="amount")
     fault = faults.strike("refunds")
     return render(_refund(charge, amount, params, status=fault["value"] if fault else "succeeded"))
 

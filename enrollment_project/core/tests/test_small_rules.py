@@ -43,6 +43,10 @@ class TestMoney:
             (Money(123456789, "eur"), "1,234,567.89 EUR"),
             (Money(4900, "jpy"), "4,900 JPY"),
             (Money(4900, "kwd"), "4.900 KWD"),
+            (Money(50_000, "ugx"), "50,000 UGX"),
+            (Money(50, "isk"), "50 ISK"),
+            (Money(17_500, "huf"), "175.00 HUF"),
+            (Money(-4900, "usd"), "-49.00 USD"),
         ],
     )
     def test_reads_as_its_currency_is_written(self, money, text):

@@ -16,7 +16,12 @@ class Command(UseCaseCommand):
         super().add_arguments(parser)
         parser.add_argument("slug", help="lower-case letters, digits and dashes")
         parser.add_argument("--name", default="", help="what people see; by default made from the slug")
-        parser.add_argument("--price-minor", type=int, default=4900, help="what a parent pays, in cents (4900)")
+        parser.add_argument(
+            "--price-minor",
+            type=int,
+            default=4900,
+            help="what a parent pays, in the currency's smallest unit: 4900 is 49.00 USD or 4,900 JPY (4900)",
+        )
         parser.add_argument("--currency", default="usd", help="three-letter ISO 4217 code (usd)")
         parser.add_argument("--if-missing", action="store_true", help="leave an existing workspace as it is")
 

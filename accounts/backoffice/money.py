@@ -1,0 +1,52 @@
+"""Amounts of money on the back office's forms."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from enrollment_project.core.money import Money
+
+
+class MoneyField(forms.DecimalField):
+    """An amount as people write it, in whole units and the currency's own decimals: 49.00, or 4900 yen.
+
+    Cleans to minor units, and takes minor units as its initial value. The form says in which `currency` before it is
+    asked.
+    """
+
+    widget = UnfoldAdminTextInputWidget
+    default_error_messages = {"invalid": "Give an amount in digits, for example 49.00."}
+    currency = "usd"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_digits": 15, **kwargs})
+        self.widget.attrs["inputmode"] = "decimal"
+
+    def ask_in(self, currency: str) -> None:
+        """Ask for an amount in this currency, and say so."""
+        self.currency = currency
+        self.label = f"Amount in {currency.upper()}"
+
+    def prepare_value(self, value: Any) -> Any:
+        """Minor units as people write them; what somebody typed stays as it is."""
+        if not isinstance(value, int):
+            return value
+        money = Money(value, self.currency)
+        return f"{money.units:.{money.decimals}f}"
+
+    def clean(self, value: Any) -> int | None:
+        units: Decimal | None = super().clean(value)
+        if units is None:
+            return None
+        if units <= 0:
+            raise forms.ValidationError("Give an amount above zero.")
+        try:
+            return Money.of(units, self.currency).minor
+        except ValueError as error:
+            raise forms.ValidationError(self._too_fine()) from error
+
+    def _too_fine(self) -> str:
+        code, decimals = self.currency.upper(), Money(0, self.currency).decimals
+        return f"{code} has {decimals} decimals." if decimals else f"{code} has no decimals: give whole ones."

@@ -1,0 +1,65 @@
+"""What the mails about money say, for whoever sends or previews them."""
+
+from django.urls import reverse
+
+from accounts.models import Learner
+from enrollment_project.core.money import Money
+from notifications.letters import Attachment, Email, compose
+
+from .models import Invoice, Payment
+from .purposes import find_learner_id
+from .states import CheckoutStatus, RefundReason
+
+_REASONS = {
+    RefundReason.DUPLICATE: "This had been paid for already, so your second payment goes back in full.",
+    RefundReason.PLACE_LOST: (
+        "When your payment arrived, the last place was gone. We are sorry: we hold a place while you pay, but your "
+        "payment came after that time was over."
+    ),
+    RefundReason.NOT_NEEDED: "The enrollment this payment was for had ended, so there was nothing left to pay for.",
+}
+
+
+def write_invoice(*, invoice: Invoice, attachments: tuple[Attachment, ...] = ()) -> Email:
+    """Thanks for a payment, with its invoice."""
+    context = {
+        "number": invoice.number,
+        "amount": str(invoice.money),
+        "description": invoice.lines[0]["description"],
+        "learner": _learner(invoice.payment),
+        "seller": invoice.seller_name,
+        "invoice_path": reverse("invoice-pdf", args=[invoice.cuid]),
+    }
+    return compose("billing/invoice", context, attachments=attachments)
+
+
+def write_refund(
+    *,
+    payment: Payment,
+    amount: Money,
+    reason: RefundReason,
+    is_last: bool,
+    correction: str = "",
+    attachments: tuple[Attachment, ...] = (),
+) -> Email:
+    """What went back of a payment, and why. `is_last` if nothing of it is left after that; `correction` is the number
+    of the invoice's correction, if there is one."""
+    context = {
+        "amount": str(amount),
+        "paid": str(payment.money),
+        "is_partial": amount.minor < payment.amount_minor,
+        "description": payment.checkout.description if payment.checkout else "",
+        "has_ended": is_last and payment.checkout is not None and payment.checkout.status == CheckoutStatus.PAID,
+        "learner": _learner(payment),
+        "reason": _REASONS.get(reason, ""),
+        "correction": correction,
+        "seller": payment.workspace.name,
+    }
+    return compose("billing/refund", context, attachments=attachments)
+
+
+def _learner(payment: Payment) -> str:
+    """The first name of whom the money was for. Who paid knows it; a full name is nobody's but the family's."""
+    learner_id = find_learner_id(payment.purpose, payment.subject)
+    found = Learner.objects.filter(pk=learner_id or 0).values_list("first_name", flat=True).first()
+    return found or ""
