@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def demo(stripe: SandboxProcess, settings: Settings) -> SandboxProcess:
     """Some of the demo; the sandbox was told."""
     settings.SANDBOX_URL = stripe.url
-    load_demo(organizations=(dataclasses.replace(ORGANIZATIONS[1], families=24),))
+    load_demo(organizations=(dataclasses.replace(ORGANIZATIONS[1], families=30),))
     tell_sandbox()
     return stripe
 
