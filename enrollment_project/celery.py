@@ -1,11 +1,16 @@
 """The Celery application and its schedule. Every entry is a sweep: it finds its work in the database."""
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
+
+# Before anything connects: kombu's own file transport ends a worker that reads a message while it is written.
+TRANSPORT_ALIASES["filesystem"] = "enrollment_project.core.spool:Transport"
 
 app = Celery("enrollment_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -24,3 +29,8 @@ app.conf.beat_schedule = {
     "expire-waitlist-offers": {"task": "cohorts.tasks.expire_waitlist_offers", "schedule": 60.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
 }
+
+
+@signals.setup_logging.connect
+def keep_our_logging(**kwargs: Any) -> None:
+    """Being connected is all: the settings configure logs, and Celery would hide from them what is only news."""

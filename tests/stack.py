@@ -109,6 +109,9 @@ class RunningStack:
         """End a process and its children at once, in the middle of whatever they do."""
         self._end(name, signal.SIGKILL)
 
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
     def log(self, name: str) -> str:
         """What a process has written so far."""
         return (self.folder / f"{name}.log").read_text()
@@ -136,7 +139,7 @@ class RunningStack:
     # --- Inside -------------------------------------------------------------------------------------------------------
 
     def _start_all(self) -> None:
-        for name in ("celery/queue", "celery/control", "mail"):
+        for name in ("celery/queue", "mail"):
             (self.folder / name).mkdir(parents=True)
         if not self._migrated:
             self.manage("migrate", "--verbosity", "0")

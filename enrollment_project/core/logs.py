@@ -43,6 +43,8 @@ def configure_logging(*, level: str, style: str) -> None:
             "root": {"handlers": ["default"], "level": level},
             "loggers": {
                 "django.request": {"level": "ERROR"},
+                "celery": {"level": "WARNING"},
+                "kombu": {"level": "ERROR"},  # it warns of a broker address without a host, every time
                 "httpx": {"level": "WARNING"},
                 "stripe": {"level": "WARNING"},
                 "axes": {"level": "WARNING"},

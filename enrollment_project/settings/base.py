@@ -137,15 +137,12 @@ CACHES: dict[str, dict[str, Any]] = {
     )
 }
 COUNT_IN_CACHE = bool(REDIS_URL)  # else limits are counted in the database (core/counters.py)
-# CELERY_BROKER_URL: `filesystem://localhost/` needs no server; `redis://...` in production.
+# CELERY_BROKER_URL: `filesystem://localhost/` needs no server (see core/spool.py); `redis://...` in production.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost/")
 CELERY_SPOOL_DIR = Path(env.str("CELERY_SPOOL_DIR", default=str(VAR_DIR / "celery")))
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
-        "data_folder_in": str(CELERY_SPOOL_DIR / "queue"),
-        "data_folder_out": str(CELERY_SPOOL_DIR / "queue"),
-        "control_folder": str(CELERY_SPOOL_DIR / "control"),
-        "store_processed": False,
+        "folder": str(CELERY_SPOOL_DIR / "queue"),
         "polling_interval": 0.25,  # seconds a nudge may wait, and part of what a worker takes to stop
     }
     if CELERY_BROKER_URL.startswith("filesystem")

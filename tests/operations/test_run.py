@@ -19,6 +19,7 @@ from sandbox.testing import free_port, wait_until
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+PARTS = ("enrollment_project.wsgi:application", "worker", "beat", "sandbox")
 
 
 def place(folder: Path) -> dict[str, str]:
@@ -98,13 +99,17 @@ def named(processes: list[psutil.Process], word: str) -> psutil.Process:
     return next(p for p in processes if word in p.cmdline())
 
 
+def is_whole_without(gone: list[psutil.Process], stack: subprocess.Popen[str]) -> bool:
+    """Whether every part has a process, and none of those that are gone."""
+    there = [p for p in left_of(tree(stack)) if p not in gone]
+    return all(any(part in p.cmdline() for p in there) for part in PARTS)
+
+
 @pytest.mark.slow
 class TestTheRunningStack:
     def test_consists_of_web_worker_beat_and_sandbox_and_ends_with_ctrl_c(self, stack: subprocess.Popen[str]) -> None:
         processes = tree(stack)
-        parts = [
-            named(processes, word) for word in ("enrollment_project.wsgi:application", "worker", "beat", "sandbox")
-        ]
+        parts = [named(processes, word) for word in PARTS]
 
         stack.send_signal(signal.SIGINT)
         output, _ = stack.communicate(timeout=STOP_SECONDS)
@@ -123,15 +128,18 @@ class TestTheRunningStack:
         assert stack.returncode == 0
         assert left_of(processes) == []
 
-    def test_ends_as_a_whole_when_one_process_dies_and_says_which(self, stack: subprocess.Popen[str]) -> None:
-        processes = tree(stack)
+    def test_starts_again_whatever_dies(self, stack: subprocess.Popen[str], environment: dict[str, str]) -> None:
+        before = [named(tree(stack), part) for part in PARTS]
 
-        named(processes, "beat").kill()
+        for process in before:
+            process.kill()
+        wait_until(lambda: is_whole_without(before, stack) and is_healthy(environment), seconds=START_SECONDS)
+        stack.send_signal(signal.SIGINT)
         output, _ = stack.communicate(timeout=STOP_SECONDS)
 
-        assert stack.returncode == 1
-        assert left_of(processes) == []
-        assert "The beat process ended by itself (exit code -9)." in output
+        for name in ("web", "worker", "beat", "sandbox"):
+            assert f"The {name} process ended by itself (exit code -9) and is started again." in output
+        assert stack.returncode == 0
 
 
 class TestAStart:

@@ -8,7 +8,6 @@ import shlex
 import signal
 import socket
 import string
-import subprocess
 import sys
 import threading
 import time
@@ -25,18 +24,20 @@ from django.db import connection
 from accounts.models import User, Workspace
 from enrollment_project.demo.catalog import GUARDIAN_EMAIL, PASSWORD
 from enrollment_project.demo.sandbox import is_sandbox_there
+from enrollment_project.supervision import CrashLoop, Processes
 
 POLL_SECONDS = 0.3
 SANDBOX_SECONDS = 30
-GRACE_SECONDS = 8  # to finish work before being killed; an idle Celery worker needs up to 4 (two polls of 2 s)
 OWNER_EMAIL = "owner@demo.test"
-
-Processes = dict[str, subprocess.Popen[bytes]]
 
 
 class Command(BaseCommand):
     help = "Migrate, load the demo data on the first start, then run every process of the Procfile until Ctrl-C."
     requires_system_checks: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._writing = threading.Lock()
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX:
@@ -50,35 +51,54 @@ class Command(BaseCommand):
             banner = _banner(has_demo=User.objects.filter(email=OWNER_EMAIL).exists())
             connection.close()
             stopping = _stop_on_signals()
-            with _running(commands) as processes:
+            with self._running(commands) as processes:
                 self._watch(processes, stopping, running, banner)
-                self.stdout.write("Stopping ...")
+                self._say("Stopping ...")
 
     def _prepare(self, sandbox: list[str]) -> None:
-        for folder in ("queue", "control"):
-            (settings.CELERY_SPOOL_DIR / folder).mkdir(parents=True, exist_ok=True)
         self.stdout.write("Bringing the database up to date ...")
         call_command("migrate", verbosity=0)
         if not Workspace.objects.exists():
             self.stdout.write("Loading the demo data ...")
             logging.disable(logging.INFO)  # half a year of news
-            with _running({"sandbox": sandbox}):  # it is told what was paid, before anybody asks it
+            with self._running({"sandbox": sandbox}):  # it is told what was paid, before anybody asks it
                 _wait_for_sandbox()
                 call_command("load_demo")
 
     def _watch(self, processes: Processes, stopping: threading.Event, running: Path, banner: str) -> None:
         """Show the banner once the site answers; return when a signal or make (gone, or its target deleted) ends it.
 
-        Raises CommandError when a process ends by itself: half a platform would only confuse.
+        A process that ends is started again. Raises CommandError when one can't stay up: half a platform would only
+        confuse.
         """
         started_by, announced = os.getppid(), False
         while not stopping.wait(POLL_SECONDS) and running.exists() and os.getppid() == started_by:
-            for name, process in processes.items():
-                if process.poll() is not None:
-                    raise CommandError(f"The {name} process ended by itself (exit code {process.returncode}).")
+            try:
+                processes.revive()
+            except CrashLoop as error:
+                raise CommandError(str(error)) from error
             if not announced and _is_healthy():
-                self.stdout.write(banner)
+                self._say(banner)
                 announced = True
+
+    def _running(self, commands: dict[str, list[str]]) -> Processes:
+        environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PORT": str(settings.PORT),
+            "SANDBOX_PORT": str(settings.SANDBOX_PORT),
+            "SANDBOX_DATABASE": str(settings.VAR_DIR / "sandbox.sqlite3"),
+            "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{settings.PORT}/api/webhooks/stripe",
+            "STRIPE_SECRET_KEY": settings.STRIPE_SECRET_KEY,
+            "STRIPE_WEBHOOK_SECRET": settings.STRIPE_WEBHOOK_SECRET,
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",  # as in any container
+        }
+        return Processes(commands, environment=environment, folder=settings.BASE_DIR, say=self._say)
+
+    def _say(self, text: str) -> None:
+        """Write whole lines, at once: the readers of all processes do."""
+        with self._writing:
+            self.stdout.write(text)
+            self.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -123,41 +143,6 @@ def _commands() -> dict[str, list[str]]:
     lines = (settings.BASE_DIR / "Procfile").read_text().splitlines()
     filled = (string.Template(line).substitute(PORT=settings.PORT).partition(":") for line in lines if line.strip())
     return {name: shlex.split(command) for name, _, command in filled}
-
-
-@contextlib.contextmanager
-def _running(commands: dict[str, list[str]]) -> Iterator[Processes]:
-    """The processes, each in a session of its own: signals of the terminal reach only us, and we pass them on once."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PORT": str(settings.PORT),
-        "SANDBOX_PORT": str(settings.SANDBOX_PORT),
-        "SANDBOX_DATABASE": str(settings.VAR_DIR / "sandbox.sqlite3"),
-        "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{settings.PORT}/api/webhooks/stripe",
-        "STRIPE_SECRET_KEY": settings.STRIPE_SECRET_KEY,
-        "STRIPE_WEBHOOK_SECRET": settings.STRIPE_WEBHOOK_SECRET,
-        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",  # as in any container
-    }
-    processes: Processes = {}
-    try:
-        for name, command in commands.items():
-            processes[name] = subprocess.Popen(  # noqa: S603 (the Procfile's own commands)
-                command, env=environment, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        yield processes
-    finally:
-        _signal(processes, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_SECONDS
-        for process in processes.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=max(0.0, deadline - time.monotonic()))
-        _signal(processes, signal.SIGKILL)  # also whatever a process that has ended left behind in its group
-
-
-def _signal(processes: Processes, number: signal.Signals) -> None:
-    for process in processes.values():
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
 
 
 def _wait_for_sandbox() -> None:

@@ -1,0 +1,146 @@
+"""Celery's broker without a server: a queue is a folder, a message is a file in it.
+
+kombu's own file transport shows a message before it is written, and a reader that meets it then ends the worker. Here
+a file gets its name only when it is whole, the reader that removes it has the message, and nothing found in the folder
+can end a reader. What nobody can read is removed with a warning: the broker is a doorbell, and the sweeps find the work
+whose ring was lost.
+"""
+
+import contextlib
+import os
+import time
+import uuid
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import structlog
+from kombu.transport import virtual
+from kombu.utils.json import dumps, loads
+
+log = structlog.get_logger(__name__)
+LARGEST_MESSAGE = 1_000_000  # bytes; ours are below 2,000
+ABANDONED_AFTER = 60.0  # seconds after which an unfinished file has lost its writer
+
+
+class Channel(virtual.Channel):
+    """Keeps each message in `<nanoseconds>_<uuid>.<queue>.msg`, so that names sort in the order of sending."""
+
+    def __init__(self, connection: Any, **kwargs: Any) -> None:
+        super().__init__(connection, **kwargs)
+        self._options: dict[str, Any] = connection.client.transport_options
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        """Write aside, then rename. Raises OSError when the disk refuses, and leaves nothing behind."""
+        path = self._folder() / f"{time.time_ns()}_{uuid.uuid4()}.{queue}.msg"
+        unfinished = path.with_suffix(".unfinished")
+        try:
+            unfinished.write_bytes(dumps(message).encode())
+            unfinished.rename(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
+
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
+        for path in self._waiting(queue):
+            message = self._take(path)
+            if message is not None:
+                return message
+        raise Empty
+
+    def _size(self, queue: str) -> int:
+        return len(self._waiting(queue))
+
+    def _purge(self, queue: str) -> int:
+        return sum(_remove(path) for path in self._waiting(queue))
+
+    def _new_queue(self, queue: str, **kwargs: Any) -> None:
+        """Remove what writers that were killed have left."""
+        for path in self._files():
+            with contextlib.suppress(OSError):
+                if path.suffix == ".unfinished" and path.stat().st_mtime < time.time() - ABANDONED_AFTER:
+                    path.unlink()
+
+    def basic_consume(self, queue: str, no_ack: bool, callback: Any, consumer_tag: Any, **kwargs: Any) -> str:
+        """Consume, and survive messages that are well formed and yet more than the consumer can take."""
+
+        def consume(message: Any) -> None:
+            try:
+                callback(message)
+            except Exception:  # whatever it is, the next message is none the worse for it
+                log.exception("message_refused", queue=queue)
+                if not message.acknowledged:
+                    message.reject()
+
+        return super().basic_consume(queue, no_ack, consume, consumer_tag, **kwargs)
+
+    def _waiting(self, queue: str) -> list[Path]:
+        """The queue's messages, oldest first."""
+        return sorted(path for path in self._files() if path.name.partition(".")[2] == f"{queue}.msg")
+
+    def _files(self) -> list[Path]:
+        """The plain files: what else bears a message's name (a folder, a pipe, a link) is nobody's message."""
+        with contextlib.suppress(OSError), os.scandir(self._folder()) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
+        return []
+
+    def _take(self, path: Path) -> Any:
+        """The message in this file; None if another reader was faster, or if it is none."""
+        content = _read(path)
+        if not _remove(path):
+            return None
+        try:
+            message = loads(content.decode())
+            self._check(message)
+        except Exception as error:  # from broken JSON to nesting too deep: all that matters is that it can't be read
+            log.warning("message_dropped", file=path.name, reason=type(error).__name__)
+            return None
+        return message
+
+    def _check(self, message: Any) -> None:
+        """Raise whatever comes up unless kombu can handle this message later, also when it gives it back."""
+        self.Message(message, channel=self)
+        properties = message["properties"]
+        way = properties["delivery_info"]
+        if not all(isinstance(text, str) for text in (properties["delivery_tag"], way["exchange"], way["routing_key"])):
+            raise TypeError("not a message's properties")
+
+    def _folder(self) -> Path:
+        """Where the messages are; made again if somebody removed it."""
+        folder = Path(self._options["folder"])
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+class Transport(virtual.Transport):
+    """The transport behind `filesystem://` URLs; its option `folder` names the place."""
+
+    Channel = Channel
+    global_state = virtual.BrokerState()  # what one connection of a process has declared holds for all
+    default_port = 0
+    driver_type = driver_name = "filesystem"
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        self.state = self.global_state
+
+    def driver_version(self) -> str:
+        return "1"
+
+
+def _read(path: Path) -> bytes:
+    """What the file holds; nothing if it can't be read or is larger than any message."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        content = file.read(LARGEST_MESSAGE + 1)
+        return content if len(content) <= LARGEST_MESSAGE else b""
+    return b""
+
+
+def _remove(path: Path) -> bool:
+    """Whether it was us who removed it."""
+    try:
+        path.unlink()
+    except OSError:
+        return False
+    return True
