@@ -1,11 +1,16 @@
-"""Signing in and out. The code, its mail and its limits are allauth's; who gets one is `sign_in.py`."""
+"""Signing in and out. The code and its mail are allauth's; who gets how many: `sign_in.py`, `code_limits.py`."""
 
 from allauth.account import views as allauth_views
 from allauth.account.forms import RequestLoginCodeForm
+from django import forms
+from django.contrib import messages
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
+from .code_limits import CodesPaused, count_code_request
+from .devices import remember_device
 from .sign_in import find_or_open_account
 
 
@@ -14,5 +19,33 @@ class RequestCodeView(allauth_views.RequestLoginCodeView):
     """Ask for a code. The answer is the same for every address, so it tells nobody who has an account."""
 
     def form_valid(self, form: RequestLoginCodeForm) -> HttpResponse:
-        form._user = find_or_open_account(email=form.cleaned_data["email"])
+        email = form.cleaned_data["email"]
+        try:
+            count_code_request(email=email, request=self.request)
+        except CodesPaused as pause:
+            form.add_error(None, pause.detail)
+            response: HttpResponse = self.form_invalid(form)
+            response.status_code = pause.status
+            response["Retry-After"] = str(pause.retry_after)
+            return response
+        form._user = find_or_open_account(email=email)
         return super().form_valid(form)
+
+
+@method_decorator(never_cache, name="dispatch")
+class ConfirmCodeView(allauth_views.ConfirmLoginCodeView):
+    """Enter the code, or have another one sent."""
+
+    def _resend_form_valid(self, form: forms.Form) -> HttpResponse:
+        try:
+            count_code_request(email=self._process.state["email"], request=self.request)
+        except CodesPaused as pause:
+            messages.error(self.request, pause.detail)
+            return redirect(self.passthrough_next_url(self.request.path))
+        return super()._resend_form_valid(form)
+
+    def _verify_form_valid(self, form: forms.Form) -> HttpResponse:
+        response: HttpResponse = super()._verify_form_valid(form)
+        if self.request.user.is_authenticated:
+            remember_device(self.request, response, user_id=self.request.user.pk)
+        return response

@@ -4,13 +4,13 @@ from allauth.account import views as allauth_views
 from django.urls import path
 from django.views.generic import RedirectView
 
-from .pages import RequestCodeView
+from .pages import ConfirmCodeView, RequestCodeView
 
 to_code = RedirectView.as_view(pattern_name="account_request_login_code", query_string=True)
 
 urlpatterns = [
     path("login/code/", RequestCodeView.as_view(), name="account_request_login_code"),
-    path("login/code/confirm/", allauth_views.confirm_login_code, name="account_confirm_login_code"),
+    path("login/code/confirm/", ConfirmCodeView.as_view(), name="account_confirm_login_code"),
     path("logout/", allauth_views.logout, name="account_logout"),
     path("inactive/", allauth_views.account_inactive, name="account_inactive"),
     # allauth sends people to these by name.

@@ -59,7 +59,9 @@ class RunningStack:
             "STRIPE_WEBHOOK_SECRET": self.sandbox.secret,
             "STRIPE_TIMEOUT_SECONDS": "5",
             "STRIPE_MAX_RETRIES": "0",
-            "SIGN_IN_CODE_LIMIT": "10000/m/ip",  # every test comes from the same address
+            "SIGN_IN_CODES_PER_NETWORK": "10000",  # every test comes from the same address
+            "SIGN_IN_CODES_PER_CALLER": "10000",
+            "SIGN_IN_CODES_PER_MAILBOX": "10000",
             "LOG_LEVEL": "WARNING",
             **(environment or {}),
         }

@@ -20,7 +20,8 @@ from unfold.dataclasses import UnfoldAction
 from enrollment_project.core.actors import Actor
 
 from ..models import User
-from ..roles import Power, StaffAccess, get_staff_access
+from ..passwords import is_signed_in_by_password
+from ..roles import NOBODY, Power, StaffAccess, get_staff_access
 from .display import cards_for
 
 COUNT_CAP = 10_000
@@ -28,10 +29,11 @@ FILTER_CAP = 200
 
 
 def access_of(request: HttpRequest) -> StaffAccess:
-    """The access of the person behind a request, looked up once per request."""
+    """The access of the person behind a request, looked up once per request; nobody's in a session that an emailed code
+    opened."""
     known = getattr(request, "staff_access", None)
     if known is None:
-        known = get_staff_access(request.user)
+        known = get_staff_access(request.user) if is_signed_in_by_password(request) else NOBODY
         request.staff_access = known  # type: ignore[attr-defined]
     return cast(StaffAccess, known)
 

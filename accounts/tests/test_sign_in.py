@@ -105,14 +105,6 @@ class TestSigningIn:
         assert len(seen) == 1
         assert [len(mail.outbox), mail.outbox[1].subject] == [4, "About signing in to Enrollment Platform"]
 
-    def test_sends_one_mailbox_three_codes_a_minute(self) -> None:
-        for _ in range(4):
-            answer = ask_for_code(Client(), "parent@example.test")
-
-        assert answer.status_code == 200
-        assert "Too many failed login attempts" in answer.content.decode()
-        assert len(mail.outbox) == 3
-
     @pytest.mark.parametrize("path", ["/accounts/password/reset/", "/accounts/email/", "/accounts/password/change/"])
     def test_has_no_second_way_in(self, client: Client, path: str) -> None:
         assert client.get(path).status_code == 404
@@ -122,3 +114,117 @@ class TestSigningIn:
         request = RequestFactory().get("/", headers={"X-Forwarded-For": "1.1.1.1, 203.0.113.9"})
 
         assert AccountAdapter().get_client_ip(request) == "203.0.113.9"
+
+
+ATTACKER, HOME = "198.51.100.7", "203.0.113.9"
+
+
+@pytest.mark.usefixtures("_at_noon")
+class TestHowManyCodesAreSent:
+    @pytest.fixture
+    def _at_noon(self, time_machine: Any) -> None:
+        self.time = time_machine
+        self.time.move_to("2026-09-01T12:00:00Z", tick=False)
+
+    def ask(self, *, address: str, email: str = "parent@example.test", client: Client | None = None) -> Any:
+        url = reverse("account_request_login_code")
+        return (client or Client()).post(url, {"email": email}, REMOTE_ADDR=address)
+
+    def test_is_four_in_ten_minutes_for_one_mailbox_and_whoever_asks(self) -> None:
+        answers = [self.ask(address=HOME) for _ in range(5)]
+
+        assert [answer.status_code for answer in answers] == [302, 302, 302, 302, 429]
+        assert answers[4]["Retry-After"] == "600"
+        expected = "The newest one works; you can have another in 10 minutes."
+        assert expected in answers[4].content.decode()
+        assert len(mail.outbox) == 4
+        self.time.move_to("2026-09-01T12:10:00Z", tick=False)
+        assert self.ask(address=HOME).status_code == 302
+
+    def test_leaves_the_owner_theirs_however_often_a_stranger_asks(self) -> None:
+        for minute in range(0, 60, 5):
+            self.time.move_to(f"2026-09-01T12:{minute:02}:00Z", tick=False)
+            for _ in range(5):
+                self.ask(address=ATTACKER)
+
+        answer = self.ask(address=HOME)
+
+        assert answer.status_code == 302
+        assert len(mail.outbox) == 4 * 6 + 1  # in an hour, of 60
+
+    def test_is_limited_for_strangers_together_and_comes_back(self) -> None:
+        for number in range(20):
+            self.ask(address=f"198.51.100.{number}")
+
+        refused = self.ask(address=HOME)
+
+        assert (refused.status_code, refused["Retry-After"], len(mail.outbox)) == (429, "1800", 16)
+        self.time.move_to("2026-09-01T12:30:00Z", tick=False)
+        assert self.ask(address=HOME).status_code == 302
+
+    def test_leaves_a_browser_that_was_signed_in_before_its_own(self) -> None:
+        browser = Client()
+        self.ask(address=HOME, client=browser)
+        browser.post(reverse("account_confirm_login_code"), {"code": code_in(mail.outbox[0])})
+        del browser.cookies["sessionid"]
+        for number in range(20):
+            self.ask(address=f"198.51.100.{number}")
+
+        assert self.ask(address=HOME, client=browser).status_code == 302
+
+    def test_is_twenty_a_minute_for_one_network_whatever_the_mailboxes(self) -> None:
+        answers = [self.ask(address=ATTACKER, email=f"{number}@example.test").status_code for number in range(21)]
+
+        assert answers == [302] * 20 + [429]
+        assert self.ask(address=HOME, email="parent@example.test").status_code == 302
+
+    def test_is_one_count_for_a_mailbox_however_it_is_written(self) -> None:
+        written = ["parent@example.test", "PARENT@example.test", " parent@Example.test", "Parent@example.TEST"]
+        for email in written:
+            self.ask(address=HOME, email=email)
+
+        assert self.ask(address=HOME, email="pArent@example.test").status_code == 429
+
+    def test_counts_those_sent_again(self) -> None:
+        browser = Client()
+        self.ask(address=HOME, client=browser)
+        url = reverse("account_confirm_login_code")
+
+        resent = browser.post(url, {"action": "resend"}, REMOTE_ADDR=HOME, follow=True)
+        for _ in range(2):
+            self.ask(address=HOME)
+        refused = browser.post(url, {"action": "resend"}, REMOTE_ADDR=HOME, follow=True)
+
+        assert resent.status_code == 200
+        assert len(mail.outbox) == 4
+        assert "you can have another in 10 minutes" in refused.content.decode()
+
+    def test_works_with_the_code_that_was_sent_again(self) -> None:
+        browser = Client()
+        self.ask(address=HOME, client=browser)
+        url = reverse("account_confirm_login_code")
+        browser.post(url, {"action": "resend"}, REMOTE_ADDR=HOME)
+
+        browser.post(url, {"code": code_in(mail.outbox[1])}, REMOTE_ADDR=HOME)
+
+        assert "_auth_user_id" in browser.session
+
+
+class TestACode:
+    def test_works_for_fifteen_minutes(self, client: Client, time_machine: Any) -> None:
+        time_machine.move_to("2026-09-01T12:00:00Z", tick=False)
+        ask_for_code(client, "parent@example.test")
+        time_machine.move_to("2026-09-01T12:14:59Z", tick=False)
+
+        client.post(reverse("account_confirm_login_code"), {"code": code_in(mail.outbox[0])})
+
+        assert "_auth_user_id" in client.session
+
+    def test_does_not_work_after_that(self, client: Client, time_machine: Any) -> None:
+        time_machine.move_to("2026-09-01T12:00:00Z", tick=False)
+        ask_for_code(client, "parent@example.test")
+        time_machine.move_to("2026-09-01T12:15:01Z", tick=False)
+
+        client.post(reverse("account_confirm_login_code"), {"code": code_in(mail.outbox[0])})
+
+        assert "_auth_user_id" not in client.session

@@ -47,7 +47,6 @@ def configure_logging(*, level: str, style: str) -> None:
                 "kombu": {"level": "ERROR"},  # it warns of a broker address without a host, every time
                 "httpx": {"level": "WARNING"},
                 "stripe": {"level": "WARNING"},
-                "axes": {"level": "WARNING"},
             },
         }
     )

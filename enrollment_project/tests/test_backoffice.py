@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.db import connection, models, transaction
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -18,6 +18,7 @@ from accounts.models import ApiKey, Learner, Membership, User, Workspace
 from accounts.roles import POWERS, Power
 from accounts.states import Role, TaskStatus
 from accounts.tests.factories import StaffFactory
+from accounts.tests.staff_client import staff_request
 from billing.models import Payment, ReconciliationRun
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.models import IdempotencyRecord
@@ -319,9 +320,7 @@ class TestChoices:
 
 
 def overview_of(email: str) -> Overview:
-    request = RequestFactory().get("/admin/")
-    request.user = User.objects.get(email=email)
-    return Overview(request)
+    return Overview(staff_request(User.objects.get(email=email)))
 
 
 class TestDashboard:

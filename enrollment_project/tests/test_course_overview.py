@@ -3,13 +3,12 @@
 import datetime as dt
 
 import pytest
-from django.test import RequestFactory
 from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient
+from accounts.tests.staff_client import StaffClient, staff_request
 from cohorts.models import ClassSession
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.staff_pages import cohort_in, wait_for
@@ -43,10 +42,8 @@ class TestTheDashboard:
         ClassSession.objects.update(
             starts_at=utc_now() + dt.timedelta(days=1), ends_at=utc_now() + dt.timedelta(days=2)
         )
-        request = RequestFactory().get("/admin/")
-        request.user = reviewer.user
 
-        courses = CourseOverview(request)
+        courses = CourseOverview(staff_request(reviewer.user))
 
         assert [(row.used, row.reserved, row.left) for row in courses.filling()] == [(1, 1, 0)]
         assert [row.note for row in courses.waiting()] == ["1 waiting"]

@@ -1,0 +1,66 @@
+"""How many sign-in codes are sent: enough for whoever owns the mailbox, too few to flood it.
+
+Whoever asks is counted for each mailbox by where they ask from, so that a stranger's requests use up the stranger's
+share. What all strangers together may send to a mailbox is limited too, and comes back by itself; a browser that has
+been signed in to the account before is not counted among them.
+"""
+
+import hashlib
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from enrollment_project.core.client_address import client_network
+from enrollment_project.core.counters import count_in_database
+from enrollment_project.core.errors import DomainError
+
+from .devices import known_device
+from .models import User
+from .passwords import in_words
+
+MINUTE = 60
+
+
+class CodesPaused(DomainError):
+    status = 429
+    code = "codes_paused"
+    title = "Too many codes were asked for"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"{detail} in {in_words(retry_after)}.")
+
+
+def count_code_request(*, email: str, request: HttpRequest) -> None:
+    """Count a code that is asked for. Raises CodesPaused for one too many, the same for every address."""
+    address = email.strip().lower()
+    mailbox = hashlib.sha256(address.encode()).hexdigest()[:32]
+    network = client_network(request)
+    known = User.objects.filter(email=address).first()
+    device = known_device(request, user_id=known.pk if known else None)
+    caller = hashlib.sha256(f"{device or network}".encode()).hexdigest()[:32]
+    _count(
+        f"codes:from:{network}",
+        limit=settings.SIGN_IN_CODES_PER_NETWORK,
+        seconds=MINUTE,
+        detail="Many codes were asked for from where you are. Try again",
+    )
+    _count(
+        f"codes:{mailbox}:{caller}",
+        limit=settings.SIGN_IN_CODES_PER_CALLER,
+        seconds=10 * MINUTE,
+        detail="You have asked for several codes. The newest one works; you can have another",
+    )
+    if device is None:
+        _count(
+            f"codes:{mailbox}",
+            limit=settings.SIGN_IN_CODES_PER_MAILBOX,
+            seconds=30 * MINUTE,
+            detail="Several codes were sent to this address. You can have another",
+        )
+
+
+def _count(key: str, *, limit: int, seconds: int, detail: str) -> None:
+    number, starts_anew = count_in_database(key, seconds=seconds)
+    if number > limit:
+        raise CodesPaused(detail, starts_anew)

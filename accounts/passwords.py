@@ -1,0 +1,143 @@
+"""Staff's sign-in by password: who may try, how often, and how many at once.
+
+Tries are counted before the password is looked at, under the account and whoever tries it. See
+docs/decisions/0009-passwords-and-pauses.md.
+"""
+
+import datetime as dt
+import fcntl
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+
+from enrollment_project.core.client_address import client_network
+from enrollment_project.core.counters import count_in_database
+from enrollment_project.core.errors import DomainError
+from enrollment_project.core.pauses import Growth, count_try, forgive, seconds_to_wait, take_back
+
+from .devices import known_device
+from .models import User
+
+log = structlog.get_logger(__name__)
+
+# What one caller's wrong tries cost them, and what all strangers' tries together may cost the account's owner.
+FOR_ONE_CALLER = Growth(free=5, longest=15 * 60)
+FOR_ALL_STRANGERS = Growth(free=20, longest=60)
+# A password costs half a second of a core. So many in so many seconds are looked at: of one caller, of all strangers,
+# and of all known browsers. The rest is told to wait, which costs next to nothing.
+FLOOD_SECONDS = 10
+FLOOD_LIMIT = 20
+# Strangers' passwords looked at in the same moment, so that a worker stays free for everything else.
+STRANGERS_AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
+
+SIGNED_IN_BY_PASSWORD = "django.contrib.auth.backends.ModelBackend"  # noqa: S105  (the name of a backend)
+
+
+class SignInPaused(DomainError):
+    status = 429
+    code = "sign_in_paused"
+    title = "There were too many tries"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"There were too many tries. Wait {in_words(retry_after)}, then try again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who tries: a browser known to the account, else whoever comes from a network."""
+
+    network: str
+    device: str | None = None
+
+    def __str__(self) -> str:
+        return f"device:{self.device}" if self.device else f"network:{self.network}"
+
+
+def check_staff_password(*, email: str, password: str, request: HttpRequest, now: dt.datetime) -> User | None:
+    """The member of staff whose password this is; None for a wrong one, and for whoever is not staff.
+
+    Raises SignInPaused, before the password is looked at, for tries that come too fast. Addresses without an account
+    are treated like any other, so nobody learns which there are.
+    """
+    address = email.strip().lower()
+    known = User.objects.filter(email=address).first()
+    caller = Caller(client_network(request), known_device(request, user_id=known.pk if known else None))
+    account = hashlib.sha256(address.encode()).hexdigest()[:32]
+    pair = f"password:{account}:{_short(str(caller))}"
+    subjects = {pair: FOR_ONE_CALLER} | ({} if caller.device else {f"password:{account}": FOR_ALL_STRANGERS})
+    try:
+        _refuse_if(seconds_to_wait(subjects, now=now))
+        _refuse_flood(caller)
+        with _one_of_few_at_once(caller):
+            _refuse_if(count_try(subjects, now=now))
+            user = ModelBackend().authenticate(request, username=address, password=password)
+    except SignInPaused:
+        log.warning("staff_sign_in_paused", user_id=known.pk if known else None, network=caller.network)
+        raise
+    if not (isinstance(user, User) and user.is_staff):
+        log.warning("staff_sign_in_refused", user_id=known.pk if known else None, network=caller.network)
+        return None
+    forgive(pair)
+    if not caller.device:
+        take_back(f"password:{account}")
+    return user
+
+
+def is_signed_in_by_password(request: HttpRequest) -> bool:
+    """Whether the session was opened with a password. One opened by an emailed code shows what is the family's own and
+    never the back office, whoever's it is."""
+    session: SessionBase | None = getattr(request, "session", None)
+    return session is not None and session.get("_auth_user_backend") == SIGNED_IN_BY_PASSWORD
+
+
+def in_words(seconds: int) -> str:
+    if seconds < 60:
+        return "a second" if seconds == 1 else f"{seconds} seconds"
+    minutes = math.ceil(seconds / 60)
+    return "a minute" if minutes == 1 else f"{minutes} minutes"
+
+
+def _refuse_if(seconds: int) -> None:
+    if seconds:
+        raise SignInPaused(seconds)
+
+
+def _refuse_flood(caller: Caller) -> None:
+    everybody = "password:known" if caller.device else "password:strangers"
+    for key in (f"password:from:{_short(str(caller))}", everybody):
+        number, starts_anew = count_in_database(key, seconds=FLOOD_SECONDS)
+        if number > FLOOD_LIMIT:
+            raise SignInPaused(starts_anew)
+
+
+@contextmanager
+def _one_of_few_at_once(caller: Caller) -> Iterator[None]:
+    """One of the places for strangers' passwords; a lock on a file, because the operating system gives it back should
+    the process die. Known browsers need none: FLOOD_LIMIT is enough for them."""
+    if caller.device:
+        yield
+        return
+    for number in range(STRANGERS_AT_ONCE):
+        with (Path(tempfile.gettempdir()) / f"enrollment-passwords-{os.getuid()}-{number}.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield
+            return
+    raise SignInPaused(1)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

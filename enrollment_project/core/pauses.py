@@ -1,0 +1,71 @@
+"""Pauses that grow with each try: against guessing, without a lock that a stranger could put on somebody else.
+
+The tries of a subject are a row of `SharedCounter`, forgotten a day after the last of them; how long the next one has
+to wait follows from their number. A try is counted before it is made, so that many at once can't all be the first.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+
+from .models import SharedCounter
+
+FORGOTTEN_AFTER = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The first `free` tries need not wait; each one after that waits twice as long as the one before, up to `longest`
+    seconds."""
+
+    free: int
+    longest: int
+
+    def seconds_after(self, tries: int) -> int:
+        return min(self.longest, 2 ** min(tries - self.free, 30)) if tries >= self.free else 0
+
+
+@transaction.atomic
+def count_try(subjects: Mapping[str, Growth], *, now: dt.datetime) -> int:
+    """Count a try for all subjects, or none while one of them has to wait: the seconds until the next may be made."""
+    keys = sorted(subjects)
+    SharedCounter.objects.bulk_create(
+        [SharedCounter(key=key, value=0, ends_at=now + FORGOTTEN_AFTER) for key in keys], ignore_conflicts=True
+    )
+    rows = list(SharedCounter.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    for row in rows:
+        if row.ends_at <= now:
+            row.value = 0
+    wait = max(_seconds_left(row, subjects[row.key], now) for row in rows)
+    if wait == 0:
+        for row in rows:
+            row.value += 1
+            row.ends_at = now + FORGOTTEN_AFTER
+            row.save(update_fields=["value", "ends_at"])
+    return wait
+
+
+def seconds_to_wait(subjects: Mapping[str, Growth], *, now: dt.datetime) -> int:
+    """How long the next try has to wait, without counting one."""
+    rows = SharedCounter.objects.filter(pk__in=subjects, ends_at__gt=now)
+    return max((_seconds_left(row, subjects[row.key], now) for row in rows), default=0)
+
+
+def forgive(subject: str) -> None:
+    """Forget all tries of a subject: it has proven itself."""
+    SharedCounter.objects.filter(pk=subject).delete()
+
+
+def take_back(subject: str) -> None:
+    """Undo the count of one try that turned out to be right; the wrong ones of others stay."""
+    SharedCounter.objects.filter(pk=subject, value__gt=0).update(value=F("value") - 1)
+
+
+def _seconds_left(row: SharedCounter, growth: Growth, now: dt.datetime) -> int:
+    last = row.ends_at - FORGOTTEN_AFTER
+    ends = last + dt.timedelta(seconds=growth.seconds_after(row.value))
+    return max(0, math.ceil((ends - now).total_seconds()))
