@@ -15,8 +15,6 @@ from kombu import Connection
 
 from enrollment_project.core import spool
 
-BODY = {"n": 1}
-
 
 def broker(folder: Path) -> Connection:
     return Connection("filesystem://localhost/", transport_options={"folder": str(folder), "polling_interval": 0.01})
@@ -41,7 +39,10 @@ def send(channel: spool.Channel, number: int) -> None:
 def receive(channel: spool.Channel) -> int | None:
     """The number in the next message, None if there is none."""
     message = channel.basic_get("celery")
-    return None if message is None else json.loads(message.body)["n"]
+    if message is None:
+        return None
+    message.ack()  # what is not acknowledged goes back into the queue when its reader ends
+    return json.loads(message.body)["n"]
 
 
 def well_formed(**changes: object) -> dict[str, object]:
