@@ -5,14 +5,15 @@ from notifications.letters import Attachment, Email, register_email
 from notifications.models import Notification
 from notifications.sending import notify
 
-from .events import MoneyEvent, PaymentRefunded, PaymentSucceeded
+from .events import MoneyEvent, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from .invoice_pdf import render_invoice
-from .letters import write_invoice, write_refund
-from .models import Checkout, Invoice, Refund
-from .states import RefundReason, RefundStatus
+from .letters import write_failure, write_invoice, write_refund
+from .models import Checkout, Invoice, Payment, Refund
+from .states import PaymentStatus, RefundReason, RefundStatus
 
 INVOICE = "invoice"
 REFUND = "refund"
+FAILED = "payment_failed"
 
 
 @handles(PaymentSucceeded)
@@ -27,6 +28,14 @@ def tell_of_refunds(event: PaymentRefunded) -> None:
     refunds = Refund.objects.filter(payment=event.payment_id, status=RefundStatus.SUCCEEDED)
     for refund_id in refunds.values_list("pk", flat=True):
         _notify_payer(REFUND, event, f"refund:{refund_id}", refund=refund_id)
+
+
+@handles(PaymentFailed)
+def tell_of_failure(event: PaymentFailed) -> None:
+    """Days after the payer left the page the bank has refused. Money that was sent back to whoever sent it ends so too;
+    of that the mail about the refund tells."""
+    if Payment.objects.filter(pk=event.payment_id or 0, status=PaymentStatus.FAILED).exists():
+        _notify_payer(FAILED, event, f"payment:{event.payment_id}", payment=event.payment_id or 0)
 
 
 def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int) -> None:
@@ -59,9 +68,16 @@ def render_refund_mail(notification: Notification) -> Email | None:
     )
 
 
+def render_failure_mail(notification: Notification) -> Email | None:
+    payments = Payment.objects.select_related("checkout", "workspace")
+    payment = payments.get(pk=notification.params["payment"])
+    return write_failure(payment=payment) if payment.status == PaymentStatus.FAILED else None
+
+
 def _attached(invoice: Invoice) -> Attachment:
     return Attachment(f"invoice-{invoice.number}.pdf", render_invoice(invoice), "application/pdf")
 
 
 register_email(INVOICE, render_invoice_mail)
 register_email(REFUND, render_refund_mail)
+register_email(FAILED, render_failure_mail)

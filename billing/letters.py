@@ -16,6 +16,7 @@ _REASONS = {
         "When your payment arrived, the last place was gone. We are sorry: we hold a place while you pay, but your "
         "payment came after that time was over."
     ),
+    RefundReason.NOT_ACCEPTED: "The enrollment this payment was for was not accepted, so all of it goes back.",
     RefundReason.NOT_NEEDED: "The enrollment this payment was for had ended, so there was nothing left to pay for.",
 }
 
@@ -56,6 +57,17 @@ def write_refund(
         "seller": payment.workspace.name,
     }
     return compose("billing/refund", context, attachments=attachments)
+
+
+def write_failure(*, payment: Payment) -> Email:
+    """That the bank refused a payment that was on its way."""
+    context = {
+        "amount": str(payment.money),
+        "description": payment.checkout.description if payment.checkout else "",
+        "learner": _learner(payment),
+        "seller": payment.workspace.name,
+    }
+    return compose("billing/failed", context)
 
 
 def _learner(payment: Payment) -> str:

@@ -42,6 +42,7 @@ class RefundReason(models.TextChoices):
     DUPLICATE = "duplicate", "Paid twice"
     PLACE_LOST = "place_lost", "No place or seat was left"
     NOT_NEEDED = "not_needed", "The enrollment ended before the payment arrived"
+    NOT_ACCEPTED = "rejected", "The enrollment was not accepted"
     OUTSIDE = "outside", "Made in the Stripe dashboard"
 
 

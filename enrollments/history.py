@@ -34,6 +34,7 @@ class Journal:
     enrollment: Enrollment
     actor: Actor
     now: dt.datetime
+    note: str = ""  # for colleagues; kept with each change
     _rows: list[EnrollmentTransition] = field(default_factory=list)
     _touched: set[str] = field(default_factory=lambda: {"updated_at", "transition_count"})
 
@@ -58,6 +59,7 @@ class Journal:
                 from_status=before,
                 to_status=getattr(self.enrollment, state_field),
                 reason=fit(EnrollmentTransition, "reason", reason),
+                note=fit(EnrollmentTransition, "note", self.note),
                 actor=str(self.actor),
                 request_id=current_request_id(),
                 created_at=self.now,

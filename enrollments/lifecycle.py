@@ -44,22 +44,24 @@ def evaluate_enrollment(
     enrollment_id: int,
     actor: Actor,
     reason: str = "",
+    note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     verdict: bool | None = None,
     now: dt.datetime | None = None,
 ) -> Enrollment:
-    """Decide whether a candidate is eligible, by the instance's rules or by a person's `verdict` with a reason.
+    """Decide whether a candidate is eligible, by the instance's rules or by a person's `verdict`.
 
-    An eligible enrollment may become ineligible again. Raises StatusMoved, TransitionNotAllowed, Invalid.
+    A verdict against somebody needs a `reason`, which the family reads; one for somebody a `note` for colleagues. An
+    eligible enrollment may become ineligible again. Raises StatusMoved, TransitionNotAllowed, Invalid.
     """
     enrollment = lock_enrollment(enrollment_id)
-    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     if verdict is None:
         judged = assess(instance=enrollment.instance, facts=_facts(enrollment))
         eligible, reason = judged.eligible, reason or judged.reason
     else:
-        eligible, reason = verdict, _required(reason)
+        eligible, reason = verdict, reason if verdict and note.strip() else _required(reason)
     if not (eligible and enrollment.eligibility_status == EligibilityStatus.ELIGIBLE):
         journal.change("mark_eligible" if eligible else "mark_ineligible", reason=reason)
     _keep_verdict(journal, reason)
@@ -73,6 +75,7 @@ def submit_enrollment(
     enrollment_id: int,
     actor: Actor,
     reason: str = "",
+    note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     now: dt.datetime | None = None,
@@ -82,7 +85,7 @@ def submit_enrollment(
     Raises StatusMoved, TransitionNotAllowed.
     """
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
-    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     journal.change("submit", reason=reason)
     events = approve_if_automatic(journal=journal, seat=seat)
     publish(*journal.write(), *events)
@@ -95,6 +98,7 @@ def approve_enrollment(
     enrollment_id: int,
     actor: Actor,
     reason: str = "",
+    note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     now: dt.datetime | None = None,
@@ -104,7 +108,7 @@ def approve_enrollment(
     Raises StatusMoved, TransitionNotAllowed, and AlreadyEnrolled if the lead turns out to be a learner who has one.
     """
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
-    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     events = approve(journal=journal, seat=seat, reason=reason)
     publish(*journal.write(), *events)
     return enrollment
@@ -116,17 +120,19 @@ def reject_enrollment(
     enrollment_id: int,
     actor: Actor,
     reason: str = "",
+    note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     now: dt.datetime | None = None,
 ) -> Enrollment:
     """Refuse a submitted enrollment: its seat is free again, an open checkout ends, money that came goes back in full.
+    The family reads the `reason`, and never the `note`.
 
     Raises StatusMoved, TransitionNotAllowed, and Invalid without a reason.
     """
     reason = _required(reason)
     enrollment, seat = _lock_to_end(enrollment_id)
-    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     publish(*end_submission(journal=journal, seat=seat, reason=reason))
     return enrollment
 
@@ -137,19 +143,20 @@ def unenroll_enrollment(
     enrollment_id: int,
     actor: Actor,
     reason: str = "",
+    note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     now: dt.datetime | None = None,
 ) -> Enrollment:
-    """End an approved enrollment, keeping the exit reason and metadata: its seat or place is free again, the course it
-    bought is taken back, an open checkout ends.
+    """End an approved enrollment: its seat or place is free again, the course it bought is taken back, an open checkout
+    ends. The exit reason (which the family reads), the note (which it never does) and metadata are kept.
 
     Money is not refunded by itself: staff get a task to decide it. Raises StatusMoved, TransitionNotAllowed, and
     Invalid without a reason.
     """
     reason = _required(reason)
     enrollment, seat = _lock_to_end(enrollment_id)
-    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     events = end_enrollment(journal=journal, seat=seat, reason=reason)
     publish(*events)
     return enrollment
@@ -161,6 +168,7 @@ def reconsider_enrollment(
     enrollment_id: int,
     actor: Actor,
     reason: str = "",
+    note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     now: dt.datetime | None = None,
@@ -170,7 +178,7 @@ def reconsider_enrollment(
     Raises CriteriaUnchanged if they did not, StatusMoved, TransitionNotAllowed.
     """
     enrollment = lock_enrollment(enrollment_id)
-    journal = _begin(enrollment, actor, metadata, expected_status, now)
+    journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     journal.change("reconsider", reason=reason)
     if enrollment.instance.criteria_version <= enrollment.criteria_version:
         raise CriteriaUnchanged(
@@ -264,6 +272,7 @@ def _lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]
 def _begin(
     enrollment: Enrollment,
     actor: Actor,
+    note: str,
     metadata: dict[str, Any] | None,
     expected_status: str | None,
     now: dt.datetime | None,
@@ -273,7 +282,7 @@ def _begin(
             f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
             status_found=enrollment.eligibility_status,
         )
-    journal = Journal(enrollment, actor, now or utc_now())
+    journal = Journal(enrollment, actor, now or utc_now(), note.strip())
     if metadata:
         journal.set(metadata={**enrollment.metadata, **metadata})
     return journal
@@ -329,7 +338,7 @@ def _end_payment(payment_id: int, journal: Journal, reason: str, *, refund: bool
     """Send the money of an ended enrollment back, or ask staff whether to."""
     if refund:
         request_refund(
-            payment_id=payment_id, amount_minor=None, reason=RefundReason.NOT_NEEDED, actor=journal.actor, note=reason
+            payment_id=payment_id, amount_minor=None, reason=RefundReason.NOT_ACCEPTED, actor=journal.actor, note=reason
         )
         return
     enrollment = journal.enrollment

@@ -81,17 +81,33 @@ class ConfirmForm(StaffForm):
     """Nothing to fill in: the button is the answer."""
 
 
-class ReasonForm(StaffForm):
-    reason = forms.CharField(
+class NoteForm(StaffForm):
+    """A word for colleagues, which nobody else reads."""
+
+    note = forms.CharField(
+        label="Note for colleagues",
         max_length=300,
+        required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Kept in the history, shown to whoever asks why. Name no one who need not be named.",
+        help_text="Kept in the history. The family never reads it.",
     )
 
 
-class OptionalReasonForm(ReasonForm):
+class RequiredNoteForm(NoteForm):
     def prepare(self) -> None:
-        self.fields["reason"].required = False
+        self.fields["note"].required = True
+
+
+class ReasonForm(NoteForm):
+    """What the family is told, and apart from it what only colleagues read."""
+
+    reason = forms.CharField(
+        label="Reason for the family",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The family reads it word for word, in its mail and on its page.",
+    )
+    field_order = ("reason", "note")
 
 
 def staff_action(

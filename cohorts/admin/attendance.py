@@ -14,7 +14,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from accounts.backoffice.actions import ReasonForm, StaffForm, in_bulk, staff_action
+from accounts.backoffice.actions import RequiredNoteForm, StaffForm, in_bulk, staff_action
 from accounts.backoffice.display import (
     NOTHING,
     Card,
@@ -326,13 +326,13 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         description="Excuse",
         power=Power.DECIDE,
         possible=lambda row: row.status in (StepStatus.UNBOOKED, StepStatus.MISSED) and not row.package.revoked_at,
-        form=ReasonForm,
+        form=RequiredNoteForm,
         icon="event_available",
-        explanation="Counts as attended, with your reason, which only staff see. With the last required step the "
+        explanation="Counts as attended, with your note, which only staff see. With the last required step the "
         "course is completed.",
     )
     def excuse(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
-        excuse_step(progress_id=row.pk, reason=form.cleaned_data["reason"], actor=actor_of(request))
+        excuse_step(progress_id=row.pk, reason=form.cleaned_data["note"], actor=actor_of(request))
         return f"{self.describe(row)}: excused."
 
     @staff_action(

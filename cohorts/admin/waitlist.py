@@ -9,7 +9,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import ReasonForm, StaffForm, staff_action
+from accounts.backoffice.actions import RequiredNoteForm, StaffForm, staff_action
 from accounts.backoffice.display import (
     NOTHING,
     link_column,
@@ -26,11 +26,12 @@ from ..waitlist import leave_waitlist, position_of, reorder_entry
 register_subject("waitlist", WaitlistEntry)
 
 
-class PositionForm(ReasonForm):
+class PositionForm(RequiredNoteForm):
     position = forms.IntegerField(min_value=1, help_text="1 is next.")
-    field_order = ("position", "reason")
+    field_order = ("position", "note")
 
     def prepare(self) -> None:
+        super().prepare()
         self.initial["position"] = position_of(self.row)
 
 
@@ -92,7 +93,7 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
     )
     def move_in_line(self, request: HttpRequest, entry: WaitlistEntry, form: StaffForm) -> str:
         chosen = form.cleaned_data
-        moved = reorder_entry(entry_id=entry.pk, position=chosen["position"], reason=chosen["reason"])
+        moved = reorder_entry(entry_id=entry.pk, position=chosen["position"], reason=chosen["note"])
         return f"{entry.learner} has position {position_of(moved)}."
 
     @staff_action(

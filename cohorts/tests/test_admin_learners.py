@@ -192,18 +192,18 @@ class TestAPackage:
 
 
 class TestTheWaitingList:
-    def test_is_reordered_with_a_reason_only(
+    def test_is_reordered_with_a_note_only(
         self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
     ) -> None:
         cohort = cohort_in(workspace, max_enrollment=1)
         start(cohort)
         first, second = wait_for(cohort), wait_for(cohort)
 
-        silent = press(reviewer, second, "move_in_line", position=1, reason="")
+        silent = press(reviewer, second, "move_in_line", position=1, note="")
         unmoved = line_of(cohort)
-        press(reviewer, second, "move_in_line", position=1, reason="A sibling is in the cohort")
+        press(reviewer, second, "move_in_line", position=1, note="A sibling is in the cohort")
 
-        assert list(faults(silent)) == ["reason"]
+        assert list(faults(silent)) == ["note"]
         assert unmoved == [first.pk, second.pk]
         assert line_of(cohort) == [second.pk, first.pk]
         assert WaitlistEntry.objects.get(pk=second.pk).note == "A sibling is in the cohort"

@@ -8,7 +8,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import OptionalReasonForm, ReasonForm, StaffForm, in_bulk, staff_action
+from accounts.backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
 from accounts.backoffice.display import (
     Card,
     Neighbor,
@@ -22,11 +22,15 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
+from accounts.backoffice.previews import Letter, Preview
 from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from accounts.models import Lead, Learner
 from accounts.roles import Power
 from events.models import OutboxEvent
+from notifications.letters import Email
+from notifications.recipients import family_addresses
 
+from ..letters import write_end, write_rejection
 from ..lifecycle import (
     approve_enrollment,
     evaluate_enrollment,
@@ -37,11 +41,12 @@ from ..lifecycle import (
 )
 from ..models import Enrollment, EnrollmentTransition
 from ..queries import awaiting_payment, awaiting_review
-from ..states import EligibilityStatus
+from ..states import EligibilityStatus, EnrollmentPaymentStatus
 
 register_subject("enrollment", Enrollment)
 
 E = EligibilityStatus
+PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
 def while_in(*statuses: EligibilityStatus) -> Any:
@@ -54,6 +59,7 @@ def call(use_case: Any, request: HttpRequest, enrollment: Enrollment, form: Staf
         enrollment_id=enrollment.pk,
         actor=actor_of(request),
         reason=form.cleaned_data.get("reason", ""),
+        note=form.cleaned_data.get("note", ""),
         expected_status=enrollment.eligibility_status,
         **more,
     )
@@ -78,8 +84,43 @@ class WaitingFilter(DropdownFilter):
 
 class ExitForm(ReasonForm):
     exit_interview = forms.CharField(
-        required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 3}), help_text="Kept with the enrollment."
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What they said on leaving. Kept with the enrollment; no mail holds it.",
     )
+
+
+def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """Who is refused, what goes back, and the mail about it."""
+    sentences = [
+        f"{enrollment.learner or enrollment.lead} is not accepted, and a seat that was reserved is free again."
+    ]
+    is_paid = enrollment.payment_status in PAID
+    if is_paid:
+        sentences.append("What was paid goes back in full.")
+    email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
+    return Preview(tuple(sentences), _letters_to_family(enrollment, email))
+
+
+def foresee_exit(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """Who leaves, what they give back, and the mail about it."""
+    sentences = [
+        f"{enrollment.learner} leaves {enrollment.instance} and gives back the seat, or the place and the course "
+        "with all booked sessions."
+    ]
+    if enrollment.payment_status in PAID:
+        sentences.append("No money moves: you get a task to decide what of the payment goes back.")
+    return Preview(
+        tuple(sentences), _letters_to_family(enrollment, write_end(enrollment, reason=form.cleaned_data["reason"]))
+    )
+
+
+def _letters_to_family(enrollment: Enrollment, email: Email) -> tuple[Letter, ...]:
+    """Families of a district's learners hear of it from the integrator."""
+    if enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED or enrollment.learner is None:
+        return ()
+    return (Letter(tuple(family_addresses(enrollment.learner)), email.subject, email.text),)
 
 
 @admin.register(Enrollment)
@@ -173,7 +214,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         description="Approve",
         power=Power.DECIDE,
         possible=while_in(E.SUBMITTED),
-        form=OptionalReasonForm,
+        form=NoteForm,
         icon="check",
         variant=ActionVariant.SUCCESS,
         explanation="The learner takes part from now on, and a reserved seat is used.",
@@ -186,6 +227,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=while_in(E.SUBMITTED),
         form=ReasonForm,
+        preview=foresee_rejection,
         icon="close",
         variant=ActionVariant.DANGER,
         explanation="Its seat is free again and money that came goes back.",
@@ -207,7 +249,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         description="Mark eligible",
         power=Power.DECIDE,
         possible=while_in(E.CANDIDATE),
-        form=ReasonForm,
+        form=RequiredNoteForm,
         icon="thumb_up",
     )
     def mark_eligible(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
@@ -228,7 +270,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         description="Submit",
         power=Power.DECIDE,
         possible=while_in(E.ELIGIBLE),
-        form=OptionalReasonForm,
+        form=NoteForm,
         icon="send",
         variant=ActionVariant.PRIMARY,
         explanation="Asks for review; where review is automatic and nothing is left to pay, that is approval.",
@@ -241,6 +283,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=while_in(E.APPROVED),
         form=ExitForm,
+        preview=foresee_exit,
         icon="logout",
         variant=ActionVariant.DANGER,
         explanation="The learner leaves and gives back what they held. Money is refunded on the payment's page.",
@@ -257,7 +300,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
             enrollment.eligibility_status in (E.INELIGIBLE, E.REJECTED)
             and enrollment.instance.criteria_version > enrollment.criteria_version
         ),
-        form=OptionalReasonForm,
+        form=NoteForm,
         icon="history",
         explanation="The criteria changed since it was refused: it becomes a candidate again.",
     )
@@ -276,7 +319,7 @@ def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         Neighbor(
             title=f"{t.number}. {t.get_facet_display()}: {t.from_status.replace('_', ' ')} →",
             badge=badge(t.to_status, t.to_status.replace("_", " ")),
-            note=" · ".join(part for part in (t.reason, t.actor) if part),
+            note=" · ".join(part for part in (t.reason, t.note and f"Note: {t.note}", t.actor) if part),
             at=t.created_at,
         )
         for t in enrollment.transitions.order_by("-number")[:50]
@@ -355,6 +398,7 @@ class TransitionAdmin(WorkspaceScopedAdmin):
         ("enrollment_link", "number"),
         ("facet", "from_status", "to_badge"),
         "reason",
+        "note",
         ("actor", "request_id"),
         "created_at",
     )

@@ -163,7 +163,8 @@ class EnrollmentTransition(models.Model):
     facet = models.CharField(max_length=13, choices=Facet.choices)
     from_status = models.CharField(max_length=18)
     to_status = models.CharField(max_length=18)
-    reason = models.CharField(max_length=300, blank=True)
+    reason = models.CharField(max_length=300, blank=True)  # where it is an end, the family reads it
+    note = models.CharField(max_length=300, blank=True, default="", db_default="")  # for colleagues only
     actor = models.CharField(max_length=64)
     request_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(editable=False)

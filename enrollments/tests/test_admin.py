@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core import mail
 from django.http import HttpResponse
 from django.urls import reverse
 
@@ -22,7 +23,9 @@ from enrollments.models import (
 )
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, DistrictFactory, InstanceFactory, route, seats
+from enrollments.tests.parents import ask_parent, pay
 from events.models import OutboxEvent
+from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +65,8 @@ def contested(instance: ProgramInstance, stripe: SandboxProcess) -> tuple[Enroll
 
 
 def press(client: StaffClient, button: str, enrollment: Enrollment, **form: Any) -> HttpResponse:
-    return client.post(reverse(f"admin:enrollments_enrollment_{button}", args=[enrollment.pk]), form)
+    """Answer, having seen the preview if there is one."""
+    return client.confirm(reverse(f"admin:enrollments_enrollment_{button}", args=[enrollment.pk]), form)
 
 
 def status(enrollment: Enrollment) -> str:
@@ -75,12 +79,12 @@ class TestReviewing:
     ) -> None:
         enrollment = submitted(instance)
 
-        response = press(reviewer, "approve", enrollment, reason="Strong application")
+        response = press(reviewer, "approve", enrollment, note="Strong application")
 
         first = EnrollmentTransition.objects.filter(enrollment=enrollment, to_status="approved").get()
         assert said(response) == [f"{enrollment.learner}, {instance}: approved."]
         assert status(enrollment) == "approved"
-        assert (first.actor, first.reason) == (f"user:{reviewer.user.pk}", "Strong application")
+        assert (first.actor, first.reason, first.note) == (f"user:{reviewer.user.pk}", "", "Strong application")
         assert LogEntry.objects.get().change_message == "Approve"
 
     def test_rejection_without_a_reason_changes_nothing(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
@@ -157,10 +161,13 @@ class TestReviewing:
 
         asked = reviewer.post(url, form)
         unanswered = reviewer.post(url, {**form, "_confirmed": "1", "reason": ""})
-        answered = reviewer.post(url, {**form, "_confirmed": "1", "reason": "No places left"})
+        foreseen = reviewer.post(url, {**form, "_confirmed": "1", "reason": "No places left"})
+        answered = reviewer.confirm(url, {**form, "_confirmed": "1", "reason": "No places left"})
 
         assert asked.context["form"].is_bound is False
         assert list(unanswered.context["form"].errors) == ["reason"]
+        assert len(foreseen.context["previews"]) == 3
+        assert "And 1 more, told alike." in foreseen.content.decode()
         assert said(answered) == ["Reject: 3 done.", f"{approved.learner}, {instance}: not possible."]
         assert [status(enrollment) for enrollment in chosen] == ["rejected"] * 3
         assert status(approved) == "approved"
@@ -191,6 +198,63 @@ def _seen_before(enrollment: Enrollment) -> Enrollment:
     seen = Enrollment.objects.select_related("instance", "learner").get(pk=enrollment.pk)
     reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Full")
     return seen
+
+
+class TestWhatTheFamilyWillRead:
+    def test_is_shown_before_a_rejection_with_where_the_money_goes(
+        self, instance: ProgramInstance, reviewer: StaffClient, stripe: SandboxProcess
+    ) -> None:
+        enrollment = paid_by_parent(instance, stripe)
+        answers = {"reason": "The course needs grade 7.", "note": "Third try of theirs"}
+
+        page = reviewer.post(reverse("admin:enrollments_enrollment_reject", args=[enrollment.pk]), answers)
+
+        ((_, preview),) = page.context["previews"]
+        (letter,) = preview.letters
+        assert preview.sentences == (
+            f"{enrollment.learner} is not accepted, and a seat that was reserved is free again.",
+            "What was paid goes back in full.",
+        )
+        assert letter.to == ("parent@example.test",)
+        assert letter.subject == f"{enrollment.learner.first_name} was not accepted into {instance.program.title}"
+        assert "The reason given: The course needs grade 7." in letter.text
+        assert "Third try" not in letter.text
+        assert status(enrollment) == "submitted"
+        assert not Refund.objects.exists()
+
+    def test_never_holds_the_note_for_colleagues(
+        self, instance: ProgramInstance, reviewer: StaffClient, stripe: SandboxProcess
+    ) -> None:
+        enrollment = paid_by_parent(instance, stripe)
+
+        press(reviewer, "reject", enrollment, reason="The course needs grade 7.", note="Third try of theirs")
+        send_due_notifications()
+
+        told = [message.body + str(message.alternatives) for message in mail.outbox]
+        published = [str(payload) for payload in OutboxEvent.objects.values_list("payload", flat=True)]
+        assert len(told) == 2  # the invoice and the rejection
+        assert not [text for text in [*told, *published] if "Third try" in text]
+        rejected = EnrollmentTransition.objects.get(enrollment=enrollment, to_status="rejected")
+        assert (rejected.reason, rejected.note) == ("The course needs grade 7.", "Third try of theirs")
+
+    def test_is_nothing_where_the_integrator_tells(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        enrollment = submitted(instance)
+
+        page = reviewer.post(
+            reverse("admin:enrollments_enrollment_reject", args=[enrollment.pk]), {"reason": "No places left"}
+        )
+
+        ((_, preview),) = page.context["previews"]
+        assert preview.letters == ()
+        assert "No mail is sent." in page.content.decode()
+
+
+def paid_by_parent(instance: ProgramInstance, stripe: SandboxProcess) -> Enrollment:
+    """Paid, and waiting for review."""
+    ProgramInstance.objects.update(review_mode=ReviewMode.MANUAL)
+    decision = ask_parent(instance)
+    pay(stripe, decision, email="parent@example.test")
+    return Enrollment.objects.select_related("learner").get(pk=decision.enrollment_id)
 
 
 class TestOtherButtons:

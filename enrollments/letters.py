@@ -1,0 +1,36 @@
+"""What the mails about enrollments say, for whoever sends or previews them."""
+
+from notifications.letters import Email, compose
+
+from .models import Enrollment
+from .states import EnrollmentPaymentStatus
+
+_PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
+
+
+def write_approval(enrollment: Enrollment) -> Email:
+    return _write("enrollments/approved", enrollment, start_date=enrollment.instance.start_date)
+
+
+def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:
+    """`was_paid` when it was refused: then the money goes back by itself."""
+    return _write("enrollments/rejected", enrollment, reason=reason, was_paid=was_paid)
+
+
+def write_end(enrollment: Enrollment, *, reason: str) -> Email:
+    """That an enrollment, or the request for one, has ended; and what is known about the money."""
+    status = enrollment.payment_status
+    is_refunded = status == EnrollmentPaymentStatus.REFUNDED
+    return _write("enrollments/ended", enrollment, reason=reason, is_paid=status in _PAID, is_refunded=is_refunded)
+
+
+def _write(template: str, enrollment: Enrollment, **more: object) -> Email:
+    person = enrollment.learner or enrollment.lead
+    context = {
+        "learner": person.first_name if person else "",
+        "program": enrollment.instance.program.title,
+        "instance": enrollment.instance.name,
+        "workspace": enrollment.workspace.name,
+        **more,
+    }
+    return compose(template, context)
