@@ -22,6 +22,7 @@ from django.db.models import Q
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field
+from enrollment_project.core.numbers import parse_whole_number
 
 from .models import ApiKey, User, Workspace
 from .principals import Principal
@@ -109,8 +110,8 @@ def revoke_api_key(*, api_key_id: int, now: dt.datetime | None = None) -> ApiKey
 
 def get_api_key(*, reference: str) -> ApiKey:
     """The key with this id or this public start (`ek_` and 8 characters). Raises NotFound."""
-    by_id = reference.isdecimal() and len(reference) < 19
-    found = ApiKey.objects.filter(pk=int(reference)) if by_id else ApiKey.objects.filter(prefix=reference)
+    number = parse_whole_number(reference)
+    found = ApiKey.objects.filter(prefix=reference) if number is None else ApiKey.objects.filter(pk=number)
     key = found.first()
     if key is None:
         raise NotFound("There is no such API key.")

@@ -14,6 +14,7 @@ from django.db import OperationalError, transaction
 from accounts.staff_tasks import raise_staff_task
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound, Unavailable
+from enrollment_project.core.numbers import parse_whole_number
 from enrollment_project.core.work import nudge
 from events.publishing import publish
 
@@ -262,10 +263,10 @@ def adopt_session(*, session: SessionSnapshot) -> int | None:
     transactions that hold or will take other locks: it writes to the checkout first.
     """
     known = Checkout.objects.filter(stripe_session_id=session.id).values_list("pk", flat=True).first()
-    number = session.metadata.get("checkoutId", "")
-    if known is not None or not number.isdecimal() or len(number) > 18:
+    number = parse_whole_number(session.metadata.get("checkoutId", ""))
+    if known is not None or number is None:
         return known
-    intent = Checkout.objects.filter(pk=int(number), stripe_session_id=None).first()
+    intent = Checkout.objects.filter(pk=number, stripe_session_id=None).first()
     if intent is None or intent.reference != session.reference:
         return None
     return _remember_session(intent.pk, session).pk

@@ -17,6 +17,7 @@ from accounts.models import Learner, User
 from accounts.sign_in import proven_address
 from billing.checkout import catch_up_with_stripe
 from enrollment_project.core.errors import NotFound
+from enrollment_project.core.numbers import parse_whole_number
 from enrollment_project.core.zones import zone_of
 
 from .family import (
@@ -147,8 +148,7 @@ def _render_outcome(
 
 def _refresh(request: HttpRequest, view: FamilyView) -> dict[str, Any]:
     """When and where the page should look again by itself, while the answer is still on its way."""
-    tried = request.GET.get("tried", "")
-    count = int(tried) if tried.isascii() and tried.isdigit() and len(tried) < 4 else 0
+    count = parse_whole_number(request.GET.get("tried", "")) or 0
     if view.standing != Standing.CONFIRMING or view.checkout is None:
         return {}
     session = {"session_id": view.checkout.stripe_session_id or ""}

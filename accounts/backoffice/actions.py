@@ -26,6 +26,7 @@ from unfold.widgets import (
 )
 
 from enrollment_project.core.errors import DomainError
+from enrollment_project.core.forms import check_texts
 
 from ..models import Workspace
 from ..roles import Power
@@ -52,6 +53,11 @@ class StaffForm(forms.Form):
             classes = _classes_for(bound.widget)
             if classes:
                 bound.widget.attrs["class"] = " ".join(classes)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        check_texts(self)
+        return cleaned
 
     def prepare(self) -> None:
         """Fill in choices and initial values that depend on the person or the row."""

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from enrollment_project.core.money import Money
+from enrollment_project.core.numbers import parse_whole_number
 
 NOTHING = "—"
 
@@ -206,7 +207,7 @@ def subject_link(text: str) -> SafeString | str:
     model = _subjects.get(kind)
     if model is None:
         return text
-    if identifier.isdigit():
+    if parse_whole_number(identifier) is not None:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[identifier])
     else:
         url = list_url(model, q=identifier)

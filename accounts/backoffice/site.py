@@ -4,13 +4,15 @@ from typing import Any
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import InvalidPage
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.numbers import parse_whole_number
 
 from ..devices import remember_device
 from ..models import User
@@ -67,3 +69,12 @@ class BackOfficeSite(UnfoldAdminSite):
                 )  # unfold's form does not carry it; families' page otherwise
             remember_device(request, response, user_id=request.user.pk)
         return response
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Unfold takes whatever stands in the address for a page that there is."""
+        if parse_whole_number(request.GET.get("page", "1"), lowest=1) is None:
+            raise Http404("A page is a whole number from 1.")
+        try:
+            return super().search(request, extra_context)
+        except InvalidPage as error:
+            raise Http404("There is no such page.") from error

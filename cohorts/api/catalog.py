@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.db.models import F, Prefetch
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from enrollment_project.core.clock import utc_now
-from enrollment_project.core.pagination import array_page
+from enrollment_project.core.pagination import PageQuery, array_page
 from enrollments.models import Program
 
 from ..errors import CohortNotFound
@@ -57,9 +57,7 @@ class BrowseView(PublicView):
         examples=[BROWSE],
     )
     def get(self, request: Request) -> Response:
-        query = BrowseQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = BrowseQuery.read(request)
         column = F(SORT_COLUMNS[asked["sortBy"]])
         ordered = column.desc(nulls_last=True) if asked["sortOrder"] == "desc" else column.asc(nulls_last=True)
         courses = browse_courses(now=utc_now(), search=asked["search"].strip(), only_open=asked["openOnly"])
@@ -91,15 +89,14 @@ class CohortsView(PublicView):
     @extend_schema(
         tags=TAGS,
         operation_id="list_cohorts",
-        parameters=[CohortsQuery, OpenApiParameter("limit", int), OpenApiParameter("offset", int)],
+        parameters=[CohortsQuery, PageQuery],
         responses=CohortSerializer(many=True),
         examples=[COHORTS],
     )
     def get(self, request: Request, code: str) -> Response:
-        query = CohortsQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
+        query = CohortsQuery.read(request)
         cohorts = cohorts_of(get_active_course(code=code))
-        if not query.validated_data["includeFullCohorts"]:
+        if not query["includeFullCohorts"]:
             cohorts = cohorts.filter(**HAS_ROOM)
         return array_page(request, cohorts, CohortSerializer)
 

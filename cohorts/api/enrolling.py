@@ -117,10 +117,9 @@ class WaitlistView(StudentView):
     @extend_schema(tags=TAGS, operation_id="leave_waitlist", parameters=[LearnerQuery], responses={204: None})
     def delete(self, request: Request, code: str, cohort_id: int) -> Response:
         """Leave the line, or decline the place that is offered."""
-        query = LearnerQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
+        learner_cuid = LearnerQuery.read(request).get("learnerId")
         cohort = get_cohort(course_code=code, cohort_id=cohort_id)
-        entry = _own_entry(request, cohort, query.validated_data.get("learnerId"))
+        entry = _own_entry(request, cohort, learner_cuid)
         leave_waitlist(learner_id=entry.learner_id, cohort_id=cohort.pk)
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -128,12 +128,11 @@ class SessionListView(StudentView):
         responses=ClassEventSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        query = PeriodQuery(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
+        period = PeriodQuery.read(request)
         sessions = sessions_of(user_of(request))
-        if first := query.validated_data.get("fromDate"):
+        if first := period.get("fromDate"):
             sessions = sessions.filter(class_session__date__gte=first)
-        if last := query.validated_data.get("untilDate"):
+        if last := period.get("untilDate"):
             sessions = sessions.filter(class_session__date__lte=last)
         return Response(ClassEventSerializer(sessions, many=True).data)
 

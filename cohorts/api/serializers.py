@@ -13,6 +13,13 @@ from rest_framework import serializers
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.fields import TextField, WholeNumberField
 from enrollment_project.core.ids import CUID_PATTERN
+from enrollment_project.core.query import (
+    QueryDayField,
+    QueryNumberField,
+    QuerySerializer,
+    QueryTextField,
+    QueryTruthField,
+)
 
 from ..models import Cohort, CohortSession, StepProgress, StudentPackage
 from ..states import DONE, StepStatus, WaitStatus
@@ -22,24 +29,24 @@ MAX_SELECTIONS = 100
 # --- What is asked ----------------------------------------------------------------------------------------------------
 
 
-class BrowseQuery(serializers.Serializer[Any]):
-    page = serializers.IntegerField(min_value=1, max_value=100_000, default=1)
-    pageSize = serializers.IntegerField(min_value=1, max_value=100, default=20)
+class BrowseQuery(QuerySerializer):
+    page = QueryNumberField(min_value=1, max_value=100_000, default=1)
+    pageSize = QueryNumberField(min_value=1, max_value=100, default=20)
     sortBy = serializers.ChoiceField(
         ["title", "code", "stepCount", "priceInCents", "availableCohorts", "nextCohortStartDate"], default="title"
     )
     sortOrder = serializers.ChoiceField(["asc", "desc"], default="asc")
-    search = TextField(max_length=100, required=False, allow_blank=True, default="")
-    openOnly = serializers.BooleanField(default=False, help_text="Only courses with a free place.")
+    search = QueryTextField(max_length=100, default="")
+    openOnly = QueryTruthField(default=False, help_text="Only courses with a free place.")
 
 
-class CohortsQuery(serializers.Serializer[Any]):
-    includeFullCohorts = serializers.BooleanField(default=False)
+class CohortsQuery(QuerySerializer):
+    includeFullCohorts = QueryTruthField(default=False)
 
 
-class PeriodQuery(serializers.Serializer[Any]):
-    fromDate = serializers.DateField(required=False, help_text="The first day, in each class's own time zone.")
-    untilDate = serializers.DateField(required=False, help_text="The last day.")
+class PeriodQuery(QuerySerializer):
+    fromDate = QueryDayField(required=False, help_text="The first day, in each class's own time zone.")
+    untilDate = QueryDayField(required=False, help_text="The last day.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "fromDate" in attrs and "untilDate" in attrs and attrs["untilDate"] < attrs["fromDate"]:
@@ -94,7 +101,7 @@ class ParticipantBody(serializers.Serializer[Any]):
         return attrs
 
 
-class LearnerQuery(serializers.Serializer[Any]):
+class LearnerQuery(QuerySerializer):
     learnerId = CuidField(required=False, help_text="Needed where several of your learners are in line.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Learner
+from enrollment_project.core.forms import check_texts
 
 MYSELF = "me"
 NEW_CHILD = "child"
@@ -35,6 +36,11 @@ class NameForm(forms.Form):
         label="First name", max_length=150, error_messages={"required": "Type the first name."}
     )
     last_name = forms.CharField(label="Last name", max_length=150, error_messages={"required": "Type the last name."})
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        check_texts(self)
+        return cleaned
 
 
 class LearnerForm(forms.Form):

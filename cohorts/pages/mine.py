@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import Learner, User
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
+from enrollment_project.core.numbers import parse_whole_number
 from enrollment_project.core.zones import zone_of
 
 from ..booking import cancel_booking, swap_booking
@@ -114,13 +115,13 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
 def change_session(request: HttpRequest, user: User, package_id: int, step_id: int) -> HttpResponse:
     """Another session for a step that is booked; the old one is only given up if the new one is had."""
     package = package_or_404(user, package_id)
-    answer = request.POST.get(field_of(step_id), "")
+    option_id = parse_whole_number(request.POST.get(field_of(step_id), ""))
     if request.method != "POST":
         return _show_change(request, package, step_id)
-    if not (answer.isascii() and answer.isdigit() and len(answer) < 19):
+    if option_id is None:
         return _show_change(request, package, step_id, problem="Choose another class first.", status=422)
     try:
-        swap_booking(package_id=package.pk, step_id=step_id, option_id=int(answer))
+        swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id)
     except PackageNotFound as error:
         raise Http404 from error
     except DomainError as refusal:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from billing.checkout import catch_up_with_stripe
 from enrollment_project.core.errors import NotFound
+from enrollment_project.core.numbers import parse_whole_number
 from enrollment_project.core.zones import zone_of
 
 from ..family import Purchase, Standing, find_offer, get_purchase
@@ -62,8 +63,7 @@ def _refresh(request: HttpRequest, purchase: Purchase) -> dict[str, Any]:
     """When and where the page should look again by itself, while the answer is still on its way."""
     if purchase.standing != Standing.CONFIRMING:
         return {}
-    tried = request.GET.get("tried", "")
-    count = int(tried) if tried.isascii() and tried.isdigit() and len(tried) < 4 else 0
+    count = parse_whole_number(request.GET.get("tried", "")) or 0
     here = f"{reverse('course-enrolled')}?{urlencode({'session_id': purchase.checkout.stripe_session_id or ''})}"
     if count >= len(REFRESH_AFTER_SECONDS):
         return {"look_again_url": here}

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
+from enrollment_project.core.numbers import parse_whole_number
 from enrollment_project.core.zones import zone_of
 
 from ..booking import Selection, book_sessions
@@ -129,11 +130,8 @@ def may_change(row: StepProgress, *, limit: dt.datetime) -> bool:
 def _chosen(request: HttpRequest, package: StudentPackage) -> dict[int, int]:
     """Step id -> option id, for the steps of the package that were answered with a number."""
     answers = {row.step_id: request.POST.get(field_of(row.step_id), "") for row in package.progress.all()}
-    return {
-        step: int(answer)
-        for step, answer in answers.items()
-        if answer.isascii() and answer.isdigit() and len(answer) < 19
-    }
+    numbers = {step: parse_whole_number(answer) for step, answer in answers.items()}
+    return {step: option for step, option in numbers.items() if option is not None}
 
 
 def _summary(refusal: DomainError | None, choices: list[Choice]) -> str:

@@ -328,7 +328,7 @@ class TestThePageAfterPaying:
         assert "Your payment goes back to you" in page
         assert "Jane is no longer enrolled" in page
 
-    @pytest.mark.parametrize("session_id", ["", "cs_test_unknown", "\x00", "x" * 5000, "' OR 1=1"])
+    @pytest.mark.parametrize("session_id", ["", "cs_test_unknown", "x" * 5000, "' OR 1=1"])
     def test_is_a_friendly_404_for_an_unknown_payment(self, session_id: str) -> None:
         client, _ = signed_in()
 

@@ -4,15 +4,24 @@ from typing import Any
 
 from rest_framework import serializers
 
-MAX_BIGINT = 2**63 - 1
+from .characters import trim, visibility_fault
+from .numbers import MAX_BIGINT
 
 
 class TextField(serializers.CharField):
-    """Text, given as a JSON string: a number is refused rather than turned into its digits."""
+    """One line of text, given as a JSON string: a number is refused rather than turned into its digits.
+
+    Control and invisible characters are refused too; at the ends they are trimmed as spaces are.
+    """
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(trim(data) if isinstance(data, str) else data)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if fault := visibility_fault(data):
+            raise serializers.ValidationError(fault, code="invalid")
         return str(super().to_internal_value(data))
 
 

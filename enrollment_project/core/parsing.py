@@ -12,9 +12,10 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 
+from .characters import storage_fault
+from .numbers import MAX_BIGINT
+
 MAX_DEPTH = 20
-# Beyond this a number can't be kept exactly by a 64-bit column.
-MAX_INTEGER = 2**63 - 1
 # Longer than any integer in range: such digits need not become a number to be refused, and converting them is slow.
 MAX_DIGITS = 20
 
@@ -78,7 +79,7 @@ def _fault(value: Any, path: str, depth: int) -> tuple[str, str] | None:
         if depth > MAX_DEPTH:
             return path, f"Nested deeper than {MAX_DEPTH} levels."
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(key, str) and (wrong := _text_fault(key)):
+            if isinstance(key, str) and (wrong := storage_fault(key)):
                 return path or "body", f"A key is not acceptable: {wrong}"
             if fault := _fault(item, f"{path}.{key}" if path else str(key), depth + 1):
                 return fault
@@ -89,19 +90,9 @@ def _fault(value: Any, path: str, depth: int) -> tuple[str, str] | None:
 
 def _leaf_fault(value: Any) -> str:
     if isinstance(value, str):
-        return _text_fault(value)
+        return storage_fault(value)
     if isinstance(value, float) and math.isnan(value):
         return "NaN is not a number."
-    if isinstance(value, int | float) and abs(value) > MAX_INTEGER:
+    if isinstance(value, int | float) and abs(value) > MAX_BIGINT:
         return "The number is out of range."
-    return ""
-
-
-def _text_fault(text: str) -> str:
-    if "\x00" in text:
-        return "NUL characters are not allowed."
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return "Text must be valid Unicode (a lone surrogate was found)."
     return ""

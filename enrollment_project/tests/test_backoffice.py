@@ -438,6 +438,8 @@ NONSENSE = [
     {"workspace__id__exact": "nonsense"},
     {"workspace__id__exact": "9" * 40},
     {"created_at__year": "99999"},
+    {"created_at__year": "0"},
+    {"created_at__gte": "0001-01-01T00:00:00+14:00"},
     {"created_at__year": "nonsense"},
     {"created_at__day": "99"},
     {"learner__email__startswith": "a"},
@@ -478,7 +480,7 @@ class TestNonsense:
 
         assert response.status_code == 404
 
-    @pytest.mark.parametrize("term", ["\x00", "9" * 40, "%", "\ud7ff"])
+    @pytest.mark.parametrize("term", ["9" * 40, "%", "\ud7ff"])
     def test_in_a_search_is_no_error_of_ours(self, term: str, sign_in: SignIn) -> None:
         client = sign_in("admin")
         client.raise_request_exception = False

@@ -1,19 +1,21 @@
 import django_filters
 
+from enrollment_project.core.query import MomentFilter, StrictFilterSet, WholeNumberFilter
+
 from ..models import EnrollmentDecision
 from ..states import DecisionStatus, ProvisionSource
 
 
-class DecisionFilter(django_filters.FilterSet):
+class DecisionFilter(StrictFilterSet):
     """How decisions can be narrowed; an unknown value is refused, not ignored."""
 
-    tenant_id = django_filters.NumberFilter(min_value=0, max_value=2**63 - 1)
+    tenant_id = WholeNumberFilter()
     guardian_id = django_filters.CharFilter(field_name="guardian__external_id")
     status = django_filters.ChoiceFilter(choices=DecisionStatus.choices)
     provision_source = django_filters.ChoiceFilter(choices=ProvisionSource.choices)
     learner_email = django_filters.CharFilter(lookup_expr="iexact")
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = EnrollmentDecision

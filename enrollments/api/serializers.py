@@ -8,11 +8,22 @@ from rest_framework import serializers
 
 from enrollment_project.core.fields import EmailTextField, TextField, TruthField, WholeNumberField
 from enrollment_project.core.ids import CUID_PATTERN, is_cuid
+from enrollment_project.core.query import QuerySerializer, QueryTextField, QueryTruthField
 
 from ..answers import checkout_fields
 from ..models import DistrictSeatAllocation, EnrollmentDecision
 from ..seats import MAX_SEATS
 from ..states import DecisionReason, DecisionStatus, ProvisionSource
+
+
+class ActiveQuery(QuerySerializer):
+    active_only = QueryTruthField(default=False)
+
+
+class InstanceQuery(QuerySerializer):
+    program_instance_id = QueryTextField(
+        required=False, help_text="The CUID of a program instance, for the allocation that is for it alone."
+    )
 
 
 @extend_schema_field({"oneOf": [{"type": "string", "pattern": f"^{CUID_PATTERN}$"}, {"type": "integer"}]})

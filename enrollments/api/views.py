@@ -3,16 +3,16 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
-from enrollment_project.core.errors import NotFound, invalid_field
+from enrollment_project.core.errors import NotFound
 from enrollment_project.core.idempotency import AlreadyAnswered, claim_for, idempotent, replay
-from enrollment_project.core.pagination import array_page
+from enrollment_project.core.pagination import PageQuery, array_page
 
 from ..models import DistrictSeatAllocation, EnrollmentDecision
 from ..queries import allocations_of, decisions_of, find_allocation, find_instance_id
@@ -21,11 +21,13 @@ from ..routing import route_learner
 from ..seats import create_allocation, update_allocation
 from .filters import DecisionFilter
 from .serializers import (
+    ActiveQuery,
     AllocationCreateSerializer,
     AllocationSerializer,
     AllocationUpdateSerializer,
     DecisionSerializer,
     EnrollmentRequestSerializer,
+    InstanceQuery,
     RoutingResultSerializer,
 )
 
@@ -93,7 +95,7 @@ class DecisionListView(GenericAPIView[EnrollmentDecision]):
 
     @extend_schema(
         tags=["Router"],
-        parameters=[OpenApiParameter("limit", int), OpenApiParameter("offset", int)],
+        parameters=[PageQuery],
         responses=DecisionSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
@@ -149,13 +151,13 @@ class AllocationView(APIView):
         return find_allocation(
             workspace_id=principal_of(request).workspace_id,
             tenant_id=tenant_id,
-            instance_cuid=request.query_params.get("program_instance_id"),
+            instance_cuid=InstanceQuery.read(request).get("program_instance_id"),
         )
 
     @extend_schema(
         tags=["Router"],
         operation_id="districts_seats_retrieve",
-        parameters=[OpenApiParameter("program_instance_id", str)],
+        parameters=[InstanceQuery],
         responses=AllocationSerializer,
     )
     def get(self, request: Request, tenant_id: int) -> Response:
@@ -164,7 +166,7 @@ class AllocationView(APIView):
     @extend_schema(
         tags=["Router"],
         operation_id="districts_seats_update",
-        parameters=[OpenApiParameter("program_instance_id", str)],
+        parameters=[InstanceQuery],
         request=AllocationUpdateSerializer,
         responses=AllocationSerializer,
     )
@@ -184,16 +186,10 @@ class AllocationListView(APIView):
     @extend_schema(
         tags=["Router"],
         operation_id="districts_list",
-        parameters=[
-            OpenApiParameter("active_only", bool),
-            OpenApiParameter("limit", int),
-            OpenApiParameter("offset", int),
-        ],
+        parameters=[ActiveQuery, PageQuery],
         responses=AllocationSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        given = request.query_params.get("active_only", "false").lower()
-        if given not in ("true", "false"):
-            raise invalid_field("active_only", "invalid", "Give true or false.")
-        allocations = allocations_of(principal_of(request).workspace_id, active_only=given == "true")
+        active_only = ActiveQuery.read(request)["active_only"]
+        allocations = allocations_of(principal_of(request).workspace_id, active_only=active_only)
         return array_page(request, allocations, AllocationSerializer)

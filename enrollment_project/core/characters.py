@@ -1,0 +1,42 @@
+"""Which characters a text may hold: what no database keeps, and what nobody can see in a name."""
+
+import regex
+
+# What shows nothing and yet makes two texts differ (Unicode calls it default ignorable), control characters and line
+# separators. Let through: the joiners that Persian, Indic scripts and emoji are spelled with, and variation selectors.
+_INVISIBLE = regex.compile(
+    r"[[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Zl}\p{Zp}]--[\u200C\u200D\uFE00-\uFE0F]]", regex.V1
+)
+_LINE_BREAKS = "\t\n\r"
+
+
+def storage_fault(text: str) -> str:
+    """Why no database would keep the text, empty if it would."""
+    if "\x00" in text:
+        return "NUL characters are not allowed."
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return "Text must be valid Unicode (a lone surrogate was found)."
+    return ""
+
+
+def visibility_fault(text: str, *, multiline: bool = False) -> str:
+    """What in the text nobody would see, as a sentence with its code point; empty if there is nothing."""
+    for found in _INVISIBLE.finditer(text):
+        if not (multiline and found[0] in _LINE_BREAKS):
+            return f"Control and invisible characters are not allowed (U+{ord(found[0]):04X} was found)."
+    return ""
+
+
+def trim(text: str) -> str:
+    """The text without what shows nothing at its ends: a copied name often brings such characters along."""
+    start, end = 0, len(text)
+    while start < end and _is_blank(text[start]):
+        start += 1
+    while end > start and _is_blank(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def _is_blank(character: str) -> bool:
+    is_control = character < " " or "\x7f" <= character < "\xa0"
+    return character.isspace() or (_INVISIBLE.match(character) is not None and not is_control)

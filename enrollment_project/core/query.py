@@ -1,0 +1,155 @@
+"""Query parameters, read as strictly as bodies: what is not exactly what the OpenAPI document says is refused by name.
+
+A parameter that is there and empty, or there twice, is refused too: ignoring it would answer another question than the
+one that was asked.
+"""
+
+import datetime as dt
+import re
+from typing import Any
+
+import django_filters
+from django import forms
+from django.http import QueryDict
+from django.utils.dateparse import parse_datetime
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from .numbers import MAX_BIGINT, parse_whole_number
+
+EMPTY = "Give a value, or leave the parameter out."
+REPEATED = "Give it once."
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(.*))?", re.ASCII)
+EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
+LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
+
+
+def query_faults(query: QueryDict, names: set[str]) -> dict[str, str]:
+    """The parameters among `names` that are empty or repeated, each with what to do."""
+    given = {name: query.getlist(name) for name in names if name in query}
+    faults = {name: REPEATED for name, values in given.items() if len(values) > 1}
+    return faults | {name: EMPTY for name, values in given.items() if not any(value.strip() for value in values)}
+
+
+def parse_moment(text: str) -> dt.datetime | None:
+    """An ISO 8601 date and time (or a date: its midnight), in UTC; without an offset it is read as UTC.
+
+    Moments that UTC can't tell because they lie before the year 1 or after 9999 become the first or last one it can:
+    nothing lies beyond either.
+    """
+    if not _MOMENT.fullmatch(text):
+        return None
+    try:
+        moment = parse_datetime(text if len(text) > len("2027-01-31") else f"{text}T00:00")
+    except ValueError:
+        return None
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=dt.UTC)
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError:
+        return EARLIEST if moment.year == dt.MINYEAR else LATEST
+
+
+# --- Filters of lists -------------------------------------------------------------------------------------------------
+
+
+class WholeNumberFormField(forms.Field):
+    default_error_messages = {"invalid": f"Give a whole number from 0 to {MAX_BIGINT}, in digits."}
+
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        number = parse_whole_number(value)
+        if number is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return number
+
+
+class MomentFormField(forms.Field):
+    default_error_messages = {"invalid": "Give a date and time as in 2027-01-31T09:00:00Z."}
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        if value in self.empty_values:
+            return None
+        moment = parse_moment(value)
+        if moment is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return moment
+
+
+class WholeNumberFilter(django_filters.NumberFilter):  # type: ignore[misc]  # it has no types
+    field_class = WholeNumberFormField
+
+    def get_max_validator(self) -> None:
+        """The field has its own bounds."""
+        return None
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]
+    field_class = MomentFormField
+
+
+class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]
+    """A filter set that refuses empty and repeated parameters."""
+
+    def is_valid(self) -> bool:
+        if self.is_bound and not self.form.errors:
+            for name, detail in query_faults(self.data, set(self.filters)).items():
+                self.form.add_error(name, detail)
+        return bool(super().is_valid())
+
+
+# --- Other parameters -------------------------------------------------------------------------------------------------
+
+
+class QuerySerializer(serializers.Serializer[Any]):
+    """The parameters that a GET request takes. `read` is how views get them."""
+
+    @classmethod
+    def read(cls, request: Request) -> dict[str, Any]:
+        """The checked parameters, with defaults for those left out. Raises ValidationError naming the faulty ones."""
+        query = cls(data=request.query_params.dict())
+        if faults := query_faults(request.query_params, set(query.fields)):
+            raise serializers.ValidationError({name: [detail] for name, detail in faults.items()})
+        query.is_valid(raise_exception=True)
+        return dict(query.validated_data)
+
+
+class QueryNumberField(serializers.IntegerField):
+    """A whole number in the digits of a query."""
+
+    def to_internal_value(self, data: Any) -> int:
+        number = parse_whole_number(data) if isinstance(data, str) else None
+        if number is None:
+            self.fail("invalid")
+        return number
+
+
+class QueryTruthField(serializers.BooleanField):
+    """true or false, nothing that reads like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if str(data).lower() not in ("true", "false"):
+            self.fail("invalid", input=data)
+        return str(data).lower() == "true"
+
+
+class QueryDayField(serializers.DateField):
+    """A day as in 2027-01-31."""
+
+    def to_internal_value(self, data: Any) -> dt.date:
+        if not (isinstance(data, str) and _DAY.fullmatch(data)):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(data)
+
+
+class QueryTextField(serializers.CharField):
+    """Text that shows something."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 254)
+        super().__init__(**kwargs)
