@@ -176,7 +176,7 @@ class TestTheEndsOfTime:
 class TestAListOfTheBackOffice:
     @pytest.mark.parametrize("query", ["created_at__year=99999", "pk__year=99999", "created_at__year=" + "9" * 30])
     def test_says_so_when_there_is_no_such_year(self, owner: StaffClient, query: str) -> None:
-        lists = [name for name in (f"admin:{m._meta.app_label}_{m._meta.model_name}_changelist" for m in LISTED)]
+        lists = [f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in LISTED]
 
         answers = {name: owner.get(f"{reverse(name)}?{query}") for name in lists}
 
