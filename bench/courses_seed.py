@@ -95,6 +95,7 @@ def _cohort(term: ProgramInstance, name: str, *, weeks_later: int = 0) -> Cohort
         end_date=start + dt.timedelta(weeks=12),
         timezone="America/Chicago",
         max_enrollment=PLENTY,
+        is_active=True,
     )
 
 

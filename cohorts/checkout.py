@@ -135,6 +135,8 @@ def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: 
     is_paying = place is not None and place.checkout is not None  # then they may, whatever was changed meanwhile
     if not is_paying and not (cohort.is_active and cohort.instance.active):
         raise CohortNotActive(f"{cohort.name} does not take enrollments.")
+    if not is_paying:
+        _refuse_without_sessions(cohort, now)
     if place is None and cohort.places_left <= 0:
         raise CohortFull(f"{cohort.name} is full. Join its waiting list, or choose another cohort.")
     if place is None and cohort.is_past_deadline(now):
@@ -145,6 +147,11 @@ def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: 
         raise AlreadyOwned("You are already enrolled in this course.")
     if not is_paying and (cohort.instance.price is None or not cohort.instance.price.active):
         raise NotForSale(f"{cohort.instance.program.title} can't be bought at the moment.")
+
+
+def _refuse_without_sessions(cohort: Cohort, now: dt.datetime) -> None:
+    if not cohort.has_sessions_left(now):
+        raise CohortNotActive(f"{cohort.name} has no sessions left to attend.")
 
 
 def _refuse_hoarding(actor: Actor) -> None:
@@ -193,6 +200,9 @@ def _hold_and_open(
     if place is None:
         _refuse_hoarding(actor)
         place = hold_place(cohort=cohort, learner=learner, enrollment=None, held_until=now + HOLD_TIME, now=now)
+        _refuse_without_sessions(
+            cohort, now
+        )  # again: the last one may have been taken out before the cohort was locked
     enrollment = begin_purchase(learner=learner, instance=cohort.instance, actor=actor, now=now)
     price = cohort.instance.price
     assert price is not None

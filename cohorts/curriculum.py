@@ -8,6 +8,7 @@ completes their course.
 import datetime as dt
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
@@ -15,7 +16,7 @@ from enrollment_project.core.clock import utc_now
 from .completion import complete_courses
 from .errors import StepInUse
 from .locks import lock_cohorts_of, lock_sessions
-from .models import CourseStep, StepProgress, StudentPackage
+from .models import Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from .states import SEATED, StepStatus
 
 
@@ -41,7 +42,8 @@ def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime | None = None)
 
 @transaction.atomic
 def remove_step(*, step_id: int, actor: Actor, now: dt.datetime | None = None) -> CourseStep:
-    """Take a step out of its course, with its classes and the cohorts' sessions for it.
+    """Take a step out of its course, with its classes and the cohorts' sessions for it. A cohort that is left without
+    sessions closes.
 
     Raises StepInUse, changing nothing, if it holds a seat for anybody: booked, attended or missed.
     """
@@ -54,6 +56,7 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime | None = None) -
     step.cohort_sessions.all().delete()
     step.options.all().delete()
     step.delete()
+    _close_empty_cohorts(step.program_id)
     _complete(step.program_id, f"{step.label} was taken out of the course", actor, now)
     return step
 
@@ -61,6 +64,12 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime | None = None) -
 def _complete(program_id: int, reason: str, actor: Actor, now: dt.datetime | None) -> None:
     packages = StudentPackage.objects.filter(program=program_id)
     complete_courses(packages=packages, actor=actor, reason=reason, now=now or utc_now())
+
+
+def _close_empty_cohorts(program_id: int) -> None:
+    """What has no session any more is not open: it opens again, by hand, once it has."""
+    scheduled = CohortSession.objects.filter(cohort=OuterRef("pk"))
+    Cohort.objects.filter(~Exists(scheduled), instance__program=program_id).update(is_active=False)
 
 
 def _refuse_in_use(step: CourseStep) -> None:

@@ -58,6 +58,11 @@ class TooManyPlacesHeld(DomainError):
     title = "Too many places are held without being paid"
 
 
+class NotReadyToOpen(DomainError):
+    code = "not_ready_to_open"
+    title = "Something is missing before this cohort can be opened"
+
+
 class CapacityBelowUse(DomainError):
     code = "capacity_below_use"
     title = "The capacity can't be lower than the places taken and held"

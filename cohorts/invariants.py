@@ -168,6 +168,14 @@ def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
             yield Breach(f"payment {pk}", "bought nothing and is not going back")
 
 
+def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
+    """Nothing that can't be attended is open."""
+    opened = extent.of(Cohort.objects.order_by(), "instance__workspace").filter(is_active=True)
+    scheduled = CohortSession.objects.filter(cohort=OuterRef("pk"))
+    for pk in opened.exclude(Exists(scheduled)).values_list("pk", flat=True).iterator():
+        yield Breach(f"cohort {pk}", "is open, but has no session")
+
+
 def cohorts_stay_inside_their_workspace(extent: Extent) -> Iterator[Breach]:
     places = extent.of(CohortPlace.objects.order_by(), "learner__workspace")
     foreign = places.exclude(learner__workspace=F("cohort__instance__workspace"))
@@ -198,5 +206,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     offers_hold_a_place,
     live_checkouts_hold_a_place,
     settled_payments_bought_something,
+    open_cohorts_have_sessions,
     cohorts_stay_inside_their_workspace,
 )

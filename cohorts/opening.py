@@ -7,10 +7,12 @@ from django.db import transaction
 
 from enrollment_project.core.clock import utc_now
 
+from .errors import NotReadyToOpen
 from .locks import lock_cohort
 from .models import Cohort
 from .places import HAS_ROOM, resize
 from .queries import open_cohorts
+from .readiness import find_gaps
 from .states import WaitStatus
 from .waitlist import offer_free_places
 
@@ -19,10 +21,20 @@ log = structlog.get_logger(__name__)
 
 @transaction.atomic
 def open_cohort(*, cohort_id: int, now: dt.datetime | None = None) -> Cohort:
-    """Let learners enroll; one that is open already stays so."""
-    lock_cohort(cohort_id)
+    """Let learners enroll; one that is open already stays so.
+
+    Raises NotReadyToOpen, which names all that is missing. The cohort is locked, as it is by every change of its
+    course: nothing is taken out while it opens.
+    """
+    moment = now or utc_now()
+    cohort = lock_cohort(cohort_id)
+    if cohort.is_active:
+        return _serve(cohort_id, moment)
+    gaps = find_gaps(cohort=cohort, now=moment)
+    if gaps:
+        raise NotReadyToOpen(f"{cohort} can't be opened yet. {' '.join(gap.text for gap in gaps)}")
     Cohort.objects.filter(pk=cohort_id).update(is_active=True)
-    return _serve(cohort_id, now or utc_now())
+    return _serve(cohort_id, moment)
 
 
 @transaction.atomic

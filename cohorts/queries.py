@@ -63,6 +63,7 @@ def get_cohort(*, course_code: str, cohort_id: int) -> Cohort:
 def open_cohorts(now: dt.datetime) -> QuerySet[Cohort]:
     """Cohorts somebody could enroll in right now, full ones included."""
     return Cohort.objects.filter(
+        Exists(CohortSession.objects.filter(cohort=OuterRef("pk"), class_session__starts_at__gt=now)),
         Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now),
         end_date__gte=now.date(),
         is_active=True,
@@ -98,10 +99,17 @@ def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = Fals
     return courses.filter(available_cohorts__gt=0) if only_open else courses
 
 
+def with_sessions_left(cohorts: QuerySet[Cohort], *, now: dt.datetime) -> QuerySet[Cohort]:
+    """With what `Cohort.has_sessions_left` answers, in the same query."""
+    coming = CohortSession.objects.filter(cohort=OuterRef("pk"), class_session__starts_at__gt=now)
+    return cohorts.annotate(sessions_left=Exists(coming))
+
+
 def cohorts_of(course: Program) -> QuerySet[Cohort]:
-    """A course's active cohorts, soonest first."""
+    """A course's cohorts that were opened and have sessions, soonest first."""
+    scheduled = Exists(CohortSession.objects.filter(cohort=OuterRef("pk")))
     return (
-        Cohort.objects.filter(instance__program=course, is_active=True, instance__active=True)
+        Cohort.objects.filter(scheduled, instance__program=course, is_active=True, instance__active=True)
         .select_related("instance__price", "instance__program")
         .order_by("start_date", "pk")
     )

@@ -71,7 +71,8 @@ def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
 
 def _takes_enrollments(cohort: Cohort, now: dt.datetime) -> bool:
     instance = cohort.instance
-    return cohort.is_active and instance.active and instance.program.active and not cohort.is_past_deadline(now)
+    is_open = cohort.is_active and instance.active and instance.program.active and not cohort.is_past_deadline(now)
+    return is_open and cohort.has_sessions_left(now)
 
 
 @transaction.atomic

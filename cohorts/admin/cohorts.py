@@ -32,6 +32,8 @@ from enrollments.models import ProgramInstance
 
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from ..opening import change_capacity, close_cohort, open_cohort, serve_waitlist
+from ..queries import with_sessions_left
+from ..readiness import find_gaps
 from ..scheduling import clone_cohort, schedule_cohort, unscheduled_options
 from ..states import DONE, IN_LINE, OCCUPYING, PlaceStatus, StepStatus
 from .courses import TimezoneForm
@@ -79,7 +81,8 @@ class CohortForm(TimezoneForm):
     """The size is set when a cohort is made, and changed by its button later. The deadline is by the cohort's clock."""
 
     enrollment_deadline = WallClockField(
-        required=False, help_text="The last minute to enroll, in the cohort's time zone. Empty: there is none."
+        required=False,
+        help_text="The last minute to enroll, in the cohort's time zone. The cohort can't be opened without.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -140,7 +143,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         ("instance", ScopedRelatedFilter),
         "start_date",
     )
-    list_select_related = ("instance__program",)
+    list_select_related = ("instance__program", "instance__price")
     search_fields = ("=id", "name", "=instance__program__code", "instance__program__title")
     search_help_text = "Number, name, program's code or title"
     date_hierarchy = "start_date"
@@ -171,10 +174,16 @@ class CohortAdmin(WorkspaceScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Cohort | None = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), *(["max_enrollment"] if obj else [])]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return with_sessions_left(super().get_queryset(request), now=utc_now())
+
     def save_model(self, request: HttpRequest, obj: Cohort, form: Any, change: bool) -> None:
         """Write what was edited and nothing else: the counters may have moved since the page was opened."""
         if not change:
             super().save_model(request, obj, form, change)
+            messages.info(
+                request, f"{obj} is closed: nobody sees it before you open it. Its page lists what is missing."
+            )
             return
         edited = set(form.changed_data)
         if "timezone" in edited:  # where the same wall-clock time is another moment
@@ -201,8 +210,11 @@ class CohortAdmin(WorkspaceScopedAdmin):
     def sale(self, cohort: Cohort) -> SafeString:
         if not cohort.is_active:
             return badge("closed", "Closed")
-        if cohort.is_past_deadline(utc_now()):
+        now = utc_now()
+        if cohort.is_past_deadline(now):
             return badge("closed", "Deadline passed")
+        if not cohort.has_sessions_left(now):
+            return badge("closed", "No sessions left")
         return badge("failed", "Full") if cohort.places_left <= 0 else badge("active", "Open")
 
     @staff_action(
@@ -234,7 +246,8 @@ class CohortAdmin(WorkspaceScopedAdmin):
         possible=lambda cohort: not cohort.is_active,
         icon="lock_open",
         variant=ActionVariant.SUCCESS,
-        explanation="Learners may enroll from now on, those on the waiting list first.",
+        explanation="Learners may enroll from now on, those on the waiting list first. Refused while something is "
+        "missing; the cohort's page lists what.",
     )
     def open_sale(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         opened = open_cohort(cohort_id=cohort.pk)
@@ -264,6 +277,15 @@ class CohortAdmin(WorkspaceScopedAdmin):
         self.log_addition(request, clone, f"Cloned from {cohort}")
         messages.success(request, f"{clone} has {clone.sessions.count()} sessions. Open it when it is ready.")
         return HttpResponseRedirect(admin_url(clone))
+
+
+@neighbors_of(Cohort)
+def gaps_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
+    """What is missing before it can be opened, each with the page where it is mended."""
+    if cohort.is_active:
+        return Card("On sale", empty="It is open. Close it to take no more enrollments.")
+    rows = [Neighbor(title=gap.text, url=admin_url(gap.row)) for gap in find_gaps(cohort=cohort, now=utc_now())]
+    return Card("Before it can be opened", rows, empty="Nothing is missing: open it.", wide=True)
 
 
 @neighbors_of(Cohort)

@@ -15,7 +15,7 @@ from enrollments.models import Program
 from ..errors import CohortNotFound
 from ..models import CohortSession, CourseStep, CourseStepOption
 from ..places import HAS_ROOM
-from ..queries import browse_courses, cohorts_of, get_active_course
+from ..queries import browse_courses, cohorts_of, get_active_course, with_sessions_left
 from .examples import BROWSE, COHORTS
 from .serializers import (
     BrowseQuery,
@@ -98,7 +98,7 @@ class CohortsView(PublicView):
         cohorts = cohorts_of(get_active_course(code=code))
         if not query["includeFullCohorts"]:
             cohorts = cohorts.filter(**HAS_ROOM)
-        return array_page(request, cohorts, CohortSerializer)
+        return array_page(request, with_sessions_left(cohorts, now=utc_now()), CohortSerializer)
 
 
 class CohortSessionsView(PublicView):

@@ -178,7 +178,8 @@ class CohortSerializer(serializers.Serializer[Any]):
 
     def get_status(self, cohort: Cohort) -> str:
         """open | full | closed | not_for_sale"""
-        if cohort.is_past_deadline(utc_now()):
+        now = utc_now()
+        if cohort.is_past_deadline(now) or not cohort.has_sessions_left(now):
             return "closed"
         price = cohort.instance.price
         if price is None or not price.active:

@@ -25,7 +25,7 @@ class Cohort(models.Model):
     current_enrollment = models.PositiveIntegerField(default=0, editable=False)
     held_places = models.PositiveIntegerField(default=0, editable=False)
     enrollment_deadline = models.DateTimeField(null=True, blank=True)
-    is_active = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=False)  # `opening.open_cohort` puts it on sale
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
@@ -47,6 +47,17 @@ class Cohort(models.Model):
     @property
     def places_left(self) -> int:
         return self.max_enrollment - self.current_enrollment - self.held_places
+
+    def has_sessions_left(self, now: dt.datetime) -> bool:
+        """Whether something of it can still be attended; without that it is never on sale. Lists ask for it at once, by
+        `queries.with_sessions_left` or by fetching the sessions."""
+        known: bool | None = getattr(self, "sessions_left", None)
+        if known is not None:
+            return known
+        fetched = getattr(self, "_prefetched_objects_cache", {}).get("sessions")
+        if fetched is not None:
+            return any(session.class_session.starts_at > now for session in fetched)
+        return bool(self.sessions.filter(class_session__starts_at__gt=now).exists())
 
     @property
     def price_asked(self) -> Money | None:

@@ -179,6 +179,8 @@ def _availability(cohort: Cohort, now: dt.datetime) -> Availability:
     program = cohort.instance.program
     if not (program.active and cohort.is_active and cohort.instance.active) or cohort.is_past_deadline(now):
         return Availability.CLOSED
+    if not cohort.has_sessions_left(now):
+        return Availability.CLOSED
     if cohort.price_asked is None:
         return Availability.NOT_FOR_SALE
     if cohort.places_left <= 0:

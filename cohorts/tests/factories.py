@@ -46,7 +46,7 @@ class GroupClassFactory(DjangoModelFactory[GroupClass]):
 
 
 class CohortFactory(DjangoModelFactory[Cohort]):
-    """Ten places, starting in two weeks, for twelve; without steps until `course_with` makes some."""
+    """Ten places, starting in two weeks, for twelve, open; without steps until `cohort_with` makes some."""
 
     class Meta:
         model = Cohort
@@ -61,6 +61,13 @@ class CohortFactory(DjangoModelFactory[Cohort]):
     end_date = factory.LazyAttribute(lambda o: o.start_date + dt.timedelta(weeks=12))
     timezone = "America/Chicago"
     max_enrollment = 10
+    is_active = True
+
+    @factory.post_generation
+    def scheduled(self, create: bool, extracted: bool | None, **kwargs: Any) -> None:
+        """With the sessions of the steps that its course has; `scheduled=False` leaves them out."""
+        if create and extracted is not False:
+            schedule_cohort(cohort_id=self.pk)  # type: ignore[attr-defined]
 
 
 def cohort_with(*, options: tuple[int, ...] = (1, 2), seats: int = 10, **cohort: Any) -> Cohort:

@@ -276,7 +276,7 @@ class TestTheSizeOfACohort:
 
 class TestTheTermOfACohort:
     def test_closes_and_opens(self, workspace: Workspace, manager: StaffClient) -> None:
-        cohort = cohort_in(workspace)
+        cohort = cohort_in(workspace, enrollment_deadline=utc_now() + dt.timedelta(days=7))
 
         closed = press(manager, cohort, "close_sale")
         after_closing = Cohort.objects.get().is_active
@@ -347,7 +347,7 @@ class TestACohortSPage:
             card.title: [(str(row.title), row.note) for row in card.rows] for card in page.context["neighbor_cards"]
         }
         assert sorted(cards["Who has a place"]) == sorted(
-            [(str(seated), "0 of 2 attended, 1 to book"), (str(paying), "until")]
+            [(str(seated), "0 of 2 done, 1 to book"), (str(paying), "until")]
         )
         assert cards["Waiting list"] == [(str(waiting), "")]
         assert len(cards["Sessions"]) == 3

@@ -111,7 +111,7 @@ class TestBooking:
     def test_of_an_option_that_is_not_of_this_step_and_cohort_is_refused(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe, options=(2, 2))
         good, other_step = session_of(package, 1), session_of(package, 2)
-        other_cohort = CohortFactory(instance=package.cohort.instance)
+        other_cohort = CohortFactory(instance=package.cohort.instance, scheduled=False)
         foreign = session_of(buy(stripe, cohort_with(options=(2,), start_date=START)), 1)
         before = state()
 

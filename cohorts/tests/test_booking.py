@@ -211,7 +211,12 @@ class TestASharedMeeting:
     def test_of_two_cohorts_shares_its_seats(self, stripe: SandboxProcess) -> None:
         first = cohort_with(options=(2,), seats=1)
         second = Cohort.objects.create(
-            instance=first.instance, name="Twin", start_date=first.start_date, end_date=first.end_date, max_enrollment=5
+            instance=first.instance,
+            name="Twin",
+            start_date=first.start_date,
+            end_date=first.end_date,
+            max_enrollment=5,
+            is_active=True,
         )
         for row in first.sessions.all():
             CohortSession.objects.create(

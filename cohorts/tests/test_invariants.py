@@ -130,6 +130,11 @@ def settled_payments_bought_something() -> None:
 
 
 @breaks
+def open_cohorts_have_sessions() -> None:
+    CohortSession.objects.all().delete()
+
+
+@breaks
 def cohorts_stay_inside_their_workspace() -> None:
     Learner.objects.filter(packages__isnull=False).update(workspace=WorkspaceFactory())
 

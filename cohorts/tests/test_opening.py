@@ -101,6 +101,7 @@ class TestMorePlaces:
         close_cohort(cohort_id=cohort.pk)
         change_capacity(cohort_id=cohort.pk, max_enrollment=2)
         assert WaitlistEntry.objects.get().status == "waiting"
+        Cohort.objects.update(enrollment_deadline=utc_now() + dt.timedelta(days=7))
 
         opened = open_cohort(cohort_id=cohort.pk)
 

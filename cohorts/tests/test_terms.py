@@ -92,7 +92,10 @@ class TestSchedulingACohort:
     def test_that_is_too_short_schedules_nothing(self) -> None:
         model = cohort_with(options=(1, 1, 1))
         short = CohortFactory(
-            instance=model.instance, start_date=model.start_date, end_date=model.start_date + dt.timedelta(days=10)
+            instance=model.instance,
+            start_date=model.start_date,
+            end_date=model.start_date + dt.timedelta(days=10),
+            scheduled=False,
         )
 
         with pytest.raises(TermTooShort):

@@ -203,6 +203,7 @@ def _build_cohort(instance: ProgramInstance, course: Course, term: Term, today: 
         timezone=course.timezone,
         max_enrollment=term.places,
         enrollment_deadline=deadline,
+        is_active=True,
     )
     schedule_cohort(cohort_id=cohort.pk)
     return cohort

@@ -154,6 +154,7 @@ def _cohort(instance: ProgramInstance, name: str, *, places: int, **more: object
         end_date=start_date + dt.timedelta(weeks=8),
         timezone="America/Chicago",
         max_enrollment=places,
+        is_active=True,
         **more,
     )
     schedule_cohort(cohort_id=cohort.pk)

@@ -1,18 +1,21 @@
 """A course that changes while it is being bought, and while its sessions are being booked."""
 
+import datetime as dt
 from collections.abc import Callable
 
 import pytest
 from django.db.models import QuerySet
 
 from billing.checkout import settle_checkout
-from cohorts import completion, curriculum, fulfilment
+from cohorts import completion, curriculum, fulfilment, opening
 from cohorts.attendance import mark_attended
 from cohorts.booking import Selection, book_sessions
 from cohorts.curriculum import add_step, remove_step, save_step
-from cohorts.models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
+from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from cohorts.opening import open_cohort
 from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
 from enrollment_project.core.actors import SYSTEM
+from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
 from enrollment_project.doctor import examine
 from enrollments.models import Program
@@ -177,6 +180,49 @@ class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
             lambda: mark_attended(progress_id=first.pk, actor=SYSTEM),
             lambda: save_step(step=second.step, actor=SYSTEM),
         )
+
+
+class TestACohortOpenedWhileItsLastStepIsTakenOut:
+    @pytest.fixture
+    def cohort(self) -> Cohort:
+        return cohort_with(options=(1,), is_active=False, enrollment_deadline=utc_now() + dt.timedelta(days=7))
+
+    @pytest.mark.parametrize("attempt", range(4))
+    def test_ends_closed(self, cohort: Cohort, attempt: int) -> None:
+        step = CourseStep.objects.get()
+
+        answers = at_once(
+            lambda: said(lambda: open_cohort(cohort_id=cohort.pk)),
+            lambda: said(lambda: remove_step(step_id=step.pk, actor=SYSTEM)),
+        )
+
+        assert answers in (["done", "done"], ["not_ready_to_open", "done"])
+        assert not Cohort.objects.get().is_active
+        assert examine() == {}
+
+    def test_without_the_lock_is_open_without_a_session(self, cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the step goes between the look at what is missing and the opening."""
+        step, looked, gone = CourseStep.objects.get(), meeting(), meeting()
+        look = opening.find_gaps
+
+        def look_and_wait(**asked: object) -> object:
+            found = look(**asked)  # type: ignore[arg-type]
+            looked()
+            gone()
+            return found
+
+        def take_out() -> None:
+            looked()
+            remove_step(step_id=step.pk, actor=SYSTEM)
+            gone()
+
+        unlocked = Cohort.objects.select_related("instance__program", "instance__price")
+        monkeypatch.setattr(opening, "lock_cohort", lambda pk: unlocked.get(pk=pk))
+        monkeypatch.setattr(opening, "find_gaps", look_and_wait)
+
+        assert at_once(lambda: said(lambda: open_cohort(cohort_id=cohort.pk)), take_out) == ["done", None]
+
+        assert list(examine()) == ["cohorts.open_cohorts_have_sessions"]
 
 
 def seen_now(packages: QuerySet[StudentPackage]) -> QuerySet[StudentPackage]:
