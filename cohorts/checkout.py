@@ -25,9 +25,9 @@ from .errors import (
     DeadlinePassed,
     NotForSale,
     PaymentOnItsWay,
-    TooManyPlacesHeld,
 )
-from .locks import lock_account, lock_cohort, lock_learner
+from .limits import account_of, refuse_hoarding
+from .locks import lock_cohort, lock_learner
 from .models import Cohort, CohortPlace, StudentPackage
 from .places import hold_place
 from .queries import get_cohort
@@ -154,28 +154,6 @@ def _refuse_without_sessions(cohort: Cohort, now: dt.datetime) -> None:
         raise CohortNotActive(f"{cohort.name} has no sessions left to attend.")
 
 
-def _refuse_hoarding(actor: Actor) -> None:
-    """One account keeps no more unpaid places from others than a family may need. Its row is locked until the new place
-    is there to be counted."""
-    account_id = _account_of(actor)
-    if account_id is None:
-        return
-    lock_account(account_id)
-    unpaid = CohortPlace.objects.filter(
-        held_by=account_id, status=PlaceStatus.HELD, checkout__status=CheckoutStatus.OPEN
-    )
-    if unpaid.count() >= settings.HELD_PLACES_PER_ACCOUNT:
-        raise TooManyPlacesHeld(
-            f"We hold {settings.HELD_PLACES_PER_ACCOUNT} unpaid places for you, the most at a time. Pay for one or "
-            "give it back, then enroll again."
-        )
-
-
-def _account_of(actor: Actor) -> int | None:
-    """The account that asks; None for staff commands and ourselves, whom nothing limits."""
-    return actor.id if actor.kind == "user" else None
-
-
 def _give_up_others(learner: Learner, course: Program, cohort: Cohort) -> None:
     """End their open checkouts for other cohorts of this course; Stripe's word frees those places."""
     others = CohortPlace.objects.filter(
@@ -198,7 +176,7 @@ def _hold_and_open(
 ) -> CohortPlace:
     """The cohort's row is locked first, by the hold; then the enrollment, then the new rows."""
     if place is None:
-        _refuse_hoarding(actor)
+        refuse_hoarding(learner=learner, actor=actor)
         place = hold_place(cohort=cohort, learner=learner, enrollment=None, held_until=now + HOLD_TIME, now=now)
         _refuse_without_sessions(
             cohort, now
@@ -207,7 +185,7 @@ def _hold_and_open(
     price = cohort.instance.price
     assert price is not None
     place.enrollment = enrollment
-    place.held_by_id = _account_of(actor)
+    place.held_by_id = account_of(actor)
     place.held_until = now + HOLD_TIME
     place.checkout = open_checkout(
         workspace_id=learner.workspace_id,

@@ -1,6 +1,8 @@
-"""Enrolling by the API: who it is for, the answer kept under the request's key, and what became of the payment."""
+"""Enrolling somebody who may not be known yet: who it is for, the answer kept under the request's key, and what became
+of the payment."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -18,9 +20,10 @@ from enrollment_project.core.idempotency import Claim
 from .checkout import PURPOSE, reserve_place, settle_overdue
 from .errors import LearnerNameMissing, NothingBought, NotYourPayment
 from .family import Purchase, Standing, get_purchase
-from .models import StudentPackage
-from .participants import add_myself
+from .models import Cohort, StudentPackage, WaitlistEntry
+from .participants import Newcomer, add_myself
 from .queries import get_cohort, learners_of
+from .waitlist import join_waitlist
 
 # Why a payment brought nothing: code, and what to do now.
 _REFUNDED: dict[str, tuple[str, str]] = {
@@ -80,6 +83,56 @@ def enroll(
         )
     assert place.checkout_id is not None
     return _answer_from_stripe(place.checkout_id, claim)
+
+
+def enroll_newcomer(
+    *,
+    user: User,
+    newcomer: Newcomer,
+    course_code: str,
+    cohort_id: int,
+    success_url: str,
+    cancel_url_of: Callable[[Learner], str],
+    now: dt.datetime | None = None,
+) -> Checkout:
+    """What `checkout.start_checkout` does, for a learner whom nobody knows yet: added with the place, or not at all.
+
+    Raises what it raises, and TooManyLearners.
+    """
+    moment = now or utc_now()
+    cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
+    named = Participant(first_name=newcomer.first_name, last_name=newcomer.last_name)
+    known = find_participant(user=user, workspace_id=cohort.instance.workspace_id, participant=named)
+    if known is not None:
+        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=moment)
+    with transaction.atomic():
+        learner = newcomer.add(user=user, workspace_id=cohort.instance.workspace_id)
+        place = reserve_place(
+            learner_id=learner.pk,
+            course_code=course_code,
+            cohort_id=cohort_id,
+            success_url=success_url,
+            cancel_url=cancel_url_of(learner),
+            actor=Actor("user", user.pk),
+            now=moment,
+        )
+    assert place.checkout_id is not None
+    return submit_checkout(checkout_id=place.checkout_id)
+
+
+def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort) -> WaitlistEntry:
+    """Put somebody on the waiting list; who is not known yet is added with their place in line, or not at all.
+
+    Raises what `waitlist.join_waitlist` raises, TooManyLearners, and for a Participant what
+    `find_or_add_participant` raises.
+    """
+    workspace_id = cohort.instance.workspace_id
+    with transaction.atomic():
+        if isinstance(who, Newcomer):
+            learner = who.add(user=user, workspace_id=workspace_id)
+        else:
+            learner = find_or_add_participant(user=user, workspace_id=workspace_id, participant=who)
+        return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", user.pk))
 
 
 def _answer_from_stripe(checkout_id: int, claim: Claim) -> dict[str, str]:

@@ -55,7 +55,12 @@ class PaymentOnItsWay(DomainError):
 
 class TooManyPlacesHeld(DomainError):
     code = "too_many_places_held"
-    title = "Too many places are held without being paid"
+    title = "Too many places are held or waited for"
+
+
+class TooManyLearners(DomainError):
+    code = "too_many_learners"
+    title = "This account has added as many learners as it may"
 
 
 class NotReadyToOpen(DomainError):

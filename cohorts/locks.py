@@ -1,9 +1,12 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-learner < account < allocation < cohort < class session < enrollment < place < checkout < payment < package, within a
-table by primary key.
+learner < account < household < allocation < cohort < class session < enrollment < place < checkout < payment < package,
+within a table by primary key.
 """
 
+from collections.abc import Iterable
+
+from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import Learner, User
@@ -23,6 +26,15 @@ def lock_learner(learner_id: int) -> Learner:
 def lock_account(user_id: int) -> None:
     """What one account holds is counted by one of its requests at a time."""
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
+
+
+def lock_household(guardian_ids: Iterable[int]) -> None:
+    """What one family has is counted by one of its requests at a time, whoever of its guardians asks. Not by rows of
+    theirs: payments lock those last. SQLite has nothing to do, a transaction that writes has the database to itself."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for guardian_id in sorted(guardian_ids):
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [guardian_id])
 
 
 def lock_learner_of_package(package_id: int) -> StudentPackage | None:

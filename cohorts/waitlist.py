@@ -10,7 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 
+from accounts.models import Learner
 from billing.checkout import request_cancellation
+from enrollment_project.core.actors import SYSTEM, Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
 from enrollment_project.core.text import fit
@@ -24,8 +26,10 @@ from .errors import (
     NotInLine,
     PlaceAwaitsPayment,
     PlacesFree,
+    TooManyPlacesHeld,
 )
 from .events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
+from .limits import account_of, refuse_hoarding
 from .locks import lock_cohort, lock_learner, lock_line, lock_place
 from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from .places import hold_place, release_place
@@ -35,22 +39,39 @@ log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
-def join_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None = None) -> WaitlistEntry:
+def join_waitlist(
+    *, learner_id: int, cohort_id: int, actor: Actor = SYSTEM, now: dt.datetime | None = None
+) -> WaitlistEntry:
     """Go to the end of the line.
 
     Raises CohortNotFound for a cohort of another workspace than the learner's, CohortNotActive, AlreadyOwned,
-    AlreadyInLine, PlaceAwaitsPayment, and PlacesFree if there is no need to wait.
+    AlreadyInLine, PlaceAwaitsPayment, PlacesFree if there is no need to wait, and TooManyPlacesHeld where the account
+    that asks, or the learner's family, has all that it may have.
     """
     moment = now or utc_now()
     learner = lock_learner(learner_id)
+    excess = _find_excess(learner, actor)  # locks what comes before the cohort
     cohort = lock_cohort(cohort_id)
     if learner.workspace_id != cohort.instance.workspace_id:
         raise CohortNotFound(f"There is no cohort {cohort_id}.")
     _refuse_joining(learner_id, cohort, moment)
+    if excess is not None:
+        raise excess
     last = lock_line(cohort_id).aggregate(last=Max("rank"))["last"] or 0.0
-    entry = WaitlistEntry.objects.create(cohort=cohort, learner=learner, rank=last + 1.0, created_at=moment)
+    entry = WaitlistEntry.objects.create(
+        cohort=cohort, learner=learner, rank=last + 1.0, joined_by_id=account_of(actor), created_at=moment
+    )
     publish(_event(WaitlistJoined, entry), now=moment)
     return entry
+
+
+def _find_excess(learner: Learner, actor: Actor) -> TooManyPlacesHeld | None:
+    """Told only to who could join otherwise: somebody in line already is to hear that."""
+    try:
+        refuse_hoarding(learner=learner, actor=actor)
+    except TooManyPlacesHeld as excess:
+        return excess
+    return None
 
 
 def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:

@@ -11,12 +11,12 @@ from enrollment_project.core.errors import invalid_field
 from enrollment_project.core.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 
 from ..checkout import default_cancel_url, default_success_url
-from ..enrolling import Participant, enroll, find_or_add_participant, find_package
+from ..enrolling import Participant, enroll, find_package, wait_in_line
 from ..errors import NotInLine
 from ..family import waiting_entries
 from ..models import Cohort, WaitlistEntry
 from ..queries import get_cohort
-from ..waitlist import join_waitlist, leave_waitlist
+from ..waitlist import leave_waitlist
 from .examples import CHECKOUT, ENROLL
 from .serializers import (
     BoughtSerializer,
@@ -107,10 +107,7 @@ class WaitlistView(StudentView):
         body.is_valid(raise_exception=True)
         user = user_of(request)
         cohort = get_cohort(course_code=code, cohort_id=cohort_id)
-        learner = find_or_add_participant(
-            user=user, workspace_id=cohort.instance.workspace_id, participant=_participant(body.validated_data)
-        )
-        joined = join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+        joined = wait_in_line(user=user, who=_participant(body.validated_data), cohort=cohort)
         entry = waiting_entries(user=user).get(pk=joined.pk)
         return Response(WaitlistEntrySerializer(entry).data, status=status.HTTP_201_CREATED)
 

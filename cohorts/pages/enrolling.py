@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Learner, User
 from billing.checkout import cancel_checkout
 from billing.errors import PaymentRejected
+from billing.models import Checkout
 from billing.states import CheckoutStatus
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
@@ -22,12 +23,13 @@ from enrollment_project.core.zones import zone_of
 from enrollments.models import Program
 
 from ..checkout import default_success_url, start_checkout
+from ..enrolling import Participant, enroll_newcomer, wait_in_line
 from ..errors import NotInLine, PlacesFree
 from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_in, live_packages, offers_in
 from ..models import Cohort
-from ..participants import add_child, add_myself
+from ..participants import Newcomer
 from ..queries import cohorts_of
-from ..waitlist import join_waitlist, leave_waitlist
+from ..waitlist import leave_waitlist
 from .catalog import Availability, course_or_404, view_cohort
 from .families import for_families
 from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm
@@ -55,16 +57,9 @@ def enroll(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpR
     form = LearnerForm(request.POST, learners=learners_in(user=user, workspace_id=course.workspace_id))
     if not form.is_valid():
         return _ask_who(request, user, course, cohort, form=form, status=422)
-    learner = _chosen_learner(form, user, course)
+    chosen = _chosen_learner(form, user, course)
     try:
-        checkout = start_checkout(
-            learner_id=learner.pk,
-            course_code=course.code,
-            cohort_id=cohort.pk,
-            success_url=default_success_url(),
-            cancel_url=_leaving_url(course, cohort, learner),
-            actor=Actor("user", user.pk),
-        )
+        checkout = _start(user, course, cohort, chosen)
     except DomainError as refusal:
         return _ask_who(request, user, course, cohort, form=form, refusal=refusal, status=_page_status(refusal))
     return redirect(checkout.url)
@@ -78,15 +73,17 @@ def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpRes
     form = LearnerForm(request.POST, learners=learners_in(user=user, workspace_id=course.workspace_id))
     if not form.is_valid():
         return _ask_who(request, user, course, cohort, form=form, status=422)
-    learner = _chosen_learner(form, user, course)
+    chosen = _chosen_learner(form, user, course)
     try:
-        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+        entry = wait_in_line(
+            user=user, who=chosen if isinstance(chosen, Newcomer) else Participant(cuid=chosen.cuid), cohort=cohort
+        )
     except PlacesFree:
         messages.info(request, f"There is no need to wait: a place in {cohort.name} is free.")
         return redirect("course-enroll", code=course.code, cohort_id=cohort.pk)
     except DomainError as refusal:
         return _ask_who(request, user, course, cohort, form=form, refusal=refusal, status=_page_status(refusal))
-    messages.success(request, f"{learner} is on the waiting list. We write to {user.email} when a place frees.")
+    messages.success(request, f"{entry.learner} is on the waiting list. We write to {user.email} when a place frees.")
     return redirect("my-courses")
 
 
@@ -183,14 +180,34 @@ def _new_learners(user: User, learners: list[Learner], form: LearnerForm) -> lis
     return [child, NewLearner(MYSELF, "Me", "Your name", form.names[MYSELF])]
 
 
-def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner:
+def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner | Newcomer:
     chosen = form.cleaned_data["learner"]
     if form.asked_name is None:
         return next(
             learner for learner in learners_in(user=user, workspace_id=course.workspace_id) if learner.cuid == chosen
         )
-    add = add_myself if chosen == MYSELF else add_child
-    return add(user=user, workspace_id=course.workspace_id, **form.asked_name.cleaned_data)
+    return Newcomer(is_child=chosen == NEW_CHILD, **form.asked_name.cleaned_data)
+
+
+def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcomer) -> Checkout:
+    """Who is named anew is added with the place that is held for them, and not without."""
+    if isinstance(chosen, Newcomer):
+        return enroll_newcomer(
+            user=user,
+            newcomer=chosen,
+            course_code=course.code,
+            cohort_id=cohort.pk,
+            success_url=default_success_url(),
+            cancel_url_of=lambda learner: _leaving_url(course, cohort, learner),
+        )
+    return start_checkout(
+        learner_id=chosen.pk,
+        course_code=course.code,
+        cohort_id=cohort.pk,
+        success_url=default_success_url(),
+        cancel_url=_leaving_url(course, cohort, chosen),
+        actor=Actor("user", user.pk),
+    )
 
 
 def _leaving_url(course: Program, cohort: Cohort, learner: Learner) -> str:

@@ -50,6 +50,7 @@ class CohortFactory(DjangoModelFactory[Cohort]):
 
     class Meta:
         model = Cohort
+        skip_postgeneration_save = True
 
     instance = factory.SubFactory(
         InstanceFactory,

@@ -1,23 +1,25 @@
 """What keeps places from being held without need: one payment at a time, few unpaid places for one account."""
 
 import pytest
+from django.urls import reverse
 from pytest_django import Settings
 
-from accounts.models import Learner
+from accounts.models import Guardian, Learner, User
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout, settle_checkout
 from billing.models import Checkout
 from cohorts import checkout as checkout_module
-from cohorts.checkout import start_checkout
+from cohorts.checkout import reserve_place, start_checkout
 from cohorts.errors import CohortNotFound, CourseNotFound, PaymentOnItsWay
 from cohorts.models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from cohorts.opening import close_cohort
+from cohorts.opening import change_capacity, close_cohort
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import Family, parent_of, problem, student_of
-from cohorts.tests.factories import CohortFactory, cohort_with, pay, start
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay, start
 from cohorts.tests.purchases import enroll_url
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.actors import SYSTEM
+from enrollment_project.core.actors import SYSTEM, Actor
+from enrollment_project.core.clock import utc_now
 from enrollment_project.core.models import IdempotencyRecord
 from enrollments.models import Enrollment, ProgramInstance
 from events.models import OutboxEvent
@@ -55,7 +57,8 @@ class TestOneAccount:
 
         assert problem(refused) == (409, "too_many_places_held")
         assert refused.json()["detail"] == (
-            "We hold 2 unpaid places for you, the most at a time. Pay for one or give it back, then enroll again."
+            "2 unpaid places are held for your family and it waits for 0, 2 in all being the most at a time. Pay for "
+            "one, give one back or leave a waiting list; then try again."
         )
         assert written() == before
         assert counts(cohort) == (0, 2)
@@ -146,7 +149,7 @@ class TestOneAccount:
         answer = client.post(course_url("course-enroll", cohort), {"learner": ben.cuid})
 
         assert answer.status_code == 409
-        assert "Pay for one or give it back" in text(answer)
+        assert "Pay for one, give one back or leave a waiting list" in text(answer)
         assert counts(cohort) == (0, 1)
 
 
@@ -298,3 +301,164 @@ class TestALearnerOfAnotherWorkspace:
 
         assert counts(cohort) == (0, 1)
         assert WaitlistEntry.objects.get().learner == late
+
+
+def named(number: int) -> dict[str, str]:
+    return {"learner": "child", "child-first_name": f"Child {number}", "child-last_name": "Doe"}
+
+
+class TestALine:
+    """Places in line count with those held: each becomes an offer, which keeps a place from others for a day."""
+
+    @pytest.fixture
+    def full(self, settings: Settings) -> Cohort:
+        settings.HELD_PLACES_PER_ACCOUNT = 3
+        cohort = cohort_with(max_enrollment=1)
+        buy_on_rows(cohort)
+        return cohort
+
+    def test_takes_so_many_of_one_account_and_leaves_no_trace_of_the_rest(self, full: Cohort) -> None:
+        client, user = signed_in()
+        before = Learner.objects.count(), Guardian.objects.count()
+
+        answers = [client.post(course_url("course-wait", full), named(number)) for number in range(6)]
+
+        assert [answer.status_code for answer in answers] == [302] * 3 + [409] * 3
+        assert "leave a waiting list" in text(answers[-1])
+        assert WaitlistEntry.objects.filter(joined_by=user).count() == 3
+        assert (Learner.objects.count(), Guardian.objects.count()) == (before[0] + 3, before[1] + 1)
+
+    def test_takes_so_many_by_the_api_too(self, full: Cohort) -> None:
+        family = Family("new@home.test")
+        url = f"/api/course-programs/{full.instance.program.code}/cohorts/{full.pk}/waitlist"
+        before = Learner.objects.count()
+
+        answers = [family.post(url, {"firstName": f"Child {number}", "lastName": "Doe"}) for number in range(5)]
+
+        assert [answer.status_code for answer in answers] == [201] * 3 + [409] * 2
+        assert problem(answers[-1]) == (409, "too_many_places_held")
+        assert Learner.objects.count() == before + 3
+
+    def test_counts_with_what_is_held(self, full: Cohort) -> None:
+        client, user = signed_in()
+        open_one = CohortFactory(instance=full.instance)
+        for number in range(2):
+            client.post(course_url("course-wait", full), named(number))
+        reserve(open_one, user)
+
+        answer = client.post(course_url("course-wait", full), named(9))
+
+        assert answer.status_code == 409
+        assert WaitlistEntry.objects.count() == 2
+
+    def test_counts_against_what_is_held_next(self, full: Cohort) -> None:
+        client, _ = signed_in()
+        open_one = CohortFactory(instance=full.instance)
+        for number in range(3):
+            client.post(course_url("course-wait", full), named(number))
+        before = written()
+
+        answer = client.post(course_url("course-enroll", open_one), named(9))
+
+        assert answer.status_code == 409
+        assert written() == before
+        assert counts(open_one) == (0, 0)
+
+    def test_counts_an_offer_as_much_as_the_place_in_line_it_was(self, full: Cohort) -> None:
+        client, _ = signed_in()
+        for number in range(3):
+            client.post(course_url("course-wait", full), named(number))
+        change_capacity(cohort_id=full.pk, max_enrollment=3)
+
+        answer = client.post(course_url("course-wait", full), named(9))
+
+        assert sorted(WaitlistEntry.objects.values_list("status", flat=True)) == ["offered", "offered", "waiting"]
+        assert answer.status_code == 409
+
+    def test_takes_another_once_one_is_left(self, full: Cohort) -> None:
+        client, _ = signed_in()
+        for number in range(3):
+            client.post(course_url("course-wait", full), named(number))
+        client.post(reverse("waitlist-leave", args=[WaitlistEntry.objects.latest("pk").pk]))
+
+        answer = client.post(course_url("course-wait", full), named(9))
+
+        assert answer.status_code == 302
+
+    def test_says_to_who_is_in_it_that_they_are(self, full: Cohort) -> None:
+        client, _ = signed_in()
+        for number in range(3):
+            client.post(course_url("course-wait", full), named(number))
+
+        answer = client.post(course_url("course-wait", full), named(2))
+
+        assert "You are on this waiting list already." in text(answer)
+
+    def test_is_open_to_staff_without_a_limit(self, full: Cohort) -> None:
+        for child in children(full, 5):
+            join_waitlist(learner_id=child.pk, cohort_id=full.pk, actor=SYSTEM)
+
+        assert WaitlistEntry.objects.filter(status="waiting", joined_by=None).count() == 5
+
+
+class TestOneFamily:
+    """Two parents, each with an account, of the same children."""
+
+    def test_has_together_what_one_account_may_have(self, settings: Settings) -> None:
+        settings.HELD_PLACES_PER_ACCOUNT = 2
+        cohort = cohort_with(max_enrollment=1)
+        buy_on_rows(cohort)
+        mine = children(cohort, 3)
+        mother, father = parent_of(*mine, email="mother@home.test"), parent_of(*mine, email="father@home.test")
+        url = f"/api/course-programs/{cohort.instance.program.code}/cohorts/{cohort.pk}/waitlist"
+
+        answers = [
+            mother.post(url, {"learnerId": mine[0].cuid}),
+            father.post(url, {"learnerId": mine[1].cuid}),
+            father.post(url, {"learnerId": mine[2].cuid}),
+        ]
+
+        assert [answer.status_code for answer in answers] == [201, 201, 409]
+
+    def test_counts_a_child_that_only_the_other_parent_asked_for(self, settings: Settings) -> None:
+        settings.HELD_PLACES_PER_ACCOUNT = 1
+        cohort = cohort_with(max_enrollment=1)
+        buy_on_rows(cohort)
+        shared, hers = children(cohort, 2)
+        mother = parent_of(shared, hers, email="mother@home.test")
+        father = parent_of(shared, email="father@home.test")
+        url = f"/api/course-programs/{cohort.instance.program.code}/cohorts/{cohort.pk}/waitlist"
+
+        answers = [mother.post(url, {"learnerId": hers.cuid}), father.post(url, {"learnerId": shared.cuid})]
+
+        assert [answer.status_code for answer in answers] == [201, 409]
+
+
+class TestTheLearnersOfAnAccount:
+    def test_are_so_many_at_most(self, settings: Settings) -> None:
+        settings.LEARNERS_PER_ACCOUNT = 2
+        cohort = cohort_with(max_enrollment=1)
+        buy_on_rows(cohort)
+        client, _ = signed_in()
+        before = Learner.objects.count()
+
+        answers = [client.post(course_url("course-wait", cohort), named(number)) for number in (0, 1, 2, 1)]
+
+        assert [answer.status_code for answer in answers] == [302, 302, 409, 409]
+        assert "Your account has 2 learners here" in text(answers[2])
+        assert "You are on this waiting list already." in text(answers[3])
+        assert Learner.objects.count() == before + 2
+
+
+def reserve(cohort: Cohort, user: User) -> None:
+    """A place held for a child of theirs by a checkout that is on record, without Stripe."""
+    (child,) = children(cohort, 1)
+    reserve_place(
+        learner_id=child.pk,
+        course_code=cohort.instance.program.code,
+        cohort_id=cohort.pk,
+        success_url="http://127.0.0.1/done",
+        cancel_url="http://127.0.0.1/back",
+        actor=Actor("user", user.pk),
+        now=utc_now(),
+    )

@@ -168,8 +168,10 @@ CHECKOUT_MINUTES = env.int("CHECKOUT_MINUTES", default=23 * 60)
 # --- Cohort courses ---------------------------------------------------------------------------------------------------
 # Until how many hours before a session a learner may cancel or change it.
 BOOKING_CHANGE_HOURS = env.int("BOOKING_CHANGE_HOURS", default=24)
-# How many unpaid places one account may have held at a time.
+# How many places one account, or one family, may have unpaid at a time: held, offered and waited for together.
 HELD_PLACES_PER_ACCOUNT = env.int("HELD_PLACES_PER_ACCOUNT", default=5)
+# How many learners one account may add to a workspace by itself.
+LEARNERS_PER_ACCOUNT = env.int("LEARNERS_PER_ACCOUNT", default=12)
 # How many hours a place is held for somebody from the waiting list.
 WAITLIST_OFFER_HOURS = env.int("WAITLIST_OFFER_HOURS", default=24)
 # Hosts besides our own (PUBLIC_URL) that the payment page may send a student back to, each with its port if it has one.

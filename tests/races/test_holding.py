@@ -6,13 +6,13 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Learner, User
-from accounts.tests.factories import LearnerFactory, UserFactory
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
 from billing.checkout import cancel_checkout
 from billing.models import Checkout
-from cohorts import checkout
+from cohorts import checkout, limits, waitlist
 from cohorts.checkout import start_checkout
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
-from cohorts.tests.factories import cohort_with, start
+from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from cohorts.waitlist import expire_due_offers, join_waitlist, leave_waitlist
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.errors import DomainError
@@ -63,7 +63,7 @@ class TestOneAccount:
 
     def test_without_the_lock_on_it_gets_more(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: who counts while the others are counting, counts none of theirs."""
-        monkeypatch.setattr(checkout, "lock_account", Meeting(lambda pk: None, parties=CHILDREN, patience=5))
+        monkeypatch.setattr(limits, "lock_account", Meeting(lambda pk: None, parties=CHILDREN, patience=5))
         cohort, account = cohort_with(), UserFactory()
         children = LearnerFactory.create_batch(CHILDREN, workspace=cohort.instance.workspace)
 
@@ -71,6 +71,68 @@ class TestOneAccount:
 
         assert answers.count("held") > 2
         assert counts(cohort) == (0, answers.count("held"))
+
+
+class TestALine:
+    """Full, so that whoever comes now waits; an account, and a family, may have two places of any kind."""
+
+    @pytest.fixture
+    def full(self, settings: Settings) -> Cohort:
+        settings.HELD_PLACES_PER_ACCOUNT = 2
+        cohort = cohort_with(max_enrollment=1)
+        buy_on_rows(cohort)
+        return cohort
+
+    def test_takes_two_of_all_that_an_account_sends_at_once(self, full: Cohort) -> None:
+        account = UserFactory()
+        children = LearnerFactory.create_batch(CHILDREN, workspace=full.instance.workspace)
+
+        answers = at_once(*[partial(wait, full, child, account) for child in children])
+
+        assert sorted(answers) == ["too_many_places_held"] * (CHILDREN - 2) + ["waits"] * 2
+        assert WaitlistEntry.objects.count() == 2
+
+    def test_takes_two_of_all_that_two_parents_send_at_once(self, full: Cohort) -> None:
+        children, parents = family_of(full, CHILDREN)
+
+        answers = at_once(*[partial(wait, full, child, parents[n % 2]) for n, child in enumerate(children)])
+
+        assert sorted(answers) == ["too_many_places_held"] * (CHILDREN - 2) + ["waits"] * 2
+        assert examine() == {}
+
+    @pytest.mark.parametrize("lock", ["lock_account", "lock_household"])
+    def test_without_the_lock_takes_more(self, full: Cohort, monkeypatch: pytest.MonkeyPatch, lock: str) -> None:
+        """Control: who counts while the other is counting, counts none of theirs. One account needs the first lock, two
+        parents the second."""
+        monkeypatch.setattr(limits, lock, lambda key: None)
+        monkeypatch.setattr(waitlist, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=3, patience=5))
+        if lock == "lock_account":
+            children, account = LearnerFactory.create_batch(3, workspace=full.instance.workspace), UserFactory()
+            asked = [(child, account) for child in children]
+        else:
+            children, parents = family_of(full, 3)
+            asked = list(zip(children, parents, strict=True))
+
+        answers = at_once(*[partial(wait, full, child, account) for child, account in asked])
+
+        assert answers == ["waits"] * 3
+
+
+def wait(cohort: Cohort, learner: Learner, account: User) -> str:
+    try:
+        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", account.pk))
+    except DomainError as refusal:
+        return refusal.code
+    return "waits"
+
+
+def family_of(cohort: Cohort, count: int) -> tuple[list[Learner], list[User]]:
+    """So many children, and accounts, who have one guardian in common; none of the accounts is another's."""
+    workspace = cohort.instance.workspace
+    children, guardian = LearnerFactory.create_batch(count, workspace=workspace), GuardianFactory(workspace=workspace)
+    for child in children:
+        GuardianshipFactory(guardian=guardian, learner=child)
+    return children, UserFactory.create_batch(count)
 
 
 class TestAnOfferedPlace:

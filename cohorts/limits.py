@@ -1,0 +1,66 @@
+"""What one account, and one family, may keep from others without paying: places held, offers and places in line.
+
+They count together, since each of them becomes the next: whoever waits is offered a place, which is held meanwhile.
+"""
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from accounts.models import Learner, User
+from billing.states import CheckoutStatus
+from enrollment_project.core.actors import Actor
+
+from .errors import TooManyLearners, TooManyPlacesHeld
+from .locks import lock_account, lock_household
+from .models import CohortPlace, WaitlistEntry
+from .queries import learners_of
+from .states import PlaceStatus, WaitStatus
+
+
+def account_of(actor: Actor) -> int | None:
+    """The account that asks; None for staff commands and ourselves, whom nothing limits."""
+    return actor.id if actor.kind == "user" else None
+
+
+def refuse_hoarding(*, learner: Learner, actor: Actor) -> None:
+    """Raise TooManyPlacesHeld where the account, or the family of the (locked) learner, has all that it may have.
+
+    Account and family are locked until the new place is there to be counted.
+    """
+    account_id = account_of(actor)
+    if account_id is None:
+        return
+    lock_account(account_id)
+    account = User.objects.get(pk=account_id)
+    lock_household([guardian.pk for guardian in learner.guardians.all()])
+    mine = Q(learner__in=learners_of(account).values("pk")) | Q(learner__in=_siblings(learner).values("pk"))
+    held = CohortPlace.objects.filter(
+        mine | Q(held_by=account_id),
+        Q(checkout__isnull=True) | Q(checkout__status=CheckoutStatus.OPEN),
+        status=PlaceStatus.HELD,
+    ).count()
+    waiting = WaitlistEntry.objects.filter(mine | Q(joined_by=account_id), status=WaitStatus.WAITING).count()
+    most = settings.HELD_PLACES_PER_ACCOUNT
+    if held + waiting >= most:
+        raise TooManyPlacesHeld(
+            f"{held} unpaid places are held for your family and it waits for {waiting}, {most} in all being the most "
+            "at a time. Pay for one, give one back or leave a waiting list; then try again."
+        )
+
+
+def refuse_more_learners(*, user: User, workspace_id: int) -> None:
+    """Raise TooManyLearners where an account has just named more learners than it may. It is locked until they are
+    there to be counted."""
+    lock_account(user.pk)
+    most = settings.LEARNERS_PER_ACCOUNT
+    if learners_of(user).filter(workspace=workspace_id).count() > most:
+        raise TooManyLearners(
+            f"Your account has {most} learners here, the most it may add by itself. Choose one of them, or ask the "
+            "program to add another."
+        )
+
+
+def _siblings(learner: Learner) -> QuerySet[Learner]:
+    """The learner, and those who share a guardian with them."""
+    shared = Q(guardians__in=learner.guardians.values("pk"))
+    return Learner.objects.filter(Q(pk=learner.pk) | shared).distinct()
