@@ -1,32 +1,34 @@
 """An invoice on paper. It is made of its row alone, so it says the same however often it is asked for."""
 
-from functools import cache
 from io import BytesIO
-from pathlib import Path
-from xml.sax.saxutils import escape
+from itertools import zip_longest
+from typing import Any
 
 from reportlab.lib.colors import HexColor
-from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
-from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from enrollment_project.core.money import Money
+from enrollment_project.core.paper import PrintedLine, lay_out
 
 from .models import Invoice
 
-FONTS = Path(__file__).parent / "fonts"
 INK, QUIET, ACCENT, RULE = HexColor("#22302e"), HexColor("#6a716c"), HexColor("#0b625a"), HexColor("#e6dccb")
 MARGIN = 22 * mm
 WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frame keeps 6 points free on each side
+GAP = 12  # between columns
+PLAIN = [
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("LEFTPADDING", (0, 0), (-1, -1), 0),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+    ("TOPPADDING", (0, 0), (-1, -1), 0),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
+]
 
 
 def render_invoice(invoice: Invoice) -> bytes:
-    """The invoice as a PDF of A4 pages. Text is in Latin, Greek and Cyrillic script; other letters appear as boxes."""
-    _register_fonts()
+    """The invoice as a PDF of as many A4 pages as its texts need, in whatever script they are."""
     paper = BytesIO()
     document = SimpleDocTemplate(
         paper,
@@ -45,14 +47,14 @@ def render_invoice(invoice: Invoice) -> bytes:
 
 def _story(invoice: Invoice) -> list[Flowable]:
     return [
-        _text(str(invoice), size=22, color=ACCENT, bold=True),
-        _text(_subtitle(invoice), color=QUIET),
+        *_text(str(invoice), size=22, color=ACCENT, bold=True),
+        *_text(_subtitle(invoice), color=QUIET),
         Spacer(1, 12 * mm),
         _parties(invoice),
         Spacer(1, 12 * mm),
         _lines(invoice),
         Spacer(1, 12 * mm),
-        _text(_paid(invoice), color=QUIET),
+        *_text(_paid(invoice), color=QUIET),
     ]
 
 
@@ -64,31 +66,34 @@ def _subtitle(invoice: Invoice) -> str:
 
 
 def _parties(invoice: Invoice) -> Table:
+    """A row for each line of theirs, so that a long address goes on over the page."""
+    half = WIDTH / 2 - GAP
     buyer = [invoice.buyer_name, *invoice.buyer_address.splitlines(), invoice.buyer_email]
-    cells = [
-        [_text("From", color=QUIET), _text("To", color=QUIET)],
-        [_text(invoice.seller_name, bold=True), _text("\n".join(line for line in buyer if line))],
-    ]
-    style = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
-    return Table(cells, colWidths=[WIDTH / 2] * 2, style=TableStyle(style))
+    left = _text(invoice.seller_name, bold=True, width=half)
+    right = _text("\n".join(line for line in buyer if line.strip()), width=half)
+    heads = [*_text("From", color=QUIET), *_text("To", color=QUIET)]
+    rows = [heads, *([one or "", other or ""] for one, other in zip_longest(left, right))]
+    return Table(rows, colWidths=[WIDTH / 2] * 2, style=TableStyle(PLAIN), repeatRows=1)
 
 
 def _lines(invoice: Invoice) -> Table:
-    rows = [[_text("Description", color=QUIET), _text("Amount", color=QUIET, right=True)]]
+    rows: list[list[Any]] = [[*_text("Description", color=QUIET), *_text("Amount", color=QUIET, right=True)]]
+    rules = [("LINEBELOW", (0, 0), (-1, 0), 0.75, RULE), ("BOTTOMPADDING", (0, 0), (-1, 0), 6)]
     for line in invoice.lines:
         amount = Money(line["amount_minor"], invoice.currency)
-        rows.append([_text(line["description"]), _text(str(amount), right=True)])
-    rows.append([_text("Total", bold=True), _text(str(invoice.money), bold=True, right=True)])
-    style = [
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("LEFTPADDING", (0, 0), (-1, -1), 0),
-        ("RIGHTPADDING", (0, 0), (-1, -1), 0),
-        ("TOPPADDING", (0, 0), (-1, -1), 6),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
-        ("LINEBELOW", (0, 0), (-1, -2), 0.75, RULE),
-        ("LINEABOVE", (0, -1), (-1, -1), 1.25, ACCENT),
-    ]
-    return Table(rows, colWidths=[WIDTH * 0.7, WIDTH * 0.3], style=TableStyle(style), repeatRows=1)
+        rows += _item(_text(line["description"], width=WIDTH * 0.7 - GAP), str(amount), bold=False)
+        last = len(rows) - 1
+        rules += [("LINEBELOW", (0, last), (-1, last), 0.75, RULE), ("BOTTOMPADDING", (0, last), (-1, last), 6)]
+    rows += _item(_text("Total", bold=True), str(invoice.money), bold=True)
+    rules += [("LINEABOVE", (0, -1), (-1, -1), 1.25, ACCENT), ("TOPPADDING", (0, -1), (-1, -1), 6)]
+    style = TableStyle([*PLAIN, *rules])
+    return Table(rows, colWidths=[WIDTH * 0.7, WIDTH * 0.3], style=style, repeatRows=1)
+
+
+def _item(lines: list[Flowable], amount: str, *, bold: bool) -> list[list[Any]]:
+    """The lines of a description, with the amount beside the first."""
+    (printed,) = _text(amount, bold=bold, right=True)
+    return [[line, "" if number else printed] for number, line in enumerate(lines)]
 
 
 def _paid(invoice: Invoice) -> str:
@@ -97,20 +102,14 @@ def _paid(invoice: Invoice) -> str:
     return f"About payment {invoice.payment_id}."
 
 
-def _text(text: str, *, size: int = 10, color: HexColor = INK, bold: bool = False, right: bool = False) -> Paragraph:
-    style = ParagraphStyle(
-        "text",
-        fontName="DejaVuSans-Bold" if bold else "DejaVuSans",
-        fontSize=size,
-        leading=size * 1.5,
-        textColor=color,
-        splitLongWords=True,
-        **({"alignment": TA_RIGHT} if right else {}),
-    )
-    return Paragraph(escape(text).replace("\n", "<br/>"), style)
-
-
-@cache
-def _register_fonts() -> None:
-    for name in ("DejaVuSans", "DejaVuSans-Bold"):
-        pdfmetrics.registerFont(TTFont(name, FONTS / f"{name}.ttf"))
+def _text(
+    text: str,
+    *,
+    size: int = 10,
+    color: HexColor = INK,
+    bold: bool = False,
+    right: bool = False,
+    width: float | None = None,
+) -> list[Flowable]:
+    lines = lay_out(text, width=width or WIDTH, size=size, bold=bold)
+    return [PrintedLine(line, color=color, right=right) for line in lines]

@@ -1,6 +1,7 @@
 """Invoices: their numbers, their corrections, their paper and who may have it."""
 
 import datetime as dt
+import unicodedata
 from io import BytesIO
 from typing import Any
 
@@ -44,6 +45,11 @@ def invoiced(now: dt.datetime = NOW, **checkout: Any) -> Invoice:
     """The invoice of a payment of 49.00 USD for Algebra I, as it is issued when the payment is recorded."""
     payment: Payment = PaymentFactory(checkout=CheckoutFactory(**checkout))
     return issue_invoice(payment=payment, buyer=BUYER, now=now)
+
+
+def invoice_of(**buyer: str) -> Invoice:
+    """An invoice to somebody of this name or address."""
+    return issue_invoice(payment=PaymentFactory(), buyer=Buyer(email="parent@example.test", **buyer), now=NOW)
 
 
 def refund(payment: Payment, amount: int | None, reason: RefundReason = RefundReason.REQUESTED) -> None:
@@ -259,6 +265,40 @@ class TestThePaper:
         invoice = invoiced(description="<b>& " + "very " * 30 + "x" * 40)
 
         assert "<b>& very very" in words(render_invoice(invoice))
+
+    @pytest.mark.parametrize(
+        ("name", "printed"),
+        [
+            ("Əhməd Əliyev", "Əhməd Əliyev"),
+            ("Ελένη Παπαδοπούλου", "Ελένη Παπαδοπούλου"),
+            ("משה כהן", "משה כהן"),
+            ("محمد بن علي", "محمد بن علي"),
+            ("王小明", "王小明"),
+            ("山田たろう", "山田たろう"),
+            ("김민수", "김민수"),
+            ("สมชาย", "สมชาย"),
+            ("मनम", "मनम"),
+            ("\N{GRINNING FACE}", "[grinning face]"),
+            ("\N{RUNIC LETTER FEHU FEOH FE F}", "[U+16A0]"),
+        ],
+    )
+    def test_prints_the_buyer_in_any_script(self, name: str, printed: str) -> None:
+        paper = words(render_invoice(invoice_of(name=name)))
+
+        assert printed in unicodedata.normalize("NFKC", paper)
+
+    @pytest.mark.parametrize(
+        "address",
+        ["\n".join(f"Line {n} of it" for n in range(60)), "Lane " * 499 + "Lane", "x" * 2_500, "街" * 2_500],
+        ids=["60 lines", "2,500 characters in words", "2,500 letters", "2,500 Chinese letters"],
+    )
+    def test_prints_an_address_of_any_length(self, address: str) -> None:
+        pages = PdfReader(BytesIO(render_invoice(invoice_of(address=address)))).pages
+
+        texts = [page.extract_text() for page in pages]
+        assert texts[1].startswith("From\nTo\n")  # the heads are repeated
+        assert "".join(texts).count(address[-1]) >= address.count(address[-1])
+        assert "Total\n49.00 USD" in "".join(texts)
 
     def test_is_the_same_each_time(self) -> None:
         invoice = invoiced()
