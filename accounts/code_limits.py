@@ -10,6 +10,7 @@ import hashlib
 from django.conf import settings
 from django.http import HttpRequest
 
+from enrollment_project.core.addresses import canonical_address
 from enrollment_project.core.client_address import client_network
 from enrollment_project.core.counters import count_in_database
 from enrollment_project.core.errors import DomainError
@@ -33,7 +34,7 @@ class CodesPaused(DomainError):
 
 def count_code_request(*, email: str, request: HttpRequest) -> None:
     """Count a code that is asked for. Raises CodesPaused for one too many, the same for every address."""
-    address = email.strip().lower()
+    address = canonical_address(email)
     mailbox = hashlib.sha256(address.encode()).hexdigest()[:32]
     network = client_network(request)
     known = User.objects.filter(email=address).first()

@@ -2,6 +2,7 @@
 
 from django.db import IntegrityError, transaction
 
+from enrollment_project.core.addresses import canonical_address
 from enrollment_project.core.rows import insert_unless_present
 
 from .models import Guardian, Guardianship
@@ -28,7 +29,7 @@ def attach_payer(*, workspace_id: int, guardian_id: int | None, learner_id: int,
     Without one, the guardian with that address (made if unknown) becomes the learner's. None if there is nothing to
     go by.
     """
-    address = email.strip().lower()
+    address = canonical_address(email)
     if guardian_id is not None:
         guardian = Guardian.objects.select_for_update().get(pk=guardian_id, workspace_id=workspace_id)
         if address and not guardian.email:

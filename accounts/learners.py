@@ -3,6 +3,7 @@
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from enrollment_project.core.addresses import canonical_address
 from enrollment_project.core.ids import is_cuid
 from enrollment_project.core.rows import insert_unless_present
 
@@ -30,7 +31,7 @@ def find_or_create_learner(
     asked = Learner(
         workspace_id=workspace_id,
         external_id=learner_id,
-        email=email.strip(),
+        email=canonical_address(email),
         first_name=first_name.strip(),
         last_name=last_name.strip(),
         phone=phone,

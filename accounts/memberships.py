@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from enrollment_project.core.addresses import canonical_address
 from enrollment_project.core.errors import DomainError, NotFound, invalid_field
 
 from .models import Membership, User, Workspace
@@ -25,7 +26,7 @@ def add_member(*, workspace_id: int, email: str, role: str) -> Membership:
     """
     _lock_workspace(workspace_id)
     _check_role(role)
-    address = User.objects.normalize_email(email).lower()
+    address = canonical_address(email)
     user = User.objects.filter(email=address).first() or User.objects.create_user(address)
     if Membership.objects.filter(workspace_id=workspace_id, user=user).exists():
         raise AlreadyMember(f"{address} is a member already; change the role instead.")

@@ -2,15 +2,16 @@
 
 import datetime as dt
 import hashlib
-import unicodedata
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
 
+from enrollment_project.core.addresses import AddressField, canonical_address
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.ids import new_cuid
+from enrollment_project.core.names import fold_name
 
 from .states import Role, TaskStatus
 
@@ -33,7 +34,7 @@ class UserManager(BaseUserManager["User"]):
     use_in_migrations = True
 
     def create_user(self, email: str, password: str | None = None, **fields: object) -> "User":
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=canonical_address(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -42,13 +43,13 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email__iexact=username)
+        return self.get(email=username or "")
 
 
 class User(AbstractBaseUser, PermissionsMixin):
     """Somebody who signs in, by email. Staff see the workspaces they are members of; a superuser sees all."""
 
-    email = models.EmailField(max_length=254, unique=True)
+    email = AddressField(max_length=254, unique=True)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
@@ -64,7 +65,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ["email"]
 
     def __str__(self) -> str:
-        return self.email
+        return str(self.email)
 
     def get_full_name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
@@ -91,10 +92,6 @@ class Membership(models.Model):
         return f"{self.user} ({self.role})"
 
 
-def _normalized(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
 def identity_by_external_id(external_id: str) -> str:
     """The identity of a learner that the workspace's own system names."""
     return f"ext:{external_id}"
@@ -102,13 +99,21 @@ def identity_by_external_id(external_id: str) -> str:
 
 def person_key(email: str, first_name: str, last_name: str) -> str:
     """Who a learner is as far as email and name tell; siblings who share a parent's address stay two people."""
-    joined = "\x1f".join(_normalized(part) for part in (email, first_name, last_name))
+    joined = "\x1f".join((canonical_address(email), fold_name(first_name), fold_name(last_name)))
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
 def identity_by_person(person: str) -> str:
     """The identity of a learner known by email and name only."""
     return f"who:{person}"
+
+
+def identity_of_twin(cuid: str) -> str:
+    """The identity of a learner whose email and names are another's too, until staff say whether they are one."""
+    return f"{_TWIN}{cuid}"
+
+
+_TWIN = "twin:"
 
 
 class Learner(models.Model):
@@ -125,7 +130,7 @@ class Learner(models.Model):
     external_id = models.CharField(max_length=150, null=True, blank=True)
     first_name = models.CharField(max_length=150)
     last_name = models.CharField(max_length=150)
-    email = models.EmailField(max_length=254)
+    email = AddressField(max_length=254)
     phone = models.CharField(max_length=32, blank=True)
     grade_level = models.CharField(max_length=50, blank=True)
     school = models.CharField(max_length=200, blank=True)
@@ -154,9 +159,10 @@ class Learner(models.Model):
         """Set `person` and `identity` from the fields they stand for."""
         self.external_id = self.external_id or None
         self.person = person_key(self.email, self.first_name, self.last_name)
-        self.identity = (
-            identity_by_external_id(self.external_id) if self.external_id else identity_by_person(self.person)
-        )
+        if self.external_id:
+            self.identity = identity_by_external_id(self.external_id)
+        elif not self.identity.startswith(_TWIN):
+            self.identity = identity_by_person(self.person)
 
 
 class Lead(models.Model):
@@ -166,7 +172,7 @@ class Lead(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="leads")
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
-    email = models.EmailField(max_length=254, blank=True)
+    email = AddressField(max_length=254, blank=True)
     phone = models.CharField(max_length=32, blank=True)
     converted_to = models.ForeignKey(Learner, null=True, blank=True, on_delete=models.SET_NULL, related_name="leads")
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -186,7 +192,7 @@ class Guardian(models.Model):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="guardians")
     external_id = models.CharField(max_length=150, null=True, blank=True)
-    email = models.EmailField(max_length=254, null=True, blank=True)
+    email = AddressField(max_length=254, null=True, blank=True)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
     learners = models.ManyToManyField(Learner, through="Guardianship", related_name="guardians")

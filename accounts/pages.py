@@ -9,14 +9,25 @@ from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
+from enrollment_project.core.addresses import AddressFormField
+
 from .code_limits import CodesPaused, count_code_request
 from .devices import remember_device
 from .sign_in import find_or_open_account
 
 
+class CodeRequestForm(RequestLoginCodeForm):
+    """An address, in the one spelling that accounts are known by: allauth would make two mailboxes one."""
+
+    email = AddressFormField(label="Email", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+
+
 @method_decorator(never_cache, name="dispatch")
 class RequestCodeView(allauth_views.RequestLoginCodeView):
     """Ask for a code. The answer is the same for every address, so it tells nobody who has an account."""
+
+    def get_form_class(self) -> type[CodeRequestForm]:
+        return CodeRequestForm
 
     def form_valid(self, form: RequestLoginCodeForm) -> HttpResponse:
         email = form.cleaned_data["email"]

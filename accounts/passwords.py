@@ -20,6 +20,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
+from enrollment_project.core.addresses import canonical_address
 from enrollment_project.core.client_address import client_network
 from enrollment_project.core.counters import count_in_database
 from enrollment_project.core.errors import DomainError
@@ -70,7 +71,7 @@ def check_staff_password(*, email: str, password: str, request: HttpRequest, now
     Raises SignInPaused, before the password is looked at, for tries that come too fast. Addresses without an account
     are treated like any other, so nobody learns which there are.
     """
-    address = email.strip().lower()
+    address = canonical_address(email)
     known = User.objects.filter(email=address).first()
     caller = Caller(client_network(request), known_device(request, user_id=known.pk if known else None))
     account = hashlib.sha256(address.encode()).hexdigest()[:32]

@@ -3,6 +3,8 @@
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 
+from enrollment_project.core.addresses import canonical_address
+
 from .models import User
 
 
@@ -12,17 +14,17 @@ def find_or_open_account(*, email: str) -> User | None:
     An account opened here shows nothing before a code proved that the mailbox is theirs. None for staff (a mailbox
     alone must not open the back office) and for accounts that were switched off.
     """
-    address = email.strip().lower()
+    address = canonical_address(email)
     try:
         with transaction.atomic():
-            user = User.objects.filter(email__iexact=address).first() or User.objects.create_user(address)
+            user = User.objects.filter(email=address).first() or User.objects.create_user(address)
             EmailAddress.objects.get_or_create(user=user, email=address)
     except IntegrityError:  # the same person asked twice at once
-        user = User.objects.get(email__iexact=address)
+        user = User.objects.get(email=address)
     return user if user.is_active and not user.is_staff and not user.is_superuser else None
 
 
 def proven_address(*, user: User) -> str | None:
     """The address this person signs in by, once a code has shown that its mailbox is theirs."""
-    proven = EmailAddress.objects.filter(user=user, email=user.email.lower(), verified=True).exists()
-    return user.email.lower() if proven else None
+    proven = EmailAddress.objects.filter(user=user, email=user.email, verified=True).exists()
+    return user.email if proven else None

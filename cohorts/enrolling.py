@@ -168,7 +168,7 @@ def find_participant(*, user: User, workspace_id: int, participant: Participant)
     own = mine.filter(user=user).order_by("pk").first()
     if own is not None or user.get_full_name():
         return own
-    by_address = list(mine.filter(email__iexact=user.email)[:2])
+    by_address = list(mine.filter(email=user.email)[:2])
     return by_address[0] if len(by_address) == 1 else None
 
 

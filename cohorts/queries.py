@@ -134,9 +134,7 @@ def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int]
 
 def learners_of(user: User) -> QuerySet[Learner]:
     """The learners a signed-in person may act for: themselves, and the children they are guardian of."""
-    return Learner.objects.filter(
-        Q(user=user) | Q(email__iexact=user.email) | Q(guardians__email__iexact=user.email)
-    ).distinct()
+    return Learner.objects.filter(Q(user=user) | Q(email=user.email) | Q(guardians__email=user.email)).distinct()
 
 
 def packages_of(user: User) -> QuerySet[StudentPackage]:

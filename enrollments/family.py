@@ -192,7 +192,7 @@ def list_family_enrollments(*, email: str, user_id: int) -> list[Enrollment]:
 
     Newest first, at most ENROLLMENTS_SHOWN; a constant number of queries, whatever the family's size.
     """
-    learners = Q(learner__guardians__email__iexact=email) | Q(learner__email__iexact=email) | Q(learner__user=user_id)
+    learners = Q(learner__guardians__email=email) | Q(learner__email=email) | Q(learner__user=user_id)
     mine = Enrollment.objects.filter(learners).order_by().values("pk")
     return list(
         Enrollment.objects.filter(pk__in=mine)

@@ -1,6 +1,7 @@
 from django.db import models
 
 from accounts.models import Workspace
+from enrollment_project.core.addresses import AddressField
 from enrollment_project.core.clock import utc_now
 
 from .states import NotificationStatus
@@ -16,7 +17,7 @@ class Notification(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="notifications")
     kind = models.CharField(max_length=40)
     subject_key = models.CharField(max_length=100)  # what it is about, e.g. "package:12"
-    recipient = models.EmailField(max_length=254)
+    recipient = AddressField(max_length=254)
     params = models.JSONField(default=dict)
     status = models.CharField(max_length=7, choices=NotificationStatus.choices, default=NotificationStatus.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)

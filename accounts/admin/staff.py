@@ -12,6 +12,8 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from enrollment_project.core.addresses import AddressFormField
+
 from ..backoffice.actions import StaffForm, staff_action, staff_list_action
 from ..backoffice.display import NOTHING, Card, neighbor, neighbors_of, register_subject, status_badge
 from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
@@ -49,7 +51,7 @@ def staff_of_workspace(request: HttpRequest, workspace: Workspace) -> Card:
 
 class MemberForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
-    email = forms.EmailField(help_text="An unknown address gets an account; its owner signs in by emailed code.")
+    email = AddressFormField(help_text="An unknown address gets an account; its owner signs in by emailed code.")
     role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
 
     def prepare(self) -> None:

@@ -47,6 +47,37 @@ class TestALearnerWithoutAnId:
 
         assert (again, created) == (first, False)
 
+    @pytest.mark.parametrize(
+        "last_name",
+        ["O\u2019Brien", "O\u02bcBrien", "O'Brien\u200b", "\u200fO'Brien", "O\u00b4BRIEN", " O'Brien\u00a0"],
+    )
+    def test_is_recognized_whatever_the_apostrophe_and_what_nobody_sees(self, last_name):
+        workspace = WorkspaceFactory()
+        first, _ = ask(workspace, first_name="Sean", last_name="O'Brien")
+
+        again, created = ask(workspace, first_name="Sean", last_name=last_name)
+
+        assert (again, created, again.last_name) == (first, False, "O'Brien")
+
+    @pytest.mark.parametrize(("one", "other"), [("Anne-Marie", "Anne\u2011Marie"), ("\u0130smail", "I\u0307smail")])
+    def test_is_recognized_whatever_the_dash_and_the_dot(self, one, other):
+        workspace = WorkspaceFactory()
+        first, _ = ask(workspace, first_name=one)
+
+        assert ask(workspace, first_name=other) == (first, False)
+
+    def test_is_somebody_else_at_a_domain_that_only_looks_alike(self):
+        workspace = WorkspaceFactory()
+        ask(workspace, email="kid@fu\u00dfball.test")
+
+        _, created = ask(workspace, email="kid@fussball.test")
+
+        assert created
+        assert set(Learner.objects.values_list("email", flat=True)) == {
+            "kid@xn--fuball-cta.test",
+            "kid@fussball.test",
+        }
+
     def test_is_somebody_else_than_a_sibling_at_the_same_address(self):
         workspace = WorkspaceFactory()
         ask(workspace)

@@ -80,6 +80,35 @@ class TestSigningIn:
         assert "_auth_user_id" not in client.session
         assert proven_address(user=User.objects.get()) is None
 
+    @pytest.mark.parametrize("look_alike", ["guardıan@demo.test", "guardian@dem\u1d0f.test", "GUARDİAN@demo.test"])
+    def test_by_an_address_that_looks_alike_opens_no_account_and_writes_to_nobody_else(
+        self, client: Client, look_alike: str
+    ) -> None:
+        UserFactory(email="guardian@demo.test")
+
+        ask_for_code(client, look_alike)
+
+        assert [address for message in mail.outbox for address in message.to if address == "guardian@demo.test"] == []
+        assert all(user.email == "guardian@demo.test" or "xn--" in user.email for user in User.objects.all())
+
+    def test_by_another_domain_that_looks_alike_opens_another_account(self, client: Client) -> None:
+        known = UserFactory(email="costa.10@families.test")
+
+        ask_for_code(client, "costa.10@familıes.test")
+        client.post(reverse("account_confirm_login_code"), {"code": code_in(mail.outbox[0])})
+
+        assert mail.outbox[0].to == ["costa.10@xn--familes-vfb.test"]
+        assert client.session["_auth_user_id"] != str(known.pk)
+
+    def test_by_an_address_in_capitals_writes_to_the_one_on_record(self, client: Client) -> None:
+        known = UserFactory(email="guardian@demo.test")
+
+        ask_for_code(client, "GUARDIAN@Demo.test")
+        client.post(reverse("account_confirm_login_code"), {"code": code_in(mail.outbox[0])})
+
+        assert mail.outbox[0].to == ["guardian@demo.test"]
+        assert client.session["_auth_user_id"] == str(known.pk)
+
     def test_ends_after_five_wrong_codes(self, client: Client) -> None:
         ask_for_code(client, "parent@example.test")
         code = code_in(mail.outbox[0])

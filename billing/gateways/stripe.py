@@ -9,6 +9,7 @@ import stripe
 import structlog
 from django.conf import settings
 
+from enrollment_project.core.addresses import address_fault, canonical_address
 from enrollment_project.core.network import forbid_open_transaction
 from enrollment_project.core.text import shorten
 
@@ -33,7 +34,6 @@ PAGE = 100
 # What Stripe takes, in characters: docs.stripe.com/metadata, and its answers to longer names of products.
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
 PRODUCT_NAME_LENGTH = 250
-LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3, less the brackets
 # Refused keys are the operator's mistake, not the payer's: later, with the right key, the same call succeeds.
 _RETRYABLE = (
     stripe.APIConnectionError,
@@ -257,8 +257,8 @@ def _session(session: stripe.checkout.Session) -> SessionSnapshot:
 
 
 def _address_or_nothing(email: str | None) -> str:
-    """What we can't keep whole is not kept: a part of an address is somebody else's."""
-    return email if email and len(email) <= LONGEST_EMAIL else ""
+    """What we can't keep whole or write to is not kept: a part of an address is somebody else's."""
+    return canonical_address(email) if email and not address_fault(email) else ""
 
 
 def _address(address: Any) -> str:

@@ -2,6 +2,7 @@ from django.db import models
 from django_fsm import FSMField, transition
 
 from accounts.models import Workspace
+from enrollment_project.core.addresses import AddressField
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.money import Money
 
@@ -54,7 +55,7 @@ class Checkout(models.Model):
     url = models.TextField(blank=True)
     success_url = models.TextField()
     cancel_url = models.TextField()
-    payer_email = models.EmailField(max_length=254, blank=True)
+    payer_email = AddressField(max_length=254, blank=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     expires_at = models.DateTimeField()
     cancel_requested_at = models.DateTimeField(null=True, blank=True)  # we want it ended; Stripe has the last word

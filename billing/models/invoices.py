@@ -1,6 +1,7 @@
 from django.db import models
 
 from accounts.models import Workspace
+from enrollment_project.core.addresses import AddressField
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.ids import new_cuid
 from enrollment_project.core.money import Money
@@ -41,7 +42,7 @@ class Invoice(models.Model):
     issued_at = models.DateTimeField(default=utc_now, editable=False)
     seller_name = models.CharField(max_length=200)
     buyer_name = models.CharField(max_length=200, blank=True)
-    buyer_email = models.EmailField(max_length=254, blank=True)
+    buyer_email = AddressField(max_length=254, blank=True)
     buyer_address = models.TextField(blank=True)
     amount_minor = models.IntegerField()  # below zero on a correction for money that went back
     currency = models.CharField(max_length=3)

@@ -7,6 +7,8 @@ import regex
 _INVISIBLE = regex.compile(
     r"[[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Zl}\p{Zp}]--[\u200C\u200D\uFE00-\uFE0F]]", regex.V1
 )
+# Letters, digits, punctuation and symbols, unless their glyph is blank (a Hangul filler, an empty Braille cell).
+_VISIBLE = regex.compile(r"[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2800]]", regex.V1)
 _LINE_BREAKS = "\t\n\r"
 
 
@@ -24,7 +26,14 @@ def visibility_fault(text: str, *, multiline: bool = False) -> str:
     for found in _INVISIBLE.finditer(text):
         if not (multiline and found[0] in _LINE_BREAKS):
             return f"Control and invisible characters are not allowed (U+{ord(found[0]):04X} was found)."
+    if text and not shows_something(text):
+        return "Enter text that can be seen."
     return ""
+
+
+def shows_something(text: str) -> bool:
+    """Whether a reader would see anything of the text."""
+    return _VISIBLE.search(text) is not None
 
 
 def trim(text: str) -> str:

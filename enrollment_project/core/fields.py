@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from .addresses import address_fault, canonical_address
 from .characters import trim, visibility_fault
 from .numbers import MAX_BIGINT
 
@@ -39,7 +40,7 @@ class WholeNumberField(serializers.IntegerField):
 
 
 class EmailTextField(serializers.EmailField):
-    """An email address of at most 254 characters, given as a JSON string."""
+    """An email address, given as a JSON string, in the one spelling it is stored in."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 254)
@@ -48,7 +49,9 @@ class EmailTextField(serializers.EmailField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return str(super().to_internal_value(data))
+        if fault := address_fault(data):
+            raise serializers.ValidationError(fault, code="invalid")
+        return canonical_address(data)
 
 
 class TruthField(serializers.BooleanField):

@@ -13,7 +13,7 @@ class DecisionFilter(StrictFilterSet):
     guardian_id = django_filters.CharFilter(field_name="guardian__external_id")
     status = django_filters.ChoiceFilter(choices=DecisionStatus.choices)
     provision_source = django_filters.ChoiceFilter(choices=ProvisionSource.choices)
-    learner_email = django_filters.CharFilter(lookup_expr="iexact")
+    learner_email = django_filters.CharFilter()
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 

@@ -3,6 +3,7 @@ from django_fsm import FSMField, transition
 
 from accounts.models import Guardian, Learner, Workspace
 from billing.models import Checkout, Payment
+from enrollment_project.core.addresses import AddressField
 from enrollment_project.core.clock import utc_now
 
 from ..states import LIVE_DECISIONS, DecisionReason, DecisionStatus, ProvisionSource
@@ -27,7 +28,7 @@ class EnrollmentDecision(models.Model):
     checkout = models.ForeignKey(Checkout, null=True, on_delete=models.PROTECT, related_name="+")
     payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="+")  # what funds it
     tenant_id = models.BigIntegerField(null=True)  # as received, whether or not it named a district here
-    learner_email = models.EmailField(max_length=254)
+    learner_email = AddressField(max_length=254)
     learner_profile = models.JSONField()  # as received
     context = models.JSONField()  # as received
     provision_source = models.CharField(max_length=8, choices=ProvisionSource.choices, null=True)

@@ -1,0 +1,93 @@
+"""What an email address is: one spelling for each mailbox, by which it is stored, looked up and written to.
+
+Two spellings are one address only where the standards say that they reach one mailbox:
+
+- The part after the @ is a domain name. It is mapped by UTS 46 (which folds case and compatibility forms) and stored as
+  the A-labels of IDNA 2008, so `Fußball.test` and `xn--fuball-cta.test` are one domain and `fussball.test` is another.
+- The part before the @ belongs to the mail server (RFC 5321, 2.3.11). We fold the case of ASCII letters, which no
+  server in use distinguishes, and nothing else: U+0131 is not an i.
+"""
+
+from typing import Any
+
+import idna
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import models
+
+MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
+
+
+def canonical_address(text: str) -> str:
+    """The one spelling of an address. Text that is no address comes back trimmed, so that a search may pass a part."""
+    local, at, domain = text.strip().rpartition("@")
+    if not at:
+        return text.strip()
+    return f"{local.lower() if local.isascii() else local}@{_canonical_domain(domain)}"
+
+
+def _canonical_domain(domain: str) -> str:
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return idna.encode(domain, uts46=True, std3_rules=True).decode()
+    except idna.IDNAError:
+        return domain
+
+
+def address_fault(text: str) -> str:
+    """Why nobody could be written to at this address, as a sentence with the remedy; empty if they could."""
+    address = canonical_address(text)
+    local, _at, domain = address.rpartition("@")
+    if len(address) > MAX_LENGTH:
+        return f"An email address has at most {MAX_LENGTH} characters."
+    if not local.isascii():
+        return "Use an address with only plain letters, digits and signs before the @: mail to others is not delivered."
+    try:
+        validate_email(address)
+    except ValidationError:
+        return "Enter an email address, such as name@example.org."
+    if local.startswith('"') or domain.startswith("["):
+        return "Enter an email address without quotation marks or brackets, such as name@example.org."
+    return ""
+
+
+def validate_address(text: str) -> None:
+    """Raise ValidationError for what is not an email address."""
+    if fault := address_fault(text):
+        raise ValidationError(fault, code="invalid")
+
+
+class AddressFormField(forms.EmailField):
+    """An email address, cleaned to its one spelling."""
+
+    default_validators = [validate_address]
+
+    def clean(self, value: Any) -> Any:
+        cleaned = super().clean(value)
+        return canonical_address(cleaned) if cleaned else cleaned
+
+
+class AddressField(models.EmailField):  # type: ignore[type-arg]  # generic for the type checker only
+    """A column of email addresses. Whatever is stored in it or looked up in it is spelled in the one way first."""
+
+    default_validators = [validate_address]
+    description = "Email address"
+
+    def deconstruct(self) -> Any:
+        """As an EmailField: the column is the same."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.EmailField", args, kwargs
+
+    def get_prep_value(self, value: Any) -> Any:
+        prepared = super().get_prep_value(value)
+        return canonical_address(prepared) if isinstance(prepared, str) else prepared
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        value = self.get_prep_value(super().pre_save(model_instance, add))
+        setattr(model_instance, self.attname, value)
+        return value
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return super().formfield(**{"form_class": AddressFormField, **kwargs})

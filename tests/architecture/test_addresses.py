@@ -1,0 +1,54 @@
+"""Email addresses are compared in one way only: by equality of the one spelling that core/addresses.py knows."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.db import models
+
+from enrollment_project.core.addresses import AddressField
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# PostgreSQL's UPPER() makes a dotless i an I; str.lower() makes a Kelvin sign a k. Both opened other people's accounts.
+FOLDING = re.compile(r"mail\w*__i(exact|contains|regex)\b|mail\w*\.(lower|upper|casefold)\(|normalize_email\(")
+OURS = {"accounts", "notifications", "events", "billing", "enrollments", "cohorts"}
+
+
+def folds_an_address(source: str) -> bool:
+    return FOLDING.search(source) is not None
+
+
+class TestAddresses:
+    def test_are_folded_nowhere_else(self) -> None:
+        sources = [
+            path
+            for package in (*OURS, "enrollment_project")
+            for path in (ROOT / package).rglob("*.py")
+            if "tests" not in path.parts and "migrations" not in path.parts
+        ]
+
+        found = [str(path.relative_to(ROOT)) for path in sources if folds_an_address(path.read_text())]
+
+        assert len(sources) > 100
+        assert found == []
+
+    @pytest.mark.parametrize(
+        "line", ["User.objects.get(email__iexact=name)", "address = user.email.lower()", "objects.normalize_email(x)"]
+    )
+    def test_that_are_folded_would_be_found(self, line: str) -> None:
+        assert folds_an_address(line)
+
+    def test_are_kept_in_columns_that_spell_them_alike(self) -> None:
+        columns = [
+            field
+            for model in apps.get_models()
+            if model._meta.app_label in OURS
+            for field in model._meta.get_fields()
+            if isinstance(field, models.EmailField)
+        ]
+
+        others = [str(field) for field in columns if not isinstance(field, AddressField)]
+
+        assert len(columns) >= 8
+        assert others == []
