@@ -7,9 +7,10 @@ from django.db import connection, transaction
 
 from accounts.models import Learner, Workspace
 from billing.models import Checkout, InvoiceSeries, Price
-from cohorts.checkout import HOLD_TIME, PURPOSE
+from cohorts.checkout import HOLD_TIME
 from cohorts.models import Cohort, CohortPlace, CohortSession, CourseStep, CourseStepOption, GroupClass
 from cohorts.scheduling import schedule_cohort
+from cohorts.states import PURPOSE
 from enrollment_project.core.clock import utc_now
 from enrollments.models import Enrollment, Program, ProgramInstance
 from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus, IdentificationType

@@ -5,11 +5,13 @@ person) ends in asking Stripe and recording the answer; recording the same answe
 """
 
 import datetime as dt
+from collections.abc import Iterable
 
 import structlog
 from celery import signature
 from django.core.cache import cache
 from django.db import OperationalError, transaction
+from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task
 from enrollment_project.core.clock import utc_now
@@ -19,7 +21,7 @@ from enrollment_project.core.work import nudge
 from events.publishing import publish
 
 from .errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
-from .events import CheckoutCancelled, CheckoutExpired, CheckoutRefused
+from .events import CheckoutCancelled, CheckoutExpired, CheckoutRefused, CheckoutReplaced
 from .gateways.contract import SessionOutcome, SessionRequest, SessionSnapshot
 from .gateways.stripe import get_gateway
 from .locks import lock_checkout_with_subject, lock_pending_payment
@@ -31,10 +33,13 @@ from .payments import (
     record_payment,
     record_pending_payment,
 )
+from .repricing import find_outdated, find_present_price, mark_outdated
 from .states import LIVE_CHECKOUTS, CheckoutStatus
 
 log = structlog.get_logger(__name__)
 
+# Stripe wants at least 30 minutes; the minute more is for the way there.
+SHORTEST_TIME = dt.timedelta(minutes=31)
 # An intent older than this has outlived every try of the request that made it: the sweep takes it over.
 INTENT_GRACE = dt.timedelta(minutes=1)
 SOONEST_CHECK = dt.timedelta(minutes=2)
@@ -79,6 +84,7 @@ def open_checkout(
             "description": description,
             "amount_minor": price.amount_minor,
             "currency": price.currency,
+            "stripe_price_id": price.stripe_price_id,
             "success_url": success_url,
             "cancel_url": cancel_url,
             "expires_at": expires_at,
@@ -117,11 +123,20 @@ def submit_checkout(*, checkout_id: int) -> Checkout:
 
 
 def settle_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Checkout:
-    """Ask Stripe what became of the checkout and record it.
+    """Ask Stripe what became of the checkout and record it. One that asks an outdated price is ended, unless it is
+    being paid, and one at the present price takes its place.
 
     Raises NotFound, PaymentProviderDown, PaymentRejected.
     """
     moment = now or utc_now()
+    mark_outdated(checkouts=Checkout.objects.filter(pk=checkout_id), now=moment)
+    settled = _settle(checkout_id, moment)
+    if settled.is_outdated and not settled.is_live:
+        _submit_successor(settled)
+    return settled
+
+
+def _settle(checkout_id: int, moment: dt.datetime) -> Checkout:
     checkout = _learn_session(_get_checkout(checkout_id), moment)
     if checkout.stripe_session_id is None:
         return record_nothing_sent(checkout_id=checkout_id, now=moment)
@@ -151,6 +166,16 @@ def catch_up_with_stripe(*, checkout: Checkout | None, visit: str) -> bool:
         fresh = _could_settle(checkout)
         cache.set(key, fresh, timeout=SECONDS_BETWEEN_QUESTIONS)
     return bool(fresh)
+
+
+def catch_up_with_prices(checkouts: Iterable[Checkout]) -> bool:
+    """Bring the checkouts that a page is about to lead to, to the present prices; whether any of them changed by it.
+    Never raises for a payment provider that is down: the page says what each of them asks."""
+    asked = [checkout for checkout in checkouts if checkout.status == CheckoutStatus.OPEN]
+    outdated = find_outdated(checkout for checkout in asked if checkout.cancel_requested_at is None)
+    for checkout in outdated:
+        catch_up_with_stripe(checkout=checkout, visit="price")
+    return bool(outdated)
 
 
 def request_cancellation(*, checkout_id: int, now: dt.datetime | None = None) -> None:
@@ -228,6 +253,7 @@ def check_due_checkouts(*, limit: int = 100, now: dt.datetime | None = None) -> 
     Stops when Stripe does not answer; the rest is due again with the next sweep.
     """
     moment = now or utc_now()
+    mark_outdated(checkouts=Checkout.objects.all(), now=moment)
     due = Checkout.objects.filter(status__in=LIVE_CHECKOUTS, next_check_at__lte=moment).order_by("next_check_at")
     checked = 0
     for checkout_id in list(due.values_list("pk", flat=True)[:limit]):
@@ -288,17 +314,18 @@ def _get_checkout(checkout_id: int) -> Checkout:
 
 
 def _want_ended(checkout_id: int, now: dt.datetime) -> None:
-    live = Checkout.objects.filter(pk=checkout_id, status__in=LIVE_CHECKOUTS, cancel_requested_at=None)
-    live.update(cancel_requested_at=now, next_check_at=now)
+    live = Checkout.objects.filter(pk=checkout_id, status__in=LIVE_CHECKOUTS)
+    live.filter(Q(cancel_requested_at=None) | Q(is_outdated=True)).update(
+        cancel_requested_at=now, next_check_at=now, is_outdated=False
+    )
 
 
 def _create_session(checkout: Checkout) -> SessionSnapshot:
-    price = checkout.price
     request = SessionRequest(
         reference=checkout.reference,
         money=checkout.money,
         description=checkout.description,
-        provider_price_id=price.stripe_price_id if price else "",
+        provider_price_id=checkout.stripe_price_id,
         success_url=checkout.success_url,
         cancel_url=checkout.cancel_url,
         expires_at=checkout.expires_at,
@@ -395,8 +422,38 @@ def _record_end(checkout: Checkout, now: dt.datetime) -> None:
     else:
         checkout.expire()
     checkout.save(update_fields=["status", "settled_at"])
+    if checkout.is_outdated and (price := find_present_price(checkout)):
+        successor = _open_successor(checkout, price, now)
+        publish(CheckoutReplaced(**checkout_facts(checkout), replacement_id=successor.pk), now=now)
+        return
     event = CheckoutCancelled if checkout.cancel_requested_at else CheckoutExpired
     publish(event(**checkout_facts(checkout)), now=now)
+
+
+def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Checkout:
+    """The intent to charge the present price for the same subject, with as much time as the outdated one had."""
+    return open_checkout(
+        workspace_id=checkout.workspace_id,
+        purpose=checkout.purpose,
+        subject=checkout.subject,
+        price=price,
+        description=checkout.description,
+        success_url=checkout.success_url,
+        cancel_url=checkout.cancel_url,
+        expires_at=now + max(checkout.expires_at - checkout.created_at, SHORTEST_TIME),
+        metadata=checkout.metadata,
+        now=now,
+    )
+
+
+def _submit_successor(outdated: Checkout) -> None:
+    """Its own request, or the sweep, tries again; a refusal has ended it."""
+    same = Checkout.objects.filter(purpose=outdated.purpose, subject=outdated.subject, status__in=LIVE_CHECKOUTS)
+    for checkout_id in same.values_list("pk", flat=True):
+        try:
+            submit_checkout(checkout_id=checkout_id)
+        except (PaymentProviderDown, PaymentRejected) as error:
+            log.warning("successor_not_submitted", checkout=checkout_id, code=error.code)
 
 
 def _claim_check(checkout_id: int, now: dt.datetime) -> bool:

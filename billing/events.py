@@ -77,6 +77,17 @@ class CheckoutRefused(MoneyEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckoutReplaced(MoneyEvent):
+    """Its price changed while it was open: nothing was paid, and `replacement_id` asks the present price instead."""
+
+    replacement_id: int = 0
+    type: ClassVar[str] = "payment.checkout_replaced"
+
+    def payload(self) -> dict[str, Any]:
+        return MoneyEvent.payload(self) | {"replacement_id": self.replacement_id}
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRefunded(MoneyEvent):
     """Money went back: `refunded_minor` in all, which is the whole payment when `fully`."""
 

@@ -14,7 +14,7 @@ from .gateways.contract import SessionSnapshot
 from .invoicing import Buyer, issue_invoice
 from .locks import lock_payment_of_intent
 from .models import Checkout, Payment
-from .states import CheckoutStatus, PaymentStatus
+from .states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus
 
 
 def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
@@ -40,6 +40,7 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
         checkout.pay()
         checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at", "payer_email"])
+    _end_others(checkout, now)
     publish(PaymentSucceeded(**payment_facts(payment)), now=now)
     buyer = Buyer(email=session.payer_email, name=session.payer_name, address=session.payer_address)
     issue_invoice(payment=payment, buyer=buyer, now=now)  # last: payments of a workspace wait here for each other
@@ -108,6 +109,12 @@ def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
         amount_minor=session.amount_minor,
         currency=session.currency,
     )
+
+
+def _end_others(checkout: Checkout, now: dt.datetime) -> None:
+    """A payment that came late leaves nothing open by which the same thing could be paid again."""
+    others = Checkout.objects.filter(purpose=checkout.purpose, subject=checkout.subject, status__in=LIVE_CHECKOUTS)
+    others.exclude(pk=checkout.pk).update(cancel_requested_at=now, is_outdated=False, next_check_at=now)
 
 
 def _remember_payer(checkout: Checkout, session: SessionSnapshot) -> None:

@@ -4,7 +4,7 @@ The order is allocation < cohort < class session < enrollment < checkout < payme
 lets the purpose's app lock its own rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -20,13 +20,16 @@ class Stake:
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
     `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
-    for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds."""
+    for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds.
+    `find_price_ids(subjects)` names the price of each as it is
+    now, None where there is none any more; without it what was asked once is never asked anew."""
 
     name: str
     lock_subject: Callable[[str], None]
     describe: Callable[[str], tuple[str, str]]
     find_learner_id: Callable[[str], int | None] = lambda subject: None
     find_stake: Callable[[int], Stake | None] = lambda payment_id: None
+    find_price_ids: Callable[[Collection[str]], Mapping[str, int | None]] | None = None
 
 
 _purposes: dict[str, Purpose] = {}
@@ -58,3 +61,9 @@ def find_stake(purpose: str, payment_id: int) -> Stake | None:
     """What hangs on a payment; None if nothing does (any more)."""
     known = _purposes.get(purpose)
     return known.find_stake(payment_id) if known else None
+
+
+def find_price_ids(purpose: str, subjects: Collection[str]) -> Mapping[str, int | None]:
+    """The present price of each subject whose purpose knows one; nothing for any other."""
+    known = _purposes.get(purpose)
+    return known.find_price_ids(subjects) if known and known.find_price_ids else {}

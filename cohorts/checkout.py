@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from accounts.models import Learner
-from billing.checkout import open_checkout, request_cancellation, settle_checkout, submit_checkout
+from billing.checkout import SHORTEST_TIME, open_checkout, request_cancellation, settle_checkout, submit_checkout
 from billing.models import Checkout
+from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
@@ -31,13 +31,10 @@ from .locks import lock_cohort, lock_learner
 from .models import Cohort, CohortPlace, StudentPackage
 from .places import hold_place
 from .queries import get_cohort
-from .states import PlaceStatus
+from .states import PURPOSE, PlaceStatus
 
-PURPOSE = "cohort_place"
-# Stripe wants at least 30 minutes; the minute more is for the way there.
-CHECKOUT_TIME = dt.timedelta(minutes=31)
 # Our hold outlives the session: it ends when Stripe has said that nothing was paid.
-HOLD_TIME = CHECKOUT_TIME + dt.timedelta(minutes=10)
+HOLD_TIME = SHORTEST_TIME + dt.timedelta(minutes=10)
 
 
 def start_checkout(
@@ -106,12 +103,15 @@ def reserve_place(
 
 
 def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None:
-    """Ask Stripe about a checkout of theirs whose time is over, or that was given up: it may be paid, or the place may
-    be free again. Returning its address would send them to a page that is closed."""
-    over = Q(checkout__expires_at__lte=now) | Q(checkout__cancel_requested_at__isnull=False)
-    places = CohortPlace.objects.filter(over, learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD)
-    for checkout_id in places.values_list("checkout_id", flat=True):
-        settle_checkout(checkout_id=checkout_id)
+    """Ask Stripe about a checkout of theirs whose time is over, that was given up, or that asks another price than the
+    course has now: it may be paid, or the place may be free again. Returning its address would send them to a page that
+    is closed, or asks what no page shows."""
+    places = CohortPlace.objects.filter(learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD)
+    for place in places.filter(checkout__isnull=False).select_related("checkout"):
+        checkout = place.checkout
+        assert checkout is not None
+        if checkout.expires_at <= now or checkout.cancel_requested_at or is_outdated(checkout):
+            settle_checkout(checkout_id=checkout.pk)
 
 
 def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
@@ -197,7 +197,7 @@ def _hold_and_open(
         ),
         success_url=success_url,
         cancel_url=cancel_url,
-        expires_at=now + CHECKOUT_TIME,
+        expires_at=now + SHORTEST_TIME,
         metadata={
             "studentId": learner.cuid,
             "courseProgramId": str(cohort.instance.program_id),

@@ -17,12 +17,13 @@ from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import FieldError, NotFound
 from enrollment_project.core.idempotency import Claim
 
-from .checkout import PURPOSE, reserve_place, settle_overdue
+from .checkout import reserve_place, settle_overdue
 from .errors import LearnerNameMissing, NothingBought, NotYourPayment
 from .family import Purchase, Standing, get_purchase
 from .models import Cohort, StudentPackage, WaitlistEntry
 from .participants import Newcomer, add_myself
 from .queries import get_cohort, learners_of
+from .states import PURPOSE
 from .waitlist import join_waitlist
 
 # Why a payment brought nothing: code, and what to do now.

@@ -18,7 +18,7 @@ from enrollments.models import Program
 from .errors import NotInLine
 from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from .queries import learners_of, open_cohorts
-from .states import IN_LINE, PlaceStatus, WaitStatus
+from .states import IN_LINE, PURPOSE, PlaceStatus, WaitStatus
 
 LAPSED_SHOWN_FOR = dt.timedelta(days=7)
 _FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
@@ -74,16 +74,17 @@ def get_purchase(*, user: User, session_id: str, asked: bool = True) -> Purchase
 
     `asked` tells whether Stripe has confirmed an open checkout to be open.
     """
-    paid_for = CohortPlace.objects.filter(learner__in=learners_of(user), checkout__stripe_session_id=session_id)
-    known = paid_for.select_related("checkout", "learner", "cohort__instance__program")
-    place = known.first() if session_id.isprintable() else None
-    if place is None or place.checkout is None:
+    sessions = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
+    checkout = sessions.first() if session_id.isprintable() else None
+    mine = CohortPlace.objects.filter(learner__in=learners_of(user), pk=int(checkout.subject) if checkout else 0)
+    place = mine.select_related("checkout", "learner", "cohort__instance__program").first()
+    if place is None or checkout is None:
         raise NotFound("There is no such payment among yours.")
-    payments = place.checkout.payments.exclude(status__in=_NO_MONEY_YET).prefetch_related("refunds")
+    payments = checkout.payments.exclude(status__in=_NO_MONEY_YET).prefetch_related("refunds")
     payment = payments.order_by("pk").first()
     package = StudentPackage.objects.filter(payment=payment).first() if payment else None
-    standing = _standing(place.checkout, payment, package, asked)
-    return Purchase(place, place.checkout, payment, package, standing)
+    standing = _standing(checkout, payment, package, asked)
+    return Purchase(place, checkout, payment, package, standing)
 
 
 def _standing(checkout: Checkout, payment: Payment | None, package: StudentPackage | None, asked: bool) -> Standing:
@@ -113,11 +114,13 @@ def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
     return related.order_by("-revoked_at", "-pk")
 
 
-def unpaid_places(*, user: User) -> QuerySet[CohortPlace]:
-    """The places held for the person's learners by checkouts that may still be paid, or are being paid by a bank."""
+def unpaid_places(*, user: User, course: Program | None = None) -> QuerySet[CohortPlace]:
+    """The places held for the person's learners (in this course) by checkouts that may still be paid, or are being paid
+    by a bank."""
     held = CohortPlace.objects.filter(
         learner__in=learners_of(user), status=PlaceStatus.HELD, checkout__status__in=LIVE_CHECKOUTS
     )
+    held = held.filter(cohort__instance__program=course) if course else held
     related = held.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
     return related.order_by("pk")
 

@@ -7,6 +7,7 @@ from billing.events import (
     CheckoutCancelled,
     CheckoutExpired,
     CheckoutRefused,
+    CheckoutReplaced,
     PaymentFailed,
     PaymentRefunded,
     PaymentSucceeded,
@@ -21,13 +22,19 @@ from enrollments.sales import register_seller
 from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus
 from events.publishing import handles
 
-from .checkout import PURPOSE
+from .checkout import HOLD_TIME
 from .ending import give_back
 from .fulfilment import fulfil_place, refund_place
 from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
 from .models import CohortPlace
-from .queries import describe_place, find_learner_of_place, find_sales_of_places, find_stake_of_payment
-from .states import PlaceStatus
+from .queries import (
+    describe_place,
+    find_learner_of_place,
+    find_prices_of_places,
+    find_sales_of_places,
+    find_stake_of_payment,
+)
+from .states import PURPOSE, PlaceStatus
 from .waitlist import free_unpaid_place
 
 register_purpose(
@@ -37,6 +44,7 @@ register_purpose(
         describe=describe_place,
         find_learner_id=find_learner_of_place,
         find_stake=find_stake_of_payment,
+        find_price_ids=find_prices_of_places,
     )
 )
 register_seller(find_sales_of_places)
@@ -68,6 +76,17 @@ def give_cancelled_place_back(event: CheckoutCancelled) -> None:
     """The payer changed their mind."""
     if event.purpose == PURPOSE:
         _release(int(event.subject), "The checkout was cancelled")
+
+
+@handles(CheckoutReplaced)
+def ask_the_present_price(event: CheckoutReplaced) -> None:
+    """The price changed before it was paid: the place is held on, for the checkout that asks the new one."""
+    if event.purpose != PURPOSE:
+        return
+    place = lock_place(int(event.subject))
+    if place.status == PlaceStatus.HELD and place.checkout_id == event.checkout_id:
+        place.checkout_id, place.held_until = event.replacement_id, utc_now() + HOLD_TIME
+        place.save(update_fields=["checkout", "held_until"])
 
 
 @handles(CheckoutRefused)

@@ -11,7 +11,6 @@ from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
 from enrollment_project.core.invariants import Breach, Extent, Invariant
 from enrollments.states import EligibilityStatus, ParticipationStatus
 
-from .checkout import PURPOSE
 from .models import (
     ClassSession,
     Cohort,
@@ -23,7 +22,7 @@ from .models import (
     WaitlistEntry,
 )
 from .queries import due_to_complete
-from .states import OCCUPYING, SEATED, PlaceStatus, StepStatus, WaitStatus
+from .states import OCCUPYING, PURPOSE, SEATED, PlaceStatus, StepStatus, WaitStatus
 
 # How long money may be on its way from Stripe's yes to a package.
 MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)

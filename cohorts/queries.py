@@ -194,6 +194,12 @@ def find_learner_of_place(subject: str) -> int | None:
     return CohortPlace.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
 
 
+def find_prices_of_places(subjects: Collection[str]) -> dict[str, int | None]:
+    """What each place costs at present, by the subject of its checkout."""
+    rows = CohortPlace.objects.filter(pk__in=[int(subject) for subject in subjects]).order_by()
+    return {str(pk): price_id for pk, price_id in rows.values_list("pk", "cohort__instance__price")}
+
+
 def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
     """The latest checkout for a place that each of these enrollments had."""
     places = (

@@ -1,5 +1,8 @@
 from django.db import models
 
+# Names, in billing, what this app asks money for: the subject of such a checkout is the id of a place.
+PURPOSE = "cohort_place"
+
 
 class DayOfWeek(models.IntegerChoices):
     """Counted as the course documents count: the week starts on Sunday."""

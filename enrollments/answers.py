@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from billing.repricing import is_outdated
+from billing.states import CheckoutStatus
 from enrollment_project.core.errors import DomainError
 
 from .models import EnrollmentDecision
@@ -21,7 +23,7 @@ class PaymentStep(Enum):
 
     NONE = "none"
     OPEN_SESSION = "open_session"  # the intent is recorded, Stripe has not confirmed it
-    ASK_STRIPE = "ask_stripe"  # the session's time is over; only Stripe knows how it ended
+    ASK_STRIPE = "ask_stripe"  # the session's time is over, or its price outdated; only Stripe knows how it ended
 
 
 @dataclass(slots=True)
@@ -44,7 +46,8 @@ class Routed:
             return PaymentStep.NONE
         if not checkout.stripe_session_id:
             return PaymentStep.OPEN_SESSION
-        return PaymentStep.ASK_STRIPE if checkout.expires_at <= now else PaymentStep.NONE
+        is_over = checkout.status == CheckoutStatus.OPEN and checkout.expires_at <= now
+        return PaymentStep.ASK_STRIPE if is_over or is_outdated(checkout) else PaymentStep.NONE
 
     def answer(self) -> dict[str, Any]:
         return routing_answer(self.decision, seats_available=self.seats_available)

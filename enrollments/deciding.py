@@ -35,6 +35,7 @@ from .queries import current_enrollment, find_instance, find_live_decision
 from .requests import RoutingRequest
 from .seats import take_seat
 from .states import (
+    PURPOSE,
     DecisionReason,
     DecisionStatus,
     EligibilityStatus,
@@ -44,8 +45,6 @@ from .states import (
     SeatStatus,
 )
 from .supply import DistrictOffer, find_district_seat
-
-PURPOSE = "enrollment_decision"
 
 
 def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
@@ -196,7 +195,7 @@ class _Deciding:
 
     def _ask_parent(self, journal: Journal, verdict: Verdict) -> Routed:
         now, instance = self.request.now, self.enrollment.instance
-        if instance.price is None:
+        if instance.price is None or not instance.price.active:
             raise NotForSale(f"{instance.name} has no price; set one, or give the district seats for it.")
         if self.enrollment.payment_status != EnrollmentPaymentStatus.PENDING:
             journal.change("await_payment", reason=self.offer.reason.label)

@@ -14,7 +14,7 @@ from enrollment_project.core.money import Money
 
 from .models import Enrollment, EnrollmentDecision
 from .sales import Sale
-from .states import EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
+from .states import PURPOSE, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
 ENROLLMENTS_SHOWN = 200
 
@@ -172,7 +172,9 @@ def get_decision(*, decision_id: int) -> EnrollmentDecision:
 
 def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
     """The decision that this Stripe session pays for; its holder came from the payment page. Raises NotFound."""
-    decision = _decisions().filter(checkout__stripe_session_id=session_id).first() if session_id.isprintable() else None
+    paid_by = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
+    subject = paid_by.values_list("subject", flat=True).first() if session_id.isprintable() else None
+    decision = _decisions().filter(pk=int(subject)).first() if subject else None
     if decision is None:
         raise NotFound("There is no such payment.")
     return decision

@@ -9,6 +9,7 @@ from billing.events import (
     CheckoutCancelled,
     CheckoutExpired,
     CheckoutRefused,
+    CheckoutReplaced,
     MoneyEvent,
     PaymentFailed,
     PaymentRefunded,
@@ -23,15 +24,20 @@ from enrollment_project.core.clock import utc_now
 from events.publishing import DomainEvent, handles, publish
 
 from .answers import PARENT_PAID_MESSAGE
-from .deciding import PURPOSE
 from .decisions import decision_changed
 from .history import Journal
 from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
 from .models import EnrollmentDecision
 from .purchase import fail_purchase, refund_purchase
-from .queries import describe_decision, find_learner_of_decision, find_live_decision, find_stake_of_payment
-from .states import DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
+from .queries import (
+    describe_decision,
+    find_learner_of_decision,
+    find_live_decision,
+    find_prices_of_decisions,
+    find_stake_of_payment,
+)
+from .states import PURPOSE, DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
 
 register_purpose(
     Purpose(
@@ -40,6 +46,7 @@ register_purpose(
         describe=describe_decision,
         find_learner_id=find_learner_of_decision,
         find_stake=find_stake_of_payment,
+        find_price_ids=find_prices_of_decisions,
     )
 )
 
@@ -116,6 +123,16 @@ def expire_decision(event: CheckoutExpired) -> None:
 def cancel_unpaid_decision(event: CheckoutCancelled) -> None:
     """The checkout was ended on purpose."""
     _end_unpaid(event, "cancel", "The checkout was cancelled")
+
+
+@handles(CheckoutReplaced)
+def ask_the_present_price(event: CheckoutReplaced) -> None:
+    """The price changed before it was paid: the decision waits for the checkout that asks the new one."""
+    decision = _decision_of(event)
+    if decision is None or decision.checkout_id != event.checkout_id:
+        return
+    decision.checkout_id = event.replacement_id
+    publish(decision_changed(decision, utc_now()))
 
 
 @handles(CheckoutRefused)

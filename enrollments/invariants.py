@@ -29,11 +29,18 @@ from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
 from enrollment_project.core.invariants import Breach, Extent, Invariant
 from events.models import OutboxEvent
 
-from .deciding import PURPOSE
 from .events import EnrollmentStatusChanged
 from .history import FACET_OF_FIELD
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
-from .states import HELD_SEATS, LIVE_DECISIONS, DecisionStatus, EligibilityStatus, ProvisionSource, SeatStatus
+from .states import (
+    HELD_SEATS,
+    LIVE_DECISIONS,
+    PURPOSE,
+    DecisionStatus,
+    EligibilityStatus,
+    ProvisionSource,
+    SeatStatus,
+)
 
 # How long money may be on its way from Stripe's yes to an enrollment.
 MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)

@@ -15,7 +15,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Learner, User
 from accounts.sign_in import proven_address
-from billing.checkout import catch_up_with_stripe
+from billing.checkout import catch_up_with_prices, catch_up_with_stripe
+from billing.models import Checkout
 from enrollment_project.core.errors import NotFound
 from enrollment_project.core.numbers import parse_whole_number
 from enrollment_project.core.zones import zone_of
@@ -117,8 +118,17 @@ def show_my_enrollments(request: HttpRequest) -> HttpResponse:
     if email is None:
         return render(request, "enrollments/unproven.html")
     enrollments = list_family_enrollments(email=email, user_id=user.pk)
+    if catch_up_with_prices(_open_checkouts(enrollments)):
+        enrollments = list_family_enrollments(email=email, user_id=user.pk)
     context = {"learners": _by_learner(enrollments), "email": email, "zone": zone_of(request) or UTC}
     return render(request, "enrollments/mine.html", context)
+
+
+def _open_checkouts(enrollments: list[Enrollment]) -> list[Checkout]:
+    """What a family may be led to pay from its list."""
+    decisions = [decision for enrollment in enrollments for decision in enrollment.decisions.all()]
+    sales = find_sales([enrollment.pk for enrollment in enrollments])
+    return [decision.checkout for decision in decisions if decision.checkout] + [s.checkout for s in sales.values()]
 
 
 def _decision_or_404(*, session_id: str = "", enrollment: str = "") -> EnrollmentDecision:

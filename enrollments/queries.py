@@ -1,6 +1,7 @@
 """Reads that more than one caller needs. Each takes the workspace or an id that was looked up in it."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
@@ -96,6 +97,12 @@ def find_stake_of_payment(payment_id: int) -> Stake | None:
         return None
     instance = decision.instance
     return Stake(str(decision.learner), f"the enrollment in {instance.program.title}, {instance.name}")
+
+
+def find_prices_of_decisions(subjects: Collection[str]) -> dict[str, int | None]:
+    """The present price of what each decision is about, by the subject of its checkout."""
+    rows = EnrollmentDecision.objects.filter(pk__in=[int(subject) for subject in subjects])
+    return {str(pk): price_id for pk, price_id in rows.values_list("pk", "instance__price")}
 
 
 def find_instance_id(*, workspace_id: int, reference: str | int | None) -> int | None:

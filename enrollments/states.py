@@ -1,5 +1,8 @@
 from django.db import models
 
+# Names, in billing, what this app asks money for: the subject of such a checkout is the id of a routing decision.
+PURPOSE = "enrollment_decision"
+
 
 class Facet(models.TextChoices):
     """The three independent sides of an enrollment, each a small state machine."""

@@ -35,6 +35,7 @@ class CheckoutFactory(DjangoModelFactory[Checkout]):
     description = factory.SelfAttribute("price.name")
     amount_minor = factory.SelfAttribute("price.amount_minor")
     currency = factory.SelfAttribute("price.currency")
+    stripe_price_id = factory.SelfAttribute("price.stripe_price_id")
     success_url = "http://testserver/enroll/return?session_id={CHECKOUT_SESSION_ID}"
     cancel_url = "http://testserver/enroll/cancelled"
     expires_at = factory.LazyFunction(lambda: utc_now() + dt.timedelta(hours=2))

@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
+from billing.checkout import catch_up_with_prices
 from billing.models import Checkout
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.money import Money
@@ -141,7 +143,10 @@ def show_catalog(request: HttpRequest) -> HttpResponse:
 @leads_to_payment
 def show_course(request: HttpRequest, code: str) -> HttpResponse:
     course = course_or_404(code)
-    ties = _ties(request, course)
+    user = find_family(request)
+    if user is not None:
+        catch_up_with_prices(place.checkout for place in unpaid_places(user=user, course=course) if place.checkout)
+    ties = _ties(user, course)
     now = utc_now()
     page = Paginator(current_cohorts(course, now=now, first=ties), COHORTS_ON_A_PAGE).get_page(request.GET.get("page"))
     zone = zone_of(request)
@@ -199,14 +204,13 @@ def _sorted(courses: QuerySet[Program], sort: str) -> QuerySet[Program]:
     return courses.order_by(order, "title", "pk")
 
 
-def _ties(request: HttpRequest, course: Program) -> dict[int, list[Tie]]:
+def _ties(user: User | None, course: Program) -> dict[int, list[Tie]]:
     ties: dict[int, list[Tie]] = defaultdict(list)
-    user = find_family(request)
     if user is None:
         return ties
     for package in live_packages(user=user, course=course):
         ties[package.cohort_id].append(Tie(str(package.learner), package.learner.cuid, "enrolled"))
-    for place in unpaid_places(user=user).filter(cohort__instance__program=course):
+    for place in unpaid_places(user=user, course=course):
         learner, offer = place.learner, place.offer
         ties[place.cohort_id].append(Tie(str(learner), learner.cuid, "paying", checkout=place.checkout, entry=offer))
     for entry in waiting_entries(user=user).filter(cohort__instance__program=course):

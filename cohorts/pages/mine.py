@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import Learner, User
+from billing.checkout import catch_up_with_prices
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
 from enrollment_project.core.numbers import parse_whole_number
@@ -90,6 +91,7 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
     def of(learner: Learner) -> LearnerCourses:
         return learners.setdefault(learner.pk, LearnerCourses(learner))
 
+    catch_up_with_prices(place.checkout for place in unpaid_places(user=user) if place.checkout)
     for package in packages_of(user).prefetch_related("payment__invoices"):
         of(package.learner).courses.append(_view_course(package, zone_of(request), now))
     for place in [*unpaid_places(user=user), *lapsed_places(user=user, now=now)]:

@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing import refunds
 from billing.checkout import cancel_checkout, record_session, settle_checkout
 from billing.gateways.stripe import get_gateway
 from billing.inbox import handle_event
-from billing.models import Checkout, Payment, Refund
+from billing.models import Checkout, Payment, Price, Refund
 from billing.refunds import record_refunds, request_refund, submit_due_refunds
 from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld, post_signed
@@ -287,3 +288,37 @@ class TestWithoutItsGuard:
         failed = [answer.kind for answer in answers if isinstance(answer, Failure)]
         assert failed == ["IntegrityError"]
         assert StudentPackage.objects.filter(revoked_at=None).count() == 0
+
+
+class TestAPriceThatChanges:
+    def test_makes_one_new_payment_page_for_two_clicks_at_once(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with(max_enrollment=1)
+        learner = LearnerFactory(workspace=cohort.instance.workspace)
+        start(cohort, learner)
+        Price.objects.update(amount_minor=3900)
+
+        urls = at_once(*[partial(start_url, cohort, learner)] * 4)
+
+        assert set(urls) == {Checkout.objects.get(status="open").url}
+        sessions = [(session["status"], session["amount"]) for session in stripe.ledger()["sessions"]]
+        assert sessions == [("expired", 4900), ("open", 3900)]
+        assert counts(cohort) == (0, 1)
+        assert not list(examine())
+
+    def test_is_honored_or_replaced_when_it_meets_a_payment(self, stripe: SandboxProcess) -> None:
+        for _ in ROUNDS:
+            cohort = cohort_with()
+            opened = start(cohort)
+            Price.objects.update(amount_minor=opened.amount_minor - 100)
+
+            at_once(partial(press_pay, opened.url), partial(settled, opened.pk))
+            settled(opened.pk)
+
+            replaced = Checkout.objects.filter(subject=opened.subject, status="open").count()
+            assert Checkout.objects.get(pk=opened.pk).status == ("cancelled" if replaced else "paid")
+            assert counts(cohort) == ((0, 1) if replaced else (1, 0))
+        assert not list(examine())
+
+
+def start_url(cohort: Cohort, learner: Learner) -> str:
+    return start(cohort, learner).url
