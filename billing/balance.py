@@ -1,17 +1,17 @@
-"""What is left of a payment after refunds and disputes: counted anew from their rows each time one of them moves."""
+"""What is left of a payment after refunds and disputes: weighed anew (`standing.py`) each time one of them moves."""
 
 import datetime as dt
-from typing import Any
 
-from django.db.models import QuerySet, Sum
-
+from accounts.staff_tasks import raise_staff_task
+from enrollment_project.core.money import Money
 from events.publishing import publish
 
-from .events import PaymentFailed, PaymentRefunded
+from .events import PaymentFailed, PaymentRefunded, PaymentRestored
 from .invoicing import correct_invoice
 from .models import Payment
 from .payments import payment_facts
-from .states import DisputeStatus, PaymentStatus, RefundStatus
+from .standing import Contested, PaymentStanding, weigh
+from .states import DisputeStatus, PaymentMethod, PaymentStatus, RefundStatus
 
 _MOVES = {
     PaymentStatus.PAID: Payment.restore,
@@ -21,44 +21,60 @@ _MOVES = {
 }
 
 
+def standing_of(payment: Payment) -> PaymentStanding:
+    """Where its refunds and disputes put a payment. Who acts on it has locked the payment: nobody else is promising the
+    same money."""
+    refunds = payment.refunds.values_list("status", "amount_minor")
+    disputes = payment.disputes.values_list("status", "withdrawn_minor", "blocks_refunds")
+    return weigh(
+        present=PaymentStatus(payment.status),
+        amount_minor=payment.amount_minor,
+        refunds=[(RefundStatus(status), minor) for status, minor in refunds],
+        disputes=[Contested(DisputeStatus(status), minor, blocks) for status, minor, blocks in disputes],
+    )
+
+
 def refundable_minor(payment: Payment) -> int:
-    """What may still be sent back, in minor units: all that is neither back already nor on its way. The payment is
-    locked, so nobody else is promising the same money."""
-    promised = payment.refunds.exclude(status__in=[RefundStatus.FAILED, RefundStatus.CANCELED])
-    return payment.amount_minor - _sum(promised) - _lost_minor(payment)
+    """What may be sent back through Stripe, in minor units: all that is here and neither on its way nor withheld."""
+    is_here = payment.status not in (PaymentStatus.PENDING, PaymentStatus.FAILED) or payment.is_mismatch
+    return standing_of(payment).refundable_minor if is_here and payment.method == PaymentMethod.STRIPE else 0
 
 
 def recount_payment(*, payment: Payment, now: dt.datetime) -> None:
     """Bring `refunded_minor` and the status of a locked payment in line with its refunds and disputes.
 
-    Publishes PaymentRefunded when more is back with the payer than before. Money that never counted because it did not
-    fit ends its checkout once it is all back, so that the subject can be paid for properly.
+    Publishes PaymentRefunded when more is back with the payer than before, PaymentRestored when less is. Money that
+    never counted because it did not fit ends its checkout once it is all back: the subject can be paid for properly.
     """
-    before, was_mismatch = payment.refunded_minor, payment.is_mismatch
-    returned = _sum(payment.refunds.filter(status=RefundStatus.SUCCEEDED)) + _lost_minor(payment)
-    payment.refunded_minor = min(returned, payment.amount_minor)
-    target = _status(payment)
-    if target != payment.status:
-        _MOVES[target](payment)
+    before, was_status, was_mismatch = payment.refunded_minor, payment.status, payment.is_mismatch
+    standing = standing_of(payment)
+    payment.refunded_minor = standing.returned_minor
+    if standing.status != was_status:
+        _MOVES[standing.status](payment)
     payment.save(update_fields=["status", "refunded_minor"])
+    facts = payment_facts(payment) | {"refunded_minor": payment.refunded_minor}
     if payment.refunded_minor > before:
-        fully = payment.status == PaymentStatus.REFUNDED
-        publish(PaymentRefunded(**payment_facts(payment), refunded_minor=payment.refunded_minor, fully=fully), now=now)
+        publish(PaymentRefunded(**facts, fully=standing.is_all_back), now=now)
+    elif payment.refunded_minor < before:
+        publish(PaymentRestored(**facts), now=now)
+        if was_status == PaymentStatus.REFUNDED:
+            _ask_staff_what_to_do(payment)
     if payment.refunded_minor != before:
         correct_invoice(payment=payment, now=now)
-    if was_mismatch and payment.status == PaymentStatus.REFUNDED:
+    if was_mismatch and standing.is_all_back:
         _end_checkout(payment, now)
 
 
-def _status(payment: Payment) -> PaymentStatus:
-    is_back = payment.refunded_minor == payment.amount_minor
-    if payment.status in (PaymentStatus.PENDING, PaymentStatus.FAILED):  # never counted as ours
-        return PaymentStatus.REFUNDED if is_back else PaymentStatus(payment.status)
-    if payment.disputes.filter(status=DisputeStatus.OPEN).exists():
-        return PaymentStatus.DISPUTED
-    if is_back:
-        return PaymentStatus.REFUNDED
-    return PaymentStatus.PARTIALLY_REFUNDED if payment.refunded_minor else PaymentStatus.PAID
+def _ask_staff_what_to_do(payment: Payment) -> None:
+    """What it paid for ended when all of it was back; that does not begin again by itself."""
+    here = Money(payment.amount_minor - payment.refunded_minor, payment.currency)
+    raise_staff_task(
+        workspace_id=payment.workspace_id,
+        kind="money_came_back",
+        subject=f"payment:{payment.pk}",
+        summary=f"{here} of payment {payment.pk} are here again, after all of it had gone back and what it paid for "
+        "had ended: enroll the learner anew, or send it back.",
+    )
 
 
 def _end_checkout(payment: Payment, now: dt.datetime) -> None:
@@ -69,11 +85,3 @@ def _end_checkout(payment: Payment, now: dt.datetime) -> None:
     checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at"])
     publish(PaymentFailed(**payment_facts(payment)), now=now)
-
-
-def _lost_minor(payment: Payment) -> int:
-    return _sum(payment.disputes.filter(status=DisputeStatus.LOST))
-
-
-def _sum(rows: QuerySet[Any]) -> int:
-    return int(rows.aggregate(total=Sum("amount_minor"))["total"] or 0)

@@ -1,8 +1,9 @@
-"""A payer's bank contests a payment: staff have a task, access stays, and the money follows the bank's decision."""
+"""A payer's bank asks about a payment or contests it: staff have a task, access stays, the money follows the bank."""
 
 import datetime as dt
 
 from django.db import transaction
+from django_fsm import can_proceed
 
 from accounts.staff_tasks import raise_staff_task
 from enrollment_project.core.text import fit
@@ -14,46 +15,94 @@ from .gateways.contract import DisputeSnapshot
 from .locks import lock_payment_with_subject
 from .models import Dispute, Payment
 from .payments import payment_facts
-from .states import DisputeStatus
+from .states import UNDECIDED_DISPUTES, DisputeStatus
 
-# Stripe's last words; everything else is still being decided. An inquiry that is closed costs nothing.
-_WON = {"won", "warning_closed", "prevented", "charge_refunded"}
-_LOST = {"lost"}
+# Stripe's statuses in our words; any other is a dispute that is being decided. `charge_refunded` is how Stripe ended
+# disputes once; an appeal follows a dispute that was lost, whose money stays gone meanwhile.
+_STATUSES = {
+    "warning_needs_response": DisputeStatus.INQUIRY,
+    "warning_under_review": DisputeStatus.INQUIRY,
+    "warning_closed": DisputeStatus.CLOSED,
+    "charge_refunded": DisputeStatus.CLOSED,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+    "appeal_needs_response": DisputeStatus.LOST,
+    "appeal_under_review": DisputeStatus.LOST,
+}
+_MOVES = {
+    DisputeStatus.OPEN: Dispute.escalate,
+    DisputeStatus.CLOSED: Dispute.close,
+    DisputeStatus.WON: Dispute.win,
+    DisputeStatus.LOST: Dispute.lose,
+}
 
 
 @transaction.atomic
 def record_dispute(*, payment_id: int, snapshot: DisputeSnapshot, now: dt.datetime) -> Dispute:
     """Move our dispute to where Stripe's is. One that was decided stays so, whatever an older snapshot says."""
     payment = lock_payment_with_subject(payment_id)
-    dispute = payment.disputes.filter(stripe_dispute_id=snapshot.id).first() or _open(payment, snapshot, now)
-    if dispute.status == DisputeStatus.OPEN and snapshot.status in _WON | _LOST:
-        _close(payment, dispute, won=snapshot.status in _WON, now=now)
+    status = status_of(snapshot)
+    dispute = payment.disputes.filter(stripe_dispute_id=snapshot.id).first()
+    if dispute is None:
+        dispute = _open(payment, snapshot, now)
+    if status != dispute.status:
+        _move(payment, dispute, status, now)
+    if status == dispute.status:  # else the snapshot is older than what we know
+        dispute.amount_minor = snapshot.amount_minor
+        dispute.withdrawn_minor = _withdrawn(status, snapshot)
+        dispute.blocks_refunds = not snapshot.is_charge_refundable
+        dispute.save()
     recount_payment(payment=payment, now=now)
     return dispute
 
 
+def status_of(snapshot: DisputeSnapshot) -> DisputeStatus:
+    """Stripe's status in our words. One that was prevented came to nothing, unless the money was taken by it."""
+    if snapshot.status == "prevented":
+        return DisputeStatus.LOST if snapshot.withdrawn_minor else DisputeStatus.CLOSED
+    return _STATUSES.get(snapshot.status, DisputeStatus.OPEN)
+
+
+def _withdrawn(status: DisputeStatus, snapshot: DisputeSnapshot) -> int:
+    """What the bank holds or keeps. Where Stripe does not list what moved: all of it for a dispute, nothing else."""
+    if status not in (DisputeStatus.OPEN, DisputeStatus.LOST):
+        return 0
+    known = snapshot.withdrawn_minor
+    if known is None or (status == DisputeStatus.LOST and known == 0):
+        return snapshot.amount_minor
+    return min(known, snapshot.amount_minor)
+
+
 def _open(payment: Payment, snapshot: DisputeSnapshot, now: dt.datetime) -> Dispute:
+    is_inquiry = status_of(snapshot) == DisputeStatus.INQUIRY
     dispute = payment.disputes.create(
         stripe_dispute_id=snapshot.id,
         amount_minor=snapshot.amount_minor,
         reason=fit(Dispute, "reason", snapshot.reason),
+        status=DisputeStatus.INQUIRY if is_inquiry else DisputeStatus.OPEN,
         opened_at=snapshot.created_at,
     )
-    raise_staff_task(
-        workspace_id=payment.workspace_id,
-        kind="dispute",
-        subject=f"payment:{payment.pk}",
-        summary=f"Payment {payment.pk} is disputed ({dispute.reason}): answer in Stripe before its deadline.",
-    )
+    _tell_staff(payment, dispute)
     publish(PaymentDisputed(**payment_facts(payment)), now=now)
     return dispute
 
 
-def _close(payment: Payment, dispute: Dispute, *, won: bool, now: dt.datetime) -> None:
-    if won:
-        dispute.win()
-    else:
-        dispute.lose()
+def _move(payment: Payment, dispute: Dispute, status: DisputeStatus, now: dt.datetime) -> None:
+    move = _MOVES.get(status)
+    if move is None or not can_proceed(getattr(dispute, move.__name__)):
+        return
+    move(dispute)
+    if status in UNDECIDED_DISPUTES:
+        dispute.closed_at = None
+        _tell_staff(payment, dispute)
+        return
     dispute.closed_at = now
-    dispute.save(update_fields=["status", "closed_at"])
-    publish(PaymentDisputeClosed(**payment_facts(payment), won=won), now=now)
+    publish(PaymentDisputeClosed(**payment_facts(payment), won=status != DisputeStatus.LOST), now=now)
+
+
+def _tell_staff(payment: Payment, dispute: Dispute) -> None:
+    if dispute.status == DisputeStatus.INQUIRY:
+        fact = f"The payer's bank asks about payment {payment.pk} ({dispute.reason}): answer in Stripe, or refund it."
+    else:
+        fact = f"Payment {payment.pk} is disputed ({dispute.reason}): answer in Stripe before its deadline."
+    raise_staff_task(workspace_id=payment.workspace_id, kind="dispute", subject=f"payment:{payment.pk}", summary=fact)

@@ -100,15 +100,27 @@ class PaymentRefunded(MoneyEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentRestored(MoneyEvent):
+    """Money that had gone back is ours again: a refund failed late, or a lost dispute was won. `refunded_minor` is
+    still back. What ended by it stays ended; staff have a task then."""
+
+    refunded_minor: int = 0
+    type: ClassVar[str] = "payment.restored"
+
+    def payload(self) -> dict[str, Any]:
+        return MoneyEvent.payload(self) | {"refunded_minor": self.refunded_minor}
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentDisputed(MoneyEvent):
-    """The payer's bank contests the payment; staff have a task, access stays."""
+    """The payer's bank contests the payment, or asks about it; staff have a task, access stays."""
 
     type: ClassVar[str] = "payment.disputed"
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentDisputeClosed(MoneyEvent):
-    """The dispute is decided. When lost, the money is gone and a PaymentRefunded follows."""
+    """The dispute is decided, or came to nothing. When lost, the money is gone and a PaymentRefunded follows."""
 
     won: bool = True
     type: ClassVar[str] = "payment.dispute_closed"

@@ -167,6 +167,8 @@ def _prepare_refunds(event: StripeEvent, now: dt.datetime) -> Effect:
 
 def _prepare_dispute(event: StripeEvent, now: dt.datetime) -> Effect:
     snapshot = get_gateway().retrieve_dispute(event.payload["id"])
+    if not snapshot.payment_intent_id:  # of a charge that no session of ours made
+        return lambda: NOT_OURS
 
     def record(payment_id: int) -> str:
         dispute = record_dispute(payment_id=payment_id, snapshot=snapshot, now=now)
@@ -184,9 +186,12 @@ _PREPARATIONS: dict[str, Callable[[StripeEvent, dt.datetime], Effect]] = {
     "refund.created": _prepare_refunds,
     "refund.updated": _prepare_refunds,
     "refund.failed": _prepare_refunds,
+    "charge.refund.updated": _prepare_refunds,
     "charge.dispute.created": _prepare_dispute,
     "charge.dispute.updated": _prepare_dispute,
     "charge.dispute.closed": _prepare_dispute,
+    "charge.dispute.funds_withdrawn": _prepare_dispute,
+    "charge.dispute.funds_reinstated": _prepare_dispute,
 }
 HANDLED_TYPES = tuple(_PREPARATIONS)
 

@@ -3,14 +3,21 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import CharField, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Case, CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Cast, Coalesce, Concat
 
 from enrollment_project.core.invariants import Breach, Extent, Invariant
 
 from .checkout import EXPIRY_SLACK, LATEST_CHECK
 from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
-from .states import LIVE_CHECKOUTS, CheckoutStatus, DisputeStatus, PaymentStatus, RefundStatus
+from .states import (
+    LIVE_CHECKOUTS,
+    UNDECIDED_DISPUTES,
+    CheckoutStatus,
+    DisputeStatus,
+    PaymentStatus,
+    RefundStatus,
+)
 
 # Every sweep runs each minute or oftener; what has been due for this long is looked at by none.
 SWEEPS_NOTICE_WITHIN = dt.timedelta(minutes=15)
@@ -42,18 +49,26 @@ def refunds_fit_their_payment(extent: Extent) -> Iterator[Breach]:
 
 
 def payments_count_their_refunds(extent: Extent) -> Iterator[Breach]:
-    """`refunded_minor` is what succeeded refunds and lost disputes add up to, and the status says the same."""
+    """`refunded_minor` is what succeeded refunds and lost disputes add up to, and the status is what `standing.weigh`
+    makes of it; said here in SQL, apart from it."""
     payments = extent.of(Payment.objects.order_by()).annotate(
         returned=_sum_of(Refund.objects.filter(status=RefundStatus.SUCCEEDED))
-        + _sum_of(Dispute.objects.filter(status=DisputeStatus.LOST))
+        + _sum_of(Dispute.objects.filter(status=DisputeStatus.LOST), "withdrawn_minor")
     )
     miscounted = Q(returned__lt=F("amount_minor")) & ~Q(refunded_minor=F("returned"))
     miscounted |= Q(returned__gte=F("amount_minor")) & ~Q(refunded_minor=F("amount_minor"))
-    miscalled = Q(status=PaymentStatus.PAID, refunded_minor__gt=0)
-    miscalled |= Q(status=PaymentStatus.REFUNDED) & ~Q(refunded_minor=F("amount_minor"))
-    miscalled |= Q(status=PaymentStatus.PARTIALLY_REFUNDED, refunded_minor=0)
-    miscalled |= Q(status=PaymentStatus.PARTIALLY_REFUNDED, refunded_minor=F("amount_minor"))
-    rows = payments.filter(miscounted | miscalled).values_list("pk", "status", "refunded_minor", "returned")
+    undecided = Dispute.objects.filter(payment=OuterRef("pk"), status__in=UNDECIDED_DISPUTES)
+    expected = Case(
+        When(refunded_minor=F("amount_minor"), then=Value(PaymentStatus.REFUNDED.value)),
+        When(status__in=(PaymentStatus.PENDING, PaymentStatus.FAILED), then=F("status")),
+        When(Exists(undecided), then=Value(PaymentStatus.DISPUTED.value)),
+        When(refunded_minor__gt=0, then=Value(PaymentStatus.PARTIALLY_REFUNDED.value)),
+        default=Value(PaymentStatus.PAID.value),
+        output_field=CharField(),
+    )
+    miscalled = ~Q(status=F("expected"))
+    payments = payments.annotate(expected=expected).filter(miscounted | miscalled)
+    rows = payments.values_list("pk", "status", "refunded_minor", "returned")
     for pk, status, refunded, returned in rows.iterator():
         yield Breach(f"payment {pk}", f"{status} with {refunded} refunded, but {returned} went back")
 
@@ -133,10 +148,10 @@ def the_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"stripe event {pk}", f"unhandled after {attempts} attempts")
 
 
-def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute]) -> Coalesce:
+def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute], minor: str = "amount_minor") -> Coalesce:
     """What the payment's rows of this kind add up to."""
     of_payment = rows.order_by().filter(payment=OuterRef("pk")).values("payment")
-    return Coalesce(Subquery(of_payment.annotate(total=Sum("amount_minor")).values("total")), 0)
+    return Coalesce(Subquery(of_payment.annotate(total=Sum(minor)).values("total")), 0)
 
 
 INVARIANTS: tuple[Invariant, ...] = (

@@ -21,14 +21,14 @@ from enrollment_project.core.money import Money
 from enrollment_project.core.text import fit
 from enrollment_project.core.work import jittered, nudge
 
-from .balance import recount_payment, refundable_minor
+from .balance import recount_payment, refundable_minor, standing_of
 from .errors import PaymentNotRefundable, PaymentProviderDown, PaymentRejected, RefundExceedsPayment
 from .gateways.contract import RefundRequest, RefundSnapshot
 from .gateways.stripe import get_gateway
 from .locks import lock_payment, lock_payment_with_subject
 from .models import Payment, Refund
 from .prices import check_whole_steps
-from .states import PaymentMethod, PaymentStatus, RefundReason, RefundStatus
+from .states import DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ PENDING_CHECK = dt.timedelta(hours=6)
 LEASE = dt.timedelta(minutes=2)
 ATTEMPTS_BEFORE_STAFF = 12
 _OPEN = (RefundStatus.REQUESTED, RefundStatus.PENDING)
-_REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED)
+_REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
 _MOVES = {"succeeded": "succeed", "failed": "fail", "canceled": "call_off"}  # any other status waits for the bank
 
 
@@ -186,7 +186,8 @@ def _advance(refund: Refund, now: dt.datetime | None) -> bool:
 def _check_refundable(payment: Payment) -> None:
     if payment.method != PaymentMethod.STRIPE:
         raise PaymentNotRefundable("It was paid outside Stripe; give the money back the way it came.")
-    if payment.status == PaymentStatus.DISPUTED:
+    is_withheld = payment.disputes.filter(status=DisputeStatus.OPEN).exists() and refundable_minor(payment) == 0
+    if is_withheld and payment.status == PaymentStatus.DISPUTED:
         raise PaymentNotRefundable(
             f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe sends none back "
             "meanwhile. Answer or accept the dispute in Stripe, and try again once it is closed."
@@ -280,12 +281,17 @@ def _record_refusal(refund: Refund, error: PaymentRejected, now: dt.datetime) ->
     locked = payment.refunds.get(pk=refund.pk)
     if locked.status != RefundStatus.REQUESTED:
         return
-    locked.fail()
+    is_settled = standing_of(payment).is_all_back  # by somebody in the dashboard, or by a bank, before we came to it
+    if is_settled:
+        locked.call_off()
+    else:
+        locked.fail()
     locked.failure_reason = fit(Refund, "failure_reason", error.provider_code or "rejected")
     locked.last_error = fit(Refund, "last_error", error.provider_message)
     locked.settled_at = now
     locked.save()
-    _tell_staff(payment, locked)
+    if not is_settled:
+        _tell_staff(payment, locked)
 
 
 def _tell_staff(payment: Payment, refund: Refund) -> None:

@@ -21,7 +21,7 @@ class PaymentStatus(models.TextChoices):
     PARTIALLY_REFUNDED = "partially_refunded", "Partially refunded"
     REFUNDED = "refunded", "Refunded"
     FAILED = "failed", "Failed"
-    DISPUTED = "disputed", "Disputed"  # the payer's bank contests it; access stays until it is decided
+    DISPUTED = "disputed", "Disputed"  # the payer's bank contests it; access stays while not all the money is back
 
 
 class PaymentMethod(models.TextChoices):
@@ -47,9 +47,15 @@ class RefundReason(models.TextChoices):
 
 
 class DisputeStatus(models.TextChoices):
-    OPEN = "open", "Open"  # the bank has not decided; evidence may still be given in Stripe
-    WON = "won", "Won"
+    INQUIRY = "inquiry", "Inquiry"  # the bank asks before it takes anything; the money can still be refunded
+    CLOSED = "closed", "Closed"  # it came to nothing: nothing was taken
+    OPEN = "open", "Open"  # the bank has taken the money and not decided; evidence may still be given in Stripe
+    WON = "won", "Won"  # the money is back with us
     LOST = "lost", "Lost"  # the money is gone
+
+
+# While a dispute is in one of these, the payer's bank may still take, or keep, the money.
+UNDECIDED_DISPUTES = (DisputeStatus.INQUIRY, DisputeStatus.OPEN)
 
 
 class InvoiceProvider(models.TextChoices):

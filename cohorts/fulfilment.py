@@ -14,7 +14,7 @@ from billing.states import RefundReason
 from enrollment_project.core.actors import STRIPE, SYSTEM
 from enrollment_project.core.rows import insert_rows
 from enrollment_project.core.text import fit
-from enrollments.purchase import complete_purchase, may_be_paid, refund_purchase
+from enrollments.purchase import MONEY_IS_BACK, complete_purchase, may_be_paid, refund_purchase, restore_purchase
 from events.publishing import publish
 
 from .events import PackageCreated, PackageEvent, PackageRevoked, PlaceEvent, PlaceLost
@@ -58,6 +58,13 @@ def refund_place(*, payment_id: int, fully: bool, now: dt.datetime) -> None:
     refund_purchase(enrollment_id=package.enrollment_id, fully=fully, reason=reason, actor=STRIPE, now=now)
     if fully:
         revoke_package(package_id=package.pk, reason=reason, now=now)
+
+
+def restore_place(*, payment_id: int, now: dt.datetime) -> None:
+    """Follow money that is here again after a part had gone back; a package that was revoked stays so."""
+    package = StudentPackage.objects.filter(payment=payment_id).first()
+    if package is not None:
+        restore_purchase(enrollment_id=package.enrollment_id, reason=MONEY_IS_BACK, actor=STRIPE, now=now)
 
 
 def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:

@@ -10,6 +10,7 @@ from billing.events import (
     CheckoutReplaced,
     PaymentFailed,
     PaymentRefunded,
+    PaymentRestored,
     PaymentSucceeded,
 )
 from billing.purposes import Purpose, register_purpose
@@ -24,7 +25,7 @@ from events.publishing import handles
 
 from .checkout import HOLD_TIME
 from .ending import give_back
-from .fulfilment import fulfil_place, refund_place
+from .fulfilment import fulfil_place, refund_place, restore_place
 from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
 from .models import CohortPlace
 from .queries import (
@@ -111,6 +112,14 @@ def follow_refund(event: PaymentRefunded) -> None:
     if event.purpose == PURPOSE and event.refunded_minor:
         assert event.payment_id is not None
         refund_place(payment_id=event.payment_id, fully=event.fully, now=utc_now())
+
+
+@handles(PaymentRestored)
+def follow_return(event: PaymentRestored) -> None:
+    """Money that had gone back is here again."""
+    if event.purpose == PURPOSE and not event.refunded_minor:
+        assert event.payment_id is not None
+        restore_place(payment_id=event.payment_id, now=utc_now())
 
 
 @handles(EnrollmentStatusChanged)

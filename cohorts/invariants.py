@@ -7,8 +7,9 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
-from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
+from billing.states import LIVE_CHECKOUTS, PaymentStatus
 from enrollment_project.core.invariants import Breach, Extent, Invariant
+from enrollments.invariants import going_back, misnoted
 from enrollments.states import EligibilityStatus, ParticipationStatus
 
 from .models import (
@@ -152,18 +153,18 @@ def live_checkouts_hold_a_place(extent: Extent) -> Iterator[Breach]:
 
 
 def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
-    """Money that came for a place has a package, is going back in full, or waits for a person."""
+    """Money that came for a place has a package, is going back in full, or is a task for a person (or was one: then a
+    person has decided)."""
     paid = extent.of(Payment.objects.order_by()).filter(
         purpose=PURPOSE,
-        status__in=(PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED),
+        status__in=(PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED),
         paid_at__lte=extent.now - MONEY_SETTLES_WITHIN,
     )
     bought = StudentPackage.objects.filter(payment=OuterRef("pk"), revoked_at__isnull=True)
-    going = Refund.objects.filter(payment=OuterRef("pk")).exclude(
-        status__in=(RefundStatus.FAILED, RefundStatus.CANCELED)
-    )
-    for pk in paid.exclude(Exists(bought) | Exists(going)).values_list("pk", flat=True).iterator():
-        if not StaffTask.objects.filter(subject=f"payment:{pk}", status="open").exists():
+    idle = paid.exclude(Exists(bought)).annotate(going=going_back()).filter(going__lt=F("amount_minor"))
+    for pk in idle.values_list("pk", flat=True).iterator():
+        refunds = [f"refund:{refund}" for refund in Refund.objects.filter(payment=pk).values_list("pk", flat=True)]
+        if not StaffTask.objects.filter(subject__in=[f"payment:{pk}", *refunds]).exists():
             yield Breach(f"payment {pk}", "bought nothing and is not going back")
 
 
@@ -173,6 +174,17 @@ def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
     scheduled = CohortSession.objects.filter(cohort=OuterRef("pk"))
     for pk in opened.exclude(Exists(scheduled)).values_list("pk", flat=True).iterator():
         yield Breach(f"cohort {pk}", "is open, but has no session")
+
+
+def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
+    """A live package has money behind it: not all of it is back with the payer. Its enrollment says how much is."""
+    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(
+        revoked_at__isnull=True, payment__isnull=False
+    )
+    for pk in live.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
+        yield Breach(f"package {pk}", "is live, though all of its money is back")
+    for pk, status in misnoted(live).values_list("enrollment", "enrollment__payment_status").iterator():
+        yield Breach(f"enrollment {pk}", f"{status}, which its payment is not")
 
 
 def cohorts_stay_inside_their_workspace(extent: Extent) -> Iterator[Breach]:
@@ -206,5 +218,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     live_checkouts_hold_a_place,
     settled_payments_bought_something,
     open_cohorts_have_sessions,
+    packages_agree_with_their_money,
     cohorts_stay_inside_their_workspace,
 )

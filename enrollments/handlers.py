@@ -13,6 +13,7 @@ from billing.events import (
     MoneyEvent,
     PaymentFailed,
     PaymentRefunded,
+    PaymentRestored,
     PaymentSucceeded,
 )
 from billing.models import Checkout
@@ -29,7 +30,7 @@ from .history import Journal
 from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
 from .models import EnrollmentDecision
-from .purchase import fail_purchase, refund_purchase
+from .purchase import MONEY_IS_BACK, fail_purchase, refund_purchase, restore_purchase
 from .queries import (
     describe_decision,
     find_learner_of_decision,
@@ -169,3 +170,11 @@ def follow_refund(event: PaymentRefunded) -> None:
         reason = "The payment was refunded" if event.fully else "A part of the payment was refunded"
         now = utc_now()
         refund_purchase(enrollment_id=decision.enrollment_id, fully=event.fully, reason=reason, actor=STRIPE, now=now)
+
+
+@handles(PaymentRestored)
+def follow_return(event: PaymentRestored) -> None:
+    """Money that had gone back is here again."""
+    decision = _decision_of(event)
+    if decision is not None and decision.payment_id == event.payment_id and not event.refunded_minor:
+        restore_purchase(enrollment_id=decision.enrollment_id, reason=MONEY_IS_BACK, actor=STRIPE, now=utc_now())

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import (
     Case,
@@ -38,6 +39,7 @@ from .states import (
     PURPOSE,
     DecisionStatus,
     EligibilityStatus,
+    EnrollmentPaymentStatus,
     ProvisionSource,
     SeatStatus,
 )
@@ -147,7 +149,7 @@ def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
         .filter(purpose=PURPOSE, paid_at__lt=extent.now - MONEY_SETTLES_WITHIN)
         .exclude(status=PaymentStatus.REFUNDED)
         .exclude(Exists(funded))
-        .annotate(going_back=_going_back())
+        .annotate(going_back=going_back())
         .filter(going_back__lt=F("amount_minor"))
         .exclude(Exists(_tasks_about("payment")))
         .exclude(Exists(Refund.objects.filter(Exists(_tasks_about("refund")), payment=OuterRef("pk"))))
@@ -157,7 +159,28 @@ def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"payment {pk}", f"{status}, funds no live enrollment, and nothing is done about it")
 
 
-def _going_back() -> Coalesce:
+def decisions_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
+    """What a decision brought lasts while not all of its money is back, and its enrollment says how much is."""
+    completed = extent.of(EnrollmentDecision.objects.order_by()).filter(
+        status=DecisionStatus.COMPLETED, payment__isnull=False
+    )
+    for pk in completed.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
+        yield Breach(f"decision {pk}", "completed, though all of its money is back")
+    for pk, status in misnoted(completed).values_list("enrollment", "enrollment__payment_status").iterator():
+        yield Breach(f"enrollment {pk}", f"{status}, which its payment is not")
+
+
+def misnoted(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Of rows with a payment and an enrollment that it pays for: those that disagree about what is back."""
+    is_back = Q(payment__refunded_minor__gt=0)
+    paid = EnrollmentPaymentStatus.PAID
+    says_less = Q(enrollment__payment_status=paid) & is_back
+    says_more = Q(enrollment__payment_status=EnrollmentPaymentStatus.PARTIALLY_REFUNDED) & ~is_back
+    return rows.filter(says_less | says_more).exclude(payment__status=PaymentStatus.REFUNDED)
+
+
+def going_back() -> Coalesce:
+    """What of a payment is back or on its way by refunds."""
     refunds = Refund.objects.order_by().filter(payment=OuterRef("pk"))
     refunds = refunds.exclude(status__in=[RefundStatus.FAILED, RefundStatus.CANCELED])
     return Coalesce(Subquery(refunds.values("payment").annotate(total=Sum("amount_minor")).values("total")), 0)
@@ -281,6 +304,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     waiting_decisions_can_be_paid,
     live_checkouts_are_wanted,
     payments_have_a_purpose,
+    decisions_agree_with_their_money,
     facets_equal_their_last_transition,
     transitions_have_no_gaps,
     transitions_form_a_chain,

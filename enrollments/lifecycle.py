@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.learners import find_or_create_learner
 from accounts.staff_tasks import raise_staff_task
+from billing.errors import PaymentNotRefundable, RefundExceedsPayment
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from enrollment_project.core.actors import Actor
@@ -337,10 +338,17 @@ def _end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, 
 def _end_payment(payment_id: int, journal: Journal, reason: str, *, refund: bool) -> None:
     """Send the money of an ended enrollment back, or ask staff whether to."""
     if refund:
-        request_refund(
-            payment_id=payment_id, amount_minor=None, reason=RefundReason.NOT_ACCEPTED, actor=journal.actor, note=reason
-        )
-        return
+        try:
+            request_refund(
+                payment_id=payment_id,
+                amount_minor=None,
+                reason=RefundReason.NOT_ACCEPTED,
+                actor=journal.actor,
+                note=reason,
+            )
+            return
+        except (PaymentNotRefundable, RefundExceedsPayment):
+            pass  # a bank is deciding about it, or it is on its way back: staff see to what is left then
     enrollment = journal.enrollment
     raise_staff_task(
         workspace_id=enrollment.workspace_id,

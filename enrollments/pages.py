@@ -118,16 +118,17 @@ def show_my_enrollments(request: HttpRequest) -> HttpResponse:
     if email is None:
         return render(request, "enrollments/unproven.html")
     enrollments = list_family_enrollments(email=email, user_id=user.pk)
-    if catch_up_with_prices(_open_checkouts(enrollments)):
+    sales = find_sales([enrollment.pk for enrollment in enrollments])
+    if catch_up_with_prices(_checkouts_of(enrollments, sales)):
         enrollments = list_family_enrollments(email=email, user_id=user.pk)
-    context = {"learners": _by_learner(enrollments), "email": email, "zone": zone_of(request) or UTC}
+        sales = find_sales([enrollment.pk for enrollment in enrollments])
+    context = {"learners": _by_learner(enrollments, sales), "email": email, "zone": zone_of(request) or UTC}
     return render(request, "enrollments/mine.html", context)
 
 
-def _open_checkouts(enrollments: list[Enrollment]) -> list[Checkout]:
+def _checkouts_of(enrollments: list[Enrollment], sales: dict[int, Sale]) -> list[Checkout]:
     """What a family may be led to pay from its list."""
     decisions = [decision for enrollment in enrollments for decision in enrollment.decisions.all()]
-    sales = find_sales([enrollment.pk for enrollment in enrollments])
     return [decision.checkout for decision in decisions if decision.checkout] + [s.checkout for s in sales.values()]
 
 
@@ -172,11 +173,10 @@ def _refresh(request: HttpRequest, view: FamilyView) -> dict[str, Any]:
     }
 
 
-def _by_learner(enrollments: list[Enrollment]) -> list[LearnerCards]:
+def _by_learner(enrollments: list[Enrollment], sales: dict[int, Sale]) -> list[LearnerCards]:
     people = sorted(
         enrollments, key=lambda enrollment: (str(enrollment.learner), enrollment.learner_id, -enrollment.pk)
     )
-    sales = find_sales([enrollment.pk for enrollment in people])
     return [
         LearnerCards(learner, [_card(enrollment, sales.get(enrollment.pk)) for enrollment in group])
         for learner, group in groupby(people, key=lambda enrollment: enrollment.learner)

@@ -19,6 +19,8 @@ from .states import ENDED_ELIGIBILITY, EligibilityStatus, EnrollmentPaymentStatu
 
 PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
 
+MONEY_IS_BACK = "A refund came back from the bank, or a dispute was won"
+
 
 def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor, now: dt.datetime) -> Enrollment:
     """The learner's enrollment in this instance, evaluated, submitted and waiting to be paid.
@@ -86,6 +88,15 @@ def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Acto
     elif enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
         publish(*end_submission(journal=journal, seat=seat, reason=reason), now=now)
     else:
+        publish(*journal.write(), now=now)
+
+
+def restore_purchase(*, enrollment_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """All that had gone back in part is here again. What ended by a full refund stays ended."""
+    enrollment = lock_enrollment(enrollment_id)
+    if enrollment.payment_status == EnrollmentPaymentStatus.PARTIALLY_REFUNDED:
+        journal = Journal(enrollment, actor, now)
+        journal.change("mark_paid_again", reason=reason)
         publish(*journal.write(), now=now)
 
 

@@ -151,11 +151,17 @@ class SandboxProcess:
     def settle_refund(self, refund: str, *, outcome: str = "succeeded", **more: str) -> Body:
         return self.control("refunds/settle", {"refund": refund, "outcome": outcome, **more})
 
-    def open_dispute(self, payment_intent: str, *, reason: str = "fraudulent") -> Body:
-        return self.control("disputes", {"payment_intent": payment_intent, "reason": reason})
+    def open_dispute(
+        self, payment_intent: str, *, reason: str = "fraudulent", amount: int | None = None, status: str = ""
+    ) -> Body:
+        """Dispute a payment, or with a `warning_` status ask about it; all of it, or `amount` minor units."""
+        body = {"payment_intent": payment_intent, "reason": reason, "status": status or "needs_response"}
+        return self.control("disputes", body | ({"amount": amount} if amount else {}))
 
-    def close_dispute(self, dispute: str, *, outcome: str) -> Body:
-        return self.control("disputes/close", {"dispute": dispute, "outcome": outcome})
+    def close_dispute(self, dispute: str, *, outcome: str, given_back: int = 0) -> Body:
+        """Let a dispute become `outcome`, any of Stripe's statuses; lost, a part may be given back."""
+        body = {"dispute": dispute, "outcome": outcome}
+        return self.control("disputes/close", body | ({"given_back": given_back} if given_back else {}))
 
     def reset(self) -> None:
         """Forget everything, faults and clock included; webhooks go where they went at the start."""

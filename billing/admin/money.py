@@ -45,7 +45,7 @@ from ..models import Checkout, Dispute, Payment, Price, ReconciliationRun, Refun
 from ..prices import check_chargeable
 from ..purposes import describe_subject, find_stake
 from ..refunds import request_refund
-from ..states import CheckoutStatus, PaymentMethod, PaymentStatus, RefundReason
+from ..states import CheckoutStatus, RefundReason
 
 register_subject("checkout", Checkout)
 register_subject("price", Price)
@@ -214,8 +214,7 @@ def foresee_refund(payment: Payment, form: StaffForm) -> Preview:
 
 
 def is_refundable(payment: Payment) -> bool:
-    may = payment.status in (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED) or payment.is_mismatch
-    return may and payment.method == PaymentMethod.STRIPE and refundable_minor(payment) > 0
+    return refundable_minor(payment) > 0
 
 
 @admin.register(Payment)

@@ -100,8 +100,10 @@ class DisputeSnapshot:
     payment_intent_id: str
     amount_minor: int
     reason: str
-    status: str
+    status: str  # warning_needs_response | … | needs_response | under_review | won | lost | prevented
     created_at: dt.datetime
+    withdrawn_minor: int | None = None  # taken by it and not given back; None where the provider does not say
+    is_charge_refundable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

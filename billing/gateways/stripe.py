@@ -282,12 +282,24 @@ def _refund(refund: stripe.Refund) -> RefundSnapshot:
 def _dispute(dispute: stripe.Dispute) -> DisputeSnapshot:
     return DisputeSnapshot(
         id=dispute.id,
-        payment_intent_id=str(dispute.payment_intent),
+        payment_intent_id=str(dispute.payment_intent or ""),
         amount_minor=from_stripe(dispute.amount, dispute.currency),
         reason=dispute.reason,
         status=dispute.status,
         created_at=_moment(dispute.created),
+        withdrawn_minor=_withdrawn(dispute),
+        is_charge_refundable=bool(getattr(dispute, "is_charge_refundable", False)),
     )
+
+
+def _withdrawn(dispute: stripe.Dispute) -> int | None:
+    """What the balance transactions of a dispute took and did not give back, as a share of its amount: they are in the
+    currency of the account, which may be another."""
+    moved = [transaction.amount for transaction in getattr(dispute, "balance_transactions", None) or []]
+    taken = -sum(amount for amount in moved if amount < 0)
+    if not taken:
+        return None if dispute.status in ("needs_response", "under_review", "lost") else 0
+    return round(from_stripe(dispute.amount, dispute.currency) * max(0, -sum(moved)) / taken)
 
 
 def _metadata(thing: Any) -> Mapping[str, str]:

@@ -49,7 +49,9 @@ class Checkout(models.Model):
     description = models.CharField(max_length=200)
     amount_minor = models.PositiveIntegerField()
     currency = models.CharField(max_length=3)
-    stripe_price_id = models.CharField(max_length=100, blank=True)  # as the price had it when this was opened
+    stripe_price_id = models.CharField(
+        max_length=100, blank=True, db_default=""
+    )  # as the price had it when this was opened
     status = FSMField(max_length=10, choices=CheckoutStatus.choices, default=CheckoutStatus.OPEN, protected=True)
     metadata = models.JSONField(default=dict)  # what Stripe shows and sends back with the session: ids, no people
     stripe_session_id = models.CharField(max_length=255, null=True, unique=True)
@@ -60,7 +62,9 @@ class Checkout(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     expires_at = models.DateTimeField()
     cancel_requested_at = models.DateTimeField(null=True, blank=True)  # we want it ended; Stripe has the last word
-    is_outdated = models.BooleanField(default=False)  # ended because its price changed: one at the new price follows
+    is_outdated = models.BooleanField(
+        default=False, db_default=False
+    )  # ended because its price changed: one at the new price follows
     settled_at = models.DateTimeField(null=True, blank=True)  # when it left the live states
     next_check_at = models.DateTimeField()  # when the sweep asks Stripe about it
 

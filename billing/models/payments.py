@@ -75,6 +75,7 @@ class Payment(models.Model):
         field=status,
         source=[
             PaymentStatus.PENDING,
+            PaymentStatus.FAILED,
             PaymentStatus.PAID,
             PaymentStatus.PARTIALLY_REFUNDED,
             PaymentStatus.DISPUTED,
@@ -171,13 +172,18 @@ class Refund(models.Model):
 
 
 class Dispute(models.Model):
-    """A payer's bank contests a payment. Never opened again: a dispute that was decided stays so."""
+    """A payer's bank asks about a payment, or contests it. Never opened again: what was decided may only be decided
+    anew. `withdrawn_minor` is what the bank has taken by it and not given back."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     stripe_dispute_id = models.CharField(max_length=255, unique=True)
     amount_minor = models.PositiveIntegerField()
+    withdrawn_minor = models.PositiveIntegerField(default=0, db_default=0)
+    blocks_refunds = models.BooleanField(
+        default=False, db_default=False
+    )  # while it is open: Stripe sends nothing of the payment back
     reason = models.CharField(max_length=50, blank=True)
-    status = FSMField(max_length=4, choices=DisputeStatus.choices, default=DisputeStatus.OPEN, protected=True)
+    status = FSMField(max_length=7, choices=DisputeStatus.choices, default=DisputeStatus.OPEN, protected=True)
     opened_at = models.DateTimeField(default=utc_now, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -194,10 +200,26 @@ class Dispute(models.Model):
     def money(self) -> Money:
         return Money(self.amount_minor, self.payment.currency)
 
-    @transition(field=status, source=DisputeStatus.OPEN, target=DisputeStatus.WON)
-    def win(self) -> None:
-        """The money stays with us."""
+    @transition(field=status, source=[DisputeStatus.INQUIRY, DisputeStatus.CLOSED], target=DisputeStatus.OPEN)
+    def escalate(self) -> None:
+        """The inquiry became a dispute: the bank takes the money."""
 
-    @transition(field=status, source=DisputeStatus.OPEN, target=DisputeStatus.LOST)
+    @transition(field=status, source=[DisputeStatus.INQUIRY, DisputeStatus.OPEN], target=DisputeStatus.CLOSED)
+    def close(self) -> None:
+        """It came to nothing."""
+
+    @transition(
+        field=status,
+        source=[DisputeStatus.INQUIRY, DisputeStatus.CLOSED, DisputeStatus.OPEN, DisputeStatus.LOST],
+        target=DisputeStatus.WON,
+    )
+    def win(self) -> None:
+        """The money stays with us, or is ours again."""
+
+    @transition(
+        field=status,
+        source=[DisputeStatus.INQUIRY, DisputeStatus.CLOSED, DisputeStatus.OPEN, DisputeStatus.WON],
+        target=DisputeStatus.LOST,
+    )
     def lose(self) -> None:
         """The bank gave the money back to the payer."""

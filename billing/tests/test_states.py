@@ -26,7 +26,7 @@ ALLOWED: dict[type[Any], dict[str, dict[str, str]]] = {
     },
     Payment: {
         "pending": {"receive": "paid", "fail": "failed", "refund_fully": "refunded"},
-        "failed": {"receive": "paid"},
+        "failed": {"receive": "paid", "refund_fully": "refunded"},
         "paid": {"refund_partly": "partially_refunded", "refund_fully": "refunded", "contest": "disputed"},
         "partially_refunded": {"refund_fully": "refunded", "contest": "disputed", "restore": "paid"},
         "refunded": {"refund_partly": "partially_refunded", "contest": "disputed", "restore": "paid"},
@@ -39,7 +39,13 @@ ALLOWED: dict[type[Any], dict[str, dict[str, str]]] = {
         "failed": {},
         "canceled": {},
     },
-    Dispute: {"open": {"win": "won", "lose": "lost"}, "won": {}, "lost": {}},
+    Dispute: {
+        "inquiry": {"escalate": "open", "close": "closed", "win": "won", "lose": "lost"},
+        "closed": {"escalate": "open", "win": "won", "lose": "lost"},
+        "open": {"close": "closed", "win": "won", "lose": "lost"},
+        "won": {"lose": "lost"},
+        "lost": {"win": "won"},
+    },
 }
 
 

@@ -16,7 +16,13 @@ AT_ONCE = 200
 SECONDS = 30
 _SESSIONS = {CheckoutStatus.OPEN: "open", CheckoutStatus.EXPIRED: "expired", CheckoutStatus.CANCELLED: "expired"}
 _REFUNDS = {RefundStatus.PENDING: "pending", RefundStatus.SUCCEEDED: "succeeded"}
-_DISPUTES = {DisputeStatus.OPEN: "needs_response", DisputeStatus.WON: "won", DisputeStatus.LOST: "lost"}
+_DISPUTES = {
+    DisputeStatus.INQUIRY: "warning_needs_response",
+    DisputeStatus.CLOSED: "warning_closed",
+    DisputeStatus.OPEN: "needs_response",
+    DisputeStatus.WON: "won",
+    DisputeStatus.LOST: "lost",
+}
 
 
 def is_sandbox_there() -> bool:

@@ -147,6 +147,10 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     def mark_partially_refunded(self) -> None:
         """Some of the money went back; access stays."""
 
+    @transition(field=payment_status, source=M.PARTIALLY_REFUNDED, target=M.PAID)
+    def mark_paid_again(self) -> None:
+        """What had gone back is here again; access had stayed."""
+
     @transition(field=payment_status, source=[M.PAID, M.PARTIALLY_REFUNDED], target=M.REFUNDED)
     def mark_refunded(self) -> None:
         """All of the money went back."""

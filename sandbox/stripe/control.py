@@ -84,21 +84,25 @@ def settle_refund(request: HttpRequest, body: Body) -> Body:
 
 @control("POST")
 def open_dispute(request: HttpRequest, body: Body) -> Body:
-    """`{"payment_intent": "pi_...", "reason": "fraudulent"}`."""
+    """`{"payment_intent": "pi_...", "reason": "fraudulent", "amount": 900, "status": "warning_needs_response"}`: the
+    last three have defaults. An amount is in minor units; a status is one that disputes begin with."""
     intent, reason = _text(body, "payment_intent", default=None), _text(body, "reason", default="fraudulent")
+    status = _choice(body, "status", (*disputes.UNDECIDED, "prevented"), default="needs_response")
+    amount = _amount(body, "amount")
     try:
-        return render(disputes.open_dispute(payment_intent=intent, reason=reason[:40]))
+        return render(disputes.open_dispute(payment_intent=intent, reason=reason[:40], amount=amount, status=status))
     except disputes.NotDisputable as error:
         raise Unprocessable(str(error), status=409) from error
 
 
 @control("POST")
 def close_dispute(request: HttpRequest, body: Body) -> Body:
-    """`{"dispute": "du_...", "outcome": "won" | "lost"}`."""
-    outcome = _choice(body, "outcome", ("won", "lost"))
+    """`{"dispute": "du_...", "outcome": ..., "given_back": 900}`: what becomes of it, by any of Stripe's statuses; of
+    one that is lost a part may be given back."""
+    outcome = _choice(body, "outcome", tuple(disputes.MOVES))
     ref = _text(body, "dispute", default=None)
     try:
-        return render(disputes.close_dispute(ref=ref, won=outcome == "won"))
+        return render(disputes.move_dispute(ref=ref, status=outcome, given_back=_amount(body, "given_back") or 0))
     except disputes.NotDisputable as error:
         raise Unprocessable(str(error), status=409) from error
 
@@ -120,6 +124,13 @@ def _text(body: Body, name: str, *, default: str | None) -> str:
     value: Any = body.get(name, default)
     if not isinstance(value, str) or not value.isprintable():
         raise Unprocessable(f"{name} must be given as text.")
+    return value
+
+
+def _amount(body: Body, name: str) -> int | None:
+    value = body.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise Unprocessable(f"{name} must be a whole number of minor units, at least 1.")
     return value
 
 

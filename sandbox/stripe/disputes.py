@@ -1,4 +1,9 @@
-"""Disputes: a payer's bank takes the money back until somebody wins."""
+"""Disputes: a payer's bank asks, or takes the money back until somebody wins.
+
+As Stripe describes them: an inquiry (`warning_*`) takes nothing, the payment can be refunded meanwhile, and a full
+refund ends it; it may become a dispute. A dispute takes its amount at once, all of the payment or a part; there may be
+several.
+"""
 
 from typing import Any
 
@@ -8,13 +13,29 @@ from sandbox.stripe import events
 from sandbox.stripe.api import operation
 from sandbox.stripe.errors import no_such
 from sandbox.stripe.listing import PAGING, list_page
-from sandbox.stripe.models import Charge, Dispute
+from sandbox.stripe.models import DECIDING, INQUIRIES, Charge, Dispute
 from sandbox.stripe.parameters import Text
 from sandbox.stripe.rendering import Body, render
 
+UNDECIDED = (*INQUIRIES, *DECIDING)
+# What may become of a dispute: from where, and what Stripe tells of it.
+MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "warning_under_review": (("warning_needs_response",), ("charge.dispute.updated",)),
+    "warning_closed": (INQUIRIES, ("charge.dispute.closed",)),
+    "needs_response": (INQUIRIES, ("charge.dispute.updated", "charge.dispute.funds_withdrawn")),
+    "under_review": (("needs_response",), ("charge.dispute.updated",)),
+    "won": (
+        (*DECIDING, "lost", "appeal_needs_response", "appeal_under_review"),
+        ("charge.dispute.closed", "charge.dispute.funds_reinstated"),
+    ),
+    "lost": ((*DECIDING, "appeal_needs_response", "appeal_under_review"), ("charge.dispute.closed",)),
+    "appeal_needs_response": (("lost",), ("charge.dispute.updated",)),
+    "appeal_under_review": (("lost", "appeal_needs_response"), ("charge.dispute.updated",)),
+}
+
 
 class NotDisputable(Exception):
-    """Nothing of this payment can be disputed, or the dispute is closed."""
+    """Nothing (or not so much) of this payment can be disputed, or the dispute can't become this."""
 
 
 @operation()
@@ -31,28 +52,49 @@ def list_disputes(params: dict[str, Any]) -> Body:
 
 
 @transaction.atomic
-def open_dispute(*, payment_intent: str, reason: str = "fraudulent") -> Dispute:
-    """Dispute all that is left of a payment. Raises NotDisputable when there is none, or one dispute already."""
+def open_dispute(
+    *, payment_intent: str, reason: str = "fraudulent", amount: int | None = None, status: str = "needs_response"
+) -> Dispute:
+    """Dispute a payment, or ask about it: `amount` of it, or all that is neither refunded nor disputed yet.
+
+    Raises NotDisputable when there is not so much. `status` may be any that a dispute can begin with.
+    """
     charges = Charge.objects.select_related("payment_intent").filter(payment_intent__ref=payment_intent)
     charge = charges.filter(status="succeeded").first()
-    if charge is None or charge.disputed or charge.amount_refunded == charge.amount:
-        raise NotDisputable(f"Nothing of payment intent {payment_intent!r} can be disputed.")
+    disputed = sum(d.amount for d in charge.dispute_set.exclude(status__in=["warning_closed"])) if charge else 0
+    left = charge.amount - disputed if charge else 0
+    if amount is None and charge is not None:
+        left -= charge.amount_refunded
+    if charge is None or left <= 0 or (amount or left) > left:
+        raise NotDisputable(f"Not so much of payment intent {payment_intent!r} can be disputed.")
     charge.disputed = True
     charge.save()
-    dispute = Dispute.objects.create(charge=charge, amount=charge.amount - charge.amount_refunded, reason=reason)
-    events.publish("charge.dispute.created", about=dispute)
+    dispute = Dispute.objects.create(charge=charge, amount=amount or left, reason=reason, status=status)
+    types = ["charge.dispute.created", *(["charge.dispute.funds_withdrawn"] if dispute.has_taken else [])]
+    events.publish(*types, about=dispute)
     return dispute
 
 
 @transaction.atomic
-def close_dispute(*, ref: str, won: bool) -> Dispute:
-    """End a dispute. Raises NotDisputable when it is closed, StripeError when there is none."""
-    status = "won" if won else "lost"
-    if not Dispute.objects.filter(ref=_find_dispute(ref).ref, status="needs_response").update(status=status):
-        raise NotDisputable(f"Dispute {ref!r} is closed.")
+def move_dispute(*, ref: str, status: str, given_back: int = 0) -> Dispute:
+    """Take a dispute further, or end it; of one that is lost the bank may give a part back.
+
+    Raises NotDisputable when it can't come to that, StripeError when there is none.
+    """
     dispute = _find_dispute(ref)
-    events.publish("charge.dispute.closed", about=dispute)
+    sources, types = MOVES[status]
+    known = Dispute.objects.filter(pk=dispute.pk, status__in=sources)
+    if given_back > dispute.amount or not known.update(status=status, given_back=given_back):
+        raise NotDisputable(f"Dispute {ref!r} is {dispute.status}.")
+    dispute = _find_dispute(ref)
+    events.publish(*types, about=dispute)
     return dispute
+
+
+def end_inquiries(charge: Charge) -> None:
+    """A payment that was refunded in full leaves nothing to ask about."""
+    for dispute in charge.dispute_set.filter(status__in=INQUIRIES):
+        move_dispute(ref=dispute.ref, status="warning_closed")
 
 
 def _find_dispute(ref: str) -> Dispute:

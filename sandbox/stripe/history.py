@@ -12,7 +12,7 @@ from sandbox.stripe.rendering import Body
 
 # The charge of a payment intent in each of its states.
 CHARGES = {"succeeded": "succeeded", "processing": "pending", "requires_payment_method": "failed"}
-DISPUTES = ("needs_response", "won", "lost")
+DISPUTES = ("warning_needs_response", "warning_closed", "needs_response", "won", "lost")
 
 
 class InvalidHistory(ValueError):

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.stripe.models import CheckoutSession, Dispute, PaymentIntent, Refund
+from sandbox.stripe.models import DECIDING, CheckoutSession, Dispute, PaymentIntent, Refund
 from sandbox.stripe.rendering import Body
 
 
@@ -92,8 +92,8 @@ def _totals(intents: list[PaymentIntent], refunds: list[Refund], disputes: list[
         if refund.status in {"pending", "succeeded"}:
             totals[refund.charge.currency]["refunded"] += refund.amount
     for dispute in disputes:
-        if dispute.status == "lost":
-            totals[dispute.charge.currency]["lost"] += dispute.amount
+        if dispute.has_taken and dispute.status not in DECIDING:
+            totals[dispute.charge.currency]["lost"] += dispute.kept_away
     for total in totals.values():
         total["net"] = total["captured"] - total["refunded"] - total["lost"]
     return dict(totals)

@@ -110,6 +110,11 @@ class LineItem(models.Model):
         return self.price.unit_amount * self.quantity
 
 
+INQUIRIES = ("warning_needs_response", "warning_under_review")
+DECIDING = ("needs_response", "under_review")
+TAKING = (*DECIDING, "lost", "appeal_needs_response", "appeal_under_review")
+
+
 class Charge(StripeObject):
     """One attempt to take the money: pending | succeeded | failed. 0 <= amount_refunded <= amount."""
 
@@ -147,14 +152,27 @@ class Refund(StripeObject):
 
 
 class Dispute(StripeObject):
-    """needs_response -> won | lost. At most one for a charge."""
+    """An inquiry: warning_needs_response -> warning_under_review -> warning_closed, or it becomes a dispute, whose
+    amount is taken at once: needs_response -> under_review -> won | lost. One that was lost may be appealed, and won
+    after all. `prevented` never came about. `given_back` is what a bank returned of a dispute that was lost."""
 
     PREFIX, OBJECT = "du_1", "dispute"
 
-    charge = models.OneToOneField(Charge, on_delete=models.CASCADE)
+    charge = models.ForeignKey(Charge, on_delete=models.CASCADE)
+    given_back = models.BigIntegerField(default=0)
     amount = models.BigIntegerField()
     reason = models.CharField(max_length=40)
     status = models.CharField(max_length=30, default="needs_response")
+
+    @property
+    def has_taken(self) -> bool:
+        """Whether its amount has left the account, for now or for good."""
+        return self.status in TAKING
+
+    @property
+    def kept_away(self) -> int:
+        """What of it is not on the account at present."""
+        return self.amount - self.given_back if self.has_taken else 0
 
 
 class Event(StripeObject):

@@ -6,11 +6,11 @@ from django.db import transaction
 from django.db.models import F
 
 from sandbox.knobs import faults
-from sandbox.stripe import events
+from sandbox.stripe import disputes, events
 from sandbox.stripe.api import operation
 from sandbox.stripe.errors import StripeError, invalid, no_such
 from sandbox.stripe.listing import PAGING, list_page
-from sandbox.stripe.models import Charge, Refund
+from sandbox.stripe.models import DECIDING, Charge, Refund
 from sandbox.stripe.money import LARGEST_AMOUNT, check_divisible, format_amount
 from sandbox.stripe.parameters import Choice, Integer, Metadata, Text
 from sandbox.stripe.rendering import Body, render
@@ -42,7 +42,9 @@ def create_refund(params: dict[str, Any]) -> Body:
     left = charge.amount - charge.amount_refunded
     if left == 0:
         raise StripeError(f"Charge {charge.ref} has already been refunded.", code="charge_already_refunded")
-    if charge.disputed:
+    contested = list(charge.dispute_set.all())
+    left -= sum(dispute.kept_away for dispute in contested)
+    if left <= 0 or any(dispute.status in DECIDING for dispute in contested):
         raise StripeError(f"Charge {charge.ref} has been charged back; it cannot be refunded.", code="charge_disputed")
     amount = params.get("amount", left)
     if amount > left:
@@ -129,6 +131,8 @@ def _refund(charge: Charge, amount: int, params: dict[str, Any], *, status: str)
     charge.save()
     events.publish("refund.created", about=refund)
     events.publish("charge.refunded", about=charge)
+    if charge.amount_refunded == charge.amount:
+        disputes.end_inquiries(charge)
     if status == "succeeded":
         events.publish("refund.updated", about=refund)
     return refund

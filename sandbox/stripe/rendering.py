@@ -10,6 +10,7 @@ from django.conf import settings
 
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.models import (
+    INQUIRIES,
     Charge,
     CheckoutSession,
     Dispute,
@@ -23,6 +24,7 @@ from sandbox.stripe.models import (
 )
 
 Body = dict[str, Any]
+DISPUTE_FEE = 1_500
 
 
 def render(thing: StripeObject | LineItem) -> Body:
@@ -312,10 +314,11 @@ def _refund(refund: Refund) -> Body:
 
 
 def _dispute(dispute: Dispute) -> Body:
-    open_ = dispute.status == "needs_response"
+    charge = dispute.charge
+    open_ = dispute.status in ("needs_response", "warning_needs_response")
     return _common(dispute) | {
         "amount": dispute.amount,
-        "balance_transactions": [],
+        "balance_transactions": _moved_by(dispute),
         "charge": dispute.charge.ref,
         "currency": dispute.charge.currency,
         "enhanced_eligibility_types": [],
@@ -327,11 +330,40 @@ def _dispute(dispute: Dispute) -> Body:
             "past_due": False,
             "submission_count": 0,
         },
-        "is_charge_refundable": False,
+        "is_charge_refundable": dispute.status in INQUIRIES and charge.amount_refunded < charge.amount,
         "payment_intent": dispute.charge.payment_intent.ref,
         "reason": dispute.reason,
         "status": dispute.status,
     }
+
+
+def _moved_by(dispute: Dispute) -> list[Body]:
+    """The balance transactions of a dispute: the amount as it was taken, and what came back of it."""
+    was_taken = dispute.has_taken or dispute.status == "won"
+    back = dispute.amount if dispute.status == "won" else dispute.given_back
+    moved = [("dispute", -dispute.amount, DISPUTE_FEE)] if was_taken else []
+    moved += [("dispute_reversal", back, 0)] if was_taken and back else []
+    return [
+        {
+            "id": f"txn_1{dispute.ref[4:]}{number}",
+            "object": "balance_transaction",
+            "amount": amount,
+            "available_on": dispute.created,
+            "balance_type": "payments",
+            "created": dispute.created,
+            "currency": dispute.charge.currency,
+            "description": f"Chargeback {kind} for {dispute.charge.ref}",
+            "exchange_rate": None,
+            "fee": fee,
+            "fee_details": [],
+            "net": amount - fee,
+            "reporting_category": kind,
+            "source": dispute.ref,
+            "status": "available",
+            "type": "adjustment",
+        }
+        for number, (kind, amount, fee) in enumerate(moved)
+    ]
 
 
 def _event(event: Event) -> Body:

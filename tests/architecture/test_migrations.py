@@ -29,8 +29,12 @@ class Migration(migrations.Migration):
 """
 
 
+# Judged by hand: PostgreSQL widens a varchar in place, and the old code's words stay valid.
+WIDENING = ["0005_prices_asked_and_inquiries"]
+
+
 def lint(*labels: str) -> MigrationLinter:
-    linter = MigrationLinter(include_apps=list(labels), no_cache=True)
+    linter = MigrationLinter(include_apps=list(labels), ignore_name=WIDENING, no_cache=True)
     linter.lint_all_migrations()
     return linter
 
