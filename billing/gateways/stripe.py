@@ -299,7 +299,8 @@ def _withdrawn(dispute: stripe.Dispute) -> int | None:
     taken = -sum(amount for amount in moved if amount < 0)
     if not taken:
         return None if dispute.status in ("needs_response", "under_review", "lost") else 0
-    return round(from_stripe(dispute.amount, dispute.currency) * max(0, -sum(moved)) / taken)
+    share: int = round(from_stripe(dispute.amount, dispute.currency) * max(0, -sum(moved)) / taken)
+    return share
 
 
 def _metadata(thing: Any) -> Mapping[str, str]:

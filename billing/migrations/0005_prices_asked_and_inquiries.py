@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0003_checkout_refused'),
+        ('billing', '0004_isk_without_decimals'),
     ]
 
     operations = [

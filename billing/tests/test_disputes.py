@@ -5,7 +5,7 @@ import pytest
 from accounts.models import StaffTask
 from billing import refunds
 from billing.disputes import record_dispute
-from billing.errors import PaymentNotRefundable
+from billing.errors import PaymentNotRefundable, RefundExceedsPayment
 from billing.gateways.stripe import get_gateway
 from billing.models import Dispute, Payment
 from billing.states import RefundReason
@@ -105,3 +105,82 @@ class TestADispute:
         world.tell(world.event("charge.dispute.closed"))
 
         assert state() == ("refunded", 4900)
+
+
+def refund(payment: Payment, minor: int | None = None) -> str:
+    asked = refunds.request_refund(
+        payment_id=payment.pk, amount_minor=minor, reason=RefundReason.REQUESTED, actor=SYSTEM
+    )
+    return str(refunds.submit_refund(refund_id=asked.pk).status)
+
+
+class TestAnInquiry:
+    def test_can_be_answered_with_a_refund_of_everything(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        world.sandbox.open_dispute(str(payment.payment_intent_id), status="warning_needs_response")
+        world.tell(world.event("charge.dispute.created"))
+        before = state()
+
+        refunded = refund(payment)
+        world.tell(*world.events("charge.refunded", "charge.dispute.closed"))
+
+        assert (before, refunded) == (("disputed", 0), "succeeded")
+        assert (Dispute.objects.get().status, state()) == ("closed", ("refunded", 4900))
+        assert published() == [
+            "payment.succeeded",
+            "payment.disputed",
+            "payment.refunded",
+            "payment.dispute_closed",
+        ]
+
+    def test_that_becomes_a_dispute_stops_refunds(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        inquiry = world.sandbox.open_dispute(str(payment.payment_intent_id), status="warning_needs_response")
+        world.sandbox.close_dispute(inquiry["id"], outcome="needs_response")
+        world.tell(*world.events("charge.dispute.created", "charge.dispute.funds_withdrawn"))
+
+        with pytest.raises(PaymentNotRefundable, match="disputed"):
+            refund(payment)
+
+        assert (Dispute.objects.get().status, state()) == ("open", ("disputed", 0))
+
+
+class TestADisputeOfAPart:
+    def test_that_is_lost_leaves_the_rest_and_no_more_to_be_refunded(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        dispute = world.sandbox.open_dispute(str(payment.payment_intent_id), amount=1000)["id"]
+        world.sandbox.close_dispute(dispute, outcome="lost")
+        world.tell(world.event("charge.dispute.closed"))
+        after_the_loss = state()
+
+        with pytest.raises(RefundExceedsPayment, match=r"39\.00"):
+            refund(payment, 4900)
+        refunded = refund(payment)
+
+        assert after_the_loss == ("partially_refunded", 1000)
+        assert (refunded, state()) == ("succeeded", ("refunded", 4900))
+        assert world.sandbox.ledger()["totals"]["usd"]["net"] == 0
+
+    def test_that_is_lost_in_part_counts_what_was_taken(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        dispute = world.sandbox.open_dispute(str(payment.payment_intent_id))["id"]
+        world.sandbox.close_dispute(dispute, outcome="lost", given_back=900)
+
+        world.tell(world.event("charge.dispute.closed"))
+
+        assert state() == ("partially_refunded", 4000)
+
+
+class TestARefundMadeInTheDashboardMeanwhile:
+    def test_leaves_ours_called_off_and_no_task(self, world: StripeWorld) -> None:
+        payment = world.paid()
+        asked = refunds.request_refund(
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+        )
+        world.client.v1.refunds.create({"payment_intent": str(payment.payment_intent_id)})
+        world.tell(world.event("charge.refunded"))
+
+        late = refunds.submit_refund(refund_id=asked.pk)
+
+        assert (late.status, state()) == ("canceled", ("refunded", 4900))
+        assert not StaffTask.objects.exists()

@@ -227,7 +227,8 @@ class TestARefundThatTakesItsTime:
         refund = Refund.objects.get()
         assert (refund.status, refund.failure_reason) == ("failed", "expired_or_canceled_card")
         assert state(payment) == ("paid", 0)
-        assert StaffTask.objects.get().kind == "refund_failed"
+        came_back = ["money_came_back"] if arrived_first else []
+        assert sorted(StaffTask.objects.values_list("kind", flat=True)) == [*came_back, "refund_failed"]
         assert ask(payment).amount_minor == 4900
 
     def test_is_not_moved_back_by_an_older_answer(self, world: StripeWorld) -> None:

@@ -135,6 +135,11 @@ def open_cohorts_have_sessions() -> None:
 
 
 @breaks
+def packages_agree_with_their_money() -> None:
+    Payment.objects.update(status="refunded", refunded_minor=4900)
+
+
+@breaks
 def cohorts_stay_inside_their_workspace() -> None:
     Learner.objects.filter(packages__isnull=False).update(workspace=WorkspaceFactory())
 

@@ -5,8 +5,10 @@ from django.test import Client
 
 from billing.checkout import check_due_checkouts, settle_checkout
 from billing.models import Checkout, Price
-from enrollment_project.doctor import examine
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.invariants import Extent
 from enrollments.errors import NotForSale
+from enrollments.invariants import live_checkouts_are_wanted, waiting_decisions_can_be_paid
 from enrollments.models import EnrollmentDecision, ProgramInstance
 from enrollments.tests.factories import InstanceFactory
 from sandbox.testing import SandboxProcess
@@ -46,7 +48,8 @@ class TestADecisionThatWaitsForPayment:
         check_due_checkouts()
 
         assert fresh(decision).checkout.amount_minor == 3900
-        assert not list(examine())
+        extent = Extent(now=utc_now())
+        assert [*live_checkouts_are_wanted(extent), *waiting_decisions_can_be_paid(extent)] == []
 
     def test_is_completed_at_the_new_price(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()

@@ -123,9 +123,19 @@ class TestARefund:
 
 
 class TestADispute:
-    @pytest.mark.parametrize(("outcome", "lost"), [("won", 0), ("lost", 4900)])
+    @pytest.mark.parametrize(
+        ("outcome", "lost", "told", "moved"),
+        [("won", 0, ["charge.dispute.funds_reinstated"], [-4900, 4900]), ("lost", 4900, [], [-4900])],
+    )
     def test_is_opened_and_closed(
-        self, sandbox: SandboxProcess, client: stripe.StripeClient, intent: str, outcome: str, lost: int
+        self,
+        sandbox: SandboxProcess,
+        client: stripe.StripeClient,
+        intent: str,
+        outcome: str,
+        lost: int,
+        told: list[str],
+        moved: list[int],
     ) -> None:
         dispute = sandbox.open_dispute(intent, reason="product_not_received")
         sandbox.close_dispute(dispute["id"], outcome=outcome)
@@ -134,7 +144,9 @@ class TestADispute:
         assert (dispute["status"], closed.status) == ("needs_response", outcome)
         assert (closed.amount, closed.reason, closed.payment_intent) == (4900, "product_not_received", intent)
         assert charge_of(client, intent).disputed is True
-        assert new_types(client) == ["charge.dispute.created", "charge.dispute.closed"]
+        assert [transaction.amount for transaction in closed.balance_transactions] == moved
+        opened = ["charge.dispute.created", "charge.dispute.funds_withdrawn"]
+        assert new_types(client) == [*opened, "charge.dispute.closed", *told]
         assert sandbox.ledger()["totals"]["usd"] == {"captured": 4900, "refunded": 0, "lost": lost, "net": 4900 - lost}
 
     def test_is_opened_and_closed_once(self, sandbox: SandboxProcess, intent: str) -> None:
@@ -155,6 +167,77 @@ class TestADispute:
             client.v1.refunds.create({"payment_intent": intent})
 
         assert refusal.value.code == "charge_disputed"
+
+    def test_of_a_part_that_is_lost_leaves_the_rest_to_be_refunded(
+        self, sandbox: SandboxProcess, client: stripe.StripeClient, intent: str
+    ) -> None:
+        dispute = sandbox.open_dispute(intent, amount=1000)["id"]
+        sandbox.close_dispute(dispute, outcome="lost")
+
+        with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded amount"):
+            client.v1.refunds.create({"payment_intent": intent, "amount": 4900})
+        refund = client.v1.refunds.create({"payment_intent": intent})
+
+        assert refund.amount == 3900
+        assert sandbox.ledger()["totals"]["usd"]["net"] == 0
+
+    def test_may_be_one_of_several_and_of_no_more_than_was_paid(self, sandbox: SandboxProcess, intent: str) -> None:
+        sandbox.open_dispute(intent, amount=1000)
+        sandbox.open_dispute(intent, amount=3900)
+
+        with pytest.raises(httpx.HTTPStatusError, match="409"):
+            sandbox.open_dispute(intent, amount=1)
+
+        assert [dispute["amount"] for dispute in sandbox.ledger()["disputes"]] == [1000, 3900]
+
+    def test_that_was_won_leaves_the_money_to_be_refunded(
+        self, sandbox: SandboxProcess, client: stripe.StripeClient, intent: str
+    ) -> None:
+        sandbox.close_dispute(sandbox.open_dispute(intent)["id"], outcome="won")
+
+        assert client.v1.refunds.create({"payment_intent": intent}).status == "succeeded"
+
+    def test_that_was_lost_may_give_a_part_back(self, sandbox: SandboxProcess, intent: str) -> None:
+        dispute = sandbox.open_dispute(intent)["id"]
+
+        sandbox.close_dispute(dispute, outcome="lost", given_back=1000)
+
+        assert sandbox.ledger()["totals"]["usd"]["lost"] == 3900
+
+
+class TestAnInquiry:
+    def test_takes_nothing_and_ends_with_a_full_refund(
+        self, sandbox: SandboxProcess, client: stripe.StripeClient, intent: str
+    ) -> None:
+        inquiry = sandbox.open_dispute(intent, status="warning_needs_response")
+        before = client.v1.disputes.retrieve(inquiry["id"])
+
+        client.v1.refunds.create({"payment_intent": intent})
+
+        after = client.v1.disputes.retrieve(inquiry["id"])
+        assert (before.status, before.is_charge_refundable) == ("warning_needs_response", True)
+        assert before.balance_transactions == []
+        assert (after.status, after.is_charge_refundable) == ("warning_closed", False)
+
+    def test_may_become_a_dispute(self, sandbox: SandboxProcess, client: stripe.StripeClient, intent: str) -> None:
+        inquiry = sandbox.open_dispute(intent, status="warning_needs_response")["id"]
+
+        sandbox.close_dispute(inquiry, outcome="needs_response")
+
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
+            client.v1.refunds.create({"payment_intent": intent})
+        assert refusal.value.code == "charge_disputed"
+        assert new_types(client) == [
+            "charge.dispute.created",
+            "charge.dispute.updated",
+            "charge.dispute.funds_withdrawn",
+        ]
+
+    def test_can_not_be_won(self, sandbox: SandboxProcess, intent: str) -> None:
+        inquiry = sandbox.open_dispute(intent, status="warning_needs_response")["id"]
+
+        with pytest.raises(httpx.HTTPStatusError, match="409"):
+            sandbox.close_dispute(inquiry, outcome="won")
 
 
 class TestTheLedger:

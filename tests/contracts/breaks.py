@@ -296,6 +296,12 @@ def money_that_funds_nothing(world: World) -> str:
     return f"payment {world.payment.pk}"
 
 
+@breaks("enrollments.decisions_agree_with_their_money")
+def a_decision_that_outlived_its_money(world: World) -> str:
+    Payment.objects.filter(pk=world.payment.pk).update(status="refunded", refunded_minor=F("amount_minor"))
+    return f"decision {world.paid.pk}"
+
+
 @breaks("enrollments.facets_equal_their_last_transition")
 def a_state_changed_behind_its_history(world: World) -> str:
     Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(payment_status="paid")

@@ -1,0 +1,50 @@
+"""What Stripe says of refunds and disputes, for tests that need no Stripe to say it."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+from billing.disputes import record_dispute
+from billing.gateways.contract import DisputeSnapshot, RefundSnapshot
+from billing.models import Payment
+from billing.refunds import record_refunds
+
+NOW = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
+
+
+def refund(minor: int, *, status: str = "succeeded", number: int = 1) -> RefundSnapshot:
+    """A refund made in the dashboard."""
+    return RefundSnapshot(
+        id=f"re_{number}",
+        reference="",
+        payment_intent_id="pi",
+        amount_minor=minor,
+        status=status,
+        failure_reason="",
+        created_at=NOW,
+    )
+
+
+def dispute(minor: int, *, status: str, number: int = 1, **more: Any) -> DisputeSnapshot:
+    """As Stripe has it in this status, which is one of Stripe's."""
+    more.setdefault("is_charge_refundable", status.startswith("warning_"))
+    return DisputeSnapshot(
+        id=f"du_{number}",
+        payment_intent_id="pi",
+        amount_minor=minor,
+        reason="general",
+        status=status,
+        created_at=NOW,
+        **more,
+    )
+
+
+def arrive(payment: Payment, *things: RefundSnapshot | DisputeSnapshot) -> Payment:
+    """Record what Stripe says, in this order; the payment as it is then."""
+    for snapshot in things:
+        thing = replace(snapshot, id=f"{snapshot.id}_of_{payment.pk}")
+        if isinstance(thing, RefundSnapshot):
+            record_refunds(payment_id=payment.pk, refunds=[thing], now=NOW)
+        else:
+            record_dispute(payment_id=payment.pk, snapshot=thing, now=NOW)
+    return Payment.objects.get(pk=payment.pk)
