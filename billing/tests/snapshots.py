@@ -4,9 +4,10 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
+from billing.checkout import record_session
 from billing.disputes import record_dispute
-from billing.gateways.contract import DisputeSnapshot, RefundSnapshot
-from billing.models import Payment
+from billing.gateways.contract import DisputeSnapshot, RefundSnapshot, SessionSnapshot
+from billing.models import Checkout, Payment
 from billing.refunds import record_refunds
 
 NOW = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
@@ -48,3 +49,32 @@ def arrive(payment: Payment, *things: RefundSnapshot | DisputeSnapshot) -> Payme
         else:
             record_dispute(payment_id=payment.pk, snapshot=thing, now=NOW)
     return Payment.objects.get(pk=payment.pk)
+
+
+def session(checkout: Checkout, **changes: Any) -> SessionSnapshot:
+    """The session of a checkout, paid by card unless told otherwise."""
+    fields: dict[str, Any] = {
+        "id": f"cs_{checkout.pk}",
+        "reference": checkout.reference,
+        "status": "complete",
+        "payment_status": "paid",
+        "amount_minor": checkout.amount_minor,
+        "currency": checkout.currency,
+        "payment_intent_id": f"pi_of_{checkout.pk}",
+        "payment_intent_status": "succeeded",
+        "payer_email": "payer@home.test",
+        "url": "",
+        "expires_at": checkout.expires_at,
+        "metadata": {},
+    }
+    return SessionSnapshot(**(fields | changes))
+
+
+def tell(checkout: Checkout, **changes: Any) -> Checkout:
+    """Record what Stripe says of a checkout."""
+    return record_session(checkout_id=checkout.pk, session=session(checkout, **changes), now=dt.datetime.now(dt.UTC))
+
+
+EXPIRED = {"status": "expired", "payment_status": "unpaid", "payment_intent_id": None}
+AWAITING_THE_BANK = {"payment_status": "unpaid", "payment_intent_status": "processing"}
+REFUSED_BY_THE_BANK = {"payment_status": "unpaid", "payment_intent_status": "requires_payment_method"}

@@ -1,0 +1,206 @@
+"""Money for places that comes, fails or goes back late, and what may be sold at all; on rows, without Stripe."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts.models import Learner
+from accounts.tests.factories import LearnerFactory
+from billing.models import Checkout, Payment, Price, Refund
+from billing.states import RefundReason
+from billing.tests.snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, arrive, refund, tell
+from cohorts.checkout import reserve_place
+from cohorts.errors import AlreadyOwned, NotForSale
+from cohorts.models import Cohort, CohortPlace, StudentPackage
+from cohorts.tests.factories import cohort_with
+from enrollment_project.core.actors import SYSTEM
+from enrollment_project.core.clock import utc_now
+from enrollments.errors import AlreadyEnrolled
+from enrollments.models import Enrollment, ProgramInstance
+from enrollments.tests.factories import route, seats
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def hold(cohort: Cohort, learner: Learner) -> Checkout:
+    """A place held and its checkout on record, as before Stripe is asked."""
+    place = reserve_place(
+        learner_id=learner.pk,
+        course_code=cohort.instance.program.code,
+        cohort_id=cohort.pk,
+        success_url="http://127.0.0.1/done",
+        cancel_url="http://127.0.0.1/back",
+        actor=SYSTEM,
+        now=utc_now(),
+    )
+    assert place.checkout is not None
+    return place.checkout
+
+
+def counts(cohort: Cohort) -> tuple[int, int]:
+    """(taken, held)"""
+    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
+
+
+def wanted_back() -> list[str]:
+    return list(Refund.objects.values_list("reason", flat=True))
+
+
+@pytest.fixture
+def cohort() -> Cohort:
+    return cohort_with(options=(1,), max_enrollment=2)
+
+
+@pytest.fixture
+def jane(cohort: Cohort) -> Learner:
+    return LearnerFactory(workspace=cohort.instance.workspace, email="jane@school.test")
+
+
+class TestALatePayment:
+    def test_with_a_second_hold_goes_back_and_that_one_stays(self, cohort: Cohort, jane: Learner) -> None:
+        first = hold(cohort, jane)
+        tell(first, **EXPIRED)
+        second = hold(cohort, jane)
+
+        tell(first)
+
+        assert wanted_back() == [RefundReason.PLACE_LOST]
+        assert counts(cohort) == (0, 1)
+        assert CohortPlace.objects.get(status="held").checkout == second
+        assert not StudentPackage.objects.exists()
+
+    def test_takes_its_place_again_while_one_is_free(self, cohort: Cohort, jane: Learner) -> None:
+        first = hold(cohort, jane)
+        tell(first, **EXPIRED)
+
+        tell(first)
+
+        assert (wanted_back(), counts(cohort)) == ([], (1, 0))
+
+    def test_for_a_place_that_is_gone_goes_back(self, cohort: Cohort, jane: Learner) -> None:
+        first = hold(cohort, jane)
+        tell(first, **EXPIRED)
+        Cohort.objects.update(max_enrollment=1)
+        tell(hold(cohort, LearnerFactory(workspace=jane.workspace)))
+
+        tell(first)
+
+        assert (wanted_back(), counts(cohort)) == ([RefundReason.PLACE_LOST], (1, 0))
+
+    def test_for_a_course_that_is_owned_by_now_goes_back(self, cohort: Cohort, jane: Learner) -> None:
+        first = hold(cohort, jane)
+        tell(first, **EXPIRED)
+        tell(hold(cohort, jane))
+
+        tell(first)
+
+        assert (wanted_back(), counts(cohort)) == ([RefundReason.DUPLICATE], (1, 0))
+        assert StudentPackage.objects.filter(revoked_at=None).count() == 1
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"eligibility_status": "rejected"},
+            {"eligibility_status": "unenrolled"},
+            {"eligibility_status": "ineligible"},
+            {"payment_status": "not_required"},
+            {"payment_status": "failed"},
+            {"payment_status": "refunded"},
+        ],
+        ids=str,
+    )
+    def test_for_an_enrollment_that_waits_for_none_goes_back(
+        self, cohort: Cohort, jane: Learner, change: dict[str, str]
+    ) -> None:
+        held = hold(cohort, jane)
+        Enrollment.objects.update(**change)
+
+        tell(held)
+
+        assert (wanted_back(), counts(cohort)) == ([RefundReason.NOT_NEEDED], (0, 0))
+        assert not StudentPackage.objects.exists()
+
+
+class TestABankThatRefuses:
+    def test_frees_the_place_and_leaves_nothing_pending(self, cohort: Cohort, jane: Learner) -> None:
+        held = hold(cohort, jane)
+        tell(held, **AWAITING_THE_BANK)
+        before = (Enrollment.objects.get().payment_status, counts(cohort))
+
+        tell(held, **REFUSED_BY_THE_BANK)
+
+        assert before == ("pending", (0, 1))
+        assert (Enrollment.objects.get().payment_status, counts(cohort)) == ("failed", (0, 0))
+
+    def test_lets_another_try_follow(self, cohort: Cohort, jane: Learner) -> None:
+        held = hold(cohort, jane)
+        tell(held, **AWAITING_THE_BANK)
+        tell(held, **REFUSED_BY_THE_BANK)
+
+        tell(hold(cohort, jane))
+
+        assert (Enrollment.objects.get().payment_status, counts(cohort)) == ("paid", (1, 0))
+
+
+class TestARefundedDuplicate:
+    def test_leaves_the_course_whose_other_payment_stands(self, cohort: Cohort, jane: Learner) -> None:
+        first = hold(cohort, jane)
+        tell(first, **EXPIRED)
+        tell(hold(cohort, jane))
+        tell(first)
+        duplicate = Payment.objects.get(checkout=first)
+
+        arrive(duplicate, refund(4900))
+
+        assert Payment.objects.get(pk=duplicate.pk).status == "refunded"
+        assert StudentPackage.objects.get().revoked_at is None
+        assert (Enrollment.objects.get().payment_status, counts(cohort)) == ("paid", (1, 0))
+
+
+def switch_off(instance: ProgramInstance) -> None:
+    Price.objects.update(active=False)
+
+
+def take_away(instance: ProgramInstance) -> None:
+    ProgramInstance.objects.update(price=None)
+
+
+class TestWhatMayBeSold:
+    @pytest.mark.parametrize("end", [switch_off, take_away])
+    def test_is_nothing_without_a_price(
+        self, cohort: Cohort, jane: Learner, end: Callable[[ProgramInstance], Any]
+    ) -> None:
+        end(cohort.instance)
+
+        with pytest.raises(NotForSale):
+            hold(cohort, jane)
+
+        assert counts(cohort) == (0, 0)
+        assert not Checkout.objects.exists()
+
+    def test_is_not_sold_to_who_has_a_district_seat_for_it(self, cohort: Cohort, jane: Learner) -> None:
+        seats(cohort.instance.workspace, total=1)
+        funded = route(
+            cohort.instance.workspace,
+            learner_id=jane.cuid,
+            email=jane.email,
+            first_name=jane.first_name,
+            last_name=jane.last_name,
+            instance=cohort.instance,
+        ).decision
+
+        with pytest.raises(AlreadyEnrolled):
+            hold(cohort, jane)
+
+        assert (funded.status, funded.provision_source) == ("completed", "district")
+        assert counts(cohort) == (0, 0)
+        assert not Checkout.objects.exists()
+
+    def test_is_not_sold_twice(self, cohort: Cohort, jane: Learner) -> None:
+        tell(hold(cohort, jane))
+
+        with pytest.raises(AlreadyOwned):
+            hold(cohort, jane)
+
+        assert counts(cohort) == (1, 0)
