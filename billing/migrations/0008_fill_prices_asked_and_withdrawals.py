@@ -14,6 +14,6 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0005_prices_asked_and_inquiries")]
+    dependencies = [("billing", "0007_prices_asked_and_inquiries")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

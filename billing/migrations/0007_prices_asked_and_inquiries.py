@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0004_isk_without_decimals'),
+        ('billing', '0006_canonical_addresses'),
     ]
 
     operations = [
