@@ -68,6 +68,8 @@ BUTTONS: dict[str, Power] = {
     "classsession.reschedule": Power.MANAGE,
     "stepprogress.attended": Power.DECIDE,
     "stepprogress.missed": Power.DECIDE,
+    "stepprogress.excuse": Power.DECIDE,
+    "stepprogress.withdraw": Power.DECIDE,
     "stepprogress.choose_session": Power.DECIDE,
     "stepprogress.give_back": Power.DECIDE,
     "studentpackage.book_steps": Power.DECIDE,
