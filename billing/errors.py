@@ -14,6 +14,7 @@ class PaymentProviderDown(Unavailable):
 
     code = "payment_provider_down"
     title = "The payment provider is not available"
+    address_setting = "STRIPE_API_BASE"
 
     def __init__(self, detail: str = "", *, retry_after: float | None = None, is_replay: bool = False) -> None:
         super().__init__(detail)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
@@ -116,7 +117,7 @@ def _statuses(address: str, method: str, operation: dict[str, Any]) -> list[str]
 def _response(status: str) -> dict[str, Any]:
     code, detail = PROBLEMS[status]
     example: dict[str, Any] = {
-        "type": f"https://enrollment.example/problems/{code}",
+        "type": f"{settings.PUBLIC_URL}/problems/{code}",
         "title": TITLES[status],
         "status": int(status),
         "detail": detail,

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from .core.problems import problem_response
 from .mailbox import list_mails
+from .problem_types import get_problem_type, list_problem_types
 
 MAILS_SHOWN = 50
 FILE_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
@@ -29,6 +30,20 @@ def show_mailbox(request: HttpRequest) -> HttpResponse:
         raise Http404
     mails = list_mails(folder=Path(settings.EMAIL_FILE_PATH), limit=MAILS_SHOWN)
     return render(request, "home/mailbox.html", {"mails": mails})
+
+
+@require_safe
+def show_problem_types(request: HttpRequest) -> HttpResponse:
+    return render(request, "problems/index.html", {"problems": list_problem_types()})
+
+
+@require_safe
+def show_problem_type(request: HttpRequest, code: str) -> HttpResponse:
+    """Where the `type` of a problem leads."""
+    found = get_problem_type(code)
+    if found is None:
+        raise Http404
+    return render(request, "problems/detail.html", {"problem": found})
 
 
 # --- What went wrong: a page for people, a problem document for clients of the API -----------------------------------

@@ -22,6 +22,8 @@ urlpatterns = [
     path("", include("enrollments.pages_urls")),
     path("", include("cohorts.pages_urls")),
     path("", pages.show_home, name="home"),
+    path("problems", pages.show_problem_types, name="problem-types"),
+    path("problems/<str:code>", pages.show_problem_type, name="problem-type"),
     path("dev/mailbox", pages.show_mailbox, name="dev-mailbox"),
 ]
 

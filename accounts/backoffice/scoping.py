@@ -11,7 +11,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import DataError, models
+from django.db import DataError, ProgrammingError, models
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -74,24 +74,27 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
 class TolerantChangeList(ChangeList):
     """Takes a filter's value that only its query turns out to be impossible for what it is: a wrong address.
 
-    Django's list does so for some of what it finds itself. A year that no calendar has, a number that no column holds
-    or a text that the database refuses shows when rows are counted.
+    Django's list does so for some of what it finds itself. A year that no calendar has, a number that no column holds,
+    a range without an end or a text that the database refuses shows when rows are counted.
     """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
-        with _as_a_wrong_address():
+        with _as_a_wrong_address(request):
             return super().get_queryset(request, exclude_parameters)
 
     def get_results(self, request: HttpRequest) -> None:
-        with _as_a_wrong_address():
+        with _as_a_wrong_address(request):
             super().get_results(request)
 
 
 @contextlib.contextmanager
-def _as_a_wrong_address() -> Iterator[None]:
+def _as_a_wrong_address(request: HttpRequest) -> Iterator[None]:
+    """Blame the address, where there is one to blame. A database that is busy or gone is another matter."""
     try:
         yield
-    except (ValueError, OverflowError, DataError) as error:
+    except (ValueError, TypeError, ArithmeticError, LookupError, DataError, ProgrammingError) as error:
+        if not request.GET:
+            raise
         raise IncorrectLookupParameters(error) from error
 
 

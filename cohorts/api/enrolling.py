@@ -17,7 +17,7 @@ from ..family import waiting_entries
 from ..models import Cohort, WaitlistEntry
 from ..queries import get_cohort
 from ..waitlist import leave_waitlist
-from .examples import CHECKOUT, ENROLL
+from .examples import CHECKOUT, ENROLL, ENROLL_CHILD
 from .serializers import (
     BoughtSerializer,
     CheckoutSerializer,
@@ -45,7 +45,7 @@ class EnrollView(StudentView):
         "`payment_provider_down`, after which the same request continues.",
         request=EnrollBody,
         responses=CheckoutSerializer,
-        examples=[ENROLL, CHECKOUT],
+        examples=[ENROLL, ENROLL_CHILD, CHECKOUT],
     )
     def post(self, request: Request, code: str, cohort_id: int) -> Response:
         body = EnrollBody(data=request.data)
@@ -98,6 +98,7 @@ class WaitlistView(StudentView):
         tags=TAGS,
         operation_id="join_waitlist",
         request=ParticipantBody,
+        examples=[ENROLL, ENROLL_CHILD],
         responses={201: WaitlistEntrySerializer},
     )
     @idempotent

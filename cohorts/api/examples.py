@@ -50,10 +50,16 @@ COHORTS = OpenApiExample(
     },
 )
 ENROLL = OpenApiExample(
+    "For yourself",
+    request_only=True,
+    value={"firstName": "Jane", "lastName": "Doe"},
+)
+ENROLL_CHILD = OpenApiExample(
     "For a child",
     request_only=True,
     value={"learnerId": "cjld2cjxh0000qzrmn831i7rn"},
 )
+SWAP = OpenApiExample("Another class of the step", request_only=True, value={"courseStepOptionId": 15})
 CHECKOUT = OpenApiExample(
     "Where to pay",
     response_only=True,

@@ -14,7 +14,7 @@ from ..booking import Selection, book_sessions, cancel_booking, swap_booking
 from ..calendar import close_feed, feed_url, find_feed, renew_feed, sessions_of
 from ..queries import get_package_for, packages_of, unbooked_steps
 from .catalog import step_with
-from .examples import BOOK, UNBOOKED
+from .examples import BOOK, SWAP, UNBOOKED
 from .serializers import (
     BookedSerializer,
     BookSessionsBody,
@@ -104,7 +104,13 @@ class CancelStepView(StudentView):
 class SwapStepView(StudentView):
     """Change a booked session for another of the same step; the old seat is kept if the new one can't be had."""
 
-    @extend_schema(tags=TAGS, operation_id="swap_session", request=SwapBody, responses=ProgressSerializer)
+    @extend_schema(
+        tags=TAGS,
+        operation_id="swap_session",
+        request=SwapBody,
+        responses=ProgressSerializer,
+        examples=[SWAP],
+    )
     @idempotent
     def post(self, request: Request, package_id: int, step_id: int) -> Response:
         body = SwapBody(data=request.data)

@@ -4,12 +4,14 @@ import json
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any, TextIO, cast
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
 
-from .errors import DomainError
+from .errors import DomainError, Unavailable
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
@@ -27,6 +29,19 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def refused(refusal: DomainError) -> CommandError:
+    """A refusal as a command tells it. Whoever sits at the terminal can mend where something was looked for."""
+    name = refusal.address_setting if isinstance(refusal, Unavailable) else ""
+    if not name:
+        return CommandError(refusal.detail)
+    return CommandError(f"{refusal.detail} It was looked for at {_without_secrets(getattr(settings, name))} ({name}).")
+
+
+def _without_secrets(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 class UseCaseCommand(BaseCommand):
     """A command whose `run` calls a use case and returns what to report.
 
@@ -40,7 +55,7 @@ class UseCaseCommand(BaseCommand):
         try:
             report = self.run(**options)
         except DomainError as refusal:
-            raise CommandError(refusal.detail) from refusal
+            raise refused(refusal) from refusal
         if options["json"]:
             self.stdout.write(json.dumps(report))
         else:

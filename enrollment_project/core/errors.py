@@ -49,6 +49,7 @@ class Unavailable(DomainError):
     code = "unavailable"
     title = "Temporarily unavailable"
     retry_after = 5
+    address_setting = ""  # which setting says where it was looked for
 
 
 class TransitionNotAllowed(DomainError):

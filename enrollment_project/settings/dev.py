@@ -1,6 +1,13 @@
 """Development: SQLite, the sandbox for vendors, mail kept in files that /dev/mailbox shows."""
 
-from .base import *
+import os
+from pathlib import Path
+
+from .running import follow_running_stack
+
+follow_running_stack(Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parents[2] / "var"))
+
+from .base import *  # noqa: E402
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="development-only-key-never-use-it-for-anything-real-0123456789")

@@ -4,6 +4,9 @@ import pytest
 
 from accounts.api.schema import ApiKeyScheme
 from accounts.states import Scope
+from accounts.tests.factories import bearer
+from enrollment_project.provisioning import create_workspace
+from enrollments.seats import create_allocation
 
 WRITES = {"post", "put", "patch"}
 
@@ -109,3 +112,37 @@ class TestTheOpenApiDocument:
             node = schema
             for part in reference.removeprefix("#/").split("/"):
                 node = node[part]
+
+
+@pytest.mark.sqlite
+class TestTheExamples:
+    def test_stand_with_every_body(self, schema):
+        for path, method, operation in operations(schema):
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                assert content.get("examples") or "webhooks" in path, f"{method} {path}"
+
+    def test_of_asking_to_enroll_is_answered_as_it_stands(self, client, db):
+        workspace = create_workspace(slug="bright-futures").workspace
+        create_allocation(workspace_id=workspace.pk, tenant_id=101, total_seats=5)
+        example = self._example(client, "/api/enroll", "post")
+
+        answer = client.post("/api/enroll", example, "application/json", headers=bearer(workspace=workspace))
+
+        assert answer.status_code == 200
+        assert answer.json()["tenant_id"] == 101
+
+    def test_of_a_district_s_seats_are_answered_as_they_stand(self, client, db):
+        headers = bearer(workspace=create_workspace(slug="bright-futures").workspace)
+        made = self._example(client, "/api/districts/seats", "post")
+        changed = self._example(client, "/api/districts/{tenant_id}/seats", "put")
+
+        first = client.post("/api/districts/seats", made, "application/json", headers=headers)
+        second = client.put(f"/api/districts/{made['tenant_id']}/seats", changed, "application/json", headers=headers)
+
+        assert (first.status_code, second.status_code) == (200, 200)
+        assert second.json()["total_seats"] == changed["total_seats"]
+
+    def _example(self, client, path, method):
+        document = json.loads(client.get("/api/schema", headers={"Accept": "application/json"}).content)
+        (content,) = document["paths"][path][method]["requestBody"]["content"].values()
+        return next(iter(content["examples"].values()))["value"]

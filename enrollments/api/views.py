@@ -19,6 +19,7 @@ from ..queries import allocations_of, decisions_of, find_allocation, find_instan
 from ..requests import LearnerProfile, RoutingContext
 from ..routing import route_learner
 from ..seats import create_allocation, update_allocation
+from .examples import ALLOCATE, CHANGE_ALLOCATION, ENROLL
 from .filters import DecisionFilter
 from .serializers import (
     ActiveQuery,
@@ -41,7 +42,11 @@ class EnrollView(APIView):
     required_scopes = {"POST": "decisions:write"}
 
     @extend_schema(
-        tags=["Router"], operation_id="enroll", request=EnrollmentRequestSerializer, responses=RoutingResultSerializer
+        tags=["Router"],
+        operation_id="enroll",
+        request=EnrollmentRequestSerializer,
+        responses=RoutingResultSerializer,
+        examples=[ENROLL],
     )
     def post(self, request: Request) -> Response:
         body = _ENROLLMENT_REQUEST.run_validation(request.data)
@@ -125,6 +130,7 @@ class AllocationCreateView(APIView):
         operation_id="districts_seats_create",
         request=AllocationCreateSerializer,
         responses=AllocationSerializer,
+        examples=[ALLOCATE],
     )
     @idempotent
     def post(self, request: Request) -> Response:
@@ -169,6 +175,7 @@ class AllocationView(APIView):
         parameters=[InstanceQuery],
         request=AllocationUpdateSerializer,
         responses=AllocationSerializer,
+        examples=[CHANGE_ALLOCATION],
     )
     def put(self, request: Request, tenant_id: int) -> Response:
         body = AllocationUpdateSerializer(data=request.data)

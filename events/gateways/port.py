@@ -27,6 +27,7 @@ class StreamUnavailable(Unavailable):
 
     code = "event_stream_unavailable"
     title = "The event stream does not answer"
+    address_setting = "REDIS_URL"
 
 
 class EventStream(Protocol):

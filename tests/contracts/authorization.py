@@ -241,6 +241,8 @@ ROWS = [
     for_all("my/waiting/<int:entry_id>/leave", status=405, address="/my/waiting/1/leave"),
     for_all("enroll/return", status=404),  # by the unguessable id of a payment session
     for_all("enroll/cancelled", status=404),
+    for_all("problems"),
+    for_all("problems/<str:code>", address="/problems/not_found"),
     for_all("dev/mailbox", status=404),  # in the sandbox only
     # Signing in and out
     for_all("accounts/login/code/", session=302),

@@ -3,10 +3,11 @@ import json
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from billing.errors import PaymentProviderDown
 from billing.reconciliation import LONGEST_WINDOW, Differences, reconcile_stripe
+from enrollment_project.core.commands import refused
 
 LONGEST_HOURS = int(LONGEST_WINDOW.total_seconds() // 3600)
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         try:
             found = reconcile_stripe(since=options["since"], dry_run=options["dry_run"])
         except PaymentProviderDown as error:
-            raise CommandError(str(error)) from error
+            raise refused(error) from error
         report = _as_json(found) if options["json"] else _as_text(found, dry_run=options["dry_run"])
         self.stdout.write(report)
 

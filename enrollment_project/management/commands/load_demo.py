@@ -26,7 +26,7 @@ class Command(BaseCommand):
             raise CommandError("There is data already. Demo data goes into an empty database only.")
         if not is_sandbox_there():
             raise CommandError(
-                f"The sandbox must know what was paid, and does not answer at {settings.SANDBOX_URL or 'SANDBOX_URL'}; "
+                f"The sandbox must know what was paid, and does not answer at {settings.SANDBOX_URL} (SANDBOX_URL); "
                 "start it first: python -m sandbox"
             )
         started = time.monotonic()

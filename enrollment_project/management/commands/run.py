@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 import shlex
@@ -113,6 +114,10 @@ def _only_one(path: Path) -> Iterator[Path]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError("It is running in this folder already; stop that one first (Ctrl-C).") from None
+        # What other commands in this folder go by (see settings/running.py).
+        file.truncate(0)
+        file.write(json.dumps({"PORT": settings.PORT, "SANDBOX_PORT": settings.SANDBOX_PORT}))
+        file.flush()
         os.utime(path)
         try:
             yield path

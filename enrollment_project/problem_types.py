@@ -1,0 +1,110 @@
+"""What each `code` of the API's problems means and what to do about it: where the `type` of a problem leads.
+
+What use cases refuse with says it itself (see `core.errors.DomainError`); below is the rest, which never gets that far.
+"""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .core.errors import DomainError
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One code, with every status it is answered with."""
+
+    code: str
+    statuses: tuple[int, ...]
+    title: str
+    meaning: str
+    remedy: str
+
+
+REMEDIES = {
+    400: "Correct the request: detail says what is wrong. Repeating it unchanged gives the same answer.",
+    401: "Send an API key that works, as Authorization: Bearer <key>, or sign in.",
+    403: "Use a key with the scope that detail names, or sign in as somebody who may do this.",
+    404: "Look at the id, and at the workspace of your key: what belongs to another workspace does not exist for you.",
+    405: "Use one of the methods in the header Allow.",
+    409: "Nothing was changed. Read the present state, decide anew, and send a request that fits it.",
+    413: "Send less in one request.",
+    415: "Send JSON in UTF-8 with Content-Type: application/json.",
+    422: "Correct the fields in errors, then send the request again. Nothing was changed.",
+    429: "Wait for as many seconds as the header Retry-After says.",
+    503: "Nothing is lost. Wait for as many seconds as the header Retry-After says, then repeat the same request.",
+    500: "Repeat the request later. If it fails again, tell us its request_id.",
+}
+_AT_THE_EDGE = (
+    (400, "bad_request", "The request is malformed", "The server could not read the request."),
+    (400, "parse_error", "The body is not JSON", "The body could not be read as a JSON object."),
+    (401, "not_authenticated", "No key", "The request carries no API key, or nobody is signed in."),
+    (
+        401,
+        "authentication_failed",
+        "A key that does not work",
+        "The key is malformed, unknown, expired or revoked.",
+    ),
+    (403, "scope_missing", "The key lacks the scope", "Each operation needs one scope, and this key does not have it."),
+    (403, "permission_denied", "Not allowed", "Whoever sent the request may not do this."),
+    (403, "forbidden", "Not allowed", "Whoever sent the request may not do this."),
+    (403, "address_unproven", "The mailbox is not proven", "What families see is shown after a code was entered only."),
+    (403, "csrf_failed", "The CSRF token is missing", "A session's changes need the token of its cookie as a header."),
+    (405, "method_not_allowed", "Not this method", "The address exists, but does not answer this method."),
+    (406, "not_acceptable", "Nothing acceptable", "The header Accept names nothing that is answered here."),
+    (411, "length_required", "The length is missing", "The body came without a Content-Length."),
+    (413, "body_too_large", "The body is too large", "Bodies have a limit, so that one can't stop the others."),
+    (415, "unsupported_media_type", "Not JSON in UTF-8", "Nothing but JSON in UTF-8 is read."),
+    (
+        429,
+        "throttled",
+        "Too many requests",
+        "Each key, or address without one, has so many requests a minute.",
+    ),
+    (500, "server_error", "Something broke on our side", "We have a record of it under the request's id."),
+    (503, "database_busy", "The database is busy", "Somebody else was changing the same rows for too long."),
+)
+_OTHER_REMEDIES = {
+    "csrf_failed": "Send the value of the cookie csrftoken in the header X-CSRFToken.",
+    "address_unproven": "Sign in with the code that is mailed to your address.",
+    "not_acceptable": "Send Accept: application/json, or leave the header out.",
+    "length_required": "Send the body with a Content-Length.",
+    "idempotency_key_in_flight": "Wait a second, then repeat the request with the same key.",
+    "idempotency_key_reused": "Use a new Idempotency-Key, or repeat the first request unchanged.",
+}
+
+
+def list_problem_types() -> list[ProblemType]:
+    """Every code that can be answered, in the order of the alphabet."""
+    found: dict[str, ProblemType] = {}
+    for status, code, title, meaning in _AT_THE_EDGE:
+        found[code] = ProblemType(code, (status,), title, meaning, _remedy(code, status))
+    for error in _refusals(DomainError):
+        known = found.get(error.code)
+        statuses = tuple(sorted({error.status, *(known.statuses if known else ())}))
+        if known and known.meaning:
+            found[error.code] = ProblemType(error.code, statuses, known.title, known.meaning, known.remedy)
+        else:
+            remedy = _remedy(error.code, error.status)
+            found[error.code] = ProblemType(error.code, statuses, error.title, _meaning(error), remedy)
+    return [found[code] for code in sorted(found)]
+
+
+def get_problem_type(code: str) -> ProblemType | None:
+    return next((kind for kind in list_problem_types() if kind.code == code), None)
+
+
+def _refusals(base: type[DomainError]) -> Iterator[type[DomainError]]:
+    yield base
+    for error in base.__subclasses__():
+        yield from _refusals(error)
+
+
+def _meaning(error: type[DomainError]) -> str:
+    """The first paragraph of what the class says of itself, not of what it was derived from."""
+    own = error.__dict__.get("__doc__") or ""
+    return " ".join(inspect.cleandoc(own).partition("\n\n")[0].replace("`", "").split())
+
+
+def _remedy(code: str, status: int) -> str:
+    return _OTHER_REMEDIES.get(code) or REMEDIES[status]

@@ -1,0 +1,283 @@
+"""Every route with hostile values in every place that takes one: whatever comes, it is never an error of ours."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.contrib import admin
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from accounts.models import Guardian, User
+from accounts.passwords import SIGNED_IN_BY_PASSWORD
+from accounts.states import Role
+from accounts.tests.factories import GuardianshipFactory, MembershipFactory, api_key_text
+from cohorts.tests.callers import proven_user
+
+from . import hostile
+from .authorization import BACK_OFFICE, ROWS, routes
+from .test_authorization import Town, town  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.walk, pytest.mark.sqlite, pytest.mark.django_db]
+
+PAGE_PARAMETERS = [
+    "page",
+    "search",
+    "sort",
+    "free",
+    "session_id",
+    "tried",
+    "enrollment",
+    "learner",
+    "next",
+    "code",
+    "s",
+]
+ROUTES = sorted({(route, str(pattern.name)) for route, pattern in routes(get_resolver()) if BACK_OFFICE not in route})
+# One of each kind of route: headers are read before the route is known, and by what all of a kind share.
+HEADED = [
+    "/courses",
+    "/my/courses",
+    "/admin/",
+    "/api/decisions",
+    "/api/students/me/calendar-feed",
+    "/api/webhooks/stripe",
+]
+SITE_PAGES = ["index", "search", "autocomplete", "password_change", "jsi18n", "app_list", "login"]
+
+
+class Walker:
+    """Sends requests that leave nothing behind, and keeps those that broke."""
+
+    def __init__(self, client: Client, headers: dict[str, str] | None = None) -> None:
+        self.client, self.headers = client, headers or {}
+        self.broken: list[str] = []
+        self.sent = 0
+
+    def send(self, method: str, address: str, headers: dict[str, str] | None = None, **more: Any) -> Any:
+        answer, wrong = None, ""
+        self.sent += 1
+        with transaction.atomic():
+            try:
+                answer = self.client.generic(method, address, headers=self.headers | (headers or {}), **more)
+                wrong = "" if answer.status_code < 500 or answer.has_header("Retry-After") else str(answer.status_code)
+            except Exception as error:  # the test client raises what no handler took
+                wrong = repr(error)[:200]
+            transaction.set_rollback(True)
+        if wrong:
+            self.broken.append(f"{method} {address[:160]} {str(headers or '')[:80]} {str(more)[:160]}: {wrong}")
+        return answer
+
+    def post_form(self, address: str, form: dict[str, str]) -> Any:
+        body = urlencode(form, errors="replace")
+        return self.send("POST", address, data=body, content_type="application/x-www-form-urlencoded")
+
+
+@pytest.fixture
+def anonymous() -> Walker:
+    return Walker(Client())
+
+
+@pytest.fixture
+def integrator(town: Town) -> Walker:  # noqa: F811
+    return Walker(Client(), {"Authorization": f"Bearer {api_key_text(workspace=town.ours)}"})
+
+
+@pytest.fixture
+def family(town: Town) -> Walker:  # noqa: F811
+    """The parent of the child whose things the town's addresses name."""
+    assert town.sale.package_id
+    user = proven_user("walker@home.test")
+    guardian = Guardian.objects.create(workspace=town.ours, email=user.email)
+    GuardianshipFactory(guardian=guardian, learner=town.ours.learners.get(email="jane@school.test"))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return Walker(client)
+
+
+@pytest.fixture
+def staff(town: Town) -> Walker:  # noqa: F811
+    assert town.sale.package_id
+    user: User = MembershipFactory(workspace=town.ours, role=Role.OWNER).user
+    User.objects.filter(pk=user.pk).update(is_superuser=True)
+    client = Client()
+    client.force_login(user, backend=SIGNED_IN_BY_PASSWORD)
+    return Walker(client)
+
+
+def good_values(town: Town) -> dict[str, str]:  # noqa: F811
+    return {"str": town.sale.course_code, "int": str(town.sale.package_id), "cuid": "c" * 24, "path": "1"}
+
+
+def queries(names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> list[str]:
+    """Each name with each value; raw, repeated and indexed ones besides."""
+    made = [f"{quote(name)}={quote(value)}" for name in names for value in values]
+    made += [f"{quote(name)}={raw}" for name in names for raw in hostile.RAW]
+    made += [text for name in names for text in (f"{name}=1&{name}=2", f"{name}[]=1", f"{name}[a]=1", f"{name}")]
+    return made
+
+
+class TestARouteOfTheSite:
+    @pytest.mark.parametrize(("route", "name"), ROUTES, ids=lambda value: value)
+    def test_answers_hostile_segments(
+        self,
+        route: str,
+        name: str,
+        town: Town,  # noqa: F811
+        anonymous: Walker,
+        integrator: Walker,
+        family: Walker,
+    ) -> None:
+        walkers = [anonymous, family] + ([integrator] if route.startswith("api/") else [])
+        for walker in walkers:
+            for address in hostile.addresses(route, good_values(town)):
+                walker.send("GET", address)
+                walker.send("POST", address)
+
+        assert [line for walker in walkers for line in walker.broken] == []
+        assert sum(walker.sent for walker in walkers) >= 4
+
+    @pytest.mark.parametrize("address", HEADED)
+    def test_answers_hostile_headers(self, address: str, integrator: Walker, staff: Walker) -> None:
+        walker = integrator if address.startswith("/api/d") else staff
+        for header in hostile.HEADERS:
+            for value in hostile.HEADER_VALUES:
+                walker.send("GET", address, {header: value})
+                walker.send("POST", address, {header: value})
+
+        assert walker.broken == []
+
+    @pytest.mark.parametrize(("route", "name"), ROUTES, ids=lambda value: value)
+    def test_answers_hostile_queries(
+        self,
+        route: str,
+        name: str,
+        town: Town,  # noqa: F811
+        integrator: Walker,
+        family: Walker,
+    ) -> None:
+        rows = [row for row in ROWS if row.route == route]
+        address = rows[0].address.format(town=town).partition("?")[0]
+        is_api = route.startswith("api/") and bool(rows[0].scope)
+        walker = integrator if is_api else family
+        names = _documented_parameters(route)
+        for query in queries(names) if names else queries(PAGE_PARAMETERS, hostile.FEW):
+            walker.send("GET", f"{address}?{query}")
+
+        assert walker.broken == []
+
+    @pytest.mark.parametrize("row", [row for row in ROWS if row.method in ("POST", "PUT")], ids=str)
+    def test_answers_hostile_bodies(self, row: Any, town: Town, integrator: Walker, family: Walker) -> None:  # noqa: F811
+        walker = integrator if row.scope else family
+        address = row.address.format(town=town)
+        for body in _broken_bodies(row.body):
+            walker.send(row.method, address, data=body, content_type="application/json")
+
+        assert walker.broken == []
+
+    @pytest.mark.parametrize(
+        ("route", "name"), [pair for pair in ROUTES if not pair[0].startswith("api/")], ids=lambda value: value
+    )
+    def test_answers_hostile_forms(
+        self,
+        route: str,
+        name: str,
+        town: Town,  # noqa: F811
+        anonymous: Walker,
+        family: Walker,
+    ) -> None:
+        address = next(row.address for row in ROWS if row.route == route).format(town=town)
+        for walker in (anonymous, family):
+            _fill_in(walker, address, hostile.VALUES)
+
+        assert anonymous.broken + family.broken == []
+
+
+class TestAPageOfTheBackOffice:
+    @pytest.mark.parametrize("model", sorted(m._meta.label_lower for m in admin.site._registry))
+    def test_lists_by_hostile_parameters(self, model: str, staff: Walker) -> None:
+        page = _admin_of(model)
+        address = reverse(f"admin:{model.replace('.', '_')}_changelist")
+        for query in queries(["q"], hostile.FEW):
+            staff.send("GET", f"{address}?{query}")
+        for name in hostile.list_parameters(page):
+            for value in ("99999", "a%FF"):
+                staff.send("GET", f"{address}?{name}={value}")
+
+        assert staff.broken == []
+
+    @pytest.mark.parametrize("model", sorted(m._meta.label_lower for m in admin.site._registry))
+    def test_takes_hostile_forms_and_rows(self, model: str, staff: Walker) -> None:
+        page = _admin_of(model)
+        row = page.model._default_manager.first()
+        for pattern in page.get_urls():
+            route = f"admin/{model.replace('.', '/')}/{pattern.pattern}"
+            for address in hostile.addresses(route, {"path": str(row.pk) if row else "1", "str": "1", "int": "1"}):
+                staff.send("GET", address)
+            address = next(hostile.addresses(route, {"path": str(row.pk) if row else "1", "str": "1", "int": "1"}))
+            _fill_in(staff, address, hostile.FEW)
+
+        assert staff.broken == []
+
+    @pytest.mark.parametrize("name", SITE_PAGES)
+    def test_answers_hostile_queries(self, name: str, staff: Walker) -> None:
+        address = reverse(f"admin:{name}", args=["accounts"] if name == "app_list" else [])
+        names = ["s", "page", "extended", "term", "app_label", "model_name", "field_name", "next", "p"]
+        good = {
+            "autocomplete": "app_label=enrollments&model_name=programinstance&field_name=program&",
+            "search": "s=a&extended=1&",
+        }
+        for query in queries(names):
+            staff.send("GET", f"{address}?{good.get(name, '')}{query}")
+        _fill_in(staff, address, hostile.FEW)
+
+        assert staff.broken == []
+
+
+def _admin_of(label: str) -> Any:
+    return next(page for model, page in admin.site._registry.items() if model._meta.label_lower == label)
+
+
+def _fill_in(walker: Walker, address: str, values: list[str]) -> None:
+    """The page's form with each value in all of its fields, and in each by itself."""
+    shown = walker.send("GET", address)
+    text = shown.content.decode(errors="replace") if shown is not None and not shown.streaming else ""
+    fields = {name: value for name, value in hostile.form_fields(text).items() if name != "csrfmiddlewaretoken"}
+    for value in values:
+        walker.post_form(address, dict.fromkeys(fields or ["code", "learner", "reason"], value))
+    for name in list(fields)[:12]:
+        for value in hostile.FEW:
+            walker.post_form(address, fields | {name: value})
+
+
+def _documented_parameters(route: str) -> list[str]:
+    client = Client()
+    document = json.loads(client.get("/api/schema", headers={"Accept": "application/json"}).content)
+    names: list[str] = []
+    for path, operations in document["paths"].items():
+        shape = hostile.CONVERTER.sub("*", route)
+        if hostile.CONVERTER.sub("*", path.strip("/").replace("{", "<").replace("}", ">")) == shape:
+            for operation in operations.values():
+                names += [p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"]
+    return names
+
+
+def _broken_bodies(body: dict[str, Any]) -> list[bytes]:
+    made = [b"", b"[]", b"null", b"{", b"\xff", b'"x"', b"{}" * 2, b'{"a":' * 3_000]
+    for change in _leaves(body):
+        for value in (*hostile.VALUES, None, True, [], {}, 1.5, 10**30, -1, "\ud800"):
+            made.append(json.dumps(change(value)).encode())
+    return made
+
+
+def _leaves(value: Any) -> list[Callable[[Any], Any]]:
+    """For each place in a JSON value: a function that gives the whole with something else there."""
+    places: list[Callable[[Any], Any]] = [lambda new: new]
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            for change in _leaves(inner):
+                places.append(lambda new, key=key, change=change: value | {key: change(new)})
+    return places
