@@ -288,3 +288,51 @@ class StaffTask(models.Model):
 
     def __str__(self) -> str:
         return self.summary
+
+
+class StaffInvitation(models.Model):
+    """An address that may join the staff of a workspace, once whoever reads its mail accepts. Until then it changes
+    nothing for anybody's account.
+
+    Invariant: one that is neither accepted nor revoked per workspace and address. Only the SHA-256 of the link's secret
+    is kept; a link that is sent again has a new one.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="staff_invitations")
+    email = AddressField(max_length=254)
+    role = models.CharField(max_length=10, choices=Role.choices)
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    sent_at = models.DateTimeField(default=utc_now, editable=False)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    accepted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="staff_invitation_one_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accepted_at=None) | models.Q(revoked_at=None),
+                name="staff_invitation_ends_once",
+            ),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="staff_invitation_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.role})"
+
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.revoked_at is None
+
+    def state(self, now: dt.datetime) -> str:
+        if self.accepted_at:
+            return "accepted"
+        if self.revoked_at:
+            return "revoked"
+        return "pending" if now < self.expires_at else "expired"

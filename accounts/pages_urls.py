@@ -1,9 +1,10 @@
-"""Only what sign-in by code needs of allauth: no passwords, no address book, no second way in."""
+"""Only what sign-in by code needs of allauth, no address book, no second way in; and how staff come by a password."""
 
 from allauth.account import views as allauth_views
 from django.urls import path
 from django.views.generic import RedirectView
 
+from . import staff_pages
 from .pages import ConfirmCodeView, RequestCodeView
 
 to_code = RedirectView.as_view(pattern_name="account_request_login_code", query_string=True)
@@ -13,6 +14,10 @@ urlpatterns = [
     path("login/code/confirm/", ConfirmCodeView.as_view(), name="account_confirm_login_code"),
     path("logout/", allauth_views.logout, name="account_logout"),
     path("inactive/", allauth_views.account_inactive, name="account_inactive"),
+    # Staff, who have a password.
+    path("invitations/<str:token>", staff_pages.show_invitation, name="staff-invitation"),
+    path("staff/password", staff_pages.ask_for_password, name="staff-password-forgotten"),
+    path("staff/password/<int:user_id>/<str:token>", staff_pages.set_password, name="staff-password"),
     # allauth sends people to these by name.
     path("login/", to_code, name="account_login"),
     path("signup/", to_code, name="account_signup"),

@@ -1,4 +1,5 @@
-"""Sign-in by emailed code, for families. Staff sign in to the back office with their password."""
+"""Sign-in by emailed code, for families. Staff sign in to the back office with their password; with a code they see
+what is their own family's, as anybody does."""
 
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
@@ -11,8 +12,8 @@ from .models import User
 def find_or_open_account(*, email: str) -> User | None:
     """The account a sign-in code may be sent for, opened if nobody has one at this address.
 
-    An account opened here shows nothing before a code proved that the mailbox is theirs. None for staff (a mailbox
-    alone must not open the back office) and for accounts that were switched off.
+    An account opened here shows nothing before a code proved that the mailbox is theirs. None for those who run
+    the platform (nothing of theirs hangs on a mailbox alone) and for accounts that were switched off.
     """
     address = canonical_address(email)
     try:
@@ -21,7 +22,7 @@ def find_or_open_account(*, email: str) -> User | None:
             EmailAddress.objects.get_or_create(user=user, email=address)
     except IntegrityError:  # the same person asked twice at once
         user = User.objects.get(email=address)
-    return user if user.is_active and not user.is_staff and not user.is_superuser else None
+    return user if user.is_active and not user.is_superuser else None
 
 
 def proven_address(*, user: User) -> str | None:

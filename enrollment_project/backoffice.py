@@ -12,7 +12,7 @@ from unfold.dataclasses import SearchResult
 
 from accounts.backoffice.display import admin_url
 from accounts.backoffice.scoping import WorkspaceScopedAdmin
-from accounts.models import ApiKey, Guardian, Lead, Learner, Membership, StaffTask, User, Workspace
+from accounts.models import ApiKey, Guardian, Lead, Learner, Membership, StaffInvitation, StaffTask, User, Workspace
 from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, StripeEvent
 from cohorts.models import (
     ClassSession,
@@ -99,6 +99,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Guardians", "family_restroom", Guardian),
         Entry("Leads", "person_search", Lead),
         Entry("Staff", "badge", Membership),
+        Entry("Invitations", "forward_to_inbox", StaffInvitation),
         Entry("Accounts", "account_circle", User),
     ),
     "Integration": (

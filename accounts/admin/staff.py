@@ -13,12 +13,15 @@ from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from enrollment_project.core.addresses import AddressFormField
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import DomainError
 
 from ..backoffice.actions import StaffForm, staff_action, staff_list_action
-from ..backoffice.display import NOTHING, Card, neighbor, neighbors_of, register_subject, status_badge
-from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
-from ..memberships import add_member, change_role, remove_member
-from ..models import Membership, User, Workspace
+from ..backoffice.display import NOTHING, Card, badge, neighbor, neighbors_of, register_subject, status_badge
+from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
+from ..invitations import invite_member, mail_invitation, renew_invitation, revoke_invitation
+from ..memberships import change_role, remove_member
+from ..models import Membership, StaffInvitation, User, Workspace
 from ..roles import Power
 from ..states import Role
 
@@ -51,7 +54,7 @@ def staff_of_workspace(request: HttpRequest, workspace: Workspace) -> Card:
 
 class MemberForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
-    email = AddressFormField(help_text="An unknown address gets an account; its owner signs in by emailed code.")
+    email = AddressFormField(help_text="Gets a mail with a link. Nothing changes until they open it and accept.")
     role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
 
     def prepare(self) -> None:
@@ -73,7 +76,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     search_fields = ("user__email", "user__first_name", "user__last_name")
     ordering = ("workspace", "user__email")
     fields = ("workspace", "user", "role_badge", "created_at")
-    actions_list = ("add_member",)
+    actions_list = ("invite",)
     actions_detail = ("give_role", "remove")
     role_badge = status_badge("role")
 
@@ -81,11 +84,17 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     def member(self, membership: Membership) -> tuple[str, str]:
         return membership.user.email, membership.user.get_full_name()
 
-    @staff_list_action(description="Add a member", power=Power.GOVERN, form=MemberForm, icon="person_add")
-    def add_member(self, request: HttpRequest, form: StaffForm) -> str:
+    @staff_list_action(description="Invite a colleague", power=Power.GOVERN, form=MemberForm, icon="person_add")
+    def invite(self, request: HttpRequest, form: StaffForm) -> str:
         chosen = form.cleaned_data
-        member = add_member(workspace_id=chosen["workspace"].pk, email=chosen["email"], role=chosen["role"])
-        return f"{member.user} is now {member.get_role_display().lower()} of {chosen['workspace']}."
+        invitation, token = invite_member(
+            workspace_id=chosen["workspace"].pk,
+            email=chosen["email"],
+            role=chosen["role"],
+            invited_by=staff_of(request),
+            now=utc_now(),
+        )
+        return _mail(invitation, token)
 
     @staff_action(description="Change the role", power=Power.GOVERN, form=RoleForm, icon="badge")
     def give_role(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
@@ -105,6 +114,57 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         return self.response_to_list(request, f"{user} is no longer a member.")
 
 
+@admin.register(StaffInvitation)
+class StaffInvitationAdmin(WorkspaceScopedAdmin):
+    """Who was invited; those that wait come first."""
+
+    view_power = Power.GOVERN
+    list_display = ("email", "workspace", "role_badge", "state_badge", "sent_at", "expires_at")
+    list_filter = (("workspace", ScopedRelatedFilter), ("accepted_at", admin.EmptyFieldListFilter))
+    list_select_related = ("workspace",)
+    search_fields = ("email",)
+    ordering = ("-sent_at",)
+    fields = ("workspace", "email", "role_badge", "state_badge", "invited_by", ("created_at", "sent_at"), "expires_at")
+    actions_detail = ("send_again", "revoke")
+    role_badge = status_badge("role")
+
+    @display(description="state")
+    def state_badge(self, invitation: StaffInvitation) -> str:
+        state = invitation.state(utc_now())
+        return badge(state, state.capitalize())
+
+    @staff_action(
+        description="Send again",
+        power=Power.GOVERN,
+        possible=StaffInvitation.is_open,
+        icon="forward_to_inbox",
+        explanation="A new link that works for a week. The one mailed before ends.",
+    )
+    def send_again(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
+        return _mail(*renew_invitation(invitation_id=invitation.pk, now=utc_now()))
+
+    @staff_action(
+        description="Revoke",
+        power=Power.GOVERN,
+        possible=StaffInvitation.is_open,
+        icon="cancel_schedule_send",
+        variant=ActionVariant.DANGER,
+        explanation="The link in the mail opens nothing any more.",
+    )
+    def revoke(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
+        revoke_invitation(invitation_id=invitation.pk, now=utc_now())
+        return f"The invitation of {invitation.email} is revoked."
+
+
+def _mail(invitation: StaffInvitation, token: str) -> str:
+    """Mail the link; a mail that fails leaves an invitation that can be sent again, and says so."""
+    try:
+        mail_invitation(invitation=invitation, token=token)
+    except DomainError as trouble:
+        return f"{invitation.email} is invited, but nothing was mailed yet. {trouble.detail}"
+    return f"{invitation.email} has been sent an invitation to {invitation.workspace}."
+
+
 class EmailAddressInline(ScopedInline):
     model = EmailAddress
     fields = ("email", "verified", "primary")
@@ -114,7 +174,7 @@ class EmailAddressInline(ScopedInline):
 
 @admin.register(User)
 class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
-    """Staff see their colleagues; only superusers make, change or stop accounts. Owners add members by address."""
+    """Staff see their colleagues; only superusers make, change or stop accounts. Owners invite colleagues."""
 
     workspace_path = ""
     add_power = Power.OPERATE

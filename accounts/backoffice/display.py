@@ -29,7 +29,7 @@ TONES: dict[str, str] = {
         "success": "approved active completed paid succeeded used relayed done usable handled taken accepted",
         "info": "eligible reserved partially_refunded refunded automatic district offered",
         "warning": "submitted checkout_required open pending processing requested manual held waiting",
-        "danger": "ineligible rejected failed disputed dead overdue",
+        "danger": "expired revoked ineligible rejected failed disputed dead overdue",
         "primary": "owner admin parent",
     }.items()
     for word in words.split()

@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core import mail
 from django.urls import reverse
 
 from accounts.api_keys import create_api_key, find_principal
@@ -107,14 +108,17 @@ class TestEndingAKey:
 
 
 class TestMembers:
-    def test_are_added_by_address(self, workspace: Workspace, owner: StaffClient) -> None:
+    def test_are_invited_by_address(self, workspace: Workspace, owner: StaffClient) -> None:
         response = owner.post(
-            reverse("admin:accounts_membership_add_member"),
+            reverse("admin:accounts_membership_invite"),
             {"workspace": workspace.pk, "email": "new@north.test", "role": Role.REVIEWER},
         )
 
-        assert said(response) == ["new@north.test is now reviewer of North."]
-        assert Membership.objects.get(user__email="new@north.test").role == Role.REVIEWER
+        assert said(response) == ["new@north.test has been sent an invitation to North."]
+        assert [(mailed.to, mailed.subject) for mailed in mail.outbox] == [
+            (["new@north.test"], "Join the staff of North")
+        ]
+        assert not Membership.objects.filter(user__email="new@north.test").exists()
 
     def test_can_not_leave_a_workspace_without_an_owner(self, workspace: Workspace, owner: StaffClient) -> None:
         mine = Membership.objects.get(user=owner.user)

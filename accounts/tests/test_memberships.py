@@ -1,57 +1,11 @@
 import pytest
 
-from accounts.memberships import AlreadyMember, LastOwner, add_member, change_role, remove_member
-from accounts.models import Membership, User
+from accounts.memberships import LastOwner, change_role, remove_member
+from accounts.models import Membership
 from accounts.states import Role
-from accounts.tests.factories import MembershipFactory, UserFactory, WorkspaceFactory
-from enrollment_project.core.errors import Invalid, NotFound
+from accounts.tests.factories import MembershipFactory
 
 pytestmark = pytest.mark.django_db
-
-
-class TestAddMember:
-    def test_makes_an_account_without_a_password_for_an_unknown_address(self) -> None:
-        workspace = WorkspaceFactory()
-
-        membership = add_member(workspace_id=workspace.pk, email="New@District.test", role=Role.REVIEWER)
-
-        assert membership.user.email == "new@district.test"
-        assert membership.user.is_staff
-        assert not membership.user.has_usable_password()
-        assert membership.role == Role.REVIEWER
-
-    def test_lets_somebody_known_into_the_back_office(self) -> None:
-        user = UserFactory(is_staff=False)
-        workspace = WorkspaceFactory()
-
-        add_member(workspace_id=workspace.pk, email=user.email, role=Role.VIEWER)
-
-        user.refresh_from_db()
-        assert user.is_staff
-        assert not user.is_superuser
-
-    def test_refuses_somebody_who_is_a_member(self) -> None:
-        membership = MembershipFactory(role=Role.VIEWER)
-
-        with pytest.raises(AlreadyMember):
-            add_member(workspace_id=membership.workspace_id, email=membership.user.email, role=Role.OWNER)
-
-        membership.refresh_from_db()
-        assert membership.role == Role.VIEWER
-
-    def test_refuses_an_unknown_role(self) -> None:
-        workspace = WorkspaceFactory()
-
-        with pytest.raises(Invalid, match="role"):
-            add_member(workspace_id=workspace.pk, email="new@district.test", role="king")
-
-        assert not User.objects.filter(email="new@district.test").exists()
-
-    def test_refuses_an_unknown_workspace(self) -> None:
-        with pytest.raises(NotFound):
-            add_member(workspace_id=999, email="new@district.test", role=Role.VIEWER)
-
-        assert not User.objects.exists()
 
 
 class TestChangeRole:

@@ -188,6 +188,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds the link to set a new staff password works
 LOGIN_URL = "account_request_login_code"
 LOGIN_REDIRECT_URL = "my-enrollments"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"

@@ -9,6 +9,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "workspace": (Power.VIEW, Power.OPERATE, Power.GOVERN),
     "user": (Power.VIEW, Power.OPERATE, Power.OPERATE),
     "membership": (Power.VIEW, NOBODY, NOBODY),
+    "staffinvitation": (Power.GOVERN, NOBODY, NOBODY),
     "learner": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "lead": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "guardian": (Power.VIEW, Power.MANAGE, Power.MANAGE),
@@ -45,9 +46,11 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
 
 # What it takes to press the buttons of a row or above a list.
 BUTTONS: dict[str, Power] = {
-    "membership.add_member": Power.GOVERN,
+    "membership.invite": Power.GOVERN,
     "membership.give_role": Power.GOVERN,
     "membership.remove": Power.GOVERN,
+    "staffinvitation.send_again": Power.GOVERN,
+    "staffinvitation.revoke": Power.GOVERN,
     "apikey.create": Power.GOVERN,
     "apikey.rotate": Power.GOVERN,
     "apikey.revoke": Power.GOVERN,

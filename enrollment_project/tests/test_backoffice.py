@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts.api_keys import create_api_key
 from accounts.backoffice.scoping import WorkspaceScopedAdmin
+from accounts.invitations import invite_member
 from accounts.models import ApiKey, Learner, Membership, User, Workspace
 from accounts.roles import POWERS, Power
 from accounts.states import Role, TaskStatus
@@ -55,7 +56,9 @@ def _add_what_the_demo_lacks() -> None:
     ReconciliationRun.objects.create(started_at=now, window_start=now)
     IdempotencyRecord.objects.create(scope="key:1", key="k", fingerprint="f", locked_until=now, created_at=now)
     for slug in (MINE, OTHERS):
-        create_api_key(workspace_id=Workspace.objects.get(slug=slug).pk, name="Portal", scopes=["decisions:read"])
+        workspace = Workspace.objects.get(slug=slug)
+        invite_member(workspace_id=workspace.pk, email="new@role.test", role=Role.VIEWER, invited_by=None, now=now)
+        create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"])
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None
         stripe.dispute(payment, payment.pk, "needs_response")

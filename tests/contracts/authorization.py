@@ -249,6 +249,12 @@ ROWS = [
     for_all("accounts/login/code/confirm/", status=302),
     for_all("accounts/logout/", status=302, session=200),
     for_all("accounts/inactive/"),
+    # How staff come by a password: by unguessable links
+    for_all("accounts/invitations/<str:token>", status=404, address="/accounts/invitations/guessed"),
+    for_all("accounts/staff/password"),
+    for_all(
+        "accounts/staff/password/<int:user_id>/<str:token>", status=410, address="/accounts/staff/password/1/guessed"
+    ),
     for_all("accounts/login/", status=302),
     for_all("accounts/signup/", status=302),
 ]

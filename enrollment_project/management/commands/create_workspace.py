@@ -2,6 +2,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from accounts.invitations import invitation_url, invite_member
+from accounts.states import Role
+from enrollment_project.core.clock import utc_now
 from enrollment_project.core.commands import UseCaseCommand
 from enrollment_project.provisioning import Provisioned, WorkspaceExists, create_workspace, get_workspace
 
@@ -23,6 +26,7 @@ class Command(UseCaseCommand):
             help="what a parent pays, in the currency's smallest unit: 4900 is 49.00 USD or 4,900 JPY (4900)",
         )
         parser.add_argument("--currency", default="usd", help="three-letter ISO 4217 code (usd)")
+        parser.add_argument("--owner", default="", help="invite this address as its owner, and print the link")
         parser.add_argument("--if-missing", action="store_true", help="leave an existing workspace as it is")
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -34,14 +38,23 @@ class Command(UseCaseCommand):
         except WorkspaceExists:
             if not options["if_missing"]:
                 raise
-            return _report(get_workspace(slug=slug), created=False)
-        return _report(made, created=True)
+            return _report(get_workspace(slug=slug), created=False) | _invite(slug, options["owner"])
+        return _report(made, created=True) | _invite(slug, options["owner"])
 
     def show(self, report: dict[str, Any]) -> None:
         verb = "[green]Created[/]" if report["created"] else "[yellow]There was already[/]"
         self.say(f"{verb} workspace [bold]{report['slug']}[/].")
         super().show(report)
         self.say(f"Next: manage.py create_api_key --workspace {report['slug']} --scopes all")
+
+
+def _invite(slug: str, owner: str) -> dict[str, Any]:
+    """The link for the first owner, to be handed on by whoever sits at the terminal: it needs no mail server."""
+    if not owner:
+        return {}
+    workspace = get_workspace(slug=slug).workspace
+    _, token = invite_member(workspace_id=workspace.pk, email=owner, role=Role.OWNER, invited_by=None, now=utc_now())
+    return {"owner_invitation": invitation_url(token)}
 
 
 def _report(made: Provisioned, *, created: bool) -> dict[str, Any]:
