@@ -65,13 +65,14 @@ def open_checkout(
     cancel_url: str,
     expires_at: dt.datetime,
     metadata: dict[str, str] | None = None,
+    customer_email: str = "",
     now: dt.datetime | None = None,
 ) -> Checkout:
     """Record the intent to charge `price` for the subject, or return the live checkout it already has.
 
     No network: part of the caller's transaction, which holds the subject's lock. `expires_at` is between 30 minutes and
-    24 hours ahead, as Stripe wants it; `metadata` (ids, no people) goes to Stripe with it. `submit_checkout` follows
-    once that transaction is committed.
+    24 hours ahead, as Stripe wants it; `metadata` (ids, no people) goes to Stripe with it, and the address of somebody
+    signed in, whom the payment page then need not ask. `submit_checkout` follows once that transaction is committed.
     """
     moment = now or utc_now()
     checkout, _ = Checkout.objects.get_or_create(
@@ -89,6 +90,7 @@ def open_checkout(
             "cancel_url": cancel_url,
             "expires_at": expires_at,
             "metadata": metadata or {},
+            "customer_email": customer_email,
             "created_at": moment,
             "next_check_at": moment + INTENT_GRACE,
         },
@@ -329,6 +331,7 @@ def _create_session(checkout: Checkout) -> SessionSnapshot:
         success_url=checkout.success_url,
         cancel_url=checkout.cancel_url,
         expires_at=checkout.expires_at,
+        customer_email=checkout.customer_email,
         metadata={
             **checkout.metadata,
             "workspaceId": str(checkout.workspace_id),

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import Learner
+from accounts.models import Learner, User
 from billing.checkout import SHORTEST_TIME, open_checkout, request_cancellation, settle_checkout, submit_checkout
 from billing.models import Checkout
 from billing.repricing import is_outdated
@@ -154,6 +154,12 @@ def _refuse_without_sessions(cohort: Cohort, now: dt.datetime) -> None:
         raise CohortNotActive(f"{cohort.name} has no sessions left to attend.")
 
 
+def _address_of(actor: Actor) -> str:
+    """The address of somebody signed in; whoever acts for others leaves it to the payment page to ask."""
+    account_id = account_of(actor)
+    return User.objects.filter(pk=account_id).values_list("email", flat=True).first() or "" if account_id else ""
+
+
 def _give_up_others(learner: Learner, course: Program, cohort: Cohort) -> None:
     """End their open checkouts for other cohorts of this course; Stripe's word frees those places."""
     others = CohortPlace.objects.filter(
@@ -206,6 +212,7 @@ def _hold_and_open(
             "cohortName": cohort.name,
             "entityType": "course_enrollment",
         },
+        customer_email=_address_of(actor),
         now=now,
     )
     place.save(update_fields=["enrollment", "held_by", "held_until", "checkout"])

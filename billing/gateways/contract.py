@@ -31,6 +31,7 @@ class SessionRequest:
     cancel_url: str
     expires_at: dt.datetime
     metadata: Mapping[str, str]
+    customer_email: str = ""  # the payer's, where it is known
 
 
 @dataclass(frozen=True, slots=True)

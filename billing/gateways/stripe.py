@@ -83,6 +83,7 @@ class StripeGateway:
             "client_reference_id": request.reference,
             "metadata": (metadata := _short_metadata(request.metadata)),
             "payment_intent_data": {"metadata": metadata},
+            **({"customer_email": request.customer_email} if request.customer_email else {}),
         }
         options: stripe.RequestOptions = {"idempotency_key": request.reference}
         # An account that may not charge is no outage: whoever pays is told now, and staff mend it.

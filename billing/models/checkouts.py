@@ -58,6 +58,7 @@ class Checkout(models.Model):
     url = models.TextField(blank=True)
     success_url = models.TextField()
     cancel_url = models.TextField()
+    customer_email = AddressField(max_length=254, blank=True, default="", db_default="")  # who is led to pay
     payer_email = AddressField(max_length=254, blank=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     expires_at = models.DateTimeField()

@@ -1,8 +1,10 @@
 """From the course to the payment page, and what the page after it says."""
 
 import datetime as dt
+import json
 import re
 
+import httpx
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -10,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import Learner
 from accounts.tests.factories import UserFactory
-from billing.checkout import cancel_checkout
+from billing.checkout import cancel_checkout, settle_checkout
 from billing.gateways import stripe as stripe_gateway
 from billing.models import Checkout
 from billing.refunds import request_refund, submit_refund
@@ -57,6 +59,31 @@ class TestEnrolling:
         assert checkout.success_url == f"{settings.PUBLIC_URL}/courses/enrolled?session_id={{CHECKOUT_SESSION_ID}}"
         left = course_url("course-leave-payment", cohort)
         assert checkout.cancel_url == f"{settings.PUBLIC_URL}{left}?learner={child.cuid}"
+
+    def test_tells_the_payment_page_who_pays_and_nothing_of_the_child(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        child = child_of(cohort, first_name="Philippa")
+        client, _ = signed_in()
+
+        client.post(course_url("course-enroll", cohort), {"learner": child.cuid})
+
+        checkout = Checkout.objects.get()
+        page = httpx.get(checkout.url).text
+        assert checkout.customer_email == PARENT
+        assert f'value="{PARENT}" readonly' in page
+        told = json.dumps(stripe.ledger()) + page
+        assert "Philippa" not in told
+
+    def test_is_paid_by_the_address_that_was_told(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        client, _ = signed_in()
+        client.post(course_url("course-enroll", cohort), {"learner": child_of(cohort).cuid})
+        checkout = Checkout.objects.get()
+
+        stripe.pay(checkout.url, email="somebody.else@example.test")
+        settle_checkout(checkout_id=checkout.pk)
+
+        assert Checkout.objects.get().payer_email == PARENT
 
     def test_of_a_new_child_makes_a_learner_with_the_parent_as_guardian(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()

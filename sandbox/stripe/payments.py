@@ -116,7 +116,7 @@ def _complete(ref: str, email: str, *, paid: bool) -> CheckoutSession:
     status = session.payment_status if session.amount_total == 0 or not paid else "paid"
     # The conditions decide against an expiry or a second payment that runs at the same moment.
     still_open = CheckoutSession.objects.filter(pk=session.pk, status="open", expires_at__gt=clock.now())
-    if not still_open.update(status="complete", payment_status=status, payer_email=email or session.customer_email):
+    if not still_open.update(status="complete", payment_status=status, payer_email=session.customer_email or email):
         raise NotPayable("This session is no longer open.")
     return find_session(ref)
 
@@ -141,7 +141,7 @@ def _begin_debit(session: CheckoutSession) -> None:
 
 
 def _decline(session: CheckoutSession, email: str) -> None:
-    session.payer_email = email or session.customer_email
+    session.payer_email = session.customer_email or email
     intent, is_new = _intent(session, status="requires_payment_method", method="card")
     charge = _attempt(session, intent, status="failed")
     if is_new:

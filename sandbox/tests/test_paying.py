@@ -56,7 +56,7 @@ class TestPaying:
         assert answer.headers["location"] == f"https://school.test/done?session={session.id}"
         paid = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent.latest_charge"]})
         assert (paid.status, paid.payment_status, paid.url) == ("complete", "paid", None)
-        assert paid.customer_details.email == "payer@school.test"
+        assert paid.customer_details.email == "parent@school.test"  # given with the session, and not to be changed
         intent = paid.payment_intent
         assert (intent.status, intent.amount_received, intent.currency) == ("succeeded", 4900, "usd")
         assert intent.metadata.to_dict() == {"checkout": "7"}
