@@ -176,7 +176,9 @@ def notices_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
 class RefundForm(StaffForm):
     amount = MoneyField()
     reason = forms.ChoiceField(choices=[c for c in RefundReason.choices if c[0] != RefundReason.OUTSIDE])
-    note = forms.CharField(max_length=300, required=False, help_text="For colleagues; the payer does not see it.")
+    note = forms.CharField(
+        label="Note for colleagues", max_length=300, required=False, help_text="The payer never reads it."
+    )
 
     def prepare(self) -> None:
         amount = self.fields["amount"]
