@@ -8,6 +8,8 @@ from drf_spectacular.utils import OpenApiParameter
 
 from accounts.api import schema as api_key_scheme  # noqa: F401 - registers itself
 
+from .core.idempotency import KEY_PATTERN, MAX_KEY_LENGTH
+from .core.numbers import MAX_BIGINT
 from .core.problems import CONTENT_TYPE
 
 REQUEST_ID = OpenApiParameter(
@@ -18,7 +20,7 @@ REQUEST_ID = OpenApiParameter(
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": f"^{KEY_PATTERN}$"},
     OpenApiParameter.HEADER,
     description="Up to 255 characters of your choice. Repeating a request with its key has no second effect.",
 )
@@ -54,17 +56,27 @@ PROBLEMS = {
     "401": ("authentication_failed", "The API key is malformed, unknown, expired or revoked."),
     "403": ("scope_missing", "The API key lacks the scope decisions:write."),
     "404": ("not_found", "There is no decision 12 in this workspace."),
+    "405": ("method_not_allowed", 'Method "PATCH" not allowed.'),
+    "406": ("not_acceptable", "Could not satisfy the request Accept header."),
     "409": ("idempotency_key_in_flight", "Wait for the first request to be answered, then repeat this one."),
+    "411": ("length_required", "Send the body with a Content-Length."),
+    "413": ("body_too_large", "The body is larger than 1,000,000 bytes."),
+    "415": ("unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
     "422": ("invalid", "learner_profile.email: Enter a valid email address."),
     "429": ("throttled", "Request was throttled. Expected available in 21 seconds."),
     "503": ("unavailable", "Nothing was changed. Repeat the request."),
 }
 TITLES = {
-    "400": "The body is not JSON",
+    "400": "The request or its body can't be read",
     "401": "No key, or one that does not work",
     "403": "The key lacks the scope",
     "404": "Not in this workspace",
+    "405": "Not this method; see Allow",
+    "406": "Accept names nothing that is answered here",
     "409": "Conflicts with the present state",
+    "411": "The body came without its length",
+    "413": "The body is too large",
+    "415": "Not JSON in UTF-8",
     "422": "The request does not validate",
     "429": "Too many requests; see Retry-After",
     "503": "Busy or waiting for a vendor; nothing was changed, see Retry-After",
@@ -96,19 +108,35 @@ def document_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     components["responses"] = {f"Problem{status}": _response(status) for status in PROBLEMS}
     for address, methods in result["paths"].items():
         for method, operation in methods.items():
+            for parameter in operation.get("parameters", ()):
+                _bound(parameter)
             for status in _statuses(address, method, operation):
                 operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
     return result
 
 
+def _bound(parameter: dict[str, Any]) -> None:
+    """Say of an address's and a query's parameters what `core.numbers` and `core.query` hold them to."""
+    schema = parameter["schema"]
+    if parameter["in"] not in ("path", "query"):
+        return
+    schema.pop("nullable", None)  # no address spells null
+    if schema.get("type") == "integer":
+        schema.setdefault("minimum", 0)
+        schema.setdefault("maximum", MAX_BIGINT)
+    elif schema.get("type") == "string":
+        schema.setdefault("minLength", 1)
+
+
 def _statuses(address: str, method: str, operation: dict[str, Any]) -> list[str]:
-    statuses = ["429", "503"]
+    # Of any operation: the address, the headers and the method may be at fault.
+    statuses = ["400", "405", "406", "411", "413", "415", "429", "503"]
     if any(operation.get("security", ())):
         statuses += ["401", "403"]
     if "{" in address:
         statuses.append("404")
-    if method in WRITES:
-        statuses += ["400", "409"]
+    if method in (*WRITES, "delete"):
+        statuses.append("409")
     if method in WRITES or any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
         statuses.append("422")
     return sorted(statuses)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from enrollment_project.core.clock import utc_now
@@ -172,8 +173,8 @@ class CohortSerializer(serializers.Serializer[Any]):
     maxEnrollment = serializers.IntegerField(source="max_enrollment")
     currentEnrollment = serializers.IntegerField(source="current_enrollment")
     availablePlaces = serializers.IntegerField(source="places_left", help_text="Neither taken nor held by a checkout.")
-    priceInCents = serializers.IntegerField(source="instance.price.amount_minor", default=None)
-    currency = serializers.CharField(source="instance.price.currency", default=None)
+    priceInCents = serializers.IntegerField(source="instance.price.amount_minor", default=None, allow_null=True)
+    currency = serializers.CharField(source="instance.price.currency", default=None, allow_null=True)
     status = serializers.SerializerMethodField()
 
     def get_status(self, cohort: Cohort) -> str:
@@ -187,14 +188,25 @@ class CohortSerializer(serializers.Serializer[Any]):
         return "open" if cohort.places_left > 0 else "full"
 
 
+LOCAL_TIME = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "example": "17:00"}
+
+
+@extend_schema_field(LOCAL_TIME)
+class LocalTimeField(serializers.TimeField):
+    """Hours and minutes; `time` would have seconds and an offset."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%H:%M", **kwargs)
+
+
 class WeeklyOptionSerializer(serializers.Serializer[Any]):
     """A class that meets every week at this local time."""
 
     courseStepOptionId = serializers.IntegerField(source="pk")
     groupClassName = serializers.CharField(source="group_class.name")
     dayOfWeek = serializers.IntegerField(source="group_class.day_of_week", help_text="0 is Sunday.")
-    startTime = serializers.TimeField(source="group_class.start_time", format="%H:%M")
-    endTime = serializers.TimeField(source="group_class.end_time", format="%H:%M")
+    startTime = LocalTimeField(source="group_class.start_time")
+    endTime = LocalTimeField(source="group_class.end_time")
     timezone = serializers.CharField(source="group_class.timezone")
     teacher = serializers.CharField(source="group_class.teacher")
     maxStudents = serializers.IntegerField(source="group_class.max_students")
@@ -221,9 +233,11 @@ class SessionOptionSerializer(serializers.Serializer[Any]):
     def get_dayOfWeek(self, session: CohortSession) -> int:
         return self._local(session, session.class_session.starts_at).isoweekday() % 7
 
+    @extend_schema_field(LOCAL_TIME)
     def get_startTime(self, session: CohortSession) -> str:
         return f"{self._local(session, session.class_session.starts_at):%H:%M}"
 
+    @extend_schema_field(LOCAL_TIME)
     def get_endTime(self, session: CohortSession) -> str:
         return f"{self._local(session, session.class_session.ends_at):%H:%M}"
 
@@ -291,7 +305,9 @@ class BookedSessionSerializer(serializers.Serializer[Any]):
     endsAt = serializers.DateTimeField(source="class_session.ends_at")
     timezone = serializers.CharField(source="class_session.group_class.timezone")
     meetingUrl = serializers.CharField(source="class_session.group_class.meeting_url")
-    changeableUntil = ChangeableUntilField(source="*", help_text="Until then it can be cancelled or swapped.")
+    changeableUntil = ChangeableUntilField(
+        source="*", allow_null=True, help_text="Until then it can be cancelled or swapped."
+    )
     calendarUrl = serializers.SerializerMethodField()
 
     def to_representation(self, instance: StepProgress) -> Any:

@@ -7,6 +7,7 @@ that must call a vendor in the middle keeps its claim across two transactions; w
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -25,6 +26,8 @@ from .rows import insert_unless_present
 LEASE = dt.timedelta(seconds=60)
 KEEP = dt.timedelta(hours=24)
 MAX_KEY_LENGTH = 255
+# As a header travels: servers drop the spaces around it, and what is not ASCII arrives changed.
+KEY_PATTERN = r"[!-~]([ -~]*[!-~])?"
 BITE = 1_000
 
 
@@ -118,8 +121,8 @@ def forget_old_answers(*, now: dt.datetime | None = None) -> int:
 def claim_for(request: Request, *, scope: str) -> Claim:
     """The claim a request asks for by its Idempotency-Key header. Raises Invalid for an unusable key."""
     key = request.headers.get("Idempotency-Key")
-    if key is not None and (not key.strip() or len(key) > MAX_KEY_LENGTH or not key.isprintable()):
-        raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.")
+    if key is not None and (len(key) > MAX_KEY_LENGTH or not re.fullmatch(KEY_PATTERN, key)):
+        raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters.")
     digest = (
         hashlib.sha256(f"{request.method} {request.path_info}\n".encode() + request.body).hexdigest() if key else ""
     )

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -68,12 +69,52 @@ class TestTheOpenApiDocument:
     def test_gives_every_operation_its_problems(self, schema):
         assert operations(schema)
         for _path, method, operation in operations(schema):
-            expected = {"429", "503"} | ({"400", "409", "422"} if method in WRITES else set())
+            expected = {"400", "405", "406", "411", "413", "415", "429", "503"}
+            expected |= {"409", "422"} if method in WRITES else set()
             assert expected <= set(operation["responses"])
 
     def test_says_that_a_query_parameter_may_be_refused(self, schema):
         assert "422" in schema["paths"]["/api/course-programs/browse"]["get"]["responses"]
         assert "422" not in schema["paths"]["/api/course-programs/{code}"]["get"]["responses"]
+
+    @pytest.mark.parametrize(
+        ("shape", "field"),
+        [
+            ("Decision", "checkout_url"),
+            ("Allocation", "program_instance_id"),
+            ("BookedSession", "changeableUntil"),
+            ("ClassEvent", "changeableUntil"),
+            ("Cohort", "priceInCents"),
+            ("Cohort", "currency"),
+        ],
+    )
+    def test_says_what_may_be_null(self, schema, shape, field):
+        assert schema["components"]["schemas"][shape]["properties"][field]["nullable"] is True
+
+    @pytest.mark.parametrize("shape", ["WeeklyOption", "SessionOption"])
+    @pytest.mark.parametrize("field", ["startTime", "endTime"])
+    def test_says_how_a_local_time_is_written(self, schema, shape, field):
+        described = schema["components"]["schemas"][shape]["properties"][field]
+
+        assert "format" not in described
+        assert re.fullmatch(described["pattern"], "17:00")
+        assert not re.fullmatch(described["pattern"], "17:00:00Z")
+
+    def test_says_what_parameters_are_held_to(self, schema):
+        def schema_of(path, method, name):
+            (found,) = [p for p in schema["paths"][path][method]["parameters"] if p["name"] == name]
+            return found["schema"]
+
+        limit = schema_of("/api/decisions", "get", "limit")
+        tenant = schema_of("/api/decisions", "get", "tenant_id")
+        in_address = schema_of("/api/districts/{tenant_id}/seats", "get", "tenant_id")
+        key = schema_of("/api/enroll", "post", "Idempotency-Key")
+        assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 500, 100)
+        assert (
+            (tenant["minimum"], tenant["maximum"]) == (in_address["minimum"], in_address["maximum"]) == (0, 2**63 - 1)
+        )
+        assert (key["minLength"], key["maxLength"]) == (1, 255)
+        assert [bool(re.fullmatch(key["pattern"], text)) for text in ("a b", " a", "é", "a\n")] == [True, *3 * [False]]
 
     def test_opens_the_catalog_to_all_and_the_students_endpoints_to_sessions_only(self, schema):
         allowed = {

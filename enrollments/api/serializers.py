@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -138,7 +137,7 @@ class DecisionSerializer(serializers.ModelSerializer[EnrollmentDecision]):
     def get_checkout_session_id(self, decision: EnrollmentDecision) -> str | None:
         return checkout_fields(decision)["checkout_session_id"]
 
-    @extend_schema_field(OpenApiTypes.URI)
+    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
     def get_checkout_url(self, decision: EnrollmentDecision) -> str | None:
         return checkout_fields(decision)["checkout_url"]
 
@@ -146,7 +145,7 @@ class DecisionSerializer(serializers.ModelSerializer[EnrollmentDecision]):
 class AllocationSerializer(serializers.ModelSerializer[DistrictSeatAllocation]):
     tenant_id = serializers.IntegerField(source="district.tenant_id")
     name = serializers.CharField(source="district.name")
-    program_instance_id = serializers.CharField(source="instance.cuid", default=None)
+    program_instance_id = serializers.CharField(source="instance.cuid", default=None, allow_null=True)
     available_seats = serializers.IntegerField()
 
     class Meta:
