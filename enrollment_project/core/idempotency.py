@@ -26,8 +26,9 @@ from .rows import insert_unless_present
 LEASE = dt.timedelta(seconds=60)
 KEEP = dt.timedelta(hours=24)
 MAX_KEY_LENGTH = 255
-# As a header travels: servers drop the spaces around it, and what is not ASCII arrives changed.
-KEY_PATTERN = r"[!-~]([ -~]*[!-~])?"
+# Printable characters as a header brings them (a server reads its bytes as Latin-1), without spaces at the ends.
+_SHOWN = r"!-~\u00A1-\u00AC\u00AE-\u00FF"
+KEY_PATTERN = f"[{_SHOWN}]([ {_SHOWN}]*[{_SHOWN}])?"
 BITE = 1_000
 
 
@@ -122,7 +123,7 @@ def claim_for(request: Request, *, scope: str) -> Claim:
     """The claim a request asks for by its Idempotency-Key header. Raises Invalid for an unusable key."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and (len(key) > MAX_KEY_LENGTH or not re.fullmatch(KEY_PATTERN, key)):
-        raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters.")
+        raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.")
     digest = (
         hashlib.sha256(f"{request.method} {request.path_info}\n".encode() + request.body).hexdigest() if key else ""
     )

@@ -114,7 +114,7 @@ class TestTheOpenApiDocument:
             (tenant["minimum"], tenant["maximum"]) == (in_address["minimum"], in_address["maximum"]) == (0, 2**63 - 1)
         )
         assert (key["minLength"], key["maxLength"]) == (1, 255)
-        assert [bool(re.fullmatch(key["pattern"], text)) for text in ("a b", " a", "é", "a\n")] == [True, *3 * [False]]
+        assert [bool(re.fullmatch(key["pattern"], text)) for text in ("é", " a", "\x07", "a\n")] == [True, *3 * [False]]
 
     def test_opens_the_catalog_to_all_and_the_students_endpoints_to_sessions_only(self, schema):
         allowed = {
