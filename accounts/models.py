@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
@@ -11,9 +12,15 @@ from django.db import models
 from enrollment_project.core.addresses import AddressField, canonical_address
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.ids import new_cuid
+from enrollment_project.core.local_time import validate_timezone
 from enrollment_project.core.names import fold_name
 
 from .states import Role, TaskStatus
+
+
+def default_timezone() -> str:
+    """The zone of a new workspace that names none."""
+    return str(settings.DEFAULT_WORKSPACE_TIMEZONE)
 
 
 class Workspace(models.Model):
@@ -21,6 +28,14 @@ class Workspace(models.Model):
 
     slug = models.SlugField(max_length=50, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$")])
     name = models.CharField(max_length=200)
+    timezone = models.CharField(
+        "time zone",
+        max_length=64,
+        default=default_timezone,
+        db_default="UTC",
+        validators=[validate_timezone],
+        help_text="Where its days begin and end: for dates without a zone of their own, and for invoices.",
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 
@@ -38,6 +39,7 @@ class StaffAccess:
 
     everywhere: bool
     powers: Mapping[int, frozenset[Power]]
+    zones: frozenset[str] = frozenset()  # of those workspaces
 
     def may(self, power: Power, workspace_id: int | None) -> bool:
         """Whether this power is held in that workspace (None: in the platform, which only superusers have)."""
@@ -49,6 +51,11 @@ class StaffAccess:
     def workspace_ids(self, power: Power) -> list[int]:
         """Where the power is held by membership. Not to be asked of a superuser, who needs no membership."""
         return [workspace_id for workspace_id, held in self.powers.items() if power in held]
+
+    @property
+    def zone(self) -> str:
+        """The zone their lists are written in: that of their workspaces, the platform's if those differ."""
+        return next(iter(self.zones)) if len(self.zones) == 1 else str(settings.DEFAULT_WORKSPACE_TIMEZONE)
 
     def limit(self, rows: models.QuerySet[M], *, path: str, power: Power) -> models.QuerySet[M]:
         """The rows whose workspace, found along `path`, is one where the power is held."""
@@ -70,5 +77,9 @@ def get_staff_access(user: Any) -> StaffAccess:
 
 
 def _by_membership(user: User) -> StaffAccess:
-    rows = Membership.objects.filter(user_id=user.pk).values_list("workspace_id", "role")
-    return StaffAccess(everywhere=False, powers={workspace: POWERS[Role(role)] for workspace, role in rows})
+    rows = list(Membership.objects.filter(user_id=user.pk).values_list("workspace_id", "role", "workspace__timezone"))
+    return StaffAccess(
+        everywhere=False,
+        powers={workspace: POWERS[Role(role)] for workspace, role, _ in rows},
+        zones=frozenset(zone for _, _, zone in rows),
+    )

@@ -59,10 +59,10 @@ def _story(invoice: Invoice) -> list[Flowable]:
 
 
 def _subtitle(invoice: Invoice) -> str:
-    issued = f"Issued on {invoice.issued_at:%B %-d, %Y}"
+    issued = f"Issued on {invoice.date:%B %-d, %Y}"
     if invoice.corrects is None:
         return issued
-    return f"{issued}, corrects invoice {invoice.corrects.number} of {invoice.corrects.issued_at:%B %-d, %Y}"
+    return f"{issued}, corrects invoice {invoice.corrects.number} of {invoice.corrects.date:%B %-d, %Y}"
 
 
 def _parties(invoice: Invoice) -> Table:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Sum
 
+from enrollment_project.core.local_time import local_date
 from enrollment_project.core.rows import insert_rows
 from enrollment_project.core.text import fit
 
@@ -71,7 +72,9 @@ def _issue(invoice: Invoice, payment: Payment, amount_minor: int, description: s
     invoice.currency = payment.currency
     invoice.lines = [{"description": description, "amount_minor": amount_minor}]
     invoice.issued_at = now
-    invoice.number = f"{now.year}-{_take_number(payment.workspace_id, now.year):06d}"
+    invoice.issued_on = local_date(now, payment.workspace.timezone)
+    year = invoice.issued_on.year
+    invoice.number = f"{year}-{_take_number(payment.workspace_id, year):06d}"
     insert_rows([invoice])
     return invoice
 

@@ -92,7 +92,7 @@ def cancel_booking(
         _refuse_late(row.class_session, moment)
     give_back_seats([row])
     hold_package(package.pk)
-    free_step(row, StepStatus.UNBOOKED)
+    free_step(row, StepStatus.UNBOOKED, now=moment)
     publish(step_event(StepCancelled, package, row.step_id, row.class_session.pk), now=moment)
     row.class_session = None
     return row
@@ -119,7 +119,7 @@ def swap_booking(
     lock_sessions({row.class_session.pk, chosen[step_id].class_session_id})
     give_back_seats([row])
     hold_package(package.pk)
-    free_step(row, StepStatus.UNBOOKED)
+    free_step(row, StepStatus.UNBOOKED, now=moment)
     publish(step_event(StepCancelled, package, step_id, row.class_session.pk), now=moment)
     unbooked, taken = _steps_of(package)
     _refuse_conflicts(chosen, taken)

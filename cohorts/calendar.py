@@ -1,17 +1,20 @@
 """Sessions for calendar programs: a feed under a secret address, and one session as a file (RFC 5545).
 
-Times are moments in UTC, which every program shows in its owner's zone, summer and winter. A session keeps its UID when
-it is moved or swapped, so the entry moves instead of being doubled; one that is cancelled is in the feed no more.
+Times are moments in UTC, which every program shows in its owner's zone, summer and winter. A step's session keeps its
+UID when it is moved or swapped, under a higher SEQUENCE, so the entry moves instead of being doubled. One that is given
+back is said to be cancelled, and stays in the feed for CANCELLED_SHOWN: programs that merge a feed would keep it
+otherwise. Files in mails say their METHOD (RFC 5546): PUBLISH, or CANCEL for what is off.
 """
 
 import datetime as dt
 from collections.abc import Iterable
+from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vCalAddress, vText
 
 from accounts.models import User
 from accounts.sign_in import proven_address
@@ -26,6 +29,8 @@ from .states import SEATED
 # How long a past session stays in the feed, and how often programs should look.
 PAST_SHOWN = dt.timedelta(days=90)
 REFRESH_EVERY = dt.timedelta(hours=1)
+# How long after it was given back a session is shown as cancelled.
+CANCELLED_SHOWN = dt.timedelta(days=30)
 
 
 def find_feed(*, user: User) -> CalendarFeed | None:
@@ -83,10 +88,22 @@ def get_session_of(user: User, *, progress_id: int) -> StepProgress:
     return row
 
 
+def cancelled_of(user: User, *, since: dt.datetime) -> QuerySet[StepProgress]:
+    """The steps whose session was given back since then, and that have no other yet; with a course that was refunded
+    as well."""
+    given_back = StepProgress.objects.filter(
+        package__learner__in=learners_of(user), last_session__isnull=False, changed_at__gte=since
+    ).exclude(status__in=SEATED)
+    return given_back.select_related(
+        "step", "last_session__group_class", "package__learner", "package__program", "package__cohort"
+    ).order_by("last_session__starts_at", "pk")
+
+
 def render_feed(*, user: User, now: dt.datetime | None = None) -> bytes:
-    """The person's feed: the sessions to come and those of the last PAST_SHOWN."""
+    """The person's feed: the sessions to come, those of the last PAST_SHOWN, and the cancelled ones among them."""
     moment = now or utc_now()
     rows = list(sessions_of(user).filter(class_session__starts_at__gte=moment - PAST_SHOWN))
+    rows += cancelled_of(user, since=moment - CANCELLED_SHOWN).filter(last_session__starts_at__gte=moment - PAST_SHOWN)
     calendar = _calendar(rows, name_learners=len({row.package.learner_id for row in rows}) > 1)
     calendar.calendar_name = "Courses"
     calendar.refresh_interval = REFRESH_EVERY
@@ -101,28 +118,42 @@ def render_session(*, row: StepProgress) -> bytes:
 
 def render_sessions(*, rows: Iterable[StepProgress]) -> bytes:
     """Booked sessions of one learner as a file to attach to a mail."""
-    return _calendar(rows, name_learners=False).to_ical()
+    return _calendar(rows, name_learners=False, method="PUBLISH").to_ical()
 
 
-def _calendar(rows: Iterable[StepProgress], *, name_learners: bool) -> Calendar:
+def render_cancellation(*, row: StepProgress) -> bytes:
+    """That the session which was booked for a step is off, as a file to attach to a mail."""
+    return _calendar([row], name_learners=False, method="CANCEL").to_ical()
+
+
+def _calendar(rows: Iterable[StepProgress], *, name_learners: bool, method: str = "") -> Calendar:
     calendar = Calendar()
     calendar.add("prodid", "-//Enrollment Platform//Courses//EN")
     calendar.add("version", "2.0")
+    if method:
+        calendar.add("method", method)
     for row in rows:
         calendar.add_component(_event(row, name_learner=name_learners))
     return calendar
 
 
 def _event(row: StepProgress, *, name_learner: bool) -> Event:
-    session = row.class_session
-    assert session is not None, "a seated step has a session"
+    is_off = row.class_session is None
+    session = row.last_session if is_off else row.class_session
+    assert session is not None, "a step in a calendar has or had a session"
     group_class = session.group_class
     title = f"{row.package.program.title}: {row.step.label}"
+    # The last change is what both stamps mean for an entry of ours: it is written from the row as it was then.
+    changed_at = (row.changed_at or row.booked_at or session.starts_at).astimezone(dt.UTC)
     event = Event()
     event.add("uid", f"session-{row.pk}@{urlsplit(settings.PUBLIC_URL).hostname}")
-    event.add("dtstamp", row.booked_at or session.starts_at)
+    event.add("sequence", row.sequence)
+    event.add("dtstamp", changed_at)
+    event.add("last-modified", changed_at)
+    event.add("status", "CANCELLED" if is_off else "CONFIRMED")
     event.add("dtstart", session.starts_at.astimezone(dt.UTC))
     event.add("dtend", session.ends_at.astimezone(dt.UTC))
+    event.add("organizer", _organizer(row))
     event.add("summary", f"{row.package.learner.first_name}: {title}" if name_learner else title)
     lines = [row.step.title, group_class.name, group_class.teacher, group_class.meeting_url]
     event.add("description", "\n".join(line for line in lines if line))
@@ -130,3 +161,11 @@ def _event(row: StepProgress, *, name_learner: bool) -> Event:
         event.add("location", group_class.meeting_url)
         event.add("url", group_class.meeting_url)
     return event
+
+
+def _organizer(row: StepProgress) -> vCalAddress:
+    """Whoever our mails come from; what has a METHOD must name one."""
+    _, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    organizer = vCalAddress(f"mailto:{address}")
+    organizer.params["CN"] = vText(row.package.program.title)
+    return organizer

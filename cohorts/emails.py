@@ -6,21 +6,23 @@ nothing of it is true any more. What goes back of a payment, and why, is told by
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import Learner
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.time_words import meeting, moment
 from events.publishing import handles, handles_together
 from notifications.letters import Attachment, Email, compose, register_email
 from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify
 
-from .calendar import render_sessions
+from .calendar import render_cancellation, render_sessions
 from .events import (
+    CohortDatesChanged,
+    MeetingPageChanged,
     PackageCompleted,
     PackageCreated,
     PackageMoved,
@@ -38,6 +40,8 @@ MOVED = "course_moved"
 BOOKED = "sessions_booked"
 CANCELLED = "booking_cancelled"
 RESCHEDULED = "session_rescheduled"
+NEW_PAGE = "session_meeting_page"
+NEW_DATES = "course_dates"
 COMPLETED = "course_completed"
 OFFER = "waitlist_offer"
 
@@ -77,9 +81,36 @@ def tell_of_cancellation(event: StepCancelled) -> None:
 
 @handles(SessionRescheduled)
 def tell_of_new_time(event: SessionRescheduled) -> None:
+    if event.with_term:
+        return
     for row in _progress().filter(class_session=event.class_session_id, status=StepStatus.BOOKED).order_by("pk"):
-        key = f"progress:{row.pk}/starts:{event.starts_at.isoformat()}"
-        _tell(RESCHEDULED, row.package.learner, key, progress=row.pk, session=event.class_session_id)
+        _tell_of_change(RESCHEDULED, row)
+
+
+@handles(MeetingPageChanged)
+def tell_of_new_page(event: MeetingPageChanged) -> None:
+    coming = _progress().filter(
+        class_session__group_class=event.group_class_id,
+        class_session__ends_at__gt=event.changed_at,
+        status=StepStatus.BOOKED,
+    )
+    for row in coming.order_by("pk"):
+        _tell_of_change(NEW_PAGE, row)
+
+
+@handles(CohortDatesChanged)
+def tell_of_new_dates(event: CohortDatesChanged) -> None:
+    """One mail a family, with all the sessions that follow."""
+    packages = StudentPackage.objects.filter(cohort=event.cohort_id, revoked_at__isnull=True).select_related("learner")
+    for package in packages.order_by("pk"):
+        key = f"package:{package.pk}/dates:{event.changed_at.isoformat()}"
+        _tell(NEW_DATES, package.learner, key, package=package.pk, cohort=event.cohort_id)
+
+
+def _tell_of_change(kind: str, row: StepProgress) -> None:
+    """Once for each change, which the row has counted: also when a session goes there, back and there again."""
+    key = f"progress:{row.pk}/change:{row.sequence}"
+    _tell(kind, row.package.learner, key, progress=row.pk, session=row.class_session_id or 0)
 
 
 @handles(PackageCompleted)
@@ -137,13 +168,15 @@ def write_booked(notification: Notification) -> Email | None:
 def write_cancelled(notification: Notification) -> Email | None:
     """None if another session was booked in its place, which has a mail of its own, and when the place in the cohort is
     gone as well: the mail about that says so."""
-    row = _progress().get(pk=notification.params["progress"])
+    row = _progress().select_related("last_session__group_class").get(pk=notification.params["progress"])
     session = ClassSession.objects.select_related("group_class").get(pk=notification.params["session"])
     in_cohort = CohortSession.objects.filter(cohort=row.package.cohort_id, class_session=session, step=row.step_id)
     if row.package.revoked_at or row.status != StepStatus.UNBOOKED or not in_cohort.exists():
         return None
-    context = _about(row.package) | {"step": _step(row), "time": _time(session)}
-    return compose("cohorts/cancelled", context)
+    context = _about(row.package) | {"step": _step(row), "time": _time(row, session)}
+    is_latest = row.last_session_id == session.pk
+    file = Attachment("sessions.ics", render_cancellation(row=row), "text/calendar; method=CANCEL")
+    return compose("cohorts/cancelled", context, attachments=(file,) if is_latest else ())
 
 
 def write_rescheduled(notification: Notification) -> Email | None:
@@ -154,13 +187,35 @@ def write_rescheduled(notification: Notification) -> Email | None:
     return compose("cohorts/rescheduled", context, attachments=(_calendar_of([row]),))
 
 
+def write_new_page(notification: Notification) -> Email | None:
+    row = _find_booked(notification)
+    if row is None or row.class_session is None or row.class_session.ends_at <= utc_now():
+        return None
+    context = _about(row.package) | {
+        "step": _step(row),
+        "time": _time(row),
+        "meeting_url": row.class_session.group_class.meeting_url,
+    }
+    return compose("cohorts/meeting_page", context, attachments=(_calendar_of([row]),))
+
+
+def write_new_dates(notification: Notification) -> Email | None:
+    """None if the learner was moved to another cohort meanwhile."""
+    package = _find_live(notification)
+    if package is None or package.cohort_id != notification.params["cohort"]:
+        return None
+    first, last = package.cohort.start_date, package.cohort.end_date
+    dates = f"{first:%B} {first.day}, {first.year} to {last:%B} {last.day}, {last.year}"
+    return _write_overview(package, "cohorts/new_dates", dates=dates)
+
+
 def write_reminder(notification: Notification) -> Email | None:
     row = _find_booked(notification)
     if row is None or row.class_session is None or row.class_session.starts_at <= utc_now():
         return None
     context = _about(row.package) | {
         "step": _step(row),
-        "time": _time(row.class_session),
+        "time": _time(row),
         "meeting_url": row.class_session.group_class.meeting_url,
     }
     return compose("cohorts/reminder", context)
@@ -184,12 +239,12 @@ def write_offer(notification: Notification) -> Email | None:
         return None
     if entry.place and entry.place.checkout and entry.place.checkout.is_live:
         return None
-    course, local = entry.cohort.instance.program, until.astimezone(ZoneInfo(entry.cohort.timezone))
+    course = entry.cohort.instance.program
     context = {
         "learner": entry.learner.first_name,
         "course": course.title,
         "cohort": entry.cohort.name,
-        "deadline": f"{local:%A, %B %-d}, {_clock(local)} {_zone(local, entry.cohort.timezone)}",
+        "deadline": moment(until, entry.cohort.timezone),
         "price": entry.cohort.price_asked,
         "courses_path": reverse("my-courses"),
         "workspace": entry.learner.workspace.name,
@@ -235,13 +290,14 @@ def _booked_rows(package: StudentPackage, at: dt.datetime | None = None) -> list
     return list(rows.filter(booked_at=at) if at else rows)
 
 
-def _write_overview(package: StudentPackage, template: str) -> Email:
+def _write_overview(package: StudentPackage, template: str, **more: object) -> Email:
     """All of a course: what is booked, and what is still to be chosen."""
     booked = _booked_rows(package)
     unbooked = _progress().filter(package=package, status=StepStatus.UNBOOKED).order_by("step__order")
     context = _about(package) | {
         "sessions": [_line(row) for row in booked],
         "unbooked": [_step(row) for row in unbooked],
+        **more,
     }
     return compose(template, context, attachments=(_calendar_of(booked),) if booked else ())
 
@@ -264,27 +320,18 @@ def _step(row: StepProgress) -> str:
 def _line(row: StepProgress) -> str:
     assert row.class_session is not None, "a booked step has a session"
     where = row.class_session.group_class.meeting_url
-    return f"{_step(row)}, {_time(row.class_session)}" + (f", at {where}" if where else "")
+    return f"{_step(row)}, {_time(row)}" + (f", at {where}" if where else "")
 
 
-def _time(session: ClassSession) -> str:
-    """The class's own local time: "Tuesday, October 6, 5:00 to 6:00 PM CDT (America/Chicago)"."""
-    name = session.group_class.timezone
-    start, end = session.starts_at.astimezone(ZoneInfo(name)), session.ends_at.astimezone(ZoneInfo(name))
-    begins = f"{start:%-I:%M}" if start.strftime("%p") == end.strftime("%p") else _clock(start)
-    return f"{start:%A, %B %-d}, {begins} to {_clock(end)} {_zone(start, name)}"
-
-
-def _clock(local: dt.datetime) -> str:
-    return f"{local:%-I:%M %p}"
-
-
-def _zone(local: dt.datetime, name: str) -> str:
-    return f"{local:%Z} ({name})" if local.strftime("%Z") != name else name
+def _time(row: StepProgress, session: ClassSession | None = None) -> str:
+    """When the session of a step is, by the clock of its cohort, as on the pages."""
+    about = session or row.class_session
+    assert about is not None, "a booked step has a session"
+    return meeting(about.starts_at, about.ends_at, row.package.cohort.timezone)
 
 
 def _calendar_of(rows: Iterable[StepProgress]) -> Attachment:
-    return Attachment("sessions.ics", render_sessions(rows=rows), "text/calendar")
+    return Attachment("sessions.ics", render_sessions(rows=rows), "text/calendar; method=PUBLISH")
 
 
 for _kind, _write in {
@@ -293,6 +340,8 @@ for _kind, _write in {
     BOOKED: write_booked,
     CANCELLED: write_cancelled,
     RESCHEDULED: write_rescheduled,
+    NEW_PAGE: write_new_page,
+    NEW_DATES: write_new_dates,
     REMINDER: write_reminder,
     COMPLETED: write_completed,
     OFFER: write_offer,

@@ -17,6 +17,11 @@ class CohortNotFound(NotFound):
     title = "There is no such cohort in this course"
 
 
+class DatesConflict(DomainError):
+    code = "dates_conflict"
+    title = "These dates are in conflict with sessions"
+
+
 class EnrollmentRefused(DomainError):
     """The course document answers these with 400."""
 

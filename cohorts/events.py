@@ -186,6 +186,7 @@ class SessionRescheduled:
     class_session_id: int
     starts_at: dt.datetime
     ends_at: dt.datetime
+    with_term: bool = False  # the cohort's dates changed, which is told with all its sessions
 
     type: ClassVar[str] = "session.rescheduled"
     starts_aggregate: ClassVar[bool] = False
@@ -200,6 +201,50 @@ class SessionRescheduled:
             "startsAt": self.starts_at.isoformat(),
             "endsAt": self.ends_at.isoformat(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class CohortDatesChanged:
+    """A cohort runs at other dates; the sessions that follow are told of by `session.rescheduled`."""
+
+    workspace_id: int
+    cohort_id: int
+    start_date: dt.date
+    end_date: dt.date
+    changed_at: dt.datetime
+
+    type: ClassVar[str] = "cohort.dates_changed"
+    starts_aggregate: ClassVar[bool] = False
+
+    @property
+    def aggregate(self) -> str:
+        return f"cohort:{self.cohort_id}"
+
+    def payload(self) -> dict[str, Any]:
+        return {
+            "cohortId": self.cohort_id,
+            "startDate": self.start_date.isoformat(),
+            "endDate": self.end_date.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingPageChanged:
+    """A class meets on another page, from its next session on; its bookings stay."""
+
+    workspace_id: int
+    group_class_id: int
+    changed_at: dt.datetime
+
+    type: ClassVar[str] = "class.meeting_page_changed"
+    starts_aggregate: ClassVar[bool] = False
+
+    @property
+    def aggregate(self) -> str:
+        return f"class:{self.group_class_id}"
+
+    def payload(self) -> dict[str, Any]:
+        return {"groupClassId": self.group_class_id}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from accounts.models import Learner, User
 from billing.purposes import Stake
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import is_not_over
 from enrollments.models import Program, ProgramInstance
 from enrollments.sales import Sale
 
@@ -64,8 +65,8 @@ def open_cohorts(now: dt.datetime) -> QuerySet[Cohort]:
     """Cohorts somebody could enroll in right now, full ones included."""
     return Cohort.objects.filter(
         Exists(CohortSession.objects.filter(cohort=OuterRef("pk"), class_session__starts_at__gt=now)),
+        is_not_over(now=now, date="end_date", zone="timezone"),
         Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now),
-        end_date__gte=now.date(),
         is_active=True,
         instance__active=True,
     )
@@ -126,7 +127,7 @@ def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int]
     order = Case(When(pk__in=first, then=0), When(shut, then=3), When(max_enrollment__lte=taken, then=2), default=1)
     return (
         cohorts_of(course)
-        .filter(end_date__gte=now.date())
+        .filter(is_not_over(now=now, date="end_date", zone="timezone"))
         .prefetch_related(Prefetch("sessions", sessions))
         .order_by(order, "start_date", "pk")
     )

@@ -1,20 +1,26 @@
-"""Dates: when a cohort's steps meet, derived from its dates and its classes' weekly times."""
+"""Dates: when a cohort's steps meet, derived from its dates and its classes' weekly times.
+
+A session keeps the moments it was given. What is edited later moves no other: a class that changes its day, its times
+or its zone does so for sessions that are scheduled from then on, unless staff say otherwise (`replanning.py`).
+"""
 
 import datetime as dt
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.local_time import check_date, clock_duration, meeting_on, to_instant, wall_clock
 from enrollments.models import ProgramInstance
 from events.publishing import publish
 
 from .errors import SeatsBelowBookings, TermTooShort
-from .events import SessionRescheduled
+from .events import MeetingPageChanged, SessionRescheduled
 from .locks import lock_cohort, lock_sessions
-from .models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass
+from .models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass, StepProgress
+from .states import StepStatus
 
 
 def meeting_date(*, group_class: GroupClass, cohort: Cohort, step_order: int) -> dt.date:
@@ -22,10 +28,7 @@ def meeting_date(*, group_class: GroupClass, cohort: Cohort, step_order: int) ->
 
     Raises TermTooShort if that is after the cohort's end.
     """
-    week_start = cohort.start_date + dt.timedelta(weeks=step_order - 1)
-    # Python counts Monday as 0, the course documents Sunday.
-    ahead = (group_class.day_of_week - (week_start.weekday() + 1)) % 7
-    day = week_start + dt.timedelta(days=ahead)
+    day = planned_date(group_class=group_class, start_date=cohort.start_date, step_order=step_order)
     if day > cohort.end_date:
         raise TermTooShort(
             f"Step {step_order} would meet on {day}, but {cohort.name} ends on {cohort.end_date}: end it later."
@@ -33,17 +36,30 @@ def meeting_date(*, group_class: GroupClass, cohort: Cohort, step_order: int) ->
     return day
 
 
+def planned_date(*, group_class: GroupClass, start_date: dt.date, step_order: int) -> dt.date:
+    """The same for a cohort that starts on a day, however long it runs."""
+    week_start = start_date + dt.timedelta(weeks=step_order - 1)
+    # Python counts Monday as 0, the course documents Sunday.
+    ahead = (group_class.day_of_week - (week_start.weekday() + 1)) % 7
+    return week_start + dt.timedelta(days=ahead)
+
+
 def meeting_times(*, group_class: GroupClass, day: dt.date) -> tuple[dt.datetime, dt.datetime]:
     """Start and end of the class on a day, as moments: its wall-clock time in its own zone, summer and winter."""
-    return _moments(group_class, day, group_class.start_time, group_class.end_time)
+    meeting = meeting_on(date=day, start=group_class.start_time, end=group_class.end_time, zone=group_class.timezone)
+    return meeting.starts_at, meeting.ends_at
 
 
-def _moments(group_class: GroupClass, day: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
-    zone = ZoneInfo(group_class.timezone)
-    return (
-        dt.datetime.combine(day, start, zone).astimezone(dt.UTC),
-        dt.datetime.combine(day, end, zone).astimezone(dt.UTC),
-    )
+def clock_notes(rows: Iterable[CohortSession]) -> list[str]:
+    """What staff should know of sessions just scheduled: those at a time that its clock skips or shows twice."""
+    notes = []
+    for row in rows:
+        group_class = row.option.group_class
+        day = meeting_date(group_class=group_class, cohort=row.cohort, step_order=row.step.order)
+        note = to_instant(date=day, time=group_class.start_time, zone=group_class.timezone).note
+        if note:
+            notes.append(f"{row.step.label}, {group_class}: {note}")
+    return notes
 
 
 def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSession:
@@ -51,7 +67,7 @@ def find_or_create_session(*, group_class: GroupClass, day: dt.date) -> ClassSes
     starts_at, ends_at = meeting_times(group_class=group_class, day=day)
     session, _ = ClassSession.objects.get_or_create(
         group_class=group_class,
-        date=day,
+        date=wall_clock(starts_at, group_class.timezone).date(),
         defaults={"starts_at": starts_at, "ends_at": ends_at, "max_students": group_class.max_students},
     )
     return session
@@ -67,7 +83,7 @@ def unscheduled_options(cohort: Cohort) -> QuerySet[CourseStepOption]:
 def schedule_cohort(*, cohort_id: int) -> list[CohortSession]:
     """Give the cohort a session for each option of each step that has none yet; what is there stays as it was edited.
 
-    Raises TermTooShort.
+    Raises TermTooShort, and Invalid for dates no clock has.
     """
     cohort = lock_cohort(cohort_id)
     rows = []
@@ -76,6 +92,9 @@ def schedule_cohort(*, cohort_id: int) -> list[CohortSession]:
         session = find_or_create_session(group_class=option.group_class, day=day)
         rows.append(CohortSession(cohort=cohort, step=option.step, option=option, class_session=session))
     return CohortSession.objects.bulk_create(rows)
+
+
+# --- Changing a session -----------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -89,33 +108,97 @@ def reschedule_session(
     now: dt.datetime | None = None,
 ) -> ClassSession:
     """Move one meeting of a class, for every cohort that meets there, and change its seats. Times are wall-clock times
-    in the class's zone; bookings stay.
+    in the class's zone, to the minute; what is as it was shown stays as it is. Bookings stay.
 
     Raises Invalid for times out of order and for a day on which the class meets already, SeatsBelowBookings.
     """
     session = lock_sessions({session_id})[session_id]
-    if end_time <= start_time:
-        raise invalid_field("end_time", "out_of_order", "A session ends after it starts.")
-    if ClassSession.objects.filter(group_class=session.group_class_id, date=date).exclude(pk=session_id).exists():
-        raise invalid_field("date", "taken", f"{session.group_class} meets on {date} already.")
-    starts_at, ends_at = _moments(session.group_class, date, start_time, end_time)
-    fits = ClassSession.objects.filter(pk=session_id, booked_count__lte=max_students)
-    if not fits.update(date=date, starts_at=starts_at, ends_at=ends_at, max_students=max_students):
-        raise SeatsBelowBookings(f"{session.booked_count} seats are booked; there can't be fewer.")
+    starts_at, ends_at = _times_asked(session, date, start_time, end_time)
     if (starts_at, ends_at) != (session.starts_at, session.ends_at):
-        moved = SessionRescheduled(session.group_class.workspace_id, session_id, starts_at, ends_at)
-        publish(moved, now=now or utc_now())
+        move_session(session=session, starts_at=starts_at, ends_at=ends_at, now=now or utc_now())
+    fits = ClassSession.objects.filter(pk=session_id, booked_count__lte=max_students)
+    if not fits.update(max_students=max_students):
+        raise SeatsBelowBookings(f"{session.booked_count} seats are booked; there can't be fewer.")
     return ClassSession.objects.select_related("group_class").get(pk=session_id)
+
+
+def _times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
+    """The moments that are meant: only what differs from what is shown is made anew of the clock's time."""
+    zone = session.group_class.timezone
+    begins, ends = (_to_the_minute(wall_clock(at, zone)) for at in (session.starts_at, session.ends_at))
+    start, end = start.replace(second=0, microsecond=0), end.replace(second=0, microsecond=0)
+    if (start, end) == (begins.time(), ends.time()):
+        length = session.ends_at - session.starts_at
+    elif end <= start:
+        raise invalid_field("end_time", "out_of_order", "A session ends after it starts.")
+    else:
+        length = clock_duration(start, end)
+    if (date, start) == (begins.date(), begins.time()):
+        return session.starts_at, session.starts_at + length
+    starts_at = to_instant(date=date, time=start, zone=zone).at
+    return starts_at, starts_at + length
+
+
+def _to_the_minute(shown: dt.datetime) -> dt.datetime:
+    return shown.replace(second=0, microsecond=0)
+
+
+def move_session(
+    *, session: ClassSession, starts_at: dt.datetime, ends_at: dt.datetime, now: dt.datetime, with_term: bool = False
+) -> None:
+    """Move a locked session, and tell those who booked it unless it is over before and after. `with_term`: as part of
+    a change of the cohort's dates, which is told at once.
+
+    Raises Invalid for a day on which its class meets already.
+    """
+    day = wall_clock(starts_at, session.group_class.timezone).date()
+    same_day = ClassSession.objects.filter(group_class=session.group_class_id, date=day).exclude(pk=session.pk)
+    if same_day.exists():
+        raise invalid_field("date", "taken", f"{session.group_class} meets on {day} already.")
+    ClassSession.objects.filter(pk=session.pk).update(date=day, starts_at=starts_at, ends_at=ends_at)
+    if max(ends_at, session.ends_at) > now:
+        note_change({session.pk}, now=now)
+        workspace_id = session.group_class.workspace_id
+        publish(SessionRescheduled(workspace_id, session.pk, starts_at, ends_at, with_term=with_term), now=now)
+    session.date, session.starts_at, session.ends_at = day, starts_at, ends_at
+
+
+def note_change(session_ids: Iterable[int], *, now: dt.datetime) -> None:
+    """Count a change of these locked sessions for everybody who has booked them: calendars and mails go by it."""
+    booked = StepProgress.objects.filter(class_session__in=session_ids, status=StepStatus.BOOKED)
+    booked.update(sequence=F("sequence") + 1, changed_at=now)
+
+
+@transaction.atomic
+def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.datetime | None = None) -> GroupClass:
+    """Save these fields of a class. Sessions that are on the calendar keep their times and seats; those who booked a
+    coming one are told of a new meeting page."""
+    moment = now or utc_now()
+    coming = ClassSession.objects.filter(group_class=group_class.pk, ends_at__gt=moment)
+    sessions = lock_sessions(set(coming.values_list("pk", flat=True)))
+    known = GroupClass.objects.values_list("meeting_url", flat=True).get(pk=group_class.pk)
+    group_class.save(update_fields=set(fields))
+    if "meeting_url" in fields and known != group_class.meeting_url:
+        note_change(sessions, now=moment)
+        publish(MeetingPageChanged(group_class.workspace_id, group_class.pk, changed_at=moment), now=moment)
+    return group_class
+
+
+# --- Another term -----------------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
 def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
     """The same cohort in another term: same length, zone and capacity, its deadline as far before the start, not active
-    until somebody looked at it. Raises TermTooShort, and Invalid for a name that its instance has already."""
+    until somebody looked at it.
+
+    Raises TermTooShort, and Invalid for a name that its instance has already and for dates out of range."""
     model = lock_cohort(cohort_id)
+    check_date(start_date, "start_date")
     if Cohort.objects.filter(instance=instance or model.instance, name=name).exists():
         raise invalid_field("name", "taken", f"{instance or model.instance} has a cohort of this name already.")
     shift = start_date - model.start_date
+    check_date(model.end_date + shift, "start_date")
     clone = Cohort.objects.create(
         instance=instance or model.instance,
         name=name,
@@ -123,16 +206,20 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
         end_date=model.end_date + shift,
         timezone=model.timezone,
         max_enrollment=model.max_enrollment,
-        enrollment_deadline=_shifted(model, shift),
+        enrollment_deadline=shifted_deadline(model, shift),
         is_active=False,
     )
     schedule_cohort(cohort_id=clone.pk)
     return clone
 
 
-def _shifted(cohort: Cohort, shift: dt.timedelta) -> dt.datetime | None:
-    """The deadline moved by whole days in the cohort's own zone: 23:59 stays 23:59 across daylight saving."""
+def shifted_deadline(cohort: Cohort, shift: dt.timedelta) -> dt.datetime | None:
+    """The deadline moved by whole days in the cohort's own zone: 23:59 stays 23:59 across daylight saving.
+
+    Raises Invalid, naming `start_date`, if that is out of range.
+    """
     if cohort.enrollment_deadline is None:
         return None
-    local = cohort.enrollment_deadline.astimezone(ZoneInfo(cohort.timezone))
-    return dt.datetime.combine(local.date() + shift, local.time(), ZoneInfo(cohort.timezone)).astimezone(dt.UTC)
+    local = wall_clock(cohort.enrollment_deadline, cohort.timezone) + shift
+    check_date(local.date(), "start_date")
+    return to_instant(date=local.date(), time=local.time(), zone=cohort.timezone).at

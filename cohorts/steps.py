@@ -65,7 +65,7 @@ def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.dateti
     rows = list(_progress(package, StepStatus.BOOKED).select_related("class_session"))
     give_back_seats(rows)
     for row in rows:
-        free_step(row, status)
+        free_step(row, status, now=now)
     publish(*[step_event(StepCancelled, package, row.step_id, row.class_session_id) for row in rows], now=now)
 
 
@@ -93,7 +93,9 @@ _TAKE_SEAT = (
     "UPDATE cohorts_classsession SET booked_count = booked_count + 1 WHERE id = %s AND booked_count < max_students"
 )
 _BOOK_STEP = (
-    "UPDATE cohorts_stepprogress SET status = 'BOOKED', option_id = %s, class_session_id = %s, booked_at = %s "
+    "UPDATE cohorts_stepprogress SET status = 'BOOKED', option_id = %s, class_session_id = %s, booked_at = %s, "
+    "changed_at = %s, sequence = CASE WHEN last_session_id IS NULL THEN sequence ELSE sequence + 1 END, "
+    "last_session_id = NULL "
     "WHERE id = %s AND status = 'UNBOOKED'"
 )
 
@@ -135,17 +137,23 @@ def book_steps(
     with connection.cursor() as cursor:
         for row in rows:
             _set_booked(row, sessions[row.step_id], now)
-            cursor.execute(_BOOK_STEP, [row.option_id, row.class_session_id, at, row.pk])
+            cursor.execute(_BOOK_STEP, [row.option_id, row.class_session_id, at, at, row.pk])
             if cursor.rowcount == 0:
                 raise already_booked({row.step_id})
     publish(*[_booked_event(package, row, with_place=with_place) for row in rows], now=now)
     return rows
 
 
-def free_step(row: StepProgress, status: StepStatus) -> None:
+def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> None:
     """Conditional on the seat it held: a step that was cancelled or attended meanwhile is refused, not freed twice."""
     freed = StepProgress.objects.filter(pk=row.pk, status=StepStatus.BOOKED, class_session=row.class_session_id).update(
-        status=status, class_session=None, option=None, booked_at=None
+        status=status,
+        class_session=None,
+        option=None,
+        booked_at=None,
+        last_session=row.class_session_id,
+        sequence=F("sequence") + 1,
+        changed_at=now,
     )
     if not freed:
         raise StepNotBooked("The session was changed meanwhile; look again.")
@@ -181,7 +189,7 @@ def _booked_event(package: StudentPackage, row: StepProgress, *, with_place: boo
 
 
 def _set_booked(row: StepProgress, session: CohortSession, now: dt.datetime) -> None:
-    row.status, row.booked_at = StepStatus.BOOKED, now
+    row.status, row.booked_at, row.changed_at = StepStatus.BOOKED, now, now
     row.class_session, row.option_id = session.class_session, session.option_id
 
 

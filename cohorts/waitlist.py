@@ -15,6 +15,7 @@ from billing.checkout import request_cancellation
 from enrollment_project.core.actors import SYSTEM, Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.local_time import is_not_over
 from enrollment_project.core.text import fit
 from events.publishing import publish
 
@@ -238,7 +239,8 @@ def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
 def end_lines_of_past_cohorts(*, now: dt.datetime | None = None, limit: int = 100) -> int:
     """Let nobody wait for a cohort whose last day is over; returns how many waited in vain."""
     moment = now or utc_now()
-    past = WaitlistEntry.objects.filter(status=WaitStatus.WAITING, cohort__end_date__lt=moment.date())
+    lasting = is_not_over(now=moment, date="cohort__end_date", zone="cohort__timezone")
+    past = WaitlistEntry.objects.filter(status=WaitStatus.WAITING).exclude(lasting)
     cohorts = list(past.order_by("cohort").values_list("cohort", flat=True).distinct()[:limit])
     return sum(_end_line(cohort_id, moment) for cohort_id in cohorts)
 

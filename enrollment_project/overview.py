@@ -9,6 +9,7 @@ from typing import Any, cast
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
+from django.utils.timezone import get_current_timezone_name
 
 from accounts.backoffice.display import Neighbor, admin_url, list_url, moment
 from accounts.backoffice.scoping import access_of
@@ -18,6 +19,7 @@ from accounts.states import TaskStatus
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus, RefundStatus
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import local_date
 from enrollment_project.core.money import Money
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision
 from enrollments.queries import awaiting_review
@@ -170,7 +172,7 @@ class Overview:
 
     def decisions_by_day(self) -> str:
         """The last 30 days by source, as the data of a chart."""
-        first = (self.now - RECENT).date()
+        first = local_date(self.now - RECENT, get_current_timezone_name())
         rows = (
             self._mine(EnrollmentDecision)
             .filter(created_at__gte=self.now - RECENT, provision_source__isnull=False)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from accounts.models import Workspace
+from accounts.models import Workspace, default_timezone
 from billing.models import Price
 from billing.prices import check_chargeable
 from enrollment_project.core.errors import DomainError, NotFound, invalid_field
+from enrollment_project.core.local_time import known_zones
 from enrollment_project.core.money import Money
 from enrollment_project.core.rows import insert_unless_present
 from enrollments.models import Program, ProgramInstance
@@ -32,17 +33,22 @@ class Provisioned:
 
 
 @transaction.atomic
-def create_workspace(*, slug: str, name: str = "", price_minor: int = 4900, currency: str = "usd") -> Provisioned:
+def create_workspace(
+    *, slug: str, name: str = "", price_minor: int = 4900, currency: str = "usd", timezone: str = ""
+) -> Provisioned:
     """A workspace with one program, offered to all comers, reviewed automatically, at `price_minor` for parents.
 
-    Raises WorkspaceExists, and Invalid for a slug that is not lower-case letters, digits and dashes, and a price or
-    a currency that can't be charged.
+    Raises WorkspaceExists, and Invalid for a slug that is not lower-case letters, digits and dashes, a price or a
+    currency that can't be charged, and a time zone that does not exist. Without `timezone`, DEFAULT_TIMEZONE is used.
     """
     code = currency.lower()
     if not _SLUG.fullmatch(slug):
         raise invalid_field("slug", "invalid", "Use up to 50 lower-case letters, digits and dashes, no dash first.")
     check_chargeable(Money(price_minor, code), amount_field="price_minor")
-    workspace = Workspace(slug=slug, name=name.strip() or slug.replace("-", " ").title())
+    if timezone and timezone not in known_zones():
+        raise invalid_field("timezone", "invalid", "Give a time zone's name, for example America/Chicago.")
+    zone = timezone or default_timezone()
+    workspace = Workspace(slug=slug, name=name.strip() or slug.replace("-", " ").title(), timezone=zone)
     if not insert_unless_present(workspace):
         raise WorkspaceExists(f"There is a workspace {slug} already.")
     program = Program.objects.create(workspace=workspace, code=GENERAL_PROGRAM, title="General enrollment")

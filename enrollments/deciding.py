@@ -11,6 +11,7 @@ from accounts.learners import find_or_create_learner
 from accounts.models import Guardian, Learner
 from billing import checkout as billing_checkout
 from enrollment_project.core.errors import DomainError
+from enrollment_project.core.local_time import local_date
 from enrollment_project.core.middleware import current_request_id
 from enrollment_project.core.rows import insert_rows
 from enrollment_project.core.text import fit
@@ -74,7 +75,7 @@ def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
         tenant_id=request.context.tenant_id,
         instance=instance,
         learner_id=None if is_new else learner.pk,
-        today=request.now.date(),
+        now=request.now,
         exhausted=exhausted,
     )
     if current is None:
@@ -190,7 +191,8 @@ class _Deciding:
         insert_rows([decision])
         events += _seat_events(seat, enrollment)
         publish(*events, decision_made(decision, now))
-        counts = take_seat(allocation_id=allocation.pk, as_status=status, now=now)
+        today = local_date(now, allocation.zone)
+        counts = take_seat(allocation_id=allocation.pk, as_status=status, today=today, now=now)
         return Routed(decision, seats_available=counts.available)
 
     def _ask_parent(self, journal: Journal, verdict: Verdict) -> Routed:

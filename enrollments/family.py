@@ -161,7 +161,7 @@ def _refunded(payment: Payment) -> Money | None:
 
 def _decisions() -> models.QuerySet[EnrollmentDecision]:
     return EnrollmentDecision.objects.select_related(
-        "checkout", "district", "enrollment__instance__program", "enrollment__learner"
+        "checkout", "district", "enrollment__instance__program", "enrollment__learner", "enrollment__workspace"
     ).prefetch_related("checkout__payments__refunds")
 
 

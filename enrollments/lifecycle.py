@@ -18,6 +18,7 @@ from billing.states import RefundReason
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
+from enrollment_project.core.local_time import local_date
 from enrollment_project.core.text import fit
 from events.publishing import DomainEvent, publish
 
@@ -219,7 +220,7 @@ def approve(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> li
     enrollment = journal.enrollment
     journal.change("approve", reason=reason)
     journal.change("start")
-    journal.set(start_date=enrollment.start_date or journal.now.date())
+    journal.set(start_date=enrollment.start_date or local_date(journal.now, enrollment.instance.zone))
     if enrollment.learner_id is None:
         _convert_lead(journal)
     if seat is None:

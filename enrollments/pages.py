@@ -1,9 +1,9 @@
 """Where a parent lands after paying or leaving the payment page, and the list of a family's enrollments."""
 
 from dataclasses import dataclass
-from datetime import UTC
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -122,7 +122,7 @@ def show_my_enrollments(request: HttpRequest) -> HttpResponse:
     if catch_up_with_prices(_checkouts_of(enrollments, sales)):
         enrollments = list_family_enrollments(email=email, user_id=user.pk)
         sales = find_sales([enrollment.pk for enrollment in enrollments])
-    context = {"learners": _by_learner(enrollments, sales), "email": email, "zone": zone_of(request) or UTC}
+    context = {"learners": _by_learner(enrollments, sales), "email": email, "zone": zone_of(request)}
     return render(request, "enrollments/mine.html", context)
 
 
@@ -151,7 +151,7 @@ def _render_outcome(
         "tone": TONES[view.standing],
         "steps": _steps(view),
         "left_payment_page": left_payment_page,
-        "zone": zone_of(request) or UTC,
+        "zone": zone_of(request) or ZoneInfo(fresh.enrollment.workspace.timezone),
         **_refresh(request, view),
     }
     return render(request, f"enrollments/outcomes/{view.standing}.html", context)

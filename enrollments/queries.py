@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from billing.purposes import Stake
 from enrollment_project.core.errors import NotFound, invalid_field
+from enrollment_project.core.local_time import local_date
 
 from .errors import NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
@@ -16,9 +17,10 @@ from .states import ENDED_ELIGIBILITY, ENDED_PARTICIPATION, LIVE_DECISIONS, Elig
 # Every routed learner reads this and the allocations in supply.py. As SQL, because building the two statements with the
 # ORM took longer than all that the database does for the request.
 _INSTANCE = """
-    SELECT instance.*, instance.active AND program.active AS is_open
+    SELECT instance.*, instance.active AND program.active AS is_open, workspace.timezone AS workspace_timezone
       FROM enrollments_programinstance instance
       JOIN enrollments_program program ON program.id = instance.program_id
+      JOIN accounts_workspace workspace ON workspace.id = instance.workspace_id
      WHERE instance.workspace_id = %s
 """
 _DEFAULT_INSTANCE = f"{_INSTANCE} AND instance.is_default"
@@ -45,7 +47,7 @@ def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.dat
         raise invalid_field(field, "not_found", "There is no such program instance in this workspace.")
     if not instance.is_open:  # type: ignore[attr-defined]  # selected with the row
         raise invalid_field(field, "inactive", f"{instance.name} does not take enrollments.")
-    if instance.end_date is not None and instance.end_date < now.date():
+    if instance.end_date is not None and instance.end_date < local_date(now, instance.zone):
         raise invalid_field(field, "ended", f"{instance.name} ended on {instance.end_date}.")
     return instance
 

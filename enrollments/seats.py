@@ -8,6 +8,7 @@ from django.db.models import F
 
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import NotFound, invalid_field
+from enrollment_project.core.local_time import check_date, local_date
 from enrollment_project.core.text import fit
 
 from .errors import AllocationBelowUse, AllocationExists, SeatsExhausted
@@ -43,16 +44,23 @@ _TAKE = """
 """
 
 
-def take_seat(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime) -> SeatCounts:
+def take_seat(
+    *, allocation_id: int, as_status: SeatStatus, now: dt.datetime, today: dt.date | None = None
+) -> SeatCounts:
     """Count one more seat as reserved or used, if one is free. Raises SeatsExhausted and changes nothing otherwise.
+
+    `today` is the day it is in the allocation's district, looked up unless the caller knows it.
 
     The caller writes the SeatAssignment in the same transaction.
     """
     reserved, used = (1, 0) if as_status == SeatStatus.RESERVED else (0, 1)
-    today = connection.ops.adapt_datefield_value(now.date())
+    if today is None:
+        allocation = DistrictSeatAllocation.objects.select_related("district__workspace").get(pk=allocation_id)
+        today = local_date(now, allocation.zone)
+    day = connection.ops.adapt_datefield_value(today)
     moment = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [reserved, used, moment, allocation_id, today, today])
+        cursor.execute(_TAKE, [reserved, used, moment, allocation_id, day, day])
         row = cursor.fetchone()
     if row is None:
         raise SeatsExhausted(allocation_id=allocation_id)
@@ -113,6 +121,9 @@ def create_allocation(
     """
     moment = now or utc_now()
     _check_total(total_seats)
+    for field, date in (("valid_from", valid_from), ("valid_until", valid_until)):
+        if date is not None:
+            check_date(date, field)
     if instance_id is not None and not ProgramInstance.objects.filter(pk=instance_id, workspace=workspace_id).exists():
         raise NotFound("program_instance_id: there is no such program instance in this workspace.")
     district, _ = District.objects.get_or_create(

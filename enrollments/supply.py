@@ -13,9 +13,10 @@ Trace = list[dict[str, Any]]
 
 # As SQL for the reason given in queries.py.
 _ALLOCATIONS = """
-    SELECT allocation.*
+    SELECT allocation.*, COALESCE(NULLIF(district.timezone, ''), workspace.timezone) AS district_timezone
       FROM enrollments_districtseatallocation allocation
       JOIN enrollments_district district ON district.id = allocation.district_id
+      JOIN accounts_workspace workspace ON workspace.id = district.workspace_id
      WHERE district.workspace_id = %s AND district.tenant_id = %s
        AND (allocation.instance_id = %s OR allocation.instance_id IS NULL)
      ORDER BY allocation.instance_id NULLS LAST
@@ -38,7 +39,7 @@ def find_district_seat(
     tenant_id: int | None,
     instance: ProgramInstance,
     learner_id: int | None,
-    today: dt.date,
+    now: dt.datetime,
     exhausted: set[int],
 ) -> DistrictOffer:
     """Look for a free seat: first among those bought for this instance, then among the district's general ones.
@@ -57,7 +58,7 @@ def find_district_seat(
     reason = DecisionReason.ALLOCATION_INACTIVE
     held = _allocations_held(learner_id)
     for allocation in allocations:
-        is_open = allocation.is_open(today)
+        is_open = allocation.is_open(now)
         is_held = allocation.pk in held
         is_free = is_open and not is_held and allocation.available_seats > 0 and allocation.pk not in exhausted
         trace.append(

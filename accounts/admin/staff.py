@@ -19,6 +19,7 @@ from enrollment_project.core.errors import DomainError
 from ..backoffice.actions import StaffForm, staff_action, staff_list_action
 from ..backoffice.display import NOTHING, Card, badge, neighbor, neighbors_of, register_subject, status_badge
 from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
+from ..backoffice.timezones import TimezoneForm
 from ..invitations import invite_member, mail_invitation, renew_invitation, revoke_invitation
 from ..memberships import change_role, remove_member
 from ..models import Membership, StaffInvitation, User, Workspace
@@ -33,14 +34,19 @@ for unused in (Group, EmailAddress, EmailConfirmation):
 register_subject("workspace", Workspace)
 
 
+class WorkspaceForm(TimezoneForm):
+    """An organization's name and zone."""
+
+
 @admin.register(Workspace)
 class WorkspaceAdmin(WorkspaceScopedAdmin):
     workspace_path = "id"
     add_power = Power.OPERATE
     change_power = Power.GOVERN
-    list_display = ("name", "slug", "created_at")
+    form = WorkspaceForm
+    list_display = ("name", "slug", "timezone", "created_at")
     search_fields = ("name", "slug")
-    fields = ("name", "slug", "created_at")
+    fields = ("name", "slug", "timezone", "created_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> list[str]:
         return ["created_at", *(["slug"] if obj else [])]

@@ -263,9 +263,9 @@ class _Page:
         form = self.form_class(self.request.POST if answered else None, request=self.request, row=self.row)
         if not (answered and form.is_valid()) or CHANGE in self.request.POST:
             return self._render(form)
-        if self.preview is not None and CONFIRM not in self.request.POST:
-            return self._render(form, previews=self._foresee(form))
         try:
+            if self.preview is not None and CONFIRM not in self.request.POST:
+                return self._render(form, previews=self._foresee(form))
             return perform(form)
         except DomainError as refusal:
             faults = {fault.field: fault.detail for fault in refusal.errors if fault.field in form.fields}

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.admin.utils import quote
 from django.db import models
@@ -17,8 +18,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from enrollment_project.core.clock import utc_now
 from enrollment_project.core.money import Money
 from enrollment_project.core.numbers import parse_whole_number
+from enrollment_project.core.time_words import zone_label
 
 NOTHING = "—"
 
@@ -134,11 +137,17 @@ def json_column(field_name: str, description: str = "") -> Callable[[Any, Any], 
 
 
 def moment(at: dt.datetime | None) -> str:
-    """A time as staff read it, in the site's timezone; the year is left out while it is the present one."""
+    """A time as staff read it, in the zone of their page; a time of the day is told while the year is the present."""
     if at is None:
         return ""
-    local = timezone.localtime(at)
-    return f"{local:%-d %b %H:%M}" if local.year == timezone.now().year else f"{local:%-d %b %Y}"
+    local, today = timezone.localtime(at), timezone.localtime(utc_now())
+    return f"{local:%-d %b %H:%M} {zone_label(local)}" if local.year == today.year else f"{local:%-d %b %Y}"
+
+
+def staff_moment(at: dt.datetime, zone: str) -> str:
+    """A moment in the zone of what it belongs to: "5 Jan 2027, 23:59 CST"."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%-d %b %Y, %H:%M} {zone_label(local)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,3 +18,4 @@ class Preview:
 
     sentences: tuple[str, ...] = ()
     letters: tuple[Letter, ...] = ()
+    mails: str = "No mail is sent."  # what is said of mails where none is shown

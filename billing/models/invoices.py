@@ -1,9 +1,12 @@
+import datetime as dt
+
 from django.db import models
 
 from accounts.models import Workspace
 from enrollment_project.core.addresses import AddressField
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.ids import new_cuid
+from enrollment_project.core.local_time import local_date
 from enrollment_project.core.money import Money
 
 from ..states import InvoiceProvider
@@ -40,6 +43,9 @@ class Invoice(models.Model):
     provider = models.CharField(max_length=12, choices=InvoiceProvider.choices, default=InvoiceProvider.LOCAL)
     number = models.CharField(max_length=20)  # e.g. "2026-000123"
     issued_at = models.DateTimeField(default=utc_now, editable=False)
+    issued_on = models.DateField(
+        null=True, editable=False
+    )  # its date where the workspace is; null: before 2026-12, UTC
     seller_name = models.CharField(max_length=200)
     buyer_name = models.CharField(max_length=200, blank=True)
     buyer_email = AddressField(max_length=254, blank=True)
@@ -67,6 +73,11 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return f"Correction {self.number}" if self.corrects_id else f"Invoice {self.number}"
+
+    @property
+    def date(self) -> dt.date:
+        """The date it bears. It was UTC's before invoices kept the one of their workspace."""
+        return self.issued_on or local_date(self.issued_at, "UTC")
 
     @property
     def money(self) -> Money:

@@ -12,7 +12,7 @@ from django.db.models import Max
 from django.test import Client
 from pypdf import PdfReader
 
-from accounts.models import User
+from accounts.models import User, Workspace
 from accounts.sign_in import find_or_open_account
 from accounts.states import Role
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory, WorkspaceFactory
@@ -75,6 +75,24 @@ class TestAPayment:
         assert (invoice.seller_name, invoice.buyer_email) == (payment.workspace.name, "parent@example.test")
         assert invoice.lines == [{"description": "Algebra I", "amount_minor": 4900}]
         assert breaches() == []
+
+    @pytest.mark.parametrize(
+        ("zone", "number", "date"),
+        [
+            ("America/Chicago", "2026-000001", "December 31, 2026"),
+            ("UTC", "2027-000001", "January 1, 2027"),
+            ("Pacific/Kiritimati", "2027-000001", "January 1, 2027"),
+        ],
+    )
+    def test_is_numbered_and_dated_by_the_workspaces_calendar(self, zone: str, number: str, date: str) -> None:
+        payment = PaymentFactory(checkout=CheckoutFactory(price__workspace__timezone=zone))
+
+        invoice = issue_invoice(payment=payment, buyer=BUYER, now=dt.datetime(2027, 1, 1, 1, tzinfo=dt.UTC))
+
+        Workspace.objects.update(timezone="Pacific/Honolulu")
+        invoice.refresh_from_db()
+        assert invoice.number == number
+        assert f"Issued on {date}" in words(render_invoice(invoice))
 
     def test_told_twice_gets_one_invoice(self, world: StripeWorld) -> None:
         payment = world.paid()

@@ -2,10 +2,9 @@
 
 import datetime as dt
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -29,6 +28,7 @@ from accounts.backoffice.display import (
 from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from accounts.roles import Power
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import to_instant, wall_clock
 
 from ..attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
 from ..booking import Selection, book_sessions, cancel_booking, swap_booking
@@ -76,13 +76,14 @@ class SessionForm(StaffForm):
     max_students = forms.IntegerField(min_value=1, max_value=MAX_SEATS, label="Seats")
 
     def prepare(self) -> None:
-        zone = ZoneInfo(self.row.group_class.timezone)
-        self.fields["start_time"].help_text = f"By the clock of {zone.key}."
+        zone = self.row.group_class.timezone
+        starts_at, ends_at = wall_clock(self.row.starts_at, zone), wall_clock(self.row.ends_at, zone)
+        self.fields["start_time"].help_text = f"By the clock of {zone}."
         self.fields["max_students"].help_text = f"At least the {self.row.booked_count} that are booked."
         self.initial.update(
-            date=self.row.date,
-            start_time=self.row.starts_at.astimezone(zone).time(),
-            end_time=self.row.ends_at.astimezone(zone).time(),
+            date=starts_at.date(),
+            start_time=starts_at.time(),
+            end_time=ends_at.time(),
             max_students=self.row.max_students,
         )
 
@@ -175,10 +176,14 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         form=SessionForm,
         icon="edit_calendar",
-        explanation="For every cohort that meets here. Bookings move along, so tell the learners.",
+        explanation="For every cohort that meets here. Bookings move along, and their families are told of a new time.",
     )
     def reschedule(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
-        moved = reschedule_session(session_id=session.pk, **form.cleaned_data)
+        chosen, zone = form.cleaned_data, session.group_class.timezone
+        moved = reschedule_session(session_id=session.pk, **chosen)
+        note = to_instant(date=chosen["date"], time=chosen["start_time"], zone=zone).note
+        if note and moved.starts_at != session.starts_at:
+            messages.warning(request, note)
         return f"{moved.group_class} meets {meeting_time(moved)}, {moved.seats_left} seats left."
 
 

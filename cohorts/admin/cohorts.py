@@ -2,13 +2,13 @@
 
 import datetime as dt
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
+from django.utils.timezone import override
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -24,19 +24,23 @@ from accounts.backoffice.display import (
     list_url,
     neighbor,
     neighbors_of,
+    staff_moment,
 )
+from accounts.backoffice.previews import Preview
 from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.backoffice.timezones import TimezoneForm, offer_zones
 from accounts.roles import Power
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import Instant, is_not_over, to_instant, validate_date, wall_clock
 from enrollments.models import ProgramInstance
 
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from ..opening import change_capacity, close_cohort, open_cohort, serve_waitlist
 from ..queries import with_sessions_left
 from ..readiness import find_gaps
-from ..scheduling import clone_cohort, schedule_cohort, unscheduled_options
+from ..replanning import change_cohort_zone, change_dates, deadline_in, plan_dates
+from ..scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
 from ..states import DONE, IN_LINE, OCCUPYING, PlaceStatus, StepStatus
-from .courses import TimezoneForm
 from .display import meeting_time, place_bar, seat_bar
 
 DAY = forms.DateInput(attrs={"type": "date"})
@@ -55,8 +59,10 @@ class SaleFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         now = utc_now()
-        over = queryset.filter(is_active=True, enrollment_deadline__lt=now)
-        on_sale = queryset.filter(is_active=True).exclude(enrollment_deadline__lt=now)
+        lasting = is_not_over(now=now, date="end_date", zone="timezone")
+        joinable = lasting & (Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now))
+        over = queryset.filter(is_active=True).exclude(joinable)
+        on_sale = queryset.filter(joinable, is_active=True)
         has_room = {"max_enrollment__gt": F("current_enrollment") + F("held_places")}
         rows = {
             "open": on_sale.filter(**has_room),
@@ -73,13 +79,18 @@ class WallClockField(forms.DateTimeField):
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=WALL_CLOCK)
 
     def to_python(self, value: Any) -> dt.datetime | None:
-        moment = super().to_python(value)
-        return moment.replace(tzinfo=None) if moment else None
+        with override(dt.UTC):  # where every time exists once, so that none is refused
+            said = super().to_python(value)
+        if said is None:
+            return None
+        validate_date(said.date())
+        return said.replace(tzinfo=None)
 
 
 class CohortForm(TimezoneForm):
     """The size is set when a cohort is made, and changed by its button later. The deadline is by the cohort's clock."""
 
+    deadline: Instant | None = None
     enrollment_deadline = WallClockField(
         required=False,
         help_text="The last minute to enroll, in the cohort's time zone. The cohort can't be opened without.",
@@ -89,18 +100,94 @@ class CohortForm(TimezoneForm):
         super().__init__(*args, **kwargs)
         deadline = self.instance.enrollment_deadline
         if deadline is not None:
-            shown = deadline.astimezone(ZoneInfo(self.instance.timezone))
-            self.initial["enrollment_deadline"] = shown.replace(second=0, microsecond=0, tzinfo=None)
+            shown = wall_clock(deadline, self.instance.timezone)
+            self.initial["enrollment_deadline"] = shown.replace(second=0, microsecond=0)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        if cleaned.get("enrollment_deadline") and cleaned.get("timezone"):
-            zone = ZoneInfo(cleaned["timezone"])
-            cleaned["enrollment_deadline"] = cleaned["enrollment_deadline"].replace(tzinfo=zone)
+        if cleaned.get("enrollment_deadline"):
+            said, zone = cleaned["enrollment_deadline"], cleaned.get("timezone") or self.instance.timezone
+            self.deadline = to_instant(date=said.date(), time=said.time(), zone=zone)
+            cleaned["enrollment_deadline"] = self.deadline.at
+        # What is not on the form is not edited by it.
         start, end = cleaned.get("start_date"), cleaned.get("end_date")
         if start and end and end < start:
             self.add_error("end_date", "A cohort ends on or after the day it starts.")
         return cleaned
+
+
+class DatesForm(StaffForm):
+    """Other dates, and what follows them."""
+
+    start_date = forms.DateField(widget=DAY)
+    end_date = forms.DateField(widget=DAY, help_text="Its last day, by the cohort's clock.")
+    sessions = forms.ChoiceField(
+        choices=[
+            ("move", "Follow by as many weeks, at the same time by their clock"),
+            ("stay", "Stay where they are"),
+        ],
+        label="Sessions to come",
+        help_text="Sessions that began, or whose attendance was taken, stay in any case.",
+    )
+    deadline = forms.ChoiceField(
+        choices=[("stay", "Stays where it is"), ("move", "Moves by as many days as the start")],
+        label="Enrollment deadline",
+    )
+
+    def prepare(self) -> None:
+        self.initial.update(start_date=self.row.start_date, end_date=self.row.end_date)
+
+    def plan(self) -> dict[str, Any]:
+        """The answers in the words of `change_dates`."""
+        chosen = self.cleaned_data
+        return {
+            "start_date": chosen["start_date"],
+            "end_date": chosen["end_date"],
+            "move_sessions": chosen["sessions"] == "move",
+            "move_deadline": chosen["deadline"] == "move",
+        }
+
+
+def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
+    """Which sessions would move, what is in the way, and who is told."""
+    plan = plan_dates(cohort=cohort, now=utc_now(), **form.plan())
+    sentences = [f"In the way: {conflict} Nothing changes before that is settled." for conflict in plan.conflicts]
+    sentences.append(
+        f"{cohort} runs {form.cleaned_data['start_date']:%-d %b %Y} to {form.cleaned_data['end_date']:%-d %b %Y}, "
+        f"now {cohort.start_date:%-d %b %Y} to {cohort.end_date:%-d %b %Y}."
+    )
+    sentences.extend(move.describe(cohort.timezone) for move in plan.moves)
+    if not plan.moves:
+        sentences.append("No session moves.")
+    if plan.deadline is not None:
+        verb = "stays" if plan.deadline == cohort.enrollment_deadline else "becomes"
+        sentences.append(f"The enrollment deadline {verb} {staff_moment(plan.deadline, cohort.timezone)}.")
+    sentences.extend(f"Look at this: {warning}" for warning in plan.warnings)
+    told = f"The families of {plan.families} learners get one mail each, with the dates and all their sessions."
+    return Preview(sentences=tuple(sentences), mails=told if plan.families else "No mail is sent.")
+
+
+class CohortZoneForm(StaffForm):
+    timezone = forms.ChoiceField(label="Time zone")
+    deadline = forms.ChoiceField(
+        choices=[("moment", "Stays at the same moment"), ("clock", "Keeps its time on the clock")],
+        label="Enrollment deadline",
+    )
+
+    def prepare(self) -> None:
+        offer_zones(self.fields["timezone"], self.row.timezone)
+        self.initial["timezone"] = self.row.timezone
+
+
+def foresee_cohort_zone(cohort: Cohort, form: StaffForm) -> Preview:
+    """What the deadline is by the old clock and the new one; sessions live by the clocks of their classes."""
+    zone, keep_clock = form.cleaned_data["timezone"], form.cleaned_data["deadline"] == "clock"
+    sentences = [f"Times of {cohort} are shown in {zone}, and its days end there.", "No session moves."]
+    deadline = deadline_in(cohort, timezone=zone, keep_clock=keep_clock)
+    if deadline is not None and cohort.enrollment_deadline is not None:
+        before = staff_moment(cohort.enrollment_deadline, cohort.timezone)
+        sentences.append(f"The enrollment deadline, {before}, is {staff_moment(deadline, zone)}.")
+    return Preview(sentences=tuple(sentences))
 
 
 class CapacityForm(StaffForm):
@@ -149,7 +236,15 @@ class CohortAdmin(WorkspaceScopedAdmin):
     date_hierarchy = "start_date"
     ordering = ("-start_date", "-id")
     readonly_fields = ("bar", "sale", "current_enrollment", "held_places", "is_active", "created_at", "course_link")
-    actions_detail = ("schedule_sessions", "change_places", "open_sale", "close_sale", "clone")
+    actions_detail = (
+        "schedule_sessions",
+        "change_places",
+        "change_dates",
+        "change_zone",
+        "open_sale",
+        "close_sale",
+        "clone",
+    )
     course_link = link_column("instance.program", "course")
 
     def describe(self, row: Cohort) -> str:
@@ -172,7 +267,9 @@ class CohortAdmin(WorkspaceScopedAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Cohort | None = None) -> list[str]:
-        return [*super().get_readonly_fields(request, obj), *(["max_enrollment"] if obj else [])]
+        """Size, dates and zone change by buttons, which say what that means for those who are in it."""
+        by_button = ["max_enrollment", "start_date", "end_date", "timezone"]
+        return [*super().get_readonly_fields(request, obj), *(by_button if obj else [])]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return with_sessions_left(super().get_queryset(request), now=utc_now())
@@ -186,11 +283,11 @@ class CohortAdmin(WorkspaceScopedAdmin):
             )
             return
         edited = set(form.changed_data)
-        if "timezone" in edited:  # where the same wall-clock time is another moment
-            edited.add("enrollment_deadline")
         obj.save(update_fields=edited)
         if "enrollment_deadline" in edited:
             serve_waitlist(cohort_id=obj.pk)
+            if form.deadline is not None and form.deadline.note:
+                messages.warning(request, form.deadline.note)
 
     @display(description="course", ordering="instance__program__title")
     def course(self, cohort: Cohort) -> str:
@@ -204,7 +301,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
     def deadline(self, cohort: Cohort) -> str:
         if cohort.enrollment_deadline is None:
             return "none"
-        return f"{cohort.enrollment_deadline.astimezone(ZoneInfo(cohort.timezone)):%-d %b %Y, %H:%M}"
+        return staff_moment(cohort.enrollment_deadline, cohort.timezone)
 
     @display(description="enrollment")
     def sale(self, cohort: Cohort) -> SafeString:
@@ -227,6 +324,8 @@ class CohortAdmin(WorkspaceScopedAdmin):
     )
     def schedule_sessions(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         made = schedule_cohort(cohort_id=cohort.pk)
+        for note in clock_notes(made)[:10]:
+            messages.warning(request, note)
         return f"{cohort}: {len(made)} sessions scheduled."
 
     @staff_action(
@@ -239,6 +338,35 @@ class CohortAdmin(WorkspaceScopedAdmin):
     def change_places(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         changed = change_capacity(cohort_id=cohort.pk, max_enrollment=form.cleaned_data["max_enrollment"])
         return f"{cohort}: {changed.max_enrollment:,} places, {changed.places_left:,} left."
+
+    @staff_action(
+        description="Change dates",
+        power=Power.MANAGE,
+        form=DatesForm,
+        preview=foresee_dates,
+        icon="date_range",
+        explanation="Say what follows the new dates. You see all that moves before anything does.",
+    )
+    def change_dates(self, request: HttpRequest, cohort: Cohort, form: DatesForm) -> str:
+        plan = change_dates(cohort_id=cohort.pk, **form.plan())
+        serve_waitlist(cohort_id=cohort.pk)
+        return f"{cohort} has its new dates; {len(plan.moves)} sessions moved."
+
+    @staff_action(
+        description="Change time zone",
+        power=Power.MANAGE,
+        form=CohortZoneForm,
+        preview=foresee_cohort_zone,
+        icon="schedule",
+        explanation="By whose clock its times are shown and its days end. Its sessions stay.",
+    )
+    def change_zone(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        changed = change_cohort_zone(
+            cohort_id=cohort.pk, timezone=chosen["timezone"], keep_clock=chosen["deadline"] == "clock"
+        )
+        serve_waitlist(cohort_id=cohort.pk)
+        return f"{cohort} lives by the clock of {changed.timezone}."
 
     @staff_action(
         description="Open",
@@ -275,6 +403,8 @@ class CohortAdmin(WorkspaceScopedAdmin):
     def clone(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> HttpResponse:
         clone = clone_cohort(cohort_id=cohort.pk, **form.cleaned_data)
         self.log_addition(request, clone, f"Cloned from {cohort}")
+        for note in clock_notes(clone.sessions.select_related("cohort", "step", "option__group_class"))[:10]:
+            messages.warning(request, note)
         messages.success(request, f"{clone} has {clone.sessions.count()} sessions. Open it when it is ready.")
         return HttpResponseRedirect(admin_url(clone))
 

@@ -1,7 +1,6 @@
 """Building a course: its steps on the program's page, the classes of a step on the step's, and the classes."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin
@@ -11,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
+from unfold.widgets import UnfoldAdminURLInputWidget
 
 from accounts.backoffice.actions import StaffForm, staff_action
 from accounts.backoffice.display import (
@@ -23,14 +22,15 @@ from accounts.backoffice.display import (
     neighbor,
     neighbors_of,
 )
+from accounts.backoffice.previews import Preview
 from accounts.backoffice.scoping import (
     ScopedInline,
     ScopedRelatedFilter,
-    WorkspaceModelForm,
     WorkspaceScopedAdmin,
     actor_of,
     inline_of,
 )
+from accounts.backoffice.timezones import TimezoneForm, offer_zones
 from accounts.roles import Power
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
@@ -38,22 +38,9 @@ from enrollments.models import Program
 
 from ..curriculum import add_step, remove_step, save_step
 from ..models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass
+from ..replanning import change_class_zone, plan_class_zone
+from ..scheduling import change_class
 from .display import meeting_time, place_bar, seat_bar, weekly_time
-
-# The zones people live in, and UTC.
-_REGIONS = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
-ZONES = [("UTC", "UTC"), *((name, name) for name in sorted(available_timezones()) if name.startswith(_REGIONS))]
-
-
-class TimezoneForm(WorkspaceModelForm):
-    """A form of a row that lives by a local clock: its zone is chosen, not typed."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "timezone" in self.fields:
-            own = self.instance.timezone
-            choices = ZONES if own in dict(ZONES) else [(own, own), *ZONES]
-            self.fields["timezone"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
 
 
 class StepFormSet(forms.BaseInlineFormSet):
@@ -207,6 +194,34 @@ class GroupClassForm(TimezoneForm):
         return cleaned
 
 
+class ClassZoneForm(StaffForm):
+    timezone = forms.ChoiceField(label="Time zone")
+    sessions = forms.ChoiceField(
+        choices=[("moment", "Stay at the same moment"), ("clock", "Keep their time on the clock, and so move")],
+        label="Sessions to come",
+    )
+
+    def prepare(self) -> None:
+        offer_zones(self.fields["timezone"], self.row.timezone)
+        self.initial["timezone"] = self.row.timezone
+
+    def plan(self) -> dict[str, Any]:
+        return {"timezone": self.cleaned_data["timezone"], "keep_clock": self.cleaned_data["sessions"] == "clock"}
+
+
+def foresee_class_zone(group_class: GroupClass, form: ClassZoneForm) -> Preview:
+    zone = form.cleaned_data["timezone"]
+    moves = plan_class_zone(group_class=group_class, now=utc_now(), **form.plan())
+    sentences = [f"Sessions that are scheduled from now on meet at {group_class.start_time:%H:%M} in {zone}."]
+    sentences.extend(move.describe(zone) for move in moves)
+    sentences.extend(move.note for move in moves if move.note)
+    if not moves:
+        sentences.append("No session on the calendar moves.")
+    booked = sum(move.session.booked_count for move in moves)
+    told = f"The families of {booked} bookings are told of the new time." if booked else "No mail is sent."
+    return Preview(sentences=tuple(sentences), mails=told)
+
+
 @admin.register(GroupClass)
 class GroupClassAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
@@ -221,6 +236,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
     search_fields = ("name", "teacher")
     search_help_text = "Name or teacher"
     readonly_fields = ("created_at",)
+    actions_detail = ("change_zone",)
     fieldsets = (
         (None, {"fields": ("workspace", ("name", "teacher"))}),
         (
@@ -233,6 +249,30 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
         ),
         ("Online", {"fields": ("meeting_url", "created_at")}),
     )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: GroupClass | None = None) -> list[str]:
+        """The zone changes by a button, which asks what becomes of the sessions on the calendar."""
+        return [*super().get_readonly_fields(request, obj), *(["timezone"] if obj else [])]
+
+    @staff_action(
+        description="Change time zone",
+        power=Power.MANAGE,
+        form=ClassZoneForm,
+        preview=foresee_class_zone,
+        icon="schedule",
+        explanation="Its weekly times are those of the new zone from then on. Say what becomes of the sessions that "
+        "are on the calendar.",
+    )
+    def change_zone(self, request: HttpRequest, group_class: GroupClass, form: ClassZoneForm) -> str:
+        moves = change_class_zone(group_class_id=group_class.pk, **form.plan())
+        return f"{group_class} lives by the clock of {form.cleaned_data['timezone']}; {len(moves)} sessions moved."
+
+    def save_model(self, request: HttpRequest, obj: GroupClass, form: Any, change: bool) -> None:
+        """Write what was edited and nothing else; those who booked are told of a new meeting page."""
+        if change:
+            change_class(group_class=obj, fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
 
     @display(description="meets", ordering="day_of_week")
     def meets(self, group_class: GroupClass) -> str:

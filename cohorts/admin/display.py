@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from django.utils.safestring import SafeString
 
 from accounts.backoffice.display import badge, capacity_bar
+from enrollment_project.core.time_words import zone_label
 
 from ..models import ClassSession, Cohort, GroupClass
 from ..states import StepStatus
@@ -37,10 +38,10 @@ def weekly_time(group_class: GroupClass) -> str:
 
 
 def meeting_time(session: ClassSession) -> str:
-    """When a session is, by the clock of its class: "Tue 3 Nov 2026, 17:00 to 18:00"."""
+    """When a session is, by the clock of its class: "Tue 3 Nov 2026, 17:00 to 18:00 CST"."""
     zone = ZoneInfo(session.group_class.timezone)
     starts_at, ends_at = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
-    return f"{starts_at:%a %-d %b %Y, %H:%M} to {ends_at:%H:%M}"
+    return f"{starts_at:%a %-d %b %Y, %H:%M} to {ends_at:%H:%M} {zone_label(starts_at)}"
 
 
 def step_badge(status: str) -> SafeString:

@@ -28,6 +28,7 @@ from accounts.models import Learner
 from accounts.roles import Power
 from billing.models import Payment
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import is_not_over
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
 
@@ -83,8 +84,8 @@ class MoveForm(StaffForm):
 def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
     """Where the learner could be moved: the course's other cohorts that are not over, with a place."""
     return Cohort.objects.filter(
+        is_not_over(now=utc_now(), date="end_date", zone="timezone"),
         instance__program=package.program_id,
-        end_date__gte=utc_now().date(),
         max_enrollment__gt=F("current_enrollment") + F("held_places"),
     ).exclude(pk=package.cohort_id)
 

@@ -1,19 +1,11 @@
-from zoneinfo import available_timezones
-
-from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.models import Workspace
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import validate_timezone
 from enrollments.models import Program
 
 from ..states import DayOfWeek
-
-
-def validate_timezone(name: str) -> None:
-    """Accept names of the IANA time zone database only."""
-    if name not in available_timezones():
-        raise ValidationError(f"{name} is not a time zone; give a name like America/Chicago.")
 
 
 class CourseStep(models.Model):

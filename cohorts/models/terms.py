@@ -3,10 +3,11 @@ import datetime as dt
 from django.db import models
 
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import local_date, validate_date, validate_timezone
 from enrollment_project.core.money import Money
 from enrollments.models import ProgramInstance
 
-from .courses import CourseStep, CourseStepOption, GroupClass, validate_timezone
+from .courses import CourseStep, CourseStepOption, GroupClass
 
 
 class Cohort(models.Model):
@@ -18,8 +19,8 @@ class Cohort(models.Model):
 
     instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="cohorts")
     name = models.CharField(max_length=200)
-    start_date = models.DateField()
-    end_date = models.DateField()
+    start_date = models.DateField(validators=[validate_date])
+    end_date = models.DateField(validators=[validate_date])
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
     max_enrollment = models.PositiveIntegerField()
     current_enrollment = models.PositiveIntegerField(default=0, editable=False)
@@ -66,10 +67,14 @@ class Cohort(models.Model):
         return price.money if price and price.active else None
 
     def is_past_deadline(self, now: dt.datetime) -> bool:
-        """Whether it is too late to join: after the deadline, or without one after the last day."""
+        """Whether it is too late to join: after the deadline, or after the last day by the cohort's clock."""
         if self.enrollment_deadline is not None and self.enrollment_deadline < now:
             return True
-        return self.end_date < now.date()
+        return self.is_over(now)
+
+    def is_over(self, now: dt.datetime) -> bool:
+        """Whether the last day has ended by the cohort's clock."""
+        return self.end_date < local_date(now, self.timezone)
 
 
 class ClassSession(models.Model):

@@ -103,12 +103,14 @@ class CohortView:
 
     @property
     def weekly(self) -> list[ClassSession]:
-        """One session for each weekly time, in the order of the week."""
+        """One session for each weekly time, in the order of the week, by the cohort's clock: there it stays the same
+        over the term, whatever other clocks do."""
+        zone = ZoneInfo(self.cohort.timezone)
         by_time: dict[tuple[int, dt.time, dt.time], ClassSession] = {}
         for session in sorted(
             (row.class_session for row in self.cohort.sessions.all()), key=lambda session: session.starts_at
         ):
-            start, end = session.starts_at.astimezone(self.zone), session.ends_at.astimezone(self.zone)
+            start, end = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
             by_time.setdefault((start.weekday(), start.time(), end.time()), session)
         return [by_time[time] for time in sorted(by_time)]
 

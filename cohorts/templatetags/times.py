@@ -2,11 +2,14 @@
 template's own take eight for one session, and a page of cohorts writes hundreds."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
+from django.utils.timezone import get_current_timezone_name, localtime
+
+from enrollment_project.core import time_words
 
 from ..models import ClassSession, Cohort
 
@@ -16,26 +19,29 @@ register = template.Library()
 @register.filter
 def hours(session: ClassSession) -> str:
     """5:00 to 6:30 PM CDT"""
-    start, end = localtime(session.starts_at), localtime(session.ends_at)
-    begins = f"{start:%-I:%M}" if start.hour // 12 == end.hour // 12 else f"{start:%-I:%M %p}"
-    return f"{begins} to {end:%-I:%M %p %Z}"
+    return time_words.hours(session.starts_at, session.ends_at, get_current_timezone_name())
 
 
 @register.filter
-def weekly(session: ClassSession) -> str:
-    """Tuesdays, 5:00 to 6:30 PM CDT"""
-    return f"{localtime(session.starts_at):%A}s, {hours(session)}"
+def weekly(session: ClassSession, zone: str) -> str:
+    """Tuesdays, 5:00 to 6:30 PM, Chicago time"""
+    return time_words.weekly(session.starts_at, session.ends_at, zone)
 
 
 @register.filter
-def meets(session: ClassSession) -> SafeString:
-    """Tuesday, October 6, 5:00 to 6:30 PM CDT, as a machine can read it as well."""
+def meets(session: ClassSession, home: str = "") -> SafeString:
+    """Tuesday, October 6, 5:00 to 6:30 PM CDT, as a machine can read it as well. With `home`, the zone of its cohort,
+    which mails go by, also by that clock where it shows another time: (6:00 to 7:30 PM EDT)."""
     start = localtime(session.starts_at)
+    here, there = hours(session), ""
+    if home and start.utcoffset() != session.starts_at.astimezone(ZoneInfo(home)).utcoffset():
+        there = f" ({time_words.hours(session.starts_at, session.ends_at, home)})"
     return format_html(
-        '<time datetime="{}">{}</time>, <span class="hours">{}</span>',
+        '<time datetime="{}">{}</time>, <span class="hours">{}</span>{}',
         start.isoformat(),
         f"{start:%A, %B} {start.day}",
-        hours(session),
+        here,
+        format_html('<span class="home-hours">{}</span>', there) if there else "",
     )
 
 
@@ -51,7 +57,8 @@ def term(cohort: Cohort) -> str:
 def moment(at: dt.datetime) -> str:
     """Oct 6, 2026, 5:00 PM CDT; a line breaks between day and time only."""
     local = localtime(at)
-    return f"{_whole(f'{local:%b} {local.day}, {local.year},')} {_whole(f'{local:%-I:%M %p %Z}')}"
+    day, time = f"{local:%b} {local.day}, {local.year},", f"{time_words.clock(local)} {time_words.zone_label(local)}"
+    return f"{_whole(day)} {_whole(time)}"
 
 
 def _whole(text: str) -> str:

@@ -18,6 +18,7 @@ from cohorts.scheduling import schedule_cohort
 from cohorts.states import DayOfWeek
 from enrollment_project.core.actors import SYSTEM
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import local_date
 from enrollments.tests.factories import InstanceFactory, ProgramFactory
 from sandbox.testing import SandboxProcess
 
@@ -58,7 +59,7 @@ class CohortFactory(DjangoModelFactory[Cohort]):
         is_default=False,
     )
     name = factory.Sequence(lambda n: f"Fall cohort {n}")
-    start_date = factory.LazyFunction(lambda: utc_now().date() + dt.timedelta(days=14))
+    start_date = factory.LazyFunction(lambda: local_date(utc_now(), "America/Chicago") + dt.timedelta(days=14))
     end_date = factory.LazyAttribute(lambda o: o.start_date + dt.timedelta(weeks=12))
     timezone = "America/Chicago"
     max_enrollment = 10

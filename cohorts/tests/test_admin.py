@@ -196,13 +196,44 @@ class TestEditingACohort:
         edited = Cohort.objects.get()
         assert (edited.name, edited.enrollment_deadline) == ("Renamed", deadline)
 
-    def test_in_another_zone_moves_the_moment_of_its_deadline(self, workspace: Workspace, manager: StaffClient) -> None:
+    @pytest.mark.parametrize(
+        ("deadline", "moment"),
+        [
+            ("moment", dt.datetime(2027, 3, 1, 5, 59, tzinfo=dt.UTC)),
+            ("clock", dt.datetime(2027, 2, 28, 23, 59, tzinfo=dt.UTC)),
+        ],
+    )
+    def test_in_another_zone_asks_what_becomes_of_its_deadline(
+        self, workspace: Workspace, manager: StaffClient, deadline: str, moment: dt.datetime
+    ) -> None:
         cohort = cohort_in(workspace, enrollment_deadline=dt.datetime(2027, 3, 1, 5, 59, tzinfo=dt.UTC))
-        form = term_form(cohort, timezone="Europe/Lisbon", enrollment_deadline="2027-02-28T23:59")
+        answers = {"timezone": "Europe/Lisbon", "deadline": deadline}
 
-        manager.post(url_of(cohort), form)
+        manager.post(url_of(cohort, "change_zone"), answers)
+        before = Cohort.objects.get()
+        manager.confirm(url_of(cohort, "change_zone"), answers)
 
-        assert Cohort.objects.get().enrollment_deadline == dt.datetime(2027, 2, 28, 23, 59, tzinfo=dt.UTC)
+        after = Cohort.objects.get()
+        assert (before.timezone, before.enrollment_deadline) == ("America/Chicago", cohort.enrollment_deadline)
+        assert (after.timezone, after.enrollment_deadline) == ("Europe/Lisbon", moment)
+
+    def test_takes_a_deadline_that_its_clock_skips(self, workspace: Workspace, manager: StaffClient) -> None:
+        cohort = cohort_in(workspace, timezone="America/New_York")
+
+        page = manager.post(url_of(cohort), term_form(cohort, enrollment_deadline="2027-03-14T02:30"), follow=True)
+
+        assert Cohort.objects.get().enrollment_deadline == dt.datetime(2027, 3, 14, 7, 30, tzinfo=dt.UTC)
+        assert "14 Mar 2027, 02:30 does not exist in America/New_York" in page.content.decode()
+
+    @pytest.mark.parametrize("deadline", ["0001-01-01T00:00", "9999-12-31T23:59"])
+    def test_refuses_a_deadline_at_the_ends_of_the_calendar(
+        self, workspace: Workspace, manager: StaffClient, deadline: str
+    ) -> None:
+        cohort = cohort_in(workspace, timezone="Pacific/Kiritimati")
+
+        page = manager.post(url_of(cohort), term_form(cohort, enrollment_deadline=deadline))
+
+        assert faults(page) == {"enrollment_deadline": ["Give a date from 1900 to 2199."]}
 
     def test_never_writes_places_back_that_were_sold_meanwhile(self, workspace: Workspace) -> None:
         stale = cohort_in(workspace, max_enrollment=5)

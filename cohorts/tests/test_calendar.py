@@ -4,15 +4,18 @@ import datetime as dt
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from icalendar import Calendar
 
 from accounts.tests.factories import LearnerFactory
 from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.calendar import CANCELLED_SHOWN
 from cohorts.models import CalendarFeed, CohortSession, GroupClass, StudentPackage
 from cohorts.scheduling import reschedule_session
 from cohorts.tests.callers import Family, parent_of, student_of
 from cohorts.tests.factories import buy, cohort_with
+from enrollments.models import Program
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -20,6 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 FEED = "/api/students/me/calendar-feed"
 # Monday; in Chicago the clocks change on March 14, between the first meeting and the second.
 START = dt.date(2094, 3, 8)
+LATER = dt.datetime(2093, 6, 1, 12, tzinfo=dt.UTC)
 
 
 def bought(stripe: SandboxProcess, **cohort: Any) -> tuple[Family, StudentPackage]:
@@ -35,6 +39,12 @@ def feed_path(family: Family) -> str:
 def events_at(path: str) -> list[Any]:
     """What a calendar program, which is signed in nowhere, finds there."""
     return Calendar.from_ical(Client().get(path).content).events
+
+
+def stamps(event: Any) -> tuple[dt.datetime, int, dt.datetime]:
+    """When it starts, how often it changed, and when last."""
+    assert event["last-modified"].dt == event["dtstamp"].dt
+    return event.start, event["sequence"], event["dtstamp"].dt
 
 
 class TestTheFeed:
@@ -70,15 +80,77 @@ class TestTheFeed:
             dt.datetime(2094, 3, 16, 22, tzinfo=dt.UTC),
         ]
 
-    def test_forgets_a_session_that_was_cancelled(self, stripe: SandboxProcess) -> None:
+    def test_says_that_a_session_is_cancelled_for_a_while(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe)
         path = feed_path(family)
         first = package.progress.order_by("step__order").first()
         assert first is not None
+        before = {event["uid"]: event for event in events_at(path)}
 
-        cancel_booking(package_id=package.pk, step_id=first.step_id)
+        cancel_booking(package_id=package.pk, step_id=first.step_id, now=LATER)
+        with time_machine.travel(LATER, tick=False):
+            off = {event["uid"]: event for event in events_at(path)}
+        with time_machine.travel(LATER + CANCELLED_SHOWN + dt.timedelta(days=1), tick=False):
+            forgotten = {event["uid"] for event in events_at(path)}
 
-        assert [event["summary"] for event in events_at(path)] == [f"{package.program.title}: Week 2"]
+        uid = f"session-{first.pk}@127.0.0.1"
+        assert {number: event["status"] for number, event in off.items() if number != uid} == dict.fromkeys(
+            before.keys() - {uid}, "CONFIRMED"
+        )
+        assert (off[uid]["status"], off[uid].start) == ("CANCELLED", before[uid].start)
+        assert off[uid]["sequence"] > before[uid]["sequence"]
+        assert off[uid]["last-modified"].dt == off[uid]["dtstamp"].dt == LATER
+        assert forgotten == before.keys() - {uid}
+
+    def test_counts_every_change_of_a_session(self, stripe: SandboxProcess) -> None:
+        """There, back and there again: a program that looked each time has followed."""
+        family, _ = bought(stripe, options=(1,))
+        path = feed_path(family)
+        session_id = CohortSession.objects.get().class_session_id
+        seen = [stamps(events_at(path)[0])]
+
+        for day, hour in enumerate((9, 17, 9), start=1):
+            reschedule_session(
+                session_id=session_id,
+                date=dt.date(2094, 3, 9),
+                start_time=dt.time(hour),
+                end_time=dt.time(hour + 1),
+                max_students=5,
+                now=LATER + dt.timedelta(days=day),
+            )
+            seen.append(stamps(events_at(path)[0]))
+
+        starts, sequences, changes = zip(*seen, strict=True)
+        assert [start.hour for start in starts] == [23, 15, 23, 15]
+        assert sequences == (0, 1, 2, 3)
+        assert changes[1:] == tuple(LATER + dt.timedelta(days=day) for day in (1, 2, 3))
+
+    def test_counts_on_when_a_step_is_booked_again(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe, options=(2,))
+        path = feed_path(family)
+        old, new = CohortSession.objects.order_by("pk")
+        sequences = []
+
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        sequences.append(events_at(path)[0]["sequence"])
+        swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id)
+        sequences.append(events_at(path)[0]["sequence"])
+        cancel_booking(package_id=package.pk, step_id=old.step_id)
+        sequences.append(events_at(path)[0]["sequence"])
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        sequences.append(events_at(path)[0]["sequence"])
+
+        assert sequences == sorted(set(sequences))
+
+    def test_folds_and_escapes_what_is_long_or_special(self, stripe: SandboxProcess) -> None:
+        family, package = bought(stripe, options=(1,))
+        title = "Łódź, Żółw; \\ and so on " * 7
+        Program.objects.filter(pk=package.program_id).update(title=title)
+
+        content = Client().get(feed_path(family)).content
+
+        assert all(len(line) <= 75 for line in content.split(b"\r\n"))
+        assert Calendar.from_ical(content).events[0]["summary"] == f"{title}: Week 1"
 
     def test_moves_a_session_that_was_swapped_or_moved_under_the_same_uid(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe, options=(2,))
@@ -142,7 +214,7 @@ class TestTheFeed:
         family, _ = bought(stripe, options=(1, 1, 1, 1, 1))
         path = feed_path(family)
 
-        with django_assert_num_queries(3):  # the feed and its owner, the address, the sessions
+        with django_assert_num_queries(4):  # the feed and its owner, the address, the sessions, the cancelled ones
             found = events_at(path)
 
         assert len(found) == 5

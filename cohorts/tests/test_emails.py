@@ -15,7 +15,7 @@ from cohorts.attendance import mark_attended
 from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, GroupClass, StudentPackage
 from cohorts.moving import move_package
-from cohorts.scheduling import clone_cohort, reschedule_session
+from cohorts.scheduling import change_class, clone_cohort, reschedule_session
 from cohorts.tests.factories import buy, cohort_with, pay, start
 from cohorts.waitlist import join_waitlist, leave_waitlist
 from enrollments.tests.factories import STAFF
@@ -78,7 +78,7 @@ def book(package: StudentPackage, choice: int = 0) -> None:
 
 def events_in(message: Any) -> list[Any]:
     ((name, content, media_type),) = message.attachments
-    assert (name, media_type) == ("sessions.ics", "text/calendar")
+    assert (name, media_type) == ("sessions.ics", "text/calendar; method=PUBLISH")
     return list(Calendar.from_ical(content).events)
 
 
@@ -248,6 +248,106 @@ class TestARescheduledSession:
         assert message.subject == "New time for Jane: Week 1: Topic 1"
         assert "- Week 1: Topic 1, Tuesday, January 14, 7:00 to 8:00 PM CST (America/Chicago)" in message.body
         assert [event.start for event in events_in(message)] == [dt.datetime(2031, 1, 15, 1, tzinfo=dt.UTC)]
+
+    def test_is_told_of_each_time_there_and_back_and_there_again(self, package: StudentPackage) -> None:
+        session = ClassSession.objects.get(bookings__package=package)
+        heard = []
+
+        for hour in (19, 17, 19, 19):  # the last one changes nothing
+            reschedule_session(
+                session_id=session.pk,
+                date=session.date,
+                start_time=dt.time(hour),
+                end_time=dt.time(hour + 1),
+                max_students=10,
+            )
+            heard.append([event.start.hour for message in read() for event in events_in(message)])
+
+        assert heard == [[1], [23], [1], []]
+
+    def test_with_other_seats_only_is_not_told(self, package: StudentPackage) -> None:
+        session = ClassSession.objects.get(bookings__package=package)
+
+        reschedule_session(
+            session_id=session.pk,
+            date=session.date,
+            start_time=dt.time(17),
+            end_time=dt.time(18),
+            max_students=3,
+        )
+
+        assert read() == []
+
+    def test_that_is_over_is_not_told(self, package: StudentPackage) -> None:
+        session = ClassSession.objects.get(bookings__package=package)
+
+        reschedule_session(
+            session_id=session.pk,
+            date=session.date,
+            start_time=dt.time(19),
+            end_time=dt.time(20),
+            max_students=10,
+            now=session.ends_at + dt.timedelta(days=1),
+        )
+
+        assert read() == []
+
+
+class TestTheFileOfACancelledBooking:
+    def test_takes_the_session_out_of_the_calendar(self, package: StudentPackage) -> None:
+        row = package.progress.get(step__order=1)
+
+        cancel_booking(package_id=package.pk, step_id=row.step_id, by_staff=True)
+        (message,) = read()
+
+        ((name, content, media_type),) = message.attachments
+        calendar = Calendar.from_ical(content)
+        (event,) = calendar.events
+        assert (name, media_type, calendar["method"]) == ("sessions.ics", "text/calendar; method=CANCEL", "CANCEL")
+        assert (event["uid"], event["status"], event["sequence"]) == (f"session-{row.pk}@127.0.0.1", "CANCELLED", 1)
+        assert str(event["organizer"]).startswith("mailto:")
+        parts = {part.get_content_type(): part for part in message.message().walk()}
+        assert parts["text/calendar"].get_param("method") == "CANCEL"
+
+
+class TestANewMeetingPage:
+    def test_is_told_once_for_each_change(self, package: StudentPackage) -> None:
+        group_class = GroupClass.objects.get(sessions__bookings__package=package)
+        heard = []
+
+        for address in ("https://a.test/1", "https://a.test/1", "https://meet.example.test/room", "https://a.test/1"):
+            group_class.meeting_url = address
+            change_class(group_class=group_class, fields=["meeting_url"])
+            heard.append([event["location"] for message in read() for event in events_in(message)])
+
+        assert heard == [["https://a.test/1"], [], ["https://meet.example.test/room"], ["https://a.test/1"]]
+
+    def test_that_nobody_waits_for_is_told_to_nobody(self, package: StudentPackage) -> None:
+        session = ClassSession.objects.get(bookings__package=package)
+        group_class = session.group_class
+        group_class.meeting_url = "https://a.test/1"
+
+        change_class(group_class=group_class, fields=["meeting_url"], now=session.ends_at + dt.timedelta(minutes=1))
+        change_class(group_class=group_class, fields=["name", "teacher", "max_students"])
+
+        assert told("session_meeting_page") == []
+
+
+class TestAMeetingInAnotherZoneThanItsCohort:
+    def test_is_told_by_the_clock_that_the_pages_show(self, package: StudentPackage) -> None:
+        Cohort.objects.update(timezone="America/Denver")
+        session = ClassSession.objects.get(bookings__package=package)
+
+        reschedule_session(
+            session_id=session.pk,
+            date=session.date,
+            start_time=dt.time(18, 30),
+            end_time=dt.time(19, 30),
+            max_students=10,
+        )
+        (message,) = read()
+
+        assert "Tuesday, January 14, 5:30 to 6:30 PM MST (America/Denver)" in message.body
 
 
 class TestAMoveToAnotherCohort:

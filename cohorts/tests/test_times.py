@@ -37,11 +37,25 @@ class TestASession:
         evening = session(dt.time(20), dt.time(21))
 
         with timezone.override(ZoneInfo("Asia/Tokyo")):
-            assert weekly(evening) == "Wednesdays, 9:00 to 10:00 AM JST"
             assert meets(evening) == (
                 '<time datetime="2026-10-07T09:00:00+09:00">Wednesday, October 7</time>, '
                 '<span class="hours">9:00 to 10:00 AM JST</span>'
             )
+
+    @pytest.mark.parametrize(
+        ("zone", "written"),
+        [
+            ("America/New_York", "Tuesdays, 5:00 to 6:30 PM, New York time"),
+            ("America/Argentina/Buenos_Aires", "Tuesdays, 6:00 to 7:30 PM, Buenos Aires time"),
+            ("UTC", "Tuesdays, 9:00 to 10:30 PM, UTC"),
+        ],
+    )
+    def test_of_every_week_names_the_zone_and_no_offset(self, zone: str, written: str) -> None:
+        assert weekly(session(dt.time(17), dt.time(18, 30)), zone) == written
+
+    def test_in_a_zone_without_letters_of_its_own_names_the_offset(self) -> None:
+        with timezone.override(ZoneInfo("America/Sao_Paulo")):
+            assert hours(session(dt.time(17), dt.time(18, 30))) == "6:00 to 7:30 PM UTC-03:00"
 
 
 class TestATerm:

@@ -8,6 +8,7 @@ from typing import Any
 from accounts.models import Guardian, Membership, User, Workspace
 from accounts.states import Role
 from billing.models import Price
+from enrollment_project.core.local_time import local_date
 from enrollments.models import District, Program, ProgramInstance
 from enrollments.programs import make_default
 from enrollments.seats import create_allocation, update_allocation
@@ -66,6 +67,7 @@ class Organization:
     slug: str
     name: str
     currency: str
+    timezone: str
     offers: tuple[Offer, ...]
     # name, tenant id, seats for any program (None: none were bought), seats for single programs by code
     districts: tuple[tuple[str, int, int | None, dict[str, int]], ...]
@@ -83,6 +85,7 @@ ORGANIZATIONS = (
         slug="bright-futures",
         name="Bright Futures Learning",
         currency="usd",
+        timezone="America/Chicago",
         offers=(
             Offer(
                 "MATH",
@@ -135,6 +138,7 @@ ORGANIZATIONS = (
         slug="harbor-skills",
         name="Harbor Skills Institute",
         currency="eur",
+        timezone="Europe/Lisbon",
         offers=(
             Offer(
                 "WEB",
@@ -211,12 +215,15 @@ def build_staff() -> dict[str, User]:
     }
 
 
-def build_scene(organization: Organization, staff: dict[str, User], *, today: dt.date, chance: random.Random) -> Scene:
+def build_scene(
+    organization: Organization, staff: dict[str, User], *, now: dt.datetime, chance: random.Random
+) -> Scene:
     """The workspace with its members, programs, seats and families; the first of its staff decides."""
-    workspace = Workspace.objects.create(slug=organization.slug, name=organization.name)
+    workspace = Workspace.objects.create(slug=organization.slug, name=organization.name, timezone=organization.timezone)
     for name, role in organization.staff.items():
         Membership.objects.create(workspace=workspace, user=staff[name], role=role)
     scene = Scene(organization, workspace, staff[next(iter(organization.staff))])
+    today = local_date(now, organization.timezone)
     for offer in organization.offers:
         scene.instances += _build_program(workspace, organization, offer, today)
     make_default(instance_id=scene.instances[0].pk)

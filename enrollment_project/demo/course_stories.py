@@ -21,6 +21,7 @@ from cohorts.states import StepStatus
 from cohorts.waitlist import join_waitlist
 from enrollment_project.core.actors import Actor
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import to_instant
 
 from . import stripe
 from .catalog import Child, Family, Scene
@@ -61,7 +62,7 @@ def _sell(
     scene: Scene, cohort: Cohort, people: People, chance: random.Random, *, begin: Begin, now: dt.datetime
 ) -> None:
     """Places go in the four weeks before the deadline, or before today."""
-    starts_at = dt.datetime.combine(cohort.start_date, dt.time(12), tzinfo=dt.UTC)
+    starts_at = to_instant(date=cohort.start_date, time=dt.time(12), zone=cohort.timezone).at
     closes_at = min(cohort.enrollment_deadline or starts_at, now) - dt.timedelta(hours=1)
     for family, child in people:
         moment = closes_at - dt.timedelta(days=chance.triangular(0, 28, 9))

@@ -2,12 +2,12 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from billing.models import Price
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass
 from cohorts.scheduling import clone_cohort, schedule_cohort
 from cohorts.states import DayOfWeek
+from enrollment_project.core.local_time import to_instant
 from enrollments.models import Program, ProgramInstance
 
 from .catalog import Scene
@@ -194,7 +194,7 @@ def _build_cohort(instance: ProgramInstance, course: Course, term: Term, today: 
     deadline = None
     if term.deadline is not None:
         last_day = start + dt.timedelta(days=term.deadline)
-        deadline = dt.datetime.combine(last_day, dt.time(23, 59), ZoneInfo(course.timezone)).astimezone(dt.UTC)
+        deadline = to_instant(date=last_day, time=dt.time(23, 59), zone=course.timezone).at
     cohort = Cohort.objects.create(
         instance=instance,
         name=f"{start:%B} {term.name}",

@@ -12,6 +12,7 @@ from accounts.models import Learner, StaffTask, Workspace
 from billing.models import Checkout, Payment
 from cohorts.models import Cohort, StudentPackage
 from enrollment_project.core.clock import time_is, utc_now
+from enrollment_project.core.local_time import local_date, to_instant
 from enrollment_project.core.work import quietly
 from enrollments.models import District, Enrollment, EnrollmentDecision, ProgramInstance
 from events.models import OutboxEvent
@@ -59,8 +60,8 @@ def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> dic
     chance = random.Random(SEED)  # noqa: S311  the same demo everywhere
     with time_is(now - HISTORY):
         staff = build_staff()
-        scenes = [build_scene(organization, staff, today=now.date(), chance=chance) for organization in organizations]
-        courses = [build_courses(scene, today=now.date()) for scene in scenes]
+        scenes = [build_scene(organization, staff, now=now, chance=chance) for organization in organizations]
+        courses = [build_courses(scene, today=local_date(now, scene.workspace.timezone)) for scene in scenes]
     teller = Teller(now)
     for scene, taught in zip(scenes, courses, strict=True):
         _begin_stories(teller, scene, chance)
@@ -104,10 +105,10 @@ def _when(instance: ProgramInstance, now: dt.datetime, chance: random.Random) ->
     """Most ask around the start of a term; while it runs, some ask in these days."""
     assert instance.start_date is not None
     assert instance.end_date is not None
-    moment = dt.datetime.combine(instance.start_date, dt.time(8), tzinfo=dt.UTC) + dt.timedelta(
+    moment = to_instant(date=instance.start_date, time=dt.time(8), zone=instance.zone).at + dt.timedelta(
         days=chance.triangular(-24, 30, -2), minutes=chance.randrange(600)
     )
-    is_running = instance.end_date > now.date()
+    is_running = instance.end_date > local_date(now, instance.zone)
     if moment > now or (is_running and chance.random() < 0.25):
         return now - dt.timedelta(days=chance.expovariate(0.2), minutes=20)
     return moment

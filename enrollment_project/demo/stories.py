@@ -19,6 +19,7 @@ from billing.models import Checkout, Payment, Refund
 from billing.states import PaymentStatus, RefundStatus
 from enrollment_project.core.actors import SYSTEM, Actor
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import to_instant
 from enrollments.answers import PROVIDER_DOWN_MESSAGE
 from enrollments.deciding import decide
 from enrollments.decisions import decision_changed
@@ -263,7 +264,7 @@ def _take_part(scene: Scene, enrollment: Enrollment, instance: ProgramInstance, 
             third = payment.amount_minor // 3
             stripe.refund(payment, amount_minor=third, user=scene.staff, note="Two sessions were cancelled")
     if instance.end_date is not None:
-        over = dt.datetime.combine(instance.end_date, dt.time(2), tzinfo=dt.UTC) + dt.timedelta(days=1)
+        over = to_instant(date=instance.end_date + dt.timedelta(days=1), time=dt.time(2), zone=instance.zone).at
         yield max(over - utc_now(), dt.timedelta(0))
         _finish(enrollment)
 

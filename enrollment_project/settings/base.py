@@ -2,8 +2,10 @@
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from enrollment_project.core.logs import configure_logging
 
@@ -70,6 +72,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.backoffice.timezones.StaffZoneMiddleware",
 ]
 
 ROOT_URLCONF = "enrollment_project.urls"
@@ -247,7 +250,14 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 LANGUAGE_CODE = "en-us"
+# What we compute in. People read times in the zone of what they are about: see core/local_time.py.
 TIME_ZONE = "UTC"
+# The zone of new workspaces that name none.
+DEFAULT_WORKSPACE_TIMEZONE = env.str("DEFAULT_TIMEZONE", default="UTC")
+if DEFAULT_WORKSPACE_TIMEZONE not in available_timezones():
+    raise ImproperlyConfigured(
+        f"DEFAULT_TIMEZONE={DEFAULT_WORKSPACE_TIMEZONE} is not a time zone of the IANA database."
+    )
 USE_I18N = False
 FORMAT_MODULE_PATH = ["enrollment_project.formats"]
 USE_TZ = True

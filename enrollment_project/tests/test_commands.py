@@ -36,6 +36,7 @@ class TestCreateWorkspace:
         assert report == {
             "id": Workspace.objects.get().pk,
             "slug": "north-county",
+            "timezone": "UTC",
             "name": "North County",
             "created": True,
             "program_instance_id": instance.cuid,

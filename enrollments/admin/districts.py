@@ -20,6 +20,7 @@ from accounts.backoffice.display import (
     status_badge,
 )
 from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
+from accounts.backoffice.timezones import TimezoneForm
 from accounts.roles import Power
 
 from ..models import District, DistrictSeatAllocation, EnrollmentDecision, ProgramInstance, SeatAssignment
@@ -35,13 +36,18 @@ DAY = forms.DateInput(attrs={"type": "date"})
 class DistrictAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
-    list_display = ("name", "tenant_id", "workspace", "created_at")
+    form = TimezoneForm
+    list_display = ("name", "tenant_id", "zone", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter),)
     list_select_related = ("workspace",)
     search_fields = ("name", "=tenant_id")
     search_help_text = "Name or tenant id"
     readonly_fields = ("created_at",)
-    fields = ("workspace", ("name", "tenant_id"), "created_at")
+    fields = ("workspace", ("name", "tenant_id"), "timezone", "created_at")
+
+    @display(description="time zone", ordering="timezone")
+    def zone(self, district: District) -> str:
+        return district.zone
 
     def get_readonly_fields(self, request: HttpRequest, obj: District | None = None) -> list[str]:
         """The district's portal knows it by this number for good."""

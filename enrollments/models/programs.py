@@ -4,6 +4,7 @@ from accounts.models import Workspace
 from billing.models import Price
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.ids import new_cuid
+from enrollment_project.core.local_time import validate_date
 
 from ..states import ReviewMode
 
@@ -46,8 +47,8 @@ class ProgramInstance(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="program_instances")
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="instances")
     name = models.CharField(max_length=200)
-    start_date = models.DateField(null=True, blank=True)
-    end_date = models.DateField(null=True, blank=True)
+    start_date = models.DateField(null=True, blank=True, validators=[validate_date])
+    end_date = models.DateField(null=True, blank=True, validators=[validate_date])
     review_mode = models.CharField(max_length=9, choices=ReviewMode.choices, default=ReviewMode.AUTOMATIC)
     criteria_version = models.PositiveIntegerField(default=1, editable=False)
     price = models.ForeignKey(Price, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -72,3 +73,8 @@ class ProgramInstance(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def zone(self) -> str:
+        """The zone its dates are meant in: its workspace's, which comes with the row where many are read."""
+        return str(getattr(self, "workspace_timezone", "") or self.workspace.timezone)

@@ -4,6 +4,7 @@ from django.db import models
 
 from accounts.models import Learner, Workspace
 from enrollment_project.core.clock import utc_now
+from enrollment_project.core.local_time import local_date, validate_date, validate_timezone
 
 from ..states import HELD_SEATS, SeatStatus
 from .enrollments import Enrollment
@@ -16,6 +17,15 @@ class District(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="districts")
     tenant_id = models.BigIntegerField()
     name = models.CharField(max_length=200)
+    timezone = models.CharField(
+        "time zone",
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_timezone],
+        help_text="Where its seats become valid and run out. Empty: the workspace's.",
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
@@ -24,6 +34,11 @@ class District(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def zone(self) -> str:
+        """The zone its dates are meant in."""
+        return self.timezone or self.workspace.timezone
 
 
 class DistrictSeatAllocation(models.Model):
@@ -41,8 +56,10 @@ class DistrictSeatAllocation(models.Model):
     reserved_seats = models.PositiveIntegerField(default=0, editable=False)
     used_seats = models.PositiveIntegerField(default=0, editable=False)
     is_active = models.BooleanField(default=True)
-    valid_from = models.DateField(null=True, blank=True)
-    valid_until = models.DateField(null=True, blank=True, help_text="The last day on which seats may be taken.")
+    valid_from = models.DateField(null=True, blank=True, validators=[validate_date])
+    valid_until = models.DateField(
+        null=True, blank=True, validators=[validate_date], help_text="The last day on which seats may be taken."
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -70,8 +87,14 @@ class DistrictSeatAllocation(models.Model):
     def available_seats(self) -> int:
         return self.total_seats - self.reserved_seats - self.used_seats
 
-    def is_open(self, today: dt.date) -> bool:
-        """Whether seats may be taken on this day, free ones or not."""
+    @property
+    def zone(self) -> str:
+        """The zone its dates are meant in: its district's, which comes with the row where many are read."""
+        return str(getattr(self, "district_timezone", "") or self.district.zone)
+
+    def is_open(self, now: dt.datetime) -> bool:
+        """Whether seats may be taken today, which is a day of its district, free ones or not."""
+        today = local_date(now, self.zone)
         return (
             self.is_active
             and (self.valid_from is None or self.valid_from <= today)

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from accounts.tests.factories import WorkspaceFactory
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import Invalid, NotFound
-from enrollments.errors import AllocationBelowUse, AllocationExists, SeatsExhausted
+from enrollments.errors import AllocationBelowUse, AllocationExists, NotForSale, SeatsExhausted
 from enrollments.models import District, DistrictSeatAllocation
 from enrollments.seats import create_allocation, take_seat, update_allocation
 from enrollments.states import SeatStatus
@@ -69,6 +69,27 @@ class TestTakingASeat:
 
         allocation.refresh_from_db()
         assert allocation.reserved_seats == int(taken)
+
+    @pytest.mark.parametrize(
+        ("zone", "own_zone"), [("Pacific/Honolulu", ""), ("Pacific/Kiritimati", "Pacific/Honolulu")]
+    )
+    def test_is_to_be_had_until_the_last_day_ends_where_the_district_is(self, zone: str, own_zone: str) -> None:
+        workspace = WorkspaceFactory(timezone=zone)
+        allocation = seats(workspace, total=2, valid_from=dt.date(2026, 9, 15), valid_until=dt.date(2026, 9, 15))
+        District.objects.update(timezone=own_zone)
+        InstanceFactory(workspace=workspace, price=None)
+        minute = dt.timedelta(minutes=1)
+        begins, ends = dt.datetime(2026, 9, 15, 10, tzinfo=dt.UTC), dt.datetime(2026, 9, 16, 10, tzinfo=dt.UTC)
+
+        seated = []
+        for moment in (begins - minute, begins, ends - minute, ends):
+            with contextlib.suppress(NotForSale):
+                routed = route(workspace, email=f"at-{moment:%d%H%M}@school.test", now=moment)
+                seated.append((moment, routed.decision.provision_source))
+
+        allocation.refresh_from_db()
+        assert seated == [(begins, "district"), (ends - minute, "district")]
+        assert allocation.reserved_seats + allocation.used_seats == 2
 
     def test_past_the_total_is_impossible_even_without_the_guard(self) -> None:
         allocation = seats(WorkspaceFactory(), total=1)

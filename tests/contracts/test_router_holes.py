@@ -76,7 +76,7 @@ class TestCheckingBeforeCounting:
         assert DistrictSeatAllocation.objects.get().used_seats == SeatAssignment.objects.count() == 1
 
     def test_without_the_conditional_update_would_oversell(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def count(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime) -> SeatCounts:
+        def count(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime, today: dt.date) -> SeatCounts:
             DistrictSeatAllocation.objects.filter(pk=allocation_id).update(used_seats=F("used_seats") + 1)
             return SeatCounts(total=1, reserved=0, used=1)
 

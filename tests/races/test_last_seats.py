@@ -64,7 +64,7 @@ def everybody_looks(parties: int) -> Meeting:
 def check_then_count(look: Callable[..., DistrictSeatAllocation]) -> Callable[..., SeatCounts]:
     """The guard's place taken by what the router document has: look, then count."""
 
-    def take(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime) -> SeatCounts:
+    def take(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime, today: dt.date) -> SeatCounts:
         allocation = look(pk=allocation_id)
         if allocation.available_seats <= 0:
             raise SeatsExhausted(allocation_id=allocation_id)
@@ -77,7 +77,7 @@ def check_then_count(look: Callable[..., DistrictSeatAllocation]) -> Callable[..
 def read_then_write(look: Callable[..., DistrictSeatAllocation]) -> Callable[..., SeatCounts]:
     """The same with the counter written back as it was read: no constraint sees anything wrong with it."""
 
-    def take(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime) -> SeatCounts:
+    def take(*, allocation_id: int, as_status: SeatStatus, now: dt.datetime, today: dt.date) -> SeatCounts:
         allocation = look(pk=allocation_id)
         if allocation.available_seats <= 0:
             raise SeatsExhausted(allocation_id=allocation_id)

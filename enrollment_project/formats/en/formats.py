@@ -1,3 +1,3 @@
 DATE_FORMAT = "j M Y"
-DATETIME_FORMAT = "j M Y, H:i"
+DATETIME_FORMAT = "j M Y, H:i T"
 TIME_FORMAT = "H:i"

@@ -27,13 +27,18 @@ class Command(UseCaseCommand):
         )
         parser.add_argument("--currency", default="usd", help="three-letter ISO 4217 code (usd)")
         parser.add_argument("--owner", default="", help="invite this address as its owner, and print the link")
+        parser.add_argument("--timezone", default="", help="where its days begin and end, like America/Chicago")
         parser.add_argument("--if-missing", action="store_true", help="leave an existing workspace as it is")
 
     def run(self, **options: Any) -> dict[str, Any]:
         slug = options["slug"]
         try:
             made = create_workspace(
-                slug=slug, name=options["name"], price_minor=options["price_minor"], currency=options["currency"]
+                slug=slug,
+                name=options["name"],
+                price_minor=options["price_minor"],
+                currency=options["currency"],
+                timezone=options["timezone"],
             )
         except WorkspaceExists:
             if not options["if_missing"]:
@@ -64,6 +69,7 @@ def _report(made: Provisioned, *, created: bool) -> dict[str, Any]:
         "id": made.workspace.pk,
         "slug": made.workspace.slug,
         "name": made.workspace.name,
+        "timezone": made.workspace.timezone,
         "created": created,
         "program_instance_id": instance.cuid if instance else None,
         "course_id": instance.pk if instance else None,

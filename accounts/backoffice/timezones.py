@@ -1,0 +1,59 @@
+"""Time zones in the back office: chosen from a list, never typed; lists are written in that of the workspace."""
+
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from enrollment_project.core.local_time import known_zones
+
+from .scoping import WorkspaceModelForm, access_of
+
+# The zones people live in, and UTC.
+_REGIONS = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+ZONES = [("UTC", "UTC"), *((name, name) for name in sorted(known_zones()) if name.startswith(_REGIONS))]
+
+
+def zone_choices(own: str = "") -> list[tuple[str, str]]:
+    """The zones to choose from, and the one a row has already if it is none of them."""
+    return [(own, own), *ZONES] if own and own not in dict(ZONES) else ZONES
+
+
+class TimezoneForm(WorkspaceModelForm):
+    """A form of a row that lives by a local clock."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "timezone" in self.fields:
+            plain = self.fields["timezone"]
+            choices = zone_choices(self.instance.timezone)
+            self.fields["timezone"] = forms.ChoiceField(
+                choices=choices if plain.required else [("", "The workspace's"), *choices],
+                widget=UnfoldAdminSelectWidget,
+                required=plain.required,
+                help_text=plain.help_text,
+            )
+
+
+def offer_zones(field: forms.Field, own: str) -> None:
+    """Let a choice of a question offer the zones."""
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = zone_choices(own)
+
+
+class StaffZoneMiddleware:
+    """Writes the times of back-office pages in the zone of the workspaces of the person looking; each names it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(reverse("admin:index")):
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(access_of(request).zone)):
+            return self.get_response(request)

@@ -1,0 +1,97 @@
+"""A cohort's last day ends where the cohort is, for everything that asks whether it is over."""
+
+import datetime as dt
+
+import pytest
+import time_machine
+from django.test import Client
+
+from accounts.tests.factories import LearnerFactory
+from cohorts.models import Cohort, WaitlistEntry
+from cohorts.queries import current_cohorts, open_cohorts
+from cohorts.states import WaitStatus
+from cohorts.tests.browsing import course_url, text
+from cohorts.tests.factories import CohortFactory, cohort_with
+from cohorts.waitlist import end_lines_of_past_cohorts
+from enrollment_project.core.local_time import known_zones
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+LAST_DAY = dt.date(2026, 12, 18)
+# The last minute of that day, and the first of the next, by the clocks of three places.
+ENDS = {
+    "Pacific/Honolulu": dt.datetime(2026, 12, 19, 9, 59, tzinfo=dt.UTC),
+    "America/Chicago": dt.datetime(2026, 12, 19, 5, 59, tzinfo=dt.UTC),
+    "Pacific/Kiritimati": dt.datetime(2026, 12, 18, 9, 59, tzinfo=dt.UTC),
+}
+A_MINUTE = dt.timedelta(minutes=1)
+
+
+def ending(zone: str, **more: object) -> Cohort:
+    cohort: Cohort = CohortFactory(
+        timezone=zone, start_date=LAST_DAY - dt.timedelta(weeks=6), end_date=LAST_DAY, **more
+    )
+    return cohort
+
+
+@pytest.mark.parametrize("zone", ENDS)
+class TestTheLastDay:
+    def test_lasts_until_midnight_where_the_cohort_is(self, zone: str) -> None:
+        cohort = ending(zone)
+        course = cohort.instance.program
+
+        for moment, is_open in ((ENDS[zone], True), (ENDS[zone] + A_MINUTE, False)):
+            assert cohort.is_past_deadline(moment) is not is_open
+            assert open_cohorts(moment).exists() is is_open
+            assert current_cohorts(course, now=moment).exists() is is_open
+
+    def test_keeps_its_line_until_then(self, zone: str) -> None:
+        cohort = ending(zone, max_enrollment=0)
+        entry = WaitlistEntry.objects.create(
+            cohort=cohort, learner=LearnerFactory(workspace=cohort.instance.workspace), rank=1
+        )
+
+        in_time, too_late = (end_lines_of_past_cohorts(now=moment) for moment in (ENDS[zone], ENDS[zone] + A_MINUTE))
+
+        entry.refresh_from_db()
+        assert (in_time, too_late, entry.status) == (0, 1, WaitStatus.EXPIRED)
+
+
+class TestAnEveningInHonolulu:
+    """22:33 on the last day, with a session at 23:30: in UTC it is tomorrow already."""
+
+    def test_still_sells_and_shows_the_cohort(self) -> None:
+        with time_machine.travel(dt.datetime(2026, 11, 2, tzinfo=dt.UTC), tick=False):
+            cohort = cohort_with(
+                options=(1,), timezone="Pacific/Honolulu", start_date=dt.date(2026, 12, 15), end_date=LAST_DAY
+            )
+
+        with time_machine.travel(dt.datetime(2026, 12, 19, 8, 33, tzinfo=dt.UTC), tick=False):
+            browsed = Client().get("/api/course-programs/browse", {"openOnly": "true"}).json()
+            page = text(Client().get(f"/courses/{cohort.instance.program.code}"))
+
+        assert [course["code"] for course in browsed["items"]] == [cohort.instance.program.code]
+        assert cohort.name in page
+        assert course_url("course-enroll", cohort) in page
+
+
+def test_every_zone_agrees_with_the_rule_on_rows() -> None:
+    """The query names the zones of each date on earth; the model asks its own clock."""
+    instance = ending("UTC").instance
+    Cohort.objects.all().delete()
+    Cohort.objects.bulk_create(
+        Cohort(
+            instance=instance,
+            name=f"{zone} {day}",
+            start_date=LAST_DAY - dt.timedelta(weeks=6),
+            end_date=LAST_DAY + dt.timedelta(days=day),
+            timezone=zone,
+            max_enrollment=1,
+        )
+        for zone in sorted(known_zones())[::7]
+        for day in (-1, 0, 1)
+    )
+
+    for hour in range(0, 24, 5):
+        now = dt.datetime.combine(LAST_DAY, dt.time(hour, 20), dt.UTC)
+        assert set(open_cohorts(now)) == {row for row in Cohort.objects.all() if not row.is_past_deadline(now)}

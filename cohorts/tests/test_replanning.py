@@ -1,0 +1,219 @@
+"""Other dates for a cohort that was scheduled and booked: shown first, then done, and told once."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from accounts.models import Workspace
+from accounts.states import Role
+from accounts.tests.factories import GuardianshipFactory, WorkspaceFactory
+from accounts.tests.staff_client import StaffClient
+from cohorts.errors import DatesConflict
+from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, StudentPackage
+from cohorts.replanning import change_dates, plan_dates
+from cohorts.scheduling import clone_cohort, schedule_cohort
+from cohorts.states import StepStatus
+from cohorts.tests.factories import CohortFactory, buy, cohort_with
+from cohorts.tests.staff_pages import faults, url_of
+from enrollment_project.core.clock import utc_now
+from notifications.models import Notification
+from notifications.sending import send_due_notifications
+from sandbox.testing import SandboxProcess
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+# In Chicago the clocks change between February and March 15.
+FEBRUARY, MARCH = dt.date(2094, 2, 1), dt.date(2094, 3, 15)
+END, LATER_END = dt.date(2094, 2, 28), dt.date(2094, 4, 11)
+MOVING = {"move_sessions": True, "move_deadline": False}
+STAYING = {"move_sessions": False, "move_deadline": False}
+ANSWERS = {"start_date": "2094-03-15", "end_date": "2094-04-11", "sessions": "move", "deadline": "stay"}
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    workspace: Workspace = WorkspaceFactory()
+    return workspace
+
+
+@pytest.fixture
+def manager(workspace: Workspace) -> StaffClient:
+    return StaffClient(workspace=workspace, role=Role.ADMIN)
+
+
+@pytest.fixture
+def cohort(workspace: Workspace) -> Cohort:
+    """Three Tuesdays from 5 to 6 in February."""
+    return cohort_with(
+        instance__workspace=workspace, options=(1, 1, 1), start_date=FEBRUARY, end_date=END, name="Winter"
+    )
+
+
+def bought(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
+    guardianship = GuardianshipFactory(
+        guardian__workspace=cohort.instance.workspace, guardian__email="parent@example.test"
+    )
+    package = buy(stripe, cohort, guardianship.learner)
+    read()
+    return package
+
+
+def read() -> list[Any]:
+    send_due_notifications()
+    mails, mail.outbox = mail.outbox, []  # type: ignore[attr-defined]
+    return mails
+
+
+def meetings() -> list[str]:
+    """When the sessions are, in UTC, in the order of their steps."""
+    rows = CohortSession.objects.select_related("class_session").order_by("cohort", "step__order", "pk")
+    return [f"{row.class_session.starts_at:%m-%d %H:%M}" for row in rows]
+
+
+class TestACohortWithOtherDates:
+    def test_takes_its_sessions_along_at_the_same_time_by_their_clock(self, cohort: Cohort) -> None:
+        before = meetings()
+
+        change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, **MOVING)
+
+        cohort.refresh_from_db()
+        assert before == ["02-02 23:00", "02-09 23:00", "02-16 23:00"]
+        assert meetings() == ["03-16 22:00", "03-23 22:00", "03-30 22:00"]
+        assert (cohort.start_date, cohort.end_date) == (MARCH, LATER_END)
+        assert sorted(ClassSession.objects.values_list("date", flat=True)) == [
+            dt.date(2094, 3, 16),
+            dt.date(2094, 3, 23),
+            dt.date(2094, 3, 30),
+        ]
+
+    @pytest.mark.parametrize("weeks", [-1, 1])
+    def test_moves_sessions_of_one_class_onto_each_other_s_days(self, workspace: Workspace, weeks: int) -> None:
+        cohort = cohort_with(instance__workspace=workspace, options=(1, 1, 1), start_date=FEBRUARY, end_date=END)
+        (first, *others) = CohortSession.objects.select_related("class_session").order_by("step__order")
+        for row in others:  # all steps in the first one's class
+            ClassSession.objects.filter(pk=row.class_session_id).update(group_class=first.class_session.group_class)
+        shift = dt.timedelta(weeks=weeks)
+        before = meetings()
+
+        change_dates(cohort_id=cohort.pk, start_date=FEBRUARY + shift, end_date=END + shift, **MOVING)
+
+        assert before[1:] == meetings()[:-1] if weeks > 0 else before[:-1] == meetings()[1:]
+
+    def test_leaves_them_where_they_are_if_staff_say_so(self, cohort: Cohort) -> None:
+        before = meetings()
+
+        plan = change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, **STAYING)
+
+        assert meetings() == before
+        assert [warning.endswith("outside the new dates.") for warning in plan.warnings] == [True, True, True]
+
+    def test_keeps_what_began_and_what_was_marked(self, stripe: SandboxProcess, cohort: Cohort) -> None:
+        package = bought(stripe, cohort)
+        StepProgress.objects.filter(package=package, step__order=2).update(status=StepStatus.COMPLETED)
+        after_the_first = dt.datetime(2094, 2, 3, tzinfo=dt.UTC)
+
+        change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, now=after_the_first, **MOVING)
+
+        assert meetings() == ["02-02 23:00", "02-09 23:00", "03-30 22:00"]
+
+    def test_tells_each_family_once_with_all_that_moved(self, stripe: SandboxProcess, cohort: Cohort) -> None:
+        bought(stripe, cohort)
+
+        for _ in range(2):  # the second time changes nothing
+            change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, **MOVING)
+        (message,) = read()
+
+        assert message.subject.startswith("New dates of ")
+        assert "March 15, 2094 to April 11, 2094" in message.body
+        assert "Tuesday, March 16, 5:00 to 6:00 PM CDT (America/Chicago)" in message.body
+        assert Notification.objects.filter(kind="session_rescheduled").count() == 0
+        assert set(StepProgress.objects.values_list("sequence", flat=True)) == {1}
+
+    def test_moves_its_deadline_by_as_many_days_if_staff_say_so(self, cohort: Cohort) -> None:
+        cohort.enrollment_deadline = dt.datetime(2094, 2, 2, 5, 59, tzinfo=dt.UTC)  # 23:59 the day before
+        cohort.save()
+
+        change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, move_sessions=True, move_deadline=True)
+
+        cohort.refresh_from_db()
+        assert cohort.enrollment_deadline == dt.datetime(2094, 3, 16, 4, 59, tzinfo=dt.UTC)
+
+
+class TestWhatIsInTheWay:
+    def refused(self, cohort: Cohort, end_date: dt.date = LATER_END) -> str:
+        before = (meetings(), Cohort.objects.order_by("pk").values_list("start_date", "end_date").first())
+
+        with pytest.raises(DatesConflict) as refusal:
+            change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=end_date, **MOVING)
+
+        assert before == (meetings(), Cohort.objects.order_by("pk").values_list("start_date", "end_date").first())
+        return refusal.value.detail
+
+    def test_a_session_after_the_end(self, cohort: Cohort) -> None:
+        assert "after the end on 2094-03-20: end later." in self.refused(cohort, dt.date(2094, 3, 20))
+
+    def test_a_session_that_another_cohort_shares(self, cohort: Cohort) -> None:
+        twin = CohortFactory(
+            instance=cohort.instance, name="Twin", start_date=cohort.start_date, end_date=cohort.end_date
+        )
+        schedule_cohort(cohort_id=twin.pk)
+
+        assert "is shared with Twin" in self.refused(cohort)
+
+    def test_a_day_on_which_the_class_meets_another_cohort(self, cohort: Cohort) -> None:
+        clone_cohort(cohort_id=cohort.pk, name="Spring", start_date=MARCH)
+
+        assert "meets on 2094-03-16 already, for another cohort" in self.refused(cohort)
+
+    def test_is_told_of_another_course_at_that_time_but_not_forbidden(
+        self, stripe: SandboxProcess, workspace: Workspace, cohort: Cohort
+    ) -> None:
+        package = bought(stripe, cohort)
+        other = cohort_with(instance__workspace=workspace, options=(1,), start_date=MARCH, end_date=LATER_END)
+        buy(stripe, other, package.learner)
+
+        plan = plan_dates(cohort=cohort, start_date=MARCH, end_date=LATER_END, now=utc_now(), **MOVING)
+
+        assert plan.conflicts == []
+        assert any(f"{package.learner} has" in warning for warning in plan.warnings)
+
+
+class TestTheButton:
+    def test_shows_what_would_move_before_anything_does(
+        self, stripe: SandboxProcess, manager: StaffClient, cohort: Cohort
+    ) -> None:
+        bought(stripe, cohort)
+        before = meetings()
+
+        page = manager.post(url_of(cohort, "change_dates"), ANSWERS)
+
+        ((_, preview),) = page.context["previews"]
+        assert preview.sentences[0] == "Winter runs 15 Mar 2094 to 11 Apr 2094, now 1 Feb 2094 to 28 Feb 2094."
+        assert preview.sentences[1] == (
+            "Week 1 class 1: Tuesday, February 2, 5:00 to 6:00 PM CST (America/Chicago) moves to "
+            "Tuesday, March 16, 5:00 to 6:00 PM CDT (America/Chicago)."
+        )
+        assert preview.mails.startswith("The families of 1 learners get one mail each")
+        assert meetings() == before
+
+        manager.confirm(url_of(cohort, "change_dates"), ANSWERS)
+
+        assert meetings() == ["03-16 22:00", "03-23 22:00", "03-30 22:00"]
+
+    def test_refuses_dates_out_of_order_and_out_of_range(self, manager: StaffClient, cohort: Cohort) -> None:
+        answers = [
+            {**ANSWERS, "end_date": "2094-03-01"},
+            {**ANSWERS, "start_date": "0001-01-01"},
+            {**ANSWERS, "end_date": "9999-12-31"},
+        ]
+
+        found = [faults(manager.post(url_of(cohort, "change_dates"), answer)) for answer in answers]
+
+        assert found == [
+            {"end_date": ["A cohort ends on or after the day it starts."]},
+            {"start_date": ["Give a date from 1900 to 2199."]},
+            {"end_date": ["Give a date from 1900 to 2199."]},
+        ]
+        assert (Cohort.objects.get().start_date, Cohort.objects.get().end_date) == (FEBRUARY, END)

@@ -1,0 +1,153 @@
+"""Local dates and times: what a clock on a wall shows, the moment that is, and the day it is somewhere.
+
+Clocks are put forward and back, so a local time may not exist on its date, or occur twice. One rule for all of them: a
+time that does not exist moves forward by the gap, a repeated one means the first, and what lasts an hour lasts an hour.
+Every conversion between local times and moments is in this module.
+"""
+
+import datetime as dt
+import functools
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from .errors import invalid_field
+
+# Dates people mean. Beyond them lie typing errors, and at the ends of the calendar no moment can be made of a date.
+FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
+
+# Names that files of the time zone database carry without being the zone of any place.
+_NO_PLACE = {"Factory", "localtime", "posixrules"}
+
+
+class Clock(StrEnum):
+    """How a local time stands on its date."""
+
+    PLAIN = "plain"
+    SKIPPED = "skipped"  # the clock is put forward over it
+    REPEATED = "repeated"  # the clock is put back over it
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """The moment that a local time is; `said` is the local time as it was given."""
+
+    at: dt.datetime
+    said: dt.datetime
+    zone: str
+    clock: Clock
+
+    @property
+    def note(self) -> str:
+        """What to tell whoever gave the time; empty when there is nothing to tell."""
+        said, is_now = f"{self.said:%-d %b %Y, %H:%M}", wall_clock(self.at, self.zone)
+        if self.clock == Clock.SKIPPED:
+            return f"{said} does not exist in {self.zone}: the clock is put forward. It becomes {is_now:%-d %b, %H:%M}."
+        if self.clock == Clock.REPEATED:
+            return f"{said} occurs twice in {self.zone}: the clock is put back. The first is meant."
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """When something between two local times happens. It lasts as long as the clock says on an ordinary day."""
+
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    note: str
+
+
+def to_instant(*, date: dt.date, time: dt.time, zone: str) -> Instant:
+    """The moment of a local time. Raises Invalid, naming `date`, for one outside FIRST_DAY to LAST_DAY."""
+    check_date(date)
+    said = dt.datetime.combine(date, time.replace(tzinfo=None, fold=0))
+    local = said.replace(tzinfo=ZoneInfo(zone))
+    # Before a gap the old offset holds (PEP 495, fold=0), which moves a skipped time forward by the gap's length.
+    at = local.astimezone(dt.UTC)
+    if wall_clock(at, zone) != said:
+        return Instant(at, said, zone, Clock.SKIPPED)
+    is_repeated = local.utcoffset() != local.replace(fold=1).utcoffset()
+    return Instant(at, said, zone, Clock.REPEATED if is_repeated else Clock.PLAIN)
+
+
+def meeting_on(*, date: dt.date, start: dt.time, end: dt.time, zone: str) -> Meeting:
+    """From `start` until `end` by the clock; an end that is not after the start is on the next day.
+
+    Raises Invalid, naming `date`, for a date outside FIRST_DAY to LAST_DAY.
+    """
+    begins = to_instant(date=date, time=start, zone=zone)
+    return Meeting(begins.at, begins.at + clock_duration(start, end), begins.note)
+
+
+def clock_duration(start: dt.time, end: dt.time) -> dt.timedelta:
+    """How long it is from one time of the day to the next occurrence of another."""
+    day = dt.date(2000, 1, 1)
+    return (dt.datetime.combine(day, end) - dt.datetime.combine(day, start)) % dt.timedelta(days=1) or dt.timedelta(
+        days=1
+    )
+
+
+def wall_clock(at: dt.datetime, zone: str) -> dt.datetime:
+    """What a clock in the zone shows at a moment, without a zone."""
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
+
+
+def local_date(now: dt.datetime, zone: str) -> dt.date:
+    """The day it is in a zone. Whatever has a date ends with that day in the zone of what it belongs to."""
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def check_date(date: dt.date, field: str = "date") -> None:
+    """Raises Invalid, naming the field, for a date outside FIRST_DAY to LAST_DAY."""
+    if not FIRST_DAY <= date <= LAST_DAY:
+        raise invalid_field(field, "out_of_range", _OUT_OF_RANGE)
+
+
+def validate_date(date: dt.date) -> None:
+    """The same for a field of a model or a form."""
+    if not FIRST_DAY <= date <= LAST_DAY:
+        raise ValidationError(_OUT_OF_RANGE, code="out_of_range")
+
+
+_OUT_OF_RANGE = f"Give a date from {FIRST_DAY.year} to {LAST_DAY.year}."
+
+
+# --- Zones ------------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def known_zones() -> frozenset[str]:
+    """The zones of the IANA time zone database."""
+    return frozenset(available_timezones()) - _NO_PLACE
+
+
+def validate_timezone(name: str) -> None:
+    """Accept names of the IANA time zone database only."""
+    if name not in known_zones():
+        raise ValidationError(f"{name} is not a time zone; give a name like America/Chicago.")
+
+
+def is_not_over(*, now: dt.datetime, date: str, zone: str) -> Q:
+    """Rows whose date has not passed by the clock of the zone they name; `date` and `zone` are their lookups.
+
+    At any moment it is at most three dates on earth, so this compares with those and names the zones of each.
+    """
+    quarter = now.astimezone(dt.UTC).replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    *earlier, (latest, _) = _dates_on_earth(quarter)
+    lasting = Q(**{f"{date}__gte": latest})
+    for day, zones in earlier:
+        lasting |= Q(**{date: day, f"{zone}__in": zones})
+    return lasting
+
+
+@functools.lru_cache(maxsize=4)
+def _dates_on_earth(quarter: dt.datetime) -> list[tuple[dt.date, list[str]]]:
+    """The dates it is somewhere, first to last, each with the zones in which it is that date or an earlier one.
+
+    Present offsets are whole quarters of an hour, so a date lasts until the next quarter at least.
+    """
+    today = {name: local_date(quarter, name) for name in sorted(known_zones())}
+    return [(day, [name for name, local in today.items() if local <= day]) for day in sorted(set(today.values()))]

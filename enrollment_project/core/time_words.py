@@ -1,0 +1,61 @@
+"""How times are written for people, in pages, mails and lists alike: always with the zone they are in."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+_UTC = {"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu"}
+
+
+def clock(local: dt.datetime) -> str:
+    """5:00 PM"""
+    return f"{local:%-I:%M %p}"
+
+
+def zone_label(local: dt.datetime) -> str:
+    """What a zone is called at a moment: CDT, or UTC-03:00 where it has no letters of its own."""
+    label = f"{local:%Z}"
+    if label.isalpha():
+        return label
+    offset = f"{local:%z}"
+    return f"UTC{offset[:3]}:{offset[3:5]}"
+
+
+def zone_name(zone: str) -> str:
+    """A zone whatever the season, for what recurs over the months: Chicago time."""
+    if zone in _UTC:
+        return "UTC"
+    return zone.rpartition("/")[2].replace("_", " ") + " time"
+
+
+def span(start: dt.datetime, end: dt.datetime) -> str:
+    """5:00 to 6:30 PM, or 11:00 AM to 12:30 PM"""
+    begins = f"{start:%-I:%M}" if start.hour // 12 == end.hour // 12 and start.date() == end.date() else clock(start)
+    return f"{begins} to {clock(end)}"
+
+
+def hours(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
+    """5:00 to 6:30 PM CDT, as the clocks of the zone show it."""
+    start, end = starts_at.astimezone(ZoneInfo(zone)), ends_at.astimezone(ZoneInfo(zone))
+    return f"{span(start, end)} {zone_label(start)}"
+
+
+def weekly(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
+    """Tuesdays, 5:00 to 6:30 PM, Chicago time: the clock stays while its distance from UTC changes."""
+    start, end = starts_at.astimezone(ZoneInfo(zone)), ends_at.astimezone(ZoneInfo(zone))
+    return f"{start:%A}s, {span(start, end)}, {zone_name(zone)}"
+
+
+def meeting(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
+    """Tuesday, October 6, 5:00 to 6:00 PM CDT (America/Chicago)"""
+    start = starts_at.astimezone(ZoneInfo(zone))
+    return f"{start:%A, %B} {start.day}, {_named(hours(starts_at, ends_at, zone), start, zone)}"
+
+
+def moment(at: dt.datetime, zone: str) -> str:
+    """Tuesday, October 6, 5:00 PM CDT (America/Chicago)"""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%A, %B} {local.day}, {_named(f'{clock(local)} {zone_label(local)}', local, zone)}"
+
+
+def _named(text: str, local: dt.datetime, zone: str) -> str:
+    return text if zone_label(local) == zone else f"{text} ({zone})"

@@ -1,0 +1,68 @@
+"""Dates and local times are made in one module, which knows the zone they belong to."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+APPS = ("accounts", "notifications", "events", "billing", "enrollments", "cohorts", "enrollment_project")
+# The one place; and what reads the browser's zone, or writes a moment that has its zone for people.
+MODULES = {"enrollment_project/core/local_time.py"}
+# Calls that end a day, or make a moment, in whatever zone happens to be there.
+CALLS = {"today", "now", "utcnow", "localdate", "make_aware", "combine", "utcfromtimestamp"}
+LOOKUPS = ("__date", "__year", "__month", "__week_day")
+
+
+def sources() -> list[Path]:
+    found = (path for app in APPS for path in (ROOT / app).rglob("*.py"))
+    return [path for path in found if not {"tests", "migrations"} & set(path.parts)]
+
+
+def offences(source: str) -> list[str]:
+    """What in this module takes the day or a local time from a moment without saying where."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = node.func.attr
+            is_now = isinstance(node.func.value, ast.Name) and node.func.value.id in {"now", "moment"}
+            if name in CALLS or (name in {"date", "timetz"} and not node.args and is_now):
+                found.append(f"{node.lineno}: .{name}()")
+            if name == "date" and not node.args and isinstance(node.func.value, ast.Call):
+                inner = node.func.value.func
+                if getattr(inner, "attr", getattr(inner, "id", "")) == "utc_now":
+                    found.append(f"{node.lineno}: utc_now().date()")
+        elif isinstance(node, ast.Attribute) and node.attr in {"year", "month", "day"}:
+            if isinstance(node.value, ast.Name) and node.value.id in {"now", "moment"}:
+                found.append(f"{node.lineno}: {node.value.id}.{node.attr}")
+        elif isinstance(node, ast.keyword) and node.arg and node.arg.endswith(LOOKUPS):
+            found.append(f"{node.lineno}: {node.arg}")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
+            found.append(f"{node.lineno}: {node.func.id}()")
+    return found
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_leaves_local_time_to_the_one_that_knows_the_zone(path: Path) -> None:
+    name = str(path.relative_to(ROOT))
+    allowed = {"enrollment_project/core/clock.py"}  # which reads the present moment
+
+    found = [] if name in MODULES | allowed else offences(path.read_text())
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(now): return now.date()",
+        "def f(now): return now.year",
+        "import datetime as dt\ntoday = dt.date.today()",
+        "from django.utils import timezone\nday = timezone.localdate()",
+        "rows.filter(created_at__date=day)",
+        "day = utc_now().date()",
+        "at = dt.datetime.combine(day, time, zone)",
+    ],
+)
+def test_the_rule_sees_what_ends_a_day_in_utc(source: str) -> None:
+    assert len(offences(source)) == 1
