@@ -2,7 +2,6 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from django.db import models
 
@@ -87,6 +86,6 @@ def _gaps_of_term(cohort: Cohort, sessions: list[CohortSession], now: dt.datetim
         gaps.append(Gap("deadline_missing", "Set the last minute to enroll.", cohort))
     elif cohort.is_past_deadline(now):
         gaps.append(Gap("deadline_passed", "The last minute to enroll is over: put it off.", cohort))
-    elif deadline.astimezone(ZoneInfo(cohort.timezone)).date() > cohort.end_date:
+    elif local_date(deadline, cohort.timezone) > cohort.end_date:
         gaps.append(Gap("deadline_late", "The last minute to enroll is after the cohort's last day.", cohort))
     return gaps
