@@ -7,13 +7,13 @@ import time_machine
 from django.test import Client
 
 from accounts.tests.factories import LearnerFactory
-from cohorts.models import Cohort, WaitlistEntry
-from cohorts.queries import current_cohorts, open_cohorts
+from cohorts.models import ClassSession, Cohort, WaitlistEntry
+from cohorts.queries import current_cohorts
 from cohorts.states import WaitStatus
 from cohorts.tests.browsing import course_url, text
 from cohorts.tests.factories import CohortFactory, cohort_with
 from cohorts.waitlist import end_lines_of_past_cohorts
-from enrollment_project.core.local_time import known_zones
+from enrollment_project.core.local_time import is_not_over, known_zones
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -42,7 +42,6 @@ class TestTheLastDay:
 
         for moment, is_open in ((ENDS[zone], True), (ENDS[zone] + A_MINUTE, False)):
             assert cohort.is_past_deadline(moment) is not is_open
-            assert open_cohorts(moment).exists() is is_open
             assert current_cohorts(course, now=moment).exists() is is_open
 
     def test_keeps_its_line_until_then(self, zone: str) -> None:
@@ -65,6 +64,9 @@ class TestAnEveningInHonolulu:
             cohort = cohort_with(
                 options=(1,), timezone="Pacific/Honolulu", start_date=dt.date(2026, 12, 15), end_date=LAST_DAY
             )
+
+        late = dt.datetime(2026, 12, 19, 9, 30, tzinfo=dt.UTC)  # 23:30 there
+        ClassSession.objects.update(date=LAST_DAY, starts_at=late, ends_at=late + dt.timedelta(minutes=29))
 
         with time_machine.travel(dt.datetime(2026, 12, 19, 8, 33, tzinfo=dt.UTC), tick=False):
             browsed = Client().get("/api/course-programs/browse", {"openOnly": "true"}).json()
@@ -94,4 +96,6 @@ def test_every_zone_agrees_with_the_rule_on_rows() -> None:
 
     for hour in range(0, 24, 5):
         now = dt.datetime.combine(LAST_DAY, dt.time(hour, 20), dt.UTC)
-        assert set(open_cohorts(now)) == {row for row in Cohort.objects.all() if not row.is_past_deadline(now)}
+        assert set(Cohort.objects.filter(is_not_over(now=now, date="end_date", zone="timezone"))) == {
+            row for row in Cohort.objects.all() if not row.is_past_deadline(now)
+        }
