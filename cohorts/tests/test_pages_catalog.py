@@ -118,18 +118,19 @@ class TestACourse:
 
         page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
 
-        assert "Tuesdays, 5:00 to 6:00 PM C" in page
-        assert "Wednesdays, 5:00 to 6:00 PM C" in page
+        assert "Tuesdays, 5:00 to 6:00 PM, Chicago time" in page
+        assert "Wednesdays, 5:00 to 6:00 PM, Chicago time" in page
         assert "10 of 10" in page
 
-    def test_shows_them_in_the_visitor_s_zone_once_it_is_known(self, client: Client) -> None:
+    def test_shows_dates_in_the_visitor_s_zone_once_it_is_known(self, client: Client) -> None:
         cohort = cohort_with(options=(1,))
         client.cookies["tz"] = "Pacific/Auckland"
 
         page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
 
-        assert "Wednesdays, " in page
-        assert "Tuesdays, " not in page
+        assert "Wednesday, " in page
+        assert "Tuesday, " not in page
+        assert "Tuesdays, 5:00 to 6:00 PM, Chicago time" in page
         assert "Times are shown in your time zone." in page
 
     @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "x" * 3000, ""])
@@ -139,7 +140,7 @@ class TestACourse:
 
         page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
 
-        assert "Tuesdays, 5:00 to 6:00 PM C" in page
+        assert "Tuesdays, 5:00 to 6:00 PM, Chicago time" in page
 
     def test_tells_the_states_of_its_cohorts_apart(self, client: Client) -> None:
         now = utc_now()
