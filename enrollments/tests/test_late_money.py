@@ -122,6 +122,15 @@ class TestABankThatRefuses:
 
 
 class TestAnExpiredCheckout:
+    def test_of_a_decision_that_was_given_up_in_an_outage_leaves_it_failed(self, instance: ProgramInstance) -> None:
+        decision = ask_parent(instance)
+        EnrollmentDecision.objects.update(status="failed")
+
+        ended = tell(asked(decision), **EXPIRED)
+
+        assert ended.status == "expired"
+        assert standing(decision) == ("failed", "submitted", "pending")
+
     def test_that_was_paid_before_changes_nothing(self, instance: ProgramInstance) -> None:
         decision = ask_parent(instance)
         tell(asked(decision))
