@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.learners import find_or_create_learner
 from accounts.staff_tasks import raise_staff_task
-from billing.errors import PaymentNotRefundable, RefundExceedsPayment
+from billing.errors import RefundExceedsPayment
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from enrollment_project.core.actors import Actor
@@ -348,8 +348,8 @@ def _end_payment(payment_id: int, journal: Journal, reason: str, *, refund: bool
                 note=reason,
             )
             return
-        except (PaymentNotRefundable, RefundExceedsPayment):
-            pass  # a bank is deciding about it, or it is on its way back: staff see to what is left then
+        except RefundExceedsPayment:
+            pass  # it is on its way back already: staff see to what is left then
     enrollment = journal.enrollment
     raise_staff_task(
         workspace_id=enrollment.workspace_id,

@@ -11,10 +11,8 @@ from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.tests.factories import buy, cohort_with
 from enrollment_project.core.clock import utc_now
 from enrollment_project.doctor import examine
-from enrollments.lifecycle import reject_enrollment
 from enrollments.models import Enrollment
-from enrollments.states import ReviewMode
-from enrollments.tests.factories import STAFF, InstanceFactory
+from enrollments.tests.factories import InstanceFactory
 from enrollments.tests.parents import ask_parent, pay
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON
@@ -88,17 +86,6 @@ class TestARoutedEnrollment:
             status,
             "approved" if kept else "unenrolled",
         )
-        assert breaches() == []
-
-    def test_can_be_rejected_while_a_bank_decides_and_leaves_the_money_to_staff(self, stripe: SandboxProcess) -> None:
-        decision = pay(stripe, ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)))
-        arrive(Payment.objects.get(), OPEN)
-
-        reject_enrollment(enrollment_id=decision.enrollment_id, reason="No documents", actor=STAFF)
-
-        assert Enrollment.objects.get().eligibility_status == "rejected"
-        assert "refund_to_decide" in StaffTask.objects.values_list("kind", flat=True)
-        assert not Payment.objects.get().refunds.exists()
         assert breaches() == []
 
 
