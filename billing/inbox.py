@@ -144,7 +144,14 @@ def _end_unknown(event: StripeEvent) -> str:
     return NOT_OURS
 
 
+def _names_nothing() -> str:
+    """Of an event that is signed but does not say what it is about: no try would ever find out."""
+    return f"names no object: {NOT_OURS}"
+
+
 def _prepare_session(event: StripeEvent, now: dt.datetime) -> Effect:
+    if not event.payload.get("id"):
+        return _names_nothing
     session = get_gateway().retrieve_session(event.payload["id"])
     checkout_id = adopt_session(session=session)
     if checkout_id is None:
@@ -166,6 +173,8 @@ def _prepare_refunds(event: StripeEvent, now: dt.datetime) -> Effect:
 
 
 def _prepare_dispute(event: StripeEvent, now: dt.datetime) -> Effect:
+    if not event.payload.get("id"):
+        return _names_nothing
     snapshot = get_gateway().retrieve_dispute(event.payload["id"])
     if not snapshot.payment_intent_id:  # of a charge that no session of ours made
         return lambda: NOT_OURS

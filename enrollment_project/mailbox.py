@@ -9,9 +9,15 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from django.conf import settings
+from django.http import HttpRequest
+
+from .core.client_address import is_from_this_machine
+
 # What Django's file backend writes after each message of a file.
 _SEPARATOR = re.compile(rb"^-{79}\n", re.MULTILINE)
 _CODE_LINE = re.compile(r"^[A-Z0-9]{4}-?[A-Z0-9]{4}$", re.MULTILINE)
+FILE_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,13 @@ class Mail:
     sent_at: dt.datetime
     text: str
     code: str
+
+
+def may_read_mailbox(request: HttpRequest) -> bool:
+    """Whether this caller may see everybody's mail: a person who runs the sandbox on their own machine. A demo host
+    with production settings has no such page, whatever else it is set to."""
+    is_kept = settings.MAILBOX_PAGE and settings.SANDBOX and settings.EMAIL_BACKEND == FILE_BACKEND
+    return bool(is_kept) and is_from_this_machine(request)
 
 
 def list_mails(*, folder: Path, limit: int) -> list[Mail]:

@@ -186,6 +186,14 @@ class TestAnEvent:
         assert (event.outcome, event.attempts, event.handled_at is not None) == ("not ours", 0, True)
         assert not StaffTask.objects.exists()
 
+    @pytest.mark.parametrize("type", inbox.HANDLED_TYPES)
+    @pytest.mark.parametrize("about", [{"object": "thing"}, {"id": None}, {"id": 5}])
+    def test_that_names_nothing_is_done_with(self, world: StripeWorld, type: str, about: dict[str, Any]) -> None:
+        world.tell(EVENT | {"type": type, "data": {"object": about}})
+
+        event = StripeEvent.objects.get()
+        assert (event.outcome.endswith("not ours"), event.attempts, event.handled_at is not None) == (True, 0, True)
+
     def test_about_our_money_that_stripe_knows_nothing_of_becomes_a_task_for_staff(self, world: StripeWorld) -> None:
         payment = world.paid()
         about = {"id": "du_gone", "object": "dispute", "payment_intent": payment.payment_intent_id}

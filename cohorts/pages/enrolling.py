@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.signing import BadSignature, Signer
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -96,7 +97,10 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
     """
     course, cohort = _cohort_or_404(code, cohort_id)
     asked = request.POST if request.method == "POST" else request.GET
-    place = find_unpaid_place(user=user, cohort=cohort, learner_cuid=asked.get("learner", ""))
+    learner_cuid = asked.get("learner", "")
+    if request.method != "POST" and not _may_leave(asked.get("leaving", ""), cohort, learner_cuid):
+        return redirect("my-courses")  # a link that somebody made up changes nothing; the button is there
+    place = find_unpaid_place(user=user, cohort=cohort, learner_cuid=learner_cuid)
     if place is None or place.checkout is None:
         return redirect("course", code=course.code)
     try:
@@ -212,7 +216,20 @@ def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcom
 
 def _leaving_url(course: Program, cohort: Cohort, learner: Learner) -> str:
     path = reverse("course-leave-payment", args=[course.code, cohort.pk])
-    return f"{settings.PUBLIC_URL}{path}?{urlencode({'learner': learner.cuid})}"
+    leaving = _LEAVING.sign(f"{cohort.pk}:{learner.cuid}").rpartition(":")[2]
+    return f"{settings.PUBLIC_URL}{path}?{urlencode({'learner': learner.cuid, 'leaving': leaving})}"
+
+
+# The payment page's way back is a GET, which may only end a checkout if we wrote the address ourselves.
+_LEAVING = Signer(salt="cohorts.leave-payment")
+
+
+def _may_leave(leaving: str, cohort: Cohort, learner_cuid: str) -> bool:
+    try:
+        _LEAVING.unsign(f"{cohort.pk}:{learner_cuid}:{leaving}")
+    except BadSignature:
+        return False
+    return True
 
 
 def _page_status(refusal: DomainError) -> int:

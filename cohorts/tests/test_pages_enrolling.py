@@ -58,7 +58,7 @@ class TestEnrolling:
         assert CohortPlace.objects.get().learner == child
         assert checkout.success_url == f"{settings.PUBLIC_URL}/courses/enrolled?session_id={{CHECKOUT_SESSION_ID}}"
         left = course_url("course-leave-payment", cohort)
-        assert checkout.cancel_url == f"{settings.PUBLIC_URL}{left}?learner={child.cuid}"
+        assert checkout.cancel_url.startswith(f"{settings.PUBLIC_URL}{left}?learner={child.cuid}&leaving=")
 
     def test_tells_the_payment_page_who_pays_and_nothing_of_the_child(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
@@ -209,11 +209,34 @@ class TestLeavingThePaymentPage:
         checkout = start(cohort, child_of(cohort))
         learner = CohortPlace.objects.get().learner
 
-        answer = client.get(course_url("course-leave-payment", cohort), {"learner": learner.cuid}, follow=True)
+        answer = client.post(course_url("course-leave-payment", cohort), {"learner": learner.cuid}, follow=True)
 
         assert "Nothing was charged, and the place of Jane Doe was given back." in text(answer)
         assert Checkout.objects.get(pk=checkout.pk).status == "cancelled"
         assert Cohort.objects.get(pk=cohort.pk).held_places == 0
+
+    def test_by_the_payment_pages_way_back_gives_the_place_back(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        client, _ = signed_in()
+        client.post(course_url("course-enroll", cohort), {"learner": child_of(cohort).cuid})
+        checkout = Checkout.objects.get()
+
+        client.get(checkout.cancel_url.removeprefix(settings.PUBLIC_URL))
+
+        assert Checkout.objects.get().status == "cancelled"
+
+    @pytest.mark.parametrize("leaving", ["", "guessed"])
+    def test_by_a_link_that_somebody_else_made_changes_nothing(self, stripe: SandboxProcess, leaving: str) -> None:
+        cohort = cohort_with()
+        client, _ = signed_in()
+        start(cohort, child_of(cohort))
+        asked = {"learner": Learner.objects.get().cuid, "leaving": leaving}
+
+        answer = client.get(course_url("course-leave-payment", cohort), asked)
+
+        assert answer.status_code == 302
+        assert Checkout.objects.get().status == "open"
+        assert Cohort.objects.get().held_places == 1
 
     def test_tells_the_truth_when_it_was_paid_all_the_same(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()

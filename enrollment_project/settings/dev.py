@@ -10,6 +10,7 @@ follow_running_stack(Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().
 from .base import *  # noqa: E402
 
 DEBUG = env.bool("DEBUG", default=False)
+MAILBOX_PAGE = True
 SECRET_KEY = env.str("SECRET_KEY", default="development-only-key-never-use-it-for-anything-real-0123456789")
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]
 SANDBOX = env.bool("SANDBOX", default=True)

@@ -13,13 +13,31 @@ def required(name: str) -> str:
     return value
 
 
-SECRET_KEY = required("SECRET_KEY")
+def strong(name: str) -> str:
+    """A secret that can't be guessed; raises ImproperlyConfigured for one that is short, uniform or an example."""
+    value = required(name)
+    if len(value) < SECRET_LENGTH or len(set(value)) < SECRET_CHARACTERS or value.startswith("development-only"):
+        raise ImproperlyConfigured(f"{name} must be {SECRET_LENGTH} random characters or more in production")
+    return value
+
+
+def vendors(name: str, *starts: str) -> str:
+    """A secret that a vendor made, known by how it starts; the sandbox's stands in for it where the sandbox may."""
+    value = required(name)
+    if not value.startswith(starts) or ("sandbox" in value and not SANDBOX):
+        raise ImproperlyConfigured(f"{name} must be Stripe's in production: it starts with {' or '.join(starts)}")
+    return value
+
+
+SECRET_LENGTH = 50
+SECRET_CHARACTERS = 10
+SECRET_KEY = strong("SECRET_KEY")
 ALLOWED_HOSTS = required("ALLOWED_HOSTS").split(",")
 PUBLIC_URL = required("PUBLIC_URL").rstrip("/")
 required("DATABASE_URL")
 required("CELERY_BROKER_URL")
-STRIPE_SECRET_KEY = required("STRIPE_SECRET_KEY")
-STRIPE_WEBHOOK_SECRET = required("STRIPE_WEBHOOK_SECRET")
+STRIPE_SECRET_KEY = vendors("STRIPE_SECRET_KEY", "sk_", "rk_")
+STRIPE_WEBHOOK_SECRET = vendors("STRIPE_WEBHOOK_SECRET", "whsec_")
 if SANDBOX and not env.bool("SANDBOX_IN_PRODUCTION", default=False):
     raise ImproperlyConfigured("SANDBOX=1 replaces payment by a stand-in; set SANDBOX_IN_PRODUCTION=1 for a demo host")
 

@@ -62,6 +62,18 @@ class TestTheMailboxPage:
         assert "<script>alert" not in page
         assert "<img src=x" not in page
 
+    def test_is_not_there_on_a_host_with_production_settings(
+        self, client: Client, folder: Path, settings: Settings
+    ) -> None:
+        settings.MAILBOX_PAGE = False
+
+        assert client.get("/dev/mailbox").status_code == 404
+
+    def test_is_not_there_for_another_machine_or_through_a_proxy(self, client: Client, folder: Path) -> None:
+        assert client.get("/dev/mailbox", REMOTE_ADDR="203.0.113.9").status_code == 404
+        assert client.get("/dev/mailbox", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 404
+        assert client.get("/dev/mailbox").status_code == 200
+
     def test_is_not_there_outside_the_sandbox(self, client: Client, folder: Path, settings: Settings) -> None:
         settings.SANDBOX = False
 

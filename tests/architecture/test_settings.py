@@ -63,6 +63,22 @@ class TestProduction:
         assert result.returncode == 1
         assert "security.W008" in result.stderr
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("SECRET_KEY", "x"),
+            ("SECRET_KEY", "a" * 60),
+            ("SECRET_KEY", "development-only-key-never-use-it-for-anything-real-0123456789"),
+            ("STRIPE_SECRET_KEY", "sk_test_sandbox"),
+            ("STRIPE_WEBHOOK_SECRET", "secret"),
+        ],
+    )
+    def test_refuses_a_secret_that_is_none(self, name: str, value: str) -> None:
+        result = check_deploy({**PRODUCTION, name: value})
+
+        assert result.returncode != 0
+        assert f"ImproperlyConfigured: {name}" in result.stderr
+
     @pytest.mark.parametrize("name", sorted(PRODUCTION))
     def test_refuses_to_start_without(self, name: str) -> None:
         result = check_deploy({**PRODUCTION, name: ""})
