@@ -28,6 +28,7 @@ REMEDIES = {
     404: "Look at the id, and at the workspace of your key: what belongs to another workspace does not exist for you.",
     405: "Use one of the methods in the header Allow.",
     409: "Nothing was changed. Read the present state, decide anew, and send a request that fits it.",
+    410: "It is over and does not come back. Ask whoever sent it for a new one.",
     413: "Send less in one request.",
     415: "Send JSON in UTF-8 with Content-Type: application/json.",
     422: "Correct the fields in errors, then send the request again. Nothing was changed.",
