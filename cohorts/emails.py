@@ -32,6 +32,7 @@ from .events import (
     WaitlistOffered,
 )
 from .models import ClassSession, CohortSession, StepProgress, StudentPackage, WaitlistEntry
+from .queries import stranded_progress
 from .reminders import REMINDER
 from .states import StepStatus, WaitStatus
 
@@ -173,7 +174,8 @@ def write_cancelled(notification: Notification) -> Email | None:
     in_cohort = CohortSession.objects.filter(cohort=row.package.cohort_id, class_session=session, step=row.step_id)
     if row.package.revoked_at or row.status != StepStatus.UNBOOKED or not in_cohort.exists():
         return None
-    context = _about(row.package) | {"step": _step(row), "time": _time(row, session)}
+    can_choose = row.pk not in _stranded(row.package)
+    context = _about(row.package) | {"step": _step(row), "time": _time(row, session), "can_choose": can_choose}
     is_latest = row.last_session_id == session.pk
     file = Attachment("sessions.ics", render_cancellation(row=row), "text/calendar; method=CANCEL")
     return compose("cohorts/cancelled", context, attachments=(file,) if is_latest else ())
@@ -293,13 +295,20 @@ def _booked_rows(package: StudentPackage, at: dt.datetime | None = None) -> list
 def _write_overview(package: StudentPackage, template: str, **more: object) -> Email:
     """All of a course: what is booked, and what is still to be chosen."""
     booked = _booked_rows(package)
-    unbooked = _progress().filter(package=package, status=StepStatus.UNBOOKED).order_by("step__order")
+    unbooked = list(_progress().filter(package=package, status=StepStatus.UNBOOKED).order_by("step__order"))
+    stranded = _stranded(package)
     context = _about(package) | {
         "sessions": [_line(row) for row in booked],
-        "unbooked": [_step(row) for row in unbooked],
+        "unbooked": [_step(row) for row in unbooked if row.pk not in stranded],
+        "stranded": [_step(row) for row in unbooked if row.pk in stranded],
         **more,
     }
     return compose(template, context, attachments=(_calendar_of(booked),) if booked else ())
+
+
+def _stranded(package: StudentPackage) -> set[int]:
+    """The unbooked steps for which there is nothing to choose from."""
+    return set(stranded_progress(utc_now()).filter(package=package).values_list("pk", flat=True))
 
 
 def _about(package: StudentPackage) -> dict[str, object]:

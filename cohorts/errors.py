@@ -153,6 +153,11 @@ class StepNotBooked(DomainError):
     title = "This step holds no session"
 
 
+class StepsStranded(DomainError):
+    code = "steps_stranded"
+    title = "Required steps could not be booked in that cohort"
+
+
 class StepNotOpen(DomainError):
     code = "step_not_open"
     title = "This step can't be excused"

@@ -2,31 +2,54 @@
 
 import datetime as dt
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import F
 
+from enrollment_project.core.actors import SYSTEM, Actor
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import invalid_field
 from events.publishing import publish
 
-from .errors import CohortFull, PackageNotFound
+from .attendance import excuse_step
+from .errors import CohortFull, PackageNotFound, StepsStranded
 from .events import PackageMoved, PlaceHeld, PlaceTaken
 from .fulfilment import package_event
 from .locks import lock_cohort, lock_learner_of_package, lock_package, lock_place, lock_sessions
-from .models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
+from .models import ClassSession, Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
 from .places import HAS_ROOM, place_event, release_place, take_place
+from .queries import steps_without_session, stranded_progress
 from .states import PlaceStatus, StepStatus
 from .steps import book_only_options, free_sessions
+from .stranded import labels_of, raise_task
 from .waitlist import end_accepted, offer_free_places
+
+_TO_ATTEND = (StepStatus.UNBOOKED, StepStatus.BOOKED)
+
+
+class Stranded(models.TextChoices):
+    """What becomes of required steps that can't be booked after a move."""
+
+    EXCUSE = "excuse", "Excuse them: they count as attended"
+    CATCH_UP = "catch_up", "Find another session for them: you get a task for each"
 
 
 @transaction.atomic
-def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = None) -> StudentPackage:
+def move_package(
+    *,
+    package_id: int,
+    cohort_id: int,
+    stranded: Stranded | None = None,
+    excuse: str = "",
+    actor: Actor = SYSTEM,
+    now: dt.datetime | None = None,
+) -> StudentPackage:
     """Move a live package to another cohort: the new place is taken, the old one freed, sessions not yet attended are
     given back, and steps that leave no choice are booked anew.
 
-    Raises PackageNotFound, Invalid for a cohort of another course, the same one or one that they are paying for,
-    CohortFull.
+    `stranded` says what becomes of required steps for which the new cohort has no session left: they are excused (with
+    the reason `excuse`, for staff), or a task asks for another session. Raises PackageNotFound, Invalid for a cohort of
+    another course, the same one or one that they are paying for, CohortFull, and StepsStranded where there are such
+    steps and nobody has decided.
     """
     moment = now or utc_now()
     found = lock_learner_of_package(package_id)  # a booking of theirs waits, and then sees the new cohort
@@ -36,6 +59,11 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     target = cohorts[cohort_id]
     if cohort_id == found.cohort_id or target.instance.program_id != found.program_id:
         raise invalid_field("cohort", "not_a_choice", "Choose another cohort of the same course.")
+    lost = stranded_steps(package=found, cohort=target, now=moment)
+    if lost and stranded is None and found.completed_at is None:
+        raise StepsStranded(f"{target.name} has no session left for {labels_of(lost)}: say what becomes of that first.")
+    if lost and stranded == Stranded.EXCUSE and not excuse.strip():
+        raise invalid_field("excuse", "required", "Say why the steps count as attended.")
     lock_sessions(_sessions_touched(found, cohort_id))
     old_place = lock_place(found.place_id)
     package = lock_package(package_id)
@@ -51,7 +79,27 @@ def move_package(*, package_id: int, cohort_id: int, now: dt.datetime | None = N
     if release_place(place=old_place, reason=f"Moved to {target.name}", now=moment):
         offer_free_places(cohort_id=old_place.cohort_id, now=moment)
     book_only_options(package=package, now=moment)  # one that is full waits to be booked
+    _settle_stranded(package, stranded, excuse, actor, moment)
     return package
+
+
+def stranded_steps(*, package: StudentPackage, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:
+    """The required steps that the learner still has to attend, and could not book in the other cohort."""
+    gone = {step.pk for step in steps_without_session(cohort=cohort, now=now) if step.required}
+    open_rows = StepProgress.objects.filter(package=package, step__in=gone, status__in=_TO_ATTEND)
+    return [row.step for row in open_rows.select_related("step").order_by("step__order")]
+
+
+def _settle_stranded(
+    package: StudentPackage, stranded: Stranded | None, excuse: str, actor: Actor, now: dt.datetime
+) -> None:
+    """After the move, on what it left unbooked."""
+    rows = stranded_progress(now).filter(package=package, step__required=True).select_related("step")
+    for row in rows.order_by("step__order"):
+        if stranded == Stranded.EXCUSE:
+            excuse_step(progress_id=row.pk, reason=excuse, actor=actor, now=now)
+        else:
+            raise_task(package=package, step=row.step)
 
 
 def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPlace:

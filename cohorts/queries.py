@@ -168,15 +168,49 @@ def offered_sessions(*, cohort_id: int, now: dt.datetime) -> dict[int, list[Coho
     return by_step
 
 
+def offered_by_cohort(*, cohort_ids: Collection[int], now: dt.datetime) -> dict[int, dict[int, list[CohortSession]]]:
+    """The same for several cohorts in one query: cohort id -> step id -> sessions."""
+    rows = CohortSession.objects.filter(cohort__in=cohort_ids, class_session__starts_at__gt=now)
+    found: dict[int, dict[int, list[CohortSession]]] = {cohort_id: {} for cohort_id in cohort_ids}
+    for row in rows.select_related("class_session").order_by("class_session__starts_at", "pk"):
+        found[row.cohort_id].setdefault(row.step_id, []).append(row)
+    return found
+
+
 def unbooked_steps(package: StudentPackage, *, now: dt.datetime) -> list[tuple[CourseStep, list[CohortSession]]]:
     """The package's steps without a session, in order, with the sessions to choose from."""
-    offered = offered_sessions(cohort_id=package.cohort_id, now=now)
+    return bookable_steps(package, offered_sessions(cohort_id=package.cohort_id, now=now))
+
+
+def bookable_steps(
+    package: StudentPackage, offered: dict[int, list[CohortSession]]
+) -> list[tuple[CourseStep, list[CohortSession]]]:
+    """The same from what its cohort offers."""
     rows = package.progress.all()
     return [
         (row.step, offered[row.step_id])
         for row in rows
         if row.status == StepStatus.UNBOOKED and offered.get(row.step_id)
     ]
+
+
+def stranded_progress(now: dt.datetime) -> QuerySet[StepProgress]:
+    """Unbooked steps of live, uncompleted packages for which their cohort has no session to come."""
+    coming = CohortSession.objects.filter(
+        cohort=OuterRef("package__cohort"), step=OuterRef("step"), class_session__starts_at__gt=now
+    )
+    return StepProgress.objects.filter(
+        ~Exists(coming),
+        status=StepStatus.UNBOOKED,
+        package__revoked_at__isnull=True,
+        package__completed_at__isnull=True,
+    )
+
+
+def steps_without_session(*, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:
+    """The course's steps that a newcomer to the cohort could not book any more, in order."""
+    coming = CohortSession.objects.filter(cohort=cohort, step=OuterRef("pk"), class_session__starts_at__gt=now)
+    return list(CourseStep.objects.filter(~Exists(coming), program=cohort.instance.program_id).order_by("order"))
 
 
 def due_to_complete() -> QuerySet[StudentPackage]:
@@ -217,7 +251,8 @@ def _sale(place: CohortPlace) -> Sale:
     course = place.cohort.instance.program
     where = [course.code, place.cohort_id]
     again = f"{reverse('course-enroll', args=where)}?{urlencode({'learner': place.learner.cuid})}"
-    on_sale = course.listed and course.active and not place.cohort.is_past_deadline(utc_now())
+    is_open = place.cohort.is_active and place.cohort.instance.active
+    on_sale = course.listed and course.active and is_open and not place.cohort.is_past_deadline(utc_now())
     return Sale(place.checkout, reverse("course-leave-payment", args=where), again if on_sale else "")
 
 

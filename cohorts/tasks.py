@@ -5,6 +5,7 @@ from celery import shared_task
 from .completion import complete_due_courses
 from .opening import serve_waiting_lines
 from .reminders import remind_of_sessions as remind
+from .stranded import report_stranded_steps
 from .waitlist import end_lines_of_past_cohorts, expire_due_offers
 
 
@@ -23,3 +24,4 @@ def remind_of_sessions() -> None:
 @shared_task
 def complete_courses() -> None:
     complete_due_courses()
+    report_stranded_steps()

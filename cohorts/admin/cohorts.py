@@ -1,6 +1,7 @@
 """Cohorts: their terms and size, and who sits where."""
 
 import datetime as dt
+from collections.abc import Container
 from typing import Any
 
 from django import forms
@@ -36,7 +37,7 @@ from enrollments.models import ProgramInstance
 
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from ..opening import change_capacity, close_cohort, open_cohort, serve_waitlist
-from ..queries import with_sessions_left
+from ..queries import offered_sessions, with_sessions_left
 from ..readiness import find_gaps
 from ..replanning import change_cohort_zone, change_dates, deadline_in, plan_dates
 from ..scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
@@ -439,24 +440,28 @@ def sessions_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 def places_in_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     """Who sits here, and how far they are."""
     places = cohort.places.filter(status__in=OCCUPYING).select_related("learner").prefetch_related("packages__progress")
-    rows = [_place(place) for place in places.order_by("status", "learner__last_name", "pk")[:100]]
+    bookable = offered_sessions(cohort_id=cohort.pk, now=utc_now())
+    rows = [_place(place, bookable) for place in places.order_by("status", "learner__last_name", "pk")[:100]]
     more = list_url(CohortPlace, cohort__id__exact=cohort.pk)
     return Card("Who has a place", rows, empty="Nobody yet.", more_url=more)
 
 
-def _place(place: CohortPlace) -> Neighbor:
+def _place(place: CohortPlace, bookable: Container[int]) -> Neighbor:
     if place.status == PlaceStatus.HELD:
         return neighbor(place, title=place.learner, status="status", note="until", at=place.held_until)
     package = next((package for package in place.packages.all() if package.revoked_at is None), None)
-    return neighbor(package or place, title=place.learner, note=_progress(package) if package else "")
+    return neighbor(package or place, title=place.learner, note=_progress(package, bookable) if package else "")
 
 
-def _progress(package: StudentPackage) -> str:
-    """ "2 of 5 done, 1 to book"."""
-    statuses = [row.status for row in package.progress.all()]
-    parts = [f"{sum(status in DONE for status in statuses)} of {len(statuses)} done"]
-    for status, word in ((StepStatus.MISSED, "missed"), (StepStatus.UNBOOKED, "to book")):
-        if count := statuses.count(status):
+def _progress(package: StudentPackage, bookable: Container[int]) -> str:
+    """ "2 of 5 done, 1 to book, 1 without a session"."""
+    rows = package.progress.all()
+    parts = [f"{sum(row.status in DONE for row in rows)} of {len(rows)} done"]
+    unbooked = [row for row in rows if row.status == StepStatus.UNBOOKED]
+    to_book = sum(row.step_id in bookable for row in unbooked)
+    missed = sum(row.status == StepStatus.MISSED for row in rows)
+    for count, word in ((missed, "missed"), (to_book, "to book"), (len(unbooked) - to_book, "without a session")):
+        if count:
             parts.append(f"{count} {word}")
     return ", ".join(parts)
 

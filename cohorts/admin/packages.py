@@ -23,7 +23,7 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from accounts.models import Learner
 from accounts.roles import Power
 from billing.models import Payment
@@ -34,9 +34,10 @@ from events.models import OutboxEvent
 
 from ..booking import Selection, book_sessions
 from ..models import Cohort, CohortPlace, StepProgress, StudentPackage
-from ..moving import move_package
-from ..queries import unbooked_steps
+from ..moving import Stranded, move_package, stranded_steps
+from ..queries import stranded_progress, unbooked_steps
 from ..states import DONE, StepStatus
+from ..stranded import labels_of
 from .attendance import describe_choice
 from .display import meeting_time, step_badge
 
@@ -53,15 +54,18 @@ class LiveFilter(DropdownFilter):
             ("live", "Live"),
             ("completed", "Completed"),
             ("to_book", "With a step to book"),
+            ("stranded", "With a step that can't be booked"),
             ("revoked", "Revoked"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         live = queryset.filter(revoked_at__isnull=True)
+        unbooked, stranded = StepProgress.objects.filter(status=StepStatus.UNBOOKED), stranded_progress(utc_now())
         rows = {
             "live": live,
             "completed": live.filter(completed_at__isnull=False),
-            "to_book": live.filter(progress__status=StepStatus.UNBOOKED).distinct(),
+            "to_book": live.filter(progress__in=unbooked.exclude(pk__in=stranded)).distinct(),
+            "stranded": live.filter(progress__in=stranded).distinct(),
             "revoked": queryset.filter(revoked_at__isnull=False),
         }
         return rows.get(self.value() or "", queryset)
@@ -74,11 +78,33 @@ class CohortChoice(forms.ModelChoiceField):
 
 class MoveForm(StaffForm):
     cohort = CohortChoice(queryset=Cohort.objects.none(), label="To cohort")
+    stranded = forms.ChoiceField(
+        choices=[("", "---------"), *Stranded.choices],
+        required=False,
+        label="Required steps without a session there",
+        help_text="Only where the new cohort has no session left for a step; then choose, and the family is told.",
+    )
+    excuse = forms.CharField(max_length=300, required=False, label="Why they are excused", help_text="For staff only.")
 
     def prepare(self) -> None:
         bound = self.fields["cohort"]
         assert isinstance(bound, CohortChoice)
         bound.queryset = other_cohorts(self.row)
+
+    def clean(self) -> dict[str, Any]:
+        """Warn before anything is moved: which steps could never be booked there."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        cohort = cleaned.get("cohort")
+        if cohort is None or self.row.completed_at is not None:
+            return cleaned
+        lost = stranded_steps(package=self.row, cohort=cohort, now=utc_now())
+        if lost and not cleaned.get("stranded"):
+            self.add_error(
+                "stranded", f"{cohort} has no session left for {labels_of(lost)}. Choose what becomes of that."
+            )
+        if lost and cleaned.get("stranded") == Stranded.EXCUSE and not cleaned.get("excuse", "").strip():
+            self.add_error("excuse", f"Say why {labels_of(lost)} counts as attended.")
+        return cleaned
 
 
 def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
@@ -193,7 +219,14 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
         "attended are given back, and steps that leave no choice are booked anew.",
     )
     def move(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
-        moved = move_package(package_id=package.pk, cohort_id=form.cleaned_data["cohort"].pk)
+        chosen = form.cleaned_data
+        moved = move_package(
+            package_id=package.pk,
+            cohort_id=chosen["cohort"].pk,
+            stranded=Stranded(chosen["stranded"]) if chosen["stranded"] else None,
+            excuse=chosen["excuse"],
+            actor=actor_of(request),
+        )
         return f"{package.learner} is in {moved.cohort} now."
 
 

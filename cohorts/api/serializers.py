@@ -368,7 +368,10 @@ class PackageSerializer(serializers.Serializer[Any]):
     progress = serializers.SerializerMethodField(help_text="Completed steps in percent of all.")
     completedSteps = serializers.SerializerMethodField()
     totalSteps = serializers.SerializerMethodField()
-    unbookedSteps = serializers.SerializerMethodField()
+    unbookedSteps = serializers.SerializerMethodField(
+        help_text="Steps without a session. Those that can be booked now are listed by `unbooked-steps`; for the "
+        "others the program offers a session or excuses the step."
+    )
     nextSessionAt = NextSessionField(source="*", allow_null=True)
 
     def get_progress(self, package: StudentPackage) -> int:

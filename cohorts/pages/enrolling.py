@@ -29,7 +29,7 @@ from ..errors import NotInLine, PlacesFree
 from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_in, live_packages, offers_in
 from ..models import Cohort
 from ..participants import Newcomer
-from ..queries import cohorts_of
+from ..queries import cohorts_of, steps_without_session
 from ..waitlist import leave_waitlist
 from .catalog import Availability, course_or_404, view_cohort
 from .families import for_families
@@ -163,6 +163,7 @@ def _ask_who(
         "view": view_cohort(fresh, zone=zone_of(request), ties=[], now=utc_now()),
         "full": Availability.FULL,
         "learners": learners,
+        "missed": steps_without_session(cohort=fresh, now=utc_now()),
         "offers": list(offers_in(user=user, cohort=fresh)),
         "zone": zone_of(request),
         "now": utc_now(),

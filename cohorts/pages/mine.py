@@ -22,8 +22,8 @@ from ..booking import cancel_booking, swap_booking
 from ..calendar import feed_url, find_feed, open_feed, renew_feed
 from ..errors import PackageNotFound
 from ..family import ended_packages, lapsed_places, unpaid_places, waiting_entries
-from ..models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
-from ..queries import offered_sessions, packages_of
+from ..models import CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
+from ..queries import bookable_steps, offered_by_cohort, offered_sessions, packages_of
 from ..states import DONE, StepStatus
 from .families import for_families
 from .payment import leads_to_payment
@@ -58,7 +58,9 @@ class CourseView:
     zone: ZoneInfo
     steps: list[StepView]
     done: int
-    unbooked: int
+    unbooked: int  # steps that can be booked now
+    full: int  # steps whose sessions have no seat left
+    stranded: int  # steps without a session to come
     next: StepProgress | None
 
     @property
@@ -92,8 +94,10 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
         return learners.setdefault(learner.pk, LearnerCourses(learner))
 
     catch_up_with_prices(place.checkout for place in unpaid_places(user=user) if place.checkout)
-    for package in packages_of(user).prefetch_related("payment__invoices"):
-        of(package.learner).courses.append(_view_course(package, zone_of(request), now))
+    packages = list(packages_of(user).prefetch_related("payment__invoices"))
+    offered = offered_by_cohort(cohort_ids={package.cohort_id for package in packages}, now=now)
+    for package in packages:
+        of(package.learner).courses.append(_view_course(package, offered[package.cohort_id], zone_of(request), now))
     for place in [*unpaid_places(user=user), *lapsed_places(user=user, now=now)]:
         of(place.learner).unpaid.append(place)
     for entry in waiting_entries(user=user):
@@ -164,7 +168,9 @@ def cancel_session(request: HttpRequest, user: User, package_id: int, step_id: i
     return redirect("my-courses")
 
 
-def _view_course(package: StudentPackage, zone: ZoneInfo | None, now: dt.datetime) -> CourseView:
+def _view_course(
+    package: StudentPackage, offered: dict[int, list[CohortSession]], zone: ZoneInfo | None, now: dt.datetime
+) -> CourseView:
     limit = now + dt.timedelta(hours=settings.BOOKING_CHANGE_HOURS)
     rows = list(package.progress.all())
     coming = [
@@ -172,12 +178,16 @@ def _view_course(package: StudentPackage, zone: ZoneInfo | None, now: dt.datetim
         for row in rows
         if row.status == StepStatus.BOOKED and row.class_session is not None and row.class_session.ends_at > now
     ]
+    bookable = bookable_steps(package, offered)
+    full = sum(all(session.class_session.seats_left <= 0 for session in sessions) for _, sessions in bookable)
     return CourseView(
         package=package,
         zone=zone or ZoneInfo(package.cohort.timezone),
         steps=[StepView(row, *BADGES[StepStatus(row.status)], may_change(row, limit=limit)) for row in rows],
         done=sum(row.status in DONE for row in rows),
-        unbooked=sum(row.status == StepStatus.UNBOOKED for row in rows),
+        unbooked=len(bookable) - full,
+        full=full,
+        stranded=sum(row.status == StepStatus.UNBOOKED for row in rows) - len(bookable),
         next=min(coming, key=lambda pair: pair[0])[1] if coming else None,
     )
 

@@ -1,0 +1,52 @@
+"""Steps that nobody can book any more: their sessions have begun, or there never were any. Staff say what becomes of
+them, and families are not sent to choose what can't be chosen."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from accounts.models import StaffTask
+from accounts.staff_tasks import raise_staff_task
+from enrollment_project.core.clock import utc_now
+
+from .models import CourseStep, StudentPackage
+from .queries import stranded_progress
+
+TASK = "step_without_session"
+
+
+def report_stranded_steps(*, now: dt.datetime | None = None, limit: int = 200) -> int:
+    """Raise a task for every required step of a live, uncompleted package that has no session left to be booked,
+    however that came about: a purchase in a cohort under way, a choice not made in time, a new step without a class.
+    Returns how many are new; one that staff have closed is not raised again.
+    """
+    rows = stranded_progress(now or utc_now()).filter(step__required=True).select_related("package__learner", "step")
+    reported = set(StaffTask.objects.filter(kind=TASK).values_list("subject", flat=True))
+    new = [row for row in rows.order_by("pk") if subject_of(row.package_id, row.step_id) not in reported][:limit]
+    for row in new:
+        with transaction.atomic():
+            raise_task(package=row.package, step=row.step)
+    return len(new)
+
+
+def raise_task(*, package: StudentPackage, step: CourseStep) -> None:
+    """Ask staff for a session, or an excuse; part of the caller's transaction."""
+    raise_staff_task(
+        workspace_id=package.learner.workspace_id,
+        kind=TASK,
+        subject=subject_of(package.pk, step.pk),
+        summary=f"{step.label} of package {package.pk} has no session left to book: put one on the calendar of cohort "
+        f"{package.cohort_id}, or excuse the step.",
+    )
+
+
+def subject_of(package_id: int, step_id: int) -> str:
+    """What the task is about, as tasks name it."""
+    return f"package:{package_id}/step:{step_id}"
+
+
+def labels_of(steps: Iterable[CourseStep]) -> str:
+    """ "Week 1 and Week 3"."""
+    labels = [step.label for step in steps]
+    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)

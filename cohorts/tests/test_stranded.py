@@ -1,0 +1,287 @@
+"""Steps that can't be booked any more: staff say what becomes of them, and no family is sent to book them."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from accounts.models import StaffTask, Workspace
+from accounts.tests.staff_client import StaffClient
+from cohorts.attendance import mark_attended
+from cohorts.booking import Selection, book_sessions, cancel_booking
+from cohorts.curriculum import add_step
+from cohorts.errors import StepsStranded
+from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StudentPackage
+from cohorts.moving import Stranded, move_package
+from cohorts.stranded import report_stranded_steps
+from cohorts.tests.browsing import child_of, course_url, signed_in, text
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
+from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
+from cohorts.tests.test_invariants import breaches
+from enrollment_project.core.clock import utc_now
+from enrollment_project.core.errors import Invalid
+from enrollments.tests.factories import STAFF
+from notifications.sending import send_due_notifications
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def begin(cohort: Cohort, *orders: int) -> None:
+    """The sessions of these steps are over."""
+    over = utc_now() - dt.timedelta(hours=1)
+    ClassSession.objects.filter(cohort_sessions__cohort=cohort, cohort_sessions__step__order__in=orders).update(
+        starts_at=over - dt.timedelta(hours=1), ends_at=over
+    )
+
+
+def under_way(package: StudentPackage) -> Cohort:
+    """Another cohort of the same course, in which the first week is over; its classes meet on days of their own."""
+    made: Cohort = CohortFactory(
+        instance=package.cohort.instance,
+        name="Under way",
+        start_date=package.cohort.start_date + dt.timedelta(weeks=1),
+    )
+    begin(made, 1)
+    return made
+
+
+def statuses(package: StudentPackage) -> list[str]:
+    return list(package.progress.order_by("step__order").values_list("status", flat=True))
+
+
+def tasks() -> list[str]:
+    return list(StaffTask.objects.filter(kind="step_without_session").order_by("pk").values_list("subject", flat=True))
+
+
+def subject(package: StudentPackage, order: int) -> str:
+    return f"package:{package.pk}/step:{CourseStep.objects.get(program=package.program, order=order).pk}"
+
+
+def mails(words: str) -> list[Any]:
+    send_due_notifications()
+    return [message for message in mail.outbox if words in message.subject]
+
+
+class TestAMoveToACohortUnderWay:
+    def test_is_refused_until_staff_say_what_becomes_of_the_lost_step(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+        target = under_way(package)
+
+        with pytest.raises(StepsStranded, match="Under way has no session left for Week 1"):
+            move_package(package_id=package.pk, cohort_id=target.pk)
+
+        assert StudentPackage.objects.get().cohort == package.cohort
+        assert statuses(package) == ["BOOKED", "BOOKED"]
+        assert breaches() == set()
+
+    def test_excuses_it_if_they_say_so(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+        target = under_way(package)
+
+        move_package(
+            package_id=package.pk, cohort_id=target.pk, stranded=Stranded.EXCUSE, excuse="Joined late", actor=STAFF
+        )
+
+        assert statuses(package) == ["EXCUSED", "BOOKED"]
+        assert package.progress.get(step__order=1).excuse == "Joined late"
+        assert tasks() == []
+        assert breaches() == set()
+
+    def test_can_be_completed_after_the_excuse(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+        move_package(
+            package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.EXCUSE, excuse="Late", actor=STAFF
+        )
+
+        mark_attended(progress_id=package.progress.get(step__order=2).pk, actor=STAFF)
+
+        assert StudentPackage.objects.get().completed_at is not None
+
+    def test_leaves_them_a_task_if_they_find_another_session(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+
+        move_package(package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.CATCH_UP, actor=STAFF)
+
+        assert statuses(package) == ["UNBOOKED", "BOOKED"]
+        assert tasks() == [subject(package, 1)]
+
+    def test_without_a_reason_for_the_excuse_is_refused(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+
+        with pytest.raises(Invalid) as refusal:
+            move_package(package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.EXCUSE, actor=STAFF)
+
+        assert [fault.field for fault in refusal.value.errors] == ["excuse"]
+        assert statuses(package) == ["BOOKED", "BOOKED"]
+
+    def test_needs_no_word_about_a_step_that_was_attended_or_is_optional(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+        target = under_way(package)
+        mark_attended(progress_id=package.progress.get(step__order=1).pk, actor=STAFF)
+
+        move_package(package_id=package.pk, cohort_id=target.pk)
+
+        assert statuses(package) == ["COMPLETED", "BOOKED"]
+        assert tasks() == []
+
+    def test_tells_the_family_the_truth(self) -> None:
+        cohort = cohort_with(options=(1, 2, 1))
+        package = buy_on_rows(cohort, child_of(cohort))
+
+        move_package(package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.CATCH_UP, actor=STAFF)
+
+        told = mails("is now in Under way")[0]
+        choose, left = told.body.index("Still to be chosen:"), told.body.index("No session is left for:")
+        assert "- Week 1: Topic 1" in told.body[left:choose]
+        assert "You need not do anything about it" in told.body[left:choose]
+        assert "- Week 2: Topic 2" in told.body[choose:]
+        assert "Week 1" not in told.body[choose:]
+
+
+class TestMovingInTheBackOffice:
+    def test_warns_first_and_moves_with_an_answer(self, workspace: Workspace, reviewer: StaffClient) -> None:
+        package = buy_on_rows(cohort_in(workspace, options=(1, 1)))
+        target = under_way(package)
+
+        warned = press(reviewer, package, "move", cohort=target.pk)
+        unmoved = StudentPackage.objects.get().cohort
+        without_reason = press(reviewer, package, "move", cohort=target.pk, stranded="excuse")
+        moved = press(reviewer, package, "move", cohort=target.pk, stranded="excuse", excuse="Joined late")
+
+        assert faults(warned) == {
+            "stranded": ["Under way has no session left for Week 1. Choose what becomes of that."]
+        }
+        assert unmoved == package.cohort
+        assert list(faults(without_reason)) == ["excuse"]
+        assert moved.status_code == 302
+        assert statuses(package) == ["EXCUSED", "BOOKED"]
+
+    def test_counts_apart_what_can_not_be_booked(self, workspace: Workspace, reviewer: StaffClient) -> None:
+        cohort = cohort_in(workspace, options=(2, 2))
+        buy_on_rows(cohort)
+        begin(cohort, 1)
+
+        page = text(reviewer.get(url_of(cohort)))
+
+        assert "0 of 2 done, 1 to book, 1 without a session" in page
+
+
+class TestAPurchaseInACohortUnderWay:
+    def test_is_warned_of_before_anything_is_paid(self) -> None:
+        cohort = cohort_with(options=(1, 1))
+        begin(cohort, 1)
+        client, _ = signed_in()
+
+        page = text(client.get(course_url("course-enroll", cohort)))
+
+        assert "This group is under way" in page
+        assert f"<strong>Week 1</strong> can't be attended any more in {cohort.name}." in page
+
+    def test_of_one_that_has_not_begun_warns_of_nothing(self) -> None:
+        client, _ = signed_in()
+
+        page = text(client.get(course_url("course-enroll", cohort_with(options=(1, 1)))))
+
+        assert "under way" not in page
+
+    def test_is_told_as_it_is(self) -> None:
+        cohort = cohort_with(options=(1, 1))
+        begin(cohort, 1)
+
+        buy_on_rows(cohort, child_of(cohort))
+
+        told = mails("is enrolled in")[0]
+        assert "No session is left for:\n\n- Week 1: Topic 1" in told.body
+        assert "Still to be chosen" not in told.body
+        assert "Everything is booked" not in told.body
+
+
+class TestTheSweep:
+    def test_raises_a_task_for_each_required_step_that_has_no_session_left_and_once(self) -> None:
+        cohort = cohort_with(options=(2, 2, 2))
+        package = buy_on_rows(cohort)
+        CourseStep.objects.filter(order=2).update(required=False)
+        begin(cohort, 1, 2)
+
+        new = [report_stranded_steps(), report_stranded_steps()]
+
+        assert new == [1, 0]
+        assert tasks() == [subject(package, 1)]
+
+    def test_does_not_ask_again_what_staff_have_closed(self) -> None:
+        cohort = cohort_with(options=(2, 2))
+        buy_on_rows(cohort)
+        begin(cohort, 1)
+        report_stranded_steps()
+        StaffTask.objects.update(status="done")
+
+        assert report_stranded_steps() == 0
+
+    def test_finds_a_step_added_without_a_class(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1,)))
+        add_step(step=CourseStep(program=package.program, order=2, label="Week 2", title="Added"))
+
+        assert report_stranded_steps() == 1
+
+    @pytest.mark.parametrize("change", [{"revoked_at": utc_now()}, {"completed_at": utc_now()}])
+    def test_leaves_alone_who_need_not_attend_any_more(self, change: dict[str, object]) -> None:
+        cohort = cohort_with(options=(2, 2))
+        buy_on_rows(cohort)
+        begin(cohort, 1)
+        StudentPackage.objects.update(**change)
+
+        assert report_stranded_steps() == 0
+
+
+class TestTheDashboard:
+    def page_of(self, package: StudentPackage) -> str:
+        client, _ = signed_in()
+        return text(client.get("/my/courses"))
+
+    def test_counts_only_what_can_be_booked(self) -> None:
+        cohort = cohort_with(options=(2, 2, 2))
+        package = buy_on_rows(cohort, child_of(cohort))
+        begin(cohort, 1)
+
+        page = self.page_of(package)
+
+        assert '<span class="badge tone-wait">2 to book</span>' in page
+        assert "Book 2 sessions" in page
+        assert "1 step can't be booked: its class has met already or is not on the calendar." in page
+
+    def test_asks_for_nothing_where_nothing_can_be_booked(self) -> None:
+        cohort = cohort_with(options=(2, 2))
+        package = buy_on_rows(cohort, child_of(cohort))
+        begin(cohort, 1, 2)
+
+        page = self.page_of(package)
+
+        assert '<span class="badge tone-info">2 not booked yet</span>' in page
+        assert "2 steps can't be booked: their classes have met already or are not on the calendar." in page
+        assert not any(f"Book {count} session" in page for count in range(3))
+
+    def test_says_that_a_step_is_full(self) -> None:
+        cohort = cohort_with(options=(2, 2), seats=1)
+        package = buy_on_rows(cohort, child_of(cohort))
+        ClassSession.objects.filter(cohort_sessions__step__order=1).update(max_students=0)
+
+        page = self.page_of(package)
+
+        assert "1 to book" in page
+        assert "Every class of 1 step is full at the moment." in page
+
+
+class TestACancelledBooking:
+    def test_is_told_without_a_choice_where_there_is_none(self) -> None:
+        cohort = cohort_with(options=(2, 1))
+        package = buy_on_rows(cohort, child_of(cohort))
+        chosen = CohortSession.objects.filter(step__order=1).earliest("pk")
+        book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)])
+        begin(cohort, 1)
+
+        cancel_booking(package_id=package.pk, step_id=chosen.step_id, by_staff=True)
+
+        told = mails("Cancelled for Jane")[0]
+        assert "There is no other session to choose at the moment." in told.body
+        assert "Choose another session" not in told.body
