@@ -5,7 +5,7 @@ says. All of a request happens or none of it.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -24,12 +24,15 @@ from .steps import (
     Sessions,
     already_booked,
     book_steps,
+    find_overlap,
+    fitting_sessions,
     free_step,
     give_back_seats,
     offered_sessions,
     only_sessions,
     step_event,
     take_seats,
+    times_of,
 )
 
 
@@ -68,7 +71,7 @@ def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.d
     only = {
         step: session for step, session in only_sessions(offered).items() if step in unbooked.keys() - chosen.keys()
     }
-    wanted = chosen | _fitting(only, [*taken, *_times(chosen)])
+    wanted = chosen | fitting_sessions(only, [*taken, *times_of(chosen)])
     full = take_seats(wanted)
     _refuse_full([step for step in full if step in chosen])
     booked = {step: session for step, session in wanted.items() if step not in full}
@@ -169,27 +172,6 @@ def _booked_row(package: StudentPackage, step_id: int) -> StepProgress:
     return row
 
 
-def _times(sessions: Mapping[int, CohortSession]) -> list[tuple[int, ClassSession]]:
-    return [(step, session.class_session) for step, session in sessions.items()]
-
-
-def _overlapping(session: ClassSession, taken: Iterable[tuple[int, ClassSession]]) -> int | None:
-    """The step of the first session at the same time."""
-    for step, other in taken:
-        if session.starts_at < other.ends_at and other.starts_at < session.ends_at:
-            return step
-    return None
-
-
-def _fitting(only: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> Sessions:
-    """Of the sessions that nobody chose, those that can be attended: a step that overlaps waits for a choice."""
-    fitting: Sessions = {}
-    for step, session in only.items():
-        if _overlapping(session.class_session, [*taken, *_times(fitting)]) is None:
-            fitting[step] = session
-    return fitting
-
-
 # --- Refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +189,7 @@ def _refuse_conflicts(chosen: Sessions, taken: Iterable[tuple[int, ClassSession]
     """Two sessions at once can't both be attended: not among the chosen, nor with what the learner has booked."""
     seen = list(taken)
     for step, session in chosen.items():
-        other = _overlapping(session.class_session, seen)
+        other = find_overlap(session.class_session, seen)
         if other is not None:
             raise TimeConflict(step_ids=(other, step), detail="Choose sessions that do not overlap; these two do.")
         seen.append((step, session.class_session))

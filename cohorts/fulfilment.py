@@ -21,7 +21,7 @@ from .events import PackageCreated, PackageEvent, PackageRevoked, PlaceEvent, Pl
 from .locks import lock_package, lock_place
 from .models import CohortPlace, StudentPackage
 from .places import place_event, release_place, take_place
-from .steps import close_steps, open_steps
+from .steps import Unbooked, close_steps, open_steps
 from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
 
@@ -82,6 +82,25 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
         offer_free_places(cohort_id=place.cohort_id, now=now)
 
 
+def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
+    """Tasks for staff about steps that leave no choice, and can't be attended as things are."""
+    for step_id in left.full:
+        raise_staff_task(
+            workspace_id=package.learner.workspace_id,
+            kind="only_session_full",
+            subject=f"package:{package.pk}/step:{step_id}",
+            summary=f"Package {package.pk} was sold, but step {step_id} has no seat left: add some.",
+        )
+    for step_id in left.overlapping:
+        raise_staff_task(
+            workspace_id=package.learner.workspace_id,
+            kind="only_session_overlaps",
+            subject=f"package:{package.pk}/step:{step_id}",
+            summary=f"The only session for step {step_id} of package {package.pk} overlaps with another that the "
+            "learner has booked: add a class, or change one of them.",
+        )
+
+
 def package_event(kind: type[PackageEvent], package: StudentPackage, **more: object) -> PackageEvent:
     """An event about a package."""
     return kind(
@@ -128,15 +147,9 @@ def _create_package(place: CohortPlace, payment_id: int, taken: PlaceEvent, now:
         purchased_at=now,
     )
     insert_rows([package])
-    booked, full = open_steps(package=package, now=now)
+    booked, left = open_steps(package=package, now=now)
     publish(taken, package_event(PackageCreated, package), *booked, now=now)
-    for step_id in full:
-        raise_staff_task(
-            workspace_id=place.learner.workspace_id,
-            kind="only_session_full",
-            subject=f"package:{package.pk}/step:{step_id}",
-            summary=f"Package {package.pk} was sold, but step {step_id} has no seat left: add some.",
-        )
+    ask_for_sessions(package=package, left=left)
     return package
 
 

@@ -86,7 +86,10 @@ def lock_line(cohort_id: int) -> QuerySet[WaitlistEntry]:
 
 
 def lock_held_for_enrollment(enrollment_id: int) -> None:
-    """What enrollments calls before it locks one that ends: the cohort of its place, and the sessions it has booked."""
+    """What enrollments calls before it locks one that ends: the cohort of its place, and the sessions it has booked.
+
+    The learner is locked: a move of theirs was waited for, and the cohort they are in since is the one that is locked.
+    """
     places = CohortPlace.objects.filter(enrollment=enrollment_id, status__in=OCCUPYING).order_by()
     lock_rows(Cohort, *places.values_list("cohort_id", flat=True))
     booked = StepProgress.objects.filter(package__enrollment=enrollment_id, status=StepStatus.BOOKED).order_by()
@@ -97,6 +100,8 @@ def lock_place_subject(subject: str) -> None:
     """What billing calls before it locks a checkout of ours: everything that a payment or its end may touch, where the
     learner was moved since as well."""
     place_id = int(subject)
+    # A booking of theirs elsewhere is waited for: what is booked with the place must not overlap with it.
+    lock_rows(Learner, *CohortPlace.objects.filter(pk=place_id).order_by().values_list("learner_id", flat=True))
     found = CohortPlace.objects.filter(pk=place_id).order_by()
     places = list(found.values("cohort_id", "enrollment_id", "enrollment__packages__cohort_id"))
     cohort_id, enrollment_id = places[0]["cohort_id"], places[0]["enrollment_id"]

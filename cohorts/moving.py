@@ -13,7 +13,7 @@ from events.publishing import publish
 from .attendance import excuse_step
 from .errors import CohortFull, PackageNotFound, StepsStranded
 from .events import PackageMoved, PlaceHeld, PlaceTaken
-from .fulfilment import package_event
+from .fulfilment import ask_for_sessions, package_event
 from .locks import lock_cohort, lock_learner_of_package, lock_package, lock_place, lock_sessions
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
 from .places import HAS_ROOM, place_event, release_place, take_place
@@ -78,7 +78,7 @@ def move_package(
     end_accepted(place=package.place, now=moment)
     if release_place(place=old_place, reason=f"Moved to {target.name}", now=moment):
         offer_free_places(cohort_id=old_place.cohort_id, now=moment)
-    book_only_options(package=package, now=moment)  # one that is full waits to be booked
+    ask_for_sessions(package=package, left=book_only_options(package=package, now=moment))
     _settle_stranded(package, stranded, excuse, actor, moment)
     return package
 

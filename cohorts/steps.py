@@ -6,6 +6,7 @@ the order of their keys; then the package is locked and its steps are changed.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from django.db import connection
 from django.db.models import F, QuerySet
@@ -21,17 +22,28 @@ from .states import StepStatus
 
 Sessions = dict[int, CohortSession]
 """Step id -> the session meant for it."""
+Times = list[tuple[int, ClassSession]]
+"""Steps with the sessions in which they are attended."""
 
 
-def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepEvent], list[int]]:
+@dataclass(frozen=True, slots=True)
+class Unbooked:
+    """Steps that leave no choice and could not be booked."""
+
+    full: list[int]
+    overlapping: list[int]
+
+
+def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepEvent], Unbooked]:
     """Give a new package, which nobody else sees yet, a row for each step of its course; those that leave no choice are
-    booked at once.
+    booked at once, unless they overlap each other or what the learner has in other courses.
 
-    Returns what is to be published, and the steps that leave no choice but have no seat left.
+    Returns what is to be published, and the steps that leave no choice but have no seat left, or overlap.
     """
     only = only_sessions(offered_sessions(cohort_id=package.cohort_id, now=now))
-    full = take_seats(only)
-    booked = {step: session for step, session in only.items() if step not in full}
+    fitting = fitting_sessions(only, booked_times(package.learner_id) if only else [])
+    full = take_seats(fitting)
+    booked = {step: session for step, session in fitting.items() if step not in full}
     rows = []
     for step in CourseStep.objects.filter(program=package.program_id).order_by("order"):
         row = StepProgress(package=package, step=step)
@@ -39,18 +51,20 @@ def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepE
             _set_booked(row, booked[step.pk], now)
         rows.append(row)
     insert_rows(rows)
-    return [_booked_event(package, row, with_place=True) for row in rows if row.step_id in booked], full
+    left = Unbooked(full=full, overlapping=sorted(only.keys() - fitting.keys()))
+    return [_booked_event(package, row, with_place=True) for row in rows if row.step_id in booked], left
 
 
-def book_only_options(*, package: StudentPackage, now: dt.datetime) -> list[int]:
-    """Book the unbooked steps that leave no choice. Returns those whose session has no seat left: they wait."""
+def book_only_options(*, package: StudentPackage, now: dt.datetime) -> Unbooked:
+    """Book the unbooked steps that leave no choice and overlap with nothing. Returns those that wait."""
     unbooked = {row.step_id: row for row in _progress(package, StepStatus.UNBOOKED)}
     only = only_sessions(offered_sessions(cohort_id=package.cohort_id, now=now))
     only = {step: session for step, session in only.items() if step in unbooked}
-    full = take_seats(only)
-    booked = {step: session for step, session in only.items() if step not in full}
+    fitting = fitting_sessions(only, booked_times(package.learner_id) if only else [])
+    full = take_seats(fitting)
+    booked = {step: session for step, session in fitting.items() if step not in full}
     book_steps(package=package, unbooked=unbooked, sessions=booked, now=now, with_place=True)
-    return full
+    return Unbooked(full=full, overlapping=sorted(only.keys() - fitting.keys()))
 
 
 def close_steps(*, package: StudentPackage, now: dt.datetime) -> None:
@@ -84,6 +98,38 @@ def only_sessions(offered: Iterable[CohortSession]) -> Sessions:
     for session in offered:
         by_step.setdefault(session.step_id, []).append(session)
     return {step: sessions[0] for step, sessions in by_step.items() if len(sessions) == 1}
+
+
+# --- What overlaps ----------------------------------------------------------------------------------------------------
+
+
+def times_of(sessions: Mapping[int, CohortSession]) -> Times:
+    """When the sessions of these steps are."""
+    return [(step, session.class_session) for step, session in sessions.items()]
+
+
+def find_overlap(session: ClassSession, taken: Iterable[tuple[int, ClassSession]]) -> int | None:
+    """The step of the first of these sessions that is at the same time."""
+    for step, other in taken:
+        if session.starts_at < other.ends_at and other.starts_at < session.ends_at:
+            return step
+    return None
+
+
+def fitting_sessions(only: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> Sessions:
+    """Of the sessions that nobody chose, those that can be attended: a step that overlaps waits for a choice."""
+    fitting: Sessions = {}
+    for step, session in only.items():
+        if find_overlap(session.class_session, [*taken, *times_of(fitting)]) is None:
+            fitting[step] = session
+    return fitting
+
+
+def booked_times(learner_id: int) -> Times:
+    """The sessions that a learner has booked, in all their courses."""
+    rows = StepProgress.objects.filter(package__learner=learner_id, status=StepStatus.BOOKED)
+    found = rows.select_related("class_session").order_by("pk")
+    return [(row.step_id, row.class_session) for row in found if row.class_session is not None]
 
 
 # --- Changing seats and steps ---------------------------------------------------------------------------------------

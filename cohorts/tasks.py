@@ -6,11 +6,12 @@ from .completion import complete_due_courses
 from .opening import serve_waiting_lines
 from .reminders import remind_of_sessions as remind
 from .stranded import report_stranded_steps
-from .waitlist import end_lines_of_past_cohorts, expire_due_offers
+from .waitlist import end_lines_of_owners, end_lines_of_past_cohorts, expire_due_offers
 
 
 @shared_task
 def expire_waitlist_offers() -> None:
+    end_lines_of_owners()
     expire_due_offers()
     serve_waiting_lines()
     end_lines_of_past_cohorts()

@@ -245,6 +245,30 @@ def end_lines_of_past_cohorts(*, now: dt.datetime | None = None, limit: int = 10
     return sum(_end_line(cohort_id, moment) for cohort_id in cohorts)
 
 
+def end_lines_of_owners(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+    """Take out of line who has bought the course in another cohort meanwhile: their offers go to the next at once, not
+    when their time ends. Returns how many."""
+    moment = now or utc_now()
+    owned = StudentPackage.objects.filter(
+        learner=OuterRef("learner"), program=OuterRef("cohort__instance__program"), revoked_at__isnull=True
+    )
+    needless = WaitlistEntry.objects.filter(Exists(owned), status__in=IN_LINE)
+    found = list(needless.order_by("pk").values_list("learner", "cohort")[:limit])
+    return sum(_try_to_leave(learner_id, cohort_id, moment) for learner_id, cohort_id in found)
+
+
+def _try_to_leave(learner_id: int, cohort_id: int, now: dt.datetime) -> bool:
+    """The trouble of one is their own; the next sweep meets it again."""
+    try:
+        leave_waitlist(learner_id=learner_id, cohort_id=cohort_id, now=now)
+    except NotInLine:
+        return False
+    except Exception:
+        log.exception("line_not_left", learner=learner_id, cohort=cohort_id)
+        return False
+    return True
+
+
 @transaction.atomic
 def _end_line(cohort_id: int, now: dt.datetime) -> int:
     lock_cohort(cohort_id)

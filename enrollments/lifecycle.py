@@ -27,7 +27,7 @@ from .eligibility import Verdict, assess
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .history import Journal
 from .holdings import lock_holdings
-from .locks import lock_allocation_of, lock_decision, lock_enrollment, lock_enrollment_with_seat
+from .locks import lock_allocation_of, lock_decision, lock_enrollment, lock_enrollment_with_seat, lock_learner_of
 from .models import Enrollment, EnrollmentDecision, SeatAssignment
 from .seats import release_seat, use_seat
 from .states import (
@@ -266,6 +266,7 @@ def _keep_verdict(journal: Journal, reason: str) -> None:
 
 
 def _lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
+    lock_learner_of(enrollment_id)  # what they hold above is not moved meanwhile
     lock_allocation_of(enrollment_id)
     lock_holdings(enrollment_id)
     return lock_enrollment_with_seat(enrollment_id)

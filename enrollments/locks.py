@@ -4,6 +4,9 @@ learner < allocation < enrollment < decision < checkout < payment, within a tabl
 the upsert of `accounts.learners`; checkouts and payments by billing.
 """
 
+from accounts.models import Learner
+from enrollment_project.core.rows import lock_rows
+
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
 from .states import HELD_SEATS
 
@@ -17,6 +20,11 @@ def lock_allocation_of(enrollment_id: int) -> None:
     seat = held_seat(enrollment_id)
     if seat is not None:
         lock_allocation(seat.allocation_id)
+
+
+def lock_learner_of(enrollment_id: int) -> None:
+    """The learner of an enrollment, before all else that is locked for it."""
+    lock_rows(Learner, *Enrollment.objects.filter(pk=enrollment_id).order_by().values_list("learner_id", flat=True))
 
 
 def lock_enrollment(enrollment_id: int) -> Enrollment:

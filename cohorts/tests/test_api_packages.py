@@ -34,6 +34,7 @@ class TestPackages:
                 "learner": {"learnerId": package.learner.cuid, "firstName": "Jane", "lastName": "Doe"},
                 "purchasedAt": package.purchased_at.isoformat().replace("+00:00", "Z"),
                 "expiresAt": None,
+                "completedAt": None,
                 "progress": 0,
                 "completedSteps": 0,
                 "totalSteps": 2,
