@@ -17,6 +17,7 @@ from cohorts.tests.factories import CohortFactory, buy, cohort_with
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.errors import DomainError
 from enrollment_project.doctor import examine
+from enrollments import lifecycle
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
@@ -147,12 +148,34 @@ class TestMoving:
 
         assert answers == [None, [True, True, False]]
 
-    def test_while_the_enrollment_ends_moves_nobody(
+    def test_while_the_enrollment_ends_is_waited_for_and_ended_where_the_learner_is_then(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch)
+
+        assert answers == ["done", None]
+        assert (counts(cohort), counts(target)) == ((0, 0), (0, 0))
+        assert examine() == {}
+
+    def test_that_the_end_does_not_wait_for_moves_nobody(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without the lock on the learner, which the end takes first, the move meets a course that is gone."""
+        monkeypatch.setattr(lifecycle, "lock_learner_of", lambda enrollment_id: None)
+
+        answers, cohort, target = self.move_while_it_ends(stripe, monkeypatch)
+
+        assert answers == ["package_not_found", None]
+        assert (counts(cohort), counts(target)) == ((0, 0), (0, 0))
+        assert examine() == {}
+
+    def move_while_it_ends(
+        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> tuple[list[object], Cohort, Cohort]:
+        """The end begins once the move has looked, and before it has locked the cohorts."""
         cohort = cohort_with(options=(1,))
         package, target = buy(stripe, cohort), another_cohort(cohort)
-        looked, ended = (Meeting(lambda: None, patience=10) for _ in range(2))
+        looked, ended = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=1.5)
         lock = moving.lock_cohort
 
         def wait_and_lock(cohort_id: int) -> Cohort:
@@ -167,9 +190,5 @@ class TestMoving:
             ended()
 
         monkeypatch.setattr(moving, "lock_cohort", wait_and_lock)
-
         answers = at_once(lambda: said(lambda: move_package(package_id=package.pk, cohort_id=target.pk)), end)
-
-        assert answers == ["package_not_found", None]
-        assert (counts(cohort), counts(target)) == ((0, 0), (0, 0))
-        assert examine() == {}
+        return answers, cohort, target
