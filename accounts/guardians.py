@@ -1,11 +1,12 @@
-"""Guardians: known by the id of the workspace's own system, by the address they pay with, or by both."""
+"""Guardians: known by the id of the workspace's own system, by their address, or by both. Paying makes nobody one."""
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from enrollment_project.core.addresses import canonical_address
 from enrollment_project.core.rows import insert_unless_present
 
 from .models import Guardian, Guardianship
+from .staff_tasks import raise_staff_task
 
 
 def find_or_create_guardian(*, workspace_id: int, external_id: str) -> Guardian:
@@ -21,33 +22,28 @@ def link_guardian(*, guardian_id: int, learner_id: int) -> None:
     insert_unless_present(Guardianship(guardian_id=guardian_id, learner_id=learner_id))
 
 
-@transaction.atomic(savepoint=False)  # payments end here, inside their own transaction
-def attach_payer(*, workspace_id: int, guardian_id: int | None, learner_id: int, email: str) -> Guardian | None:
-    """Remember who pays for a learner by the address they gave to the payment provider.
-
-    A guardian named by the request gets the address if they have none and nobody else of the workspace has it.
-    Without one, the guardian with that address (made if unknown) becomes the learner's. None if there is nothing to
-    go by.
-    """
+@transaction.atomic
+def add_guardian(*, workspace_id: int, learner_id: int, email: str) -> Guardian:
+    """Make the holder of this proven address a guardian of the learner, beside those there are."""
     address = canonical_address(email)
-    if guardian_id is not None:
-        guardian = Guardian.objects.select_for_update().get(pk=guardian_id, workspace_id=workspace_id)
-        if address and not guardian.email:
-            _give_address(guardian, address)
-    elif address:
-        guardian = Guardian(workspace_id=workspace_id, email=address)
-        if not insert_unless_present(guardian):
-            guardian = Guardian.objects.get(workspace_id=workspace_id, email=address)
-    else:
-        return None
+    guardian = Guardian(workspace_id=workspace_id, email=address)
+    if not insert_unless_present(guardian):
+        guardian = Guardian.objects.get(workspace_id=workspace_id, email=address)
     link_guardian(guardian_id=guardian.pk, learner_id=learner_id)
     return guardian
 
 
-def _give_address(guardian: Guardian, address: str) -> None:
-    try:
-        with transaction.atomic():
-            guardian.email = address
-            guardian.save(update_fields=["email"])
-    except IntegrityError:  # another guardian has it; which of the two pays is for staff to tell
-        guardian.email = None
+def ask_who_is_guardian(*, guardian_id: int) -> None:
+    """Ask staff for the address of a guardian who is known by an id alone, now that there is something to see.
+
+    Whoever paid is not asked: paying is no proof of being the parent. Joins the caller's transaction.
+    """
+    unreachable = Guardian.objects.filter(pk=guardian_id, email__isnull=True)
+    for workspace_id in unreachable.values_list("workspace_id", flat=True):
+        raise_staff_task(
+            workspace_id=workspace_id,
+            kind="guardian_without_address",
+            subject=f"guardian:{guardian_id}",
+            summary=f"A payment arrived, but guardian {guardian_id} has no email address and sees nothing. "
+            "Find out who the guardian is, and enter the address.",
+        )

@@ -200,7 +200,7 @@ class Lead(models.Model):
 
 
 class Guardian(models.Model):
-    """A parent or guardian: pays, and follows the enrollments of their learners.
+    """A parent or guardian: follows the enrollments of their learners, and acts for them.
 
     Known by `external_id` (the router document's guardian_id), by email, or by both; each is unique in its workspace.
     """

@@ -1,12 +1,16 @@
 """Reads that more than one caller needs."""
 
-from django.db.models import Q
+from collections.abc import Collection
+from dataclasses import dataclass
 
+from accounts.families import learners_by
 from accounts.models import Learner
 from enrollment_project.core.errors import NotFound
+from enrollment_project.core.money import Money
 
-from .models import Invoice
+from .models import Invoice, Payment
 from .purposes import find_learner_id
+from .states import PaymentStatus
 
 
 def get_invoice_for(*, email: str, user_id: int, cuid: str) -> Invoice:
@@ -22,5 +26,32 @@ def get_invoice_for(*, email: str, user_id: int, cuid: str) -> Invoice:
 
 def _is_family(invoice: Invoice, email: str, user_id: int) -> bool:
     learner_id = find_learner_id(invoice.payment.purpose, invoice.payment.subject)
-    family = Q(user=user_id) | Q(email=email) | Q(guardians__email=email)
-    return Learner.objects.filter(family, pk=learner_id or 0).exists()
+    return learners_by(user_id=user_id, email=email).filter(pk=learner_id or 0).exists()
+
+
+PAYMENTS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMade:
+    """A payment as whoever made it sees it: the money, its invoices, and for whom, by first name. Nothing else of what
+    the learner has."""
+
+    payment: Payment
+    learner: str
+
+    @property
+    def refunded(self) -> Money | None:
+        minor = self.payment.refunded_minor
+        return Money(minor, self.payment.currency) if minor else None
+
+
+def list_payments_made(*, email: str, besides: Collection[int]) -> list[PaymentMade]:
+    """The payments made with this proven address, newest first, without those that are told `besides`."""
+    made = Payment.objects.filter(checkout__payer_email=email).exclude(checkout__payer_email="")
+    made = made.exclude(pk__in=besides).exclude(status=PaymentStatus.FAILED).order_by("-id")
+    payments = list(made.select_related("checkout", "workspace").prefetch_related("invoices")[:PAYMENTS_SHOWN])
+    learner_ids = {each.pk: find_learner_id(each.purpose, each.subject) for each in payments}
+    wanted = {learner_id for learner_id in learner_ids.values() if learner_id is not None}
+    names = dict(Learner.objects.filter(pk__in=wanted).values_list("pk", "first_name")) if wanted else {}
+    return [PaymentMade(each, names.get(learner_ids[each.pk] or 0, "")) for each in payments]

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from icalendar import Calendar, Event, vCalAddress, vText
 
+from accounts.families import learners_of
 from accounts.models import User
 from accounts.sign_in import proven_address
 from enrollment_project.core.clock import utc_now
@@ -23,7 +24,6 @@ from enrollment_project.core.errors import NotFound
 
 from .models import CalendarFeed, StepProgress
 from .models.calendar import new_token
-from .queries import learners_of
 from .states import SEATED
 
 # How long a past session stays in the feed, and how often programs should look.

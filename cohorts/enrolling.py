@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from accounts.families import learners_of
 from accounts.models import Learner, User, person_key
 from billing.checkout import catch_up_with_stripe, submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
@@ -22,7 +23,7 @@ from .errors import LearnerNameMissing, NothingBought, NotYourPayment
 from .family import Purchase, Standing, get_purchase
 from .models import Cohort, StudentPackage, WaitlistEntry
 from .participants import Newcomer, add_myself
-from .queries import get_cohort, learners_of
+from .queries import get_cohort
 from .states import PURPOSE
 from .waitlist import join_waitlist
 

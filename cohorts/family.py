@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from accounts.families import learners_of
 from accounts.models import Learner, User
 from billing.models import Checkout, Payment
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus, RefundStatus
@@ -17,7 +18,7 @@ from enrollments.models import Program
 
 from .errors import NotInLine
 from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from .queries import learners_of, open_cohorts
+from .queries import open_cohorts
 from .states import IN_LINE, PURPOSE, PlaceStatus, WaitStatus
 
 LAPSED_SHOWN_FOR = dt.timedelta(days=7)

@@ -6,9 +6,7 @@ Called from the reactions to billing's events, inside its transaction, with ever
 
 import datetime as dt
 
-from accounts.guardians import attach_payer
 from accounts.staff_tasks import raise_staff_task
-from billing.models import Checkout
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from enrollment_project.core.actors import STRIPE, SYSTEM
@@ -25,7 +23,7 @@ from .steps import Unbooked, close_steps, open_steps
 from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
 
-def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now: dt.datetime) -> StudentPackage | None:
+def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> StudentPackage | None:
     """Turn a paid place into a package. None when the money goes back instead: the learner has the course already or
     the enrollment ended meanwhile, or the place was given up and the cohort is full by now. A repeat changes nothing.
     """
@@ -42,7 +40,6 @@ def fulfil_place(*, place_id: int, payment_id: int, checkout_id: int | None, now
         return None
     assert place.enrollment is not None
     complete_purchase(enrollment=place.enrollment, actor=STRIPE, now=now)
-    _remember_payer(place, checkout_id)  # first: reactions write to the family
     package = _create_package(place, payment_id, taken, now)
     end_accepted(place=place, now=now)
     return package
@@ -151,14 +148,3 @@ def _create_package(place: CohortPlace, payment_id: int, taken: PlaceEvent, now:
     publish(taken, package_event(PackageCreated, package), *booked, now=now)
     ask_for_sessions(package=package, left=left)
     return package
-
-
-def _remember_payer(place: CohortPlace, checkout_id: int | None) -> None:
-    payer = Checkout.objects.filter(pk=checkout_id or 0).values_list("payer_email", flat=True).first()
-    if payer and payer != place.learner.email:
-        attach_payer(
-            workspace_id=place.learner.workspace_id,
-            guardian_id=None,
-            learner_id=place.learner_id,
-            email=payer,
-        )

@@ -60,9 +60,7 @@ def fulfil(event: PaymentSucceeded) -> None:
     """The place is paid for."""
     if event.purpose == PURPOSE:
         assert event.payment_id is not None
-        fulfil_place(
-            place_id=int(event.subject), payment_id=event.payment_id, checkout_id=event.checkout_id, now=utc_now()
-        )
+        fulfil_place(place_id=int(event.subject), payment_id=event.payment_id, now=utc_now())
 
 
 @handles(CheckoutExpired)

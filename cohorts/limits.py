@@ -6,6 +6,7 @@ They count together, since each of them becomes the next: whoever waits is offer
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from accounts.families import learners_of
 from accounts.models import Learner, User
 from billing.states import CheckoutStatus
 from enrollment_project.core.actors import Actor
@@ -13,7 +14,6 @@ from enrollment_project.core.actors import Actor
 from .errors import TooManyLearners, TooManyPlacesHeld
 from .locks import lock_account, lock_household
 from .models import CohortPlace, WaitlistEntry
-from .queries import learners_of
 from .states import PlaceStatus, WaitStatus
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from accounts.guardians import attach_payer
+from accounts.guardians import add_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Learner, User
 
@@ -35,7 +35,7 @@ def add_child(*, user: User, workspace_id: int, first_name: str, last_name: str)
     learner, is_new = find_or_create_learner(
         workspace_id=workspace_id, email=user.email, first_name=first_name, last_name=last_name
     )
-    attach_payer(workspace_id=workspace_id, guardian_id=None, learner_id=learner.pk, email=user.email)
+    add_guardian(workspace_id=workspace_id, learner_id=learner.pk, email=user.email)
     if is_new:
         refuse_more_learners(user=user, workspace_id=workspace_id)
     return learner

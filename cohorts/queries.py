@@ -8,7 +8,8 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from accounts.models import Learner, User
+from accounts.families import learners_of
+from accounts.models import User
 from billing.purposes import Stake
 from enrollment_project.core.clock import utc_now
 from enrollment_project.core.local_time import is_not_over
@@ -131,11 +132,6 @@ def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int]
         .prefetch_related(Prefetch("sessions", sessions))
         .order_by(order, "start_date", "pk")
     )
-
-
-def learners_of(user: User) -> QuerySet[Learner]:
-    """The learners a signed-in person may act for: themselves, and the children they are guardian of."""
-    return Learner.objects.filter(Q(user=user) | Q(email=user.email) | Q(guardians__email=user.email)).distinct()
 
 
 def packages_of(user: User) -> QuerySet[StudentPackage]:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from django.db import models
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 
+from accounts.families import learners_by
 from billing.models import Checkout, Payment
 from billing.states import CheckoutStatus, PaymentStatus, RefundStatus
 from enrollment_project.core.clock import utc_now
@@ -194,10 +195,9 @@ def list_family_enrollments(*, email: str, user_id: int) -> list[Enrollment]:
 
     Newest first, at most ENROLLMENTS_SHOWN; a constant number of queries, whatever the family's size.
     """
-    learners = Q(learner__guardians__email=email) | Q(learner__email=email) | Q(learner__user=user_id)
-    mine = Enrollment.objects.filter(learners).order_by().values("pk")
+    mine = learners_by(user_id=user_id, email=email).order_by().values("pk")
     return list(
-        Enrollment.objects.filter(pk__in=mine)
+        Enrollment.objects.filter(learner__in=mine)
         .select_related("instance__program", "learner", "workspace")
         .prefetch_related("transitions", Prefetch("decisions", queryset=_decisions().order_by("-id")))
         .order_by("-id")[:ENROLLMENTS_SHOWN]

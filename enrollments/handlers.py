@@ -3,7 +3,7 @@
 Billing has locked the enrollment and the decision before its own rows, by the purpose registered in `apps.py`.
 """
 
-from accounts.guardians import attach_payer
+from accounts.guardians import ask_who_is_guardian
 from billing.checkout import REFUSAL
 from billing.events import (
     CheckoutCancelled,
@@ -16,7 +16,6 @@ from billing.events import (
     PaymentRestored,
     PaymentSucceeded,
 )
-from billing.models import Checkout
 from billing.purposes import Purpose, register_purpose
 from billing.refunds import request_refund
 from billing.states import RefundReason
@@ -80,7 +79,8 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     decision.payment_id = event.payment_id
     decision.message = PARENT_PAID_MESSAGE
     events: list[DomainEvent] = [*journal.write(), *more, decision_changed(decision, now)]
-    _remember_payer(decision, event)  # first: reactions write to the family
+    if decision.guardian_id is not None:
+        ask_who_is_guardian(guardian_id=decision.guardian_id)
     publish(*events)
 
 
@@ -101,17 +101,6 @@ def _end_refused(decision: EnrollmentDecision) -> None:
         decision.cancel()
         decision.message = "The payment came when it was not needed any more; it is refunded"
         publish(decision_changed(decision, utc_now()))
-
-
-def _remember_payer(decision: EnrollmentDecision, event: PaymentSucceeded) -> None:
-    checkout = Checkout.objects.filter(pk=event.checkout_id or 0).first()
-    if checkout is not None and checkout.payer_email:
-        attach_payer(
-            workspace_id=decision.workspace_id,
-            guardian_id=decision.guardian_id,
-            learner_id=decision.learner_id,
-            email=checkout.payer_email,
-        )
 
 
 @handles(CheckoutExpired)

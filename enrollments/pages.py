@@ -17,6 +17,7 @@ from accounts.models import Learner, User
 from accounts.sign_in import proven_address
 from billing.checkout import catch_up_with_prices, catch_up_with_stripe
 from billing.models import Checkout
+from billing.queries import list_payments_made
 from enrollment_project.core.errors import NotFound
 from enrollment_project.core.numbers import parse_whole_number
 from enrollment_project.core.zones import zone_of
@@ -122,7 +123,10 @@ def show_my_enrollments(request: HttpRequest) -> HttpResponse:
     if catch_up_with_prices(_checkouts_of(enrollments, sales)):
         enrollments = list_family_enrollments(email=email, user_id=user.pk)
         sales = find_sales([enrollment.pk for enrollment in enrollments])
-    context = {"learners": _by_learner(enrollments, sales), "email": email, "zone": zone_of(request)}
+    learners = _by_learner(enrollments, sales)
+    told = [card.view.payment.pk for group in learners for card in group.cards if card.view.payment]
+    payments = list_payments_made(email=email, besides=told)
+    context = {"learners": learners, "payments": payments, "email": email, "zone": zone_of(request)}
     return render(request, "enrollments/mine.html", context)
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from accounts.guardians import attach_payer, find_or_create_guardian, link_guardian
-from accounts.models import Guardian, Guardianship
+from accounts.guardians import add_guardian, ask_who_is_guardian, find_or_create_guardian, link_guardian
+from accounts.models import Guardian, Guardianship, StaffTask
 
-from .factories import GuardianFactory, LearnerFactory, WorkspaceFactory
+from .factories import GuardianFactory, GuardianshipFactory, LearnerFactory, WorkspaceFactory
 
 
 @pytest.mark.django_db
@@ -48,79 +48,44 @@ class TestLinkingAGuardian:
 
 @pytest.mark.django_db
 @pytest.mark.sqlite
-class TestAttachingAPayer:
-    def test_gives_the_named_guardian_their_address(self):
-        guardian = GuardianFactory(email=None)
-        learner = LearnerFactory(workspace=guardian.workspace)
-
-        payer = attach_payer(
-            workspace_id=guardian.workspace_id,
-            guardian_id=guardian.pk,
-            learner_id=learner.pk,
-            email=" Parent@Home.test ",
-        )
-
-        assert payer == guardian
-        guardian.refresh_from_db()
-        assert guardian.email == "parent@home.test"
-        assert list(guardian.learners.all()) == [learner]
-
-    def test_keeps_the_address_the_guardian_has(self):
-        guardian = GuardianFactory(email="first@home.test")
-        learner = LearnerFactory(workspace=guardian.workspace)
-
-        attach_payer(
-            workspace_id=guardian.workspace_id,
-            guardian_id=guardian.pk,
-            learner_id=learner.pk,
-            email="second@home.test",
-        )
-
-        guardian.refresh_from_db()
-        assert guardian.email == "first@home.test"
-
-    def test_leaves_an_address_with_the_guardian_who_has_it(self):
-        other = GuardianFactory(email="parent@home.test")
-        guardian = GuardianFactory(workspace=other.workspace, email=None)
-        learner = LearnerFactory(workspace=other.workspace)
-
-        payer = attach_payer(
-            workspace_id=other.workspace_id,
-            guardian_id=guardian.pk,
-            learner_id=learner.pk,
-            email="parent@home.test",
-        )
-
-        assert payer == guardian
-        guardian.refresh_from_db()
-        assert guardian.email is None
-        assert list(guardian.learners.all()) == [learner]
-
-    def test_finds_an_unnamed_payer_by_address(self):
+class TestAddingAGuardian:
+    def test_finds_who_has_the_address(self):
         known = GuardianFactory(email="parent@home.test")
         learner = LearnerFactory(workspace=known.workspace)
 
-        payer = attach_payer(
-            workspace_id=known.workspace_id, guardian_id=None, learner_id=learner.pk, email="PARENT@home.test"
-        )
+        guardian = add_guardian(workspace_id=known.workspace_id, learner_id=learner.pk, email=" PARENT@home.test ")
 
-        assert payer == known
+        assert guardian == known
         assert list(known.learners.all()) == [learner]
 
-    def test_makes_an_unknown_unnamed_payer(self):
-        learner = LearnerFactory()
+    def test_adds_one_beside_those_there_are(self):
+        first = GuardianshipFactory()
 
-        payer = attach_payer(
-            workspace_id=learner.workspace_id, guardian_id=None, learner_id=learner.pk, email="parent@home.test"
+        second = add_guardian(
+            workspace_id=first.learner.workspace_id, learner_id=first.learner_id, email="second@home.test"
         )
 
-        assert Guardian.objects.get() == payer
-        assert (payer.external_id, payer.email) == (None, "parent@home.test")
+        assert list(first.learner.guardians.order_by("pk")) == [first.guardian, second]
+        assert (second.external_id, second.email) == (None, "second@home.test")
 
-    def test_does_nothing_when_nothing_is_known(self):
-        learner = LearnerFactory()
 
-        payer = attach_payer(workspace_id=learner.workspace_id, guardian_id=None, learner_id=learner.pk, email="")
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestAGuardianWithoutAnAddress:
+    def test_becomes_one_task_for_staff(self):
+        guardian = GuardianFactory(email=None)
 
-        assert payer is None
-        assert Guardian.objects.count() == 0
+        for _ in range(2):
+            ask_who_is_guardian(guardian_id=guardian.pk)
+
+        task = StaffTask.objects.get()
+        assert (task.kind, task.subject, task.workspace_id) == (
+            "guardian_without_address",
+            f"guardian:{guardian.pk}",
+            guardian.workspace_id,
+        )
+
+    def test_is_no_task_once_the_address_is_known(self):
+        ask_who_is_guardian(guardian_id=GuardianFactory().pk)
+
+        assert not StaffTask.objects.exists()

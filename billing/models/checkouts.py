@@ -85,6 +85,7 @@ class Checkout(models.Model):
                 fields=["next_check_at"], condition=models.Q(status__in=LIVE_CHECKOUTS), name="checkout_to_check"
             ),
             models.Index(fields=["purpose", "subject"], name="checkout_by_subject"),
+            models.Index(fields=["payer_email"], condition=~models.Q(payer_email=""), name="checkout_by_payer"),
         ]
 
     def __str__(self) -> str:

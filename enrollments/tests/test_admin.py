@@ -215,7 +215,7 @@ class TestWhatTheFamilyWillRead:
             f"{enrollment.learner} is not accepted, and a seat that was reserved is free again.",
             "What was paid goes back in full.",
         )
-        assert letter.to == ("parent@example.test",)
+        assert letter.to == (enrollment.learner.email,)
         assert letter.subject == f"{enrollment.learner.first_name} was not accepted into {instance.program.title}"
         assert "The reason given: The course needs grade 7." in letter.text
         assert "Third try" not in letter.text

@@ -33,7 +33,7 @@ def instance() -> ProgramInstance:
 
 def paid(stripe: SandboxProcess, instance: ProgramInstance) -> EnrollmentDecision:
     """A decision that the parent paid for."""
-    decision = route(instance.workspace, tenant_id=None, guardian_id="g1").decision
+    decision = route(instance.workspace, tenant_id=None, guardian_id="g1", email="parent@example.test").decision
     assert decision.checkout is not None
     stripe.pay(decision.checkout.url, email="parent@example.test")
     settle_checkout(checkout_id=decision.checkout.pk)
@@ -47,7 +47,7 @@ def read() -> list[Any]:
 
 
 class TestAPaidEnrollment:
-    def test_is_confirmed_to_who_paid(self, stripe: SandboxProcess, instance: ProgramInstance) -> None:
+    def test_is_confirmed_to_the_family(self, stripe: SandboxProcess, instance: ProgramInstance) -> None:
         paid(stripe, instance)
 
         (message,) = read()

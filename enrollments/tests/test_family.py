@@ -201,6 +201,29 @@ class TestAFamily:
         assert "No enrollments yet" in page
         assert "Jane" not in page
 
+    def test_of_whom_a_stranger_pays_for_one_stays_unseen_by_the_stranger(self, stripe: SandboxProcess) -> None:
+        instance = InstanceFactory(name="Spring term")
+        paid_for = ask_parent(instance, first_name="Cleo", last_name="Doe", email="family@school.test")
+        ask_parent(instance, first_name="Sibling", last_name="Doe", email="family@school.test")
+        pay(stripe, paid_for, email="stranger@home.test")
+        ask_parent(instance, first_name="Later", last_name="Doe", email="family@school.test")
+
+        page = signed_in("stranger@home.test").get(reverse("my-enrollments")).content.decode()
+
+        assert "Payments made with this address" in page
+        assert "For Cleo" in page
+        assert [name for name in ("Doe", "Sibling", "Later", "family@school.test") if name in page] == []
+        assert list_family_enrollments(email="stranger@home.test", user_id=UserFactory().pk) == []
+
+    def test_sees_the_payment_it_made_for_its_own_learner_once(self, stripe: SandboxProcess) -> None:
+        decision = ask_parent(email="parent@example.test")
+        pay(stripe, decision, email="parent@example.test")
+
+        page = signed_in("parent@example.test").get(reverse("my-enrollments")).content.decode()
+
+        assert "Jane" in page
+        assert "Payments made with this address" not in page
+
     def test_needs_a_proven_mailbox(self, stripe: SandboxProcess) -> None:
         ask_parent(email="parent@example.test")
         client = Client()
@@ -233,7 +256,7 @@ class TestAFamily:
             pay(stripe, ask_parent(instance, email="parent@example.test", first_name=name))
         client = signed_in("parent@example.test")
 
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             page = client.get(reverse("my-enrollments")).content.decode()
 
         assert [page.count(f"{name} Doe</h2>") for name in ("Jane", "Leo", "Mia")] == [1, 1, 1]

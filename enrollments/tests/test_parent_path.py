@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Guardian
+from accounts.models import Guardian, StaffTask
 from accounts.tests.factories import WorkspaceFactory
 from billing.checkout import settle_checkout
 from billing.errors import PaymentProviderDown
@@ -136,10 +136,11 @@ class TestAPaidCheckout:
         assert decision.status == "completed"
         assert (decision.enrollment.eligibility_status, decision.enrollment.payment_status) == ("submitted", "paid")
 
-    def test_gives_the_guardian_the_payer_s_address(self, stripe: SandboxProcess) -> None:
-        pay(stripe, ask_parent(InstanceFactory()), email="parent@home.test")
+    def test_makes_nobody_the_guardian(self, stripe: SandboxProcess) -> None:
+        pay(stripe, ask_parent(InstanceFactory()), email="stranger@home.test")
 
-        assert Guardian.objects.get(external_id="guardian_456").email == "parent@home.test"
+        assert [(each.external_id, each.email) for each in Guardian.objects.all()] == [("guardian_456", None)]
+        assert StaffTask.objects.get().kind == "guardian_without_address"
 
     def test_for_an_enrollment_already_paid_is_refunded_as_duplicate(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()

@@ -1,0 +1,19 @@
+"""Whose learners are whose: the one rule by which pages, API, calendars and invoices let a family see something.
+
+A learner is somebody's by their account, by their own address, or through a guardian with that address. Paying makes
+nobody part of a family; see docs/decisions/0006. Callers have the address proven first (`sign_in.proven_address`).
+"""
+
+from django.db.models import Q, QuerySet
+
+from .models import Learner, User
+
+
+def learners_of(user: User) -> QuerySet[Learner]:
+    """The learners this person may act for: themselves, and the children they are guardian of."""
+    return learners_by(user_id=user.pk, email=user.email)
+
+
+def learners_by(*, user_id: int, email: str) -> QuerySet[Learner]:
+    """The learners of the account, or of the proven address."""
+    return Learner.objects.filter(Q(user=user_id) | Q(email=email) | Q(guardians__email=email)).distinct()
