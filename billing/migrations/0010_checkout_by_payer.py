@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_staff_invitation'),
-        ('billing', '0008_fill_prices_asked_and_withdrawals'),
+        ('billing', '0009_checkout_customer_email'),
     ]
 
     operations = [
