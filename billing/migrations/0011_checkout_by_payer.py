@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_staff_invitation'),
-        ('billing', '0009_checkout_customer_email'),
+        ('billing', '0010_invoice_date'),
     ]
 
     operations = [
