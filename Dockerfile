@@ -29,11 +29,13 @@ host = os.environ['ALLOWED_HOSTS'].split(',')[0]; \
 http.urlopen(http.Request('http://127.0.0.1:8000/healthz', headers={'Host': host, 'X-Forwarded-Proto': 'https'}), timeout=2)"]
 
 # A worker for each core (GRANIAN_WORKERS=4 on four); each answers one request at a time, which keeps the queue for a hot
-# row short.
+# row short. It waits for bodies that come slowly, so a proxy that buffers them belongs in front (deploy/nginx.conf).
 ENV GRANIAN_INTERFACE=wsgi \
     GRANIAN_HOST=0.0.0.0 \
     GRANIAN_PORT=8000 \
     GRANIAN_WORKERS=2 \
     GRANIAN_BLOCKING_THREADS=1 \
+    GRANIAN_RESPAWN_FAILED_WORKERS=true \
+    GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000 \
     GRANIAN_WORKERS_KILL_TIMEOUT=20
 CMD ["granian", "enrollment_project.wsgi:application"]

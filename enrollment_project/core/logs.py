@@ -47,6 +47,7 @@ def configure_logging(*, level: str, style: str) -> None:
                 "kombu": {"level": "ERROR"},  # it warns of a broker address without a host, every time
                 "httpx": {"level": "WARNING"},
                 "stripe": {"level": "WARNING"},
+                "waitress": {"level": "ERROR"},  # it warns whenever two requests come at once
             },
         }
     )
