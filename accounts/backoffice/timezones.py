@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -53,7 +52,9 @@ class StaffZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(reverse("admin:index")):
+        with timezone.override(None):  # whatever is activated below ends with the request
             return self.get_response(request)
-        with timezone.override(ZoneInfo(access_of(request).zone)):
-            return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> None:
+        if request.resolver_match is not None and "admin" in request.resolver_match.app_names:
+            timezone.activate(ZoneInfo(access_of(request).zone))

@@ -61,7 +61,7 @@ class TestTheFeed:
         calendar = Calendar.from_ical(response.content)
         event = calendar.events[0]
         assert response["Content-Type"] == "text/calendar; charset=utf-8"
-        assert response["Cache-Control"] == "private, no-cache"
+        assert response["Cache-Control"] == "private, no-store"
         assert response["X-Robots-Tag"] == "noindex"
         assert (calendar["version"], calendar.calendar_name) == ("2.0", "Courses")
         assert calendar.refresh_interval == dt.timedelta(hours=1)

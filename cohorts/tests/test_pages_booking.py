@@ -324,7 +324,7 @@ class TestTheWaitingList:
         page = text(client.get(reverse("my-courses")))
         answer = client.post(course_url("course-enroll", cohort), {"learner": child.cuid})
 
-        assert "A place is kept for Jane until" in page
+        assert "The place is kept for Jane until" in page
         assert "Accept and pay" in page
         assert answer["Location"] == Checkout.objects.latest("pk").url
         assert "Accept and pay" not in text(client.get(reverse("my-courses")))

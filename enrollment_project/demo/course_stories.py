@@ -11,7 +11,7 @@ from accounts.guardians import link_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Guardian, Learner
 from billing.models import Checkout
-from cohorts.attendance import mark_attended, mark_missed
+from cohorts.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.booking import Selection, book_sessions, swap_booking
 from cohorts.checkout import default_cancel_url, default_success_url, reserve_place
 from cohorts.errors import SessionFull, TimeConflict, TooLateToChange
@@ -34,6 +34,7 @@ Begin = Callable[[dt.datetime, Story], None]
 
 # How often something other than the usual happens.
 BOOKS_LATER, SWAPS, IS_PARTLY_REFUNDED, MISSES, GOES_UNMARKED = 0.15, 0.1, 0.05, 0.1, 0.06
+IS_EXCUSED = MISSES / 3
 
 
 def begin_courses(
@@ -215,5 +216,7 @@ def _attend(scene: Scene, package: StudentPackage, chance: random.Random) -> Sto
         fate = chance.random()
         if fate < MISSES:
             mark_missed(progress_id=row.pk, actor=who)
+            if fate < IS_EXCUSED:
+                excuse_step(progress_id=row.pk, reason="Ill, and caught up at home", actor=who)
         elif fate > GOES_UNMARKED + MISSES:
             mark_attended(progress_id=row.pk, actor=who)
