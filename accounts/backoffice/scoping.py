@@ -1,6 +1,7 @@
 """Every admin page shows, links, offers and changes only what belongs to the workspaces of the person looking."""
 
 import contextlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -9,9 +10,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import Paginator
-from django.db import DataError, ProgrammingError, models
+from django.db import DataError, IntegrityError, ProgrammingError, models
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -28,6 +29,7 @@ from ..passwords import is_signed_in_by_password
 from ..roles import NOBODY, Power, StaffAccess, get_staff_access
 from .display import cards_for
 
+_ROW_NUMBER = re.compile(r"(-?[0-9]{1,50})?", re.ASCII)
 COUNT_CAP = 10_000
 FILTER_CAP = 200
 
@@ -273,6 +275,25 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*super().get_inlines(request, obj), *_inlines[self.model]]
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Django leaves two things to chance: hidden fields that somebody changed, and what others saved meanwhile."""
+        self._refuse_made_up_choices(request)
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ValidationError as error:
+            raise BadRequest("The form did not come as its page had made it.") from error
+        except IntegrityError:
+            messages.error(request, "Nothing was saved: it no longer fits what others have saved. Look at it again.")
+            return HttpResponseRedirect(request.get_full_path())
+
+    def _refuse_made_up_choices(self, request: HttpRequest) -> None:
+        """What is chosen from a searched list is a row's number and can't be typed. Django would look anything else up
+        to show it again, and fail."""
+        searched = {name for page in (self, *self.get_inlines(request)) for name in page.autocomplete_fields}
+        for name, values in request.POST.lists():
+            if name.rpartition("-")[2] in searched and not all(_ROW_NUMBER.fullmatch(value) for value in values):
+                raise BadRequest("The form did not come as its page had made it.")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))

@@ -521,3 +521,25 @@ class TestNonsense:
         ]
 
         assert [answer.status_code for answer in answers] == [200, 200]
+
+    def test_in_a_choice_that_can_not_be_typed_is_refused(self, sign_in: SignIn) -> None:
+        before = Learner.objects.count()
+
+        answer = sign_in("superuser").post(reverse("admin:accounts_learner_add"), {"workspace": "x" * 100})
+
+        assert answer.status_code == 400
+        assert Learner.objects.count() == before
+
+    def test_in_the_hidden_fields_of_a_form_is_refused(self, sign_in: SignIn) -> None:
+        program = Program.objects.filter(workspace__slug=MINE, steps__isnull=False).first()
+        assert program is not None
+        before = list(program.steps.order_by("pk").values())
+        client = sign_in("superuser")
+        client.raise_request_exception = False
+        form = {"title": program.title, "code": program.code, "steps-TOTAL_FORMS": "1", "steps-INITIAL_FORMS": "-1"}
+        step = {"steps-0-label": "Again", "steps-0-title": "Again", "steps-0-order": str(before[0]["order"])}
+
+        answer = client.post(reverse("admin:enrollments_program_change", args=[program.pk]), form | step)
+
+        assert answer.status_code < 500
+        assert list(program.steps.order_by("pk").values()) == before
