@@ -525,7 +525,7 @@ class TestNonsense:
     def test_in_a_choice_that_can_not_be_typed_is_refused(self, sign_in: SignIn) -> None:
         before = Learner.objects.count()
 
-        answer = sign_in("superuser").post(reverse("admin:accounts_learner_add"), {"workspace": "x" * 100})
+        answer = sign_in("superuser").post(reverse("admin:accounts_learner_add"), {"guardianships-0-guardian": "x"})
 
         assert answer.status_code == 400
         assert Learner.objects.count() == before
