@@ -38,7 +38,6 @@ faults: .venv/.development ## Kill web, worker, database and Redis between any t
 
 walk: .venv/.development ## Every order of events, every route and parameter with hostile values
 	@$(BIN)/python -m pytest --numprocesses 2 -m walk
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 -m "walk and sqlite"
 
 .PHONY: chromium
 chromium:
