@@ -171,17 +171,6 @@ class TestTheKeyCache:
 
         assert find_principal(text) is None
 
-    def test_costs_microseconds(self):
-        text = api_key_text(workspace=WorkspaceFactory())
-        find_principal(text)
-
-        started = time.perf_counter()
-        for _ in range(1_000):
-            find_principal(text)
-        each = (time.perf_counter() - started) / 1_000
-
-        assert each < 200e-6  # about 5 µs on an idle core; the bound leaves room for a busy machine
-
 
 @pytest.mark.django_db
 class TestRotatingAKey:

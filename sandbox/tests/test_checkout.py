@@ -131,16 +131,6 @@ class TestCreatingASession:
         assert (refusal.value.code, refusal.value.param) == ("resource_missing", "line_items[0][price]")
         assert refusal.value.http_status == 400
 
-    def test_takes_less_than_ten_milliseconds(self, http: httpx.Client, form: dict[str, str]) -> None:
-        durations = []
-        for _ in range(30):
-            started = time.perf_counter()
-            http.post("/v1/checkout/sessions", data=form)
-            durations.append(time.perf_counter() - started)
-
-        # The best of them: the machine may be busy with other tests.
-        assert min(durations) < 0.010
-
 
 class TestExpiringASession:
     def test_closes_it_and_says_so(self, client: stripe.StripeClient, create: Create) -> None:

@@ -13,15 +13,12 @@ Create = Callable[..., stripe.checkout.Session]
 
 class TestTheFaultKnobs:
     def test_slow_answers_down(self, sandbox: SandboxProcess, http: httpx.Client) -> None:
-        sandbox.faults(latency_ms={"value": 300, "times": 1})
+        sandbox.faults(latency_ms={"value": 2_000, "times": 1})
 
-        durations = []
-        for _ in range(2):
-            started = time.monotonic()
-            http.get("/v1/events")
-            durations.append(time.monotonic() - started)
+        with pytest.raises(httpx.ReadTimeout):
+            http.get("/v1/events", timeout=0.5)
 
-        assert durations[0] >= 0.3 > durations[1]
+        assert http.get("/v1/events").status_code == 200
 
     def test_limit_the_rate(self, sandbox: SandboxProcess, client: stripe.StripeClient, create: Create) -> None:
         sandbox.faults(rate_limit={"retry_after": 7, "times": 1})

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,13 +26,11 @@ class TestTheProcess:
     def test_stops_promptly_and_leaves_no_child(self, name: signal.Signals) -> None:
         with SandboxProcess() as sandbox:
             pid, children = sandbox.pid, children_of(sandbox.pid)
-            started = time.monotonic()
 
             os.kill(pid, name)
             wait_until(lambda: not any(is_running(one) for one in [pid, *children]), seconds=3)
 
             assert children != []
-            assert time.monotonic() - started < 3
             assert f"Sandbox ready at {sandbox.url}\n" in sandbox.log
 
     def test_leaves_no_child_when_it_is_killed(self) -> None:

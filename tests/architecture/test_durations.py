@@ -1,0 +1,54 @@
+"""No test asserts how long something took: that says more about the machine than about the code. `make bench` measures."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CLOCKS = {"monotonic", "perf_counter", "process_time", "monotonic_ns", "perf_counter_ns", "elapsed"}
+
+
+def modules_of_tests() -> list[Path]:
+    found = (path for path in ROOT.rglob("*.py") if path.name.startswith("test_") or "tests" in path.parts)
+    return [path for path in found if not {".venv", "var"} & set(path.relative_to(ROOT).parts)]
+
+
+def readings(tree: ast.AST) -> set[ast.AST]:
+    return {node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in CLOCKS}
+
+
+def offenses(source: str) -> list[int]:
+    """The lines that read a stopwatch for anything but a deadline after which a test gives up."""
+    tree = ast.parse(source)
+    allowed: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While):
+            allowed |= readings(node.test)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "deadline":
+            allowed |= readings(node.value)
+        if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name) and node.left.id == "deadline":
+            allowed |= readings(node.right)
+    return sorted(node.lineno for node in readings(tree) - allowed)
+
+
+@pytest.mark.parametrize("path", modules_of_tests(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_test_reads_a_stopwatch_only_to_give_up(path: Path) -> None:
+    assert offenses(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "assert time.monotonic() - started < 2",
+        "started = time.perf_counter()",
+        "assert response.elapsed.total_seconds() < 1",
+        "while x:\n    assert clock.monotonic() < 3",
+    ],
+)
+def test_a_measured_duration_is_found(source: str) -> None:
+    assert offenses(source) != []
+
+
+def test_a_deadline_is_not_taken_for_one() -> None:
+    assert offenses("deadline = time.monotonic() + 1\nwhile time.monotonic() < deadline:\n    pass") == []
