@@ -1,4 +1,4 @@
-"""No test asserts how long something took: that says more about the machine than about the code. `make bench` measures."""
+"""No test asserts how long something took: that tells of the machine, not of the code. `make bench` measures."""
 
 import ast
 from pathlib import Path
