@@ -1,7 +1,7 @@
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 
-from enrollment_project.core.client_address import client_address
+from core.http.client_address import client_address
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]

@@ -19,10 +19,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field
-from enrollment_project.core.numbers import parse_whole_number
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field
+from core.numbers import parse_whole_number
 
 from .models import ApiKey, User, Workspace
 from .principals import Principal

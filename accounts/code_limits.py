@@ -10,10 +10,10 @@ import hashlib
 from django.conf import settings
 from django.http import HttpRequest
 
-from enrollment_project.core.addresses import canonical_address
-from enrollment_project.core.client_address import client_network
-from enrollment_project.core.counters import count_in_database
-from enrollment_project.core.errors import DomainError
+from core.addresses import canonical_address
+from core.counters import count_in_database
+from core.errors import DomainError
+from core.http.client_address import client_network
 
 from .devices import known_device
 from .models import User

@@ -2,8 +2,8 @@
 
 from django.db import transaction
 
-from enrollment_project.core.addresses import canonical_address
-from enrollment_project.core.rows import insert_unless_present
+from core.addresses import canonical_address
+from core.rows import insert_unless_present
 
 from .models import Guardian, Guardianship
 from .staff_tasks import raise_staff_task

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db.models import F, ForeignKey, Model
 
-from enrollment_project.core.invariants import Breach, Extent, Invariant
+from core.invariants import Breach, Extent, Invariant
 
 from .models import Workspace
 

@@ -15,9 +15,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from enrollment_project.core.addresses import canonical_address
-from enrollment_project.core.counters import count_in_database
-from enrollment_project.core.errors import DomainError, NotFound, invalid_field
+from core.addresses import canonical_address
+from core.counters import count_in_database
+from core.errors import DomainError, NotFound, invalid_field
 
 from .memberships import AlreadyMember, check_role, lock_workspace
 from .models import Membership, StaffInvitation, User

@@ -3,9 +3,9 @@
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from enrollment_project.core.addresses import canonical_address
-from enrollment_project.core.ids import is_cuid
-from enrollment_project.core.rows import insert_unless_present
+from core.addresses import canonical_address
+from core.ids import is_cuid
+from core.rows import insert_unless_present
 
 from .models import Learner, identity_by_external_id
 

@@ -2,8 +2,8 @@
 
 from django.db import transaction
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, NotFound, invalid_field
+from core.clock import utc_now
+from core.errors import DomainError, NotFound, invalid_field
 
 from .models import Membership, StaffInvitation, User, Workspace
 from .states import Role

@@ -9,11 +9,11 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.validators import RegexValidator
 from django.db import models
 
-from enrollment_project.core.addresses import AddressField, canonical_address
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.ids import new_cuid
-from enrollment_project.core.local_time import validate_timezone
-from enrollment_project.core.names import fold_name
+from core.addresses import AddressField, canonical_address
+from core.clock import utc_now
+from core.ids import new_cuid
+from core.local_time import validate_timezone
+from core.names import fold_name
 
 from .states import Role, TaskStatus
 

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
-from enrollment_project.core.addresses import AddressFormField
+from core.addresses import AddressFormField
 
 from .code_limits import CodesPaused, count_code_request
 from .devices import remember_device

@@ -20,11 +20,11 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from enrollment_project.core.addresses import canonical_address
-from enrollment_project.core.client_address import client_network
-from enrollment_project.core.counters import count_in_database
-from enrollment_project.core.errors import DomainError
-from enrollment_project.core.pauses import Growth, count_try, forgive, seconds_to_wait, take_back
+from core.addresses import canonical_address
+from core.counters import count_in_database
+from core.errors import DomainError
+from core.http.client_address import client_network
+from core.pauses import Growth, count_try, forgive, seconds_to_wait, take_back
 
 from .devices import known_device
 from .models import User

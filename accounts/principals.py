@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rest_framework.request import Request
 
-from enrollment_project.core.actors import Actor
+from core.actors import Actor
 
 from .models import User
 

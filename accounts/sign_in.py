@@ -4,7 +4,7 @@ what is their own family's, as anybody does."""
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 
-from enrollment_project.core.addresses import canonical_address
+from core.addresses import canonical_address
 
 from .models import User
 

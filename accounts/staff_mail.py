@@ -7,8 +7,8 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
-from enrollment_project.core.errors import Unavailable
-from enrollment_project.core.network import forbid_open_transaction
+from core.errors import Unavailable
+from core.network import forbid_open_transaction
 
 
 def send_staff_mail(*, template: str, to: str, context: Mapping[str, Any]) -> None:

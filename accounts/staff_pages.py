@@ -9,9 +9,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from enrollment_project.core.addresses import AddressFormField
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, Unavailable
+from core.addresses import AddressFormField
+from core.clock import utc_now
+from core.errors import DomainError, Unavailable
 
 from .code_limits import CodesPaused, count_code_request
 from .devices import remember_device

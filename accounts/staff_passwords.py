@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
 
-from enrollment_project.core.addresses import canonical_address
+from core.addresses import canonical_address
 
 from .models import User
 from .staff_mail import send_staff_mail

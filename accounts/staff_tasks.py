@@ -4,10 +4,10 @@ import datetime as dt
 
 import structlog
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, NotFound, invalid_field
-from enrollment_project.core.rows import insert_unless_present
-from enrollment_project.core.text import fit
+from core.clock import utc_now
+from core.errors import DomainError, NotFound, invalid_field
+from core.rows import insert_unless_present
+from core.text import fit
 
 from .models import StaffTask, User
 from .states import TaskStatus

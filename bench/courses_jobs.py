@@ -17,8 +17,8 @@ from billing.models import Checkout
 from cohorts.booking import Selection, book_sessions
 from cohorts.invariants import INVARIANTS
 from cohorts.models import StudentPackage
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Extent
+from core.clock import utc_now
+from core.invariants import Extent
 
 from .courses_seed import CATALOG_CODE, add_cohorts, seed_catalog, seed_contestant
 from .stack import HOST

@@ -11,7 +11,7 @@ from cohorts.checkout import HOLD_TIME
 from cohorts.models import Cohort, CohortPlace, CohortSession, CourseStep, CourseStepOption, GroupClass
 from cohorts.scheduling import schedule_cohort
 from cohorts.states import PURPOSE
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import Enrollment, Program, ProgramInstance
 from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus, IdentificationType
 

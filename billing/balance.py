@@ -3,7 +3,7 @@
 import datetime as dt
 
 from accounts.staff_tasks import raise_staff_task
-from enrollment_project.core.money import Money
+from core.money import Money
 from events.publishing import publish
 
 from .events import PaymentFailed, PaymentRefunded, PaymentRestored

@@ -14,10 +14,10 @@ from django.db import OperationalError, transaction
 from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound, Unavailable
-from enrollment_project.core.numbers import parse_whole_number
-from enrollment_project.core.work import nudge
+from core.clock import utc_now
+from core.errors import NotFound, Unavailable
+from core.numbers import parse_whole_number
+from core.work import nudge
 from events.publishing import publish
 
 from .errors import KEY_REUSED, PaymentProviderDown, PaymentRejected

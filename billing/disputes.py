@@ -6,7 +6,7 @@ from django.db import transaction
 from django_fsm import can_proceed
 
 from accounts.staff_tasks import raise_staff_task
-from enrollment_project.core.text import fit
+from core.text import fit
 from events.publishing import publish
 
 from .balance import recount_payment

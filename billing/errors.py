@@ -1,6 +1,6 @@
 """What billing refuses with."""
 
-from enrollment_project.core.errors import DomainError, Unavailable
+from core.errors import DomainError, Unavailable
 
 # Our own word where Stripe gives none: the idempotency key was used before, with another request.
 KEY_REUSED = "idempotency_key_reused"

@@ -15,10 +15,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.rows import insert_unless_present
-from enrollment_project.core.text import fit
-from enrollment_project.core.work import jittered, nudge
+from core.clock import utc_now
+from core.rows import insert_unless_present
+from core.text import fit
+from core.work import jittered, nudge
 
 from .checkout import adopt_session, record_session
 from .disputes import record_dispute

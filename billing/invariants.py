@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.db.models import Case, CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Cast, Coalesce, Concat
 
-from enrollment_project.core.invariants import Breach, Extent, Invariant
+from core.invariants import Breach, Extent, Invariant
 
 from .checkout import EXPIRY_SLACK, LATEST_CHECK
 from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Refund, StripeEvent

@@ -9,8 +9,8 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from enrollment_project.core.money import Money
-from enrollment_project.core.paper import PrintedLine, lay_out
+from core.money import Money
+from core.paper import PrintedLine, lay_out
 
 from .models import Invoice
 

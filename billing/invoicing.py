@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Sum
 
-from enrollment_project.core.local_time import local_date
-from enrollment_project.core.rows import insert_rows
-from enrollment_project.core.text import fit
+from core.local_time import local_date
+from core.rows import insert_rows
+from core.text import fit
 
 from .models import Invoice, Payment
 from .purposes import describe_subject

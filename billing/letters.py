@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from accounts.models import Learner
-from enrollment_project.core.money import Money
+from core.money import Money
 from notifications.letters import Attachment, Email, compose
 
 from .models import Invoice, Payment

@@ -5,7 +5,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from accounts.sign_in import proven_address
-from enrollment_project.core.errors import NotFound
+from core.errors import NotFound
 
 from .invoice_pdf import render_invoice
 from .queries import get_invoice_for

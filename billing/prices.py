@@ -1,8 +1,8 @@
 """What can be charged at all: asked wherever a price is entered, before Stripe would refuse it to a parent."""
 
-from enrollment_project.core.currencies import CURRENCIES, currency_of
-from enrollment_project.core.errors import invalid_field
-from enrollment_project.core.money import Money
+from core.currencies import CURRENCIES, currency_of
+from core.errors import invalid_field
+from core.money import Money
 
 
 def check_chargeable(money: Money, *, amount_field: str = "amount", currency_field: str = "currency") -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from accounts.families import learners_by
 from accounts.models import Learner
-from enrollment_project.core.errors import NotFound
-from enrollment_project.core.money import Money
+from core.errors import NotFound
+from core.money import Money
 
 from .models import Invoice, Payment
 from .purposes import find_learner_id

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .checkout import adopt_session, try_to_settle
 from .gateways.contract import EventSnapshot, SessionOutcome, SessionSnapshot

@@ -14,12 +14,12 @@ from django_fsm import can_proceed
 
 from accounts.models import User
 from accounts.staff_tasks import raise_staff_task
-from enrollment_project.core.actors import STRIPE, Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound, invalid_field
-from enrollment_project.core.money import Money
-from enrollment_project.core.text import fit
-from enrollment_project.core.work import jittered, nudge
+from core.actors import STRIPE, Actor
+from core.clock import utc_now
+from core.errors import NotFound, invalid_field
+from core.money import Money
+from core.text import fit
+from core.work import jittered, nudge
 
 from .balance import recount_payment, refundable_minor, standing_of
 from .errors import PaymentNotRefundable, PaymentProviderDown, PaymentRejected, RefundExceedsPayment

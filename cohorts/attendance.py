@@ -5,10 +5,10 @@ import datetime as dt
 from django.db import transaction
 from django.db.models import F
 
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import invalid_field
-from enrollment_project.core.text import fit
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import invalid_field
+from core.text import fit
 from enrollments.locks import lock_enrollment
 from events.publishing import publish
 

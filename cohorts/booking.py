@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from events.publishing import publish
 
 from .errors import PackageNotFound, SessionFull, StepNotBooked, TimeConflict, TooLateToChange, bad_selection

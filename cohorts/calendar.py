@@ -19,8 +19,8 @@ from icalendar import Calendar, Event, vCalAddress, vText
 from accounts.families import learners_of
 from accounts.models import User
 from accounts.sign_in import proven_address
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound
+from core.clock import utc_now
+from core.errors import NotFound
 
 from .models import CalendarFeed, StepProgress
 from .models.calendar import new_token

@@ -11,9 +11,9 @@ from billing.checkout import SHORTEST_TIME, open_checkout, request_cancellation,
 from billing.models import Checkout
 from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.text import limit_of, shorten_together
+from core.actors import Actor
+from core.clock import utc_now
+from core.text import limit_of, shorten_together
 from enrollments.models import Program
 from enrollments.purchase import begin_purchase
 

@@ -10,9 +10,9 @@ import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
-from enrollment_project.core.actors import SYSTEM, Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.rows import lock_rows
+from core.actors import SYSTEM, Actor
+from core.clock import utc_now
+from core.rows import lock_rows
 from enrollments.completion import finish_participation
 from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus

@@ -10,8 +10,8 @@ import datetime as dt
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
+from core.actors import Actor
+from core.clock import utc_now
 
 from .completion import complete_courses
 from .errors import StepInUse

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import Learner
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.time_words import meeting, moment
+from core.clock import utc_now
+from core.time_words import meeting, moment
 from events.publishing import handles, handles_together
 from notifications.letters import Attachment, Email, compose, register_email
 from notifications.models import Notification

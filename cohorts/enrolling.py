@@ -13,10 +13,10 @@ from billing.checkout import catch_up_with_stripe, submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
 from billing.models import Checkout
 from billing.states import RefundReason
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import FieldError, NotFound
-from enrollment_project.core.idempotency import Claim
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import FieldError, NotFound
+from core.http.idempotency import Claim
 
 from .checkout import reserve_place, settle_overdue
 from .errors import LearnerNameMissing, NothingBought, NotYourPayment

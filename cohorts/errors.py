@@ -1,4 +1,4 @@
-from enrollment_project.core.errors import DomainError, FieldError, Invalid, NotFound
+from core.errors import DomainError, FieldError, Invalid, NotFound
 
 
 class CourseNotActive(DomainError):

@@ -11,9 +11,9 @@ from accounts.families import learners_of
 from accounts.models import Learner, User
 from billing.models import Checkout, Payment
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus, RefundStatus
-from enrollment_project.core.errors import NotFound
-from enrollment_project.core.ids import is_cuid
-from enrollment_project.core.money import Money
+from core.errors import NotFound
+from core.ids import is_cuid
+from core.money import Money
 from enrollments.models import Program
 
 from .errors import NotInLine

@@ -9,9 +9,9 @@ import datetime as dt
 from accounts.staff_tasks import raise_staff_task
 from billing.refunds import request_refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import STRIPE, SYSTEM
-from enrollment_project.core.rows import insert_rows
-from enrollment_project.core.text import fit
+from core.actors import STRIPE, SYSTEM
+from core.rows import insert_rows
+from core.text import fit
 from enrollments.purchase import MONEY_IS_BACK, complete_purchase, may_be_paid, refund_purchase, restore_purchase
 from events.publishing import publish
 

@@ -14,8 +14,8 @@ from billing.events import (
     PaymentSucceeded,
 )
 from billing.purposes import Purpose, register_purpose
-from enrollment_project.core.actors import STRIPE
-from enrollment_project.core.clock import utc_now
+from core.actors import STRIPE
+from core.clock import utc_now
 from enrollments.events import EnrollmentStatusChanged
 from enrollments.holdings import register_holding
 from enrollments.purchase import fail_purchase

@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
 from billing.states import LIVE_CHECKOUTS, PaymentStatus
-from enrollment_project.core.invariants import Breach, Extent, Invariant
+from core.invariants import Breach, Extent, Invariant
 from enrollments.invariants import going_back, misnoted
 from enrollments.states import EligibilityStatus, ParticipationStatus
 

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from accounts.families import learners_of
 from accounts.models import Learner, User
 from billing.states import CheckoutStatus
-from enrollment_project.core.actors import Actor
+from core.actors import Actor
 
 from .errors import TooManyLearners, TooManyPlacesHeld
 from .locks import lock_account, lock_household

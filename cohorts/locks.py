@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import Learner, User
-from enrollment_project.core.rows import lock_rows
+from core.rows import lock_rows
 from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
 

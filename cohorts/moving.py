@@ -5,9 +5,9 @@ import datetime as dt
 from django.db import models, transaction
 from django.db.models import F
 
-from enrollment_project.core.actors import SYSTEM, Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import invalid_field
+from core.actors import SYSTEM, Actor
+from core.clock import utc_now
+from core.errors import invalid_field
 from events.publishing import publish
 
 from .attendance import excuse_step

@@ -5,7 +5,7 @@ import datetime as dt
 import structlog
 from django.db import transaction
 
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .errors import NotReadyToOpen
 from .locks import lock_cohort

@@ -5,8 +5,8 @@ import datetime as dt
 from django.db.models import F
 
 from accounts.models import Learner
-from enrollment_project.core.rows import insert_unless_present
-from enrollment_project.core.text import fit
+from core.rows import insert_unless_present
+from core.text import fit
 from enrollments.models import Enrollment
 from events.publishing import publish
 

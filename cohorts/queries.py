@@ -11,8 +11,8 @@ from django.utils.http import urlencode
 from accounts.families import learners_of
 from accounts.models import User
 from billing.purposes import Stake
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import is_not_over
+from core.clock import utc_now
+from core.local_time import is_not_over
 from enrollments.models import Program, ProgramInstance
 from enrollments.sales import Sale
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from enrollment_project.core.local_time import local_date
+from core.local_time import local_date
 
 from .models import Cohort, CohortSession, CourseStep
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import CharField, Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify

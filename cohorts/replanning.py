@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import QuerySet
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid, invalid_field
-from enrollment_project.core.local_time import check_date, local_date, to_instant, wall_clock
-from enrollment_project.core.time_words import meeting
+from core.clock import utc_now
+from core.errors import Invalid, invalid_field
+from core.local_time import check_date, local_date, to_instant, wall_clock
+from core.time_words import meeting
 from events.publishing import publish
 
 from .errors import DatesConflict

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import invalid_field
-from enrollment_project.core.local_time import check_date, clock_duration, meeting_on, to_instant, wall_clock
+from core.clock import utc_now
+from core.errors import invalid_field
+from core.local_time import check_date, clock_duration, meeting_on, to_instant, wall_clock
 from enrollments.models import ProgramInstance
 from events.publishing import publish
 

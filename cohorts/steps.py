@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import F, QuerySet
 
-from enrollment_project.core.rows import insert_rows
+from core.rows import insert_rows
 from events.publishing import publish
 
 from .errors import StepAlreadyBooked, StepNotBooked

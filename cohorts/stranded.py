@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import StaffTask
 from accounts.staff_tasks import raise_staff_task
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .models import CourseStep, StudentPackage
 from .queries import stranded_progress

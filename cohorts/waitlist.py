@@ -12,11 +12,11 @@ from django.db.models import Exists, Max, OuterRef
 
 from accounts.models import Learner
 from billing.checkout import request_cancellation
-from enrollment_project.core.actors import SYSTEM, Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import invalid_field
-from enrollment_project.core.local_time import is_not_over
-from enrollment_project.core.text import fit
+from core.actors import SYSTEM, Actor
+from core.clock import utc_now
+from core.errors import invalid_field
+from core.local_time import is_not_over
+from core.text import fit
 from events.publishing import publish
 
 from .errors import (

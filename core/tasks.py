@@ -1,7 +1,8 @@
 from celery import shared_task
 
-from . import counters, idempotency
+from . import counters
 from .clock import utc_now
+from .http import idempotency
 
 
 @shared_task

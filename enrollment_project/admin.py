@@ -4,8 +4,7 @@ from unfold.decorators import display
 from accounts.backoffice.display import badge
 from accounts.backoffice.scoping import WorkspaceScopedAdmin
 from accounts.roles import Power
-
-from .core.models import IdempotencyRecord
+from core.models import IdempotencyRecord
 
 
 @admin.register(IdempotencyRecord)

@@ -24,7 +24,7 @@ from cohorts.models import (
     StudentPackage,
     WaitlistEntry,
 )
-from enrollment_project.core.models import IdempotencyRecord
+from core.models import IdempotencyRecord
 from enrollments.models import (
     District,
     DistrictSeatAllocation,

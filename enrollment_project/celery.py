@@ -10,7 +10,7 @@ from kombu.transport import TRANSPORT_ALIASES
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
 
 # Before anything connects: kombu's own file transport ends a worker that reads a message while it is written.
-TRANSPORT_ALIASES["filesystem"] = "enrollment_project.core.spool:Transport"
+TRANSPORT_ALIASES["filesystem"] = "core.spool:Transport"
 
 app = Celery("enrollment_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -23,8 +23,8 @@ app.conf.beat_schedule = {
     "submit-refunds": {"task": "billing.tasks.submit_due_refunds", "schedule": 30.0},
     "send-notifications": {"task": "notifications.tasks.send_due_notifications", "schedule": 30.0},
     "remind-of-sessions": {"task": "cohorts.tasks.remind_of_sessions", "schedule": 600.0},
-    "forget-old-answers": {"task": "enrollment_project.core.tasks.forget_old_answers", "schedule": 3600.0},
-    "forget-old-counters": {"task": "enrollment_project.core.tasks.forget_old_counters", "schedule": 900.0},
+    "forget-old-answers": {"task": "core.tasks.forget_old_answers", "schedule": 3600.0},
+    "forget-old-counters": {"task": "core.tasks.forget_old_counters", "schedule": 900.0},
     "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},
     "expire-waitlist-offers": {"task": "cohorts.tasks.expire_waitlist_offers", "schedule": 60.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},

@@ -14,7 +14,7 @@ from cohorts.admin.display import meeting_time, seat_bar
 from cohorts.models import ClassSession, Cohort, CourseStep, StudentPackage, WaitlistEntry
 from cohorts.queries import open_cohorts
 from cohorts.states import WaitStatus
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .overview import RECENT, Bar, SeatRow, bar_of
 

@@ -5,8 +5,8 @@ import datetime as dt
 from accounts.invariants import INVARIANTS as ACCOUNTS
 from billing.invariants import INVARIANTS as BILLING
 from cohorts.invariants import INVARIANTS as COHORTS
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Breach, Extent, Invariant
+from core.clock import utc_now
+from core.invariants import Breach, Extent, Invariant
 from enrollments.invariants import INVARIANTS as ENROLLMENTS
 from events.invariants import INVARIANTS as EVENTS
 from notifications.invariants import INVARIANTS as NOTIFICATIONS

@@ -12,9 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError as BrokerError
 
+from core.clock import utc_now
+
 from . import __version__
 from .celery import app
-from .core.clock import utc_now
 
 log = structlog.get_logger(__name__)
 

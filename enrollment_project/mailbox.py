@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import HttpRequest
 
-from .core.client_address import is_from_this_machine
+from core.http.client_address import is_from_this_machine
 
 # What Django's file backend writes after each message of a file.
 _SEPARATOR = re.compile(rb"^-{79}\n", re.MULTILINE)

@@ -7,10 +7,9 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from accounts.api import schema as api_key_scheme  # noqa: F401 - registers itself
-
-from .core.idempotency import KEY_PATTERN, MAX_KEY_LENGTH
-from .core.numbers import MAX_BIGINT
-from .core.problems import CONTENT_TYPE
+from core.http.idempotency import KEY_PATTERN, MAX_KEY_LENGTH
+from core.http.problems import CONTENT_TYPE
+from core.numbers import MAX_BIGINT
 
 REQUEST_ID = OpenApiParameter(
     "X-Request-Id",

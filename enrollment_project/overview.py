@@ -18,9 +18,9 @@ from accounts.roles import Power
 from accounts.states import TaskStatus
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus, RefundStatus
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import local_date
-from enrollment_project.core.money import Money
+from core.clock import utc_now
+from core.local_time import local_date
+from core.money import Money
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision
 from enrollments.queries import awaiting_review
 from enrollments.states import DecisionReason, DecisionStatus, EligibilityStatus, ProvisionSource

@@ -9,7 +9,8 @@ from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from .core.problems import problem_response
+from core.http.problems import problem_response
+
 from .mailbox import list_mails, may_read_mailbox
 from .problem_types import get_problem_type, list_problem_types
 

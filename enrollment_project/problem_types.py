@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .core.errors import DomainError
+from core.errors import DomainError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from django.db import transaction
 from accounts.models import Workspace, default_timezone
 from billing.models import Price
 from billing.prices import check_chargeable
-from enrollment_project.core.errors import DomainError, NotFound, invalid_field
-from enrollment_project.core.local_time import known_zones
-from enrollment_project.core.money import Money
-from enrollment_project.core.rows import insert_unless_present
+from core.errors import DomainError, NotFound, invalid_field
+from core.local_time import known_zones
+from core.money import Money
+from core.rows import insert_unless_present
 from enrollments.models import Program, ProgramInstance
 from enrollments.states import ReviewMode
 

@@ -2,8 +2,8 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from core.ids import CuidConverter
 from enrollment_project import health, pages
-from enrollment_project.core.ids import CuidConverter
 
 register_converter(CuidConverter, "cuid")
 

@@ -2,7 +2,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from enrollment_project.core.charset import Utf8Request
+from core.http.charset import Utf8Request
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.prod")
 application = get_wsgi_application()

@@ -7,7 +7,7 @@ from typing import Any
 
 from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
-from enrollment_project.core.errors import DomainError
+from core.errors import DomainError
 
 from .models import EnrollmentDecision
 from .states import DecisionStatus, ProvisionSource

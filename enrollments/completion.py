@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.db import transaction
 
-from enrollment_project.core.actors import Actor
+from core.actors import Actor
 from events.publishing import publish
 
 from .history import Journal

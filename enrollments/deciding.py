@@ -10,11 +10,11 @@ from accounts.guardians import find_or_create_guardian, link_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Guardian, Learner
 from billing import checkout as billing_checkout
-from enrollment_project.core.errors import DomainError
-from enrollment_project.core.local_time import local_date
-from enrollment_project.core.middleware import current_request_id
-from enrollment_project.core.rows import insert_rows
-from enrollment_project.core.text import fit
+from core.errors import DomainError
+from core.http.middleware import current_request_id
+from core.local_time import local_date
+from core.rows import insert_rows
+from core.text import fit
 from events.publishing import DomainEvent, publish
 
 from .answers import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed

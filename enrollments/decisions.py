@@ -5,7 +5,7 @@ from typing import Any
 
 from billing import checkout as billing_checkout
 from billing.states import LIVE_CHECKOUTS
-from enrollment_project.core.errors import TransitionNotAllowed
+from core.errors import TransitionNotAllowed
 
 from .events import DecisionMade, DecisionRecorded
 from .models import EnrollmentDecision

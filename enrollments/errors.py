@@ -1,4 +1,4 @@
-from enrollment_project.core.errors import DomainError, Invalid
+from core.errors import DomainError, Invalid
 
 
 class SeatsExhausted(DomainError):

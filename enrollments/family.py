@@ -8,10 +8,10 @@ from django.db.models import Prefetch
 from accounts.families import learners_by
 from billing.models import Checkout, Payment
 from billing.states import CheckoutStatus, PaymentStatus, RefundStatus
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound
-from enrollment_project.core.ids import is_cuid
-from enrollment_project.core.money import Money
+from core.clock import utc_now
+from core.errors import NotFound
+from core.ids import is_cuid
+from core.money import Money
 
 from .models import Enrollment, EnrollmentDecision
 from .sales import Sale

@@ -19,8 +19,8 @@ from billing.events import (
 from billing.purposes import Purpose, register_purpose
 from billing.refunds import request_refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import STRIPE, SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import STRIPE, SYSTEM
+from core.clock import utc_now
 from events.publishing import DomainEvent, handles, publish
 
 from .answers import PARENT_PAID_MESSAGE

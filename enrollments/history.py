@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from django_fsm import ConcurrentTransition
 from django_fsm import TransitionNotAllowed as FsmRefusal
 
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.errors import TransitionNotAllowed
-from enrollment_project.core.middleware import current_request_id
-from enrollment_project.core.rows import insert_rows
-from enrollment_project.core.text import fit
+from core.actors import Actor
+from core.errors import TransitionNotAllowed
+from core.http.middleware import current_request_id
+from core.rows import insert_rows
+from core.text import fit
 
 from .errors import StatusMoved
 from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged

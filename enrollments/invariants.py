@@ -27,7 +27,7 @@ from django.db.models.functions import Cast, Coalesce, Concat, Lag
 from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
 from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
-from enrollment_project.core.invariants import Breach, Extent, Invariant
+from core.invariants import Breach, Extent, Invariant
 from events.models import OutboxEvent
 
 from .events import EnrollmentStatusChanged

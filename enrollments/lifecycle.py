@@ -15,11 +15,11 @@ from accounts.staff_tasks import raise_staff_task
 from billing.errors import RefundExceedsPayment
 from billing.refunds import request_refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import invalid_field
-from enrollment_project.core.local_time import local_date
-from enrollment_project.core.text import fit
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import invalid_field
+from core.local_time import local_date
+from core.text import fit
 from events.publishing import DomainEvent, publish
 
 from .decisions import cancel_open_checkouts, decision_changed

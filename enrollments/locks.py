@@ -5,7 +5,7 @@ the upsert of `accounts.learners`; checkouts and payments by billing.
 """
 
 from accounts.models import Learner
-from enrollment_project.core.rows import lock_rows
+from core.rows import lock_rows
 
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
 from .states import HELD_SEATS

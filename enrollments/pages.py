@@ -18,9 +18,9 @@ from accounts.sign_in import proven_address
 from billing.checkout import catch_up_with_prices, catch_up_with_stripe
 from billing.models import Checkout
 from billing.queries import list_payments_made
-from enrollment_project.core.errors import NotFound
-from enrollment_project.core.numbers import parse_whole_number
-from enrollment_project.core.zones import zone_of
+from core.errors import NotFound
+from core.http.zones import zone_of
+from core.numbers import parse_whole_number
 
 from .family import (
     FamilyView,

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from accounts.models import Workspace
-from enrollment_project.core.errors import NotFound, invalid_field
+from core.errors import NotFound, invalid_field
 
 from .models import ProgramInstance
 

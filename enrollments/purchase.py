@@ -6,7 +6,7 @@ Each function is part of the caller's transaction, which holds the locks that co
 import datetime as dt
 
 from accounts.models import Learner
-from enrollment_project.core.actors import Actor
+from core.actors import Actor
 from events.publishing import publish
 
 from .errors import AlreadyEnrolled, Ineligible

@@ -7,8 +7,8 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from billing.purposes import Stake
-from enrollment_project.core.errors import NotFound, invalid_field
-from enrollment_project.core.local_time import local_date
+from core.errors import NotFound, invalid_field
+from core.local_time import local_date
 
 from .errors import NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance

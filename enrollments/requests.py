@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from enrollment_project.core.actors import Actor
+from core.actors import Actor
 
 
 @dataclass(frozen=True, slots=True)

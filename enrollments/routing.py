@@ -11,10 +11,10 @@ from django.db import IntegrityError, transaction
 
 from billing.checkout import settle_checkout, submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Unavailable
-from enrollment_project.core.idempotency import Claim
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import Unavailable
+from core.http.idempotency import Claim
 from events.publishing import publish
 
 from .answers import PARENT_MESSAGE, PROVIDER_DOWN_MESSAGE, PaymentStep, Routed

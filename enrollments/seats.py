@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound, invalid_field
-from enrollment_project.core.local_time import check_date, local_date
-from enrollment_project.core.text import fit
+from core.clock import utc_now
+from core.errors import NotFound, invalid_field
+from core.local_time import check_date, local_date
+from core.text import fit
 
 from .errors import AllocationBelowUse, AllocationExists, SeatsExhausted
 from .events import SeatReleased, SeatUsed

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.db.models import Count, Max, Min
 
-from enrollment_project.core.invariants import Breach, Extent, Invariant
+from core.invariants import Breach, Extent, Invariant
 
 from .models import OutboxEvent
 

@@ -1,8 +1,8 @@
 from django.db import models
 
 from accounts.models import Workspace
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.ids import new_cuid
+from core.clock import utc_now
+from core.ids import new_cuid
 
 from .states import RelayStatus
 

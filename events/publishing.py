@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from django.db import connection
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.ids import new_cuid
+from core.clock import utc_now
+from core.ids import new_cuid
 
 
 class DomainEvent(Protocol):

@@ -12,10 +12,10 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, QuerySet
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, NotFound
-from enrollment_project.core.text import fit
-from enrollment_project.core.work import jittered
+from core.clock import utc_now
+from core.errors import DomainError, NotFound
+from core.text import fit
+from core.work import jittered
 
 from .gateways import event_stream
 from .gateways.port import EventStream, RelayedEvent, StreamUnavailable

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from enrollment_project.core.invariants import Breach, Extent, Invariant
+from core.invariants import Breach, Extent, Invariant
 
 from .models import Notification
 from .states import NotificationStatus

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.template import Context
 from django.template.loader import get_template, render_to_string
 
-from enrollment_project.core.text import shorten
+from core.text import shorten
 
 from .models import Notification
 

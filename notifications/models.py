@@ -1,8 +1,8 @@
 from django.db import models
 
 from accounts.models import Workspace
-from enrollment_project.core.addresses import AddressField
-from enrollment_project.core.clock import utc_now
+from core.addresses import AddressField
+from core.clock import utc_now
 
 from .states import NotificationStatus
 

@@ -18,12 +18,12 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.staff_tasks import raise_staff_task
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, NotFound
-from enrollment_project.core.network import forbid_open_transaction
-from enrollment_project.core.rows import insert_unless_present
-from enrollment_project.core.text import fit
-from enrollment_project.core.work import jittered, nudge
+from core.clock import utc_now
+from core.errors import DomainError, NotFound
+from core.network import forbid_open_transaction
+from core.rows import insert_unless_present
+from core.text import fit
+from core.work import jittered, nudge
 
 from .letters import Email, is_registered, render
 from .models import Notification

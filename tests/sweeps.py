@@ -5,7 +5,7 @@ import datetime as dt
 from billing.checkout import check_due_checkouts
 from billing.inbox import handle_due_events
 from billing.refunds import submit_due_refunds
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from events.relay import relay_due_events
 
 SOON = dt.timedelta(minutes=10)  # when every sweep finds what a lost nudge left

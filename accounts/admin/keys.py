@@ -8,7 +8,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from ..api_keys import create_api_key, revoke_api_key, rotate_api_key
 from ..backoffice.actions import StaffForm, staff_action, staff_list_action

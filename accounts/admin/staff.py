@@ -12,9 +12,9 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from enrollment_project.core.addresses import AddressFormField
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError
+from core.addresses import AddressFormField
+from core.clock import utc_now
+from core.errors import DomainError
 
 from ..backoffice.actions import StaffForm, staff_action, staff_list_action
 from ..backoffice.display import NOTHING, Card, badge, neighbor, neighbors_of, register_subject, status_badge

@@ -25,8 +25,8 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
 )
 
-from enrollment_project.core.errors import DomainError
-from enrollment_project.core.forms import check_texts
+from core.errors import DomainError
+from core.forms import check_texts
 
 from ..models import Workspace
 from ..roles import Power

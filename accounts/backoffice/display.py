@@ -18,10 +18,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.money import Money
-from enrollment_project.core.numbers import parse_whole_number
-from enrollment_project.core.time_words import zone_label
+from core.clock import utc_now
+from core.money import Money
+from core.numbers import parse_whole_number
+from core.time_words import zone_label
 
 NOTHING = "—"
 

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from enrollment_project.core.money import Money
+from core.money import Money
 
 
 class MoneyField(forms.DecimalField):

@@ -21,8 +21,8 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.dataclasses import UnfoldAction
 from unfold.views import ChangeList
 
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.forms import check_texts
+from core.actors import Actor
+from core.forms import check_texts
 
 from ..models import User
 from ..passwords import is_signed_in_by_password

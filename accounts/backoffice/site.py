@@ -11,8 +11,8 @@ from django.urls import reverse
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.numbers import parse_whole_number
+from core.clock import utc_now
+from core.numbers import parse_whole_number
 
 from ..devices import remember_device
 from ..models import User

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from enrollment_project.core.local_time import known_zones
+from core.local_time import known_zones
 
 from .scoping import WorkspaceModelForm, access_of
 

@@ -3,8 +3,8 @@
 import accounts.models
 import django.core.validators
 import django.db.models.deletion
-import enrollment_project.core.clock
-import enrollment_project.core.ids
+import core.clock
+import core.ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(blank=True, max_length=254, null=True)),
                 ('first_name', models.CharField(blank=True, max_length=150)),
                 ('last_name', models.CharField(blank=True, max_length=150)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
             ],
             options={
                 'ordering': ['-id'],
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slug', models.SlugField(unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9-]*$')])),
                 ('name', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
             ],
             options={
                 'ordering': ['slug'],
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('last_name', models.CharField(blank=True, max_length=150)),
                 ('is_staff', models.BooleanField(default=False, help_text='May sign in to the back office.')),
                 ('is_active', models.BooleanField(default=True)),
-                ('date_joined', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('date_joined', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             name='Learner',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cuid', models.CharField(default=enrollment_project.core.ids.new_cuid, editable=False, max_length=32, unique=True)),
+                ('cuid', models.CharField(default=core.ids.new_cuid, editable=False, max_length=32, unique=True)),
                 ('identity', models.CharField(editable=False, max_length=160)),
                 ('person', models.CharField(editable=False, max_length=64)),
                 ('external_id', models.CharField(blank=True, max_length=150, null=True)),
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ('phone', models.CharField(blank=True, max_length=32)),
                 ('grade_level', models.CharField(blank=True, max_length=50)),
                 ('school', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='learners', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='learners', to='accounts.workspace')),
             ],
@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
             name='Guardianship',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('guardian', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='guardianships', to='accounts.guardian')),
                 ('learner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='guardianships', to='accounts.learner')),
             ],
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                 ('subject', models.CharField(max_length=64)),
                 ('summary', models.CharField(max_length=300)),
                 ('status', models.CharField(choices=[('open', 'Open'), ('done', 'Done')], default='open', max_length=4)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('done_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('resolution', models.TextField(blank=True)),
                 ('done_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=[('owner', 'Owner'), ('admin', 'Admin'), ('reviewer', 'Reviewer'), ('viewer', 'Viewer')], default='viewer', max_length=10)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='accounts.workspace')),
             ],
@@ -135,12 +135,12 @@ class Migration(migrations.Migration):
             name='Lead',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cuid', models.CharField(default=enrollment_project.core.ids.new_cuid, editable=False, max_length=32, unique=True)),
+                ('cuid', models.CharField(default=core.ids.new_cuid, editable=False, max_length=32, unique=True)),
                 ('first_name', models.CharField(blank=True, max_length=150)),
                 ('last_name', models.CharField(blank=True, max_length=150)),
                 ('email', models.EmailField(blank=True, max_length=254)),
                 ('phone', models.CharField(blank=True, max_length=32)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('converted_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='leads', to='accounts.learner')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='leads', to='accounts.workspace')),
             ],
@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('last_four', models.CharField(editable=False, max_length=4)),
                 ('scopes', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True)),

@@ -8,7 +8,7 @@ Accounts whose address another has already keep the old spelling, by which nobod
 from django.db import migrations
 
 from accounts.models import identity_of_twin, person_key
-from enrollment_project.core.addresses import canonical_address
+from core.addresses import canonical_address
 
 BATCH = 500
 

@@ -11,7 +11,7 @@ from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role, TaskStatus
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from accounts.tests.staff_client import StaffClient, said
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,8 @@ from accounts.api_keys import (
     rotate_api_key,
 )
 from accounts.models import ApiKey
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.errors import Invalid, NotFound
+from core.actors import Actor
+from core.errors import Invalid, NotFound
 
 from .factories import WorkspaceFactory, api_key_text
 

@@ -1,6 +1,6 @@
 import pytest
 
-from enrollment_project.core import throttling
+from core.http import throttling
 
 from .factories import WorkspaceFactory, api_key_text
 

@@ -14,8 +14,8 @@ from accounts.memberships import AlreadyMember, change_role, remove_member
 from accounts.models import Membership, StaffInvitation, User, Workspace
 from accounts.sign_in import find_or_open_account, proven_address
 from accounts.states import Role
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid, NotFound
+from core.clock import utc_now
+from core.errors import Invalid, NotFound
 
 from .factories import MembershipFactory, StaffFactory, UserFactory, WorkspaceFactory
 from .staff_client import StaffClient, said

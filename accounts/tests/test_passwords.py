@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts import passwords
 from accounts.models import User
 from accounts.passwords import SignInPaused, check_staff_password
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .factories import StaffFactory, UserFactory
 

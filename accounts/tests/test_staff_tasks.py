@@ -5,7 +5,7 @@ import pytest
 from accounts.models import StaffTask
 from accounts.staff_tasks import TaskAlreadyDone, complete_staff_task, raise_staff_task
 from accounts.states import TaskStatus
-from enrollment_project.core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound
 
 from .factories import UserFactory, WorkspaceFactory
 

@@ -18,11 +18,11 @@ from rest_framework.views import APIView
 
 from accounts.models import ApiKey, Learner, identity_by_person, person_key
 from accounts.principals import Principal
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError
-from enrollment_project.core.middleware import current_request_id
-from enrollment_project.core.models import IdempotencyRecord
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import DomainError
+from core.http.middleware import current_request_id
+from core.models import IdempotencyRecord
 from enrollments.answers import DISTRICT_MESSAGE
 from enrollments.models import (
     District,

@@ -34,8 +34,8 @@ from accounts.backoffice.scoping import (
 )
 from accounts.models import StaffTask
 from accounts.roles import Power
-from enrollment_project.core.errors import Invalid, Unavailable
-from enrollment_project.core.money import Money
+from core.errors import Invalid, Unavailable
+from core.money import Money
 
 from ..balance import refundable_minor
 from ..checkout import settle_checkout

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from enrollment_project.core.parsing import read_body
+from core.http.parsing import read_body
 
 from ..inbox import receive_event
 

@@ -1,7 +1,7 @@
 """Between our minor units and the amounts that Stripe counts. Nothing else converts them."""
 
-from enrollment_project.core.currencies import currency_of
-from enrollment_project.core.money import Money
+from core.currencies import currency_of
+from core.money import Money
 
 
 def to_stripe(money: Money) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from enrollment_project.core.money import Money
+from core.money import Money
 
 
 class SessionOutcome(Enum):

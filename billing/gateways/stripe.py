@@ -9,9 +9,9 @@ import stripe
 import structlog
 from django.conf import settings
 
-from enrollment_project.core.addresses import address_fault, canonical_address
-from enrollment_project.core.network import forbid_open_transaction
-from enrollment_project.core.text import shorten
+from core.addresses import address_fault, canonical_address
+from core.network import forbid_open_transaction
+from core.text import shorten
 
 from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
 from .amounts import from_stripe, to_stripe

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django_fsm
-import enrollment_project.core.clock
+import core.clock
 from django.conf import settings
 from django.db import migrations, models
 
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('events_missed', models.PositiveIntegerField(default=0)),
                 ('sessions_seen', models.PositiveIntegerField(default=0)),
                 ('checkouts_settled', models.PositiveIntegerField(default=0)),
-                ('finished_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now)),
+                ('finished_at', models.DateTimeField(default=core.clock.utc_now)),
             ],
             options={
                 'ordering': ['-id'],
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('success_url', models.TextField()),
                 ('cancel_url', models.TextField()),
                 ('payer_email', models.EmailField(blank=True, max_length=254)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('expires_at', models.DateTimeField()),
                 ('cancel_requested_at', models.DateTimeField(blank=True, null=True)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(max_length=3)),
                 ('status', django_fsm.FSMField(choices=[('pending', 'Pending'), ('paid', 'Paid'), ('partially_refunded', 'Partially refunded'), ('refunded', 'Refunded'), ('failed', 'Failed'), ('disputed', 'Disputed')], default='pending', max_length=18, protected=True)),
                 ('paid_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('checkout', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='billing.checkout')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='accounts.workspace')),
             ],
@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('amount_minor', models.PositiveIntegerField()),
                 ('reason', models.CharField(blank=True, max_length=50)),
                 ('status', django_fsm.FSMField(choices=[('open', 'Open'), ('won', 'Won'), ('lost', 'Lost')], default='open', max_length=4, protected=True)),
-                ('opened_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('opened_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disputes', to='billing.payment')),
             ],
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(default='usd', max_length=3)),
                 ('stripe_price_id', models.CharField(blank=True, help_text='Optional: a price kept in Stripe.', max_length=100)),
                 ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prices', to='accounts.workspace')),
             ],
             options={
@@ -129,10 +129,10 @@ class Migration(migrations.Migration):
                 ('stripe_refund_id', models.CharField(blank=True, max_length=255, null=True, unique=True)),
                 ('failure_reason', models.CharField(blank=True, max_length=100)),
                 ('actor', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now)),
+                ('next_attempt_at', models.DateTimeField(default=core.clock.utc_now)),
                 ('last_error', models.CharField(blank=True, max_length=300)),
                 ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='billing.payment')),
                 ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -149,12 +149,12 @@ class Migration(migrations.Migration):
                 ('type', models.CharField(max_length=100)),
                 ('payload', models.JSONField()),
                 ('stripe_created_at', models.DateTimeField()),
-                ('received_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('received_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('source', models.CharField(choices=[('webhook', 'Webhook'), ('reconciliation', 'Reconciliation')], default='webhook', max_length=14)),
                 ('handled_at', models.DateTimeField(blank=True, null=True)),
                 ('outcome', models.CharField(blank=True, max_length=100)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now)),
+                ('next_attempt_at', models.DateTimeField(default=core.clock.utc_now)),
                 ('last_error', models.CharField(blank=True, max_length=300)),
             ],
             options={

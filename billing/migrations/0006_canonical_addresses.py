@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from enrollment_project.core.addresses import canonical_address
+from core.addresses import canonical_address
 
 
 def spell_addresses(apps, schema_editor):

@@ -2,9 +2,9 @@ from django.db import models
 from django_fsm import FSMField, transition
 
 from accounts.models import Workspace
-from enrollment_project.core.addresses import AddressField
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.money import Money
+from core.addresses import AddressField
+from core.clock import utc_now
+from core.money import Money
 
 from ..states import LIVE_CHECKOUTS, CheckoutStatus
 

@@ -1,6 +1,6 @@
 from django.db import models
 
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from ..states import EventSource
 

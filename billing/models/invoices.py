@@ -3,11 +3,11 @@ import datetime as dt
 from django.db import models
 
 from accounts.models import Workspace
-from enrollment_project.core.addresses import AddressField
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.ids import new_cuid
-from enrollment_project.core.local_time import local_date
-from enrollment_project.core.money import Money
+from core.addresses import AddressField
+from core.clock import utc_now
+from core.ids import new_cuid
+from core.local_time import local_date
+from core.money import Money
 
 from ..states import InvoiceProvider
 from .payments import Payment

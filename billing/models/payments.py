@@ -2,8 +2,8 @@ from django.db import models
 from django_fsm import FSMField, transition
 
 from accounts.models import User, Workspace
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.money import Money
+from core.clock import utc_now
+from core.money import Money
 
 from ..states import DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
 from .checkouts import Checkout

@@ -7,7 +7,7 @@ from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import WorkspaceFactory
 from billing.models import Checkout, Payment, Price
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 PURPOSE = "tuition"
 

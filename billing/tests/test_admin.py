@@ -9,7 +9,7 @@ from accounts.tests.staff_client import StaffClient, said
 from billing.models import Checkout, Payment, Price, Refund, StripeEvent
 from billing.states import RefundReason, RefundStatus
 from billing.tests.factories import CheckoutFactory, PaymentFactory, PriceFactory
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 pytestmark = pytest.mark.django_db
 LIKE_USD = " Give the three letters of a currency, for example USD."

@@ -6,8 +6,8 @@ from accounts.models import StaffTask
 from billing import checkout
 from billing.errors import PaymentProviderDown
 from billing.models import Checkout, Payment
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound
+from core.clock import utc_now
+from core.errors import NotFound
 
 from .factories import PURPOSE, CheckoutFactory, PriceFactory
 from .stripe_world import StripeWorld, published

@@ -9,7 +9,7 @@ import pytest
 from billing import inbox
 from billing.models import Payment, StripeEvent
 from billing.reconciliation import reconcile_stripe
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .stripe_world import StripeWorld, published
 

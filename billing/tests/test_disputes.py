@@ -9,8 +9,8 @@ from billing.errors import PaymentNotRefundable, RefundExceedsPayment
 from billing.gateways.stripe import get_gateway
 from billing.models import Dispute, Payment
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 
 from .stripe_world import StripeWorld, published
 

@@ -11,8 +11,8 @@ from billing.checkout import settle_checkout
 from billing.models import Invoice, Payment, Refund
 from billing.refunds import record_refunds, request_refund, submit_refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from billing.errors import PaymentProviderDown, PaymentRejected
 from billing.gateways.breaker import Breaker
 from billing.gateways.stripe import _connect, get_gateway
-from enrollment_project.core.network import NetworkInsideTransaction
+from core.network import NetworkInsideTransaction
 from sandbox.testing import free_port
 
 from .stripe_world import StripeWorld

@@ -10,8 +10,8 @@ from billing import checkout, disputes, inbox, refunds
 from billing.errors import PaymentNotRefundable, PaymentRejected, RefundExceedsPayment
 from billing.models import Checkout, Dispute, Payment, Refund, StripeEvent
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 
 from .factories import CheckoutFactory, PaymentFactory
 from .snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, dispute, tell

@@ -9,7 +9,7 @@ import pytest
 from accounts.models import StaffTask
 from billing import inbox
 from billing.models import Checkout, Payment, StripeEvent
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .factories import CheckoutFactory
 from .stripe_world import StripeWorld, post_signed, published, signed

@@ -27,9 +27,9 @@ from billing.models import Checkout, Invoice, InvoiceSeries, Payment
 from billing.purposes import Purpose, register_purpose
 from billing.refunds import record_refunds, request_refund, submit_refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Breach, Extent
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.invariants import Breach, Extent
 from tests.processes import Failure, Meeting, at_once
 
 from .factories import PURPOSE, CheckoutFactory, PaymentFactory, PriceFactory

@@ -15,10 +15,10 @@ from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from billing.tests.factories import CheckoutFactory, PriceFactory
 from billing.tests.stripe_world import StripeWorld
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.currencies import CURRENCIES, LARGEST_COLUMN
-from enrollment_project.core.errors import Invalid
-from enrollment_project.core.money import Money
+from core.actors import SYSTEM
+from core.currencies import CURRENCIES, LARGEST_COLUMN
+from core.errors import Invalid
+from core.money import Money
 
 pytestmark = pytest.mark.sqlite
 

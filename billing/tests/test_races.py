@@ -13,8 +13,8 @@ from billing import checkout, inbox, payments, refunds
 from billing.errors import PaymentRejected, RefundExceedsPayment
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 
 from .factories import PURPOSE, CheckoutFactory, PriceFactory
 from .stripe_world import StripeWorld, published

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from billing.errors import PaymentProviderDown
 from billing.models import Checkout, Payment, ReconciliationRun, StripeEvent
 from billing.reconciliation import reconcile_stripe
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .stripe_world import StripeWorld, published
 

@@ -8,9 +8,9 @@ from billing import checkout, refunds
 from billing.errors import PaymentNotRefundable, RefundExceedsPayment
 from billing.models import Checkout, Payment, Refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM, Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid, NotFound
+from core.actors import SYSTEM, Actor
+from core.clock import utc_now
+from core.errors import Invalid, NotFound
 from events.models import OutboxEvent
 
 from .factories import PaymentFactory

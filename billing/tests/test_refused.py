@@ -11,7 +11,7 @@ from accounts.models import StaffTask
 from billing import checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
 from billing.models import Checkout, Price
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .factories import CheckoutFactory, PriceFactory
 from .stripe_world import StripeWorld, published

@@ -8,7 +8,7 @@ import pytest
 from billing import checkout
 from billing.models import Checkout, Payment, Price
 from billing.purposes import Purpose, register_purpose
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 from .factories import CheckoutFactory, PriceFactory
 from .stripe_world import StripeWorld, published

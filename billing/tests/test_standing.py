@@ -16,9 +16,9 @@ from billing.invariants import payments_count_their_refunds
 from billing.models import Checkout, Payment
 from billing.refunds import request_refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Extent
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.invariants import Extent
 from events.models import OutboxEvent
 
 from .factories import PaymentFactory

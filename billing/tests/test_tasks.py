@@ -10,8 +10,8 @@ from celery import current_app
 from billing import checkout, refunds, tasks
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 
 from .stripe_world import StripeWorld
 

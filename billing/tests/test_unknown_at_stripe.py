@@ -8,8 +8,8 @@ from accounts.models import StaffTask
 from billing import checkout, reconciliation, refunds
 from billing.models import Checkout, Payment, Refund
 from billing.states import RefundReason
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 
 from .factories import CheckoutFactory
 from .stripe_world import StripeWorld, published

@@ -27,8 +27,8 @@ from accounts.backoffice.display import (
 )
 from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from accounts.roles import Power
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import to_instant, wall_clock
+from core.clock import utc_now
+from core.local_time import to_instant, wall_clock
 
 from ..attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
 from ..booking import Selection, book_sessions, cancel_booking, swap_booking

@@ -31,8 +31,8 @@ from accounts.backoffice.previews import Preview
 from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from accounts.backoffice.timezones import TimezoneForm, offer_zones
 from accounts.roles import Power
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import Instant, is_not_over, to_instant, validate_date, wall_clock
+from core.clock import utc_now
+from core.local_time import Instant, is_not_over, to_instant, validate_date, wall_clock
 from enrollments.models import ProgramInstance
 
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry

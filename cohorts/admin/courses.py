@@ -32,8 +32,8 @@ from accounts.backoffice.scoping import (
 )
 from accounts.backoffice.timezones import TimezoneForm, offer_zones
 from accounts.roles import Power
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
+from core.actors import Actor
+from core.clock import utc_now
 from enrollments.models import Program
 
 from ..curriculum import add_step, remove_step, save_step

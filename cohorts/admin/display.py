@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from django.utils.safestring import SafeString
 
 from accounts.backoffice.display import badge, capacity_bar
-from enrollment_project.core.time_words import zone_label
+from core.time_words import zone_label
 
 from ..models import ClassSession, Cohort, GroupClass
 from ..states import StepStatus

@@ -27,8 +27,8 @@ from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmi
 from accounts.models import Learner
 from accounts.roles import Power
 from billing.models import Payment
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import is_not_over
+from core.clock import utc_now
+from core.local_time import is_not_over
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
 

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.pagination import PageQuery, array_page
+from core.clock import utc_now
+from core.http.pagination import PageQuery, array_page
 from enrollments.models import Program
 
 from ..errors import CohortNotFound

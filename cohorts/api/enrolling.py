@@ -7,8 +7,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from enrollment_project.core.errors import invalid_field
-from enrollment_project.core.idempotency import AlreadyAnswered, claim_for, idempotent, replay
+from core.errors import invalid_field
+from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 
 from ..checkout import default_cancel_url, default_success_url
 from ..enrolling import Participant, enroll, find_package, wait_in_line

@@ -6,9 +6,9 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid, invalid_field
-from enrollment_project.core.idempotency import idempotent
+from core.clock import utc_now
+from core.errors import Invalid, invalid_field
+from core.http.idempotency import idempotent
 
 from ..booking import Selection, book_sessions, cancel_booking, swap_booking
 from ..calendar import close_feed, feed_url, find_feed, renew_feed, sessions_of

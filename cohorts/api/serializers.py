@@ -11,16 +11,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.fields import TextField, WholeNumberField
-from enrollment_project.core.ids import CUID_PATTERN
-from enrollment_project.core.query import (
-    QueryDayField,
-    QueryNumberField,
-    QuerySerializer,
-    QueryTextField,
-    QueryTruthField,
-)
+from core.clock import utc_now
+from core.http.fields import TextField, WholeNumberField
+from core.http.query import QueryDayField, QueryNumberField, QuerySerializer, QueryTextField, QueryTruthField
+from core.ids import CUID_PATTERN
 
 from ..models import Cohort, CohortSession, StepProgress, StudentPackage
 from ..states import DONE, StepStatus, WaitStatus

@@ -2,8 +2,8 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import enrollment_project.core.clock
-import enrollment_project.core.local_time
+import core.clock
+import core.local_time
 from django.db import migrations, models
 
 
@@ -39,13 +39,13 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200)),
                 ('start_date', models.DateField()),
                 ('end_date', models.DateField()),
-                ('timezone', models.CharField(default='UTC', max_length=64, validators=[enrollment_project.core.local_time.validate_timezone])),
+                ('timezone', models.CharField(default='UTC', max_length=64, validators=[core.local_time.validate_timezone])),
                 ('max_enrollment', models.PositiveIntegerField()),
                 ('current_enrollment', models.PositiveIntegerField(default=0, editable=False)),
                 ('held_places', models.PositiveIntegerField(default=0, editable=False)),
                 ('enrollment_deadline', models.DateTimeField(blank=True, null=True)),
                 ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('instance', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cohorts', to='enrollments.programinstance')),
             ],
             options={
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('status', models.CharField(choices=[('held', 'Held'), ('taken', 'Taken'), ('released', 'Released')], default='held', max_length=8)),
                 ('held_until', models.DateTimeField()),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('taken_at', models.DateTimeField(blank=True, null=True)),
                 ('released_at', models.DateTimeField(blank=True, null=True)),
                 ('release_reason', models.CharField(blank=True, max_length=200)),
@@ -116,11 +116,11 @@ class Migration(migrations.Migration):
                 ('day_of_week', models.PositiveSmallIntegerField(choices=[(0, 'Sunday'), (1, 'Monday'), (2, 'Tuesday'), (3, 'Wednesday'), (4, 'Thursday'), (5, 'Friday'), (6, 'Saturday')])),
                 ('start_time', models.TimeField()),
                 ('end_time', models.TimeField()),
-                ('timezone', models.CharField(default='UTC', max_length=64, validators=[enrollment_project.core.local_time.validate_timezone])),
+                ('timezone', models.CharField(default='UTC', max_length=64, validators=[core.local_time.validate_timezone])),
                 ('max_students', models.PositiveIntegerField(help_text='Seats of each meeting; meetings that exist keep theirs.')),
                 ('teacher', models.CharField(blank=True, max_length=200)),
                 ('meeting_url', models.URLField(blank=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='group_classes', to='accounts.workspace')),
             ],
             options={
@@ -184,7 +184,7 @@ class Migration(migrations.Migration):
                 ('offered_at', models.DateTimeField(blank=True, null=True)),
                 ('offer_expires_at', models.DateTimeField(blank=True, null=True)),
                 ('note', models.CharField(blank=True, max_length=300)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('cohort', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waitlist', to='cohorts.cohort')),
                 ('learner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='waitlist_entries', to='accounts.learner')),
                 ('place', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='waitlist_entry', to='cohorts.cohortplace')),

@@ -2,7 +2,7 @@
 
 import cohorts.models.calendar
 import django.db.models.deletion
-import enrollment_project.core.clock
+import core.clock
 from django.conf import settings
 from django.db import migrations, models
 
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('token', models.CharField(default=cohorts.models.calendar.new_token, editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='calendar_feed', to=settings.AUTH_USER_MODEL)),
             ],
         ),

@@ -3,7 +3,7 @@ import secrets
 from django.db import models
 
 from accounts.models import User
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 
 def new_token() -> str:

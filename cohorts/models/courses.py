@@ -1,8 +1,8 @@
 from django.db import models
 
 from accounts.models import Workspace
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import validate_timezone
+from core.clock import utc_now
+from core.local_time import validate_timezone
 from enrollments.models import Program
 
 from ..states import DayOfWeek

@@ -2,7 +2,7 @@ from django.db import models
 
 from accounts.models import Learner, User
 from billing.models import Checkout
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import Enrollment
 
 from ..states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus

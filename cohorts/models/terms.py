@@ -2,9 +2,9 @@ import datetime as dt
 
 from django.db import models
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import local_date, validate_date, validate_timezone
-from enrollment_project.core.money import Money
+from core.clock import utc_now
+from core.local_time import local_date, validate_date, validate_timezone
+from core.money import Money
 from enrollments.models import ProgramInstance
 
 from .courses import CourseStep, CourseStepOption, GroupClass

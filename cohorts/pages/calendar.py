@@ -5,7 +5,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
 from accounts.models import User
-from enrollment_project.core.errors import NotFound
+from core.errors import NotFound
 
 from ..calendar import get_feed_owner, get_session_of, render_feed, render_session
 from .families import for_families

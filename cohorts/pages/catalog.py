@@ -16,9 +16,9 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from billing.checkout import catch_up_with_prices
 from billing.models import Checkout
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.money import Money
-from enrollment_project.core.zones import zone_of
+from core.clock import utc_now
+from core.http.zones import zone_of
+from core.money import Money
 from enrollments.models import Program
 
 from ..errors import CourseNotFound

@@ -17,10 +17,10 @@ from billing.checkout import cancel_checkout
 from billing.errors import PaymentRejected
 from billing.models import Checkout
 from billing.states import CheckoutStatus
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, Unavailable
-from enrollment_project.core.zones import zone_of
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import DomainError, Unavailable
+from core.http.zones import zone_of
 from enrollments.models import Program
 
 from ..checkout import default_success_url, start_checkout

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Learner
-from enrollment_project.core.forms import check_texts
+from core.forms import check_texts
 
 MYSELF = "me"
 NEW_CHILD = "child"

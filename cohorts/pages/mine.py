@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import Learner, User
 from billing.checkout import catch_up_with_prices
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError
-from enrollment_project.core.numbers import parse_whole_number
-from enrollment_project.core.zones import zone_of
+from core.clock import utc_now
+from core.errors import DomainError
+from core.http.zones import zone_of
+from core.numbers import parse_whole_number
 
 from ..booking import cancel_booking, swap_booking
 from ..calendar import feed_url, find_feed, open_feed, renew_feed

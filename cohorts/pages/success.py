@@ -10,9 +10,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from billing.checkout import catch_up_with_stripe
-from enrollment_project.core.errors import NotFound
-from enrollment_project.core.numbers import parse_whole_number
-from enrollment_project.core.zones import zone_of
+from core.errors import NotFound
+from core.http.zones import zone_of
+from core.numbers import parse_whole_number
 
 from ..family import Purchase, Standing, find_offer, get_purchase
 from .families import for_families

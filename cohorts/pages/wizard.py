@@ -11,10 +11,10 @@ from django.utils.text import get_text_list
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError
-from enrollment_project.core.numbers import parse_whole_number
-from enrollment_project.core.zones import zone_of
+from core.clock import utc_now
+from core.errors import DomainError
+from core.http.zones import zone_of
+from core.numbers import parse_whole_number
 
 from ..booking import Selection, book_sessions
 from ..errors import PackageNotFound

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_current_timezone_name, localtime
 
-from enrollment_project.core import time_words
+from core import time_words
 
 from ..models import ClassSession, Cohort
 

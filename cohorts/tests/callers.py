@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import Guardian, Learner, User, Workspace
 from accounts.sign_in import find_or_open_account
 from accounts.tests.factories import GuardianshipFactory, LearnerFactory
-from enrollment_project.core.errors import FieldError
+from core.errors import FieldError
 
 
 def proven_user(email: str) -> User:

@@ -16,9 +16,9 @@ from cohorts.checkout import reserve_place, start_checkout
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass, StudentPackage
 from cohorts.scheduling import schedule_cohort
 from cohorts.states import DayOfWeek
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import local_date
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.local_time import local_date
 from enrollments.tests.factories import InstanceFactory, ProgramFactory
 from sandbox.testing import SandboxProcess
 

@@ -7,7 +7,7 @@ from billing.models import Checkout
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
 from cohorts.tests.callers import Family, student_of
 from cohorts.tests.factories import buy, cohort_with
-from enrollment_project.core.models import IdempotencyRecord
+from core.models import IdempotencyRecord
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess

@@ -13,7 +13,7 @@ from accounts.tests.staff_client import StaffClient
 from cohorts.models import ClassSession, Cohort, WaitlistEntry
 from cohorts.tests.factories import cohort_with
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 
 def cohort_in(workspace: Workspace, **more: Any) -> Cohort:

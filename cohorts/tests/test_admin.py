@@ -23,7 +23,7 @@ from cohorts.models import (
 )
 from cohorts.tests.factories import CohortFactory, CourseFactory, GroupClassFactory, buy, start
 from cohorts.tests.staff_pages import cohort_in, counters, faults, press, url_of, wait_for
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import Program
 from enrollments.tests.factories import InstanceFactory
 from sandbox.testing import SandboxProcess

@@ -9,7 +9,7 @@ from django.test import Client
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStepOption
 from cohorts.tests.callers import fields, problem
 from cohorts.tests.factories import CohortFactory, CourseFactory, cohort_with
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import Program
 from enrollments.tests.factories import ProgramFactory
 

@@ -10,7 +10,7 @@ from cohorts.models import Cohort, CohortPlace
 from cohorts.tests.callers import fields, problem, student_of
 from cohorts.tests.factories import buy, cohort_with
 from cohorts.tests.purchases import enroll_url, nothing_was_written
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.eligibility import Rule
 from enrollments.models import Program
 from sandbox.testing import SandboxProcess

@@ -17,8 +17,8 @@ from cohorts.errors import (
 from cohorts.fulfilment import revoke_package
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from cohorts.tests.factories import buy, cohort_with
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid
+from core.clock import utc_now
+from core.errors import Invalid
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 

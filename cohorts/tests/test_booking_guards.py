@@ -23,7 +23,7 @@ from cohorts.tests.purchases import state
 from cohorts.tests.staff_pages import begin_now, cohort_in
 from cohorts.tests.test_invariants import breaches
 from cohorts.waitlist import end_lines_of_owners, expire_due_offers, join_waitlist
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]

@@ -23,8 +23,8 @@ from cohorts.errors import (
 )
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 from enrollments import purchase
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment

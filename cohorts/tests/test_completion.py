@@ -21,9 +21,9 @@ from cohorts.tests.browsing import child_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import begin_now, cohort_in, url_of
 from cohorts.tests.test_invariants import breaches
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid
-from enrollment_project.core.invariants import Breach, Extent
+from core.clock import utc_now
+from core.errors import Invalid
+from core.invariants import Breach, Extent
 from enrollments.states import ParticipationStatus
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent

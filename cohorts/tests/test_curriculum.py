@@ -29,8 +29,8 @@ from cohorts.scheduling import schedule_cohort
 from cohorts.tests.factories import GroupClassFactory, buy, cohort_with
 from cohorts.tests.purchases import PACKAGES, bought
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Extent
+from core.clock import utc_now
+from core.invariants import Extent
 from enrollments.models import Program
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess

@@ -12,8 +12,8 @@ from cohorts import handlers, invariants
 from cohorts.models import ClassSession, Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from cohorts.tests.factories import buy, cohort_with, pay, start
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Extent
+from core.clock import utc_now
+from core.invariants import Extent
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats

@@ -22,7 +22,7 @@ from cohorts.tests.callers import Family, problem
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from cohorts.tests.purchases import enroll_url
 from cohorts.tests.staff_pages import faults, press, url_of
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
 from enrollments.tests.factories import STAFF, InstanceFactory
 

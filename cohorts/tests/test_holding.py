@@ -18,9 +18,9 @@ from cohorts.tests.callers import Family, parent_of, problem, student_of
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay, start
 from cohorts.tests.purchases import enroll_url
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.actors import SYSTEM, Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.models import IdempotencyRecord
+from core.actors import SYSTEM, Actor
+from core.clock import utc_now
+from core.models import IdempotencyRecord
 from enrollments.models import Enrollment, ProgramInstance
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess

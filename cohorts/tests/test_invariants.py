@@ -21,8 +21,8 @@ from cohorts.models import (
 )
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Extent
+from core.clock import utc_now
+from core.invariants import Extent
 from sandbox.testing import SandboxProcess
 from tests.constraints import drop_constraint
 

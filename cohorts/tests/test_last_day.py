@@ -13,7 +13,7 @@ from cohorts.states import WaitStatus
 from cohorts.tests.browsing import course_url, text
 from cohorts.tests.factories import CohortFactory, cohort_with
 from cohorts.waitlist import end_lines_of_past_cohorts
-from enrollment_project.core.local_time import is_not_over, known_zones
+from core.local_time import is_not_over, known_zones
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

@@ -14,8 +14,8 @@ from cohorts.checkout import reserve_place
 from cohorts.errors import AlreadyOwned, NotForSale
 from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.tests.factories import cohort_with
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 from enrollments.errors import AlreadyEnrolled
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.tests.factories import route, seats

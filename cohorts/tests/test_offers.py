@@ -18,7 +18,7 @@ from cohorts.tests.callers import Family
 from cohorts.tests.factories import buy, cohort_with, pay, start
 from cohorts.tests.test_invariants import breaches
 from cohorts.waitlist import expire_due_offers, free_unpaid_place, join_waitlist, leave_waitlist
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 

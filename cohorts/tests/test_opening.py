@@ -16,8 +16,8 @@ from cohorts.scheduling import clone_cohort, reschedule_session
 from cohorts.tasks import expire_waitlist_offers
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid
+from core.clock import utc_now
+from core.errors import Invalid
 from enrollments.models import Program
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess

@@ -21,8 +21,8 @@ from cohorts.opening import change_capacity
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import buy, cohort_with, pay, start
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]

@@ -13,7 +13,7 @@ from cohorts.models import Cohort, CohortSession
 from cohorts.tests.browsing import child_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import Program
 from enrollments.tests.factories import InstanceFactory
 from sandbox.testing import SandboxProcess

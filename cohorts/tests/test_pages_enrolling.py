@@ -21,7 +21,7 @@ from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.tests.browsing import PARENT, child_of, course_url, signed_in, text
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.test_buying import release_behind_stripe_s_back
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 

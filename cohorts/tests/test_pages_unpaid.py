@@ -12,7 +12,7 @@ from billing.models import Checkout
 from cohorts.models import Cohort, CohortPlace
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import buy, cohort_with, pay, start
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import Program
 from sandbox.testing import SandboxProcess
 

@@ -12,7 +12,7 @@ from cohorts.tests.callers import parent_of, problem
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.purchases import enroll_url
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.models import IdempotencyRecord
+from core.models import IdempotencyRecord
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]

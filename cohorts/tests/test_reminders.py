@@ -10,7 +10,7 @@ from cohorts.booking import cancel_booking
 from cohorts.models import ClassSession, Cohort, GroupClass, StudentPackage
 from cohorts.reminders import remind_of_sessions
 from cohorts.tests.factories import buy, cohort_with
-from enrollment_project.core.clock import time_is, utc_now
+from core.clock import time_is, utc_now
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess

@@ -17,7 +17,7 @@ from cohorts.scheduling import clone_cohort, schedule_cohort
 from cohorts.states import StepStatus
 from cohorts.tests.factories import CohortFactory, buy, cohort_with
 from cohorts.tests.staff_pages import faults, url_of
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess

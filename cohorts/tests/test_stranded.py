@@ -19,8 +19,8 @@ from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
 from cohorts.tests.test_invariants import breaches
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid
+from core.clock import utc_now
+from core.errors import Invalid
 from enrollments.tests.factories import STAFF
 from notifications.sending import send_due_notifications
 

@@ -25,7 +25,7 @@ from cohorts.scheduling import clone_cohort, meeting_date, meeting_times, schedu
 from cohorts.states import DayOfWeek
 from cohorts.tests.factories import CohortFactory, GroupClassFactory, buy, cohort_with, start
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.errors import Invalid
+from core.errors import Invalid
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess

@@ -27,8 +27,8 @@ from cohorts.waitlist import (
     position_of,
     reorder_entry,
 )
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid
+from core.clock import utc_now
+from core.errors import Invalid
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 

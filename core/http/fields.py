@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from .addresses import address_fault, canonical_address
-from .characters import trim, visibility_fault
-from .numbers import MAX_BIGINT
+from ..addresses import address_fault, canonical_address
+from ..characters import trim, visibility_fault
+from ..numbers import MAX_BIGINT
 
 
 class TextField(serializers.CharField):

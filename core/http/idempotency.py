@@ -18,10 +18,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
-from .clock import utc_now
-from .errors import DomainError, Invalid
-from .models import IdempotencyRecord
-from .rows import insert_unless_present
+from ..clock import utc_now
+from ..errors import DomainError, Invalid
+from ..models import IdempotencyRecord
+from ..rows import insert_unless_present
 
 LEASE = dt.timedelta(seconds=60)
 KEEP = dt.timedelta(hours=24)

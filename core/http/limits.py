@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from .numbers import parse_whole_number
+from ..numbers import parse_whole_number
 from .problems import problem_response
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-from .ids import new_cuid
+from ..ids import new_cuid
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 

@@ -12,8 +12,8 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail, ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 
-from .characters import storage_fault
-from .numbers import MAX_BIGINT
+from ..characters import storage_fault
+from ..numbers import MAX_BIGINT
 
 MAX_DEPTH = 20
 # Longer than any integer in range: such digits need not become a number to be refused, and converting them is slow.

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from .errors import DomainError, FieldError
+from ..errors import DomainError, FieldError
 from .middleware import current_request_id
 from .throttling import wait_of_stranger
 

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from .numbers import MAX_BIGINT, parse_whole_number
+from ..numbers import MAX_BIGINT, parse_whole_number
 
 EMPTY = "Give a value, or leave the parameter out."
 REPEATED = "Give it once."

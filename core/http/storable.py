@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 
-from .characters import storage_fault
-from .errors import FieldError
+from ..characters import storage_fault
+from ..errors import FieldError
 from .problems import problem_response
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")

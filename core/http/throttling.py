@@ -12,8 +12,8 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from ..counters import count
 from .client_address import client_network
-from .counters import count
 
 if TYPE_CHECKING:  # rest_framework.views imports the classes of the settings, this module's among them
     from rest_framework.views import APIView

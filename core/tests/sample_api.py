@@ -8,10 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError, FieldError, Invalid, NotFound, Unavailable
-from enrollment_project.core.idempotency import idempotent
-from enrollment_project.core.models import IdempotencyRecord
+from core.clock import utc_now
+from core.errors import DomainError, FieldError, Invalid, NotFound, Unavailable
+from core.http.idempotency import idempotent
+from core.models import IdempotencyRecord
 
 
 class NoteInput(serializers.Serializer):

@@ -2,12 +2,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from enrollment_project.core.addresses import (
-    AddressField,
-    AddressFormField,
-    address_fault,
-    canonical_address,
-)
+from core.addresses import AddressField, AddressFormField, address_fault, canonical_address
 
 pytestmark = pytest.mark.sqlite
 

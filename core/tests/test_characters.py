@@ -2,7 +2,7 @@
 
 import pytest
 
-from enrollment_project.core.characters import shows_something, visibility_fault
+from core.characters import shows_something, visibility_fault
 
 pytestmark = pytest.mark.sqlite
 

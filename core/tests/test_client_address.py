@@ -1,7 +1,7 @@
 import pytest
 from django.test import RequestFactory
 
-from enrollment_project.core.client_address import client_address, client_network, is_from_this_machine
+from core.http.client_address import client_address, client_network, is_from_this_machine
 
 PROXY = "10.0.0.1"
 

@@ -5,9 +5,9 @@ import pytest
 from django.db import connections
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.counters import count, count_in_database, forget_old_counters, read_in_database
-from enrollment_project.core.models import SharedCounter
+from core.clock import utc_now
+from core.counters import count, count_in_database, forget_old_counters, read_in_database
+from core.models import SharedCounter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -59,7 +59,7 @@ class TestCounting:
         def gone(*args, **kwargs):
             raise RedisConnectionError("refused")
 
-        monkeypatch.setattr("enrollment_project.core.counters.cache.incr", gone)
+        monkeypatch.setattr("core.counters.cache.incr", gone)
 
         assert [count("a", seconds=60), count("a", seconds=60)] == [1, 2]
 

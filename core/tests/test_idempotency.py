@@ -4,19 +4,11 @@ import threading
 import pytest
 from django.db import close_old_connections, connection, transaction
 
-from enrollment_project.core.idempotency import (
-    KEEP,
-    LEASE,
-    AlreadyAnswered,
-    Claim,
-    KeyReused,
-    RequestInFlight,
-    forget_old_answers,
-)
-from enrollment_project.core.models import IdempotencyRecord
-from enrollment_project.core.tasks import forget_old_answers as forget_task
+from core.http.idempotency import KEEP, LEASE, AlreadyAnswered, Claim, KeyReused, RequestInFlight, forget_old_answers
+from core.models import IdempotencyRecord
+from core.tasks import forget_old_answers as forget_task
 
-pytestmark = pytest.mark.urls("enrollment_project.core.tests.sample_api")
+pytestmark = pytest.mark.urls("core.tests.sample_api")
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 

@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrollment_project.core.errors import Invalid
-from enrollment_project.core.local_time import (
+from core.errors import Invalid
+from core.local_time import (
     FIRST_DAY,
     LAST_DAY,
     Clock,

@@ -1,6 +1,6 @@
 import pytest
 
-from enrollment_project.core.names import fold_name
+from core.names import fold_name
 
 pytestmark = pytest.mark.sqlite
 

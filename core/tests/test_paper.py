@@ -1,6 +1,6 @@
 import pytest
 
-from enrollment_project.core.paper import Line, lay_out, spell_out
+from core.paper import Line, lay_out, spell_out
 
 pytestmark = pytest.mark.sqlite
 

@@ -3,8 +3,8 @@ import threading
 import pytest
 from django.db import connections
 
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.pauses import Growth, count_try, forgive, seconds_to_wait, take_back
+from core.clock import utc_now
+from core.pauses import Growth, count_try, forgive, seconds_to_wait, take_back
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

@@ -1,9 +1,9 @@
 import pytest
 from django.db import OperationalError, connection
 
-from enrollment_project.core.problems import exception_handler
+from core.http.problems import exception_handler
 
-pytestmark = [pytest.mark.urls("enrollment_project.core.tests.sample_api"), pytest.mark.sqlite]
+pytestmark = [pytest.mark.urls("core.tests.sample_api"), pytest.mark.sqlite]
 
 
 class TestARefusalOfAUseCase:

@@ -6,8 +6,8 @@ from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, connection, models, transaction
 from django_fsm import FSMField
 
-from enrollment_project.core.models import IdempotencyRecord
-from enrollment_project.core.rows import insert_rows, insert_unless_present, lock_rows, stored_as_it_is
+from core.models import IdempotencyRecord
+from core.rows import insert_rows, insert_unless_present, lock_rows, stored_as_it_is
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 

@@ -2,11 +2,11 @@ import pytest
 from celery import Celery, shared_task
 from django.db import transaction
 
-from enrollment_project.core.errors import invalid_field
-from enrollment_project.core.ids import CuidConverter, is_cuid, new_cuid
-from enrollment_project.core.money import Money
-from enrollment_project.core.network import NetworkInsideTransaction, forbid_open_transaction
-from enrollment_project.core.work import jittered, nudge
+from core.errors import invalid_field
+from core.ids import CuidConverter, is_cuid, new_cuid
+from core.money import Money
+from core.network import NetworkInsideTransaction, forbid_open_transaction
+from core.work import jittered, nudge
 
 pytestmark = pytest.mark.sqlite
 

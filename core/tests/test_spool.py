@@ -13,7 +13,7 @@ from queue import Empty
 import pytest
 from kombu import Connection
 
-from enrollment_project.core import spool
+from core import spool
 
 
 def broker(folder: Path) -> Connection:

@@ -1,7 +1,7 @@
 import pytest
 
-from enrollment_project.core.models import IdempotencyRecord
-from enrollment_project.core.text import limit_of, shorten, shorten_together
+from core.models import IdempotencyRecord
+from core.text import limit_of, shorten, shorten_together
 
 pytestmark = pytest.mark.sqlite
 FAMILY = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}"

@@ -2,9 +2,9 @@ import pytest
 from django.core.cache import cache
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from enrollment_project.core import throttling
+from core.http import throttling
 
-pytestmark = [pytest.mark.urls("enrollment_project.core.tests.sample_api"), pytest.mark.sqlite]
+pytestmark = [pytest.mark.urls("core.tests.sample_api"), pytest.mark.sqlite]
 
 
 class TestTheRateLimit:
@@ -81,9 +81,7 @@ class TestTheRateLimit:
         client.get("/api/echo")
         asked = []
         shared = cache.incr
-        monkeypatch.setattr(
-            "enrollment_project.core.counters.cache.incr", lambda *args: asked.append(args) or shared(*args)
-        )
+        monkeypatch.setattr("core.counters.cache.incr", lambda *args: asked.append(args) or shared(*args))
 
         answers = [client.get("/api/echo").status_code for _ in range(600)]
 
@@ -95,6 +93,6 @@ class TestTheRateLimit:
         def gone(*args, **kwargs):
             raise RedisConnectionError("refused")
 
-        monkeypatch.setattr("enrollment_project.core.counters.cache.incr", gone)
+        monkeypatch.setattr("core.counters.cache.incr", gone)
 
         assert [client.get("/api/echo").status_code for _ in range(4)] == [200, 200, 200, 429]

@@ -8,7 +8,7 @@ from typing import Any
 from accounts.models import Guardian, Membership, User, Workspace
 from accounts.states import Role
 from billing.models import Price
-from enrollment_project.core.local_time import local_date
+from core.local_time import local_date
 from enrollments.models import District, Program, ProgramInstance
 from enrollments.programs import make_default
 from enrollments.seats import create_allocation, update_allocation

@@ -19,9 +19,9 @@ from cohorts.models import Cohort, StepProgress, StudentPackage
 from cohorts.queries import offered_sessions, unbooked_steps
 from cohorts.states import StepStatus
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import to_instant
+from core.actors import Actor
+from core.clock import utc_now
+from core.local_time import to_instant
 
 from . import stripe
 from .catalog import Child, Family, Scene

@@ -7,7 +7,7 @@ from billing.models import Price
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass
 from cohorts.scheduling import clone_cohort, schedule_cohort
 from cohorts.states import DayOfWeek
-from enrollment_project.core.local_time import to_instant
+from core.local_time import to_instant
 from enrollments.models import Program, ProgramInstance
 
 from .catalog import Scene

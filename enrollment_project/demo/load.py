@@ -11,9 +11,9 @@ from django.db.models import F, Q
 from accounts.models import Learner, StaffTask, Workspace
 from billing.models import Checkout, Payment
 from cohorts.models import Cohort, StudentPackage
-from enrollment_project.core.clock import time_is, utc_now
-from enrollment_project.core.local_time import local_date, to_instant
-from enrollment_project.core.work import quietly
+from core.clock import time_is, utc_now
+from core.local_time import local_date, to_instant
+from core.work import quietly
 from enrollments.models import District, Enrollment, EnrollmentDecision, ProgramInstance
 from events.models import OutboxEvent
 from events.states import RelayStatus

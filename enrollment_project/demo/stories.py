@@ -17,9 +17,9 @@ from accounts.staff_tasks import complete_staff_task
 from accounts.states import TaskStatus
 from billing.models import Checkout, Payment, Refund
 from billing.states import PaymentStatus, RefundStatus
-from enrollment_project.core.actors import SYSTEM, Actor
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import to_instant
+from core.actors import SYSTEM, Actor
+from core.clock import utc_now
+from core.local_time import to_instant
 from enrollments.answers import PROVIDER_DOWN_MESSAGE
 from enrollments.deciding import decide
 from enrollments.decisions import decision_changed

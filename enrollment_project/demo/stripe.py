@@ -16,8 +16,8 @@ from billing.inbox import record_effect, store_event
 from billing.models import Checkout, Payment, StripeEvent
 from billing.refunds import record_refunds, request_refund
 from billing.states import EventSource, RefundReason
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.clock import utc_now
+from core.actors import Actor
+from core.clock import utc_now
 
 _numbers = itertools.count(1)
 _OPEN = {"status": "open", "payment_status": "unpaid", "payment_intent_id": None, "payment_intent_status": ""}

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from enrollment_project.core.logs import configure_logging
+from core.logs import configure_logging
 
 from .content_security import CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY_SECTIONS  # noqa: F401
 from .openapi import SPECTACULAR_SETTINGS  # noqa: F401
@@ -49,7 +49,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "enrollment_project.core",
+    "core",
     "enrollment_project",
     "accounts",
     "notifications",
@@ -60,15 +60,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "enrollment_project.core.middleware.RequestContextMiddleware",
+    "core.http.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "enrollment_project.core.private_answers.PrivateAnswersMiddleware",
+    "core.http.private_answers.PrivateAnswersMiddleware",
     "enrollment_project.content_security.SectionedCSPMiddleware",
-    "enrollment_project.core.storable.StorableTextMiddleware",
+    "core.http.storable.StorableTextMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "enrollment_project.core.limits.ApiLimitsMiddleware",
+    "core.http.limits.ApiLimitsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -233,13 +233,13 @@ API_KEY_CACHE_SECONDS = env.int("API_KEY_CACHE_SECONDS", default=3)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["enrollment_project.core.throttling.PrincipalRateThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["enrollment_project.core.parsing.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["core.http.throttling.PrincipalRateThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["core.http.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "enrollment_project.openapi.ApiSchema",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "EXCEPTION_HANDLER": "enrollment_project.core.problems.exception_handler",
+    "EXCEPTION_HANDLER": "core.http.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }

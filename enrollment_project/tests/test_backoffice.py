@@ -21,8 +21,8 @@ from accounts.states import Role, TaskStatus
 from accounts.tests.factories import StaffFactory
 from accounts.tests.staff_client import staff_request
 from billing.models import Payment, ReconciliationRun
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.models import IdempotencyRecord
+from core.clock import utc_now
+from core.models import IdempotencyRecord
 from enrollment_project.demo import stripe
 from enrollment_project.demo.catalog import ORGANIZATIONS
 from enrollment_project.demo.load import load_demo

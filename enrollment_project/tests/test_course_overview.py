@@ -12,7 +12,7 @@ from accounts.tests.staff_client import StaffClient, staff_request
 from cohorts.models import ClassSession
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.staff_pages import cohort_in, wait_for
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.course_overview import CourseOverview
 from sandbox.testing import SandboxProcess
 

@@ -19,7 +19,7 @@ from cohorts.models import (
     WaitlistEntry,
 )
 from cohorts.states import PlaceStatus, StepStatus, WaitStatus
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.demo.catalog import GUARDIAN_EMAIL, ORGANIZATIONS, PASSWORD
 from enrollment_project.demo.load import load_demo
 from enrollment_project.doctor import examine

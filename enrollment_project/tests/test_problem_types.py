@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from enrollment_project.core.errors import DomainError
+from core.errors import DomainError
 from enrollment_project.openapi import PROBLEMS
 from enrollment_project.problem_types import list_problem_types
 
@@ -34,7 +34,7 @@ class TestTheTypeOfAProblem:
         assert client.get(f"/problems/{code}").status_code == 200
 
     def test_is_there_for_each_code_written_in_the_code_of_the_edges(self) -> None:
-        folders = [settings.BASE_DIR / name for name in ("enrollment_project/core", "accounts/api", "cohorts/api")]
+        folders = [settings.BASE_DIR / name for name in ("core", "accounts/api", "cohorts/api")]
         files = [path for folder in folders for path in Path(folder).rglob("*.py") if "tests" not in path.parts]
         told = re.compile(r'status=\d{3},\s*code="(\w+)"|^    code = "(\w+)"', re.MULTILINE)
         written = {a or b for path in files for a, b in told.findall(path.read_text())}

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from enrollment_project.core.commands import refused
+from core.commands import refused
 from enrollment_project.settings.running import follow_running_stack
 from events.gateways.port import StreamUnavailable
 

@@ -1,6 +1,6 @@
 import django_filters
 
-from enrollment_project.core.query import MomentFilter, StrictFilterSet, WholeNumberFilter
+from core.http.query import MomentFilter, StrictFilterSet, WholeNumberFilter
 
 from ..models import EnrollmentDecision
 from ..states import DecisionStatus, ProvisionSource

@@ -5,9 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from enrollment_project.core.fields import EmailTextField, TextField, TruthField, WholeNumberField
-from enrollment_project.core.ids import CUID_PATTERN, is_cuid
-from enrollment_project.core.query import QuerySerializer, QueryTextField, QueryTruthField
+from core.http.fields import EmailTextField, TextField, TruthField, WholeNumberField
+from core.http.query import QuerySerializer, QueryTextField, QueryTruthField
+from core.ids import CUID_PATTERN, is_cuid
 
 from ..answers import checkout_fields
 from ..models import DistrictSeatAllocation, EnrollmentDecision

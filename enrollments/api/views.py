@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
-from enrollment_project.core.errors import NotFound
-from enrollment_project.core.idempotency import AlreadyAnswered, claim_for, idempotent, replay
-from enrollment_project.core.pagination import PageQuery, array_page
+from core.errors import NotFound
+from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
+from core.http.pagination import PageQuery, array_page
 
 from ..models import DistrictSeatAllocation, EnrollmentDecision
 from ..queries import allocations_of, decisions_of, find_allocation, find_instance_id

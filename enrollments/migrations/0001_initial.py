@@ -3,8 +3,8 @@
 import django.db.models.deletion
 import django.db.models.expressions
 import django_fsm
-import enrollment_project.core.clock
-import enrollment_project.core.ids
+import core.clock
+import core.ids
 from django.db import migrations, models
 
 
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('tenant_id', models.BigIntegerField()),
                 ('name', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='districts', to='accounts.workspace')),
             ],
             options={
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             name='Enrollment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cuid', models.CharField(default=enrollment_project.core.ids.new_cuid, editable=False, max_length=32, unique=True)),
+                ('cuid', models.CharField(default=core.ids.new_cuid, editable=False, max_length=32, unique=True)),
                 ('identification_type', models.CharField(choices=[('leadId', 'Lead'), ('customerId', 'Learner'), ('enrollmentId', 'Earlier enrollment'), ('customerInfo', 'Personal details')], max_length=12)),
                 ('eligibility_status', django_fsm.FSMField(choices=[('candidate', 'Candidate'), ('eligible', 'Eligible'), ('ineligible', 'Ineligible'), ('submitted', 'Submitted'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('unenrolled', 'Unenrolled')], default='candidate', max_length=10, protected=True)),
                 ('eligibility_reason', models.CharField(blank=True, max_length=300)),
@@ -46,8 +46,8 @@ class Migration(migrations.Migration):
                 ('start_date', models.DateField(blank=True, null=True)),
                 ('end_date', models.DateField(blank=True, null=True)),
                 ('transition_count', models.PositiveIntegerField(default=0, editable=False)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
-                ('updated_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
+                ('updated_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('lead', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='enrollments', to='accounts.lead')),
                 ('learner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='enrollments', to='accounts.learner')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='enrollments', to='accounts.workspace')),
@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                 ('description', models.TextField(blank=True)),
                 ('listed', models.BooleanField(default=False, help_text="Show it in the public catalog, where its code must be unlike any other's.")),
                 ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='programs', to='accounts.workspace')),
             ],
             options={
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
             name='ProgramInstance',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cuid', models.CharField(default=enrollment_project.core.ids.new_cuid, editable=False, max_length=32, unique=True)),
+                ('cuid', models.CharField(default=core.ids.new_cuid, editable=False, max_length=32, unique=True)),
                 ('name', models.CharField(max_length=200)),
                 ('start_date', models.DateField(blank=True, null=True)),
                 ('end_date', models.DateField(blank=True, null=True)),
@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
                 ('criteria_version', models.PositiveIntegerField(default=1, editable=False)),
                 ('is_default', models.BooleanField(default=False)),
                 ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('price', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.price')),
                 ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='instances', to='enrollments.program')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='program_instances', to='accounts.workspace')),
@@ -127,8 +127,8 @@ class Migration(migrations.Migration):
                 ('is_active', models.BooleanField(default=True)),
                 ('valid_from', models.DateField(blank=True, null=True)),
                 ('valid_until', models.DateField(blank=True, help_text='The last day on which seats may be taken.', null=True)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
-                ('updated_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
+                ('updated_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('district', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='enrollments.district')),
                 ('instance', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='enrollments.programinstance')),
             ],
@@ -168,8 +168,8 @@ class Migration(migrations.Migration):
                 ('message', models.CharField(max_length=300)),
                 ('actor', models.CharField(max_length=64)),
                 ('request_id', models.CharField(blank=True, max_length=64)),
-                ('created_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
-                ('updated_at', models.DateTimeField(default=enrollment_project.core.clock.utc_now, editable=False)),
+                ('created_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
+                ('updated_at', models.DateTimeField(default=core.clock.utc_now, editable=False)),
                 ('checkout', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.checkout')),
                 ('district', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='enrollments.district')),
                 ('enrollment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='enrollments.enrollment')),

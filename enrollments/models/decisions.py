@@ -3,8 +3,8 @@ from django_fsm import FSMField, transition
 
 from accounts.models import Guardian, Learner, Workspace
 from billing.models import Checkout, Payment
-from enrollment_project.core.addresses import AddressField
-from enrollment_project.core.clock import utc_now
+from core.addresses import AddressField
+from core.clock import utc_now
 
 from ..states import LIVE_DECISIONS, DecisionReason, DecisionStatus, ProvisionSource
 from .enrollments import Enrollment

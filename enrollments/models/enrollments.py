@@ -2,8 +2,8 @@ from django.db import models
 from django_fsm import ConcurrentTransitionMixin, FSMField, transition
 
 from accounts.models import Lead, Learner, Workspace
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.ids import new_cuid
+from core.clock import utc_now
+from core.ids import new_cuid
 
 from ..states import (
     ENDED_ELIGIBILITY,

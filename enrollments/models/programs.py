@@ -2,9 +2,9 @@ from django.db import models
 
 from accounts.models import Workspace
 from billing.models import Price
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.ids import new_cuid
-from enrollment_project.core.local_time import validate_date
+from core.clock import utc_now
+from core.ids import new_cuid
+from core.local_time import validate_date
 
 from ..states import ReviewMode
 

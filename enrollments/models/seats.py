@@ -3,8 +3,8 @@ import datetime as dt
 from django.db import models
 
 from accounts.models import Learner, Workspace
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.local_time import local_date, validate_date, validate_timezone
+from core.clock import utc_now
+from core.local_time import local_date, validate_date, validate_timezone
 
 from ..states import HELD_SEATS, SeatStatus
 from .enrollments import Enrollment

@@ -9,8 +9,8 @@ from factory.django import DjangoModelFactory
 from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.models import Price
-from enrollment_project.core.actors import SYSTEM, Actor
-from enrollment_project.core.idempotency import Claim
+from core.actors import SYSTEM, Actor
+from core.http.idempotency import Claim
 from enrollments.answers import Routed
 from enrollments.models import District, DistrictSeatAllocation, Enrollment, Program, ProgramInstance
 from enrollments.requests import LearnerProfile, RoutingContext

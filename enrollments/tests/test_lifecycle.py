@@ -7,8 +7,8 @@ from django.db import transaction
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import LeadFactory, LearnerFactory
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.errors import Invalid, TransitionNotAllowed
+from core.actors import Actor
+from core.errors import Invalid, TransitionNotAllowed
 from enrollments import eligibility
 from enrollments.errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from enrollments.history import Journal

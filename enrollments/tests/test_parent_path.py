@@ -11,10 +11,10 @@ from billing.checkout import settle_checkout
 from billing.errors import PaymentProviderDown
 from billing.models import Checkout, Payment, Refund
 from billing.states import RefundReason
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import TransitionNotAllowed
-from enrollment_project.core.idempotency import AlreadyAnswered, Claim, RequestInFlight
-from enrollment_project.core.models import IdempotencyRecord
+from core.clock import utc_now
+from core.errors import TransitionNotAllowed
+from core.http.idempotency import AlreadyAnswered, Claim, RequestInFlight
+from core.models import IdempotencyRecord
 from enrollments.decisions import cancel_decision
 from enrollments.models import Enrollment, EnrollmentDecision
 from enrollments.states import ReviewMode

@@ -1,7 +1,7 @@
 import pytest
 
 from accounts.tests.factories import WorkspaceFactory
-from enrollment_project.core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound
 from enrollments.models import ProgramInstance
 from enrollments.programs import make_default
 from enrollments.tests.factories import InstanceFactory

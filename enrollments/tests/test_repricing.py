@@ -5,8 +5,8 @@ from django.test import Client
 
 from billing.checkout import check_due_checkouts, settle_checkout
 from billing.models import Checkout, Price
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.invariants import Extent
+from core.clock import utc_now
+from core.invariants import Extent
 from enrollments.errors import NotForSale
 from enrollments.invariants import live_checkouts_are_wanted, waiting_decisions_can_be_paid
 from enrollments.models import EnrollmentDecision, ProgramInstance

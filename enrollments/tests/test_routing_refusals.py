@@ -7,8 +7,8 @@ import pytest
 
 from accounts.models import Guardian, Learner
 from accounts.tests.factories import WorkspaceFactory
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid
+from core.clock import utc_now
+from core.errors import Invalid
 from enrollments import eligibility
 from enrollments.errors import Ineligible, NoDefaultInstance, NotForSale
 from enrollments.lifecycle import reject_enrollment

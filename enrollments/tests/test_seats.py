@@ -5,8 +5,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.tests.factories import WorkspaceFactory
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid, NotFound
+from core.clock import utc_now
+from core.errors import Invalid, NotFound
 from enrollments.errors import AllocationBelowUse, AllocationExists, NotForSale, SeatsExhausted
 from enrollments.models import District, DistrictSeatAllocation
 from enrollments.seats import create_allocation, take_seat, update_allocation

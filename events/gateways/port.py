@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from enrollment_project.core.errors import Unavailable
+from core.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)

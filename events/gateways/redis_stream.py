@@ -9,7 +9,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from enrollment_project.core.network import forbid_open_transaction
+from core.network import forbid_open_transaction
 
 from .port import RelayedEvent, StreamUnavailable
 

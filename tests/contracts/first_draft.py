@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cohorts.booking import Booked, Selection
 from cohorts.models import CohortPlace, CohortSession, StepProgress, StudentPackage
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 
 
 def create_package(place: CohortPlace) -> StudentPackage:

@@ -19,8 +19,8 @@ from billing.models import Checkout
 from cohorts.checkout import reserve_place
 from cohorts.models import StepProgress
 from cohorts.tests.factories import CourseFactory, cohort_with
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 from enrollment_project.demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
@@ -155,7 +155,7 @@ class TestTheMatrix:
 
     def test_notices_a_route_that_no_row_names(self):
         """Negative control: another URL configuration has nothing but such routes."""
-        other = route_methods(get_resolver("enrollment_project.core.tests.sample_api"))
+        other = route_methods(get_resolver("core.tests.sample_api"))
 
         unnamed = other - {(row.route, row.method) for row in ROWS}
 

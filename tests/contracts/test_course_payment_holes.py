@@ -25,9 +25,9 @@ from cohorts.scheduling import schedule_cohort
 from cohorts.tests.callers import fields, problem, student_of
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
 from cohorts.tests.purchases import enroll_url, nothing_was_written
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.fields import TextField
-from enrollment_project.core.network import NetworkInsideTransaction
+from core.clock import utc_now
+from core.http.fields import TextField
+from core.network import NetworkInsideTransaction
 from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess

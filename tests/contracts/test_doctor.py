@@ -14,7 +14,7 @@ from accounts.tests.factories import WorkspaceFactory
 from billing.checkout import settle_checkout
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import INVARIANTS, examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import EnrollmentDecision

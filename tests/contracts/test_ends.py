@@ -15,7 +15,7 @@ from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts.models import StudentPackage
 from cohorts.tests.factories import cohort_with, start
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision
 from enrollments.states import ReviewMode

@@ -11,7 +11,7 @@ from accounts.models import Learner, Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory, bearer
 from accounts.tests.staff_client import StaffClient
-from enrollment_project.core.storable import StorableTextMiddleware
+from core.http.storable import StorableTextMiddleware
 from enrollment_project.wsgi import application
 from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory, seats

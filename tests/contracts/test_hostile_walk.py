@@ -16,7 +16,7 @@ from accounts.passwords import SIGNED_IN_BY_PASSWORD
 from accounts.states import Role
 from accounts.tests.factories import GuardianshipFactory, MembershipFactory, api_key_text
 from cohorts.tests.callers import proven_user
-from enrollment_project.core.network import NetworkInsideTransaction
+from core.network import NetworkInsideTransaction
 
 from . import hostile
 from .authorization import BACK_OFFICE, ROWS, routes

@@ -25,8 +25,8 @@ from cohorts.moving import move_package
 from cohorts.scheduling import clone_cohort
 from cohorts.tests.factories import buy, cohort_with
 from cohorts.waitlist import join_waitlist
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment, Program, ProgramInstance
 from enrollments.states import ReviewMode

@@ -9,7 +9,7 @@ from billing.models import Payment
 from billing.tests.snapshots import arrive, dispute, refund
 from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.tests.factories import buy, cohort_with
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from enrollments.tests.factories import InstanceFactory

@@ -18,8 +18,8 @@ from accounts.tests.factories import GuardianFactory, LearnerFactory, bearer
 from billing.checkout import check_due_checkouts
 from billing.errors import PaymentProviderDown
 from billing.models import Checkout
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import Invalid, Unavailable
+from core.clock import utc_now
+from core.errors import Invalid, Unavailable
 from enrollment_project.doctor import examine
 from enrollments import deciding, routing, supply
 from enrollments.errors import AllocationBelowUse, NotForSale

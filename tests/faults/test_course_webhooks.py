@@ -16,7 +16,7 @@ from billing.tests.stripe_world import StripeWorld
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.scheduling import schedule_cohort
 from cohorts.tests.factories import CohortFactory, cohort_with, start
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from events.models import OutboxEvent

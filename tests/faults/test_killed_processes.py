@@ -17,8 +17,8 @@ from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_due_refunds, submit_refund
 from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld, signed
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.idempotency import AlreadyAnswered, Claim
+from core.clock import utc_now
+from core.http.idempotency import AlreadyAnswered, Claim
 from enrollment_project.doctor import examine
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment

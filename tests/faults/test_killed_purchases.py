@@ -18,7 +18,7 @@ from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld, post_signed
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.tests.factories import buy, cohort_with, start
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent

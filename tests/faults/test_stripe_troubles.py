@@ -10,8 +10,8 @@ from accounts.tests.factories import bearer
 from billing.checkout import check_due_checkouts, settle_checkout
 from billing.gateways import stripe as stripe_gateway
 from billing.models import Checkout, Payment
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.models import IdempotencyRecord
+from core.clock import utc_now
+from core.models import IdempotencyRecord
 from enrollment_project.doctor import examine
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment

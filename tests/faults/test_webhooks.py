@@ -9,7 +9,7 @@ from billing.inbox import handle_due_events
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.reconciliation import reconcile_stripe
 from billing.tests.stripe_world import StripeWorld
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory, route

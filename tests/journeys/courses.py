@@ -25,8 +25,8 @@ from cohorts.opening import change_capacity
 from cohorts.scheduling import schedule_cohort
 from cohorts.states import DayOfWeek, PlaceStatus
 from cohorts.tests.factories import start
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
+from core.actors import SYSTEM
+from core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
 
 ROBOTS = (

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from accounts.tests.factories import WorkspaceFactory
-from enrollment_project.core.tests.test_spool import UNREADABLE, well_formed
+from core.tests.test_spool import UNREADABLE, well_formed
 from enrollments.tests.factories import InstanceFactory, route, seats
 from events.tasks import relay_events
 from sandbox.testing import wait_until

@@ -24,8 +24,8 @@ from cohorts.opening import change_capacity
 from cohorts.scheduling import schedule_cohort
 from cohorts.tests.callers import Family, student_of
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError
+from core.clock import utc_now
+from core.errors import DomainError
 from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent

@@ -16,7 +16,7 @@ from cohorts import checkout
 from cohorts.errors import CohortFull
 from cohorts.models import Cohort, CohortPlace
 from cohorts.tests.factories import cohort_with, start
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from sandbox.testing import SandboxProcess

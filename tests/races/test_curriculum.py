@@ -14,9 +14,9 @@ from cohorts.curriculum import add_step, remove_step, save_step
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from cohorts.opening import open_cohort
 from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
-from enrollment_project.core.actors import SYSTEM
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.errors import DomainError
 from enrollment_project.doctor import examine
 from enrollments.models import Program
 from sandbox.testing import SandboxProcess

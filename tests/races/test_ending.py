@@ -14,8 +14,8 @@ from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, Ste
 from cohorts.moving import move_package
 from cohorts.scheduling import schedule_cohort
 from cohorts.tests.factories import CohortFactory, buy, cohort_with
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.errors import DomainError
+from core.clock import utc_now
+from core.errors import DomainError
 from enrollment_project.doctor import examine
 from enrollments import lifecycle
 from enrollments.lifecycle import unenroll_enrollment

@@ -14,8 +14,8 @@ from cohorts.checkout import start_checkout
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from cohorts.waitlist import expire_due_offers, join_waitlist, leave_waitlist
-from enrollment_project.core.actors import Actor
-from enrollment_project.core.errors import DomainError
+from core.actors import Actor
+from core.errors import DomainError
 from enrollment_project.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.processes import Meeting, at_once

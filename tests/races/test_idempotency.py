@@ -8,9 +8,9 @@ from django.test import Client
 
 from accounts.models import Workspace
 from accounts.tests.factories import bearer
-from enrollment_project.core import idempotency
-from enrollment_project.core.idempotency import Claim
-from enrollment_project.core.models import IdempotencyRecord
+from core.http import idempotency
+from core.http.idempotency import Claim
+from core.models import IdempotencyRecord
 from enrollment_project.doctor import examine
 from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory, seats

@@ -14,7 +14,7 @@ from billing.inbox import handle_due_events, handle_event
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_due_refunds
 from billing.states import RefundReason
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.decisions import cancel_decision
 from enrollments.models import EnrollmentDecision

@@ -10,7 +10,7 @@ from django.db.models import Model
 from billing.checkout import settle_checkout
 from billing.models import Payment, Refund
 from billing.refunds import submit_due_refunds
-from enrollment_project.core.clock import utc_now
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments import lifecycle
 from enrollments.lifecycle import (

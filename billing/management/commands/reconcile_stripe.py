@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from billing.errors import PaymentProviderDown
 from billing.reconciliation import LONGEST_WINDOW, Differences, reconcile_stripe
-from enrollment_project.core.commands import refused
+from core.commands import refused
 
 LONGEST_HOURS = int(LONGEST_WINDOW.total_seconds() // 3600)
 

@@ -5,8 +5,8 @@ from django.core.management.base import CommandParser
 
 from accounts.api_keys import create_api_key
 from accounts.states import Scope
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.commands import UseCaseCommand, number
+from core.clock import utc_now
+from core.commands import UseCaseCommand, number
 from enrollment_project.provisioning import get_workspace
 
 

@@ -4,8 +4,8 @@ from django.core.management.base import CommandParser
 
 from accounts.invitations import invitation_url, invite_member
 from accounts.states import Role
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.commands import UseCaseCommand
+from core.clock import utc_now
+from core.commands import UseCaseCommand
 from enrollment_project.provisioning import Provisioned, WorkspaceExists, create_workspace, get_workspace
 
 

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.progress import track
 
-from enrollment_project.core.commands import UseCaseCommand
+from core.commands import UseCaseCommand
 from events.relay import due_events_by_type, relay_due_events, replay_dead_events
 
 BATCH = 500

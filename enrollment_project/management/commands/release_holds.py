@@ -8,8 +8,8 @@ from billing.states import LIVE_CHECKOUTS
 from cohorts.models import CohortPlace
 from cohorts.states import PlaceStatus
 from cohorts.waitlist import expire_due_offers
-from enrollment_project.core.clock import utc_now
-from enrollment_project.core.commands import UseCaseCommand
+from core.clock import utc_now
+from core.commands import UseCaseCommand
 
 
 class Command(UseCaseCommand):

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from accounts.api_keys import get_api_key, revoke_api_key
-from enrollment_project.core.commands import UseCaseCommand
+from core.commands import UseCaseCommand
 
 
 class Command(UseCaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from accounts.api_keys import get_api_key, rotate_api_key
-from enrollment_project.core.commands import UseCaseCommand, number
+from core.commands import UseCaseCommand, number
 
 
 class Command(UseCaseCommand):
