@@ -25,11 +25,11 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
 )
 
+from accounts.models import Workspace
+from accounts.roles import Power
 from core.errors import DomainError
 from core.forms import check_texts
 
-from ..models import Workspace
-from ..roles import Power
 from .display import admin_url
 from .previews import Preview
 from .scoping import access_of

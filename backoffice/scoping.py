@@ -21,12 +21,12 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.dataclasses import UnfoldAction
 from unfold.views import ChangeList
 
+from accounts.models import User
+from accounts.passwords import is_signed_in_by_password
+from accounts.roles import NOBODY, Power, StaffAccess, get_staff_access
 from core.actors import Actor
 from core.forms import check_texts
 
-from ..models import User
-from ..passwords import is_signed_in_by_password
-from ..roles import NOBODY, Power, StaffAccess, get_staff_access
 from .display import cards_for
 
 _ROW_NUMBER = re.compile(r"(-?[0-9]{1,50})?", re.ASCII)

@@ -11,12 +11,11 @@ from django.urls import reverse
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from accounts.devices import remember_device
+from accounts.models import User
+from accounts.passwords import SIGNED_IN_BY_PASSWORD, SignInPaused, check_staff_password, is_signed_in_by_password
 from core.clock import utc_now
 from core.numbers import parse_whole_number
-
-from ..devices import remember_device
-from ..models import User
-from ..passwords import SIGNED_IN_BY_PASSWORD, SignInPaused, check_staff_password, is_signed_in_by_password
 
 
 class StaffSignInForm(AuthenticationForm):

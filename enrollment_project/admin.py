@@ -1,9 +1,9 @@
 from django.contrib import admin
 from unfold.decorators import display
 
-from accounts.backoffice.display import badge
-from accounts.backoffice.scoping import WorkspaceScopedAdmin
 from accounts.roles import Power
+from backoffice.display import badge
+from backoffice.scoping import WorkspaceScopedAdmin
 from core.models import IdempotencyRecord
 
 

@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
-from accounts.backoffice.display import admin_url
-from accounts.backoffice.scoping import WorkspaceScopedAdmin
 from accounts.models import ApiKey, Guardian, Lead, Learner, Membership, StaffInvitation, StaffTask, User, Workspace
+from backoffice.display import admin_url
+from backoffice.scoping import WorkspaceScopedAdmin
 from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, StripeEvent
 from cohorts.models import (
     ClassSession,

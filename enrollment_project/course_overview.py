@@ -7,9 +7,9 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest
 
-from accounts.backoffice.display import Neighbor, admin_url, list_url
-from accounts.backoffice.scoping import access_of
 from accounts.roles import Power
+from backoffice.display import Neighbor, admin_url, list_url
+from backoffice.scoping import access_of
 from cohorts.admin.display import meeting_time, seat_bar
 from cohorts.models import ClassSession, Cohort, CourseStep, StudentPackage, WaitlistEntry
 from cohorts.queries import open_cohorts

@@ -11,11 +11,11 @@ from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils.timezone import get_current_timezone_name
 
-from accounts.backoffice.display import Neighbor, admin_url, list_url, moment
-from accounts.backoffice.scoping import access_of
 from accounts.models import StaffTask
 from accounts.roles import Power
 from accounts.states import TaskStatus
+from backoffice.display import Neighbor, admin_url, list_url, moment
+from backoffice.scoping import access_of
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus, RefundStatus
 from core.clock import utc_now

@@ -3,10 +3,10 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import StaffForm, in_bulk, staff_action
-from accounts.backoffice.display import json_column, register_subject, status_badge, subject_column
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from accounts.roles import Power
+from backoffice.actions import StaffForm, in_bulk, staff_action
+from backoffice.display import json_column, register_subject, status_badge, subject_column
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 
 from .models import Notification
 from .sending import resend_notification

@@ -8,15 +8,15 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from accounts.api_keys import create_api_key, revoke_api_key, rotate_api_key
+from accounts.models import ApiKey, Workspace
+from accounts.roles import Power
+from accounts.states import Scope
 from core.clock import utc_now
 
-from ..api_keys import create_api_key, revoke_api_key, rotate_api_key
-from ..backoffice.actions import StaffForm, staff_action, staff_list_action
-from ..backoffice.display import badge, link, link_column
-from ..backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
-from ..models import ApiKey, Workspace
-from ..roles import Power
-from ..states import Scope
+from ..actions import StaffForm, staff_action, staff_list_action
+from ..display import badge, link, link_column
+from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
 
 
 class ApiKeyForm(StaffForm):

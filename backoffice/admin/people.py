@@ -5,10 +5,11 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from ..backoffice.display import link_column, register_subject
-from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
-from ..models import Guardian, Guardianship, Lead, Learner
-from ..roles import Power
+from accounts.models import Guardian, Guardianship, Lead, Learner
+from accounts.roles import Power
+
+from ..display import link_column, register_subject
+from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
 
 register_subject("learner", Learner)
 register_subject("guardian", Guardian)

@@ -12,19 +12,19 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.invitations import invite_member, mail_invitation, renew_invitation, revoke_invitation
+from accounts.memberships import change_role, remove_member
+from accounts.models import Membership, StaffInvitation, User, Workspace
+from accounts.roles import Power
+from accounts.states import Role
 from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import DomainError
 
-from ..backoffice.actions import StaffForm, staff_action, staff_list_action
-from ..backoffice.display import NOTHING, Card, badge, neighbor, neighbors_of, register_subject, status_badge
-from ..backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
-from ..backoffice.timezones import TimezoneForm
-from ..invitations import invite_member, mail_invitation, renew_invitation, revoke_invitation
-from ..memberships import change_role, remove_member
-from ..models import Membership, StaffInvitation, User, Workspace
-from ..roles import Power
-from ..states import Role
+from ..actions import StaffForm, staff_action, staff_list_action
+from ..display import NOTHING, Card, badge, neighbor, neighbors_of, register_subject, status_badge
+from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
+from ..timezones import TimezoneForm
 
 # Roles come from memberships, and addresses are shown with their user: these pages would only confuse.
 for unused in (Group, EmailAddress, EmailConfirmation):

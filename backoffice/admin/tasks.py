@@ -4,13 +4,14 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
-from ..backoffice.actions import StaffForm, in_bulk, staff_action
-from ..backoffice.display import status_badge, subject_column
-from ..backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
-from ..models import StaffTask
-from ..roles import Power
-from ..staff_tasks import complete_staff_task
-from ..states import TaskStatus
+from accounts.models import StaffTask
+from accounts.roles import Power
+from accounts.staff_tasks import complete_staff_task
+from accounts.states import TaskStatus
+
+from ..actions import StaffForm, in_bulk, staff_action
+from ..display import status_badge, subject_column
+from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
 
 
 class ResolutionForm(StaffForm):

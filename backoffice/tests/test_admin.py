@@ -10,7 +10,7 @@ from accounts.models import ApiKey, Guardianship, Learner, Membership, StaffTask
 from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role, TaskStatus
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
-from accounts.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 
 pytestmark = pytest.mark.django_db

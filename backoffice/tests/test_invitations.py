@@ -14,11 +14,10 @@ from accounts.memberships import AlreadyMember, change_role, remove_member
 from accounts.models import Membership, StaffInvitation, User, Workspace
 from accounts.sign_in import find_or_open_account, proven_address
 from accounts.states import Role
+from accounts.tests.factories import MembershipFactory, StaffFactory, UserFactory, WorkspaceFactory
+from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
-
-from .factories import MembershipFactory, StaffFactory, UserFactory, WorkspaceFactory
-from .staff_client import StaffClient, said
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

@@ -6,8 +6,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from accounts.backoffice.display import Card, link_column, money_column, neighbor, neighbors_of, register_subject
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from backoffice.display import Card, link_column, money_column, neighbor, neighbors_of, register_subject
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 
 from ..invoice_pdf import render_invoice
 from ..models import Invoice, Payment

@@ -8,8 +8,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import StaffForm, in_bulk, staff_action
-from accounts.backoffice.display import (
+from accounts.models import StaffTask
+from accounts.roles import Power
+from backoffice.actions import StaffForm, in_bulk, staff_action
+from backoffice.display import (
     NOTHING,
     Card,
     badge,
@@ -22,9 +24,9 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.money import MoneyField
-from accounts.backoffice.previews import Letter, Preview
-from accounts.backoffice.scoping import (
+from backoffice.money import MoneyField
+from backoffice.previews import Letter, Preview
+from backoffice.scoping import (
     ScopedRelatedFilter,
     WorkspaceModelForm,
     WorkspaceScopedAdmin,
@@ -32,8 +34,6 @@ from accounts.backoffice.scoping import (
     actor_of,
     staff_of,
 )
-from accounts.models import StaffTask
-from accounts.roles import Power
 from core.errors import Invalid, Unavailable
 from core.money import Money
 

@@ -5,7 +5,7 @@ from pytest_django import Settings
 from accounts.models import User, Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, said
 from billing.models import Checkout, Payment, Price, Refund, StripeEvent
 from billing.states import RefundReason, RefundStatus
 from billing.tests.factories import CheckoutFactory, PaymentFactory, PriceFactory

@@ -16,7 +16,7 @@ from accounts.models import User, Workspace
 from accounts.sign_in import find_or_open_account
 from accounts.states import Role
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory, WorkspaceFactory
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from billing import invoicing
 from billing.checkout import settle_checkout
 from billing.gateways.stripe import _session

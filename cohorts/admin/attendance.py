@@ -13,8 +13,9 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from accounts.backoffice.actions import RequiredNoteForm, StaffForm, in_bulk, staff_action
-from accounts.backoffice.display import (
+from accounts.roles import Power
+from backoffice.actions import RequiredNoteForm, StaffForm, in_bulk, staff_action
+from backoffice.display import (
     NOTHING,
     Card,
     Neighbor,
@@ -25,8 +26,7 @@ from accounts.backoffice.display import (
     neighbors_of,
     register_subject,
 )
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
-from accounts.roles import Power
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from core.local_time import to_instant, wall_clock
 

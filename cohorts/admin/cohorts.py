@@ -15,8 +15,9 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import INPUT_CLASSES
 
-from accounts.backoffice.actions import StaffForm, staff_action
-from accounts.backoffice.display import (
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import (
     Card,
     Neighbor,
     admin_url,
@@ -27,10 +28,9 @@ from accounts.backoffice.display import (
     neighbors_of,
     staff_moment,
 )
-from accounts.backoffice.previews import Preview
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
-from accounts.backoffice.timezones import TimezoneForm, offer_zones
-from accounts.roles import Power
+from backoffice.previews import Preview
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from backoffice.timezones import TimezoneForm, offer_zones
 from core.clock import utc_now
 from core.local_time import Instant, is_not_over, to_instant, validate_date, wall_clock
 from enrollments.models import ProgramInstance

@@ -12,26 +12,12 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from accounts.backoffice.actions import StaffForm, staff_action
-from accounts.backoffice.display import (
-    NOTHING,
-    Card,
-    link,
-    link_column,
-    list_url,
-    neighbor,
-    neighbors_of,
-)
-from accounts.backoffice.previews import Preview
-from accounts.backoffice.scoping import (
-    ScopedInline,
-    ScopedRelatedFilter,
-    WorkspaceScopedAdmin,
-    actor_of,
-    inline_of,
-)
-from accounts.backoffice.timezones import TimezoneForm, offer_zones
 from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import NOTHING, Card, link, link_column, list_url, neighbor, neighbors_of
+from backoffice.previews import Preview
+from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of, inline_of
+from backoffice.timezones import TimezoneForm, offer_zones
 from core.actors import Actor
 from core.clock import utc_now
 from enrollments.models import Program

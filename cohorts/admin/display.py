@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.safestring import SafeString
 
-from accounts.backoffice.display import badge, capacity_bar
+from backoffice.display import badge, capacity_bar
 from core.time_words import zone_label
 
 from ..models import ClassSession, Cohort, GroupClass

@@ -11,8 +11,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import StaffForm, staff_action
-from accounts.backoffice.display import (
+from accounts.models import Learner
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import (
     Card,
     Neighbor,
     admin_url,
@@ -23,9 +25,7 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
-from accounts.models import Learner
-from accounts.roles import Power
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from billing.models import Payment
 from core.clock import utc_now
 from core.local_time import is_not_over

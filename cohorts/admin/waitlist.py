@@ -9,15 +9,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import RequiredNoteForm, StaffForm, staff_action
-from accounts.backoffice.display import (
-    NOTHING,
-    link_column,
-    register_subject,
-    status_badge,
-)
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from accounts.roles import Power
+from backoffice.actions import RequiredNoteForm, StaffForm, staff_action
+from backoffice.display import NOTHING, link_column, register_subject, status_badge
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 
 from ..models import WaitlistEntry
 from ..states import IN_LINE, WaitStatus

@@ -3,7 +3,7 @@ import pytest
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 
 
 @pytest.fixture

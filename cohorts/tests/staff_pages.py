@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import LearnerFactory
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from cohorts.models import ClassSession, Cohort, WaitlistEntry
 from cohorts.tests.factories import cohort_with
 from cohorts.waitlist import join_waitlist

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, MembershipFactory
-from accounts.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, said
 from cohorts.models import (
     Cohort,
     CourseStep,

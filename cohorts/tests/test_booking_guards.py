@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from accounts.backoffice import actions
 from accounts.models import Learner, StaffTask, Workspace
 from accounts.tests.factories import LearnerFactory
-from accounts.tests.staff_client import StaffClient, said
+from backoffice import actions
+from backoffice.tests.staff_client import StaffClient, said
 from cohorts import booking
 from cohorts.attendance import mark_attended
 from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking

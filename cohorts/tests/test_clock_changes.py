@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from cohorts.models import ClassSession, Cohort, CourseStep, CourseStepOption
 from cohorts.scheduling import clone_cohort, reschedule_session, schedule_cohort
 from cohorts.states import DayOfWeek

@@ -7,7 +7,7 @@ from django.core import mail
 from django.urls import reverse
 
 from accounts.models import Workspace
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from cohorts import invariants
 from cohorts.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
 from cohorts.booking import Selection, book_sessions

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.states import Role
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts import invariants

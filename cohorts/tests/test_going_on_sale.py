@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from billing.models import Price
 from cohorts import checkout as checkouts
 from cohorts.curriculum import remove_step

@@ -9,7 +9,7 @@ from django.core import mail
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import GuardianshipFactory, WorkspaceFactory
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from cohorts.errors import DatesConflict
 from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, StudentPackage
 from cohorts.replanning import change_dates, plan_dates

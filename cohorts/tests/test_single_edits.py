@@ -9,7 +9,7 @@ from django.db import models
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass, StepProgress
 from cohorts.scheduling import reschedule_session
 from cohorts.tests.factories import cohort_with

@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 
 from accounts.models import StaffTask, Workspace
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from cohorts.attendance import mark_attended
 from cohorts.booking import Selection, book_sessions, cancel_booking
 from cohorts.curriculum import add_step

@@ -34,7 +34,7 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # whose own admin site gives way to ours
     "unfold.contrib.filters",
-    "accounts.backoffice.apps.BackOfficeConfig",
+    "backoffice.apps.BackOfficeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "core",
     "enrollment_project",
     "accounts",
+    "backoffice",
     "notifications",
     "events",
     "billing",
@@ -74,7 +75,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.backoffice.timezones.StaffZoneMiddleware",
+    "backoffice.timezones.StaffZoneMiddleware",
 ]
 
 ROOT_URLCONF = "enrollment_project.urls"

@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.api_keys import create_api_key
-from accounts.backoffice.scoping import WorkspaceScopedAdmin
 from accounts.invitations import invite_member
 from accounts.models import ApiKey, Learner, Membership, User, Workspace
 from accounts.roles import POWERS, Power
 from accounts.states import Role, TaskStatus
 from accounts.tests.factories import StaffFactory
-from accounts.tests.staff_client import staff_request
+from backoffice.scoping import WorkspaceScopedAdmin
+from backoffice.tests.staff_client import staff_request
 from billing.models import Payment, ReconciliationRun
 from core.clock import utc_now
 from core.models import IdempotencyRecord

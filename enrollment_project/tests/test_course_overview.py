@@ -8,7 +8,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient, staff_request
+from backoffice.tests.staff_client import StaffClient, staff_request
 from cohorts.models import ClassSession
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.staff_pages import cohort_in, wait_for

@@ -4,8 +4,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import StaffForm, staff_action
-from accounts.backoffice.display import (
+from accounts.models import Guardian, Learner
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import (
     NOTHING,
     Card,
     Neighbor,
@@ -18,9 +20,7 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
-from accounts.models import Guardian, Learner
-from accounts.roles import Power
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from events.models import OutboxEvent
 
 from ..decisions import cancel_decision

@@ -7,8 +7,9 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import StaffForm, staff_action, staff_list_action
-from accounts.backoffice.display import (
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action, staff_list_action
+from backoffice.display import (
     Card,
     Neighbor,
     capacity_bar,
@@ -19,9 +20,8 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
-from accounts.backoffice.timezones import TimezoneForm
-from accounts.roles import Power
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
+from backoffice.timezones import TimezoneForm
 
 from ..models import District, DistrictSeatAllocation, EnrollmentDecision, ProgramInstance, SeatAssignment
 from ..seats import MAX_SEATS, create_allocation, update_allocation

@@ -8,8 +8,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
-from accounts.backoffice.display import (
+from accounts.models import Lead, Learner
+from accounts.roles import Power
+from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
+from backoffice.display import (
     Card,
     Neighbor,
     badge,
@@ -22,10 +24,8 @@ from accounts.backoffice.display import (
     register_subject,
     status_badge,
 )
-from accounts.backoffice.previews import Letter, Preview
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
-from accounts.models import Lead, Learner
-from accounts.roles import Power
+from backoffice.previews import Letter, Preview
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from events.models import OutboxEvent
 from notifications.letters import Email
 from notifications.recipients import family_addresses

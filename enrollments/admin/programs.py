@@ -6,10 +6,10 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from accounts.backoffice.actions import StaffForm, staff_action
-from accounts.backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, status_badge
-from accounts.backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
 from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, status_badge
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
 
 from ..models import Enrollment, Program, ProgramInstance
 from ..programs import make_default

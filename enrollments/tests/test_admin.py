@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, said
 from billing.checkout import settle_checkout
 from billing.models import Payment, Refund
 from billing.tests.stripe_world import StripeWorld

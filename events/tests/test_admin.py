@@ -4,7 +4,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, said
 from events.models import OutboxEvent
 from events.states import RelayStatus
 from events.tests.factories import happen

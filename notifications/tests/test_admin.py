@@ -3,7 +3,7 @@ from django.urls import reverse
 
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from accounts.tests.staff_client import StaffClient, said
+from backoffice.tests.staff_client import StaffClient, said
 from notifications.models import Notification
 from notifications.sending import notify
 

@@ -260,7 +260,7 @@ ROWS = [
 ]
 
 # The back office is one row: no caller above gets past its sign-in, whatever the page. Who sees what behind it is a
-# matter of roles (see accounts/backoffice).
+# matter of roles (see backoffice/scoping.py).
 BACK_OFFICE = "admin/"
 BACK_OFFICE_OPEN = {"admin/login/", "admin/logout/", "admin/jsi18n/"}
 

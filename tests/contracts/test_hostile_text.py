@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.models import Learner, Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory, bearer
-from accounts.tests.staff_client import StaffClient
+from backoffice.tests.staff_client import StaffClient
 from core.http.storable import StorableTextMiddleware
 from enrollment_project.wsgi import application
 from enrollments.models import EnrollmentDecision

@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
+
+
+class BackOfficeAdminConfig(admin_apps.AdminConfig):
+    """Django's admin with our door to it. Named in INSTALLED_APPS, never found by itself."""
+
+    default = False
+    default_site = "backoffice.site.BackOfficeSite"
+
+
+class BackOfficeConfig(AppConfig):
+    name = "backoffice"
+    verbose_name = "Back office"
