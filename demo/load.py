@@ -20,7 +20,15 @@ from events.states import RelayStatus
 from notifications.models import Notification
 from notifications.states import NotificationStatus
 
-from .catalog import GUARDIAN_EMAIL, KNOWN_FAMILY, ORGANIZATIONS, Organization, Scene, build_scene, build_staff
+from .catalog import (
+    GUARDIAN_EMAIL,
+    KNOWN_FAMILY,
+    ORGANIZATIONS,
+    Organization,
+    Scene,
+    build_scene,
+    build_staff,
+)
 from .course_stories import begin_courses
 from .courses import build_courses
 from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask_and_hesitate, meet_an_outage

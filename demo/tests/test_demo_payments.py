@@ -10,9 +10,9 @@ from accounts.models import StaffTask
 from billing.models import Checkout, Payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import CheckoutStatus, RefundReason
-from enrollment_project.demo.catalog import ORGANIZATIONS
-from enrollment_project.demo.load import load_demo
-from enrollment_project.demo.sandbox import tell_sandbox
+from demo.catalog import ORGANIZATIONS
+from demo.load import load_demo
+from demo.sandbox import tell_sandbox
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 from tests.sweeps import sweep

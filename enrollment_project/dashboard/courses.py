@@ -16,7 +16,7 @@ from cohorts.queries import open_cohorts
 from cohorts.states import WaitStatus
 from core.clock import utc_now
 
-from .overview import RECENT, Bar, SeatRow, bar_of
+from .enrollments import RECENT, Bar, SeatRow, bar_of
 
 COMING = dt.timedelta(days=7)
 WORKSPACE = "instance__workspace"

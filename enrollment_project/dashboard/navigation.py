@@ -38,8 +38,8 @@ from enrollments.models import (
 from events.models import OutboxEvent
 from notifications.models import Notification
 
-from .course_overview import CourseOverview
-from .overview import Overview, overview_of
+from .courses import CourseOverview
+from .enrollments import Overview, overview_of
 
 RESULTS_PER_MODEL = 5
 

@@ -23,10 +23,10 @@ from backoffice.tests.staff_client import staff_request
 from billing.models import Payment, ReconciliationRun
 from core.clock import utc_now
 from core.models import IdempotencyRecord
-from enrollment_project.demo import stripe
-from enrollment_project.demo.catalog import ORGANIZATIONS
-from enrollment_project.demo.load import load_demo
-from enrollment_project.overview import Overview
+from demo import stripe
+from demo.catalog import ORGANIZATIONS
+from demo.load import load_demo
+from enrollment_project.dashboard.enrollments import Overview
 from enrollments.models import DistrictSeatAllocation, Enrollment, Program, ProgramInstance
 from enrollments.queries import awaiting_review
 

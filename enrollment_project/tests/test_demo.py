@@ -20,8 +20,8 @@ from cohorts.models import (
 )
 from cohorts.states import PlaceStatus, StepStatus, WaitStatus
 from core.clock import utc_now
-from enrollment_project.demo.catalog import GUARDIAN_EMAIL, ORGANIZATIONS, PASSWORD
-from enrollment_project.demo.load import load_demo
+from demo.catalog import GUARDIAN_EMAIL, ORGANIZATIONS, PASSWORD
+from demo.load import load_demo
 from enrollment_project.doctor import examine
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition
 from enrollments.states import DecisionReason, EligibilityStatus

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("core", "accounts", "backoffice", "notifications", "events", "billing", "enrollments", "cohorts")
-PACKAGES = (*APPS, "enrollment_project")
+PACKAGES = (*APPS, "demo", "enrollment_project")
 # The one place; and what reads the browser's zone, or writes a moment that has its zone for people.
 MODULES = {"core/local_time.py"}
 # Calls that end a day, or make a moment, in whatever zone happens to be there.

@@ -21,7 +21,7 @@ from cohorts.models import StepProgress
 from cohorts.tests.factories import CourseFactory, cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now
-from enrollment_project.demo.stripe import open_page, pay
+from demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.seats import create_allocation

@@ -13,7 +13,7 @@ from cohorts.models import ClassSession
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.staff_pages import cohort_in, wait_for
 from core.clock import utc_now
-from enrollment_project.course_overview import CourseOverview
+from enrollment_project.dashboard.courses import CourseOverview
 from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)

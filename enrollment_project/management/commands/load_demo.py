@@ -6,9 +6,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Workspace
-from enrollment_project.demo.catalog import GUARDIAN_EMAIL, PASSWORD
-from enrollment_project.demo.load import load_demo
-from enrollment_project.demo.sandbox import is_sandbox_there, tell_sandbox
+from demo.catalog import GUARDIAN_EMAIL, PASSWORD
+from demo.load import load_demo
+from demo.sandbox import is_sandbox_there, tell_sandbox
 
 
 class Command(BaseCommand):

@@ -23,8 +23,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from accounts.models import User, Workspace
-from enrollment_project.demo.catalog import GUARDIAN_EMAIL, PASSWORD
-from enrollment_project.demo.sandbox import is_sandbox_there
+from demo.catalog import GUARDIAN_EMAIL, PASSWORD
+from demo.sandbox import is_sandbox_there
 from enrollment_project.supervision import CrashLoop, Processes
 
 POLL_SECONDS = 0.3
