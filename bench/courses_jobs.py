@@ -14,8 +14,8 @@ from django.test.utils import override_settings
 from billing.checkout import record_session
 from billing.gateways.contract import SessionSnapshot
 from billing.models import Checkout
-from cohorts.booking import Selection, book_sessions
 from cohorts.invariants import INVARIANTS
+from cohorts.learning.booking import Selection, book_sessions
 from cohorts.models import StudentPackage
 from core.clock import utc_now
 from core.invariants import Extent

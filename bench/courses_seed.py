@@ -7,9 +7,9 @@ from django.db import connection, transaction
 
 from accounts.models import Learner, Workspace
 from billing.models import Checkout, InvoiceSeries, Price
-from cohorts.checkout import HOLD_TIME
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import Cohort, CohortPlace, CohortSession, CourseStep, CourseStepOption, GroupClass
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale.checkout import HOLD_TIME
 from cohorts.states import PURPOSE
 from core.clock import utc_now
 from enrollments.models import Enrollment, Program, ProgramInstance

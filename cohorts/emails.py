@@ -19,7 +19,6 @@ from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify
 
-from .calendar import render_cancellation, render_sessions
 from .events import (
     CohortDatesChanged,
     MeetingPageChanged,
@@ -31,9 +30,10 @@ from .events import (
     StepCancelled,
     WaitlistOffered,
 )
+from .learning.calendar import render_cancellation, render_sessions
+from .learning.reminders import REMINDER
 from .models import ClassSession, CohortSession, StepProgress, StudentPackage, WaitlistEntry
 from .queries import stranded_progress
-from .reminders import REMINDER
 from .states import StepStatus, WaitStatus
 
 ENROLLED = "course_enrolled"

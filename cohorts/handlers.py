@@ -23,9 +23,6 @@ from enrollments.sales import register_seller
 from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus
 from events.publishing import handles
 
-from .checkout import HOLD_TIME
-from .ending import give_back
-from .fulfilment import fulfil_place, refund_place, restore_place
 from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
 from .models import CohortPlace
 from .queries import (
@@ -35,8 +32,11 @@ from .queries import (
     find_sales_of_places,
     find_stake_of_payment,
 )
+from .sale.checkout import HOLD_TIME
+from .sale.fulfilment import fulfil_place, refund_place, restore_place
+from .sale.revocation import give_back
+from .sale.waitlist import free_unpaid_place
 from .states import PURPOSE, PlaceStatus
-from .waitlist import free_unpaid_place
 
 register_purpose(
     Purpose(

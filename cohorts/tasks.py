@@ -2,11 +2,11 @@
 
 from celery import shared_task
 
-from .completion import complete_due_courses
-from .opening import serve_waiting_lines
-from .reminders import remind_of_sessions as remind
-from .stranded import report_stranded_steps
-from .waitlist import end_lines_of_owners, end_lines_of_past_cohorts, expire_due_offers
+from .learning.completion import complete_due_courses
+from .learning.reminders import remind_of_sessions as remind
+from .learning.stranded import report_stranded_steps
+from .sale.opening import serve_waiting_lines
+from .sale.waitlist import end_lines_of_owners, end_lines_of_past_cohorts, expire_due_offers
 
 
 @shared_task

@@ -11,14 +11,14 @@ from accounts.guardians import link_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Guardian, Learner
 from billing.models import Checkout
-from cohorts.attendance import excuse_step, mark_attended, mark_missed
-from cohorts.booking import Selection, book_sessions, swap_booking
-from cohorts.checkout import default_cancel_url, default_success_url, reserve_place
 from cohorts.errors import SessionFull, TimeConflict, TooLateToChange
+from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
+from cohorts.learning.booking import Selection, book_sessions, swap_booking
 from cohorts.models import Cohort, StepProgress, StudentPackage
 from cohorts.queries import offered_sessions, unbooked_steps
+from cohorts.sale.checkout import default_cancel_url, default_success_url, reserve_place
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.states import StepStatus
-from cohorts.waitlist import join_waitlist
 from core.actors import Actor
 from core.clock import utc_now
 from core.local_time import to_instant

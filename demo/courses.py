@@ -4,8 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from billing.models import Price
+from cohorts.course.scheduling import clone_cohort, schedule_cohort
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass
-from cohorts.scheduling import clone_cohort, schedule_cohort
 from cohorts.states import DayOfWeek
 from core.local_time import to_instant
 from enrollments.models import Program, ProgramInstance

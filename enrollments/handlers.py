@@ -23,8 +23,6 @@ from core.actors import STRIPE, SYSTEM
 from core.clock import utc_now
 from events.publishing import DomainEvent, handles, publish
 
-from .answers import PARENT_PAID_MESSAGE
-from .decisions import decision_changed
 from .history import Journal
 from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
@@ -37,6 +35,8 @@ from .queries import (
     find_prices_of_decisions,
     find_stake_of_payment,
 )
+from .routing.decision import decision_changed
+from .routing.result import PARENT_PAID_MESSAGE
 from .states import PURPOSE, DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
 
 register_purpose(

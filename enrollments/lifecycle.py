@@ -22,13 +22,13 @@ from core.local_time import local_date
 from core.text import fit
 from events.publishing import DomainEvent, publish
 
-from .decisions import cancel_open_checkouts, decision_changed
 from .eligibility import Verdict, assess
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .history import Journal
 from .holdings import lock_holdings
 from .locks import lock_allocation_of, lock_decision, lock_enrollment, lock_enrollment_with_seat, lock_learner_of
 from .models import Enrollment, EnrollmentDecision, SeatAssignment
+from .routing.decision import cancel_open_checkouts, decision_changed
 from .seats import release_seat, use_seat
 from .states import (
     LIVE_DECISIONS,

@@ -22,7 +22,8 @@ from core.errors import NotFound
 from core.http.zones import zone_of
 from core.numbers import parse_whole_number
 
-from .family import (
+from .family.history import Moment, retell
+from .family.standing import (
     FamilyView,
     Standing,
     get_decision,
@@ -31,7 +32,6 @@ from .family import (
     list_family_enrollments,
     view_enrollment,
 )
-from .family_history import Moment, retell
 from .models import Enrollment, EnrollmentDecision
 from .sales import Sale, find_sales
 from .states import ReviewMode

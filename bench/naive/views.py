@@ -23,7 +23,6 @@ from core.clock import utc_now
 from core.errors import DomainError
 from core.http.middleware import current_request_id
 from core.models import IdempotencyRecord
-from enrollments.answers import DISTRICT_MESSAGE
 from enrollments.models import (
     District,
     DistrictSeatAllocation,
@@ -33,6 +32,7 @@ from enrollments.models import (
     ProgramInstance,
     SeatAssignment,
 )
+from enrollments.routing.result import DISTRICT_MESSAGE
 from events.models import OutboxEvent
 
 

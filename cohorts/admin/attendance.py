@@ -30,11 +30,11 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_
 from core.clock import utc_now
 from core.local_time import to_instant, wall_clock
 
-from ..attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
-from ..booking import Selection, book_sessions, cancel_booking, swap_booking
+from ..course.scheduling import reschedule_session
+from ..learning.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
+from ..learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from ..models import ClassSession, StepProgress
 from ..queries import offered_sessions
-from ..scheduling import reschedule_session
 from ..states import SEATED, StepStatus
 from .display import meeting_time, seat_bar, step_badge
 

@@ -35,12 +35,12 @@ from core.clock import utc_now
 from core.local_time import Instant, is_not_over, to_instant, validate_date, wall_clock
 from enrollments.models import ProgramInstance
 
+from ..course.replanning import change_cohort_zone, change_dates, deadline_in, plan_dates
+from ..course.scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from ..opening import change_capacity, close_cohort, open_cohort, serve_waitlist
 from ..queries import offered_sessions, with_sessions_left
-from ..readiness import find_gaps
-from ..replanning import change_cohort_zone, change_dates, deadline_in, plan_dates
-from ..scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
+from ..sale.opening import change_capacity, close_cohort, open_cohort, serve_waitlist
+from ..sale.readiness import find_gaps
 from ..states import DONE, IN_LINE, OCCUPYING, PlaceStatus, StepStatus
 from .display import meeting_time, place_bar, seat_bar
 

@@ -22,10 +22,10 @@ from core.actors import Actor
 from core.clock import utc_now
 from enrollments.models import Program
 
-from ..curriculum import add_step, remove_step, save_step
+from ..course.curriculum import add_step, remove_step, save_step
+from ..course.replanning import change_class_zone, plan_class_zone
+from ..course.scheduling import change_class
 from ..models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass
-from ..replanning import change_class_zone, plan_class_zone
-from ..scheduling import change_class
 from .display import meeting_time, place_bar, seat_bar, weekly_time
 
 

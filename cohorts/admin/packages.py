@@ -32,12 +32,12 @@ from core.local_time import is_not_over
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
 
-from ..booking import Selection, book_sessions
+from ..learning.booking import Selection, book_sessions
+from ..learning.stranded import labels_of
 from ..models import Cohort, CohortPlace, StepProgress, StudentPackage
-from ..moving import Stranded, move_package, stranded_steps
 from ..queries import stranded_progress, unbooked_steps
+from ..sale.transfer import Stranded, move_package, stranded_steps
 from ..states import DONE, StepStatus
-from ..stranded import labels_of
 from .attendance import describe_choice
 from .display import meeting_time, step_badge
 

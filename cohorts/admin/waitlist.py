@@ -15,8 +15,8 @@ from backoffice.display import NOTHING, link_column, register_subject, status_ba
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 
 from ..models import WaitlistEntry
+from ..sale.waitlist import leave_waitlist, position_of, reorder_entry
 from ..states import IN_LINE, WaitStatus
-from ..waitlist import leave_waitlist, position_of, reorder_entry
 
 register_subject("waitlist", WaitlistEntry)
 

@@ -14,8 +14,8 @@ from enrollments.models import Program
 
 from ..errors import CohortNotFound
 from ..models import CohortSession, CourseStep, CourseStepOption
-from ..places import HAS_ROOM
 from ..queries import browse_courses, cohorts_of, get_active_course, with_sessions_left
+from ..sale.places import HAS_ROOM
 from .examples import BROWSE, COHORTS
 from .serializers import (
     BrowseQuery,

@@ -10,13 +10,13 @@ from rest_framework.response import Response
 from core.errors import invalid_field
 from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 
-from ..checkout import default_cancel_url, default_success_url
 from ..enrolling import Participant, enroll, find_package, wait_in_line
 from ..errors import NotInLine
 from ..family import waiting_entries
 from ..models import Cohort, WaitlistEntry
 from ..queries import get_cohort
-from ..waitlist import leave_waitlist
+from ..sale.checkout import default_cancel_url, default_success_url
+from ..sale.waitlist import leave_waitlist
 from .examples import CHECKOUT, ENROLL, ENROLL_CHILD
 from .serializers import (
     BoughtSerializer,

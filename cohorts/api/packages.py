@@ -10,8 +10,8 @@ from core.clock import utc_now
 from core.errors import Invalid, invalid_field
 from core.http.idempotency import idempotent
 
-from ..booking import Selection, book_sessions, cancel_booking, swap_booking
-from ..calendar import close_feed, feed_url, find_feed, renew_feed, sessions_of
+from ..learning.booking import Selection, book_sessions, cancel_booking, swap_booking
+from ..learning.calendar import close_feed, feed_url, find_feed, renew_feed, sessions_of
 from ..queries import get_package_for, packages_of, unbooked_steps
 from .catalog import step_with
 from .examples import BOOK, SWAP, UNBOOKED

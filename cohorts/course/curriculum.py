@@ -13,11 +13,11 @@ from django.db.models import Exists, OuterRef
 from core.actors import Actor
 from core.clock import utc_now
 
-from .completion import complete_courses
-from .errors import StepInUse
-from .locks import lock_cohorts_of, lock_sessions
-from .models import Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
-from .states import SEATED, StepStatus
+from ..errors import StepInUse
+from ..learning.completion import complete_courses
+from ..locks import lock_cohorts_of, lock_sessions
+from ..models import Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from ..states import SEATED, StepStatus
 
 
 @transaction.atomic

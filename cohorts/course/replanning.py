@@ -17,12 +17,12 @@ from core.local_time import check_date, local_date, to_instant, wall_clock
 from core.time_words import meeting
 from events.publishing import publish
 
-from .errors import DatesConflict
-from .events import CohortDatesChanged
-from .locks import lock_cohort, lock_sessions
-from .models import ClassSession, Cohort, CohortSession, GroupClass, StepProgress
+from ..errors import DatesConflict
+from ..events import CohortDatesChanged
+from ..locks import lock_cohort, lock_sessions
+from ..models import ClassSession, Cohort, CohortSession, GroupClass, StepProgress
+from ..states import StepStatus
 from .scheduling import move_session, planned_date, shifted_deadline
-from .states import StepStatus
 
 MARKED = (StepStatus.COMPLETED, StepStatus.MISSED)
 

@@ -16,11 +16,11 @@ from core.local_time import check_date, clock_duration, meeting_on, to_instant, 
 from enrollments.models import ProgramInstance
 from events.publishing import publish
 
-from .errors import SeatsBelowBookings, TermTooShort
-from .events import MeetingPageChanged, SessionRescheduled
-from .locks import lock_cohort, lock_sessions
-from .models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass, StepProgress
-from .states import StepStatus
+from ..errors import SeatsBelowBookings, TermTooShort
+from ..events import MeetingPageChanged, SessionRescheduled
+from ..locks import lock_cohort, lock_sessions
+from ..models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass, StepProgress
+from ..states import StepStatus
 
 
 def meeting_date(*, group_class: GroupClass, cohort: Cohort, step_order: int) -> dt.date:

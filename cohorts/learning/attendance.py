@@ -12,12 +12,12 @@ from core.text import fit
 from enrollments.locks import lock_enrollment
 from events.publishing import publish
 
+from ..errors import StepNotBooked, StepNotOpen
+from ..events import StepCompleted, StepEvent, StepExcused, StepMissed
+from ..locks import lock_package, lock_sessions
+from ..models import ClassSession, StepProgress, StudentPackage
+from ..states import StepStatus
 from .completion import complete_course
-from .errors import StepNotBooked, StepNotOpen
-from .events import StepCompleted, StepEvent, StepExcused, StepMissed
-from .locks import lock_package, lock_sessions
-from .models import ClassSession, StepProgress, StudentPackage
-from .states import StepStatus
 from .steps import step_event
 
 ALL_DONE = "All required steps are done"

@@ -15,11 +15,11 @@ from django.db.models import Q
 from core.clock import utc_now
 from events.publishing import publish
 
-from .errors import PackageNotFound, SessionFull, StepNotBooked, TimeConflict, TooLateToChange, bad_selection
-from .events import StepCancelled
-from .locks import hold_package, lock_learner_of_package, lock_sessions
-from .models import ClassSession, CohortSession, StepProgress, StudentPackage
-from .states import StepStatus
+from ..errors import PackageNotFound, SessionFull, StepNotBooked, TimeConflict, TooLateToChange, bad_selection
+from ..events import StepCancelled
+from ..locks import hold_package, lock_learner_of_package, lock_sessions
+from ..models import ClassSession, CohortSession, StepProgress, StudentPackage
+from ..states import StepStatus
 from .steps import (
     Sessions,
     already_booked,

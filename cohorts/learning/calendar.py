@@ -22,9 +22,9 @@ from accounts.sign_in import proven_address
 from core.clock import utc_now
 from core.errors import NotFound
 
-from .models import CalendarFeed, StepProgress
-from .models.calendar import new_token
-from .states import SEATED
+from ..models import CalendarFeed, StepProgress
+from ..models.calendar import new_token
+from ..states import SEATED
 
 # How long a past session stays in the feed, and how often programs should look.
 PAST_SHOWN = dt.timedelta(days=90)

@@ -18,10 +18,10 @@ from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus
 from events.publishing import publish
 
-from .events import PackageCompleted
-from .fulfilment import package_event
-from .models import StudentPackage
-from .queries import due_to_complete
+from ..events import PackageCompleted
+from ..models import StudentPackage
+from ..queries import due_to_complete
+from .packages import package_event
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify
 
-from .models import StepProgress
-from .states import StepStatus
+from ..models import StepProgress
+from ..states import StepStatus
 
 REMINDER = "session_reminder"
 AHEAD = dt.timedelta(hours=24)

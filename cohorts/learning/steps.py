@@ -14,11 +14,11 @@ from django.db.models import F, QuerySet
 from core.rows import insert_rows
 from events.publishing import publish
 
-from .errors import StepAlreadyBooked, StepNotBooked
-from .events import StepBooked, StepCancelled, StepEvent
-from .locks import hold_package
-from .models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
-from .states import StepStatus
+from ..errors import StepAlreadyBooked, StepNotBooked
+from ..events import StepBooked, StepCancelled, StepEvent
+from ..locks import hold_package
+from ..models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
+from ..states import StepStatus
 
 Sessions = dict[int, CohortSession]
 """Step id -> the session meant for it."""

@@ -10,8 +10,8 @@ from accounts.models import StaffTask
 from accounts.staff_tasks import raise_staff_task
 from core.clock import utc_now
 
-from .models import CourseStep, StudentPackage
-from .queries import stranded_progress
+from ..models import CourseStep, StudentPackage
+from ..queries import stranded_progress
 
 TASK = "step_without_session"
 

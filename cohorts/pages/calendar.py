@@ -7,7 +7,7 @@ from django.views.decorators.http import conditional_page, require_safe
 from accounts.models import User
 from core.errors import NotFound
 
-from ..calendar import get_feed_owner, get_session_of, render_feed, render_session
+from ..learning.calendar import get_feed_owner, get_session_of, render_feed, render_session
 from .families import for_families
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"

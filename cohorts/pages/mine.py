@@ -18,10 +18,10 @@ from core.errors import DomainError
 from core.http.zones import zone_of
 from core.numbers import parse_whole_number
 
-from ..booking import cancel_booking, swap_booking
-from ..calendar import feed_url, find_feed, open_feed, renew_feed
 from ..errors import PackageNotFound
 from ..family import ended_packages, lapsed_places, unpaid_places, waiting_entries
+from ..learning.booking import cancel_booking, swap_booking
+from ..learning.calendar import feed_url, find_feed, open_feed, renew_feed
 from ..models import CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import bookable_steps, offered_by_cohort, offered_sessions, packages_of
 from ..states import DONE, StepStatus

@@ -16,9 +16,9 @@ from core.errors import DomainError
 from core.http.zones import zone_of
 from core.numbers import parse_whole_number
 
-from ..booking import Selection, book_sessions
 from ..errors import PackageNotFound
 from ..family import Purchase
+from ..learning.booking import Selection, book_sessions
 from ..models import CohortSession, CourseStep, StepProgress, StudentPackage
 from ..queries import get_package_for, unbooked_steps
 from ..states import StepStatus

@@ -17,7 +17,7 @@ from core.text import limit_of, shorten_together
 from enrollments.models import Program
 from enrollments.purchase import begin_purchase
 
-from .errors import (
+from ..errors import (
     AlreadyOwned,
     CohortFull,
     CohortNotActive,
@@ -26,12 +26,12 @@ from .errors import (
     NotForSale,
     PaymentOnItsWay,
 )
+from ..locks import lock_cohort, lock_learner
+from ..models import Cohort, CohortPlace, StudentPackage
+from ..queries import get_cohort
+from ..states import PURPOSE, PlaceStatus
 from .limits import account_of, refuse_hoarding
-from .locks import lock_cohort, lock_learner
-from .models import Cohort, CohortPlace, StudentPackage
 from .places import hold_place
-from .queries import get_cohort
-from .states import PURPOSE, PlaceStatus
 
 # Our hold outlives the session: it ends when Stripe has said that nothing was paid.
 HOLD_TIME = SHORTEST_TIME + dt.timedelta(minutes=10)

@@ -15,11 +15,12 @@ from core.text import fit
 from enrollments.purchase import MONEY_IS_BACK, complete_purchase, may_be_paid, refund_purchase, restore_purchase
 from events.publishing import publish
 
-from .events import PackageCreated, PackageEvent, PackageRevoked, PlaceEvent, PlaceLost
-from .locks import lock_package, lock_place
-from .models import CohortPlace, StudentPackage
+from ..events import PackageCreated, PackageRevoked, PlaceEvent, PlaceLost
+from ..learning.packages import package_event
+from ..learning.steps import Unbooked, close_steps, open_steps
+from ..locks import lock_package, lock_place
+from ..models import CohortPlace, StudentPackage
 from .places import place_event, release_place, take_place
-from .steps import Unbooked, close_steps, open_steps
 from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
 
@@ -96,18 +97,6 @@ def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
             summary=f"The only session for step {step_id} of package {package.pk} overlaps with another that the "
             "learner has booked: add a class, or change one of them.",
         )
-
-
-def package_event(kind: type[PackageEvent], package: StudentPackage, **more: object) -> PackageEvent:
-    """An event about a package."""
-    return kind(
-        workspace_id=package.learner.workspace_id,
-        package_id=package.pk,
-        cohort_id=package.cohort_id,
-        learner_cuid=package.learner.cuid,
-        enrollment_cuid=package.enrollment.cuid,
-        **more,
-    )
 
 
 def _refund_reason(place: CohortPlace) -> RefundReason | None:

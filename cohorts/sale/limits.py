@@ -11,10 +11,10 @@ from accounts.models import Learner, User
 from billing.states import CheckoutStatus
 from core.actors import Actor
 
-from .errors import TooManyLearners, TooManyPlacesHeld
-from .locks import lock_account, lock_household
-from .models import CohortPlace, WaitlistEntry
-from .states import PlaceStatus, WaitStatus
+from ..errors import TooManyLearners, TooManyPlacesHeld
+from ..locks import lock_account, lock_household
+from ..models import CohortPlace, WaitlistEntry
+from ..states import PlaceStatus, WaitStatus
 
 
 def account_of(actor: Actor) -> int | None:

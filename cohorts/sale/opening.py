@@ -7,13 +7,13 @@ from django.db import transaction
 
 from core.clock import utc_now
 
-from .errors import NotReadyToOpen
-from .locks import lock_cohort
-from .models import Cohort
+from ..errors import NotReadyToOpen
+from ..locks import lock_cohort
+from ..models import Cohort
+from ..queries import open_cohorts
+from ..states import WaitStatus
 from .places import HAS_ROOM, resize
-from .queries import open_cohorts
 from .readiness import find_gaps
-from .states import WaitStatus
 from .waitlist import offer_free_places
 
 log = structlog.get_logger(__name__)

@@ -10,10 +10,10 @@ from core.text import fit
 from enrollments.models import Enrollment
 from events.publishing import publish
 
-from .errors import CapacityBelowUse, CohortFull, PlaceAwaitsPayment
-from .events import PlaceEvent, PlaceHeld, PlaceReleased, PlaceTaken
-from .models import Cohort, CohortPlace
-from .states import OCCUPYING, PlaceStatus
+from ..errors import CapacityBelowUse, CohortFull, PlaceAwaitsPayment
+from ..events import PlaceEvent, PlaceHeld, PlaceReleased, PlaceTaken
+from ..models import Cohort, CohortPlace
+from ..states import OCCUPYING, PlaceStatus
 
 HAS_ROOM = {"max_enrollment__gt": F("current_enrollment") + F("held_places")}
 

@@ -7,7 +7,7 @@ from django.db import models
 
 from core.local_time import local_date
 
-from .models import Cohort, CohortSession, CourseStep
+from ..models import Cohort, CohortSession, CourseStep
 
 
 @dataclass(frozen=True, slots=True)

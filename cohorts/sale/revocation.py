@@ -5,9 +5,9 @@ import datetime as dt
 from accounts.staff_tasks import raise_staff_task
 from billing.checkout import request_cancellation
 
+from ..models import CohortPlace, StudentPackage
+from ..states import PlaceStatus
 from .fulfilment import revoke_package
-from .models import CohortPlace, StudentPackage
-from .states import PlaceStatus
 
 
 def give_back(*, enrollment_cuid: str, is_paid: bool, reason: str, now: dt.datetime) -> None:

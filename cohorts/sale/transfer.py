@@ -10,17 +10,26 @@ from core.clock import utc_now
 from core.errors import invalid_field
 from events.publishing import publish
 
-from .attendance import excuse_step
-from .errors import CohortFull, PackageNotFound, StepsStranded
-from .events import PackageMoved, PlaceHeld, PlaceTaken
-from .fulfilment import ask_for_sessions, package_event
-from .locks import lock_cohort, lock_learner_of_package, lock_package, lock_place, lock_sessions
-from .models import ClassSession, Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
+from ..errors import CohortFull, PackageNotFound, StepsStranded
+from ..events import PackageMoved, PlaceHeld, PlaceTaken
+from ..learning.attendance import excuse_step
+from ..learning.packages import package_event
+from ..learning.steps import book_only_options, free_sessions
+from ..learning.stranded import labels_of, raise_task
+from ..locks import lock_cohort, lock_learner_of_package, lock_package, lock_place, lock_sessions
+from ..models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CohortSession,
+    CourseStep,
+    StepProgress,
+    StudentPackage,
+)
+from ..queries import steps_without_session, stranded_progress
+from ..states import PlaceStatus, StepStatus
+from .fulfilment import ask_for_sessions
 from .places import HAS_ROOM, place_event, release_place, take_place
-from .queries import steps_without_session, stranded_progress
-from .states import PlaceStatus, StepStatus
-from .steps import book_only_options, free_sessions
-from .stranded import labels_of, raise_task
 from .waitlist import end_accepted, offer_free_places
 
 _TO_ATTEND = (StepStatus.UNBOOKED, StepStatus.BOOKED)

@@ -19,7 +19,7 @@ from core.local_time import is_not_over
 from core.text import fit
 from events.publishing import publish
 
-from .errors import (
+from ..errors import (
     AlreadyInLine,
     AlreadyOwned,
     CohortNotActive,
@@ -29,12 +29,12 @@ from .errors import (
     PlacesFree,
     TooManyPlacesHeld,
 )
-from .events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
+from ..events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
+from ..locks import lock_cohort, lock_learner, lock_line, lock_place
+from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
+from ..states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus
 from .limits import account_of, refuse_hoarding
-from .locks import lock_cohort, lock_learner, lock_line, lock_place
-from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from .places import hold_place, release_place
-from .states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus
 
 log = structlog.get_logger(__name__)
 

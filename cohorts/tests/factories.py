@@ -12,9 +12,9 @@ from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.checkout import record_session, settle_checkout
 from billing.gateways.contract import SessionSnapshot
 from billing.models import Checkout
-from cohorts.checkout import reserve_place, start_checkout
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass, StudentPackage
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale.checkout import reserve_place, start_checkout
 from cohorts.states import DayOfWeek
 from core.actors import SYSTEM
 from core.clock import utc_now

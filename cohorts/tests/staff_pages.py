@@ -11,8 +11,8 @@ from accounts.models import Learner, Workspace
 from accounts.tests.factories import LearnerFactory
 from backoffice.tests.staff_client import StaffClient
 from cohorts.models import ClassSession, Cohort, WaitlistEntry
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import cohort_with
-from cohorts.waitlist import join_waitlist
 from core.clock import utc_now
 
 

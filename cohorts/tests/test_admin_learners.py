@@ -9,6 +9,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.states import Role
 from backoffice.tests.staff_client import StaffClient, said
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import (
     ClassSession,
     Cohort,
@@ -16,7 +17,6 @@ from cohorts.models import (
     StudentPackage,
     WaitlistEntry,
 )
-from cohorts.scheduling import schedule_cohort
 from cohorts.tests.factories import CohortFactory, buy, start
 from cohorts.tests.staff_pages import begin_now, cohort_in, counters, faults, press, wait_for
 from sandbox.testing import SandboxProcess

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from cohorts.attendance import mark_attended
-from cohorts.booking import Selection, book_sessions
+from cohorts.learning.attendance import mark_attended
+from cohorts.learning.booking import Selection, book_sessions
 from cohorts.models import ClassSession, StudentPackage
 from cohorts.tests.callers import fields, problem
 from cohorts.tests.factories import CohortFactory, buy, cohort_with

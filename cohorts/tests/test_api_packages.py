@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from accounts.tests.factories import LearnerFactory
-from cohorts.attendance import mark_attended
+from cohorts.learning.attendance import mark_attended
 from cohorts.models import ClassSession
 from cohorts.tests.callers import Family, parent_of, problem, student_of
 from cohorts.tests.factories import buy, cohort_with

@@ -7,7 +7,7 @@ from billing.models import Checkout, Refund
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts.models import Cohort, CohortPlace, StudentPackage
-from cohorts.moving import move_package
+from cohorts.sale.transfer import move_package
 from cohorts.tests.callers import Family, problem, student_of
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
 from enrollments.tests.factories import STAFF

@@ -8,9 +8,9 @@ from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.callers import Family, fields, parent_of, problem, student_of
 from cohorts.tests.factories import cohort_with, start
-from cohorts.waitlist import join_waitlist
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 

@@ -5,7 +5,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts.tests.factories import LearnerFactory
-from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.errors import (
     PackageNotFound,
     SessionFull,
@@ -14,8 +13,9 @@ from cohorts.errors import (
     TimeConflict,
     TooLateToChange,
 )
-from cohorts.fulfilment import revoke_package
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from cohorts.sale.fulfilment import revoke_package
 from cohorts.tests.factories import buy, cohort_with
 from core.clock import utc_now
 from core.errors import Invalid

@@ -11,18 +11,18 @@ from accounts.models import Learner, StaffTask, Workspace
 from accounts.tests.factories import LearnerFactory
 from backoffice import actions
 from backoffice.tests.staff_client import StaffClient, said
-from cohorts import booking
-from cohorts.attendance import mark_attended
-from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.errors import SessionFull, StepNotBooked, TimeConflict, TooLateToChange
+from cohorts.learning import booking
+from cohorts.learning.attendance import mark_attended
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, StudentPackage, WaitlistEntry
-from cohorts.moving import move_package
-from cohorts.opening import change_capacity
+from cohorts.sale.opening import change_capacity
+from cohorts.sale.transfer import move_package
+from cohorts.sale.waitlist import end_lines_of_owners, expire_due_offers, join_waitlist
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.purchases import state
 from cohorts.tests.staff_pages import begin_now, cohort_in
 from cohorts.tests.test_invariants import breaches
-from cohorts.waitlist import end_lines_of_owners, expire_due_offers, join_waitlist
 from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 

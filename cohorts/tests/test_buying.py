@@ -10,7 +10,6 @@ from billing.checkout import cancel_checkout, settle_checkout
 from billing.models import Checkout, Payment, Refund
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
-from cohorts.checkout import start_checkout
 from cohorts.errors import (
     AlreadyOwned,
     CohortFull,
@@ -22,6 +21,7 @@ from cohorts.errors import (
     NotForSale,
 )
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
+from cohorts.sale.checkout import start_checkout
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
 from core.actors import SYSTEM
 from core.clock import utc_now

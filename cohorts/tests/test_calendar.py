@@ -9,10 +9,10 @@ from django.test import Client
 from icalendar import Calendar
 
 from accounts.tests.factories import LearnerFactory
-from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
-from cohorts.calendar import CANCELLED_SHOWN
+from cohorts.course.scheduling import reschedule_session
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.learning.calendar import CANCELLED_SHOWN
 from cohorts.models import CalendarFeed, CohortSession, GroupClass, StudentPackage
-from cohorts.scheduling import reschedule_session
 from cohorts.tests.callers import Family, parent_of, student_of
 from cohorts.tests.factories import buy, cohort_with
 from enrollments.models import Program

@@ -9,8 +9,8 @@ from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient
+from cohorts.course.scheduling import clone_cohort, reschedule_session, schedule_cohort
 from cohorts.models import ClassSession, Cohort, CourseStep, CourseStepOption
-from cohorts.scheduling import clone_cohort, reschedule_session, schedule_cohort
 from cohorts.states import DayOfWeek
 from cohorts.tests.browsing import text
 from cohorts.tests.factories import CohortFactory, GroupClassFactory

@@ -9,14 +9,14 @@ from django.urls import reverse
 from accounts.models import Workspace
 from backoffice.tests.staff_client import StaffClient
 from cohorts import invariants
-from cohorts.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
-from cohorts.booking import Selection, book_sessions
-from cohorts.completion import complete_due_courses
-from cohorts.curriculum import add_step, remove_step, save_step
+from cohorts.course.curriculum import add_step, remove_step, save_step
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.errors import StepNotBooked, StepNotOpen
+from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
+from cohorts.learning.booking import Selection, book_sessions
+from cohorts.learning.completion import complete_due_courses
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
-from cohorts.moving import move_package
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale.transfer import move_package
 from cohorts.tests.browsing import child_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import begin_now, cohort_in, url_of

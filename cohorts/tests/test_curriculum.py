@@ -12,10 +12,11 @@ from backoffice.tests.staff_client import StaffClient
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts import invariants
-from cohorts.attendance import mark_attended
-from cohorts.booking import Selection, book_sessions, cancel_booking
-from cohorts.curriculum import add_step, remove_step
+from cohorts.course.curriculum import add_step, remove_step
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.errors import StepInUse
+from cohorts.learning.attendance import mark_attended
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import (
     ClassSession,
     Cohort,
@@ -25,7 +26,6 @@ from cohorts.models import (
     StepProgress,
     StudentPackage,
 )
-from cohorts.scheduling import schedule_cohort
 from cohorts.tests.factories import GroupClassFactory, buy, cohort_with
 from cohorts.tests.purchases import PACKAGES, bought
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of

@@ -11,13 +11,13 @@ from icalendar import Calendar
 from accounts.tests.factories import GuardianshipFactory, LearnerFactory, UserFactory, WorkspaceFactory
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
-from cohorts.attendance import mark_attended
-from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.course.scheduling import change_class, clone_cohort, reschedule_session
+from cohorts.learning.attendance import mark_attended
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, GroupClass, StudentPackage
-from cohorts.moving import move_package
-from cohorts.scheduling import change_class, clone_cohort, reschedule_session
+from cohorts.sale.transfer import move_package
+from cohorts.sale.waitlist import join_waitlist, leave_waitlist
 from cohorts.tests.factories import buy, cohort_with, pay, start
-from cohorts.waitlist import join_waitlist, leave_waitlist
 from enrollments.tests.factories import STAFF
 from notifications.models import Notification
 from notifications.sending import send_due_notifications

@@ -10,8 +10,8 @@ from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts import handlers, invariants
 from cohorts.models import ClassSession, Cohort, CohortPlace, StudentPackage, WaitlistEntry
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy, cohort_with, pay, start
-from cohorts.waitlist import join_waitlist
 from core.clock import utc_now
 from core.invariants import Extent
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment

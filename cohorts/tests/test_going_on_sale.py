@@ -11,12 +11,12 @@ from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory
 from backoffice.tests.staff_client import StaffClient
 from billing.models import Price
-from cohorts import checkout as checkouts
-from cohorts.curriculum import remove_step
+from cohorts.course.curriculum import remove_step
 from cohorts.errors import CohortNotActive, NotReadyToOpen
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, CourseStep
-from cohorts.opening import close_cohort, open_cohort
-from cohorts.readiness import find_gaps
+from cohorts.sale import checkout as checkouts
+from cohorts.sale.opening import close_cohort, open_cohort
+from cohorts.sale.readiness import find_gaps
 from cohorts.tests.browsing import text
 from cohorts.tests.callers import Family, problem
 from cohorts.tests.factories import buy_on_rows, cohort_with, start

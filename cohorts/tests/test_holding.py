@@ -8,16 +8,16 @@ from accounts.models import Guardian, Learner, User
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout, settle_checkout
 from billing.models import Checkout
-from cohorts import checkout as checkout_module
-from cohorts.checkout import reserve_place, start_checkout
 from cohorts.errors import CohortNotFound, CourseNotFound, PaymentOnItsWay
 from cohorts.models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from cohorts.opening import change_capacity, close_cohort
+from cohorts.sale import checkout as checkout_module
+from cohorts.sale.checkout import reserve_place, start_checkout
+from cohorts.sale.opening import change_capacity, close_cohort
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import Family, parent_of, problem, student_of
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay, start
 from cohorts.tests.purchases import enroll_url
-from cohorts.waitlist import join_waitlist
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.models import IdempotencyRecord

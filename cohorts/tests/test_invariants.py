@@ -19,8 +19,8 @@ from cohorts.models import (
     StudentPackage,
     WaitlistEntry,
 )
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy, cohort_with, start
-from cohorts.waitlist import join_waitlist
 from core.clock import utc_now
 from core.invariants import Extent
 from sandbox.testing import SandboxProcess

@@ -9,10 +9,10 @@ from django.test import Client
 
 from accounts.tests.factories import LearnerFactory
 from cohorts.models import ClassSession, Cohort, WaitlistEntry
+from cohorts.sale.waitlist import end_lines_of_past_cohorts
 from cohorts.states import WaitStatus
 from cohorts.tests.browsing import course_url, text
 from cohorts.tests.factories import CohortFactory, cohort_with
-from cohorts.waitlist import end_lines_of_past_cohorts
 from core.local_time import is_not_over, known_zones
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]

@@ -10,9 +10,9 @@ from accounts.tests.factories import LearnerFactory
 from billing.models import Checkout, Payment, Price, Refund
 from billing.states import RefundReason
 from billing.tests.snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, arrive, refund, tell
-from cohorts.checkout import reserve_place
 from cohorts.errors import AlreadyOwned, NotForSale
 from cohorts.models import Cohort, CohortPlace, StudentPackage
+from cohorts.sale.checkout import reserve_place
 from cohorts.tests.factories import cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now

@@ -8,14 +8,14 @@ from django.db import OperationalError
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout
-from cohorts import opening
+from cohorts.course.scheduling import clone_cohort, reschedule_session
 from cohorts.errors import SeatsBelowBookings
 from cohorts.models import ClassSession, Cohort, StepProgress, WaitlistEntry
-from cohorts.opening import change_capacity, close_cohort, open_cohort, serve_waiting_lines, serve_waitlist
-from cohorts.scheduling import clone_cohort, reschedule_session
+from cohorts.sale import opening
+from cohorts.sale.opening import change_capacity, close_cohort, open_cohort, serve_waiting_lines, serve_waitlist
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tasks import expire_waitlist_offers
 from cohorts.tests.factories import buy, cohort_with, start
-from cohorts.waitlist import join_waitlist
 from core.clock import utc_now
 from core.errors import Invalid
 from enrollments.models import Program

@@ -15,12 +15,12 @@ from pytest_django import DjangoAssertNumQueries
 from billing.models import Checkout
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
-from cohorts.booking import Selection, book_sessions, cancel_booking
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, WaitlistEntry
-from cohorts.opening import change_capacity
+from cohorts.sale.opening import change_capacity
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import buy, cohort_with, pay, start
-from cohorts.waitlist import join_waitlist
 from core.actors import SYSTEM
 from core.clock import utc_now
 from sandbox.testing import SandboxProcess

@@ -10,9 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from billing.models import Price
 from cohorts.models import Cohort, CohortSession
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.browsing import child_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
-from cohorts.waitlist import join_waitlist
 from core.clock import utc_now
 from enrollments.models import Program
 from enrollments.tests.factories import InstanceFactory

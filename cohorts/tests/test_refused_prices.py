@@ -7,11 +7,11 @@ from accounts.tests.factories import LearnerFactory
 from billing.errors import PaymentRejected
 from billing.models import Checkout, Price
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import parent_of, problem
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.purchases import enroll_url
-from cohorts.waitlist import join_waitlist
 from core.models import IdempotencyRecord
 from sandbox.testing import SandboxProcess
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from cohorts.booking import cancel_booking
+from cohorts.learning.booking import cancel_booking
+from cohorts.learning.reminders import remind_of_sessions
 from cohorts.models import ClassSession, Cohort, GroupClass, StudentPackage
-from cohorts.reminders import remind_of_sessions
 from cohorts.tests.factories import buy, cohort_with
 from core.clock import time_is, utc_now
 from notifications.models import Notification

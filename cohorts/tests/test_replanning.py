@@ -10,10 +10,10 @@ from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import GuardianshipFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient
+from cohorts.course.replanning import change_dates, plan_dates
+from cohorts.course.scheduling import clone_cohort, schedule_cohort
 from cohorts.errors import DatesConflict
 from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, StudentPackage
-from cohorts.replanning import change_dates, plan_dates
-from cohorts.scheduling import clone_cohort, schedule_cohort
 from cohorts.states import StepStatus
 from cohorts.tests.factories import CohortFactory, buy, cohort_with
 from cohorts.tests.staff_pages import faults, url_of

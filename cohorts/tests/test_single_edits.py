@@ -10,8 +10,8 @@ from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient
+from cohorts.course.scheduling import reschedule_session
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass, StepProgress
-from cohorts.scheduling import reschedule_session
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.staff_pages import url_of
 from notifications.models import Notification

@@ -8,13 +8,13 @@ from django.core import mail
 
 from accounts.models import StaffTask, Workspace
 from backoffice.tests.staff_client import StaffClient
-from cohorts.attendance import mark_attended
-from cohorts.booking import Selection, book_sessions, cancel_booking
-from cohorts.curriculum import add_step
+from cohorts.course.curriculum import add_step
 from cohorts.errors import StepsStranded
+from cohorts.learning.attendance import mark_attended
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking
+from cohorts.learning.stranded import report_stranded_steps
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StudentPackage
-from cohorts.moving import Stranded, move_package
-from cohorts.stranded import report_stranded_steps
+from cohorts.sale.transfer import Stranded, move_package
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of

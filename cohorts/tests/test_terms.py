@@ -7,9 +7,10 @@ from django.db import IntegrityError, transaction
 
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout
-from cohorts.attendance import mark_attended, mark_missed
-from cohorts.booking import Selection, book_sessions
+from cohorts.course.scheduling import clone_cohort, meeting_date, meeting_times, schedule_cohort
 from cohorts.errors import CapacityBelowUse, CohortFull, StepNotBooked, TermTooShort
+from cohorts.learning.attendance import mark_attended, mark_missed
+from cohorts.learning.booking import Selection, book_sessions
 from cohorts.models import (
     ClassSession,
     Cohort,
@@ -19,12 +20,11 @@ from cohorts.models import (
     StudentPackage,
     WaitlistEntry,
 )
-from cohorts.moving import move_package
-from cohorts.opening import change_capacity
-from cohorts.scheduling import clone_cohort, meeting_date, meeting_times, schedule_cohort
+from cohorts.sale.opening import change_capacity
+from cohorts.sale.transfer import move_package
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.states import DayOfWeek
 from cohorts.tests.factories import CohortFactory, GroupClassFactory, buy, cohort_with, start
-from cohorts.waitlist import join_waitlist
 from core.errors import Invalid
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent

@@ -6,7 +6,6 @@ from django.db import OperationalError
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import cancel_checkout
-from cohorts import waitlist
 from cohorts.errors import (
     AlreadyInLine,
     AlreadyOwned,
@@ -17,9 +16,9 @@ from cohorts.errors import (
     PlacesFree,
 )
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
-from cohorts.opening import change_capacity
-from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
-from cohorts.waitlist import (
+from cohorts.sale import waitlist
+from cohorts.sale.opening import change_capacity
+from cohorts.sale.waitlist import (
     end_lines_of_past_cohorts,
     expire_due_offers,
     join_waitlist,
@@ -27,6 +26,7 @@ from cohorts.waitlist import (
     position_of,
     reorder_entry,
 )
+from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
 from core.clock import utc_now
 from core.errors import Invalid
 from events.models import OutboxEvent

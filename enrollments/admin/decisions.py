@@ -23,8 +23,8 @@ from backoffice.display import (
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from events.models import OutboxEvent
 
-from ..decisions import cancel_decision
 from ..models import EnrollmentDecision
+from ..routing.decision import cancel_decision
 from ..states import DecisionStatus
 
 register_subject("decision", EnrollmentDecision)

@@ -9,8 +9,8 @@ from core.http.fields import EmailTextField, TextField, TruthField, WholeNumberF
 from core.http.query import QuerySerializer, QueryTextField, QueryTruthField
 from core.ids import CUID_PATTERN, is_cuid
 
-from ..answers import checkout_fields
 from ..models import DistrictSeatAllocation, EnrollmentDecision
+from ..routing.result import checkout_fields
 from ..seats import MAX_SEATS
 from ..states import DecisionReason, DecisionStatus, ProvisionSource
 

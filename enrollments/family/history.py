@@ -4,8 +4,8 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .models import EnrollmentTransition
-from .states import EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
+from ..models import EnrollmentTransition
+from ..states import EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
 
 # What is not here is bookkeeping to a family.
 _SENTENCES: dict[tuple[str, str], str] = {

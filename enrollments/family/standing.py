@@ -13,9 +13,9 @@ from core.errors import NotFound
 from core.ids import is_cuid
 from core.money import Money
 
-from .models import Enrollment, EnrollmentDecision
-from .sales import Sale
-from .states import PURPOSE, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
+from ..models import Enrollment, EnrollmentDecision
+from ..sales import Sale
+from ..states import PURPOSE, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
 ENROLLMENTS_SHOWN = 200
 

@@ -17,25 +17,16 @@ from core.rows import insert_rows
 from core.text import fit
 from events.publishing import DomainEvent, publish
 
-from .answers import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed
-from .decisions import cancel_open_checkouts, decision_changed, decision_made
-from .eligibility import Verdict
-from .errors import AlreadyEnrolled, Ineligible, NotForSale
-from .events import SeatReserved, SeatUsed
-from .history import Journal
-from .lifecycle import approve_if_automatic, evaluate_and_submit
-from .locks import lock_allocation, lock_decision, lock_enrollment
-from .models import (
-    DistrictSeatAllocation,
-    Enrollment,
-    EnrollmentDecision,
-    ProgramInstance,
-    SeatAssignment,
-)
-from .queries import current_enrollment, find_instance, find_live_decision
-from .requests import RoutingRequest
-from .seats import take_seat
-from .states import (
+from ..eligibility import Verdict
+from ..errors import AlreadyEnrolled, Ineligible, NotForSale
+from ..events import SeatReserved, SeatUsed
+from ..history import Journal
+from ..lifecycle import approve_if_automatic, evaluate_and_submit
+from ..locks import lock_allocation, lock_decision, lock_enrollment
+from ..models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance, SeatAssignment
+from ..queries import current_enrollment, find_instance, find_live_decision
+from ..seats import take_seat
+from ..states import (
     PURPOSE,
     DecisionReason,
     DecisionStatus,
@@ -45,7 +36,10 @@ from .states import (
     ProvisionSource,
     SeatStatus,
 )
-from .supply import DistrictOffer, find_district_seat
+from .decision import cancel_open_checkouts, decision_changed, decision_made
+from .offer import DistrictOffer, find_district_seat
+from .request import RoutingRequest
+from .result import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed
 
 
 def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:

@@ -7,9 +7,9 @@ from billing import checkout as billing_checkout
 from billing.states import LIVE_CHECKOUTS
 from core.errors import TransitionNotAllowed
 
-from .events import DecisionMade, DecisionRecorded
-from .models import EnrollmentDecision
-from .states import DecisionStatus
+from ..events import DecisionMade, DecisionRecorded
+from ..models import EnrollmentDecision
+from ..states import DecisionStatus
 
 
 def decision_made(decision: EnrollmentDecision, now: dt.datetime) -> DecisionMade:

@@ -4,8 +4,8 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from .models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
-from .states import HELD_SEATS, DecisionReason
+from ..models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
+from ..states import HELD_SEATS, DecisionReason
 
 # Every rule that was asked, with its inputs and its answer.
 Trace = list[dict[str, Any]]

@@ -9,8 +9,8 @@ from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
 from core.errors import DomainError
 
-from .models import EnrollmentDecision
-from .states import DecisionStatus, ProvisionSource
+from ..models import EnrollmentDecision
+from ..states import DecisionStatus, ProvisionSource
 
 DISTRICT_MESSAGE = "Successfully enrolled via district allocation"
 PARENT_MESSAGE = "Checkout session created for parent payment"

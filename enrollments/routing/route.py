@@ -17,15 +17,15 @@ from core.errors import Unavailable
 from core.http.idempotency import Claim
 from events.publishing import publish
 
-from .answers import PARENT_MESSAGE, PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
-from .deciding import decide
-from .decisions import decision_changed
-from .errors import SeatsExhausted
-from .locks import lock_decision, lock_enrollment
-from .models import EnrollmentDecision
-from .queries import decisions_of
-from .requests import LearnerProfile, RoutingContext, RoutingRequest
-from .states import DecisionStatus
+from ..errors import SeatsExhausted
+from ..locks import lock_decision, lock_enrollment
+from ..models import EnrollmentDecision
+from ..queries import decisions_of
+from ..states import DecisionStatus
+from .decide import decide
+from .decision import decision_changed
+from .request import LearnerProfile, RoutingContext, RoutingRequest
+from .result import PARENT_MESSAGE, PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
 
 log = structlog.get_logger(__name__)
 

@@ -11,10 +11,10 @@ from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.models import Price
 from core.actors import SYSTEM, Actor
 from core.http.idempotency import Claim
-from enrollments.answers import Routed
 from enrollments.models import District, DistrictSeatAllocation, Enrollment, Program, ProgramInstance
-from enrollments.requests import LearnerProfile, RoutingContext
-from enrollments.routing import route_learner
+from enrollments.routing.request import LearnerProfile, RoutingContext
+from enrollments.routing.result import Routed
+from enrollments.routing.route import route_learner
 from enrollments.seats import create_allocation
 from enrollments.states import IdentificationType, ReviewMode
 

@@ -13,14 +13,8 @@ from accounts.sign_in import find_or_open_account
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
 from billing.checkout import SECONDS_BETWEEN_QUESTIONS, cancel_checkout, settle_checkout
 from billing.models import Checkout
-from enrollments.family import (
-    FamilyView,
-    Standing,
-    get_decision,
-    list_family_enrollments,
-    view_enrollment,
-)
-from enrollments.family_history import retell
+from enrollments.family.history import retell
+from enrollments.family.standing import FamilyView, Standing, get_decision, list_family_enrollments, view_enrollment
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision
 from enrollments.states import ReviewMode

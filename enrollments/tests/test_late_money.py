@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 @pytest.fixture(autouse=True)
 def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout stays the intent that it is until a test says what Stripe made of it."""
-    monkeypatch.setattr("enrollments.routing.submit_checkout", lambda checkout_id: Checkout.objects.get(pk=checkout_id))
+    monkeypatch.setattr(
+        "enrollments.routing.route.submit_checkout", lambda checkout_id: Checkout.objects.get(pk=checkout_id)
+    )
 
 
 @pytest.fixture

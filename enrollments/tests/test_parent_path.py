@@ -15,8 +15,8 @@ from core.clock import utc_now
 from core.errors import TransitionNotAllowed
 from core.http.idempotency import AlreadyAnswered, Claim, RequestInFlight
 from core.models import IdempotencyRecord
-from enrollments.decisions import cancel_decision
 from enrollments.models import Enrollment, EnrollmentDecision
+from enrollments.routing.decision import cancel_decision
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import InstanceFactory, route, seats
 from events.models import OutboxEvent
@@ -331,7 +331,7 @@ class TestStripeDown:
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         instance = InstanceFactory()
-        monkeypatch.setattr("enrollments.routing.submit_checkout", die)
+        monkeypatch.setattr("enrollments.routing.route.submit_checkout", die)
         with pytest.raises(KeyboardInterrupt):
             ask_parent(instance, claim=self.claim())
         monkeypatch.undo()

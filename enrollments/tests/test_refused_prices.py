@@ -7,7 +7,7 @@ from accounts.models import StaffTask
 from accounts.tests.factories import bearer
 from billing.errors import PaymentRejected
 from billing.models import Checkout, Price
-from enrollments.family import Standing, get_decision, view_enrollment
+from enrollments.family.standing import Standing, get_decision, view_enrollment
 from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory
 from sandbox.testing import SandboxProcess

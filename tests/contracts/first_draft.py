@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cohorts.booking import Booked, Selection
+from cohorts.learning.booking import Booked, Selection
 from cohorts.models import CohortPlace, CohortSession, StepProgress, StudentPackage
 from core.clock import utc_now
 

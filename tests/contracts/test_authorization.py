@@ -16,8 +16,8 @@ from accounts.models import ApiKey, Learner, Workspace
 from accounts.states import Scope
 from accounts.tests.factories import UserFactory, api_key_text
 from billing.models import Checkout
-from cohorts.checkout import reserve_place
 from cohorts.models import StepProgress
+from cohorts.sale.checkout import reserve_place
 from cohorts.tests.factories import CourseFactory, cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now

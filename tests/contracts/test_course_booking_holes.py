@@ -9,7 +9,7 @@ from accounts.models import User
 from billing.tests.stripe_world import StripeWorld
 from cohorts import enrolling, handlers
 from cohorts.api import packages as packages_api
-from cohorts.attendance import mark_attended
+from cohorts.learning.attendance import mark_attended
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
 from cohorts.tests.callers import Family, fields, problem, student_of
 from cohorts.tests.factories import buy, cohort_with, start

@@ -18,10 +18,10 @@ from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_due_refunds, submit_refund
 from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld, post_signed, signed
-from cohorts import checkout, fulfilment
 from cohorts.api.serializers import ReturnAddressField
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import Cohort, CohortPlace, StudentPackage
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale import checkout, fulfilment
 from cohorts.tests.callers import fields, problem, student_of
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
 from cohorts.tests.purchases import enroll_url, nothing_was_written

@@ -19,12 +19,12 @@ from billing.invoice_pdf import render_invoice
 from billing.models import Checkout, Invoice, Payment, Price
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
-from cohorts.calendar import render_sessions
+from cohorts.course.scheduling import clone_cohort
+from cohorts.learning.calendar import render_sessions
 from cohorts.models import Cohort, CohortPlace, CourseStep, GroupClass, StepProgress, StudentPackage
-from cohorts.moving import move_package
-from cohorts.scheduling import clone_cohort
+from cohorts.sale.transfer import move_package
+from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy, cohort_with
-from cohorts.waitlist import join_waitlist
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment

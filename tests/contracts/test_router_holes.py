@@ -21,7 +21,6 @@ from billing.models import Checkout
 from core.clock import utc_now
 from core.errors import Invalid, Unavailable
 from enrollment_project.doctor import examine
-from enrollments import deciding, routing, supply
 from enrollments.errors import AllocationBelowUse, NotForSale
 from enrollments.models import (
     DistrictSeatAllocation,
@@ -30,6 +29,9 @@ from enrollments.models import (
     ProgramInstance,
     SeatAssignment,
 )
+from enrollments.routing import decide as deciding
+from enrollments.routing import offer as supply
+from enrollments.routing import route as routing
 from enrollments.seats import SeatCounts, update_allocation
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import InstanceFactory, route, seats

@@ -13,8 +13,8 @@ from billing import inbox
 from billing.models import Checkout, Payment, StripeEvent
 from billing.reconciliation import reconcile_stripe
 from billing.tests.stripe_world import StripeWorld
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
-from cohorts.scheduling import schedule_cohort
 from cohorts.tests.factories import CohortFactory, cohort_with, start
 from core.clock import utc_now
 from enrollment_project.doctor import examine

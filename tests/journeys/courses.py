@@ -9,8 +9,9 @@ from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.checkout import settle_checkout
 from billing.models import Checkout, Price
-from cohorts.attendance import mark_attended
-from cohorts.booking import Selection, book_sessions
+from cohorts.course.scheduling import schedule_cohort
+from cohorts.learning.attendance import mark_attended
+from cohorts.learning.booking import Selection, book_sessions
 from cohorts.models import (
     ClassSession,
     Cohort,
@@ -21,8 +22,7 @@ from cohorts.models import (
     StepProgress,
     StudentPackage,
 )
-from cohorts.opening import change_capacity
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale.opening import change_capacity
 from cohorts.states import DayOfWeek, PlaceStatus
 from cohorts.tests.factories import start
 from core.actors import SYSTEM

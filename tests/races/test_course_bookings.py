@@ -9,12 +9,12 @@ import pytest
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
-from cohorts import booking, steps
-from cohorts.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.errors import SessionFull
+from cohorts.learning import booking, steps
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
-from cohorts.moving import move_package
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, cohort_with
 from core.clock import utc_now
 from core.errors import DomainError

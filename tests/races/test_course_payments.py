@@ -18,10 +18,10 @@ from billing.models import Checkout, Payment, Price, Refund
 from billing.refunds import record_refunds, request_refund, submit_due_refunds
 from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld, post_signed
-from cohorts import checkout, opening
+from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import ClassSession, Cohort, StudentPackage
-from cohorts.opening import change_capacity
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale import checkout, opening
+from cohorts.sale.opening import change_capacity
 from cohorts.tests.callers import Family, student_of
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
 from core.clock import utc_now

@@ -12,9 +12,9 @@ from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import settle_checkout
 from billing.models import Checkout
-from cohorts import checkout
 from cohorts.errors import CohortFull
 from cohorts.models import Cohort, CohortPlace
+from cohorts.sale import checkout
 from cohorts.tests.factories import cohort_with, start
 from core.clock import utc_now
 from enrollment_project.doctor import examine

@@ -7,12 +7,14 @@ import pytest
 from django.db.models import QuerySet
 
 from billing.checkout import settle_checkout
-from cohorts import completion, curriculum, fulfilment, opening
-from cohorts.attendance import mark_attended
-from cohorts.booking import Selection, book_sessions
-from cohorts.curriculum import add_step, remove_step, save_step
+from cohorts.course import curriculum
+from cohorts.course.curriculum import add_step, remove_step, save_step
+from cohorts.learning import completion
+from cohorts.learning.attendance import mark_attended
+from cohorts.learning.booking import Selection, book_sessions
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
-from cohorts.opening import open_cohort
+from cohorts.sale import fulfilment, opening
+from cohorts.sale.opening import open_cohort
 from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
 from core.actors import SYSTEM
 from core.clock import utc_now

@@ -7,12 +7,12 @@ from django.db import OperationalError, transaction
 
 from billing.refunds import request_refund, submit_due_refunds
 from billing.states import RefundReason
-from cohorts import moving
-from cohorts.booking import Selection, book_sessions
+from cohorts.course.scheduling import schedule_cohort
+from cohorts.learning import transfer as moving
+from cohorts.learning.booking import Selection, book_sessions
 from cohorts.locks import lock_place_subject
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
-from cohorts.moving import move_package
-from cohorts.scheduling import schedule_cohort
+from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, buy, cohort_with
 from core.clock import utc_now
 from core.errors import DomainError

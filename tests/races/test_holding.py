@@ -9,11 +9,11 @@ from accounts.models import Learner, User
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
 from billing.checkout import cancel_checkout
 from billing.models import Checkout
-from cohorts import checkout, limits, waitlist
-from cohorts.checkout import start_checkout
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
+from cohorts.sale import checkout, limits, waitlist
+from cohorts.sale.checkout import start_checkout
+from cohorts.sale.waitlist import expire_due_offers, join_waitlist, leave_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
-from cohorts.waitlist import expire_due_offers, join_waitlist, leave_waitlist
 from core.actors import Actor
 from core.errors import DomainError
 from enrollment_project.doctor import examine

@@ -10,9 +10,9 @@ from django.db.models import F
 
 from accounts.models import Learner, Workspace
 from enrollment_project.doctor import examine
-from enrollments import deciding
 from enrollments.errors import NotForSale, SeatsExhausted
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment
+from enrollments.routing import decide as deciding
 from enrollments.seats import SeatCounts
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import InstanceFactory, route, seats

@@ -16,8 +16,8 @@ from billing.refunds import request_refund, submit_due_refunds
 from billing.states import RefundReason
 from core.clock import utc_now
 from enrollment_project.doctor import examine
-from enrollments.decisions import cancel_decision
 from enrollments.models import EnrollmentDecision
+from enrollments.routing.decision import cancel_decision
 from enrollments.tests.factories import STAFF, InstanceFactory, route
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess, wait_until

@@ -6,8 +6,8 @@ from billing.checkout import check_due_checkouts
 from billing.models import Checkout
 from billing.states import LIVE_CHECKOUTS
 from cohorts.models import CohortPlace
+from cohorts.sale.waitlist import expire_due_offers
 from cohorts.states import PlaceStatus
-from cohorts.waitlist import expire_due_offers
 from core.clock import utc_now
 from core.commands import UseCaseCommand
 
