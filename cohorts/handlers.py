@@ -17,9 +17,8 @@ from billing.purposes import Purpose, register_purpose
 from core.actors import STRIPE
 from core.clock import utc_now
 from enrollments.events import EnrollmentStatusChanged
-from enrollments.holdings import register_holding
 from enrollments.purchase import fail_purchase
-from enrollments.sales import register_seller
+from enrollments.sellers import register_holding, register_seller
 from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus
 from events.publishing import handles
 

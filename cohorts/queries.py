@@ -14,7 +14,7 @@ from billing.purposes import Stake
 from core.clock import utc_now
 from core.local_time import is_not_over
 from enrollments.models import Program, ProgramInstance
-from enrollments.sales import Sale
+from enrollments.sellers import Sale
 
 from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
 from .models import Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage

@@ -20,6 +20,7 @@ from billing.states import PaymentStatus, RefundStatus
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.local_time import to_instant
+from enrollments.funding import decision_changed
 from enrollments.history import Journal
 from enrollments.lifecycle import (
     approve_enrollment,
@@ -32,7 +33,6 @@ from enrollments.lifecycle import (
 from enrollments.locks import lock_decision, lock_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, ProgramInstance
 from enrollments.routing.decide import decide
-from enrollments.routing.decision import decision_changed
 from enrollments.routing.request import LearnerProfile, RoutingContext, RoutingRequest
 from enrollments.routing.result import PROVIDER_DOWN_MESSAGE
 from enrollments.states import (

@@ -16,7 +16,7 @@ from notifications.sending import notify
 from .events import EnrollmentStatusChanged
 from .letters import write_approval, write_end, write_rejection
 from .models import Enrollment, EnrollmentTransition
-from .sales import find_sales
+from .sellers import find_sales
 from .states import EligibilityStatus, EnrollmentPaymentStatus
 
 APPROVED = "enrollment_approved"

@@ -23,6 +23,7 @@ from core.actors import STRIPE, SYSTEM
 from core.clock import utc_now
 from events.publishing import DomainEvent, handles, publish
 
+from .funding import decision_changed
 from .history import Journal
 from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
@@ -35,7 +36,6 @@ from .queries import (
     find_prices_of_decisions,
     find_stake_of_payment,
 )
-from .routing.decision import decision_changed
 from .routing.result import PARENT_PAID_MESSAGE
 from .states import PURPOSE, DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
 

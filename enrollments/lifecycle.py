@@ -11,10 +11,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.learners import find_or_create_learner
-from accounts.staff_tasks import raise_staff_task
-from billing.errors import RefundExceedsPayment
-from billing.refunds import request_refund
-from billing.states import RefundReason
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import invalid_field
@@ -24,17 +20,14 @@ from events.publishing import DomainEvent, publish
 
 from .eligibility import Verdict, assess
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
+from .funding import end_funding
 from .history import Journal
-from .holdings import lock_holdings
-from .locks import lock_allocation_of, lock_decision, lock_enrollment, lock_enrollment_with_seat, lock_learner_of
-from .models import Enrollment, EnrollmentDecision, SeatAssignment
-from .routing.decision import cancel_open_checkouts, decision_changed
-from .seats import release_seat, use_seat
+from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_seat, lock_learner_of
+from .models import Enrollment, SeatAssignment
+from .seats import use_seat
+from .sellers import lock_holdings
 from .states import (
-    LIVE_DECISIONS,
-    DecisionStatus,
     EligibilityStatus,
-    EnrollmentPaymentStatus,
     ParticipationStatus,
     ReviewMode,
 )
@@ -190,6 +183,17 @@ def reconsider_enrollment(
     return enrollment
 
 
+@transaction.atomic
+def finish_participation(*, enrollment_id: int, actor: Actor, reason: str, now: dt.datetime) -> Enrollment:
+    """Complete an active participation; one that is not active stays as it is."""
+    enrollment = lock_enrollment(enrollment_id)
+    if enrollment.participation_status == ParticipationStatus.ACTIVE:
+        journal = Journal(enrollment, actor, now)
+        journal.change("finish", reason=reason)
+        publish(*journal.write(), now=now)
+    return enrollment
+
+
 # --- Steps shared with routing and with the reactions to money -------------------------------------------------------
 
 
@@ -246,7 +250,7 @@ def end_submission(*, journal: Journal, seat: SeatAssignment | None, reason: str
     """Reject, write the journal and give back what the enrollment held, money included; returns events to publish."""
     journal.change("reject", reason=reason)
     journal.set(eligibility_reason=fit(Enrollment, "eligibility_reason", reason))
-    return [*journal.write(), *_end_funding(journal, seat, reason, refund=True)]
+    return [*journal.write(), *end_funding(journal, seat, reason, refund=True)]
 
 
 def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
@@ -254,7 +258,7 @@ def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str
     journal.change("unenroll", reason=reason)
     if journal.enrollment.participation_status in (ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE):
         journal.change("withdraw", reason=reason)
-    return [*journal.write(), *_end_funding(journal, seat, reason, refund=False)]
+    return [*journal.write(), *end_funding(journal, seat, reason, refund=False)]
 
 
 def _keep_verdict(journal: Journal, reason: str) -> None:
@@ -310,57 +314,6 @@ def _convert_lead(journal: Journal) -> None:
     except IntegrityError as error:
         raise AlreadyEnrolled("This lead is a learner who already has an enrollment in this program.") from error
     journal.enrollment.learner = learner
-
-
-def _end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, refund: bool) -> list[DomainEvent]:
-    """Give back the seat, end the live decision, see to the money: an open checkout is cancelled after the commit."""
-    enrollment, now = journal.enrollment, journal.now
-    events: list[DomainEvent] = []
-    if seat is not None:
-        released = release_seat(
-            seat=seat,
-            workspace_id=enrollment.workspace_id,
-            enrollment_cuid=enrollment.cuid,
-            reason=reason,
-            now=now,
-        )
-        events += [released] if released else []
-    live = EnrollmentDecision.objects.filter(enrollment=enrollment, status__in=LIVE_DECISIONS).first()
-    decision = lock_decision(live.pk) if live else None
-    cancel_open_checkouts(enrollment_id=enrollment.pk)
-    if decision is None or decision.status == DecisionStatus.CHECKOUT_REQUIRED:
-        return events  # a decision that waits ends once Stripe agrees that its checkout has
-    decision.release()
-    events.append(decision_changed(decision, now))
-    if decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:
-        _end_payment(decision.payment_id, journal, reason, refund=refund)
-    return events
-
-
-def _end_payment(payment_id: int, journal: Journal, reason: str, *, refund: bool) -> None:
-    """Send the money of an ended enrollment back, or ask staff whether to."""
-    if refund:
-        try:
-            request_refund(
-                payment_id=payment_id,
-                amount_minor=None,
-                reason=RefundReason.NOT_ACCEPTED,
-                actor=journal.actor,
-                note=reason,
-            )
-            return
-        except RefundExceedsPayment:
-            pass  # it is on its way back already: staff see to what is left then
-    enrollment = journal.enrollment
-    raise_staff_task(
-        workspace_id=enrollment.workspace_id,
-        kind="refund_to_decide",
-        subject=f"payment:{payment_id}",
-        summary=f"Enrollment {enrollment.cuid} ended after it was paid: decide what of payment {payment_id} to refund.",
-    )
-
-
-_REFUNDABLE = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
 def _facts(enrollment: Enrollment) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from .family.standing import (
     view_enrollment,
 )
 from .models import Enrollment, EnrollmentDecision
-from .sales import Sale, find_sales
+from .sellers import Sale, find_sales
 from .states import ReviewMode
 
 TONES = {

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.rows import lock_rows
-from enrollments.completion import finish_participation
+from enrollments.lifecycle import finish_participation
 from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus
 from events.publishing import publish

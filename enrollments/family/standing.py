@@ -14,7 +14,7 @@ from core.ids import is_cuid
 from core.money import Money
 
 from ..models import Enrollment, EnrollmentDecision
-from ..sales import Sale
+from ..sellers import Sale
 from ..states import PURPOSE, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
 ENROLLMENTS_SHOWN = 200

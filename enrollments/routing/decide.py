@@ -20,6 +20,7 @@ from events.publishing import DomainEvent, publish
 from ..eligibility import Verdict
 from ..errors import AlreadyEnrolled, Ineligible, NotForSale
 from ..events import SeatReserved, SeatUsed
+from ..funding import cancel_open_checkouts, decision_changed, decision_made
 from ..history import Journal
 from ..lifecycle import approve_if_automatic, evaluate_and_submit
 from ..locks import lock_allocation, lock_decision, lock_enrollment
@@ -36,7 +37,6 @@ from ..states import (
     ProvisionSource,
     SeatStatus,
 )
-from .decision import cancel_open_checkouts, decision_changed, decision_made
 from .offer import DistrictOffer, find_district_seat
 from .request import RoutingRequest
 from .result import DISTRICT_MESSAGE, PARENT_MESSAGE, Routed

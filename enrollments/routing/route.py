@@ -18,12 +18,12 @@ from core.http.idempotency import Claim
 from events.publishing import publish
 
 from ..errors import SeatsExhausted
+from ..funding import decision_changed
 from ..locks import lock_decision, lock_enrollment
 from ..models import EnrollmentDecision
 from ..queries import decisions_of
 from ..states import DecisionStatus
 from .decide import decide
-from .decision import decision_changed
 from .request import LearnerProfile, RoutingContext, RoutingRequest
 from .result import PARENT_MESSAGE, PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
 

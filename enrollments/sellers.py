@@ -1,5 +1,10 @@
-"""What the apps above register for enrollments that are bought from them, so that a family reads here how its payment
-stands and where to go on."""
+"""The apps above that sell ways into a program, without knowing them: what they hold for an enrollment, and what was
+bought.
+
+What they hold (a place, a course) is locked before an enrollment that ends: allocation < cohort < class session <
+enrollment. What becomes of it is that app's reaction to EnrollmentStatusChanged. What was bought is read here, so that
+a family sees how its payment stands and where to go on.
+"""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -19,6 +24,7 @@ class Sale:
 
 Seller = Callable[[Collection[int]], dict[int, Sale]]
 _sellers: list[Seller] = []
+_locks: list[Callable[[int], None]] = []
 
 
 def register_seller(find: Seller) -> None:
@@ -29,3 +35,15 @@ def register_seller(find: Seller) -> None:
 def find_sales(enrollment_ids: Collection[int]) -> dict[int, Sale]:
     """The sale of each of these enrollments that was bought, by id; a constant number of queries."""
     return {pk: sale for find in _sellers for pk, sale in find(enrollment_ids).items()}
+
+
+def register_holding(lock: Callable[[int], None]) -> None:
+    """Called once per app from its `ready()`: `lock(enrollment_id)` locks, inside the caller's transaction, the rows
+    that the app's reaction to the enrollment's end will touch."""
+    _locks.append(lock)
+
+
+def lock_holdings(enrollment_id: int) -> None:
+    """Lock all that is held for an enrollment, before the enrollment itself."""
+    for lock in _locks:
+        lock(enrollment_id)

@@ -1,0 +1,111 @@
+"""What pays for an enrollment: the events of its routing decisions, and giving back seat and money when it ends."""
+
+import datetime as dt
+from typing import Any
+
+from accounts.staff_tasks import raise_staff_task
+from billing import checkout as billing_checkout
+from billing.errors import RefundExceedsPayment
+from billing.refunds import request_refund
+from billing.states import LIVE_CHECKOUTS, RefundReason
+from events.publishing import DomainEvent
+
+from .events import DecisionMade, DecisionRecorded
+from .history import Journal
+from .locks import lock_decision
+from .models import EnrollmentDecision, SeatAssignment
+from .seats import release_seat
+from .states import LIVE_DECISIONS, DecisionStatus, EnrollmentPaymentStatus
+
+_REFUNDABLE = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
+
+
+def decision_made(decision: EnrollmentDecision, now: dt.datetime) -> DecisionMade:
+    """The first ENROLLMENT_DECISION event of a decision that was just saved."""
+    return DecisionMade(**_facts(decision, now))
+
+
+def decision_changed(decision: EnrollmentDecision, now: dt.datetime) -> DecisionRecorded:
+    """Save a decision whose status was just moved; returns its next ENROLLMENT_DECISION event."""
+    decision.updated_at = now
+    decision.save(update_fields=["status", "message", "payment", "checkout", "updated_at"])
+    return DecisionRecorded(**_facts(decision, now))
+
+
+def cancel_open_checkouts(*, enrollment_id: int) -> None:
+    """Have Stripe end whatever the enrollment could still be paid by, those of decisions given up during an outage too.
+
+    Part of the caller's transaction, which has locked the enrollment.
+    """
+    payable = EnrollmentDecision.objects.filter(enrollment=enrollment_id, checkout__status__in=LIVE_CHECKOUTS)
+    for checkout_id in payable.order_by("checkout_id").values_list("checkout_id", flat=True):
+        billing_checkout.request_cancellation(checkout_id=checkout_id)
+
+
+def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, refund: bool) -> list[DomainEvent]:
+    """Give back the seat, end the live decision, see to the money: an open checkout is cancelled after the commit."""
+    enrollment, now = journal.enrollment, journal.now
+    events: list[DomainEvent] = []
+    if seat is not None:
+        released = release_seat(
+            seat=seat,
+            workspace_id=enrollment.workspace_id,
+            enrollment_cuid=enrollment.cuid,
+            reason=reason,
+            now=now,
+        )
+        events += [released] if released else []
+    live = EnrollmentDecision.objects.filter(enrollment=enrollment, status__in=LIVE_DECISIONS).first()
+    decision = lock_decision(live.pk) if live else None
+    cancel_open_checkouts(enrollment_id=enrollment.pk)
+    if decision is None or decision.status == DecisionStatus.CHECKOUT_REQUIRED:
+        return events  # a decision that waits ends once Stripe agrees that its checkout has
+    decision.release()
+    events.append(decision_changed(decision, now))
+    if decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:
+        _end_payment(decision.payment_id, journal, reason, refund=refund)
+    return events
+
+
+def _end_payment(payment_id: int, journal: Journal, reason: str, *, refund: bool) -> None:
+    """Send the money of an ended enrollment back, or ask staff whether to."""
+    if refund:
+        try:
+            request_refund(
+                payment_id=payment_id,
+                amount_minor=None,
+                reason=RefundReason.NOT_ACCEPTED,
+                actor=journal.actor,
+                note=reason,
+            )
+            return
+        except RefundExceedsPayment:
+            pass  # it is on its way back already: staff see to what is left then
+    enrollment = journal.enrollment
+    raise_staff_task(
+        workspace_id=enrollment.workspace_id,
+        kind="refund_to_decide",
+        subject=f"payment:{payment_id}",
+        summary=f"Enrollment {enrollment.cuid} ended after it was paid: decide what of payment {payment_id} to refund.",
+    )
+
+
+def _facts(decision: EnrollmentDecision, now: dt.datetime) -> dict[str, Any]:
+    seat = decision.seat
+    return {
+        "workspace_id": decision.workspace_id,
+        "decision_id": decision.pk,
+        "provision_source": decision.provision_source,
+        "tenant_id": decision.tenant_id,
+        "guardian_id": decision.context.get("guardian_id"),
+        "learner_email": decision.learner_email,
+        "status": decision.status,
+        "timestamp": now,
+        "metadata": {
+            "allocation_id": seat.allocation_id if seat else None,
+            "seats_reserved": 1 if seat else 0,
+            "reason": decision.reason,
+            "enrollment_id": decision.enrollment.cuid,
+            "checkout_id": decision.checkout_id,
+        },
+    }
