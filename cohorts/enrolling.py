@@ -21,9 +21,9 @@ from core.http.idempotency import Claim
 from .errors import LearnerNameMissing, NothingBought, NotYourPayment
 from .family import Purchase, Standing, get_purchase
 from .models import Cohort, StudentPackage, WaitlistEntry
+from .participants import Newcomer, add_myself
 from .queries import get_cohort
 from .sale.checkout import reserve_place, settle_overdue
-from .sale.participants import Newcomer, add_myself
 from .sale.waitlist import join_waitlist
 from .states import PURPOSE
 
