@@ -8,8 +8,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=enrollment_project.settings.prod
 
 WORKDIR /app
-COPY requirements.txt .
-RUN pip install --requirement requirements.txt
+COPY requirements.lock .
+RUN pip install --require-hashes --requirement requirements.lock
 COPY . .
 
 # Static files are built into the image. Settings want their secrets even for that; these sign and open nothing.

@@ -4,21 +4,21 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help run test walk faults lint bench bench-quick screenshots clean FORCE
+.PHONY: help run test walk faults lint format lock audit bench bench-quick screenshots clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-.venv/.runtime: requirements.txt
+.venv/.runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; found: $$($(PYTHON) --version)"; exit 1; }
 	@test -x $(BIN)/python || { echo "Creating .venv ..."; $(PYTHON) -m venv .venv; }
 	@echo "Installing what it runs on ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-.venv/.development: requirements-dev.txt .venv/.runtime
+.venv/.development: requirements-dev.lock .venv/.runtime
 	@echo "Installing what tests and checks need ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 run: var/running ## Run everything here: web, worker, beat and sandbox. PORT=8123 make run
@@ -57,6 +57,20 @@ lint: .venv/.development ## Style, types, import contracts, templates, migration
 	$(BIN)/mypy --config-file sandbox/mypy.ini sandbox
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python -m pytest --quiet tests/architecture
+
+format: .venv/.development ## Put the code into the form that `make lint` wants
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Both files hold for every platform and Python from 3.11 on; --upgrade is left to whoever changes a pin by hand.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make lock"
+lock: .venv/.development ## Write down every package that requirements*.txt bring along, with its hashes
+	@$(LOCK) requirements.txt --output-file requirements.lock
+	@$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
+
+audit: .venv/.development ## Compare every package with the public security advisories (asks the network)
+	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements-dev.lock
 
 bench: .venv/.development ## How fast and how safe, against a plain implementation and against the limit
 	@$(BIN)/python -m bench
