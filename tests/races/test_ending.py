@@ -8,10 +8,10 @@ from django.db import OperationalError, transaction
 from billing.refunds import request_refund, submit_due_refunds
 from billing.states import RefundReason
 from cohorts.course.scheduling import schedule_cohort
-from cohorts.learning import transfer as moving
 from cohorts.learning.booking import Selection, book_sessions
 from cohorts.locks import lock_place_subject
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
+from cohorts.sale import transfer
 from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, buy, cohort_with
 from core.clock import utc_now
@@ -118,7 +118,7 @@ class TestMoving:
         cohort = cohort_with(options=(1,))
         package, targets = buy(stripe, cohort), [another_cohort(cohort), another_cohort(cohort)]
         look = StudentPackage.objects.select_related("learner")
-        monkeypatch.setattr(moving, "lock_learner_of_package", Meeting(lambda pk: look.get(pk=pk), patience=5))
+        monkeypatch.setattr(transfer, "lock_learner_of_package", Meeting(lambda pk: look.get(pk=pk), patience=5))
 
         at_once(*[lambda to=to: said(lambda: move_package(package_id=package.pk, cohort_id=to.pk)) for to in targets])
 
@@ -176,7 +176,7 @@ class TestMoving:
         cohort = cohort_with(options=(1,))
         package, target = buy(stripe, cohort), another_cohort(cohort)
         looked, ended = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=1.5)
-        lock = moving.lock_cohort
+        lock = transfer.lock_cohort
 
         def wait_and_lock(cohort_id: int) -> Cohort:
             if cohort_id == cohort.pk:
@@ -189,6 +189,6 @@ class TestMoving:
             unenroll(package)
             ended()
 
-        monkeypatch.setattr(moving, "lock_cohort", wait_and_lock)
+        monkeypatch.setattr(transfer, "lock_cohort", wait_and_lock)
         answers = at_once(lambda: said(lambda: move_package(package_id=package.pk, cohort_id=target.pk)), end)
         return answers, cohort, target
