@@ -18,10 +18,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from core import time_words
 from core.clock import utc_now
 from core.money import Money
 from core.numbers import parse_whole_number
-from core.time_words import zone_label
 
 NOTHING = "—"
 
@@ -141,13 +141,14 @@ def moment(at: dt.datetime | None) -> str:
     if at is None:
         return ""
     local, today = timezone.localtime(at), timezone.localtime(utc_now())
-    return f"{local:%-d %b %H:%M} {zone_label(local)}" if local.year == today.year else f"{local:%-d %b %Y}"
+    if local.year != today.year:
+        return time_words.day(local)
+    return f"{local:%b} {local.day}, {time_words.clock(local)} {time_words.zone_label(local)}"
 
 
 def staff_moment(at: dt.datetime, zone: str) -> str:
-    """A moment in the zone of what it belongs to: "5 Jan 2027, 23:59 CST"."""
-    local = at.astimezone(ZoneInfo(zone))
-    return f"{local:%-d %b %Y, %H:%M} {zone_label(local)}"
+    """A moment in the zone of what it belongs to: "Jan 5, 2027, 11:59 PM CST"."""
+    return time_words.stamp(at.astimezone(ZoneInfo(zone)))
 
 
 @dataclass(frozen=True, slots=True)

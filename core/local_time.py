@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from .errors import invalid_field
+from .time_words import clock, day
 
 # Dates people mean. Beyond them lie typing errors, and at the ends of the calendar no moment can be made of a date.
 FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
@@ -43,9 +44,10 @@ class Instant:
     @property
     def note(self) -> str:
         """What to tell whoever gave the time; empty when there is nothing to tell."""
-        said, is_now = f"{self.said:%-d %b %Y, %H:%M}", wall_clock(self.at, self.zone)
+        is_now = wall_clock(self.at, self.zone)
+        said, becomes = (f"{day(local)}, {clock(local)}" for local in (self.said, is_now))
         if self.clock == Clock.SKIPPED:
-            return f"{said} does not exist in {self.zone}: the clock is put forward. It becomes {is_now:%-d %b, %H:%M}."
+            return f"{said} does not exist in {self.zone}: the clock is put forward. It becomes {becomes}."
         if self.clock == Clock.REPEATED:
             return f"{said} occurs twice in {self.zone}: the clock is put back. The first is meant."
         return ""
@@ -138,8 +140,8 @@ def is_not_over(*, now: dt.datetime, date: str, zone: str) -> Q:
     quarter = now.astimezone(dt.UTC).replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     *earlier, (latest, _) = _dates_on_earth(quarter)
     lasting = Q(**{f"{date}__gte": latest})
-    for day, zones in earlier:
-        lasting |= Q(**{date: day, f"{zone}__in": zones})
+    for last_day, zones in earlier:
+        lasting |= Q(**{date: last_day, f"{zone}__in": zones})
     return lasting
 
 

@@ -6,7 +6,17 @@ from zoneinfo import ZoneInfo
 _UTC = {"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu"}
 
 
-def clock(local: dt.datetime) -> str:
+def day(date: dt.date) -> str:
+    """Oct 6, 2026"""
+    return f"{date:%b} {date.day}, {date.year}"
+
+
+def stamp(local: dt.datetime) -> str:
+    """Oct 6, 2026, 5:00 PM CDT"""
+    return f"{day(local)}, {clock(local)} {zone_label(local)}"
+
+
+def clock(local: dt.datetime | dt.time) -> str:
     """5:00 PM"""
     return f"{local:%-I:%M %p}"
 

@@ -33,6 +33,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from backoffice.timezones import TimezoneForm, offer_zones
 from core.clock import utc_now
 from core.local_time import Instant, is_not_over, to_instant, validate_date, wall_clock
+from core.time_words import day
 from enrollments.models import ProgramInstance
 
 from ..course.replanning import change_cohort_zone, change_dates, deadline_in, plan_dates
@@ -154,8 +155,8 @@ def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
     plan = plan_dates(cohort=cohort, now=utc_now(), **form.plan())
     sentences = [f"In the way: {conflict} Nothing changes before that is settled." for conflict in plan.conflicts]
     sentences.append(
-        f"{cohort} runs {form.cleaned_data['start_date']:%-d %b %Y} to {form.cleaned_data['end_date']:%-d %b %Y}, "
-        f"now {cohort.start_date:%-d %b %Y} to {cohort.end_date:%-d %b %Y}."
+        f"{cohort} runs {day(form.cleaned_data['start_date'])} to {day(form.cleaned_data['end_date'])}, "
+        f"now {day(cohort.start_date)} to {day(cohort.end_date)}."
     )
     sentences.extend(move.describe(cohort.timezone) for move in plan.moves)
     if not plan.moves:
@@ -480,7 +481,7 @@ def line_for_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 @neighbors_of(ProgramInstance)
 def cohorts_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
     rows = [
-        neighbor(cohort, title=f"{cohort}, {cohort.start_date:%-d %b %Y}", note=place_bar(cohort))
+        neighbor(cohort, title=f"{cohort}, {day(cohort.start_date)}", note=place_bar(cohort))
         for cohort in instance.cohorts.all()[:20]
     ]
     return Card("Cohorts", rows, empty="None: it is not sold by the cohort.")

@@ -20,6 +20,7 @@ from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScope
 from backoffice.timezones import TimezoneForm, offer_zones
 from core.actors import Actor
 from core.clock import utc_now
+from core.time_words import clock, day
 from enrollments.models import Program
 
 from ..course.curriculum import add_step, remove_step, save_step
@@ -76,7 +77,7 @@ class StepInline(ScopedInline):
 @neighbors_of(Program)
 def cohorts_of_program(request: HttpRequest, program: Program) -> Card:
     rows = [
-        neighbor(cohort, title=f"{cohort}, {cohort.start_date:%-d %b %Y}", note=place_bar(cohort))
+        neighbor(cohort, title=f"{cohort}, {day(cohort.start_date)}", note=place_bar(cohort))
         for cohort in Cohort.objects.filter(instance__program=program).order_by("-start_date")[:20]
     ]
     return Card("Cohorts", rows, empty="None: a course is sold by the cohort.")
@@ -198,7 +199,7 @@ class ClassZoneForm(StaffForm):
 def foresee_class_zone(group_class: GroupClass, form: ClassZoneForm) -> Preview:
     zone = form.cleaned_data["timezone"]
     moves = plan_class_zone(group_class=group_class, now=utc_now(), **form.plan())
-    sentences = [f"Sessions that are scheduled from now on meet at {group_class.start_time:%H:%M} in {zone}."]
+    sentences = [f"Sessions that are scheduled from now on meet at {clock(group_class.start_time)} in {zone}."]
     sentences.extend(move.describe(zone) for move in moves)
     sentences.extend(move.note for move in moves if move.note)
     if not moves:

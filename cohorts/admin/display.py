@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from django.utils.safestring import SafeString
 
 from backoffice.display import badge, capacity_bar
-from core.time_words import zone_label
+from core import time_words
 
 from ..models import ClassSession, Cohort, GroupClass
 from ..states import StepStatus
@@ -32,16 +32,17 @@ def seat_bar(session: ClassSession) -> SafeString:
 
 
 def weekly_time(group_class: GroupClass) -> str:
-    """ "Tuesdays 17:00 to 18:00, America/Chicago"."""
-    times = f"{group_class.start_time:%H:%M} to {group_class.end_time:%H:%M}"
-    return f"{group_class.get_day_of_week_display()}s {times}, {group_class.timezone}"
+    """ "Tuesdays, 5:00 PM to 6:00 PM, America/Chicago"."""
+    times = f"{time_words.clock(group_class.start_time)} to {time_words.clock(group_class.end_time)}"
+    return f"{group_class.get_day_of_week_display()}s, {times}, {group_class.timezone}"
 
 
 def meeting_time(session: ClassSession) -> str:
-    """When a session is, by the clock of its class: "Tue 3 Nov 2026, 17:00 to 18:00 CST"."""
+    """When a session is, by the clock of its class: "Tue, Nov 3, 2026, 5:00 to 6:00 PM CST"."""
     zone = ZoneInfo(session.group_class.timezone)
     starts_at, ends_at = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
-    return f"{starts_at:%a %-d %b %Y, %H:%M} to {ends_at:%H:%M} {zone_label(starts_at)}"
+    times = time_words.span(starts_at, ends_at)
+    return f"{starts_at:%a}, {time_words.day(starts_at)}, {times} {time_words.zone_label(starts_at)}"
 
 
 def step_badge(status: str) -> SafeString:

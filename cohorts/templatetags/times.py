@@ -57,7 +57,7 @@ def term(cohort: Cohort) -> str:
 def moment(at: dt.datetime) -> str:
     """Oct 6, 2026, 5:00 PM CDT; a line breaks between day and time only."""
     local = localtime(at)
-    day, time = f"{local:%b} {local.day}, {local.year},", f"{time_words.clock(local)} {time_words.zone_label(local)}"
+    day, time = f"{time_words.day(local)},", f"{time_words.clock(local)} {time_words.zone_label(local)}"
     return f"{_whole(day)} {_whole(time)}"
 
 

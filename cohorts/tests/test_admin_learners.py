@@ -48,7 +48,7 @@ class TestASession:
 
         moved = ClassSession.objects.get()
         assert (moved.date, moved.max_students, moved.booked_count) == (day, 3, 1)
-        assert re.search(r"09:00 to 10:00 C[SD]T, 2 seats left\.$", said(response)[0])
+        assert re.search(r"9:00 to 10:00 AM C[SD]T, 2 seats left\.$", said(response)[0])
 
     def test_is_not_moved_by_a_reviewer(self, workspace: Workspace, reviewer: StaffClient) -> None:
         cohort_in(workspace, options=(1,))

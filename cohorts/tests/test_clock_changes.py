@@ -110,8 +110,8 @@ class TestStaff:
 
         page = manager.post(url_of(cohort, "schedule_sessions"), follow=True)
 
-        assert "14 Mar 2027, 02:00 does not exist in America/New_York" in page.content.decode()
-        assert "It becomes 14 Mar, 03:00." in page.content.decode()
+        assert "Mar 14, 2027, 2:00 AM does not exist in America/New_York" in page.content.decode()
+        assert "It becomes Mar 14, 2027, 3:00 AM." in page.content.decode()
 
     @pytest.mark.parametrize("date", ["0001-01-01", "9999-12-31", "2300-01-01"])
     def test_are_refused_a_date_that_no_clock_has(self, workspace: Workspace, manager: StaffClient, date: str) -> None:

@@ -190,7 +190,7 @@ class TestTheButton:
         page = manager.post(url_of(cohort, "change_dates"), ANSWERS)
 
         ((_, preview),) = page.context["previews"]
-        assert preview.sentences[0] == "Winter runs 15 Mar 2094 to 11 Apr 2094, now 1 Feb 2094 to 28 Feb 2094."
+        assert preview.sentences[0] == "Winter runs Mar 15, 2094 to Apr 11, 2094, now Feb 1, 2094 to Feb 28, 2094."
         assert preview.sentences[1] == (
             "Week 1 class 1: Tuesday, February 2, 5:00 to 6:00 PM CST (America/Chicago) moves to "
             "Tuesday, March 16, 5:00 to 6:00 PM CDT (America/Chicago)."

@@ -1,3 +1,3 @@
-DATE_FORMAT = "j M Y"
-DATETIME_FORMAT = "j M Y, H:i T"
-TIME_FORMAT = "H:i"
+DATE_FORMAT = "M j, Y"
+DATETIME_FORMAT = "M j, Y, g:i A T"
+TIME_FORMAT = "g:i A"
