@@ -64,7 +64,7 @@ def enroll(
 
     The claim is taken with the place and keeps the answer once Stripe has given it; a refusal or an outage gives it
     back. Raises what `checkout.start_checkout` raises, NotFound for a learner who is not theirs, LearnerNameMissing;
-    AlreadyAnswered, RequestInFlight, KeyReused from the claim.
+    AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
     """
     moment = now or utc_now()
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)

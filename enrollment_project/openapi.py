@@ -21,7 +21,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": f"^{KEY_PATTERN}$"},
     OpenApiParameter.HEADER,
-    description="Up to 255 characters of your choice. Repeating a request with its key has no second effect.",
+    description="Up to 255 characters of your choice. Repeating a request with its key has no second effect. Keys are "
+    "kept for 24 hours, so many of each caller; past that a new one is answered 429 `too_many_idempotency_keys`.",
 )
 
 PROBLEM_SCHEMA = {
@@ -77,7 +78,7 @@ TITLES = {
     "413": "The body is too large",
     "415": "Not JSON in UTF-8",
     "422": "The request does not validate",
-    "429": "Too many requests; see Retry-After",
+    "429": "Too many requests, or too many Idempotency-Keys kept; see Retry-After",
     "503": "Busy or waiting for a vendor; nothing was changed, see Retry-After",
 }
 WRITES = ("post", "put", "patch")

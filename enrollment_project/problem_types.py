@@ -71,6 +71,8 @@ _OTHER_REMEDIES = {
     "not_acceptable": "Send Accept: application/json, or leave the header out.",
     "length_required": "Send the body with a Content-Length.",
     "idempotency_key_in_flight": "Wait a second, then repeat the request with the same key.",
+    "too_many_idempotency_keys": "Repeat requests with the key they had, send this one without a key, or wait for as "
+    "many seconds as the header Retry-After says. Nothing was changed.",
     "idempotency_key_reused": "Use a new Idempotency-Key, or repeat the first request unchanged.",
 }
 

@@ -59,7 +59,7 @@ class EnrollView(StudentView):
                 cohort_id=cohort_id,
                 success_url=asked.get("successUrl") or default_success_url(),
                 cancel_url=asked.get("cancelUrl") or default_cancel_url(code),
-                claim=claim_for(request, scope=str(request.user)),
+                claim=claim_for(request),
             )
         except AlreadyAnswered as stored:
             return replay(stored)

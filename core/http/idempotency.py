@@ -3,17 +3,24 @@
 The claim, the effects and the stored answer commit together, so a crash leaves either all of them or none. A request
 that must call a vendor in the middle keeps its claim across two transactions; while it is away the key is in flight
 (409), and after `LEASE` seconds, should it have died, the same request may continue.
+
+A caller may have so many keys kept at a time (`IDEMPOTENCY_KEYS_KEPT`); past that a new key is refused with 429, and
+known ones go on being answered.
 """
 
 import datetime as dt
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+import structlog
+from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Min
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
@@ -23,6 +30,8 @@ from ..errors import DomainError, Invalid
 from ..models import IdempotencyRecord
 from ..rows import insert_unless_present
 
+log = structlog.get_logger(__name__)
+
 LEASE = dt.timedelta(seconds=60)
 KEEP = dt.timedelta(hours=24)
 MAX_KEY_LENGTH = 255
@@ -30,6 +39,10 @@ MAX_KEY_LENGTH = 255
 _SHOWN = r"!-~\u00A1-\u00AC\u00AE-\u00FF"
 KEY_PATTERN = f"[{_SHOWN}]([ {_SHOWN}]*[{_SHOWN}])?"
 BITE = 1_000
+# A process counts a caller's keys anew after it has stored this part of what there was room for. That many processes
+# can't fill the room together before each of them counts every time.
+ROOM_PART = 20
+CALLERS_REMEMBERED = 10_000
 
 
 class RequestInFlight(DomainError):
@@ -41,6 +54,18 @@ class RequestInFlight(DomainError):
 class KeyReused(Invalid):
     code = "idempotency_key_reused"
     title = "This Idempotency-Key was used with another request"
+
+
+class TooManyKeys(DomainError):
+    """A caller's keys are kept for 24 hours, and only so many of them. Those used before are still answered."""
+
+    status = 429
+    code = "too_many_idempotency_keys"
+    title = "Too many Idempotency-Keys are kept for this caller"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
 
 
 class AlreadyAnswered(Exception):
@@ -62,13 +87,15 @@ class Claim:
     record_id: int | None = None
 
     def take(self, now: dt.datetime) -> None:
-        """Take the key, inside the caller's transaction. Raises AlreadyAnswered, RequestInFlight or KeyReused."""
+        """Take the key, inside the caller's transaction. Raises AlreadyAnswered, RequestInFlight, KeyReused or
+        TooManyKeys, which the transaction has to be rolled back for."""
         if self.key is None:
             return
         fresh = IdempotencyRecord(
             scope=self.scope, key=self.key, fingerprint=self.fingerprint, locked_until=now + LEASE, created_at=now
         )
         if insert_unless_present(fresh):
+            _refuse_too_many(self.scope, now)
             self.record_id = fresh.pk
             return
         record = IdempotencyRecord.objects.select_for_update().filter(scope=self.scope, key=self.key).first()
@@ -108,6 +135,34 @@ class Claim:
             IdempotencyRecord.objects.filter(pk=self.record_id, response_status=None).delete()
 
 
+# caller and their limit -> how many more keys this process stores for them before it counts them again
+_uncounted: dict[tuple[str, int], int] = {}
+
+
+def _refuse_too_many(scope: str, now: dt.datetime) -> None:
+    """Refuse the key that was just stored if the caller has too many with it. Raises TooManyKeys."""
+    limits: dict[str, int] = settings.IDEMPOTENCY_KEYS_KEPT
+    limit = limits.get(scope.partition(":")[0], min(limits.values()))
+    left = _uncounted.get((scope, limit), 0)
+    if left > 0:
+        _uncounted[scope, limit] = left - 1
+        return
+    kept = IdempotencyRecord.objects.filter(scope=scope, created_at__gte=now - KEEP)
+    room = limit - kept.order_by()[: limit + 1].count()
+    if room < 0:
+        oldest = kept.aggregate(oldest=Min("created_at"))["oldest"]
+        wait = max(1, math.ceil((oldest + KEEP - now).total_seconds()))
+        log.warning("idempotency_keys_used_up", caller=scope, limit=limit)
+        raise TooManyKeys(
+            f"{limit:,} keys are kept for you at a time, each for 24 hours. Repeat requests with the key they had, "
+            f"send this one without a key, or wait: the oldest key is forgotten in {wait:,} seconds.",
+            retry_after=wait,
+        )
+    if len(_uncounted) >= CALLERS_REMEMBERED:
+        _uncounted.clear()
+    _uncounted[scope, limit] = room // ROOM_PART
+
+
 def forget_old_answers(*, now: dt.datetime | None = None) -> int:
     """Delete what is past `KEEP`, in small bites; returns how many records went."""
     deleted, bite = 0, 1
@@ -119,15 +174,18 @@ def forget_old_answers(*, now: dt.datetime | None = None) -> int:
     return deleted
 
 
-def claim_for(request: Request, *, scope: str) -> Claim:
-    """The claim a request asks for by its Idempotency-Key header. Raises Invalid for an unusable key."""
+def claim_for(request: Request) -> Claim:
+    """The claim a request asks for by its Idempotency-Key header: the caller's alone, whatever key others choose.
+
+    Raises Invalid for an unusable key.
+    """
     key = request.headers.get("Idempotency-Key")
     if key is not None and (len(key) > MAX_KEY_LENGTH or not re.fullmatch(KEY_PATTERN, key)):
         raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.")
     digest = (
         hashlib.sha256(f"{request.method} {request.path_info}\n".encode() + request.body).hexdigest() if key else ""
     )
-    return Claim(scope=scope, key=key, fingerprint=digest)
+    return Claim(scope=str(request.user), key=key, fingerprint=digest)
 
 
 def replay(answer: AlreadyAnswered) -> Response:
@@ -143,7 +201,7 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
 
     @wraps(handler)
     def wrapped(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        claim = claim_for(request, scope=str(request.user))
+        claim = claim_for(request)
         try:
             with transaction.atomic():
                 claim.take(utc_now())

@@ -1,10 +1,21 @@
+import contextlib
 import datetime as dt
 import threading
 
 import pytest
 from django.db import close_old_connections, connection, transaction
 
-from core.http.idempotency import KEEP, LEASE, AlreadyAnswered, Claim, KeyReused, RequestInFlight, forget_old_answers
+from core.http import idempotency
+from core.http.idempotency import (
+    KEEP,
+    LEASE,
+    AlreadyAnswered,
+    Claim,
+    KeyReused,
+    RequestInFlight,
+    TooManyKeys,
+    forget_old_answers,
+)
 from core.models import IdempotencyRecord
 from core.tasks import forget_old_answers as forget_task
 
@@ -79,6 +90,8 @@ class TestAClaim:
         return Claim(**({"scope": "key:1", "key": "order-1", "fingerprint": "f" * 64} | change))
 
     def test_costs_one_statement(self, django_assert_num_queries):
+        self.claim(key="counted-before").take(NOON)
+
         with django_assert_num_queries(1):
             self.claim().take(NOON)
 
@@ -147,6 +160,104 @@ class TestAClaim:
 
         with pytest.raises(KeyReused):
             self.claim(fingerprint="g" * 64).take(NOON + LEASE * 2)
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestTheLimitOfKeys:
+    @pytest.fixture(autouse=True)
+    def _nothing_counted_before(self, settings, monkeypatch):
+        settings.IDEMPOTENCY_KEYS_KEPT = {"key": 40, "user": 3}
+        monkeypatch.setattr(idempotency, "_uncounted", {})
+
+    def take(self, key, *, scope="user:1", now=NOON):
+        with transaction.atomic():
+            Claim(scope=scope, key=key, fingerprint="f" * 64).take(now)
+
+    def test_refuses_one_request_under_ever_new_keys(self, client, time_machine):
+        time_machine.move_to(NOON, tick=False)
+        answers = [post(client, f"again-{number}").status_code for number in range(3)]
+
+        refused = post(client, "again-3")
+
+        assert answers == [201, 201, 201]
+        assert refused.status_code == 429
+        assert refused["Retry-After"] == str(24 * 60 * 60)
+        assert refused["Content-Type"] == "application/problem+json"
+        assert refused.json()["code"] == "too_many_idempotency_keys"
+        assert "send this one without a key" in refused.json()["detail"]
+        assert effects() == 3
+        assert IdempotencyRecord.objects.exclude(scope="effect").count() == 3
+
+    def test_is_what_refuses_them(self, client, settings):
+        """Control: with room for more, the same request under a fourth key has its effect."""
+        settings.IDEMPOTENCY_KEYS_KEPT = {"key": 4, "user": 4}
+
+        answers = [post(client, f"again-{number}").status_code for number in range(4)]
+
+        assert answers == [201] * 4
+        assert effects() == 4
+
+    def test_keeps_known_keys_answered_and_requests_without_one_served(self, client):
+        first = post(client, "again-0").json()
+        for number in range(1, 5):
+            post(client, f"again-{number}")
+
+        repeated, without = post(client, "again-0"), post(client, None)
+
+        assert (repeated.status_code, repeated.json()) == (201, first)
+        assert without.status_code == 201
+        assert effects() == 4
+
+    def test_counts_each_caller_apart_and_api_keys_by_their_own_number(self):
+        for number in range(3):
+            self.take(f"k{number}")
+        for number in range(40):
+            self.take(f"k{number}", scope="key:1")
+
+        self.take("k0", scope="user:2")
+        for scope in ("user:1", "key:1"):
+            with pytest.raises(TooManyKeys):
+                self.take("one-more", scope=scope)
+
+        assert IdempotencyRecord.objects.count() == 3 + 40 + 1
+
+    def test_ends_when_the_oldest_key_is_forgotten(self):
+        self.take("first", now=NOON - dt.timedelta(hours=23))
+        self.take("second")
+        self.take("third")
+
+        with pytest.raises(TooManyKeys) as refusal:
+            self.take("fourth")
+        self.take("fourth", now=NOON + dt.timedelta(seconds=refusal.value.retry_after + 1))
+
+        assert refusal.value.retry_after == 60 * 60
+
+    def test_counts_no_key_that_was_given_back(self):
+        for number in range(9):
+            claim = Claim(scope="user:1", key=f"k{number}", fingerprint="f" * 64)
+            claim.take(NOON)
+            claim.release()
+
+        assert IdempotencyRecord.objects.count() == 0
+
+    def test_holds_for_all_processes_together(self, monkeypatch):
+        processes = [{} for _ in range(8)]
+
+        for number in range(60):
+            monkeypatch.setattr(idempotency, "_uncounted", processes[number % 8])
+            with contextlib.suppress(TooManyKeys):
+                self.take(f"k{number}", scope="key:1")
+
+        assert IdempotencyRecord.objects.count() == 40
+
+    def test_costs_a_count_for_many_keys(self, settings, django_assert_num_queries):
+        settings.IDEMPOTENCY_KEYS_KEPT = {"key": 1000, "user": 3}
+        self.take("k", scope="key:1")
+
+        with django_assert_num_queries(49):
+            for number in range(49):
+                Claim(scope="key:1", key=f"k{number}", fingerprint="f" * 64).take(NOON)
 
 
 @pytest.mark.django_db

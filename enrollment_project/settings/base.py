@@ -229,6 +229,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
 # Requests a minute and API key (or address, without a key).
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=6000)
 API_ANONYMOUS_RATE_LIMIT = env.int("API_ANONYMOUS_RATE_LIMIT", default=120)
+# How many Idempotency-Keys are kept at a time, a day each: for an API key, and for somebody who is signed in.
+IDEMPOTENCY_KEYS_KEPT = {
+    "key": env.int("IDEMPOTENCY_KEYS_PER_API_KEY", default=20_000),
+    "user": env.int("IDEMPOTENCY_KEYS_PER_PERSON", default=200),
+}
 # Seconds a process may go on believing what it last read of an API key; a revoked key dies at most this much later.
 API_KEY_CACHE_SECONDS = env.int("API_KEY_CACHE_SECONDS", default=3)
 REST_FRAMEWORK = {

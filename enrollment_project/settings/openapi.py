@@ -20,6 +20,7 @@ curl -s "$BASE/api/enroll" -H "Authorization: Bearer $KEY" -H "Content-Type: app
   workspace answers the same 404 as what does not exist.
 - **Retries are safe** with an `Idempotency-Key` on POST: the same key and body gets the stored answer (marked
   `Idempotent-Replayed: true`) for 24 hours, another body 422, a request still being answered 409.
+  The number of keys kept for each caller is limited: past it a new key is answered 429, known ones their stored answer.
 - **Errors** are `application/problem+json` with a stable `code`, the `request_id` to quote to us, and in `errors` the
   fields at fault. 409, 429 and 503 mean that nothing was changed; `Retry-After` says when to come back.
 - **Request ids**: send `X-Request-Id` to find a request in the logs of both sides; every answer carries one.

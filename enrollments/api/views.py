@@ -57,7 +57,7 @@ class EnrollView(APIView):
                 actor=caller.actor,
                 profile=_profile(body["learner_profile"]),
                 context=_context(body["context"]),
-                claim=claim_for(request, scope=str(caller)),
+                claim=claim_for(request),
             )
         except AlreadyAnswered as answer:
             return replay(answer)

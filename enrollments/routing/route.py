@@ -49,7 +49,7 @@ def route_learner(
 
     Raises Invalid, NotFound, NotForSale (nothing is written); PaymentProviderDown (the decision is kept as failed, and
     the same request continues it); PaymentRejected (the decision has failed, and staff know what to mend);
-    AlreadyAnswered, RequestInFlight, KeyReused from the claim.
+    AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
     """
     request = RoutingRequest(workspace_id, actor, profile, context, now or utc_now())
     routed = _decide_until_settled(request, claim)
