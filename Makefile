@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# What is compiled once need not be again: tests start Python some hundred times.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test walk faults lint format lock audit bench bench-quick screenshots clean FORCE
 

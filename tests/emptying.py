@@ -1,0 +1,31 @@
+"""An empty database after a test that commits, for a tenth of what Django's flush costs."""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# They follow from the code alone. Django empties them too, then makes each of them anew.
+KEPT = {ContentType._meta.db_table, Permission._meta.db_table}
+
+
+def empty_databases(_: Any) -> None:
+    """What `TransactionTestCase` does when a test has ended: no row that the test committed is left."""
+    for connection in connections.all(initialized_only=True):
+        empty_database(connection)
+
+
+def empty_database(connection: BaseDatabaseWrapper) -> None:
+    """DELETE costs nothing where there is nothing; TRUNCATE makes new files for each table and index. In which order
+    is all the same: Django's foreign keys are checked when the transaction ends."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        for table in sorted(_tables()):
+            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
+
+
+def _tables() -> set[str]:
+    models = apps.get_models(include_auto_created=True)
+    return {model._meta.db_table for model in models if model._meta.managed and not model._meta.proxy} - KEPT
