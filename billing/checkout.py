@@ -16,6 +16,7 @@ from django.db.models import Q
 from accounts.staff_tasks import raise_staff_task
 from core.clock import utc_now
 from core.errors import NotFound, Unavailable
+from core.logs import after_commit
 from core.numbers import parse_whole_number
 from core.work import nudge
 from events.publishing import publish
@@ -28,6 +29,7 @@ from .locks import lock_checkout_with_subject, lock_pending_payment
 from .models import Checkout, Price
 from .payments import (
     checkout_facts,
+    logged,
     record_failed_payment,
     record_failure,
     record_payment,
@@ -378,13 +380,16 @@ def _learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
 
 def _remember_session(checkout_id: int, session: SessionSnapshot) -> Checkout:
     """One statement keeps the first session that is named; every other call names the same one."""
-    Checkout.objects.filter(pk=checkout_id, stripe_session_id=None).update(
+    is_first = Checkout.objects.filter(pk=checkout_id, stripe_session_id=None).update(
         stripe_session_id=session.id,
         url=session.url,
         expires_at=session.expires_at,
         next_check_at=utc_now() + SOONEST_CHECK,
     )
-    return Checkout.objects.get(pk=checkout_id)
+    checkout = Checkout.objects.get(pk=checkout_id)
+    if is_first:
+        after_commit(log.info, "checkout_opened", **logged(checkout))
+    return checkout
 
 
 def _expire_session(session_id: str) -> SessionSnapshot:
@@ -406,6 +411,7 @@ def _record_refusal(checkout_id: int, error: PaymentRejected, now: dt.datetime) 
         checkout.refuse()
         checkout.settled_at = now
         checkout.save(update_fields=["status", "settled_at"])
+        after_commit(log.info, "checkout_refused", **logged(checkout))
         publish(CheckoutRefused(**checkout_facts(checkout)), now=now)
     raise_staff_task(
         workspace_id=checkout.workspace_id,
@@ -425,6 +431,7 @@ def _record_end(checkout: Checkout, now: dt.datetime) -> None:
     else:
         checkout.expire()
     checkout.save(update_fields=["status", "settled_at"])
+    after_commit(log.info, "checkout_ended", **logged(checkout), status=checkout.status)
     if checkout.is_outdated and (price := find_present_price(checkout)):
         successor = _open_successor(checkout, price, now)
         publish(CheckoutReplaced(**checkout_facts(checkout), replacement_id=successor.pk), now=now)

@@ -2,10 +2,12 @@
 
 import datetime as dt
 
+import structlog
 from django.db import transaction
 from django_fsm import can_proceed
 
 from accounts.staff_tasks import raise_staff_task
+from core.logs import after_commit
 from core.text import fit
 from events.publishing import publish
 
@@ -14,8 +16,10 @@ from .events import PaymentDisputeClosed, PaymentDisputed
 from .gateways.contract import DisputeSnapshot
 from .locks import lock_payment_with_subject
 from .models import Dispute, Payment
-from .payments import payment_facts
+from .payments import logged, payment_facts
 from .states import UNDECIDED_DISPUTES, DisputeStatus
+
+log = structlog.get_logger(__name__)
 
 # Stripe's statuses in our words; any other is a dispute that is being decided. `charge_refunded` is how Stripe ended
 # disputes once; an appeal follows a dispute that was lost, whose money stays gone meanwhile.
@@ -43,6 +47,7 @@ def record_dispute(*, payment_id: int, snapshot: DisputeSnapshot, now: dt.dateti
     payment = lock_payment_with_subject(payment_id)
     status = status_of(snapshot)
     dispute = payment.disputes.filter(stripe_dispute_id=snapshot.id).first()
+    before = dispute.status if dispute else None
     if dispute is None:
         dispute = _open(payment, snapshot, now)
     if status != dispute.status:
@@ -52,6 +57,8 @@ def record_dispute(*, payment_id: int, snapshot: DisputeSnapshot, now: dt.dateti
         dispute.withdrawn_minor = _withdrawn(status, snapshot)
         dispute.blocks_refunds = not snapshot.is_charge_refundable
         dispute.save()
+    if dispute.status != before:
+        after_commit(log.info, f"dispute_{dispute.status}", dispute=dispute.pk, **logged(payment))
     recount_payment(payment=payment, now=now)
     return dispute
 

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task
 from core.clock import utc_now
+from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.text import fit
 from core.work import jittered, nudge
@@ -55,10 +56,11 @@ def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime | None 
         log.warning("stripe_event_refused", reason=type(error).__name__)
         raise BadSignature("The signature, its timestamp or the body is not what Stripe sends.") from error
     with transaction.atomic():
-        store_event(snapshot=snapshot, source=EventSource.WEBHOOK, now=moment)
+        is_new = store_event(snapshot=snapshot, source=EventSource.WEBHOOK, now=moment)
         event = StripeEvent.objects.get(event_id=snapshot.id)
         if event.handled_at is None:
             nudge(signature("billing.tasks.handle_stripe_event"), event.event_id)
+        after_commit(log.info, "stripe_event_stored", event_id=event.event_id, type=event.type, is_new=is_new)
     return event
 
 
@@ -109,6 +111,7 @@ def record_effect(*, event_id: str, effect: Effect, now: dt.datetime) -> None:
         event.handled_at = now
         event.last_error = ""
         event.save(update_fields=["outcome", "handled_at", "last_error"])
+        after_commit(log.info, "stripe_event_handled", event_id=event_id, type=event.type, outcome=event.outcome)
 
 
 def handle_due_events(*, limit: int = 200, now: dt.datetime | None = None) -> int:

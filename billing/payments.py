@@ -6,7 +6,10 @@ Each function belongs to a transaction that holds the locks of the subject and o
 import datetime as dt
 from typing import Any
 
+import structlog
+
 from accounts.staff_tasks import raise_staff_task
+from core.logs import after_commit
 from events.publishing import publish
 
 from .events import PaymentFailed, PaymentPending, PaymentSucceeded
@@ -15,6 +18,8 @@ from .invoicing import Buyer, issue_invoice
 from .locks import lock_payment_of_intent
 from .models import Checkout, Payment
 from .states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus
+
+log = structlog.get_logger(__name__)
 
 
 def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
@@ -29,6 +34,7 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
     payment.paid_at = now
     if session.money != checkout.money:
         payment.save()
+        after_commit(log.warning, "payment_mismatched", **logged(payment), asked_minor=checkout.amount_minor)
         _remember_payer(checkout, session)
         checkout.save(update_fields=["payer_email"])
         _raise_mismatch(checkout, session, f"payment:{payment.pk}")
@@ -40,6 +46,7 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
         checkout.pay()
         checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at", "payer_email"])
+    after_commit(log.info, "payment_received", **logged(payment))
     _end_others(checkout, now)
     publish(PaymentSucceeded(**payment_facts(payment)), now=now)
     buyer = Buyer(email=session.payer_email, name=session.payer_name, address=session.payer_address)
@@ -56,6 +63,7 @@ def record_pending_payment(*, checkout: Checkout, session: SessionSnapshot, now:
     if checkout.status == CheckoutStatus.OPEN:
         checkout.await_bank()
     checkout.save(update_fields=["status", "payer_email"])
+    after_commit(log.info, "payment_pending", **logged(payment))
     publish(PaymentPending(**payment_facts(payment)), now=now)
 
 
@@ -74,6 +82,7 @@ def record_failure(*, checkout: Checkout, payment: Payment | None, now: dt.datet
     checkout.fail()
     checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at"])
+    after_commit(log.info, "payment_failed", **logged(payment or checkout))
     publish(PaymentFailed(**(payment_facts(payment) if payment else checkout_facts(checkout))), now=now)
 
 
@@ -85,6 +94,17 @@ def checkout_facts(checkout: Checkout) -> dict[str, Any]:
 def payment_facts(payment: Payment) -> dict[str, Any]:
     """What an event about a payment says."""
     return _facts(payment) | {"checkout_id": payment.checkout_id, "payment_id": payment.pk}
+
+
+def logged(row: Checkout | Payment) -> dict[str, Any]:
+    """What a line in the log says of money: ids, an amount, nobody."""
+    ids = {"payment": row.pk, "checkout": row.checkout_id} if isinstance(row, Payment) else {"checkout": row.pk}
+    return ids | {
+        "workspace": row.workspace_id,
+        "subject": row.subject,
+        "amount_minor": row.amount_minor,
+        "currency": row.currency,
+    }
 
 
 def _facts(row: Checkout | Payment) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from accounts.staff_tasks import raise_staff_task
 from core.actors import STRIPE, Actor
 from core.clock import utc_now
 from core.errors import NotFound, invalid_field
+from core.logs import after_commit
 from core.money import Money
 from core.text import fit
 from core.work import jittered, nudge
@@ -79,6 +80,7 @@ def request_refund(
         created_at=moment,
         next_attempt_at=moment + LEASE,  # the nudge comes first
     )
+    _log(refund)
     nudge(signature("billing.tasks.submit_refund"), refund.pk)
     return refund
 
@@ -135,6 +137,7 @@ def _record_all_refunds(
         refund.fail()
         refund.failure_reason, refund.settled_at = "unknown_at_stripe", now
         refund.save()
+        _log(refund)
         _tell_staff(payment, refund)
     pending.update(next_attempt_at=now + PENDING_CHECK)
     return payment
@@ -253,6 +256,7 @@ def _record_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot, n
     refund.next_attempt_at = now + PENDING_CHECK
     refund.settled_at = None if refund.status in _OPEN else now
     refund.save()
+    _log(refund)
     if refund.status in (RefundStatus.FAILED, RefundStatus.CANCELED):
         _tell_staff(payment, refund)
 
@@ -290,8 +294,24 @@ def _record_refusal(refund: Refund, error: PaymentRejected, now: dt.datetime) ->
     locked.last_error = fit(Refund, "last_error", error.provider_message)
     locked.settled_at = now
     locked.save()
+    _log(locked)
     if not is_settled:
         _tell_staff(payment, locked)
+
+
+def _log(refund: Refund) -> None:
+    """A line for each state that a refund gets to."""
+    payment = refund.payment
+    after_commit(
+        log.info,
+        f"refund_{refund.status}",
+        refund=refund.pk,
+        payment=payment.pk,
+        workspace=payment.workspace_id,
+        amount_minor=refund.amount_minor,
+        currency=payment.currency,
+        reason=refund.reason,
+    )
 
 
 def _tell_staff(payment: Payment, refund: Refund) -> None:

@@ -138,6 +138,8 @@ def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
         _record_failure(notification, error, now)
         return answers
     _record_end(notification, sent=email is not None, now=now)
+    told = "notification_sent" if email else "notification_skipped"
+    log.info(told, notification=notification.pk, kind=notification.kind)
     return True
 
 

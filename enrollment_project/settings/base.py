@@ -62,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.http.middleware.RequestContextMiddleware",
+    "core.http.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "core.http.private_answers.PrivateAnswersMiddleware",
     "enrollment_project.content_security.SectionedCSPMiddleware",

@@ -241,7 +241,7 @@ class RejectingAPaidEnrollment(RefundScenario):
 
 
 class SubmittingARefund(RefundScenario):
-    steps = ["POST /v1/refunds", "commit"]
+    steps = ["POST /v1/refunds", "commit", "ring notifications.tasks.send_notification"]
 
     def prepare(self) -> None:
         super().prepare()
@@ -252,7 +252,7 @@ class SubmittingARefund(RefundScenario):
 
 
 class SweepingRefunds(SubmittingARefund):
-    steps = ["update billing_refund", "POST /v1/refunds", "commit"]
+    steps = ["update billing_refund", "POST /v1/refunds", "commit", "ring notifications.tasks.send_notification"]
 
     def act(self) -> None:
         submit_due_refunds(now=utc_now() + dt.timedelta(minutes=3))

@@ -96,7 +96,7 @@ class Fulfilling(StartingACheckout):
 
 
 class Refunding(StartingACheckout):
-    steps = ["POST /v1/refunds", "commit", "ring notifications.tasks.send_notification"]
+    steps = ["POST /v1/refunds", "commit", *["ring notifications.tasks.send_notification"] * 2]
 
     def prepare(self) -> None:
         super().prepare()
@@ -155,6 +155,7 @@ class HearingOfARefund(HearingOfAPayment):
         "ring billing.tasks.handle_stripe_event",
         "GET /v1/refunds",
         "commit",
+        "ring notifications.tasks.send_notification",
         "ring notifications.tasks.send_notification",
     ]
     told = "charge.refunded"

@@ -1,0 +1,43 @@
+"""A line in the log for each request: what was asked, what came of it, how long it took."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from ..paths import logged_path
+
+log = structlog.get_logger(__name__)
+
+# Asked by machines every few seconds, and of no interest while all is well.
+QUIET_ROUTES = frozenset({"health", "liveness", "readiness"})
+LONGEST_METHOD = 16
+
+
+class RequestLogMiddleware:
+    """Stands right behind the middleware that gives the request its id, so that it sees every answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        tell = log.warning if response.status_code >= 500 else log.debug if _is_quiet(request, response) else log.info
+        tell(
+            "request",
+            method=(request.method or "")[:LONGEST_METHOD],
+            path=logged_path(request),
+            status=response.status_code,
+            ms=round((time.perf_counter() - started) * 1000),
+        )
+        return response
+
+
+def _is_quiet(request: HttpRequest, response: HttpResponse) -> bool:
+    """Whether nobody would miss the line: a health check that finds all well, a static file."""
+    if response.status_code >= 400:
+        return False
+    match = request.resolver_match
+    return request.path_info.startswith("/static/") if match is None else match.view_name in QUIET_ROUTES
