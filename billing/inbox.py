@@ -6,7 +6,6 @@ that every other path uses. So neither the order of events nor a repeated one ma
 
 import datetime as dt
 import json
-import random
 from collections.abc import Callable
 
 import structlog
@@ -15,11 +14,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task
+from core import retries
 from core.clock import utc_now
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.text import fit
-from core.work import jittered, nudge
+from core.work import nudge
 
 from .checkout import adopt_session, record_session
 from .disputes import record_dispute
@@ -34,9 +34,10 @@ from .states import EventSource, PaymentStatus
 log = structlog.get_logger(__name__)
 
 TOLERANCE_SECONDS = 300
-ATTEMPTS_BEFORE_STAFF = 12
 # The nudge comes first; the sweep takes what it leaves.
 NUDGE_GRACE = dt.timedelta(seconds=10)
+# After so many failures staff are told; it is tried on meanwhile.
+RETRY = retries.Retry(first_pause_seconds=5, longest_pause_seconds=3600, lease=NUDGE_GRACE, attempts=12)
 NOT_OURS = "not ours"
 
 # What an event does, inside the transaction that marks it handled; returns its outcome in a few words.
@@ -116,8 +117,8 @@ def record_effect(*, event_id: str, effect: Effect, now: dt.datetime) -> None:
 
 def handle_due_events(*, limit: int = 200, now: dt.datetime | None = None) -> int:
     """Handle the events whose nudge was lost or whose last try failed, oldest first; returns how many were tried."""
-    due = StripeEvent.objects.filter(handled_at=None, next_attempt_at__lte=now or utc_now())
-    event_ids = list(due.order_by("next_attempt_at").values_list("event_id", flat=True)[:limit])
+    due = retries.due(StripeEvent.objects.filter(handled_at=None), now=now or utc_now())
+    event_ids = list(due.values_list("event_id", flat=True)[:limit])
     for event_id in event_ids:
         handle_event(event_id=event_id, now=now)
     return len(event_ids)
@@ -237,13 +238,14 @@ def _session_to_catch_up(intent: str) -> tuple[int, SessionSnapshot] | None:
 
 def _record_failure(event: StripeEvent, error: Exception, now: dt.datetime) -> None:
     attempts = event.attempts + 1
-    wait = dt.timedelta(seconds=jittered(5, attempts, cap_seconds=3600, random=random))
-    StripeEvent.objects.filter(pk=event.pk, handled_at=None).update(
+    retries.record_failure(
+        StripeEvent.objects.filter(pk=event.pk, handled_at=None),
+        retry=RETRY,
         attempts=attempts,
-        next_attempt_at=now + wait,
-        last_error=fit(StripeEvent, "last_error", f"{type(error).__name__}: {error}"),
+        error=f"{type(error).__name__}: {error}",
+        now=now,
     )
-    if attempts >= ATTEMPTS_BEFORE_STAFF:
+    if RETRY.is_used_up(attempts):
         _tell_staff(event, attempts)
 
 

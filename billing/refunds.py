@@ -4,7 +4,6 @@ Stripe's list of a payment's refunds is the truth; refunds that somebody made in
 """
 
 import datetime as dt
-import random
 from collections.abc import Sequence
 
 import structlog
@@ -14,13 +13,14 @@ from django_fsm import can_proceed
 
 from accounts.models import User
 from accounts.staff_tasks import raise_staff_task
+from core import retries
 from core.actors import STRIPE, Actor
 from core.clock import utc_now
 from core.errors import NotFound, invalid_field
 from core.logs import after_commit
 from core.money import Money
 from core.text import fit
-from core.work import jittered, nudge
+from core.work import nudge
 
 from .balance import recount_payment, refundable_minor, standing_of
 from .errors import PaymentNotRefundable, PaymentProviderDown, PaymentRejected, RefundExceedsPayment
@@ -36,8 +36,8 @@ log = structlog.get_logger(__name__)
 # Stripe forgets idempotency keys after 24 hours. A refund tried again later is looked up first.
 KEYS_LAST = dt.timedelta(hours=20)
 PENDING_CHECK = dt.timedelta(hours=6)
-LEASE = dt.timedelta(minutes=2)
-ATTEMPTS_BEFORE_STAFF = 12
+# After so many failures staff are told; it is tried on meanwhile.
+RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=dt.timedelta(minutes=2), attempts=12)
 _OPEN = (RefundStatus.REQUESTED, RefundStatus.PENDING)
 _REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
 _MOVES = {"succeeded": "succeed", "failed": "fail", "canceled": "call_off"}  # any other status waits for the bank
@@ -78,7 +78,7 @@ def request_refund(
         actor=str(actor),
         requested_by=user,
         created_at=moment,
-        next_attempt_at=moment + LEASE,  # the nudge comes first
+        next_attempt_at=moment + RETRY.lease,  # the nudge comes first
     )
     _log(refund)
     nudge(signature("billing.tasks.submit_refund"), refund.pk)
@@ -160,11 +160,10 @@ def submit_due_refunds(*, limit: int = 100, now: dt.datetime | None = None) -> i
     Returns how many were dealt with; stops when Stripe does not answer.
     """
     moment = now or utc_now()
-    due = Refund.objects.filter(status__in=_OPEN, next_attempt_at__lte=moment).order_by("next_attempt_at")
+    open_refunds = Refund.objects.filter(status__in=_OPEN)
     done = 0
-    for refund in list(due[:limit]):
-        claim = Refund.objects.filter(pk=refund.pk, next_attempt_at=refund.next_attempt_at)
-        if not claim.update(next_attempt_at=moment + LEASE):
+    for refund in list(retries.due(open_refunds, now=moment)[:limit]):
+        if not retries.claim(open_refunds.filter(pk=refund.pk), now=moment, lease=RETRY.lease):
             continue
         if not _advance(refund, now):
             break
@@ -263,14 +262,16 @@ def _record_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot, n
 
 def _record_delay(refund: Refund, error: PaymentProviderDown, now: dt.datetime) -> None:
     attempts = refund.attempts + 1
-    wait = max(jittered(10, attempts, cap_seconds=3600, random=random), error.retry_after)
     with transaction.atomic():
-        Refund.objects.filter(pk=refund.pk, status=RefundStatus.REQUESTED).update(
+        retries.record_failure(
+            Refund.objects.filter(pk=refund.pk, status=RefundStatus.REQUESTED),
+            retry=RETRY,
             attempts=attempts,
-            next_attempt_at=now + dt.timedelta(seconds=wait),
-            last_error=fit(Refund, "last_error", str(error)),
+            error=str(error),
+            now=now,
+            retry_after=error.retry_after,
         )
-        if attempts >= ATTEMPTS_BEFORE_STAFF:
+        if RETRY.is_used_up(attempts):
             raise_staff_task(
                 workspace_id=refund.payment.workspace_id,
                 kind="refund_stuck",

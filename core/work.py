@@ -40,9 +40,3 @@ def nudge(task: Task[Any, Any] | Signature[Any], *ids: int | str) -> None:
 
     if not _is_quiet.get():
         transaction.on_commit(ring, robust=True)
-
-
-def jittered(base_seconds: float, attempt: int, *, cap_seconds: float, random: Any) -> float:
-    """Exponential backoff with full jitter: seconds to wait before try number `attempt` (from 1)."""
-    longest = min(cap_seconds, base_seconds * 2.0 ** min(attempt - 1, 60))
-    return float(random.uniform(0.5, 1.0)) * longest

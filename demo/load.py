@@ -131,12 +131,12 @@ def _choose(chance: random.Random, is_recent: bool) -> Beginning:
 def _relay_the_past(now: dt.datetime) -> None:
     """All but the newest events were handed on long ago, and a few were given up: staff can replay them."""
     old = OutboxEvent.objects.filter(occurred_at__lt=now - dt.timedelta(minutes=10))
-    old.update(relay_status=RelayStatus.RELAYED, relayed_at=F("occurred_at"), relay_attempts=1)
+    old.update(relay_status=RelayStatus.RELAYED, relayed_at=F("occurred_at"), attempts=1)
     given_up = list(old.order_by("-id").values_list("pk", flat=True)[100 : 100 + EVENTS_GIVEN_UP])
     OutboxEvent.objects.filter(pk__in=given_up).update(
         relay_status=RelayStatus.DEAD,
         relayed_at=None,
-        relay_attempts=12,
+        attempts=12,
         last_error="The stream refused the entry: maximum size exceeded",
     )
 

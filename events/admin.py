@@ -17,7 +17,7 @@ from .states import RelayStatus
 class OutboxEventAdmin(WorkspaceScopedAdmin):
     """The outbox as integrators get it; dead events can be sent on their way again."""
 
-    list_display = ("type", "about", "sequence", "relay_badge", "relay_attempts", "workspace", "occurred_at")
+    list_display = ("type", "about", "sequence", "relay_badge", "attempts", "workspace", "occurred_at")
     list_filter = (
         ("relay_status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
@@ -30,7 +30,7 @@ class OutboxEventAdmin(WorkspaceScopedAdmin):
     ordering = ("-id",)
     fieldsets = (
         (None, {"fields": (("type", "about"), ("sequence", "cuid"), ("workspace", "occurred_at"), "payload_text")}),
-        ("Relay", {"fields": (("relay_badge", "relay_attempts"), ("relayed_at", "next_attempt_at"), "last_error")}),
+        ("Relay", {"fields": (("relay_badge", "attempts"), ("relayed_at", "next_attempt_at"), "last_error")}),
     )
     actions_detail = ("replay",)
     relay_badge = status_badge("relay_status", "relay")

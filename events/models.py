@@ -22,7 +22,7 @@ class OutboxEvent(models.Model):
     payload = models.JSONField()
     occurred_at = models.DateTimeField(default=utc_now)
     relay_status = models.CharField(max_length=8, choices=RelayStatus.choices, default=RelayStatus.PENDING)
-    relay_attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0, db_column="relay_attempts")
     next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the relay that claimed it
     relayed_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)

@@ -5,17 +5,16 @@ so such a cursor loses the events of every transaction slower than its neighbors
 the hand-over; a relay that dies in between leaves the rows due again, and consumers drop repeats by id.
 """
 
+import dataclasses
 import datetime as dt
-import random
 
 import structlog
-from django.db import transaction
 from django.db.models import Count, QuerySet
 
+from core import retries
 from core.clock import utc_now
 from core.errors import DomainError, NotFound
 from core.text import fit
-from core.work import jittered
 
 from .gateways import event_stream
 from .gateways.port import EventStream, RelayedEvent, StreamUnavailable
@@ -24,12 +23,9 @@ from .states import RelayStatus
 
 log = structlog.get_logger(__name__)
 
-LEASE = dt.timedelta(seconds=60)
-MAX_ATTEMPTS = 12
-BACKOFF_SECONDS = 2.0
-BACKOFF_CAP_SECONDS = 900.0
+RETRY = retries.Retry(first_pause_seconds=2.0, longest_pause_seconds=900.0, lease=dt.timedelta(seconds=60), attempts=12)
 # While the stream is gone nothing is wrong with the events: they wait a little and are never given up.
-OUTAGE_SECONDS = 15.0
+OUTAGE = dataclasses.replace(RETRY, first_pause_seconds=15.0, longest_pause_seconds=15.0)
 
 
 class EventNotDead(DomainError):
@@ -40,11 +36,12 @@ class EventNotDead(DomainError):
 def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now: dt.datetime | None = None) -> int:
     """Hand on up to `limit` events that are due, oldest first; returns how many the stream took.
 
-    Refused ones are tried MAX_ATTEMPTS times with growing pauses, then given up as `dead`, where staff see them.
+    Refused ones are tried twelve times with growing pauses, then given up as `dead`, where staff see them.
     Raises StreamUnavailable when the stream does not answer; the events then stay pending.
     """
     moment = now or utc_now()
-    claimed = _claim(limit, moment)
+    waiting = OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING).select_related("workspace")
+    claimed = retries.claim_batch(waiting, now=moment, lease=RETRY.lease, limit=limit)
     if not claimed:
         return 0
     try:
@@ -64,7 +61,7 @@ def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now
 
 def due_events_by_type(*, now: dt.datetime | None = None) -> dict[str, int]:
     """What a relay would hand on now: how many events of each type."""
-    due = OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING, next_attempt_at__lte=now or utc_now())
+    due = retries.due(OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING), now=now or utc_now())
     return dict(due.order_by("type").values_list("type").annotate(Count("pk")))
 
 
@@ -86,17 +83,8 @@ def replay_dead_events(*, now: dt.datetime | None = None) -> int:
 
 def _revive(events: QuerySet[OutboxEvent], now: dt.datetime | None) -> int:
     return events.filter(relay_status=RelayStatus.DEAD).update(
-        relay_status=RelayStatus.PENDING, relay_attempts=0, next_attempt_at=now or utc_now()
+        relay_status=RelayStatus.PENDING, attempts=0, next_attempt_at=now or utc_now()
     )
-
-
-@transaction.atomic
-def _claim(limit: int, now: dt.datetime) -> list[OutboxEvent]:
-    due = OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING, next_attempt_at__lte=now)
-    free = due.select_for_update(skip_locked=True, of=("self",)).select_related("workspace")
-    rows = list(free.order_by("next_attempt_at", "id")[:limit])
-    OutboxEvent.objects.filter(pk__in=[row.pk for row in rows]).update(next_attempt_at=now + LEASE)
-    return rows
 
 
 def _relayed_event(row: OutboxEvent) -> RelayedEvent:
@@ -112,21 +100,21 @@ def _relayed_event(row: OutboxEvent) -> RelayedEvent:
 
 
 def _postpone_all(rows: list[OutboxEvent], now: dt.datetime, error: str) -> None:
-    pause = jittered(OUTAGE_SECONDS, 1, cap_seconds=OUTAGE_SECONDS, random=random)
-    OutboxEvent.objects.filter(pk__in=[row.pk for row in rows], relay_status=RelayStatus.PENDING).update(
-        next_attempt_at=now + dt.timedelta(seconds=pause), last_error=fit(OutboxEvent, "last_error", error)
-    )
+    waiting = OutboxEvent.objects.filter(pk__in=[row.pk for row in rows], relay_status=RelayStatus.PENDING)
+    pause_ends_at = OUTAGE.next_attempt_at(attempts=1, now=now)
+    waiting.update(next_attempt_at=pause_ends_at, last_error=fit(OutboxEvent, "last_error", error))
 
 
 def _put_off(row: OutboxEvent, refusal: str, now: dt.datetime) -> None:
-    attempts = row.relay_attempts + 1
-    dead = attempts >= MAX_ATTEMPTS
-    pause = jittered(BACKOFF_SECONDS, attempts, cap_seconds=BACKOFF_CAP_SECONDS, random=random)
-    OutboxEvent.objects.filter(pk=row.pk, relay_status=RelayStatus.PENDING).update(
+    attempts = row.attempts + 1
+    dead = RETRY.is_used_up(attempts)
+    retries.record_failure(
+        OutboxEvent.objects.filter(pk=row.pk, relay_status=RelayStatus.PENDING),
+        retry=RETRY,
+        attempts=attempts,
+        error=refusal,
+        now=now,
         relay_status=RelayStatus.DEAD if dead else RelayStatus.PENDING,
-        relay_attempts=attempts,
-        next_attempt_at=now + dt.timedelta(seconds=pause),
-        last_error=fit(OutboxEvent, "last_error", refusal),
     )
     if dead:
         log.error("event_dead", id=row.cuid, type=row.type, aggregate=row.aggregate, attempts=attempts)

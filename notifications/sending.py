@@ -5,7 +5,6 @@ when the lease is over, under the same Message-ID: rather twice than never.
 """
 
 import datetime as dt
-import random
 import smtplib
 from collections.abc import Mapping
 from email.utils import parseaddr
@@ -18,12 +17,13 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.staff_tasks import raise_staff_task
+from core import retries
+from core.addresses import canonical_address
 from core.clock import utc_now
 from core.errors import DomainError, NotFound
 from core.network import forbid_open_transaction
 from core.rows import insert_unless_present
-from core.text import fit
-from core.work import jittered, nudge
+from core.work import nudge
 
 from .letters import Email, is_registered, render
 from .models import Notification
@@ -31,10 +31,9 @@ from .states import NotificationStatus
 
 log = structlog.get_logger(__name__)
 
-LEASE = dt.timedelta(minutes=2)
-MAX_ATTEMPTS = 10  # within 7 to 15 hours
-BACKOFF_SECONDS = 120.0
-BACKOFF_CAP_SECONDS = 6 * 3600.0
+RETRY = retries.Retry(  # ten times within 7 to 15 hours
+    first_pause_seconds=120.0, longest_pause_seconds=6 * 3600.0, lease=dt.timedelta(minutes=2), attempts=10
+)
 # What a mail server says about one mail. Any other trouble means that the server does not answer at all.
 _REFUSALS = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
 
@@ -64,7 +63,7 @@ def notify(
     notification = Notification(
         workspace_id=workspace_id,
         kind=kind,
-        recipient=recipient.strip().lower(),
+        recipient=canonical_address(recipient),
         subject_key=subject_key,
         params=dict(params or {}),
         created_at=moment,
@@ -92,9 +91,9 @@ def send_due_notifications(*, limit: int = 100, now: dt.datetime | None = None) 
     Stops when the mail server does not answer; the rest is due again with the next sweep.
     """
     moment = now or utc_now()
-    due = Notification.objects.filter(status=NotificationStatus.PENDING, next_attempt_at__lte=moment)
+    due = retries.due(Notification.objects.filter(status=NotificationStatus.PENDING), now=moment)
     done = 0
-    for notification_id in list(due.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit]):
+    for notification_id in list(due.values_list("pk", flat=True)[:limit]):
         if not _try_to_send(notification_id, moment):
             break
         done += 1
@@ -124,7 +123,8 @@ def resend_notification(*, notification_id: int, now: dt.datetime | None = None)
 
 def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
     """False when the mail server does not answer. Any other trouble is this email's own."""
-    if not _claim(notification_id, now):
+    pending = Notification.objects.filter(pk=notification_id, status=NotificationStatus.PENDING)
+    if not retries.claim(pending, now=now, lease=RETRY.lease):
         return True
     notification = Notification.objects.get(pk=notification_id)
     try:
@@ -141,11 +141,6 @@ def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
     told = "notification_sent" if email else "notification_skipped"
     log.info(told, notification=notification.pk, kind=notification.kind)
     return True
-
-
-def _claim(notification_id: int, now: dt.datetime) -> bool:
-    due = Notification.objects.filter(pk=notification_id, status=NotificationStatus.PENDING, next_attempt_at__lte=now)
-    return due.update(next_attempt_at=now + LEASE) == 1
 
 
 def _deliver(notification: Notification, email: Email) -> None:
@@ -178,13 +173,14 @@ def _record_end(notification: Notification, *, sent: bool, now: dt.datetime) -> 
 @transaction.atomic
 def _record_failure(notification: Notification, error: Exception, now: dt.datetime) -> None:
     attempts = notification.attempts + 1
-    dead = attempts >= MAX_ATTEMPTS
-    pause = jittered(BACKOFF_SECONDS, attempts, cap_seconds=BACKOFF_CAP_SECONDS, random=random)
-    Notification.objects.filter(pk=notification.pk, status=NotificationStatus.PENDING).update(
-        status=NotificationStatus.DEAD if dead else NotificationStatus.PENDING,
+    dead = RETRY.is_used_up(attempts)
+    retries.record_failure(
+        Notification.objects.filter(pk=notification.pk, status=NotificationStatus.PENDING),
+        retry=RETRY,
         attempts=attempts,
-        next_attempt_at=now + dt.timedelta(seconds=pause),
-        last_error=_describe(error),
+        error=_describe(error),
+        now=now,
+        status=NotificationStatus.DEAD if dead else NotificationStatus.PENDING,
     )
     log.warning("notification_not_sent", notification=notification.pk, attempts=attempts, error=_describe(error))
     if dead:
@@ -201,4 +197,4 @@ def _describe(error: Exception) -> str:
     code = getattr(error, "smtp_code", "")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         code = next((answer[0] for answer in error.recipients.values()), "")
-    return fit(Notification, "last_error", f"{type(error).__name__} {code}".strip())
+    return f"{type(error).__name__} {code}".strip()

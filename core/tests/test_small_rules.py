@@ -1,3 +1,5 @@
+import datetime as dt
+
 import pytest
 from celery import Celery, shared_task
 from django.db import transaction
@@ -6,7 +8,8 @@ from core.errors import invalid_field
 from core.ids import CuidConverter, is_cuid, new_cuid
 from core.money import Money
 from core.network import NetworkInsideTransaction, forbid_open_transaction
-from core.work import jittered, nudge
+from core.retries import Retry, jittered
+from core.work import nudge
 
 pytestmark = pytest.mark.sqlite
 
@@ -137,3 +140,24 @@ class TestBackoff:
         low = jittered(2, attempt, cap_seconds=300, random=dice)
 
         assert (low, high) == (longest / 2, longest)
+
+
+NOW = dt.datetime(2027, 1, 5, 12, tzinfo=dt.UTC)
+
+
+class TestTryingAgain:
+    RETRY = Retry(first_pause_seconds=10, longest_pause_seconds=60, lease=dt.timedelta(minutes=1), attempts=3)
+
+    @pytest.mark.parametrize(("attempts", "soonest", "latest"), [(1, 5, 10), (2, 10, 20), (9, 30, 60)])
+    def test_waits_longer_each_time_up_to_the_longest_pause(self, attempts: int, soonest: int, latest: int) -> None:
+        waits = [(self.RETRY.next_attempt_at(attempts=attempts, now=NOW) - NOW).total_seconds() for _ in range(50)]
+
+        assert soonest <= min(waits) <= max(waits) <= latest
+
+    def test_waits_as_long_as_a_vendor_asks(self) -> None:
+        at = self.RETRY.next_attempt_at(attempts=1, now=NOW, retry_after=600)
+
+        assert at == NOW + dt.timedelta(seconds=600)
+
+    def test_is_used_up_after_the_last_attempt(self) -> None:
+        assert [self.RETRY.is_used_up(attempts) for attempts in (2, 3, 4)] == [False, True, True]

@@ -19,7 +19,7 @@ def workspace() -> Workspace:
 
 def dead(workspace: Workspace, times: int = 1) -> list[int]:
     ids = happen(workspace=workspace, times=times)
-    OutboxEvent.objects.filter(pk__in=ids).update(relay_status=RelayStatus.DEAD, relay_attempts=12)
+    OutboxEvent.objects.filter(pk__in=ids).update(relay_status=RelayStatus.DEAD, attempts=12)
     return ids
 
 
@@ -32,7 +32,7 @@ class TestReplaying:
 
         event = OutboxEvent.objects.get(pk=event_id)
         assert said(response) == ["The event is on its way again."]
-        assert (event.relay_status, event.relay_attempts) == (RelayStatus.PENDING, 0)
+        assert (event.relay_status, event.attempts) == (RelayStatus.PENDING, 0)
 
     def test_takes_several_at_once_and_tells_which_were_not_dead(self, workspace: Workspace) -> None:
         ids = dead(workspace, times=2)

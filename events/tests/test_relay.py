@@ -22,8 +22,7 @@ from events.gateways.redis_stream import RedisStream
 from events.models import OutboxEvent
 from events.publishing import publish
 from events.relay import (
-    LEASE,
-    MAX_ATTEMPTS,
+    RETRY,
     EventNotDead,
     due_events_by_type,
     relay_due_events,
@@ -141,7 +140,7 @@ class TestRelaying:
     def test_leaves_what_another_relay_has_claimed(self):
         happen(workspace=WorkspaceFactory())
         now = utc_now()
-        OutboxEvent.objects.update(next_attempt_at=now + LEASE)
+        OutboxEvent.objects.update(next_attempt_at=now + RETRY.lease)
 
         assert relay_due_events(stream=ListStream(), now=now) == 0
 
@@ -157,8 +156,8 @@ class TestRelaying:
             relay_due_events(stream=Dying(), now=now)
 
         stream = ListStream()
-        before = relay_due_events(stream=stream, now=now + LEASE - dt.timedelta(seconds=1))
-        after = relay_due_events(stream=stream, now=now + LEASE)
+        before = relay_due_events(stream=stream, now=now + RETRY.lease - dt.timedelta(seconds=1))
+        after = relay_due_events(stream=stream, now=now + RETRY.lease)
         assert (before, after) == (0, 1)
 
 
@@ -173,24 +172,24 @@ class TestAnEventTheStreamRefuses:
 
         refused = OutboxEvent.objects.get(sequence=2)
         assert relayed == 2
-        assert (refused.relay_status, refused.relay_attempts, refused.last_error) == (RelayStatus.PENDING, 1, "too big")
+        assert (refused.relay_status, refused.attempts, refused.last_error) == (RelayStatus.PENDING, 1, "too big")
         assert dt.timedelta(seconds=1) <= refused.next_attempt_at - now <= dt.timedelta(seconds=2)
 
     def test_is_given_up_after_its_last_attempt(self):
         happen(workspace=WorkspaceFactory())
         now = utc_now()
 
-        for _ in range(MAX_ATTEMPTS):
+        for _ in range(RETRY.attempts):
             relay_due_events(stream=ListStream(refuse={1}), now=now)
             now += dt.timedelta(hours=1)
 
         event = OutboxEvent.objects.get()
-        assert (event.relay_status, event.relay_attempts) == (RelayStatus.DEAD, MAX_ATTEMPTS)
+        assert (event.relay_status, event.attempts) == (RelayStatus.DEAD, RETRY.attempts)
         assert relay_due_events(stream=ListStream(), now=now) == 0
 
     def test_can_be_replayed_once_given_up(self):
         (event_id,) = happen(workspace=WorkspaceFactory())
-        OutboxEvent.objects.update(relay_status=RelayStatus.DEAD, relay_attempts=MAX_ATTEMPTS)
+        OutboxEvent.objects.update(relay_status=RelayStatus.DEAD, attempts=RETRY.attempts)
         stream = ListStream()
 
         replay_event(event_id=event_id)
@@ -261,7 +260,7 @@ class TestARedisStream:
         happen(workspace=workspace, times=3)
         now = utc_now()
 
-        for minute in range(3 * MAX_ATTEMPTS):
+        for minute in range(3 * RETRY.attempts):
             with pytest.raises(StreamUnavailable):
                 relay_due_events(stream=stream, now=now + dt.timedelta(minutes=minute))
         waiting = statuses()
@@ -297,7 +296,7 @@ class TestARedisStream:
 
         event = OutboxEvent.objects.get()
         assert relayed == 0
-        assert (event.relay_status, event.relay_attempts) == (RelayStatus.PENDING, 1)
+        assert (event.relay_status, event.attempts) == (RelayStatus.PENDING, 1)
         assert event.last_error.startswith("Redis: WRONGTYPE")
 
 

@@ -14,8 +14,7 @@ from accounts.tests.factories import WorkspaceFactory
 from notifications import sending
 from notifications.models import Notification
 from notifications.sending import (
-    LEASE,
-    MAX_ATTEMPTS,
+    RETRY,
     NotificationOnItsWay,
     notify,
     resend_notification,
@@ -171,7 +170,7 @@ class TestAnEmail:
 
     def test_in_another_worker_s_hands_is_left_to_it(self, written: Letters) -> None:
         notification = recorded()
-        Notification.objects.update(next_attempt_at=NOW + LEASE)
+        Notification.objects.update(next_attempt_at=NOW + RETRY.lease)
 
         left = send(notification)
 
@@ -188,7 +187,7 @@ class TestAnEmail:
                 send(notification)
         assert send(notification).status == "pending"  # until the lease is over
 
-        again = send(notification, NOW + LEASE)
+        again = send(notification, NOW + RETRY.lease)
 
         assert again.status == "sent"
         names = [message.extra_headers["Message-ID"] for message in mail.outbox]
@@ -226,9 +225,9 @@ class TestAMailServerThatIsDown:
         server.trouble = smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
         notification = recorded()
 
-        for number in range(MAX_ATTEMPTS):
+        for number in range(RETRY.attempts):
             notification = send(notification, NOW + number * LATER)
-        send(notification, NOW + MAX_ATTEMPTS * LATER)
+        send(notification, NOW + RETRY.attempts * LATER)
 
         task = StaffTask.objects.get()
         assert (notification.status, notification.attempts, server.tries) == ("dead", 10, 10)
@@ -315,7 +314,7 @@ class TestTwoWorkers:
 
     def test_without_the_claim_would_send_it_twice(self, written: Letters, monkeypatch: pytest.MonkeyPatch) -> None:
         """Negative control of the test above."""
-        monkeypatch.setattr(sending, "_claim", lambda notification_id, now: True)
+        monkeypatch.setattr(sending.retries, "claim", lambda rows, now, lease: True)
         notification = recorded()
         deliver = sending._deliver
 
