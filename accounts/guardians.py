@@ -1,12 +1,35 @@
-"""Guardians: known by the id of the workspace's own system, by their address, or by both. Paying makes nobody one."""
+"""Guardians: known by the id of the workspace's own system, by their address, or by both. Paying makes nobody one.
 
-from django.db import transaction
+Whoever proves a guardian's address sees the guardian's children, and from then on only they do: the address is looked
+up anew each time (`families.py`), so one that is replaced or taken away opens nothing any more.
+"""
+
+import datetime as dt
+
+import structlog
+from allauth.account.models import EmailAddress
+from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from core.addresses import canonical_address
+from core.errors import DomainError, FieldError, NotFound, invalid_field
 from core.rows import insert_unless_present
 
+from .invitation_links import OPEN
 from .models import Guardian, Guardianship
-from .staff_tasks import raise_staff_task
+from .staff_tasks import raise_staff_task, settle_staff_task
+
+log = structlog.get_logger(__name__)
+
+NO_ADDRESS = "guardian_without_address"
+UNANSWERED = "guardian_invitation_unanswered"
+
+
+class AddressOfAnother(DomainError):
+    """Two guardians of a workspace can't have one address: it would not tell which of them is meant."""
+
+    code = "address_of_another_guardian"
+    title = "Another guardian of the workspace has this address"
 
 
 def find_or_create_guardian(*, workspace_id: int, external_id: str) -> Guardian:
@@ -26,11 +49,81 @@ def link_guardian(*, guardian_id: int, learner_id: int) -> None:
 def add_guardian(*, workspace_id: int, learner_id: int, email: str) -> Guardian:
     """Make the holder of this proven address a guardian of the learner, beside those there are."""
     address = canonical_address(email)
-    guardian = Guardian(workspace_id=workspace_id, email=address)
-    if not insert_unless_present(guardian):
-        guardian = Guardian.objects.get(workspace_id=workspace_id, email=address)
+    guardian = None
+    while guardian is None:
+        guardian = Guardian(workspace_id=workspace_id, email=address)
+        if not insert_unless_present(guardian):
+            guardian = _lock_by_address(workspace_id, address)  # none if it was united with another a moment ago
     link_guardian(guardian_id=guardian.pk, learner_id=learner_id)
     return guardian
+
+
+@transaction.atomic
+def set_guardian_address(*, guardian_id: int, email: str | None, now: dt.datetime) -> Guardian:
+    """Give a guardian this address, or none; whoever held the one before loses what it opened at once.
+
+    Open invitations of other addresses end, and the task that asked for an address is done. Raises NotFound, Invalid
+    where nothing would be left to know the guardian by, AddressOfAnother.
+    """
+    guardian = lock_guardian(guardian_id)
+    address = canonical_address(email) if email else None
+    if address is None and guardian.external_id is None:
+        raise invalid_field("email", "required", "A guardian without an external id is known by the address only.")
+    other = Guardian.objects.filter(workspace_id=guardian.workspace_id, email=address).exclude(pk=guardian_id).first()
+    if address is not None and other is not None:
+        raise address_of_another(other)
+    guardian.email = address
+    try:
+        with transaction.atomic():
+            guardian.save(update_fields=["email"])
+    except IntegrityError as error:  # another guardian was given it a moment ago
+        raise address_of_another(None) from error
+    if address is not None:
+        superseded = guardian.invitations.filter(OPEN).exclude(email=address)
+        superseded.update(revoked_at=now)
+        end_search(guardian_id=guardian.pk, resolution="The guardian has an address now.", now=now)
+    return guardian
+
+
+def address_of_another(other: Guardian | None) -> AddressOfAnother:
+    who = f"Guardian {other.pk}" if other else "Another guardian"
+    known = f" (external id {other.external_id})" if other and other.external_id else ""
+    remedy = f"{who}{known} has this address. Link the learners to that guardian, or change its address first."
+    fields = (FieldError("email", "taken", remedy),)
+    return AddressOfAnother(remedy, errors=fields, **({"guardianId": other.pk} if other else {}))
+
+
+def lock_guardian(guardian_id: int) -> Guardian:
+    """The guardian, whose address nobody else changes meanwhile; new links to them don't wait. Raises NotFound."""
+    guardian = Guardian.objects.select_for_update(no_key=True).filter(pk=guardian_id).first()
+    if guardian is None:
+        raise NotFound("There is no such guardian.")
+    return guardian
+
+
+def unite_guardians(*, keep: Guardian, gone: Guardian, now: dt.datetime) -> None:
+    """Make one of two rows for one person: what `gone`, known by its address alone, had goes to `keep`. Both are locked
+    by the caller, and of one workspace."""
+    Guardianship.objects.filter(guardian=gone).exclude(
+        learner__in=Guardianship.objects.filter(guardian=keep).values("learner")
+    ).update(guardian=keep)
+    gone.invitations.filter(OPEN).update(revoked_at=now)
+    for relation in Guardian._meta.related_objects:
+        if relation.related_model is not Guardianship:
+            rows = relation.related_model._default_manager.filter(**{relation.field.name: gone})
+            rows.update(**{relation.field.name: keep})
+    keep.first_name, keep.last_name = keep.first_name or gone.first_name, keep.last_name or gone.last_name
+    gone.delete()
+    keep.save(update_fields=["first_name", "last_name"])
+    log.info("guardians_united", kept=keep.pk, gone=gone.pk)
+
+
+def has_proven_address(guardian: Guardian) -> bool:
+    """Whether a code has shown that the guardian's mailbox is theirs."""
+    return (
+        guardian.email is not None
+        and EmailAddress.objects.filter(email=guardian.email, user__email=F("email"), verified=True).exists()
+    )
 
 
 def ask_who_is_guardian(*, guardian_id: int) -> None:
@@ -42,8 +135,19 @@ def ask_who_is_guardian(*, guardian_id: int) -> None:
     for workspace_id in unreachable.values_list("workspace_id", flat=True):
         raise_staff_task(
             workspace_id=workspace_id,
-            kind="guardian_without_address",
+            kind=NO_ADDRESS,
             subject=f"guardian:{guardian_id}",
             summary=f"A payment arrived, but guardian {guardian_id} has no email address and sees nothing. "
-            "Find out who the guardian is, and enter the address.",
+            "Find out who the guardian is, and invite them.",
         )
+
+
+def end_search(*, guardian_id: int, resolution: str, now: dt.datetime) -> None:
+    """Close the tasks that wait for the guardian's address, now that there is one."""
+    for kind in (NO_ADDRESS, UNANSWERED):
+        settle_staff_task(kind=kind, subject=f"guardian:{guardian_id}", resolution=resolution, now=now)
+
+
+def _lock_by_address(workspace_id: int, address: str) -> Guardian | None:
+    rows = Guardian.objects.select_for_update(no_key=True)
+    return rows.filter(workspace_id=workspace_id, email=address).first()

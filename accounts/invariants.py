@@ -1,13 +1,21 @@
-"""What always holds about tenancy."""
+"""What always holds about tenancy and guardians."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 from django.apps import apps
-from django.db.models import F, ForeignKey, Model
+from django.db.models import CharField, F, ForeignKey, Model, Value
+from django.db.models.functions import Concat
 
 from core.invariants import Breach, Extent, Invariant
 
-from .models import Workspace
+from .guardian_invitations import unanswered_invitations
+from .guardians import NO_ADDRESS
+from .models import Guardian, StaffTask, Workspace
+from .states import TaskStatus
+
+# The sweep runs every hour; an invitation that ran out this long ago is told to nobody.
+SWEEP_TELLS_WITHIN = dt.timedelta(hours=3)
 
 
 def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
@@ -25,6 +33,22 @@ def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
             for pk, target in strays.values_list("pk", key.attname).iterator():
                 fact = f"its {key.name} {target} belongs to another workspace"
                 yield Breach(f"{model._meta.verbose_name} {pk}", fact)
+
+
+def no_task_asks_for_an_address_that_is_there(extent: Extent) -> Iterator[Breach]:
+    """A guardian who has got an address is looked for no longer."""
+    asked = extent.of(StaffTask.objects.order_by()).filter(kind=NO_ADDRESS, status=TaskStatus.OPEN)
+    subject = Concat(Value("guardian:"), "pk", output_field=CharField())
+    found = Guardian.objects.order_by().filter(email__isnull=False).annotate(subject=subject)
+    for pk in found.filter(subject__in=asked.values("subject")).values_list("pk", flat=True).iterator():
+        yield Breach(f"guardian {pk}", "has an address, and an open task asks for it")
+
+
+def unanswered_invitations_are_told(extent: Extent) -> Iterator[Breach]:
+    """Staff learn of an invitation that nobody accepted in its time."""
+    untold = extent.of(unanswered_invitations(now=extent.now - SWEEP_TELLS_WITHIN).order_by())
+    for pk in untold.values_list("pk", flat=True).iterator():
+        yield Breach(f"guardian invitation {pk}", "ran out hours ago, and no sweep told staff")
 
 
 def _path_to_workspace(model: type[Model], passed: frozenset[type[Model]] = frozenset()) -> str | None:
@@ -47,4 +71,8 @@ def _foreign_keys(model: type[Model]) -> list[ForeignKey[Model, Model]]:
     return [field for field in model._meta.concrete_fields if isinstance(field, ForeignKey)]
 
 
-INVARIANTS: tuple[Invariant, ...] = (foreign_keys_stay_in_their_workspace,)
+INVARIANTS: tuple[Invariant, ...] = (
+    foreign_keys_stay_in_their_workspace,
+    no_task_asks_for_an_address_that_is_there,
+    unanswered_invitations_are_told,
+)

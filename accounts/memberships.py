@@ -5,6 +5,7 @@ from django.db import transaction
 from core.clock import utc_now
 from core.errors import DomainError, NotFound, invalid_field
 
+from .invitation_links import OPEN
 from .models import Membership, StaffInvitation, User, Workspace
 from .states import Role
 
@@ -74,9 +75,8 @@ def check_role(role: str) -> None:
 
 def _revoke_invitations_of(membership: Membership) -> None:
     """Nobody gets back in, or keeps a power, by an invitation they sent themselves beforehand."""
-    open_ones = StaffInvitation.objects.filter(accepted_at=None, revoked_at=None)
-    theirs = open_ones.filter(workspace_id=membership.workspace_id, invited_by=membership.user_id)
-    theirs.update(revoked_at=utc_now())
+    theirs = StaffInvitation.objects.filter(workspace_id=membership.workspace_id, invited_by=membership.user_id)
+    theirs.filter(OPEN).update(revoked_at=utc_now())
 
 
 def _keep_an_owner(membership: Membership) -> None:

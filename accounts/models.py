@@ -305,17 +305,13 @@ class StaffTask(models.Model):
         return self.summary
 
 
-class StaffInvitation(models.Model):
-    """An address that may join the staff of a workspace, once whoever reads its mail accepts. Until then it changes
-    nothing for anybody's account.
+class Invitation(models.Model):
+    """What a mailed link opens, once, for whoever reads the mail of its address.
 
-    Invariant: one that is neither accepted nor revoked per workspace and address. Only the SHA-256 of the link's secret
-    is kept; a link that is sent again has a new one.
+    Only the SHA-256 of the link's secret is kept; an invitation that is sent again has a new link and more time.
     """
 
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="staff_invitations")
     email = AddressField(max_length=254)
-    role = models.CharField(max_length=10, choices=Role.choices)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -324,6 +320,30 @@ class StaffInvitation(models.Model):
     accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
     accepted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def is_open(self) -> bool:
+        return self.accepted_at is None and self.revoked_at is None
+
+    def state(self, now: dt.datetime) -> str:
+        if self.accepted_at:
+            return "accepted"
+        if self.revoked_at:
+            return "revoked"
+        return "pending" if now < self.expires_at else "expired"
+
+
+class StaffInvitation(Invitation):
+    """An address that may join the staff of a workspace, once whoever reads its mail accepts. Until then it changes
+    nothing for anybody's account.
+
+    Invariant: one that is neither accepted nor revoked per workspace and address.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="staff_invitations")
+    role = models.CharField(max_length=10, choices=Role.choices)
 
     class Meta:
         constraints = [
@@ -342,12 +362,31 @@ class StaffInvitation(models.Model):
     def __str__(self) -> str:
         return f"{self.email} ({self.role})"
 
-    def is_open(self) -> bool:
-        return self.accepted_at is None and self.revoked_at is None
 
-    def state(self, now: dt.datetime) -> str:
-        if self.accepted_at:
-            return "accepted"
-        if self.revoked_at:
-            return "revoked"
-        return "pending" if now < self.expires_at else "expired"
+class GuardianInvitation(Invitation):
+    """An address that a guardian of the workspace may be reached by, once whoever reads its mail says so. Until then
+    it shows nobody anything.
+
+    Invariant: one that is neither accepted nor revoked per guardian. `unanswered_at` is when staff were last told that
+    it ran out.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="guardian_invitations")
+    guardian = models.ForeignKey(Guardian, on_delete=models.CASCADE, related_name="invitations")
+    unanswered_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["guardian"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="guardian_invitation_one_open",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accepted_at=None) | models.Q(revoked_at=None),
+                name="guardian_invitation_ends_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} (guardian {self.guardian_id})"

@@ -1,10 +1,11 @@
-"""Only what sign-in by code needs of allauth, no address book, no second way in; and how staff come by a password."""
+"""Only what sign-in by code needs of allauth, no address book, no second way in; invitations; and how staff come by a
+password."""
 
 from allauth.account import views as allauth_views
 from django.urls import path
 from django.views.generic import RedirectView
 
-from . import staff_pages
+from . import guardian_pages, staff_pages
 from .pages import ConfirmCodeView, RequestCodeView
 
 to_code = RedirectView.as_view(pattern_name="account_request_login_code", query_string=True)
@@ -14,6 +15,8 @@ urlpatterns = [
     path("login/code/confirm/", ConfirmCodeView.as_view(), name="account_confirm_login_code"),
     path("logout/", allauth_views.logout, name="account_logout"),
     path("inactive/", allauth_views.account_inactive, name="account_inactive"),
+    # Guardians, who sign in by a code.
+    path("guardians/invitations/<str:token>", guardian_pages.show_invitation, name="guardian-invitation"),
     # Staff, who have a password.
     path("invitations/<str:token>", staff_pages.show_invitation, name="staff-invitation"),
     path("staff/password", staff_pages.ask_for_password, name="staff-password-forgotten"),

@@ -15,7 +15,8 @@ from core.errors import DomainError, Unavailable
 
 from .code_limits import CodesPaused, count_code_request
 from .devices import remember_device
-from .invitations import InvitationOver, accept_invitation, find_invitation, invited_account, must_sign_in
+from .invitation_links import InvitationOver, find_invitation
+from .invitations import accept_invitation, invited_account, must_sign_in
 from .models import StaffInvitation, User
 from .passwords import SIGNED_IN_BY_PASSWORD, SignInPaused, check_staff_password
 from .staff_passwords import mail_password_link
@@ -45,7 +46,7 @@ class EmailForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Join the staff of a workspace: with a new password, or with the one somebody has as staff elsewhere."""
-    invitation = find_invitation(token=token)
+    invitation = find_invitation(StaffInvitation, token=token)
     if invitation is None or invitation.state(utc_now()) != "pending":
         return _is_over(request, invitation)
     account = invited_account(invitation)
@@ -62,7 +63,7 @@ def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
             wait = pause.retry_after
             form.add_error(None, pause.detail)
         except InvitationOver:
-            return _is_over(request, find_invitation(token=token))
+            return _is_over(request, find_invitation(StaffInvitation, token=token))
         except DomainError as refusal:
             form.add_error(None, refusal.detail)
         else:

@@ -6,8 +6,8 @@ from django.urls import reverse
 
 from core.addresses import canonical_address
 
+from .link_mail import send_link_mail
 from .models import User
-from .staff_mail import send_staff_mail
 
 
 def mail_password_link(*, email: str) -> None:
@@ -22,4 +22,4 @@ def mail_password_link(*, email: str) -> None:
         return
     path = reverse("staff-password", args=[user.pk, default_token_generator.make_token(user)])
     context = {"url": settings.PUBLIC_URL + path, "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
-    send_staff_mail(template="account/email/staff_password", to=user.email, context=context)
+    send_link_mail(template="account/email/staff_password", to=user.email, context=context)

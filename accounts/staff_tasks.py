@@ -45,3 +45,10 @@ def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.da
     if not closed:
         raise TaskAlreadyDone(f"Task {task_id} was completed already: {task.resolution}")
     return task
+
+
+def settle_staff_task(*, kind: str, subject: str, resolution: str, now: dt.datetime) -> None:
+    """Close the open task of this kind about the subject, if there is one: what it asked for has come by itself."""
+    waiting = StaffTask.objects.filter(kind=kind, subject=subject, status=TaskStatus.OPEN)
+    if waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):
+        log.info("staff_task_settled", kind=kind, subject=subject)

@@ -23,6 +23,10 @@ app.conf.beat_schedule = {
     "submit-refunds": {"task": "billing.tasks.submit_due_refunds", "schedule": 30.0},
     "send-notifications": {"task": "notifications.tasks.send_due_notifications", "schedule": 30.0},
     "remind-of-sessions": {"task": "cohorts.tasks.remind_of_sessions", "schedule": 600.0},
+    "report-unanswered-invitations": {
+        "task": "accounts.tasks.report_unanswered_invitations",
+        "schedule": 3600.0,
+    },
     "forget-old-answers": {"task": "core.tasks.forget_old_answers", "schedule": 3600.0},
     "forget-old-counters": {"task": "core.tasks.forget_old_counters", "schedule": 900.0},
     "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},

@@ -1,15 +1,22 @@
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from accounts.guardian_invitations import invite_guardian, mail_guardian_invitation
+from accounts.guardians import has_proven_address, set_guardian_address
 from accounts.models import Guardian, Guardianship, Lead, Learner
 from accounts.roles import Power
+from core.addresses import AddressFormField
+from core.clock import utc_now
 
-from ..display import link_column, register_subject
-from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
+from ..actions import StaffForm, staff_action
+from ..display import badge, link_column, register_subject
+from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, staff_of
+from .invitations import mail_or_say_why
 
 register_subject("learner", Learner)
 register_subject("guardian", Guardian)
@@ -100,24 +107,65 @@ class GuardianForm(WorkspaceModelForm):
         return cleaned
 
 
+class InviteGuardianForm(StaffForm):
+    """Asks for the address, which the guardian may have unproven already."""
+
+    email = AddressFormField(help_text="Gets a mail with a link. Nobody sees anything until they open it and accept.")
+
+    def prepare(self) -> None:
+        self.initial["email"] = self.row.email
+
+
 @admin.register(Guardian)
 class GuardianAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     form = GuardianForm
-    list_display = ("name", "external_id", "children", "workspace", "created_at")
-    list_filter = (("workspace", ScopedRelatedFilter),)
+    list_display = ("name", "external_id", "access", "children", "workspace", "created_at")
+    list_filter = (("workspace", ScopedRelatedFilter), ("email", admin.EmptyFieldListFilter))
     list_select_related = ("workspace",)
     search_fields = ("=external_id", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
     search_help_text = "Name, email or external id"
-    readonly_fields = ("created_at",)
+    readonly_fields = ("access", "created_at")
     inlines = (LearnersInline,)
     fieldsets = (
-        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "external_id"), "created_at")}),
+        (
+            None,
+            {"fields": ("workspace", ("first_name", "last_name"), ("email", "external_id"), ("access", "created_at"))},
+        ),
     )
+    actions_detail = ("invite",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        return super().get_queryset(request).annotate(children_count=models.Count("guardianships"))
+        proven = EmailAddress.objects.filter(email=models.OuterRef("email"), verified=True)
+        rows = super().get_queryset(request).annotate(children_count=models.Count("guardianships"))
+        return rows.annotate(is_proven=models.Exists(proven.filter(user__email=models.F("email"))))
+
+    def save_model(self, request: HttpRequest, obj: Guardian, form: Any, change: bool) -> None:
+        """An address that is given here counts at once, without an invitation: whoever had it decides."""
+        super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            set_guardian_address(guardian_id=obj.pk, email=obj.email, now=utc_now())
+
+    @staff_action(
+        description="Invite",
+        power=Power.MANAGE,
+        possible=lambda guardian: not has_proven_address(guardian),
+        form=InviteGuardianForm,
+        icon="forward_to_inbox",
+        explanation="Whoever reads the mail proves the address by a code, sees the children's first names and accepts. "
+        "From then on the address is the guardian's, and they follow the children's enrollments.",
+    )
+    def invite(self, request: HttpRequest, guardian: Guardian, form: StaffForm) -> str:
+        email = form.cleaned_data["email"]
+        made = invite_guardian(guardian_id=guardian.pk, email=email, invited_by=staff_of(request), now=utc_now())
+        return mail_or_say_why(mail_guardian_invitation, *made)
+
+    @display(description="access")
+    def access(self, guardian: Any) -> str:
+        if not guardian.email:
+            return badge("failed", "No address")
+        return badge("completed", "Proven") if guardian.is_proven else badge("pending", "Not proven yet")
 
     @display(description="guardian", ordering="last_name", header=True)
     def name(self, guardian: Guardian) -> tuple[str, str]:

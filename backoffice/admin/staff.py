@@ -12,19 +12,19 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.invitations import invite_member, mail_invitation, renew_invitation, revoke_invitation
+from accounts.invitations import invite_member, mail_invitation
 from accounts.memberships import change_role, remove_member
-from accounts.models import Membership, StaffInvitation, User, Workspace
+from accounts.models import Membership, User, Workspace
 from accounts.roles import Power
 from accounts.states import Role
 from core.addresses import AddressFormField
 from core.clock import utc_now
-from core.errors import DomainError
 
 from ..actions import StaffForm, staff_action, staff_list_action
-from ..display import NOTHING, Card, badge, neighbor, neighbors_of, register_subject, status_badge
+from ..display import NOTHING, Card, neighbor, neighbors_of, register_subject, status_badge
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
 from ..timezones import TimezoneForm
+from .invitations import mail_or_say_why
 
 # Roles come from memberships, and addresses are shown with their user: these pages would only confuse.
 for unused in (Group, EmailAddress, EmailConfirmation):
@@ -93,14 +93,14 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     @staff_list_action(description="Invite a colleague", power=Power.GOVERN, form=MemberForm, icon="person_add")
     def invite(self, request: HttpRequest, form: StaffForm) -> str:
         chosen = form.cleaned_data
-        invitation, token = invite_member(
+        invited = invite_member(
             workspace_id=chosen["workspace"].pk,
             email=chosen["email"],
             role=chosen["role"],
             invited_by=staff_of(request),
             now=utc_now(),
         )
-        return _mail(invitation, token)
+        return mail_or_say_why(mail_invitation, *invited)
 
     @staff_action(description="Change the role", power=Power.GOVERN, form=RoleForm, icon="badge")
     def give_role(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
@@ -118,57 +118,6 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         self.log_deletions(request, [membership])
         user = remove_member(membership_id=membership.pk)
         return self.response_to_list(request, f"{user} is no longer a member.")
-
-
-@admin.register(StaffInvitation)
-class StaffInvitationAdmin(WorkspaceScopedAdmin):
-    """Who was invited; those that wait come first."""
-
-    view_power = Power.GOVERN
-    list_display = ("email", "workspace", "role_badge", "state_badge", "sent_at", "expires_at")
-    list_filter = (("workspace", ScopedRelatedFilter), ("accepted_at", admin.EmptyFieldListFilter))
-    list_select_related = ("workspace",)
-    search_fields = ("email",)
-    ordering = ("-sent_at",)
-    fields = ("workspace", "email", "role_badge", "state_badge", "invited_by", ("created_at", "sent_at"), "expires_at")
-    actions_detail = ("send_again", "revoke")
-    role_badge = status_badge("role")
-
-    @display(description="state")
-    def state_badge(self, invitation: StaffInvitation) -> str:
-        state = invitation.state(utc_now())
-        return badge(state, state.capitalize())
-
-    @staff_action(
-        description="Send again",
-        power=Power.GOVERN,
-        possible=StaffInvitation.is_open,
-        icon="forward_to_inbox",
-        explanation="A new link that works for a week. The one mailed before ends.",
-    )
-    def send_again(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
-        return _mail(*renew_invitation(invitation_id=invitation.pk, now=utc_now()))
-
-    @staff_action(
-        description="Revoke",
-        power=Power.GOVERN,
-        possible=StaffInvitation.is_open,
-        icon="cancel_schedule_send",
-        variant=ActionVariant.DANGER,
-        explanation="The link in the mail opens nothing any more.",
-    )
-    def revoke(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
-        revoke_invitation(invitation_id=invitation.pk, now=utc_now())
-        return f"The invitation of {invitation.email} is revoked."
-
-
-def _mail(invitation: StaffInvitation, token: str) -> str:
-    """Mail the link; a mail that fails leaves an invitation that can be sent again, and says so."""
-    try:
-        mail_invitation(invitation=invitation, token=token)
-    except DomainError as trouble:
-        return f"{invitation.email} is invited, but nothing was mailed yet. {trouble.detail}"
-    return f"{invitation.email} has been sent an invitation to {invitation.workspace}."
 
 
 class EmailAddressInline(ScopedInline):

@@ -9,7 +9,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from accounts.invitations import AlreadyInvited, InvitationOver, accept_invitation, invite_member, renew_invitation
+from accounts.invitation_links import AlreadyInvited, InvitationOver, renew_invitation
+from accounts.invitations import accept_invitation, invite_member
 from accounts.memberships import AlreadyMember, change_role, remove_member
 from accounts.models import Membership, StaffInvitation, User, Workspace
 from accounts.sign_in import find_or_open_account, proven_address
@@ -268,7 +269,9 @@ class TestAnInvitation:
         time_machine.move_to("2026-09-01T12:00:00Z", tick=False)
         old = invite(workspace)
         time_machine.move_to("2026-09-20T12:00:00Z", tick=False)
-        invitation, new = renew_invitation(invitation_id=StaffInvitation.objects.get().pk, now=utc_now())
+        invitation, new = renew_invitation(
+            StaffInvitation, invitation_id=StaffInvitation.objects.get().pk, now=utc_now()
+        )
 
         assert invitation.expires_at == dt.datetime(2026, 9, 27, 12, tzinfo=dt.UTC)
         assert accept(client, old).status_code == 404
@@ -282,7 +285,7 @@ class TestAnInvitation:
 
         assert accept(client, token).status_code == 410
         with pytest.raises(InvitationOver):
-            renew_invitation(invitation_id=invitation.pk, now=utc_now())
+            renew_invitation(StaffInvitation, invitation_id=invitation.pk, now=utc_now())
         assert not Membership.objects.filter(user__email=PARENT).exists()
 
     def test_of_a_guessed_link_is_not_found(self, client: Client) -> None:

@@ -10,7 +10,18 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
-from accounts.models import ApiKey, Guardian, Lead, Learner, Membership, StaffInvitation, StaffTask, User, Workspace
+from accounts.models import (
+    ApiKey,
+    Guardian,
+    GuardianInvitation,
+    Lead,
+    Learner,
+    Membership,
+    StaffInvitation,
+    StaffTask,
+    User,
+    Workspace,
+)
 from backoffice.display import admin_url
 from backoffice.scoping import WorkspaceScopedAdmin
 from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, StripeEvent
@@ -97,9 +108,10 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "People": (
         Entry("Learners", "face", Learner),
         Entry("Guardians", "family_restroom", Guardian),
+        Entry("Guardians invited", "mark_email_unread", GuardianInvitation),
         Entry("Leads", "person_search", Lead),
         Entry("Staff", "badge", Membership),
-        Entry("Invitations", "forward_to_inbox", StaffInvitation),
+        Entry("Staff invited", "forward_to_inbox", StaffInvitation),
         Entry("Accounts", "account_circle", User),
     ),
     "Integration": (

@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.api_keys import create_api_key
+from accounts.guardian_invitations import invite_guardian
+from accounts.guardians import find_or_create_guardian
 from accounts.invitations import invite_member
 from accounts.models import ApiKey, Learner, Membership, User, Workspace
 from accounts.roles import POWERS, Power
@@ -58,6 +60,8 @@ def _add_what_the_demo_lacks() -> None:
     for slug in (MINE, OTHERS):
         workspace = Workspace.objects.get(slug=slug)
         invite_member(workspace_id=workspace.pk, email="new@role.test", role=Role.VIEWER, invited_by=None, now=now)
+        guardian = find_or_create_guardian(workspace_id=workspace.pk, external_id="G-invited")
+        invite_guardian(guardian_id=guardian.pk, email="new@home.test", invited_by=None, now=now)
         create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"])
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None

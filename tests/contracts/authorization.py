@@ -249,6 +249,10 @@ ROWS = [
     for_all("accounts/login/code/confirm/", status=302),
     for_all("accounts/logout/", status=302, session=200),
     for_all("accounts/inactive/"),
+    # What invited guardians open, by an unguessable link
+    for_all(
+        "accounts/guardians/invitations/<str:token>", status=404, address="/accounts/guardians/invitations/guessed"
+    ),
     # How staff come by a password: by unguessable links
     for_all("accounts/invitations/<str:token>", status=404, address="/accounts/invitations/guessed"),
     for_all("accounts/staff/password"),

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db.models import F
 
+from accounts.guardian_invitations import invite_guardian
+from accounts.models import Guardian, GuardianInvitation
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from billing.models import Checkout, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
 from core.clock import utc_now
@@ -76,6 +78,30 @@ def a_seat_of_a_foreign_allocation(world: World) -> str:
 def a_checkout_of_a_foreign_workspace(world: World) -> str:
     Checkout.objects.filter(pk=world.waiting.checkout_id).update(workspace=WorkspaceFactory())
     return f"enrollment decision {world.waiting.pk}"
+
+
+@breaks("accounts.no_task_asks_for_an_address_that_is_there")
+def a_guardian_whose_address_came_by_the_back_door(world: World) -> str:
+    Guardian.objects.filter(pk=world.paid.guardian_id).update(email="parent@home.test")
+    return f"guardian {world.paid.guardian_id}"
+
+
+@breaks("accounts.unanswered_invitations_are_told")
+def an_invitation_that_nobody_looked_after(world: World) -> str:
+    long_ago = utc_now() - dt.timedelta(days=8)
+    invitation, _ = invite_guardian(
+        guardian_id=world.paid.guardian_id, email="parent@home.test", invited_by=None, now=long_ago
+    )
+    return f"guardian invitation {invitation.pk}"
+
+
+@breaks("accounts.foreign_keys_stay_in_their_workspace")
+def an_invitation_of_a_foreign_guardian(world: World) -> str:
+    invitation, _ = invite_guardian(
+        guardian_id=world.paid.guardian_id, email="parent@home.test", invited_by=None, now=utc_now()
+    )
+    GuardianInvitation.objects.filter(pk=invitation.pk).update(guardian=GuardianFactory())
+    return f"guardian invitation {invitation.pk}"
 
 
 @breaks("events.sequences_have_no_gaps")

@@ -11,7 +11,7 @@ from core.errors import Unavailable
 from core.network import forbid_open_transaction
 
 
-def send_staff_mail(*, template: str, to: str, context: Mapping[str, Any]) -> None:
+def send_link_mail(*, template: str, to: str, context: Mapping[str, Any]) -> None:
     """Render and send a mail, outside any transaction. Raises Unavailable if the mail server does not take it."""
     forbid_open_transaction()
     subject = " ".join(render_to_string(f"{template}_subject.txt", dict(context)).split())

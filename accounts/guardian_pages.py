@@ -1,0 +1,69 @@
+"""Where the link of a guardian's invitation leads: prove the invited address by a code, look, and accept."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from core.clock import utc_now
+from core.errors import DomainError
+
+from .guardian_invitations import Acceptance, accept_guardian_invitation, children_of
+from .invitation_links import InvitationOver, find_invitation
+from .models import GuardianInvitation, User
+from .sign_in import proven_address
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Show whom the invitation is from, and the children to those only who have proven the invited address."""
+    invitation = find_invitation(GuardianInvitation, token=token)
+    if invitation is None or invitation.state(utc_now()) != "pending":
+        return _is_over(request, invitation)
+    user = request.user if isinstance(request.user, User) else None
+    is_invited = user is not None and proven_address(user=user) == invitation.email
+    refusal = ""
+    status = 200
+    if request.method == "POST":
+        if user is None or not is_invited:
+            status = 403
+        else:
+            try:
+                accepted = accept_guardian_invitation(token=token, user=user, now=utc_now())
+            except InvitationOver:
+                return _is_over(request, find_invitation(GuardianInvitation, token=token))
+            except DomainError as trouble:
+                refusal, status = trouble.detail, trouble.status
+            else:
+                messages.success(request, _told(accepted))
+                return redirect("my-enrollments")
+    context = {
+        "invitation": invitation,
+        "is_invited": is_invited,
+        "is_theirs": user is not None and user.email == invitation.email,
+        "children": children_of(invitation) if is_invited else [],
+        "refusal": refusal,
+    }
+    return render(request, "account/guardian_invitation.html", context, status=status)
+
+
+def _told(accepted: Acceptance) -> str:
+    names = [learner.first_name for learner in accepted.learners]
+    if not names:
+        return "Thank you. The children you answer for will be shown here."
+    if accepted.joined:
+        return f"You were a guardian here by this address already. You follow {_in_a_row(names)} as well now."
+    return f"Thank you. You follow {_in_a_row(names)} now."
+
+
+def _in_a_row(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _is_over(request: HttpRequest, invitation: GuardianInvitation | None) -> HttpResponse:
+    state = invitation.state(utc_now()) if invitation else "unknown"
+    context = {"invitation": invitation, "state": state}
+    return render(request, "account/guardian_invitation_over.html", context, status=410 if invitation else 404)

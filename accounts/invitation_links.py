@@ -1,0 +1,120 @@
+"""What invitations share, whoever is invited: a link that is mailed and kept nowhere, a week to open it, one use, and
+so many mails a day. What accepting does is a matter of each kind."""
+
+import datetime as dt
+import hashlib
+import secrets
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from core.counters import count_in_database
+from core.errors import DomainError, NotFound
+
+from .link_mail import send_link_mail
+from .models import Invitation
+
+LIFETIME = dt.timedelta(days=7)
+DAY_SECONDS = 24 * 60 * 60
+MAILS_TO_ADDRESS = 5  # a day, of all kinds and workspaces together
+OPEN = Q(accepted_at=None, revoked_at=None)
+Kind = TypeVar("Kind", bound=Invitation)
+
+
+class AlreadyInvited(DomainError):
+    code = "already_invited"
+    title = "This address has been invited already"
+
+
+class InvitationOver(DomainError):
+    status = 410
+    code = "invitation_over"
+    title = "This invitation is over"
+
+
+class TooManyInvitations(DomainError):
+    status = 429
+    code = "too_many_invitations"
+    title = "Too many invitations were sent today"
+
+    def __init__(self, detail: str = "", *, retry_after: int = DAY_SECONDS) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+
+def give_link(invitation: Invitation, *, now: dt.datetime) -> str:
+    """Give an invitation a new link and a week from now; any link before ends. Returns its secret, which can't be had
+    again. The caller saves."""
+    token = secrets.token_urlsafe(24)
+    invitation.token_digest = _digest(token)
+    invitation.sent_at, invitation.expires_at = now, now + LIFETIME
+    return token
+
+
+@transaction.atomic
+def renew_invitation(kind: type[Kind], *, invitation_id: int, now: dt.datetime) -> tuple[Kind, str]:
+    """Give an open invitation, expired or not, a new link. Raises NotFound, InvitationOver."""
+    invitation = lock_open(kind, pk=invitation_id)
+    token = give_link(invitation, now=now)
+    invitation.save()
+    return invitation, token
+
+
+@transaction.atomic
+def revoke_invitation(kind: type[Kind], *, invitation_id: int, now: dt.datetime) -> Kind:
+    """End an invitation: its link opens nothing any more. Raises NotFound, InvitationOver."""
+    invitation = lock_open(kind, pk=invitation_id)
+    invitation.revoked_at = now
+    invitation.save(update_fields=["revoked_at"])
+    return invitation
+
+
+def find_invitation(kind: type[Kind], *, token: str) -> Kind | None:
+    """The invitation whose link has this secret, open or not."""
+    return _rows(kind).select_related("workspace").filter(token_digest=_digest(token)).first()
+
+
+def lock_open(kind: type[Kind], **which: Any) -> Kind:
+    """The one invitation that is neither accepted nor revoked, locked. Raises NotFound, InvitationOver."""
+    found = _rows(kind).select_for_update(of=("self",)).select_related("workspace").filter(**which).first()
+    if found is None:
+        raise NotFound("There is no such invitation.")
+    if not found.is_open():
+        raise InvitationOver("This invitation was accepted or revoked.")
+    return found
+
+
+def lock_pending(kind: type[Kind], *, token: str, now: dt.datetime) -> Kind:
+    """The invitation that this link can accept, locked. Raises NotFound, InvitationOver."""
+    invitation = lock_open(kind, token_digest=_digest(token))
+    if invitation.state(now) != "pending":
+        raise InvitationOver("This invitation has expired. Ask for another one.")
+    return invitation
+
+
+def mail_link(
+    *, template: str, to: str, workspace_id: int, sender: str, mails_from_workspace: int, context: dict[str, Any]
+) -> None:
+    """Send a link at once and from here: kept as a row to be sent later, it would open the door to whoever reads rows.
+
+    `sender` names the workspace's budget of `mails_from_workspace` a day. Raises TooManyInvitations, and Unavailable if
+    the mail server does not take it.
+    """
+    mailbox = hashlib.sha256(to.encode()).hexdigest()[:32]
+    limits = {f"invitations:to:{mailbox}": MAILS_TO_ADDRESS, f"{sender}:{workspace_id}": mails_from_workspace}
+    for key, limit in limits.items():
+        number, starts_anew = count_in_database(key, seconds=DAY_SECONDS)
+        if number > limit:
+            raise TooManyInvitations(
+                f"At most {limit} invitations a day are mailed. Send this one tomorrow.", retry_after=starts_anew
+            )
+    send_link_mail(template=template, to=to, context={**context, "days": LIFETIME.days})
+
+
+def _rows(kind: type[Kind]) -> QuerySet[Kind]:
+    return kind._default_manager.all()
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,11 @@
+from celery import shared_task
+
+from core.clock import utc_now
+
+from . import guardian_invitations
+
+
+@shared_task
+def report_unanswered_invitations() -> int:
+    """Tell staff of invitations that ran out: the families they were meant for see nothing yet."""
+    return guardian_invitations.report_unanswered_invitations(now=utc_now())

@@ -1,0 +1,134 @@
+"""Who was invited, to the staff or to follow their children's enrollments, and what became of it."""
+
+from collections.abc import Callable
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.guardian_invitations import mail_guardian_invitation
+from accounts.invitation_links import Kind, renew_invitation, revoke_invitation
+from accounts.invitations import mail_invitation
+from accounts.models import Guardian, GuardianInvitation, Invitation, StaffInvitation
+from accounts.roles import Power
+from core.clock import utc_now
+from core.errors import DomainError
+
+from ..actions import StaffForm, staff_action
+from ..display import Card, Neighbor, admin_url, badge, link_column, neighbors_of, status_badge
+from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+
+
+class InvitationAdmin(WorkspaceScopedAdmin):
+    """What the pages of both kinds show."""
+
+    ordering = ("-sent_at",)
+
+    @display(description="state")
+    def state_badge(self, invitation: Invitation) -> str:
+        return _state_badge(invitation)
+
+
+@admin.register(StaffInvitation)
+class StaffInvitationAdmin(InvitationAdmin):
+    """Who was invited to the staff, the latest first."""
+
+    view_power = Power.GOVERN
+    list_display = ("email", "workspace", "role_badge", "state_badge", "sent_at", "expires_at")
+    list_filter = (("workspace", ScopedRelatedFilter), ("accepted_at", admin.EmptyFieldListFilter))
+    list_select_related = ("workspace",)
+    search_fields = ("email",)
+    fields = ("workspace", "email", "role_badge", "state_badge", "invited_by", ("created_at", "sent_at"), "expires_at")
+    actions_detail = ("send_again", "revoke")
+    role_badge = status_badge("role")
+
+    @staff_action(
+        description="Send again",
+        power=Power.GOVERN,
+        possible=StaffInvitation.is_open,
+        icon="forward_to_inbox",
+        explanation="A new link that works for a week. The one mailed before ends.",
+    )
+    def send_again(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
+        renewed = renew_invitation(StaffInvitation, invitation_id=invitation.pk, now=utc_now())
+        return mail_or_say_why(mail_invitation, *renewed)
+
+    @staff_action(
+        description="Revoke",
+        power=Power.GOVERN,
+        possible=StaffInvitation.is_open,
+        icon="cancel_schedule_send",
+        variant=ActionVariant.DANGER,
+        explanation="The link in the mail opens nothing any more.",
+    )
+    def revoke(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
+        return _revoke(StaffInvitation, invitation)
+
+
+@admin.register(GuardianInvitation)
+class GuardianInvitationAdmin(InvitationAdmin):
+    """Guardians who were invited, on their own pages or by an integrator, the latest first."""
+
+    list_display = ("email", "guardian_link", "workspace", "state_badge", "sent_at", "expires_at")
+    list_filter = (("workspace", ScopedRelatedFilter), ("accepted_at", admin.EmptyFieldListFilter), "expires_at")
+    list_select_related = ("workspace", "guardian")
+    search_fields = ("email__istartswith", "=guardian__external_id")
+    search_help_text = "Address, or the guardian's external id"
+    fields = (
+        ("email", "guardian_link"),
+        ("state_badge", "workspace"),
+        ("created_at", "invited_by"),
+        ("sent_at", "expires_at"),
+        ("accepted_at", "revoked_at"),
+    )
+    actions_detail = ("send_again", "revoke")
+    guardian_link = link_column("guardian", "guardian")
+
+    @staff_action(
+        description="Send again",
+        power=Power.MANAGE,
+        possible=GuardianInvitation.is_open,
+        icon="forward_to_inbox",
+        explanation="A new link that works for a week. The one mailed before ends.",
+    )
+    def send_again(self, request: HttpRequest, invitation: GuardianInvitation, form: StaffForm) -> str:
+        renewed = renew_invitation(GuardianInvitation, invitation_id=invitation.pk, now=utc_now())
+        return mail_or_say_why(mail_guardian_invitation, *renewed)
+
+    @staff_action(
+        description="Revoke",
+        power=Power.MANAGE,
+        possible=GuardianInvitation.is_open,
+        icon="cancel_schedule_send",
+        variant=ActionVariant.DANGER,
+        explanation="The link in the mail opens nothing any more.",
+    )
+    def revoke(self, request: HttpRequest, invitation: GuardianInvitation, form: StaffForm) -> str:
+        return _revoke(GuardianInvitation, invitation)
+
+
+@neighbors_of(Guardian)
+def invitations_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
+    rows = guardian.invitations.order_by("-sent_at")[:10]
+    shown = [Neighbor(row.email, url=admin_url(row), badge=_state_badge(row), at=row.sent_at) for row in rows]
+    return Card("Invitations", shown, empty="Not invited yet.")
+
+
+def mail_or_say_why(mail: Callable[..., None], invitation: StaffInvitation | GuardianInvitation, token: str) -> str:
+    """Mail the link; a mail that fails leaves an invitation that can be sent again, and says so."""
+    try:
+        mail(invitation=invitation, token=token)
+    except DomainError as trouble:
+        return f"{invitation.email} is invited, but nothing was mailed yet. {trouble.detail}"
+    return f"{invitation.email} has been sent an invitation to {invitation.workspace}."
+
+
+def _revoke(kind: type[Kind], invitation: Kind) -> str:
+    revoke_invitation(kind, invitation_id=invitation.pk, now=utc_now())
+    return f"The invitation of {invitation.email} is revoked."
+
+
+def _state_badge(invitation: Invitation) -> str:
+    state = invitation.state(utc_now())
+    return badge(state, state.capitalize())

@@ -1,0 +1,90 @@
+"""Two who accept in the same moment, and a child that is added while its guardian is found to be known already."""
+
+from typing import Any
+
+import pytest
+
+from accounts import guardian_invitations
+from accounts.guardian_invitations import accept_guardian_invitation, invite_guardian
+from accounts.guardians import add_guardian
+from accounts.invitation_links import find_invitation
+from accounts.models import Guardian, GuardianInvitation, Guardianship
+from accounts.sign_in import find_or_open_account
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
+from core.clock import utc_now
+from enrollment_project.doctor import examine
+from tests.processes import Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+PARENT = "parent@home.test"
+
+
+def invited(**known: Any) -> tuple[Guardian, str]:
+    """A guardian with a child and an open invitation, whose address is proven."""
+    guardian = GuardianFactory(email=None, **known)
+    GuardianshipFactory(guardian=guardian)
+    user = find_or_open_account(email=PARENT)
+    assert user is not None
+    user.emailaddress_set.update(verified=True)
+    return guardian, invite_guardian(guardian_id=guardian.pk, email=PARENT, invited_by=None, now=utc_now())[1]
+
+
+def accept(token: str) -> int:
+    user = find_or_open_account(email=PARENT)
+    assert user is not None
+    return accept_guardian_invitation(token=token, user=user, now=utc_now()).guardian.pk
+
+
+class TestAcceptingInTheSameMoment:
+    def test_is_done_once_by_one_link(self) -> None:
+        guardian, token = invited()
+
+        answers = at_once(*[lambda: accept(token)] * 4)
+
+        assert [answer for answer in answers if isinstance(answer, int)] == [guardian.pk]
+        assert {answer.kind for answer in answers if not isinstance(answer, int)} == {"InvitationOver"}
+        assert Guardian.objects.get().email == PARENT
+        assert examine() == {}
+
+    def test_by_links_of_two_ids_of_one_person_gives_one_of_them_the_address(self) -> None:
+        first, one = invited()
+        _, two = invited(workspace=first.workspace)
+
+        answers = at_once(lambda: accept(one), lambda: accept(two))
+
+        reached = Guardian.objects.get(email=PARENT)
+        assert answers == [reached.pk, reached.pk]
+        assert reached.learners.count() == 2
+        assert GuardianInvitation.objects.filter(accepted_at=None).count() == 0
+        assert examine() == {}
+
+    def test_without_the_lock_would_be_done_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the locks gone, both find the invitation pending."""
+        guardian, token = invited()
+        meeting = Meeting(lambda kind, *, token, now: find_invitation(kind, token=token), patience=30)
+        monkeypatch.setattr(guardian_invitations, "_lock_family", lambda *args: None)
+        monkeypatch.setattr(guardian_invitations, "lock_pending", meeting)
+
+        answers = at_once(*[lambda: accept(token)] * 2)
+
+        assert answers == [guardian.pk] * 2
+
+
+class TestAChildThatIsAddedMeanwhile:
+    def test_is_seen_by_the_guardian_who_is_one_row_then(self) -> None:
+        guardian, token = invited()
+        added = GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT)
+        known = GuardianshipFactory(guardian=added).learner
+        news = [LearnerFactory(workspace=guardian.workspace) for _ in range(3)]
+
+        def add(learner: Any) -> int:
+            made = add_guardian(workspace_id=guardian.workspace_id, learner_id=learner.pk, email=PARENT)
+            return made.pk
+
+        answers = at_once(lambda: accept(token), *[lambda child=child: add(child) for child in [*news, known]])
+
+        assert all(isinstance(answer, int) for answer in answers), answers
+        assert Guardian.objects.get().pk == guardian.pk
+        assert Guardianship.objects.filter(guardian=guardian).count() == 5
+        assert examine() == {}
