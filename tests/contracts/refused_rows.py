@@ -1,0 +1,236 @@
+"""For every check and every unique index of the database, rows that it and nothing else refuses.
+
+References point nowhere: they are looked at when a transaction ends, and none of these does.
+"""
+
+import datetime as dt
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Field, Model
+
+NOW = dt.datetime(2026, 3, 2, 17, tzinfo=dt.UTC)
+LATER = NOW + dt.timedelta(hours=1)
+MONDAY, TUESDAY = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
+FIVE, SIX = dt.time(17), dt.time(18)
+
+_numbers = itertools.count(1)
+
+# What a valid row needs beyond a value of the right type in each column.
+VALID: dict[str, dict[str, Any]] = {
+    "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
+    "accounts.StaffInvitation": {"role": "viewer"},
+    "billing.Checkout": {"currency": "usd"},
+    "billing.Invoice": {"currency": "usd"},
+    "billing.Payment": {"payment_intent_id": None, "method": "offline", "currency": "usd"},
+    "billing.Price": {"currency": "usd"},
+    "cohorts.ClassSession": {"starts_at": NOW, "ends_at": LATER},
+    "cohorts.Cohort": {"start_date": MONDAY, "end_date": TUESDAY},
+    "cohorts.GroupClass": {"day_of_week": 0, "start_time": FIVE, "end_time": SIX},
+    "enrollments.Enrollment": {"learner_id": None, "lead_id": 1},
+    "enrollments.EnrollmentDecision": {"status": "failed"},
+    "enrollments.EnrollmentTransition": {"facet": "payment"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A row that is refused with `bad`, and accepted with `good` in its place."""
+
+    model: str
+    bad: dict[str, Any]
+    good: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """Two rows that have `same` in common and nothing else that is unique. Where the rule has a condition, the second
+    is accepted once it has `apart`, which the condition leaves out."""
+
+    model: str
+    same: dict[str, Any]
+    apart: dict[str, Any] = field(default_factory=dict)
+
+
+CHECKS = {
+    "guardian_known_by_something": Broken("accounts.Guardian", {"external_id": None, "email": None}),
+    "membership_role_known": Broken("accounts.Membership", {"role": "boss"}),
+    "staff_invitation_ends_once": Broken(
+        "accounts.StaffInvitation", {"accepted_at": NOW, "revoked_at": NOW}, {"accepted_at": NOW}
+    ),
+    "staff_invitation_role_known": Broken("accounts.StaffInvitation", {"role": "boss"}),
+    "staff_task_status_known": Broken("accounts.StaffTask", {"status": "lost"}),
+    "checkout_amount_positive": Broken("billing.Checkout", {"amount_minor": 0}, {"amount_minor": 1}),
+    "checkout_status_known": Broken("billing.Checkout", {"status": "lost"}),
+    "dispute_status_known": Broken("billing.Dispute", {"status": "gone"}),
+    "invoice_amount_positive": Broken("billing.Invoice", {"amount_minor": 0}, {"amount_minor": -1, "corrects_id": 1}),
+    "invoice_provider_known": Broken("billing.Invoice", {"provider": "another"}),
+    "payment_refunds_within_amount": Broken(
+        "billing.Payment", {"amount_minor": 5, "refunded_minor": 6}, {"amount_minor": 5, "refunded_minor": 5}
+    ),
+    "payment_status_known": Broken("billing.Payment", {"status": "lost"}),
+    "payment_stripe_has_intent": Broken(
+        "billing.Payment",
+        {"method": "stripe", "payment_intent_id": None},
+        {"method": "stripe", "payment_intent_id": "pi_1"},
+    ),
+    "price_currency_lower": Broken("billing.Price", {"currency": "USD"}, {"currency": "usd"}),
+    "price_positive": Broken("billing.Price", {"amount_minor": 0}, {"amount_minor": 1}),
+    "refund_amount_positive": Broken("billing.Refund", {"amount_minor": 0}, {"amount_minor": 1}),
+    "refund_status_known": Broken("billing.Refund", {"status": "lost"}),
+    "class_session_never_overbooked": Broken(
+        "cohorts.ClassSession", {"max_students": 2, "booked_count": 3}, {"max_students": 2, "booked_count": 2}
+    ),
+    "class_session_times_in_order": Broken(
+        "cohorts.ClassSession", {"starts_at": NOW, "ends_at": NOW}, {"starts_at": NOW, "ends_at": LATER}
+    ),
+    "cohort_dates_in_order": Broken(
+        "cohorts.Cohort",
+        {"start_date": TUESDAY, "end_date": MONDAY},
+        {"start_date": TUESDAY, "end_date": TUESDAY},
+    ),
+    "cohort_never_oversold": Broken(
+        "cohorts.Cohort",
+        {"max_enrollment": 5, "current_enrollment": 3, "held_places": 3},
+        {"max_enrollment": 5, "current_enrollment": 3, "held_places": 2},
+    ),
+    "group_class_day_known": Broken("cohorts.GroupClass", {"day_of_week": 7}, {"day_of_week": 6}),
+    "group_class_times_in_order": Broken(
+        "cohorts.GroupClass", {"start_time": SIX, "end_time": SIX}, {"start_time": FIVE, "end_time": SIX}
+    ),
+    "place_status_known": Broken("cohorts.CohortPlace", {"status": "lost"}),
+    "progress_session_iff_seated": Broken(
+        "cohorts.StepProgress",
+        {"status": "BOOKED", "class_session_id": None},
+        {"status": "BOOKED", "class_session_id": 1},
+    ),
+    "progress_status_known": Broken("cohorts.StepProgress", {"status": "LOST", "class_session_id": None}),
+    "step_order_from_one": Broken("cohorts.CourseStep", {"order": 0}, {"order": 1}),
+    "waitlist_status_known": Broken("cohorts.WaitlistEntry", {"status": "lost"}),
+    "allocation_never_oversold": Broken(
+        "enrollments.DistrictSeatAllocation",
+        {"total_seats": 5, "reserved_seats": 3, "used_seats": 3},
+        {"total_seats": 5, "reserved_seats": 3, "used_seats": 2},
+    ),
+    "decision_status_known": Broken("enrollments.EnrollmentDecision", {"status": "lost"}),
+    "enrollment_about_somebody": Broken("enrollments.Enrollment", {"learner_id": None, "lead_id": None}),
+    "enrollment_eligibility_known": Broken("enrollments.Enrollment", {"eligibility_status": "lost"}),
+    "enrollment_participation_known": Broken("enrollments.Enrollment", {"participation_status": "lost"}),
+    "enrollment_payment_known": Broken("enrollments.Enrollment", {"payment_status": "lost"}),
+    "instance_dates_in_order": Broken(
+        "enrollments.ProgramInstance",
+        {"start_date": TUESDAY, "end_date": MONDAY},
+        {"start_date": TUESDAY, "end_date": TUESDAY},
+    ),
+    "instance_review_known": Broken("enrollments.ProgramInstance", {"review_mode": "none"}),
+    "seat_status_known": Broken("enrollments.SeatAssignment", {"status": "lost"}),
+    "transition_facet_known": Broken("enrollments.EnrollmentTransition", {"facet": "mood"}),
+    "outbox_status_known": Broken("events.OutboxEvent", {"relay_status": "lost"}),
+    "notification_sent_at_some_time": Broken(
+        "notifications.Notification", {"status": "sent", "sent_at": None}, {"status": "sent", "sent_at": NOW}
+    ),
+    "notification_status_known": Broken("notifications.Notification", {"status": "lost"}),
+}
+
+UNIQUE = {
+    "accounts_apikey_digest_key": Twice("accounts.ApiKey", {"digest": "a"}),
+    "accounts_apikey_replaced_by_id_key": Twice("accounts.ApiKey", {"replaced_by_id": 1}),
+    "accounts_lead_cuid_key": Twice("accounts.Lead", {"cuid": "a"}),
+    "accounts_learner_cuid_key": Twice("accounts.Learner", {"cuid": "a"}),
+    "accounts_staffinvitation_token_digest_key": Twice("accounts.StaffInvitation", {"token_digest": "a"}),
+    "accounts_user_email_key": Twice("accounts.User", {"email": "a@example.test"}),
+    "accounts_workspace_slug_key": Twice("accounts.Workspace", {"slug": "a"}),
+    "guardian_email_unique": Twice("accounts.Guardian", {"workspace_id": 1, "email": "a@example.test"}),
+    "guardian_external_id_unique": Twice("accounts.Guardian", {"workspace_id": 1, "external_id": "a", "email": None}),
+    "guardianship_unique": Twice("accounts.Guardianship", {"guardian_id": 1, "learner_id": 1}),
+    "learner_external_id_unique": Twice("accounts.Learner", {"workspace_id": 1, "external_id": "a"}),
+    "learner_identity_unique": Twice("accounts.Learner", {"workspace_id": 1, "identity": "a"}),
+    "membership_one_per_workspace_and_user": Twice("accounts.Membership", {"workspace_id": 1, "user_id": 1}),
+    "staff_invitation_one_open": Twice(
+        "accounts.StaffInvitation", {"workspace_id": 1, "email": "a@example.test"}, {"revoked_at": NOW}
+    ),
+    "staff_task_one_open_per_subject": Twice("accounts.StaffTask", {"kind": "a", "subject": "b"}, {"status": "done"}),
+    "billing_checkout_stripe_session_id_key": Twice("billing.Checkout", {"stripe_session_id": "cs_1"}),
+    "billing_dispute_stripe_dispute_id_key": Twice("billing.Dispute", {"stripe_dispute_id": "du_1"}),
+    "billing_invoice_cuid_key": Twice("billing.Invoice", {"cuid": "a"}),
+    "billing_payment_payment_intent_id_key": Twice("billing.Payment", {"payment_intent_id": "pi_1"}),
+    "billing_refund_stripe_refund_id_key": Twice("billing.Refund", {"stripe_refund_id": "re_1"}),
+    "billing_stripeevent_event_id_key": Twice("billing.StripeEvent", {"event_id": "evt_1"}),
+    "checkout_one_live_per_subject": Twice("billing.Checkout", {"purpose": "a", "subject": "1"}, {"status": "expired"}),
+    "invoice_number_unique": Twice("billing.Invoice", {"workspace_id": 1, "number": "1"}),
+    "invoice_one_per_payment": Twice("billing.Invoice", {"payment_id": 1}, {"corrects_id": 1}),
+    "invoice_series_once": Twice("billing.InvoiceSeries", {"workspace_id": 1, "year": 2026}),
+    "class_session_one_a_day": Twice("cohorts.ClassSession", {"group_class_id": 1, "date": MONDAY}),
+    "cohort_name_unique": Twice("cohorts.Cohort", {"instance_id": 1, "name": "Fall"}),
+    "cohort_session_unique": Twice("cohorts.CohortSession", {"cohort_id": 1, "option_id": 1}),
+    "cohorts_calendarfeed_token_key": Twice("cohorts.CalendarFeed", {"token": "a"}),
+    "cohorts_calendarfeed_user_id_key": Twice("cohorts.CalendarFeed", {"user_id": 1}),
+    "cohorts_waitlistentry_place_id_key": Twice("cohorts.WaitlistEntry", {"place_id": 1}),
+    "option_unique": Twice("cohorts.CourseStepOption", {"step_id": 1, "group_class_id": 1}),
+    "package_one_live": Twice("cohorts.StudentPackage", {"learner_id": 1, "program_id": 1}, {"revoked_at": NOW}),
+    "place_one_per_learner": Twice("cohorts.CohortPlace", {"cohort_id": 1, "learner_id": 1}, {"status": "released"}),
+    "progress_one_per_step": Twice("cohorts.StepProgress", {"package_id": 1, "step_id": 1}),
+    "step_order_unique": Twice("cohorts.CourseStep", {"program_id": 1, "order": 1}),
+    "waitlist_once_in_line": Twice("cohorts.WaitlistEntry", {"cohort_id": 1, "learner_id": 1}, {"status": "left"}),
+    "idempotency_one_per_key": Twice("core.IdempotencyRecord", {"scope": "a", "key": "b"}),
+    "allocation_one_general": Twice("enrollments.DistrictSeatAllocation", {"district_id": 1}, {"instance_id": 1}),
+    "allocation_one_per_instance": Twice(
+        "enrollments.DistrictSeatAllocation", {"district_id": 1, "instance_id": 1}, {"instance_id": None}
+    ),
+    "decision_one_live_per_enrollment": Twice(
+        "enrollments.EnrollmentDecision", {"enrollment_id": 1, "status": "completed"}, {"status": "released"}
+    ),
+    "district_tenant_unique": Twice("enrollments.District", {"workspace_id": 1, "tenant_id": 1}),
+    "enrollment_one_current": Twice(
+        "enrollments.Enrollment", {"learner_id": 1, "instance_id": 1}, {"eligibility_status": "unenrolled"}
+    ),
+    "enrollments_enrollment_cuid_key": Twice("enrollments.Enrollment", {"cuid": "a"}),
+    "enrollments_programinstance_cuid_key": Twice("enrollments.ProgramInstance", {"cuid": "a"}),
+    "instance_one_default_per_workspace": Twice(
+        "enrollments.ProgramInstance", {"workspace_id": 1, "is_default": True}, {"is_default": False}
+    ),
+    "program_code_unique": Twice("enrollments.Program", {"workspace_id": 1, "code": "a"}),
+    "program_listed_code_unique": Twice("enrollments.Program", {"code": "a", "listed": True}, {"listed": False}),
+    "seat_one_held_per_enrollment": Twice(
+        "enrollments.SeatAssignment", {"enrollment_id": 1, "status": "used"}, {"status": "released"}
+    ),
+    "seat_one_held_per_learner": Twice(
+        "enrollments.SeatAssignment",
+        {"allocation_id": 1, "learner_id": 1, "status": "reserved"},
+        {"status": "released"},
+    ),
+    "transition_number_unique": Twice("enrollments.EnrollmentTransition", {"enrollment_id": 1, "number": 1}),
+    "events_outboxevent_cuid_key": Twice("events.OutboxEvent", {"cuid": "a"}),
+    "outbox_sequence_unique": Twice("events.OutboxEvent", {"aggregate": "a", "sequence": 1}),
+    "notification_once": Twice(
+        "notifications.Notification", {"kind": "a", "subject_key": "b", "recipient": "c@example.test"}
+    ),
+}
+
+
+def insert_row(label: str, **columns: Any) -> None:
+    """A row with these columns, and in every other one a value that no row has had."""
+    model = apps.get_model(label)
+    given = VALID.get(label, {}) | columns
+    own = {column.attname: _fresh(column) for column in model._meta.concrete_fields if not column.primary_key}
+    made: Model = model(**own | given)
+    model._base_manager.bulk_create([made])
+
+
+def _fresh(column: "Field[Any, Any]") -> Any:
+    """A new value of the column's type; what the model gives by itself where that need not be new."""
+    if column.null or (column.has_default() and not column.unique):
+        return column.get_default()
+    number = next(_numbers)
+    kind = column.get_internal_type()
+    if "Integer" in kind or kind in ("ForeignKey", "OneToOneField", "FloatField"):
+        return number
+    by_kind = {
+        "DateTimeField": NOW,
+        "DateField": MONDAY + dt.timedelta(days=number),
+        "TimeField": FIVE,
+        "JSONField": {},
+    }
+    return by_kind.get(kind, str(number))

@@ -1,0 +1,144 @@
+"""The database's own rules: none is lost, none is there unread, and each refuses what it is there for."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from .catalog import own_models, read_catalog
+from .refused_rows import CHECKS, UNIQUE, VALID, insert_row
+
+pytestmark = [pytest.mark.django_db]
+
+LISTED = (Path(__file__).parent / "constraints.txt").read_text().splitlines()
+_RULE = re.compile(r"^(?P<table>\w+) (?P<kind>check|unique) (?P<name>\w+):? (?P<rest>.*)$")
+RULES = {found["name"]: found for line in LISTED if (found := _RULE.match(line))}
+OF_COLUMNS = {
+    name: rule["rest"].split()[0].strip('"')
+    for name, rule in RULES.items()
+    if rule["kind"] == "check" and name == f"{rule['table']}_{rule['rest'].split()[0].strip(chr(34))}_check"
+}
+
+
+class TestTheList:
+    """A model and its migration can lose a constraint together; this list can't lose it with them. Whoever changes a
+    constraint changes the list, and whoever reviews the list sees it."""
+
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="it is written as PostgreSQL tells it")
+    def test_is_what_the_migrated_database_has(self) -> None:
+        assert read_catalog() == LISTED
+
+    @pytest.mark.sqlite
+    def test_names_what_each_database_refuses(self) -> None:
+        """By what both tell: the names of checks, and the columns of what is unique."""
+        checks, unique = set(), set()
+        with connection.cursor() as cursor:
+            for model in own_models():
+                table = model._meta.db_table
+                for name, found in connection.introspection.get_constraints(cursor, table).items():
+                    if found["check"] and "__unnamed" not in name and name not in OF_COLUMNS:
+                        checks.add(name)
+                    if found["unique"] and not found["primary_key"]:
+                        unique.add((table, tuple(found["columns"])))
+
+        assert checks == {name for name, rule in RULES.items() if rule["kind"] == "check"} - set(OF_COLUMNS)
+        assert unique == {(table, columns) for table, columns in unique_columns()}
+
+    def test_has_rows_that_each_of_its_rules_refuses(self) -> None:
+        checks = {name for name, rule in RULES.items() if rule["kind"] == "check"}
+
+        assert set(CHECKS) == checks - set(OF_COLUMNS)
+        assert set(UNIQUE) == set(RULES) - checks
+
+
+@pytest.mark.sqlite
+class TestACheck:
+    @pytest.mark.parametrize("name", CHECKS)
+    def test_refuses_a_row_that_breaks_it_and_accepts_the_row_beside_it(self, name: str) -> None:
+        broken = CHECKS[name]
+
+        insert(broken.model, broken.good)
+        refused = refuse(broken.model, broken.bad)
+
+        assert refused == name
+
+    @pytest.mark.parametrize("name", OF_COLUMNS)
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite does not name these")
+    def test_of_a_column_refuses_less_than_zero(self, name: str) -> None:
+        """Whatever else the table refuses is dropped first: another check may speak up before it."""
+        table = RULES[name]["table"]
+        with connection.cursor() as cursor:
+            for other, rule in RULES.items():
+                if rule["table"] == table and rule["kind"] == "check" and other != name:
+                    cursor.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT "{other}"')
+        label = next(model._meta.label for model in own_models() if model._meta.db_table == table)
+
+        assert refuse(label, {OF_COLUMNS[name]: -1}) == name
+
+
+@pytest.mark.sqlite
+class TestAUniqueIndex:
+    @pytest.mark.parametrize("name", UNIQUE)
+    def test_refuses_the_second_row_and_accepts_one_that_its_condition_leaves_out(self, name: str) -> None:
+        twice = UNIQUE[name]
+        condition = " where " in RULES[name]["rest"]
+
+        with transaction.atomic():
+            insert_row(twice.model, **twice.same)
+            refused = refuse(twice.model, twice.same)
+            if twice.apart:
+                insert(twice.model, twice.same | twice.apart)
+            transaction.set_rollback(True)
+
+        assert refused == name
+        assert bool(twice.apart) == condition
+
+
+class TestARowOfTheseTests:
+    @pytest.mark.parametrize("label", sorted({*VALID, *(row.model for row in [*CHECKS.values(), *UNIQUE.values()])}))
+    def test_is_accepted_as_it_is(self, label: str) -> None:
+        insert(label, {})
+
+
+def insert(label: str, columns: dict[str, Any]) -> None:
+    """Insert a row and take it back before its references are looked at."""
+    with transaction.atomic():
+        insert_row(label, **columns)
+        transaction.set_rollback(True)
+
+
+def refuse(label: str, columns: dict[str, Any]) -> str:
+    """The name of what refuses a row; by its columns where SQLite has no name for it."""
+    try:
+        insert(label, columns)
+    except IntegrityError as error:
+        return refused_by(error)
+    return "nothing"
+
+
+def refused_by(error: IntegrityError) -> str:
+    if connection.vendor == "postgresql":
+        return str(error.__cause__.diag.constraint_name)  # type: ignore[union-attr]
+    kind, _, what = str(error).partition(" constraint failed: ")
+    if kind == "CHECK":
+        return what
+    columns = {part.split(".")[1] for part in what.split(", ")}
+    table = what.split(".")[0]
+    fitting = [name for name in UNIQUE if RULES[name]["table"] == table and set(columns_of(name)) == columns]
+    return fitting[0] if len(fitting) == 1 else f"{table} {columns}: {fitting}"
+
+
+def columns_of(name: str) -> tuple[str, ...]:
+    listed = re.match(r"\((.*?)\)", RULES[name]["rest"])
+    assert listed is not None
+    return tuple(listed[1].replace('"', "").split(", "))
+
+
+def unique_columns() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Those that are listed, also the ones whose name Django makes up."""
+    for line in LISTED:
+        if found := re.match(r"^(\w+) unique (?:\w+ )?\((.*?)\)", line):
+            yield found[1], tuple(found[2].replace('"', "").split(", "))
