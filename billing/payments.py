@@ -101,6 +101,7 @@ def logged(row: Checkout | Payment) -> dict[str, Any]:
     ids = {"payment": row.pk, "checkout": row.checkout_id} if isinstance(row, Payment) else {"checkout": row.pk}
     return ids | {
         "workspace": row.workspace_id,
+        "purpose": row.purpose,
         "subject": row.subject,
         "amount_minor": row.amount_minor,
         "currency": row.currency,

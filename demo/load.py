@@ -4,6 +4,7 @@ import datetime as dt
 import heapq
 import itertools
 import random
+from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -27,7 +28,7 @@ from .catalog import (
     Organization,
     Scene,
     build_scene,
-    build_staff,
+    find_or_build_staff,
 )
 from .course_stories import begin_courses
 from .courses import build_courses
@@ -35,6 +36,7 @@ from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask
 
 SEED = 20_250_901
 HISTORY = dt.timedelta(weeks=26)
+Progress = Callable[[float], None]  # is called with the share that is done, from 0 to 1
 PROGRAMS_PER_LEARNER = (2, 3, 4, 4, 4)
 EVENTS_GIVEN_UP = 3
 
@@ -42,8 +44,9 @@ EVENTS_GIVEN_UP = 3
 class Teller:
     """Runs stories by their next moment, never past the present."""
 
-    def __init__(self, now: dt.datetime) -> None:
+    def __init__(self, now: dt.datetime, progress: Progress) -> None:
         self.now = now
+        self._progress = progress
         self._order = itertools.count()
         self._waiting: list[tuple[dt.datetime, int, Story]] = []
 
@@ -54,30 +57,50 @@ class Teller:
     def tell(self) -> None:
         while self._waiting:
             moment, _, story = heapq.heappop(self._waiting)
+            self._progress(max(0.0, 1 - (self.now - moment) / HISTORY))
             with time_is(moment):
                 pause = next(story, None)
             if pause is not None:
                 self.begin(moment + pause, story)
 
 
+def list_missing(organizations: tuple[Organization, ...] = ORGANIZATIONS) -> list[Organization]:
+    """The organizations that are still to be loaded: all where there is no workspace yet, those that are left where a
+    load was interrupted, and none into a database that is in use."""
+    there = set(Workspace.objects.values_list("slug", flat=True))
+    missing = [organization for organization in organizations if organization.slug not in there]
+    return [] if there and len(missing) == len(organizations) else missing
+
+
+@transaction.atomic
+def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> None:
+    """Make the organizations and their history. All of it or nothing."""
+    for organization in organizations:
+        load_organization(organization)
+
+
 @quietly()
 @transaction.atomic
-def load_demo(*, organizations: tuple[Organization, ...] = ORGANIZATIONS) -> dict[str, int]:
-    """Make the organizations and their history; returns how many rows of what there are. All of it or nothing."""
+def load_organization(organization: Organization, *, progress: Progress = lambda share: None) -> Workspace:
+    """Make one organization and its history, all of it or nothing; the first of them brings the staff."""
     now = utc_now()
-    chance = random.Random(SEED)  # noqa: S311  the same demo everywhere
+    chance = random.Random(f"{SEED} {organization.slug}")  # noqa: S311  the same demo everywhere
     with time_is(now - HISTORY):
-        staff = build_staff()
-        scenes = [build_scene(organization, staff, now=now, chance=chance) for organization in organizations]
-        courses = [build_courses(scene, today=local_date(now, scene.workspace.timezone)) for scene in scenes]
-    teller = Teller(now)
-    for scene, taught in zip(scenes, courses, strict=True):
-        _begin_stories(teller, scene, chance)
-        begin_courses(scene, taught, begin=teller.begin, now=now)
+        scene = build_scene(organization, find_or_build_staff(), now=now, chance=chance)
+        courses = build_courses(scene, today=local_date(now, scene.workspace.timezone))
+    teller = Teller(now, progress)
+    _begin_stories(teller, scene, chance)
+    begin_courses(scene, courses, begin=teller.begin, now=now)
     teller.tell()
-    _relay_the_past(now)
-    _send_the_past(now)
-    Checkout.objects.filter(next_check_at__lt=now).update(next_check_at=now)  # the sweeps' work begins today
+    _relay_the_past(scene.workspace, now)
+    _send_the_past(scene.workspace, now)
+    overdue = Checkout.objects.filter(workspace=scene.workspace, next_check_at__lt=now)
+    overdue.update(next_check_at=now)  # the sweeps' work begins today
+    return scene.workspace
+
+
+def count_rows() -> dict[str, int]:
+    """How many rows of what there are, for whoever loaded them."""
     counted = (
         Workspace,
         District,
@@ -128,9 +151,9 @@ def _choose(chance: random.Random, is_recent: bool) -> Beginning:
     return apply_through_staff if chance.random() < 0.22 else apply_by_router
 
 
-def _relay_the_past(now: dt.datetime) -> None:
+def _relay_the_past(workspace: Workspace, now: dt.datetime) -> None:
     """All but the newest events were handed on long ago, and a few were given up: staff can replay them."""
-    old = OutboxEvent.objects.filter(occurred_at__lt=now - dt.timedelta(minutes=10))
+    old = OutboxEvent.objects.filter(workspace=workspace, occurred_at__lt=now - dt.timedelta(minutes=10))
     old.update(relay_status=RelayStatus.RELAYED, relayed_at=F("occurred_at"), attempts=1)
     given_up = list(old.order_by("-id").values_list("pk", flat=True)[100 : 100 + EVENTS_GIVEN_UP])
     OutboxEvent.objects.filter(pk__in=given_up).update(
@@ -141,8 +164,9 @@ def _relay_the_past(now: dt.datetime) -> None:
     )
 
 
-def _send_the_past(now: dt.datetime) -> None:
+def _send_the_past(workspace: Workspace, now: dt.datetime) -> None:
     """Emails went out when they were due; what the known family got today goes out now, to be found in the mailbox."""
     fresh = Q(recipient=GUARDIAN_EMAIL, created_at__gt=now - dt.timedelta(days=1))
-    Notification.objects.filter(fresh).update(next_attempt_at=now)
-    Notification.objects.exclude(fresh).update(status=NotificationStatus.SENT, sent_at=F("created_at"), attempts=1)
+    emails = Notification.objects.filter(workspace=workspace)
+    emails.filter(fresh).update(next_attempt_at=now)
+    emails.exclude(fresh).update(status=NotificationStatus.SENT, sent_at=F("created_at"), attempts=1)

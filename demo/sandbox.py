@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from accounts.models import Workspace
 from billing.gateways.amounts import to_stripe
 from billing.models import Checkout, Dispute, Payment
 from billing.states import CheckoutStatus, DisputeStatus, RefundStatus
@@ -33,9 +34,9 @@ def is_sandbox_there() -> bool:
         return False
 
 
-def tell_sandbox() -> int:
-    """Tell the sandbox of every checkout session there is; returns how many. Raises httpx.HTTPError."""
-    checkouts = Checkout.objects.filter(stripe_session_id__isnull=False).order_by("pk")
+def tell_sandbox(workspace: Workspace) -> int:
+    """Tell the sandbox of every checkout session of the workspace; returns how many. Raises httpx.HTTPError."""
+    checkouts = Checkout.objects.filter(workspace=workspace, stripe_session_id__isnull=False).order_by("pk")
     sessions = [_session(one) for one in checkouts.prefetch_related("payments__refunds", "payments__disputes")]
     for first in range(0, len(sessions), AT_ONCE):
         body = {"sessions": sessions[first : first + AT_ONCE]}

@@ -3,7 +3,6 @@
 The sandbox is told afterwards, by `sandbox.py`."""
 
 import datetime as dt
-import itertools
 from typing import Any
 
 from django.conf import settings
@@ -18,8 +17,8 @@ from billing.refunds import record_refunds, request_refund
 from billing.states import EventSource, RefundReason
 from core.actors import Actor
 from core.clock import utc_now
+from core.ids import new_cuid
 
-_numbers = itertools.count(1)
 _OPEN = {"status": "open", "payment_status": "unpaid", "payment_intent_id": None, "payment_intent_status": ""}
 _UNPAID_END = {"status": "expired", "payment_status": "unpaid", "payment_intent_status": ""}
 
@@ -70,7 +69,7 @@ def refund(payment: Payment, *, amount_minor: int | None, user: User, note: str,
 
 def confirm_refund(payment: Payment, reference: str, amount_minor: int, status: str = "succeeded") -> None:
     snapshot = RefundSnapshot(
-        id=f"re_demo_{next(_numbers):06d}",
+        id=f"re_demo_{new_cuid()}",
         reference=reference,
         payment_intent_id=str(payment.payment_intent_id),
         amount_minor=amount_minor,
@@ -147,6 +146,6 @@ def _notice(kind: str, about: dict[str, Any], effect: Any) -> None:
 
 
 def _event(kind: str, about: dict[str, Any]) -> EventSnapshot:
-    event = EventSnapshot(id=f"evt_demo_{next(_numbers):06d}", type=kind, created_at=utc_now(), about=about)
+    event = EventSnapshot(id=f"evt_demo_{new_cuid()}", type=kind, created_at=utc_now(), about=about)
     store_event(snapshot=event, source=EventSource.WEBHOOK, now=utc_now())
     return event

@@ -1,6 +1,8 @@
 from django.conf import settings
 from django.http import HttpRequest
 
+from demo.progress import loaded_percent
+
 from .mailbox import may_read_mailbox
 
 
@@ -9,6 +11,7 @@ def site(request: HttpRequest) -> dict[str, object]:
     return {
         "SANDBOX": settings.SANDBOX,
         "MAILBOX_PAGE": may_read_mailbox(request),
+        "DEMO_PERCENT": loaded_percent() if settings.SANDBOX else None,
         "SANDBOX_URL": settings.SANDBOX_URL,
         "API_DOCS_URL": "/api/docs",
     }

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -25,14 +25,22 @@ class CrashLoop(Exception):
 
 
 class Processes:
-    """A context manager around commands by name. What they write goes to `say`, line by line with the name in front.
+    """A context manager around commands by name; at its end it stops those that were started. What they write goes to
+    `say`, line by line with the name in front. Those that are named in `once` may end and are not started again.
 
     Each runs in a session of its own: signals of the terminal reach only us, and we pass them on once.
     """
 
     def __init__(
-        self, commands: Mapping[str, list[str]], *, environment: Mapping[str, str], folder: Path, say: Say
+        self,
+        commands: Mapping[str, list[str]],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        say: Say,
+        once: Collection[str] = (),
     ) -> None:
+        self._once = once
         self._running = {
             name: _Process(name, command, environment=environment, folder=folder, say=say)
             for name, command in commands.items()
@@ -40,12 +48,6 @@ class Processes:
         self._say = say
 
     def __enter__(self) -> Self:
-        try:
-            for process in self._running.values():
-                process.start()
-        except BaseException:
-            self._stop()
-            raise
         return self
 
     def __exit__(
@@ -58,11 +60,24 @@ class Processes:
         """The process ids of those that have been started."""
         return {name: process.pid for name, process in self._running.items() if process.pid}
 
+    def start(self, *names: str) -> None:
+        """Start these, in this order."""
+        for name in names:
+            self._running[name].start()
+
+    def exit_code(self, name: str) -> int | None:
+        """None while it runs."""
+        return self._running[name].exit_code()
+
+    def last_lines(self, name: str) -> str:
+        """What it wrote last."""
+        return self._running[name].last_lines()
+
     def revive(self) -> None:
         """Start again what has ended, with a word. Raises CrashLoop."""
         for name, process in self._running.items():
             code = process.exit_code()
-            if code is not None:
+            if code is not None and name not in self._once:
                 process.forget_group()
                 if process.ended_too_often():
                     raise CrashLoop(

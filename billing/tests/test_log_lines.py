@@ -66,6 +66,7 @@ def money(checkout: Checkout) -> dict[str, Any]:
     return {
         "checkout": checkout.pk,
         "workspace": checkout.workspace_id,
+        "purpose": checkout.purpose,
         "subject": "enrollment:5",
         "amount_minor": 4900,
         "currency": "usd",

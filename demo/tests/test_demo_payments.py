@@ -6,7 +6,7 @@ import logging
 import pytest
 from pytest_django import Settings
 
-from accounts.models import StaffTask
+from accounts.models import StaffTask, Workspace
 from billing.models import Checkout, Payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import CheckoutStatus, RefundReason
@@ -25,7 +25,7 @@ def demo(stripe: SandboxProcess, settings: Settings) -> SandboxProcess:
     """Some of the demo; the sandbox was told."""
     settings.SANDBOX_URL = stripe.url
     load_demo(organizations=(dataclasses.replace(ORGANIZATIONS[1], families=30),))
-    tell_sandbox()
+    tell_sandbox(Workspace.objects.get())
     return stripe
 
 

@@ -36,6 +36,7 @@ from cohorts.models import (
     WaitlistEntry,
 )
 from core.models import IdempotencyRecord
+from demo.progress import loaded_percent
 from enrollments.models import (
     District,
     DistrictSeatAllocation,
@@ -189,7 +190,10 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 
 def environment(request: HttpRequest) -> list[str] | None:
     """The label next to the user: with stand-ins for the vendors, no real money moves."""
-    return ["Sandbox", "warning"] if settings.SANDBOX else None
+    if not settings.SANDBOX:
+        return None
+    percent = loaded_percent()
+    return ["Sandbox" if percent is None else f"Demo data: {percent} % loaded", "warning"]
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

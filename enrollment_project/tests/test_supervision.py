@@ -1,5 +1,6 @@
 """What `make run` does about processes that end, with processes that do nothing else."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -26,8 +27,14 @@ def said() -> list[str]:
     return []
 
 
-def supervise(commands: dict[str, list[str]], folder: Path, said: list[str]) -> Processes:
-    return Processes(commands, environment=os.environ, folder=folder, say=said.append)
+@contextlib.contextmanager
+def supervise(
+    commands: dict[str, list[str]], folder: Path, said: list[str], once: tuple[str, ...] = ()
+) -> Iterator[Processes]:
+    """All of the commands have been started."""
+    with Processes(commands, environment=os.environ, folder=folder, say=said.append, once=once) as processes:
+        processes.start(*commands)
+        yield processes
 
 
 @pytest.fixture
@@ -81,12 +88,32 @@ class TestProcesses:
         assert [pid for pid in pids if psutil.pid_exists(pid)] == []
 
     def test_all_end_when_one_can_not_be_started(self, tmp_path: Path, said: list[str]) -> None:
-        processes = supervise({"one": LASTS, "two": ["/no/such/program"]}, tmp_path, said)
+        processes = Processes(
+            {"one": LASTS, "two": ["/no/such/program"]}, environment=os.environ, folder=tmp_path, say=said.append
+        )
 
-        with pytest.raises(FileNotFoundError):
-            processes.__enter__()
+        with pytest.raises(FileNotFoundError), processes:
+            processes.start("one", "two")
 
         assert not psutil.pid_exists(processes.pids["one"])
+
+    def test_that_are_to_run_once_are_not_started_again(self, tmp_path: Path, said: list[str]) -> None:
+        with supervise({"one": LASTS, "two": ENDS}, tmp_path, said, once=("two",)) as processes:
+            wait_until(lambda: processes.exit_code("two") is not None)
+            processes.revive()
+
+            assert processes.exit_code("two") == 3
+            assert processes.exit_code("one") is None
+            wait_until(lambda: processes.last_lines("two") == "  no luck")
+
+    def test_run_only_once_they_are_started(self, tmp_path: Path, said: list[str]) -> None:
+        processes = Processes({"one": LASTS, "two": LASTS}, environment=os.environ, folder=tmp_path, say=said.append)
+
+        with processes:
+            processes.start("one")
+            processes.revive()
+
+            assert list(processes.pids) == ["one"]
 
 
 def is_child(line: str, processes: Processes) -> bool:

@@ -1,14 +1,20 @@
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
-from accounts.models import Workspace
-from demo.catalog import GUARDIAN_EMAIL, PASSWORD
-from demo.load import load_demo
+from demo.catalog import GUARDIAN_EMAIL, PASSWORD, Organization
+from demo.load import count_rows, list_missing, load_organization
+from demo.progress import AlreadyLoading, announced
 from demo.sandbox import is_sandbox_there, tell_sandbox
+
+STEP = 10  # percent between two lines
+PAUSE_SECONDS = 0.3  # in which whoever waits to write to SQLite, where one writes at a time, gets a turn
 
 
 class Command(BaseCommand):
@@ -20,7 +26,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX:
             raise CommandError("Demo data has sign-ins that everybody knows: it needs SANDBOX=1.")
-        if Workspace.objects.exists():
+        missing = list_missing()
+        if not missing:
             if options["if_empty"]:
                 return
             raise CommandError("There is data already. Demo data goes into an empty database only.")
@@ -29,14 +36,37 @@ class Command(BaseCommand):
                 f"The sandbox must know what was paid, and does not answer at {settings.SANDBOX_URL} (SANDBOX_URL); "
                 "start it first: python -m sandbox"
             )
-        started = time.monotonic()
         logging.disable(logging.INFO)  # half a year of log lines
         try:
-            counts = load_demo()
-            tell_sandbox()
+            with announced() as announce:
+                self._load(missing, announce)
+        except AlreadyLoading:
+            raise CommandError("The demo data are being loaded by another process; wait for that one.") from None
         finally:
             logging.disable(logging.NOTSET)
-        told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        self.stdout.write(f"Loaded {told} in {time.monotonic() - started:.0f} s.")
         self.stdout.write(f"Staff: owner@demo.test, admin@, reviewer@, viewer@, operator@ with password {PASSWORD}")
         self.stdout.write(f"A guardian signs in by code: {GUARDIAN_EMAIL}")
+
+    def _load(self, missing: list[Organization], announce: Callable[[int], None]) -> None:
+        """Each organization is one transaction: whenever this is interrupted, the next call loads what is missing."""
+        started = time.monotonic()
+        told = 0
+
+        def tell(share: float, position: int) -> None:
+            nonlocal told
+            percent = int(100 * (position + share) / len(missing))
+            if percent > told:
+                announce(percent)
+            if percent // STEP > told // STEP:
+                self.stdout.write(f"Loading the demo data: {percent} %")
+                self.stdout.flush()
+            told = max(told, percent)
+
+        for position, organization in enumerate(missing):
+            with transaction.atomic():
+                workspace = load_organization(organization, progress=partial(tell, position=position))
+                # Before the commit: a sweep that finds a checkout of which the sandbox knows nothing ends it.
+                tell_sandbox(workspace)
+            time.sleep(PAUSE_SECONDS)
+        counts = ", ".join(f"{count:,} {name}" for name, count in count_rows().items())
+        self.stdout.write(f"Loaded {counts} in {time.monotonic() - started:.0f} s.")

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import json
-import logging
 import os
 import shlex
 import signal
@@ -11,7 +10,6 @@ import socket
 import string
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,18 +20,18 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from accounts.models import User, Workspace
+from accounts.models import User
 from demo.catalog import GUARDIAN_EMAIL, PASSWORD
+from demo.load import list_missing
 from demo.sandbox import is_sandbox_there
 from enrollment_project.supervision import CrashLoop, Processes
 
 POLL_SECONDS = 0.3
-SANDBOX_SECONDS = 30
 OWNER_EMAIL = "owner@demo.test"
 
 
 class Command(BaseCommand):
-    help = "Migrate, load the demo data on the first start, then run every process of the Procfile until Ctrl-C."
+    help = "Migrate, run every process of the Procfile until Ctrl-C, and on the first start load the demo data."
     requires_system_checks: list[str] = []
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -43,44 +41,54 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX:
             raise CommandError("This is the development stack, with stand-ins for vendors: it needs SANDBOX=1.")
-        # Until the processes run, Ctrl-C has nothing to stop: the demo data are one transaction.
+        # Until the processes run, Ctrl-C has nothing to stop.
         with contextlib.suppress(KeyboardInterrupt), _only_one(settings.VAR_DIR / "running") as running:
             _refuse_taken(settings.PORT, "PORT")
             _refuse_taken(settings.SANDBOX_PORT, "SANDBOX_PORT")
-            commands = _commands()
-            self._prepare(commands["sandbox"])
-            banner = _banner(has_demo=User.objects.filter(email=OWNER_EMAIL).exists())
+            self.stdout.write("Bringing the database up to date ...")
+            call_command("migrate", verbosity=0)
+            is_demo_missing = bool(list_missing())
             connection.close()
             stopping = _stop_on_signals()
-            with self._running(commands) as processes:
-                self._watch(processes, stopping, running, banner)
+            with self._running(_commands()) as processes:
+                self._watch(processes, self._come_up(processes, is_demo_missing), stopping, running)
                 self._say("Stopping ...")
 
-    def _prepare(self, sandbox: list[str]) -> None:
-        self.stdout.write("Bringing the database up to date ...")
-        call_command("migrate", verbosity=0)
-        if not Workspace.objects.exists():
-            self.stdout.write("Loading the demo data ...")
-            logging.disable(logging.INFO)  # half a year of news
-            with self._running({"sandbox": sandbox}):  # it is told what was paid, before anybody asks it
-                _wait_for_sandbox()
-                call_command("load_demo")
+    def _come_up(self, processes: Processes, is_demo_missing: bool) -> Iterator[None]:
+        """Start everything, in an order; each `yield` waits for what comes next. Raises CommandError.
 
-    def _watch(self, processes: Processes, stopping: threading.Event, running: Path, banner: str) -> None:
-        """Show the banner once the site answers; return when a signal or make (gone, or its target deleted) ends it.
+        While the demo is loaded the site answers already. Nothing else runs: the sweeps would ask about a past of which
+        only a part is there, and SQLite lets one write at a time.
+        """
+        first, others = ("web", "sandbox"), ("worker", "beat")
+        processes.start(*first, *(() if is_demo_missing else others))
+        while not _is_healthy():
+            yield
+        if is_demo_missing:
+            self._say(f"The site answers at {settings.PUBLIC_URL}/ and waits for its demo data ...")
+            while not is_sandbox_there():  # it is told what was paid
+                yield
+            processes.start("demo")
+            while processes.exit_code("demo") is None:
+                yield
+            if processes.exit_code("demo"):
+                raise CommandError(f"The demo data could not be loaded:\n{processes.last_lines('demo')}")
+            processes.start(*others)
+        self._say(_banner(has_demo=_has_demo()))
+
+    def _watch(self, processes: Processes, coming_up: Iterator[None], stopping: threading.Event, running: Path) -> None:
+        """Return when a signal or make (gone, or its target deleted) ends it.
 
         A process that ends is started again. Raises CommandError when one can't stay up: half a platform would only
         confuse.
         """
-        started_by, announced = os.getppid(), False
+        started_by = os.getppid()
         while not stopping.wait(POLL_SECONDS) and running.exists() and os.getppid() == started_by:
             try:
                 processes.revive()
             except CrashLoop as error:
                 raise CommandError(str(error)) from error
-            if not announced and _is_healthy():
-                self._say(banner)
-                announced = True
+            next(coming_up, None)
 
     def _running(self, commands: dict[str, list[str]]) -> Processes:
         environment = os.environ | {
@@ -93,7 +101,10 @@ class Command(BaseCommand):
             "STRIPE_WEBHOOK_SECRET": settings.STRIPE_WEBHOOK_SECRET,
             "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",  # as in any container
         }
-        return Processes(commands, environment=environment, folder=settings.BASE_DIR, say=self._say)
+        loading = {"demo": [sys.executable, "manage.py", "load_demo"]}
+        return Processes(
+            commands | loading, environment=environment, folder=settings.BASE_DIR, say=self._say, once=loading
+        )
 
     def _say(self, text: str) -> None:
         """Write whole lines, at once: the readers of all processes do."""
@@ -150,11 +161,11 @@ def _commands() -> dict[str, list[str]]:
     return {name: shlex.split(command) for name, _, command in filled}
 
 
-def _wait_for_sandbox() -> None:
-    """Return as soon as the sandbox answers; after a while all the same, and the command that needs it complains."""
-    deadline = time.monotonic() + SANDBOX_SECONDS
-    while not is_sandbox_there() and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
+def _has_demo() -> bool:
+    try:
+        return User.objects.filter(email=OWNER_EMAIL).exists()
+    finally:
+        connection.close()
 
 
 def _is_healthy() -> bool:
