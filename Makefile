@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What is compiled once need not be again: tests start Python some hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test walk faults lint format lock audit bench bench-quick screenshots clean FORCE
+.PHONY: help run test walk faults soak lint format lock audit bench bench-quick screenshots clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the s
 
 faults: .venv/.development ## Kill web, worker, database and Redis between any two steps; see that nothing is lost or doubled
 	@$(BIN)/python -m pytest -m fault
+
+soak: .venv/.development ## The stack of `make run` under four writers; then: is anything lost, broken or replaced? MINUTES=10
+	@$(BIN)/python -m tests.operations.soak
 
 walk: .venv/.development ## Every order of events, every route and parameter with hostile values
 	@$(BIN)/python -m pytest --numprocesses 2 -m walk
