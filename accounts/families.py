@@ -4,16 +4,17 @@ A learner is somebody's by their account, by their own address, or through a gua
 nobody part of a family; see docs/decisions/0006. Callers have the address proven first (`sign_in.proven_address`).
 """
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from .models import Learner, User
+from .models import Learner, LearnerQuerySet, User
 
 
-def learners_of(user: User) -> QuerySet[Learner]:
+def learners_of(user: User) -> LearnerQuerySet:
     """The learners this person may act for: themselves, and the children they are guardian of."""
     return learners_by(user_id=user.pk, email=user.email)
 
 
-def learners_by(*, user_id: int, email: str) -> QuerySet[Learner]:
+def learners_by(*, user_id: int, email: str) -> LearnerQuerySet:
     """The learners of the account, or of the proven address."""
-    return Learner.objects.filter(Q(user=user_id) | Q(email=email) | Q(guardians__email=email)).distinct()
+    theirs = Q(user=user_id) | Q(email=email) | Q(guardians__email=email)
+    return Learner.objects.live().filter(theirs).distinct()

@@ -18,6 +18,7 @@ from core.rows import insert_unless_present
 from .invitation_links import OPEN
 from .models import Guardian, Guardianship
 from .staff_tasks import raise_staff_task, settle_staff_task
+from .twins import notice_twins_by_guardian
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,8 @@ def find_or_create_guardian(*, workspace_id: int, external_id: str) -> Guardian:
 
 def link_guardian(*, guardian_id: int, learner_id: int) -> None:
     """Record that the guardian answers for the learner; doing so again changes nothing. Both are of one workspace."""
-    insert_unless_present(Guardianship(guardian_id=guardian_id, learner_id=learner_id))
+    if insert_unless_present(Guardianship(guardian_id=guardian_id, learner_id=learner_id)):
+        notice_twins_by_guardian(guardian_id=guardian_id, learner_id=learner_id)
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""What always holds about tenancy and guardians."""
+"""What always holds about tenancy, about guardians, and about learners who were merged."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ from django.db.models.functions import Concat
 
 from core.invariants import Breach, Extent, Invariant
 
+from .belongings import belongings
 from .guardian_invitations import unanswered_invitations
 from .guardians import NO_ADDRESS
-from .models import Guardian, StaffTask, Workspace
+from .models import Guardian, Learner, LearnerMerge, StaffTask, Workspace
 from .states import TaskStatus
 
 # The sweep runs every hour; an invitation that ran out this long ago is told to nobody.
@@ -51,6 +52,30 @@ def unanswered_invitations_are_told(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"guardian invitation {pk}", "ran out hours ago, and no sweep told staff")
 
 
+def nothing_belongs_to_a_merged_learner(extent: Extent) -> Iterator[Breach]:
+    """What a merged learner had is the other one's, in every app, and so is the account."""
+    for each in belongings():
+        rows = extent.of(each.model._default_manager.order_by(), f"{each.field}__workspace")
+        strays = rows.filter(**{f"{each.field}__merged_into__isnull": False})
+        for pk, learner in strays.values_list("pk", f"{each.field}_id").iterator():
+            yield Breach(f"{each.model._meta.verbose_name} {pk}", f"belongs to learner {learner}, who was merged")
+    accounts = extent.of(Learner.objects.order_by()).filter(merged_into__isnull=False, user__isnull=False)
+    for pk in accounts.values_list("pk", flat=True).iterator():
+        yield Breach(f"learner {pk}", "was merged, and has an account of their own")
+
+
+def merged_learners_lead_to_a_live_one(extent: Extent) -> Iterator[Breach]:
+    """In one step, and by a merge that is on record."""
+    merged = extent.of(Learner.objects.order_by()).filter(merged_into__isnull=False)
+    for pk in merged.filter(merged_into__merged_into__isnull=False).values_list("pk", flat=True).iterator():
+        yield Breach(f"learner {pk}", "was merged into a learner who was merged")
+    for pk in merged.filter(merge__isnull=True).values_list("pk", flat=True).iterator():
+        yield Breach(f"learner {pk}", "was merged, and no record says why")
+    undone = extent.of(LearnerMerge.objects.order_by()).filter(dropped__merged_into__isnull=True)
+    for pk, dropped in undone.values_list("pk", "dropped").iterator():
+        yield Breach(f"learner merge {pk}", f"learner {dropped} is not merged")
+
+
 def _path_to_workspace(model: type[Model], passed: frozenset[type[Model]] = frozenset()) -> str | None:
     """The way from a row to its workspace along keys that are never null, None for rows that have no tenant."""
     keys = [key for key in _foreign_keys(model) if not key.null]
@@ -75,4 +100,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     foreign_keys_stay_in_their_workspace,
     no_task_asks_for_an_address_that_is_there,
     unanswered_invitations_are_told,
+    nothing_belongs_to_a_merged_learner,
+    merged_learners_lead_to_a_live_one,
 )

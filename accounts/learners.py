@@ -1,13 +1,25 @@
 """Recognize the learner a request is about, or make a new one: never two for one person, however many ask at once."""
 
+from typing import Any
+
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from core.addresses import canonical_address
+from core.errors import DomainError, Unavailable
 from core.ids import is_cuid
-from core.rows import insert_unless_present
+from core.rows import insert_unless_present, lock_rows
 
-from .models import Learner, identity_by_external_id
+from .models import Learner
+from .twins import notice_possible_twins
+
+# How often somebody may merge the learner that is being looked for, between the look and the lock.
+ATTEMPTS = 4
+
+
+class LearnerMerged(DomainError):
+    code = "learner_merged"
+    title = "The learner was merged into another a moment ago: repeat the request"
 
 
 def find_or_create_learner(
@@ -26,7 +38,8 @@ def find_or_create_learner(
 
     `learner_id` is tried as our CUID, then as the workspace's own id; failing both, a learner known so far by the same
     email and names only takes it as their external id. Without `learner_id` anybody with the same email and names is
-    the learner. Phone, grade level and school fill in what was unknown; what is known stays.
+    the learner. What names a learner who was merged into another names that other one. Phone, grade level and school
+    fill in what was unknown; what is known stays. Staff are asked about a new learner who may be a known one.
     """
     asked = Learner(
         workspace_id=workspace_id,
@@ -42,23 +55,66 @@ def find_or_create_learner(
     if asked.external_id is None:
         # One statement for somebody new, which is what most requests are about.
         if insert_unless_present(asked, unless_same=("workspace_id", "person")):
+            notice_possible_twins(learner=asked)
             return asked, True
         return _completed(_find(asked), asked), False
     known = _find(asked)
     if known is None and insert_unless_present(asked):
+        notice_possible_twins(learner=asked)
         return asked, True
     return _completed(known or _find(asked), asked), False
 
 
+def lock_live_learner(learner_id: int) -> Learner:
+    """The learner's row, locked against a merge and whatever else concerns the whole learner.
+
+    Raises LearnerMerged if it was merged since it was looked up; the same request, made again, finds the one it is now.
+    """
+    learner = Learner.objects.select_for_update(no_key=True).get(pk=learner_id)
+    if learner.merged_into_id is not None:
+        raise LearnerMerged
+    return learner
+
+
+def lock_owner_of(rows: QuerySet[Any]) -> None:
+    """Lock the learner whom the rows belong to: the one who has them once the lock is there, since a merge that was
+    waited for may have given them to another."""
+    locked: list[int] = []
+    for _ in range(ATTEMPTS):
+        owners = list(rows.filter(learner__isnull=False).order_by("learner_id").values_list("learner_id", flat=True))
+        if owners == locked:
+            return
+        lock_rows(Learner, *owners)
+        locked = owners
+    raise Unavailable("The learner is being merged with others; repeat the request.")
+
+
 def _find(asked: Learner) -> Learner | None:
-    """The best match, locked: by CUID, by external id, then by person (the oldest, should there be several)."""
+    """The best match, locked: by CUID, by external id, then by person (the oldest, should there be several).
+
+    It is locked once it is known who it is, since a match may be a learner who was merged into another, and only the
+    other one is to be locked; a merge that came in between shows, and the look is repeated.
+    """
+    for _ in range(ATTEMPTS):
+        match = _look_up(asked)
+        if match is None:
+            return None
+        target = match.merged_into_id or match.pk
+        learner = Learner.objects.select_for_update(no_key=True).filter(pk=target).first()
+        if learner is not None and learner.merged_into_id is None:
+            return learner
+    raise Unavailable("The learner is being merged with others; repeat the request.")
+
+
+def _look_up(asked: Learner) -> Learner | None:
     matches = Q(person=asked.person)
     if asked.external_id is not None:
-        matches &= Q(external_id__isnull=True)
+        # Who has an external id is nobody else's namesake, be it by a merge.
+        matches &= Q(external_id__isnull=True, merged_into__external_id__isnull=True)
         matches |= Q(external_id=asked.external_id)
         if is_cuid(asked.external_id):
             matches |= Q(cuid=asked.external_id)
-    found = Learner.objects.select_for_update().filter(matches, workspace_id=asked.workspace_id).order_by("pk")
+    found = Learner.objects.filter(matches, workspace_id=asked.workspace_id).order_by("pk")
 
     def closeness(learner: Learner) -> tuple[bool, bool]:
         named = asked.external_id is not None
@@ -79,17 +135,25 @@ def _completed(known: Learner | None, asked: Learner) -> Learner:
         setattr(known, field, getattr(asked, field))
     if news:
         known.save(update_fields=news)
-    if asked.external_id is not None and known.external_id is None and known.cuid != asked.external_id:
+    if asked.external_id is not None and known.external_id is None and not _is_our_id_of(known, asked.external_id):
         return _adopted(known, asked)
     return known
+
+
+def _is_our_id_of(known: Learner, text: str) -> bool:
+    """Whether the text is a CUID of ours, the learner's own or of one that was merged into them: no external id."""
+    if known.cuid == text:
+        return True
+    return is_cuid(text) and Learner.objects.filter(cuid=text, merged_into=known.pk).exists()
 
 
 def _adopted(known: Learner, asked: Learner) -> Learner:
     try:
         with transaction.atomic():
             known.external_id = asked.external_id
-            known.save(update_fields=["external_id", "identity"])
+            known.save(update_fields=["external_id", "external_key", "identity"])
     except IntegrityError:  # somebody made a learner with this external id a moment ago: that is who is meant
-        identity = identity_by_external_id(str(asked.external_id))
-        return Learner.objects.select_for_update().get(workspace_id=asked.workspace_id, identity=identity)
+        meant = _find(asked)
+        assert meant is not None, "what stood in the way is visible to the next statement"
+        return meant
     return known

@@ -13,9 +13,9 @@ from core.addresses import AddressField, canonical_address
 from core.clock import utc_now
 from core.ids import new_cuid
 from core.local_time import validate_timezone
-from core.names import fold_name
+from core.names import fold_name, fold_reference
 
-from .states import Role, TaskStatus
+from .states import POSSIBLE_TWINS, Role, TaskStatus
 
 
 def default_timezone() -> str:
@@ -118,6 +118,11 @@ def person_key(email: str, first_name: str, last_name: str) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
+def external_key(external_id: str | None) -> str | None:
+    """The external id as it is compared with others that may be the same one, written otherwise."""
+    return fold_reference(external_id or "")[:150] or None
+
+
 def identity_by_person(person: str) -> str:
     """The identity of a learner known by email and name only."""
     return f"who:{person}"
@@ -128,7 +133,22 @@ def identity_of_twin(cuid: str) -> str:
     return f"{_TWIN}{cuid}"
 
 
+def identity_of_merged(cuid: str) -> str:
+    """The identity of a learner that was merged into another: one that no request can name."""
+    return f"merged:{cuid}"
+
+
 _TWIN = "twin:"
+
+
+class LearnerQuerySet(models.QuerySet["Learner"]):
+    def live(self) -> "LearnerQuerySet":
+        """The learners there are, without those that were merged into one of them."""
+        return self.filter(merged_into__isnull=True)
+
+    def known_as(self, cuid: str) -> "LearnerQuerySet":
+        """The live learner with this CUID, or the one that the learner with it was merged into."""
+        return self.live().filter(models.Q(cuid=cuid) | models.Q(merged__cuid=cuid)).distinct()
 
 
 class Learner(models.Model):
@@ -136,6 +156,9 @@ class Learner(models.Model):
 
     Invariant: `identity` is unique in the workspace. It is the external id where the workspace's system gave one, else
     `person` (a hash of email and names), so two concurrent requests about one new learner make one row.
+
+    A learner that turned out to be another one is kept as a tombstone: `merged_into` names the live one, its names and
+    ids lead there, and nothing else belongs to it.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -143,6 +166,7 @@ class Learner(models.Model):
     identity = models.CharField(max_length=160, editable=False)
     person = models.CharField(max_length=64, editable=False)
     external_id = models.CharField(max_length=150, null=True, blank=True)
+    external_key = models.CharField(max_length=150, null=True, editable=False)
     first_name = models.CharField(max_length=150)
     last_name = models.CharField(max_length=150)
     email = AddressField(max_length=254)
@@ -150,17 +174,31 @@ class Learner(models.Model):
     grade_level = models.CharField(max_length=50, blank=True)
     school = models.CharField(max_length=200, blank=True)
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="learners")
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="merged"
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    objects = LearnerQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "identity"], name="learner_identity_unique"),
             models.UniqueConstraint(fields=["workspace", "external_id"], name="learner_external_id_unique"),
+            models.CheckConstraint(
+                condition=models.Q(merged_into__isnull=True) | ~models.Q(merged_into=models.F("id")),
+                name="learner_not_merged_into_itself",
+            ),
         ]
         indexes = [
             models.Index(fields=["workspace", "email"], name="learner_by_email"),
             models.Index(fields=["workspace", "person"], name="learner_by_person"),
+            models.Index(
+                fields=["workspace", "external_key"],
+                condition=models.Q(external_key__isnull=False),
+                name="learner_by_external_key",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -171,13 +209,39 @@ class Learner(models.Model):
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def derive_identity(self) -> None:
-        """Set `person` and `identity` from the fields they stand for."""
+        """Set `person`, `external_key` and `identity` from the fields they stand for."""
         self.external_id = self.external_id or None
+        self.external_key = external_key(self.external_id)
         self.person = person_key(self.email, self.first_name, self.last_name)
-        if self.external_id:
+        if self.merged_into_id is not None:
+            self.identity = identity_of_merged(self.cuid)
+        elif self.external_id:
             self.identity = identity_by_external_id(self.external_id)
         elif not self.identity.startswith(_TWIN):
             self.identity = identity_by_person(self.person)
+
+
+class LearnerMerge(models.Model):
+    """That two learners turned out to be one: which one stayed, what moved to it, who said so and why.
+
+    Invariant: a learner is dropped at most once. The rows are never changed.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="learner_merges")
+    kept = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="+")
+    dropped = models.OneToOneField(Learner, on_delete=models.PROTECT, related_name="merge")
+    reason = models.CharField(max_length=300)
+    moved = models.JSONField()  # what it was called -> the ids of the rows
+    actor = models.CharField(max_length=64)
+    merged_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(kept=models.F("dropped")), name="learner_merge_of_two"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Learner {self.dropped_id} into {self.kept_id}"
 
 
 class Lead(models.Model):
@@ -297,6 +361,10 @@ class StaffTask(models.Model):
                 fields=["kind", "subject"],
                 condition=models.Q(status=TaskStatus.OPEN),
                 name="staff_task_one_open_per_subject",
+            ),
+            # Staff are asked once whether two learners are one person, whatever they answered.
+            models.UniqueConstraint(
+                fields=["subject"], condition=models.Q(kind=POSSIBLE_TWINS), name="staff_task_one_per_pair_of_twins"
             ),
             models.CheckConstraint(condition=models.Q(status__in=TaskStatus.values), name="staff_task_status_known"),
         ]

@@ -32,6 +32,16 @@ def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str
     return StaffTask.objects.get(kind=kind, subject=subject, status=TaskStatus.OPEN)
 
 
+def raise_staff_task_once(*, workspace_id: int, kind: str, subject: str, summary: str) -> bool:
+    """The same for a question that is asked once and for all: False, and nothing happens, if a task asks it already, be
+    it open or done. The kind has a unique constraint of its own for that."""
+    task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=fit(StaffTask, "summary", summary))
+    raised = insert_unless_present(task)
+    if raised:
+        log.info("staff_task_raised", task=task.pk, kind=kind, subject=subject)
+    return raised
+
+
 def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.datetime | None = None) -> StaffTask:
     """Close a task with how it was resolved. Raises Invalid without a resolution, NotFound, TaskAlreadyDone."""
     if not resolution.strip():

@@ -15,6 +15,10 @@ class TaskStatus(models.TextChoices):
     DONE = "done", "Done"  # somebody dealt with it and said how
 
 
+# The kind of the tasks that ask whether two learners are one person; their subject names both.
+POSSIBLE_TWINS = "possible_twins"
+
+
 class Scope(models.TextChoices):
     """What an API key may touch, each half separately granted."""
 

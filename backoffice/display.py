@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -212,7 +212,12 @@ def register_subject(kind: str, model: type[models.Model]) -> None:
 
 
 def subject_link(text: str) -> SafeString | str:
-    """A text like "payment:12" or "enrollment:<cuid>" as a link, without a query."""
+    """A text like "payment:12", "enrollment:<cuid>" or "learner:3/learner:9" as links, without a query."""
+    parts = [_part_link(part) for part in text.split("/")]
+    return parts[0] if len(parts) == 1 else format_html_join(" / ", "{}", ((part,) for part in parts))
+
+
+def _part_link(text: str) -> SafeString | str:
     kind, _, identifier = text.partition(":")
     model = _subjects.get(kind)
     if model is None:

@@ -159,7 +159,7 @@ def find_participant(*, user: User, workspace_id: int, participant: Participant)
     """
     mine = learners_of(user).filter(workspace=workspace_id)
     if participant.cuid is not None:
-        learner = mine.filter(cuid=participant.cuid).first()
+        learner = mine.known_as(participant.cuid).first()
         if learner is None:
             fault = FieldError("learnerId", "not_found", "There is no such learner among yours.")
             raise NotFound(f"{fault.field}: {fault.detail}", errors=(fault,))

@@ -186,8 +186,10 @@ def get_waiting_entry(*, user: User, entry_id: int) -> WaitlistEntry:
 
 def find_unpaid_place(*, user: User, cohort: Cohort, learner_cuid: str) -> CohortPlace | None:
     """The unpaid place of one of the person's learners in a cohort; None also for what is no CUID."""
-    places = unpaid_places(user=user).filter(cohort=cohort, learner__cuid=learner_cuid)
-    return places.first() if is_cuid(learner_cuid) else None
+    if not is_cuid(learner_cuid):
+        return None
+    learners = learners_of(user).known_as(learner_cuid).values("pk")
+    return unpaid_places(user=user).filter(cohort=cohort, learner__in=learners).first()
 
 
 def learners_in(*, user: User, workspace_id: int) -> list[Learner]:

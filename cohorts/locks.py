@@ -9,18 +9,19 @@ from collections.abc import Iterable
 from django.db import connection
 from django.db.models import QuerySet
 
+from accounts.learners import LearnerMerged, lock_live_learner, lock_owner_of
 from accounts.models import Learner, User
 from core.rows import lock_rows
 from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
 
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
-from .states import OCCUPYING, SEATED, StepStatus
+from .states import IN_LINE, OCCUPYING, SEATED, StepStatus
 
 
 def lock_learner(learner_id: int) -> Learner:
-    """Purchases of one learner wait for each other."""
-    return Learner.objects.select_for_update(no_key=True).get(pk=learner_id)
+    """Purchases of one learner wait for each other, and for a merge. Raises LearnerMerged."""
+    return lock_live_learner(learner_id)
 
 
 def lock_account(user_id: int) -> None:
@@ -38,11 +39,13 @@ def lock_household(guardian_ids: Iterable[int]) -> None:
 
 
 def lock_learner_of_package(package_id: int) -> StudentPackage | None:
-    """The package as it is once its learner is locked; None if there is none."""
+    """The package as it is once its learner is locked; None if there is none. Raises LearnerMerged."""
     learner = Learner.objects.select_for_update(of=("self",), no_key=True).filter(packages=package_id).first()
     if learner is None:
         return None
     package = StudentPackage.objects.get(pk=package_id)
+    if package.learner_id != learner.pk:
+        raise LearnerMerged
     package.learner = learner
     return package
 
@@ -53,6 +56,12 @@ def lock_cohort(cohort_id: int) -> Cohort:
         .select_related("instance__program")
         .get(pk=cohort_id)
     )
+
+
+def lock_cohorts_where_learner_waits(keep_id: int, drop_id: int) -> None:
+    """The cohorts that may offer a place to a learner who is merged: before that, or to who stays. Both are locked."""
+    lines = WaitlistEntry.objects.filter(learner=drop_id, status__in=IN_LINE).order_by()
+    lock_rows(Cohort, *lines.values_list("cohort_id", flat=True))
 
 
 def lock_cohorts_of(program_id: int) -> None:
@@ -101,7 +110,7 @@ def lock_place_subject(subject: str) -> None:
     learner was moved since as well."""
     place_id = int(subject)
     # A booking of theirs elsewhere is waited for: what is booked with the place must not overlap with it.
-    lock_rows(Learner, *CohortPlace.objects.filter(pk=place_id).order_by().values_list("learner_id", flat=True))
+    lock_owner_of(CohortPlace.objects.filter(pk=place_id))
     found = CohortPlace.objects.filter(pk=place_id).order_by()
     places = list(found.values("cohort_id", "enrollment_id", "enrollment__packages__cohort_id"))
     cohort_id, enrollment_id = places[0]["cohort_id"], places[0]["enrollment_id"]

@@ -4,8 +4,7 @@ learner < allocation < enrollment < decision < checkout < payment, within a tabl
 the upsert of `accounts.learners`; checkouts and payments by billing.
 """
 
-from accounts.models import Learner
-from core.rows import lock_rows
+from accounts.learners import lock_owner_of
 
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
 from .states import HELD_SEATS
@@ -24,7 +23,7 @@ def lock_allocation_of(enrollment_id: int) -> None:
 
 def lock_learner_of(enrollment_id: int) -> None:
     """The learner of an enrollment, before all else that is locked for it."""
-    lock_rows(Learner, *Enrollment.objects.filter(pk=enrollment_id).order_by().values_list("learner_id", flat=True))
+    lock_owner_of(Enrollment.objects.filter(pk=enrollment_id))
 
 
 def lock_enrollment(enrollment_id: int) -> Enrollment:

@@ -52,13 +52,15 @@ def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.dat
     return instance
 
 
+def current_enrollments() -> QuerySet[Enrollment]:
+    """Those that have not ended; a learner has one at most in an instance."""
+    ended = Q(eligibility_status__in=ENDED_ELIGIBILITY) | Q(participation_status__in=ENDED_PARTICIPATION)
+    return Enrollment.objects.exclude(ended)
+
+
 def current_enrollment(*, learner_id: int, instance_id: int) -> Enrollment | None:
     """The learner's one enrollment in this instance that has not ended."""
-    return (
-        Enrollment.objects.filter(learner=learner_id, instance=instance_id)
-        .exclude(Q(eligibility_status__in=ENDED_ELIGIBILITY) | Q(participation_status__in=ENDED_PARTICIPATION))
-        .first()
-    )
+    return current_enrollments().filter(learner=learner_id, instance=instance_id).first()
 
 
 def decisions_of(workspace_id: int) -> QuerySet[EnrollmentDecision]:

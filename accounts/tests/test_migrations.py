@@ -7,10 +7,12 @@ from django.apps import apps
 from django.db import connection
 
 from accounts.models import Guardian, Learner, StaffTask, User
+from accounts.twins import pair_of
 
 from .factories import GuardianFactory, LearnerFactory, UserFactory, WorkspaceFactory
 
 migration = import_module("accounts.migrations.0002_canonical_addresses")
+external_ids = import_module("accounts.migrations.0007_compare_external_ids")
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -72,6 +74,28 @@ class TestOldLearners:
         assert (older.identity, younger.identity) == (f"who:{older.person}", f"twin:{younger.cuid}")
         task = StaffTask.objects.get()
         assert (task.kind, task.subject) == ("possible_twins", f"learner:{younger.pk}")
+
+    def test_that_are_twins_are_both_named_by_their_task_later(self) -> None:
+        workspace = WorkspaceFactory()
+        names = {"workspace": workspace, "email": "sean@home.test", "first_name": "Sean"}
+        older, younger = LearnerFactory(**names, last_name="O'Brien"), LearnerFactory(**names, last_name="Other")
+        store("accounts_learner", younger.pk, last_name="O\u2019Brien")
+        migration.recognize_learners(apps, None)
+
+        external_ids.name_both_twins(apps, None)
+
+        assert pair_of(StaffTask.objects.get()) == (older.pk, younger.pk)
+        external_ids.name_the_younger(apps, None)
+        assert StaffTask.objects.get().subject == f"learner:{younger.pk}"
+
+    def test_with_an_external_id_can_be_compared_by_it(self) -> None:
+        learner = LearnerFactory(external_id="S-0017")
+        Learner.objects.update(external_key=None)
+
+        external_ids.fold_external_ids(apps, None)
+
+        learner.refresh_from_db()
+        assert learner.external_key == "s17"
 
     def test_that_are_twins_can_be_saved(self) -> None:
         workspace = WorkspaceFactory()

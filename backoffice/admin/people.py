@@ -1,22 +1,28 @@
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from unfold.decorators import display
 
 from accounts.guardian_invitations import invite_guardian, mail_guardian_invitation
 from accounts.guardians import has_proven_address, set_guardian_address
+from accounts.merging import find_by_reference
 from accounts.models import Guardian, Guardianship, Lead, Learner
 from accounts.roles import Power
+from accounts.twins import notice_possible_twins, notice_twins_by_guardian
 from core.addresses import AddressFormField
 from core.clock import utc_now
+from core.errors import Invalid
+from core.numbers import parse_whole_number
 
 from ..actions import StaffForm, staff_action
-from ..display import badge, link_column, register_subject
+from ..display import admin_url, badge, link_column, register_subject
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, staff_of
 from .invitations import mail_or_say_why
+from .merging import MergeReasonForm, merge, preview_merge
 
 register_subject("learner", Learner)
 register_subject("guardian", Guardian)
@@ -36,7 +42,11 @@ class LearnerForm(WorkspaceModelForm):
             **{name: cleaned[name] for name in ("email", "first_name", "last_name")},
         )
         asked.derive_identity()
-        if Learner.objects.filter(workspace=workspace, identity=asked.identity).exclude(pk=self.instance.pk).exists():
+        others = Learner.objects.filter(workspace=workspace).exclude(pk=self.instance.pk)
+        merged = others.filter(external_id=asked.external_id, merged_into__isnull=False) if asked.external_id else None
+        if merged is not None and merged.exists():
+            self.add_error("external_id", "A learner of this id was merged into another, to whom it leads.")
+        elif others.filter(identity=asked.identity).exists():
             name = "external_id" if asked.external_id else "email"
             self.add_error(name, "Another learner of this workspace is known by this already.")
         return cleaned
@@ -74,6 +84,30 @@ class LearnersInline(GuardianshipInline):
     verbose_name_plural = "Learners"
 
 
+class OtherLearnerForm(MergeReasonForm):
+    """The learner who turns out to be this one, named as staff find them on other pages."""
+
+    other = forms.CharField(
+        label="The other learner",
+        max_length=150,
+        help_text="CUID, external id or number of the learner who is merged into this one.",
+    )
+    field_order = ("other", "reason")
+    found: Learner
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if "other" in cleaned:
+            try:
+                self.found = find_by_reference(workspace_id=self.row.workspace_id, reference=cleaned["other"])
+            except Invalid as refusal:
+                self.add_error("other", refusal.errors[0].detail)
+            else:
+                if self.found.pk == self.row.pk:
+                    self.add_error("other", "This is the same learner. Name the one who is to be merged into this one.")
+        return cleaned
+
+
 @admin.register(Learner)
 class LearnerAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
@@ -82,10 +116,19 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     list_display = ("name", "external_id", "grade_level", "school", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter), "created_at")
     list_select_related = ("workspace",)
-    search_fields = ("=cuid", "=external_id", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
-    search_help_text = "Name, email, external id or CUID"
+    search_fields = (
+        "=cuid",
+        "=external_id",
+        "=merged__cuid",
+        "=merged__external_id",
+        "email__istartswith",
+        "first_name__istartswith",
+        "last_name__istartswith",
+    )
+    search_help_text = "Name, email, external id or CUID; also those of a learner who was merged into this one"
     date_hierarchy = "created_at"
     readonly_fields = ("cuid", "created_at")
+    actions_detail = ("merge_other",)
     inlines = (GuardiansInline,)
     autocomplete_fields = ("user",)
     fieldsets = (
@@ -97,6 +140,38 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     @display(description="learner", ordering="last_name", header=True)
     def name(self, learner: Learner) -> tuple[str, str]:
         return str(learner), learner.email
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+        return super().get_queryset(request).filter(merged_into__isnull=True)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponseRedirect:
+        """The page of a learner who was merged is that of the one who stayed."""
+        number = parse_whole_number(object_id)
+        merged = self.limit(Learner.objects.filter(pk=number or 0, merged_into__isnull=False), request).first()
+        if merged is None:
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        messages.info(request, f"Learner {merged.pk} was merged into this one.")
+        return HttpResponseRedirect(admin_url(merged.merged_into))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Whoever is entered or renamed here may be somebody's twin as well as who comes by the API."""
+        super().save_related(request, form, formsets, change)
+        learner = form.instance
+        notice_possible_twins(learner=learner)
+        for guardian_id in learner.guardianships.values_list("guardian_id", flat=True):
+            notice_twins_by_guardian(guardian_id=guardian_id, learner_id=learner.pk)
+
+    @staff_action(
+        description="Merge another into this one",
+        power=Power.MANAGE,
+        form=OtherLearnerForm,
+        preview=lambda learner, form: preview_merge(learner.pk, form.found.pk),
+        explanation="For two learners who are one person. All that the other one has moves here. There is no way back.",
+        icon="merge",
+    )
+    def merge_other(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
+        assert isinstance(form, OtherLearnerForm)
+        return merge(request, keep_id=learner.pk, drop_id=form.found.pk, reason=form.cleaned_data["reason"])
 
 
 class GuardianForm(WorkspaceModelForm):
@@ -166,6 +241,11 @@ class GuardianAdmin(WorkspaceScopedAdmin):
         if not guardian.email:
             return badge("failed", "No address")
         return badge("completed", "Proven") if guardian.is_proven else badge("pending", "Not proven yet")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        for made in (row for formset in formsets for row in formset.new_objects):
+            notice_twins_by_guardian(guardian_id=made.guardian_id, learner_id=made.learner_id)
 
     @display(description="guardian", ordering="last_name", header=True)
     def name(self, guardian: Guardian) -> tuple[str, str]:

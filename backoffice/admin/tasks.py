@@ -4,20 +4,42 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
-from accounts.models import StaffTask
+from accounts.models import Learner, StaffTask
 from accounts.roles import Power
 from accounts.staff_tasks import complete_staff_task
-from accounts.states import TaskStatus
+from accounts.states import POSSIBLE_TWINS, TaskStatus
+from accounts.twins import pair_of
 
 from ..actions import StaffForm, in_bulk, staff_action
 from ..display import status_badge, subject_column
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
+from .merging import MergeReasonForm, describe_learner, merge, preview_merge
 
 
 class ResolutionForm(StaffForm):
     resolution = forms.CharField(
         max_length=2000, widget=forms.Textarea(attrs={"rows": 4}), help_text="What was done about it."
     )
+
+
+class TwinsForm(MergeReasonForm):
+    """Which of the two stays."""
+
+    keep = forms.TypedChoiceField(label="Who stays", coerce=int, widget=forms.RadioSelect)
+    field_order = ("keep", "reason")
+
+    def prepare(self) -> None:
+        names = {learner.pk: describe_learner(learner) for learner in Learner.objects.filter(pk__in=pair_of(self.row))}
+        self.fields["keep"].choices = sorted(names.items())  # type: ignore[attr-defined]
+
+
+def kept_and_dropped(task: StaffTask, form: StaffForm) -> tuple[int, int]:
+    keep_id = form.cleaned_data["keep"]
+    return keep_id, next(pk for pk in pair_of(task) if pk != keep_id)
+
+
+def asks_about_twins(task: StaffTask) -> bool:
+    return task.kind == POSSIBLE_TWINS and task.status == TaskStatus.OPEN
 
 
 @admin.register(StaffTask)
@@ -36,14 +58,14 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         (None, {"fields": ("summary", ("kind", "about"), ("status_badge", "workspace"), "created_at")}),
         ("Resolution", {"fields": (("done_by", "done_at"), "resolution")}),
     )
-    actions_detail = ("complete",)
+    actions_detail = ("merge_twins", "two_people", "complete")
     status_badge = status_badge("status")
     about = subject_column("subject", "about")
 
     @staff_action(
         description="Complete",
         power=Power.DECIDE,
-        possible=lambda task: task.status == TaskStatus.OPEN,
+        possible=lambda task: task.status == TaskStatus.OPEN and task.kind != POSSIBLE_TWINS,
         form=ResolutionForm,
         icon="task_alt",
         variant=ActionVariant.PRIMARY,
@@ -51,6 +73,33 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     def complete(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
         complete_staff_task(task_id=task.pk, user=staff_of(request), resolution=form.cleaned_data["resolution"])
         return "Done. Thank you."
+
+    @staff_action(
+        description="Merge the two",
+        power=Power.MANAGE,
+        possible=asks_about_twins,
+        form=TwinsForm,
+        preview=lambda task, form: preview_merge(*kept_and_dropped(task, form)),
+        explanation="Everything of one learner moves to the other. There is no way back.",
+        icon="merge",
+        variant=ActionVariant.PRIMARY,
+    )
+    def merge_twins(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
+        keep_id, drop_id = kept_and_dropped(task, form)
+        return merge(request, keep_id=keep_id, drop_id=drop_id, reason=form.cleaned_data["reason"])
+
+    @staff_action(
+        description="They are two people",
+        power=Power.DECIDE,
+        possible=asks_about_twins,
+        form=ResolutionForm,
+        explanation="Nobody is asked about these two learners again.",
+        icon="group",
+    )
+    def two_people(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
+        resolution = f"Two people. {form.cleaned_data['resolution']}"
+        complete_staff_task(task_id=task.pk, user=staff_of(request), resolution=resolution)
+        return "Done. Both learners stay as they are."
 
     complete_selected = in_bulk(complete, description="Complete with one resolution")
     actions = ("complete_selected",)

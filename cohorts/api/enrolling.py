@@ -7,6 +7,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.families import learners_of
 from core.errors import invalid_field
 from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 
@@ -129,8 +130,11 @@ def _participant(asked: dict[str, Any]) -> Participant:
 
 
 def _own_entry(request: Request, cohort: Cohort, learner_cuid: str | None) -> WaitlistEntry:
-    entries = waiting_entries(user=user_of(request)).filter(cohort=cohort)
-    mine = list(entries.filter(learner__cuid=learner_cuid) if learner_cuid else entries)
+    user = user_of(request)
+    entries = waiting_entries(user=user).filter(cohort=cohort)
+    if learner_cuid:
+        entries = entries.filter(learner__in=learners_of(user).known_as(learner_cuid).values("pk"))
+    mine = list(entries)
     if not mine:
         raise NotInLine("You are not on this waiting list.")
     if len(mine) > 1:

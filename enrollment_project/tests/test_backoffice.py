@@ -16,13 +16,15 @@ from accounts.api_keys import create_api_key
 from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import find_or_create_guardian
 from accounts.invitations import invite_member
+from accounts.merging import merge_learners
 from accounts.models import ApiKey, Learner, Membership, User, Workspace
 from accounts.roles import POWERS, Power
 from accounts.states import Role, TaskStatus
-from accounts.tests.factories import StaffFactory
+from accounts.tests.factories import LearnerFactory, StaffFactory
 from backoffice.scoping import WorkspaceScopedAdmin
 from backoffice.tests.staff_client import staff_request
 from billing.models import Payment, ReconciliationRun
+from core.actors import SYSTEM
 from core.clock import utc_now
 from core.models import IdempotencyRecord
 from demo import stripe
@@ -66,6 +68,8 @@ def _add_what_the_demo_lacks() -> None:
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None
         stripe.dispute(payment, payment.pk, "needs_response")
+        keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
+        merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
     for role in Role.values:
         user = StaffFactory(email=f"{role}@role.test")
         Membership.objects.create(workspace=Workspace.objects.get(slug=MINE), user=user, role=role)

@@ -29,12 +29,13 @@ class Migration(migrations.Migration):
 """
 
 
-# Judged by hand: PostgreSQL widens a varchar in place, and the old code's words stay valid.
-WIDENING = ["0007_prices_asked_and_inquiries"]
+# Judged by hand: PostgreSQL widens a varchar in place, and the old code's words stay valid; the old code raises no task
+# of the kind whose subject is unique from now on.
+HARMLESS = ["0007_prices_asked_and_inquiries", "0008_ask_once_about_twins"]
 
 
 def lint(*labels: str) -> MigrationLinter:
-    linter = MigrationLinter(include_apps=list(labels), ignore_name=WIDENING, no_cache=True)
+    linter = MigrationLinter(include_apps=list(labels), ignore_name=HARMLESS, no_cache=True)
     linter.lint_all_migrations()
     return linter
 

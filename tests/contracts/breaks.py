@@ -8,9 +8,11 @@ from typing import Any
 from django.db.models import F
 
 from accounts.guardian_invitations import invite_guardian
-from accounts.models import Guardian, GuardianInvitation
-from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
+from accounts.merging import merge_learners
+from accounts.models import Guardian, GuardianInvitation, Guardianship, Learner, LearnerMerge
+from accounts.tests.factories import GuardianFactory, LearnerFactory, UserFactory, WorkspaceFactory
 from billing.models import Checkout, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
+from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.models import (
     DistrictSeatAllocation,
@@ -102,6 +104,54 @@ def an_invitation_of_a_foreign_guardian(world: World) -> str:
     )
     GuardianInvitation.objects.filter(pk=invitation.pk).update(guardian=GuardianFactory())
     return f"guardian invitation {invitation.pk}"
+
+
+@breaks("accounts.nothing_belongs_to_a_merged_learner")
+def a_seat_of_a_merged_learner(world: World) -> str:
+    SeatAssignment.objects.filter(pk=world.used.seat_id).update(learner=merged_learner(world))
+    return f"seat assignment {world.used.seat_id}"
+
+
+@breaks("accounts.nothing_belongs_to_a_merged_learner")
+def a_guardian_of_a_merged_learner(world: World) -> str:
+    guardianship = Guardianship.objects.create(guardian_id=world.paid.guardian_id, learner=merged_learner(world))
+    return f"guardianship {guardianship.pk}"
+
+
+@breaks("accounts.nothing_belongs_to_a_merged_learner")
+def an_account_of_a_merged_learner(world: World) -> str:
+    merged = merged_learner(world)
+    Learner.objects.filter(pk=merged.pk).update(user=UserFactory())
+    return f"learner {merged.pk}"
+
+
+@breaks("accounts.merged_learners_lead_to_a_live_one")
+def a_learner_merged_into_a_merged_one(world: World) -> str:
+    first, second = merged_learner(world), merged_learner(world)
+    Learner.objects.filter(pk=first.pk).update(merged_into=second)
+    return f"learner {first.pk}"
+
+
+@breaks("accounts.merged_learners_lead_to_a_live_one")
+def a_merge_without_a_record(world: World) -> str:
+    merged = merged_learner(world)
+    LearnerMerge.objects.all().delete()
+    return f"learner {merged.pk}"
+
+
+@breaks("accounts.merged_learners_lead_to_a_live_one")
+def a_record_of_a_merge_that_is_undone(world: World) -> str:
+    merged = merged_learner(world)
+    Learner.objects.filter(pk=merged.pk).update(merged_into=None)
+    return f"learner merge {LearnerMerge.objects.get().pk}"
+
+
+def merged_learner(world: World) -> Learner:
+    workspace = world.used.workspace
+    keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
+    merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=utc_now())
+    merged: Learner = Learner.objects.get(pk=drop.pk)
+    return merged
 
 
 @breaks("events.sequences_have_no_gaps")

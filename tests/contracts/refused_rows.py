@@ -21,6 +21,7 @@ _numbers = itertools.count(1)
 # What a valid row needs beyond a value of the right type in each column.
 VALID: dict[str, dict[str, Any]] = {
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
+    "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
     "accounts.StaffInvitation": {"role": "viewer"},
     "billing.Checkout": {"currency": "usd"},
     "billing.Invoice": {"currency": "usd"},
@@ -55,7 +56,14 @@ class Twice:
 
 
 CHECKS = {
+    "guardian_invitation_ends_once": Broken(
+        "accounts.GuardianInvitation", {"accepted_at": NOW, "revoked_at": NOW}, {"accepted_at": NOW, "revoked_at": None}
+    ),
     "guardian_known_by_something": Broken("accounts.Guardian", {"external_id": None, "email": None}),
+    "learner_merge_of_two": Broken("accounts.LearnerMerge", {"kept_id": 1, "dropped_id": 1}),
+    "learner_not_merged_into_itself": Broken(
+        "accounts.Learner", {"id": 7, "merged_into_id": 7}, {"id": 7, "merged_into_id": 8}
+    ),
     "membership_role_known": Broken("accounts.Membership", {"role": "boss"}),
     "staff_invitation_ends_once": Broken(
         "accounts.StaffInvitation", {"accepted_at": NOW, "revoked_at": NOW}, {"accepted_at": NOW}
@@ -137,7 +145,12 @@ CHECKS = {
 UNIQUE = {
     "accounts_apikey_digest_key": Twice("accounts.ApiKey", {"digest": "a"}),
     "accounts_apikey_replaced_by_id_key": Twice("accounts.ApiKey", {"replaced_by_id": 1}),
+    "accounts_guardianinvitation_token_digest_key": Twice("accounts.GuardianInvitation", {"token_digest": "a"}),
+    "guardian_invitation_one_open": Twice(
+        "accounts.GuardianInvitation", {"guardian_id": 1, "accepted_at": None, "revoked_at": None}, {"revoked_at": NOW}
+    ),
     "accounts_lead_cuid_key": Twice("accounts.Lead", {"cuid": "a"}),
+    "accounts_learnermerge_dropped_id_key": Twice("accounts.LearnerMerge", {"dropped_id": 3}),
     "accounts_learner_cuid_key": Twice("accounts.Learner", {"cuid": "a"}),
     "accounts_staffinvitation_token_digest_key": Twice("accounts.StaffInvitation", {"token_digest": "a"}),
     "accounts_user_email_key": Twice("accounts.User", {"email": "a@example.test"}),
@@ -150,6 +163,9 @@ UNIQUE = {
     "membership_one_per_workspace_and_user": Twice("accounts.Membership", {"workspace_id": 1, "user_id": 1}),
     "staff_invitation_one_open": Twice(
         "accounts.StaffInvitation", {"workspace_id": 1, "email": "a@example.test"}, {"revoked_at": NOW}
+    ),
+    "staff_task_one_per_pair_of_twins": Twice(
+        "accounts.StaffTask", {"subject": "b", "kind": "possible_twins", "status": "done"}, {"kind": "a"}
     ),
     "staff_task_one_open_per_subject": Twice("accounts.StaffTask", {"kind": "a", "subject": "b"}, {"status": "done"}),
     "billing_checkout_stripe_session_id_key": Twice("billing.Checkout", {"stripe_session_id": "cs_1"}),

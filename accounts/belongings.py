@@ -1,0 +1,80 @@
+"""What belongs to a learner in any app, and how it follows them when two learners turn out to be one.
+
+This app knows nothing of the apps above: each registers the rows that point at its learners, in the order in which they
+are locked (docs/concurrency.md), lower apps first. A test holds the list against the models: a foreign key to Learner
+is registered, or named in `LEFT` with its reason.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+from .models import Guardianship, Lead, Learner, LearnerMerge
+
+
+def _lock_nothing(keep_id: int, drop_id: int) -> None:
+    """What is moved is locked on its way."""
+
+
+def _find_no_clash(keep_id: int, drop_id: int) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """The rows of one model that belong to learners by one foreign key, called `plural` where staff read of them.
+
+    `lock(keep_id, drop_id)` locks what must be locked before any row of any app is moved. `find_clashes` returns a
+    sentence for each thing that both hold and only one may: what it is, and what to do about it first. `drop_doubles`
+    deletes the rows that say of the one learner what is known of the other already.
+    """
+
+    model: type[Model]
+    field: str
+    plural: str
+    lock: Callable[[int, int], None] = _lock_nothing
+    find_clashes: Callable[[int, int], list[str]] = _find_no_clash
+    drop_doubles: Callable[[int, int], None] = _lock_nothing
+
+    def rows_of(self, learner_id: int) -> QuerySet[Any]:
+        return self.model._default_manager.filter(**{self.field: learner_id}).order_by("pk")
+
+    def move(self, keep_id: int, drop_id: int) -> list[int]:
+        """Give the rows to the learner who stays; returns their ids. They are locked by their keys, one after the
+        other."""
+        self.drop_doubles(keep_id, drop_id)
+        moved = list(self.rows_of(drop_id).select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+        self.model._default_manager.filter(pk__in=moved).update(**{self.field: keep_id})
+        return moved
+
+
+# Foreign keys to Learner that a merge leaves as they are: (model, field) -> why.
+LEFT: dict[tuple[type[Model], str], str] = {
+    (Learner, "merged_into"): "leads from a merged learner to the live one; merging points it at the new one",
+    (LearnerMerge, "kept"): "history: who stayed at the time",
+    (LearnerMerge, "dropped"): "history: who was merged",
+}
+
+_registered: list[Belonging] = []
+
+
+def register_belonging(belonging: Belonging) -> None:
+    """Called once for each foreign key to Learner, from the owning app's `ready()`."""
+    if belonging not in _registered:
+        _registered.append(belonging)
+
+
+def belongings() -> list[Belonging]:
+    """All of them, in the order in which they are locked and moved; our own, which nobody locks, come last."""
+    return [*_registered, _GUARDIANSHIPS, _LEADS]
+
+
+def _drop_double_guardianships(keep_id: int, drop_id: int) -> None:
+    known = Guardianship.objects.filter(learner=keep_id).values("guardian")
+    Guardianship.objects.filter(learner=drop_id, guardian__in=known).delete()
+
+
+_GUARDIANSHIPS = Belonging(Guardianship, "learner", "guardians", drop_doubles=_drop_double_guardianships)
+_LEADS = Belonging(Lead, "converted_to", "leads")

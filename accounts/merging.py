@@ -1,0 +1,175 @@
+"""Two learners turn out to be one person: staff say which row stays, and everything the other has moves to it.
+
+The other row stays as a tombstone. Its CUID, its external id, its address and names lead to the learner who stays.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import structlog
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from core.actors import Actor
+from core.errors import DomainError, NotFound, invalid_field
+from core.numbers import parse_whole_number
+from core.text import fit
+
+from .belongings import belongings
+from .models import Learner, LearnerMerge, StaffTask
+from .states import POSSIBLE_TWINS, TaskStatus
+from .twins import hand_tasks_on, notice_possible_twins, subject_of
+
+log = structlog.get_logger(__name__)
+
+# What the learner who stays takes from the other one where nothing is known of it.
+_FILLED_IN = ("phone", "grade_level", "school", "user_id")
+
+
+class AlreadyMerged(DomainError):
+    code = "already_merged"
+    title = "One of the learners was merged already"
+
+
+class LearnersClash(DomainError):
+    code = "learners_clash"
+    title = "Both learners hold something of which one person may hold one only"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a merge would do: how many rows of each kind move, and the fields that are filled in; or why it can't be."""
+
+    keep: Learner
+    drop: Learner
+    moving: dict[str, int]
+    filled_in: tuple[str, ...]
+    takes_external_id: bool
+    clashes: tuple[str, ...]
+
+
+def foresee_merge(*, keep_id: int, drop_id: int) -> Foreseen:
+    """What `merge_learners` would do now. Raises what it raises, LearnersClash apart."""
+    keep, drop = _get_both(keep_id, drop_id, Learner.objects.all())
+    return Foreseen(
+        keep=keep,
+        drop=drop,
+        moving={each.plural: count for each in belongings() if (count := each.rows_of(drop_id).count())},
+        filled_in=_filled_in(keep, drop),
+        takes_external_id=bool(drop.external_id and not keep.external_id),
+        clashes=tuple(_find_clashes(keep, drop)),
+    )
+
+
+@transaction.atomic
+def merge_learners(*, keep_id: int, drop_id: int, actor: Actor, reason: str, now: dt.datetime) -> LearnerMerge:
+    """Make two learners of a workspace one: what belongs to `drop_id` moves to `keep_id`, whose names, address and
+    external id stand; only what is unknown of it is filled in.
+
+    Raises Invalid without a reason or for a learner and themself, NotFound, AlreadyMerged, and LearnersClash where both
+    hold what one may hold once; then nothing has changed.
+    """
+    if not reason.strip():
+        raise invalid_field("reason", "required", "Say how you know that they are one person.")
+    keep, drop = _lock_both(keep_id, drop_id)
+    for belonging in belongings():
+        belonging.lock(keep.pk, drop.pk)
+    _wait_for_newcomers(drop)
+    clashes = _find_clashes(keep, drop)
+    if clashes:
+        raise LearnersClash(" ".join(clashes), clashes=clashes)
+    moved = {each.plural: ids for each in belongings() if (ids := each.move(keep.pk, drop.pk))}
+    _join_identities(keep, drop)
+    merge = LearnerMerge.objects.create(
+        workspace_id=keep.workspace_id,
+        kept=keep,
+        dropped=drop,
+        reason=fit(LearnerMerge, "reason", reason.strip()),
+        moved=moved,
+        actor=str(actor),
+        merged_at=now,
+    )
+    _settle_tasks(merge, actor, now)
+    log.info("learners_merged", kept=keep.pk, dropped=drop.pk, actor=str(actor))
+    return merge
+
+
+def _lock_both(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
+    """In the order of their ids; as others lock a learner, so that rows may still come to point at them."""
+    return _get_both(keep_id, drop_id, Learner.objects.select_for_update(no_key=True))
+
+
+def _get_both(keep_id: int, drop_id: int, rows: QuerySet[Learner]) -> tuple[Learner, Learner]:
+    if keep_id == drop_id:
+        raise invalid_field("other", "same", "Name another learner than this one.")
+    found = {learner.pk: learner for learner in rows.filter(pk__in=(keep_id, drop_id)).order_by("pk")}
+    if len(found) < 2 or found[keep_id].workspace_id != found[drop_id].workspace_id:
+        raise NotFound("There are no two such learners in one workspace.")
+    for learner in found.values():
+        if learner.merged_into_id is not None:
+            raise AlreadyMerged(f"Learner {learner.pk} was merged into learner {learner.merged_into_id} already.")
+    return found[keep_id], found[drop_id]
+
+
+def _wait_for_newcomers(drop: Learner) -> None:
+    """Wait until whoever has just made a row that points at the learner has committed it, so that it is seen and moves
+    too; whoever makes one from now on waits for us. Only now: holding this while waiting for a cohort would deadlock
+    with who has the cohort and offers a place to the learner."""
+    Learner.objects.select_for_update().only("pk").get(pk=drop.pk)
+
+
+def _find_clashes(keep: Learner, drop: Learner) -> list[str]:
+    clashes = [clash for each in belongings() for clash in each.find_clashes(keep.pk, drop.pk)]
+    if None not in (keep.user_id, drop.user_id) and keep.user_id != drop.user_id:
+        clashes.append("Each has an account of their own: take it off the learner who has it wrongly.")
+    return clashes
+
+
+def _filled_in(keep: Learner, drop: Learner) -> tuple[str, ...]:
+    return tuple(name for name in _FILLED_IN if getattr(drop, name) and not getattr(keep, name))
+
+
+def _join_identities(keep: Learner, drop: Learner) -> None:
+    """The tombstone gives up what only one learner may have. An external id that the other has no room for stays with
+    it, and leads on."""
+    filled_in = _filled_in(keep, drop)
+    for name in filled_in:
+        setattr(keep, name, getattr(drop, name))
+    if drop.external_id and not keep.external_id:
+        keep.external_id, drop.external_id = drop.external_id, None
+    drop.merged_into, drop.user = keep, None
+    drop.save(update_fields=["merged_into", "user", "external_id", "external_key", "identity"])
+    keep.save(update_fields=[*filled_in, "external_id", "external_key", "identity"])
+    Learner.objects.filter(merged_into=drop).update(merged_into=keep)
+
+
+def _settle_tasks(merge: LearnerMerge, actor: Actor, now: dt.datetime) -> None:
+    """The question about the two is answered; others that name the merged one are asked of the one who stays, who may
+    have more twins by now."""
+    asked = StaffTask.objects.filter(
+        kind=POSSIBLE_TWINS, subject=subject_of(merge.kept_id, merge.dropped_id), status=TaskStatus.OPEN
+    )
+    asked.update(
+        status=TaskStatus.DONE,
+        done_at=now,
+        done_by=actor.id if actor.kind == "user" else None,
+        resolution=f"Learner {merge.dropped_id} is learner {merge.kept_id}. {merge.reason}",
+    )
+    hand_tasks_on(keep_id=merge.kept_id, drop_id=merge.dropped_id, now=now)
+    notice_possible_twins(learner=merge.kept)
+
+
+def find_by_reference(*, workspace_id: int, reference: str) -> Learner:
+    """The live learner that a CUID, an external id or a number names, be it by way of one who was merged. Raises
+    Invalid."""
+    text = reference.strip()
+    named = Q(cuid=text) | Q(external_id=text)
+    number = parse_whole_number(text)
+    if number is not None:
+        named |= Q(pk=number)
+    found = list(Learner.objects.filter(named, workspace=workspace_id).select_related("merged_into")[:2])
+    if len(found) > 1:
+        raise invalid_field("other", "ambiguous", "This names two learners in two ways: give the CUID.")
+    if not found:
+        raise invalid_field("other", "not_found", "No learner of this workspace has this CUID, external id or number.")
+    return found[0].merged_into or found[0]

@@ -1,0 +1,118 @@
+"""Learners that may be one person though no rule makes them one: staff are asked, once for each pair.
+
+Two learners of a workspace are possible twins if their names are near (`core.names.are_near`) and they share an email
+address, a guardian, or an external id that is the same but for its writing. See docs/decisions/0007.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from django.db import connection
+from django.db.models import Q
+
+from core.names import are_near
+
+from .models import Learner, StaffTask
+from .staff_tasks import raise_staff_task_once
+from .states import POSSIBLE_TWINS, TaskStatus
+
+# An address, or a guardian, with more learners than this is an office's and no family's: it says nothing.
+HOUSEHOLD_AT_MOST = 50
+
+# As SQL, since it is asked for every new learner: building it took the ORM 1.2 ms, which is longer than it runs.
+_ALIKE = """
+    SELECT id, first_name, last_name, email, external_key
+      FROM accounts_learner
+     WHERE workspace_id = %s AND (email = %s OR external_key = %s) AND id <> %s AND merged_into_id IS NULL
+     LIMIT %s
+"""
+
+Named = tuple[int, str, str]  # id, first and last name
+
+
+def notice_possible_twins(*, learner: Learner) -> None:
+    """Raise a task for each learner who may be this one, by address or external id. One query where nobody may.
+
+    Joins the caller's transaction, in which the learner is new or has changed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ALIKE,
+            [learner.workspace_id, learner.email, learner.external_key, learner.pk, HOUSEHOLD_AT_MOST + 1],
+        )
+        found = cursor.fetchall()
+    is_family = len(found) <= HOUSEHOLD_AT_MOST
+    _raise_tasks(
+        learner,
+        [
+            (pk, first, last)
+            for pk, first, last, email, key in found
+            if (is_family and email == learner.email) or (key is not None and key == learner.external_key)
+        ],
+    )
+
+
+def notice_twins_by_guardian(*, guardian_id: int, learner_id: int) -> None:
+    """The same among the learners of a guardian who answers for this one from now on."""
+    siblings = Learner.objects.live().filter(guardianships__guardian=guardian_id)
+    found = list(siblings.order_by("pk")[: HOUSEHOLD_AT_MOST + 1])
+    learner = next((sibling for sibling in found if sibling.pk == learner_id), None)
+    if learner is not None and len(found) <= HOUSEHOLD_AT_MOST:
+        others = [(other.pk, other.first_name, other.last_name) for other in found if other.pk != learner_id]
+        _raise_tasks(learner, others)
+
+
+def _raise_tasks(learner: Learner, others: Iterable[Named]) -> None:
+    name = (learner.first_name, learner.last_name)
+    for pk in sorted(pk for pk, first, last in others if are_near(name, (first, last))):
+        raise_staff_task_once(
+            workspace_id=learner.workspace_id,
+            kind=POSSIBLE_TWINS,
+            subject=subject_of(pk, learner.pk),
+            summary=_summary(pk, learner.pk),
+        )
+
+
+# --- The tasks --------------------------------------------------------------------------------------------------------
+
+
+def subject_of(one_id: int, other_id: int) -> str:
+    """What a task about two learners is about; the older one comes first."""
+    older, younger = sorted((one_id, other_id))
+    return f"learner:{older}/learner:{younger}"
+
+
+def pair_of(task: StaffTask) -> tuple[int, int]:
+    """The ids of the two learners that a task is about, the older one first."""
+    older, younger = (int(part.rpartition(":")[2]) for part in task.subject.split("/"))
+    return older, younger
+
+
+def hand_tasks_on(*, keep_id: int, drop_id: int, now: dt.datetime) -> None:
+    """Ask of the learner who stays what was asked of the merged one, and keep what was answered. The task about the two
+    themselves stays what it is."""
+    about = StaffTask.objects.filter(kind=POSSIBLE_TWINS).exclude(subject=subject_of(keep_id, drop_id))
+    named = Q(subject__endswith=f"/learner:{drop_id}") | Q(subject__startswith=f"learner:{drop_id}/")
+    for task in about.filter(named).order_by("pk"):
+        other_id = next(pk for pk in pair_of(task) if pk != drop_id)
+        subject = subject_of(keep_id, other_id)
+        known = StaffTask.objects.filter(kind=POSSIBLE_TWINS, subject=subject).first()
+        if known is None:
+            StaffTask.objects.filter(pk=task.pk).update(subject=subject, summary=_summary(keep_id, other_id))
+        elif task.status == TaskStatus.OPEN:
+            _answer_alike(task, known, now)
+        elif known.status == TaskStatus.OPEN:
+            _answer_alike(known, task, now)
+
+
+def _answer_alike(task: StaffTask, like: StaffTask, now: dt.datetime) -> None:
+    """Two tasks turn out to ask the same: one of them is enough, and an answer to one is an answer to both."""
+    answer = like.resolution or f"Task {like.pk} asks the same, since a learner was merged."
+    StaffTask.objects.filter(pk=task.pk).update(
+        status=TaskStatus.DONE, done_at=now, done_by=like.done_by, resolution=answer
+    )
+
+
+def _summary(one_id: int, other_id: int) -> str:
+    older, younger = sorted((one_id, other_id))
+    return f"Learners {older} and {younger} may be one person. Merge them, or say that they are two."
