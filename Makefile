@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What is compiled once need not be again: tests start Python some hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test walk faults soak lint format lock audit bench bench-quick screenshots clean FORCE
+.PHONY: help run test walk faults soak lint static format lock audit bench bench-quick screenshots clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,14 +54,17 @@ chromium:
 	fi; \
 	found >/dev/null || echo "The browser tests can't run: there is no chromium here, and only root can install it (apt-get install chromium)."
 
-lint: .venv/.development ## Style, types, import contracts, templates, migrations, and what Django says of production
+lint: static ## Style, types, import contracts, templates, migrations, and what Django says of production
+	$(BIN)/python -m pytest --quiet tests/architecture
+
+# What needs no test run; `make test` runs tests/architecture as well.
+static: .venv/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 	$(BIN)/mypy --config-file sandbox/mypy.ini sandbox
 	$(BIN)/djlint --lint --quiet templates
-	$(BIN)/python -m pytest --quiet tests/architecture
 
 format: .venv/.development ## Put the code into the form that `make lint` wants
 	$(BIN)/ruff check --fix .
