@@ -27,7 +27,15 @@ from .guardians import (
     set_guardian_address,
     unite_guardians,
 )
-from .invitation_links import OPEN, AlreadyInvited, find_invitation, give_link, lock_pending, mail_link
+from .invitation_links import (
+    OPEN,
+    AlreadyInvited,
+    find_invitation,
+    give_link,
+    lock_pending,
+    mail_link,
+    renew_invitation,
+)
 from .models import Guardian, GuardianInvitation, Learner, User
 from .sign_in import proven_address
 from .staff_tasks import raise_staff_task, settle_staff_task
@@ -83,6 +91,18 @@ def invite_guardian(
     invitation.save()
     log.info("guardian_invited", guardian=guardian.pk, invitation=invitation.pk)
     return invitation, token
+
+
+@transaction.atomic
+def invite_or_renew(
+    *, guardian_id: int, email: str, invited_by: User | None, now: dt.datetime
+) -> tuple[GuardianInvitation, str]:
+    """Invite, or give an open invitation of the same address a new link. Raises as `invite_guardian` does."""
+    guardian = lock_guardian(guardian_id)
+    waiting = guardian.invitations.filter(OPEN, email=canonical_address(email)).first()
+    if waiting is not None:
+        return renew_invitation(GuardianInvitation, invitation_id=waiting.pk, now=now)
+    return invite_guardian(guardian_id=guardian_id, email=email, invited_by=invited_by, now=now)
 
 
 @transaction.atomic

@@ -5,11 +5,12 @@ up anew each time (`families.py`), so one that is replaced or taken away opens n
 """
 
 import datetime as dt
+from typing import Any
 
 import structlog
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from core.addresses import canonical_address
 from core.errors import DomainError, FieldError, NotFound, invalid_field
@@ -120,12 +121,15 @@ def unite_guardians(*, keep: Guardian, gone: Guardian, now: dt.datetime) -> None
     log.info("guardians_united", kept=keep.pk, gone=gone.pk)
 
 
+def with_proof(guardians: QuerySet[Guardian]) -> QuerySet[Any]:
+    """The rows, each with whether a code has shown that the guardian's mailbox is theirs, as `is_proven`."""
+    proven = EmailAddress.objects.filter(email=OuterRef("email"), user__email=F("email"), verified=True)
+    return guardians.annotate(is_proven=Exists(proven))
+
+
 def has_proven_address(guardian: Guardian) -> bool:
     """Whether a code has shown that the guardian's mailbox is theirs."""
-    return (
-        guardian.email is not None
-        and EmailAddress.objects.filter(email=guardian.email, user__email=F("email"), verified=True).exists()
-    )
+    return with_proof(Guardian.objects.filter(pk=guardian.pk)).filter(is_proven=True).exists()
 
 
 def ask_who_is_guardian(*, guardian_id: int) -> None:

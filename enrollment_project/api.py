@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("accounts.api.urls")),
     path("", include("billing.api.urls")),
     path("", include("enrollments.api.urls")),
     path("", include("cohorts.api.urls")),

@@ -1,6 +1,5 @@
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
@@ -8,7 +7,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from unfold.decorators import display
 
 from accounts.guardian_invitations import invite_guardian, mail_guardian_invitation
-from accounts.guardians import has_proven_address, set_guardian_address
+from accounts.guardians import has_proven_address, set_guardian_address, with_proof
 from accounts.merging import find_by_reference
 from accounts.models import Guardian, Guardianship, Lead, Learner
 from accounts.roles import Power
@@ -212,9 +211,7 @@ class GuardianAdmin(WorkspaceScopedAdmin):
     actions_detail = ("invite",)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        proven = EmailAddress.objects.filter(email=models.OuterRef("email"), verified=True)
-        rows = super().get_queryset(request).annotate(children_count=models.Count("guardianships"))
-        return rows.annotate(is_proven=models.Exists(proven.filter(user__email=models.F("email"))))
+        return with_proof(super().get_queryset(request)).annotate(children_count=models.Count("guardianships"))
 
     def save_model(self, request: HttpRequest, obj: Guardian, form: Any, change: bool) -> None:
         """An address that is given here counts at once, without an invitation: whoever had it decides."""

@@ -49,6 +49,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "TAGS": [
         {"name": "Router", "description": "Route a learner, read the decisions, and keep the districts' seats."},
+        {"name": "People", "description": "Guardians: how they are reached, whom they answer for, inviting them."},
         {"name": "Courses", "description": "The public catalog of courses, enrolling in a cohort, the waiting list."},
         {
             "name": "Students",

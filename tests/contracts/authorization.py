@@ -44,11 +44,18 @@ class Row:
 
 
 def by_key(
-    route: str, method: str, *, scope: str, elsewhere: int, address: str = "", body: dict[str, Any] | None = None
+    route: str,
+    method: str,
+    *,
+    scope: str,
+    elsewhere: int,
+    address: str = "",
+    body: dict[str, Any] | None = None,
+    done: int = 200,
 ) -> Row:
-    """For keys with the scope; `elsewhere` is what the key of another workspace gets: 404 where the address or body
-    names something of ours, else its own workspace's answer."""
-    admitted = {Caller.KEY: 200, Caller.KEY_WITHOUT_SCOPE: 403, Caller.FOREIGN_KEY: elsewhere}
+    """For keys with the scope, who are answered with `done`; `elsewhere` is what the key of another workspace gets: 404
+    where the address or body names something of ours, else its own workspace's answer."""
+    admitted = {Caller.KEY: done, Caller.KEY_WITHOUT_SCOPE: 403, Caller.FOREIGN_KEY: elsewhere}
     answers = dict.fromkeys(Caller, 401) | admitted
     return Row(route, method, address or f"/{route}", answers, scope, body or {})
 
@@ -85,6 +92,8 @@ ENROLL = {
     "context": {"tenant_id": 7},
 }
 
+GUARDIAN = "/api/guardians/{town.guardian_id}"
+GUARDIAN_ROUTE = "api/guardians/<int:guardian_id>"
 COURSE = "/api/course-programs/{town.sale.course_code}"
 COHORT = f"{COURSE}/cohorts/{{town.sale.cohort_id}}"
 PACKAGE = "/api/students/me/course-packages/{town.sale.package_id}"
@@ -142,6 +151,28 @@ ROWS = [
         elsewhere=404,
         address="/api/districts/11/seats",
         body={"total_seats": 9},
+    ),
+    # Guardians
+    by_key("api/guardians", "GET", scope="learners:read", elsewhere=200),
+    by_key("api/guardians", "POST", scope="learners:write", elsewhere=201, done=201, body={"externalId": "G-2"}),
+    by_key(GUARDIAN_ROUTE, "GET", scope="learners:read", elsewhere=404, address=GUARDIAN),
+    by_key(GUARDIAN_ROUTE, "PATCH", scope="learners:write", elsewhere=404, address=GUARDIAN, body={"lastName": "Roe"}),
+    by_key(
+        f"{GUARDIAN_ROUTE}/invitation",
+        "POST",
+        scope="learners:write",
+        elsewhere=404,
+        done=201,
+        address=f"{GUARDIAN}/invitation",
+        body={"email": "parent@home.test"},
+    ),
+    by_key(
+        f"{GUARDIAN_ROUTE}/invitation",
+        "DELETE",
+        scope="learners:write",
+        elsewhere=404,
+        done=204,
+        address=f"{GUARDIAN}/invitation",
     ),
     # Courses: the catalog for everybody, the rest for families
     for_all("api/course-programs/browse"),

@@ -12,6 +12,8 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.api_keys import create_api_key, revoke_api_key
+from accounts.guardian_invitations import invite_guardian
+from accounts.guardians import find_or_create_guardian
 from accounts.models import ApiKey, Learner, Workspace
 from accounts.states import Scope
 from accounts.tests.factories import UserFactory, api_key_text
@@ -52,6 +54,13 @@ class Town:
     ours: Workspace
     theirs: Workspace
     decision_id: int
+
+    @cached_property
+    def guardian_id(self) -> int:
+        """A guardian with an open invitation."""
+        guardian = find_or_create_guardian(workspace_id=self.ours.pk, external_id="G-1")
+        invite_guardian(guardian_id=guardian.pk, email="parent@home.test", invited_by=None, now=utc_now())
+        return guardian.pk
 
     @cached_property
     def sale(self) -> Sale:

@@ -1,0 +1,135 @@
+"""What the workspace's own system says of a guardian: who they are, how they are reached, whom they answer for."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch, Q, QuerySet
+
+from core.errors import DomainError, FieldError, Invalid, NotFound
+from core.rows import lock_rows
+
+from .guardians import address_of_another, link_guardian, lock_guardian, set_guardian_address, with_proof
+from .invitation_links import OPEN
+from .models import Guardian, GuardianInvitation, Learner
+
+
+class GuardianExists(DomainError):
+    """The workspace has a guardian with this external id. The answer names it, to be changed instead."""
+
+    code = "guardian_exists"
+    title = "There is a guardian with this external id"
+
+
+def list_guardians(*, workspace_id: int) -> QuerySet[Guardian]:
+    """The workspace's guardians with their learners, whether their address is proven, and an open invitation."""
+    waiting = GuardianInvitation.objects.filter(OPEN)
+    return with_proof(Guardian.objects.filter(workspace_id=workspace_id)).prefetch_related(
+        Prefetch("learners", queryset=Learner.objects.order_by("pk")),
+        Prefetch("invitations", queryset=waiting, to_attr="open_invitations"),
+    )
+
+
+def get_guardian(*, workspace_id: int, guardian_id: int) -> Guardian:
+    """One of them. Raises NotFound."""
+    found = list_guardians(workspace_id=workspace_id).filter(pk=guardian_id).first()
+    if found is None:
+        raise NotFound(f"There is no guardian {guardian_id} in this workspace.")
+    return found
+
+
+@transaction.atomic
+def register_guardian(
+    *,
+    workspace_id: int,
+    external_id: str | None,
+    email: str | None,
+    first_name: str = "",
+    last_name: str = "",
+    learner_ids: Sequence[str] = (),
+) -> Guardian:
+    """Make a guardian of these learners, each named by their CUID or the workspace's own id for them.
+
+    Raises Invalid for unknown learners or without a way to know the guardian by, GuardianExists, AddressOfAnother.
+    """
+    if not external_id and not email:
+        raise Invalid("Give externalId, email or both.", errors=(FieldError("externalId", "required", "Or email."),))
+    learners = _find_learners(workspace_id, learner_ids)
+    guardian = Guardian(
+        workspace_id=workspace_id,
+        external_id=external_id or None,
+        email=email or None,
+        first_name=first_name,
+        last_name=last_name,
+    )
+    _save(guardian)
+    for learner in learners:
+        link_guardian(guardian_id=guardian.pk, learner_id=learner.pk)
+    return guardian
+
+
+@transaction.atomic
+def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, Any], now: dt.datetime) -> Guardian:
+    """Change what is named among `external_id`, `email`, `first_name`, `last_name` and `learner_ids`, which are all the
+    guardian answers for from now on. The same changes again change nothing.
+
+    An address, or a learner, that is taken away is seen no longer from this moment. Raises NotFound, Invalid,
+    GuardianExists, AddressOfAnother.
+    """
+    learners = _find_learners(workspace_id, changes.get("learner_ids", ()))
+    if not Guardian.objects.filter(pk=guardian_id, workspace_id=workspace_id).exists():
+        raise NotFound(f"There is no guardian {guardian_id} in this workspace.")
+    guardian = lock_guardian(guardian_id)
+    named = [field for field in ("external_id", "first_name", "last_name") if field in changes]
+    for field in named:
+        setattr(guardian, field, changes[field] or (None if field == "external_id" else ""))
+    email = changes.get("email", guardian.email) or None
+    if guardian.external_id is None and email is None:
+        raise Invalid("A guardian is known by externalId, email or both: leave one of them.")
+    if guardian.external_id is not None:
+        _save(guardian, *named)
+    set_guardian_address(guardian_id=guardian_id, email=email, now=now)
+    if guardian.external_id is None:  # known by the address alone from now on, so that comes first
+        _save(guardian, *named)
+    if "learner_ids" in changes:
+        guardian.guardianships.exclude(learner__in=learners).delete()
+        for learner in learners:
+            link_guardian(guardian_id=guardian_id, learner_id=learner.pk)
+    return guardian
+
+
+def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learner]:
+    """The learners, each once, locked as by everybody who links them. Raises Invalid naming those that are unknown."""
+    named = Learner.objects.filter(Q(cuid__in=learner_ids) | Q(external_id__in=learner_ids), workspace_id=workspace_id)
+    known: dict[str, Learner] = {}
+    for learner in named:
+        known.setdefault(str(learner.external_id), learner)
+    known |= {learner.cuid: learner for learner in named}
+    unknown = [number for number, learner_id in enumerate(learner_ids) if learner_id not in known]
+    if unknown:
+        remedy = "There is no such learner in this workspace: give a CUID, or your own id as enrolled."
+        faults = tuple(FieldError(f"learnerIds.{number}", "unknown", remedy) for number in unknown)
+        raise Invalid(f"learnerIds: {remedy}", errors=faults)
+    learners = {known[learner_id].pk: known[learner_id] for learner_id in learner_ids}
+    lock_rows(Learner, *learners)
+    return [learners[pk] for pk in sorted(learners)]
+
+
+def _save(guardian: Guardian, *fields: str) -> None:
+    if guardian.pk is not None and not fields:
+        return
+    try:
+        with transaction.atomic():
+            guardian.save(update_fields=fields or None)
+    except IntegrityError as error:
+        raise _taken_by_another(guardian) from error
+
+
+def _taken_by_another(guardian: Guardian) -> DomainError:
+    others = Guardian.objects.filter(workspace_id=guardian.workspace_id).exclude(pk=guardian.pk)
+    same_id = others.filter(external_id=guardian.external_id).first() if guardian.external_id else None
+    if same_id is None:
+        return address_of_another(others.filter(email=guardian.email).first())
+    remedy = f"Guardian {same_id.pk} has this external id. Change that guardian instead."
+    return GuardianExists(remedy, errors=(FieldError("externalId", "taken", remedy),), guardianId=same_id.pk)
