@@ -12,12 +12,22 @@ from accounts.invitation_links import Kind, renew_invitation, revoke_invitation
 from accounts.invitations import mail_invitation
 from accounts.models import Guardian, GuardianInvitation, Invitation, StaffInvitation
 from accounts.roles import Power
+from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import DomainError
 
 from ..actions import StaffForm, staff_action
 from ..display import Card, Neighbor, admin_url, badge, link_column, neighbors_of, status_badge
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+
+
+class InviteGuardianForm(StaffForm):
+    """Asks for the address: of a guardian, who may have one that nobody has proven, or for a task."""
+
+    email = AddressFormField(help_text="Gets a mail with a link. Nobody sees anything until they open it and accept.")
+
+    def prepare(self) -> None:
+        self.initial["email"] = getattr(self.row, "email", None)
 
 
 class InvitationAdmin(WorkspaceScopedAdmin):

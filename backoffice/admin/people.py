@@ -12,7 +12,6 @@ from accounts.merging import find_by_reference
 from accounts.models import Guardian, Guardianship, Lead, Learner
 from accounts.roles import Power
 from accounts.twins import notice_possible_twins, notice_twins_by_guardian
-from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import Invalid
 from core.numbers import parse_whole_number
@@ -20,7 +19,7 @@ from core.numbers import parse_whole_number
 from ..actions import StaffForm, staff_action
 from ..display import admin_url, badge, link_column, register_subject
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, staff_of
-from .invitations import mail_or_say_why
+from .invitations import InviteGuardianForm, mail_or_say_why
 from .merging import MergeReasonForm, merge, preview_merge
 
 register_subject("learner", Learner)
@@ -179,15 +178,6 @@ class GuardianForm(WorkspaceModelForm):
         if not self.errors and not cleaned["external_id"] and not cleaned["email"]:
             self.add_error("email", "Give an email or an external id; a guardian is known by at least one of them.")
         return cleaned
-
-
-class InviteGuardianForm(StaffForm):
-    """Asks for the address, which the guardian may have unproven already."""
-
-    email = AddressFormField(help_text="Gets a mail with a link. Nobody sees anything until they open it and accept.")
-
-    def prepare(self) -> None:
-        self.initial["email"] = self.row.email
 
 
 @admin.register(Guardian)

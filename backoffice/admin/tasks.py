@@ -4,15 +4,19 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
+from accounts.guardian_invitations import invite_or_renew, mail_guardian_invitation
+from accounts.guardians import NO_ADDRESS, UNANSWERED
 from accounts.models import Learner, StaffTask
 from accounts.roles import Power
 from accounts.staff_tasks import complete_staff_task
 from accounts.states import POSSIBLE_TWINS, TaskStatus
 from accounts.twins import pair_of
+from core.clock import utc_now
 
 from ..actions import StaffForm, in_bulk, staff_action
 from ..display import status_badge, subject_column
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
+from .invitations import InviteGuardianForm, mail_or_say_why
 from .merging import MergeReasonForm, describe_learner, merge, preview_merge
 
 
@@ -38,6 +42,13 @@ def kept_and_dropped(task: StaffTask, form: StaffForm) -> tuple[int, int]:
     return keep_id, next(pk for pk in pair_of(task) if pk != keep_id)
 
 
+def awaited_guardian(task: StaffTask) -> int | None:
+    """The guardian whose address an open task waits for."""
+    if task.status != TaskStatus.OPEN or task.kind not in (NO_ADDRESS, UNANSWERED):
+        return None
+    return int(task.subject.removeprefix("guardian:"))
+
+
 def asks_about_twins(task: StaffTask) -> bool:
     return task.kind == POSSIBLE_TWINS and task.status == TaskStatus.OPEN
 
@@ -58,7 +69,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         (None, {"fields": ("summary", ("kind", "about"), ("status_badge", "workspace"), "created_at")}),
         ("Resolution", {"fields": (("done_by", "done_at"), "resolution")}),
     )
-    actions_detail = ("merge_twins", "two_people", "complete")
+    actions_detail = ("merge_twins", "two_people", "invite_guardian", "complete")
     status_badge = status_badge("status")
     about = subject_column("subject", "about")
 
@@ -100,6 +111,21 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         resolution = f"Two people. {form.cleaned_data['resolution']}"
         complete_staff_task(task_id=task.pk, user=staff_of(request), resolution=resolution)
         return "Done. Both learners stay as they are."
+
+    @staff_action(
+        description="Invite the guardian",
+        power=Power.MANAGE,
+        possible=lambda task: awaited_guardian(task) is not None,
+        form=InviteGuardianForm,
+        icon="forward_to_inbox",
+        explanation="The task is done by itself once they have accepted.",
+    )
+    def invite_guardian(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
+        guardian_id = awaited_guardian(task)
+        assert guardian_id is not None, "the button is possible for such tasks only"
+        email = form.cleaned_data["email"]
+        made = invite_or_renew(guardian_id=guardian_id, email=email, invited_by=staff_of(request), now=utc_now())
+        return mail_or_say_why(mail_guardian_invitation, *made)
 
     complete_selected = in_bulk(complete, description="Complete with one resolution")
     actions = ("complete_selected",)

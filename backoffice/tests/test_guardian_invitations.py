@@ -9,6 +9,7 @@ from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import ask_who_is_guardian
 from accounts.models import Guardian, GuardianInvitation, StaffTask, Workspace
 from accounts.sign_in import find_or_open_account
+from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
@@ -100,6 +101,28 @@ class TestTheInviteButton:
 
         assert "is invited, but nothing was mailed yet." in said(answer)[0]
         assert GuardianInvitation.objects.get().is_open()
+
+
+class TestATaskThatAsksForTheGuardian:
+    def test_leads_to_the_invitation_and_waits_for_the_answer(self, staff: StaffClient, guardian: Guardian) -> None:
+        ask_who_is_guardian(guardian_id=guardian.pk)
+        task = StaffTask.objects.get()
+
+        answer = staff.post(reverse("admin:accounts_stafftask_invite_guardian", args=[task.pk]), {"email": PARENT})
+
+        task.refresh_from_db()
+        assert said(answer) == ["parent@home.test has been sent an invitation to North."]
+        assert (GuardianInvitation.objects.get().guardian, task.status) == (guardian, "open")
+
+    def test_is_the_only_kind_with_that_button(self, staff: StaffClient, guardian: Guardian) -> None:
+        task = raise_staff_task(
+            workspace_id=guardian.workspace_id, kind="refund_to_decide", subject="payment:1", summary="Look at it."
+        )
+
+        answer = staff.post(reverse("admin:accounts_stafftask_invite_guardian", args=[task.pk]), {"email": PARENT})
+
+        assert "not possible any more" in said(answer)[0]
+        assert not GuardianInvitation.objects.exists()
 
 
 class TestAnInvitation:

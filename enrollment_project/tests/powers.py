@@ -63,6 +63,7 @@ BUTTONS: dict[str, Power] = {
     "stafftask.merge_twins": Power.MANAGE,
     "stafftask.two_people": Power.DECIDE,
     "learner.merge_other": Power.MANAGE,
+    "stafftask.invite_guardian": Power.MANAGE,
     "outboxevent.replay": Power.MANAGE,
     "checkout.ask_stripe": Power.DECIDE,
     "payment.refund": Power.MANAGE,
