@@ -101,11 +101,12 @@ def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, A
 
 def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learner]:
     """The learners, each once, locked as by everybody who links them. Raises Invalid naming those that are unknown."""
-    named = Learner.objects.filter(Q(cuid__in=learner_ids) | Q(external_id__in=learner_ids), workspace_id=workspace_id)
+    by_either = Q(cuid__in=learner_ids) | Q(external_id__in=learner_ids)
+    named = Learner.objects.filter(by_either, workspace_id=workspace_id).select_related("merged_into")
     known: dict[str, Learner] = {}
     for learner in named:
-        known.setdefault(str(learner.external_id), learner)
-    known |= {learner.cuid: learner for learner in named}
+        known.setdefault(str(learner.external_id), learner.merged_into or learner)
+    known |= {learner.cuid: learner.merged_into or learner for learner in named}
     unknown = [number for number, learner_id in enumerate(learner_ids) if learner_id not in known]
     if unknown:
         remedy = "There is no such learner in this workspace: give a CUID, or your own id as enrolled."

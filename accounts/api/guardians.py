@@ -51,15 +51,17 @@ class GuardianListView(GenericAPIView[Guardian]):
     @extend_schema(
         tags=TAGS,
         operation_id="register_guardian",
-        description="Make a guardian, known by externalId, email or both.\n\n409 `guardian_exists` (the router makes "
-        "one for each new guardian_id) and `address_of_another_guardian` name the guardian to change instead as "
-        "`guardianId`.",
         request=GuardianBody,
         responses={201: GuardianSerializer},
         examples=[REGISTER_GUARDIAN],
     )
     @idempotent
     def post(self, request: Request) -> Response:
+        """Make a guardian, known by externalId, email or both.
+
+        409 `guardian_exists` (the router makes one for each new guardian_id) and `address_of_another_guardian` name the
+        guardian to change instead as `guardianId`.
+        """
         body = GuardianBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id
@@ -82,15 +84,17 @@ class GuardianView(APIView):
     @extend_schema(
         tags=TAGS,
         operation_id="change_guardian",
-        description="Change what is sent; the same again changes nothing. `learnerIds` replaces the whole list.\n\nAn "
-        "address that is replaced, and a learner who is left out, are seen no longer from this moment. A new address "
-        "counts at once: if you don't know that it is the guardian's, invite it instead. 409 `guardian_exists` and "
-        "`address_of_another_guardian` name the guardian who has it already as `guardianId`.",
         request=GuardianBody,
         responses=GuardianSerializer,
         examples=[CHANGE_GUARDIAN],
     )
     def patch(self, request: Request, guardian_id: int) -> Response:
+        """Change what is sent; the same again changes nothing. `learnerIds` replaces the whole list.
+
+        An address that is replaced, and a learner who is left out, are seen no longer from this moment. A new address
+        counts at once: if you don't know that it is the guardian's, invite it instead. 409 `guardian_exists` and
+        `address_of_another_guardian` name the guardian who has it already as `guardianId`.
+        """
         body = GuardianBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id
@@ -106,15 +110,17 @@ class GuardianInvitationView(APIView):
     @extend_schema(
         tags=TAGS,
         operation_id="invite_guardian",
-        description="Mail a link by which the guardian proves this address and then sees the learners. Asking again "
-        "for the same address sends a new link; the one before ends.\n\n409 `guardian_has_address` if the guardian has "
-        "proven another one, `already_invited` while another address has an open invitation; 429 "
-        "`too_many_invitations`.",
         request=InvitationBody,
         responses={201: InvitationSerializer},
         examples=[INVITE_GUARDIAN],
     )
     def post(self, request: Request, guardian_id: int) -> Response:
+        """Mail a link by which the guardian proves this address and then sees the learners.
+
+        Asking again for the same address sends a new link; the one before ends. 409 `guardian_has_address` if the
+        guardian has proven another one, `already_invited` while another address has an open invitation; 429
+        `too_many_invitations`.
+        """
         body = InvitationBody(data=request.data)
         body.is_valid(raise_exception=True)
         guardian = get_guardian(workspace_id=principal_of(request).workspace_id, guardian_id=guardian_id)
@@ -139,10 +145,10 @@ class GuardianInvitationView(APIView):
     @extend_schema(
         tags=TAGS,
         operation_id="revoke_guardian_invitation",
-        description="End the open invitation: its link opens nothing any more.",
         responses={204: OpenApiResponse(description="It is over")},
     )
     def delete(self, request: Request, guardian_id: int) -> Response:
+        """End the open invitation: its link opens nothing any more."""
         guardian = get_guardian(workspace_id=principal_of(request).workspace_id, guardian_id=guardian_id)
         waiting = guardian.invitations.filter(OPEN).first()
         if waiting is None:

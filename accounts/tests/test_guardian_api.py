@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.families import learners_of
 from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import ask_who_is_guardian
-from accounts.models import Guardian, GuardianInvitation, StaffTask, User, Workspace
+from accounts.models import Guardian, GuardianInvitation, Learner, StaffTask, User, Workspace
 from accounts.sign_in import find_or_open_account
 from core.clock import utc_now
 
@@ -191,6 +191,16 @@ class TestChangingAGuardian:
 
         assert list(guardian.learners.all()) == [new]
         assert list(learners_of(proven(PARENT))) == [new]
+
+    def test_means_who_is_left_by_a_learner_who_was_merged(
+        self, integrator: Integrator, workspace: Workspace, guardian: Guardian
+    ) -> None:
+        kept, merged = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
+        Learner.objects.filter(pk=merged.pk).update(merged_into=kept)
+
+        integrator.call("PATCH", f"{URL}/{guardian.pk}", {"learnerIds": [merged.cuid]})
+
+        assert list(guardian.learners.all()) == [kept]
 
     def test_takes_the_address_away(self, integrator: Integrator, workspace: Workspace) -> None:
         known = GuardianFactory(workspace=workspace, external_id="G-1", email=PARENT)
