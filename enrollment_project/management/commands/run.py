@@ -71,8 +71,11 @@ class Command(BaseCommand):
             processes.start("demo")
             while processes.exit_code("demo") is None:
                 yield
-            if processes.exit_code("demo"):
-                raise CommandError(f"The demo data could not be loaded:\n{processes.last_lines('demo')}")
+            if code := processes.exit_code("demo"):
+                raise CommandError(
+                    f"Loading the demo data ended early (exit code {code}); the next start goes on with it. "
+                    f"Its last lines:\n{processes.last_lines('demo')}"
+                )
             processes.start(*others)
         self._say(_banner(has_demo=_has_demo()))
 
