@@ -3,7 +3,9 @@
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.extensions import OpenApiSerializerExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_basic_type
 from drf_spectacular.utils import OpenApiParameter
 
 from accounts.api import schema as api_key_scheme  # noqa: F401 - registers itself
@@ -24,6 +26,9 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="Up to 255 characters of your choice. Repeating a request with its key has no second effect. Keys are "
     "kept for 24 hours, so many of each caller; past that a new one is answered 429 `too_many_idempotency_keys`.",
 )
+
+# Of what a text may not hold (see core.characters), the part that a pattern can say in a line.
+NO_CONTROLS = r"^[^\u0000-\u0008\u000e-\u001b\u007f-\u0084\u0086-\u009f]*$"
 
 PROBLEM_SCHEMA = {
     "type": "object",
@@ -84,6 +89,26 @@ TITLES = {
 WRITES = ("post", "put", "patch")
 
 
+class TextSchema(OpenApiSerializerFieldExtension):
+    target_class = "core.http.fields.TextField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        schema = build_basic_type(str) or {}
+        return schema | {"pattern": NO_CONTROLS} if direction == "request" else schema
+
+
+class SerializerSchema(OpenApiSerializerExtension):
+    """Says what holds between the fields of a serializer: its `schema_rules`, in the words of JSON Schema."""
+
+    target_class = "rest_framework.serializers.Serializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return schema | getattr(self.target, "schema_rules", {})
+
+
 class ApiSchema(AutoSchema):
     """Adds what holds for all operations: the common headers, and the scope that the view declares."""
 
@@ -110,6 +135,8 @@ def document_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         for method, operation in methods.items():
             for parameter in operation.get("parameters", ()):
                 _bound(parameter)
+            if method == "put":
+                operation["requestBody"]["required"] = True
             for status in _statuses(address, method, operation):
                 operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
     return result
@@ -126,6 +153,8 @@ def _bound(parameter: dict[str, Any]) -> None:
         schema.setdefault("maximum", MAX_BIGINT)
     elif schema.get("type") == "string":
         schema.setdefault("minLength", 1)
+        if not {"format", "enum", "pattern"} & set(schema):
+            schema["pattern"] = NO_CONTROLS
 
 
 def _statuses(address: str, method: str, operation: dict[str, Any]) -> list[str]:

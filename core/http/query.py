@@ -15,7 +15,9 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from ..characters import trim, visibility_fault
 from ..numbers import MAX_BIGINT, parse_whole_number
+from .fields import TextField
 
 EMPTY = "Give a value, or leave the parameter out."
 REPEATED = "Give it once."
@@ -79,6 +81,20 @@ class MomentFormField(forms.Field):
         if moment is None:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         return moment
+
+
+class TextFormField(forms.CharField):
+    """Text that shows something, and nothing that shows nothing."""
+
+    def to_python(self, value: Any) -> str:
+        text = trim(str(value or ""))
+        if fault := visibility_fault(text):
+            raise forms.ValidationError(fault, code="invalid")
+        return str(super().to_python(text))
+
+
+class TextFilter(django_filters.CharFilter):  # type: ignore[misc]  # it has no types
+    field_class = TextFormField
 
 
 class WholeNumberFilter(django_filters.NumberFilter):  # type: ignore[misc]  # it has no types
@@ -147,8 +163,8 @@ class QueryDayField(serializers.DateField):
         return super().to_internal_value(data)
 
 
-class QueryTextField(serializers.CharField):
-    """Text that shows something."""
+class QueryTextField(TextField):
+    """Text that shows something, and nothing that shows nothing."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 254)

@@ -1,6 +1,6 @@
 import django_filters
 
-from core.http.query import MomentFilter, StrictFilterSet, WholeNumberFilter
+from core.http.query import MomentFilter, StrictFilterSet, TextFilter, WholeNumberFilter
 
 from ..models import EnrollmentDecision
 from ..states import DecisionStatus, ProvisionSource
@@ -10,10 +10,10 @@ class DecisionFilter(StrictFilterSet):
     """How decisions can be narrowed; an unknown value is refused, not ignored."""
 
     tenant_id = WholeNumberFilter()
-    guardian_id = django_filters.CharFilter(field_name="guardian__external_id")
+    guardian_id = TextFilter(field_name="guardian__external_id")
     status = django_filters.ChoiceFilter(choices=DecisionStatus.choices)
     provision_source = django_filters.ChoiceFilter(choices=ProvisionSource.choices)
-    learner_email = django_filters.CharFilter()
+    learner_email = TextFilter()
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from core.http.fields import EmailTextField, TextField, TruthField, WholeNumberField
 from core.http.query import QuerySerializer, QueryTextField, QueryTruthField
 from core.ids import CUID_PATTERN, is_cuid
+from core.numbers import MAX_BIGINT
 
 from ..models import DistrictSeatAllocation, EnrollmentDecision
 from ..routing.result import checkout_fields
@@ -25,7 +26,14 @@ class InstanceQuery(QuerySerializer):
     )
 
 
-@extend_schema_field({"oneOf": [{"type": "string", "pattern": f"^{CUID_PATTERN}$"}, {"type": "integer"}]})
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "pattern": f"^{CUID_PATTERN}$"},
+            {"type": "integer", "minimum": 0, "maximum": MAX_BIGINT},
+        ]
+    }
+)
 class InstanceReferenceField(serializers.Field[str | int, Any, str | int, Any]):
     """A program instance, by its CUID or its integer id."""
 
@@ -58,6 +66,13 @@ class LearnerProfileSerializer(serializers.Serializer[Any]):
 
 
 class EnrollmentContextSerializer(serializers.Serializer[Any]):
+    schema_rules = {
+        "anyOf": [
+            {"required": ["tenant_id"], "properties": {"tenant_id": {"type": "integer"}}},
+            {"required": ["guardian_id"], "properties": {"guardian_id": {"type": "string"}}},
+        ]
+    }
+
     tenant_id = WholeNumberField(min_value=0, required=False, allow_null=True, help_text="The district's number.")
     guardian_id = TextField(max_length=150, required=False, allow_null=True)
     source = TextField(max_length=100, required=False, allow_null=True, allow_blank=True)  # type: ignore[assignment]
@@ -173,6 +188,8 @@ class AllocationCreateSerializer(serializers.Serializer[Any]):
 
 
 class AllocationUpdateSerializer(serializers.Serializer[Any]):
+    schema_rules = {"anyOf": [{"required": ["total_seats"]}, {"required": ["is_active"]}]}
+
     total_seats = WholeNumberField(min_value=0, max_value=MAX_SEATS, required=False)
     is_active = TruthField(required=False)
 

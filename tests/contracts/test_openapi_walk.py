@@ -1,0 +1,163 @@
+"""Every operation of the OpenAPI document, asked as the document allows and as it forbids: what comes back is what the
+document says, whoever asks."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import schemathesis
+from django.middleware.csrf import _get_new_csrf_string
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CHECKS, not_a_server_error
+from schemathesis.schemas import APIOperation
+
+from accounts.models import Guardian
+from accounts.states import Scope
+from accounts.tests.factories import GuardianshipFactory, api_key_text
+from cohorts.tests.callers import proven_user
+from enrollment_project.wsgi import application
+from sandbox.testing import SandboxProcess
+
+from .test_authorization import Town, town  # noqa: F401 - a fixture
+
+pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
+
+# Examples of an operation for each caller: about things that are there, about any, and what the document forbids.
+THERE, ANY, FORBIDDEN = 45, 20, 40
+# What takes nothing that could be wrong: no body, no query, and in its path any text, or nothing.
+TAKES_ANYTHING = {
+    "GET /api/course-programs/{code}",
+    "GET /api/course-programs/{code}/sessions",
+    "GET /api/enrollment/session/{session_id}",
+    "GET /api/students/me/course-packages",
+    "GET /api/students/me/course-sessions",
+    "GET /api/students/me/calendar-feed",
+    "POST /api/students/me/calendar-feed",
+    "DELETE /api/students/me/calendar-feed",
+}
+CHECKED = [
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+]
+# What is refused although the document allows it, because JSON Schema has no words for it, or only the database knows.
+SAID_IN_WORDS = re.compile(
+    "|".join(
+        [
+            "Control and invisible characters",
+            "Enter text that can be seen",
+            "Enter a valid email address",
+            # in what the document leaves open: additional_info, unknown members
+            "A key is not acceptable",
+            "NUL characters are not allowed",
+            "The number is out of range",
+            # between two fields, two requests, or a field and what is there
+            "Give your name",
+            "Give either learnerId or your own names",
+            "Give a day that is not before ",
+            "Use a new Idempotency-Key for a different request",
+            "There is no such ",
+            "not a coming session",
+            "on this site or on a host that is allowed",
+        ]
+    )
+)
+UNSIGNED = "POST /api/webhooks/stripe"  # nobody but Stripe can sign what it sends
+
+
+@cache
+def document() -> schemathesis.BaseSchema:
+    raw = json.loads(OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True)))
+    for methods in raw["paths"].values():
+        for operation in methods.values():
+            operation.pop("security", None)  # who asks is decided by the tests, not generated
+    loaded = schemathesis.openapi.from_dict(raw)
+    loaded.app = application
+    return loaded
+
+
+def operations() -> dict[str, APIOperation]:
+    found = (result.ok() for result in document().get_all_operations())
+    return {f"{operation.method.upper()} {operation.path}": operation for operation in found}
+
+
+def as_integrator(town: Town) -> dict[str, Any]:  # noqa: F811
+    key = api_key_text(workspace=town.ours, scopes=set(Scope.values))
+    return {"headers": {"Authorization": f"Bearer {key}"}}
+
+
+def as_family(town: Town) -> dict[str, Any]:  # noqa: F811
+    """The parent of the child whose things the town's ids name, on a page of ours."""
+    user = proven_user("walker@home.test")
+    guardian = Guardian.objects.create(workspace=town.ours, email=user.email)
+    GuardianshipFactory(guardian=guardian, learner=town.ours.learners.get(email="jane@school.test"))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    token = _get_new_csrf_string()
+    cookies = {"sessionid": client.cookies["sessionid"].value, "csrftoken": token}
+    return {"cookies": cookies, "headers": {"X-CSRFToken": token}}
+
+
+def as_nobody(town: Town) -> dict[str, Any]:  # noqa: F811
+    return {"headers": {}}
+
+
+def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:  # noqa: F811
+    """What the operation's path names, for things that are there."""
+    known = {
+        "decision_id": town.decision_id,
+        "tenant_id": 7,
+        "code": town.sale.course_code,
+        "cohort_id": town.sale.cohort_id,
+        "session_id": town.sale.session_id,
+        "package_id": town.sale.package_id,
+        "step_id": town.sale.step_id,
+    }
+    return {parameter.name: known[parameter.name] for parameter in operation.path_parameters}
+
+
+@pytest.mark.parametrize("caller", [as_integrator, as_family, as_nobody])
+@pytest.mark.parametrize("label", operations())
+def test_an_operation_answers_as_documented(
+    label: str,
+    caller: Callable[[Town], dict[str, Any]],
+    stripe: SandboxProcess,
+    town: Town,  # noqa: F811
+) -> None:
+    operation = operations()[label]
+    identity, known = caller(town), ids_of(town, operation)
+    checks = [not_a_server_error, *(CHECKS.get_one(name) for name in CHECKED)]
+
+    def ask(case: Case, *, is_allowed: bool) -> None:
+        response = case.call(**identity)
+        case.validate_response(response, checks=checks)
+        if is_allowed and response.status_code in (400, 422) and label != UNSIGNED:
+            problem = response.json()
+            refused = [error["detail"] for error in problem.get("errors", [problem])]
+            assert [detail for detail in refused if not SAID_IN_WORDS.search(detail)] == []
+
+    def send(mode: GenerationMode, examples: int, path: dict[str, Any] | None = None) -> None:
+        cases = operation.as_strategy(generation_mode=mode, path_parameters=path)
+        run = settings(
+            max_examples=examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        run(given(case=cases)(lambda case: ask(case, is_allowed=mode is GenerationMode.POSITIVE)))()
+
+    send(GenerationMode.POSITIVE, THERE, known)
+    send(GenerationMode.POSITIVE, ANY if label not in TAKES_ANYTHING else ANY + FORBIDDEN)
+    if label not in TAKES_ANYTHING:
+        send(GenerationMode.NEGATIVE, FORBIDDEN)
