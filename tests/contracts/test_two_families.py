@@ -204,6 +204,24 @@ class TestALine:
         assert not family.waiting_entries(user=theirs.user).exists()
 
 
+class TestAChild:
+    def test_is_enrolled_by_its_own_family_alone(self, homes: tuple[Cohort, Home, Home]) -> None:
+        cohort, ours, theirs = homes
+        child = theirs.children["Lapsed"]
+        body = {"learnerId": child.cuid}
+        before = CohortPlace.objects.count()
+
+        answers = [
+            ours.parent.post(enroll_url(cohort), body),
+            ours.parent.post(enroll_url(cohort).replace("/enroll", "/waitlist"), body),
+        ]
+
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert CohortPlace.objects.count() == before
+        named = Participant(cuid=child.cuid)
+        assert find_participant(user=theirs.user, workspace_id=child.workspace_id, participant=named) == child
+
+
 class TestAFamilyOfTwoWorkspaces:
     """A child in each of two schools, by the same parent: what is one school's is not offered by the other."""
 

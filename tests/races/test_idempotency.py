@@ -1,18 +1,24 @@
 """One Idempotency-Key, many requests at once: one effect, and one answer that the others get to hear."""
 
+import datetime as dt
 from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from accounts.models import Workspace
 from accounts.tests.factories import bearer
+from billing.models import Checkout
+from core.clock import utc_now
 from core.http import idempotency
-from core.http.idempotency import Claim
+from core.http.idempotency import LEASE, Claim
 from core.models import IdempotencyRecord
+from demo.stripe import open_page
 from enrollment_project.doctor import examine
 from enrollments.models import EnrollmentDecision
+from enrollments.routing import route
 from enrollments.tests.factories import InstanceFactory, seats
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
@@ -95,6 +101,66 @@ class TestOneKeyManyTimesAtOnce:
             answers = enroll_at_once(instance.workspace, {"tenant_id": 1}, names=[f"Jane{n}" for n in range(TIMES)])
 
             assert Counter(status for status, _, _ in answers) == {200: TIMES}
+
+
+class TestTwoThatContinueAClaimThatDied:
+    """Its process is gone, its lease is over, and the same request comes twice at once."""
+
+    def continue_at_once(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        now = utc_now()
+        Claim(scope="key:1", key="died", fingerprint="f" * 64).take(now - 2 * LEASE)
+        look = Meeting(IdempotencyRecord.is_in_flight)  # both have read the row before one of them changes it
+        monkeypatch.setattr(IdempotencyRecord, "is_in_flight", lambda record, now: look(record, now))
+
+        def take() -> str:
+            with transaction.atomic():
+                Claim(scope="key:1", key="died", fingerprint="f" * 64).take(now)
+            return "continues"
+
+        return sorted(getattr(answer, "kind", answer) for answer in at_once(take, take))
+
+    def test_lets_one_of_them_continue(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.continue_at_once(monkeypatch) == ["RequestInFlight", "continues"]
+
+    def test_without_the_row_lock_would_let_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr(IdempotencyRecord.objects, "select_for_update", IdempotencyRecord.objects.all)
+
+        assert self.continue_at_once(monkeypatch) == ["continues", "continues"]
+
+
+class TestARequestThatComesAgainWhileTheFirstIsAtStripe:
+    def enroll(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], int]:
+        """The statuses of the second and of the first, and how often Stripe was asked."""
+        workspace = InstanceFactory().workspace
+        headers = bearer(workspace=workspace) | {"Idempotency-Key": "one-key"}
+        profile = {"email": "student@school.edu", "first_name": "Jane", "last_name": "Doe"}
+        body = {"learner_profile": profile, "context": {"guardian_id": "g1"}}
+        statuses: list[int] = []
+        asked: list[int] = []
+
+        def post() -> None:
+            answer = Client().post("/api/enroll", body, content_type="application/json", headers=headers)
+            statuses.append(answer.status_code)
+
+        def submit(*, checkout_id: int) -> None:
+            asked.append(checkout_id)
+            if len(asked) == 1:
+                post()
+            open_page(Checkout.objects.get(pk=checkout_id))
+
+        monkeypatch.setattr(route, "submit_checkout", submit)
+        post()
+        return statuses, len(asked)
+
+    def test_is_refused_by_its_lease(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.enroll(monkeypatch) == ([409, 200], 1)
+
+    def test_would_ask_stripe_too_without_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        monkeypatch.setattr(idempotency, "LEASE", dt.timedelta(0))
+
+        assert self.enroll(monkeypatch) == ([200, 200], 2)
 
 
 def unique_key() -> str:
