@@ -107,9 +107,12 @@ def lock_guardian(guardian_id: int) -> Guardian:
 def unite_guardians(*, keep: Guardian, gone: Guardian, now: dt.datetime) -> None:
     """Make one of two rows for one person: what `gone`, known by its address alone, had goes to `keep`. Both are locked
     by the caller, and of one workspace."""
-    Guardianship.objects.filter(guardian=gone).exclude(
-        learner__in=Guardianship.objects.filter(guardian=keep).values("learner")
-    ).update(guardian=keep)
+    known = set(Guardianship.objects.filter(guardian=keep).values_list("learner", flat=True))
+    moving = Guardianship.objects.filter(guardian=gone).exclude(learner__in=known)
+    moved = sorted(moving.values_list("learner", flat=True))
+    moving.update(guardian=keep)
+    for learner_id in moved:  # a child may have been added here that the workspace's system knows as well
+        notice_twins_by_guardian(guardian_id=keep.pk, learner_id=learner_id)
     gone.invitations.filter(OPEN).update(revoked_at=now)
     for relation in Guardian._meta.related_objects:
         if relation.related_model is not Guardianship:

@@ -231,6 +231,16 @@ class TestAccepting:
         assert seen_by(parent) == ["Ada", "Ben", "Cleo", "Dora"]
         assert Guardianship.objects.count() == 4
 
+    def test_asks_whether_a_child_of_both_rows_is_one(self, guardian: Guardian) -> None:
+        added = GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT)
+        known = GuardianshipFactory(guardian=guardian, learner__first_name="Eve", learner__last_name="Roe").learner
+        twin = GuardianshipFactory(guardian=added, learner__first_name="Eve", learner__last_name="Roe").learner
+
+        accept(invite(guardian), proven())
+
+        tasks = StaffTask.objects.filter(kind="possible_twins", subject=f"learner:{known.pk}/learner:{twin.pk}")
+        assert tasks.count() == 1
+
     def test_links_the_children_to_the_guardian_who_has_the_address(self, guardian: Guardian) -> None:
         other = GuardianFactory(workspace=guardian.workspace, external_id="G-2", email=PARENT)
         child_of(other, "Dora")
