@@ -68,7 +68,7 @@ def _add_what_the_demo_lacks() -> None:
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None
         stripe.dispute(payment, payment.pk, "needs_response")
-        keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
+        drop, keep = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
     for role in Role.values:
         user = StaffFactory(email=f"{role}@role.test")
