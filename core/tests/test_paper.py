@@ -2,8 +2,6 @@ import pytest
 
 from core.paper import Line, lay_out, spell_out
 
-pytestmark = pytest.mark.sqlite
-
 
 def drawn(text: str, width: float = 500) -> list[str]:
     """Each line as it is drawn, from left to right."""

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-pytestmark = [pytest.mark.urls("core.tests.sample_api"), pytest.mark.sqlite]
+pytestmark = pytest.mark.urls("core.tests.sample_api")
 
 
 def post(client, body, content_type="application/json", path="/api/echo", **headers):

@@ -3,7 +3,6 @@ import pytest
 from core.models import IdempotencyRecord
 from core.text import limit_of, shorten, shorten_together
 
-pytestmark = pytest.mark.sqlite
 FAMILY = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}"
 
 

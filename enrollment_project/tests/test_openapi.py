@@ -23,7 +23,6 @@ def operations(schema):
     ]
 
 
-@pytest.mark.sqlite
 class TestTheOpenApiDocument:
     def test_needs_no_key(self, client):
         response = client.get("/api/schema")

@@ -1,5 +1,6 @@
 """The doctor: it finds nothing wrong with a sound world, and every invariant that is broken, by name and by row."""
 
+import copy
 import datetime as dt
 import json
 from collections.abc import Iterator
@@ -27,8 +28,8 @@ from .breaks import BREAKS, World, a_counter_that_lost_a_seat, a_first_event_tha
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
-@pytest.fixture
-def world(stripe: SandboxProcess) -> World:
+@pytest.fixture(scope="module")
+def sound_world(rows_of_module: None, stripe_of_module: SandboxProcess) -> World:
     automatic = InstanceFactory()
     workspace = automatic.workspace
     reviewed = InstanceFactory(workspace=workspace, is_default=False, review_mode=ReviewMode.MANUAL)
@@ -38,13 +39,19 @@ def world(stripe: SandboxProcess) -> World:
     paid = route(workspace, email="paid@school.test", tenant_id=None, guardian_id="g1").decision
     waiting = route(workspace, email="waiting@school.test", tenant_id=None, guardian_id="g2").decision
     assert paid.checkout is not None
-    stripe.pay(paid.checkout.url)
+    stripe_of_module.pay(paid.checkout.url)
     settle_checkout(checkout_id=paid.checkout.pk)
     paid = EnrollmentDecision.objects.get(pk=paid.pk)
     assert paid.payment_id is not None
     refund = request_refund(payment_id=paid.payment_id, amount_minor=900, reason=RefundReason.REQUESTED, actor=STAFF)
     submit_refund(refund_id=refund.pk)
     return World(allocation, used, reserved, paid, waiting, refund)
+
+
+@pytest.fixture
+def world(sound_world: World) -> World:
+    """A copy, whose objects remember nothing of what other tests did to the rows."""
+    return copy.deepcopy(sound_world)
 
 
 @pytest.fixture(autouse=True)

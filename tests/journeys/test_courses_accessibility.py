@@ -6,25 +6,14 @@ from playwright.sync_api import Page, expect
 
 from tests.stack import RunningStack
 
-from .conftest import DESKTOP, PHONE, Courses, Town
+from .axe import seen
+from .conftest import Courses, Town
 from .stripe_page import PAY_BY_DEBIT, press
-from .test_accessibility import faults
 from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
 pytestmark = pytest.mark.browser
 
-LOOKS = [(PHONE, "light"), (PHONE, "dark"), (DESKTOP, "light"), (DESKTOP, "dark")]
 Enter = Callable[[Page, str], None]
-
-
-def seen(page: Page) -> list[str]:
-    """What is wrong with the page, at each size and in each color scheme."""
-    found = []
-    for size, scheme in LOOKS:
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in faults(page)]
-    return found
 
 
 class TestEveryCoursePageIsAccessible:

@@ -156,7 +156,7 @@ class TestTheWizard:
         pay(visitor)
         headline(visitor, "Jane is enrolled")
 
-    def test_books_what_leaves_no_choice_and_shows_the_rest_to_choose_from(
+    def test_books_what_leaves_no_choice_and_then_what_is_chosen(
         self, visitor: Page, courses: Courses, town: Town, sign_in: Enter
     ) -> None:
         sign_in(visitor, town.new_address())
@@ -171,15 +171,10 @@ class TestTheWizard:
         saturday = week_2.locator("label").filter(has_text="Saturday lab")
         expect(saturday).to_contain_text(re.compile(r"Saturday, \w+ \d+, [56]:00 to [67]:30 PM"))
         expect(saturday).to_contain_text(re.compile(r"\d+ seats left"))
+        assert statuses(visitor) == ["BOOKED", "UNBOOKED", "UNBOOKED"]
 
-    def test_books_what_was_chosen_and_leads_to_the_dashboard(
-        self, visitor: Page, courses: Courses, town: Town, sign_in: Enter
-    ) -> None:
-        sign_in(visitor, town.new_address())
-        self.enroll(visitor, courses, "Evenings")
         choose(visitor, "Week 2", "Thursday lab")
         choose(visitor, "Week 3", "Tuesday lab")
-
         visitor.get_by_role("button", name="Confirm").click()
 
         headline(visitor, "My courses")

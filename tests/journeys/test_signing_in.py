@@ -40,11 +40,6 @@ class TestSigningIn:
         expect(page).to_have_url(re.compile("/my/enrollments$"))
         expect(page.get_by_text(f"You are signed in as {email}.")).to_be_visible()
 
-    def test_shows_a_stranger_an_empty_list(self, page: Page, town: Town, sign_in: Callable[[Page, str], None]) -> None:
-        sign_in(page, town.new_address())
-
-        expect(page.get_by_role("heading", name="No enrollments yet")).to_be_visible()
-
     def test_refuses_a_wrong_code_and_then_takes_the_right_one(
         self, page: Page, stack: RunningStack, town: Town
     ) -> None:

@@ -1,0 +1,29 @@
+"""What axe-core finds on a page, in every look it has: on a phone and at a desk, light and dark."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from .conftest import DESKTOP, PHONE
+
+AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
+LOOKS = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in ("light", "dark")]
+
+
+def seen(page: Page) -> list[str]:
+    """What is wrong with the page, in each look; it is left in the last of them."""
+    page.evaluate(AXE)  # not a script tag, which the Content-Security-Policy would refuse
+    found = []
+    for size, scheme in LOOKS:
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in _faults(page)]
+    return found
+
+
+def _faults(page: Page) -> list[str]:
+    """Each fault with the element it means, and a page wider than its screen."""
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    faults = [f"{fault['id']}: {node['html']}" for fault in found["violations"] for node in fault["nodes"]]
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return [*faults, f"{overflow} px too wide"] if overflow > 0 else faults
