@@ -163,7 +163,7 @@ class RunningStack:
         if self._desk is not None:
             self._desk.close()
         for name in [*self._processes]:
-            self.stop(name)
+            self.kill(name)  # nothing it would do on the way out is asked for any more
         self.sandbox.__exit__(None, None, None)
         self._folder.cleanup()
 

@@ -20,7 +20,7 @@ from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, W
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
-from cohorts.tests.factories import buy, cohort_with, pay, start
+from cohorts.tests.factories import buy, buy_on_rows, cohort_with, pay, start
 from core.actors import SYSTEM
 from core.clock import utc_now
 from sandbox.testing import SandboxProcess
@@ -188,10 +188,16 @@ class TestTheDashboard:
         assert "Next session" not in page
         assert "No courses yet" not in page
 
-    def test_is_friendly_when_empty(self) -> None:
-        client, _ = signed_in()
+    def test_is_friendly_when_empty_and_shows_nothing_of_another(self) -> None:
+        cohort = cohort_with()
+        buy_on_rows(cohort, child_of(cohort))
+        client, _ = signed_in("stranger@families.test")
 
-        assert "No courses yet" in text(client.get(reverse("my-courses")))
+        page = text(client.get(reverse("my-courses")))
+
+        assert "No courses yet" in page
+        assert "Jane" not in page
+        assert "Jane" in text(signed_in()[0].get(reverse("my-courses")))
 
     def test_asks_the_database_as_often_for_eight_children(
         self, stripe: SandboxProcess, django_assert_num_queries: DjangoAssertNumQueries
