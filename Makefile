@@ -29,11 +29,10 @@ var/running: .venv/.runtime FORCE
 	@mkdir -p var
 	@$(BIN)/python manage.py run
 
-# First what only computes, on both cores. Then races on one and browsers, who share a stack, on the other: a race among
-# many tests may not happen.
+# Races and browsers get the machine to themselves: a race that shares its cores with other tests may not happen.
 test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the subset that also runs on SQLite
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not race and not browser and not walk"
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m "(race or browser) and not fault and not walk"
+	@$(BIN)/python -m pytest -m "(race or browser) and not fault and not walk"
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "sqlite and not walk"
 
 faults: .venv/.development ## Kill web, worker, database and Redis between any two steps; see that nothing is lost or doubled
