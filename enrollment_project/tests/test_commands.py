@@ -6,9 +6,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.api_keys import find_principal
-from accounts.models import ApiKey, Workspace
-from accounts.states import Scope
-from accounts.tests.factories import WorkspaceFactory
+from accounts.invitation_links import find_invitation
+from accounts.invitations import invite_member
+from accounts.models import ApiKey, Membership, StaffInvitation, Workspace
+from accounts.states import Role, Scope
+from accounts.tests.factories import MembershipFactory, WorkspaceFactory
+from core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
 from enrollments.states import ReviewMode
 from events.models import OutboxEvent
@@ -75,6 +78,33 @@ class TestCreateWorkspace:
         second = run_json("create_workspace", "north", "--price-minor", "9900", "--if-missing")
 
         assert second == first | {"created": False}
+
+    def test_invites_an_owner_once_and_again_with_a_link_that_works(self):
+        first = run_json("create_workspace", "north", "--owner", "Owner@north.test")
+
+        second = run_json("create_workspace", "north", "--owner", "owner@north.test", "--if-missing")
+
+        invitation = StaffInvitation.objects.get()
+        assert (invitation.email, invitation.role) == ("owner@north.test", Role.OWNER)
+        links = [report["owner_invitation"].rstrip("/").rpartition("/")[2] for report in (first, second)]
+        assert [find_invitation(StaffInvitation, token=token) for token in links] == [None, invitation]
+
+    def test_leaves_an_owner_there_is_alone(self):
+        owner = MembershipFactory(workspace=WorkspaceFactory(slug="north"), role=Role.OWNER)
+
+        report = run_json("create_workspace", "north", "--owner", owner.user.email, "--if-missing")
+
+        assert report["owner_invitation"] is None
+        assert (StaffInvitation.objects.count(), Membership.objects.count()) == (0, 1)
+
+    def test_invites_nobody_as_more_than_the_owners_did(self):
+        workspace = WorkspaceFactory(slug="north")
+        invite_member(workspace_id=workspace.pk, email="v@north.test", role=Role.VIEWER, invited_by=None, now=utc_now())
+
+        with pytest.raises(CommandError, match="has an open invitation"):
+            run("create_workspace", "north", "--owner", "v@north.test", "--if-missing")
+
+        assert StaffInvitation.objects.get().role == Role.VIEWER
 
     @pytest.mark.parametrize(
         "arguments",

@@ -1,13 +1,16 @@
 """The README's tour, run as printed against the running stack."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
+from enrollment_project.management.commands.run import OWNER_EMAIL
 from tests.stack import RunningStack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,14 +31,32 @@ def follow(stack: RunningStack) -> list[str]:
     return finished.stdout.splitlines()
 
 
+def join(link: str, form: dict[str, str]) -> httpx.Client:
+    """Accept a staff invitation in a browser of its own, which is signed in by it."""
+    browser = httpx.Client(follow_redirects=True)
+    browser.get(link)
+    joined = browser.post(link, data=form | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]})
+    assert "/admin/" in str(joined.url), joined.text
+    return browser
+
+
 @pytest.mark.slow
 class TestTheTour:
-    def test_ends_with_the_parent_s_decision_completed(self) -> None:
+    def test_ends_with_the_parent_s_decision_completed_and_shown_to_the_first_sign_in(self) -> None:
+        password = "a-pass-phrase-of-the-demo"
         with RunningStack() as stack:
-            printed = follow(stack)
+            demo = json.loads(stack.manage("create_workspace", "demo", "--owner", OWNER_EMAIL, "--json"))
+            join(demo["owner_invitation"], {"new_password1": password, "new_password2": password})
 
-        answers = [line for line in printed if '"decision_id"' in line]
-        assert ['"provision_source":"district"' in line for line in answers] == [True, True, False, False]
-        assert '"status":"checkout_required"' in answers[2]
-        assert '"status":"completed"' in answers[3]
-        assert '"reason":"seats_exhausted"' in answers[3]
+            printed = follow(stack)
+            answers = [json.loads(line) for line in printed if '"decision_id"' in line]
+            (link,) = re.findall(r"owner invitation +(\S+)", "\n".join(printed))
+            decision = f"{stack.url}/admin/enrollments/enrollmentdecision/{answers[3]['decision_id']}/change/"
+            browser = join(link, {"password": password})
+            shown = browser.get(decision)
+
+        assert [answer["provision_source"] for answer in answers] == ["district", "district", "parent", "parent"]
+        assert answers[2]["status"] == "checkout_required"
+        assert (answers[3]["status"], answers[3]["reason"]) == ("completed", "seats_exhausted")
+        assert str(shown.url) == decision
+        assert "Cleo Doe" in shown.text

@@ -2,8 +2,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from accounts.invitation_links import OPEN, AlreadyInvited, renew_invitation
 from accounts.invitations import invitation_url, invite_member
+from accounts.memberships import AlreadyMember
+from accounts.models import StaffInvitation, Workspace
 from accounts.states import Role
+from core.addresses import canonical_address
 from core.clock import utc_now
 from core.commands import UseCaseCommand
 from enrollment_project.provisioning import Provisioned, WorkspaceExists, create_workspace, get_workspace
@@ -28,7 +32,9 @@ class Command(UseCaseCommand):
         parser.add_argument("--currency", default="usd", help="three-letter ISO 4217 code (usd)")
         parser.add_argument("--owner", default="", help="invite this address as its owner, and print the link")
         parser.add_argument("--timezone", default="", help="where its days begin and end, like America/Chicago")
-        parser.add_argument("--if-missing", action="store_true", help="leave an existing workspace as it is")
+        parser.add_argument(
+            "--if-missing", action="store_true", help="leave an existing workspace, and an owner it has, as they are"
+        )
 
     def run(self, **options: Any) -> dict[str, Any]:
         slug = options["slug"]
@@ -43,8 +49,9 @@ class Command(UseCaseCommand):
         except WorkspaceExists:
             if not options["if_missing"]:
                 raise
-            return _report(get_workspace(slug=slug), created=False) | _invite(slug, options["owner"])
-        return _report(made, created=True) | _invite(slug, options["owner"])
+            there = get_workspace(slug=slug)
+            return _report(there, created=False) | _invite_again(there.workspace, options["owner"])
+        return _report(made, created=True) | _invite(made.workspace, options["owner"])
 
     def show(self, report: dict[str, Any]) -> None:
         verb = "[green]Created[/]" if report["created"] else "[yellow]There was already[/]"
@@ -53,13 +60,27 @@ class Command(UseCaseCommand):
         self.say(f"Next: manage.py create_api_key --workspace {report['slug']} --scopes all")
 
 
-def _invite(slug: str, owner: str) -> dict[str, Any]:
+def _invite(workspace: Workspace, owner: str) -> dict[str, Any]:
     """The link for the first owner, to be handed on by whoever sits at the terminal: it needs no mail server."""
     if not owner:
         return {}
-    workspace = get_workspace(slug=slug).workspace
     _, token = invite_member(workspace_id=workspace.pk, email=owner, role=Role.OWNER, invited_by=None, now=utc_now())
     return {"owner_invitation": invitation_url(token)}
+
+
+def _invite_again(workspace: Workspace, owner: str) -> dict[str, Any]:
+    """The same on a second run: a member stays one, and an invitation that is open gets a link that can be shown."""
+    try:
+        return _invite(workspace, owner)
+    except AlreadyMember:
+        return {"owner_invitation": None}
+    except AlreadyInvited:
+        address = canonical_address(owner)
+        invitation = StaffInvitation.objects.filter(OPEN, workspace=workspace, email=address, role=Role.OWNER).first()
+        if invitation is None:  # they are invited as something less: that is for the owners to change
+            raise
+        _, token = renew_invitation(StaffInvitation, invitation_id=invitation.pk, now=utc_now())
+        return {"owner_invitation": invitation_url(token)}
 
 
 def _report(made: Provisioned, *, created: bool) -> dict[str, Any]:
