@@ -1,5 +1,6 @@
 """The back office over every registered page and every role. A page that no table of powers.py names fails."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
@@ -44,15 +45,21 @@ ADMINS = [pytest.param(page, id=model._meta.model_name) for model, page in admin
 SignIn = Callable[[str], Client]
 
 
-@pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A small demo of two workspaces, rolled back after the module; people of every role in the first one."""
-    small = tuple(dataclasses.replace(organization, families=9) for organization in ORGANIZATIONS)
-    with django_db_blocker.unblock(), transaction.atomic():
+@contextlib.contextmanager
+def small_demo(blocker: Any, *, families: int) -> Iterator[None]:
+    """A small demo of two workspaces, rolled back afterwards; people of every role in the first one."""
+    small = tuple(dataclasses.replace(organization, families=families) for organization in ORGANIZATIONS)
+    with blocker.unblock(), transaction.atomic():
         load_demo(organizations=small)
         _add_what_the_demo_lacks()
         yield
         transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with small_demo(django_db_blocker, families=9):
+        yield
 
 
 def _add_what_the_demo_lacks() -> None:
