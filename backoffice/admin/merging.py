@@ -67,7 +67,7 @@ def merge(request: HttpRequest, *, keep_id: int, drop_id: int, reason: str) -> s
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{counts[each.plural]} {each.plural}" for each in belongings() if each.plural in counts)
+    return ", ".join(f"{each.plural} ({counts[each.plural]})" for each in belongings() if each.plural in counts)
 
 
 def _new_guardians(keep: Learner, drop: Learner) -> list[str]:
@@ -84,7 +84,7 @@ class LearnerMergeAdmin(WorkspaceScopedAdmin):
     search_help_text = "CUID of either learner; last name or external id of the merged one"
     date_hierarchy = "merged_at"
     fieldsets = (
-        (None, {"fields": ("dropped_name", "kept_link", "reason", ("actor", "merged_at"), "workspace")}),
+        (None, {"fields": ("dropped", "kept_link", "reason", ("actor", "merged_at"), "workspace")}),
         ("Moved", {"fields": ("moved_rows",)}),
     )
     kept_link = link_column("kept", "merged into")

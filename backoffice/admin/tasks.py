@@ -29,7 +29,7 @@ class ResolutionForm(StaffForm):
 class TwinsForm(MergeReasonForm):
     """Which of the two stays."""
 
-    keep = forms.TypedChoiceField(label="Who stays", coerce=int, widget=forms.RadioSelect)
+    keep = forms.TypedChoiceField(label="Who stays", coerce=int)
     field_order = ("keep", "reason")
 
     def prepare(self) -> None:
