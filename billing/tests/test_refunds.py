@@ -16,7 +16,7 @@ from events.models import OutboxEvent
 from .factories import PaymentFactory
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
 LATER = dt.timedelta(hours=2)
 
 

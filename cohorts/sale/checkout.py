@@ -95,10 +95,10 @@ def reserve_place(
         place = _held_place(learner, cohort)
     _validate(cohort, learner, place, now)
     if place is None or place.checkout is None:
-        _give_up_others(learner, cohort.instance.program, cohort)
         place = _hold_and_open(
             learner, cohort, place, success_url=success_url, cancel_url=cancel_url, actor=actor, now=now
         )
+        _give_up_others(learner, cohort.instance.program, cohort)  # checkouts, whose rows come after the cohort's
     return place
 
 

@@ -14,6 +14,7 @@ from cohorts.errors import (
     TooLateToChange,
 )
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.locks import lock_place_subject
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from cohorts.sale.fulfilment import revoke_package
 from cohorts.tests.factories import buy, cohort_with
@@ -22,7 +23,7 @@ from core.errors import Invalid
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 def choices(cohort: Cohort, order: int) -> list[Selection]:
@@ -187,6 +188,7 @@ class TestBooking:
         cohort = cohort_with(options=(2,))
         package = buy(stripe, cohort)
         with transaction.atomic():
+            lock_place_subject(str(package.place_id))
             revoke_package(package_id=package.pk, reason="Test", now=utc_now())
 
         with pytest.raises(PackageNotFound):

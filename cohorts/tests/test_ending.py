@@ -20,7 +20,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 def counts(cohort: Cohort) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from core.clock import utc_now
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 def counts(cohort: Cohort) -> tuple[int, int]:

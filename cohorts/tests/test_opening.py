@@ -22,7 +22,7 @@ from enrollments.models import Program
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 def waiting_for(cohort: Cohort) -> Learner:

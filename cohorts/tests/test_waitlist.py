@@ -32,7 +32,7 @@ from core.errors import Invalid
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 def learner_for(cohort: Cohort) -> Learner:

@@ -12,7 +12,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 
 from .parents import ask_parent, fresh
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 @pytest.fixture(autouse=True)

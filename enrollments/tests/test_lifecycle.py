@@ -25,7 +25,7 @@ from enrollments.states import IdentificationType, ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 NOW = dt.datetime(2026, 9, 2, 10, 30, tzinfo=dt.UTC)
 
@@ -236,6 +236,7 @@ class TestALead:
         assert saved(enrollment).learner == learner
         assert (learner.first_name, learner.email) == (lead.first_name, lead.email)
 
+    @pytest.mark.unordered_locks  # the learner after the enrollment, which is not theirs yet: nobody meets the two
     def test_who_is_a_learner_with_an_enrollment_already_is_refused(self) -> None:
         lead = LeadFactory()
         enrollment = submitted(workspace=lead.workspace, learner=None, lead=lead, identification_type="leadId")

@@ -23,7 +23,7 @@ from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, ProgramFactory, route, seats
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 class TestWithAFreeSeat:

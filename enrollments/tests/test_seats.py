@@ -13,7 +13,7 @@ from enrollments.seats import create_allocation, take_seat, update_allocation
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import InstanceFactory, route, seats
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 
 class TestTakingASeat:

@@ -29,7 +29,7 @@ from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 from tests.sweeps import SOON
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
 ROUNDS = range(4)
 

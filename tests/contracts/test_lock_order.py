@@ -1,0 +1,96 @@
+"""Locks that are there for their order: without each of them, what it comes before is locked too late, and two requests
+that meet wait for each other."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from billing import locks as billing_locks
+from billing.models import Payment
+from billing.tests.snapshots import arrive, refund
+from cohorts import locks as cohort_locks
+from cohorts.tests.factories import buy_on_rows, cohort_with
+from enrollments import lifecycle
+from enrollments import locks as enrollment_locks
+from enrollments.lifecycle import approve_enrollment, unenroll_enrollment
+from enrollments.routing import decide
+from enrollments.states import ReviewMode
+from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
+from tests.lock_order import recorded_locks, written_order
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows"),
+]
+
+Scenario = Callable[[], Callable[[], object]]
+
+
+def approving_with_a_seat() -> Callable[[], object]:
+    instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
+    seats(instance.workspace, total=1)
+    enrollment = route(instance.workspace).decision.enrollment
+    return lambda: approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+
+
+def routing_somebody_enrolled() -> Callable[[], object]:
+    """With an enrollment that has no decision yet."""
+    instance = InstanceFactory()
+    CandidateFactory(
+        instance=instance,
+        workspace=instance.workspace,
+        learner__first_name="Jane",
+        learner__last_name="Doe",
+        learner__email="jane@school.test",
+    )
+    seats(instance.workspace, total=1)
+    return lambda: route(instance.workspace)
+
+
+def ending_a_course() -> Callable[[], object]:
+    package = buy_on_rows(cohort_with(options=(1,)))
+    return lambda: unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+
+
+def refunding_a_course() -> Callable[[], object]:
+    package = buy_on_rows(cohort_with(options=(1,)))
+    payment = Payment.objects.get(pk=package.payment_id)
+    return lambda: arrive(payment, refund(payment.amount_minor))
+
+
+CONTROLS = {
+    "lock_allocation": (decide, "lock_allocation", routing_somebody_enrolled, ["enrollment", "allocation"]),
+    "lock_allocation_of": (
+        enrollment_locks,
+        "lock_allocation_of",
+        approving_with_a_seat,
+        ["enrollment", "allocation"],
+    ),
+    "lock_held_for_enrollment": (lifecycle, "lock_holdings", ending_a_course, ["enrollment", "cohort"]),
+    "lock_place_subject": (billing_locks.purposes, "lock_subject", refunding_a_course, ["payment", "cohort"]),
+    "_lock_sessions": (cohort_locks, "_lock_sessions", refunding_a_course, ["enrollment", "class session"]),
+}
+
+
+class TestALockThatKeepsTheOrder:
+    @pytest.mark.parametrize("name", CONTROLS)
+    def test_is_needed_for_it(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        module, attribute, scenario, turned_round = CONTROLS[name]
+        kept, broken = scenario(), scenario()
+
+        with recorded_locks() as with_it:
+            kept()
+        monkeypatch.setattr(module, attribute, lambda *given: None)
+        with recorded_locks() as without_it:
+            broken()
+
+        assert with_it.out_of_order() == []
+        (names,) = without_it.out_of_order()
+        assert [found for found in names if found in turned_round] == turned_round
+
+
+class TestTheWrittenOrder:
+    def test_names_what_is_recorded(self) -> None:
+        with recorded_locks() as recorder:
+            assert recorder.known_names() | {"household"} == set(written_order())

@@ -1,0 +1,99 @@
+"""The order in which transactions lock rows, recorded and held to the one that docs/concurrency.md states."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from django.apps import apps
+from django.db import connection
+from django.db.transaction import Atomic
+
+_PAGE = Path(__file__).parents[1] / "docs" / "concurrency.md"
+_NAMES = {
+    "accounts.Learner": "learner",
+    "accounts.User": "account",
+    "accounts.Guardian": "guardian",
+    "accounts.StaffInvitation": "invitation",
+    "accounts.GuardianInvitation": "invitation",
+    "enrollments.DistrictSeatAllocation": "allocation",
+    "cohorts.Cohort": "cohort",
+    "cohorts.ClassSession": "class session",
+    "enrollments.Enrollment": "enrollment",
+    "enrollments.EnrollmentDecision": "decision",
+    "cohorts.CohortPlace": "place",
+    "billing.Checkout": "checkout",
+    "billing.Payment": "payment",
+    "billing.Refund": "refund",
+    "cohorts.StudentPackage": "package",
+    "billing.InvoiceSeries": "invoice series",
+}
+_LOCKING = re.compile(r'FROM "(\w+)".* FOR (?:NO KEY )?UPDATE(?: OF "(\w+)")?', re.DOTALL)
+_CHANGING = re.compile(r'^\s*(?:UPDATE|DELETE FROM) "?(\w+)"?')
+_HOUSEHOLD = "SELECT pg_advisory_xact_lock("
+
+
+def written_order() -> dict[str, int]:
+    """The rank of each name in the order on the page; those between commas share one."""
+    (line,) = re.findall(r"^    (learner < .*)$", _PAGE.read_text(), re.MULTILINE)
+    return {name: rank for rank, names in enumerate(line.split(" < ")) for name in names.split(", ")}
+
+
+class Recorder:
+    """The names of what each transaction locks, in the order of its first row of each."""
+
+    def __init__(self) -> None:
+        self.transactions: list[list[str]] = []
+        self._names = {apps.get_model(label)._meta.db_table: name for label, name in _NAMES.items()}
+        self._outside = _depth()
+
+    def known_names(self) -> set[str]:
+        return set(self._names.values())
+
+    def begin(self) -> None:
+        if _depth() == self._outside:
+            self.transactions.append([])
+
+    def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+        if isinstance(sql, str) and self.transactions and _depth() > self._outside:
+            name = self._locked_by(sql)
+            if name is not None and name not in self.transactions[-1]:
+                self.transactions[-1].append(name)
+        return execute(sql, params, many, context)
+
+    def _locked_by(self, sql: str) -> str | None:
+        if sql.startswith(_HOUSEHOLD):
+            return "household"
+        if changing := _CHANGING.match(sql):
+            return self._names.get(changing[1])
+        if " UPDATE" in sql and (locking := _LOCKING.search(sql)):
+            return self._names.get(locking[2] or locking[1])
+        return None
+
+    def out_of_order(self) -> list[list[str]]:
+        """The transactions that take a lock after one that comes later on the page, each once."""
+        ranks = written_order()
+        found = [names for names in self.transactions if [ranks[n] for n in names] != sorted(ranks[n] for n in names)]
+        return [names for place, names in enumerate(found) if names not in found[:place]]
+
+
+@contextmanager
+def recorded_locks() -> Iterator[Recorder]:
+    """Record what the transactions inside lock; the one that a test itself may run in is none of them."""
+    recorder = Recorder()
+    enter = Atomic.__enter__
+
+    def enter_and_tell(atomic: Atomic) -> None:
+        recorder.begin()
+        enter(atomic)
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Atomic, "__enter__", enter_and_tell))
+        stack.enter_context(connection.execute_wrapper(recorder))
+        yield recorder
+
+
+def _depth() -> int:
+    return len(connection.savepoint_ids) + connection.in_atomic_block

@@ -1,0 +1,229 @@
+"""Locks that two requests of a learner, of staff or of Stripe need; and by which test each lock is needed."""
+
+from functools import partial
+from importlib import import_module
+from inspect import getmembers, isfunction
+from os import getpid
+
+import pytest
+
+from accounts.models import Learner, Workspace
+from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from billing import checkout as billing_checkout
+from billing import inbox, refunds
+from billing import locks as billing_locks
+from billing.inbox import record_effect
+from billing.models import Checkout, Payment, Refund, StripeEvent
+from billing.refunds import request_refund
+from billing.states import RefundReason
+from billing.tests.snapshots import tell
+from cohorts import locks as cohort_locks
+from cohorts.learning import attendance
+from cohorts.learning.attendance import mark_attended
+from cohorts.models import Cohort, CohortPlace, StepProgress, StudentPackage
+from cohorts.sale import checkout
+from cohorts.sale.checkout import reserve_place
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
+from core.actors import SYSTEM
+from core.clock import utc_now
+from enrollment_project.doctor import examine
+from enrollments import locks as enrollment_locks
+from enrollments.tests.factories import STAFF, InstanceFactory
+from tests.processes import Failure, Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+
+def reserve(learner: Learner, cohort: Cohort) -> int:
+    place = reserve_place(
+        learner_id=learner.pk,
+        course_code=cohort.instance.program.code,
+        cohort_id=cohort.pk,
+        success_url="http://127.0.0.1/done",
+        cancel_url="http://127.0.0.1/back",
+        actor=SYSTEM,
+        now=utc_now(),
+    )
+    return place.pk
+
+
+class TestOneLearnerBuyingInTwoTermsAtOnce:
+    """The later purchase gives up the payment page of the earlier one."""
+
+    def test_has_one_payment_page_that_is_wanted(self) -> None:
+        self.buy_in_both()
+
+        assert Checkout.objects.filter(cancel_requested_at=None).count() == 1
+        assert CohortPlace.objects.filter(status="held").count() == 2
+
+    def test_without_the_lock_on_the_learner_has_two(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: each looks for others before it can see the other."""
+        monkeypatch.setattr(checkout, "lock_learner", lambda pk: Learner.objects.get(pk=pk))
+        monkeypatch.setattr(checkout, "_give_up_others", Meeting(checkout._give_up_others, patience=10))
+
+        self.buy_in_both()
+
+        assert Checkout.objects.filter(cancel_requested_at=None).count() == 2
+
+    def buy_in_both(self) -> None:
+        first = cohort_with(options=(1,))
+        program = first.instance.program
+        next_term = InstanceFactory(workspace=program.workspace, program=program, is_default=False)
+        second = CohortFactory(instance=next_term)
+        learner = LearnerFactory(workspace=program.workspace)
+
+        answers = at_once(partial(reserve, learner, first), partial(reserve, learner, second))
+
+        assert all(isinstance(answer, int) for answer in answers), answers
+
+
+class TestTheLastTwoStepsMarkedAtOnce:
+    def test_complete_the_course(self) -> None:
+        answers = self.mark_both()
+
+        assert answers == ["COMPLETED", "COMPLETED"]
+        assert StudentPackage.objects.get().completed_at is not None
+        assert examine() == {}
+
+    def test_without_the_lock_on_the_package_do_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: each looks whether it is the last before it can see the other."""
+        read = StepProgress.objects.select_related("package")
+        monkeypatch.setattr(attendance, "_lock_package", lambda progress_id: read.get(pk=progress_id).package)
+        monkeypatch.setattr(attendance, "publish", lambda *events, now: None)
+        monkeypatch.setattr(attendance, "complete_course", Meeting(attendance.complete_course, patience=10))
+
+        answers = self.mark_both()
+
+        assert answers == ["COMPLETED", "COMPLETED"]
+        assert StudentPackage.objects.get().completed_at is None
+        assert "cohorts.completion_follows_the_steps" in examine()
+
+    def mark_both(self) -> list[object]:
+        package = buy_on_rows(cohort_with(options=(1, 1)))
+        steps = package.progress.order_by("step__order").values_list("pk", flat=True)
+        return at_once(*[partial(self.mark, pk) for pk in steps])
+
+    def mark(self, progress_id: int) -> str:
+        return str(mark_attended(progress_id=progress_id, actor=SYSTEM).status)
+
+
+class TestRefundsOfTwoHands:
+    def test_without_the_lock_on_the_payment_promise_more_than_was_paid(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control of `test_money.TestRefundsFromTwoHands`."""
+        payment = Payment.objects.get(pk=buy_on_rows(cohort_with(options=(1,))).payment_id)
+        monkeypatch.setattr(refunds, "lock_payment", Meeting(lambda pk: Payment.objects.get(pk=pk), patience=10))
+
+        at_once(*[partial(self.ask, payment.pk)] * 2)
+
+        assert [refund.amount_minor for refund in Refund.objects.all()] == [3000, 3000]
+
+    def ask(self, payment_id: int) -> int:
+        return request_refund(
+            payment_id=payment_id, amount_minor=3000, reason=RefundReason.REQUESTED, actor=STAFF
+        ).amount_minor
+
+
+class TestOnePaymentToldTwiceAtOnce:
+    def test_is_recorded_once(self) -> None:
+        answers = self.tell_twice()
+
+        assert answers == ["paid", "paid"]
+        assert Payment.objects.count() == StudentPackage.objects.count() == 1
+        assert examine() == {}
+
+    def test_without_the_locks_is_left_to_the_database_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        look = Meeting(lambda pk: Checkout.objects.get(pk=pk), patience=10)
+        monkeypatch.setattr(billing_checkout, "lock_checkout_with_subject", look)
+
+        answers = self.tell_twice()
+
+        assert [answer.kind for answer in answers if isinstance(answer, Failure)] == ["IntegrityError"]
+
+    def tell_twice(self) -> list[object]:
+        cohort = cohort_with(options=(1,))
+        place = CohortPlace.objects.get(pk=reserve(LearnerFactory(workspace=cohort.instance.workspace), cohort))
+        return at_once(*[partial(self.told, place.checkout_id)] * 2)
+
+    def told(self, checkout_id: int) -> str:
+        return str(tell(Checkout.objects.get(pk=checkout_id)).status)
+
+
+class TestOneEventHandledTwiceAtOnce:
+    def test_has_its_effect_once(self) -> None:
+        self.handle_twice()
+
+        assert Learner.objects.count() == 1
+
+    def test_without_the_lock_on_its_row_has_it_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        look = Meeting(lambda event_id: StripeEvent.objects.get(event_id=event_id), patience=10)
+        monkeypatch.setattr(inbox, "lock_unhandled_event", look)
+
+        self.handle_twice()
+
+        assert Learner.objects.count() == 2
+
+    def handle_twice(self) -> None:
+        StripeEvent.objects.create(
+            event_id="evt_1", type="some.thing", payload={}, stripe_created_at=utc_now(), next_attempt_at=utc_now()
+        )
+        effect = partial(self.effect, WorkspaceFactory())
+        at_once(*[partial(record_effect, event_id="evt_1", effect=effect, now=utc_now())] * 2)
+
+    def effect(self, workspace: Workspace) -> str:
+        LearnerFactory(workspace=workspace, last_name=f"Doe{getpid()}")
+        return "done"
+
+
+BEHIND_ANOTHER = "the row's owner is locked before it by every caller; it reads the row as it is then"
+ORDER = "tests.contracts.test_lock_order:TestALockThatKeepsTheOrder"
+NEEDED_BY = {
+    enrollment_locks: {
+        "lock_allocation": ORDER,
+        "lock_allocation_of": ORDER,
+        "lock_learner_of": "tests.races.test_ending:TestMoving",
+        "lock_enrollment": "tests.races.test_reviews:TestApprovalAgainstRejection",
+        "lock_enrollment_with_seat": "tests.races.test_reviews:TestApprovalAgainstRejection",
+        "lock_decision": BEHIND_ANOTHER,
+        "lock_decision_subject": "tests.races.test_reviews:TestRejectionAgainstPayment",
+    },
+    cohort_locks: {
+        "lock_learner": "tests.races.test_locks:TestOneLearnerBuyingInTwoTermsAtOnce",
+        "lock_account": "tests.races.test_holding:TestALine",
+        "lock_household": "tests.races.test_holding:TestALine",
+        "lock_learner_of_package": "tests.races.test_course_bookings:TestOneLearnerAtTheSameHour",
+        "lock_cohort": "tests.races.test_curriculum:TestACohortOpenedWhileItsLastStepIsTakenOut",
+        "lock_cohorts_where_learner_waits": "tests.races.test_merging:TestAMergeOfALearnerWhoIsOfferedAPlace",
+        "lock_cohorts_of": "tests.races.test_curriculum:TestAStepAddedDuringAPurchase",
+        "lock_sessions": "tests.races.test_curriculum:TestAStepTakenOutDuringABooking",
+        "lock_place": BEHIND_ANOTHER,
+        "lock_package": "tests.races.test_locks:TestTheLastTwoStepsMarkedAtOnce",
+        "hold_package": "tests.races.test_course_bookings:TestWithoutTheLocks",
+        "lock_line": BEHIND_ANOTHER,
+        "lock_held_for_enrollment": ORDER,
+        "lock_place_subject": ORDER,
+        "_lock_sessions": ORDER,
+    },
+    billing_locks: {
+        "lock_checkout_with_subject": "tests.races.test_locks:TestOnePaymentToldTwiceAtOnce",
+        "_lock_checkout": "tests.races.test_locks:TestOnePaymentToldTwiceAtOnce",
+        "lock_payment_with_subject": "tests.races.test_course_payments:TestWithoutItsGuard",
+        "lock_payment": "tests.races.test_locks:TestRefundsOfTwoHands",
+        "lock_payment_of_intent": BEHIND_ANOTHER,
+        "lock_pending_payment": BEHIND_ANOTHER,
+        "lock_unhandled_event": "tests.races.test_locks:TestOneEventHandledTwiceAtOnce",
+    },
+}
+
+
+class TestEveryLock:
+    @pytest.mark.parametrize("module", NEEDED_BY, ids=lambda module: module.__name__)
+    def test_is_needed_by_a_test_that_is_there(self, module: object) -> None:
+        named = NEEDED_BY[module]  # type: ignore[index]
+        own = {name for name, made in getmembers(module, isfunction) if made.__module__ == module.__name__}  # type: ignore[attr-defined]
+
+        assert set(named) == {name for name in own if "lock" in name or "hold" in name}
+        for place in set(named.values()) - {BEHIND_ANOTHER}:
+            where, _, kind = place.partition(":")
+            assert isinstance(getattr(import_module(where), kind), type)
