@@ -74,9 +74,10 @@ class TestACheck:
             for other, rule in RULES.items():
                 if rule["table"] == table and rule["kind"] == "check" and other != name:
                     cursor.execute(f'ALTER TABLE "{table}" DROP CONSTRAINT "{other}"')
-        label = next(model._meta.label for model in own_models() if model._meta.db_table == table)
+        meta = next(model._meta for model in own_models() if model._meta.db_table == table)
+        attribute = next(column.attname for column in meta.concrete_fields if column.column == OF_COLUMNS[name])
 
-        assert refuse(label, {OF_COLUMNS[name]: -1}) == name
+        assert refuse(meta.label, {attribute: -1}) == name
 
 
 @pytest.mark.sqlite
