@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, Q, QuerySet
 
-from core.errors import DomainError, FieldError, Invalid, NotFound
+from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field
 from core.rows import lock_rows
 
 from .guardians import address_of_another, link_guardian, lock_guardian, set_guardian_address, with_proof
@@ -54,7 +54,7 @@ def register_guardian(
     Raises Invalid for unknown learners or without a way to know the guardian by, GuardianExists, AddressOfAnother.
     """
     if not external_id and not email:
-        raise Invalid("Give externalId, email or both.", errors=(FieldError("externalId", "required", "Or email."),))
+        raise invalid_field("externalId", "required", "Give externalId, email or both.")
     learners = _find_learners(workspace_id, learner_ids)
     guardian = Guardian(
         workspace_id=workspace_id,

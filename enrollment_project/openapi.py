@@ -135,11 +135,18 @@ def document_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         for method, operation in methods.items():
             for parameter in operation.get("parameters", ()):
                 _bound(parameter)
-            if method == "put":
-                operation["requestBody"]["required"] = True
+            _require_body(operation, components["schemas"])
             for status in _statuses(address, method, operation):
                 operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
     return result
+
+
+def _require_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """A body whose fields are all optional, but not all at once, can't be left out."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if "anyOf" in schemas.get(name, {}):
+            operation["requestBody"]["required"] = True
 
 
 def _bound(parameter: dict[str, Any]) -> None:

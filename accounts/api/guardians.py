@@ -26,6 +26,7 @@ from .serializers import (
     GuardianSerializer,
     InvitationBody,
     InvitationSerializer,
+    NewGuardianBody,
 )
 
 TAGS = ["People"]
@@ -51,7 +52,7 @@ class GuardianListView(GenericAPIView[Guardian]):
     @extend_schema(
         tags=TAGS,
         operation_id="register_guardian",
-        request=GuardianBody,
+        request=NewGuardianBody,
         responses={201: GuardianSerializer},
         examples=[REGISTER_GUARDIAN],
     )
@@ -62,7 +63,7 @@ class GuardianListView(GenericAPIView[Guardian]):
         409 `guardian_exists` (the router makes one for each new guardian_id) and `address_of_another_guardian` name the
         guardian to change instead as `guardianId`.
         """
-        body = GuardianBody(data=request.data)
+        body = NewGuardianBody(data=request.data)
         body.is_valid(raise_exception=True)
         workspace_id = principal_of(request).workspace_id
         given = {"external_id": None, "email": None} | body.validated_data

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import django_filters
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.clock import utc_now
 from core.http.fields import EmailTextField, TextField
-from core.http.query import StrictFilterSet
+from core.http.query import StrictFilterSet, TextFilter
 
 from ..models import Guardian, GuardianInvitation, Learner
 
@@ -19,11 +18,9 @@ MAX_LEARNERS = 100
 class GuardianFilter(StrictFilterSet):
     """How guardians can be narrowed."""
 
-    externalId = django_filters.CharFilter(field_name="external_id")
-    email = django_filters.CharFilter()
-    learnerId = django_filters.CharFilter(
-        method="of_learner", help_text="Those of one learner, by CUID or by your own id."
-    )
+    externalId = TextFilter(field_name="external_id")
+    email = TextFilter()
+    learnerId = TextFilter(method="of_learner", help_text="Those of one learner, by CUID or by your own id.")
 
     class Meta:
         model = Guardian
@@ -57,6 +54,15 @@ class GuardianBody(serializers.Serializer[Any]):
         max_length=MAX_LEARNERS,
         help_text="All learners the guardian answers for, each by CUID or by your own id.",
     )
+
+
+class NewGuardianBody(GuardianBody):
+    schema_rules = {
+        "anyOf": [
+            {"required": ["externalId"], "properties": {"externalId": {"type": "string"}}},
+            {"required": ["email"], "properties": {"email": {"type": "string"}}},
+        ]
+    }
 
 
 class InvitationBody(serializers.Serializer[Any]):

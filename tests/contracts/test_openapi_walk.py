@@ -20,7 +20,7 @@ from schemathesis.schemas import APIOperation
 
 from accounts.models import Guardian
 from accounts.states import Scope
-from accounts.tests.factories import GuardianshipFactory, api_key_text
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, api_key_text
 from cohorts.tests.callers import proven_user
 from enrollment_project.wsgi import application
 from sandbox.testing import SandboxProcess
@@ -116,6 +116,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:  # noqa: F811
     known = {
         "decision_id": town.decision_id,
         "tenant_id": 7,
+        "guardian_id": GuardianFactory(workspace=town.ours).pk,
         "code": town.sale.course_code,
         "cohort_id": town.sale.cohort_id,
         "session_id": town.sale.session_id,
