@@ -10,4 +10,4 @@ def family_addresses(learner: Learner) -> list[str]:
     found = [str(address) for address in guardians.order_by("pk").values_list("email", flat=True)]
     if not found or learner.user_id is not None:
         found.append(learner.email)
-    return list(dict.fromkeys(address.strip().lower() for address in found if address))
+    return list(dict.fromkeys(address for address in found if address))  # in the one spelling all are stored in
