@@ -29,11 +29,18 @@ var/running: .venv/.runtime FORCE
 	@mkdir -p var
 	@$(BIN)/python manage.py run
 
-# Races and browsers get the machine to themselves: a race that shares its cores with other tests may not happen.
+# Races get the machine to themselves: one that shares its cores with other tests may not happen.
 test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the subset that also runs on SQLite
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not race and not browser and not walk"
-	@$(BIN)/python -m pytest -m "(race or browser) and not fault and not walk"
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "sqlite and not walk"
+	@$(BIN)/python -m pytest -m "race and not browser and not fault and not walk"
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-browser test-sqlite
+
+.PHONY: test-browser test-sqlite
+test-browser:
+	@$(BIN)/python -m pytest -m "browser and not fault and not walk"
+
+test-sqlite:
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest -m "sqlite and not walk"
 
 faults: .venv/.development ## Kill web, worker, database and Redis between any two steps; see that nothing is lost or doubled
 	@$(BIN)/python -m pytest -m fault
@@ -41,7 +48,7 @@ faults: .venv/.development ## Kill web, worker, database and Redis between any t
 soak: .venv/.development ## The stack of `make run` under four writers; then: is anything lost, broken or replaced? MINUTES=10
 	@$(BIN)/python -m tests.operations.soak
 
-walk: .venv/.development ## Every order of events, every route and parameter with hostile values
+walk: .venv/.development ## Every order of events, every route and parameter with hostile values, every staff page by role
 	@$(BIN)/python -m pytest --numprocesses 2 -m walk
 
 .PHONY: chromium

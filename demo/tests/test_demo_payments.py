@@ -17,7 +17,7 @@ from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 from tests.sweeps import sweep
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.walk]
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ def border(power: Power | None) -> list[str]:
     return [lacking[-1], *[role for role in BY_POWER if holds(role, power)][:1]]
 
 
+@pytest.mark.walk
 class TestEveryPage:
     @pytest.mark.parametrize("model_admin", ADMINS)
     def test_is_named_in_the_table(self, model_admin: Any) -> None:
@@ -233,6 +234,7 @@ def _buttons() -> Iterator[Any]:
                 yield pytest.param(model_admin, kind, name, button, id=name)
 
 
+@pytest.mark.walk
 class TestEveryButton:
     @pytest.mark.parametrize(("model_admin", "kind", "name", "button"), buttons())
     def test_takes_the_power_of_the_table(

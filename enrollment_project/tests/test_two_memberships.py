@@ -28,6 +28,8 @@ from enrollments.queries import awaiting_review
 from .powers import PAGES
 from .test_backoffice import MINE, OTHERS, buttons, small_demo, url
 
+pytestmark = pytest.mark.walk
+
 ADMINS = [
     pytest.param(page, id=str(model._meta.model_name))
     for model, page in admin.site._registry.items()
