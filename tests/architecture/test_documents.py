@@ -1,0 +1,35 @@
+"""What documents name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")]
+LINK = re.compile(r"\]\(([^)#\s]+?)(?:#[^)]*)?\)")
+# A file of ours by its path from the root, or from the folder of an app's README: `routing/decide.py`
+NAMED = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|md|txt))`")
+
+
+def places(document: Path, name: str) -> list[Path]:
+    """Where a file that a document names may be: below the root, beside the document, or in one of the apps."""
+    return [ROOT / name, document.parent / name, *(init.parent / name for init in ROOT.glob("*/__init__.py"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+class TestADocument:
+    def test_links_to_what_is_there(self, document: Path) -> None:
+        targets = [link for link in LINK.findall(document.read_text()) if "://" not in link]
+
+        assert [link for link in targets if not (document.parent / link).exists()] == []
+
+    def test_names_files_that_are_there(self, document: Path) -> None:
+        named = NAMED.findall(document.read_text())
+
+        assert [name for name in named if not any(place.exists() for place in places(document, name))] == []
+
+
+def test_a_name_that_leads_nowhere_is_found() -> None:
+    assert NAMED.findall("see `enrollments/deciding.py`") == ["enrollments/deciding.py"]
+    assert not any(place.exists() for place in places(ROOT / "README.md", "enrollments/deciding.py"))
