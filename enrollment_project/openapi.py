@@ -136,8 +136,9 @@ def document_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
             for parameter in operation.get("parameters", ()):
                 _bound(parameter)
             _require_body(operation, components["schemas"])
-            for status in _statuses(address, method, operation):
-                operation["responses"].setdefault(status, {"$ref": f"#/components/responses/Problem{status}"})
+            named = {status for status in operation["responses"] if status in PROBLEMS}
+            for status in sorted(named.union(_statuses(address, method, operation))):
+                operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
     return result
 
 
@@ -160,6 +161,8 @@ def _bound(parameter: dict[str, Any]) -> None:
         schema.setdefault("maximum", MAX_BIGINT)
     elif schema.get("type") == "string":
         schema.setdefault("minLength", 1)
+        if schema.get("default") == "":
+            del schema["default"]  # what is left out is not looked at; what is given empty is refused
         if not {"format", "enum", "pattern"} & set(schema):
             schema["pattern"] = NO_CONTROLS
 

@@ -76,7 +76,11 @@ class SessionView(StudentView):
         description="The package that a payment brought. Stripe is asked if its notice has not come yet; 202 while the "
         "money is on its way. 409 when no package will come of it: `place_lost`, `already_owned`, `refunded`, "
         "`payment_failed`, `checkout_expired`, `checkout_cancelled`. 403 `not_your_payment`: another student's.",
-        responses={200: BoughtSerializer, 202: OpenApiResponse(ProcessingSerializer, "Ask again in a moment")},
+        responses={
+            200: BoughtSerializer,
+            202: OpenApiResponse(ProcessingSerializer, "Ask again in a moment"),
+            409: None,  # a problem
+        },
     )
     def get(self, request: Request, session_id: str) -> Response:
         package = find_package(user=user_of(request), session_id=session_id)

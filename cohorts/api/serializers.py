@@ -115,7 +115,7 @@ class SelectionBody(serializers.Serializer[Any]):
 
 
 class BookSessionsBody(serializers.Serializer[Any]):
-    selections = SelectionBody(many=True, max_length=MAX_SELECTIONS)  # type: ignore[call-arg]
+    selections = serializers.ListField(child=SelectionBody(), max_length=MAX_SELECTIONS)
 
 
 class SwapBody(serializers.Serializer[Any]):
