@@ -203,8 +203,8 @@ def find_package(*, user: User, session_id: str) -> StudentPackage | None:
     """
     purchase = _get_purchase(user, session_id)
     if purchase.checkout.is_live:
-        fresh = catch_up_with_stripe(checkout=purchase.checkout, visit="api")
-        purchase = get_purchase(user=user, session_id=session_id, asked=fresh)
+        is_confirmed = catch_up_with_stripe(checkout=purchase.checkout, visit="api")
+        purchase = get_purchase(user=user, session_id=session_id, is_confirmed=is_confirmed)
     if purchase.standing == Standing.ENROLLED:
         return purchase.package
     if purchase.standing in _ENDED:

@@ -70,10 +70,10 @@ class Purchase:
         return next((refund.reason for refund in refunds if refund.status not in _FAILED_REFUNDS), "")
 
 
-def get_purchase(*, user: User, session_id: str, asked: bool = True) -> Purchase:
+def get_purchase(*, user: User, session_id: str, is_confirmed: bool = True) -> Purchase:
     """The purchase of one of the person's learners that this Stripe session pays for. Raises NotFound.
 
-    `asked` tells whether Stripe has confirmed an open checkout to be open.
+    `is_confirmed` tells whether Stripe has confirmed an open checkout to be open.
     """
     sessions = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
     checkout = sessions.first() if session_id.isprintable() else None
@@ -84,18 +84,20 @@ def get_purchase(*, user: User, session_id: str, asked: bool = True) -> Purchase
     payments = checkout.payments.exclude(status__in=_NO_MONEY_YET).prefetch_related("refunds")
     payment = payments.order_by("pk").first()
     package = StudentPackage.objects.filter(payment=payment).first() if payment else None
-    standing = _standing(checkout, payment, package, asked)
+    standing = _standing(checkout, payment, package, is_confirmed)
     return Purchase(place, checkout, payment, package, standing)
 
 
-def _standing(checkout: Checkout, payment: Payment | None, package: StudentPackage | None, asked: bool) -> Standing:
+def _standing(
+    checkout: Checkout, payment: Payment | None, package: StudentPackage | None, is_confirmed: bool
+) -> Standing:
     if package is not None:
         return Standing.REFUNDED if package.revoked_at else Standing.ENROLLED
     if payment is not None:
         sent_back = any(refund.status not in _FAILED_REFUNDS for refund in payment.refunds.all())
         return Standing.REFUNDED if sent_back else Standing.CONFIRMING
     if checkout.status == CheckoutStatus.OPEN:
-        return Standing.TO_PAY if asked and checkout.url else Standing.CONFIRMING
+        return Standing.TO_PAY if is_confirmed and checkout.url else Standing.CONFIRMING
     return _BY_CHECKOUT[CheckoutStatus(checkout.status)]
 
 

@@ -7,7 +7,6 @@ within a table by primary key.
 from collections.abc import Iterable
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from accounts.learners import LearnerMerged, lock_live_learner, lock_owner_of
 from accounts.models import Learner, User
@@ -84,14 +83,9 @@ def lock_package(package_id: int) -> StudentPackage:
     return StudentPackage.objects.select_for_update(no_key=True).get(pk=package_id)
 
 
-def hold_package(package_id: int) -> None:
+def lock_package_row(package_id: int) -> None:
     """The same for who has read it already."""
     lock_rows(StudentPackage, package_id)
-
-
-def lock_line(cohort_id: int) -> QuerySet[WaitlistEntry]:
-    """The waiting list of a cohort, whose row is locked: that alone keeps two from changing the line at once."""
-    return WaitlistEntry.objects.filter(cohort=cohort_id).select_related("learner", "cohort__instance")
 
 
 def lock_held_for_enrollment(enrollment_id: int) -> None:

@@ -153,7 +153,7 @@ def get_package_for(*, user: User, package_id: int) -> StudentPackage:
     return package
 
 
-def offered_sessions(*, cohort_id: int, now: dt.datetime) -> dict[int, list[CohortSession]]:
+def offered_by_step(*, cohort_id: int, now: dt.datetime) -> dict[int, list[CohortSession]]:
     """Step id -> the cohort's sessions that have not started, soonest first."""
     rows = CohortSession.objects.filter(cohort=cohort_id, class_session__starts_at__gt=now).select_related(
         "step", "option__group_class", "class_session"
@@ -175,7 +175,7 @@ def offered_by_cohort(*, cohort_ids: Collection[int], now: dt.datetime) -> dict[
 
 def unbooked_steps(package: StudentPackage, *, now: dt.datetime) -> list[tuple[CourseStep, list[CohortSession]]]:
     """The package's steps without a session, in order, with the sessions to choose from."""
-    return bookable_steps(package, offered_sessions(cohort_id=package.cohort_id, now=now))
+    return bookable_steps(package, offered_by_step(cohort_id=package.cohort_id, now=now))
 
 
 def bookable_steps(

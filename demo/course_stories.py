@@ -15,7 +15,7 @@ from cohorts.errors import SessionFull, TimeConflict, TooLateToChange
 from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.learning.booking import Selection, book_sessions, swap_booking
 from cohorts.models import Cohort, StepProgress, StudentPackage
-from cohorts.queries import offered_sessions, unbooked_steps
+from cohorts.queries import offered_by_step, unbooked_steps
 from cohorts.sale.checkout import default_cancel_url, default_success_url, reserve_place
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.states import StepStatus
@@ -189,7 +189,7 @@ def _choose_sessions(package: StudentPackage, chance: random.Random) -> None:
 
 def _swap_one(package: StudentPackage, chance: random.Random) -> None:
     """Change the first session that has an alternative."""
-    offered = offered_sessions(cohort_id=package.cohort_id, now=utc_now())
+    offered = offered_by_step(cohort_id=package.cohort_id, now=utc_now())
     for row in package.progress.filter(status=StepStatus.BOOKED):
         others = [s for s in offered.get(row.step_id, []) if s.class_session_id != row.class_session_id]
         if others:

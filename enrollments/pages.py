@@ -92,8 +92,8 @@ def show_return(request: HttpRequest) -> HttpResponse:
     """After the payment page. It shows only what the holder of the unguessable session id needs: the learner's first
     name, the program, the amount and where things stand."""
     decision = _decision_or_404(session_id=request.GET.get("session_id", ""))
-    asked = catch_up_with_stripe(checkout=decision.checkout, visit="return")
-    return _render_outcome(request, decision, asked)
+    is_confirmed = catch_up_with_stripe(checkout=decision.checkout, visit="return")
+    return _render_outcome(request, decision, is_confirmed)
 
 
 @require_safe
@@ -105,8 +105,8 @@ def show_cancelled(request: HttpRequest) -> HttpResponse:
         decision = _decision_or_404(session_id=session_id)
     else:
         decision = _decision_or_404(enrollment=request.GET.get("enrollment", ""))
-    asked = catch_up_with_stripe(checkout=decision.checkout, visit="cancelled")
-    return _render_outcome(request, decision, asked, left_payment_page=True)
+    is_confirmed = catch_up_with_stripe(checkout=decision.checkout, visit="cancelled")
+    return _render_outcome(request, decision, is_confirmed, left_payment_page=True)
 
 
 @require_safe
@@ -146,10 +146,10 @@ def _decision_or_404(*, session_id: str = "", enrollment: str = "") -> Enrollmen
 
 
 def _render_outcome(
-    request: HttpRequest, decision: EnrollmentDecision, asked: bool, *, left_payment_page: bool = False
+    request: HttpRequest, decision: EnrollmentDecision, is_confirmed: bool, *, left_payment_page: bool = False
 ) -> HttpResponse:
     fresh = get_decision(decision_id=decision.pk)
-    view = view_enrollment(enrollment=fresh.enrollment, decision=fresh, asked=asked)
+    view = view_enrollment(enrollment=fresh.enrollment, decision=fresh, is_confirmed=is_confirmed)
     context = {
         "view": view,
         "tone": TONES[view.standing],

@@ -34,7 +34,7 @@ from ..course.scheduling import reschedule_session
 from ..learning.attendance import excuse_step, mark_attended, mark_missed, withdraw_excuse
 from ..learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from ..models import ClassSession, StepProgress
-from ..queries import offered_sessions
+from ..queries import offered_by_step
 from ..states import SEATED, StepStatus
 from .display import meeting_time, seat_bar, step_badge
 
@@ -225,7 +225,7 @@ class SessionChoiceForm(StaffForm):
 
 def session_choices(row: StepProgress) -> list[tuple[int, str]]:
     """The coming sessions of the step in the learner's cohort, apart from the one that is booked."""
-    offered = offered_sessions(cohort_id=row.package.cohort_id, now=utc_now()).get(row.step_id, [])
+    offered = offered_by_step(cohort_id=row.package.cohort_id, now=utc_now()).get(row.step_id, [])
     return [
         (session.option_id, describe_choice(session.class_session))
         for session in offered

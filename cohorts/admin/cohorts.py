@@ -39,7 +39,7 @@ from enrollments.models import ProgramInstance
 from ..course.replanning import change_cohort_zone, change_dates, deadline_in, plan_dates
 from ..course.scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from ..queries import offered_sessions, with_sessions_left
+from ..queries import offered_by_step, with_sessions_left
 from ..sale.opening import change_capacity, close_cohort, open_cohort, serve_waitlist
 from ..sale.readiness import find_gaps
 from ..states import DONE, IN_LINE, OCCUPYING, PlaceStatus, StepStatus
@@ -441,7 +441,7 @@ def sessions_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 def places_in_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     """Who sits here, and how far they are."""
     places = cohort.places.filter(status__in=OCCUPYING).select_related("learner").prefetch_related("packages__progress")
-    bookable = offered_sessions(cohort_id=cohort.pk, now=utc_now())
+    bookable = offered_by_step(cohort_id=cohort.pk, now=utc_now())
     rows = [_place(place, bookable) for place in places.order_by("status", "learner__last_name", "pk")[:100]]
     more = list_url(CohortPlace, cohort__id__exact=cohort.pk)
     return Card("Who has a place", rows, empty="Nobody yet.", more_url=more)

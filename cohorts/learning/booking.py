@@ -17,7 +17,7 @@ from events.publishing import publish
 
 from ..errors import PackageNotFound, SessionFull, StepNotBooked, TimeConflict, TooLateToChange, bad_selection
 from ..events import StepCancelled
-from ..locks import hold_package, lock_learner_of_package, lock_sessions
+from ..locks import lock_learner_of_package, lock_package_row, lock_sessions
 from ..models import ClassSession, CohortSession, StepProgress, StudentPackage
 from ..states import StepStatus
 from .steps import (
@@ -94,7 +94,7 @@ def cancel_booking(
     if not by_staff:
         _refuse_late(row.class_session, moment)
     give_back_seats([row])
-    hold_package(package.pk)
+    lock_package_row(package.pk)
     free_step(row, StepStatus.UNBOOKED, now=moment)
     publish(step_event(StepCancelled, package, row.step_id, row.class_session.pk), now=moment)
     row.class_session = None
@@ -121,7 +121,7 @@ def swap_booking(
     # Both in the order of their keys: two learners who change into each other's sessions wait, they do not deadlock.
     lock_sessions({row.class_session.pk, chosen[step_id].class_session_id})
     give_back_seats([row])
-    hold_package(package.pk)
+    lock_package_row(package.pk)
     free_step(row, StepStatus.UNBOOKED, now=moment)
     publish(step_event(StepCancelled, package, step_id, row.class_session.pk), now=moment)
     unbooked, taken = _steps_of(package)

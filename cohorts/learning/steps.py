@@ -16,7 +16,7 @@ from events.publishing import publish
 
 from ..errors import StepAlreadyBooked, StepNotBooked
 from ..events import StepBooked, StepCancelled, StepEvent
-from ..locks import hold_package
+from ..locks import lock_package_row
 from ..models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
 from ..states import StepStatus
 
@@ -177,7 +177,7 @@ def book_steps(
     """
     if not sessions:
         return []
-    hold_package(package.pk)
+    lock_package_row(package.pk)
     rows = [unbooked[step] for step in sessions]
     at = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:

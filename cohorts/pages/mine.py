@@ -23,7 +23,7 @@ from ..family import ended_packages, lapsed_places, unpaid_places, waiting_entri
 from ..learning.booking import cancel_booking, swap_booking
 from ..learning.calendar import feed_url, find_feed, open_feed, renew_feed
 from ..models import CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
-from ..queries import bookable_steps, offered_by_cohort, offered_sessions, packages_of
+from ..queries import bookable_steps, offered_by_cohort, offered_by_step, packages_of
 from ..states import DONE, StepStatus
 from .families import for_families
 from .payment import leads_to_payment
@@ -200,7 +200,7 @@ def _show_change(
     if row is None or row.class_session is None:
         raise Http404
     limit = now + dt.timedelta(hours=settings.BOOKING_CHANGE_HOURS)
-    offered = offered_sessions(cohort_id=package.cohort_id, now=now).get(step_id, [])
+    offered = offered_by_step(cohort_id=package.cohort_id, now=now).get(step_id, [])
     context = {
         "package": package,
         "row": row,

@@ -36,8 +36,8 @@ REFRESH_AFTER_SECONDS = (2, 3, 5, 8, 13, 20, 30)
 def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
     """Believes Stripe, not the redirect: whoever comes here before the notice of the payment waits for it."""
     session_id = request.GET.get("session_id", "")
-    asked = catch_up_with_stripe(checkout=_find(user, session_id).checkout, visit="return")
-    purchase = _find(user, session_id, asked=asked)
+    is_confirmed = catch_up_with_stripe(checkout=_find(user, session_id).checkout, visit="return")
+    purchase = _find(user, session_id, is_confirmed=is_confirmed)
     if purchase.standing == Standing.ENROLLED:
         assert purchase.package is not None
         return render_wizard(request, user, package_id=purchase.package.pk, purchase=purchase)
@@ -52,9 +52,9 @@ def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
     return render(request, f"cohorts/outcomes/{purchase.standing}.html", context)
 
 
-def _find(user: User, session_id: str, *, asked: bool = True) -> Purchase:
+def _find(user: User, session_id: str, *, is_confirmed: bool = True) -> Purchase:
     try:
-        return get_purchase(user=user, session_id=session_id, asked=asked)
+        return get_purchase(user=user, session_id=session_id, is_confirmed=is_confirmed)
     except NotFound as error:
         raise Http404 from error
 

@@ -8,7 +8,7 @@ import datetime as dt
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from accounts.models import Learner
 from billing.checkout import request_cancellation
@@ -30,7 +30,7 @@ from ..errors import (
     TooManyPlacesHeld,
 )
 from ..events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
-from ..locks import lock_cohort, lock_learner, lock_line, lock_place
+from ..locks import lock_cohort, lock_learner, lock_place
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from ..states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus
 from .limits import account_of, refuse_hoarding
@@ -58,7 +58,7 @@ def join_waitlist(
     _refuse_joining(learner_id, cohort, moment)
     if excess is not None:
         raise excess
-    last = lock_line(cohort_id).aggregate(last=Max("rank"))["last"] or 0.0
+    last = _line_of(cohort_id).aggregate(last=Max("rank"))["last"] or 0.0
     entry = WaitlistEntry.objects.create(
         cohort=cohort, learner=learner, rank=last + 1.0, joined_by_id=account_of(actor), created_at=moment
     )
@@ -81,7 +81,7 @@ def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
     owned = StudentPackage.objects.filter(learner=learner_id, program=cohort.instance.program_id)
     if owned.filter(revoked_at__isnull=True).exists():
         raise AlreadyOwned("You are already enrolled in this course.")
-    if lock_line(cohort.pk).filter(learner=learner_id, status__in=IN_LINE).exists():
+    if _line_of(cohort.pk).filter(learner=learner_id, status__in=IN_LINE).exists():
         raise AlreadyInLine("You are on this waiting list already.")
     if CohortPlace.objects.filter(cohort=cohort, learner=learner_id, status__in=OCCUPYING).exists():
         raise PlaceAwaitsPayment(
@@ -102,7 +102,7 @@ def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None =
     """Leave the line, or decline the place that is offered: it goes to the next. Raises NotInLine."""
     moment = now or utc_now()
     lock_cohort(cohort_id)
-    entry = lock_line(cohort_id).filter(learner=learner_id, status__in=IN_LINE).first()
+    entry = _line_of(cohort_id).filter(learner=learner_id, status__in=IN_LINE).first()
     if entry is None:
         raise NotInLine("You are not on this waiting list.")
     offered = entry.status == WaitStatus.OFFERED
@@ -119,10 +119,10 @@ def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry
         raise invalid_field("reason", "required", "Say why.")
     cohort_id = WaitlistEntry.objects.values_list("cohort_id", flat=True).get(pk=entry_id)
     lock_cohort(cohort_id)
-    entry = lock_line(cohort_id).get(pk=entry_id)
+    entry = _line_of(cohort_id).get(pk=entry_id)
     if entry.status != WaitStatus.WAITING:
         raise NotInLine("Only somebody who waits can be moved in the line.")
-    others = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING).exclude(pk=entry_id))
+    others = list(_line_of(cohort_id).filter(status=WaitStatus.WAITING).exclude(pk=entry_id))
     entry.note = fit(WaitlistEntry, "note", reason.strip())
     entry.save(update_fields=["note"])
     others.insert(max(0, position - 1), entry)
@@ -157,7 +157,7 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
 def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
     """Who gets the free places. Those who bought the course in another cohort meanwhile wait no more, and who has a
     place here needs no second one."""
-    waiting = lock_line(cohort.pk).filter(status=WaitStatus.WAITING)
+    waiting = _line_of(cohort.pk).filter(status=WaitStatus.WAITING)
     owned = StudentPackage.objects.filter(
         learner=OuterRef("learner"), program=cohort.instance.program_id, revoked_at__isnull=True
     )
@@ -272,7 +272,7 @@ def _try_to_leave(learner_id: int, cohort_id: int, now: dt.datetime) -> bool:
 @transaction.atomic
 def _end_line(cohort_id: int, now: dt.datetime) -> int:
     lock_cohort(cohort_id)
-    waiting = list(lock_line(cohort_id).filter(status=WaitStatus.WAITING))
+    waiting = list(_line_of(cohort_id).filter(status=WaitStatus.WAITING))
     for entry in waiting:
         _end(entry, WaitStatus.EXPIRED, now)
     return len(waiting)
@@ -316,3 +316,8 @@ def _event(kind: type[WaitlistEvent], entry: WaitlistEntry, **more: str) -> Wait
         learner_cuid=entry.learner.cuid,
         **more,
     )
+
+
+def _line_of(cohort_id: int) -> QuerySet[WaitlistEntry]:
+    """The waiting list of a cohort, whose row is locked: that alone keeps two from changing the line at once."""
+    return WaitlistEntry.objects.filter(cohort=cohort_id).select_related("learner", "cohort__instance")

@@ -213,13 +213,13 @@ class TestACancellation:
         package = buy_on_rows(cohort)
         first, second = session(cohort, 1, 0), session(cohort, 1, 1)
         book_sessions(package_id=package.pk, selections=[choice(first)])
-        row, hold = package.progress.get(), booking.hold_package
+        row, hold = package.progress.get(), booking.lock_package_row
 
         def mark_then_hold(package_id: int) -> None:
             StepProgress.objects.filter(pk=row.pk).update(status="COMPLETED", completed_at=utc_now())
             hold(package_id)
 
-        monkeypatch.setattr(booking, "hold_package", mark_then_hold)
+        monkeypatch.setattr(booking, "lock_package_row", mark_then_hold)
 
         def make_change() -> None:
             if change == "cancel":

@@ -112,22 +112,24 @@ class FamilyView:
 
 
 def view_enrollment(
-    *, enrollment: Enrollment, decision: EnrollmentDecision | None, sale: Sale | None = None, asked: bool = True
+    *, enrollment: Enrollment, decision: EnrollmentDecision | None, sale: Sale | None = None, is_confirmed: bool = True
 ) -> FamilyView:
     """Say where an enrollment stands by this decision about it (its latest one, or the one being paid), or by its sale
     if that is newer.
 
-    `asked` tells whether Stripe has confirmed an open checkout to be open.
+    `is_confirmed` tells whether Stripe has confirmed an open checkout to be open.
     """
     if sale is not None and decision is not None and decision.created_at > sale.checkout.created_at:
         sale = None
     checkout = sale.checkout if sale else decision.checkout if decision else None
     payment = _payment_of(checkout)
-    standing = _standing(enrollment, checkout, payment, asked)
+    standing = _standing(enrollment, checkout, payment, is_confirmed)
     return FamilyView(enrollment, decision, standing, checkout, payment, sale)
 
 
-def _standing(enrollment: Enrollment, checkout: Checkout | None, payment: Payment | None, asked: bool) -> Standing:
+def _standing(
+    enrollment: Enrollment, checkout: Checkout | None, payment: Payment | None, is_confirmed: bool
+) -> Standing:
     if payment is not None and _refunded(payment) == payment.money:
         return Standing.REFUNDED
     if enrollment.payment_status in _UNPAID and enrollment.eligibility_status not in _OVER:
@@ -136,9 +138,9 @@ def _standing(enrollment: Enrollment, checkout: Checkout | None, payment: Paymen
             return Standing.PAYMENT_FAILED if failed else Standing.TO_PAY
         if checkout.status != CheckoutStatus.OPEN:
             return _BY_CHECKOUT[CheckoutStatus(checkout.status)]
-        if asked and checkout.cancel_requested_at:
+        if is_confirmed and checkout.cancel_requested_at:
             return Standing.PAYMENT_CANCELLED
-        payable = asked and checkout.url and checkout.expires_at > utc_now()
+        payable = is_confirmed and checkout.url and checkout.expires_at > utc_now()
         return Standing.TO_PAY if payable else Standing.CONFIRMING
     if enrollment.participation_status == ParticipationStatus.COMPLETED:
         return Standing.COMPLETED

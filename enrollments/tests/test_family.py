@@ -63,7 +63,7 @@ class TestWhereAnEnrollmentStands:
         )
 
     def test_confirming_while_stripe_can_not_be_asked(self, stripe: SandboxProcess) -> None:
-        seen = view(ask_parent(), asked=False)
+        seen = view(ask_parent(), is_confirmed=False)
 
         assert (seen.standing, seen.pay_url) == (Standing.CONFIRMING, "")
 

@@ -254,7 +254,7 @@ class TestWithoutTheLocks:
         (package,) = sold(cohort, 1)
         choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
         monkeypatch.setattr(booking, "lock_learner_of_package", read_package)
-        monkeypatch.setattr(steps, "hold_package", Meeting(lambda pk: None, patience=30))
+        monkeypatch.setattr(steps, "lock_package_row", Meeting(lambda pk: None, patience=30))
 
         answers = at_once(*[partial(book_one, package, choice) for choice in choices])
 
