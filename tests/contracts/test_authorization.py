@@ -89,8 +89,7 @@ class Town:
         return Sale(program.code, cohort.pk, session_id, step.package_id, step.step_id, step.pk)
 
 
-@pytest.fixture(scope="module")
-def built_town(rows_of_module: None) -> Town:
+def build_town() -> Town:
     ours = create_workspace(slug="ours").workspace
     theirs = create_workspace(slug="theirs").workspace
     create_allocation(workspace_id=ours.pk, tenant_id=7, total_seats=5)
@@ -106,6 +105,11 @@ def built_town(rows_of_module: None) -> Town:
         headers={"Authorization": f"Bearer {api_key_text(workspace=ours)}"},
     )
     return Town(ours, theirs, answer.json()["decision_id"])
+
+
+@pytest.fixture(scope="module")
+def built_town(rows_of_module: None) -> Town:
+    return build_town()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from core.network import NetworkInsideTransaction
 
 from . import hostile
 from .authorization import BACK_OFFICE, ROWS, routes
-from .test_authorization import Town, town  # noqa: F401 - a fixture
+from .test_authorization import Town, built_town, town  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.walk, pytest.mark.sqlite, pytest.mark.django_db]
 

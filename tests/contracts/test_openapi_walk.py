@@ -25,7 +25,7 @@ from cohorts.tests.callers import proven_user
 from enrollment_project.wsgi import application
 from sandbox.testing import SandboxProcess
 
-from .test_authorization import Town, town  # noqa: F401 - a fixture
+from .test_authorization import Town, build_town
 
 pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
@@ -74,6 +74,11 @@ SAID_IN_WORDS = re.compile(
 UNSIGNED = "POST /api/webhooks/stripe"  # nobody but Stripe can sign what it sends
 
 
+@pytest.fixture
+def town(stripe: SandboxProcess) -> Town:
+    return build_town()
+
+
 @cache
 def document() -> schemathesis.BaseSchema:
     raw = json.loads(OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True)))
@@ -90,12 +95,12 @@ def operations() -> dict[str, APIOperation]:
     return {f"{operation.method.upper()} {operation.path}": operation for operation in found}
 
 
-def as_integrator(town: Town) -> dict[str, Any]:  # noqa: F811
+def as_integrator(town: Town) -> dict[str, Any]:
     key = api_key_text(workspace=town.ours, scopes=set(Scope.values))
     return {"headers": {"Authorization": f"Bearer {key}"}}
 
 
-def as_family(town: Town) -> dict[str, Any]:  # noqa: F811
+def as_family(town: Town) -> dict[str, Any]:
     """The parent of the child whose things the town's ids name, on a page of ours."""
     user = proven_user("walker@home.test")
     guardian = Guardian.objects.create(workspace=town.ours, email=user.email)
@@ -107,11 +112,11 @@ def as_family(town: Town) -> dict[str, Any]:  # noqa: F811
     return {"cookies": cookies, "headers": {"X-CSRFToken": token}}
 
 
-def as_nobody(town: Town) -> dict[str, Any]:  # noqa: F811
+def as_nobody(town: Town) -> dict[str, Any]:
     return {"headers": {}}
 
 
-def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:  # noqa: F811
+def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
     """What the operation's path names, for things that are there."""
     known = {
         "decision_id": town.decision_id,
@@ -131,8 +136,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:  # noqa: F811
 def test_an_operation_answers_as_documented(
     label: str,
     caller: Callable[[Town], dict[str, Any]],
-    stripe: SandboxProcess,
-    town: Town,  # noqa: F811
+    town: Town,
 ) -> None:
     operation = operations()[label]
     identity, known = caller(town), ids_of(town, operation)
