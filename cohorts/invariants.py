@@ -96,7 +96,10 @@ def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
     rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
     rows = rows.filter(status=StepStatus.BOOKED)
     offered = CohortSession.objects.filter(
-        cohort=OuterRef("package__cohort"), step=OuterRef("step"), option=OuterRef("option")
+        cohort=OuterRef("package__cohort"),
+        step=OuterRef("step"),
+        option=OuterRef("option"),
+        class_session=OuterRef("class_session"),
     )
     for pk in rows.exclude(Exists(offered)).values_list("pk", flat=True).iterator():
         yield Breach(f"step progress {pk}", "is booked in a session that its cohort does not offer for that step")

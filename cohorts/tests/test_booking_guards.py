@@ -19,10 +19,10 @@ from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, St
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.transfer import move_package
 from cohorts.sale.waitlist import end_lines_of_owners, expire_due_offers, join_waitlist
+from cohorts.tests.breaches import breaches
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.purchases import state
 from cohorts.tests.staff_pages import begin_now, cohort_in
-from cohorts.tests.test_invariants import breaches
 from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 

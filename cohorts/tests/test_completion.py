@@ -17,10 +17,10 @@ from cohorts.learning.booking import Selection, book_sessions
 from cohorts.learning.completion import complete_due_courses
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from cohorts.sale.transfer import move_package
+from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import child_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import begin_now, cohort_in, url_of
-from cohorts.tests.test_invariants import breaches
 from core.clock import utc_now
 from core.errors import Invalid
 from core.invariants import Breach, Extent

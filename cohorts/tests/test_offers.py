@@ -14,10 +14,10 @@ from cohorts.locks import lock_cohort, lock_place
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.waitlist import expire_due_offers, free_unpaid_place, join_waitlist, leave_waitlist
+from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import PARENT, child_of, course_url, signed_in, text
 from cohorts.tests.callers import Family
 from cohorts.tests.factories import buy, cohort_with, pay, start
-from cohorts.tests.test_invariants import breaches
 from core.clock import utc_now
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess

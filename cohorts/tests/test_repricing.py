@@ -7,11 +7,11 @@ from billing.models import Checkout, Payment, Price
 from cohorts.errors import NotForSale
 from cohorts.models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from cohorts.sale.waitlist import join_waitlist
+from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import parent_of
 from cohorts.tests.factories import cohort_with, pay, start
 from cohorts.tests.purchases import enroll_url
-from cohorts.tests.test_invariants import breaches
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]

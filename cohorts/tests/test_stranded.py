@@ -15,10 +15,10 @@ from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.learning.stranded import report_stranded_steps
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StudentPackage
 from cohorts.sale.transfer import Stranded, move_package
+from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
-from cohorts.tests.test_invariants import breaches
 from core.clock import utc_now
 from core.errors import Invalid
 from enrollments.tests.factories import STAFF

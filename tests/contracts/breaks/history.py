@@ -1,0 +1,121 @@
+"""What breaks the invariants of histories, of the outbox, and of emails, and what comes close."""
+
+import datetime as dt
+
+from core.clock import utc_now
+from enrollments.models import Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
+from events.models import OutboxEvent
+from notifications.models import Notification
+
+from .world import Rows, World, breaks
+
+
+@breaks("events.sequences_have_no_gaps")
+def an_event_that_is_gone(world: World) -> Rows:
+    aggregate = f"enrollment:{world.used.enrollment.cuid}"
+    OutboxEvent.objects.filter(aggregate=aggregate, sequence=2).delete()
+    first = transition_of(world, 1)
+    return {
+        "events.sequences_have_no_gaps": [aggregate],
+        "enrollments.transitions_have_their_event": [f"transition {first.pk}"],
+    }
+
+
+@breaks("events.sequences_have_no_gaps")
+def a_first_event_that_is_gone(world: World) -> str:
+    aggregate = f"enrollment:{world.used.enrollment.cuid}"
+    OutboxEvent.objects.filter(aggregate=aggregate, sequence=1).delete()
+    return aggregate
+
+
+@breaks("enrollments.facets_equal_their_last_transition")
+def a_state_changed_behind_its_history(world: World) -> str:
+    Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(payment_status="paid")
+    return f"enrollment {world.waiting.enrollment_id}"
+
+
+@breaks("enrollments.facets_equal_their_last_transition")
+def a_state_without_any_history(world: World) -> str:
+    Enrollment.objects.filter(pk=world.used.enrollment_id).update(payment_status="pending")
+    return f"enrollment {world.used.enrollment_id}"
+
+
+@breaks("enrollments.transitions_have_no_gaps")
+def a_transition_that_is_gone(world: World) -> Rows:
+    EnrollmentTransition.objects.filter(enrollment=world.used.enrollment_id, number=2).delete()
+    return {
+        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
+        "enrollments.transitions_form_a_chain": [f"transition {transition_of(world, 3).pk}"],
+    }
+
+
+@breaks("enrollments.transitions_form_a_chain")
+def a_transition_from_elsewhere(world: World) -> Rows:
+    transition = transition_of(world, 3)
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(from_status="candidate")
+    return {
+        "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],
+        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+    }
+
+
+@breaks("enrollments.transitions_form_a_chain")
+def a_first_transition_from_elsewhere(world: World) -> Rows:
+    transition = transition_of(world, 1)
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(from_status="rejected")
+    return {
+        "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],
+        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+    }
+
+
+@breaks("enrollments.transitions_follow_the_machine")
+def an_edge_that_does_not_exist(world: World) -> Rows:
+    transition = transition_of(world, 2)
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(to_status="approved")
+    return {
+        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+        "enrollments.transitions_form_a_chain": [f"transition {transition_of(world, 3).pk}"],
+    }
+
+
+@breaks("enrollments.transitions_have_their_event")
+def a_change_nobody_was_told(world: World) -> str:
+    transition = transition_of(world, 4)
+    OutboxEvent.objects.filter(aggregate=f"enrollment:{world.used.enrollment.cuid}", payload__number=4).delete()
+    return f"transition {transition.pk}"
+
+
+@breaks("enrollments.decisions_are_published_as_they_are")
+def a_decision_changed_in_silence(world: World) -> str:
+    EnrollmentDecision.objects.filter(pk=world.used.pk).update(status="released")
+    return f"decision {world.used.pk}"
+
+
+@breaks("enrollments.decisions_are_published_as_they_are")
+def a_decision_made_in_silence(world: World) -> str:
+    OutboxEvent.objects.filter(aggregate=f"decision:{world.used.pk}").delete()
+    return f"decision {world.used.pk}"
+
+
+@breaks("enrollments.seats_are_published_as_they_are")
+def a_seat_used_in_silence(world: World) -> Rows:
+    SeatAssignment.objects.filter(pk=world.reserved.seat_id).update(status="used")
+    return {
+        "enrollments.seats_are_published_as_they_are": [f"seat {world.reserved.seat_id}"],
+        "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.reserved.seat_id}"],
+        "enrollments.seat_counters_equal_their_holders": [f"allocation {world.allocation.pk}"],
+    }
+
+
+@breaks("notifications.pending_notifications_are_pursued")
+def an_email_nobody_sends(world: World) -> str:
+    overdue = utc_now() - dt.timedelta(minutes=16)
+    notification = Notification.objects.create(
+        workspace=world.paid.workspace, kind="news", recipient="parent@example.test", next_attempt_at=overdue
+    )
+    return f"notification {notification.pk}"
+
+
+def transition_of(world: World, number: int) -> EnrollmentTransition:
+    return EnrollmentTransition.objects.get(enrollment=world.used.enrollment_id, number=number)
