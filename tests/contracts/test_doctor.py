@@ -1,15 +1,18 @@
 """The doctor: it finds nothing wrong with a sound world, and every invariant that is broken, by name and by row."""
 
+import ast
 import copy
 import datetime as dt
 import json
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.checkout import settle_checkout
@@ -19,6 +22,7 @@ from cohorts.models import CohortPlace
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from core.clock import utc_now
+from core.invariants import Breach
 from enrollment_project.doctor import INVARIANTS, examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import EnrollmentDecision
@@ -173,3 +177,40 @@ class TestTheCommand:
     def test_refuses_a_workspace_that_does_not_exist(self) -> None:
         with pytest.raises(CommandError, match="no workspace 'nowhere'"):
             call_command("doctor", "--workspace", "nowhere")
+
+
+def breaches_in(source: str) -> dict[int, int]:
+    """The lines on which an invariant names a row, with the line that the naming ends on."""
+    yields = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Yield))
+    return {call.lineno: call.end_lineno or call.lineno for call in yields if isinstance(call, ast.Call)}
+
+
+@pytest.mark.walk
+class TestWhatIsPlanted:
+    def test_has_the_doctor_name_a_row_on_every_line_that_names_one(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        named: set[tuple[str, int]] = set()
+        make = Breach.__init__
+
+        def note(breach: Breach, *args: Any, **kwargs: Any) -> None:
+            caller = sys._getframe(1)
+            named.add((caller.f_code.co_filename, caller.f_lineno))
+            make(breach, *args, **kwargs)
+
+        monkeypatch.setattr(Breach, "__init__", note)
+        for plant in BREAKS.values():
+            with transaction.atomic():
+                plant(copy.deepcopy(world))
+                examine()
+                transaction.set_rollback(True)
+
+        modules = sorted(settings.BASE_DIR.glob("*/invariants.py"))
+        lines = [(str(path), *span) for path in modules for span in breaches_in(path.read_text()).items()]
+        silent = [
+            f"{path}:{first}"
+            for path, first, last in lines
+            if not any((path, line) in named for line in range(first, last + 1))
+        ]
+        assert len(lines) > 50
+        assert silent == []
