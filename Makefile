@@ -49,7 +49,7 @@ soak: .venv/.development ## The stack of `make run` under four writers; then: is
 	@$(BIN)/python -m tests.operations.soak
 
 walk: .venv/.development ## Every order of events, every route and parameter with hostile values, every staff page by role
-	@$(BIN)/python -m pytest --numprocesses 2 -m walk
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk
 
 .PHONY: chromium
 chromium:
