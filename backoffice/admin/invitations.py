@@ -1,6 +1,7 @@
 """Who was invited, to the staff or to follow their children's enrollments, and what became of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -30,6 +31,46 @@ class InviteGuardianForm(StaffForm):
         self.initial["email"] = getattr(self.row, "email", None)
 
 
+def mail_or_say_why(mail: Callable[..., None], invitation: StaffInvitation | GuardianInvitation, token: str) -> str:
+    """Mail the link; a mail that fails leaves an invitation that can be sent again, and says so."""
+    try:
+        mail(invitation=invitation, token=token)
+    except DomainError as trouble:
+        return f"{invitation.email} is invited, but nothing was mailed yet. {trouble.detail}"
+    return f"{invitation.email} has been sent an invitation to {invitation.workspace}."
+
+
+def _send_again_button(kind: type[Kind], *, power: Power, mail: Callable[..., None]) -> Any:
+    @staff_action(
+        description="Send again",
+        power=power,
+        possible=kind.is_open,
+        icon="forward_to_inbox",
+        explanation="A new link that works for a week. The one mailed before ends.",
+    )
+    def send_again(page: WorkspaceScopedAdmin, request: HttpRequest, invitation: Kind, form: StaffForm) -> str:
+        renewed: Any = renew_invitation(kind, invitation_id=invitation.pk, now=utc_now())
+        return mail_or_say_why(mail, *renewed)
+
+    return send_again
+
+
+def _revoke_button(kind: type[Kind], *, power: Power) -> Any:
+    @staff_action(
+        description="Revoke",
+        power=power,
+        possible=kind.is_open,
+        icon="cancel_schedule_send",
+        variant=ActionVariant.DANGER,
+        explanation="The link in the mail opens nothing any more.",
+    )
+    def revoke(page: WorkspaceScopedAdmin, request: HttpRequest, invitation: Kind, form: StaffForm) -> str:
+        revoke_invitation(kind, invitation_id=invitation.pk, now=utc_now())
+        return f"The invitation of {invitation.email} is revoked."
+
+    return revoke
+
+
 class InvitationAdmin(WorkspaceScopedAdmin):
     """What the pages of both kinds show."""
 
@@ -52,28 +93,8 @@ class StaffInvitationAdmin(InvitationAdmin):
     fields = ("workspace", "email", "role_badge", "state_badge", "invited_by", ("created_at", "sent_at"), "expires_at")
     actions_detail = ("send_again", "revoke")
     role_badge = status_badge("role")
-
-    @staff_action(
-        description="Send again",
-        power=Power.GOVERN,
-        possible=StaffInvitation.is_open,
-        icon="forward_to_inbox",
-        explanation="A new link that works for a week. The one mailed before ends.",
-    )
-    def send_again(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
-        renewed = renew_invitation(StaffInvitation, invitation_id=invitation.pk, now=utc_now())
-        return mail_or_say_why(mail_invitation, *renewed)
-
-    @staff_action(
-        description="Revoke",
-        power=Power.GOVERN,
-        possible=StaffInvitation.is_open,
-        icon="cancel_schedule_send",
-        variant=ActionVariant.DANGER,
-        explanation="The link in the mail opens nothing any more.",
-    )
-    def revoke(self, request: HttpRequest, invitation: StaffInvitation, form: StaffForm) -> str:
-        return _revoke(StaffInvitation, invitation)
+    send_again = _send_again_button(StaffInvitation, power=Power.GOVERN, mail=mail_invitation)
+    revoke = _revoke_button(StaffInvitation, power=Power.GOVERN)
 
 
 @admin.register(GuardianInvitation)
@@ -94,28 +115,8 @@ class GuardianInvitationAdmin(InvitationAdmin):
     )
     actions_detail = ("send_again", "revoke")
     guardian_link = link_column("guardian", "guardian")
-
-    @staff_action(
-        description="Send again",
-        power=Power.MANAGE,
-        possible=GuardianInvitation.is_open,
-        icon="forward_to_inbox",
-        explanation="A new link that works for a week. The one mailed before ends.",
-    )
-    def send_again(self, request: HttpRequest, invitation: GuardianInvitation, form: StaffForm) -> str:
-        renewed = renew_invitation(GuardianInvitation, invitation_id=invitation.pk, now=utc_now())
-        return mail_or_say_why(mail_guardian_invitation, *renewed)
-
-    @staff_action(
-        description="Revoke",
-        power=Power.MANAGE,
-        possible=GuardianInvitation.is_open,
-        icon="cancel_schedule_send",
-        variant=ActionVariant.DANGER,
-        explanation="The link in the mail opens nothing any more.",
-    )
-    def revoke(self, request: HttpRequest, invitation: GuardianInvitation, form: StaffForm) -> str:
-        return _revoke(GuardianInvitation, invitation)
+    send_again = _send_again_button(GuardianInvitation, power=Power.MANAGE, mail=mail_guardian_invitation)
+    revoke = _revoke_button(GuardianInvitation, power=Power.MANAGE)
 
 
 @neighbors_of(Guardian)
@@ -123,20 +124,6 @@ def invitations_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
     rows = guardian.invitations.order_by("-sent_at")[:10]
     shown = [Neighbor(row.email, url=admin_url(row), badge=_state_badge(row), at=row.sent_at) for row in rows]
     return Card("Invitations", shown, empty="Not invited yet.")
-
-
-def mail_or_say_why(mail: Callable[..., None], invitation: StaffInvitation | GuardianInvitation, token: str) -> str:
-    """Mail the link; a mail that fails leaves an invitation that can be sent again, and says so."""
-    try:
-        mail(invitation=invitation, token=token)
-    except DomainError as trouble:
-        return f"{invitation.email} is invited, but nothing was mailed yet. {trouble.detail}"
-    return f"{invitation.email} has been sent an invitation to {invitation.workspace}."
-
-
-def _revoke(kind: type[Kind], invitation: Kind) -> str:
-    revoke_invitation(kind, invitation_id=invitation.pk, now=utc_now())
-    return f"The invitation of {invitation.email} is revoked."
 
 
 def _state_badge(invitation: Invitation) -> str:
