@@ -15,7 +15,7 @@ from core.ids import new_cuid
 from core.local_time import validate_timezone
 from core.names import fold_name, fold_reference
 
-from .states import POSSIBLE_TWINS, Role, TaskStatus
+from ..states import POSSIBLE_TWINS, Role, TaskStatus
 
 
 def default_timezone() -> str:
