@@ -1,25 +1,19 @@
+from .api_keys import ApiKey
+from .guardians import Guardian, Guardianship
+from .invitations import GuardianInvitation, Invitation, StaffInvitation
 from .learners import (
-    ApiKey,
-    Guardian,
-    GuardianInvitation,
-    Guardianship,
-    Invitation,
     Lead,
     Learner,
     LearnerMerge,
     LearnerQuerySet,
-    Membership,
-    StaffInvitation,
-    StaffTask,
-    User,
-    UserManager,
-    Workspace,
-    default_timezone,
     external_key,
     identity_by_person,
     identity_of_twin,
     person_key,
 )
+from .staff_tasks import StaffTask
+from .users import Membership, User, UserManager
+from .workspaces import Workspace, default_timezone
 
 __all__ = [
     "ApiKey",

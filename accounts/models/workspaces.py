@@ -1,0 +1,35 @@
+"""The tenant. Every other row belongs to exactly one workspace."""
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+
+from core.clock import utc_now
+from core.local_time import validate_timezone
+
+
+def default_timezone() -> str:
+    """The zone of a new workspace that names none."""
+    return str(settings.DEFAULT_WORKSPACE_TIMEZONE)
+
+
+class Workspace(models.Model):
+    """An organization running enrollment: the tenant."""
+
+    slug = models.SlugField(max_length=50, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$")])
+    name = models.CharField(max_length=200)
+    timezone = models.CharField(
+        "time zone",
+        max_length=64,
+        default=default_timezone,
+        db_default="UTC",
+        validators=[validate_timezone],
+        help_text="Where its days begin and end: for dates without a zone of their own, and for invoices.",
+    )
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
