@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from core.http.client_address import client_address
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """allauth's questions, answered by the rules of the house."""
 
     def get_client_ip(self, request: HttpRequest) -> str:

@@ -16,14 +16,14 @@ from .devices import remember_device
 from .sign_in import find_or_open_account
 
 
-class CodeRequestForm(RequestLoginCodeForm):
+class CodeRequestForm(RequestLoginCodeForm):  # type: ignore[misc]  # allauth has no types
     """An address, in the one spelling that accounts are known by: allauth would make two mailboxes one."""
 
     email = AddressFormField(label="Email", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
 
 @method_decorator(never_cache, name="dispatch")
-class RequestCodeView(allauth_views.RequestLoginCodeView):
+class RequestCodeView(allauth_views.RequestLoginCodeView):  # type: ignore[misc]  # allauth has no types
     """Ask for a code. The answer is the same for every address, so it tells nobody who has an account."""
 
     def get_form_class(self) -> type[CodeRequestForm]:
@@ -40,11 +40,12 @@ class RequestCodeView(allauth_views.RequestLoginCodeView):
             response["Retry-After"] = str(pause.retry_after)
             return response
         form._user = find_or_open_account(email=email)
-        return super().form_valid(form)
+        answer: HttpResponse = super().form_valid(form)
+        return answer
 
 
 @method_decorator(never_cache, name="dispatch")
-class ConfirmCodeView(allauth_views.ConfirmLoginCodeView):
+class ConfirmCodeView(allauth_views.ConfirmLoginCodeView):  # type: ignore[misc]  # allauth has no types
     """Enter the code, or have another one sent."""
 
     def _resend_form_valid(self, form: forms.Form) -> HttpResponse:
@@ -53,7 +54,8 @@ class ConfirmCodeView(allauth_views.ConfirmLoginCodeView):
         except CodesPaused as pause:
             messages.error(self.request, pause.detail)
             return redirect(self.passthrough_next_url(self.request.path))
-        return super()._resend_form_valid(form)
+        answer: HttpResponse = super()._resend_form_valid(form)
+        return answer
 
     def _verify_form_valid(self, form: forms.Form) -> HttpResponse:
         response: HttpResponse = super()._verify_form_valid(form)

@@ -190,7 +190,7 @@ def in_bulk(button: Any, *, description: str) -> Any:
     """The same action for the selected rows: asked once, each row its own transaction, refusals counted and told."""
 
     @admin.action(description=description)
-    def run(model_admin: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+    def run(model_admin: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
         if not model_admin.may(request, button.power):
             raise PermissionDenied
         rows = list(queryset[: BULK_LIMIT + 1])

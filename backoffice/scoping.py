@@ -58,14 +58,14 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        rows = cast(models.QuerySet, self.object_list)
+        rows = cast(models.QuerySet[Any], self.object_list)
         return rows.order_by()[:COUNT_CAP].count()
 
 
 class ScopedRelatedFilter(RelatedDropdownFilter):
     """A filter by a foreign key that offers only rows the person may see; hidden when there is no choice."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> Any:
         related = cast(WorkspaceScopedAdmin, model_admin.admin_site.get_model_admin(field.remote_field.model))
         rows = related.get_queryset(request)
         if needed := cast(tuple[str, ...], related.list_select_related):
@@ -80,7 +80,7 @@ class TolerantChangeList(ChangeList):
     a range without an end or a text that the database refuses shows when rows are counted.
     """
 
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet:
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> models.QuerySet[Any]:
         with _as_a_wrong_address(request):
             return super().get_queryset(request, exclude_parameters)
 
@@ -153,8 +153,8 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
     change_power: Power | None = None
     delete_power: Power | None = None
 
-    form = WorkspaceModelForm
-    paginator: Any = CappedPaginator
+    form: type[forms.ModelForm] = WorkspaceModelForm
+    paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = True
@@ -165,10 +165,10 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
 
     # --- scope ---------------------------------------------------------------------------------------------------
 
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return self.limit(super().get_queryset(request), request)
 
-    def limit(self, rows: models.QuerySet, request: HttpRequest) -> models.QuerySet:
+    def limit(self, rows: models.QuerySet[Any], request: HttpRequest) -> models.QuerySet[Any]:
         """The rows this person may see."""
         access = access_of(request)
         if self.view_power == Power.OPERATE and not access.everywhere:
@@ -232,7 +232,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Bulk actions this person may take anywhere. Django's own bulk delete is never among them."""
-        actions = super().get_actions(request)
+        actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return {
             name: entry

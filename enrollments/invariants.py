@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import (
     Case,
@@ -23,6 +23,7 @@ from django.db.models import (
 )
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Concat, Lag
+from django_fsm import FSMField
 
 from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
@@ -244,7 +245,7 @@ def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
     """Every edge is one that the state machine has."""
     allowed = Q()
     for facet, field in _FACET_FIELDS.items():
-        for edge in Enrollment._meta.get_field(field).get_all_transitions(Enrollment):
+        for edge in _state_field(field).get_all_transitions(Enrollment):
             allowed |= Q(facet=facet, from_status=edge.source, to_status=edge.target)
     wrong = extent.of(EnrollmentTransition.objects.order_by(), "enrollment__workspace").exclude(allowed)
     for pk, from_status, to_status in wrong.values_list("pk", "from_status", "to_status").iterator():
@@ -291,7 +292,11 @@ def _named(kind: str, pk: OuterRef) -> Concat:
 
 
 def _initial(field: str) -> str:
-    return str(Enrollment._meta.get_field(field).get_default())
+    return str(_state_field(field).get_default())
+
+
+def _state_field(name: str) -> FSMField:
+    return cast(FSMField, Enrollment._meta.get_field(name))
 
 
 INVARIANTS: tuple[Invariant, ...] = (

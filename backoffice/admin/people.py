@@ -57,15 +57,15 @@ class GuardianshipInline(ScopedInline):
     readonly_fields = ("created_at",)
     hide_title = True
 
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).select_related("guardian", "learner")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Only people of the parent's own workspace can be tied to it."""
         made = super().get_formset(request, obj, **kwargs)
         if obj is not None:
-            for name, bound in made.form.base_fields.items():
-                if name in ("guardian", "learner"):
+            for bound in made.form.base_fields.values():
+                if isinstance(bound, forms.ModelChoiceField) and bound.queryset is not None:
                     bound.queryset = bound.queryset.filter(workspace_id=obj.workspace_id)
         return made
 
@@ -139,17 +139,25 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     def name(self, learner: Learner) -> tuple[str, str]:
         return str(learner), learner.email
 
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).filter(merged_into__isnull=True)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponseRedirect:
         """The page of a learner who was merged is that of the one who stayed."""
-        number = parse_whole_number(object_id)
-        merged = self.limit(Learner.objects.filter(pk=number or 0, merged_into__isnull=False), request).first()
-        if merged is None:
-            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        merged = self._find_merged(request, object_id)
+        if merged is None or merged.merged_into is None:
+            elsewhere: HttpResponseRedirect = super()._get_obj_does_not_exist_redirect(  # type: ignore[misc]  # Django's
+                request, opts, object_id
+            )
+            return elsewhere
         messages.info(request, f"Learner {merged.pk} was merged into this one.")
         return HttpResponseRedirect(admin_url(merged.merged_into))
+
+    def _find_merged(self, request: HttpRequest, object_id: str) -> Learner | None:
+        number = parse_whole_number(object_id)
+        if number is None:
+            return None
+        return self.limit(Learner.objects.filter(pk=number, merged_into__isnull=False), request).first()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Whoever is entered or renamed here may be somebody's twin as well as who comes by the API."""
@@ -200,8 +208,10 @@ class GuardianAdmin(WorkspaceScopedAdmin):
     )
     actions_detail = ("invite",)
 
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        return with_proof(super().get_queryset(request)).annotate(children_count=models.Count("guardianships"))
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        guardians = with_proof(super().get_queryset(request))
+        counted: models.QuerySet[Any] = guardians.annotate(children_count=models.Count("guardianships"))
+        return counted
 
     def save_model(self, request: HttpRequest, obj: Guardian, form: Any, change: bool) -> None:
         """An address that is given here counts at once, without an invitation: whoever had it decides."""

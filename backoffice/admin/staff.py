@@ -115,7 +115,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         explanation="They lose access to this workspace at once. What they did stays in the history.",
     )
     def remove(self, request: HttpRequest, membership: Membership, form: StaffForm) -> HttpResponse | str:
-        self.log_deletions(request, [membership])
+        self.log_deletions(request, Membership.objects.filter(pk=membership.pk))
         user = remove_member(membership_id=membership.pk)
         return self.response_to_list(request, f"{user} is no longer a member.")
 
@@ -150,7 +150,7 @@ class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
 
-    def limit(self, rows: models.QuerySet, request: HttpRequest) -> models.QuerySet:
+    def limit(self, rows: models.QuerySet[Any], request: HttpRequest) -> models.QuerySet[Any]:
         access = access_of(request)
         if access.everywhere:
             return rows

@@ -58,7 +58,7 @@ class WhenFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("coming", "Coming"), ("week", "In the next 7 days"), ("unmarked", "Over, attendance not taken")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         now = utc_now()
         if self.value() == "coming":
             return queryset.filter(ends_at__gt=now)

@@ -59,7 +59,7 @@ class SaleFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("open", "Open"), ("full", "Full"), ("over", "Deadline passed"), ("closed", "Closed")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         now = utc_now()
         lasting = is_not_over(now=now, date="end_date", zone="timezone")
         joinable = lasting & (Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now))
@@ -273,7 +273,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         by_button = ["max_enrollment", "start_date", "end_date", "timezone"]
         return [*super().get_readonly_fields(request, obj), *(by_button if obj else [])]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_sessions_left(super().get_queryset(request), now=utc_now())
 
     def save_model(self, request: HttpRequest, obj: Cohort, form: Any, change: bool) -> None:

@@ -58,11 +58,12 @@ class StepInline(ScopedInline):
     readonly_fields = ("offered_in",)
     ordering = ("order",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).annotate(class_count=Count("options"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        steps: QuerySet[Any] = super().get_queryset(request).annotate(class_count=Count("options"))
+        return steps
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        formset = super().get_formset(request, obj, **kwargs)
+        formset: Any = super().get_formset(request, obj, **kwargs)
         formset.actor = actor_of(request)
         return formset
 
@@ -105,7 +106,7 @@ class OptionInline(ScopedInline):
     readonly_fields = ("when",)
     extra = 1
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("group_class", "step")
 
     @display(description="meets")
@@ -129,7 +130,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     actions_detail = ("remove",)
     program_link = link_column("program", "course")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         options = CourseStepOption.objects.select_related("group_class")
         return super().get_queryset(request).prefetch_related(Prefetch("options", options))
 
@@ -153,7 +154,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     )
     def remove(self, request: HttpRequest, step: CourseStep, form: StaffForm) -> HttpResponse:
         with transaction.atomic():
-            self.log_deletions(request, [step])
+            self.log_deletions(request, CourseStep.objects.filter(pk=step.pk))
             remove_step(step_id=step.pk, actor=actor_of(request))
         return self.response_to_list(request, f"{self.describe(step)} was removed.")
 

@@ -58,7 +58,7 @@ class LiveFilter(DropdownFilter):
             ("revoked", "Revoked"),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         live = queryset.filter(revoked_at__isnull=True)
         unbooked, stranded = StepProgress.objects.filter(status=StepStatus.UNBOOKED), stranded_progress(utc_now())
         rows = {
@@ -173,7 +173,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
     enrollment_link = link_column("enrollment", "enrollment")
     payment_link = link_column("payment", "payment (refund there)")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         progress = StepProgress.objects.select_related("step").order_by("step__order")
         return super().get_queryset(request).prefetch_related(Prefetch("progress", progress))
 

@@ -1,5 +1,7 @@
 """Who waits for a place, in which order; staff move and remove with a reason or a look."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
@@ -54,12 +56,13 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
     cohort_link = link_column("cohort", "cohort")
     place_link = link_column("place", "place held for them")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         ahead = WaitlistEntry.objects.filter(
             cohort=OuterRef("cohort"), status=WaitStatus.WAITING, rank__lt=OuterRef("rank")
         )
         counted = ahead.order_by().values("cohort").annotate(n=Count("pk")).values("n")
-        return super().get_queryset(request).annotate(ahead=Coalesce(Subquery(counted), 0))
+        entries: QuerySet[Any] = super().get_queryset(request).annotate(ahead=Coalesce(Subquery(counted), 0))
+        return entries
 
     def describe(self, row: WaitlistEntry) -> str:
         return f"{row.learner}, {row.cohort}"

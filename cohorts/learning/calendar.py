@@ -108,7 +108,7 @@ def render_feed(*, user: User, now: dt.datetime | None = None) -> bytes:
     calendar.calendar_name = "Courses"
     calendar.refresh_interval = REFRESH_EVERY
     calendar.add("X-PUBLISHED-TTL", "PT1H")  # what Outlook reads instead
-    return calendar.to_ical()
+    return bytes(calendar.to_ical())
 
 
 def render_session(*, row: StepProgress) -> bytes:
@@ -118,12 +118,12 @@ def render_session(*, row: StepProgress) -> bytes:
 
 def render_sessions(*, rows: Iterable[StepProgress]) -> bytes:
     """Booked sessions of one learner as a file to attach to a mail."""
-    return _calendar(rows, name_learners=False, method="PUBLISH").to_ical()
+    return bytes(_calendar(rows, name_learners=False, method="PUBLISH").to_ical())
 
 
 def render_cancellation(*, row: StepProgress) -> bytes:
     """That the session which was booked for a step is off, as a file to attach to a mail."""
-    return _calendar([row], name_learners=False, method="CANCEL").to_ical()
+    return bytes(_calendar([row], name_learners=False, method="CANCEL").to_ical())
 
 
 def _calendar(rows: Iterable[StepProgress], *, name_learners: bool, method: str = "") -> Calendar:

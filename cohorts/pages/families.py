@@ -21,7 +21,7 @@ def for_families(
     """Hand the view the signed-in person; ask others to sign in, and those whose address is unproven to prove it."""
 
     @functools.wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         user = find_family(request)
         if user is None:
             return render(request, "enrollments/unproven.html", status=403)

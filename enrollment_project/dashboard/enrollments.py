@@ -88,7 +88,7 @@ class Overview:
         self.access = access_of(request)
         self.now = utc_now()
 
-    def _mine(self, model: Any, path: str = "workspace") -> QuerySet:
+    def _mine(self, model: Any, path: str = "workspace") -> QuerySet[Any]:
         return self.access.limit(model.objects.order_by(), path=path, power=Power.VIEW)
 
     # --- what waits ------------------------------------------------------------------------------------------------
@@ -293,6 +293,6 @@ def _seat_row(allocation: DistrictSeatAllocation) -> SeatRow:
     )
 
 
-def _stuck(label: str, rows: QuerySet, time_field: str, url: str) -> Stuck:
+def _stuck(label: str, rows: QuerySet[Any], time_field: str, url: str) -> Stuck:
     found = rows.aggregate(count=Count("id"), since=Min(time_field))
     return Stuck(label, found["count"], url, since=moment(found["since"]))

@@ -2,12 +2,14 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
+from core.logs import configure_logging
+
 from .base import *
 
 
 def required(name: str) -> str:
     """The variable's value; raises ImproperlyConfigured naming it when it is unset or empty."""
-    value = env.str(name, default="")
+    value: str = env.str(name, default="")
     if not value:
         raise ImproperlyConfigured(f"{name} must be set in production (see .env.example)")
     return value

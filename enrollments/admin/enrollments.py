@@ -76,7 +76,7 @@ class WaitingFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("review", "A reviewer"), ("payment", "The payment")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "review":
             return awaiting_review(queryset)
         return awaiting_payment(queryset) if self.value() == "payment" else queryset

@@ -90,7 +90,7 @@ class Boolean:
     def clean(self, value: Any, name: str) -> bool:
         if value not in ("true", "false"):
             raise invalid(name, f"Invalid boolean: {value}")
-        return value == "true"
+        return bool(value == "true")
 
 
 @dataclass(frozen=True)
