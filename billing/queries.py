@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from accounts.families import learners_by
-from accounts.models import Learner
+from accounts.families import learners_of
+from accounts.models import Learner, User
 from core.errors import NotFound
 from core.money import Money
 
@@ -13,20 +13,20 @@ from .purposes import find_learner_id
 from .states import PaymentStatus
 
 
-def get_invoice_for(*, email: str, user_id: int, cuid: str) -> Invoice:
-    """One invoice, for who paid it and for the family of the learner it was paid for, by their proven address.
+def get_invoice_for(*, user: User, cuid: str) -> Invoice:
+    """One invoice, for who paid it and for the family of the learner it was paid for, by their address.
 
     Raises NotFound, also for other people's.
     """
     invoice = Invoice.objects.select_related("corrects", "payment").filter(cuid=cuid).first()
-    if invoice is None or not (invoice.buyer_email == email or _is_family(invoice, email, user_id)):
+    if invoice is None or not (invoice.buyer_email == user.email or _is_family(invoice, user)):
         raise NotFound("There is no such invoice among yours.")
     return invoice
 
 
-def _is_family(invoice: Invoice, email: str, user_id: int) -> bool:
+def _is_family(invoice: Invoice, user: User) -> bool:
     learner_id = find_learner_id(invoice.payment.purpose, invoice.payment.subject)
-    return learners_by(user_id=user_id, email=email).filter(pk=learner_id or 0).exists()
+    return learners_of(user).filter(pk=learner_id or 0).exists()
 
 
 PAYMENTS_SHOWN = 50
@@ -46,9 +46,9 @@ class PaymentMade:
         return Money(minor, self.payment.currency) if minor else None
 
 
-def list_payments_made(*, email: str, besides: Collection[int]) -> list[PaymentMade]:
-    """The payments made with this proven address, newest first, without those that are told `besides`."""
-    made = Payment.objects.filter(checkout__payer_email=email).exclude(checkout__payer_email="")
+def list_payments_made(*, user: User, besides: Collection[int]) -> list[PaymentMade]:
+    """The payments made with the person's address, newest first, without those that are told `besides`."""
+    made = Payment.objects.filter(checkout__payer_email=user.email).exclude(checkout__payer_email="")
     made = made.exclude(pk__in=besides).exclude(status=PaymentStatus.FAILED).order_by("-id")
     payments = list(made.select_related("checkout", "workspace").prefetch_related("invoices")[:PAYMENTS_SHOWN])
     learner_ids = {each.pk: find_learner_id(each.purpose, each.subject) for each in payments}

@@ -49,7 +49,6 @@ _AT_THE_EDGE = (
     (403, "scope_missing", "The key lacks the scope", "Each operation needs one scope, and this key does not have it."),
     (403, "permission_denied", "Not allowed", "Whoever sent the request may not do this."),
     (403, "forbidden", "Not allowed", "Whoever sent the request may not do this."),
-    (403, "address_unproven", "The mailbox is not proven", "What families see is shown after a code was entered only."),
     (403, "csrf_failed", "The CSRF token is missing", "A session's changes need the token of its cookie as a header."),
     (405, "method_not_allowed", "Not this method", "The address exists, but does not answer this method."),
     (406, "not_acceptable", "Nothing acceptable", "The header Accept names nothing that is answered here."),

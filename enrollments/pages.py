@@ -5,7 +5,6 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,8 +12,8 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.family_pages import for_families
 from accounts.models import Learner, User
-from accounts.sign_in import proven_address
 from billing.checkout import catch_up_with_prices, catch_up_with_stripe
 from billing.models import Checkout
 from billing.queries import list_payments_made
@@ -110,23 +109,17 @@ def show_cancelled(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@never_cache
-@login_required
-def show_my_enrollments(request: HttpRequest) -> HttpResponse:
-    user = request.user
-    assert isinstance(user, User)
-    email = proven_address(user=user)
-    if email is None:
-        return render(request, "enrollments/unproven.html")
-    enrollments = list_family_enrollments(email=email, user_id=user.pk)
+@for_families
+def show_my_enrollments(request: HttpRequest, user: User) -> HttpResponse:
+    enrollments = list_family_enrollments(user=user)
     sales = find_sales([enrollment.pk for enrollment in enrollments])
     if catch_up_with_prices(_checkouts_of(enrollments, sales)):
-        enrollments = list_family_enrollments(email=email, user_id=user.pk)
+        enrollments = list_family_enrollments(user=user)
         sales = find_sales([enrollment.pk for enrollment in enrollments])
     learners = _by_learner(enrollments, sales)
     told = [card.view.payment.pk for group in learners for card in group.cards if card.view.payment]
-    payments = list_payments_made(email=email, besides=told)
-    context = {"learners": learners, "payments": payments, "email": email, "zone": zone_of(request)}
+    payments = list_payments_made(user=user, besides=told)
+    context = {"learners": learners, "payments": payments, "email": user.email, "zone": zone_of(request)}
     return render(request, "enrollments/mine.html", context)
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from ..families import AddressUnproven, find_family
 from ..principals import Person, Principal
-from ..sign_in import proven_address
 
 if TYPE_CHECKING:  # rest_framework.views imports the classes of the settings, this module's among them
     from rest_framework.views import APIView
@@ -38,8 +38,8 @@ class IsProvenPerson(BasePermission):
     """Lets somebody through who signed in and whose mailbox a code has shown to be theirs: what families see is found
     by their address, so a mere claim to it must show nothing."""
 
-    code = "address_unproven"
-    message = "Sign in with the code that is mailed to your address first."
+    code = AddressUnproven.code
+    message = f"{AddressUnproven.title}."
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        return isinstance(request.user, Person) and proven_address(user=request.user.user) is not None
+        return isinstance(request.user, Person) and find_family(request.user.user) is not None

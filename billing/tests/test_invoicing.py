@@ -358,7 +358,8 @@ class TestTheInvoicePage:
     def test_shows_nothing_to_an_address_without_proof(self) -> None:
         response = self.open(UserFactory(email="parent@example.test"), invoiced())
 
-        assert response.status_code == 404
+        assert response.status_code == 403
+        assert "Confirm your address first" in response.content.decode()
 
     def test_sends_everybody_else_to_sign_in(self) -> None:
         response = self.open(None, invoiced())

@@ -4,11 +4,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
+from accounts.families import AddressUnproven
+from accounts.family_pages import ask_for_proof, for_families
 from accounts.models import User
 from core.errors import NotFound
 
 from ..learning.calendar import get_feed_owner, get_session_of, render_feed, render_session
-from .families import for_families
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
 
@@ -22,6 +23,8 @@ def show_feed(request: HttpRequest, token: str) -> HttpResponse:
         owner = get_feed_owner(token=token)
     except NotFound as error:
         raise Http404 from error
+    except AddressUnproven:
+        return ask_for_proof(request)
     return HttpResponse(render_feed(user=owner), content_type=CONTENT_TYPE, headers={"X-Robots-Tag": "noindex"})
 
 

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.families import find_family
 from accounts.models import User
 from billing.checkout import catch_up_with_prices
 from billing.models import Checkout
@@ -25,7 +26,6 @@ from ..errors import CourseNotFound
 from ..family import live_packages, unpaid_places, waiting_entries
 from ..models import ClassSession, Cohort, CourseStep, WaitlistEntry
 from ..queries import SORTS, browse_courses, current_cohorts, get_course
-from .families import find_family
 from .forms import CatalogForm
 from .payment import leads_to_payment
 
@@ -145,7 +145,7 @@ def show_catalog(request: HttpRequest) -> HttpResponse:
 @leads_to_payment
 def show_course(request: HttpRequest, code: str) -> HttpResponse:
     course = course_or_404(code)
-    user = find_family(request)
+    user = find_family(request.user)
     if user is not None:
         catch_up_with_prices(place.checkout for place in unpaid_places(user=user, course=course) if place.checkout)
     ties = _ties(user, course)

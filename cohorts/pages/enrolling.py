@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.family_pages import for_families
 from accounts.models import Learner, User
 from billing.checkout import cancel_checkout
 from billing.errors import PaymentRejected
@@ -32,7 +33,6 @@ from ..queries import cohorts_of, steps_without_session
 from ..sale.checkout import default_success_url, start_checkout
 from ..sale.waitlist import leave_waitlist
 from .catalog import Availability, course_or_404, view_cohort
-from .families import for_families
 from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm
 from .payment import leads_to_payment
 

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.family_pages import for_families
 from accounts.models import Learner, User
 from billing.checkout import catch_up_with_prices
 from core.clock import utc_now
@@ -25,7 +26,6 @@ from ..learning.calendar import feed_url, find_feed, open_feed, renew_feed
 from ..models import CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import bookable_steps, offered_by_cohort, offered_by_step, packages_of
 from ..states import DONE, StepStatus
-from .families import for_families
 from .payment import leads_to_payment
 from .wizard import field_of, may_change, package_or_404
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
+from accounts.family_pages import for_families
 from accounts.models import User
 from billing.checkout import catch_up_with_stripe
 from core.errors import NotFound
@@ -15,7 +16,6 @@ from core.http.zones import zone_of
 from core.numbers import parse_whole_number
 
 from ..family import Purchase, Standing, find_offer, get_purchase
-from .families import for_families
 from .wizard import render_wizard
 
 TONES = {

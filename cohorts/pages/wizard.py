@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.text import get_text_list
 from django.views.decorators.http import require_http_methods
 
+from accounts.family_pages import for_families
 from accounts.models import User
 from core.clock import utc_now
 from core.errors import DomainError
@@ -22,7 +23,6 @@ from ..learning.booking import Selection, book_sessions
 from ..models import CohortSession, CourseStep, StepProgress, StudentPackage
 from ..queries import get_package_for, unbooked_steps
 from ..states import StepStatus
-from .families import for_families
 
 
 @dataclass(frozen=True, slots=True)

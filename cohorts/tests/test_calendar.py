@@ -243,15 +243,28 @@ class TestTheAddressOfAFeed:
         assert Client().get(second).status_code == 404
         assert family.delete(FEED).status_code == 204
 
-    def test_answers_nobody_once_its_owner_left_or_lost_their_address(self) -> None:
-        left, lost = Family("left@home.test"), Family("lost@home.test")
-        paths = [feed_path(left), feed_path(lost)]
+    def test_answers_nobody_once_its_owner_left(self) -> None:
+        family = Family("left@home.test")
+        path = feed_path(family)
 
-        left.user.is_active = False
-        left.user.save()
-        lost.user.emailaddress_set.update(verified=False)
+        family.user.is_active = False
+        family.user.save()
 
-        assert [Client().get(path).status_code for path in paths] == [404, 404]
+        assert Client().get(path).status_code == 404
+
+    def test_says_what_to_do_while_its_owner_s_address_is_unproven(self) -> None:
+        family = Family("lost@home.test")
+        path = feed_path(family)
+
+        family.user.emailaddress_set.update(verified=False)
+        answer = Client().get(path)
+        page = answer.content.decode()
+        family.user.emailaddress_set.update(verified=True)
+
+        assert (answer.status_code, answer["Content-Type"]) == (403, "text/html; charset=utf-8")
+        assert "This address is on hold" in page
+        assert "lost@home.test" not in page
+        assert Client().get(path)["Content-Type"] == "text/calendar; charset=utf-8"
 
     @pytest.mark.parametrize("token", ["x", "a" * 43, "%01"])
     def test_can_not_be_guessed(self, token: str) -> None:

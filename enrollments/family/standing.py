@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.db import models
 from django.db.models import Prefetch
 
-from accounts.families import learners_by
+from accounts.families import learners_of
+from accounts.models import User
 from billing.models import Checkout, Payment
 from billing.states import CheckoutStatus, PaymentStatus, RefundStatus
 from core.clock import utc_now
@@ -192,12 +193,12 @@ def get_decision_by_enrollment(*, cuid: str) -> EnrollmentDecision:
     return decision
 
 
-def list_family_enrollments(*, email: str, user_id: int) -> list[Enrollment]:
-    """The enrollments of learners whose guardian has this proven address, or who have it (or this account) themselves.
+def list_family_enrollments(*, user: User) -> list[Enrollment]:
+    """The enrollments of the learners this person may act for.
 
     Newest first, at most ENROLLMENTS_SHOWN; a constant number of queries, whatever the family's size.
     """
-    mine = learners_by(user_id=user_id, email=email).order_by().values("pk")
+    mine = learners_of(user).order_by().values("pk")
     return list(
         Enrollment.objects.filter(learner__in=mine)
         .select_related("instance__program", "learner", "workspace")

@@ -75,14 +75,9 @@ def for_all(
     return Row(route, method, address or f"/{route}", answers)
 
 
-def for_the_signed_in(route: str, *, address: str = "", status: int = 200) -> Row:
-    """A page that sends everybody else to sign in first; 404 for what is not theirs."""
-    answers = dict.fromkeys(Caller, 302) | {Caller.SESSION: status, Caller.UNPROVEN: status}
-    return Row(route, "GET", address or f"/{route}", answers)
-
-
 def for_families(route: str, *, stranger: int, address: str = "") -> Row:
-    """A page that also wants the mailbox proven; `stranger` is what another family gets."""
+    """A page that sends everybody else to sign in first, and wants the mailbox proven; `stranger` is what another
+    family gets."""
     answers = dict.fromkeys(Caller, 302) | {Caller.SESSION: stranger, Caller.UNPROVEN: 403}
     return Row(route, "GET", address or f"/{route}", answers)
 
@@ -248,8 +243,8 @@ ROWS = [
     for_all("api/webhooks/stripe", "POST", status=400),
     # Pages
     for_all(""),
-    for_the_signed_in("my/enrollments"),
-    for_the_signed_in("my/invoices/<cuid:cuid>.pdf", address="/my/invoices/c2345678901234567890.pdf", status=404),
+    for_families("my/enrollments", stranger=200),
+    for_families("my/invoices/<cuid:cuid>.pdf", stranger=404, address="/my/invoices/c2345678901234567890.pdf"),
     for_all("courses"),
     for_all("courses/<str:code>", address=COURSE_PAGE),
     for_families(f"{COHORT_ROUTE}/enroll", stranger=200, address=f"{COHORT_PAGE}/enroll"),

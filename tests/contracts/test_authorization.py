@@ -4,6 +4,7 @@ import copy
 import datetime as dt
 import json
 import re
+import urllib.parse
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -204,6 +205,8 @@ class TestARoute:
             assert response["Content-Type"].startswith(
                 "application/problem+json" if row.route.startswith("api/") else "text/html"
             )
+        if response.status_code == 403 and caller is Caller.UNPROVEN:
+            assert says_how_to_confirm(response, back=row.address.format(town=town))
         if response.status_code == 401:
             assert response["WWW-Authenticate"] == f'{"Bearer" if row.scope else "Session"} realm="api"'
 
@@ -248,6 +251,32 @@ class TestARoute:
         )
 
         assert response.status_code == row.answers[Caller.KEY]
+
+
+BUTTONS_OF_FAMILIES = [row for row in ROWS if row.route.startswith(("my/", "courses/")) and 405 in row.answers.values()]
+
+
+class TestAnUnprovenAddress:
+    """What every other route of families says is in `TestARoute`."""
+
+    @pytest.mark.parametrize("row", BUTTONS_OF_FAMILIES, ids=str)
+    def test_is_told_at_every_button_how_it_is_confirmed(self, row, town):
+        address = row.address.format(town=town)
+        before = state(town)
+
+        response = client_of(Caller.UNPROVEN, NO_SCOPE, town).post(address)
+
+        assert response.status_code == 403
+        assert says_how_to_confirm(response, back="/")
+        assert state(town) == before
+
+
+def says_how_to_confirm(response: Any, *, back: str) -> bool:
+    """Whether it is the problem, or the page with the way to a code and from there back to this address."""
+    if response["Content-Type"] == "application/problem+json":
+        return response.json()["code"] == "address_unproven" and "Confirm your address" in response.json()["detail"]
+    to_code = f"/accounts/login/code/?next={urllib.parse.quote(back, safe='')}"
+    return f'name="next" value="{to_code}"' in response.content.decode()
 
 
 class TestTheBackOffice:

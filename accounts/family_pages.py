@@ -1,4 +1,4 @@
-"""Whose page it is: a person who has proven their mailbox by a code."""
+"""The guard of the pages that show a family's own, and what it answers to somebody whose address is unproven."""
 
 import functools
 from collections.abc import Callable
@@ -7,10 +7,12 @@ from typing import Concatenate, ParamSpec
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
-from accounts.models import User
-from accounts.sign_in import proven_address
+from .families import AddressUnproven, find_family
+from .models import User
 
 P = ParamSpec("P")
 
@@ -22,15 +24,16 @@ def for_families(
 
     @functools.wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        user = find_family(request)
+        user = find_family(request.user)
         if user is None:
-            return render(request, "enrollments/unproven.html", status=403)
+            return ask_for_proof(request)
         return view(request, user, *args, **kwargs)
 
     return never_cache(login_required(guarded))
 
 
-def find_family(request: HttpRequest) -> User | None:
-    """The signed-in person, if their address is proven."""
-    user = request.user
-    return user if isinstance(user, User) and proven_address(user=user) else None
+def ask_for_proof(request: HttpRequest) -> HttpResponse:
+    """Say how the address is confirmed. The way there leads back to this page, if it is one to look at."""
+    back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("home")
+    to_code = f"{reverse('account_request_login_code')}?{urlencode({'next': back})}"
+    return render(request, "account/unproven.html", {"to_code": to_code}, status=AddressUnproven.status)
