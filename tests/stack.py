@@ -140,6 +140,10 @@ class RunningStack:
         """The mail that went to this address, newest first."""
         return [mail for mail in list_mails(folder=self.folder / "mail", limit=1000) if mail.to == to]
 
+    def sign_in_code(self, *, to: str) -> str:
+        """The newest code that went to this address. Other mail to it may be newer still."""
+        return next(mail.code for mail in self.mails(to=to) if mail.code)
+
     def forget_mails(self) -> None:
         """Empty every mailbox: each look reads all mail there is."""
         for file in (self.folder / "mail").iterdir():

@@ -14,7 +14,8 @@ class TestTheContentSecurityPolicy:
         found = policy(client.get(path))
 
         assert found["default-src"] == {"'none'"}
-        assert found["script-src"] == found["style-src"] == found["img-src"] == {"'self'"}
+        assert found["script-src"] == found["style-src"] == {"'self'"}
+        assert found["img-src"] == {"'self'", "data:"}
         assert found["form-action"] == {"'self'"}
         assert found["frame-ancestors"] == found["base-uri"] == {"'none'"}
 
