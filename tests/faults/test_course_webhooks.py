@@ -173,13 +173,14 @@ class TestEveryOrderOfEvents:
         assert set(endings.values()) == {NOTHING_SOLD}
 
     @pytest.mark.walk
-    def test_of_a_refunded_purchase_ends_in_nothing_sold(self, story: Story) -> None:
+    @pytest.mark.parametrize("first", REFUNDED_PURCHASE)
+    def test_of_a_refunded_purchase_ends_in_nothing_sold(self, first: str, story: Story) -> None:
         story.settle("succeeded")
         story.refund()
 
-        endings = story.endings(every_order(*REFUNDED_PURCHASE))
+        endings = story.endings([order for order in every_order(*REFUNDED_PURCHASE) if order[0] == first])
 
-        assert len(endings) == 120
+        assert len(endings) == 24
         assert set(endings.values()) == {NOTHING_SOLD}
 
     def test_of_a_debit_that_the_bank_refused_ends_in_free_places(self, story: Story) -> None:
