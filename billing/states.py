@@ -24,6 +24,12 @@ class PaymentStatus(models.TextChoices):
     DISPUTED = "disputed", "Disputed"  # the payer's bank contests it; access stays while not all the money is back
 
 
+# The bank has not said yes.
+NO_MONEY_YET = (PaymentStatus.PENDING, PaymentStatus.FAILED)
+# Money that is here, or was, and that can be sent back.
+REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
+
+
 class PaymentMethod(models.TextChoices):
     STRIPE = "stripe", "Stripe"
     OFFLINE = "offline", "Offline"  # recorded by staff or by payments:write
@@ -35,6 +41,12 @@ class RefundStatus(models.TextChoices):
     SUCCEEDED = "succeeded", "Succeeded"
     FAILED = "failed", "Failed"
     CANCELED = "canceled", "Canceled"
+
+
+# Whether the money went back is not known yet.
+OPEN_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING)
+# No money goes back by these.
+FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 
 class RefundReason(models.TextChoices):

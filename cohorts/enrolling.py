@@ -12,6 +12,7 @@ from accounts.models import Learner, User, person_key
 from billing.checkout import catch_up_with_stripe, submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
 from billing.models import Checkout
+from billing.outcomes import Outcome
 from billing.states import RefundReason
 from core.actors import Actor
 from core.clock import utc_now
@@ -19,7 +20,7 @@ from core.errors import FieldError, NotFound
 from core.http.idempotency import Claim
 
 from .errors import LearnerNameMissing, NothingBought, NotYourPayment
-from .family import Purchase, Standing, get_purchase
+from .family import PlacePurchase, get_purchase
 from .models import Cohort, StudentPackage, WaitlistEntry
 from .participants import Newcomer, add_myself
 from .queries import get_cohort
@@ -33,10 +34,11 @@ _REFUNDED: dict[str, tuple[str, str]] = {
     RefundReason.DUPLICATE: ("already_owned", "The learner had this course already; the money goes back."),
 }
 _ENDED = {
-    Standing.REFUNDED: ("refunded", "The payment was refunded."),
-    Standing.FAILED: ("payment_failed", "The bank refused the payment. Enroll again to try another way to pay."),
-    Standing.EXPIRED: ("checkout_expired", "The time to pay ran out. Enroll again."),
-    Standing.CANCELLED: ("checkout_cancelled", "The payment was given up. Enroll again."),
+    Outcome.REFUNDED: ("refunded", "The payment was refunded."),
+    Outcome.FAILED: ("payment_failed", "The bank refused the payment. Enroll again to try another way to pay."),
+    Outcome.EXPIRED: ("checkout_expired", "The time to pay ran out. Enroll again."),
+    Outcome.CANCELLED: ("checkout_cancelled", "The payment was given up. Enroll again."),
+    Outcome.NOT_PAYABLE: ("checkout_cancelled", "The payment could not be asked for. Enroll again later."),
 }
 
 
@@ -201,20 +203,23 @@ def find_package(*, user: User, session_id: str) -> StudentPackage | None:
 
     Raises NotFound, NotYourPayment, and NothingBought when no course will come of it.
     """
-    purchase = _get_purchase(user, session_id)
-    if purchase.checkout.is_live:
-        is_confirmed = catch_up_with_stripe(checkout=purchase.checkout, visit="api")
-        purchase = get_purchase(user=user, session_id=session_id, is_confirmed=is_confirmed)
-    if purchase.standing == Standing.ENROLLED:
-        return purchase.package
-    if purchase.standing in _ENDED:
-        raise NothingBought(*_REFUNDED.get(purchase.refund_reason, _ENDED[purchase.standing]))
+    bought = _get_purchase(user, session_id)
+    checkout = bought.purchase.checkout
+    if checkout.is_live:
+        is_confirmed = catch_up_with_stripe(checkout=checkout, visit="api")
+        bought = get_purchase(user=user, session_id=session_id, now=utc_now(), is_confirmed=is_confirmed)
+    if bought.is_enrolled:
+        return bought.package
+    if bought.has_ended:
+        raise NothingBought("enrollment_ended", "The enrollment has ended. Ask the program about the payment.")
+    if bought.purchase.outcome in _ENDED:
+        raise NothingBought(*_REFUNDED.get(bought.purchase.refund_reason, _ENDED[bought.purchase.outcome]))
     return None
 
 
-def _get_purchase(user: User, session_id: str) -> Purchase:
+def _get_purchase(user: User, session_id: str) -> PlacePurchase:
     try:
-        return get_purchase(user=user, session_id=session_id)
+        return get_purchase(user=user, session_id=session_id, now=utc_now())
     except NotFound:
         if Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id).exists():
             raise NotYourPayment("Sign in as the student or guardian who enrolled.") from None

@@ -3,17 +3,16 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.families import learners_of
 from accounts.models import Learner, User
-from billing.models import Checkout, Payment
-from billing.states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus, RefundStatus
+from billing.models import Checkout
+from billing.outcomes import Outcome, Purchase, view_purchase
+from billing.states import LIVE_CHECKOUTS, CheckoutStatus
 from core.errors import NotFound
 from core.ids import is_cuid
-from core.money import Money
 from enrollments.models import Program
 
 from .errors import NotInLine
@@ -22,55 +21,27 @@ from .queries import open_cohorts
 from .states import IN_LINE, PURPOSE, PlaceStatus, WaitStatus
 
 LAPSED_SHOWN_FOR = dt.timedelta(days=7)
-_FAILED_REFUNDS = (RefundStatus.FAILED, RefundStatus.CANCELED)
-_NO_MONEY_YET = (PaymentStatus.PENDING, PaymentStatus.FAILED)
-
-
-class Standing(models.TextChoices):
-    """Where the purchase of a place is."""
-
-    TO_PAY = "to_pay", "Waiting for your payment"
-    CONFIRMING = "confirming", "Confirming your payment"  # Stripe could not be asked, or its word is being worked on
-    PROCESSING = "processing", "Payment on its way"  # a bank debit takes days
-    ENROLLED = "enrolled", "Enrolled"
-    REFUNDED = "refunded", "Refunded"
-    FAILED = "failed", "Payment failed"
-    EXPIRED = "expired", "Payment time ran out"
-    CANCELLED = "cancelled", "Payment cancelled"
-
-
-_BY_CHECKOUT = {
-    CheckoutStatus.PAID: Standing.CONFIRMING,
-    CheckoutStatus.PROCESSING: Standing.PROCESSING,
-    CheckoutStatus.FAILED: Standing.FAILED,
-    CheckoutStatus.EXPIRED: Standing.EXPIRED,
-    CheckoutStatus.CANCELLED: Standing.CANCELLED,
-    CheckoutStatus.REFUSED: Standing.CANCELLED,  # nobody was led to its payment page
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class PlacePurchase:
     """One checkout for a place, and what came of it."""
 
     place: CohortPlace
-    checkout: Checkout
-    payment: Payment | None
-    package: StudentPackage | None
-    standing: Standing
+    purchase: Purchase
+    package: StudentPackage | None  # also one that was revoked since
 
     @property
-    def amount(self) -> Money:
-        return self.payment.money if self.payment else self.checkout.money
+    def is_enrolled(self) -> bool:
+        return self.package is not None and self.package.revoked_at is None
 
     @property
-    def refund_reason(self) -> str:
-        """Why money goes back, as RefundReason; empty if none does."""
-        refunds = self.payment.refunds.all() if self.payment else ()
-        return next((refund.reason for refund in refunds if refund.status not in _FAILED_REFUNDS), "")
+    def has_ended(self) -> bool:
+        """Whether the course was taken back and the money was not."""
+        return self.package is not None and not self.is_enrolled and self.purchase.outcome == Outcome.PAID
 
 
-def get_purchase(*, user: User, session_id: str, is_confirmed: bool = True) -> Purchase:
+def get_purchase(*, user: User, session_id: str, now: dt.datetime, is_confirmed: bool = True) -> PlacePurchase:
     """The purchase of one of the person's learners that this Stripe session pays for. Raises NotFound.
 
     `is_confirmed` tells whether Stripe has confirmed an open checkout to be open.
@@ -78,27 +49,12 @@ def get_purchase(*, user: User, session_id: str, is_confirmed: bool = True) -> P
     sessions = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
     checkout = sessions.first() if session_id.isprintable() else None
     mine = CohortPlace.objects.filter(learner__in=learners_of(user), pk=int(checkout.subject) if checkout else 0)
-    place = mine.select_related("checkout", "learner", "cohort__instance__program").first()
+    place = mine.select_related("learner", "cohort__instance__program").first()
     if place is None or checkout is None:
         raise NotFound("There is no such payment among yours.")
-    payments = checkout.payments.exclude(status__in=_NO_MONEY_YET).prefetch_related("refunds")
-    payment = payments.order_by("pk").first()
-    package = StudentPackage.objects.filter(payment=payment).first() if payment else None
-    standing = _standing(checkout, payment, package, is_confirmed)
-    return Purchase(place, checkout, payment, package, standing)
-
-
-def _standing(
-    checkout: Checkout, payment: Payment | None, package: StudentPackage | None, is_confirmed: bool
-) -> Standing:
-    if package is not None:
-        return Standing.REFUNDED if package.revoked_at else Standing.ENROLLED
-    if payment is not None:
-        sent_back = any(refund.status not in _FAILED_REFUNDS for refund in payment.refunds.all())
-        return Standing.REFUNDED if sent_back else Standing.CONFIRMING
-    if checkout.status == CheckoutStatus.OPEN:
-        return Standing.TO_PAY if is_confirmed and checkout.url else Standing.CONFIRMING
-    return _BY_CHECKOUT[CheckoutStatus(checkout.status)]
+    purchase = view_purchase(checkout=checkout, now=now, is_confirmed=is_confirmed)
+    package = StudentPackage.objects.filter(payment=purchase.payment).first() if purchase.payment else None
+    return PlacePurchase(place, purchase, package)
 
 
 # --- How the family's learners stand to cohorts -----------------------------------------------------------------------

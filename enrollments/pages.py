@@ -1,13 +1,14 @@
 """Where a parent lands after paying or leaving the payment page, and the list of a family's enrollments."""
 
+import datetime as dt
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -16,10 +17,13 @@ from accounts.family_pages import for_families
 from accounts.models import Learner, User
 from billing.checkout import catch_up_with_prices, catch_up_with_stripe
 from billing.models import Checkout
+from billing.outcome_pages import TONES as OUTCOME_TONES
+from billing.outcome_pages import Link, OutcomePage, Step, render_outcome
+from billing.outcomes import UNPAID_IN_THE_END, Outcome
 from billing.queries import list_payments_made
+from core.clock import utc_now
 from core.errors import NotFound
 from core.http.zones import zone_of
-from core.numbers import parse_whole_number
 
 from .family.history import Moment, retell
 from .family.standing import (
@@ -35,33 +39,16 @@ from .models import Enrollment, EnrollmentDecision
 from .sellers import Sale, find_sales
 from .states import ReviewMode
 
-TONES = {
+TONES: dict[str, str] = {
+    **OUTCOME_TONES,
     Standing.BEING_CHECKED: "info",
-    Standing.TO_PAY: "wait",
-    Standing.CONFIRMING: "info",
-    Standing.PROCESSING: "info",
-    Standing.PAYMENT_FAILED: "bad",
-    Standing.PAYMENT_EXPIRED: "bad",
-    Standing.PAYMENT_CANCELLED: "calm",
-    Standing.NOT_PAYABLE: "wait",
     Standing.IN_REVIEW: "info",
     Standing.ENROLLED: "good",
     Standing.COMPLETED: "good",
     Standing.NOT_ELIGIBLE: "bad",
     Standing.NOT_ACCEPTED: "bad",
     Standing.LEFT: "calm",
-    Standing.REFUNDED: "calm",
 }
-# The page asks again after so many seconds, then leaves it to the reader.
-REFRESH_AFTER_SECONDS = (2, 3, 5, 8, 13, 20, 30)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One station on the way in: done, current, ahead or stopped."""
-
-    label: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +103,7 @@ def show_my_enrollments(request: HttpRequest, user: User) -> HttpResponse:
     if catch_up_with_prices(_checkouts_of(enrollments, sales)):
         enrollments = list_family_enrollments(user=user)
         sales = find_sales([enrollment.pk for enrollment in enrollments])
-    learners = _by_learner(enrollments, sales)
+    learners = _by_learner(enrollments, sales, utc_now())
     told = [card.view.payment.pk for group in learners for card in group.cards if card.view.payment]
     payments = list_payments_made(user=user, besides=told)
     context = {"learners": learners, "payments": payments, "email": user.email, "zone": zone_of(request)}
@@ -142,48 +129,50 @@ def _render_outcome(
     request: HttpRequest, decision: EnrollmentDecision, is_confirmed: bool, *, left_payment_page: bool = False
 ) -> HttpResponse:
     fresh = get_decision(decision_id=decision.pk)
-    view = view_enrollment(enrollment=fresh.enrollment, decision=fresh, is_confirmed=is_confirmed)
-    context = {
-        "view": view,
-        "tone": TONES[view.standing],
-        "steps": _steps(view),
-        "left_payment_page": left_payment_page,
-        "zone": zone_of(request) or ZoneInfo(fresh.enrollment.workspace.timezone),
-        **_refresh(request, view),
-    }
+    view = view_enrollment(enrollment=fresh.enrollment, decision=fresh, now=utc_now(), is_confirmed=is_confirmed)
+    if view.purchase is None:
+        raise Http404
+    page = OutcomePage(
+        purchase=view.purchase,
+        learner=fresh.enrollment.learner.first_name if fresh.enrollment.learner else "",
+        facts=_facts(view),
+        here=f"{reverse('enroll-return')}?{urlencode({'session_id': view.purchase.checkout.stripe_session_id or ''})}",
+        zone=zone_of(request) or ZoneInfo(fresh.enrollment.workspace.timezone),
+        links=[Link(reverse("my-enrollments"), "See all my enrollments")],
+        steps=_steps(view),
+        left_payment_page=left_payment_page,
+    )
+    if isinstance(view.standing, Outcome):
+        return render_outcome(request, page)
+    context = {"page": page, "view": view, "label": view.standing.label, "tone": TONES[view.standing]}
     return render(request, f"enrollments/outcomes/{view.standing}.html", context)
 
 
-def _refresh(request: HttpRequest, view: FamilyView) -> dict[str, Any]:
-    """When and where the page should look again by itself, while the answer is still on its way."""
-    count = parse_whole_number(request.GET.get("tried", "")) or 0
-    if view.standing != Standing.CONFIRMING or view.checkout is None:
-        return {}
-    session = {"session_id": view.checkout.stripe_session_id or ""}
-    here = f"{reverse('enroll-return')}?{urlencode(session)}"
-    if count >= len(REFRESH_AFTER_SECONDS):
-        return {"look_again_url": here}
-    return {
-        "look_again_url": here,
-        "refresh_url": f"{here}&tried={count + 1}",
-        "refresh_after": REFRESH_AFTER_SECONDS[count],
-    }
+def _facts(view: FamilyView) -> list[tuple[str, object]]:
+    enrollment = view.enrollment
+    facts: list[tuple[str, object]] = [
+        ("Learner", enrollment.learner.first_name if enrollment.learner else ""),
+        ("Program", enrollment.instance.program.title),
+    ]
+    if enrollment.instance.start_date:
+        facts.append(("Starts", date_format(enrollment.instance.start_date, "F j, Y")))
+    return [*facts, ("Amount", view.amount)] if view.amount else facts
 
 
-def _by_learner(enrollments: list[Enrollment], sales: dict[int, Sale]) -> list[LearnerCards]:
+def _by_learner(enrollments: list[Enrollment], sales: dict[int, Sale], now: dt.datetime) -> list[LearnerCards]:
     people = sorted(
         enrollments, key=lambda enrollment: (str(enrollment.learner), enrollment.learner_id, -enrollment.pk)
     )
     return [
-        LearnerCards(learner, [_card(enrollment, sales.get(enrollment.pk)) for enrollment in group])
+        LearnerCards(learner, [_card(enrollment, sales.get(enrollment.pk), now) for enrollment in group])
         for learner, group in groupby(people, key=lambda enrollment: enrollment.learner)
         if learner is not None
     ]
 
 
-def _card(enrollment: Enrollment, sale: Sale | None) -> EnrollmentCard:
+def _card(enrollment: Enrollment, sale: Sale | None, now: dt.datetime) -> EnrollmentCard:
     decision = next(iter(enrollment.decisions.all()), None)
-    view = view_enrollment(enrollment=enrollment, decision=decision, sale=sale)
+    view = view_enrollment(enrollment=enrollment, decision=decision, sale=sale, now=now)
     history = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.all())
     return EnrollmentCard(view, TONES[view.standing], _steps(view), history)
 
@@ -197,37 +186,20 @@ def _steps(view: FamilyView) -> list[Step]:
     return [Step(label, _state(view, label, labels)) for label in labels]
 
 
-_AT = {
+_STATIONS = {
     Standing.BEING_CHECKED: "Request",
     Standing.NOT_ELIGIBLE: "Request",
-    Standing.TO_PAY: "Payment",
-    Standing.CONFIRMING: "Payment",
-    Standing.PROCESSING: "Payment",
-    Standing.PAYMENT_FAILED: "Payment",
-    Standing.PAYMENT_EXPIRED: "Payment",
-    Standing.PAYMENT_CANCELLED: "Payment",
-    Standing.NOT_PAYABLE: "Payment",
-    Standing.REFUNDED: "Payment",
     Standing.IN_REVIEW: "Review",
     Standing.NOT_ACCEPTED: "Review",
     Standing.LEFT: "Enrolled",
 }
-_STOPPED = (
-    Standing.NOT_ELIGIBLE,
-    Standing.PAYMENT_FAILED,
-    Standing.PAYMENT_EXPIRED,
-    Standing.PAYMENT_CANCELLED,
-    Standing.NOT_PAYABLE,
-    Standing.REFUNDED,
-    Standing.NOT_ACCEPTED,
-    Standing.LEFT,
-)
+_STOPPED = (*UNPAID_IN_THE_END, Outcome.REFUNDED, Standing.NOT_ELIGIBLE, Standing.NOT_ACCEPTED, Standing.LEFT)
 
 
 def _state(view: FamilyView, label: str, labels: list[str]) -> str:
     if view.standing in (Standing.ENROLLED, Standing.COMPLETED):
         return "done"
-    station = _AT[view.standing]
+    station = "Payment" if isinstance(view.standing, Outcome) else _STATIONS[view.standing]
     here = labels.index(station) if station in labels else len(labels) - 1
     place = labels.index(label)
     if label == "Payment" and place < here and view.payment is None:

@@ -38,6 +38,19 @@ class EnrollmentPaymentStatus(models.TextChoices):
     FAILED = "failed", "Failed"  # an asynchronous payment did not go through; a new checkout may follow
 
 
+# A payment is asked for, and has not come.
+UNPAID = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+# Some of the money is here.
+PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
+# A payment may still complete the enrollment.
+PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, *UNPAID)
+# Waits for review or has been accepted: an enrollment that a seat or a payment is for.
+GOING_ON = (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED)
+# Came to an end; the family is told the reason.
+OVER = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
+# Was refused by a person, or ended: what was held for it is given back.
+GIVEN_BACK = (EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
+
 # An enrollment in none of the ended states is the learner's current one in its instance; there is at most one.
 ENDED_ELIGIBILITY = (EligibilityStatus.UNENROLLED,)
 ENDED_PARTICIPATION = (ParticipationStatus.COMPLETED, ParticipationStatus.WITHDRAWN)

@@ -75,7 +75,8 @@ class SessionView(StudentView):
         operation_id="get_enrollment_session",
         description="The package that a payment brought. Stripe is asked if its notice has not come yet; 202 while the "
         "money is on its way. 409 when no package will come of it: `place_lost`, `already_owned`, `refunded`, "
-        "`payment_failed`, `checkout_expired`, `checkout_cancelled`. 403 `not_your_payment`: another student's.",
+        "`enrollment_ended`, `payment_failed`, `checkout_expired`, `checkout_cancelled`. "
+        "403 `not_your_payment`: another student's.",
         responses={
             200: BoughtSerializer,
             202: OpenApiResponse(ProcessingSerializer, "Ask again in a moment"),

@@ -1,6 +1,6 @@
 """Where a payer lands after the payment page: what became of the payment, then the wizard that books the sessions."""
 
-from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,24 +11,13 @@ from django.views.decorators.http import require_safe
 from accounts.family_pages import for_families
 from accounts.models import User
 from billing.checkout import catch_up_with_stripe
+from billing.outcome_pages import Link, OutcomePage, render_outcome
+from core.clock import utc_now
 from core.errors import NotFound
 from core.http.zones import zone_of
-from core.numbers import parse_whole_number
 
-from ..family import Purchase, Standing, find_offer, get_purchase
+from ..family import PlacePurchase, find_offer, get_purchase
 from .wizard import render_wizard
-
-TONES = {
-    Standing.TO_PAY: "wait",
-    Standing.CONFIRMING: "info",
-    Standing.PROCESSING: "info",
-    Standing.REFUNDED: "calm",
-    Standing.FAILED: "bad",
-    Standing.EXPIRED: "bad",
-    Standing.CANCELLED: "calm",
-}
-# The page asks again after so many seconds, then leaves it to the reader.
-REFRESH_AFTER_SECONDS = (2, 3, 5, 8, 13, 20, 30)
 
 
 @require_safe
@@ -36,39 +25,48 @@ REFRESH_AFTER_SECONDS = (2, 3, 5, 8, 13, 20, 30)
 def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
     """Believes Stripe, not the redirect: whoever comes here before the notice of the payment waits for it."""
     session_id = request.GET.get("session_id", "")
-    is_confirmed = catch_up_with_stripe(checkout=_find(user, session_id).checkout, visit="return")
-    purchase = _find(user, session_id, is_confirmed=is_confirmed)
-    if purchase.standing == Standing.ENROLLED:
-        assert purchase.package is not None
-        return render_wizard(request, user, package_id=purchase.package.pk, purchase=purchase)
-    context = {
-        "purchase": purchase,
-        "course": purchase.place.cohort.instance.program,
-        "zone": zone_of(request),
-        "tone": TONES[purchase.standing],
-        "offer": find_offer(user=user, place=purchase.place),
-        **_refresh(request, purchase),
-    }
-    return render(request, f"cohorts/outcomes/{purchase.standing}.html", context)
+    is_confirmed = catch_up_with_stripe(checkout=_find(user, session_id).purchase.checkout, visit="return")
+    bought = _find(user, session_id, is_confirmed=is_confirmed)
+    if bought.package is not None and bought.is_enrolled:
+        return render_wizard(request, user, package_id=bought.package.pk, purchase=bought.purchase)
+    page = _view(request, user, bought)
+    if bought.has_ended:
+        context = {"page": page, "label": "Enrollment ended", "tone": "calm"}
+        return render(request, "cohorts/ended.html", context)
+    return render_outcome(request, page)
 
 
-def _find(user: User, session_id: str, *, is_confirmed: bool = True) -> Purchase:
+def _find(user: User, session_id: str, *, is_confirmed: bool = True) -> PlacePurchase:
     try:
-        return get_purchase(user=user, session_id=session_id, is_confirmed=is_confirmed)
+        return get_purchase(user=user, session_id=session_id, now=utc_now(), is_confirmed=is_confirmed)
     except NotFound as error:
         raise Http404 from error
 
 
-def _refresh(request: HttpRequest, purchase: Purchase) -> dict[str, Any]:
-    """When and where the page should look again by itself, while the answer is still on its way."""
-    if purchase.standing != Standing.CONFIRMING:
-        return {}
-    count = parse_whole_number(request.GET.get("tried", "")) or 0
-    here = f"{reverse('course-enrolled')}?{urlencode({'session_id': purchase.checkout.stripe_session_id or ''})}"
-    if count >= len(REFRESH_AFTER_SECONDS):
-        return {"look_again_url": here}
-    return {
-        "look_again_url": here,
-        "refresh_url": f"{here}&tried={count + 1}",
-        "refresh_after": REFRESH_AFTER_SECONDS[count],
-    }
+def _view(request: HttpRequest, user: User, bought: PlacePurchase) -> OutcomePage:
+    place, purchase = bought.place, bought.purchase
+    course = place.cohort.instance.program
+    is_kept = find_offer(user=user, place=place) is not None
+    enroll = reverse("course-enroll", args=[course.code, place.cohort_id])
+    return OutcomePage(
+        purchase=purchase,
+        learner=place.learner.first_name,
+        facts=[
+            ("Learner", place.learner.first_name),
+            ("Course", course.title),
+            ("Group", place.cohort.name),
+            ("Amount", purchase.amount),
+        ],
+        here=f"{reverse('course-enrolled')}?{urlencode({'session_id': purchase.checkout.stripe_session_id or ''})}",
+        zone=zone_of(request) or ZoneInfo(place.cohort.timezone),
+        links=[
+            Link(reverse("course", args=[course.code]), "Back to the course"),
+            Link(reverse("my-courses"), "My courses"),
+        ],
+        place=place.cohort.name,
+        is_kept=is_kept,
+        again=Link(
+            f"{enroll}?{urlencode({'learner': place.learner.cuid})}", "See the offer" if is_kept else "Enroll again"
+        ),
+        ended=course.title if bought.package else "",
+    )

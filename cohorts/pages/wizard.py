@@ -12,13 +12,13 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.family_pages import for_families
 from accounts.models import User
+from billing.outcomes import Purchase
 from core.clock import utc_now
 from core.errors import DomainError
 from core.http.zones import zone_of
 from core.numbers import parse_whole_number
 
 from ..errors import PackageNotFound
-from ..family import Purchase
 from ..learning.booking import Selection, book_sessions
 from ..models import CohortSession, CourseStep, StepProgress, StudentPackage
 from ..queries import get_package_for, unbooked_steps

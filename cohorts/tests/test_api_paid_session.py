@@ -9,7 +9,8 @@ from billing.states import RefundReason
 from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.sale.transfer import move_package
 from cohorts.tests.callers import Family, problem, student_of
-from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
+from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with, pay, start
+from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
@@ -132,6 +133,16 @@ class TestTheSession:
         response = family.get(session_url(checkout))
 
         assert problem(response) == (409, "refunded")
+
+    def test_of_an_ended_course_whose_money_is_still_here_says_so(self) -> None:
+        cohort = cohort_with()
+        family, learner = student_of(cohort.instance.workspace)
+        package = buy_on_rows(cohort, learner)
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+
+        response = family.get(session_url(Checkout.objects.get()))
+
+        assert problem(response) == (409, "enrollment_ended")
 
     def test_still_names_the_package_after_it_was_moved(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()

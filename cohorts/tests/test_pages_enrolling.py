@@ -19,9 +19,10 @@ from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.tests.browsing import PARENT, child_of, course_url, signed_in, text
-from cohorts.tests.factories import buy, cohort_with, start
+from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
 from cohorts.tests.test_buying import release_behind_stripe_s_back
 from core.clock import utc_now
+from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
@@ -377,6 +378,18 @@ class TestThePageAfterPaying:
 
         assert "Your payment goes back to you" in page
         assert "Jane is no longer enrolled" in page
+
+    def test_after_staff_ended_the_enrollment_promises_no_money(self) -> None:
+        cohort = cohort_with()
+        client, _ = signed_in()
+        package = buy_on_rows(cohort, child_of(cohort))
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+
+        page = self.enrolled(client, Checkout.objects.get())
+
+        assert "This enrollment has ended" in page
+        assert f"Jane is no longer enrolled in {package.program.title}" in page
+        assert "returned" not in page
 
     @pytest.mark.parametrize("session_id", ["", "cs_test_unknown", "x" * 5000, "' OR 1=1"])
     def test_is_a_friendly_404_for_an_unknown_payment(self, session_id: str) -> None:

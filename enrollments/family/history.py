@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..models import EnrollmentTransition
-from ..states import EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
+from ..states import OVER, EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
 
 # What is not here is bookkeeping to a family.
 _SENTENCES: dict[tuple[str, str], str] = {
@@ -23,8 +23,6 @@ _SENTENCES: dict[tuple[str, str], str] = {
     (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): "Part of the payment was returned",
     (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): "The payment was returned",
 }
-# Where the reason was given for the family to read; elsewhere it may be an internal note.
-_EXPLAINED = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]
     for change in transitions:
         sentence = _SENTENCES.get((change.facet, change.to_status))
         if sentence:
-            explained = change.facet == Facet.ELIGIBILITY and change.to_status in _EXPLAINED
+            # Elsewhere the reason may be an internal note.
+            explained = change.facet == Facet.ELIGIBILITY and change.to_status in OVER
             moments.append(Moment(change.created_at, sentence, change.reason if explained else ""))
     return moments

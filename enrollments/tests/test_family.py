@@ -13,6 +13,8 @@ from accounts.sign_in import find_or_open_account
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
 from billing.checkout import SECONDS_BETWEEN_QUESTIONS, cancel_checkout, settle_checkout
 from billing.models import Checkout
+from billing.outcomes import Outcome
+from core.clock import utc_now
 from enrollments.family.history import retell
 from enrollments.family.standing import FamilyView, Standing, get_decision, list_family_enrollments, view_enrollment
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
@@ -37,7 +39,7 @@ def pay(stripe: SandboxProcess, decision: EnrollmentDecision, **form: str) -> No
 
 def view(decision: EnrollmentDecision, **known: bool) -> FamilyView:
     fresh = get_decision(decision_id=decision.pk)
-    return view_enrollment(enrollment=fresh.enrollment, decision=fresh, **known)
+    return view_enrollment(enrollment=fresh.enrollment, decision=fresh, now=utc_now(), **known)
 
 
 def signed_in(email: str) -> Client:
@@ -57,7 +59,7 @@ class TestWhereAnEnrollmentStands:
         seen = view(decision)
 
         assert (seen.standing, seen.pay_url, str(seen.amount)) == (
-            Standing.TO_PAY,
+            Outcome.TO_PAY,
             decision.checkout.url,  # type: ignore[union-attr]
             "49.00 USD",
         )
@@ -65,7 +67,7 @@ class TestWhereAnEnrollmentStands:
     def test_confirming_while_stripe_can_not_be_asked(self, stripe: SandboxProcess) -> None:
         seen = view(ask_parent(), is_confirmed=False)
 
-        assert (seen.standing, seen.pay_url) == (Standing.CONFIRMING, "")
+        assert (seen.standing, seen.pay_url) == (Outcome.CONFIRMING, "")
 
     def test_enrolled_once_paid(self, stripe: SandboxProcess) -> None:
         decision = ask_parent()
@@ -93,20 +95,20 @@ class TestWhereAnEnrollmentStands:
         stripe.settle(Checkout.objects.get().url, outcome="failed")
         settle_checkout(checkout_id=decision.checkout_id)  # type: ignore[arg-type]
 
-        assert (under_way, view(decision).standing) == (Standing.PROCESSING, Standing.PAYMENT_FAILED)
+        assert (under_way, view(decision).standing) == (Outcome.PROCESSING, Outcome.FAILED)
 
     def test_expired_when_nobody_paid(self, stripe: SandboxProcess, settings: Settings) -> None:
         decision = ask_parent()
         stripe.advance_clock(seconds=settings.CHECKOUT_MINUTES * 60 + 60)
         settle_checkout(checkout_id=decision.checkout_id)  # type: ignore[arg-type]
 
-        assert view(decision).standing == Standing.PAYMENT_EXPIRED
+        assert view(decision).standing == Outcome.EXPIRED
 
     def test_cancelled_on_purpose(self, stripe: SandboxProcess) -> None:
         decision = ask_parent()
         cancel_checkout(checkout_id=decision.checkout_id)  # type: ignore[arg-type]
 
-        assert view(decision).standing == Standing.PAYMENT_CANCELLED
+        assert view(decision).standing == Outcome.CANCELLED
 
     def test_refunded_with_the_amount_when_a_paid_request_is_refused(self, stripe: SandboxProcess) -> None:
         decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
@@ -115,7 +117,7 @@ class TestWhereAnEnrollmentStands:
 
         seen = view(decision)
 
-        assert (seen.standing, str(seen.refunded)) == (Standing.REFUNDED, "49.00 USD")
+        assert (seen.standing, str(seen.refunded)) == (Outcome.REFUNDED, "49.00 USD")
 
     def test_not_accepted_without_a_payment(self) -> None:
         instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
@@ -134,7 +136,9 @@ class TestWhereAnEnrollmentStands:
         assert view(decision).standing == Standing.LEFT
 
     def test_being_checked_before_any_decision(self) -> None:
-        assert view_enrollment(enrollment=CandidateFactory(), decision=None).standing == Standing.BEING_CHECKED
+        seen = view_enrollment(enrollment=CandidateFactory(), decision=None, now=utc_now())
+
+        assert seen.standing == Standing.BEING_CHECKED
 
 
 class TestItsHistory:

@@ -7,7 +7,9 @@ from accounts.models import StaffTask
 from accounts.tests.factories import bearer
 from billing.errors import PaymentRejected
 from billing.models import Checkout, Price
-from enrollments.family.standing import Standing, get_decision, view_enrollment
+from billing.outcomes import Outcome
+from core.clock import utc_now
+from enrollments.family.standing import get_decision, view_enrollment
 from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory
 from sandbox.testing import SandboxProcess
@@ -61,10 +63,10 @@ class TestARefusedDecision:
             ask_parent(instance)
         decision = get_decision(decision_id=EnrollmentDecision.objects.get().pk)
 
-        view = view_enrollment(enrollment=decision.enrollment, decision=decision)
+        view = view_enrollment(enrollment=decision.enrollment, decision=decision, now=utc_now())
         page = Client().get("/enroll/cancelled", {"enrollment": decision.enrollment.cuid})
 
-        assert (view.standing, view.pay_url) == (Standing.NOT_PAYABLE, "")
+        assert (view.standing, view.pay_url) == (Outcome.NOT_PAYABLE, "")
         assert page.status_code == 200
         assert "be paid at the moment" in page.content.decode()
         assert "price_" not in page.content.decode()

@@ -172,9 +172,9 @@ class TestAnUnpaidPlace:
         found = [family.find_unpaid_place(user=each.user, cohort=cohort, learner_cuid=cuid) for each in (ours, theirs)]
 
         assert found == [None, place]
-        assert family.get_purchase(user=theirs.user, session_id=session_id).place == place
+        assert family.get_purchase(user=theirs.user, session_id=session_id, now=utc_now()).place == place
         with pytest.raises(NotFound):
-            family.get_purchase(user=ours.user, session_id=session_id)
+            family.get_purchase(user=ours.user, session_id=session_id, now=utc_now())
 
     def test_is_not_called_off_by_another_family(self, homes: tuple[Cohort, Home, Home]) -> None:
         cohort, ours, theirs = homes
