@@ -56,7 +56,7 @@ def create_api_key(
     """
     granted = _checked_scopes(scopes)
     if not name.strip():
-        raise invalid_field("name", "blank", "Give the key a name that tells who uses it.")
+        raise invalid_field("name", "blank", "Give the key a name that says who uses it.")
     if expires_at is not None and expires_at <= utc_now():
         raise invalid_field("expires_at", "past", "The expiry must be in the future.")
     if not Workspace.objects.filter(pk=workspace_id).exists():

@@ -44,7 +44,7 @@ def count_code_request(*, email: str, request: HttpRequest) -> None:
         f"codes:from:{network}",
         limit=settings.SIGN_IN_CODES_PER_NETWORK,
         seconds=MINUTE,
-        detail="Many codes were asked for from where you are. Try again",
+        detail="Many codes were requested from your network. Try again",
     )
     _count(
         f"codes:{mailbox}:{caller}",
@@ -57,7 +57,7 @@ def count_code_request(*, email: str, request: HttpRequest) -> None:
             f"codes:{mailbox}",
             limit=settings.SIGN_IN_CODES_PER_MAILBOX,
             seconds=30 * MINUTE,
-            detail="Several codes were sent to this address. You can have another",
+            detail="We sent several codes to this address. You can have another",
         )
 
 

@@ -50,7 +50,7 @@ class GuardianHasAddress(DomainError):
     """The guardian signs in by another address, which a code has proven: an invitation must not take that away."""
 
     code = "guardian_has_address"
-    title = "This guardian has another address already"
+    title = "This guardian already has another address"
 
 
 class InvitedByAnotherAddress(DomainError):
@@ -82,7 +82,7 @@ def invite_guardian(
     waiting = guardian.invitations.filter(OPEN).first()
     if waiting is not None:
         raise AlreadyInvited(
-            f"The guardian has an open invitation by {waiting.email}: send that one again, or revoke it first."
+            f"The guardian has an open invitation by {waiting.email}: send it again, or revoke it first."
         )
     invitation = GuardianInvitation(
         workspace_id=guardian.workspace_id, guardian=guardian, email=address, invited_by=invited_by, created_at=now

@@ -54,7 +54,7 @@ def _told(accepted: Acceptance) -> str:
     if not names:
         return "Thank you. The children you answer for will be shown here."
     if accepted.joined:
-        return f"You were a guardian here by this address already. You follow {_in_a_row(names)} as well now."
+        return f"You were already a guardian here with this address. You now follow {_in_a_row(names)} as well now."
     return f"Thank you. You follow {_in_a_row(names)} now."
 
 

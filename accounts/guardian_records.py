@@ -19,7 +19,7 @@ class GuardianExists(DomainError):
     """The workspace has a guardian with this external id. The answer names it, to be changed instead."""
 
     code = "guardian_exists"
-    title = "There is a guardian with this external id"
+    title = "A guardian with this external id already exists"
 
 
 def list_guardians(*, workspace_id: int) -> QuerySet[Guardian]:
@@ -86,7 +86,7 @@ def change_guardian(*, workspace_id: int, guardian_id: int, changes: dict[str, A
         setattr(guardian, field, changes[field] or (None if field == "external_id" else ""))
     email = changes.get("email", guardian.email) or None
     if guardian.external_id is None and email is None:
-        raise Invalid("A guardian is known by externalId, email or both: leave one of them.")
+        raise Invalid("A guardian is known by externalId, email or both: keep at least one of them.")
     if guardian.external_id is not None:
         _save(guardian, *named)
     set_guardian_address(guardian_id=guardian_id, email=email, now=now)

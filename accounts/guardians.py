@@ -71,7 +71,7 @@ def set_guardian_address(*, guardian_id: int, email: str | None, now: dt.datetim
     guardian = lock_guardian(guardian_id)
     address = canonical_address(email) if email else None
     if address is None and guardian.external_id is None:
-        raise invalid_field("email", "required", "A guardian without an external id is known by the address only.")
+        raise invalid_field("email", "required", "A guardian without an external id is known only by the address.")
     other = Guardian.objects.filter(workspace_id=guardian.workspace_id, email=address).exclude(pk=guardian_id).first()
     if address is not None and other is not None:
         raise address_of_another(other)

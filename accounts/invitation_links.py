@@ -24,13 +24,13 @@ Kind = TypeVar("Kind", bound=Invitation)
 
 class AlreadyInvited(DomainError):
     code = "already_invited"
-    title = "This address has been invited already"
+    title = "This address has already been invited"
 
 
 class InvitationOver(DomainError):
     status = 410
     code = "invitation_over"
-    title = "This invitation is over"
+    title = "This invitation is no longer open"
 
 
 class TooManyInvitations(DomainError):
@@ -107,7 +107,7 @@ def mail_link(
         number, starts_anew = count_in_database(key, seconds=DAY_SECONDS)
         if number > limit:
             raise TooManyInvitations(
-                f"At most {limit} invitations a day are mailed. Send this one tomorrow.", retry_after=starts_anew
+                f"At most {limit} invitations are mailed a day. Send this one tomorrow.", retry_after=starts_anew
             )
     send_link_mail(template=template, to=to, context={**context, "days": LIFETIME.days})
 

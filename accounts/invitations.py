@@ -42,9 +42,9 @@ def invite_member(
     check_role(role)
     address = canonical_address(email)
     if Membership.objects.filter(workspace_id=workspace_id, user__email=address).exists():
-        raise AlreadyMember(f"{address} is a member already; change the role instead.")
+        raise AlreadyMember(f"{address} is already a member; change the role instead.")
     if StaffInvitation.objects.filter(OPEN, workspace_id=workspace_id, email=address).exists():
-        raise AlreadyInvited(f"{address} has an open invitation: send that one again, or revoke it first.")
+        raise AlreadyInvited(f"{address} has an open invitation: send it again, or revoke it first.")
     invitation = StaffInvitation(
         workspace_id=workspace_id, email=address, role=role, invited_by=invited_by, created_at=now
     )
@@ -82,7 +82,7 @@ def accept_invitation(*, token: str, new_password: str | None, now: dt.datetime)
     if must_sign_in(user) != (new_password is None):
         raise invalid_field("password", "unexpected", "Open the invitation again.")
     if Membership.objects.filter(workspace_id=invitation.workspace_id, user=user).exists():
-        raise AlreadyMember("You are a member already.")
+        raise AlreadyMember("You are already a member.")
     user.is_staff = True
     if new_password is not None:
         user.set_password(new_password)

@@ -19,7 +19,7 @@ ATTEMPTS = 4
 
 class LearnerMerged(DomainError):
     code = "learner_merged"
-    title = "The learner was merged into another a moment ago: repeat the request"
+    title = "The learner was just merged into another; repeat the request"
 
 
 def find_or_create_learner(

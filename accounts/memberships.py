@@ -12,7 +12,7 @@ from .states import Role
 
 class AlreadyMember(DomainError):
     code = "already_member"
-    title = "This person is a member of the workspace already"
+    title = "This person is already a member of the workspace"
 
 
 class LastOwner(DomainError):

@@ -28,12 +28,12 @@ _FILLED_IN = ("phone", "grade_level", "school", "user_id")
 
 class AlreadyMerged(DomainError):
     code = "already_merged"
-    title = "One of the learners was merged already"
+    title = "One of the learners has already been merged"
 
 
 class LearnersClash(DomainError):
     code = "learners_clash"
-    title = "Both learners hold something of which one person may hold one only"
+    title = "Both learners hold something that one person may hold only once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ def _lock_both(keep_id: int, drop_id: int) -> tuple[Learner, Learner]:
 
 def _get_both(keep_id: int, drop_id: int, rows: QuerySet[Learner]) -> tuple[Learner, Learner]:
     if keep_id == drop_id:
-        raise invalid_field("other", "same", "Name another learner than this one.")
+        raise invalid_field("other", "same", "Name a learner other than this one.")
     found = {learner.pk: learner for learner in rows.filter(pk__in=(keep_id, drop_id)).order_by("pk")}
     if len(found) < 2 or found[keep_id].workspace_id != found[drop_id].workspace_id:
-        raise NotFound("There are no two such learners in one workspace.")
+        raise NotFound("There are no such two learners in one workspace.")
     for learner in found.values():
         if learner.merged_into_id is not None:
-            raise AlreadyMerged(f"Learner {learner.pk} was merged into learner {learner.merged_into_id} already.")
+            raise AlreadyMerged(f"Learner {learner.pk} has already been merged into learner {learner.merged_into_id}.")
     return found[keep_id], found[drop_id]
 
 
@@ -121,7 +121,7 @@ def _wait_for_newcomers(drop: Learner) -> None:
 def _find_clashes(keep: Learner, drop: Learner) -> list[str]:
     clashes = [clash for each in belongings() for clash in each.find_clashes(keep.pk, drop.pk)]
     if None not in (keep.user_id, drop.user_id) and keep.user_id != drop.user_id:
-        clashes.append("Each has an account of their own: take it off the learner who has it wrongly.")
+        clashes.append("Each has an account of their own: remove the one that does not belong to the learner.")
     return clashes
 
 
@@ -169,7 +169,7 @@ def find_by_reference(*, workspace_id: int, reference: str) -> Learner:
         named |= Q(pk=number)
     found = list(Learner.objects.filter(named, workspace=workspace_id).select_related("merged_into")[:2])
     if len(found) > 1:
-        raise invalid_field("other", "ambiguous", "This names two learners in two ways: give the CUID.")
+        raise invalid_field("other", "ambiguous", "This names two learners in different ways; give the CUID.")
     if not found:
         raise invalid_field("other", "not_found", "No learner of this workspace has this CUID, external id or number.")
     return found[0].merged_into or found[0]

@@ -47,11 +47,11 @@ SIGNED_IN_BY_PASSWORD = "django.contrib.auth.backends.ModelBackend"  # noqa: S10
 class SignInPaused(DomainError):
     status = 429
     code = "sign_in_paused"
-    title = "There were too many tries"
+    title = "Too many tries"
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__(f"There were too many tries. Wait {in_words(retry_after)}, then try again.")
+        super().__init__(f"Too many tries. Wait {in_words(retry_after)}, then try again.")
 
 
 @dataclass(frozen=True, slots=True)

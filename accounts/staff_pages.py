@@ -29,7 +29,7 @@ class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic
         super().__init__(user, data)
         self.fields["new_password1"].label = "Password"
         self.fields["new_password1"].help_text = ""
-        self.fields["new_password2"].label = "The same password again"
+        self.fields["new_password2"].label = "Repeat the password"
 
 
 class PasswordForm(forms.Form):

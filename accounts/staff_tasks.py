@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 class TaskAlreadyDone(DomainError):
     code = "task_already_done"
-    title = "Somebody has completed this task already"
+    title = "This task has already been completed"
 
 
 def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str) -> StaffTask:

@@ -115,4 +115,4 @@ def _answer_alike(task: StaffTask, like: StaffTask, now: dt.datetime) -> None:
 
 def _summary(one_id: int, other_id: int) -> str:
     older, younger = sorted((one_id, other_id))
-    return f"Learners {older} and {younger} may be one person. Merge them, or say that they are two."
+    return f"Learners {older} and {younger} may be one person. Merge them, or record that they are two people."

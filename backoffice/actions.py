@@ -111,7 +111,7 @@ class ReasonForm(NoteForm):
         label="Reason for the family",
         max_length=300,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="The family reads it word for word, in its mail and on its page.",
+        help_text="The family reads it word for word, in the mail and on its page.",
     )
     field_order = ("reason", "note")
 
@@ -140,9 +140,7 @@ def staff_action(
                 raise PermissionDenied
             back = HttpResponseRedirect(admin_url(row))
             if not possible(row):
-                messages.error(
-                    request, f"{description}: not possible any more, {model_admin.describe(row)} has changed."
-                )
+                messages.error(request, f"{description}: no longer possible, {model_admin.describe(row)} has changed.")
                 return back
             page = _Page(
                 model_admin, request, description, explanation, form, row, preview=preview, cancel_url=admin_url(row)

@@ -282,9 +282,15 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         try:
             return super().changeform_view(request, *args, **kwargs)
         except ValidationError as error:
-            raise BadRequest("The form did not come as its page had made it.") from error
+            raise BadRequest(
+                "The form did not arrive as its page had made it. Reload the page and try again."
+            ) from error
         except IntegrityError:
-            messages.error(request, "Nothing was saved: it no longer fits what others have saved. Look at it again.")
+            messages.error(
+                request,
+                "Nothing was saved, because somebody else has saved a change that does not fit yours. Look at the row "
+                "again.",
+            )
             return HttpResponseRedirect(request.get_full_path())
 
     def _refuse_made_up_choices(self, request: HttpRequest) -> None:
@@ -293,7 +299,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         searched = {name for page in (self, *self.get_inlines(request)) for name in page.autocomplete_fields}
         for name, values in request.POST.lists():
             if name.rpartition("-")[2] in searched and not all(_ROW_NUMBER.fullmatch(value) for value in values):
-                raise BadRequest("The form did not come as its page had made it.")
+                raise BadRequest("The form did not arrive as its page had made it. Reload the page and try again.")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))

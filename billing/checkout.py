@@ -51,7 +51,7 @@ EXPIRY_SLACK = dt.timedelta(seconds=30)
 # How far our clock may be ahead of Stripe's when its lists are searched by creation time.
 CLOCK_SLACK = dt.timedelta(minutes=5)
 # What is told to whoever wanted to pay what Stripe will not ask for.
-REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to mend: please try later."
+REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to fix. Please try later."
 # A page that refreshes itself must not turn into a stream of questions to Stripe.
 SECONDS_BETWEEN_QUESTIONS = 2
 
@@ -417,7 +417,7 @@ def _record_refusal(checkout_id: int, error: PaymentRejected, now: dt.datetime) 
         workspace_id=checkout.workspace_id,
         kind="checkout_refused",
         subject=f"price:{checkout.price_id}" if checkout.price_id else f"checkout:{checkout.pk}",
-        summary=f"Nobody can pay {checkout.money} for {checkout.description!r} until this is mended. "
+        summary=f"Nobody can pay {checkout.money} for {checkout.description!r} until this is fixed. "
         f"Stripe says: {error.provider_message}",
     )
 

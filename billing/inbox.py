@@ -55,7 +55,7 @@ def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime | None 
         snapshot = event_snapshot(json.loads(raw))
     except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
         log.warning("stripe_event_refused", reason=type(error).__name__)
-        raise BadSignature("The signature, its timestamp or the body is not what Stripe sends.") from error
+        raise BadSignature("The signature, its timestamp or the body is not what Stripe would send.") from error
     with transaction.atomic():
         is_new = store_event(snapshot=snapshot, source=EventSource.WEBHOOK, now=moment)
         event = StripeEvent.objects.get(event_id=snapshot.id)
@@ -143,7 +143,7 @@ def _end_unknown(event: StripeEvent) -> str:
             kind="stripe_event_unknown",
             subject=f"{about._meta.model_name}:{about.pk}",
             summary=f"Stripe told of a {event.type} about {about._meta.model_name} {about.pk} and does not know of it "
-            "when asked: compare what it shows with what we have.",
+            "when asked: compare what its dashboard shows with what we have.",
         )
     return NOT_OURS
 

@@ -11,13 +11,14 @@ from .purposes import find_learner_id
 from .states import CheckoutStatus, RefundReason
 
 _REASONS = {
-    RefundReason.DUPLICATE: "This had been paid for already, so your second payment goes back in full.",
+    RefundReason.DUPLICATE: "This had already been paid for, so we are returning your second payment in full.",
     RefundReason.PLACE_LOST: (
-        "When your payment arrived, the last place was gone. We are sorry: we hold a place while you pay, but your "
+        "The last place was gone when your payment arrived. We are sorry. We hold a place while you pay, but your "
         "payment came after that time was over."
     ),
-    RefundReason.NOT_ACCEPTED: "The enrollment this payment was for was not accepted, so all of it goes back.",
-    RefundReason.NOT_NEEDED: "The enrollment this payment was for had ended, so there was nothing left to pay for.",
+    RefundReason.NOT_ACCEPTED: "The enrollment that you paid for was not accepted, so we are returning your payment "
+    "in full.",
+    RefundReason.NOT_NEEDED: "The enrollment that you paid for had ended, so there was nothing left to pay for.",
 }
 
 

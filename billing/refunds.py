@@ -60,7 +60,7 @@ def request_refund(
     """
     moment = now or utc_now()
     if amount_minor is not None and amount_minor <= 0:
-        raise invalid_field("amount_minor", "min_value", "A refund is of at least 1 minor unit.")
+        raise invalid_field("amount_minor", "min_value", "A refund is at least 1 minor unit.")
     if not Payment.objects.filter(pk=payment_id).exists():
         raise NotFound("There is no such payment.")
     payment = lock_payment(payment_id)
@@ -187,7 +187,7 @@ def _advance(refund: Refund, now: dt.datetime | None) -> bool:
 
 def _check_refundable(payment: Payment) -> None:
     if payment.method != PaymentMethod.STRIPE:
-        raise PaymentNotRefundable("It was paid outside Stripe; give the money back the way it came.")
+        raise PaymentNotRefundable("It was paid outside Stripe. Return the money the same way.")
     is_withheld = payment.disputes.filter(status=DisputeStatus.OPEN).exists() and refundable_minor(payment) == 0
     if is_withheld and payment.status == PaymentStatus.DISPUTED:
         raise PaymentNotRefundable(

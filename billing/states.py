@@ -7,7 +7,7 @@ class CheckoutStatus(models.TextChoices):
     PROCESSING = "processing", "Processing"  # an asynchronous method was chosen; the bank has days to answer
     FAILED = "failed", "Failed"  # the asynchronous method did not go through
     EXPIRED = "expired", "Expired"  # Stripe says it ended unpaid
-    CANCELLED = "cancelled", "Cancelled"  # ended early by us, confirmed by Stripe
+    CANCELLED = "cancelled", "Canceled"  # ended early by us, confirmed by Stripe
     REFUSED = "refused", "Refused"  # Stripe will not ask for this money: the price, or the account, is to be mended
 
 

@@ -13,7 +13,7 @@ def _find_double_courses(keep_id: int, drop_id: int) -> list[str]:
     """A course may be bought, or be about to be, once; a paid second one could only be sent back."""
     theirs = _courses_of(drop_id)
     return [
-        f"Both have the course {title} or are about to pay for it: end one of the two, or let its payment time run out."
+        f"Both have the course {title} or are about to pay for it: end one of the two, or let its time to pay run out."
         for course_id, title in sorted(_courses_of(keep_id).items())
         if course_id in theirs
     ]

@@ -4,7 +4,7 @@ from core.errors import DomainError, FieldError, Invalid, NotFound
 class CourseNotActive(DomainError):
     status = 403
     code = "course_not_active"
-    title = "This course does not take enrollments"
+    title = "This course is not taking enrollments"
 
 
 class CourseNotFound(NotFound):
@@ -19,7 +19,7 @@ class CohortNotFound(NotFound):
 
 class DatesConflict(DomainError):
     code = "dates_conflict"
-    title = "These dates are in conflict with sessions"
+    title = "These dates conflict with sessions"
 
 
 class EnrollmentRefused(DomainError):
@@ -30,7 +30,7 @@ class EnrollmentRefused(DomainError):
 
 class CohortNotActive(EnrollmentRefused):
     code = "cohort_not_active"
-    title = "This cohort does not take enrollments"
+    title = "This cohort is not taking enrollments"
 
 
 class CohortFull(EnrollmentRefused):
@@ -96,7 +96,7 @@ class LearnerNameMissing(Invalid):
 class NotYourPayment(DomainError):
     status = 403
     code = "not_your_payment"
-    title = "This payment is another student's"
+    title = "This payment belongs to another student"
 
 
 class NothingBought(DomainError):
@@ -111,7 +111,7 @@ class NothingBought(DomainError):
 
 class PackageNotFound(NotFound):
     code = "package_not_found"
-    title = "There is no such course among this learner's"
+    title = "This learner has no such course"
 
 
 class SessionFull(DomainError):
@@ -127,7 +127,7 @@ class SessionFull(DomainError):
 
 class StepAlreadyBooked(DomainError):
     code = "step_already_booked"
-    title = "A step is booked already"
+    title = "A step is already booked"
 
     def __init__(self, *, step_ids: tuple[int, ...], detail: str = "") -> None:
         self.step_ids = step_ids
@@ -150,7 +150,7 @@ class TooLateToChange(DomainError):
 
 class StepNotBooked(DomainError):
     code = "step_not_booked"
-    title = "This step holds no session"
+    title = "This step has no booked session"
 
 
 class StepsStranded(DomainError):
@@ -170,12 +170,12 @@ class NotInLine(DomainError):
 
 class AlreadyInLine(DomainError):
     code = "already_in_line"
-    title = "The learner is on the waiting list already"
+    title = "The learner is already on the waiting list"
 
 
 class PlaceAwaitsPayment(DomainError):
     code = "place_awaits_payment"
-    title = "A place in this cohort is held for the learner already"
+    title = "A place in this cohort is already held for the learner"
 
 
 class PlacesFree(DomainError):

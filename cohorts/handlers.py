@@ -73,7 +73,7 @@ def give_expired_place_back(event: CheckoutExpired) -> None:
 def give_cancelled_place_back(event: CheckoutCancelled) -> None:
     """The payer changed their mind."""
     if event.purpose == PURPOSE:
-        _release(int(event.subject), "The checkout was cancelled")
+        _release(int(event.subject), "The checkout was canceled")
 
 
 @handles(CheckoutReplaced)

@@ -45,7 +45,7 @@ def get_active_course(*, code: str) -> Program:
     """A course that takes enrollments. Raises CourseNotFound, CourseNotActive."""
     course = get_course(code=code)
     if not course.active:
-        raise CourseNotActive(f"{course.title} does not take enrollments at the moment.")
+        raise CourseNotActive(f"{course.title} is not taking enrollments at the moment.")
     return course
 
 

@@ -31,7 +31,7 @@ class StepStatus(models.TextChoices):
     COMPLETED = "COMPLETED", "Completed"  # attended
     MISSED = "MISSED", "Missed"  # the session passed without the learner
     EXCUSED = "EXCUSED", "Excused"  # staff let it count as attended, with a reason
-    CANCELLED = "CANCELLED", "Cancelled"  # the package was revoked
+    CANCELLED = "CANCELLED", "Canceled"  # the package was revoked
 
 
 # A step in one of these holds a seat of its class session.

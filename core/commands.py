@@ -34,7 +34,7 @@ def refused(refusal: DomainError) -> CommandError:
     name = refusal.address_setting if isinstance(refusal, Unavailable) else ""
     if not name:
         return CommandError(refusal.detail)
-    return CommandError(f"{refusal.detail} It was looked for at {_without_secrets(getattr(settings, name))} ({name}).")
+    return CommandError(f"{refusal.detail} We looked for it at {_without_secrets(getattr(settings, name))} ({name}).")
 
 
 def _without_secrets(address: str) -> str:

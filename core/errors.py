@@ -17,7 +17,7 @@ class DomainError(Exception):
 
     status = 409
     code = "conflict"
-    title = "The request conflicts with the present state"
+    title = "The request conflicts with the current state"
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = (), **extra: object) -> None:
         self.detail = detail or self.title
@@ -56,7 +56,7 @@ class TransitionNotAllowed(DomainError):
     """The state machine has no such edge from the present state."""
 
     code = "transition_not_allowed"
-    title = "This change is not possible from the present state"
+    title = "This change is not possible from the current state"
 
 
 def invalid_field(field: str, code: str, detail: str) -> Invalid:

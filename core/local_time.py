@@ -47,9 +47,9 @@ class Instant:
         is_now = wall_clock(self.at, self.zone)
         said, becomes = (f"{day(local)}, {clock(local)}" for local in (self.said, is_now))
         if self.clock == Clock.SKIPPED:
-            return f"{said} does not exist in {self.zone}: the clock is put forward. It becomes {becomes}."
+            return f"{said} does not exist in {self.zone}: the clocks go forward. It becomes {becomes}."
         if self.clock == Clock.REPEATED:
-            return f"{said} occurs twice in {self.zone}: the clock is put back. The first is meant."
+            return f"{said} occurs twice in {self.zone}: the clocks go back. The first one is used."
         return ""
 
 

@@ -262,7 +262,7 @@ def _take_part(scene: Scene, enrollment: Enrollment, instance: ProgramInstance, 
         yield _days(chance, 5, 30)
         for payment in _payments(enrollment):
             third = payment.amount_minor // 3
-            stripe.refund(payment, amount_minor=third, user=scene.staff, note="Two sessions were cancelled")
+            stripe.refund(payment, amount_minor=third, user=scene.staff, note="Two sessions were canceled")
     if instance.end_date is not None:
         over = to_instant(date=instance.end_date + dt.timedelta(days=1), time=dt.time(2), zone=instance.zone).at
         yield max(over - utc_now(), dt.timedelta(0))

@@ -17,7 +17,7 @@ REQUEST_ID = OpenApiParameter(
     "X-Request-Id",
     str,
     OpenApiParameter.HEADER,
-    description="Your id for this request, 8 to 64 of letters, digits and . _ -; comes back on the answer.",
+    description="Your id for this request, 8 to 64 of letters, digits and . _ -; it comes back with the response.",
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -73,12 +73,12 @@ PROBLEMS = {
 }
 TITLES = {
     "400": "The request or its body can't be read",
-    "401": "No key, or one that does not work",
+    "401": "No API key, or one that does not work",
     "403": "The key lacks the scope",
     "404": "Not in this workspace",
-    "405": "Not this method; see Allow",
-    "406": "Accept names nothing that is answered here",
-    "409": "Conflicts with the present state",
+    "405": "The method is not allowed; see Allow",
+    "406": "Accept names no type that is available here",
+    "409": "Conflicts with the current state",
     "411": "The body came without its length",
     "413": "The body is too large",
     "415": "Not JSON in UTF-8",

@@ -21,7 +21,7 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 
 class WorkspaceExists(DomainError):
     code = "workspace_exists"
-    title = "There is a workspace with this slug"
+    title = "A workspace with this slug already exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def create_workspace(
     zone = timezone or default_timezone()
     workspace = Workspace(slug=slug, name=name.strip() or slug.replace("-", " ").title(), timezone=zone)
     if not insert_unless_present(workspace):
-        raise WorkspaceExists(f"There is a workspace {slug} already.")
+        raise WorkspaceExists(f"The workspace {slug} already exists.")
     program = Program.objects.create(workspace=workspace, code=GENERAL_PROGRAM, title="General enrollment")
     price = Price.objects.create(
         workspace=workspace, name="General enrollment", amount_minor=price_minor, currency=code

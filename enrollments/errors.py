@@ -3,7 +3,7 @@ from core.errors import DomainError, Invalid
 
 class SeatsExhausted(DomainError):
     code = "seats_exhausted"
-    title = "No seat is left in this allocation"
+    title = "This allocation has no seat left"
 
     def __init__(self, *, allocation_id: int) -> None:
         self.allocation_id = allocation_id

@@ -99,7 +99,7 @@ def _end_refused(decision: EnrollmentDecision) -> None:
     """A decision whose money is sent back at once waits for no other."""
     if decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         decision.cancel()
-        decision.message = "The payment came when it was not needed any more; it is refunded"
+        decision.message = "The payment arrived when it was no longer needed; it is being refunded"
         publish(decision_changed(decision, utc_now()))
 
 
@@ -112,7 +112,7 @@ def expire_decision(event: CheckoutExpired) -> None:
 @handles(CheckoutCancelled)
 def cancel_unpaid_decision(event: CheckoutCancelled) -> None:
     """The checkout was ended on purpose."""
-    _end_unpaid(event, "cancel", "The checkout was cancelled")
+    _end_unpaid(event, "cancel", "The checkout was canceled")
 
 
 @handles(CheckoutReplaced)

@@ -97,7 +97,7 @@ class Journal:
         try:
             self.enrollment.save(update_fields=self._touched)
         except ConcurrentTransition as moved:
-            raise StatusMoved("Somebody else changed the enrollment meanwhile; read it again.") from moved
+            raise StatusMoved("Somebody else has changed the enrollment; read it again.") from moved
 
     def _created_event(self) -> list[EnrollmentEvent]:
         return [

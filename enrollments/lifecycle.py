@@ -176,9 +176,7 @@ def reconsider_enrollment(
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     journal.change("reconsider", reason=reason)
     if enrollment.instance.criteria_version <= enrollment.criteria_version:
-        raise CriteriaUnchanged(
-            "Change the program instance's criteria first; then its refused learners may try again."
-        )
+        raise CriteriaUnchanged("Change the program instance's criteria first; then refused learners can try again.")
     publish(*journal.write())
     return enrollment
 

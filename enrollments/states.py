@@ -89,7 +89,7 @@ class DecisionStatus(models.TextChoices):
     CHECKOUT_REQUIRED = "checkout_required", "Checkout required"  # waits for the parent to pay
     FAILED = "failed", "Failed"  # ineligible, or the payment provider was down (then asking again continues it)
     EXPIRED = "expired", "Expired"  # the checkout ended unpaid
-    CANCELLED = "cancelled", "Cancelled"  # the checkout was ended on purpose
+    CANCELLED = "cancelled", "Canceled"  # the checkout was ended on purpose
     RELEASED = "released", "Released"  # the seat or the money went back
 
 
@@ -103,4 +103,4 @@ class DecisionReason(models.TextChoices):
     ALLOCATION_INACTIVE = "allocation_inactive", "The district's seats are switched off or out of date"
     SEATS_EXHAUSTED = "seats_exhausted", "All of the district's seats are taken"
     INELIGIBLE = "ineligible", "The learner does not meet the program's criteria"
-    ALREADY_ENROLLED = "already_enrolled", "The learner is enrolled already"
+    ALREADY_ENROLLED = "already_enrolled", "The learner is already enrolled"

@@ -43,7 +43,7 @@ class OutboxEventAdmin(WorkspaceScopedAdmin):
         possible=lambda event: event.relay_status == RelayStatus.DEAD,
         icon="replay",
         variant=ActionVariant.PRIMARY,
-        explanation="The event becomes due at once. Consumers drop repeats by its CUID.",
+        explanation="The event becomes due at once. Consumers drop repeated events by CUID.",
     )
     def replay(self, request: HttpRequest, event: OutboxEvent, form: StaffForm) -> str:
         replay_event(event_id=event.pk)

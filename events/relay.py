@@ -30,7 +30,7 @@ OUTAGE = dataclasses.replace(RETRY, first_pause_seconds=15.0, longest_pause_seco
 
 class EventNotDead(DomainError):
     code = "event_not_dead"
-    title = "Only an event that was given up can be replayed"
+    title = "Only a dead event can be replayed"
 
 
 def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now: dt.datetime | None = None) -> int:

@@ -46,7 +46,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
         possible=lambda notification: notification.status != NotificationStatus.PENDING,
         icon="forward_to_inbox",
         variant=ActionVariant.PRIMARY,
-        explanation="The email is written anew, with what is true now, and sent to the same address.",
+        explanation="Writes the email again with what is true now, and sends it to the same address.",
     )
     def resend(self, request: HttpRequest, notification: Notification, form: StaffForm) -> str:
         resend_notification(notification_id=notification.pk)

@@ -28,7 +28,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         bearer = credentials.strip() if scheme.lower() == "bearer" else None
         header = request.META.get("HTTP_X_API_KEY")
         if bearer is not None and header is not None and bearer != header.strip():
-            raise AuthenticationFailed("Two different API keys were sent; send one.")
+            raise AuthenticationFailed("The request carries two different API keys; send one.")
         return bearer if bearer is not None else header and header.strip()
 
 
@@ -49,5 +49,5 @@ class StudentSession(SessionAuthentication):
         try:
             super().enforce_csrf(request)
         except PermissionDenied as refused:
-            detail = f"{refused.detail} Send the value of the cookie csrftoken in the header X-CSRFToken."
+            detail = f"{refused.detail} Send the value of the csrftoken cookie in the X-CSRFToken header."
             raise PermissionDenied(detail, code="csrf_failed") from refused

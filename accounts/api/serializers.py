@@ -42,7 +42,8 @@ class GuardianBody(serializers.Serializer[Any]):
     email = EmailTextField(
         required=False,
         allow_null=True,
-        help_text="Whoever proves this address sees the learners. Give it only if you know that it is the guardian's; "
+        help_text="Whoever proves this address can see the learners. Give it only if you know that it is the "
+        "guardian's; "
         "else invite it.",
     )
     firstName = TextField(source="first_name", max_length=150, required=False, allow_blank=True)
@@ -70,7 +71,7 @@ class InvitationBody(serializers.Serializer[Any]):
 
 
 class InvitationSerializer(serializers.ModelSerializer[GuardianInvitation]):
-    state = serializers.SerializerMethodField(help_text="pending, or expired until it is sent again.")
+    state = serializers.SerializerMethodField(help_text="pending, or expired until you send it again.")
     sentAt = serializers.DateTimeField(source="sent_at")
     expiresAt = serializers.DateTimeField(source="expires_at")
 
@@ -100,7 +101,7 @@ class GuardianSerializer(serializers.ModelSerializer[Guardian]):
         source="is_proven", help_text="Whether the guardian has signed in by a code that was mailed to this address."
     )
     learners = GuardianLearnerSerializer(many=True)
-    invitation = serializers.SerializerMethodField(help_text="The one that waits for an answer.")
+    invitation = serializers.SerializerMethodField(help_text="The one that is waiting for an answer.")
     createdAt = serializers.DateTimeField(source="created_at")
 
     class Meta:

@@ -355,7 +355,7 @@ class TestTheLink:
 
         answer = client.post(page(token))
 
-        assert (answer.status_code, "This invitation was taken back" in body(answer)) == (410, True)
+        assert (answer.status_code, "This invitation was withdrawn" in body(answer)) == (410, True)
         assert seen_by(proven()) == []
 
     def test_says_so_when_a_week_has_passed(self, client: Client, guardian: Guardian, time_machine: Any) -> None:

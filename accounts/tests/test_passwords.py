@@ -68,7 +68,7 @@ class TestAPassword:
 
         assert wrong == [200] * 5
         assert (answer.status_code, answer["Retry-After"]) == (429, "1")
-        assert "There were too many tries. Wait a second, then try again." in answer.content.decode()
+        assert "Too many tries. Wait a second, then try again." in answer.content.decode()
 
     def test_opens_the_back_office_after_the_pause(self, at: Any) -> None:
         staff()

@@ -25,7 +25,9 @@ from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 class InviteGuardianForm(StaffForm):
     """Asks for the address: of a guardian, who may have one that nobody has proven, or for a task."""
 
-    email = AddressFormField(help_text="Gets a mail with a link. Nobody sees anything until they open it and accept.")
+    email = AddressFormField(
+        help_text="This address gets a mail with a link. Nobody sees anything until they open it and accept."
+    )
 
     def prepare(self) -> None:
         self.initial["email"] = getattr(self.row, "email", None)
@@ -46,7 +48,7 @@ def _send_again_button(kind: type[Kind], *, power: Power, mail: Callable[..., No
         power=power,
         possible=kind.is_open,
         icon="forward_to_inbox",
-        explanation="A new link that works for a week. The one mailed before ends.",
+        explanation="Mails a new link that works for a week. The earlier link stops working.",
     )
     def send_again(page: WorkspaceScopedAdmin, request: HttpRequest, invitation: Kind, form: StaffForm) -> str:
         renewed: Any = renew_invitation(kind, invitation_id=invitation.pk, now=utc_now())
@@ -62,7 +64,7 @@ def _revoke_button(kind: type[Kind], *, power: Power) -> Any:
         possible=kind.is_open,
         icon="cancel_schedule_send",
         variant=ActionVariant.DANGER,
-        explanation="The link in the mail opens nothing any more.",
+        explanation="The link in the mail stops working.",
     )
     def revoke(page: WorkspaceScopedAdmin, request: HttpRequest, invitation: Kind, form: StaffForm) -> str:
         revoke_invitation(kind, invitation_id=invitation.pk, now=utc_now())

@@ -33,7 +33,7 @@ class ApiKeyForm(StaffForm):
 
 class RotateForm(StaffForm):
     overlap_hours = forms.IntegerField(
-        min_value=0, max_value=24 * 90, initial=24, help_text="How long the old key goes on working."
+        min_value=0, max_value=24 * 90, initial=24, help_text="How long the old key keeps working."
     )
 
 
@@ -97,7 +97,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
         possible=lambda key: key.is_usable(utc_now()) and key.replaced_by_id is None,
         form=RotateForm,
         icon="autorenew",
-        explanation="A new key with the same name and scopes; the old one ends after the overlap.",
+        explanation="Creates a new key with the same name and scopes; the old one ends after the overlap.",
     )
     def rotate(self, request: HttpRequest, key: ApiKey, form: StaffForm) -> HttpResponse:
         overlap = dt.timedelta(hours=form.cleaned_data["overlap_hours"])
@@ -112,7 +112,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
         possible=lambda key: key.revoked_at is None,
         icon="key_off",
         variant=ActionVariant.DANGER,
-        explanation="Whoever uses this key is refused from now on. There is no way back.",
+        explanation="Requests with this key are refused from now on. You can't undo this.",
     )
     def revoke(self, request: HttpRequest, key: ApiKey, form: StaffForm) -> str:
         revoke_api_key(api_key_id=key.pk)

@@ -22,7 +22,8 @@ class MergeReasonForm(StaffForm):
     reason = forms.CharField(
         max_length=300,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="How you know that they are one person. Kept with the record of the merge; families never read it.",
+        help_text="How you know that they are one person. This is kept with the record of the merge; families never "
+        "read it.",
     )
 
 
@@ -40,8 +41,8 @@ def preview_merge(keep_id: int, drop_id: int) -> Preview:
     keep, drop = foreseen.keep, foreseen.drop
     sentences = [
         f"{describe_learner(keep)} stays, with name and address.",
-        f"{describe_learner(drop)} is a learner no more; what names them leads to the other.",
-        f"These move: {_listed(foreseen.moving)}." if foreseen.moving else "There is nothing to move.",
+        f"{describe_learner(drop)} is no longer a learner; whatever names them leads to the other.",
+        f"These move: {_listed(foreseen.moving)}." if foreseen.moving else "Nothing has to move.",
     ]
     if foreseen.filled_in:
         sentences.append(f"Filled in: {', '.join(_CALLED[name] for name in foreseen.filled_in)}.")

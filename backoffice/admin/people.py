@@ -43,10 +43,10 @@ class LearnerForm(WorkspaceModelForm):
         others = Learner.objects.filter(workspace=workspace).exclude(pk=self.instance.pk)
         merged = others.filter(external_id=asked.external_id, merged_into__isnull=False) if asked.external_id else None
         if merged is not None and merged.exists():
-            self.add_error("external_id", "A learner of this id was merged into another, to whom it leads.")
+            self.add_error("external_id", "A learner with this id was merged into another one, to whom the id leads.")
         elif others.filter(identity=asked.identity).exists():
             name = "external_id" if asked.external_id else "email"
-            self.add_error(name, "Another learner of this workspace is known by this already.")
+            self.add_error(name, "Another learner of this workspace is already known by this.")
         return cleaned
 
 
@@ -172,7 +172,8 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         form=OtherLearnerForm,
         preview=lambda learner, form: preview_merge(learner.pk, form.found.pk),
-        explanation="For two learners who are one person. All that the other one has moves here. There is no way back.",
+        explanation="For two learners who are one person. Everything the other one has moves here. You can't undo "
+        "this.",
         icon="merge",
     )
     def merge_other(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:

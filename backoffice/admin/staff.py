@@ -60,7 +60,9 @@ def staff_of_workspace(request: HttpRequest, workspace: Workspace) -> Card:
 
 class MemberForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
-    email = AddressFormField(help_text="Gets a mail with a link. Nothing changes until they open it and accept.")
+    email = AddressFormField(
+        help_text="This address gets a mail with a link. Nothing changes until they open it and accept."
+    )
     role = forms.ChoiceField(choices=Role.choices, initial=Role.REVIEWER)
 
     def prepare(self) -> None:
@@ -112,7 +114,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         power=Power.GOVERN,
         icon="person_remove",
         variant=ActionVariant.DANGER,
-        explanation="They lose access to this workspace at once. What they did stays in the history.",
+        explanation="They lose access to this workspace at once. What they have done stays in the history.",
     )
     def remove(self, request: HttpRequest, membership: Membership, form: StaffForm) -> HttpResponse | str:
         self.log_deletions(request, Membership.objects.filter(pk=membership.pk))

@@ -91,7 +91,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         possible=asks_about_twins,
         form=TwinsForm,
         preview=lambda task, form: preview_merge(*kept_and_dropped(task, form)),
-        explanation="Everything of one learner moves to the other. There is no way back.",
+        explanation="Everything one learner has moves to the other. You can't undo this.",
         icon="merge",
         variant=ActionVariant.PRIMARY,
     )
@@ -104,7 +104,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=asks_about_twins,
         form=ResolutionForm,
-        explanation="Nobody is asked about these two learners again.",
+        explanation="Staff are not asked about these two learners again.",
         icon="group",
     )
     def two_people(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
@@ -118,7 +118,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         possible=lambda task: awaited_guardian(task) is not None,
         form=InviteGuardianForm,
         icon="forward_to_inbox",
-        explanation="The task is done by itself once they have accepted.",
+        explanation="The task completes itself once they accept.",
     )
     def invite_guardian(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
         guardian_id = awaited_guardian(task)

@@ -135,7 +135,7 @@ class TestInviting:
         answers = [said(owner.post(url)) for _ in range(6)]
 
         assert len(mail.outbox) == 5
-        assert "At most 5 invitations a day are mailed." in answers[5][-1]
+        assert "At most 5 invitations are mailed a day." in answers[5][-1]
 
 
 class TestAccepting:

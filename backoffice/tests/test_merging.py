@@ -239,7 +239,7 @@ class TestALearnersPage:
             },
         )
 
-        assert "A learner of this id was merged into another, to whom it leads." in text_of(response)
+        assert "A learner with this id was merged into another one, to whom the id leads." in text_of(response)
 
 
 class TestTheLists:

@@ -155,7 +155,7 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda checkout: bool(checkout.stripe_session_id),
         icon="sync",
-        explanation="Fetches the session and brings our rows to what Stripe says.",
+        explanation="Fetches the session from Stripe and updates our rows to match.",
     )
     def ask_stripe(self, request: HttpRequest, checkout: Checkout, form: StaffForm) -> str:
         settled = settle_checkout(checkout_id=checkout.pk)
@@ -201,14 +201,14 @@ def foresee_refund(payment: Payment, form: StaffForm) -> Preview:
     amount = Money(form.cleaned_data["amount"], payment.currency)
     is_last = amount.minor == refundable_minor(payment)
     payer = payment.checkout.payer_email if payment.checkout else ""
-    sentences = [f"{amount} goes back to {payer or 'the payer'}, the way it came."]
+    sentences = [f"{amount} goes back to {payer or 'the payer'}."]
     stake = find_stake(payment.purpose, payment.pk)
     if stake is None:
-        sentences.append("Nobody loses anything by it: this payment pays for nothing that is still held.")
+        sentences.append("Nobody loses anything: this payment pays for nothing that is still held.")
     elif is_last:
-        sentences.append(f"With it all the money is back, so {stake.learner} loses {stake.what}.")
+        sentences.append(f"This returns all the money, so {stake.learner} loses {stake.what}.")
     else:
-        sentences.append(f"It is a part of the payment: {stake.learner} keeps {stake.what}.")
+        sentences.append(f"This is a part of the payment: {stake.learner} keeps {stake.what}.")
     reason = RefundReason(form.cleaned_data["reason"])
     email = write_refund(payment=payment, amount=amount, reason=reason, is_last=is_last)
     letters = (Letter((payer,), email.subject, email.text),) if payer else ()
@@ -258,7 +258,8 @@ class PaymentAdmin(WorkspaceScopedAdmin):
         preview=foresee_refund,
         icon="undo",
         variant=ActionVariant.DANGER,
-        explanation="The money goes back the way it came. A full refund ends what it paid for; a partial one does not.",
+        explanation="The money goes back to the card or account it came from. A full refund ends what it paid for; a "
+        "partial one does not.",
     )
     def refund(self, request: HttpRequest, payment: Payment, form: StaffForm) -> str:
         refund = request_refund(
@@ -310,9 +311,9 @@ def notices_of_payment(request: HttpRequest, payment: Payment) -> Card:
 def _notices(request: HttpRequest, stripe_id: str | None) -> Card:
     """What Stripe told us about one of its objects; the inbox is the platform's, so only superusers are led there."""
     if not access_of(request).everywhere:
-        return Card("Stripe's notices", empty="Kept in the platform's inbox; a superuser can look there.")
+        return Card("Stripe's notices", empty="It is kept in the platform's inbox, which a superuser can open.")
     if not stripe_id:
-        return Card("Stripe's notices", empty="Stripe does not know of it yet.")
+        return Card("Stripe's notices", empty="Stripe does not know it yet.")
     rows = StripeEvent.objects.filter(payload__icontains=stripe_id)[:20]
     return Card(
         "Stripe's notices",
@@ -400,12 +401,12 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
         possible=lambda event: event.handled_at is None,
         icon="replay",
         variant=ActionVariant.PRIMARY,
-        explanation="Asks Stripe what became of the object and records it.",
+        explanation="Asks Stripe what became of the object and records the answer.",
     )
     def handle(self, request: HttpRequest, event: StripeEvent, form: StaffForm) -> str:
         handled = handle_event(event_id=event.event_id)
         if handled is None or handled.handled_at is None:
-            raise Unavailable("It could not be handled yet; its last error says why.")
+            raise Unavailable("It could not be handled yet. Its last error says why.")
         return f"Handled: {handled.outcome}."
 
     handle_selected = in_bulk(handle, description="Handle the selected events now")

@@ -175,7 +175,9 @@ class StripeGateway:
         """`final` are errors that would be worth another try elsewhere, and end this call."""
         forbid_open_transaction()
         if wait := self._breaker.seconds_left():
-            raise PaymentProviderDown("Stripe did not answer lately; it is left alone for a moment.", retry_after=wait)
+            raise PaymentProviderDown(
+                "Stripe has not been answering; we are leaving it alone for a moment.", retry_after=wait
+            )
         try:
             answer = call()
         except stripe.StripeError as error:

@@ -83,8 +83,8 @@ class TestTheRefundForm:
 
         ((_, preview),) = page.context["previews"]
         assert preview.sentences == (
-            "12.50 USD goes back to parent@example.test, the way it came.",
-            "Nobody loses anything by it: this payment pays for nothing that is still held.",
+            "12.50 USD goes back to parent@example.test.",
+            "Nobody loses anything: this payment pays for nothing that is still held.",
         )
         assert [(letter.to, letter.subject) for letter in preview.letters] == [
             (("parent@example.test",), "We sent 12.50 USD back to you")
@@ -206,7 +206,7 @@ class TestTheInbox:
         response = operator.post(reverse("admin:billing_stripeevent_handle", args=[event.pk]))
 
         event.refresh_from_db()
-        assert response.context["form"].non_field_errors() == ["It could not be handled yet; its last error says why."]
+        assert response.context["form"].non_field_errors() == ["It could not be handled yet. Its last error says why."]
         assert event.handled_at is None
         assert event.attempts == 1
 

@@ -81,8 +81,9 @@ class TestARefund:
         assert message.to == ["parent@example.test"]
         assert message.subject == "We sent 9.00 USD back to you"
         assert message.body == (
-            "We sent 9.00 USD of the 49.00 USD you paid back to you. It returns the way it came; most banks take 5 to "
-            f"10 days to show it.\n\n- For: Algebra I\n- Correction of your invoice: {correction.number}, attached\n\n"
+            "We sent 9.00 USD of the 49.00 USD you paid back to you. It goes back to the card or account that you "
+            f"paid with. Most banks take 5 to 10 days to show it.\n\n- For: Algebra I\n- Correction of your invoice: "
+            f"{correction.number}, attached\n\n"
             f"{payment.workspace.name}\n"
         )
         assert [name for name, *_ in message.attachments] == [f"invoice-{correction.number}.pdf"]
@@ -90,9 +91,12 @@ class TestARefund:
     @pytest.mark.parametrize(
         ("reason", "sentence"),
         [
-            (RefundReason.REQUESTED, "With the whole payment refunded, what it paid for has ended."),
-            (RefundReason.PLACE_LOST, "When your payment arrived, the last place was gone. We are sorry: we hold"),
-            (RefundReason.DUPLICATE, "This had been paid for already, so your second payment goes back in full."),
+            (RefundReason.REQUESTED, "Because the whole payment was refunded, what it paid for has ended."),
+            (RefundReason.PLACE_LOST, "The last place was gone when your payment arrived. We are sorry. We hold"),
+            (
+                RefundReason.DUPLICATE,
+                "This had already been paid for, so we are returning your second payment in full.",
+            ),
             (RefundReason.NOT_NEEDED, "The enrollment this payment was for had ended, so there was nothing left"),
         ],
     )
@@ -102,7 +106,9 @@ class TestARefund:
         refund(payment, None, reason)
         message = delivered()
 
-        assert message.body.startswith("We sent your payment of 49.00 USD back to you. It returns the way it came")
+        assert message.body.startswith(
+            "We sent your payment of 49.00 USD back to you. It goes back to the card or account"
+        )
         assert sentence in message.body
 
     def test_of_two_parts_is_two_mails_each_with_its_own_correction(self, world: StripeWorld) -> None:

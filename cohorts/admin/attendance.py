@@ -93,7 +93,7 @@ class AttendanceForm(StaffForm):
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         label="Who came",
-        help_text="Those without a mark are noted as missed.",
+        help_text="Learners without a mark are recorded as missed.",
     )
 
     def prepare(self) -> None:
@@ -161,7 +161,7 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
         form=AttendanceForm,
         icon="fact_check",
         variant=ActionVariant.PRIMARY,
-        explanation="A learner who has attended every required step has completed the course.",
+        explanation="A learner who has attended every required step completes the course.",
     )
     def take_attendance(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
         came = {int(pk) for pk in form.cleaned_data["came"]}
@@ -176,7 +176,8 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         form=SessionForm,
         icon="edit_calendar",
-        explanation="For every cohort that meets here. Bookings move along, and their families are told of a new time.",
+        explanation="This changes it for every cohort that meets here. Bookings move along, and their families are "
+        "told the new time.",
     )
     def reschedule(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
         chosen, zone = form.cleaned_data, session.group_class.timezone
@@ -200,7 +201,7 @@ def bookings_of_session(request: HttpRequest, session: ClassSession) -> Card:
         for row in seated_in(session)[:100]
     ]
     more = list_url(StepProgress, class_session__id__exact=session.pk)
-    return Card("Who has a seat", rows, empty="Nobody booked it.", more_url=more if rows else "", wide=True)
+    return Card("Who has a seat", rows, empty="Nobody has booked it.", more_url=more if rows else "", wide=True)
 
 
 @neighbors_of(ClassSession)
@@ -333,7 +334,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         possible=lambda row: row.status in (StepStatus.UNBOOKED, StepStatus.MISSED) and not row.package.revoked_at,
         form=RequiredNoteForm,
         icon="event_available",
-        explanation="Counts as attended, with your note, which only staff see. With the last required step the "
+        explanation="The step counts as attended. Only staff see your note. With the last required step the "
         "course is completed.",
     )
     def excuse(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
@@ -345,7 +346,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda row: row.status == StepStatus.EXCUSED,
         icon="undo",
-        explanation="The step is to be booked and attended after all. A course that was completed stays so.",
+        explanation="The step has to be booked and attended after all. A completed course stays completed.",
     )
     def withdraw(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
         withdraw_excuse(progress_id=row.pk)
@@ -357,7 +358,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         possible=lambda row: row.status in (StepStatus.UNBOOKED, StepStatus.BOOKED) and bool(session_choices(row)),
         form=SessionChoiceForm,
         icon="event_repeat",
-        explanation="Books it for the learner; a seat they have already is only given up if the new one is had.",
+        explanation="Books the session for the learner. They keep the seat they have unless the new one is booked.",
     )
     def choose_session(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
         option_id = form.cleaned_data["option"]
@@ -374,7 +375,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda row: row.status == StepStatus.BOOKED,
         icon="event_busy",
-        explanation="The seat is free again, and the step waits to be booked.",
+        explanation="The seat is free again, and the step can be booked again.",
     )
     def give_back(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
         cancel_booking(package_id=row.package_id, step_id=row.step_id, by_staff=True)

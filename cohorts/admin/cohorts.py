@@ -95,7 +95,7 @@ class CohortForm(TimezoneForm):
     deadline: Instant | None = None
     enrollment_deadline = WallClockField(
         required=False,
-        help_text="The last minute to enroll, in the cohort's time zone. The cohort can't be opened without.",
+        help_text="The enrollment deadline, in the cohort's time zone. The cohort can't be opened without it.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -129,7 +129,7 @@ class DatesForm(StaffForm):
             ("stay", "Stay where they are"),
         ],
         label="Sessions to come",
-        help_text="Sessions that began, or whose attendance was taken, stay in any case.",
+        help_text="Sessions that have begun, or whose attendance was taken, stay in any case.",
     )
     deadline = forms.ChoiceField(
         choices=[("stay", "Stays where it is"), ("move", "Moves by as many days as the start")],
@@ -153,7 +153,7 @@ class DatesForm(StaffForm):
 def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
     """Which sessions would move, what is in the way, and who is told."""
     plan = plan_dates(cohort=cohort, now=utc_now(), **form.plan())
-    sentences = [f"In the way: {conflict} Nothing changes before that is settled." for conflict in plan.conflicts]
+    sentences = [f"In the way: {conflict} Nothing changes until that is settled." for conflict in plan.conflicts]
     sentences.append(
         f"{cohort} runs {day(form.cleaned_data['start_date'])} to {day(form.cleaned_data['end_date'])}, "
         f"now {day(cohort.start_date)} to {day(cohort.end_date)}."
@@ -164,7 +164,7 @@ def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
     if plan.deadline is not None:
         verb = "stays" if plan.deadline == cohort.enrollment_deadline else "becomes"
         sentences.append(f"The enrollment deadline {verb} {staff_moment(plan.deadline, cohort.timezone)}.")
-    sentences.extend(f"Look at this: {warning}" for warning in plan.warnings)
+    sentences.extend(f"Please check: {warning}" for warning in plan.warnings)
     told = f"The families of {plan.families} learners get one mail each, with the dates and all their sessions."
     return Preview(sentences=tuple(sentences), mails=told if plan.families else "No mail is sent.")
 
@@ -204,9 +204,9 @@ class CapacityForm(StaffForm):
 
 class CloneForm(StaffForm):
     name = forms.CharField(max_length=200)
-    start_date = forms.DateField(widget=DAY, help_text="Its end and its deadline move along.")
+    start_date = forms.DateField(widget=DAY, help_text="Its end and its deadline move with it.")
     instance = forms.ModelChoiceField(
-        queryset=ProgramInstance.objects.none(), label="Program instance", help_text="Whose price it is sold at."
+        queryset=ProgramInstance.objects.none(), label="Program instance", help_text="Its price is the cohort's price."
     )
 
     def prepare(self) -> None:
@@ -281,7 +281,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         if not change:
             super().save_model(request, obj, form, change)
             messages.info(
-                request, f"{obj} is closed: nobody sees it before you open it. Its page lists what is missing."
+                request, f"{obj} is closed: nobody sees it until you open it. Its page lists what is missing."
             )
             return
         edited = set(form.changed_data)
@@ -322,7 +322,8 @@ class CohortAdmin(WorkspaceScopedAdmin):
         possible=lambda cohort: unscheduled_options(cohort).exists(),
         icon="calendar_add_on",
         variant=ActionVariant.PRIMARY,
-        explanation="Puts every class of every step on the calendar that is not there yet: step n in the n-th week.",
+        explanation="Puts every class of every step on the calendar unless it is there already. Step n meets in week "
+        "n.",
     )
     def schedule_sessions(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         made = schedule_cohort(cohort_id=cohort.pk)
@@ -335,7 +336,8 @@ class CohortAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         form=CapacityForm,
         icon="event_seat",
-        explanation="Never below what is taken and held. New places go to the waiting list first.",
+        explanation="The number can't be lower than the places taken and held. New places go to the waiting list "
+        "first.",
     )
     def change_places(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         changed = change_capacity(cohort_id=cohort.pk, max_enrollment=form.cleaned_data["max_enrollment"])
@@ -347,7 +349,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         form=DatesForm,
         preview=foresee_dates,
         icon="date_range",
-        explanation="Say what follows the new dates. You see all that moves before anything does.",
+        explanation="Choose what follows the new dates. You see everything that will move before anything moves.",
     )
     def change_dates(self, request: HttpRequest, cohort: Cohort, form: DatesForm) -> str:
         plan = change_dates(cohort_id=cohort.pk, **form.plan())
@@ -360,7 +362,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         form=CohortZoneForm,
         preview=foresee_cohort_zone,
         icon="schedule",
-        explanation="By whose clock its times are shown and its days end. Its sessions stay.",
+        explanation="Its times are shown, and its days end, by this zone's clock. Its sessions stay.",
     )
     def change_zone(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         chosen = form.cleaned_data
@@ -376,7 +378,8 @@ class CohortAdmin(WorkspaceScopedAdmin):
         possible=lambda cohort: not cohort.is_active,
         icon="lock_open",
         variant=ActionVariant.SUCCESS,
-        explanation="Learners may enroll from now on, those on the waiting list first. Refused while something is "
+        explanation="Learners may enroll from now on, those on the waiting list first. Opening is refused while "
+        "something is "
         "missing; the cohort's page lists what.",
     )
     def open_sale(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
@@ -389,7 +392,8 @@ class CohortAdmin(WorkspaceScopedAdmin):
         possible=lambda cohort: cohort.is_active,
         icon="lock",
         variant=ActionVariant.DANGER,
-        explanation="Nobody else may enroll. Who has a place keeps it, and who is paying may pay.",
+        explanation="Nobody else may enroll. Learners who already have a place keep it, and families who are paying "
+        "can finish.",
     )
     def close_sale(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
         close_cohort(cohort_id=cohort.pk)
@@ -415,7 +419,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
 def gaps_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     """What is missing before it can be opened, each with the page where it is mended."""
     if cohort.is_active:
-        return Card("On sale", empty="It is open. Close it to take no more enrollments.")
+        return Card("On sale", empty="It is open. Close it to stop taking enrollments.")
     rows = [Neighbor(title=gap.text, url=admin_url(gap.row)) for gap in find_gaps(cohort=cohort, now=utc_now())]
     return Card("Before it can be opened", rows, empty="Nothing is missing: open it.", wide=True)
 

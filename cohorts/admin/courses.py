@@ -39,7 +39,7 @@ class StepFormSet(forms.BaseInlineFormSet):
         return add_step(step=step) if commit else step
 
     def save_existing(self, form: Any, obj: Any, commit: bool = True) -> CourseStep:
-        """A step that is not required any more may complete somebody's course."""
+        """A step that is no longer required may complete somebody's course."""
         step: CourseStep = super().save_existing(form, obj, commit=False)
         return save_step(step=step, actor=self.actor) if commit else step
 
@@ -149,7 +149,8 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         icon="delete",
         variant=ActionVariant.DANGER,
-        explanation="Its classes and sessions go with it. Who has the course need not book it any more. A step that "
+        explanation="Its classes and sessions go with it, and learners in the course no longer have to book it. A "
+        "step that "
         "somebody has booked or attended stays.",
     )
     def remove(self, request: HttpRequest, step: CourseStep, form: StaffForm) -> HttpResponse:
@@ -185,7 +186,10 @@ class GroupClassForm(TimezoneForm):
 class ClassZoneForm(StaffForm):
     timezone = forms.ChoiceField(label="Time zone")
     sessions = forms.ChoiceField(
-        choices=[("moment", "Stay at the same moment"), ("clock", "Keep their time on the clock, and so move")],
+        choices=[
+            ("moment", "Stay at the same moment"),
+            ("clock", "Keep their time on the clock, so their moment changes"),
+        ],
         label="Sessions to come",
     )
 
@@ -206,7 +210,7 @@ def foresee_class_zone(group_class: GroupClass, form: ClassZoneForm) -> Preview:
     if not moves:
         sentences.append("No session on the calendar moves.")
     booked = sum(move.session.booked_count for move in moves)
-    told = f"The families of {booked} bookings are told of the new time." if booked else "No mail is sent."
+    told = f"The families of {booked} bookings are told the new time." if booked else "No mail is sent."
     return Preview(sentences=tuple(sentences), mails=told)
 
 
@@ -248,7 +252,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
         form=ClassZoneForm,
         preview=foresee_class_zone,
         icon="schedule",
-        explanation="Its weekly times are those of the new zone from then on. Say what becomes of the sessions that "
+        explanation="From then on its weekly times are read in the new zone. Choose what becomes of the sessions that "
         "are on the calendar.",
     )
     def change_zone(self, request: HttpRequest, group_class: GroupClass, form: ClassZoneForm) -> str:

@@ -82,7 +82,7 @@ class MoveForm(StaffForm):
         choices=[("", "---------"), *Stranded.choices],
         required=False,
         label="Required steps without a session there",
-        help_text="Only where the new cohort has no session left for a step; then choose, and the family is told.",
+        help_text="Choose this only if the new cohort has no session left for a step. The family is told.",
     )
     excuse = forms.CharField(max_length=300, required=False, label="Why they are excused", help_text="For staff only.")
 
@@ -215,8 +215,9 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
         possible=lambda package: package.revoked_at is None and other_cohorts(package).exists(),
         form=MoveForm,
         icon="swap_horiz",
-        explanation="The place goes along: a new one is taken, the old one goes to who waits for it. Sessions not yet "
-        "attended are given back, and steps that leave no choice are booked anew.",
+        explanation="The learner takes a place in the new cohort, and the old place goes to the next in line. "
+        "Sessions not yet "
+        "attended are given back, and steps that leave no choice are booked again.",
     )
     def move(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
         chosen = form.cleaned_data

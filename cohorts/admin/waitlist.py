@@ -87,7 +87,7 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         possible=lambda entry: entry.status == WaitStatus.WAITING,
         form=PositionForm,
         icon="low_priority",
-        explanation="The next in line gets the next place that frees.",
+        explanation="The first in line gets the next free place.",
     )
     def move_in_line(self, request: HttpRequest, entry: WaitlistEntry, form: StaffForm) -> str:
         chosen = form.cleaned_data
@@ -100,8 +100,8 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         possible=lambda entry: entry.status in IN_LINE,
         icon="person_remove",
         variant=ActionVariant.DANGER,
-        explanation="They no longer wait. A place that is held for them is offered to the next in line.",
+        explanation="They leave the line. A place that is held for them is offered to the next in line.",
     )
     def remove(self, request: HttpRequest, entry: WaitlistEntry, form: StaffForm) -> str:
         leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id)
-        return f"{entry.learner} is out of the line."
+        return f"{entry.learner} is no longer on the waiting list."

@@ -143,5 +143,5 @@ def _own_entry(request: Request, cohort: Cohort, learner_cuid: str | None) -> Wa
     if not mine:
         raise NotInLine("You are not on this waiting list.")
     if len(mine) > 1:
-        raise invalid_field("learnerId", "required", "Several of your learners are in line: say who leaves.")
+        raise invalid_field("learnerId", "required", "Several of your learners are in line; say which one leaves.")
     return mine[0]

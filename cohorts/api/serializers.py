@@ -84,7 +84,7 @@ class CuidField(serializers.RegexField):
 
 class ParticipantBody(serializers.Serializer[Any]):
     learnerId = CuidField(required=False, help_text="A learner you may act for. Left out: yourself.")
-    firstName = TextField(max_length=150, required=False, help_text="Yours, where your account has no name yet.")
+    firstName = TextField(max_length=150, required=False, help_text="Your own, if your account has no name yet.")
     lastName = TextField(max_length=150, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class ParticipantBody(serializers.Serializer[Any]):
 
 
 class LearnerQuery(QuerySerializer):
-    learnerId = CuidField(required=False, help_text="Needed where several of your learners are in line.")
+    learnerId = CuidField(required=False, help_text="Needed if several of your learners are in line.")
 
 
 class EnrollBody(ParticipantBody):
@@ -280,7 +280,7 @@ class WaitlistEntrySerializer(serializers.Serializer[Any]):
 
 
 class ChangeableUntilField(serializers.DateTimeField):
-    """Until when a booked session can be cancelled or swapped."""
+    """Until when a booked session can be canceled or swapped."""
 
     def to_representation(self, value: Any) -> str | None:  # type: ignore[override]
         if value.status != StepStatus.BOOKED:
@@ -300,7 +300,7 @@ class BookedSessionSerializer(serializers.Serializer[Any]):
     timezone = serializers.CharField(source="class_session.group_class.timezone")
     meetingUrl = serializers.CharField(source="class_session.group_class.meeting_url")
     changeableUntil = ChangeableUntilField(
-        source="*", allow_null=True, help_text="Until then it can be cancelled or swapped."
+        source="*", allow_null=True, help_text="Until then it can be canceled or swapped."
     )
     calendarUrl = serializers.SerializerMethodField()
 

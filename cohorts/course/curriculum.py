@@ -36,7 +36,7 @@ def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime | None = None)
     """Save what was edited about a step. One that is no longer required may have been the last that somebody lacked."""
     lock_cohorts_of(step.program_id)
     step.save()
-    _complete(step.program_id, f"{step.label} is not required any more", actor, now)
+    _complete(step.program_id, f"{step.label} is no longer required", actor, now)
     return step
 
 

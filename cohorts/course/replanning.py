@@ -184,7 +184,7 @@ def _conflicts(moves: Sequence[Move], cohort: Cohort, end_date: dt.date) -> list
             found.append(f"{session} would meet on {day}, after the end on {end_date}: end later.")
         same_day = ClassSession.objects.filter(group_class=session.group_class_id, date=day).exclude(pk__in=moving)
         if same_day.exists():
-            found.append(f"{session.group_class} meets on {day} already, for another cohort.")
+            found.append(f"{session.group_class} already meets on {day} for another cohort.")
     return found
 
 

@@ -154,7 +154,7 @@ def move_session(
     day = wall_clock(starts_at, session.group_class.timezone).date()
     same_day = ClassSession.objects.filter(group_class=session.group_class_id, date=day).exclude(pk=session.pk)
     if same_day.exists():
-        raise invalid_field("date", "taken", f"{session.group_class} meets on {day} already.")
+        raise invalid_field("date", "taken", f"{session.group_class} already meets on {day}.")
     ClassSession.objects.filter(pk=session.pk).update(date=day, starts_at=starts_at, ends_at=ends_at)
     if max(ends_at, session.ends_at) > now:
         note_change({session.pk}, now=now)
@@ -196,7 +196,7 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
     model = lock_cohort(cohort_id)
     check_date(start_date, "start_date")
     if Cohort.objects.filter(instance=instance or model.instance, name=name).exists():
-        raise invalid_field("name", "taken", f"{instance or model.instance} has a cohort of this name already.")
+        raise invalid_field("name", "taken", f"{instance or model.instance} already has a cohort of this name.")
     shift = start_date - model.start_date
     check_date(model.end_date + shift, "start_date")
     clone = Cohort.objects.create(

@@ -64,7 +64,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
     )
     if package.revoked_at is not None or not excused:
         raise StepNotOpen(
-            "Only a step that was missed or has no session can be excused. Give a booked session back first."
+            "Only a step that was missed or has no session can be excused. If a session is booked, give it back first."
         )
     if seated_in is not None:
         ClassSession.objects.filter(pk=seated_in).update(booked_count=F("booked_count") - 1)
@@ -92,7 +92,7 @@ def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) 
     )
     row = StepProgress.objects.select_related("package", "step").get(pk=progress_id)
     if not moved and (row.status != status or package.revoked_at is not None):
-        raise StepNotBooked("Only a booked step of a course that goes on can be marked attended or missed.")
+        raise StepNotBooked("Only a booked step of a live course can be marked attended or missed.")
     if moved:
         return _done(progress_id, package, StepCompleted if done else StepMissed, actor, now)
     return row

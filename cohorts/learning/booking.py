@@ -146,7 +146,7 @@ def _chosen_sessions(offered: Iterable[CohortSession], selections: Sequence[Sele
     for position, selection in enumerate(selections):
         session = by_option.get((selection.step_id, selection.option_id))
         if session is None:
-            raise bad_selection(position, "This is not a coming session of this step in the learner's cohort.")
+            raise bad_selection(position, "This is not an upcoming session of this step in the learner's cohort.")
         if selection.step_id in chosen:
             raise bad_selection(position, "This step was chosen twice.")
         chosen[selection.step_id] = session
@@ -182,7 +182,7 @@ def _refuse_booked(step_ids: Collection[int]) -> None:
 
 def _refuse_full(step_ids: Sequence[int]) -> None:
     if step_ids:
-        raise SessionFull(step_ids=tuple(step_ids), detail="A chosen session just filled up: choose another for it.")
+        raise SessionFull(step_ids=tuple(step_ids), detail="A session you chose just filled up. Choose another one.")
 
 
 def _refuse_conflicts(chosen: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> None:
@@ -191,7 +191,9 @@ def _refuse_conflicts(chosen: Sessions, taken: Iterable[tuple[int, ClassSession]
     for step, session in chosen.items():
         other = find_overlap(session.class_session, seen)
         if other is not None:
-            raise TimeConflict(step_ids=(other, step), detail="Choose sessions that do not overlap; these two do.")
+            raise TimeConflict(
+                step_ids=(other, step), detail="Two of these sessions overlap. Choose sessions that do not."
+            )
         seen.append((step, session.class_session))
 
 

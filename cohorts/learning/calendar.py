@@ -2,7 +2,7 @@
 
 Times are moments in UTC, which every program shows in its owner's zone, summer and winter. A step's session keeps its
 UID when it is moved or swapped, under a higher SEQUENCE, so the entry moves instead of being doubled. One that is given
-back is said to be cancelled, and stays in the feed for CANCELLED_SHOWN: programs that merge a feed would keep it
+back is said to be canceled, and stays in the feed for CANCELLED_SHOWN: programs that merge a feed would keep it
 otherwise. Files in mails say their METHOD (RFC 5546): PUBLISH, or CANCEL for what is off.
 """
 
@@ -28,7 +28,7 @@ from ..states import SEATED
 # How long a past session stays in the feed, and how often programs should look.
 PAST_SHOWN = dt.timedelta(days=90)
 REFRESH_EVERY = dt.timedelta(hours=1)
-# How long after it was given back a session is shown as cancelled.
+# How long after it was given back a session is shown as canceled.
 CANCELLED_SHOWN = dt.timedelta(days=30)
 
 
@@ -99,7 +99,7 @@ def cancelled_of(user: User, *, since: dt.datetime) -> QuerySet[StepProgress]:
 
 
 def render_feed(*, user: User, now: dt.datetime | None = None) -> bytes:
-    """The person's feed: the sessions to come, those of the last PAST_SHOWN, and the cancelled ones among them."""
+    """The person's feed: the sessions to come, those of the last PAST_SHOWN, and the canceled ones among them."""
     moment = now or utc_now()
     rows = list(sessions_of(user).filter(class_session__starts_at__gte=moment - PAST_SHOWN))
     rows += cancelled_of(user, since=moment - CANCELLED_SHOWN).filter(last_session__starts_at__gte=moment - PAST_SHOWN)

@@ -191,7 +191,7 @@ def book_steps(
 
 
 def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> None:
-    """Conditional on the seat it held: a step that was cancelled or attended meanwhile is refused, not freed twice."""
+    """Conditional on the seat it held: a step that was canceled or attended meanwhile is refused, not freed twice."""
     freed = StepProgress.objects.filter(pk=row.pk, status=StepStatus.BOOKED, class_session=row.class_session_id).update(
         status=status,
         class_session=None,
@@ -202,7 +202,7 @@ def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> Non
         changed_at=now,
     )
     if not freed:
-        raise StepNotBooked("The session was changed meanwhile; look again.")
+        raise StepNotBooked("The session was changed in the meantime. Check it again.")
     row.status, row.option, row.booked_at = status, None, None
 
 

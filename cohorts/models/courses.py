@@ -15,7 +15,7 @@ class CourseStep(models.Model):
     order = models.PositiveSmallIntegerField(help_text="1 is the first step; step n meets in week n of a cohort.")
     label = models.CharField(max_length=50, help_text="Short, like “Week 1”.")
     title = models.CharField(max_length=200)
-    required = models.BooleanField(default=True, help_text="Counts towards completing the course.")
+    required = models.BooleanField(default=True, help_text="Counts toward completing the course.")
 
     class Meta:
         ordering = ["program", "order"]

@@ -63,7 +63,7 @@ class StepProgress(models.Model):
         max_length=300, blank=True, default="", db_default="", help_text="Why the step counts as attended; for staff."
     )
     # What calendars and mails go by: how often the session of this step changed for the family, when it did last, and
-    # which it was, so that one given back can be shown as cancelled.
+    # which it was, so that one given back can be shown as canceled.
     sequence = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     changed_at = models.DateTimeField(null=True, editable=False)
     last_session = models.ForeignKey(

@@ -84,7 +84,9 @@ def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpRes
         return redirect("course-enroll", code=course.code, cohort_id=cohort.pk)
     except DomainError as refusal:
         return _ask_who(request, user, course, cohort, form=form, refusal=refusal, status=_page_status(refusal))
-    messages.success(request, f"{entry.learner} is on the waiting list. We write to {user.email} when a place frees.")
+    messages.success(
+        request, f"{entry.learner} is on the waiting list. We will email {user.email} when a place opens up."
+    )
     return redirect("my-courses")
 
 
@@ -106,12 +108,12 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
     try:
         ended = cancel_checkout(checkout_id=place.checkout.pk)
     except (Unavailable, PaymentRejected, OperationalError):  # the wish is kept, and the sweep goes on with it
-        what = "The payment is being called off" if place.offer else "The place is being given back"
+        what = "The payment is being canceled" if place.offer else "The place is being given back"
         messages.info(request, f"Nothing was charged. {what}.")
         return redirect("course", code=course.code)
     if ended.status == CheckoutStatus.CANCELLED and find_offer(user=user, place=place) is not None:
         messages.info(
-            request, f"Nothing was charged. The place is still kept for {place.learner}: see until when below."
+            request, f"Nothing was charged. The place is still kept for {place.learner}; see below until when."
         )
         return redirect("my-courses")
     if ended.status == CheckoutStatus.CANCELLED:

@@ -49,7 +49,7 @@ class LearnerForm(forms.Form):
     learner = forms.ChoiceField(
         error_messages={
             "required": "Choose who the course is for.",
-            "invalid_choice": "Choose who the course is for; this is not one of your learners.",
+            "invalid_choice": "This is not one of your learners. Choose who the course is for.",
         }
     )
 

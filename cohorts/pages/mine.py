@@ -36,7 +36,7 @@ BADGES = {
     StepStatus.COMPLETED: ("good", "Attended"),
     StepStatus.MISSED: ("bad", "Missed"),
     StepStatus.EXCUSED: ("good", "Excused"),
-    StepStatus.CANCELLED: ("calm", "Cancelled"),
+    StepStatus.CANCELLED: ("calm", "Canceled"),
 }
 
 
@@ -146,7 +146,9 @@ def share_calendar(request: HttpRequest, user: User) -> HttpResponse:
         renew_feed(user=user)
     else:
         open_feed(user=user)
-    messages.info(request, "The old address is off; use the new one." if renewed else "Your calendar has an address.")
+    messages.info(
+        request, "The old address no longer works. Use the new one." if renewed else "Your calendar has an address."
+    )
     return redirect(f"{reverse('my-courses')}#calendar")
 
 

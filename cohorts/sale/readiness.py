@@ -78,16 +78,16 @@ def _gaps_of_term(cohort: Cohort, sessions: list[CohortSession], now: dt.datetim
         gaps.append(Gap("sessions_over", "Every session has begun: there is nothing left to attend.", cohort))
     outside = [row for row in sessions if not cohort.start_date <= row.class_session.date <= cohort.end_date]
     if outside:
-        text = f"{outside[0].class_session} lies outside of the cohort's dates: move it, or change the dates."
+        text = f"{outside[0].class_session} lies outside the cohort's dates: move it, or change the dates."
         gaps.append(Gap("sessions_outside", text, outside[0].class_session))
     zones = {session.class_session.group_class.timezone for session in sessions}
     if cohort.timezone == "UTC" and zones and "UTC" not in zones:
         gaps.append(Gap("zone_missing", f"Choose the time zone; its classes meet by {min(zones)}.", cohort))
     deadline = cohort.enrollment_deadline
     if deadline is None:
-        gaps.append(Gap("deadline_missing", "Set the last minute to enroll.", cohort))
+        gaps.append(Gap("deadline_missing", "Set the enrollment deadline.", cohort))
     elif cohort.is_past_deadline(now):
-        gaps.append(Gap("deadline_passed", "The last minute to enroll is over: put it off.", cohort))
+        gaps.append(Gap("deadline_passed", "The enrollment deadline has passed: set a later one.", cohort))
     elif local_date(deadline, cohort.timezone) > cohort.end_date:
-        gaps.append(Gap("deadline_late", "The last minute to enroll is after the cohort's last day.", cohort))
+        gaps.append(Gap("deadline_late", "The enrollment deadline is after the cohort's last day.", cohort))
     return gaps

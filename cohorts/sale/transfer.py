@@ -53,7 +53,7 @@ def move_package(
     now: dt.datetime | None = None,
 ) -> StudentPackage:
     """Move a live package to another cohort: the new place is taken, the old one freed, sessions not yet attended are
-    given back, and steps that leave no choice are booked anew.
+    given back, and steps that leave no choice are booked again.
 
     `stranded` says what becomes of required steps for which the new cohort has no session left: they are excused (with
     the reason `excuse`, for staff), or a task asks for another session. Raises PackageNotFound, Invalid for a cohort of
@@ -70,7 +70,7 @@ def move_package(
         raise invalid_field("cohort", "not_a_choice", "Choose another cohort of the same course.")
     lost = stranded_steps(package=found, cohort=target, now=moment)
     if lost and stranded is None and found.completed_at is None:
-        raise StepsStranded(f"{target.name} has no session left for {labels_of(lost)}: say what becomes of that first.")
+        raise StepsStranded(f"{target.name} has no session left for {labels_of(lost)}: first say what becomes of them.")
     if lost and stranded == Stranded.EXCUSE and not excuse.strip():
         raise invalid_field("excuse", "required", "Say why the steps count as attended.")
     lock_sessions(_sessions_touched(found, cohort_id))

@@ -77,16 +77,14 @@ def _find_excess(learner: Learner, actor: Actor) -> TooManyPlacesHeld | None:
 
 def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
     if not _takes_enrollments(cohort, now):
-        raise CohortNotActive(f"{cohort.name} does not take enrollments any more.")
+        raise CohortNotActive(f"{cohort.name} is no longer taking enrollments.")
     owned = StudentPackage.objects.filter(learner=learner_id, program=cohort.instance.program_id)
     if owned.filter(revoked_at__isnull=True).exists():
         raise AlreadyOwned("You are already enrolled in this course.")
     if _line_of(cohort.pk).filter(learner=learner_id, status__in=IN_LINE).exists():
-        raise AlreadyInLine("You are on this waiting list already.")
+        raise AlreadyInLine("You are already on this waiting list.")
     if CohortPlace.objects.filter(cohort=cohort, learner=learner_id, status__in=OCCUPYING).exists():
-        raise PlaceAwaitsPayment(
-            f"A place in {cohort.name} is held for you: pay for it instead of waiting for another."
-        )
+        raise PlaceAwaitsPayment(f"A place in {cohort.name} is held for you: pay for it instead of waiting.")
     if cohort.places_left > 0:
         raise PlacesFree(f"{cohort.name} has {cohort.places_left} free places.")
 

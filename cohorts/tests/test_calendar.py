@@ -214,7 +214,7 @@ class TestTheFeed:
         family, _ = bought(stripe, options=(1, 1, 1, 1, 1))
         path = feed_path(family)
 
-        with django_assert_num_queries(4):  # the feed and its owner, the address, the sessions, the cancelled ones
+        with django_assert_num_queries(4):  # the feed and its owner, the address, the sessions, the canceled ones
             found = events_at(path)
 
         assert len(found) == 5

@@ -96,7 +96,7 @@ class TestAPurchase:
             "Booked for Jane:\n\n"
             "- Week 1: Topic 1, Tuesday, January 14, 5:00 to 6:00 PM CST (America/Chicago), "
             "at https://meet.example.test/room\n\n"
-            "Still to be chosen, whenever it suits you:\n\n- Week 2: Topic 2\n\n"
+            "Still to choose, whenever it suits you:\n\n- Week 2: Topic 2\n\n"
             f"Choose the sessions: http://127.0.0.1:8000/my/courses/{package.pk}/book\n\n"
             "Riverside Academy\n"
         )
@@ -205,7 +205,7 @@ class TestABooking:
 
         (message,) = read()
 
-        assert message.subject == "Cancelled for Jane: Week 2: Topic 2"
+        assert message.subject == "Canceled for Jane: Week 2: Topic 2"
         assert told("sessions_booked") == ["skipped"]
 
     def test_in_summer_is_told_in_summer_time(self, stripe: SandboxProcess) -> None:
@@ -222,11 +222,11 @@ class TestACancelledBooking:
 
         (message,) = read()
 
-        assert message.subject == "Cancelled for Jane: Week 1: Topic 1"
+        assert message.subject == "Canceled for Jane: Week 1: Topic 1"
         assert message.body == (
-            "This session of Algebra is cancelled for Jane:\n\n"
+            "This session of Algebra is canceled for Jane:\n\n"
             "- Week 1: Topic 1, Tuesday, January 14, 5:00 to 6:00 PM CST (America/Chicago)\n\n"
-            "The place in the course stays. Choose another session whenever it suits you.\n\n"
+            "{{ learner }} keeps the place in the course. Choose another session whenever it suits you.\n\n"
             f"Choose another session: http://127.0.0.1:8000/my/courses/{package.pk}/book\n\n"
             "Riverside Academy\n"
         )

@@ -195,7 +195,7 @@ class TestACohortMadeInTheBackOffice:
 
         assert "Before it can be opened" in page
         assert "Choose a class, then schedule sessions for Week 1: Hello." in page
-        assert "Set the last minute to enroll." in page
+        assert "Set the enrollment deadline." in page
         assert url_of(CourseStep.objects.get()) in page
 
     def test_is_not_opened_by_the_button_until_it_is_mended(self, manager: StaffClient, workspace: Workspace) -> None:

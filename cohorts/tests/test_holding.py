@@ -390,7 +390,7 @@ class TestALine:
 
         answer = client.post(course_url("course-wait", full), named(2))
 
-        assert "You are on this waiting list already." in text(answer)
+        assert "You are already on this waiting list." in text(answer)
 
     def test_is_open_to_staff_without_a_limit(self, full: Cohort) -> None:
         for child in children(full, 5):
@@ -444,7 +444,7 @@ class TestTheLearnersOfAnAccount:
 
         assert [answer.status_code for answer in answers] == [302, 302, 409, 409]
         assert "Your account has 2 learners here" in text(answers[2])
-        assert "You are on this waiting list already." in text(answers[3])
+        assert "You are already on this waiting list." in text(answers[3])
         assert Learner.objects.count() == before + 2
 
 

@@ -50,7 +50,7 @@ class TestTheCatalog:
         nothing = text(client.get(reverse("courses"), {"search": "pottery"}))
 
         assert "Robots &amp; friends" in found
-        assert "No course fits" in nothing
+        assert "No courses match" in nothing
 
     def test_can_leave_out_what_is_full(self, client: Client, stripe: SandboxProcess) -> None:
         buy(stripe, cohort_with(max_enrollment=1, instance__program__title="Crowded"))
@@ -172,7 +172,7 @@ class TestACourse:
 
         page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
 
-        assert "does not take enrollments at the moment" in page
+        assert "is not taking enrollments at the moment" in page
         assert ">Enroll<" not in page
 
     @pytest.mark.parametrize("code", ["NOPE", "a b", "%00", "<script>"])

@@ -315,7 +315,7 @@ class TestThePageAfterPaying:
 
         first, last = self.enrolled(client, checkout), self.enrolled(client, checkout, tried="7")
 
-        assert "We are waiting for the payment notice" in first
+        assert "We are waiting for the payment to be confirmed" in first
         assert 'data-refresh-after="2"' in first
         assert "data-refresh-after" not in last
         assert "Look again" in last
@@ -339,7 +339,7 @@ class TestThePageAfterPaying:
             "This is not paid yet",
             "Your payment is on its way",
             "The payment did not go through",
-            "This payment was cancelled",
+            "This payment was canceled",
         ]
         assert unpaid.url in said[0]
 
@@ -376,7 +376,7 @@ class TestThePageAfterPaying:
 
         page = self.enrolled(client, Checkout.objects.get())
 
-        assert "Your payment goes back to you" in page
+        assert "Your payment is being returned" in page
         assert "Jane is no longer enrolled" in page
 
     def test_after_staff_ended_the_enrollment_promises_no_money(self) -> None:

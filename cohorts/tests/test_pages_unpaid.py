@@ -63,7 +63,7 @@ class TestAnOpenCheckout:
 
         assert "Nothing was charged, and the place of Jane Doe was given back." in text(answer)
         assert Cohort.objects.get().held_places == 0
-        assert "Payment cancelled" in my_enrollments(client)
+        assert "Payment canceled" in my_enrollments(client)
 
     def test_whose_end_stripe_has_not_confirmed_offers_no_payment(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
@@ -75,7 +75,7 @@ class TestAnOpenCheckout:
 
         assert ["Continue to payment" in page for page in pages] == [False, False, False]
         assert ["is being given back" in page for page in pages[:2]] == [True, True]
-        assert "Payment cancelled" in pages[2]
+        assert "Payment canceled" in pages[2]
 
     def test_whose_time_is_over_offers_no_closed_page(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
@@ -114,7 +114,7 @@ class TestACheckoutThatEndedUnpaid:
         courses, enrollments = my_courses(client), my_enrollments(client)
 
         assert "No courses yet" in courses
-        assert "Payment cancelled" in enrollments
+        assert "Payment canceled" in enrollments
         assert enroll_link(cohort) in enrollments
 
     def test_by_the_bank_s_refusal_says_so(self, stripe: SandboxProcess) -> None:

@@ -132,7 +132,7 @@ class TestAMoveToACohortUnderWay:
         move_package(package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.CATCH_UP, actor=STAFF)
 
         told = mails("is now in Under way")[0]
-        choose, left = told.body.index("Still to be chosen:"), told.body.index("No session is left for:")
+        choose, left = told.body.index("Still to choose:"), told.body.index("No session is left for:")
         assert "- Week 1: Topic 1" in told.body[left:choose]
         assert "You need not do anything about it" in told.body[left:choose]
         assert "- Week 2: Topic 2" in told.body[choose:]
@@ -282,6 +282,6 @@ class TestACancelledBooking:
 
         cancel_booking(package_id=package.pk, step_id=chosen.step_id, by_staff=True)
 
-        told = mails("Cancelled for Jane")[0]
+        told = mails("Canceled for Jane")[0]
         assert "There is no other session to choose at the moment." in told.body
         assert "Choose another session" not in told.body

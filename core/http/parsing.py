@@ -47,7 +47,7 @@ def read_body(stream: Any) -> bytes:
     except RequestDataTooBig as error:
         raise BodyTooLarge from error
     except UnreadablePostError as error:
-        raise ParseError("The body could not be read to its end.") from error
+        raise ParseError("The body ended before all of it was read.") from error
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:

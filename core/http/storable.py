@@ -30,16 +30,16 @@ class StorableTextMiddleware:
         if request.path_info.startswith("/api/"):
             return _refusal(request) or self.get_response(request)
         if _fault_in_address(request):
-            raise Http404("No address holds what can't be kept.")
+            raise Http404("The address holds text that can't be stored.")
         if not _is_utf8(request) or _fault_in_fields(request):
-            raise BadRequest("The request holds text that can't be kept.")
+            raise BadRequest("The request holds text that can't be stored.")
         return self.get_response(request)
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     if not _is_utf8(request):
         return problem_response(
-            request, status=415, code="unsupported_media_type", detail="Send UTF-8: no other charset is read."
+            request, status=415, code="unsupported_media_type", detail="Send UTF-8; no other charset is read."
         )
     if _fault_in_address(request):
         return problem_response(request, status=404, code="not_found", detail="There is nothing at this address.")
@@ -93,6 +93,6 @@ def _form_texts(request: HttpRequest) -> Iterator[tuple[str, str]]:
     try:
         form = request.POST
     except UnreadablePostError as error:
-        raise BadRequest("The body could not be read to its end.") from error
+        raise BadRequest("The body ended before all of it was read.") from error
     for name, values in form.lists():
         yield from ((name, value) for value in values)

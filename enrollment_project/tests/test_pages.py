@@ -67,7 +67,7 @@ class TestWhatWentWrong:
         answer = Client(enforce_csrf_checks=True).post("/accounts/logout/")
 
         assert answer.status_code == 403
-        assert "This page is not yours to see" in answer.content.decode()
+        assert "You can't see this page" in answer.content.decode()
 
     def test_may_be_anything_so_its_page_needs_nothing(self, rf: RequestFactory) -> None:
         request = rf.get("/")

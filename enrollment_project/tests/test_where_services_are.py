@@ -22,14 +22,14 @@ class TestACommandThatReachesNobody:
         with pytest.raises(CommandError) as told:
             call_command("reconcile_stripe")
 
-        assert "It was looked for at http://127.0.0.1:9 (STRIPE_API_BASE)." in str(told.value)
+        assert "We looked for it at http://127.0.0.1:9 (STRIPE_API_BASE)." in str(told.value)
 
     def test_keeps_the_password_in_an_address_to_itself(self, settings: Settings) -> None:
         settings.REDIS_URL = "redis://:secret@10.0.0.7:6379/0"
 
         told = str(refused(StreamUnavailable("It did not answer.")))
 
-        assert told == "It did not answer. It was looked for at redis://10.0.0.7:6379/0 (REDIS_URL)."
+        assert told == "It did not answer. We looked for it at redis://10.0.0.7:6379/0 (REDIS_URL)."
 
 
 class TestTheRunningStack:

@@ -105,7 +105,7 @@ class DecisionAdmin(WorkspaceScopedAdmin):
         possible=lambda d: d.status == DecisionStatus.CHECKOUT_REQUIRED and d.checkout_id is not None,
         icon="cancel",
         variant=ActionVariant.DANGER,
-        explanation="Ends the payment page at Stripe. Should it have been paid meanwhile, it counts as paid.",
+        explanation="Ends the payment page at Stripe. If somebody pays before it ends, the payment counts.",
     )
     def cancel_checkout(self, request: HttpRequest, decision: EnrollmentDecision, form: StaffForm) -> str:
         changed = cancel_decision(decision_id=decision.pk)

@@ -84,7 +84,7 @@ class AllocationForm(StaffForm):
         required=False,
         empty_label="Any program",
         label="Program",
-        help_text="Seats bought for one program are taken before the general ones.",
+        help_text="Seats for one program are taken before general ones.",
     )
     total_seats = forms.IntegerField(min_value=0, max_value=MAX_SEATS)
     valid_from = forms.DateField(required=False, widget=DAY)
@@ -171,7 +171,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         form=SeatsForm,
         icon="event_seat",
         variant=ActionVariant.PRIMARY,
-        explanation="The total can't go below what is reserved and used.",
+        explanation="The total can't be lower than the seats reserved and used.",
     )
     def change_seats(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
         chosen = form.cleaned_data

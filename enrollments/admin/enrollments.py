@@ -87,7 +87,7 @@ class ExitForm(ReasonForm):
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What they said on leaving. Kept with the enrollment; no mail holds it.",
+        help_text="What they said when they left. It is kept with the enrollment and goes into no mail.",
     )
 
 
@@ -230,7 +230,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         preview=foresee_rejection,
         icon="close",
         variant=ActionVariant.DANGER,
-        explanation="Its seat is free again and money that came goes back.",
+        explanation="Its seat is free again, and money that was paid goes back.",
     )
     def reject(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(reject_enrollment, request, enrollment, form)
@@ -240,7 +240,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=while_in(E.CANDIDATE, E.ELIGIBLE),
         icon="rule",
-        explanation="Asks the program's criteria.",
+        explanation="Evaluates the program's criteria.",
     )
     def evaluate(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(evaluate_enrollment, request, enrollment, form)
@@ -273,7 +273,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         form=NoteForm,
         icon="send",
         variant=ActionVariant.PRIMARY,
-        explanation="Asks for review; where review is automatic and nothing is left to pay, that is approval.",
+        explanation="Submits it for review. If review is automatic and nothing is left to pay, it is approved at once.",
     )
     def submit(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(submit_enrollment, request, enrollment, form)
@@ -302,7 +302,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         ),
         form=NoteForm,
         icon="history",
-        explanation="The criteria changed since it was refused: it becomes a candidate again.",
+        explanation="Makes it a candidate again, because the criteria have changed since it was refused.",
     )
     def reconsider(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(reconsider_enrollment, request, enrollment, form)
@@ -324,7 +324,7 @@ def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         )
         for t in enrollment.transitions.order_by("-number")[:50]
     ]
-    return Card("History", rows, empty="Nothing happened yet.", wide=True)
+    return Card("History", rows, empty="Nothing has happened yet.", wide=True)
 
 
 @neighbors_of(Enrollment)

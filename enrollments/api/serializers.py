@@ -22,7 +22,7 @@ class ActiveQuery(QuerySerializer):
 
 class InstanceQuery(QuerySerializer):
     program_instance_id = QueryTextField(
-        required=False, help_text="The CUID of a program instance, for the allocation that is for it alone."
+        required=False, help_text="The CUID of a program instance, for an allocation that serves only this instance."
     )
 
 

@@ -16,10 +16,10 @@ _SENTENCES: dict[tuple[str, str], str] = {
     (Facet.ELIGIBILITY, EligibilityStatus.REJECTED): "Not accepted",
     (Facet.ELIGIBILITY, EligibilityStatus.UNENROLLED): "Left the program",
     (Facet.PARTICIPATION, ParticipationStatus.COMPLETED): "Program completed",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.PENDING): "A payment was asked for",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.PENDING): "A payment was requested",
     (Facet.PAYMENT, EnrollmentPaymentStatus.PAID): "Payment received",
     (Facet.PAYMENT, EnrollmentPaymentStatus.FAILED): "The payment did not go through",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.NOT_REQUIRED): "A district seat takes the place of the payment",
+    (Facet.PAYMENT, EnrollmentPaymentStatus.NOT_REQUIRED): "A district seat replaced the payment",
     (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): "Part of the payment was returned",
     (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): "The payment was returned",
 }

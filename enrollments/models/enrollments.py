@@ -133,7 +133,7 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
 
     @transition(field=payment_status, source=[M.PENDING, M.FAILED], target=M.NOT_REQUIRED)
     def waive_payment(self) -> None:
-        """A district seat takes the place of the payment that never came, or that the bank refused."""
+        """A district seat replaced the payment that never came, or that the bank refused."""
 
     @transition(field=payment_status, source=M.PENDING, target=M.PAID)
     def mark_paid(self) -> None:

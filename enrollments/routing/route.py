@@ -79,7 +79,7 @@ def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
             if not overdue:
                 return routed
             settle_checkout(checkout_id=routed.checkout_id)
-    raise Unavailable("The request met too many others about the same learner; repeat it.")
+    raise Unavailable("Too many requests about the same learner came at once; repeat this one.")
 
 
 def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:

@@ -152,7 +152,7 @@ class TestItsHistory:
         assert [moment.sentence for moment in moments] == [
             "Asked to enroll",
             "Meets the criteria, sent to review",
-            "A payment was asked for",
+            "A payment was requested",
             "Payment received",
             "Accepted into the program",
         ]
@@ -293,7 +293,7 @@ class TestThePageAfterPaying:
         first = client.get(reverse("enroll-return"), session).content.decode()
         last = client.get(reverse("enroll-return"), session | {"tried": "7"}).content.decode()
 
-        assert "We are waiting for the payment notice" in first
+        assert "We are waiting for the payment to be confirmed" in first
         assert 'data-refresh-after="2"' in first
         assert "data-refresh-after" not in last
         assert EnrollmentDecision.objects.get(pk=decision.pk).status == "checkout_required"

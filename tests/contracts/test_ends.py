@@ -115,7 +115,7 @@ class TestARejection:
         assert list(refunded) == [PAYER]
         ((subject, text),) = refunded[PAYER]
         assert subject == "We sent 49.00 USD back to you"
-        assert "The enrollment this payment was for was not accepted, so all of it goes back." in text
+        assert "The enrollment that you paid for was not accepted, so we are returning your payment in full." in text
         assert "- Learner: Jane\n" in text
         assert "had ended" not in text
 
@@ -149,7 +149,8 @@ class TestAnExit:
         assert subject == "Jane is no longer enrolled in Robotics"
         assert text == (
             "The enrollment of Jane in Robotics (Spring term) has ended.\n\nThe reason given: You asked us to.\n\n"
-            "Whether some of the payment goes back is being decided. If so, we write again when it is on its way.\n\n"
+            "We are deciding whether to return some of the payment. If so, we will write again when it is on its "
+            "way.\n\n"
             f"See the enrollment: http://127.0.0.1:8000/my/enrollments\n\n{decision.workspace.name}\n"
         )
 
@@ -180,8 +181,8 @@ class TestARefund:
             GUARDIAN: [f"{name} is no longer enrolled in {title}"],
         }
         assert f"- Learner: {name}\n" in found[PAYER][0][1]
-        assert "With the whole payment refunded, what it paid for has ended." in found[PAYER][0][1]
-        assert "The payment for it went back to whoever paid." in found[GUARDIAN][0][1]
+        assert "Because the whole payment was refunded, what it paid for has ended." in found[PAYER][0][1]
+        assert "The payment for it was returned to the person who paid." in found[GUARDIAN][0][1]
 
     def test_of_everything_before_review_is_not_told_as_a_rejection(self, stripe: SandboxProcess) -> None:
         paid(stripe)
@@ -203,7 +204,7 @@ class TestARefund:
 
         assert subjects(first) == {PAYER: ["We sent 9.00 USD back to you"]}
         assert "has ended" not in first[PAYER][0][1]
-        assert "With the whole payment refunded, what it paid for has ended." in last[PAYER][0][1]
+        assert "Because the whole payment was refunded, what it paid for has ended." in last[PAYER][0][1]
 
     def test_by_the_bank_tells_the_family_that_it_has_ended(self, stripe: SandboxProcess) -> None:
         bought(stripe)

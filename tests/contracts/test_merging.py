@@ -240,7 +240,7 @@ class TestAMergeIsRefused:
 
         title = cohort.instance.program.title
         assert clashes_of(keep, drop) == [
-            f"Both have the course {title} or are about to pay for it: end one of the two, or let its payment time run "
+            f"Both have the course {title} or are about to pay for it: end one of the two, or let its time to pay run "
             "out."
         ]
 
@@ -266,7 +266,7 @@ class TestAMergeIsRefused:
         keep, drop = learner(workspace, user=UserFactory()), learner(workspace, user=UserFactory())
 
         assert clashes_of(keep, drop) == [
-            "Each has an account of their own: take it off the learner who has it wrongly."
+            "Each has an account of their own: remove the one that does not belong to the learner."
         ]
 
     def test_without_a_reason(self, workspace: Workspace) -> None:

@@ -62,7 +62,7 @@ class TestEveryCoursePageIsAccessible:
         expect(page.get_by_role("button", name="Enroll again")).to_be_visible()
         found += seen(page)
         page.goto(f"/courses/enrolled?session_id={payment_page.split('/')[-1]}")
-        headline(page, "This payment was cancelled")
+        headline(page, "This payment was canceled")
         found += seen(page)
 
         page.get_by_role("button", name="Enroll again").click()

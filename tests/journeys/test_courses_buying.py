@@ -109,7 +109,7 @@ class TestThePayment:
         sandbox.faults(webhooks="hold", server_error={"value": True, "path": "/v1/checkout/sessions/cs_"})
         go_to_payment(page, "Mia")
         pay(page)
-        headline(page, "We are waiting for the payment notice")
+        headline(page, "We are waiting for the payment to be confirmed")
 
     def test_is_waited_for_when_its_notice_is_late(
         self, page: Page, stack: RunningStack, courses: Courses, town: Town, sign_in: Enter

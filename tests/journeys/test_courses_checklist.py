@@ -269,7 +269,7 @@ class TestACohortThatFillsUp:
 
         pay(visitor)
 
-        headline(visitor, "Your payment goes back to you")
+        headline(visitor, "Your payment is being returned")
         expect(visitor.get_by_text("The last place went to somebody else")).to_be_visible()
         expect(visitor.get_by_text("149.00 USD is returned")).to_be_visible()
         assert packages(visitor) == []

@@ -74,7 +74,7 @@ class TestPaying:
         asked = town.enroll(email=town.new_address())
         page.goto(asked["checkout_url"])
         press(page)
-        headline(page, "We are waiting for the payment notice")
+        headline(page, "We are waiting for the payment to be confirmed")
 
         stack.sandbox.clear_faults()
 

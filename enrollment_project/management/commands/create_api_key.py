@@ -11,9 +11,7 @@ from enrollment_project.provisioning import get_workspace
 
 
 class Command(UseCaseCommand):
-    help = (
-        "Create an API key and print it, once: only its hash is kept. Exits with 1 for an unknown workspace or scope."
-    )
+    help = "Create an API key and print it once; only its hash is kept. Exits with 1 for an unknown workspace or scope."
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

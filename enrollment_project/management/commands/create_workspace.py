@@ -22,7 +22,7 @@ class Command(UseCaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("slug", help="lower-case letters, digits and dashes")
-        parser.add_argument("--name", default="", help="what people see; by default made from the slug")
+        parser.add_argument("--name", default="", help="the name people see; made from the slug by default")
         parser.add_argument(
             "--price-minor",
             type=int,
@@ -33,7 +33,7 @@ class Command(UseCaseCommand):
         parser.add_argument("--owner", default="", help="invite this address as its owner, and print the link")
         parser.add_argument("--timezone", default="", help="where its days begin and end, like America/Chicago")
         parser.add_argument(
-            "--if-missing", action="store_true", help="leave an existing workspace, and an owner it has, as they are"
+            "--if-missing", action="store_true", help="leave an existing workspace and its owner as they are"
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Command(UseCaseCommand):
         return _report(made, created=True) | _invite(made.workspace, options["owner"])
 
     def show(self, report: dict[str, Any]) -> None:
-        verb = "[green]Created[/]" if report["created"] else "[yellow]There was already[/]"
+        verb = "[green]Created[/]" if report["created"] else "[yellow]Already there:[/]"
         self.say(f"{verb} workspace [bold]{report['slug']}[/].")
         super().show(report)
         self.say(f"Next: manage.py create_api_key --workspace {report['slug']} --scopes all")

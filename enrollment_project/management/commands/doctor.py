@@ -13,7 +13,8 @@ ROWS_SHOWN = 50
 class Command(BaseCommand):
     help = (
         "Check every invariant of the data: counters against the rows they count, money against enrollments, states "
-        "against their history, events without gaps, tenants apart. Changes nothing. Exits with 1 and prints the rows "
+        "against their history, events without gaps, no links between workspaces. Changes nothing. Exits with 1 and "
+        "prints the rows "
         "(ids only) when one is broken. Safe to run at any time, also while people work."
     )
 

@@ -30,10 +30,11 @@ class Command(BaseCommand):
         if not missing:
             if options["if_empty"]:
                 return
-            raise CommandError("There is data already. Demo data goes into an empty database only.")
+            raise CommandError("There is data already. Demo data goes only into an empty database.")
         if not is_sandbox_there():
             raise CommandError(
-                f"The sandbox must know what was paid, and does not answer at {settings.SANDBOX_URL} (SANDBOX_URL); "
+                f"The sandbox has to know what was paid, but it does not answer at {settings.SANDBOX_URL} "
+                "(SANDBOX_URL); "
                 "start it first: python -m sandbox"
             )
         logging.disable(logging.INFO)  # half a year of log lines
@@ -41,7 +42,7 @@ class Command(BaseCommand):
             with announced() as announce:
                 self._load(missing, announce)
         except AlreadyLoading:
-            raise CommandError("The demo data are being loaded by another process; wait for that one.") from None
+            raise CommandError("Another process is already loading the demo data; wait for it.") from None
         finally:
             logging.disable(logging.NOTSET)
         self.stdout.write(f"Staff: owner@demo.test, admin@, reviewer@, viewer@, operator@ with password {PASSWORD}")

@@ -11,7 +11,7 @@ BATCH = 500
 
 class Command(UseCaseCommand):
     help = (
-        "Hand the events that are due on to the stream (REDIS_URL) or the log; the scheduler does so all the time. "
+        "Hand due events on to the stream (REDIS_URL) or the log; the scheduler does so all the time. "
         "Exits with 1 if the stream does not answer; the events wait, run it again."
     )
 

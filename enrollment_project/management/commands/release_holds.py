@@ -14,7 +14,7 @@ from core.commands import UseCaseCommand
 
 class Command(UseCaseCommand):
     help = (
-        "Free what nobody is going to pay for: asks Stripe about the checkouts that are due, and ends offers of the "
+        "Free what nobody will pay for: asks Stripe about the checkouts that are due, and ends offers of the "
         "waiting lists whose time is over. The scheduler does so all the time. Nothing is freed without Stripe's word."
     )
 

@@ -15,5 +15,5 @@ class Command(UseCaseCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         key = revoke_api_key(api_key_id=get_api_key(reference=options["key"]).pk)
-        assert key.revoked_at is not None, "a revoked key says since when"
+        assert key.revoked_at is not None, "the key shows when it was revoked"
         return {"id": key.pk, "name": key.name, "prefix": key.prefix, "revoked_at": key.revoked_at.isoformat()}

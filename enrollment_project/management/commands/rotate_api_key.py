@@ -9,7 +9,8 @@ from core.commands import UseCaseCommand, number
 
 class Command(UseCaseCommand):
     help = (
-        "Replace an API key by a new one with the same scopes and print it, once. The old one goes on working for the "
+        "Replace an API key with a new one that has the same scopes, and print it once. The old one keeps working for "
+        "the "
         "overlap. Exits with 1 if there is no such key or it is no longer usable."
     )
 

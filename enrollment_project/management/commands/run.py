@@ -127,7 +127,7 @@ def _only_one(path: Path) -> Iterator[Path]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CommandError("It is running in this folder already; stop that one first (Ctrl-C).") from None
+            raise CommandError("The stack is already running in this folder; stop it first (Ctrl-C).") from None
         # What other commands in this folder go by (see settings/running.py).
         file.truncate(0)
         file.write(json.dumps({"PORT": settings.PORT, "SANDBOX_PORT": settings.SANDBOX_PORT}))
