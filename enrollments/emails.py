@@ -1,5 +1,5 @@
 """The emails to families who pay, or were asked to: accepted, or not and why, or no longer enrolled. Learners on a
-district's seat are told by the integrator, whose request it was; see docs/decisions/0001. Which end is told by which
+district's seat are told by the integrator, whose request it was; see docs/decisions/0036. Which end is told by which
 mail: docs/notifications.md."""
 
 from collections.abc import Collection

@@ -82,7 +82,7 @@ class TestEndingAKey:
 
         asked = owner.get(reverse("admin:accounts_apikey_revoke", args=[key.pk]))
 
-        assert "There is no way back" in asked.content.decode()
+        assert "You can&#x27;t undo this" in asked.content.decode()
         assert find_principal(text) is not None
 
     def test_by_revoking_is_at_once_and_logged(self, workspace: Workspace, owner: StaffClient) -> None:

@@ -94,7 +94,7 @@ class TestTheTaskAboutTwins:
 
         for sentence in (
             f"Jane Doe (learner {keep.pk}: jane@school.test, S-1) stays, with name and address.",
-            f"Jane Doe (learner {drop.pk}: jane@school.test, S-2, Lincoln) is a learner no more;",
+            f"Jane Doe (learner {drop.pk}: jane@school.test, S-2, Lincoln) is no longer a learner;",
             "These move: guardians (1).",
             "Filled in: school.",
             "New guardians, who will see all of both: pat@home.test.",

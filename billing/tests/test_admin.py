@@ -168,7 +168,7 @@ class TestRefunding:
         )
 
         assert page.context["actions_detail"] == []
-        assert "not possible" in said(posted)[0]
+        assert "is no longer possible" in said(posted)[0]
         assert not Refund.objects.exists()
 
     def test_twice_for_the_same_money_is_refused(self, workspace: Workspace, manager: StaffClient) -> None:

@@ -97,7 +97,7 @@ class TestARefund:
                 RefundReason.DUPLICATE,
                 "This had already been paid for, so we are returning your second payment in full.",
             ),
-            (RefundReason.NOT_NEEDED, "The enrollment this payment was for had ended, so there was nothing left"),
+            (RefundReason.NOT_NEEDED, "The enrollment that you paid for had ended, so there was nothing left"),
         ],
     )
     def test_in_full_says_why(self, world: StripeWorld, reason: RefundReason, sentence: str) -> None:

@@ -73,7 +73,7 @@ class TestTheGateway:
             with pytest.raises(PaymentProviderDown):
                 get_gateway().retrieve_session("cs_1")
 
-        with pytest.raises(PaymentProviderDown, match="left alone"):
+        with pytest.raises(PaymentProviderDown, match="leaving it alone"):
             get_gateway().retrieve_session("cs_1")
 
         assert world.sandbox.faults() == []  # the sixth call was not made: it would have been answered

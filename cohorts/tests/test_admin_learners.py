@@ -80,7 +80,7 @@ class TestAttendance:
 
         response = press(reviewer, ClassSession.objects.get(), "take_attendance", came=[])
 
-        assert "not possible any more" in said(response)[0]
+        assert "is no longer possible" in said(response)[0]
         assert package.progress.get().status == "BOOKED"
 
     def test_of_selected_bookings_counts_the_refused(

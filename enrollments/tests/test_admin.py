@@ -277,7 +277,7 @@ class TestOtherButtons:
         ProgramInstance.objects.update(criteria_version=2)
         press(reviewer, "reconsider", enrollment)
 
-        assert "not possible" in said(refused)[0]
+        assert "is no longer possible" in said(refused)[0]
         assert status(enrollment) == "candidate"
 
     def test_leaving_keeps_what_was_told(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
