@@ -140,7 +140,9 @@ def staff_action(
                 raise PermissionDenied
             back = HttpResponseRedirect(admin_url(row))
             if not possible(row):
-                messages.error(request, f"{description} is no longer possible: {model_admin.describe(row)} has changed.")
+                messages.error(
+                    request, f"{description} is no longer possible: {model_admin.describe(row)} has changed."
+                )
                 return back
             page = _Page(
                 model_admin, request, description, explanation, form, row, preview=preview, cancel_url=admin_url(row)

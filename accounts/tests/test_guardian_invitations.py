@@ -319,7 +319,7 @@ class TestTheLink:
         answer = client.post(page(invite(guardian)))
 
         assert answer.status_code == 403
-        assert "Families prove their mailbox by a code" in body(answer)
+        assert "Families prove their address with a code" in body(answer)
         assert not re.search("Ada|Ben|Doe", body(answer))
 
     def test_comes_back_after_signing_out(self, client: Client, guardian: Guardian) -> None:

@@ -390,8 +390,8 @@ class TestAnOffer:
         assert message.to == ["waiting@example.test"]
         assert message.subject == "A place in Algebra is free for Wanda"
         assert entry.offer_expires_at is not None
-        assert "We hold it for you until " in message.body
-        assert " (America/Chicago). Then it goes to the next in line." in message.body
+        assert "We are holding it for you until " in message.body
+        assert " (America/Chicago). After that it goes to the next in line." in message.body
         assert "Take or decline the place: http://127.0.0.1:8000/my/courses\n" in message.body
 
     def test_that_was_declined_is_not_told(self, stripe: SandboxProcess) -> None:

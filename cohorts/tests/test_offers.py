@@ -186,7 +186,7 @@ class TestThePagesOfAnOffer(OfferedPlace):
         page = text(client.get("/my/courses"))
 
         assert "If it is not paid by then, the offer stays open until " in page
-        assert "Call off the payment" in page
+        assert "Cancel the payment" in page
         assert "Give the place back" not in page
 
     def test_of_a_payment_that_ended_do_not_say_that_the_place_is_gone(self) -> None:

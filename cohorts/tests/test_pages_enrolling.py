@@ -318,7 +318,7 @@ class TestThePageAfterPaying:
         assert "We are waiting for the payment to be confirmed" in first
         assert 'data-refresh-after="2"' in first
         assert "data-refresh-after" not in last
-        assert "Look again" in last
+        assert "Check again" in last
         assert StudentPackage.objects.count() == 0
 
     def test_says_what_else_can_have_become_of_it(self, stripe: SandboxProcess) -> None:

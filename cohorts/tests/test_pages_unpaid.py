@@ -99,7 +99,7 @@ class TestACheckoutThatEndedUnpaid:
 
         courses, enrollments = my_courses(client), my_enrollments(client)
 
-        assert "was not paid in time, so it is no longer held" in courses
+        assert "was not paid for in time, so it is no longer held" in courses
         assert "Payment time ran out" in enrollments
         assert [enroll_link(cohort) in page for page in (courses, enrollments)] == [True, True]
         assert ["Continue to payment" in page for page in (courses, enrollments)] == [False, False]
@@ -177,8 +177,8 @@ class TestACheckoutThatEndedUnpaid:
         CohortPlace.objects.filter(learner=jane).update(released_at=utc_now() - dt.timedelta(days=8))
         buy(stripe, cohort, leo)
 
-        assert fresh.count("was not paid in time") == 2
-        assert "was not paid in time" not in my_courses(client)
+        assert fresh.count("was not paid for in time") == 2
+        assert "was not paid for in time" not in my_courses(client)
 
 
 class TestABankDebit:

@@ -125,7 +125,7 @@ class TestACohortWithOtherDates:
             change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, **MOVING)
         (message,) = read()
 
-        assert message.subject.startswith("New dates of ")
+        assert message.subject.startswith("New dates for ")
         assert "March 15, 2094 to April 11, 2094" in message.body
         assert "Tuesday, March 16, 5:00 to 6:00 PM CDT (America/Chicago)" in message.body
         assert Notification.objects.filter(kind="session_rescheduled").count() == 0
@@ -165,7 +165,7 @@ class TestWhatIsInTheWay:
     def test_a_day_on_which_the_class_meets_another_cohort(self, cohort: Cohort) -> None:
         clone_cohort(cohort_id=cohort.pk, name="Spring", start_date=MARCH)
 
-        assert "meets on 2094-03-16 already, for another cohort" in self.refused(cohort)
+        assert "already meets on 2094-03-16 for another cohort" in self.refused(cohort)
 
     def test_is_told_of_another_course_at_that_time_but_not_forbidden(
         self, stripe: SandboxProcess, workspace: Workspace, cohort: Cohort

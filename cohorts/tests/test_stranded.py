@@ -134,7 +134,7 @@ class TestAMoveToACohortUnderWay:
         told = mails("is now in Under way")[0]
         choose, left = told.body.index("Still to choose:"), told.body.index("No session is left for:")
         assert "- Week 1: Topic 1" in told.body[left:choose]
-        assert "You need not do anything about it" in told.body[left:choose]
+        assert "You do not have to do anything about it" in told.body[left:choose]
         assert "- Week 2: Topic 2" in told.body[choose:]
         assert "Week 1" not in told.body[choose:]
 
@@ -176,7 +176,7 @@ class TestAPurchaseInACohortUnderWay:
         page = text(client.get(course_url("course-enroll", cohort)))
 
         assert "This group is under way" in page
-        assert f"<strong>Week 1</strong> can't be attended any more in {cohort.name}." in page
+        assert f"<strong>Week 1</strong> can no longer be attended in {cohort.name}." in page
 
     def test_of_one_that_has_not_begun_warns_of_nothing(self) -> None:
         client, _ = signed_in()
@@ -193,7 +193,7 @@ class TestAPurchaseInACohortUnderWay:
 
         told = mails("is enrolled in")[0]
         assert "No session is left for:\n\n- Week 1: Topic 1" in told.body
-        assert "Still to be chosen" not in told.body
+        assert "Still to choose" not in told.body
         assert "Everything is booked" not in told.body
 
 

@@ -65,7 +65,7 @@ class TestCreateWorkspace:
     def test_refuses_a_slug_that_is_taken(self):
         run("create_workspace", "north")
 
-        with pytest.raises(CommandError, match="There is a workspace north already") as refusal:
+        with pytest.raises(CommandError, match="The workspace north already exists") as refusal:
             run("create_workspace", "north", "--name", "Other")
 
         assert refusal.value.returncode == 1

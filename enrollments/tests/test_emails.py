@@ -83,7 +83,7 @@ class TestAPaidEnrollment:
 
         assert message.subject == "Jane was not accepted into Robotics"
         assert "The reason given: The course needs grade 7.\n" in message.body
-        assert "What you paid goes back to you in full." in message.body
+        assert "We are returning the payment in full." in message.body
 
     def test_that_is_refunded_is_told_by_the_refund_alone(
         self, stripe: SandboxProcess, instance: ProgramInstance

@@ -111,7 +111,7 @@ class TestARejection:
         (subject, text), *_ = rejected[GUARDIAN]
         assert subject == "Jane was not accepted into Robotics"
         assert "The reason given: Grade 7 is needed." in text
-        assert "What you paid goes back to you in full." in text
+        assert "We are returning the payment in full." in text
         assert list(refunded) == [PAYER]
         ((subject, text),) = refunded[PAYER]
         assert subject == "We sent 49.00 USD back to you"
@@ -126,8 +126,8 @@ class TestARejection:
 
         ((subject, text),) = told()[GUARDIAN]
         assert subject == "Jane was not accepted into Robotics"
-        assert "Nothing has to be paid." in text
-        assert "goes back to you" not in text
+        assert "There is nothing to pay." in text
+        assert "We are returning" not in text
 
     def test_of_a_districts_learner_is_told_by_the_integrator(self) -> None:
         instance = InstanceFactory(review_mode=ReviewMode.MANUAL)

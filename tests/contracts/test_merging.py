@@ -297,7 +297,9 @@ class TestAMergeIsRefused:
         merge(first, second)
 
         for keep, drop in ((third, second), (second, third)):
-            with pytest.raises(AlreadyMerged, match=f"Learner {second.pk} was merged into learner {first.pk}"):
+            with pytest.raises(
+                AlreadyMerged, match=f"Learner {second.pk} has already been merged into learner {first.pk}"
+            ):
                 merge(keep, drop)
 
         assert LearnerMerge.objects.count() == 1

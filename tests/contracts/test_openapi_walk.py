@@ -66,7 +66,7 @@ SAID_IN_WORDS = re.compile(
             "Give a day that is not before ",
             "Use a new Idempotency-Key for a different request",
             "There is no such ",
-            "not a coming session",
+            "not an upcoming session",
             "on this site or on a host that is allowed",
         ]
     )

@@ -131,7 +131,7 @@ class TestThePayment:
         stack.sandbox.clear_faults()
         stack.sandbox.flush()
 
-        look_until(page, "Mia is enrolled", lambda: page.get_by_role("button", name="Look again").click())
+        look_until(page, "Mia is enrolled", lambda: page.get_by_role("button", name="Check again").click())
 
         headline(page, "Mia is enrolled")
         context.close()

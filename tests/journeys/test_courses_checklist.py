@@ -214,7 +214,7 @@ class TestTheWizard:
 
         expect(visitor.get_by_role("alert")).to_contain_text("Nothing was booked yet.")
         week_2 = visitor.get_by_role("group", name="Week 2")
-        expect(week_2).to_contain_text("A chosen session just filled up")
+        expect(week_2).to_contain_text("A session you chose just filled up")
         expect(week_2.get_by_label("Tuesday lab")).to_be_disabled()
         expect(visitor.get_by_role("group", name="Week 3").get_by_label("Thursday lab")).to_be_checked()
         assert statuses(visitor) == ["BOOKED", "UNBOOKED", "UNBOOKED"]

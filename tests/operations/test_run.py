@@ -107,5 +107,5 @@ class TestAStart:
             output, _ = running.communicate(timeout=START_SECONDS)
 
         assert running.returncode == 1
-        assert "It is running in this folder already" in output
+        assert "The stack is already running in this folder" in output
         assert [path.name for path in tmp_path.iterdir()] == ["running"]
