@@ -182,7 +182,7 @@ class TestTheDashboard:
 
         page = text(client.get(reverse("my-courses")))
 
-        assert "Jane&#x27;s enrollment ended on" in page
+        assert "Jane's enrollment ended on" in page
         assert "Refunded" in page
         assert re.findall(r">(Invoice|Correction) [0-9-]+ \(PDF\)<", page) == ["Correction", "Invoice"]
         assert "Next session" not in page
