@@ -23,7 +23,7 @@ class Outcome(models.TextChoices):
     REFUNDED = "refunded", "Refunded"  # all of it went back, or is about to
     FAILED = "payment_failed", "Payment failed"
     EXPIRED = "payment_expired", "Payment time ran out"
-    CANCELLED = "payment_cancelled", "Payment cancelled"
+    CANCELLED = "payment_cancelled", "Payment canceled"
     NOT_PAYABLE = "not_payable", "Payment not possible yet"  # Stripe refuses the price; staff know
 
 

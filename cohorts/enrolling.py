@@ -30,14 +30,14 @@ from .states import PURPOSE
 
 # Why a payment brought nothing: code, and what to do now.
 _REFUNDED: dict[str, tuple[str, str]] = {
-    RefundReason.PLACE_LOST: ("place_lost", "The last place went before the payment arrived; the money goes back."),
-    RefundReason.DUPLICATE: ("already_owned", "The learner had this course already; the money goes back."),
+    RefundReason.PLACE_LOST: ("place_lost", "The last place went before the payment arrived, so the money goes back."),
+    RefundReason.DUPLICATE: ("already_owned", "The learner already had this course, so the money goes back."),
 }
 _ENDED = {
     Outcome.REFUNDED: ("refunded", "The payment was refunded."),
     Outcome.FAILED: ("payment_failed", "The bank refused the payment. Enroll again to try another way to pay."),
     Outcome.EXPIRED: ("checkout_expired", "The time to pay ran out. Enroll again."),
-    Outcome.CANCELLED: ("checkout_cancelled", "The payment was given up. Enroll again."),
+    Outcome.CANCELLED: ("checkout_cancelled", "The payment was canceled. Enroll again."),
     Outcome.NOT_PAYABLE: ("checkout_cancelled", "The payment could not be asked for. Enroll again later."),
 }
 

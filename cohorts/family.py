@@ -138,7 +138,7 @@ def get_waiting_entry(*, user: User, entry_id: int) -> WaitlistEntry:
     """One of those entries. Raises NotInLine for anybody else's."""
     entry = waiting_entries(user=user).filter(pk=entry_id).first()
     if entry is None:
-        raise NotInLine("You are not on this waiting list any more.")
+        raise NotInLine("You are no longer on this waiting list.")
     return entry
 
 
