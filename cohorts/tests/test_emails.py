@@ -226,7 +226,7 @@ class TestACancelledBooking:
         assert message.body == (
             "This session of Algebra is canceled for Jane:\n\n"
             "- Week 1: Topic 1, Tuesday, January 14, 5:00 to 6:00 PM CST (America/Chicago)\n\n"
-            "{{ learner }} keeps the place in the course. Choose another session whenever it suits you.\n\n"
+            "Jane keeps the place in the course. Choose another session whenever it suits you.\n\n"
             f"Choose another session: http://127.0.0.1:8000/my/courses/{package.pk}/book\n\n"
             "Riverside Academy\n"
         )

@@ -104,7 +104,7 @@ class TestReviewing:
 
         response = press(reviewer, "reject", enrollment, reason="Too late")
 
-        assert said(response) == [f"Reject: no longer possible, {enrollment.learner}, {instance} has changed."]
+        assert said(response) == [f"Reject is no longer possible: {enrollment.learner}, {instance} has changed."]
         assert status(enrollment) == "approved"
 
     def test_a_refusal_of_the_use_case_is_a_sentence_on_the_form(
@@ -371,7 +371,7 @@ class TestCancelingACheckout:
 
         response = reviewer.post(reverse("admin:enrollments_enrollmentdecision_cancel_checkout", args=[decision.pk]))
 
-        assert said(response) == [f"Decision {decision.pk} is cancelled."]
+        assert said(response) == [f"Decision {decision.pk} is canceled."]
         assert EnrollmentDecision.objects.get(pk=decision.pk).status == "cancelled"
 
     def test_says_so_when_stripe_is_down(
