@@ -21,13 +21,13 @@ from core.numbers import parse_whole_number
 from core.work import nudge
 from events.publishing import publish
 
-from .errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
-from .events import CheckoutCancelled, CheckoutExpired, CheckoutRefused, CheckoutReplaced
-from .gateways.contract import SessionOutcome, SessionRequest, SessionSnapshot
-from .gateways.stripe import get_gateway
-from .locks import lock_checkout_with_subject, lock_pending_payment
-from .models import Checkout, Price
-from .payments import (
+from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
+from ..events import CheckoutCancelled, CheckoutExpired, CheckoutRefused, CheckoutReplaced
+from ..gateways.contract import SessionOutcome, SessionRequest, SessionSnapshot
+from ..gateways.stripe import get_gateway
+from ..locks import lock_checkout_with_subject, lock_pending_payment
+from ..models import Checkout, Price
+from ..payments import (
     checkout_facts,
     logged,
     record_failed_payment,
@@ -35,8 +35,8 @@ from .payments import (
     record_payment,
     record_pending_payment,
 )
-from .repricing import find_outdated, find_present_price, mark_outdated
-from .states import LIVE_CHECKOUTS, CheckoutStatus
+from ..repricing import find_outdated, find_present_price, mark_outdated
+from ..states import LIVE_CHECKOUTS, CheckoutStatus
 
 log = structlog.get_logger(__name__)
 

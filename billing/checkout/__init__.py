@@ -1,0 +1,45 @@
+"""A checkout from the intent to charge to what Stripe says became of it.
+
+Stripe decides. Whatever hints that something happened (a webhook, the success page, the sweep, reconciliation, a
+person) ends in asking Stripe and recording the answer; recording the same answer again changes nothing.
+"""
+
+from .settle import (
+    EXPIRY_SLACK,
+    LATEST_CHECK,
+    REFUSAL,
+    SECONDS_BETWEEN_QUESTIONS,
+    SHORTEST_TIME,
+    SOONEST_CHECK,
+    adopt_session,
+    cancel_checkout,
+    catch_up_with_prices,
+    catch_up_with_stripe,
+    check_due_checkouts,
+    open_checkout,
+    record_session,
+    request_cancellation,
+    settle_checkout,
+    submit_checkout,
+    try_to_settle,
+)
+
+__all__ = [
+    "EXPIRY_SLACK",
+    "LATEST_CHECK",
+    "REFUSAL",
+    "SECONDS_BETWEEN_QUESTIONS",
+    "SHORTEST_TIME",
+    "SOONEST_CHECK",
+    "adopt_session",
+    "cancel_checkout",
+    "catch_up_with_prices",
+    "catch_up_with_stripe",
+    "check_due_checkouts",
+    "open_checkout",
+    "record_session",
+    "request_cancellation",
+    "settle_checkout",
+    "submit_checkout",
+    "try_to_settle",
+]
