@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import StaffTask
 from billing import checkout, disputes, inbox, refunds
+from billing.checkout import session
 from billing.errors import PaymentNotRefundable, PaymentRejected, RefundExceedsPayment
 from billing.models import Checkout, Dispute, Payment, Refund, StripeEvent
 from billing.states import RefundReason
@@ -94,7 +95,7 @@ class TestAnEndedCheckout:
     @pytest.mark.parametrize("status", ["expired", "cancelled", "failed", "refused", "paid"])
     def test_submitted_again_asks_stripe_for_nothing(self, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ended = CheckoutFactory(status=status)
-        monkeypatch.setattr(checkout, "get_gateway", lambda: Deaf())
+        monkeypatch.setattr(session, "get_gateway", lambda: Deaf())
 
         again = checkout.submit_checkout(checkout_id=ended.pk)
 
@@ -117,7 +118,7 @@ class TestAnEndedCheckout:
                 Checkout.objects.update(stripe_session_id="cs_1", url="https://pay.test/1")
                 raise PaymentRejected(provider_code="resource_missing")
 
-        monkeypatch.setattr(checkout, "get_gateway", Late)
+        monkeypatch.setattr(session, "get_gateway", Late)
 
         with pytest.raises(PaymentRejected):
             checkout.submit_checkout(checkout_id=intent.pk)

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from billing import checkout, inbox, payments, refunds
+from billing.checkout import outcome
 from billing.errors import PaymentRejected, RefundExceedsPayment
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import RefundReason
@@ -104,7 +105,7 @@ class TestSettlingAtOnce:
         submitted = world.submitted()
         world.pay(submitted)
         monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(payments.lock_payment_of_intent, patience=10))
-        monkeypatch.setattr(checkout, "lock_checkout_with_subject", lambda pk: Checkout.objects.get(pk=pk))
+        monkeypatch.setattr(outcome, "lock_checkout_with_subject", lambda pk: Checkout.objects.get(pk=pk))
 
         answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk)] * 2)
 

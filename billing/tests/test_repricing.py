@@ -8,6 +8,7 @@ import pytest
 from billing import checkout
 from billing.models import Checkout, Payment, Price
 from billing.purposes import Purpose, register_purpose
+from billing.repricing import mark_outdated
 from core.clock import utc_now
 
 from .factories import CheckoutFactory, PriceFactory
@@ -123,7 +124,7 @@ class TestAChangedPrice:
         """The process that ended it at Stripe may die, or the webhook may be faster."""
         before = opened(world, shop)
         shop.edit(amount_minor=3900)
-        checkout.mark_outdated(checkouts=Checkout.objects.all(), now=utc_now())
+        mark_outdated(checkouts=Checkout.objects.all(), now=utc_now())
         world.client.v1.checkout.sessions.expire(str(before.stripe_session_id))
 
         world.tell(world.event("checkout.session.expired"))
@@ -154,7 +155,7 @@ class TestAChangedPrice:
     def test_does_not_bring_back_what_the_payer_gave_up(self, world: StripeWorld, shop: Shop) -> None:
         before = opened(world, shop)
         shop.edit(amount_minor=3900)
-        checkout.mark_outdated(checkouts=Checkout.objects.all(), now=utc_now())
+        mark_outdated(checkouts=Checkout.objects.all(), now=utc_now())
 
         checkout.cancel_checkout(checkout_id=before.pk)
 

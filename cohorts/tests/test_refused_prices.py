@@ -98,7 +98,7 @@ class TestTheLine:
             join_waitlist(learner_id=second.pk, cohort_id=cohort.pk)  # the cohort is full while Stripe is asked
             raise PaymentRejected
 
-        monkeypatch.setattr("billing.checkout.settle._create_session", join_and_refuse)
+        monkeypatch.setattr("billing.checkout.session._create_session", join_and_refuse)
 
         answer = family.post(enroll_url(cohort), {"learnerId": first.cuid})
 

@@ -9,9 +9,9 @@ import pytest
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
-from billing import checkout as billing_checkout
 from billing import inbox, refunds
 from billing import locks as billing_locks
+from billing.checkout import outcome
 from billing.inbox import record_effect
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund
@@ -134,7 +134,7 @@ class TestOnePaymentToldTwiceAtOnce:
     def test_without_the_locks_is_left_to_the_database_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
         look = Meeting(lambda pk: Checkout.objects.get(pk=pk), patience=10)
-        monkeypatch.setattr(billing_checkout, "lock_checkout_with_subject", look)
+        monkeypatch.setattr(outcome, "lock_checkout_with_subject", look)
 
         answers = self.tell_twice()
 

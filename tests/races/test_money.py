@@ -7,9 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from billing import checkout as billing_checkout
 from billing import refunds as billing_refunds
-from billing.checkout import check_due_checkouts, settle_checkout
+from billing.checkout import check_due_checkouts, settle, settle_checkout
 from billing.inbox import handle_due_events, handle_event
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_due_refunds
@@ -138,7 +137,7 @@ class TestTwoSweepsAtOnce:
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control: the settling itself is safe to repeat, the claim is what spares Stripe the questions."""
-        monkeypatch.setattr(billing_checkout, "_claim_check", lambda checkout_id, now: True)
+        monkeypatch.setattr(settle, "_claim_check", lambda checkout_id, now: True)
         instance = InstanceFactory()
         for n in range(6):
             ask_parent(instance, email=f"learner{n}@school.test")

@@ -1,0 +1,52 @@
+"""Bring what a page is about to show up to date with Stripe and with the prices."""
+
+from collections.abc import Iterable
+
+from django.core.cache import cache
+from django.db import OperationalError
+
+from core.errors import Unavailable
+
+from ..errors import PaymentRejected
+from ..models import Checkout
+from ..repricing import find_outdated
+from ..states import CheckoutStatus
+from .settle import settle_checkout
+
+# A page that refreshes itself must not turn into a stream of questions to Stripe.
+SECONDS_BETWEEN_QUESTIONS = 2
+
+
+def catch_up_with_stripe(*, checkout: Checkout | None, visit: str) -> bool:
+    """Settle a checkout that somebody looks at, if money may still come of it; whether what we know is fresh.
+
+    Repeats of the same `visit` within seconds are answered by what Stripe said to the first: leaving the payment page,
+    going back, paying and returning are two visits. Never raises for a payment provider that is down: the sweep asks
+    again, and the page says that we wait.
+    """
+    if checkout is None or not checkout.is_live:
+        return True
+    key = f"settle:{checkout.pk}:{visit}"
+    fresh = cache.get(key)
+    if fresh is None:
+        fresh = _could_settle(checkout)
+        cache.set(key, fresh, timeout=SECONDS_BETWEEN_QUESTIONS)
+    return bool(fresh)
+
+
+def catch_up_with_prices(checkouts: Iterable[Checkout]) -> bool:
+    """Bring the checkouts that a page is about to lead to, to the present prices; whether any of them changed by it.
+    Never raises for a payment provider that is down: the page says what each of them asks."""
+    asked = [checkout for checkout in checkouts if checkout.status == CheckoutStatus.OPEN]
+    outdated = find_outdated(checkout for checkout in asked if checkout.cancel_requested_at is None)
+    for checkout in outdated:
+        catch_up_with_stripe(checkout=checkout, visit="price")
+    return bool(outdated)
+
+
+def _could_settle(checkout: Checkout) -> bool:
+    try:
+        settle_checkout(checkout_id=checkout.pk)
+    except (Unavailable, PaymentRejected, OperationalError):
+        return False
+    return True

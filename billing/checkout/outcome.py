@@ -1,0 +1,150 @@
+"""Record what Stripe says became of a checkout, with the payment and the events that go with it."""
+
+import datetime as dt
+
+import structlog
+from django.db import transaction
+
+from accounts.staff_tasks import raise_staff_task
+from core.logs import after_commit
+from events.publishing import publish
+
+from ..errors import PaymentRejected
+from ..events import CheckoutCancelled, CheckoutExpired, CheckoutRefused, CheckoutReplaced
+from ..gateways.contract import SessionOutcome, SessionSnapshot
+from ..locks import lock_checkout_with_subject, lock_pending_payment
+from ..models import Checkout, Price
+from ..payments import (
+    checkout_facts,
+    logged,
+    record_failed_payment,
+    record_failure,
+    record_payment,
+    record_pending_payment,
+)
+from ..repricing import find_present_price
+from ..states import CheckoutStatus
+from .intent import SHORTEST_TIME, open_checkout
+
+log = structlog.get_logger(__name__)
+
+# A live checkout is asked about no sooner and no later than this after the last time.
+SOONEST_CHECK = dt.timedelta(minutes=2)
+LATEST_CHECK = dt.timedelta(hours=1)
+# Stripe is asked this long after the end of a session, when it has surely noticed it.
+EXPIRY_SLACK = dt.timedelta(seconds=30)
+
+
+@transaction.atomic
+def record_session(*, checkout_id: int, session: SessionSnapshot, now: dt.datetime) -> Checkout:
+    """Move our checkout to where Stripe's session is, with the payment and the event that go with it.
+
+    A snapshot that is older than what we know changes nothing: states only move on.
+    """
+    checkout = lock_checkout_with_subject(checkout_id)
+    match session.outcome:
+        case SessionOutcome.EXPIRED:
+            _record_end(checkout, now)
+        case SessionOutcome.PROCESSING:
+            record_pending_payment(checkout=checkout, session=session, now=now)
+        case SessionOutcome.PAID:
+            record_payment(checkout=checkout, session=session, now=now)
+        case SessionOutcome.FAILED:
+            record_failed_payment(checkout=checkout, session=session, now=now)
+    if checkout.is_live:
+        checkout.next_check_at = _next_check(checkout, now)
+        checkout.save(update_fields=["next_check_at"])
+    return checkout
+
+
+@transaction.atomic
+def record_nothing_sent(*, checkout_id: int, now: dt.datetime) -> Checkout:
+    """End an intent of which Stripe knows nothing, and never will."""
+    checkout = lock_checkout_with_subject(checkout_id)
+    if checkout.stripe_session_id is None:
+        _record_end(checkout, now)
+    return checkout
+
+
+@transaction.atomic
+def record_session_unknown(*, checkout_id: int, now: dt.datetime) -> Checkout:
+    """End a live checkout whose session Stripe knows nothing of: nobody can pay it. Staff look whether somebody did;
+    should Stripe tell of it after all, the money counts."""
+    checkout = lock_checkout_with_subject(checkout_id)
+    if not checkout.is_live:
+        return checkout
+    _record_end(checkout, now)
+    if checkout.is_live:  # a bank had been asked
+        record_failure(checkout=checkout, payment=lock_pending_payment(checkout_id), now=now)
+    raise_staff_task(
+        workspace_id=checkout.workspace_id,
+        kind="session_unknown",
+        subject=f"checkout:{checkout.pk}",
+        summary=f"Stripe does not know the payment page of checkout {checkout.pk}, which was ended. Look in Stripe "
+        "whether it was paid, and whether the key in use is of the account that made it.",
+    )
+    return checkout
+
+
+@transaction.atomic
+def record_refusal(*, checkout_id: int, error: PaymentRejected, now: dt.datetime) -> None:
+    """End an intent that Stripe refuses, whatever hangs on it, and tell staff what to mend; once for each price."""
+    checkout = lock_checkout_with_subject(checkout_id)
+    if checkout.stripe_session_id is not None or checkout.status != CheckoutStatus.OPEN:
+        return
+    if checkout.cancel_requested_at:
+        _record_end(checkout, now)
+    else:
+        checkout.refuse()
+        checkout.settled_at = now
+        checkout.save(update_fields=["status", "settled_at"])
+        after_commit(log.info, "checkout_refused", **logged(checkout))
+        publish(CheckoutRefused(**checkout_facts(checkout)), now=now)
+    raise_staff_task(
+        workspace_id=checkout.workspace_id,
+        kind="checkout_refused",
+        subject=f"price:{checkout.price_id}" if checkout.price_id else f"checkout:{checkout.pk}",
+        summary=f"Nobody can pay {checkout.money} for {checkout.description!r} until this is fixed. "
+        f"Stripe says: {error.provider_message}",
+    )
+
+
+def _record_end(checkout: Checkout, now: dt.datetime) -> None:
+    if checkout.status != CheckoutStatus.OPEN:
+        return
+    checkout.settled_at = now
+    if checkout.cancel_requested_at:
+        checkout.cancel()
+    else:
+        checkout.expire()
+    checkout.save(update_fields=["status", "settled_at"])
+    after_commit(log.info, "checkout_ended", **logged(checkout), status=checkout.status)
+    if checkout.is_outdated and (price := find_present_price(checkout)):
+        successor = _open_successor(checkout, price, now)
+        publish(CheckoutReplaced(**checkout_facts(checkout), replacement_id=successor.pk), now=now)
+        return
+    event = CheckoutCancelled if checkout.cancel_requested_at else CheckoutExpired
+    publish(event(**checkout_facts(checkout)), now=now)
+
+
+def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Checkout:
+    """The intent to charge the present price for the same subject, with as much time as the outdated one had."""
+    return open_checkout(
+        workspace_id=checkout.workspace_id,
+        purpose=checkout.purpose,
+        subject=checkout.subject,
+        price=price,
+        description=checkout.description,
+        success_url=checkout.success_url,
+        cancel_url=checkout.cancel_url,
+        expires_at=now + max(checkout.expires_at - checkout.created_at, SHORTEST_TIME),
+        metadata=checkout.metadata,
+        now=now,
+    )
+
+
+def _next_check(checkout: Checkout, now: dt.datetime) -> dt.datetime:
+    """Ever more rarely, but right after the session's end."""
+    rarely = now + min(max(now - checkout.created_at, SOONEST_CHECK), LATEST_CHECK)
+    end = checkout.expires_at + EXPIRY_SLACK
+    return min(rarely, end) if now < end else rarely

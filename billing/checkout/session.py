@@ -1,0 +1,141 @@
+"""The session at Stripe that an intent becomes: made once, found again, kept."""
+
+import datetime as dt
+
+import structlog
+
+from core.clock import utc_now
+from core.errors import NotFound
+from core.logs import after_commit
+from core.numbers import parse_whole_number
+
+from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
+from ..gateways.contract import SessionRequest, SessionSnapshot
+from ..gateways.stripe import get_gateway
+from ..models import Checkout
+from ..payments import logged
+from .outcome import EXPIRY_SLACK, SOONEST_CHECK, record_nothing_sent, record_refusal
+
+log = structlog.get_logger(__name__)
+
+# How far our clock may be ahead of Stripe's when its lists are searched by creation time.
+CLOCK_SLACK = dt.timedelta(minutes=5)
+# What is told to whoever wanted to pay what Stripe will not ask for.
+REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to fix. Please try later."
+
+
+def submit_checkout(*, checkout_id: int) -> Checkout:
+    """Make the Stripe session of a recorded intent and keep its id and address. One that has them is returned as it is.
+
+    However often it is called, and whichever answers are lost, one session is made. Raises NotFound,
+    PaymentProviderDown (call it again later) or PaymentRejected: nothing was made, the checkout is over, what was held
+    for it is free, and staff have a task that says what to mend.
+    """
+    checkout = get_checkout(checkout_id)
+    if checkout.stripe_session_id or not checkout.is_live:
+        return checkout
+    try:
+        session = _create_session(checkout)
+    except PaymentRejected as error:
+        if error.provider_param == "expires_at":  # an outage used up the time that Stripe wants a session to have
+            record_nothing_sent(checkout_id=checkout_id, now=utc_now())
+            raise PaymentProviderDown("The payment page could not be opened in time; try again.") from error
+        record_refusal(checkout_id=checkout_id, error=error, now=utc_now())
+        raise PaymentRejected(
+            REFUSAL,
+            provider_message=error.provider_message,
+            provider_code=error.provider_code,
+            provider_param=error.provider_param,
+        ) from error
+    return _remember_session(checkout_id, session)
+
+
+def adopt_session(*, session: SessionSnapshot) -> int | None:
+    """The id of the checkout that this session belongs to, None if it is not ours.
+
+    A session made by a call whose answer we lost is known by its reference, and remembered from now on. Not for
+    transactions that hold or will take other locks: it writes to the checkout first.
+    """
+    known = Checkout.objects.filter(stripe_session_id=session.id).values_list("pk", flat=True).first()
+    number = parse_whole_number(session.metadata.get("checkoutId", ""))
+    if known is not None or number is None:
+        return known
+    intent = Checkout.objects.filter(pk=number, stripe_session_id=None).first()
+    if intent is None or intent.reference != session.reference:
+        return None
+    return _remember_session(intent.pk, session).pk
+
+
+def learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
+    """The checkout with its session, which only Stripe may know of; without, if there is none and can be none."""
+    if checkout.stripe_session_id or not checkout.is_live:
+        return checkout
+    if now >= checkout.expires_at + EXPIRY_SLACK:
+        made = _find_session(checkout)
+        return _remember_session(checkout.pk, made) if made else checkout
+    try:
+        return submit_checkout(checkout_id=checkout.pk)
+    except PaymentRejected:
+        if checkout.cancel_requested_at is None:
+            raise
+        return checkout
+
+
+def get_checkout(checkout_id: int) -> Checkout:
+    checkout = Checkout.objects.filter(pk=checkout_id).first()
+    if checkout is None:
+        raise NotFound("There is no such checkout.")
+    return checkout
+
+
+def _create_session(checkout: Checkout) -> SessionSnapshot:
+    request = SessionRequest(
+        reference=checkout.reference,
+        money=checkout.money,
+        description=checkout.description,
+        provider_price_id=checkout.stripe_price_id,
+        success_url=checkout.success_url,
+        cancel_url=checkout.cancel_url,
+        expires_at=checkout.expires_at,
+        customer_email=checkout.customer_email,
+        metadata={
+            **checkout.metadata,
+            "workspaceId": str(checkout.workspace_id),
+            "checkoutId": str(checkout.pk),
+            "purpose": checkout.purpose,
+            "subject": checkout.subject,
+        },
+    )
+    try:
+        return get_gateway().create_session(request)
+    except PaymentProviderDown as error:
+        # Stripe repeats for a day that the first try broke down; whether it made a session all the same, its list says.
+        made = _find_session(checkout) if error.is_replay else None
+        if made is None:
+            raise
+        return made
+    except PaymentRejected as error:
+        # The key went with another request before: something it needs was edited since, and the first may have worked.
+        made = _find_session(checkout) if error.provider_code == KEY_REUSED else None
+        if made is None:
+            raise
+        return made
+
+
+def _find_session(checkout: Checkout) -> SessionSnapshot | None:
+    sessions = get_gateway().list_sessions(created_since=checkout.created_at - CLOCK_SLACK)
+    return next((session for session in sessions if session.reference == checkout.reference), None)
+
+
+def _remember_session(checkout_id: int, session: SessionSnapshot) -> Checkout:
+    """One statement keeps the first session that is named; every other call names the same one."""
+    is_first = Checkout.objects.filter(pk=checkout_id, stripe_session_id=None).update(
+        stripe_session_id=session.id,
+        url=session.url,
+        expires_at=session.expires_at,
+        next_check_at=utc_now() + SOONEST_CHECK,
+    )
+    checkout = Checkout.objects.get(pk=checkout_id)
+    if is_first:
+        after_commit(log.info, "checkout_opened", **logged(checkout))
+    return checkout
