@@ -72,6 +72,7 @@ static: .venv/.development
 	$(BIN)/mypy .
 	$(BIN)/mypy --config-file sandbox/mypy.ini sandbox
 	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/codespell .
 
 format: .venv/.development ## Put the code into the form that `make lint` wants
 	$(BIN)/ruff check --fix .
