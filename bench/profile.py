@@ -87,9 +87,12 @@ def time_requests(key: str) -> list[Parts]:
     for number in range(WARM_UP):
         _ask(application, key, number)
     watch = Stopwatch()
-    views.EnrollView.post = watch.timed(VIEW, views.EnrollView.post)
-    views.route_learner = watch.timed(USE_CASE, views.route_learner)
-    connection._commit = watch.timed(COMMIT, connection._commit)
+    for owner, name, stage in (
+        (views.EnrollView, "post", VIEW),
+        (views, "route_learner", USE_CASE),
+        (connection, "_commit", COMMIT),
+    ):
+        setattr(owner, name, watch.timed(stage, getattr(owner, name)))
     requests = []
     with connection.execute_wrapper(watch.time_statement):
         for number in range(WARM_UP, WARM_UP + REQUESTS):

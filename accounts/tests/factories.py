@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 
 import factory
-from factory.django import DjangoModelFactory
+from allauth.account.models import EmailAddress
 
 from accounts.api_keys import create_api_key
 from accounts.models import Guardian, Guardianship, Lead, Learner, Membership, User, Workspace
+from accounts.sign_in import find_or_open_account
 from accounts.states import Role, Scope
+from core.tests.factories import RowFactory
 
 
-class WorkspaceFactory(DjangoModelFactory[Workspace]):
+class WorkspaceFactory(RowFactory[Workspace]):
     class Meta:
         model = Workspace
 
@@ -18,7 +20,7 @@ class WorkspaceFactory(DjangoModelFactory[Workspace]):
     name = factory.LazyAttribute(lambda o: o.slug.replace("-", " ").title())
 
 
-class UserFactory(DjangoModelFactory[User]):
+class UserFactory(RowFactory[User]):
     class Meta:
         model = User
         skip_postgeneration_save = True
@@ -34,7 +36,7 @@ class StaffFactory(UserFactory):
     is_staff = True
 
 
-class MembershipFactory(DjangoModelFactory[Membership]):
+class MembershipFactory(RowFactory[Membership]):
     class Meta:
         model = Membership
 
@@ -43,7 +45,7 @@ class MembershipFactory(DjangoModelFactory[Membership]):
     role = Role.ADMIN
 
 
-class LearnerFactory(DjangoModelFactory[Learner]):
+class LearnerFactory(RowFactory[Learner]):
     class Meta:
         model = Learner
 
@@ -53,7 +55,7 @@ class LearnerFactory(DjangoModelFactory[Learner]):
     email = factory.Sequence(lambda n: f"learner{n}@example.test")
 
 
-class LeadFactory(DjangoModelFactory[Lead]):
+class LeadFactory(RowFactory[Lead]):
     class Meta:
         model = Lead
 
@@ -63,7 +65,7 @@ class LeadFactory(DjangoModelFactory[Lead]):
     email = factory.Sequence(lambda n: f"lead{n}@example.test")
 
 
-class GuardianFactory(DjangoModelFactory[Guardian]):
+class GuardianFactory(RowFactory[Guardian]):
     class Meta:
         model = Guardian
 
@@ -74,12 +76,25 @@ class GuardianFactory(DjangoModelFactory[Guardian]):
     last_name = factory.Sequence(lambda n: f"Guardian{n}")
 
 
-class GuardianshipFactory(DjangoModelFactory[Guardianship]):
+class GuardianshipFactory(RowFactory[Guardianship]):
     class Meta:
         model = Guardianship
 
     guardian = factory.SubFactory(GuardianFactory)
     learner = factory.SubFactory(LearnerFactory, workspace=factory.SelfAttribute("..guardian.workspace"))
+
+
+def proven_user(email: str) -> User:
+    """Somebody who has entered the code that was mailed to this address."""
+    user = find_or_open_account(email=email)
+    assert user is not None
+    EmailAddress.objects.filter(user=user).update(verified=True)
+    return user
+
+
+def forget_proof(user: User) -> None:
+    """Their address is no longer known to be theirs."""
+    EmailAddress.objects.filter(user=user).update(verified=False)
 
 
 def api_key_text(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> str:

@@ -9,8 +9,8 @@ from django.test import Client
 from accounts.families import learners_of
 from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import ask_who_is_guardian
-from accounts.models import Guardian, GuardianInvitation, Learner, StaffTask, User, Workspace
-from accounts.sign_in import find_or_open_account
+from accounts.models import Guardian, GuardianInvitation, Learner, StaffTask, Workspace
+from accounts.tests.factories import proven_user
 from core.clock import utc_now
 
 from .factories import GuardianFactory, GuardianshipFactory, LearnerFactory, WorkspaceFactory, bearer
@@ -54,13 +54,6 @@ def integrator(workspace: Workspace) -> Integrator:
     return Integrator(workspace)
 
 
-def proven(email: str) -> User:
-    user = find_or_open_account(email=email)
-    assert user is not None
-    user.emailaddress_set.update(verified=True)
-    return user
-
-
 def faults(answer: Any) -> list[tuple[str, str]]:
     return [(fault["field"], fault["code"]) for fault in answer.json()["errors"]]
 
@@ -91,7 +84,7 @@ class TestRegisteringAGuardian:
             "invitation": None,
             "createdAt": answer.json()["createdAt"],
         }
-        assert set(learners_of(proven(PARENT))) == {ada, ben}
+        assert set(learners_of(proven_user(PARENT))) == {ada, ben}
 
     def test_twice_with_one_key_makes_one(self, integrator: Integrator) -> None:
         headers = {"Idempotency-Key": "k"}
@@ -160,14 +153,14 @@ class TestChangingAGuardian:
         child = GuardianshipFactory(guardian=guardian).learner
         path = f"{URL}/{guardian.pk}"
         integrator.call("PATCH", path, {"email": "old@home.test"})
-        assert list(learners_of(proven("old@home.test"))) == [child]
+        assert list(learners_of(proven_user("old@home.test"))) == [child]
 
         answers = [integrator.call("PATCH", path, {"email": PARENT}) for _ in range(2)]
 
         assert [answer.status_code for answer in answers] == [200, 200]
         assert answers[0].json() == answers[1].json()
-        assert list(learners_of(proven("old@home.test"))) == []
-        assert list(learners_of(proven(PARENT))) == [child]
+        assert list(learners_of(proven_user("old@home.test"))) == []
+        assert list(learners_of(proven_user(PARENT))) == [child]
 
     def test_ends_the_search_and_invitations_of_others(self, integrator: Integrator, guardian: Guardian) -> None:
         ask_who_is_guardian(guardian_id=guardian.pk)
@@ -190,7 +183,7 @@ class TestChangingAGuardian:
         integrator.call("PATCH", path, {"learnerIds": [new.cuid, new.cuid]})
 
         assert list(guardian.learners.all()) == [new]
-        assert list(learners_of(proven(PARENT))) == [new]
+        assert list(learners_of(proven_user(PARENT))) == [new]
 
     def test_means_who_is_left_by_a_learner_who_was_merged(
         self, integrator: Integrator, workspace: Workspace, guardian: Guardian
@@ -209,7 +202,7 @@ class TestChangingAGuardian:
         answer = integrator.call("PATCH", f"{URL}/{known.pk}", {"email": None})
 
         assert (answer.status_code, answer.json()["email"]) == (200, None)
-        assert list(learners_of(proven(PARENT))) == []
+        assert list(learners_of(proven_user(PARENT))) == []
 
     def test_may_swap_what_the_guardian_is_known_by(self, integrator: Integrator, guardian: Guardian) -> None:
         path = f"{URL}/{guardian.pk}"
@@ -310,9 +303,9 @@ class TestInvitingByTheApi:
         assert (answer.status_code, answer.json()["code"]) == (409, "already_invited")
         assert len(mail.outbox) == 1
 
-    def test_is_refused_once_another_address_is_proven(self, integrator: Integrator, workspace: Workspace) -> None:
+    def test_is_refused_once_another_address_is_proven_user(self, integrator: Integrator, workspace: Workspace) -> None:
         known = GuardianFactory(workspace=workspace, email=PARENT)
-        proven(PARENT)
+        proven_user(PARENT)
 
         answer = integrator.call("POST", f"{URL}/{known.pk}/invitation", {"email": "other@home.test"})
 

@@ -32,10 +32,9 @@ def staff(email: str = "staff@example.test", **fields: Any) -> User:
 
 def sign_in(
     password: str, *, email: str = "staff@example.test", address: str = OFFICE, client: Client | None = None
-) -> HttpResponse:
+) -> Any:
     entered = {"username": email, "password": password}
-    answer: HttpResponse = (client or Client()).post(reverse("admin:login"), entered, REMOTE_ADDR=address)
-    return answer
+    return (client or Client()).post(reverse("admin:login"), entered, REMOTE_ADDR=address)
 
 
 def is_in(answer: HttpResponse) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.messages import get_messages
 from django.contrib.sessions.backends.signed_cookies import SessionStore
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
 from accounts.models import User, Workspace
@@ -35,6 +35,6 @@ def staff_request(user: User) -> HttpRequest:
     return request
 
 
-def said(response: HttpResponse) -> list[str]:
+def said(response: Any) -> list[str]:
     """The messages a page leaves for the next one."""
     return [str(message) for message in get_messages(response.wsgi_request)]

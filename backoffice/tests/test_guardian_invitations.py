@@ -8,10 +8,9 @@ from django.urls import reverse
 from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import ask_who_is_guardian
 from accounts.models import Guardian, GuardianInvitation, StaffTask, Workspace
-from accounts.sign_in import find_or_open_account
 from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role
-from accounts.tests.factories import GuardianFactory, GuardianshipFactory, WorkspaceFactory
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, WorkspaceFactory, proven_user
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 
@@ -35,12 +34,6 @@ def staff(workspace: Workspace) -> StaffClient:
 def guardian(workspace: Workspace) -> Guardian:
     made: Guardian = GuardianFactory(workspace=workspace, external_id="G-1", email=None)
     return made
-
-
-def prove(email: str) -> None:
-    user = find_or_open_account(email=email)
-    assert user is not None
-    user.emailaddress_set.update(verified=True)
 
 
 def button(guardian: Guardian) -> str:
@@ -67,7 +60,7 @@ class TestTheInviteButton:
         self, staff: StaffClient, workspace: Workspace
     ) -> None:
         known = GuardianFactory(workspace=workspace, email=PARENT)
-        prove(PARENT)
+        proven_user(PARENT)
 
         shown = staff.get(reverse("admin:accounts_guardian_change", args=[known.pk])).content.decode()
         answer = staff.post(button(known), {"email": "stranger@home.test"})
@@ -184,7 +177,7 @@ class TestTheListOfGuardians:
             GuardianshipFactory(guardian__workspace=workspace, guardian__email=f"typed{number}@home.test")
         GuardianFactory(workspace=workspace, email=None)
         GuardianFactory(workspace=workspace, email=PARENT)
-        prove(PARENT)
+        proven_user(PARENT)
         url = reverse("admin:accounts_guardian_changelist")
         staff.get(url)
 

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.core import mail
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -42,10 +41,9 @@ def invite(workspace: Workspace, email: str = PARENT, role: str = Role.ADMIN, **
     return invite_member(workspace_id=workspace.pk, email=email, role=role, **who)[1]
 
 
-def accept(client: Client, token: str, **answers: str) -> HttpResponse:
+def accept(client: Client, token: str, **answers: str) -> Any:
     entered = answers or {"new_password1": PASSWORD, "new_password2": PASSWORD}
-    answer: HttpResponse = client.post(reverse("staff-invitation", args=[token]), entered)
-    return answer
+    return client.post(reverse("staff-invitation", args=[token]), entered)
 
 
 def link_in(message: Any) -> str:
@@ -332,9 +330,8 @@ class TestAMemberWhoIsRemoved:
 
 
 class TestANewPassword:
-    def ask(self, client: Client, email: str) -> HttpResponse:
-        answer: HttpResponse = client.post(reverse("staff-password-forgotten"), {"email": email})
-        return answer
+    def ask(self, client: Client, email: str) -> Any:
+        return client.post(reverse("staff-password-forgotten"), {"email": email})
 
     def test_is_set_by_a_mailed_link_and_signs_in(self, client: Client) -> None:
         staff = MembershipFactory(user=StaffFactory(email="staff@north.test")).user  # let in once without a password

@@ -58,7 +58,7 @@ class LearnerProfileSerializer(serializers.Serializer[Any]):
 class ContextSerializer(serializers.Serializer[Any]):
     tenant_id = serializers.IntegerField()
     guardian_id = serializers.CharField(max_length=150, required=False)
-    source = serializers.CharField(max_length=100, required=False)
+    source = serializers.CharField(max_length=100, required=False)  # type: ignore[assignment]  # DRF's own name
     referral_code = serializers.CharField(max_length=100, required=False)
     campaign_id = serializers.CharField(max_length=100, required=False)
     additional_context = serializers.DictField(required=False)
@@ -66,7 +66,7 @@ class ContextSerializer(serializers.Serializer[Any]):
 
 class EnrollSerializer(serializers.Serializer[Any]):
     learner_profile = LearnerProfileSerializer()
-    context = ContextSerializer()
+    context = ContextSerializer()  # type: ignore[assignment]  # DRF's own name
 
 
 class AnswerSerializer(serializers.Serializer[Any]):

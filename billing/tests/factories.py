@@ -3,16 +3,16 @@
 import datetime as dt
 
 import factory
-from factory.django import DjangoModelFactory
 
 from accounts.tests.factories import WorkspaceFactory
 from billing.models import Checkout, Payment, Price
 from core.clock import utc_now
+from core.tests.factories import RowFactory
 
 PURPOSE = "tuition"
 
 
-class PriceFactory(DjangoModelFactory[Price]):
+class PriceFactory(RowFactory[Price]):
     class Meta:
         model = Price
 
@@ -22,7 +22,7 @@ class PriceFactory(DjangoModelFactory[Price]):
     currency = "usd"
 
 
-class CheckoutFactory(DjangoModelFactory[Checkout]):
+class CheckoutFactory(RowFactory[Checkout]):
     """An intent to charge, as `open_checkout` records it."""
 
     class Meta:
@@ -42,7 +42,7 @@ class CheckoutFactory(DjangoModelFactory[Checkout]):
     next_check_at = factory.LazyFunction(lambda: utc_now() + dt.timedelta(minutes=1))
 
 
-class PaymentFactory(DjangoModelFactory[Payment]):
+class PaymentFactory(RowFactory[Payment]):
     """A payment on its way; `receive` makes it paid."""
 
     class Meta:

@@ -13,9 +13,15 @@ from django.test import Client
 from pypdf import PdfReader
 
 from accounts.models import User, Workspace
-from accounts.sign_in import find_or_open_account
 from accounts.states import Role
-from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory, WorkspaceFactory
+from accounts.tests.factories import (
+    GuardianFactory,
+    GuardianshipFactory,
+    LearnerFactory,
+    UserFactory,
+    WorkspaceFactory,
+    proven_user,
+)
 from backoffice.tests.staff_client import StaffClient
 from billing import invoicing
 from billing.checkout import settle_checkout
@@ -334,7 +340,7 @@ class TestTheInvoicePage:
     def test_gives_the_payer_their_invoice(self) -> None:
         invoice = invoiced()
 
-        response = self.open(proven("parent@example.test"), invoice)
+        response = self.open(proven_user("parent@example.test"), invoice)
 
         assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
         assert response["Content-Disposition"] == 'inline; filename="invoice-2026-000001.pdf"'
@@ -344,14 +350,14 @@ class TestTheInvoicePage:
         guardianship = GuardianshipFactory()
         invoice = self.paid_for(guardianship.learner)
 
-        response = self.open(proven(guardianship.guardian.email), invoice)
+        response = self.open(proven_user(guardianship.guardian.email), invoice)
 
         assert response.status_code == 200
 
     def test_shows_nothing_to_another_guardian(self) -> None:
         invoice = self.paid_for(LearnerFactory())
 
-        response = self.open(proven(GuardianFactory().email), invoice)
+        response = self.open(proven_user(GuardianFactory().email), invoice)
 
         assert response.status_code == 404
 
@@ -394,14 +400,6 @@ class TestTheBackOffice:
         staff = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)
 
         assert staff.get(f"/admin/billing/invoice/{invoice.pk}/pdf/").status_code == 404
-
-
-def proven(email: str) -> User:
-    """Somebody who has signed in by a code sent to this address."""
-    user = find_or_open_account(email=email)
-    assert user is not None
-    user.emailaddress_set.update(verified=True)  # type: ignore[attr-defined]
-    return user
 
 
 class TestAnInvoice:

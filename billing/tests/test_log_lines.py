@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -141,9 +142,7 @@ class TestTheLogTells:
         statuses = ("warning_needs_response", "needs_response", "under_review", "lost")
 
         lines = [
-            line
-            for status in statuses
-            for line in facts.of(lambda status=status: arrive(payment, dispute(4900, status=status)))
+            line for status in statuses for line in facts.of(partial(arrive, payment, dispute(4900, status=status)))
         ]
 
         events = [line["event"] for line in lines if line["event"].startswith("dispute_")]

@@ -10,8 +10,10 @@ import pytest
 from django.db import connection, transaction
 
 from billing import checkout, inbox, payments, refunds
+from billing.balance import refundable_minor
 from billing.checkout import outcome
 from billing.errors import PaymentRejected, RefundExceedsPayment
+from billing.locks import lock_payment_of_intent, lock_unhandled_event
 from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.states import RefundReason
 from core.actors import SYSTEM
@@ -78,7 +80,7 @@ class TestTwoDeliveriesOfOneEvent:
         world.post(event)
 
         with transaction.atomic():
-            inbox.lock_unhandled_event(event["id"])
+            lock_unhandled_event(event["id"])
             (answer,) = together(lambda: inbox.handle_event(event_id=event["id"]))
 
         assert (answer.handled_at, answer.attempts) == (None, 0)
@@ -91,7 +93,7 @@ class TestSettlingAtOnce:
     def test_records_the_payment_once(self, world: StripeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         submitted = world.submitted()
         world.pay(submitted)
-        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(payments.lock_payment_of_intent))
+        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(lock_payment_of_intent))
 
         answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk)] * 2)
 
@@ -104,7 +106,7 @@ class TestSettlingAtOnce:
         """Control: both see no payment yet, and only the unique index is left to refuse the second."""
         submitted = world.submitted()
         world.pay(submitted)
-        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(payments.lock_payment_of_intent, patience=10))
+        monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(lock_payment_of_intent, patience=10))
         monkeypatch.setattr(outcome, "lock_checkout_with_subject", lambda pk: Checkout.objects.get(pk=pk))
 
         answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk)] * 2)
@@ -124,11 +126,11 @@ class TestTwoRefundsAtOnce:
 
     def test_send_no_more_back_than_was_paid(self, world: StripeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         payment = world.paid()
-        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refunds.refundable_minor))
+        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refundable_minor))
 
         answers = self.ask_twice(payment)
 
-        assert sorted(type(answer) for answer in answers if isinstance(answer, Exception)) == [RefundExceedsPayment]
+        assert [type(answer) for answer in answers if isinstance(answer, Exception)] == [RefundExceedsPayment]
         assert [refund.amount_minor for refund in Refund.objects.all()] == [4900]
 
     def test_without_the_payments_lock_would_promise_the_money_twice(
@@ -136,7 +138,7 @@ class TestTwoRefundsAtOnce:
     ) -> None:
         """Control."""
         payment = world.paid()
-        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refunds.refundable_minor, patience=10))
+        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refundable_minor, patience=10))
         monkeypatch.setattr(refunds, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
 
         self.ask_twice(payment)

@@ -6,6 +6,7 @@ from accounts.models import StaffTask
 from accounts.tests.factories import UserFactory
 from billing import checkout, refunds
 from billing.errors import PaymentNotRefundable, RefundExceedsPayment
+from billing.gateways.stripe import get_gateway
 from billing.models import Checkout, Payment, Refund
 from billing.states import RefundReason
 from core.actors import SYSTEM, Actor
@@ -235,7 +236,7 @@ class TestARefundThatTakesItsTime:
         payment = world.paid()
         world.sandbox.faults(refunds="pending")
         refund = refunds.submit_refund(refund_id=ask(payment).pk)
-        older = refunds.get_gateway().list_refunds(str(payment.payment_intent_id))
+        older = get_gateway().list_refunds(str(payment.payment_intent_id))
         world.sandbox.settle_refund(str(refund.stripe_refund_id))
         refunds.settle_refunds(payment_id=payment.pk)
 

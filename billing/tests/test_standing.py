@@ -6,6 +6,7 @@ payer, whether what was paid for has ended, and what may still be refunded.
 """
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ class TestTheTable:
         refunds = [refund(refunded)] if refunded else []
         before = "warning_needs_response" if status.startswith("warning_") else "needs_response"
         opened, ends = dispute(disputed, status=before), dispute(disputed, status=status)
-        orders = [
+        orders: list[list[Any]] = [
             [*refunds, opened, ends],
             [opened, *refunds, ends],
             [opened, ends, *refunds],

@@ -5,18 +5,9 @@ from typing import Any
 
 from django.test import Client
 
-from accounts.models import Guardian, Learner, User, Workspace
-from accounts.sign_in import find_or_open_account
-from accounts.tests.factories import GuardianshipFactory, LearnerFactory
+from accounts.models import Guardian, Learner, Workspace
+from accounts.tests.factories import GuardianshipFactory, LearnerFactory, proven_user
 from core.errors import FieldError
-
-
-def proven_user(email: str) -> User:
-    """Somebody who has entered the code that was mailed to this address."""
-    user = find_or_open_account(email=email)
-    assert user is not None
-    user.emailaddress_set.update(verified=True)
-    return user
 
 
 class Family:

@@ -5,7 +5,6 @@ from typing import Any
 
 import factory
 from django.db import transaction
-from factory.django import DjangoModelFactory
 
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
@@ -19,6 +18,7 @@ from cohorts.states import DayOfWeek
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.local_time import local_date
+from core.tests.factories import RowFactory
 from enrollments.tests.factories import InstanceFactory, ProgramFactory
 from sandbox.testing import SandboxProcess
 
@@ -31,7 +31,7 @@ class CourseFactory(ProgramFactory):
     listed = True
 
 
-class GroupClassFactory(DjangoModelFactory[GroupClass]):
+class GroupClassFactory(RowFactory[GroupClass]):
     """Tuesdays 17:00 to 18:00 in Chicago, 10 seats."""
 
     class Meta:
@@ -46,7 +46,7 @@ class GroupClassFactory(DjangoModelFactory[GroupClass]):
     max_students = 10
 
 
-class CohortFactory(DjangoModelFactory[Cohort]):
+class CohortFactory(RowFactory[Cohort]):
     """Ten places, starting in two weeks, for twelve, open; without steps until `cohort_with` makes some."""
 
     class Meta:

@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Any
 
 from django.db import models
-from django.http import HttpResponse
 from django.urls import reverse
 
 from accounts.models import Learner, Workspace
@@ -24,9 +23,8 @@ def url_of(row: models.Model, view: str = "change") -> str:
     return reverse(f"admin:cohorts_{row._meta.model_name}_{view}", args=[row.pk])
 
 
-def press(client: StaffClient, row: models.Model, button: str, **form: Any) -> HttpResponse:
-    response: HttpResponse = client.post(url_of(row, button), form)
-    return response
+def press(client: StaffClient, row: models.Model, button: str, **form: Any) -> Any:
+    return client.post(url_of(row, button), form)
 
 
 def faults(response: Any) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Learner
-from accounts.tests.factories import LearnerFactory, UserFactory, WorkspaceFactory, bearer
+from accounts.tests.factories import LearnerFactory, UserFactory, WorkspaceFactory, bearer, forget_proof
 from billing.checkout import cancel_checkout, request_cancellation
 from billing.models import Checkout
 from cohorts.models import Cohort, CohortPlace
@@ -216,7 +216,7 @@ class TestACaller:
     def test_whose_address_is_unproven_sees_and_changes_nothing(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         family, _ = student_of(cohort.instance.workspace)
-        family.user.emailaddress_set.update(verified=False)
+        forget_proof(family.user)
 
         response = family.post(enroll_url(cohort))
 

@@ -15,6 +15,7 @@ from cohorts.errors import SessionFull, StepNotBooked, TimeConflict, TooLateToCh
 from cohorts.learning import booking
 from cohorts.learning.attendance import mark_attended
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
+from cohorts.locks import lock_package_row
 from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.transfer import move_package
@@ -213,7 +214,7 @@ class TestACancellation:
         package = buy_on_rows(cohort)
         first, second = session(cohort, 1, 0), session(cohort, 1, 1)
         book_sessions(package_id=package.pk, selections=[choice(first)])
-        row, hold = package.progress.get(), booking.lock_package_row
+        row, hold = package.progress.get(), lock_package_row
 
         def mark_then_hold(package_id: int) -> None:
             StepProgress.objects.filter(pk=row.pk).update(status="COMPLETED", completed_at=utc_now())

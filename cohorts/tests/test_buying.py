@@ -1,6 +1,7 @@
 """From the held place to the fulfilled package, against the running Stripe stand-in."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db.models import F
@@ -161,7 +162,7 @@ class TestStartingACheckout:
     def test_of_what_does_not_exist_is_not_found(self, stripe: SandboxProcess) -> None:
         cohort, other = cohort_with(), cohort_with()
         learner = LearnerFactory(workspace=cohort.instance.workspace)
-        asked = {"learner_id": learner.pk, "success_url": "x", "cancel_url": "x", "actor": SYSTEM}
+        asked: dict[str, Any] = {"learner_id": learner.pk, "success_url": "x", "cancel_url": "x", "actor": SYSTEM}
 
         with pytest.raises(CourseNotFound):
             start_checkout(course_code="NOPE", cohort_id=cohort.pk, **asked)

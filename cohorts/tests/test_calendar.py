@@ -8,7 +8,7 @@ import time_machine
 from django.test import Client
 from icalendar import Calendar
 
-from accounts.tests.factories import LearnerFactory
+from accounts.tests.factories import LearnerFactory, forget_proof
 from cohorts.course.scheduling import reschedule_session
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.learning.calendar import CANCELLED_SHOWN
@@ -256,10 +256,10 @@ class TestTheAddressOfAFeed:
         family = Family("lost@home.test")
         path = feed_path(family)
 
-        family.user.emailaddress_set.update(verified=False)
+        forget_proof(family.user)
         answer = Client().get(path)
         page = answer.content.decode()
-        family.user.emailaddress_set.update(verified=True)
+        proven_user(family.user.email)
 
         assert (answer.status_code, answer["Content-Type"]) == (403, "text/html; charset=utf-8")
         assert "This address is on hold" in page

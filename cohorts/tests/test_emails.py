@@ -53,7 +53,7 @@ def package(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
 def read() -> list[Any]:
     """All that has not been read."""
     send_due_notifications()
-    mails, mail.outbox = mail.outbox, []  # type: ignore[attr-defined]
+    mails, mail.outbox = mail.outbox, []
     return mails
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -16,6 +17,7 @@ from cohorts.errors import CohortNotActive, NotReadyToOpen
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, CourseStep
 from cohorts.sale import checkout as checkouts
 from cohorts.sale.opening import close_cohort, open_cohort
+from cohorts.sale.places import hold_place
 from cohorts.sale.readiness import find_gaps
 from cohorts.tests.browsing import text
 from cohorts.tests.callers import Family, problem
@@ -29,7 +31,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
-def ready(**more: object) -> Cohort:
+def ready(**more: Any) -> Cohort:
     """A closed cohort of two steps that nothing keeps from being opened."""
     deadline = utc_now() + dt.timedelta(days=7)
     return cohort_with(options=(1, 2), is_active=False, **{"enrollment_deadline": deadline, **more})
@@ -242,7 +244,7 @@ class TestACohortWithoutSessions:
     def test_is_looked_at_again_once_the_place_is_held(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The last step was taken out after the first look, before the cohort was locked."""
         cohort = cohort_with(options=(1,))
-        hold = checkouts.hold_place
+        hold = hold_place
 
         def take_out_then_hold(**asked: object) -> CohortPlace:
             CohortSession.objects.all().delete()

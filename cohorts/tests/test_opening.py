@@ -13,7 +13,7 @@ from cohorts.errors import SeatsBelowBookings
 from cohorts.models import ClassSession, Cohort, StepProgress, WaitlistEntry
 from cohorts.sale import opening
 from cohorts.sale.opening import change_capacity, close_cohort, open_cohort, serve_waiting_lines, serve_waitlist
-from cohorts.sale.waitlist import join_waitlist
+from cohorts.sale.waitlist import join_waitlist, offer_free_places
 from cohorts.tasks import expire_waitlist_offers
 from cohorts.tests.factories import buy, cohort_with, start
 from core.clock import utc_now
@@ -71,7 +71,7 @@ class TestALine:
     ) -> None:
         broken, other = (self.freed_while_off(stripe)[0] for _ in range(2))
         Program.objects.update(active=True)
-        offer = opening.offer_free_places
+        offer = offer_free_places
 
         def offer_but_to(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry]:
             if cohort_id == broken.pk:

@@ -290,7 +290,7 @@ class TestTheDashboard:
         first = text(client.post(reverse("share-calendar"), follow=True))
         second = text(client.post(reverse("share-calendar"), follow=True))
 
-        addresses = [re.search(r'value="([^"]+\.ics)"', page)[1] for page in (first, second)]  # type: ignore[index]
+        addresses = [re.search(r'value="([^"]+\.ics)"', page)[1] for page in (first, second)]
         assert addresses[0] != addresses[1]
 
 

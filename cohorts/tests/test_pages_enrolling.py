@@ -335,7 +335,7 @@ class TestThePageAfterPaying:
 
         said = [self.enrolled(client, checkout) for checkout in (unpaid, debit, refused, given_up)]
 
-        assert [re.search("<h1>(.*?)</h1>", page)[1].strip() for page in said] == [  # type: ignore[index]
+        assert [re.search("<h1>(.*?)</h1>", page)[1].strip() for page in said] == [
             "This is not paid yet",
             "Your payment is on its way",
             "The payment did not go through",

@@ -1,5 +1,7 @@
 """A course whose price Stripe refuses: nothing stays held, the family reads our words, and a mended price sells."""
 
+from typing import Any
+
 import pytest
 
 from accounts.models import StaffTask
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 REFUSED = "price_archived"
 
 
-def refused_cohort(**cohort: int) -> Cohort:
+def refused_cohort(**cohort: Any) -> Cohort:
     made = cohort_with(**cohort)
     Price.objects.filter(pk=made.instance.price_id).update(stripe_price_id=REFUSED)
     return made

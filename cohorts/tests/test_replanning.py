@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 # In Chicago the clocks change between February and March 15.
 FEBRUARY, MARCH = dt.date(2094, 2, 1), dt.date(2094, 3, 15)
 END, LATER_END = dt.date(2094, 2, 28), dt.date(2094, 4, 11)
-MOVING = {"move_sessions": True, "move_deadline": False}
-STAYING = {"move_sessions": False, "move_deadline": False}
+MOVING: dict[str, Any] = {"move_sessions": True, "move_deadline": False}
+STAYING: dict[str, Any] = {"move_sessions": False, "move_deadline": False}
 ANSWERS = {"start_date": "2094-03-15", "end_date": "2094-04-11", "sessions": "move", "deadline": "stay"}
 
 
@@ -62,7 +62,7 @@ def bought(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
 
 def read() -> list[Any]:
     send_due_notifications()
-    mails, mail.outbox = mail.outbox, []  # type: ignore[attr-defined]
+    mails, mail.outbox = mail.outbox, []
     return mails
 
 

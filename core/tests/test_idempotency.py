@@ -1,6 +1,7 @@
 import contextlib
 import datetime as dt
 import threading
+from typing import Any
 
 import pytest
 from django.db import close_old_connections, connection, transaction
@@ -242,7 +243,7 @@ class TestTheLimitOfKeys:
         assert IdempotencyRecord.objects.count() == 0
 
     def test_holds_for_all_processes_together(self, monkeypatch):
-        processes = [{} for _ in range(8)]
+        processes: list[dict[Any, Any]] = [{} for _ in range(8)]
 
         for number in range(60):
             monkeypatch.setattr(idempotency, "_uncounted", processes[number % 8])

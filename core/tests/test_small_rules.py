@@ -94,8 +94,7 @@ class TestANudge:
     @pytest.fixture
     def rung(self, monkeypatch):
         calls = []
-        task = sample_task._get_current_object()
-        monkeypatch.setattr(task, "apply_async", lambda args, **options: calls.append(list(args)))
+        monkeypatch.setattr(sample_task, "apply_async", lambda args, **options: calls.append(list(args)))
         return calls
 
     def test_rings_after_the_commit(self, rung):
@@ -126,18 +125,18 @@ class TestANudge:
         assert "broker_unreachable" in caplog.text
 
 
+class Dice:
+    """Falls on the one or the other end."""
+
+    def __init__(self, pick):
+        self.uniform = pick
+
+
 class TestBackoff:
     @pytest.mark.parametrize(("attempt", "longest"), [(1, 2), (2, 4), (5, 32), (12, 300)])
     def test_doubles_up_to_its_cap_with_half_of_it_left_to_chance(self, attempt, longest):
-        class Dice:
-            def uniform(self, low, high):
-                return self.pick(low, high)
-
-        dice = Dice()
-        dice.pick = max
-        high = jittered(2, attempt, cap_seconds=300, random=dice)
-        dice.pick = min
-        low = jittered(2, attempt, cap_seconds=300, random=dice)
+        high = jittered(2, attempt, cap_seconds=300, random=Dice(max))
+        low = jittered(2, attempt, cap_seconds=300, random=Dice(min))
 
         assert (low, high) == (longest / 2, longest)
 

@@ -295,7 +295,7 @@ class TestEveryButton:
 
 class TestChoices:
     def test_autocomplete_finds_only_rows_of_my_workspaces(self, sign_in: SignIn) -> None:
-        query = {"app_label": "enrollments", "model_name": "programinstance", "field_name": "program"}
+        query: dict[str, Any] = {"app_label": "enrollments", "model_name": "programinstance", "field_name": "program"}
 
         found = sign_in("admin").get(reverse("admin:autocomplete"), query)
 
@@ -359,8 +359,8 @@ class TestChoices:
         assert mine is not None
         client = sign_in("viewer")
 
-        found = client.get(reverse("admin:search"), {"s": mine.external_id, "extended": 1})
-        hidden = client.get(reverse("admin:search"), {"s": theirs.external_id, "extended": 1})
+        found = client.get(reverse("admin:search"), {"s": mine.external_id, "extended": "1"})
+        hidden = client.get(reverse("admin:search"), {"s": theirs.external_id, "extended": "1"})
 
         assert str(mine) in [result.title for result in found.context["results"]]
         assert hidden.context["results"].object_list == []
@@ -416,7 +416,8 @@ class TestDashboard:
     def test_leads_to_lists_that_open(self, sign_in: SignIn) -> None:
         overview = overview_of("superuser@role.test")
         client = sign_in("superuser")
-        targets = [row.url for row in (*overview.stuck(), *overview.enrollments(), *overview.decisions())]
+        rows: list[Any] = [*overview.stuck(), *overview.enrollments(), *overview.decisions()]
+        targets = [row.url for row in rows]
 
         answers = {target: client.get(target).status_code for target in targets}
 
@@ -531,11 +532,16 @@ class TestNonsense:
     def test_in_a_search_is_no_error_of_ours(self, term: str, sign_in: SignIn) -> None:
         client = sign_in("admin")
         client.raise_request_exception = False
-        query = {"app_label": "enrollments", "model_name": "programinstance", "field_name": "program", "term": term}
+        query: dict[str, Any] = {
+            "app_label": "enrollments",
+            "model_name": "programinstance",
+            "field_name": "program",
+            "term": term,
+        }
 
         answers = [
             client.get(reverse("admin:autocomplete"), query),
-            client.get(reverse("admin:search"), {"s": term, "extended": 1}),
+            client.get(reverse("admin:search"), {"s": term, "extended": "1"}),
         ]
 
         assert [answer.status_code for answer in answers] == [200, 200]

@@ -1,5 +1,6 @@
 import pytest
 from django.db import OperationalError
+from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError as BrokerGone
 
 from enrollment_project import health
@@ -68,7 +69,7 @@ class TestReadiness:
     def test_is_not_there_before_migrations_are_applied(self, client, monkeypatch):
         health._check_migrations.cache_clear()
         monkeypatch.setattr(
-            health.MigrationExecutor, "migration_plan", lambda executor, targets: [("events.0002_next", False)]
+            MigrationExecutor, "migration_plan", lambda executor, targets: [("events.0002_next", False)]
         )
 
         response = client.get("/readyz")

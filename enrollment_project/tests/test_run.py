@@ -37,7 +37,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
 def come_up(processes: Any, said: list[str], *, is_demo_missing: bool) -> Any:
     command = run.Command()
-    command._say = said.append  # type: ignore[method-assign]
+    command._say = said.append  # type: ignore[method-assign, assignment]
     return command._come_up(processes, is_demo_missing)
 
 

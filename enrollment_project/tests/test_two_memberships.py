@@ -35,7 +35,7 @@ ADMINS = [
     for model, page in admin.site._registry.items()
     if isinstance(page, WorkspaceScopedAdmin) and page.workspace_path
 ]
-ADDED = [page for page in ADMINS if page.values[0].add_power not in (None, Power.OPERATE)]
+ADDED: list[Any] = [page for page in ADMINS if page.values[0].add_power not in (None, Power.OPERATE)]
 ROW_BUTTONS = [button for button in buttons() if button.values[1] == "row" and button.values[0].workspace_path]
 LIST_BUTTONS = [button for button in buttons() if button.values[1] == "list"]
 ASIDE, BOTH = "aside@role.test", "both@role.test"
@@ -76,7 +76,7 @@ def my_row(page: WorkspaceScopedAdmin) -> models.Model:
     return some_row(page, MINE)
 
 
-def some_row(page: WorkspaceScopedAdmin, slug: str) -> models.Model:
+def some_row(page: Any, slug: str) -> models.Model:
     """One that the page shows."""
     path = "slug" if page.workspace_path == "id" else f"{page.workspace_path}__slug"
     row = page.get_queryset(request_of("superuser@role.test")).filter(**{path: slug}).first()

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,11 +33,10 @@ class TestACommandThatReachesNobody:
 
 class TestTheRunningStack:
     @pytest.fixture(autouse=True)
-    def _ports(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _ports(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PORT", "1")
         monkeypatch.setenv("SANDBOX_PORT", "1")  # so that both are put back afterwards
         del os.environ["PORT"], os.environ["SANDBOX_PORT"]
-        return
 
     def test_is_followed_while_it_runs(self, tmp_path: Path) -> None:
         with running(tmp_path):

@@ -4,13 +4,13 @@ import datetime as dt
 from typing import Any
 
 import factory
-from factory.django import DjangoModelFactory
 
 from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.models import Price
 from core.actors import SYSTEM, Actor
 from core.http.idempotency import Claim
+from core.tests.factories import RowFactory
 from enrollments.models import District, DistrictSeatAllocation, Enrollment, Program, ProgramInstance
 from enrollments.routing.request import LearnerProfile, RoutingContext
 from enrollments.routing.result import Routed
@@ -21,7 +21,7 @@ from enrollments.states import IdentificationType, ReviewMode
 STAFF = Actor("user", 1)
 
 
-class ProgramFactory(DjangoModelFactory[Program]):
+class ProgramFactory(RowFactory[Program]):
     class Meta:
         model = Program
 
@@ -30,7 +30,7 @@ class ProgramFactory(DjangoModelFactory[Program]):
     title = factory.Sequence(lambda n: f"Program {n}")
 
 
-class InstancePriceFactory(DjangoModelFactory[Price]):
+class InstancePriceFactory(RowFactory[Price]):
     class Meta:
         model = Price
 
@@ -40,7 +40,7 @@ class InstancePriceFactory(DjangoModelFactory[Price]):
     currency = "usd"
 
 
-class InstanceFactory(DjangoModelFactory[ProgramInstance]):
+class InstanceFactory(RowFactory[ProgramInstance]):
     """A default instance that reviews automatically and costs 49.00 USD."""
 
     class Meta:
@@ -54,7 +54,7 @@ class InstanceFactory(DjangoModelFactory[ProgramInstance]):
     review_mode = ReviewMode.AUTOMATIC
 
 
-class DistrictFactory(DjangoModelFactory[District]):
+class DistrictFactory(RowFactory[District]):
     class Meta:
         model = District
 
@@ -63,7 +63,7 @@ class DistrictFactory(DjangoModelFactory[District]):
     name = factory.Sequence(lambda n: f"District {n}")
 
 
-class CandidateFactory(DjangoModelFactory[Enrollment]):
+class CandidateFactory(RowFactory[Enrollment]):
     """A candidate in a default instance, as an import would make one."""
 
     class Meta:

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core import mail
-from django.http import HttpResponse
 from django.urls import reverse
 
 from accounts.models import Workspace
@@ -64,7 +63,7 @@ def contested(instance: ProgramInstance, stripe: SandboxProcess) -> tuple[Enroll
     return decision.enrollment, dispute
 
 
-def press(client: StaffClient, button: str, enrollment: Enrollment, **form: Any) -> HttpResponse:
+def press(client: StaffClient, button: str, enrollment: Enrollment, **form: Any) -> Any:
     """Answer, having seen the preview if there is one."""
     return client.confirm(reverse(f"admin:enrollments_enrollment_{button}", args=[enrollment.pk]), form)
 
@@ -230,7 +229,7 @@ class TestWhatTheFamilyWillRead:
         press(reviewer, "reject", enrollment, reason="The course needs grade 7.", note="Third try of theirs")
         send_due_notifications()
 
-        told = [message.body + str(message.alternatives) for message in mail.outbox]
+        told = [f"{message.body} {message.alternatives}" for message in mail.outbox]
         published = [str(payload) for payload in OutboxEvent.objects.values_list("payload", flat=True)]
         assert len(told) == 2  # the invoice and the rejection
         assert not [text for text in [*told, *published] if "Third try" in text]

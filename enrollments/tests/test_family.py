@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from accounts.sign_in import find_or_open_account
-from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory, proven_user
 from billing.checkout import SECONDS_BETWEEN_QUESTIONS, cancel_checkout, settle_checkout
 from billing.models import Checkout
 from billing.outcomes import Outcome
@@ -37,16 +37,14 @@ def pay(stripe: SandboxProcess, decision: EnrollmentDecision, **form: str) -> No
     settle_checkout(checkout_id=checkout.pk)
 
 
-def view(decision: EnrollmentDecision, **known: bool) -> FamilyView:
+def view(decision: EnrollmentDecision, **known: Any) -> FamilyView:
     fresh = get_decision(decision_id=decision.pk)
     return view_enrollment(enrollment=fresh.enrollment, decision=fresh, now=utc_now(), **known)
 
 
 def signed_in(email: str) -> Client:
     """A browser in which this address was proven by a code."""
-    user = find_or_open_account(email=email)
-    assert user is not None
-    user.emailaddress_set.update(verified=True)
+    user = proven_user(email)
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
@@ -60,7 +58,7 @@ class TestWhereAnEnrollmentStands:
 
         assert (seen.standing, seen.pay_url, str(seen.amount)) == (
             Outcome.TO_PAY,
-            decision.checkout.url,  # type: ignore[union-attr]
+            decision.checkout.url,
             "49.00 USD",
         )
 
@@ -93,20 +91,20 @@ class TestWhereAnEnrollmentStands:
         pay(stripe, decision, card="async")
         under_way = view(decision).standing
         stripe.settle(Checkout.objects.get().url, outcome="failed")
-        settle_checkout(checkout_id=decision.checkout_id)  # type: ignore[arg-type]
+        settle_checkout(checkout_id=decision.checkout_id)
 
         assert (under_way, view(decision).standing) == (Outcome.PROCESSING, Outcome.FAILED)
 
     def test_expired_when_nobody_paid(self, stripe: SandboxProcess, settings: Settings) -> None:
         decision = ask_parent()
         stripe.advance_clock(seconds=settings.CHECKOUT_MINUTES * 60 + 60)
-        settle_checkout(checkout_id=decision.checkout_id)  # type: ignore[arg-type]
+        settle_checkout(checkout_id=decision.checkout_id)
 
         assert view(decision).standing == Outcome.EXPIRED
 
     def test_cancelled_on_purpose(self, stripe: SandboxProcess) -> None:
         decision = ask_parent()
-        cancel_checkout(checkout_id=decision.checkout_id)  # type: ignore[arg-type]
+        cancel_checkout(checkout_id=decision.checkout_id)
 
         assert view(decision).standing == Outcome.CANCELLED
 

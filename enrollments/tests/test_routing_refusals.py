@@ -1,7 +1,6 @@
 """Every reason not to give a learner a district seat."""
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 
@@ -29,11 +28,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
 @pytest.fixture
-def grade_three_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def grade_three_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs that accept nobody but Jane."""
     rule = eligibility.Rule("is_jane", lambda facts: facts["first_name"] == "Jane", "Only Jane may enroll")
     monkeypatch.setattr(eligibility, "rules_for", lambda instance: (rule,))
-    return
 
 
 class TestWithoutASeat:

@@ -1,4 +1,6 @@
 import datetime as dt
+from collections import defaultdict
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -16,8 +18,8 @@ NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
 @pytest.fixture
 def _own_handlers(monkeypatch):
-    monkeypatch.setattr(publishing, "_handlers", type(publishing._handlers)(list))
-    monkeypatch.setattr(publishing, "_joint_handlers", type(publishing._joint_handlers)(list))
+    monkeypatch.setattr(publishing, "_handlers", defaultdict(list))
+    monkeypatch.setattr(publishing, "_joint_handlers", defaultdict(list))
 
 
 @pytest.mark.django_db
@@ -92,7 +94,7 @@ class TestPublishing:
 @pytest.mark.usefixtures("_own_handlers")
 class TestAReaction:
     def test_runs_in_the_publishing_transaction(self):
-        workspace, seen = WorkspaceFactory(), []
+        workspace, seen = WorkspaceFactory(), list[Any]()
         handles(ThingHappened)(seen.append)
         event = ThingHappened(workspace.pk)
 
@@ -101,7 +103,7 @@ class TestAReaction:
         assert seen == [event]
 
     def test_together_is_told_once_of_all_that_is_published_at_once(self):
-        workspace, seen = WorkspaceFactory(), []
+        workspace, seen = WorkspaceFactory(), list[Any]()
         handles_together(ThingHappened)(seen.append)
         first, second = ThingHappened(workspace.pk, "a"), ThingHappened(workspace.pk, "b")
 
@@ -123,7 +125,7 @@ class TestAReaction:
         assert OutboxEvent.objects.count() == 0
 
     def test_registered_twice_runs_once(self):
-        workspace, seen = WorkspaceFactory(), []
+        workspace, seen = WorkspaceFactory(), list[Any]()
         react = seen.append
         handles(ThingHappened)(react)
         handles(ThingHappened)(react)

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts.models import StaffTask
 from accounts.tests.factories import WorkspaceFactory
+from core import retries
 from notifications import sending
 from notifications.models import Notification
 from notifications.sending import (
@@ -147,7 +148,7 @@ class TestAnEmail:
         assert (sent.status, sent.sent_at, sent.attempts) == ("sent", NOW, 1)
         message = mail.outbox[0]
         assert (message.subject, message.body, message.to) == ("News", "It is so.\n", ["parent@example.test"])
-        assert message.alternatives[0] == ("<p>It is so.</p>", "text/html")  # type: ignore[attr-defined]
+        assert message.alternatives[0] == ("<p>It is so.</p>", "text/html")
         assert message.attachments == [("news.txt", "so", "text/plain")]
         assert message.extra_headers["Auto-Submitted"] == "auto-generated"
 
@@ -314,7 +315,7 @@ class TestTwoWorkers:
 
     def test_without_the_claim_would_send_it_twice(self, written: Letters, monkeypatch: pytest.MonkeyPatch) -> None:
         """Negative control of the test above."""
-        monkeypatch.setattr(sending.retries, "claim", lambda rows, now, lease: True)
+        monkeypatch.setattr(retries, "claim", lambda rows, now, lease: True)
         notification = recorded()
         deliver = sending._deliver
 

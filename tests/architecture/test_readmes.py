@@ -68,7 +68,7 @@ def syntax_trees(package: str) -> list[ast.AST]:
 def published_types(package: str) -> set[str]:
     """The values of `type: ClassVar[str] = ...`."""
     return {
-        node.value.value
+        str(node.value.value)
         for tree in syntax_trees(package)
         for node in ast.walk(tree)
         if isinstance(node, ast.AnnAssign)

@@ -15,7 +15,7 @@ from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from enrollments.tests.factories import route, seats
 
-JANE = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
+JANE: dict[str, Any] = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
 
 
 def learner(workspace: Workspace, **fields: Any) -> Learner:

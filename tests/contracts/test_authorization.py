@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import get_resolver
 
@@ -130,7 +131,7 @@ def client_of(caller: Caller, scope: str, town: Town) -> Client:
     """A new caller of this kind."""
     if caller in (Caller.SESSION, Caller.UNPROVEN):
         user = UserFactory()
-        user.emailaddress_set.create(email=user.email, verified=caller is Caller.SESSION)
+        EmailAddress.objects.create(user=user, email=user.email, verified=caller is Caller.SESSION)
         client = Client()
         client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
         return client

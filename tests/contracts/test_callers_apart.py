@@ -24,7 +24,7 @@ from enrollments.tests.factories import InstanceFactory, seats
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
-ENROLL = {
+ENROLL: dict[str, Any] = {
     "learner_profile": {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe", "learner_id": "S-1"},
     "context": {"tenant_id": 7, "guardian_id": "G-1"},
 }
@@ -247,7 +247,12 @@ class TestOneIdInTwoWorkspaces:
         for workspace in workspaces:
             integrator(workspace)("/api/enroll", ENROLL)
         headers = bearer(workspace=workspaces[0])
-        filters = [{"tenant_id": 7}, {"learner_email": "jane@school.test"}, {"status": "completed"}, {}]
+        filters: list[dict[str, Any]] = [
+            {"tenant_id": 7},
+            {"learner_email": "jane@school.test"},
+            {"status": "completed"},
+            {},
+        ]
 
         found = [Client().get("/api/decisions", query, headers=headers).json() for query in filters]
 

@@ -98,8 +98,13 @@ class TestAUniqueIndex:
         assert bool(twice.apart) == condition
 
 
+LABELS = sorted({*VALID, *(row.model for row in CHECKS.values()), *(row.model for row in UNIQUE.values())})
+
+
 class TestARowOfTheseTests:
-    @pytest.mark.parametrize("label", sorted({*VALID, *(row.model for row in [*CHECKS.values(), *UNIQUE.values()])}))
+    @pytest.mark.parametrize(
+        "label", sorted({*VALID, *(row.model for row in CHECKS.values()), *(row.model for row in UNIQUE.values())})
+    )
     def test_is_accepted_as_it_is(self, label: str) -> None:
         insert(label, {})
 
@@ -122,7 +127,8 @@ def refuse(label: str, columns: dict[str, Any]) -> str:
 
 def refused_by(error: IntegrityError) -> str:
     if connection.vendor == "postgresql":
-        return str(error.__cause__.diag.constraint_name)  # type: ignore[union-attr]
+        cause: Any = error.__cause__
+        return str(cause.diag.constraint_name)
     kind, _, what = str(error).partition(" constraint failed: ")
     if kind == "CHECK":
         return what

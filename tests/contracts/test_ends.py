@@ -33,12 +33,12 @@ PAYER, GUARDIAN = "payer@example.test", "mother@example.test"
 def told() -> dict[str, list[tuple[str, str]]]:
     """Subject and text of what each address got since the last look, without invoices."""
     send_due_notifications()
-    mails, mail.outbox = mail.outbox, []  # type: ignore[attr-defined]
+    mails, mail.outbox = mail.outbox, []
     found: dict[str, list[tuple[str, str]]] = {}
     for message in mails:
         assert NOTE not in message.body
         if "invoice" not in message.subject:
-            found.setdefault(message.to[0], []).append((message.subject, message.body))
+            found.setdefault(message.to[0], []).append((str(message.subject), str(message.body)))
     return found
 
 

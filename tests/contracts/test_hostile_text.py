@@ -131,7 +131,7 @@ class TestWhatIsUnusualButText:
         """Control: the middleware alone, with nothing to refuse."""
         seen: list[Any] = []
 
-        StorableTextMiddleware(seen.append)(RequestFactory().post("/x", {"name": "Zoë"}))  # type: ignore[arg-type]
+        StorableTextMiddleware(seen.append)(RequestFactory().post("/x", {"name": "Zoë"}))
 
         assert [request.POST["name"] for request in seen] == ["Zoë"]
 

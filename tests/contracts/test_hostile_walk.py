@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -289,11 +290,15 @@ def _broken_bodies(body: dict[str, Any]) -> list[bytes]:
     return made
 
 
+def _with_changed(whole: dict[str, Any], key: str, change: Callable[[Any], Any], new: Any) -> dict[str, Any]:
+    return whole | {key: change(new)}
+
+
 def _leaves(value: Any) -> list[Callable[[Any], Any]]:
     """For each place in a JSON value: a function that gives the whole with something else there."""
     places: list[Callable[[Any], Any]] = [lambda new: new]
     if isinstance(value, dict):
         for key, inner in value.items():
             for change in _leaves(inner):
-                places.append(lambda new, key=key, change=change: value | {key: change(new)})
+                places.append(partial(_with_changed, value, key, change))
     return places

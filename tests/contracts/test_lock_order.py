@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from billing import locks as billing_locks
+from billing import purposes
 from billing.models import Payment
 from billing.tests.snapshots import arrive, refund
 from cohorts import locks as cohort_locks
@@ -68,7 +68,7 @@ CONTROLS = {
         ["enrollment", "allocation"],
     ),
     "lock_held_for_enrollment": (lifecycle, "lock_holdings", ending_a_course, ["enrollment", "cohort"]),
-    "lock_place_subject": (billing_locks.purposes, "lock_subject", refunding_a_course, ["payment", "cohort"]),
+    "lock_place_subject": (purposes, "lock_subject", refunding_a_course, ["payment", "cohort"]),
     "_lock_sessions": (cohort_locks, "_lock_sessions", refunding_a_course, ["enrollment", "class session"]),
 }
 

@@ -15,6 +15,7 @@ from django.db.models.functions import Length
 from accounts.models import Guardian, Learner, Workspace
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
 from billing.gateways import stripe as gateway
+from billing.gateways.contract import SessionRequest
 from billing.invoice_pdf import render_invoice
 from billing.models import Checkout, Invoice, Payment, Price
 from billing.refunds import request_refund, submit_refund
@@ -166,7 +167,7 @@ class TestACheckoutOfALongTitle:
 
 class TestWhatStripeIsSent:
     def test_keeps_to_stripes_limits(self) -> None:
-        request = gateway.SessionRequest(
+        request = SessionRequest(
             reference="checkout-1",
             money=Price(amount_minor=100, currency="usd").money,
             description="a" * 400,

@@ -145,7 +145,7 @@ def test_an_operation_answers_as_documented(
 ) -> None:
     operation = operations()[label]
     identity, known = caller(town), ids_of(town, operation)
-    checks = [not_a_server_error, *(CHECKS.get_one(name) for name in CHECKED)]
+    checks: list[Any] = [not_a_server_error, *(CHECKS.get_one(name) for name in CHECKED)]
 
     def ask(case: Case, *, is_allowed: bool) -> None:
         response = case.call(**identity)

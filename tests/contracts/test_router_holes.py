@@ -15,7 +15,7 @@ from django.test import Client
 
 from accounts.models import Guardian, Learner, Workspace
 from accounts.tests.factories import GuardianFactory, LearnerFactory, bearer
-from billing.checkout import check_due_checkouts
+from billing.checkout import check_due_checkouts, submit_checkout
 from billing.errors import PaymentProviderDown
 from billing.models import Checkout
 from core.clock import utc_now
@@ -32,6 +32,7 @@ from enrollments.models import (
 from enrollments.routing import decide as deciding
 from enrollments.routing import offer as supply
 from enrollments.routing import route as routing
+from enrollments.routing.offer import find_district_seat
 from enrollments.seats import SeatCounts, update_allocation
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import InstanceFactory, route, seats
@@ -59,7 +60,7 @@ class TestCheckingBeforeCounting:
     """Hole: two requests see the same last seat free, and both count it."""
 
     def two_for_one_seat(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-        monkeypatch.setattr(deciding, "find_district_seat", Meeting(deciding.find_district_seat, patience=2))
+        monkeypatch.setattr(deciding, "find_district_seat", Meeting(find_district_seat, patience=2))
         instance = InstanceFactory(price=None)
         seats(instance.workspace, total=1)
         emails = ("a@school.test", "b@school.test")
@@ -370,7 +371,7 @@ class TestAPaymentOutage:
     def test_passed_over_would_answer_200_without_a_checkout(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        submit = routing.submit_checkout
+        submit = submit_checkout
 
         def pass_over(*, checkout_id: int) -> None:
             with contextlib.suppress(PaymentProviderDown):

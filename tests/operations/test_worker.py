@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
 # Well formed for kombu; what Celery makes of them is another matter.
-ODD = {
+ODD: dict[str, dict[str, Any]] = {
     "an unknown task": {"headers": {"task": "no.such.task", "id": "1"}},
     "no headers": {"headers": None},
     "headers of another type": {"headers": "task"},

@@ -12,9 +12,12 @@ from cohorts.course.curriculum import add_step, remove_step, save_step
 from cohorts.learning import completion
 from cohorts.learning.attendance import mark_attended
 from cohorts.learning.booking import Selection, book_sessions
+from cohorts.learning.steps import open_steps
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
+from cohorts.queries import due_to_complete
 from cohorts.sale import fulfilment, opening
 from cohorts.sale.opening import open_cohort
+from cohorts.sale.readiness import find_gaps
 from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
 from core.actors import SYSTEM
 from core.clock import utc_now
@@ -75,7 +78,6 @@ class TestAStepAddedDuringAPurchase:
         cohort = cohort_with(options=(2,))
         checkout = start(cohort)
         stripe.pay(checkout.url)
-        open_steps = fulfilment.open_steps
 
         def open_and_wait(**asked: object) -> object:
             opened = open_steps(**asked)  # type: ignore[arg-type]
@@ -165,7 +167,7 @@ class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
     def test_without_the_lock_on_the_packages_completes_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: each looks before it can see what the other did."""
         monkeypatch.setattr(completion, "lock_rows", lambda model, *keys: None)
-        look = completion.due_to_complete
+        look = due_to_complete
         monkeypatch.setattr(completion, "due_to_complete", Meeting(lambda: seen_now(look()), patience=10))
 
         self.mark_and_change()
@@ -205,7 +207,7 @@ class TestACohortOpenedWhileItsLastStepIsTakenOut:
     def test_without_the_lock_is_open_without_a_session(self, cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: the step goes between the look at what is missing and the opening."""
         step, looked, gone = CourseStep.objects.get(), meeting(), meeting()
-        look = opening.find_gaps
+        look = find_gaps
 
         def look_and_wait(**asked: object) -> object:
             found = look(**asked)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from billing.refunds import request_refund, submit_due_refunds
 from billing.states import RefundReason
 from cohorts.course.scheduling import schedule_cohort
 from cohorts.learning.booking import Selection, book_sessions
-from cohorts.locks import lock_place_subject
+from cohorts.locks import lock_cohort, lock_place_subject
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
 from cohorts.sale import transfer
 from cohorts.sale.transfer import move_package
@@ -176,7 +176,7 @@ class TestMoving:
         cohort = cohort_with(options=(1,))
         package, target = buy(stripe, cohort), another_cohort(cohort)
         looked, ended = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=1.5)
-        lock = transfer.lock_cohort
+        lock = lock_cohort
 
         def wait_and_lock(cohort_id: int) -> Cohort:
             if cohort_id == cohort.pk:

@@ -10,7 +10,7 @@ from accounts.guardians import add_guardian
 from accounts.invitation_links import find_invitation
 from accounts.models import Guardian, GuardianInvitation, Guardianship
 from accounts.sign_in import find_or_open_account
-from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, proven_user
 from core.clock import utc_now
 from enrollment_project.doctor import examine
 from tests.processes import Meeting, at_once
@@ -24,9 +24,7 @@ def invited(**known: Any) -> tuple[Guardian, str]:
     """A guardian with a child and an open invitation, whose address is proven."""
     guardian = GuardianFactory(email=None, **known)
     GuardianshipFactory(guardian=guardian)
-    user = find_or_open_account(email=PARENT)
-    assert user is not None
-    user.emailaddress_set.update(verified=True)
+    proven_user(PARENT)
     return guardian, invite_guardian(guardian_id=guardian.pk, email=PARENT, invited_by=None, now=utc_now())[1]
 
 

@@ -9,6 +9,7 @@ from accounts.models import Learner, User
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
 from billing.checkout import cancel_checkout
 from billing.models import Checkout
+from cohorts.locks import lock_cohort
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
 from cohorts.sale import checkout, limits, waitlist
 from cohorts.sale.checkout import start_checkout
@@ -187,7 +188,7 @@ class TestAnOfferedPlace:
     def accept_while_it_is_declined(self, cohort: Cohort, learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
         """Between the first look and the lock the offer is declined."""
         looked, declined = (Meeting(lambda: None, patience=10) for _ in range(2))
-        lock = checkout.lock_cohort
+        lock = lock_cohort
 
         def wait_and_lock(cohort_id: int) -> Cohort:
             looked()

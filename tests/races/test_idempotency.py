@@ -15,6 +15,7 @@ from core.clock import utc_now
 from core.http import idempotency
 from core.http.idempotency import LEASE, Claim
 from core.models import IdempotencyRecord
+from core.rows import insert_unless_present
 from demo.stripe import open_page
 from enrollment_project.doctor import examine
 from enrollments.models import EnrollmentDecision
@@ -92,7 +93,7 @@ class TestOneKeyManyTimesAtOnce:
 
     def test_without_the_unique_key_would_do_it_more_than_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: nothing in the database keeps requests from taking the same key."""
-        take = Meeting(idempotency.insert_unless_present, parties=TIMES, patience=30)
+        take = Meeting(insert_unless_present, parties=TIMES, patience=30)
         monkeypatch.setattr(idempotency, "insert_unless_present", take)
         with without_constraints((IdempotencyRecord, unique_key())):
             instance = InstanceFactory()

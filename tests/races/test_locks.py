@@ -20,6 +20,7 @@ from billing.tests.snapshots import tell
 from cohorts import locks as cohort_locks
 from cohorts.learning import attendance
 from cohorts.learning.attendance import mark_attended
+from cohorts.learning.completion import complete_course
 from cohorts.models import Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.sale import checkout
 from cohorts.sale.checkout import reserve_place
@@ -90,7 +91,7 @@ class TestTheLastTwoStepsMarkedAtOnce:
         read = StepProgress.objects.select_related("package")
         monkeypatch.setattr(attendance, "_lock_package", lambda progress_id: read.get(pk=progress_id).package)
         monkeypatch.setattr(attendance, "publish", lambda *events, now: None)
-        monkeypatch.setattr(attendance, "complete_course", Meeting(attendance.complete_course, patience=10))
+        monkeypatch.setattr(attendance, "complete_course", Meeting(complete_course, patience=10))
 
         answers = self.mark_both()
 

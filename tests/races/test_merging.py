@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from accounts import learners, merging
+from accounts.belongings import belongings
 from accounts.merging import merge_learners
 from accounts.models import Learner, LearnerMerge, Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from cohorts.sale import waitlist
+from cohorts.sale.places import hold_place
 from cohorts.sale.waitlist import join_waitlist, offer_free_places
 from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.actors import SYSTEM
@@ -22,7 +25,7 @@ from tests.processes import Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
-JANE = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
+JANE: dict[str, Any] = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
 
 
 def merge(keep: Learner, drop: Learner) -> str:
@@ -172,7 +175,7 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
         cohort.max_enrollment = 2
         cohort.save(update_fields=["max_enrollment"])
         chosen, merged_meanwhile = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=patience)
-        hold = waitlist.hold_place
+        hold = hold_place
 
         def wait_and_hold(**values: Any) -> Any:
             chosen()
@@ -188,7 +191,7 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
             return answer
 
         def offer() -> int:
-            with waitlist.transaction.atomic():
+            with transaction.atomic():
                 return len(offer_free_places(cohort_id=cohort.pk, now=utc_now()))
 
         assert at_once(offer, merge_meanwhile) == [1, "done"]
@@ -202,11 +205,10 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
 
     def test_without_the_lock_on_the_cohort_leaves_the_place_with_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
-        places = next(each for each in merging.belongings() if each.lock.__name__ == "lock_cohorts_where_learner_waits")
+        places = next(each for each in belongings() if each.lock.__name__ == "lock_cohorts_where_learner_waits")
         monkeypatch.setattr("cohorts.belongings.lock_cohorts_where_learner_waits", lambda keep_id, drop_id: None)
         unlocked = [
-            each if each is not places else type(each)(each.model, each.field, each.plural)
-            for each in merging.belongings()
+            each if each is not places else type(each)(each.model, each.field, each.plural) for each in belongings()
         ]
         monkeypatch.setattr(merging, "belongings", lambda: unlocked)
 

@@ -6,6 +6,7 @@ import pytest
 
 from accounts import learners
 from accounts.models import Learner
+from core.rows import insert_unless_present
 from enrollment_project.doctor import examine
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route, seats
@@ -36,7 +37,7 @@ class TestOneLearnerAskedForManyTimes:
 
     def test_without_one_identity_per_learner_would_take_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: the unique identity gone, all see that there is no such learner yet."""
-        meeting = Meeting(learners.insert_unless_present, parties=4, patience=30)
+        meeting = Meeting(insert_unless_present, parties=4, patience=30)
         monkeypatch.setattr(learners, "insert_unless_present", meeting)
         with without_constraints((Learner, "learner_identity_unique")):
             instance = InstanceFactory()

@@ -1,0 +1,20 @@
+"""What the factories of every app stand on."""
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import models
+from factory.django import DjangoModelFactory
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class RowFactory(DjangoModelFactory[Row]):
+    """A factory whose calls give a saved row of its model, which factory_boy does but does not say."""
+
+    class Meta:
+        abstract = True
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, **values: Any) -> Row:  # type: ignore[misc]  # another class than this one, on purpose
+            ...
