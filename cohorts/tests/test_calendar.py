@@ -8,7 +8,7 @@ import time_machine
 from django.test import Client
 from icalendar import Calendar
 
-from accounts.tests.factories import LearnerFactory, forget_proof
+from accounts.tests.factories import LearnerFactory, forget_proof, proven_user
 from cohorts.course.scheduling import reschedule_session
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from cohorts.learning.calendar import CANCELLED_SHOWN
