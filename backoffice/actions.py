@@ -5,17 +5,16 @@ a response of its own). Scope, power and state are checked here, before it runs.
 """
 
 from collections.abc import Callable
-from functools import wraps
+from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import (
     CHECKBOX_CLASSES,
@@ -116,6 +115,147 @@ class ReasonForm(NoteForm):
     field_order = ("reason", "note")
 
 
+@dataclass(kw_only=True)
+class RowButton:
+    """A button on a row's page, shown to those with the power while it is `possible(row)`. With a `preview` it tells
+    what it will do, and does it when that was confirmed."""
+
+    perform: Perform
+    description: str
+    power: Power
+    possible: Callable[[Any], bool]
+    form: type[StaffForm]
+    preview: Foresee | None
+    explanation: str
+    icon: str
+    variant: ActionVariant
+
+    def __get__(self, model_admin: Any, owner: type) -> Any:
+        return self if model_admin is None else OnPage(self, model_admin)
+
+    def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = model_admin.get_visible(request, object_id)
+        if row is None:
+            raise Http404(f"There is no such {model_admin.opts.verbose_name}.")
+        if not model_admin.may(request, self.power, row):
+            raise PermissionDenied
+        back = HttpResponseRedirect(admin_url(row))
+        if not self.possible(row):
+            changed = f"{self.description} is no longer possible: {model_admin.describe(row)} has changed."
+            messages.error(request, changed)
+            return back
+        page = _Page(
+            model_admin=model_admin,
+            request=request,
+            title=self.description,
+            explanation=self.explanation,
+            form_class=self.form,
+            row=row,
+            preview=self.preview,
+            cancel_url=admin_url(row),
+        )
+        answer = page.ask(lambda form: self.perform(model_admin, request, row, form))
+        if isinstance(answer, str):
+            model_admin.log_change(request, row, self.description)
+            messages.success(request, answer)
+            return back
+        return answer
+
+
+@dataclass(kw_only=True)
+class ListButton:
+    """A button above a list, to make something through its use case."""
+
+    perform: Perform
+    description: str
+    power: Power
+    form: type[StaffForm]
+    explanation: str
+    icon: str
+    variant: ActionVariant = ActionVariant.PRIMARY
+
+    def __get__(self, model_admin: Any, owner: type) -> Any:
+        return self if model_admin is None else OnPage(self, model_admin)
+
+    def press(self, model_admin: Any, request: HttpRequest) -> HttpResponse:
+        if not model_admin.may(request, self.power):
+            raise PermissionDenied
+        page = _Page(
+            model_admin=model_admin,
+            request=request,
+            title=self.description,
+            explanation=self.explanation,
+            form_class=self.form,
+            row=None,
+            cancel_url=_list_of(model_admin),
+        )
+        answer = page.ask(lambda form: self.perform(model_admin, request, form))
+        if isinstance(answer, str):
+            messages.success(request, answer)
+            return HttpResponseRedirect(_list_of(model_admin))
+        return answer
+
+
+@dataclass(frozen=True)
+class OnPage:
+    """A button on the pages of one admin: what unfold calls when it is pressed, and reads to draw it."""
+
+    button: RowButton | ListButton
+    model_admin: Any
+    attrs: dict[str, str] = field(default_factory=dict)  # of the link in HTML
+
+    def __call__(self, request: HttpRequest, **row: str) -> HttpResponse:
+        return self.button.press(self.model_admin, request, **row)
+
+    @property
+    def short_description(self) -> str:
+        return self.button.description
+
+    @property
+    def icon(self) -> str | None:
+        return self.button.icon or None
+
+    @property
+    def variant(self) -> ActionVariant:
+        return self.button.variant
+
+
+@dataclass(kw_only=True)
+class BulkButton:
+    """A row's button for the selected rows: asked once, each row its own transaction, refusals counted and told.
+
+    Django finds it on the class of the admin, and calls it as it calls a function.
+    """
+
+    button: RowButton
+    short_description: str
+
+    @property
+    def power(self) -> Power:
+        return self.button.power
+
+    def __call__(self, model_admin: Any, request: HttpRequest, rows: models.QuerySet[Any]) -> HttpResponse | None:
+        if not model_admin.may(request, self.power):
+            raise PermissionDenied
+        selected = list(rows[: BULK_LIMIT + 1])
+        if len(selected) > BULK_LIMIT:
+            messages.error(request, f"Select at most {BULK_LIMIT} at a time.")
+            return None
+        page = _Page(
+            model_admin=model_admin,
+            request=request,
+            title=self.short_description,
+            explanation=self.button.explanation,
+            form_class=self.button.form,
+            row=None,
+            preview=self.button.preview,
+            cancel_url=request.get_full_path(),
+            selected=selected,
+        )
+        answer = page.ask(lambda form: _for_each(model_admin, request, self.button, selected, form))
+        return None if isinstance(answer, str) else answer
+
+
 def staff_action(
     *,
     description: str,
@@ -126,97 +266,46 @@ def staff_action(
     explanation: str = "",
     icon: str = "",
     variant: ActionVariant = ActionVariant.DEFAULT,
-) -> Callable[[Perform], Any]:
-    """A button on a row's page, shown to those with the power while it is `possible(row)`. With a `preview` it tells
-    what it will do, and does it when that was confirmed."""
+) -> Callable[[Perform], RowButton]:
+    """Make a method the button of a row. It gets the request, the row and the form."""
 
-    def decorate(perform: Perform) -> Any:
-        @wraps(perform)
-        def run(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-            row = model_admin.get_visible(request, object_id)
-            if row is None:
-                raise Http404(f"There is no such {model_admin.opts.verbose_name}.")
-            if not model_admin.may(request, power, row):
-                raise PermissionDenied
-            back = HttpResponseRedirect(admin_url(row))
-            if not possible(row):
-                messages.error(
-                    request, f"{description} is no longer possible: {model_admin.describe(row)} has changed."
-                )
-                return back
-            page = _Page(
-                model_admin, request, description, explanation, form, row, preview=preview, cancel_url=admin_url(row)
-            )
-            answer = page.ask(lambda bound: perform(model_admin, request, row, bound))
-            if isinstance(answer, str):
-                model_admin.log_change(request, row, description)
-                messages.success(request, answer)
-                return back
-            return answer
-
-        button = action(description=description, icon=icon or None, variant=variant)(run)
-        button.power, button.possible, button.perform, button.form_class = power, possible, perform, form
-        button.explanation, button.preview = explanation, preview
-        return button
+    def decorate(perform: Perform) -> RowButton:
+        return RowButton(
+            perform=perform,
+            description=description,
+            power=power,
+            possible=possible,
+            form=form,
+            preview=preview,
+            explanation=explanation,
+            icon=icon,
+            variant=variant,
+        )
 
     return decorate
 
 
 def staff_list_action(
     *, description: str, power: Power, form: type[StaffForm], explanation: str = "", icon: str = "add"
-) -> Callable[[Perform], Any]:
-    """A button above a list, to make something through its use case. The method gets the request and the form."""
+) -> Callable[[Perform], ListButton]:
+    """Make a method the button of a list. It gets the request and the form."""
 
-    def decorate(perform: Perform) -> Any:
-        @wraps(perform)
-        def run(model_admin: Any, request: HttpRequest) -> HttpResponse:
-            if not model_admin.may(request, power):
-                raise PermissionDenied
-            page = _Page(model_admin, request, description, explanation, form, None, cancel_url=_list_of(model_admin))
-            answer = page.ask(lambda bound: perform(model_admin, request, bound))
-            if isinstance(answer, str):
-                messages.success(request, answer)
-                return HttpResponseRedirect(_list_of(model_admin))
-            return answer
-
-        button = action(description=description, icon=icon, variant=ActionVariant.PRIMARY)(run)
-        button.power = power
-        return button
+    def decorate(perform: Perform) -> ListButton:
+        return ListButton(
+            perform=perform, description=description, power=power, form=form, explanation=explanation, icon=icon
+        )
 
     return decorate
 
 
-def in_bulk(button: Any, *, description: str) -> Any:
-    """The same action for the selected rows: asked once, each row its own transaction, refusals counted and told."""
-
-    @admin.action(description=description)
-    def run(model_admin: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
-        if not model_admin.may(request, button.power):
-            raise PermissionDenied
-        rows = list(queryset[: BULK_LIMIT + 1])
-        if len(rows) > BULK_LIMIT:
-            messages.error(request, f"Select at most {BULK_LIMIT} at a time.")
-            return None
-        page = _Page(
-            model_admin,
-            request,
-            description,
-            button.explanation,
-            button.form_class,
-            None,
-            preview=button.preview,
-            cancel_url=request.get_full_path(),
-            selected=rows,
-        )
-        answer = page.ask(lambda bound: _for_each(model_admin, request, button, rows, bound))
-        return None if isinstance(answer, str) else answer
-
-    run.power = button.power  # type: ignore[attr-defined]
-    return run
+def in_bulk(button: RowButton, *, description: str) -> BulkButton:
+    """The same action for the selected rows."""
+    return BulkButton(button=button, short_description=description)
 
 
-def _for_each(model_admin: Any, request: HttpRequest, button: Any, rows: list[Any], form: StaffForm) -> str:
-    done, refusals = 0, []
+def _for_each(model_admin: Any, request: HttpRequest, button: RowButton, rows: list[Any], form: StaffForm) -> str:
+    done = 0
+    refusals = []
     for row in rows:
         if not (model_admin.may(request, button.power, row) and button.possible(row)):
             refusals.append(f"{model_admin.describe(row)}: not possible.")
@@ -226,10 +315,10 @@ def _for_each(model_admin: Any, request: HttpRequest, button: Any, rows: list[An
         except DomainError as refusal:
             refusals.append(f"{model_admin.describe(row)}: {refusal.detail}")
         else:
-            model_admin.log_change(request, row, button.short_description)
+            model_admin.log_change(request, row, button.description)
             done += 1
     if done:
-        messages.success(request, f"{button.short_description}: {done} done.")
+        messages.success(request, f"{button.description}: {done} done.")
     for text in refusals[:10]:
         messages.warning(request, text)
     if len(refusals) > 10:
@@ -237,25 +326,19 @@ def _for_each(model_admin: Any, request: HttpRequest, button: Any, rows: list[An
     return "done"
 
 
+@dataclass(kw_only=True)
 class _Page:
     """The question: shown on the first request, asked again with errors, answered by calling `perform`."""
 
-    def __init__(
-        self,
-        model_admin: Any,
-        request: HttpRequest,
-        title: str,
-        explanation: str,
-        form: type[StaffForm],
-        row: Any,
-        *,
-        cancel_url: str,
-        preview: Foresee | None = None,
-        selected: list[Any] | None = None,
-    ) -> None:
-        self.model_admin, self.request, self.title, self.explanation = model_admin, request, title, explanation
-        self.form_class, self.row, self.cancel_url, self.selected = form, row, cancel_url, selected
-        self.preview = preview
+    model_admin: Any
+    request: HttpRequest
+    title: str
+    explanation: str
+    form_class: type[StaffForm]
+    row: Any
+    cancel_url: str
+    preview: Foresee | None = None
+    selected: list[Any] | None = None
 
     def ask(self, perform: Callable[[StaffForm], str | HttpResponse]) -> str | HttpResponse:
         # A bulk action arrives by POST already, before its question was shown.
@@ -265,7 +348,7 @@ class _Page:
             return self._render(form)
         try:
             if self.preview is not None and CONFIRM not in self.request.POST:
-                return self._render(form, previews=self._foresee(form))
+                return self._render(form, previews=self._foresee(self.preview, form))
             return perform(form)
         except DomainError as refusal:
             faults = {fault.field: fault.detail for fault in refusal.errors if fault.field in form.fields}
@@ -275,11 +358,10 @@ class _Page:
                 form.add_error(None, refusal.detail)
             return self._render(form)
 
-    def _foresee(self, form: StaffForm) -> list[tuple[str, Preview]]:
+    def _foresee(self, preview: Foresee, form: StaffForm) -> list[tuple[str, Preview]]:
         """What each row is in for; of many, the first few."""
-        assert self.preview is not None
         rows = self.selected[:ROWS_FORESEEN] if self.selected is not None else [self.row]
-        return [(self.model_admin.describe(row), self.preview(row, form)) for row in rows]
+        return [(self.model_admin.describe(row), preview(row, form)) for row in rows]
 
     def _render(self, form: StaffForm, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
         opts = self.model_admin.opts

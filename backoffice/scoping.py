@@ -234,11 +234,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         """Bulk actions this person may take anywhere. Django's own bulk delete is never among them."""
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
-        return {
-            name: entry
-            for name, entry in actions.items()
-            if self.may(request, getattr(entry[0], "power", self.change_power))
-        }
+        return {name: entry for name, entry in actions.items() if self.may(request, entry[0].power)}
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         """Buttons this person may press on this row, in its present state."""
@@ -248,11 +244,11 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         return [
             action
             for action in self._get_base_actions_detail()
-            if self.may(request, action.method.power, row) and action.method.possible(row)
+            if self.may(request, action.method.button.power, row) and action.method.button.possible(row)
         ]
 
     def get_actions_list(self, request: HttpRequest) -> list[UnfoldAction]:
-        return [action for action in self._get_base_actions_list() if self.may(request, action.method.power)]
+        return [action for action in self._get_base_actions_list() if self.may(request, action.method.button.power)]
 
     def response_to_list(self, request: HttpRequest, sentence: str) -> HttpResponseRedirect:
         """Back to the list with a message: for actions after which the row is gone."""

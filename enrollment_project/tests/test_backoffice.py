@@ -230,7 +230,7 @@ def _buttons() -> Iterator[Any]:
         on_row, on_list = model_admin._get_base_actions_detail(), model_admin._get_base_actions_list()
         for kind, found in (("row", on_row), ("list", on_list)):
             for button in found:
-                name = f"{model_admin.opts.model_name}.{button.method.original_function_name}"
+                name = f"{model_admin.opts.model_name}.{button.method.button.perform.__name__}"
                 yield pytest.param(model_admin, kind, name, button, id=name)
 
 
@@ -247,7 +247,7 @@ class TestEveryButton:
 
         refused, opened = (sign_in(role).get(path).status_code for role in (lacking, least))
 
-        given = {role: model_admin.may(staff_request(person(role)), button.method.power, row) for role in ROLES}
+        given = {role: model_admin.may(staff_request(person(role)), button.method.button.power, row) for role in ROLES}
         assert given == {role: holds(role, power) for role in ROLES}
         seen = kind == "list" or holds(lacking, PAGES[model_admin.opts.model_name][0])
         assert refused == (403 if seen else 404)
