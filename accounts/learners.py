@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from core.addresses import canonical_address
-from core.errors import DomainError, Unavailable
+from core.errors import DomainError, Unavailable, require
 from core.ids import is_cuid
 from core.rows import insert_unless_present, lock_rows
 
@@ -57,12 +57,12 @@ def find_or_create_learner(
         if insert_unless_present(asked, unless_same=("workspace_id", "person")):
             notice_possible_twins(learner=asked)
             return asked, True
-        return _completed(_find(asked), asked), False
+        return _completed(_find_again(asked), asked), False
     known = _find(asked)
     if known is None and insert_unless_present(asked):
         notice_possible_twins(learner=asked)
         return asked, True
-    return _completed(known or _find(asked), asked), False
+    return _completed(known or _find_again(asked), asked), False
 
 
 def lock_live_learner(learner_id: int) -> Learner:
@@ -106,6 +106,11 @@ def _find(asked: Learner) -> Learner | None:
     raise Unavailable("The learner is being merged with others; repeat the request.")
 
 
+def _find_again(asked: Learner) -> Learner:
+    """The learner who stood in the way of an insert."""
+    return require(_find(asked), "what stood in the way of an insert is visible to the next statement")
+
+
 def _look_up(asked: Learner) -> Learner | None:
     matches = Q(person=asked.person)
     if asked.external_id is not None:
@@ -125,9 +130,8 @@ def _look_up(asked: Learner) -> Learner | None:
     return min(found, key=closeness, default=None)
 
 
-def _completed(known: Learner | None, asked: Learner) -> Learner:
+def _completed(known: Learner, asked: Learner) -> Learner:
     """The learner we know, with what the request adds about them."""
-    assert known is not None, "a learner that stood in the way of an insert is visible to the next statement"
     news = [
         field for field in ("phone", "grade_level", "school") if getattr(asked, field) and not getattr(known, field)
     ]
@@ -153,7 +157,5 @@ def _adopted(known: Learner, asked: Learner) -> Learner:
             known.external_id = asked.external_id
             known.save(update_fields=["external_id", "external_key", "identity"])
     except IntegrityError:  # somebody made a learner with this external id a moment ago: that is who is meant
-        meant = _find(asked)
-        assert meant is not None, "what stood in the way is visible to the next statement"
-        return meant
+        return _find_again(asked)
     return known

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 
 from core.actors import Actor
@@ -46,11 +47,13 @@ class Person:
 
 def principal_of(request: Request) -> Principal:
     """The caller of a view that `HasScope` let them into."""
-    assert isinstance(request.user, Principal), "HasScope lets nobody else in"
+    if not isinstance(request.user, Principal):
+        raise NotAuthenticated
     return request.user
 
 
 def person_of(request: Request) -> Person:
     """The caller of a view that `IsProvenPerson` let them into."""
-    assert isinstance(request.user, Person), "IsProvenPerson lets nobody else in"
+    if not isinstance(request.user, Person):
+        raise NotAuthenticated
     return request.user

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from accounts.staff_tasks import raise_staff_task
+from core.errors import require
 from core.logs import after_commit
 from events.publishing import publish
 
@@ -120,13 +121,13 @@ def _facts(row: Checkout | Payment) -> dict[str, Any]:
 
 def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
     """The payment of the session's intent, locked; a new one, not saved, while there is none."""
-    assert session.payment_intent_id is not None, "a session that was completed with money names its intent"
-    return lock_payment_of_intent(session.payment_intent_id) or Payment(
+    intent_id = require(session.payment_intent_id, "a session that was completed with money names its intent")
+    return lock_payment_of_intent(intent_id) or Payment(
         workspace_id=checkout.workspace_id,
         checkout=checkout,
         purpose=checkout.purpose,
         subject=checkout.subject,
-        payment_intent_id=session.payment_intent_id,
+        payment_intent_id=intent_id,
         amount_minor=session.amount_minor,
         currency=session.currency,
     )

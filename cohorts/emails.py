@@ -111,7 +111,7 @@ def tell_of_new_dates(event: CohortDatesChanged) -> None:
 def _tell_of_change(kind: str, row: StepProgress) -> None:
     """Once for each change, which the row has counted: also when a session goes there, back and there again."""
     key = f"progress:{row.pk}/change:{row.sequence}"
-    _tell(kind, row.package.learner, key, progress=row.pk, session=row.class_session_id or 0)
+    _tell(kind, row.package.learner, key, progress=row.pk, session=row.seat.pk)
 
 
 @handles(PackageCompleted)
@@ -327,15 +327,13 @@ def _step(row: StepProgress) -> str:
 
 
 def _line(row: StepProgress) -> str:
-    assert row.class_session is not None, "a booked step has a session"
-    where = row.class_session.group_class.meeting_url
+    where = row.seat.group_class.meeting_url
     return f"{_step(row)}, {_time(row)}" + (f", at {where}" if where else "")
 
 
 def _time(row: StepProgress, session: ClassSession | None = None) -> str:
     """When the session of a step is, by the clock of its cohort, as on the pages."""
-    about = session or row.class_session
-    assert about is not None, "a booked step has a session"
+    about = session or row.seat
     return meeting(about.starts_at, about.ends_at, row.package.cohort.timezone)
 
 

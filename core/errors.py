@@ -1,6 +1,9 @@
 """What a use case may refuse with. The edges (API, pages, admin, commands) turn these into answers; nobody else."""
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,17 @@ class TransitionNotAllowed(DomainError):
 
     code = "transition_not_allowed"
     title = "This change is not possible from the current state"
+
+
+class Contradiction(Exception):  # a fact, as the refusals are
+    """What a constraint or every caller rules out is so all the same: a mistake of ours, not of whoever asked."""
+
+
+def require(value: Value | None, because: str) -> Value:
+    """The value that is always there, `because`. Raises Contradiction if it is not, before anything is done with it."""
+    if value is None:
+        raise Contradiction(f"It does not hold that {because}.")
+    return value
 
 
 def invalid_field(field: str, code: str, detail: str) -> Invalid:

@@ -43,7 +43,8 @@ def shorten_together(*parts: str, separator: str, limit: int) -> str:
 def limit_of(model: type[models.Model], field_name: str) -> int:
     """How many characters the column holds."""
     limit = model._meta.get_field(field_name).max_length  # type: ignore[union-attr]
-    assert limit is not None, f"{field_name} is not a column with a limit"
+    if limit is None:
+        raise TypeError(f"{field_name} is not a column with a limit.")
     return int(limit)
 
 

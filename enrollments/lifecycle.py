@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from accounts.learners import find_or_create_learner
 from core.actors import Actor
 from core.clock import utc_now
-from core.errors import invalid_field
+from core.errors import invalid_field, require
 from core.local_time import local_date
 from core.text import fit
 from events.publishing import DomainEvent, publish
@@ -294,8 +294,7 @@ def _begin(
 
 
 def _convert_lead(journal: Journal) -> None:
-    lead = journal.enrollment.lead
-    assert lead is not None
+    lead = require(journal.enrollment.lead, "an enrollment without a learner is about a lead")
     learner, _ = find_or_create_learner(
         workspace_id=lead.workspace_id,
         learner_id=None,

@@ -228,8 +228,8 @@ def _line_item(request: SessionRequest) -> dict[str, Any]:
 
 def _short_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """As much of it as Stripe takes. Its keys are words of our code, so too many or too long ones are our mistake."""
-    assert len(metadata) <= METADATA_KEYS, "Stripe takes no more keys"
-    assert all(len(key) <= METADATA_KEY_LENGTH for key in metadata), "Stripe takes no longer keys"
+    if len(metadata) > METADATA_KEYS or any(len(key) > METADATA_KEY_LENGTH for key in metadata):
+        raise ValueError(f"Stripe takes {METADATA_KEYS} keys of metadata with {METADATA_KEY_LENGTH} characters each.")
     return {key: shorten(value, METADATA_VALUE_LENGTH) for key, value in metadata.items()}
 
 

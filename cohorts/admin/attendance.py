@@ -367,8 +367,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         else:
             swap_booking(package_id=row.package_id, step_id=row.step_id, option_id=option_id, by_staff=True)
         booked = StepProgress.objects.select_related("class_session__group_class").get(pk=row.pk)
-        assert booked.class_session is not None
-        return f"{self.describe(row)}: {meeting_time(booked.class_session)}."
+        return f"{self.describe(row)}: {meeting_time(booked.seat)}."
 
     @staff_action(
         description="Give session back",

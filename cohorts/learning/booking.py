@@ -90,13 +90,13 @@ def cancel_booking(
     moment = now or utc_now()
     package = _lock_live(package_id)
     row = _booked_row(package, step_id)
-    assert row.class_session is not None
+    session = row.seat
     if not by_staff:
-        _refuse_late(row.class_session, moment)
+        _refuse_late(session, moment)
     give_back_seats([row])
     lock_package_row(package.pk)
     free_step(row, StepStatus.UNBOOKED, now=moment)
-    publish(step_event(StepCancelled, package, row.step_id, row.class_session.pk), now=moment)
+    publish(step_event(StepCancelled, package, row.step_id, session.pk), now=moment)
     row.class_session = None
     return row
 
@@ -112,18 +112,18 @@ def swap_booking(
     moment = now or utc_now()
     package = _lock_live(package_id)
     row = _booked_row(package, step_id)
-    assert row.class_session is not None
+    session = row.seat
     if not by_staff:
-        _refuse_late(row.class_session, moment)
+        _refuse_late(session, moment)
     chosen = _chosen_sessions(
         offered_sessions(cohort_id=package.cohort_id, now=moment), [Selection(step_id, option_id)]
     )
     # Both in the order of their keys: two learners who change into each other's sessions wait, they do not deadlock.
-    lock_sessions({row.class_session.pk, chosen[step_id].class_session_id})
+    lock_sessions({session.pk, chosen[step_id].class_session_id})
     give_back_seats([row])
     lock_package_row(package.pk)
     free_step(row, StepStatus.UNBOOKED, now=moment)
-    publish(step_event(StepCancelled, package, step_id, row.class_session.pk), now=moment)
+    publish(step_event(StepCancelled, package, step_id, session.pk), now=moment)
     unbooked, taken = _steps_of(package)
     _refuse_conflicts(chosen, taken)
     _refuse_full(take_seats(chosen))

@@ -19,7 +19,7 @@ from icalendar import Calendar, Event, vCalAddress, vText
 from accounts.families import learners_of, require_family
 from accounts.models import User
 from core.clock import utc_now
-from core.errors import NotFound
+from core.errors import NotFound, require
 
 from ..models import CalendarFeed, StepProgress
 from ..models.calendar import new_token
@@ -138,8 +138,7 @@ def _calendar(rows: Iterable[StepProgress], *, name_learners: bool, method: str 
 
 def _event(row: StepProgress, *, name_learner: bool) -> Event:
     is_off = row.class_session is None
-    session = row.last_session if is_off else row.class_session
-    assert session is not None, "a step in a calendar has or had a session"
+    session = require(row.class_session or row.last_session, "a step in a calendar has or had a session")
     group_class = session.group_class
     title = f"{row.package.program.title}: {row.step.label}"
     # The last change is what both stamps mean for an entry of ours: it is written from the row as it was then.

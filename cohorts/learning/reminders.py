@@ -27,15 +27,15 @@ def remind_of_sessions(*, limit: int = 500, now: dt.datetime | None = None) -> i
     moment = now or utc_now()
     due = list(_due(moment).select_related("package__learner", "class_session")[:limit])
     for row in due:
-        assert row.class_session is not None
+        session = row.seat
         learner = row.package.learner
         for address in family_addresses(learner):
             notify(
                 workspace_id=learner.workspace_id,
                 kind=REMINDER,
                 recipient=address,
-                subject_key=f"progress:{row.pk}/{row.class_session.date}",
-                params={"progress": row.pk, "session": row.class_session.pk},
+                subject_key=f"progress:{row.pk}/{session.date}",
+                params={"progress": row.pk, "session": session.pk},
                 now=moment,
             )
     return len(due)

@@ -2,6 +2,7 @@ from django.db import models
 
 from accounts.models import Learner
 from billing.models import Payment
+from core.errors import require
 from enrollments.models import Enrollment, Program
 
 from ..states import SEATED, StepStatus
@@ -85,3 +86,8 @@ class StepProgress(models.Model):
 
     def __str__(self) -> str:
         return f"{self.step.label}: {self.status}"
+
+    @property
+    def seat(self) -> ClassSession:
+        """The session in which the step holds a seat. Raises Contradiction for a step without one."""
+        return require(self.class_session, "a seated step has a session")

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
-from core.errors import invalid_field
+from core.errors import invalid_field, require
 from events.publishing import publish
 
 from ..errors import CohortFull, PackageNotFound, StepsStranded
@@ -138,8 +138,7 @@ def _take_offered(place: CohortPlace, old: CohortPlace, now: dt.datetime) -> Coh
     place.enrollment = old.enrollment
     place.save(update_fields=["enrollment"])
     taken = take_place(place=place, now=now)
-    assert taken is not None  # a held place is always there to be taken
-    publish(taken, now=now)
+    publish(require(taken, "a held place is there to be taken"), now=now)
     return place
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
-from core.errors import DomainError
+from core.errors import DomainError, require
 
 from ..models import EnrollmentDecision
 from ..states import DecisionStatus, ProvisionSource
@@ -36,8 +36,7 @@ class Routed:
 
     @property
     def checkout_id(self) -> int:
-        assert self.decision.checkout_id is not None
-        return self.decision.checkout_id
+        return require(self.decision.checkout_id, "a decision for the parent path has its checkout")
 
     def payment_step(self, now: dt.datetime) -> PaymentStep:
         """What Stripe has to be asked before the answer is complete."""
