@@ -54,13 +54,6 @@ def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, in
     return number, max(1, round((_moment(ends_at) - now).total_seconds()))
 
 
-def read_in_database(key: str) -> tuple[int, int]:
-    """What `count_in_database` said last of the key, without counting: (0, 0) if its time is over."""
-    now = utc_now()
-    found = SharedCounter.objects.filter(key=key, ends_at__gt=now).values_list("value", "ends_at").first()
-    return (found[0], max(1, round((found[1] - now).total_seconds()))) if found else (0, 0)
-
-
 def forget_old_counters(*, now: dt.datetime) -> int:
     """Delete the counters whose time is over, in small bites; returns how many went."""
     deleted, bite = 0, 1

@@ -55,11 +55,6 @@ class Processes:
     ) -> None:
         self._stop()
 
-    @property
-    def pids(self) -> dict[str, int]:
-        """The process ids of those that have been started."""
-        return {name: process.pid for name, process in self._running.items() if process.pid}
-
     def start(self, *names: str) -> None:
         """Start these, in this order."""
         for name in names:

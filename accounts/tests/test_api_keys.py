@@ -106,7 +106,7 @@ class TestFindingAPrincipal:
         time_machine.move_to(NOON, tick=False)
         workspace = WorkspaceFactory()
         _, text = create_api_key(
-            workspace_id=workspace.pk, name="Day", scopes=["events:read"], expires_at=NOON + dt.timedelta(days=1)
+            workspace_id=workspace.pk, name="Day", scopes=["districts:read"], expires_at=NOON + dt.timedelta(days=1)
         )
 
         before = find_principal(text)
@@ -152,7 +152,7 @@ class TestTheKeyCache:
         _, text = create_api_key(
             workspace_id=WorkspaceFactory().pk,
             name="Day",
-            scopes=["events:read"],
+            scopes=["districts:read"],
             expires_at=NOON + dt.timedelta(seconds=5),
         )
         find_principal(text)
@@ -162,7 +162,7 @@ class TestTheKeyCache:
         assert find_principal(text) is None
 
     def test_forgets_a_key_revoked_in_this_process(self, django_capture_on_commit_callbacks):
-        key, text = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["events:read"])
+        key, text = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["districts:read"])
         find_principal(text)
 
         with django_capture_on_commit_callbacks(execute=True):
@@ -175,7 +175,7 @@ class TestTheKeyCache:
 class TestRotatingAKey:
     def test_lets_both_work_until_the_overlap_ends(self, time_machine):
         time_machine.move_to(NOON, tick=False)
-        key, old_text = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["events:read"])
+        key, old_text = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["districts:read"])
 
         new, new_text = rotate_api_key(api_key_id=key.pk, overlap=dt.timedelta(hours=1))
 
@@ -185,14 +185,14 @@ class TestRotatingAKey:
         assert find_principal(old_text) is None
         assert find_principal(new_text) is not None
         key.refresh_from_db()
-        assert (key.replaced_by, new.name, new.scopes) == (new, "Portal", ["events:read"])
+        assert (key.replaced_by, new.name, new.scopes) == (new, "Portal", ["districts:read"])
 
     def test_never_lengthens_the_old_key_and_keeps_its_lifetime(self, time_machine):
         time_machine.move_to(NOON, tick=False)
         key, _ = create_api_key(
             workspace_id=WorkspaceFactory().pk,
             name="Portal",
-            scopes=["events:read"],
+            scopes=["districts:read"],
             expires_at=NOON + dt.timedelta(days=30),
         )
         time_machine.move_to(NOON + dt.timedelta(days=29), tick=False)
@@ -204,7 +204,7 @@ class TestRotatingAKey:
         assert new.expires_at == NOON + dt.timedelta(days=59)
 
     def test_refuses_a_second_rotation(self):
-        key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["events:read"])
+        key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["districts:read"])
         rotate_api_key(api_key_id=key.pk, overlap=dt.timedelta(hours=1))
 
         with pytest.raises(KeyNotUsable):
@@ -213,7 +213,7 @@ class TestRotatingAKey:
         assert ApiKey.objects.count() == 2
 
     def test_refuses_a_revoked_key(self):
-        key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["events:read"])
+        key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["districts:read"])
         revoke_api_key(api_key_id=key.pk)
 
         with pytest.raises(KeyNotUsable):
@@ -225,14 +225,14 @@ class TestRotatingAKey:
 @pytest.mark.django_db
 class TestRevokingAKey:
     def test_ends_it_at_once(self):
-        key, text = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["events:read"])
+        key, text = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["districts:read"])
 
         revoke_api_key(api_key_id=key.pk)
 
         assert find_principal(text) is None
 
     def test_keeps_the_first_moment_when_done_twice(self):
-        key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["events:read"])
+        key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="Portal", scopes=["districts:read"])
         revoke_api_key(api_key_id=key.pk, now=NOON)
 
         revoke_api_key(api_key_id=key.pk, now=NOON + dt.timedelta(days=1))

@@ -11,8 +11,8 @@ from cohorts.tests.callers import fields, problem, student_of
 from cohorts.tests.factories import buy, cohort_with
 from cohorts.tests.purchases import enroll_url, nothing_was_written
 from core.clock import utc_now
-from enrollments.eligibility import Rule
 from enrollments.models import Program
+from enrollments.tests.criteria import ask_one_criterion
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -52,8 +52,7 @@ class TestARefusal:
     ) -> None:
         cohort = cohort_with()
         family, _ = student_of(cohort.instance.workspace)
-        nobody = Rule("nobody", holds=lambda facts: False, otherwise="Nobody may take this")
-        monkeypatch.setattr("enrollments.eligibility.rules_for", lambda instance: (nobody,))
+        ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Nobody may take this")
 
         response = family.post(enroll_url(cohort))
 

@@ -22,6 +22,11 @@ LEAVES_A_CHILD = [
 ]
 
 
+def pids_of(processes: Processes) -> dict[str, int]:
+    """The process ids of those that have been started."""
+    return {name: process.pid for name, process in processes._running.items()}
+
+
 @pytest.fixture
 def said() -> list[str]:
     return []
@@ -49,23 +54,23 @@ class TestProcesses:
         assert sorted(said) == ["one     | here", "two     | here"]
 
     def test_are_left_alone_while_they_run(self, two: Processes, said: list[str]) -> None:
-        before = dict(two.pids)
+        before = dict(pids_of(two))
 
         two.revive()
 
-        assert two.pids == before
+        assert pids_of(two) == before
         assert len(said) == 2
 
     def test_are_started_again_one_by_one_and_with_a_word(self, two: Processes, said: list[str]) -> None:
-        before = dict(two.pids)
+        before = dict(pids_of(two))
         psutil.Process(before["two"]).kill()
         wait_until(lambda: psutil.Process(before["two"]).status() == psutil.STATUS_ZOMBIE)
 
         two.revive()
         wait_until(lambda: said.count("two     | here") == 2)
 
-        assert two.pids["one"] == before["one"]
-        assert two.pids["two"] != before["two"]
+        assert pids_of(two)["one"] == before["one"]
+        assert pids_of(two)["two"] != before["two"]
         assert "The two process ended by itself (exit code -9) and is started again." in said
 
     def test_take_with_them_what_they_started(self, tmp_path: Path, said: list[str]) -> None:
@@ -74,8 +79,8 @@ class TestProcesses:
             child = next(
                 psutil.Process(int(line.split()[-1])) for line in said if "child" in line and is_child(line, processes)
             )
-            psutil.Process(processes.pids["parent"]).kill()
-            wait_until(lambda: psutil.Process(processes.pids["parent"]).status() == psutil.STATUS_ZOMBIE)
+            psutil.Process(pids_of(processes)["parent"]).kill()
+            wait_until(lambda: psutil.Process(pids_of(processes)["parent"]).status() == psutil.STATUS_ZOMBIE)
 
             processes.revive()
 
@@ -83,7 +88,7 @@ class TestProcesses:
 
     def test_all_end_with_the_context(self, tmp_path: Path, said: list[str]) -> None:
         with supervise({"one": LASTS, "two": LASTS}, tmp_path, said) as processes:
-            pids = list(processes.pids.values())
+            pids = list(pids_of(processes).values())
 
         assert [pid for pid in pids if psutil.pid_exists(pid)] == []
 
@@ -95,7 +100,7 @@ class TestProcesses:
         with pytest.raises(FileNotFoundError), processes:
             processes.start("one", "two")
 
-        assert not psutil.pid_exists(processes.pids["one"])
+        assert not psutil.pid_exists(pids_of(processes)["one"])
 
     def test_that_are_to_run_once_are_not_started_again(self, tmp_path: Path, said: list[str]) -> None:
         with supervise({"one": LASTS, "two": ENDS}, tmp_path, said, once=("two",)) as processes:
@@ -113,11 +118,11 @@ class TestProcesses:
             processes.start("one")
             processes.revive()
 
-            assert list(processes.pids) == ["one"]
+            assert list(pids_of(processes)) == ["one"]
 
 
 def is_child(line: str, processes: Processes) -> bool:
-    return int(line.split()[-1]) != processes.pids["parent"]
+    return int(line.split()[-1]) != pids_of(processes)["parent"]
 
 
 class TestAProcessThatCanNotStayUp:

@@ -73,10 +73,6 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         return f"Enrollment {self.cuid}"
 
     @property
-    def is_current(self) -> bool:
-        return self.eligibility_status not in ENDED_ELIGIBILITY and self.participation_status not in ENDED_PARTICIPATION
-
-    @property
     def is_funded(self) -> bool:
         """Whether nothing more has to be paid before the learner may take part."""
         return self.payment_status in (M.NOT_REQUIRED, M.PAID, M.PARTIALLY_REFUNDED)

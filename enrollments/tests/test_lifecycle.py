@@ -9,7 +9,6 @@ from accounts.models import Learner, Workspace
 from accounts.tests.factories import LeadFactory, LearnerFactory
 from core.actors import Actor
 from core.errors import Invalid, TransitionNotAllowed
-from enrollments import eligibility
 from enrollments.errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from enrollments.history import Journal
 from enrollments.lifecycle import (
@@ -22,6 +21,7 @@ from enrollments.lifecycle import (
 )
 from enrollments.models import Enrollment, EnrollmentTransition
 from enrollments.states import IdentificationType, ReviewMode
+from enrollments.tests.criteria import ask_one_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from events.models import OutboxEvent
 
@@ -56,8 +56,7 @@ class TestEvaluating:
         assert after.criteria_version == 1
 
     def test_against_a_rule_that_does_not_hold_makes_it_ineligible(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        rule = eligibility.Rule("in_area", lambda facts: False, "Outside the service area")
-        monkeypatch.setattr(eligibility, "rules_for", lambda instance: (rule,))
+        ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Outside the service area")
         enrollment = CandidateFactory()
 
         evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
@@ -68,8 +67,7 @@ class TestEvaluating:
     def test_an_eligible_one_again_can_take_it_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         enrollment = CandidateFactory()
         evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
-        rule = eligibility.Rule("in_area", lambda facts: False, "Outside the service area")
-        monkeypatch.setattr(eligibility, "rules_for", lambda instance: (rule,))
+        ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Outside the service area")
 
         evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
 

@@ -8,7 +8,6 @@ from accounts.models import Guardian, Learner
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
 from core.errors import Invalid
-from enrollments import eligibility
 from enrollments.errors import Ineligible, NoDefaultInstance, NotForSale
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import (
@@ -21,6 +20,7 @@ from enrollments.models import (
 )
 from enrollments.seats import update_allocation
 from enrollments.states import ReviewMode
+from enrollments.tests.criteria import ask_one_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
 
@@ -30,8 +30,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 @pytest.fixture
 def grade_three_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs that accept nobody but Jane."""
-    rule = eligibility.Rule("is_jane", lambda facts: facts["first_name"] == "Jane", "Only Jane may enroll")
-    monkeypatch.setattr(eligibility, "rules_for", lambda instance: (rule,))
+    ask_one_criterion(monkeypatch, lambda facts: facts["first_name"] == "Jane", otherwise="Only Jane may enroll")
 
 
 class TestWithoutASeat:
@@ -79,7 +78,7 @@ class TestAnIneligibleLearner:
         instance = InstanceFactory()
         seats(instance.workspace, total=1)
         refused = route(instance.workspace, first_name="Tom").decision
-        monkeypatch.setattr(eligibility, "rules_for", lambda instance: ())
+        ask_one_criterion(monkeypatch, lambda facts: True, otherwise="")
         instance.criteria_version += 1
         instance.save()
 
