@@ -89,13 +89,13 @@ class TestAPurchaseWithMoney:
         assert (purchase.outcome, purchase.payment) == (Outcome.PAID, payment)
 
     def test_is_still_being_confirmed_while_nothing_came_of_the_money(self) -> None:
-        assert seen(paid().checkout).unfulfilled == Outcome.CONFIRMING  # type: ignore[arg-type]
+        assert seen(paid().checkout).unfulfilled == Outcome.CONFIRMING
 
     def test_is_refunded_as_soon_as_all_of_it_is_on_its_way_back(self) -> None:
         payment = paid()
         going_back(payment)
 
-        purchase = seen(payment.checkout)  # type: ignore[arg-type]
+        purchase = seen(payment.checkout)
 
         assert (purchase.outcome, purchase.unfulfilled) == (Outcome.REFUNDED, Outcome.REFUNDED)
         assert (str(purchase.refunded), purchase.refund_reason) == ("49.00 USD", RefundReason.PLACE_LOST)
@@ -104,7 +104,7 @@ class TestAPurchaseWithMoney:
         payment = paid(refunded_minor=900)
         going_back(payment, amount_minor=900, status=RefundStatus.SUCCEEDED)
 
-        purchase = seen(payment.checkout)  # type: ignore[arg-type]
+        purchase = seen(payment.checkout)
 
         assert (purchase.outcome, str(purchase.refunded)) == (Outcome.PAID, "9.00 USD")
 
@@ -113,6 +113,6 @@ class TestAPurchaseWithMoney:
         payment = paid()
         going_back(payment, status=status)
 
-        purchase = seen(payment.checkout)  # type: ignore[arg-type]
+        purchase = seen(payment.checkout)
 
         assert (purchase.outcome, purchase.refunded, purchase.refund_reason) == (Outcome.PAID, None, "")
