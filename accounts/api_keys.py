@@ -29,7 +29,9 @@ from .principals import Principal
 from .states import Scope
 
 MARK = "ek_"
-PUBLIC_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 8, 32, 6
+PUBLIC_LENGTH = 8
+SECRET_LENGTH = 32
+CHECKSUM_LENGTH = 6
 KEY_LENGTH = len(MARK) + PUBLIC_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LAST_USED_GRAIN = dt.timedelta(minutes=1)
@@ -182,7 +184,8 @@ def _locked(api_key_id: int) -> ApiKey:
 
 
 def _issue(**fields: Any) -> tuple[ApiKey, str]:
-    public, secret = _random(PUBLIC_LENGTH), _random(SECRET_LENGTH)
+    public = _random(PUBLIC_LENGTH)
+    secret = _random(SECRET_LENGTH)
     body = f"{MARK}{public}{secret}"
     text = body + _checksum(body)
     key = ApiKey.objects.create(prefix=MARK + public, digest=_digest(text), last_four=text[-4:], **fields)

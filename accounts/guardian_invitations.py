@@ -135,7 +135,8 @@ def accept_guardian_invitation(*, token: str, user: User, now: dt.datetime) -> A
         reached = other
         end_search(guardian_id=guardian.pk, resolution=f"The children are linked to guardian {other.pk}.", now=now)
     learners = list(guardian.learners.order_by("first_name", "pk"))
-    invitation.accepted_at, invitation.accepted_by = now, user
+    invitation.accepted_at = now
+    invitation.accepted_by = user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     log.info("guardian_invitation_accepted", invitation=invitation.pk, guardian=reached.pk)
     return Acceptance(reached, learners, joined)

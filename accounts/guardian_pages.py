@@ -35,7 +35,8 @@ def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
             except InvitationOver:
                 return _is_over(request, find_invitation(GuardianInvitation, token=token))
             except DomainError as trouble:
-                refusal, status = trouble.detail, trouble.status
+                refusal = trouble.detail
+                status = trouble.status
             else:
                 messages.success(request, _told(accepted))
                 return redirect("my-enrollments")

@@ -118,7 +118,8 @@ def unite_guardians(*, keep: Guardian, gone: Guardian, now: dt.datetime) -> None
         if relation.related_model is not Guardianship:
             rows = relation.related_model._default_manager.filter(**{relation.field.name: gone})
             rows.update(**{relation.field.name: keep})
-    keep.first_name, keep.last_name = keep.first_name or gone.first_name, keep.last_name or gone.last_name
+    keep.first_name = keep.first_name or gone.first_name
+    keep.last_name = keep.last_name or gone.last_name
     gone.delete()
     keep.save(update_fields=["first_name", "last_name"])
     log.info("guardians_united", kept=keep.pk, gone=gone.pk)

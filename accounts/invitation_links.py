@@ -48,7 +48,8 @@ def give_link(invitation: Invitation, *, now: dt.datetime) -> str:
     again. The caller saves."""
     token = secrets.token_urlsafe(24)
     invitation.token_digest = _digest(token)
-    invitation.sent_at, invitation.expires_at = now, now + LIFETIME
+    invitation.sent_at = now
+    invitation.expires_at = now + LIFETIME
     return token
 
 

@@ -91,7 +91,8 @@ def accept_invitation(*, token: str, new_password: str | None, now: dt.datetime)
         )
     user.save()
     Membership.objects.create(workspace_id=invitation.workspace_id, user=user, role=invitation.role)
-    invitation.accepted_at, invitation.accepted_by = now, user
+    invitation.accepted_at = now
+    invitation.accepted_by = user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     return user
 

@@ -136,8 +136,10 @@ def _join_identities(keep: Learner, drop: Learner) -> None:
     for name in filled_in:
         setattr(keep, name, getattr(drop, name))
     if drop.external_id and not keep.external_id:
-        keep.external_id, drop.external_id = drop.external_id, None
-    drop.merged_into, drop.user = keep, None
+        keep.external_id = drop.external_id
+        drop.external_id = None
+    drop.merged_into = keep
+    drop.user = None
     drop.save(update_fields=["merged_into", "user", "external_id", "external_key", "identity"])
     keep.save(update_fields=[*filled_in, "external_id", "external_key", "identity"])
     Learner.objects.filter(merged_into=drop).update(merged_into=keep)

@@ -89,7 +89,8 @@ def ask_for_password(request: HttpRequest) -> HttpResponse:
             count_code_request(email=form.cleaned_data["email"], request=request)
             mail_password_link(email=form.cleaned_data["email"])
         except CodesPaused as refusal:
-            pause, status = refusal, refusal.status
+            pause = refusal
+            status = refusal.status
             form.add_error(None, refusal.detail)
         except Unavailable as down:
             form.add_error(None, down.detail)

@@ -35,7 +35,8 @@ from .scoping import access_of
 
 BULK_LIMIT = 500
 ROWS_FORESEEN = 3
-CONFIRM, CHANGE = "_confirm", "_change"
+CONFIRM = "_confirm"
+CHANGE = "_change"
 Perform = Callable[..., str | HttpResponse]
 Foresee = Callable[[Any, Any], Preview]  # of a row and the valid form
 

@@ -140,7 +140,8 @@ def moment(at: dt.datetime | None) -> str:
     """A time as staff read it, in the zone of their page; a time of the day is told while the year is the present."""
     if at is None:
         return ""
-    local, today = timezone.localtime(at), timezone.localtime(utc_now())
+    local = timezone.localtime(at)
+    today = timezone.localtime(utc_now())
     if local.year != today.year:
         return time_words.day(local)
     return f"{local:%b} {local.day}, {time_words.clock(local)} {time_words.zone_label(local)}"

@@ -48,5 +48,6 @@ class MoneyField(forms.DecimalField):
             raise forms.ValidationError(self._too_fine()) from error
 
     def _too_fine(self) -> str:
-        code, decimals = self.currency.upper(), Money(0, self.currency).decimals
+        code = self.currency.upper()
+        decimals = Money(0, self.currency).decimals
         return f"{code} has {decimals} decimals." if decimals else f"{code} has no decimals: give whole ones."

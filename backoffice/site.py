@@ -15,6 +15,7 @@ from accounts.devices import remember_device
 from accounts.models import User
 from accounts.passwords import SIGNED_IN_BY_PASSWORD, SignInPaused, check_staff_password, is_signed_in_by_password
 from core.clock import utc_now
+from core.errors import require
 from core.numbers import parse_whole_number
 
 
@@ -26,15 +27,16 @@ class StaffSignInForm(AuthenticationForm):
         self.retry_after: int | None = None
 
     def clean(self) -> dict[str, Any]:
-        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        email = self.cleaned_data.get("username")
+        password = self.cleaned_data.get("password")
         if email and password:
             self.user_cache = self._check(email, password)
         return dict(self.cleaned_data)
 
     def _check(self, email: str, password: str) -> User:
-        assert self.request is not None
+        request = require(self.request, "the sign-in page hands its form the request")
         try:
-            user = check_staff_password(email=email, password=password, request=self.request, now=utc_now())
+            user = check_staff_password(email=email, password=password, request=request, now=utc_now())
         except SignInPaused as pause:
             self.retry_after = pause.retry_after
             raise ValidationError(pause.detail, code=pause.code) from pause

@@ -46,7 +46,9 @@ def recount_payment(*, payment: Payment, now: dt.datetime) -> None:
     Publishes PaymentRefunded when more is back with the payer than before, PaymentRestored when less is. Money that
     never counted because it did not fit ends its checkout once it is all back: the subject can be paid for properly.
     """
-    before, was_status, was_mismatch = payment.refunded_minor, payment.status, payment.is_mismatch
+    before = payment.refunded_minor
+    was_status = payment.status
+    was_mismatch = payment.is_mismatch
     standing = standing_of(payment)
     payment.refunded_minor = standing.returned_minor
     if standing.status != was_status:

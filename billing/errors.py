@@ -38,7 +38,8 @@ class PaymentRejected(DomainError):
     ) -> None:
         super().__init__(detail)
         self.provider_message = provider_message or self.title
-        self.provider_code, self.provider_param = provider_code, provider_param
+        self.provider_code = provider_code
+        self.provider_param = provider_param
 
     @property
     def is_unknown(self) -> bool:

@@ -263,7 +263,8 @@ def _tell_staff(event: StripeEvent, attempts: int) -> None:
 
 def _find_money(event: StripeEvent) -> Checkout | Payment | None:
     """The checkout or payment of ours that an event is about, by any of the ids it names."""
-    about, intent = event.payload.get("id", ""), event.payload.get("payment_intent", "")
+    about = event.payload.get("id", "")
+    intent = event.payload.get("payment_intent", "")
     of_payment = Q(payment_intent_id__in=[known for known in (about, intent) if known])
     of_payment |= Q(disputes__stripe_dispute_id=about) | Q(refunds__stripe_refund_id=about)
     checkout = Checkout.objects.filter(stripe_session_id=about).first() if about else None

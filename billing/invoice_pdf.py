@@ -14,7 +14,10 @@ from core.paper import PrintedLine, lay_out
 
 from .models import Invoice
 
-INK, QUIET, ACCENT, RULE = HexColor("#22302e"), HexColor("#6a716c"), HexColor("#0b625a"), HexColor("#e6dccb")
+INK = HexColor("#22302e")
+QUIET = HexColor("#6a716c")
+ACCENT = HexColor("#0b625a")
+RULE = HexColor("#e6dccb")
 MARGIN = 22 * mm
 WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frame keeps 6 points free on each side
 GAP = 12  # between columns

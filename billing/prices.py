@@ -14,7 +14,8 @@ def check_chargeable(money: Money, *, amount_field: str = "amount", currency_fie
             "unknown_currency",
             f"Nobody can pay in “{money.currency.upper()}”. Give the three letters of a currency, for example USD.",
         )
-    least, most = Money(currency.least, currency.code), Money(currency.most, currency.code)
+    least = Money(currency.least, currency.code)
+    most = Money(currency.most, currency.code)
     if not currency.least <= money.minor <= currency.most:
         raise invalid_field(amount_field, "out_of_range", f"A price is between {least} and {most}.")
     check_whole_steps(money, amount_field=amount_field)

@@ -135,7 +135,8 @@ def _record_all_refunds(
     pending = payment.refunds.filter(pk__in=expected, status=RefundStatus.PENDING)
     for refund in pending.exclude(stripe_refund_id__in=listed):
         refund.fail()
-        refund.failure_reason, refund.settled_at = "unknown_at_stripe", now
+        refund.failure_reason = "unknown_at_stripe"
+        refund.settled_at = now
         refund.save()
         _log(refund)
         _tell_staff(payment, refund)

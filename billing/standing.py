@@ -46,7 +46,8 @@ def weigh(
 
     `present` matters while the payment is pending or failed: such money never counted, until it is back.
     """
-    refunds, disputes = list(refunds), list(disputes)
+    refunds = list(refunds)
+    disputes = list(disputes)
     refunded = sum(minor for status, minor in refunds if status == RefundStatus.SUCCEEDED)
     promised = sum(minor for status, minor in refunds if status not in (RefundStatus.FAILED, RefundStatus.CANCELED))
     lost = sum(dispute.withdrawn_minor for dispute in disputes if dispute.status == DisputeStatus.LOST)

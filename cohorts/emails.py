@@ -69,7 +69,8 @@ def tell_of_booking(events: Sequence[StepBooked]) -> None:
     booked = events[0]
     if booked.with_place or booked.booked_at is None:
         return
-    learner, at = Learner.objects.get(packages=booked.package_id), booked.booked_at.isoformat()
+    learner = Learner.objects.get(packages=booked.package_id)
+    at = booked.booked_at.isoformat()
     _tell(BOOKED, learner, f"package:{booked.package_id}/booked:{at}", package=booked.package_id, booked_at=at)
 
 
@@ -206,7 +207,8 @@ def write_new_dates(notification: Notification) -> Email | None:
     package = _find_live(notification)
     if package is None or package.cohort_id != notification.params["cohort"]:
         return None
-    first, last = package.cohort.start_date, package.cohort.end_date
+    first = package.cohort.start_date
+    last = package.cohort.end_date
     dates = f"{first:%B} {first.day}, {first.year} to {last:%B} {last.day}, {last.year}"
     return _write_overview(package, "cohorts/new_dates", dates=dates)
 

@@ -16,7 +16,7 @@ from billing.outcomes import Outcome
 from billing.states import RefundReason
 from core.actors import Actor
 from core.clock import utc_now
-from core.errors import FieldError, NotFound
+from core.errors import FieldError, NotFound, require
 from core.http.idempotency import Claim
 
 from .errors import LearnerNameMissing, NothingBought, NotYourPayment
@@ -85,8 +85,7 @@ def enroll(
             actor=Actor("user", user.pk),
             now=moment,
         )
-    assert place.checkout_id is not None
-    return _answer_from_stripe(place.checkout_id, claim)
+    return _answer_from_stripe(require(place.checkout_id, "a reserved place has its checkout"), claim)
 
 
 def enroll_newcomer(
@@ -120,8 +119,7 @@ def enroll_newcomer(
             actor=Actor("user", user.pk),
             now=moment,
         )
-    assert place.checkout_id is not None
-    return submit_checkout(checkout_id=place.checkout_id)
+    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"))
 
 
 def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort) -> WaitlistEntry:
@@ -184,7 +182,8 @@ def find_or_add_participant(*, user: User, workspace_id: int, participant: Parti
     known = find_participant(user=user, workspace_id=workspace_id, participant=participant)
     if known is not None and not participant.first_name:
         return known
-    first_name, last_name = participant.first_name or user.first_name, participant.last_name or user.last_name
+    first_name = participant.first_name or user.first_name
+    last_name = participant.last_name or user.last_name
     faults = tuple(
         FieldError(field, "required", "Give your name, or the learnerId of a child of yours.")
         for field, name in (("firstName", first_name), ("lastName", last_name))

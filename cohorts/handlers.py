@@ -8,6 +8,7 @@ from billing.events import (
     CheckoutExpired,
     CheckoutRefused,
     CheckoutReplaced,
+    MoneyEvent,
     PaymentFailed,
     PaymentRefunded,
     PaymentRestored,
@@ -16,6 +17,7 @@ from billing.events import (
 from billing.purposes import Purpose, register_purpose
 from core.actors import STRIPE
 from core.clock import utc_now
+from core.errors import require
 from enrollments.events import EnrollmentStatusChanged
 from enrollments.purchase import fail_purchase
 from enrollments.sellers import register_holding, register_seller
@@ -54,12 +56,15 @@ _ENDED = (EligibilityStatus.UNENROLLED, EligibilityStatus.REJECTED)
 _PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
+def _payment_of(event: MoneyEvent) -> int:
+    return require(event.payment_id, "what arrived or went back is a payment")
+
+
 @handles(PaymentSucceeded)
 def fulfil(event: PaymentSucceeded) -> None:
     """The place is paid for."""
     if event.purpose == PURPOSE:
-        assert event.payment_id is not None
-        fulfil_place(place_id=int(event.subject), payment_id=event.payment_id, now=utc_now())
+        fulfil_place(place_id=int(event.subject), payment_id=_payment_of(event), now=utc_now())
 
 
 @handles(CheckoutExpired)
@@ -83,7 +88,8 @@ def ask_the_present_price(event: CheckoutReplaced) -> None:
         return
     place = lock_place(int(event.subject))
     if place.status == PlaceStatus.HELD and place.checkout_id == event.checkout_id:
-        place.checkout_id, place.held_until = event.replacement_id, utc_now() + HOLD_TIME
+        place.checkout_id = event.replacement_id
+        place.held_until = utc_now() + HOLD_TIME
         place.save(update_fields=["checkout", "held_until"])
 
 
@@ -107,16 +113,14 @@ def give_unpaid_place_back(event: PaymentFailed) -> None:
 def follow_refund(event: PaymentRefunded) -> None:
     """Money went back."""
     if event.purpose == PURPOSE and event.refunded_minor:
-        assert event.payment_id is not None
-        refund_place(payment_id=event.payment_id, fully=event.fully, now=utc_now())
+        refund_place(payment_id=_payment_of(event), fully=event.fully, now=utc_now())
 
 
 @handles(PaymentRestored)
 def follow_return(event: PaymentRestored) -> None:
     """Money that had gone back is here again."""
     if event.purpose == PURPOSE and not event.refunded_minor:
-        assert event.payment_id is not None
-        restore_place(payment_id=event.payment_id, now=utc_now())
+        restore_place(payment_id=_payment_of(event), now=utc_now())
 
 
 @handles(EnrollmentStatusChanged)

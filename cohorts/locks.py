@@ -107,7 +107,8 @@ def lock_place_subject(subject: str) -> None:
     lock_owner_of(CohortPlace.objects.filter(pk=place_id))
     found = CohortPlace.objects.filter(pk=place_id).order_by()
     places = list(found.values("cohort_id", "enrollment_id", "enrollment__packages__cohort_id"))
-    cohort_id, enrollment_id = places[0]["cohort_id"], places[0]["enrollment_id"]
+    cohort_id = places[0]["cohort_id"]
+    enrollment_id = places[0]["enrollment_id"]
     moved_to = {place["enrollment__packages__cohort_id"] for place in places} - {None}
     if enrollment_id is not None:
         lock_allocation_of(enrollment_id)

@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from accounts.families import learners_of
 from accounts.models import User
+from billing.models import Checkout
 from billing.purposes import Stake
 from core.clock import utc_now
 from core.local_time import is_not_over
@@ -239,17 +240,18 @@ def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
         .prefetch_related("checkout__payments__refunds")
         .order_by("pk")
     )
-    return {place.enrollment_id: _sale(place) for place in places if place.enrollment_id and place.checkout}
+    return {
+        place.enrollment_id: _sale(place, place.checkout) for place in places if place.enrollment_id and place.checkout
+    }
 
 
-def _sale(place: CohortPlace) -> Sale:
-    assert place.checkout is not None
+def _sale(place: CohortPlace, checkout: Checkout) -> Sale:
     course = place.cohort.instance.program
     where = [course.code, place.cohort_id]
     again = f"{reverse('course-enroll', args=where)}?{urlencode({'learner': place.learner.cuid})}"
     is_open = place.cohort.is_active and place.cohort.instance.active
     on_sale = course.listed and course.active and is_open and not place.cohort.is_past_deadline(utc_now())
-    return Sale(place.checkout, reverse("course-leave-payment", args=where), again if on_sale else "")
+    return Sale(checkout, reverse("course-leave-payment", args=where), again if on_sale else "")
 
 
 def describe_place(subject: str) -> tuple[str, str]:

@@ -38,7 +38,8 @@ def shows_something(text: str) -> bool:
 
 def trim(text: str) -> str:
     """The text without what shows nothing at its ends: a copied name often brings such characters along."""
-    start, end = 0, len(text)
+    start = 0
+    end = len(text)
     while start < end and _is_blank(text[start]):
         start += 1
     while end > start and _is_blank(text[end - 1]):

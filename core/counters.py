@@ -36,8 +36,11 @@ def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, in
     One statement counts, so no two callers get the same number.
     """
     now = utc_now()
-    table, name = connection.ops.quote_name(SharedCounter._meta.db_table), connection.ops.quote_name
-    value, ends, column = name("value"), name("ends_at"), name("key")
+    table = connection.ops.quote_name(SharedCounter._meta.db_table)
+    name = connection.ops.quote_name
+    value = name("value")
+    ends = name("ends_at")
+    column = name("key")
     sql = f"""
         INSERT INTO {table} ({column}, {value}, {ends}) VALUES (%s, %s, %s)
         ON CONFLICT ({column}) DO UPDATE SET
@@ -56,7 +59,8 @@ def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, in
 
 def forget_old_counters(*, now: dt.datetime) -> int:
     """Delete the counters whose time is over, in small bites; returns how many went."""
-    deleted, bite = 0, 1
+    deleted = 0
+    bite = 1
     while bite:
         keys = list(SharedCounter.objects.filter(ends_at__lte=now).values_list("pk", flat=True)[:BITE])
         bite = SharedCounter.objects.filter(pk__in=keys, ends_at__lte=now).delete()[0] if keys else 0

@@ -18,7 +18,8 @@ from .errors import invalid_field
 from .time_words import clock, day
 
 # Dates people mean. Beyond them lie typing errors, and at the ends of the calendar no moment can be made of a date.
-FIRST_DAY, LAST_DAY = dt.date(1900, 1, 1), dt.date(2199, 12, 31)
+FIRST_DAY = dt.date(1900, 1, 1)
+LAST_DAY = dt.date(2199, 12, 31)
 
 # Names that files of the time zone database carry without being the zone of any place.
 _NO_PLACE = {"Factory", "localtime", "posixrules"}

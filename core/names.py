@@ -51,7 +51,8 @@ def are_near(one: FullName, other: FullName) -> bool:
 
     A slip at either end of a word is none: Mario and Maria, Jason and Mason are siblings.
     """
-    ours, theirs = _words(one), _words(other)
+    ours = _words(one)
+    theirs = _words(other)
     if "".join(ours) == "".join(theirs) or sorted(ours) == sorted(theirs):
         return bool(ours)
     fewer, more = sorted((ours, theirs), key=len)

@@ -22,7 +22,8 @@ from reportlab.pdfbase.ttfonts import ShapedStr, TTFont, shapeStr
 from reportlab.platypus import Flowable
 
 FONTS = Path(__file__).parent / "fonts"
-REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
+REGULAR = "DejaVuSans"
+BOLD = "DejaVuSans-Bold"
 # Tried in this order for what the font of the text does not have.
 _OTHERS = ("NotoSansThai-Regular", "NotoSansDevanagari-Regular", "DroidSansFallback")
 # Their marks stand where the letters before them say, and letters join: HarfBuzz places them.
@@ -53,10 +54,13 @@ class PrintedLine(Flowable):  # type: ignore[misc]  # reportlab has no types
 
     def __init__(self, line: Line, *, color: Color, right: bool = False) -> None:
         super().__init__()
-        self.line, self.color, self.right = line, color, right
+        self.line = line
+        self.color = color
+        self.right = right
 
     def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
-        self.width, self.height = available_width, self.line.size * 1.5
+        self.width = available_width
+        self.height = self.line.size * 1.5
         return self.width, self.height
 
     def draw(self) -> None:
@@ -103,13 +107,16 @@ def _spelled(character: str) -> str:
 
 def _break(text: str, first: str, size: float, width: float) -> Iterator[str]:
     """Cut where words end, or inside one that is longer than a line."""
-    line, used, good = "", 0.0, 0  # `good`: how much of the line may stand alone
+    line = ""
+    used = 0.0
+    good = 0  # `good`: how much of the line may stand alone
     for character in _CHARACTERS.findall(text):
         wide = _measure(character, first, size)
         if line and used + wide > width and not character.isspace():
             cut = good or len(line)
             yield line[:cut].rstrip()
-            line, good = line[cut:], 0
+            line = line[cut:]
+            good = 0
             used = _measure(line, first, size)
         line += character
         used += wide
@@ -169,7 +176,8 @@ def _mirrored(drawn: str) -> str:
         if letter in _BRACKETS:
             partner = _BRACKETS[letter]
             if closed and letters[closed[-1]] == partner:
-                letters[closed.pop()], letters[place] = letter, partner
+                letters[closed.pop()] = letter
+                letters[place] = partner
             else:
                 opened.append(place)
         elif letter in _BRACKETS.values():

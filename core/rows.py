@@ -56,10 +56,8 @@ def lock_rows(model: type[Model], *keys: int) -> None:
     """Lock rows that the caller has no need to read (again), in the order of their keys, for changes that leave those
     keys alone. SQLite has nothing to do: a transaction that writes has the whole database to itself."""
     if connection.features.has_select_for_update:
-        table, key = (
-            connection.ops.quote_name(model._meta.db_table),
-            connection.ops.quote_name(str(model._meta.pk.column)),
-        )
+        table = connection.ops.quote_name(model._meta.db_table)
+        key = connection.ops.quote_name(str(model._meta.pk.column))
         sql = f"SELECT 1 FROM {table} WHERE {key} = ANY(%s) ORDER BY {key} FOR NO KEY UPDATE"  # noqa: S608  (names)
         with connection.cursor() as cursor:
             cursor.execute(sql, [list(keys)])
@@ -86,7 +84,8 @@ class _Table:
 
 @cache
 def _table(model: type[Model]) -> _Table:
-    meta, quote = model._meta, connection.ops.quote_name
+    meta = model._meta
+    quote = connection.ops.quote_name
     fields = [field for field in meta.concrete_fields if not field.primary_key]
     names = ", ".join(quote(str(field.column)) for field in fields)
     return _Table(

@@ -45,13 +45,15 @@ def span(start: dt.datetime, end: dt.datetime) -> str:
 
 def hours(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     """5:00 to 6:30 PM CDT, as the clocks of the zone show it."""
-    start, end = starts_at.astimezone(ZoneInfo(zone)), ends_at.astimezone(ZoneInfo(zone))
+    start = starts_at.astimezone(ZoneInfo(zone))
+    end = ends_at.astimezone(ZoneInfo(zone))
     return f"{span(start, end)} {zone_label(start)}"
 
 
 def weekly(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     """Tuesdays, 5:00 to 6:30 PM, Chicago time: the clock stays while its distance from UTC changes."""
-    start, end = starts_at.astimezone(ZoneInfo(zone)), ends_at.astimezone(ZoneInfo(zone))
+    start = starts_at.astimezone(ZoneInfo(zone))
+    end = ends_at.astimezone(ZoneInfo(zone))
     return f"{start:%A}s, {span(start, end)}, {zone_name(zone)}"
 
 

@@ -21,6 +21,7 @@ from cohorts.sale.waitlist import join_waitlist
 from cohorts.states import StepStatus
 from core.actors import Actor
 from core.clock import utc_now
+from core.errors import require
 from core.local_time import to_instant
 
 from . import stripe
@@ -33,7 +34,11 @@ People = list[tuple[Family, Child]]
 Begin = Callable[[dt.datetime, Story], None]
 
 # How often something other than the usual happens.
-BOOKS_LATER, SWAPS, IS_PARTLY_REFUNDED, MISSES, GOES_UNMARKED = 0.15, 0.1, 0.05, 0.1, 0.06
+BOOKS_LATER = 0.15
+SWAPS = 0.1
+IS_PARTLY_REFUNDED = 0.05
+MISSES = 0.1
+GOES_UNMARKED = 0.06
 IS_EXCUSED = MISSES / 3
 
 
@@ -157,9 +162,9 @@ def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Chec
         actor=Actor("guardian", guardian.pk),
         now=utc_now(),
     )
-    assert place.checkout is not None
-    stripe.open_page(place.checkout)
-    return place.checkout
+    checkout = require(place.checkout, "a reserved place has its checkout")
+    stripe.open_page(checkout)
+    return checkout
 
 
 @transaction.atomic
@@ -200,8 +205,7 @@ def _swap_one(package: StudentPackage, chance: random.Random) -> None:
 
 
 def _refund(scene: Scene, package: StudentPackage, *, package_share: int, note: str) -> None:
-    payment = package.payment
-    assert payment is not None
+    payment = require(package.payment, "a package that was bought has its payment")
     amount = None if package_share == 1 else payment.amount_minor // package_share
     stripe.refund(payment, amount_minor=amount, user=scene.staff, note=note)
 
@@ -211,8 +215,7 @@ def _attend(scene: Scene, package: StudentPackage, chance: random.Random) -> Sto
     who = Actor("user", scene.staff.pk)
     booked = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED).select_related("class_session")
     for row in booked.order_by("class_session__starts_at"):
-        assert row.class_session is not None
-        yield max(row.class_session.ends_at + dt.timedelta(hours=1) - utc_now(), dt.timedelta(0))
+        yield max(row.seat.ends_at + dt.timedelta(hours=1) - utc_now(), dt.timedelta(0))
         fate = chance.random()
         if fate < MISSES:
             mark_missed(progress_id=row.pk, actor=who)

@@ -60,8 +60,11 @@ class Course:
     next_term: int | None = None  # a clone of the last cohort, not open yet
 
 
-_CHICAGO, _NEW_YORK, _DENVER = "America/Chicago", "America/New_York", "America/Denver"
-_LISBON, _BERLIN = "Europe/Lisbon", "Europe/Berlin"
+_CHICAGO = "America/Chicago"
+_NEW_YORK = "America/New_York"
+_DENVER = "America/Denver"
+_LISBON = "Europe/Lisbon"
+_BERLIN = "Europe/Berlin"
 
 CODE = Course(
     code="CODE",

@@ -13,6 +13,7 @@ from accounts.models import Learner, StaffTask, Workspace
 from billing.models import Checkout, Payment
 from cohorts.models import Cohort, StudentPackage
 from core.clock import time_is, utc_now
+from core.errors import require
 from core.local_time import local_date, to_instant
 from core.work import quietly
 from enrollments.models import District, Enrollment, EnrollmentDecision, ProgramInstance
@@ -134,12 +135,12 @@ def _begin_stories(teller: Teller, scene: Scene, chance: random.Random) -> None:
 
 def _when(instance: ProgramInstance, now: dt.datetime, chance: random.Random) -> dt.datetime:
     """Most ask around the start of a term; while it runs, some ask in these days."""
-    assert instance.start_date is not None
-    assert instance.end_date is not None
-    moment = to_instant(date=instance.start_date, time=dt.time(8), zone=instance.zone).at + dt.timedelta(
+    first_day = require(instance.start_date, "a term has its dates")
+    last_day = require(instance.end_date, "a term has its dates")
+    moment = to_instant(date=first_day, time=dt.time(8), zone=instance.zone).at + dt.timedelta(
         days=chance.triangular(-24, 30, -2), minutes=chance.randrange(600)
     )
-    is_running = instance.end_date > local_date(now, instance.zone)
+    is_running = last_day > local_date(now, instance.zone)
     if moment > now or (is_running and chance.random() < 0.25):
         return now - dt.timedelta(days=chance.expovariate(0.2), minutes=20)
     return moment

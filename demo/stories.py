@@ -19,6 +19,7 @@ from billing.models import Checkout, Payment, Refund
 from billing.states import PaymentStatus, RefundStatus
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
+from core.errors import require
 from core.local_time import to_instant
 from enrollments.funding import decision_changed
 from enrollments.history import Journal
@@ -178,7 +179,8 @@ def _enter_candidate(scene: Scene, child: Child, instance: ProgramInstance, *, a
         identified = IdentificationType.LEAD_ID
     else:
         learner = known or scene.workspace.learners.create(email=child.email, external_id=child.external_id, **person)
-        about, identified = {"learner": learner}, IdentificationType.CUSTOMER_ID
+        about = {"learner": learner}
+        identified = IdentificationType.CUSTOMER_ID
     enrollment = Enrollment(
         workspace=scene.workspace,
         instance=instance,
@@ -193,8 +195,7 @@ def _enter_candidate(scene: Scene, child: Child, instance: ProgramInstance, *, a
 
 
 def _pay_or_not(decision: EnrollmentDecision, family: Family, scene: Scene, chance: random.Random) -> Story:
-    checkout = decision.checkout
-    assert checkout is not None
+    checkout = require(decision.checkout, "a decision for the parent path has its checkout")
     fate = chance.random()
     if fate < 0.12:
         yield checkout.expires_at + dt.timedelta(minutes=1) - utc_now()

@@ -44,7 +44,8 @@ def cancel_open_checkouts(*, enrollment_id: int) -> None:
 
 def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, refund: bool) -> list[DomainEvent]:
     """Give back the seat, end the live decision, see to the money: an open checkout is canceled after the commit."""
-    enrollment, now = journal.enrollment, journal.now
+    enrollment = journal.enrollment
+    now = journal.now
     events: list[DomainEvent] = []
     if seat is not None:
         released = release_seat(

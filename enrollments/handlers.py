@@ -21,6 +21,7 @@ from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
 from core.clock import utc_now
+from core.errors import require
 from events.publishing import DomainEvent, handles, publish
 
 from .funding import decision_changed
@@ -67,8 +68,8 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     enrollment, seat = lock_enrollment_with_seat(decision.enrollment_id)
     refused = _refund_reason(decision, enrollment.payment_status, enrollment.eligibility_status)
     if refused is not None:
-        assert event.payment_id is not None
-        request_refund(payment_id=event.payment_id, amount_minor=None, reason=refused, actor=SYSTEM)
+        payment_id = require(event.payment_id, "what succeeded is a payment")
+        request_refund(payment_id=payment_id, amount_minor=None, reason=refused, actor=SYSTEM)
         _end_refused(decision)
         return
     now = utc_now()

@@ -54,9 +54,11 @@ def evaluate_enrollment(
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     if verdict is None:
         judged = assess(instance=enrollment.instance, facts=_facts(enrollment))
-        eligible, reason = judged.eligible, reason or judged.reason
+        eligible = judged.eligible
+        reason = reason or judged.reason
     else:
-        eligible, reason = verdict, reason if verdict and note.strip() else _required(reason)
+        eligible = verdict
+        reason = reason if verdict and note.strip() else _required(reason)
     if not (eligible and enrollment.eligibility_status == EligibilityStatus.ELIGIBLE):
         journal.change("mark_eligible" if eligible else "mark_ineligible", reason=reason)
     _keep_verdict(journal, reason)
@@ -200,7 +202,8 @@ def evaluate_and_submit(*, journal: Journal, facts: Mapping[str, Any]) -> Verdic
 
     One that was refused before is judged again only if the criteria changed since.
     """
-    enrollment, instance = journal.enrollment, journal.enrollment.instance
+    enrollment = journal.enrollment
+    instance = journal.enrollment.instance
     status = enrollment.eligibility_status
     refused = status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
     if refused and instance.criteria_version <= enrollment.criteria_version:

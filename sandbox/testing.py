@@ -67,7 +67,8 @@ class SandboxProcess:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None, "the sandbox is not running"
+        if self._process is None:
+            raise RuntimeError("The sandbox is not running.")
         return self._process.pid
 
     @property

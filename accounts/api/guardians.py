@@ -125,7 +125,8 @@ class GuardianInvitationView(APIView):
         body = InvitationBody(data=request.data)
         body.is_valid(raise_exception=True)
         guardian = get_guardian(workspace_id=principal_of(request).workspace_id, guardian_id=guardian_id)
-        claim, now = claim_for(request), utc_now()
+        claim = claim_for(request)
+        now = utc_now()
         try:
             with transaction.atomic():
                 claim.take(now)

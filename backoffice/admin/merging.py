@@ -38,7 +38,8 @@ def preview_merge(keep_id: int, drop_id: int) -> Preview:
     foreseen = foresee_merge(keep_id=keep_id, drop_id=drop_id)
     if foreseen.clashes:
         raise LearnersClash(" ".join(foreseen.clashes))
-    keep, drop = foreseen.keep, foreseen.drop
+    keep = foreseen.keep
+    drop = foreseen.drop
     sentences = [
         f"{describe_learner(keep)} stays, with name and address.",
         f"{describe_learner(drop)} is no longer a learner; whatever names them leads to the other.",

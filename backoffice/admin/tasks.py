@@ -12,6 +12,7 @@ from accounts.staff_tasks import complete_staff_task
 from accounts.states import POSSIBLE_TWINS, TaskStatus
 from accounts.twins import pair_of
 from core.clock import utc_now
+from core.errors import require
 
 from ..actions import StaffForm, in_bulk, staff_action
 from ..display import status_badge, subject_column
@@ -121,8 +122,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         explanation="The task completes itself once they accept.",
     )
     def invite_guardian(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
-        guardian_id = awaited_guardian(task)
-        assert guardian_id is not None, "the button is possible for such tasks only"
+        guardian_id = require(awaited_guardian(task), "the button is there for tasks that wait for a guardian only")
         email = form.cleaned_data["email"]
         made = invite_or_renew(guardian_id=guardian_id, email=email, invited_by=staff_of(request), now=utc_now())
         return mail_or_say_why(mail_guardian_invitation, *made)

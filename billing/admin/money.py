@@ -76,7 +76,8 @@ class PriceForm(WorkspaceModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        amount, currency = cleaned.get("amount"), cleaned.get("currency")
+        amount = cleaned.get("amount")
+        currency = cleaned.get("currency")
         if amount is None or currency is None:
             return cleaned
         self.instance.amount_minor = amount

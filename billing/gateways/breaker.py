@@ -10,7 +10,8 @@ class Breaker:
     """
 
     def __init__(self, *, failures: int, seconds: float) -> None:
-        self._failures, self._seconds = failures, seconds
+        self._failures = failures
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._open_until = 0.0

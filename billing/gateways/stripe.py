@@ -32,7 +32,9 @@ T = TypeVar("T")
 CONNECT_SECONDS = 3.0
 PAGE = 100
 # What Stripe takes, in characters: docs.stripe.com/metadata, and its answers to longer names of products.
-METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
+METADATA_KEYS = 50
+METADATA_KEY_LENGTH = 40
+METADATA_VALUE_LENGTH = 500
 PRODUCT_NAME_LENGTH = 250
 # Refused keys are the operator's mistake, not the payer's: later, with the right key, the same call succeeds.
 _RETRYABLE = (
@@ -71,7 +73,8 @@ class StripeGateway:
     """Implements PaymentGateway with Stripe's API."""
 
     def __init__(self, client: stripe.StripeClient, breaker: Breaker) -> None:
-        self._stripe, self._breaker = client.v1, breaker
+        self._stripe = client.v1
+        self._breaker = breaker
 
     def create_session(self, request: SessionRequest) -> SessionSnapshot:
         params = {

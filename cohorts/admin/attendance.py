@@ -77,7 +77,8 @@ class SessionForm(StaffForm):
 
     def prepare(self) -> None:
         zone = self.row.group_class.timezone
-        starts_at, ends_at = wall_clock(self.row.starts_at, zone), wall_clock(self.row.ends_at, zone)
+        starts_at = wall_clock(self.row.starts_at, zone)
+        ends_at = wall_clock(self.row.ends_at, zone)
         self.fields["start_time"].help_text = f"By the clock of {zone}."
         self.fields["max_students"].help_text = f"At least the {self.row.booked_count} that are booked."
         self.initial.update(
@@ -180,7 +181,8 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
         "told the new time.",
     )
     def reschedule(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
-        chosen, zone = form.cleaned_data, session.group_class.timezone
+        chosen = form.cleaned_data
+        zone = session.group_class.timezone
         moved = reschedule_session(session_id=session.pk, **chosen)
         note = to_instant(date=chosen["date"], time=chosen["start_time"], zone=zone).note
         if note and moved.starts_at != session.starts_at:

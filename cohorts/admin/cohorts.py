@@ -108,11 +108,13 @@ class CohortForm(TimezoneForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if cleaned.get("enrollment_deadline"):
-            said, zone = cleaned["enrollment_deadline"], cleaned.get("timezone") or self.instance.timezone
+            said = cleaned["enrollment_deadline"]
+            zone = cleaned.get("timezone") or self.instance.timezone
             self.deadline = to_instant(date=said.date(), time=said.time(), zone=zone)
             cleaned["enrollment_deadline"] = self.deadline.at
         # What is not on the form is not edited by it.
-        start, end = cleaned.get("start_date"), cleaned.get("end_date")
+        start = cleaned.get("start_date")
+        end = cleaned.get("end_date")
         if start and end and end < start:
             self.add_error("end_date", "A cohort ends on or after the day it starts.")
         return cleaned
@@ -183,7 +185,8 @@ class CohortZoneForm(StaffForm):
 
 def foresee_cohort_zone(cohort: Cohort, form: StaffForm) -> Preview:
     """What the deadline is by the old clock and the new one; sessions live by the clocks of their classes."""
-    zone, keep_clock = form.cleaned_data["timezone"], form.cleaned_data["deadline"] == "clock"
+    zone = form.cleaned_data["timezone"]
+    keep_clock = form.cleaned_data["deadline"] == "clock"
     sentences = [f"Times of {cohort} are shown in {zone}, and its days end there.", "No session moves."]
     deadline = deadline_in(cohort, timezone=zone, keep_clock=keep_clock)
     if deadline is not None and cohort.enrollment_deadline is not None:

@@ -177,7 +177,8 @@ class GroupClassForm(TimezoneForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        start, end = cleaned.get("start_time"), cleaned.get("end_time")
+        start = cleaned.get("start_time")
+        end = cleaned.get("end_time")
         if start and end and end <= start:
             self.add_error("end_time", "A class ends after it starts.")
         return cleaned

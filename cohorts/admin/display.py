@@ -40,7 +40,8 @@ def weekly_time(group_class: GroupClass) -> str:
 def meeting_time(session: ClassSession) -> str:
     """When a session is, by the clock of its class: "Tue, Nov 3, 2026, 5:00 to 6:00 PM CST"."""
     zone = ZoneInfo(session.group_class.timezone)
-    starts_at, ends_at = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
+    starts_at = session.starts_at.astimezone(zone)
+    ends_at = session.ends_at.astimezone(zone)
     times = time_words.span(starts_at, ends_at)
     return f"{starts_at:%a}, {time_words.day(starts_at)}, {times} {time_words.zone_label(starts_at)}"
 

@@ -60,7 +60,8 @@ class LiveFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         live = queryset.filter(revoked_at__isnull=True)
-        unbooked, stranded = StepProgress.objects.filter(status=StepStatus.UNBOOKED), stranded_progress(utc_now())
+        unbooked = StepProgress.objects.filter(status=StepStatus.UNBOOKED)
+        stranded = stranded_progress(utc_now())
         rows = {
             "live": live,
             "completed": live.filter(completed_at__isnull=False),

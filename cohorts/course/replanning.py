@@ -124,7 +124,9 @@ def change_dates(
     for move in sorted(plan.moves, key=lambda move: move.starts_at, reverse=is_later):
         move_session(session=move.session, starts_at=move.starts_at, ends_at=move.ends_at, now=moment, with_term=True)
     is_told = (start_date, end_date) != (cohort.start_date, cohort.end_date) or bool(plan.moves)
-    cohort.start_date, cohort.end_date, cohort.enrollment_deadline = start_date, end_date, plan.deadline
+    cohort.start_date = start_date
+    cohort.end_date = end_date
+    cohort.enrollment_deadline = plan.deadline
     cohort.save(update_fields=["start_date", "end_date", "enrollment_deadline"])
     if is_told:
         publish(
@@ -175,7 +177,8 @@ def _conflicts(moves: Sequence[Move], cohort: Cohort, end_date: dt.date) -> list
     for row in shared:
         others.setdefault(row.class_session_id, set()).add(str(row.cohort))
     for move in moves:
-        session, zone = move.session, move.session.group_class.timezone
+        session = move.session
+        zone = move.session.group_class.timezone
         day = local_date(move.starts_at, zone)
         if session.pk in others:
             names = ", ".join(sorted(others[session.pk]))

@@ -126,7 +126,8 @@ def _times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.t
     """The moments that are meant: only what differs from what is shown is made anew of the clock's time."""
     zone = session.group_class.timezone
     begins, ends = (_to_the_minute(wall_clock(at, zone)) for at in (session.starts_at, session.ends_at))
-    start, end = start.replace(second=0, microsecond=0), end.replace(second=0, microsecond=0)
+    start = start.replace(second=0, microsecond=0)
+    end = end.replace(second=0, microsecond=0)
     if (start, end) == (begins.time(), ends.time()):
         length = session.ends_at - session.starts_at
     elif end <= start:
@@ -160,7 +161,9 @@ def move_session(
         note_change({session.pk}, now=now)
         workspace_id = session.group_class.workspace_id
         publish(SessionRescheduled(workspace_id, session.pk, starts_at, ends_at, with_term=with_term), now=now)
-    session.date, session.starts_at, session.ends_at = day, starts_at, ends_at
+    session.date = day
+    session.starts_at = starts_at
+    session.ends_at = ends_at
 
 
 def note_change(session_ids: Iterable[int], *, now: dt.datetime) -> None:

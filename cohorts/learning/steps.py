@@ -203,7 +203,9 @@ def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> Non
     )
     if not freed:
         raise StepNotBooked("The session was changed in the meantime. Check it again.")
-    row.status, row.option, row.booked_at = status, None, None
+    row.status = status
+    row.option = None
+    row.booked_at = None
 
 
 def already_booked(step_ids: Iterable[int]) -> StepAlreadyBooked:
@@ -235,8 +237,11 @@ def _booked_event(package: StudentPackage, row: StepProgress, *, with_place: boo
 
 
 def _set_booked(row: StepProgress, session: CohortSession, now: dt.datetime) -> None:
-    row.status, row.booked_at, row.changed_at = StepStatus.BOOKED, now, now
-    row.class_session, row.option_id = session.class_session, session.option_id
+    row.status = StepStatus.BOOKED
+    row.booked_at = now
+    row.changed_at = now
+    row.class_session = session.class_session
+    row.option_id = session.option_id
 
 
 def _progress(package: StudentPackage, status: StepStatus) -> QuerySet[StepProgress]:

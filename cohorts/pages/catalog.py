@@ -110,7 +110,8 @@ class CohortView:
         for session in sorted(
             (row.class_session for row in self.cohort.sessions.all()), key=lambda session: session.starts_at
         ):
-            start, end = session.starts_at.astimezone(zone), session.ends_at.astimezone(zone)
+            start = session.starts_at.astimezone(zone)
+            end = session.ends_at.astimezone(zone)
             by_time.setdefault((start.weekday(), start.time(), end.time()), session)
         return [by_time[time] for time in sorted(by_time)]
 
@@ -213,7 +214,8 @@ def _ties(user: User | None, course: Program) -> dict[int, list[Tie]]:
     for package in live_packages(user=user, course=course):
         ties[package.cohort_id].append(Tie(str(package.learner), package.learner.cuid, "enrolled"))
     for place in unpaid_places(user=user, course=course):
-        learner, offer = place.learner, place.offer
+        learner = place.learner
+        offer = place.offer
         ties[place.cohort_id].append(Tie(str(learner), learner.cuid, "paying", checkout=place.checkout, entry=offer))
     for entry in waiting_entries(user=user).filter(cohort__instance__program=course):
         ties[entry.cohort_id].append(Tie(str(entry.learner), entry.learner.cuid, entry.status, entry=entry))

@@ -44,7 +44,8 @@ def _find(user: User, session_id: str, *, is_confirmed: bool = True) -> PlacePur
 
 
 def _view(request: HttpRequest, user: User, bought: PlacePurchase) -> OutcomePage:
-    place, purchase = bought.place, bought.purchase
+    place = bought.place
+    purchase = bought.purchase
     course = place.cohort.instance.program
     is_kept = find_offer(user=user, place=place) is not None
     enroll = reverse("course-enroll", args=[course.code, place.cohort_id])

@@ -13,6 +13,7 @@ from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
 from core.actors import Actor
 from core.clock import utc_now
+from core.errors import require
 from core.text import limit_of, shorten_together
 from enrollments.models import Program
 from enrollments.purchase import begin_purchase
@@ -68,8 +69,7 @@ def start_checkout(
         actor=actor,
         now=moment,
     )
-    assert place.checkout_id is not None
-    return submit_checkout(checkout_id=place.checkout_id)
+    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"))
 
 
 @transaction.atomic
@@ -107,9 +107,7 @@ def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None
     course has now: it may be paid, or the place may be free again. Returning its address would send them to a page that
     is closed, or asks what no page shows."""
     places = CohortPlace.objects.filter(learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD)
-    for place in places.filter(checkout__isnull=False).select_related("checkout"):
-        checkout = place.checkout
-        assert checkout is not None
+    for checkout in Checkout.objects.filter(pk__in=places.values("checkout")).order_by("pk"):
         if checkout.expires_at <= now or checkout.cancel_requested_at or is_outdated(checkout):
             settle_checkout(checkout_id=checkout.pk)
 
@@ -165,9 +163,8 @@ def _give_up_others(learner: Learner, course: Program, cohort: Cohort) -> None:
     others = CohortPlace.objects.filter(
         learner=learner, cohort__instance__program=course, status=PlaceStatus.HELD, checkout__isnull=False
     ).exclude(cohort=cohort)
-    for place in others:
-        assert place.checkout_id is not None
-        request_cancellation(checkout_id=place.checkout_id)
+    for checkout_id in others.values_list("checkout_id", flat=True):
+        request_cancellation(checkout_id=checkout_id)
 
 
 def _hold_and_open(
@@ -188,8 +185,7 @@ def _hold_and_open(
             cohort, now
         )  # again: the last one may have been taken out before the cohort was locked
     enrollment = begin_purchase(learner=learner, instance=cohort.instance, actor=actor, now=now)
-    price = cohort.instance.price
-    assert price is not None
+    price = require(cohort.instance.price, "what has no price was refused as not for sale")
     place.enrollment = enrollment
     place.held_by_id = account_of(actor)
     place.held_until = now + HOLD_TIME

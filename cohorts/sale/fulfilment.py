@@ -10,8 +10,10 @@ from accounts.staff_tasks import raise_staff_task
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
+from core.errors import require
 from core.rows import insert_rows
 from core.text import fit
+from enrollments.models import Enrollment
 from enrollments.purchase import MONEY_IS_BACK, complete_purchase, may_be_paid, refund_purchase, restore_purchase
 from events.publishing import publish
 
@@ -39,9 +41,9 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
     if taken is None:
         _send_back(place, payment_id, refused or RefundReason.PLACE_LOST, now)
         return None
-    assert place.enrollment is not None
-    complete_purchase(enrollment=place.enrollment, actor=STRIPE, now=now)
-    package = _create_package(place, payment_id, taken, now)
+    enrollment = require(place.enrollment, "a place that is asked money for has its enrollment")
+    complete_purchase(enrollment=enrollment, actor=STRIPE, now=now)
+    package = _create_package(place, enrollment, payment_id, taken, now)
     end_accepted(place=place, now=now)
     return package
 
@@ -73,7 +75,8 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
     if package.revoked_at is not None:
         return
     close_steps(package=package, now=now)
-    package.revoked_at, package.revoke_reason = now, fit(StudentPackage, "revoke_reason", reason)
+    package.revoked_at = now
+    package.revoke_reason = fit(StudentPackage, "revoke_reason", reason)
     package.save(update_fields=["revoked_at", "revoke_reason"])
     publish(package_event(PackageRevoked, package, reason=reason), now=now)
     if release_place(place=place, reason=reason, now=now):
@@ -118,10 +121,11 @@ def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: d
         offer_free_places(cohort_id=place.cohort_id, now=now)
 
 
-def _create_package(place: CohortPlace, payment_id: int, taken: PlaceEvent, now: dt.datetime) -> StudentPackage:
+def _create_package(
+    place: CohortPlace, enrollment: Enrollment, payment_id: int, taken: PlaceEvent, now: dt.datetime
+) -> StudentPackage:
     """With one row per step; steps that leave no choice are booked at once. Published with the place being taken."""
-    cohort, enrollment = place.cohort, place.enrollment
-    assert enrollment is not None
+    cohort = place.cohort
     package = StudentPackage(
         learner=place.learner,
         program=cohort.instance.program,

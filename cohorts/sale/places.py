@@ -46,7 +46,10 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
         current_enrollment=F("current_enrollment") + 1
     ):
         return None
-    place.status, place.taken_at, place.released_at, place.release_reason = PlaceStatus.TAKEN, now, None, ""
+    place.status = PlaceStatus.TAKEN
+    place.taken_at = now
+    place.released_at = None
+    place.release_reason = ""
     place.save(update_fields=["status", "taken_at", "released_at", "release_reason"])
     return place_event(PlaceTaken, place)
 
@@ -57,7 +60,8 @@ def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
     if counter is None:
         return False
     Cohort.objects.filter(pk=place.cohort_id).update(**{counter: F(counter) - 1})
-    place.status, place.released_at = PlaceStatus.RELEASED, now
+    place.status = PlaceStatus.RELEASED
+    place.released_at = now
     place.release_reason = fit(CohortPlace, "release_reason", reason)
     place.save(update_fields=["status", "released_at", "release_reason"])
     publish(place_event(PlaceReleased, place, reason=reason), now=now)

@@ -32,7 +32,8 @@ def find_gaps(*, cohort: Cohort, now: dt.datetime) -> list[Gap]:
 
 
 def _gaps_of_course(cohort: Cohort) -> list[Gap]:
-    instance, program = cohort.instance, cohort.instance.program
+    instance = cohort.instance
+    program = cohort.instance.program
     gaps = []
     if not program.active:
         gaps.append(Gap("course_inactive", f"Switch {program} on.", program))

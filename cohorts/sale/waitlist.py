@@ -145,7 +145,9 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
     until = now + dt.timedelta(hours=settings.WAITLIST_OFFER_HOURS)
     for entry in _next_in_line(cohort, now):
         entry.place = hold_place(cohort=cohort, learner=entry.learner, enrollment=None, held_until=until, now=now)
-        entry.status, entry.offered_at, entry.offer_expires_at = WaitStatus.OFFERED, now, until
+        entry.status = WaitStatus.OFFERED
+        entry.offered_at = now
+        entry.offer_expires_at = until
         entry.save(update_fields=["place", "status", "offered_at", "offer_expires_at"])
         publish(_event(WaitlistOffered, entry), now=now)
         offered.append(entry)

@@ -33,7 +33,8 @@ def meets(session: ClassSession, home: str = "") -> SafeString:
     """Tuesday, October 6, 5:00 to 6:30 PM CDT, as a machine can read it as well. With `home`, the zone of its cohort,
     which mails go by, also by that clock where it shows another time: (6:00 to 7:30 PM EDT)."""
     start = localtime(session.starts_at)
-    here, there = hours(session), ""
+    here = hours(session)
+    there = ""
     if home and start.utcoffset() != session.starts_at.astimezone(ZoneInfo(home)).utcoffset():
         there = f" ({time_words.hours(session.starts_at, session.ends_at, home)})"
     return format_html(
@@ -48,7 +49,8 @@ def meets(session: ClassSession, home: str = "") -> SafeString:
 @register.filter
 def term(cohort: Cohort) -> str:
     """Oct 6 to Dec 1, 2026, or Oct 6, 2026 to Jan 5, 2027; a line breaks between the dates only."""
-    first, last = cohort.start_date, cohort.end_date
+    first = cohort.start_date
+    last = cohort.end_date
     year = "" if first.year == last.year else f", {first.year}"
     return f"{_whole(f'{first:%b} {first.day}{year}')} to {_whole(f'{last:%b} {last.day}, {last.year}')}"
 
@@ -57,7 +59,8 @@ def term(cohort: Cohort) -> str:
 def moment(at: dt.datetime) -> str:
     """Oct 6, 2026, 5:00 PM CDT; a line breaks between day and time only."""
     local = localtime(at)
-    day, time = f"{time_words.day(local)},", f"{time_words.clock(local)} {time_words.zone_label(local)}"
+    day = f"{time_words.day(local)},"
+    time = f"{time_words.clock(local)} {time_words.zone_label(local)}"
     return f"{_whole(day)} {_whole(time)}"
 
 

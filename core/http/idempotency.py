@@ -165,7 +165,8 @@ def _refuse_too_many(scope: str, now: dt.datetime) -> None:
 
 def forget_old_answers(*, now: dt.datetime | None = None) -> int:
     """Delete what is past `KEEP`, in small bites; returns how many records went."""
-    deleted, bite = 0, 1
+    deleted = 0
+    bite = 1
     while bite:
         old = IdempotencyRecord.objects.filter(created_at__lt=(now or utc_now()) - KEEP).order_by("created_at")
         ids = list(old.values_list("pk", flat=True)[:BITE])

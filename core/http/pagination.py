@@ -24,6 +24,7 @@ class PageQuery(QuerySerializer):
 def array_page(request: Request, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
     """One page of rows as a JSON array. Raises ValidationError naming `limit` or `offset`."""
     asked = PageQuery.read(request)
-    limit, offset = asked["limit"], asked["offset"]
+    limit = asked["limit"]
+    offset = asked["offset"]
     page = serializer(rows[offset : offset + limit], many=True)
     return Response(page.data, headers={"X-Total-Count": str(rows.count())})

@@ -206,7 +206,8 @@ class Overview:
     def seats_left(self) -> dict[str, int]:
         rows = self._mine(DistrictSeatAllocation, "district__workspace").filter(is_active=True)
         sums = rows.aggregate(total=Sum("total_seats"), used=Sum("used_seats"), reserved=Sum("reserved_seats"))
-        total, taken = sums["total"] or 0, (sums["used"] or 0) + (sums["reserved"] or 0)
+        total = sums["total"] or 0
+        taken = (sums["used"] or 0) + (sums["reserved"] or 0)
         return {"total": total, "taken": taken, "left": total - taken}
 
     def money(self) -> list[dict[str, Any]]:

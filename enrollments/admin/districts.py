@@ -153,7 +153,8 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     @staff_list_action(description="Add seats", power=Power.MANAGE, form=AllocationForm)
     def add_seats(self, request: HttpRequest, form: StaffForm) -> str:
         chosen = form.cleaned_data
-        district, instance = chosen["district"], chosen["instance"]
+        district = chosen["district"]
+        instance = chosen["instance"]
         allocation = create_allocation(
             workspace_id=district.workspace_id,
             tenant_id=district.tenant_id,

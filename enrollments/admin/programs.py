@@ -56,7 +56,8 @@ def instances_of_program(request: HttpRequest, program: Program) -> Card:
 class InstanceForm(WorkspaceModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        start, end = cleaned.get("start_date"), cleaned.get("end_date")
+        start = cleaned.get("start_date")
+        end = cleaned.get("end_date")
         if start and end and end < start:
             self.add_error("end_date", "The end can't be before the start.")
         if self.instance.is_default and not cleaned.get("active"):

@@ -160,7 +160,8 @@ class _Deciding:
 
     def _take_district_seat(self, journal: Journal, verdict: Verdict, allocation: DistrictSeatAllocation) -> Routed:
         """Write everything first and count the seat last, so that the hot row is locked for the shortest time."""
-        now, enrollment = self.request.now, self.enrollment
+        now = self.request.now
+        enrollment = self.enrollment
         if enrollment.payment_status in (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED):
             journal.change("waive_payment", reason="A district seat was free")
             cancel_open_checkouts(enrollment_id=enrollment.pk)
@@ -190,7 +191,8 @@ class _Deciding:
         return Routed(decision, seats_available=counts.available)
 
     def _ask_parent(self, journal: Journal, verdict: Verdict) -> Routed:
-        now, instance = self.request.now, self.enrollment.instance
+        now = self.request.now
+        instance = self.enrollment.instance
         if instance.price is None or not instance.price.active:
             raise NotForSale(f"{instance.name} has no price; set one, or give the district seats for it.")
         if self.enrollment.payment_status != EnrollmentPaymentStatus.PENDING:

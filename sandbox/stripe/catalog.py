@@ -79,7 +79,8 @@ def take_product(params: dict[str, Any], *, within: str) -> Product:
 
     Raises StripeError unless exactly one is given and exists.
     """
-    ref, data = params.pop("product", None), params.pop("product_data", None)
+    ref = params.pop("product", None)
+    data = params.pop("product_data", None)
     field, alternative = (f"{within}[{name}]" if within else name for name in ("product", "product_data"))
     if (ref is None) == (data is None):
         raise invalid(field, f"You must specify exactly one of {field} or {alternative}.", "parameter_missing")

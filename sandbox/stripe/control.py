@@ -43,7 +43,8 @@ def deliveries(request: HttpRequest, body: Body) -> Body:
 def endpoint(request: HttpRequest, body: Body) -> Body:
     """`{"url": ..., "secret": ...}` sends webhooks elsewhere from now on; an empty url sends none."""
     if request.method == "POST":
-        url, secret = _text(body, "url", default=None), _text(body, "secret", default="")
+        url = _text(body, "url", default=None)
+        secret = _text(body, "secret", default="")
         if url and not url.startswith(("http://", "https://")):
             raise Unprocessable("url must begin with http:// or https://, or be empty.")
         webhooks.set_endpoint(url=url, secret=secret or None)
@@ -86,7 +87,8 @@ def settle_refund(request: HttpRequest, body: Body) -> Body:
 def open_dispute(request: HttpRequest, body: Body) -> Body:
     """`{"payment_intent": "pi_...", "reason": "fraudulent", "amount": 900, "status": "warning_needs_response"}`: the
     last three have defaults. An amount is in minor units; a status is one that disputes begin with."""
-    intent, reason = _text(body, "payment_intent", default=None), _text(body, "reason", default="fraudulent")
+    intent = _text(body, "payment_intent", default=None)
+    reason = _text(body, "reason", default="fraudulent")
     status = _choice(body, "status", (*disputes.UNDECIDED, "prevented"), default="needs_response")
     amount = _amount(body, "amount")
     try:

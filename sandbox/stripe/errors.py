@@ -17,7 +17,11 @@ class StripeError(Exception):
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.message, self.status, self.type, self.code, self.param = message, status, type, code, param
+        self.message = message
+        self.status = status
+        self.type = type
+        self.code = code
+        self.param = param
         self.headers = headers or {}
 
     @property

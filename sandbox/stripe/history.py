@@ -58,7 +58,9 @@ def _remember_session(told: Body) -> None:
 
 def _remember_payment(session: Body, told: Body) -> PaymentIntent:
     PaymentIntent.objects.filter(ref=told["id"]).delete()
-    created, amount, currency = int(session["created"]), int(session["amount_total"]), session["currency"]
+    created = int(session["created"])
+    amount = int(session["amount_total"])
+    currency = session["currency"]
     status = _one_of(tuple(CHARGES), told["status"])
     intent = PaymentIntent.objects.create(
         ref=told["id"],
@@ -69,7 +71,8 @@ def _remember_payment(session: Body, told: Body) -> PaymentIntent:
         status=status,
         payment_method_type="card" if status == "succeeded" else "us_bank_account",
     )
-    refunds, dispute = told["refunds"], told["dispute"]
+    refunds = told["refunds"]
+    dispute = told["dispute"]
     back = sum(int(refund["amount"]) for refund in refunds if refund["status"] in ("pending", "succeeded"))
     if back > amount:
         raise InvalidHistory(f"{back} went back of {amount}.")

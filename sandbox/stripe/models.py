@@ -29,7 +29,8 @@ class StripeObject(models.Model):
 
 
 class Product(StripeObject):
-    PREFIX, OBJECT = "prod_", "product"
+    PREFIX = "prod_"
+    OBJECT = "product"
 
     name = models.CharField(max_length=250)
     description = models.TextField(null=True)
@@ -40,7 +41,8 @@ class Product(StripeObject):
 class Price(StripeObject):
     """A one-time price. Inline prices of a session are stored inactive, as Stripe does."""
 
-    PREFIX, OBJECT = "price_1", "price"
+    PREFIX = "price_1"
+    OBJECT = "price"
 
     product = models.ForeignKey(Product, on_delete=models.CASCADE)
     currency = models.CharField(max_length=3)
@@ -53,7 +55,8 @@ class Price(StripeObject):
 class PaymentIntent(StripeObject):
     """processing | requires_payment_method | succeeded; its latest charge says why."""
 
-    PREFIX, OBJECT = "pi_3", "payment_intent"
+    PREFIX = "pi_3"
+    OBJECT = "payment_intent"
 
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -70,7 +73,8 @@ class PaymentIntent(StripeObject):
 class CheckoutSession(StripeObject):
     """open -> complete | expired, decided by one conditional UPDATE; complete may be unpaid yet (bank debits)."""
 
-    PREFIX, OBJECT = "cs_test_a1", "checkout.session"
+    PREFIX = "cs_test_a1"
+    OBJECT = "checkout.session"
 
     status = models.CharField(max_length=10, default="open")
     payment_status = models.CharField(max_length=20, default="unpaid")
@@ -118,7 +122,8 @@ TAKING = (*DECIDING, "lost", "appeal_needs_response", "appeal_under_review")
 class Charge(StripeObject):
     """One attempt to take the money: pending | succeeded | failed. 0 <= amount_refunded <= amount."""
 
-    PREFIX, OBJECT = "ch_3", "charge"
+    PREFIX = "ch_3"
+    OBJECT = "charge"
 
     payment_intent = models.ForeignKey(PaymentIntent, on_delete=models.CASCADE)
     amount = models.BigIntegerField()
@@ -142,7 +147,8 @@ class Charge(StripeObject):
 class Refund(StripeObject):
     """pending -> succeeded | failed, and succeeded -> failed when the bank sends the money back."""
 
-    PREFIX, OBJECT = "re_3", "refund"
+    PREFIX = "re_3"
+    OBJECT = "refund"
 
     charge = models.ForeignKey(Charge, on_delete=models.CASCADE)
     amount = models.BigIntegerField()
@@ -156,7 +162,8 @@ class Dispute(StripeObject):
     amount is taken at once: needs_response -> under_review -> won | lost. One that was lost may be appealed, and won
     after all. `prevented` never came about. `given_back` is what a bank returned of a dispute that was lost."""
 
-    PREFIX, OBJECT = "du_1", "dispute"
+    PREFIX = "du_1"
+    OBJECT = "dispute"
 
     charge = models.ForeignKey(Charge, on_delete=models.CASCADE)
     given_back = models.BigIntegerField(default=0)
@@ -178,7 +185,8 @@ class Dispute(StripeObject):
 class Event(StripeObject):
     """Something that happened, with the object as it was at that moment. Never changed."""
 
-    PREFIX, OBJECT = "evt_1", "event"
+    PREFIX = "evt_1"
+    OBJECT = "event"
 
     type = models.CharField(max_length=60, db_index=True)
     snapshot = models.JSONField()

@@ -42,7 +42,8 @@ def show(request: HttpRequest, ref: str) -> HttpResponse:
 
 @_page("POST")
 def pay(request: HttpRequest, ref: str) -> HttpResponse:
-    card, email = request.POST.get("card", "ok"), request.POST.get("email", "").strip()
+    card = request.POST.get("card", "ok")
+    email = request.POST.get("email", "").strip()
     if card not in CARDS:
         return _show(request, ref, notice=f"card must be one of {', '.join(CARDS)}.", status=400)
     if "\x00" in email or len(email) > 500 or (email and "@" not in email):

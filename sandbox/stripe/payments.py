@@ -89,12 +89,14 @@ def settle_session(*, ref: str, succeeded: bool) -> CheckoutSession:
         raise NotPayable("This session has no bank debit under way.")
     intent.refresh_from_db()
     charge = intent.latest_charge
-    assert charge is not None
+    if charge is None:
+        raise NotPayable("This session has no charge.")
     if succeeded:
         charge.status = "succeeded"
         session.payment_status = "paid"
     else:
-        charge.status, charge.failure_code = "failed", "payment_intent_payment_attempt_failed"
+        charge.status = "failed"
+        charge.failure_code = "payment_intent_payment_attempt_failed"
         charge.failure_message = "The bank refused the debit."
     charge.save()
     session.save()
@@ -153,7 +155,8 @@ def _decline(session: CheckoutSession, email: str) -> None:
 def _intent(session: CheckoutSession, *, status: str, method: str) -> tuple[PaymentIntent, bool]:
     """The session's one payment intent in its new status, and whether this attempt is its first."""
     data = session.payment_intent_data
-    intent, is_new = session.payment_intent, session.payment_intent is None
+    intent = session.payment_intent
+    is_new = session.payment_intent is None
     if intent is None:
         intent = PaymentIntent(
             amount=session.amount_total,
@@ -162,7 +165,8 @@ def _intent(session: CheckoutSession, *, status: str, method: str) -> tuple[Paym
             receipt_email=data.get("receipt_email"),
             metadata=data.get("metadata", {}),
         )
-    intent.status, intent.payment_method_type = status, method
+    intent.status = status
+    intent.payment_method_type = method
     intent.save()
     session.payment_intent = intent
     session.save()

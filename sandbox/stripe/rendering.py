@@ -235,7 +235,8 @@ def _payment_error(charge: Charge) -> Body:
 
 
 def _charge(charge: Charge) -> Body:
-    intent, failed = charge.payment_intent, charge.status == "failed"
+    intent = charge.payment_intent
+    failed = charge.status == "failed"
     card = {"brand": "visa", "last4": "0002" if failed else "4242", "country": "US", "funding": "credit"}
     method = intent.payment_method_type
     details = {"type": method, method: card if method == "card" else {"last4": "6789", "country": "US"}}

@@ -68,7 +68,8 @@ def enqueue(event: Event) -> None:
     if get_endpoint() is None:
         return
     fault = faults.strike("webhooks", type=event.type) or {"value": "normal"}
-    mode, delay = fault["value"], fault.get("delay_ms", 0) / 1000
+    mode = fault["value"]
+    delay = fault.get("delay_ms", 0) / 1000
     state = {"hold": "held", "drop": "dropped"}.get(mode, "pending")
     waits = {"late": delay, "shuffle": random.uniform(0, delay)}  # noqa: S311  (no secret)
     due_at = time.time() + waits.get(mode, 0)

@@ -25,7 +25,8 @@ class Command(UseCaseCommand):
         if options["dry_run"]:
             return {"relayed": 0, "due": due_events_by_type()}
         revived = replay_dead_events() if options["replay_dead"] else 0
-        limit, relayed = options["limit"], 0
+        limit = options["limit"]
+        relayed = 0
         batches = range(0, min(limit, sum(due_events_by_type().values())), BATCH)
         quiet = options["json"] or not self.stdout.isatty()
         for start in track(batches, description="Relaying", disable=quiet):

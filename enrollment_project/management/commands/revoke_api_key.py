@@ -4,6 +4,7 @@ from django.core.management.base import CommandParser
 
 from accounts.api_keys import get_api_key, revoke_api_key
 from core.commands import UseCaseCommand
+from core.errors import require
 
 
 class Command(UseCaseCommand):
@@ -15,5 +16,5 @@ class Command(UseCaseCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         key = revoke_api_key(api_key_id=get_api_key(reference=options["key"]).pk)
-        assert key.revoked_at is not None, "the key shows when it was revoked"
-        return {"id": key.pk, "name": key.name, "prefix": key.prefix, "revoked_at": key.revoked_at.isoformat()}
+        revoked_at = require(key.revoked_at, "a revoked key says since when")
+        return {"id": key.pk, "name": key.name, "prefix": key.prefix, "revoked_at": revoked_at.isoformat()}

@@ -60,7 +60,8 @@ class Command(BaseCommand):
         While the demo is loaded the site answers already. Nothing else runs: the sweeps would ask about a past of which
         only a part is there, and SQLite lets one write at a time.
         """
-        first, others = ("web", "sandbox"), ("worker", "beat")
+        first = ("web", "sandbox")
+        others = ("worker", "beat")
         processes.start(*first, *(() if is_demo_missing else others))
         while not _is_healthy():
             yield

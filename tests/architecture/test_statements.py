@@ -1,0 +1,67 @@
+"""How product code is written, where ruff has no rule: what it says would go wrong without a word."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ASIDE = {".venv", "var", "tests", "migrations", "bench", "typings", "conftest.py"}
+
+
+def modules() -> list[Path]:
+    return [path for path in sorted(ROOT.rglob("*.py")) if not ASIDE & set(path.relative_to(ROOT).parts)]
+
+
+def is_about_types(node: ast.Assert) -> bool:
+    """`assert isinstance(...)` tells the type checker what a framework's method is given."""
+    return (
+        isinstance(node.test, ast.Call) and isinstance(node.test.func, ast.Name) and node.test.func.id == "isinstance"
+    )
+
+
+def is_swap(targets: list[ast.expr], values: list[ast.expr]) -> bool:
+    """Whether a value reads what is assigned before it: two statements would say something else."""
+    for number, value in enumerate(values):
+        read = {ast.unparse(part) for part in ast.walk(value) if isinstance(part, ast.expr)}
+        if any(ast.unparse(target) in read for target in targets[:number]):
+            return True
+    return False
+
+
+def removable_asserts(tree: ast.AST) -> Iterator[int]:
+    """Lines that `python -O` leaves out. `core.errors.require`, a typed error or a constraint say the same for good."""
+    yield from (node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert) and not is_about_types(node))
+
+
+def crowded_assignments(tree: ast.AST) -> Iterator[int]:
+    """Several assignments on one line, which are read as one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            for target in node.targets:
+                if isinstance(target, ast.Tuple) and not is_swap(target.elts, node.value.elts):
+                    yield node.lineno
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_guards_nothing_by_an_assert_and_assigns_one_thing_at_a_time(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+
+    assert list(removable_asserts(tree)) == []
+    assert list(crowded_assignments(tree)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [("assert a\n", [1]), ("assert isinstance(a, int)\n", []), ("def f():\n    assert a > 1\n", [2])],
+)
+def test_an_assert_is_found(source: str, found: list[int]) -> None:
+    assert list(removable_asserts(ast.parse(source))) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"), [("a, b = 1, 2\n", [1]), ("a, b = b, a\n", []), ("a, b = f()\n", []), ("a = 1, 2\n", [])]
+)
+def test_a_crowded_assignment_is_found(source: str, found: list[int]) -> None:
+    assert list(crowded_assignments(ast.parse(source))) == found
