@@ -74,5 +74,6 @@ def write_failure(*, payment: Payment) -> Email:
 def _learner(payment: Payment) -> str:
     """The first name of whom the money was for. Who paid knows it; a full name is nobody's but the family's."""
     learner_id = find_learner_id(payment.purpose, payment.subject)
-    found = Learner.objects.filter(pk=learner_id or 0).values_list("first_name", flat=True).first()
-    return found or ""
+    if learner_id is None:
+        return ""
+    return Learner.objects.filter(pk=learner_id).values_list("first_name", flat=True).first() or ""

@@ -26,7 +26,7 @@ def get_invoice_for(*, user: User, cuid: str) -> Invoice:
 
 def _is_family(invoice: Invoice, user: User) -> bool:
     learner_id = find_learner_id(invoice.payment.purpose, invoice.payment.subject)
-    return learners_of(user).filter(pk=learner_id or 0).exists()
+    return learner_id is not None and learners_of(user).filter(pk=learner_id).exists()
 
 
 PAYMENTS_SHOWN = 50
@@ -53,5 +53,7 @@ def list_payments_made(*, user: User, besides: Collection[int]) -> list[PaymentM
     payments = list(made.select_related("checkout", "workspace").prefetch_related("invoices")[:PAYMENTS_SHOWN])
     learner_ids = {each.pk: find_learner_id(each.purpose, each.subject) for each in payments}
     wanted = {learner_id for learner_id in learner_ids.values() if learner_id is not None}
-    names = dict(Learner.objects.filter(pk__in=wanted).values_list("pk", "first_name")) if wanted else {}
-    return [PaymentMade(each, names.get(learner_ids[each.pk] or 0, "")) for each in payments]
+    first_names: dict[int | None, str] = {}
+    if wanted:
+        first_names.update(Learner.objects.filter(pk__in=wanted).values_list("pk", "first_name"))
+    return [PaymentMade(each, first_names.get(learner_ids[each.pk], "")) for each in payments]

@@ -18,7 +18,7 @@ from .states import CheckoutStatus
 def find_present_price(checkout: Checkout) -> Price | None:
     """What its subject costs now; None if it is not for sale, or has no price but the one it was opened at."""
     price_id = purposes.find_price_ids(checkout.purpose, [checkout.subject]).get(checkout.subject)
-    return Price.objects.filter(pk=price_id or 0, active=True).first()
+    return None if price_id is None else Price.objects.filter(pk=price_id, active=True).first()
 
 
 def is_outdated(checkout: Checkout) -> bool:
@@ -44,11 +44,12 @@ def find_outdated(checkouts: Iterable[Checkout]) -> list[Checkout]:
 
 def _outdated_of(purpose: str, checkouts: list[Checkout]) -> list[Checkout]:
     price_ids = purposes.find_price_ids(purpose, [checkout.subject for checkout in checkouts])
-    prices = Price.objects.in_bulk({pk for pk in price_ids.values() if pk is not None})
+    prices: dict[int | None, Price] = {}
+    prices.update(Price.objects.in_bulk({pk for pk in price_ids.values() if pk is not None}))
     return [
         checkout
         for checkout in checkouts
-        if checkout.subject in price_ids and not _asks(checkout, prices.get(price_ids[checkout.subject] or 0))
+        if checkout.subject in price_ids and not _asks(checkout, prices.get(price_ids[checkout.subject]))
     ]
 
 

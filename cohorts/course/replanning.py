@@ -205,7 +205,7 @@ def _left_outside(
 
 def _overlaps(moves: Sequence[Move]) -> list[str]:
     """Learners who would have two sessions at a time."""
-    moving = {move.session.pk: move for move in moves}
+    moving: dict[int | None, Move] = {move.session.pk: move for move in moves}
     booked = StepProgress.objects.filter(status=StepStatus.BOOKED).select_related(
         "package__learner", "class_session__group_class"
     )
@@ -216,7 +216,7 @@ def _overlaps(moves: Sequence[Move]) -> list[str]:
     found = []
     for rows in theirs.values():
         for row in rows:
-            move = moving.get(row.class_session_id or 0)
+            move = moving.get(row.class_session_id)
             if move is None:
                 continue
             for other in rows:

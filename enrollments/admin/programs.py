@@ -93,7 +93,7 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
 
     @admin.display(description="number", ordering="id")
     def number(self, instance: ProgramInstance) -> str:
-        return str(instance.pk or "")
+        return "" if instance.pk is None else str(instance.pk)
 
     @staff_action(
         description="Make default",
