@@ -61,12 +61,12 @@ class InvitedByAnotherAddress(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Whom an accepted invitation made who: `joined` if the address was another guardian's of the workspace, so that
-    the children were added to those."""
+    """Whom an accepted invitation made who: `has_joined` if the address was another guardian's of the workspace, to whose
+    children these were added."""
 
     guardian: Guardian
     learners: list[Learner]
-    joined: bool
+    has_joined: bool
 
 
 @transaction.atomic
@@ -123,7 +123,7 @@ def accept_guardian_invitation(*, token: str, user: User, now: dt.datetime) -> A
     guardian = lock_guardian(invitation.guardian_id)
     _refuse_replacing_proven(guardian, invitation.email)
     other = Guardian.objects.filter(workspace_id=guardian.workspace_id, email=invitation.email).first()
-    joined = other is not None and other != guardian
+    has_joined = other is not None and other != guardian
     if other is None or other == guardian:
         reached = _give_address(guardian, invitation.email, now)
     elif other.external_id is None:
@@ -139,7 +139,7 @@ def accept_guardian_invitation(*, token: str, user: User, now: dt.datetime) -> A
     invitation.accepted_by = user
     invitation.save(update_fields=["accepted_at", "accepted_by"])
     log.info("guardian_invitation_accepted", invitation=invitation.pk, guardian=reached.pk)
-    return Acceptance(reached, learners, joined)
+    return Acceptance(reached, learners, has_joined)
 
 
 def report_unanswered_invitations(*, now: dt.datetime) -> int:

@@ -91,7 +91,7 @@ def apply_through_staff(
     yield _days(chance, 0.2, 3)
     who = Actor("user", scene.staff.pk)
     if chance.random() < 0.2:
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=who, verdict=False, reason=chance.choice(REFUSALS))
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=who, is_eligible=False, reason=chance.choice(REFUSALS))
         if chance.random() < 0.3:
             yield _days(chance, 10, 25)
             yield from _reconsider(scene, enrollment, who)

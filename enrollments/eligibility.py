@@ -13,11 +13,11 @@ NO_CRITERIA = "No criteria"
 class Verdict:
     """The outcome, its reason in words, and each criterion with its answer, which the trace of the decision keeps."""
 
-    eligible: bool
+    is_eligible: bool
     reason: str
     trace: tuple[dict[str, Any], ...]
 
 
 def assess(*, instance: ProgramInstance, facts: Mapping[str, Any]) -> Verdict:
     """What the instance's criteria say of somebody of whom these facts are known."""
-    return Verdict(eligible=True, reason=NO_CRITERIA, trace=({"rule": "eligibility.no_criteria", "answer": True},))
+    return Verdict(is_eligible=True, reason=NO_CRITERIA, trace=({"rule": "eligibility.no_criteria", "answer": True},))

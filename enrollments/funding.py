@@ -42,7 +42,7 @@ def cancel_open_checkouts(*, enrollment_id: int) -> None:
         billing_checkout.request_cancellation(checkout_id=checkout_id)
 
 
-def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, refund: bool) -> list[DomainEvent]:
+def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, is_refunded: bool) -> list[DomainEvent]:
     """Give back the seat, end the live decision, see to the money: an open checkout is canceled after the commit."""
     enrollment = journal.enrollment
     now = journal.now
@@ -64,13 +64,13 @@ def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, r
     decision.release()
     events.append(decision_changed(decision, now))
     if decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:
-        _end_payment(decision.payment_id, journal, reason, refund=refund)
+        _end_payment(decision.payment_id, journal, reason, is_refunded=is_refunded)
     return events
 
 
-def _end_payment(payment_id: int, journal: Journal, reason: str, *, refund: bool) -> None:
+def _end_payment(payment_id: int, journal: Journal, reason: str, *, is_refunded: bool) -> None:
     """Send the money of an ended enrollment back, or ask staff whether to."""
-    if refund:
+    if is_refunded:
         try:
             request_refund(
                 payment_id=payment_id,

@@ -42,23 +42,23 @@ def evaluate_enrollment(
     note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
-    verdict: bool | None = None,
+    is_eligible: bool | None = None,
     now: dt.datetime | None = None,
 ) -> Enrollment:
-    """Decide whether a candidate is eligible, by the instance's rules or by a person's `verdict`.
+    """Decide whether a candidate is eligible, by the instance's rules or by a person's word, `is_eligible`.
 
-    A verdict against somebody needs a `reason`, which the family reads; one for somebody a `note` for colleagues. An
+    A word against somebody needs a `reason`, which the family reads; one for somebody a `note` for colleagues. An
     eligible enrollment may become ineligible again. Raises StatusMoved, TransitionNotAllowed, Invalid.
     """
     enrollment = lock_enrollment(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
-    if verdict is None:
+    if is_eligible is None:
         judged = assess(instance=enrollment.instance, facts=_facts(enrollment))
-        eligible = judged.eligible
+        eligible = judged.is_eligible
         reason = reason or judged.reason
     else:
-        eligible = verdict
-        reason = reason if verdict and note.strip() else _required(reason)
+        eligible = is_eligible
+        reason = reason if is_eligible and note.strip() else _required(reason)
     if not (eligible and enrollment.eligibility_status == EligibilityStatus.ELIGIBLE):
         journal.change("mark_eligible" if eligible else "mark_ineligible", reason=reason)
     _keep_verdict(journal, reason)
@@ -208,15 +208,15 @@ def evaluate_and_submit(*, journal: Journal, facts: Mapping[str, Any]) -> Verdic
     refused = status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
     if refused and instance.criteria_version <= enrollment.criteria_version:
         trace = ({"rule": "eligibility.refused_before", "status": status, "answer": False},)
-        return Verdict(eligible=False, reason=enrollment.eligibility_reason, trace=trace)
+        return Verdict(is_eligible=False, reason=enrollment.eligibility_reason, trace=trace)
     if refused:
         journal.change("reconsider", reason="The criteria changed")
     verdict = assess(instance=instance, facts=facts)
     if enrollment.eligibility_status == EligibilityStatus.CANDIDATE:
-        journal.change("mark_eligible" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
+        journal.change("mark_eligible" if verdict.is_eligible else "mark_ineligible", reason=verdict.reason)
         _keep_verdict(journal, verdict.reason)
     if enrollment.eligibility_status == EligibilityStatus.ELIGIBLE:
-        journal.change("submit" if verdict.eligible else "mark_ineligible", reason=verdict.reason)
+        journal.change("submit" if verdict.is_eligible else "mark_ineligible", reason=verdict.reason)
     return verdict
 
 
@@ -251,7 +251,7 @@ def end_submission(*, journal: Journal, seat: SeatAssignment | None, reason: str
     """Reject, write the journal and give back what the enrollment held, money included; returns events to publish."""
     journal.change("reject", reason=reason)
     journal.set(eligibility_reason=fit(Enrollment, "eligibility_reason", reason))
-    return [*journal.write(), *end_funding(journal, seat, reason, refund=True)]
+    return [*journal.write(), *end_funding(journal, seat, reason, is_refunded=True)]
 
 
 def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
@@ -259,7 +259,7 @@ def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str
     journal.change("unenroll", reason=reason)
     if journal.enrollment.participation_status in (ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE):
         journal.change("withdraw", reason=reason)
-    return [*journal.write(), *end_funding(journal, seat, reason, refund=False)]
+    return [*journal.write(), *end_funding(journal, seat, reason, is_refunded=False)]
 
 
 def _keep_verdict(journal: Journal, reason: str) -> None:

@@ -179,7 +179,9 @@ def _card(enrollment: Enrollment, sale: Sale | None, now: dt.datetime) -> Enroll
 
 def _steps(view: FamilyView) -> list[Step]:
     """The way in as stations; the one where it stands, or ended, is marked."""
-    funding = "Payment" if view.by_family else "District seat" if view.decision and view.decision.seat_id else ""
+    funding = (
+        "Payment" if view.is_paid_by_family else "District seat" if view.decision and view.decision.seat_id else ""
+    )
     manual = view.enrollment.instance.review_mode == ReviewMode.MANUAL
     stations = ["Request", funding, "Review" if manual else "", "Enrolled"]
     labels = [label for label in stations if label]

@@ -33,7 +33,7 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
         enrollment = _new_enrollment(learner, instance, now)
     journal = Journal(enrollment, actor, now)
     verdict = evaluate_and_submit(journal=journal, facts={"email": learner.email, "grade_level": learner.grade_level})
-    if not verdict.eligible:
+    if not verdict.is_eligible:
         raise Ineligible(verdict.reason)
     approved = enrollment.eligibility_status == EligibilityStatus.APPROVED
     if enrollment.payment_status not in PAYABLE or (approved and enrollment.is_funded):

@@ -156,7 +156,7 @@ class TestAccepting:
         accepted = accept(invite(guardian), parent)
 
         guardian.refresh_from_db()
-        assert (guardian.email, accepted.joined) == (PARENT, False)
+        assert (guardian.email, accepted.has_joined) == (PARENT, False)
         assert [learner.first_name for learner in accepted.learners] == ["Ada", "Ben"]
         invitation = GuardianInvitation.objects.get()
         assert (invitation.state(utc_now()), invitation.accepted_by) == ("accepted", parent)
@@ -224,7 +224,7 @@ class TestAccepting:
 
         kept = Guardian.objects.get()
         assert (kept.pk, kept.external_id, kept.email, kept.first_name) == (guardian.pk, "G-1", PARENT, "Gail")
-        assert accepted.joined
+        assert accepted.has_joined
         assert seen_by(parent) == ["Ada", "Ben", "Cleo", "Dora"]
         assert Guardianship.objects.count() == 4
 
@@ -246,7 +246,7 @@ class TestAccepting:
         accepted = accept(invite(guardian), parent)
 
         guardian.refresh_from_db()
-        assert (guardian.email, accepted.guardian, accepted.joined) == (None, other, True)
+        assert (guardian.email, accepted.guardian, accepted.has_joined) == (None, other, True)
         assert seen_by(parent) == ["Ada", "Ben", "Dora"]
 
     def test_may_come_before_the_first_child(self, client: Client, workspace: Workspace) -> None:
@@ -269,7 +269,7 @@ class TestAccepting:
         accepted = accept(invite(guardian), proven())
 
         guardian.refresh_from_db()
-        assert (guardian.email, accepted.joined) == (PARENT, False)
+        assert (guardian.email, accepted.has_joined) == (PARENT, False)
         assert list(elsewhere.learners.all()) == [child]
 
 

@@ -367,7 +367,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         if row.status == StepStatus.UNBOOKED:
             book_sessions(package_id=row.package_id, selections=[Selection(row.step_id, option_id)])
         else:
-            swap_booking(package_id=row.package_id, step_id=row.step_id, option_id=option_id, by_staff=True)
+            swap_booking(package_id=row.package_id, step_id=row.step_id, option_id=option_id, is_by_staff=True)
         booked = StepProgress.objects.select_related("class_session__group_class").get(pk=row.pk)
         return f"{self.describe(row)}: {meeting_time(booked.seat)}."
 
@@ -379,7 +379,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         explanation="The seat is free again, and the step can be booked again.",
     )
     def give_back(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
-        cancel_booking(package_id=row.package_id, step_id=row.step_id, by_staff=True)
+        cancel_booking(package_id=row.package_id, step_id=row.step_id, is_by_staff=True)
         return f"{self.describe(row)}: the seat is free again."
 
     attended_selected = in_bulk(attended, description="Mark attended")

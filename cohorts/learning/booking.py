@@ -81,7 +81,7 @@ def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.d
 
 @transaction.atomic
 def cancel_booking(
-    *, package_id: int, step_id: int, now: dt.datetime | None = None, by_staff: bool = False
+    *, package_id: int, step_id: int, now: dt.datetime | None = None, is_by_staff: bool = False
 ) -> StepProgress:
     """Give a booked session back, until BOOKING_CHANGE_HOURS before it starts (staff: any time before it is marked).
 
@@ -91,7 +91,7 @@ def cancel_booking(
     package = _lock_live(package_id)
     row = _booked_row(package, step_id)
     session = row.seat
-    if not by_staff:
+    if not is_by_staff:
         _refuse_late(session, moment)
     give_back_seats([row])
     lock_package_row(package.pk)
@@ -103,7 +103,7 @@ def cancel_booking(
 
 @transaction.atomic
 def swap_booking(
-    *, package_id: int, step_id: int, option_id: int, now: dt.datetime | None = None, by_staff: bool = False
+    *, package_id: int, step_id: int, option_id: int, now: dt.datetime | None = None, is_by_staff: bool = False
 ) -> StepProgress:
     """Change a booked session for another of the same step; the old seat is only given up if the new one is had.
 
@@ -113,7 +113,7 @@ def swap_booking(
     package = _lock_live(package_id)
     row = _booked_row(package, step_id)
     session = row.seat
-    if not by_staff:
+    if not is_by_staff:
         _refuse_late(session, moment)
     chosen = _chosen_sessions(
         offered_sessions(cohort_id=package.cohort_id, now=moment), [Selection(step_id, option_id)]

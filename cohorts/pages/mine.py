@@ -47,7 +47,7 @@ class StepView:
     row: StepProgress
     tone: str
     label: str
-    changeable: bool
+    can_change: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class CourseView:
         return len(self.steps)
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         return self.package.completed_at is not None
 
 
@@ -208,7 +208,7 @@ def _show_change(
         "row": row,
         "field": field_of(step_id),
         "others": [session for session in offered if session.class_session_id != row.class_session_id],
-        "changeable": may_change(row, limit=limit),
+        "can_change": may_change(row, limit=limit),
         "hours": settings.BOOKING_CHANGE_HOURS,
         "problem": problem,
         "zone": zone_of(request) or ZoneInfo(package.cohort.timezone),

@@ -277,7 +277,7 @@ class TestChangingABooking:
         book_sessions(package_id=package.pk, selections=[chosen])
 
         cancel_booking(
-            package_id=package.pk, step_id=chosen.step_id, now=session_of(cohort, chosen).starts_at, by_staff=True
+            package_id=package.pk, step_id=chosen.step_id, now=session_of(cohort, chosen).starts_at, is_by_staff=True
         )
 
         assert seats_taken() == 0

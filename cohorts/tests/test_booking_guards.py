@@ -241,7 +241,7 @@ class TestACancellation:
         before = state()
 
         with pytest.raises(StepNotBooked):
-            cancel_booking(package_id=package.pk, step_id=row.step_id, by_staff=True)
+            cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True)
 
         assert state() == before
 

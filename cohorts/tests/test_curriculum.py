@@ -215,7 +215,7 @@ class TestAStepTakenOutOfASoldCourse:
         """Control: it is the seat that keeps it."""
         package = buy(stripe, cohort_with(options=(1, 2)))
         row = package.progress.get(step__order=1)
-        cancel_booking(package_id=package.pk, step_id=row.step_id, by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True)
 
         remove_step(step_id=row.step_id, actor=STAFF)
 
@@ -227,7 +227,7 @@ class TestAStepTakenOutOfASoldCourse:
         cohort = cohort_in(workspace, options=(1, 1))
         package = buy(stripe, cohort)
         first, second = CourseStep.objects.order_by("order")
-        cancel_booking(package_id=package.pk, step_id=second.pk, by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=second.pk, is_by_staff=True)
 
         refused, done = press(manager, first, "remove"), press(manager, second, "remove")
 

@@ -297,7 +297,7 @@ class TestTheFileOfACancelledBooking:
     def test_takes_the_session_out_of_the_calendar(self, package: StudentPackage) -> None:
         row = package.progress.get(step__order=1)
 
-        cancel_booking(package_id=package.pk, step_id=row.step_id, by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True)
         (message,) = read()
 
         ((name, content, media_type),) = message.attachments

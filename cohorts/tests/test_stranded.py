@@ -280,7 +280,7 @@ class TestACancelledBooking:
         book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)])
         begin(cohort, 1)
 
-        cancel_booking(package_id=package.pk, step_id=chosen.step_id, by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=chosen.step_id, is_by_staff=True)
 
         told = mails("Canceled for Jane")[0]
         assert "There is no other session to choose at the moment." in told.body

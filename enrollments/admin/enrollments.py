@@ -253,7 +253,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         icon="thumb_up",
     )
     def mark_eligible(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
-        return call(evaluate_enrollment, request, enrollment, form, verdict=True)
+        return call(evaluate_enrollment, request, enrollment, form, is_eligible=True)
 
     @staff_action(
         description="Mark ineligible",
@@ -264,7 +264,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         variant=ActionVariant.DANGER,
     )
     def mark_ineligible(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
-        return call(evaluate_enrollment, request, enrollment, form, verdict=False)
+        return call(evaluate_enrollment, request, enrollment, form, is_eligible=False)
 
     @staff_action(
         description="Submit",

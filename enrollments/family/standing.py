@@ -74,7 +74,7 @@ class FamilyView:
         return self.sale.again_url if self.sale and self.standing in UNPAID_IN_THE_END else ""
 
     @property
-    def by_family(self) -> bool:
+    def is_paid_by_family(self) -> bool:
         """Whether the family pays, has paid or got its money back."""
         return self.purchase is not None or self.enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED
 

@@ -126,7 +126,7 @@ class _Deciding:
     def decide(self) -> Routed:
         journal = Journal(self.enrollment, self.request.actor, self.request.now)
         verdict = evaluate_and_submit(journal=journal, facts=self.request.profile.received)
-        if not verdict.eligible:
+        if not verdict.is_eligible:
             return self._refuse(journal, verdict, DecisionReason.INELIGIBLE, Ineligible(verdict.reason))
         if self._is_funded_already():
             return self._refuse(journal, verdict, DecisionReason.ALREADY_ENROLLED, AlreadyEnrolled())

@@ -18,7 +18,7 @@ def ask_one_criterion(
     def assess(*, instance: ProgramInstance, facts: Mapping[str, Any]) -> Verdict:
         answer = holds(facts)
         return Verdict(
-            eligible=answer,
+            is_eligible=answer,
             reason="Meets all criteria" if answer else otherwise,
             trace=({"rule": "eligibility.of_a_test", "answer": answer},),
         )

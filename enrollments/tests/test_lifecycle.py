@@ -77,7 +77,7 @@ class TestEvaluating:
         enrollment = CandidateFactory()
 
         with pytest.raises(Invalid) as refusal:
-            evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, verdict=False)
+            evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, is_eligible=False)
 
         assert refusal.value.errors[0].field == "reason"
         assert saved(enrollment).eligibility_status == "candidate"
@@ -86,7 +86,7 @@ class TestEvaluating:
     def test_by_a_person_overrules_the_criteria(self) -> None:
         enrollment = CandidateFactory()
 
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, verdict=False, reason="Moved last week")
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, is_eligible=False, reason="Moved last week")
 
         assert saved(enrollment).eligibility_reason == "Moved last week"
 
