@@ -61,8 +61,8 @@ class InvitedByAnotherAddress(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Whom an accepted invitation made who: `has_joined` if the address was another guardian's of the workspace, to whose
-    children these were added."""
+    """Whom an accepted invitation made who: `has_joined` if the address was another guardian's of the workspace: then
+    the children were added to theirs."""
 
     guardian: Guardian
     learners: list[Learner]
