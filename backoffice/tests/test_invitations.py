@@ -14,7 +14,7 @@ from accounts.memberships import AlreadyMember, change_role, remove_member
 from accounts.models import Membership, StaffInvitation, User, Workspace
 from accounts.sign_in import find_or_open_account, proven_address
 from accounts.states import Role
-from accounts.tests.factories import MembershipFactory, StaffFactory, UserFactory, WorkspaceFactory
+from accounts.tests.factories import MembershipFactory, StaffFactory, UserFactory, WorkspaceFactory, proven_user
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
@@ -59,7 +59,7 @@ def opens(client: Client) -> bool:
 class TestInviting:
     def test_changes_nothing_for_a_parent_of_another_workspace(self, owner: StaffClient, workspace: Workspace) -> None:
         browser = Client()
-        parent = UserFactory(email=PARENT)
+        parent = proven_user(PARENT)
         browser.force_login(parent, backend="allauth.account.auth_backends.AuthenticationBackend")
 
         owner.post(
