@@ -20,7 +20,7 @@ urlpatterns = [
     # Staff, who have a password.
     path("invitations/<str:token>", staff_pages.show_invitation, name="staff-invitation"),
     path("staff/password", staff_pages.ask_for_password, name="staff-password-forgotten"),
-    path("staff/password/<int:user_id>/<str:token>", staff_pages.set_password, name="staff-password"),
+    path("staff/password/<number:user_id>/<str:token>", staff_pages.set_password, name="staff-password"),
     # allauth sends people to these by name.
     path("login/", to_code, name="account_login"),
     path("signup/", to_code, name="account_signup"),

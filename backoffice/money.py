@@ -1,5 +1,6 @@
 """Amounts of money on the back office's forms."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +8,8 @@ from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from core.money import Money
+
+_AMOUNT = re.compile(r"-?[0-9]+([.][0-9]*)?")
 
 
 class MoneyField(forms.DecimalField):
@@ -37,6 +40,9 @@ class MoneyField(forms.DecimalField):
         return f"{money.units:.{money.decimals}f}"
 
     def clean(self, value: Any) -> int | None:
+        # Django's field takes 1_000, 1e3 and the digits of all scripts as well.
+        if value not in self.empty_values and not _AMOUNT.fullmatch(str(value).strip()):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         units: Decimal | None = super().clean(value)
         if units is None:
             return None

@@ -1,6 +1,7 @@
 """What the management commands share: one use case, an answer for people or (--json) for programs, exit codes."""
 
 import json
+import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any, TextIO, cast
@@ -12,18 +13,30 @@ from rich.console import Console
 from rich.markup import escape
 
 from .errors import DomainError, Unavailable
+from .numbers import parse_whole_number, whole_number_wanted
+
+_DECIMAL = re.compile(r"[0-9]{1,15}([.][0-9]{1,15})?")  # float() takes 1_000, 1e3 and the digits of all scripts too
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """An argument type: a number between the two."""
+    """An argument type: a number between the two, with or without a fraction."""
 
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
+        value = float(text) if _DECIMAL.fullmatch(text) else float("nan")
         if not low <= value <= high:
             raise ArgumentTypeError(f"give a number between {low:g} and {high:g}, not {text!r}")
+        return value
+
+    return parse
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """An argument type: a whole number between the two."""
+
+    def parse(text: str) -> int:
+        value = parse_whole_number(text, lowest=low, highest=high)
+        if value is None:
+            raise ArgumentTypeError(f"{text!r} is not accepted. {whole_number_wanted(lowest=low, highest=high)}")
         return value
 
     return parse

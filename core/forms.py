@@ -1,8 +1,43 @@
-"""What every form of ours asks of the texts that are typed into it."""
+"""What every form of ours asks of the texts and numbers that are typed into it."""
+
+from typing import Any
 
 from django import forms
+from django.db import models
 
 from .characters import trim, visibility_fault
+from .numbers import MAX_BIGINT, MAX_INT, MAX_SMALLINT, parse_whole_number, whole_number_wanted
+
+_HIGHEST = {
+    "SmallIntegerField": MAX_SMALLINT,
+    "PositiveSmallIntegerField": MAX_SMALLINT,
+    "IntegerField": MAX_INT,
+    "PositiveIntegerField": MAX_INT,
+    "BigIntegerField": MAX_BIGINT,
+    "PositiveBigIntegerField": MAX_BIGINT,
+}
+
+
+class WholeNumberField(forms.IntegerField):
+    """A whole number as `parse_whole_number` reads it; Django's own field takes 1_000 and the digits of all scripts."""
+
+    def __init__(self, *, min_value: int = 0, max_value: int = MAX_BIGINT, **kwargs: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **kwargs)
+        wanted = whole_number_wanted(lowest=min_value, highest=max_value)
+        self.error_messages |= dict.fromkeys(("invalid", "min_value", "max_value"), wanted)
+
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        number = parse_whole_number(str(value))
+        if number is None:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return number
+
+
+def highest_in(column: "models.IntegerField[Any, Any]") -> int:
+    """The largest number that a column may hold: what PostgreSQL's can, whichever database there is."""
+    return _HIGHEST[column.get_internal_type()]
 
 
 def check_texts(form: forms.BaseForm) -> None:

@@ -3,9 +3,11 @@ from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from core.ids import CuidConverter
+from core.numbers import WholeNumberConverter
 from enrollment_project import health, pages
 
 register_converter(CuidConverter, "cuid")
+register_converter(WholeNumberConverter, "number")
 
 docs = SpectacularSwaggerSplitView.as_view(url_name="api-schema", template_name="api/docs.html")
 

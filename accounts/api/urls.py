@@ -4,6 +4,6 @@ from .guardians import GuardianInvitationView, GuardianListView, GuardianView
 
 urlpatterns = [
     path("guardians", GuardianListView.as_view(), name="api-guardians"),
-    path("guardians/<int:guardian_id>", GuardianView.as_view(), name="api-guardian"),
-    path("guardians/<int:guardian_id>/invitation", GuardianInvitationView.as_view(), name="api-guardian-invitation"),
+    path("guardians/<number:guardian_id>", GuardianView.as_view(), name="api-guardian"),
+    path("guardians/<number:guardian_id>/invitation", GuardianInvitationView.as_view(), name="api-guardian-invitation"),
 ]

@@ -13,6 +13,7 @@ from accounts.models import ApiKey, Workspace
 from accounts.roles import Power
 from accounts.states import Scope
 from core.clock import utc_now
+from core.forms import WholeNumberField
 
 from ..actions import StaffForm, staff_action, staff_list_action
 from ..display import badge, link, link_column
@@ -25,16 +26,14 @@ class ApiKeyForm(StaffForm):
     scopes = forms.MultipleChoiceField(
         choices=[(scope.value, scope.value) for scope in Scope], widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
-    expires_in_days = forms.IntegerField(min_value=1, max_value=3650, required=False, help_text="Empty: never.")
+    expires_in_days = WholeNumberField(min_value=1, max_value=3650, required=False, help_text="Empty: never.")
 
     def prepare(self) -> None:
         self.offer_workspaces(Power.GOVERN)
 
 
 class RotateForm(StaffForm):
-    overlap_hours = forms.IntegerField(
-        min_value=0, max_value=24 * 90, initial=24, help_text="How long the old key keeps working."
-    )
+    overlap_hours = WholeNumberField(max_value=24 * 90, initial=24, help_text="How long the old key keeps working.")
 
 
 @admin.register(ApiKey)

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from core.addresses import address_fault, canonical_address
 from core.network import forbid_open_transaction
+from core.numbers import parse_whole_number
 from core.text import shorten
 
 from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
@@ -201,7 +202,7 @@ def _translated(error: stripe.StripeError) -> PaymentProviderDown | PaymentRejec
     if isinstance(error, _RETRYABLE) or status == 409 or status >= 500:
         return PaymentProviderDown(
             "Stripe can't be reached or is busy; nothing is lost, try again shortly.",
-            retry_after=float(headers.get("retry-after", 0)) if headers.get("retry-after", "").isdigit() else None,
+            retry_after=parse_whole_number(headers.get("retry-after", "")),
             is_replay=headers.get("idempotent-replayed") == "true",
         )
     return _rejected(error)
@@ -344,6 +345,7 @@ def verify_signature(raw: bytes, signature: str, *, now: dt.datetime, tolerance_
         stripe.WebhookSignature.verify_header(text, signature, settings.STRIPE_WEBHOOK_SECRET)
     except stripe.SignatureVerificationError as error:
         raise ValueError(str(error)) from error
-    signed_at = next(int(value) for name, _, value in (p.partition("=") for p in signature.split(",")) if name == "t")
-    if abs(now.timestamp() - signed_at) > tolerance_seconds:
+    moments = (value for name, _, value in (part.partition("=") for part in signature.split(",")) if name == "t")
+    signed_at = parse_whole_number(next(moments))
+    if signed_at is None or abs(now.timestamp() - signed_at) > tolerance_seconds:
         raise ValueError("the timestamp is too far from now")

@@ -28,6 +28,7 @@ from backoffice.display import (
 )
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.forms import WholeNumberField
 from core.local_time import to_instant, wall_clock
 
 from ..course.scheduling import reschedule_session
@@ -73,7 +74,7 @@ class SessionForm(StaffForm):
     date = forms.DateField(widget=DAY)
     start_time = forms.TimeField(widget=TIME)
     end_time = forms.TimeField(widget=TIME)
-    max_students = forms.IntegerField(min_value=1, max_value=MAX_SEATS, label="Seats")
+    max_students = WholeNumberField(min_value=1, max_value=MAX_SEATS, label="Seats")
 
     def prepare(self) -> None:
         zone = self.row.group_class.timezone

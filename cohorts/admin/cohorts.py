@@ -32,6 +32,7 @@ from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from backoffice.timezones import TimezoneForm, offer_zones
 from core.clock import utc_now
+from core.forms import WholeNumberField
 from core.local_time import Instant, is_not_over, to_instant, validate_date, wall_clock
 from core.time_words import day
 from enrollments.models import ProgramInstance
@@ -196,7 +197,7 @@ def foresee_cohort_zone(cohort: Cohort, form: StaffForm) -> Preview:
 
 
 class CapacityForm(StaffForm):
-    max_enrollment = forms.IntegerField(min_value=0, max_value=MAX_PLACES, label="Places")
+    max_enrollment = WholeNumberField(max_value=MAX_PLACES, label="Places")
 
     def prepare(self) -> None:
         used = self.row.current_enrollment + self.row.held_places

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -15,6 +14,8 @@ from accounts.roles import Power
 from backoffice.actions import RequiredNoteForm, StaffForm, staff_action
 from backoffice.display import NOTHING, link_column, register_subject, status_badge
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.forms import WholeNumberField
+from core.numbers import MAX_INT
 
 from ..models import WaitlistEntry
 from ..sale.waitlist import leave_waitlist, position_of, reorder_entry
@@ -24,7 +25,7 @@ register_subject("waitlist", WaitlistEntry)
 
 
 class PositionForm(RequiredNoteForm):
-    position = forms.IntegerField(min_value=1, help_text="1 is next.")
+    position = WholeNumberField(min_value=1, max_value=MAX_INT, help_text="1 is next.")
     field_order = ("position", "note")
 
     def prepare(self) -> None:

@@ -18,20 +18,24 @@ courses = [
     path("<str:code>", CourseView.as_view(), name="api-course"),
     path("<str:code>/sessions", CourseSessionsView.as_view(), name="api-course-sessions"),
     path("<str:code>/cohorts", CohortsView.as_view(), name="api-cohorts"),
-    path("<str:code>/cohorts/<int:cohort_id>/sessions", CohortSessionsView.as_view(), name="api-cohort-sessions"),
-    path("<str:code>/cohorts/<int:cohort_id>/enroll", EnrollView.as_view(), name="api-cohort-enroll"),
-    path("<str:code>/cohorts/<int:cohort_id>/waitlist", WaitlistView.as_view(), name="api-cohort-waitlist"),
+    path("<str:code>/cohorts/<number:cohort_id>/sessions", CohortSessionsView.as_view(), name="api-cohort-sessions"),
+    path("<str:code>/cohorts/<number:cohort_id>/enroll", EnrollView.as_view(), name="api-cohort-enroll"),
+    path("<str:code>/cohorts/<number:cohort_id>/waitlist", WaitlistView.as_view(), name="api-cohort-waitlist"),
 ]
 
 mine = [
     path("course-packages", PackageListView.as_view(), name="api-packages"),
-    path("course-packages/<int:package_id>", PackageView.as_view(), name="api-package"),
-    path("course-packages/<int:package_id>/unbooked-steps", UnbookedStepsView.as_view(), name="api-unbooked-steps"),
-    path("course-packages/<int:package_id>/book-sessions", BookSessionsView.as_view(), name="api-book-sessions"),
+    path("course-packages/<number:package_id>", PackageView.as_view(), name="api-package"),
+    path("course-packages/<number:package_id>/unbooked-steps", UnbookedStepsView.as_view(), name="api-unbooked-steps"),
+    path("course-packages/<number:package_id>/book-sessions", BookSessionsView.as_view(), name="api-book-sessions"),
     path(
-        "course-packages/<int:package_id>/steps/<int:step_id>/cancel", CancelStepView.as_view(), name="api-step-cancel"
+        "course-packages/<number:package_id>/steps/<number:step_id>/cancel",
+        CancelStepView.as_view(),
+        name="api-step-cancel",
     ),
-    path("course-packages/<int:package_id>/steps/<int:step_id>/swap", SwapStepView.as_view(), name="api-step-swap"),
+    path(
+        "course-packages/<number:package_id>/steps/<number:step_id>/swap", SwapStepView.as_view(), name="api-step-swap"
+    ),
     path("course-sessions", SessionListView.as_view(), name="api-course-sessions-mine"),
     path("calendar-feed", CalendarFeedView.as_view(), name="api-calendar-feed"),
 ]

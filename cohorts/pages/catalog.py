@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +17,7 @@ from accounts.models import User
 from billing.checkout import catch_up_with_prices
 from billing.models import Checkout
 from core.clock import utc_now
+from core.http.pagination import page_of
 from core.http.zones import zone_of
 from core.money import Money
 from enrollments.models import Program
@@ -130,9 +130,7 @@ def show_catalog(request: HttpRequest) -> HttpResponse:
     form.is_valid()  # what is not valid is not among the cleaned data
     asked = {name: form.cleaned_data.get(name) for name in form.fields}
     courses = browse_courses(now=utc_now(), search=asked["search"] or "", only_open=bool(asked["free"]))
-    page = Paginator(_sorted(courses, asked["sort"] or "nextCohort"), COURSES_ON_A_PAGE).get_page(
-        request.GET.get("page")
-    )
+    page = page_of(request, _sorted(courses, asked["sort"] or "nextCohort"), size=COURSES_ON_A_PAGE)
     context = {
         "form": form,
         "page": page,
@@ -151,7 +149,7 @@ def show_course(request: HttpRequest, code: str) -> HttpResponse:
         catch_up_with_prices(place.checkout for place in unpaid_places(user=user, course=course) if place.checkout)
     ties = _ties(user, course)
     now = utc_now()
-    page = Paginator(current_cohorts(course, now=now, first=ties), COHORTS_ON_A_PAGE).get_page(request.GET.get("page"))
+    page = page_of(request, current_cohorts(course, now=now, first=ties), size=COHORTS_ON_A_PAGE)
     zone = zone_of(request)
     context = {
         "course": course,

@@ -333,13 +333,17 @@ class TestSessions:
         option = response.json()[0]["options"][0]
         assert (option["dayOfWeek"], option["startTime"], option["endTime"]) == (3, "19:30", "21:30")
 
-    @pytest.mark.parametrize("cohort_id", ["999999", "9" * 30])
-    def test_of_a_cohort_that_does_not_exist_are_not_found(self, cohort_id: str) -> None:
+    @pytest.mark.parametrize(
+        ("cohort_id", "code"),
+        [("999999", "cohort_not_found"), ("9" * 30, "not_found"), ("0{pk}", "not_found"), ("-1", "not_found")],
+    )
+    def test_of_a_cohort_that_does_not_exist_are_not_found(self, cohort_id: str, code: str) -> None:
         cohort = cohort_with()
+        course = f"/api/course-programs/{cohort.instance.program.code}"
 
-        response = get(f"/api/course-programs/{cohort.instance.program.code}/cohorts/{cohort_id}/sessions")
+        response = get(f"{course}/cohorts/{cohort_id.format(pk=cohort.pk)}/sessions")
 
-        assert problem(response) == (404, "cohort_not_found")
+        assert problem(response) == (404, code)
 
     def test_of_another_course_s_or_an_inactive_cohort_are_not_found(self) -> None:
         ours, theirs = cohort_with(), cohort_with()

@@ -209,7 +209,10 @@ class TestACourse:
         assert 'rel="prev" href="?page=2#cohorts"' in pages[2]
         assert 'rel="next"' not in pages[2]
 
-    @pytest.mark.parametrize(("asked", "shown"), [("x", "1"), ("0", "3"), ("-1", "3"), ("99", "3"), ("", "1")])
+    @pytest.mark.parametrize(
+        ("asked", "shown"),
+        [("x", "1"), ("0", "1"), ("-1", "1"), ("99", "3"), ("", "1"), ("2", "2"), ("２", "1"), ("0_2", "1")],
+    )
     def test_shows_a_page_that_there_is_whatever_is_asked(self, client: Client, asked: str, shown: str) -> None:
         cohort = cohort_with(options=(1,))
         add_cohorts_that_meet_with(cohort, 24)

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from ..addresses import address_fault, canonical_address
 from ..characters import trim, visibility_fault
-from ..numbers import MAX_BIGINT
+from ..numbers import MAX_BIGINT, whole_number_wanted
 
 
 class TextField(serializers.CharField):
@@ -26,12 +26,17 @@ class TextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
-class WholeNumberField(serializers.IntegerField):
-    """A whole number, given as a JSON number within 64 bits: neither "5" nor 5.0 nor true."""
+class NumberField(serializers.IntegerField):
+    """A whole number between two bounds, which one sentence names whatever is wrong."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("max_value", MAX_BIGINT)
-        super().__init__(**kwargs)
+    def __init__(self, *, min_value: int = 0, max_value: int = MAX_BIGINT, **kwargs: Any) -> None:
+        wanted = whole_number_wanted(lowest=min_value, highest=max_value)
+        kwargs["error_messages"] = dict.fromkeys(("invalid", "min_value", "max_value"), wanted)
+        super().__init__(min_value=min_value, max_value=max_value, **kwargs)
+
+
+class WholeNumberField(NumberField):
+    """A whole number, given as a JSON number: neither "5" nor 5.0 nor true."""
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):

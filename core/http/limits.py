@@ -1,5 +1,6 @@
 """Which bodies no /api/ path accepts, refused before anything of them is read."""
 
+import re
 from collections.abc import Callable
 
 from django.conf import settings
@@ -7,6 +8,8 @@ from django.http import HttpRequest, HttpResponse
 
 from ..numbers import parse_whole_number
 from .problems import problem_response
+
+_LENGTH = re.compile(r"[0-9]+")  # RFC 9110, 8.6: as many digits as the sender likes
 
 
 class ApiLimitsMiddleware:
@@ -21,9 +24,9 @@ class ApiLimitsMiddleware:
         return self._refusal(request) or self.get_response(request)
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
-        length = request.META.get("CONTENT_LENGTH") or ""
-        if length and (parse_whole_number(length) or 0) > settings.API_MAX_BODY_BYTES:
-            limit = f"{settings.API_MAX_BODY_BYTES:,}"
+        length, most = request.META.get("CONTENT_LENGTH") or "", settings.API_MAX_BODY_BYTES
+        if _LENGTH.fullmatch(length) and parse_whole_number(length.lstrip("0") or "0", highest=most) is None:
+            limit = f"{most:,}"
             return problem_response(
                 request, status=413, code="body_too_large", detail=f"The body is larger than {limit} bytes."
             )

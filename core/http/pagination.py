@@ -1,12 +1,18 @@
-"""Lists as plain arrays, a page at a time: `limit` (100, at most 500), `offset`, the total in `X-Total-Count`."""
+"""Lists, a page at a time.
+
+In the API as plain arrays: `limit` (100, at most 500), `offset`, the total in `X-Total-Count`. On pages by `?page=`.
+"""
 
 from typing import Any
 
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from ..numbers import parse_whole_number
 from .query import QueryNumberField, QuerySerializer
 
 DEFAULT_LIMIT = 100
@@ -28,3 +34,8 @@ def array_page(request: Request, rows: QuerySet[Any], serializer: type[BaseSeria
     offset = asked["offset"]
     page = serializer(rows[offset : offset + limit], many=True)
     return Response(page.data, headers={"X-Total-Count": str(rows.count())})
+
+
+def page_of(request: HttpRequest, rows: QuerySet[Any], *, size: int) -> Page[Any]:
+    """The page that the address asks for; the first if it asks for none, the last if it asks for a later one."""
+    return Paginator(rows, size).get_page(parse_whole_number(request.GET.get("page", ""), lowest=1) or 1)

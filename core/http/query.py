@@ -16,8 +16,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from ..characters import trim, visibility_fault
-from ..numbers import MAX_BIGINT, parse_whole_number
-from .fields import TextField
+from ..forms import WholeNumberField
+from ..numbers import parse_whole_number
+from .fields import NumberField, TextField
 
 EMPTY = "Give a value, or leave the parameter out."
 REPEATED = "Give it once."
@@ -59,18 +60,6 @@ def parse_moment(text: str) -> dt.datetime | None:
 # --- Filters of lists -------------------------------------------------------------------------------------------------
 
 
-class WholeNumberFormField(forms.Field):
-    default_error_messages = {"invalid": f"Give a whole number from 0 to {MAX_BIGINT}, in digits."}
-
-    def to_python(self, value: Any) -> int | None:
-        if value in self.empty_values:
-            return None
-        number = parse_whole_number(value)
-        if number is None:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return number
-
-
 class MomentFormField(forms.Field):
     default_error_messages = {"invalid": "Give a date and time as in 2027-01-31T09:00:00Z."}
 
@@ -98,7 +87,7 @@ class TextFilter(django_filters.CharFilter):  # type: ignore[misc]  # it has no 
 
 
 class WholeNumberFilter(django_filters.NumberFilter):  # type: ignore[misc]  # it has no types
-    field_class = WholeNumberFormField
+    field_class = WholeNumberField
 
     def get_max_validator(self) -> None:
         """The field has its own bounds."""
@@ -135,7 +124,7 @@ class QuerySerializer(serializers.Serializer[Any]):
         return dict(query.validated_data)
 
 
-class QueryNumberField(serializers.IntegerField):
+class QueryNumberField(NumberField):
     """A whole number in the digits of a query."""
 
     def to_internal_value(self, data: Any) -> int:

@@ -22,6 +22,7 @@ from backoffice.display import (
 )
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
 from backoffice.timezones import TimezoneForm
+from core.forms import WholeNumberField
 
 from ..models import District, DistrictSeatAllocation, EnrollmentDecision, ProgramInstance, SeatAssignment
 from ..seats import MAX_SEATS, create_allocation, update_allocation
@@ -86,7 +87,7 @@ class AllocationForm(StaffForm):
         label="Program",
         help_text="Seats for one program are taken before general ones.",
     )
-    total_seats = forms.IntegerField(min_value=0, max_value=MAX_SEATS)
+    total_seats = WholeNumberField(max_value=MAX_SEATS)
     valid_from = forms.DateField(required=False, widget=DAY)
     valid_until = forms.DateField(required=False, widget=DAY, help_text="The last day on which seats may be taken.")
 
@@ -99,7 +100,7 @@ class AllocationForm(StaffForm):
 
 
 class SeatsForm(StaffForm):
-    total_seats = forms.IntegerField(min_value=0, max_value=MAX_SEATS)
+    total_seats = WholeNumberField(max_value=MAX_SEATS)
     is_active = forms.BooleanField(required=False, label="Active", help_text="Inactive: no more seats are taken.")
 
     def prepare(self) -> None:

@@ -40,7 +40,7 @@ class InstanceReferenceField(serializers.Field[str | int, Any, str | int, Any]):
     default_error_messages = {"invalid": "Give the program instance's CUID or its integer id."}
 
     def to_internal_value(self, data: Any) -> str | int:
-        if isinstance(data, int) and not isinstance(data, bool):
+        if isinstance(data, int) and not isinstance(data, bool) and 0 <= data <= MAX_BIGINT:
             return data
         if isinstance(data, str) and is_cuid(data):
             return data

@@ -12,10 +12,10 @@ from .views import (
 urlpatterns = [
     path("enroll", EnrollView.as_view(), name="api-enroll"),
     path("enrollments", DecisionListView.as_view(), name="api-enrollments"),
-    path("enrollments/<int:decision_id>", DecisionView.as_view(), name="api-enrollment"),
+    path("enrollments/<number:decision_id>", DecisionView.as_view(), name="api-enrollment"),
     path("decisions", DecisionListView.as_view(), name="api-decisions"),
-    path("decisions/<int:decision_id>", DecisionView.as_view(), name="api-decision"),
+    path("decisions/<number:decision_id>", DecisionView.as_view(), name="api-decision"),
     path("districts", AllocationListView.as_view(), name="api-districts"),
     path("districts/seats", AllocationCreateView.as_view(), name="api-district-seats-create"),
-    path("districts/<int:tenant_id>/seats", AllocationView.as_view(), name="api-district-seats"),
+    path("districts/<number:tenant_id>/seats", AllocationView.as_view(), name="api-district-seats"),
 ]

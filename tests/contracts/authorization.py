@@ -88,14 +88,14 @@ ENROLL = {
 }
 
 GUARDIAN = "/api/guardians/{town.guardian_id}"
-GUARDIAN_ROUTE = "api/guardians/<int:guardian_id>"
+GUARDIAN_ROUTE = "api/guardians/<number:guardian_id>"
 COURSE = "/api/course-programs/{town.sale.course_code}"
 COHORT = f"{COURSE}/cohorts/{{town.sale.cohort_id}}"
 PACKAGE = "/api/students/me/course-packages/{town.sale.package_id}"
 STEP = "{town.sale.step_id}"
 COURSE_PAGE = "/courses/{town.sale.course_code}"
 COHORT_PAGE = f"{COURSE_PAGE}/cohorts/{{town.sale.cohort_id}}"
-COHORT_ROUTE = "courses/<str:code>/cohorts/<int:cohort_id>"
+COHORT_ROUTE = "courses/<str:code>/cohorts/<number:cohort_id>"
 PACKAGE_PAGE = "/my/courses/{town.sale.package_id}"
 NOBODY_OF_THEIRS = {"learnerId": "c" * 24}
 
@@ -110,7 +110,7 @@ ROWS = [
     by_key("api/enroll", "POST", scope="decisions:write", elsewhere=200, body=ENROLL),
     by_key("api/enrollments", "GET", scope="decisions:read", elsewhere=200),
     by_key(
-        "api/enrollments/<int:decision_id>",
+        "api/enrollments/<number:decision_id>",
         "GET",
         scope="decisions:read",
         elsewhere=404,
@@ -118,7 +118,7 @@ ROWS = [
     ),
     by_key("api/decisions", "GET", scope="decisions:read", elsewhere=200),
     by_key(
-        "api/decisions/<int:decision_id>",
+        "api/decisions/<number:decision_id>",
         "GET",
         scope="decisions:read",
         elsewhere=404,
@@ -133,14 +133,14 @@ ROWS = [
         body={"tenant_id": 8, "total_seats": 3},
     ),
     by_key(
-        "api/districts/<int:tenant_id>/seats",
+        "api/districts/<number:tenant_id>/seats",
         "GET",
         scope="districts:read",
         elsewhere=404,
         address="/api/districts/11/seats",
     ),
     by_key(
-        "api/districts/<int:tenant_id>/seats",
+        "api/districts/<number:tenant_id>/seats",
         "PUT",
         scope="districts:write",
         elsewhere=404,
@@ -174,29 +174,29 @@ ROWS = [
     for_all("api/course-programs/<str:code>", address=COURSE),
     for_all("api/course-programs/<str:code>/sessions", address=f"{COURSE}/sessions"),
     for_all("api/course-programs/<str:code>/cohorts", address=f"{COURSE}/cohorts"),
-    for_all("api/course-programs/<str:code>/cohorts/<int:cohort_id>/sessions", address=f"{COHORT}/sessions"),
+    for_all("api/course-programs/<str:code>/cohorts/<number:cohort_id>/sessions", address=f"{COHORT}/sessions"),
     by_session(
-        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/enroll",
+        "api/course-programs/<str:code>/cohorts/<number:cohort_id>/enroll",
         "POST",
         stranger=404,
         address=f"{COHORT}/enroll",
         body=NOBODY_OF_THEIRS,
     ),
     by_session(
-        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/waitlist",
+        "api/course-programs/<str:code>/cohorts/<number:cohort_id>/waitlist",
         "GET",
         stranger=200,
         address=f"{COHORT}/waitlist",
     ),
     by_session(
-        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/waitlist",
+        "api/course-programs/<str:code>/cohorts/<number:cohort_id>/waitlist",
         "POST",
         stranger=404,
         address=f"{COHORT}/waitlist",
         body=NOBODY_OF_THEIRS,
     ),
     by_session(
-        "api/course-programs/<str:code>/cohorts/<int:cohort_id>/waitlist",
+        "api/course-programs/<str:code>/cohorts/<number:cohort_id>/waitlist",
         "DELETE",
         stranger=409,
         address=f"{COHORT}/waitlist",
@@ -208,28 +208,28 @@ ROWS = [
         address="/api/enrollment/session/{town.sale.session_id}",
     ),
     by_session("api/students/me/course-packages", "GET", stranger=200),
-    by_session("api/students/me/course-packages/<int:package_id>", "GET", stranger=404, address=PACKAGE),
+    by_session("api/students/me/course-packages/<number:package_id>", "GET", stranger=404, address=PACKAGE),
     by_session(
-        "api/students/me/course-packages/<int:package_id>/unbooked-steps",
+        "api/students/me/course-packages/<number:package_id>/unbooked-steps",
         "GET",
         stranger=404,
         address=f"{PACKAGE}/unbooked-steps",
     ),
     by_session(
-        "api/students/me/course-packages/<int:package_id>/book-sessions",
+        "api/students/me/course-packages/<number:package_id>/book-sessions",
         "POST",
         stranger=404,
         address=f"{PACKAGE}/book-sessions",
         body={"selections": []},
     ),
     by_session(
-        "api/students/me/course-packages/<int:package_id>/steps/<int:step_id>/cancel",
+        "api/students/me/course-packages/<number:package_id>/steps/<number:step_id>/cancel",
         "POST",
         stranger=404,
         address=f"{PACKAGE}/steps/{STEP}/cancel",
     ),
     by_session(
-        "api/students/me/course-packages/<int:package_id>/steps/<int:step_id>/swap",
+        "api/students/me/course-packages/<number:package_id>/steps/<number:step_id>/swap",
         "POST",
         stranger=404,
         address=f"{PACKAGE}/steps/{STEP}/swap",
@@ -252,19 +252,21 @@ ROWS = [
     for_families(f"{COHORT_ROUTE}/left", stranger=302, address=f"{COHORT_PAGE}/left"),
     for_families("courses/enrolled", stranger=404, address="/courses/enrolled?session_id={town.sale.session_id}"),
     for_families("my/courses", stranger=200),
-    for_families("my/courses/<int:package_id>/book", stranger=404, address=f"{PACKAGE_PAGE}/book"),
+    for_families("my/courses/<number:package_id>/book", stranger=404, address=f"{PACKAGE_PAGE}/book"),
     for_families(
-        "my/courses/<int:package_id>/steps/<int:step_id>", stranger=404, address=f"{PACKAGE_PAGE}/steps/{STEP}"
+        "my/courses/<number:package_id>/steps/<number:step_id>", stranger=404, address=f"{PACKAGE_PAGE}/steps/{STEP}"
     ),
     for_all(
-        "my/courses/<int:package_id>/steps/<int:step_id>/cancel",
+        "my/courses/<number:package_id>/steps/<number:step_id>/cancel",
         status=405,
         address=f"{PACKAGE_PAGE}/steps/{STEP}/cancel",
     ),
-    for_families("my/sessions/<int:progress_id>.ics", stranger=404, address="/my/sessions/{town.sale.progress_id}.ics"),
+    for_families(
+        "my/sessions/<number:progress_id>.ics", stranger=404, address="/my/sessions/{town.sale.progress_id}.ics"
+    ),
     for_all("my/calendar", status=405),
     for_all("calendar/<str:token>.ics", status=404, address="/calendar/guessed.ics"),  # by its unguessable token
-    for_all("my/waiting/<int:entry_id>/leave", status=405, address="/my/waiting/1/leave"),
+    for_all("my/waiting/<number:entry_id>/leave", status=405, address="/my/waiting/1/leave"),
     for_all("enroll/return", status=404),  # by the unguessable id of a payment session
     for_all("enroll/cancelled", status=404),
     for_all("problems"),
@@ -283,7 +285,7 @@ ROWS = [
     for_all("accounts/invitations/<str:token>", status=404, address="/accounts/invitations/guessed"),
     for_all("accounts/staff/password"),
     for_all(
-        "accounts/staff/password/<int:user_id>/<str:token>", status=410, address="/accounts/staff/password/1/guessed"
+        "accounts/staff/password/<number:user_id>/<str:token>", status=410, address="/accounts/staff/password/1/guessed"
     ),
     for_all("accounts/login/", status=302),
     for_all("accounts/signup/", status=302),

@@ -109,7 +109,7 @@ class TestALineOfARequest:
     def test_is_tried_for_the_links_that_are_mailed(self) -> None:
         assert {
             "accounts/invitations/<str:token>",
-            "accounts/staff/password/<int:user_id>/<str:token>",
+            "accounts/staff/password/<number:user_id>/<str:token>",
             "calendar/<str:token>.ics",
         } <= {*WITH_SECRETS}
 

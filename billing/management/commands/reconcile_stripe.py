@@ -1,13 +1,12 @@
 import datetime as dt
 import json
-from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from billing.errors import PaymentProviderDown
 from billing.reconciliation import LONGEST_WINDOW, Differences, reconcile_stripe
-from core.commands import refused
+from core.commands import number, refused
 
 LONGEST_HOURS = int(LONGEST_WINDOW.total_seconds() // 3600)
 
@@ -21,7 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--since",
-            type=_hours,
+            type=number(0.001, LONGEST_HOURS),
             metavar="HOURS",
             help=f"how far to look back, up to {LONGEST_HOURS} hours; by default to a little before the last run",
         )
@@ -29,22 +28,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        since = None if options["since"] is None else dt.timedelta(hours=options["since"])
         try:
-            found = reconcile_stripe(since=options["since"], dry_run=options["dry_run"])
+            found = reconcile_stripe(since=since, dry_run=options["dry_run"])
         except PaymentProviderDown as error:
             raise refused(error) from error
         report = _as_json(found) if options["json"] else _as_text(found, dry_run=options["dry_run"])
         self.stdout.write(report)
-
-
-def _hours(text: str) -> dt.timedelta:
-    try:
-        hours = float(text)
-    except ValueError:
-        hours = 0
-    if not 0 < hours <= LONGEST_HOURS:
-        raise ArgumentTypeError(f"give hours between 0 and {LONGEST_HOURS}, not {text!r}")
-    return dt.timedelta(hours=hours)
 
 
 def _as_json(found: Differences) -> str:

@@ -9,7 +9,8 @@ from accounts.models import StaffInvitation, Workspace
 from accounts.states import Role
 from core.addresses import canonical_address
 from core.clock import utc_now
-from core.commands import UseCaseCommand
+from core.commands import UseCaseCommand, whole_number
+from core.numbers import MAX_INT
 from enrollment_project.provisioning import Provisioned, WorkspaceExists, create_workspace, get_workspace
 
 
@@ -25,7 +26,7 @@ class Command(UseCaseCommand):
         parser.add_argument("--name", default="", help="the name people see; made from the slug by default")
         parser.add_argument(
             "--price-minor",
-            type=int,
+            type=whole_number(1, MAX_INT),
             default=4900,
             help="what a parent pays, in the currency's smallest unit: 4900 is 49.00 USD or 4,900 JPY (4900)",
         )

@@ -3,7 +3,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.progress import track
 
-from core.commands import UseCaseCommand
+from core.commands import UseCaseCommand, whole_number
+from core.numbers import MAX_INT
 from events.relay import due_events_by_type, relay_due_events, replay_dead_events
 
 BATCH = 500
@@ -17,7 +18,7 @@ class Command(UseCaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--limit", type=int, default=10_000, help="how many at most (10000)")
+        parser.add_argument("--limit", type=whole_number(1, MAX_INT), default=10_000, help="how many at most (10000)")
         parser.add_argument("--replay-dead", action="store_true", help="first revive the events that were given up")
         parser.add_argument("--dry-run", action="store_true", help="count what is due and change nothing")
 

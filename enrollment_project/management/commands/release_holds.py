@@ -9,7 +9,8 @@ from cohorts.models import CohortPlace
 from cohorts.sale.waitlist import expire_due_offers
 from cohorts.states import PlaceStatus
 from core.clock import utc_now
-from core.commands import UseCaseCommand
+from core.commands import UseCaseCommand, whole_number
+from core.numbers import MAX_INT
 
 
 class Command(UseCaseCommand):
@@ -20,7 +21,9 @@ class Command(UseCaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--limit", type=int, default=1000, help="how many of each at most (1000)")
+        parser.add_argument(
+            "--limit", type=whole_number(1, MAX_INT), default=1000, help="how many of each at most (1000)"
+        )
         parser.add_argument("--dry-run", action="store_true", help="count what is due and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
