@@ -28,7 +28,7 @@ class Belonging:
 
     `lock(keep_id, drop_id)` locks what must be locked before any row of any app is moved. `find_clashes` returns a
     sentence for each thing that both hold and only one may: what it is, and what to do about it first. `drop_doubles`
-    deletes the rows that say of the one learner what is known of the other already.
+    deletes the rows that say about the one learner what is already known about the other.
     """
 
     model: type[Model]

@@ -1,6 +1,6 @@
-"""How many sign-in codes are sent: enough for whoever owns the mailbox, too few to flood it.
+"""How many sign-in codes are sent: enough for the owner of the mailbox, too few to flood it.
 
-Whoever asks is counted for each mailbox by where they ask from, so that a stranger's requests use up the stranger's
+A caller is counted for each mailbox by the network they ask from, so that a stranger's requests use up the stranger's
 share. What all strangers together may send to a mailbox is limited too, and comes back by itself; a browser that has
 been signed in to the account before is not counted among them.
 """

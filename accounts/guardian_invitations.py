@@ -167,7 +167,7 @@ def unanswered_invitations(*, now: dt.datetime) -> QuerySet[GuardianInvitation]:
 
 
 def children_of(invitation: GuardianInvitation) -> list[str]:
-    """The first names to show to whoever has proven the invited address, and to nobody else."""
+    """The first names to show to a person who has proven the invited address, and to nobody else."""
     names = Learner.objects.filter(guardians=invitation.guardian_id).order_by("first_name", "pk")
     return list(names.values_list("first_name", flat=True))
 

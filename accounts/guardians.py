@@ -1,7 +1,7 @@
 """Guardians: known by the id of the workspace's own system, by their address, or by both. Paying makes nobody one.
 
 Whoever proves a guardian's address sees the guardian's children, and from then on only they do: the address is looked
-up anew each time (`families.py`), so one that is replaced or taken away opens nothing any more.
+up anew each time (`families.py`), so one that is replaced or taken away no longer opens anything.
 """
 
 import datetime as dt
@@ -63,7 +63,7 @@ def add_guardian(*, workspace_id: int, learner_id: int, email: str) -> Guardian:
 
 @transaction.atomic
 def set_guardian_address(*, guardian_id: int, email: str | None, now: dt.datetime) -> Guardian:
-    """Give a guardian this address, or none; whoever held the one before loses what it opened at once.
+    """Give a guardian this address, or none; the holder of the one before loses at once what it opened.
 
     Open invitations of other addresses end, and the task that asked for an address is done. Raises NotFound, Invalid
     where nothing would be left to know the guardian by, AddressOfAnother.
@@ -97,7 +97,8 @@ def address_of_another(other: Guardian | None) -> AddressOfAnother:
 
 
 def lock_guardian(guardian_id: int) -> Guardian:
-    """The guardian, whose address nobody else changes meanwhile; new links to them don't wait. Raises NotFound."""
+    """The guardian, whose address nobody else can change in the meantime; new links to them don't wait. Raises
+    NotFound."""
     guardian = Guardian.objects.select_for_update(no_key=True).filter(pk=guardian_id).first()
     if guardian is None:
         raise NotFound("There is no such guardian.")
@@ -139,7 +140,7 @@ def has_proven_address(guardian: Guardian) -> bool:
 def ask_who_is_guardian(*, guardian_id: int) -> None:
     """Ask staff for the address of a guardian who is known by an id alone, now that there is something to see.
 
-    Whoever paid is not asked: paying is no proof of being the parent. Joins the caller's transaction.
+    The payer is not asked: paying is no proof of being the parent. Joins the caller's transaction.
     """
     unreachable = Guardian.objects.filter(pk=guardian_id, email__isnull=True)
     for workspace_id in unreachable.values_list("workspace_id", flat=True):

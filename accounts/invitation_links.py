@@ -64,7 +64,7 @@ def renew_invitation(kind: type[Kind], *, invitation_id: int, now: dt.datetime) 
 
 @transaction.atomic
 def revoke_invitation(kind: type[Kind], *, invitation_id: int, now: dt.datetime) -> Kind:
-    """End an invitation: its link opens nothing any more. Raises NotFound, InvitationOver."""
+    """End an invitation: its link stops working. Raises NotFound, InvitationOver."""
     invitation = lock_open(kind, pk=invitation_id)
     invitation.revoked_at = now
     invitation.save(update_fields=["revoked_at"])

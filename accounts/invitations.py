@@ -1,7 +1,7 @@
 """Staff join by an invitation that they accept.
 
 An owner names an address and a role. Nothing changes for that address, whoever's it is, until somebody opens the link
-in its mail: they set a password, or give the one they have if they are staff already. So nobody can make a stranger
+in its mail: they set a password, or enter the one they have if they are already staff. So nobody can make a stranger
 staff, take a parent's sign-in by code away, or learn whether an address has an account.
 """
 
@@ -59,7 +59,7 @@ def invited_account(invitation: StaffInvitation) -> User | None:
 
 
 def must_sign_in(user: User | None) -> bool:
-    """Whether an invited person has a staff password already: then the mailbox alone is not enough, or whoever reads it
+    """Whether an invited person already has a staff password. If so, the mailbox alone is not enough: whoever reads it
     could take over what they may do elsewhere."""
     if user is None or not (user.is_staff or user.is_superuser):
         return False

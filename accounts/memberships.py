@@ -39,8 +39,8 @@ def change_role(*, membership_id: int, role: str) -> Membership:
 
 @transaction.atomic
 def remove_member(*, membership_id: int) -> User:
-    """End a membership; somebody without any is not staff any more, and what they invited is revoked. Raises NotFound,
-    LastOwner."""
+    """End a membership; somebody without any is no longer staff, and their open invitations are revoked. Raises
+    NotFound, LastOwner."""
     membership = _locked(membership_id)
     _keep_an_owner(membership)
     user = membership.user

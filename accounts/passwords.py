@@ -1,6 +1,6 @@
 """Staff's sign-in by password: who may try, how often, and how many at once.
 
-Tries are counted before the password is looked at, under the account and whoever tries it. See
+Tries are counted before the password is looked at, under the account and the caller. See
 docs/decisions/0009-passwords-and-pauses.md.
 """
 
@@ -56,7 +56,7 @@ class SignInPaused(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who tries: a browser known to the account, else whoever comes from a network."""
+    """Who tries: a browser known to the account, or else everybody on one network."""
 
     network: str
     device: str | None = None
@@ -66,7 +66,7 @@ class Caller:
 
 
 def check_staff_password(*, email: str, password: str, request: HttpRequest, now: dt.datetime) -> User | None:
-    """The member of staff whose password this is; None for a wrong one, and for whoever is not staff.
+    """The member of staff whose password this is; None for a wrong one, and for anybody who is not staff.
 
     Raises SignInPaused, before the password is looked at, for tries that come too fast. Addresses without an account
     are treated like any other, so nobody learns which there are.

@@ -12,7 +12,7 @@ from .models import User
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever an API key speaks for: DRF's `request.user`. Everything they see belongs to `workspace_id`."""
+    """The caller that an API key speaks for: DRF's `request.user`. Everything they see belongs to `workspace_id`."""
 
     workspace_id: int
     scopes: frozenset[str]

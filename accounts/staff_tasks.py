@@ -33,7 +33,7 @@ def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str
 
 
 def raise_staff_task_once(*, workspace_id: int, kind: str, subject: str, summary: str) -> bool:
-    """The same for a question that is asked once and for all: False, and nothing happens, if a task asks it already, be
+    """The same for a question that is asked once and for all: False, and nothing happens, if a task already asks it, be
     it open or done. The kind has a unique constraint of its own for that."""
     task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=fit(StaffTask, "summary", summary))
     raised = insert_unless_present(task)

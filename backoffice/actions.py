@@ -342,7 +342,7 @@ class _Page:
     selected: list[Any] | None = None
 
     def ask(self, perform: Callable[[StaffForm], str | HttpResponse]) -> str | HttpResponse:
-        # A bulk action arrives by POST already, before its question was shown.
+        # A bulk action already arrives by POST, before its question was shown.
         answered = self.request.method == "POST" and (self.selected is None or "_confirmed" in self.request.POST)
         form = self.form_class(self.request.POST if answered else None, request=self.request, row=self.row)
         if not (answered and form.is_valid()) or CHANGE in self.request.POST:

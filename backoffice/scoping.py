@@ -268,7 +268,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
     # --- pages -------------------------------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Whoever sees one workspace only need not be told which."""
+        """Somebody who sees only one workspace does not have to be told which."""
         access = access_of(request)
         columns = list(super().get_list_display(request))
         is_single = not access.everywhere and len(access.powers) == 1
@@ -283,7 +283,8 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         return [*super().get_inlines(request, obj), *_inlines[self.model]]
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Django leaves two things to chance: hidden fields that somebody changed, and what others saved meanwhile."""
+        """Django leaves two things to chance: hidden fields that somebody changed, and what others have saved in the
+        meantime."""
         self._refuse_made_up_choices(request)
         try:
             return super().changeform_view(request, *args, **kwargs)

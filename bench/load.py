@@ -30,7 +30,7 @@ HEAD = (
 @dataclass(slots=True)
 class Job:
     """What to ask: `requests` of them, or for as long as `seconds` lasts. Of a hundred requests, `repeats` name a
-    learner who has a seat already: half of them the same request again, half a new one with another key."""
+    learner who already has a seat: half of them the same request again, half a new one with another key."""
 
     port: int
     key: str

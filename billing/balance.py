@@ -1,4 +1,4 @@
-"""What is left of a payment after refunds and disputes: weighed anew (`standing.py`) each time one of them moves."""
+"""What is left of a payment after refunds and disputes: weighed again (`standing.py`) each time one of them moves."""
 
 import datetime as dt
 
@@ -22,7 +22,7 @@ _MOVES = {
 
 
 def standing_of(payment: Payment) -> PaymentStanding:
-    """Where its refunds and disputes put a payment. Who acts on it has locked the payment: nobody else is promising the
+    """Where its refunds and disputes put a payment. The caller has locked the payment: nobody else is promising the
     same money."""
     refunds = payment.refunds.values_list("status", "amount_minor")
     disputes = payment.disputes.values_list("status", "withdrawn_minor", "blocks_refunds")

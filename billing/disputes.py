@@ -22,7 +22,7 @@ from .states import UNDECIDED_DISPUTES, DisputeStatus
 log = structlog.get_logger(__name__)
 
 # Stripe's statuses in our words; any other is a dispute that is being decided. `charge_refunded` is how Stripe ended
-# disputes once; an appeal follows a dispute that was lost, whose money stays gone meanwhile.
+# disputes once; an appeal follows a dispute that was lost, whose money stays gone in the meantime.
 _STATUSES = {
     "warning_needs_response": DisputeStatus.INQUIRY,
     "warning_under_review": DisputeStatus.INQUIRY,

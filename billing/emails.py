@@ -32,7 +32,7 @@ def tell_of_refunds(event: PaymentRefunded) -> None:
 
 @handles(PaymentFailed)
 def tell_of_failure(event: PaymentFailed) -> None:
-    """Days after the payer left the page the bank has refused. Money that was sent back to whoever sent it ends so too;
+    """Days after the payer left the page the bank has refused. Money that was returned to its sender ends so too;
     of that the mail about the refund tells."""
     if Payment.objects.filter(pk=event.payment_id or 0, status=PaymentStatus.FAILED).exists():
         _notify_payer(FAILED, event, f"payment:{event.payment_id}", payment=event.payment_id or 0)
@@ -50,7 +50,7 @@ def render_invoice_mail(notification: Notification) -> Email | None:
 
 
 def render_refund_mail(notification: Notification) -> Email | None:
-    """None if the bank sent the money back to us meanwhile: staff have a task, and it is tried another way."""
+    """None if the bank has returned the money to us since: staff have a task and try another way."""
     refunds = Refund.objects.select_related("payment__checkout", "payment__workspace")
     refund = refunds.get(pk=notification.params["refund"])
     payment = refund.payment

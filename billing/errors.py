@@ -26,7 +26,7 @@ class PaymentProviderDown(Unavailable):
 class PaymentRejected(DomainError):
     """Stripe understood and refuses; repeating the request changes nothing.
 
-    The detail is for whoever asked and names nothing of Stripe's. What Stripe said is for staff: `provider_message` in
+    The detail is for the caller and names nothing of Stripe's. What Stripe said is for staff: `provider_message` in
     its words, with its `provider_code` and the `provider_param` at fault.
     """
 

@@ -57,7 +57,7 @@ class PaymentFailed(MoneyEvent):
 
 @dataclass(frozen=True, slots=True)
 class CheckoutExpired(MoneyEvent):
-    """Stripe says nothing was paid and nothing can be any more."""
+    """Stripe says that nothing was paid and nothing can be paid any longer."""
 
     type: ClassVar[str] = "payment.checkout_expired"
 

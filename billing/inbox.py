@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 TOLERANCE_SECONDS = 300
 # The nudge comes first; the sweep takes what it leaves.
 NUDGE_GRACE = dt.timedelta(seconds=10)
-# After so many failures staff are told; it is tried on meanwhile.
+# After this many failures staff are told, while the tries go on.
 RETRY = retries.Retry(first_pause_seconds=5, longest_pause_seconds=3600, lease=NUDGE_GRACE, attempts=12)
 NOT_OURS = "not ours"
 
@@ -129,7 +129,7 @@ def _prepare(event: StripeEvent, now: dt.datetime) -> Effect:
     type of event: another try would be answered alike."""
     try:
         return _PREPARATIONS[event.type](event, now)
-    except PaymentRejected as error:  # of another Stripe account, or one made anew
+    except PaymentRejected as error:  # of another Stripe account, or one that was recreated
         log.warning("stripe_event_unknown", event_id=event.event_id, type=event.type, code=error.provider_code)
         return lambda: _end_unknown(event)
 

@@ -45,7 +45,7 @@ def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoic
 def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:
     """Bring a payment's invoices to what is left of it after refunds and lost disputes, by one correction.
 
-    None when they agree already, or when the money never counted and so has no invoice.
+    None when they already agree, or when the money never counted and so has no invoice.
     """
     invoice = Invoice.objects.filter(payment=payment, corrects=None).first()
     if invoice is None:

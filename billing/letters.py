@@ -1,4 +1,4 @@
-"""What the mails about money say, for whoever sends or previews them."""
+"""What the mails about money say, for those who send or preview them."""
 
 from django.urls import reverse
 
@@ -72,7 +72,7 @@ def write_failure(*, payment: Payment) -> Email:
 
 
 def _learner(payment: Payment) -> str:
-    """The first name of whom the money was for. Who paid knows it; a full name is nobody's but the family's."""
+    """The first name of the person the money was for. The payer knows it; the full name belongs to the family alone."""
     learner_id = find_learner_id(payment.purpose, payment.subject)
     if learner_id is None:
         return ""

@@ -1,7 +1,7 @@
 """Every row lock of this app. The purpose's own rows come first (`purposes.lock_subject`), then checkout, then payment.
 
 The series of invoice numbers is locked last of all (`invoicing.py`). Refunds and disputes are guarded by their
-payment's lock. An inbox row is locked before everything else by whoever handles it, and nobody who holds another lock
+payment's lock. An inbox row is locked before everything else by its handler, and nobody who holds another lock
 waits for one.
 """
 
@@ -44,7 +44,7 @@ def lock_pending_payment(checkout_id: int) -> Payment | None:
 
 
 def lock_unhandled_event(event_id: str) -> StripeEvent | None:
-    """None when it was handled already, or is being handled by somebody else right now."""
+    """None when it has already been handled, or is being handled by somebody else right now."""
     waiting = StripeEvent.objects.select_for_update(skip_locked=True)
     return waiting.filter(event_id=event_id, handled_at__isnull=True).first()
 

@@ -20,7 +20,7 @@ TONES: dict[str, str] = {
     Outcome.CANCELLED: "calm",
     Outcome.NOT_PAYABLE: "wait",
 }
-# The page asks again after so many seconds, then leaves it to the reader.
+# The page asks again after this many seconds, then leaves it to the reader.
 REFRESH_AFTER_SECONDS = (2, 3, 5, 8, 13, 20, 30)
 
 
@@ -55,7 +55,7 @@ class OutcomePage:
     is_kept: bool = False  # whether that place stays the learner's although nothing was paid
     again: Link | None = None  # where to buy once more
     left_payment_page: bool = False
-    ended: str = ""  # what the learner has no more since the money went back
+    ended: str = ""  # what the learner no longer has, since the money went back
 
 
 def render_outcome(request: HttpRequest, page: OutcomePage) -> HttpResponse:

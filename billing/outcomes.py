@@ -1,4 +1,4 @@
-"""How a purchase stands for whoever pays: one answer made of its checkout, its payment and the refunds of that.
+"""How a purchase stands for its payer: one answer made of its checkout, its payment and the refunds of that.
 
 The pages after paying, a family's lists and the API all tell it by this rule. The apps above say what was bought with
 the money (a place, an enrollment).

@@ -21,8 +21,8 @@ class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
     `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
     for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds.
-    `find_price_ids(subjects)` names the price of each as it is now, None where there is none any more; without it what
-    was asked once is never asked anew."""
+    `find_price_ids(subjects)` names the price of each as it is now, None where there is none any longer; without it
+    what was asked once is never asked again."""
 
     name: str
     lock_subject: Callable[[str], None]
@@ -58,7 +58,7 @@ def find_learner_id(purpose: str, subject: str) -> int | None:
 
 
 def find_stake(purpose: str, payment_id: int) -> Stake | None:
-    """What hangs on a payment; None if nothing does (any more)."""
+    """What depends on a payment; None if nothing does, or does any longer."""
     known = _purposes.get(purpose)
     return known.find_stake(payment_id) if known else None
 

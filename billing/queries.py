@@ -34,7 +34,7 @@ PAYMENTS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class PaymentMade:
-    """A payment as whoever made it sees it: the money, its invoices, and for whom, by first name. Nothing else of what
+    """A payment as its payer sees it: the money, its invoices, and for whom, by first name. Nothing else of what
     the learner has."""
 
     payment: Payment

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 # Stripe forgets idempotency keys after 24 hours. A refund tried again later is looked up first.
 KEYS_LAST = dt.timedelta(hours=20)
 PENDING_CHECK = dt.timedelta(hours=6)
-# After so many failures staff are told; it is tried on meanwhile.
+# After this many failures staff are told, while the tries go on.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=dt.timedelta(minutes=2), attempts=12)
 _OPEN = (RefundStatus.REQUESTED, RefundStatus.PENDING)
 _REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
@@ -129,7 +129,8 @@ def settle_refunds(*, payment_id: int, now: dt.datetime | None = None) -> Paymen
 def _record_all_refunds(
     payment_id: int, refunds: Sequence[RefundSnapshot], expected: list[int], now: dt.datetime
 ) -> Payment:
-    """`expected` were pending before Stripe was asked; one that another worker submitted meanwhile is not missed."""
+    """`expected` were pending before Stripe was asked; one that another worker submitted in the meantime is not
+    missed."""
     payment = record_refunds(payment_id=payment_id, refunds=refunds, now=now)
     listed = [refund.id for refund in refunds]
     pending = payment.refunds.filter(pk__in=expected, status=RefundStatus.PENDING)

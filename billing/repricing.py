@@ -1,7 +1,7 @@
-"""A price that changes while a checkout is open: nobody is asked for what no page shows any more.
+"""A price that changes while a checkout is open: nobody is asked for an amount that no page shows any longer.
 
-An outdated checkout is marked here. Whoever learns next from Stripe that its session has ended opens one at the present
-price in its place (`checkout/outcome.py`); should it be paid first, that price is honored.
+An outdated checkout is marked here. The next caller to learn from Stripe that its session has ended opens one at the
+present price in its place (`checkout/outcome.py`); should it be paid first, that price is honored.
 """
 
 import datetime as dt

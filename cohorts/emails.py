@@ -1,7 +1,7 @@
 """The emails about courses, to the learner's family: what is booked, what is to be chosen, what changed.
 
 The reactions record an email with its ids; it is written when it is sent, from what is true then, and not at all if
-nothing of it is true any more. What goes back of a payment, and why, is told by billing.
+nothing in it is true any longer. Billing writes about what goes back of a payment, and why.
 """
 
 import datetime as dt
@@ -147,7 +147,7 @@ def write_enrolled(notification: Notification) -> Email | None:
 
 
 def write_moved(notification: Notification) -> Email | None:
-    """None if the learner was moved on meanwhile."""
+    """None if the learner has been moved on since."""
     package = _find_live(notification)
     if package is None or package.place_id != notification.params["place"]:
         return None
@@ -203,7 +203,7 @@ def write_new_page(notification: Notification) -> Email | None:
 
 
 def write_new_dates(notification: Notification) -> Email | None:
-    """None if the learner was moved to another cohort meanwhile."""
+    """None if the learner has been moved to another cohort since."""
     package = _find_live(notification)
     if package is None or package.cohort_id != notification.params["cohort"]:
         return None

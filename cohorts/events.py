@@ -205,7 +205,7 @@ class SessionRescheduled:
 
 @dataclass(frozen=True, slots=True)
 class CohortDatesChanged:
-    """A cohort runs at other dates; the sessions that follow are told of by `session.rescheduled`."""
+    """A cohort runs at other dates; `session.rescheduled` reports the sessions that follow."""
 
     workspace_id: int
     cohort_id: int

@@ -67,7 +67,7 @@ def live_packages(*, user: User, course: Program) -> QuerySet[StudentPackage]:
 
 
 def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
-    """What the person's learners had and have no more, with its invoices; the latest first."""
+    """What the person's learners had and no longer have, with its invoices; the latest first."""
     ended = StudentPackage.objects.filter(learner__in=learners_of(user), revoked_at__isnull=False)
     related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related("payment__invoices")
     return related.order_by("-revoked_at", "-pk")
@@ -109,7 +109,7 @@ def lapsed_places(*, user: User, now: dt.datetime) -> QuerySet[CohortPlace]:
 def waiting_entries(*, user: User) -> QuerySet[WaitlistEntry]:
     """Where the person's learners are in line, with their `position` (1 is next) and the offer they may have.
 
-    One who accepted the offer and is about to pay is not in line any more.
+    One who accepted the offer and is about to pay is no longer in line.
     """
     ahead = WaitlistEntry.objects.filter(
         cohort=OuterRef("cohort"), status=WaitStatus.WAITING, rank__lt=OuterRef("rank")

@@ -84,7 +84,7 @@ def lock_package(package_id: int) -> StudentPackage:
 
 
 def lock_package_row(package_id: int) -> None:
-    """The same for who has read it already."""
+    """The same, for callers that have already read it."""
     lock_rows(StudentPackage, package_id)
 
 

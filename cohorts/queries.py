@@ -205,7 +205,7 @@ def stranded_progress(now: dt.datetime) -> QuerySet[StepProgress]:
 
 
 def steps_without_session(*, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:
-    """The course's steps that a newcomer to the cohort could not book any more, in order."""
+    """The course's steps that a newcomer to the cohort could no longer book, in order."""
     coming = CohortSession.objects.filter(cohort=cohort, step=OuterRef("pk"), class_session__starts_at__gt=now)
     return list(CourseStep.objects.filter(~Exists(coming), program=cohort.instance.program_id).order_by("order"))
 

@@ -43,7 +43,7 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
 
 
 def refused(refusal: DomainError) -> CommandError:
-    """A refusal as a command tells it. Whoever sits at the terminal can mend where something was looked for."""
+    """A refusal as a command reports it. The operator can correct the address at which we looked for a service."""
     name = refusal.address_setting if isinstance(refusal, Unavailable) else ""
     if not name:
         return CommandError(refusal.detail)

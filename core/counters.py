@@ -31,7 +31,7 @@ def count(key: str, *, seconds: int, more: int = 1) -> int:
 
 
 def count_in_database(key: str, *, seconds: int, more: int = 1) -> tuple[int, int]:
-    """The same, in the database whatever the settings: the number, and in how many seconds it starts anew.
+    """The same, in the database whatever the settings: the number, and in how many seconds it starts again.
 
     One statement counts, so no two callers get the same number.
     """

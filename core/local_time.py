@@ -44,7 +44,7 @@ class Instant:
 
     @property
     def note(self) -> str:
-        """What to tell whoever gave the time; empty when there is nothing to tell."""
+        """What to tell the person who entered the time; empty when there is nothing to tell."""
         is_now = wall_clock(self.at, self.zone)
         said, becomes = (f"{day(local)}, {clock(local)}" for local in (self.said, is_now))
         if self.clock == Clock.SKIPPED:

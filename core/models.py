@@ -34,7 +34,7 @@ class IdempotencyRecord(models.Model):
 
 
 class SharedCounter(models.Model):
-    """A number that all processes count together until `ends_at`; then it starts anew."""
+    """A number that all processes count together until `ends_at`; then it starts again at zero."""
 
     key = models.CharField(max_length=120, primary_key=True)
     value = models.BigIntegerField()

@@ -29,7 +29,7 @@ def fold_name(text: str) -> str:
     return str(_SPACES.sub(" ", text)).strip()
 
 
-# --- What may be one name, or one id, by a slip of whoever typed it ---------------------------------------------------
+# --- What may be one name, or one id, by a slip in typing ------------------------------------------------------------
 
 _ZEROS_IN_FRONT = regex.compile(r"(?<![0-9])0+(?=[0-9])")
 _NO_LETTER = regex.compile(r"[^\p{L}\p{N}]+")

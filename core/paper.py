@@ -167,7 +167,7 @@ def _width(text: str, font: str, size: float) -> float:
 
 
 def _mirrored(drawn: str) -> str:
-    """Brackets around words that run from right to left open towards them. The order is right already; where a pair
+    """Brackets around words that run from right to left open toward them. The order is already right; where a pair
     closes before it opens, each becomes the other."""
     letters = list(drawn)
     opened: list[int] = []

@@ -25,7 +25,7 @@ class Retry:
     first_pause_seconds: float
     longest_pause_seconds: float
     lease: dt.timedelta
-    attempts: int  # whoever has failed this often is given up, or staff are told: that is the caller's rule
+    attempts: int  # a row that has failed this often is given up, or staff are told: the caller decides which
 
     def next_attempt_at(self, *, attempts: int, now: dt.datetime, retry_after: float = 0.0) -> dt.datetime:
         """When to try after `attempts` failures, and not before `retry_after` seconds, if a vendor asked for that."""

@@ -1,6 +1,6 @@
 """Insert rows in one statement each time, where Django offers something slower or something that tells less.
 
-`save()` and `bulk_create()` build their SQL anew for every call, which costs more than the database does; these know
+`save()` and `bulk_create()` build their SQL again for every call, which costs more than the database does; these know
 it from the model. They send no signals and fill in no automatic fields: none of our models has any. And Django offers
 either half of "insert, or learn that it is there": `get_or_create` costs a query and a savepoint more,
 `bulk_create(ignore_conflicts=True)` does not say what happened.
@@ -33,7 +33,8 @@ def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> boo
     """Insert `row` and set its primary key; False if a unique constraint stands in the way, or (where columns are
     named) a row with the same values in all of them.
 
-    A concurrent transaction that is inserting the same key is waited for. After False the caller selects what is there.
+    A concurrent transaction that is inserting the same key is waited for. After False the caller selects the existing
+    row.
     """
     table = _table(type(row))
     params = table.values(row)

@@ -7,7 +7,7 @@ from .http import idempotency
 
 @shared_task
 def forget_old_answers() -> int:
-    """Sweep: delete the answers kept for Idempotency-Keys that nobody may repeat any more."""
+    """Sweep: delete the answers kept for Idempotency-Keys that nobody may repeat any longer."""
     return idempotency.forget_old_answers()
 
 

@@ -101,7 +101,7 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
 
 
 def count_rows() -> dict[str, int]:
-    """How many rows of what there are, for whoever loaded them."""
+    """How many rows of each kind there are, for the operator who loaded them."""
     counted = (
         Workspace,
         District,

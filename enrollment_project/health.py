@@ -63,7 +63,7 @@ def _outcome(name: str, check: Callable[[], None]) -> str:
     except NotReady as reason:
         return str(reason)
     except (DatabaseError, BrokerError, OSError) as error:
-        # The error's text may hold addresses and users: it goes to the log, its kind to whoever asks.
+        # The error's text may hold addresses and users: it goes to the log, and only its kind goes to the caller.
         log.warning("not_ready", part=name, error=str(error))
         return f"failed: {type(error).__name__}"
     return "ok"

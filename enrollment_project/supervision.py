@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-ENDS = 5  # of one process within so many seconds are a crash loop
+ENDS = 5  # of one process within this many seconds are a crash loop
 WITHIN_SECONDS = 120.0
 LAST_LINES = 20
 GRACE_SECONDS = 8  # to finish work before being killed; an idle Celery worker needs up to 4 (two polls of 2 s)

@@ -91,7 +91,7 @@ def render_end(notification: Notification) -> Email | None:
 
 
 def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollment | None:
-    """None if it was decided otherwise meanwhile."""
+    """None if it has been decided otherwise since."""
     found = Enrollment.objects.select_related("learner", "instance__program", "workspace")
     enrollment = found.get(cuid=notification.params["enrollment"])
     return enrollment if enrollment.eligibility_status in statuses and enrollment.learner else None

@@ -81,7 +81,7 @@ def _end_payment(payment_id: int, journal: Journal, reason: str, *, is_refunded:
             )
             return
         except RefundExceedsPayment:
-            pass  # it is on its way back already: staff see to what is left then
+            pass  # it is already on its way back: staff decide about what is left then
     enrollment = journal.enrollment
     raise_staff_task(
         workspace_id=enrollment.workspace_id,

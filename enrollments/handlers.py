@@ -60,7 +60,7 @@ def _decision_of(event: MoneyEvent) -> EnrollmentDecision | None:
 def complete_paid_decision(event: PaymentSucceeded) -> None:
     """The parent paid: the decision is completed and the enrollment paid, and approved where review is automatic.
 
-    Money for an enrollment that is funded already, or has ended, goes back.
+    Money for an enrollment that is already funded, or has ended, goes back.
     """
     decision = _decision_of(event)
     if decision is None or decision.payment_id == event.payment_id:

@@ -1,4 +1,4 @@
-"""What the mails about enrollments say, for whoever sends or previews them."""
+"""What the mails about enrollments say, for those who send or preview them."""
 
 from notifications.letters import Email, compose
 

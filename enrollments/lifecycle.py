@@ -271,7 +271,7 @@ def _keep_verdict(journal: Journal, reason: str) -> None:
 
 
 def _lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
-    lock_learner_of(enrollment_id)  # what they hold above is not moved meanwhile
+    lock_learner_of(enrollment_id)  # what the apps above hold for it is not moved in the meantime
     lock_allocation_of(enrollment_id)
     lock_holdings(enrollment_id)
     return lock_enrollment_with_seat(enrollment_id)

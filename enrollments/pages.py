@@ -86,7 +86,7 @@ def show_return(request: HttpRequest) -> HttpResponse:
 @never_cache
 def show_cancelled(request: HttpRequest) -> HttpResponse:
     """After leaving the payment page. Stripe fills the session id into the return address only, so this one names the
-    enrollment. Should it have been paid in another tab, or ended, that is what the page says."""
+    enrollment. If it was paid in another tab, or has ended, the page says so."""
     if session_id := request.GET.get("session_id", ""):
         decision = _decision_or_404(session_id=session_id)
     else:

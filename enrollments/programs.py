@@ -10,7 +10,7 @@ from .models import ProgramInstance
 
 @transaction.atomic
 def make_default(*, instance_id: int) -> ProgramInstance:
-    """Make an instance the one where the router enrolls whoever names none; the one before stops being it.
+    """Make an instance the one where the router enrolls learners who name none; the one before stops being it.
 
     Raises NotFound, and Invalid for an instance that takes no enrollments.
     """

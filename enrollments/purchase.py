@@ -25,7 +25,7 @@ MONEY_IS_BACK = "A refund came back from the bank, or a dispute was won"
 def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor, now: dt.datetime) -> Enrollment:
     """The learner's enrollment in this instance, evaluated, submitted and waiting to be paid.
 
-    Raises Ineligible, and AlreadyEnrolled if it is approved without a payment to wait for, or paid already.
+    Raises Ineligible, and AlreadyEnrolled if it is approved without a payment to wait for, or already paid.
     """
     current = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
     enrollment = lock_enrollment(current.pk) if current else None

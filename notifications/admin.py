@@ -17,7 +17,7 @@ register_subject("notification", Notification)
 
 @admin.register(Notification)
 class NotificationAdmin(WorkspaceScopedAdmin):
-    """The emails of a workspace; those that were given up can be sent anew."""
+    """The emails of a workspace; those that were given up can be sent again."""
 
     list_display = ("kind", "about", "recipient", "status_badge", "attempts", "workspace", "created_at", "sent_at")
     list_filter = (

@@ -68,7 +68,7 @@ def is_registered(kind: str) -> bool:
 
 
 def render(notification: Notification) -> Email | None:
-    """The email as of now, None if it is not true any more. Raises KeyError for a kind that nobody registered."""
+    """The email as of now, or None if it is no longer true. Raises KeyError for a kind that nobody registered."""
     return _renderers[notification.kind](notification)
 
 

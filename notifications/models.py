@@ -21,7 +21,7 @@ class Notification(models.Model):
     params = models.JSONField(default=dict)
     status = models.CharField(max_length=7, choices=NotificationStatus.choices, default=NotificationStatus.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    resends = models.PositiveSmallIntegerField(default=0)  # how often staff had it sent anew
+    resends = models.PositiveSmallIntegerField(default=0)  # how often staff had it sent again
     next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the worker that sends it
     last_error = models.CharField(max_length=100, blank=True)  # without the address
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -55,6 +55,6 @@ class Notification(models.Model):
     def reference(self) -> str:
         """Names the mail: the same for every try, so that a mail sent twice by a crash can be told from two mails.
 
-        The time keeps apart two installations, or a database made anew, that count alike.
+        The time keeps apart two installations, or a recreated database, that count alike.
         """
         return f"notification-{self.pk}-{self.resends}-{int(self.created_at.timestamp())}"

@@ -52,7 +52,7 @@ def notify(
     params: Mapping[str, int | str] | None = None,
     now: dt.datetime | None = None,
 ) -> bool:
-    """Record an email, as part of the caller's transaction; False if this address has it already.
+    """Record an email, as part of the caller's transaction; False if this address already has it.
 
     `subject_key` names what it is about ("package:12"), `params` are the ids its text is made from. Raises LookupError
     for a kind that no app registered.
@@ -102,7 +102,7 @@ def send_due_notifications(*, limit: int = 100, now: dt.datetime | None = None) 
 
 @transaction.atomic
 def resend_notification(*, notification_id: int, now: dt.datetime | None = None) -> Notification:
-    """Have an email sent anew, with all its tries. Raises NotFound, and NotificationOnItsWay while it is pending."""
+    """Have an email sent again, with all its tries. Raises NotFound, and NotificationOnItsWay while it is pending."""
     moment = now or utc_now()
     again = Notification.objects.filter(pk=notification_id).exclude(status=NotificationStatus.PENDING)
     revived = again.update(

@@ -150,7 +150,7 @@ class GuardianInvitationView(APIView):
         responses={204: OpenApiResponse(description="It is over")},
     )
     def delete(self, request: Request, guardian_id: int) -> Response:
-        """End the open invitation: its link opens nothing any more."""
+        """End the open invitation: its link stops working."""
         guardian = get_guardian(workspace_id=principal_of(request).workspace_id, guardian_id=guardian_id)
         waiting = guardian.invitations.filter(OPEN).first()
         if waiting is None:

@@ -160,7 +160,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         return self.limit(Learner.objects.filter(pk=number, merged_into__isnull=False), request).first()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Whoever is entered or renamed here may be somebody's twin as well as who comes by the API."""
+        """A learner who is entered or renamed here may be somebody's twin, just like one who comes by the API."""
         super().save_related(request, form, formsets, change)
         learner = form.instance
         notice_possible_twins(learner=learner)

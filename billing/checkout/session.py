@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 # How far our clock may be ahead of Stripe's when its lists are searched by creation time.
 CLOCK_SLACK = dt.timedelta(minutes=5)
-# What is told to whoever wanted to pay what Stripe will not ask for.
+# What a payer is told if Stripe will not ask for the money.
 REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to fix. Please try later."
 
 

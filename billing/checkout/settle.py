@@ -1,4 +1,4 @@
-"""Ask Stripe what became of a checkout, and record it: for whoever wants to know, to end it, or for the sweep."""
+"""Ask Stripe what became of a checkout, and record it: for callers that want to know, to end it, or to sweep."""
 
 import datetime as dt
 
@@ -113,7 +113,7 @@ def _want_ended(checkout_id: int, now: dt.datetime) -> None:
 def _expire_session(session_id: str) -> SessionSnapshot:
     try:
         return get_gateway().expire_session(session_id)
-    except PaymentRejected:  # it is open no more: somebody was faster
+    except PaymentRejected:  # it is no longer open: somebody was faster
         return get_gateway().retrieve_session(session_id)
 
 

@@ -5,8 +5,8 @@ import time
 class Breaker:
     """Stops asking a provider that keeps failing: after `failures` in a row it is left alone for `seconds`.
 
-    Then calls go through again, and the first that fails opens it anew. Per process, safe between threads. The packaged
-    ones hold their lock during the call, which would make concurrent calls wait for each other.
+    Then calls go through again, and the first one that fails opens it again. Per process, safe between threads. The
+    packaged ones hold their lock during the call, which would make concurrent calls wait for each other.
     """
 
     def __init__(self, *, failures: int, seconds: float) -> None:

@@ -126,7 +126,7 @@ class PaymentGateway(Protocol):
     def retrieve_session(self, session_id: str) -> SessionSnapshot: ...
 
     def expire_session(self, session_id: str) -> SessionSnapshot:
-        """PaymentRejected if it is not open any more."""
+        """Raises PaymentRejected if it is no longer open."""
         ...
 
     def list_sessions(self, *, created_since: dt.datetime) -> Iterator[SessionSnapshot]:

@@ -90,7 +90,7 @@ class StripeGateway:
             **({"customer_email": request.customer_email} if request.customer_email else {}),
         }
         options: stripe.RequestOptions = {"idempotency_key": request.reference}
-        # An account that may not charge is no outage: whoever pays is told now, and staff mend it.
+        # An account that may not charge is not an outage: the payer is told now, and staff fix it.
         return self._ask(
             lambda: _session(self._stripe.checkout.sessions.create(cast(Any, params), options)),
             final=(stripe.PermissionError,),

@@ -103,7 +103,7 @@ class Checkout(models.Model):
     def reference(self) -> str:
         """Names this row at Stripe: the idempotency key of its creation and the session's client reference.
 
-        The time keeps apart two installations (or a database made anew) that share one Stripe account and count alike.
+        The time keeps apart two installations (or a recreated database) that share one Stripe account and count alike.
         """
         return f"checkout-{self.pk}-{int(self.created_at.timestamp())}"
 

@@ -8,7 +8,7 @@ from ..states import EventSource
 class StripeEvent(models.Model):
     """The inbox: what Stripe told us, stored once by its event id before anything is done about it.
 
-    `payload` keeps which object it is about and no more. An event is a hint to ask Stripe, and what else it says may
+    `payload` keeps only which object it is about. An event is a hint to ask Stripe, and what else it says may
     name people.
     """
 

@@ -14,8 +14,8 @@ from .payments import Payment
 
 
 class InvoiceSeries(models.Model):
-    """How far a workspace has counted its invoices in a year. Whoever takes a number holds this row until the end of
-    the transaction, so none is given twice and none is lost."""
+    """How far a workspace has counted its invoices in a year. A transaction that takes a number holds this row until
+    the end of the transaction, so none is given twice and none is lost."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoice_series")
     year = models.PositiveSmallIntegerField()

@@ -261,7 +261,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
         return f"{group_class} lives by the clock of {form.cleaned_data['timezone']}; {len(moves)} sessions moved."
 
     def save_model(self, request: HttpRequest, obj: GroupClass, form: Any, change: bool) -> None:
-        """Write what was edited and nothing else; those who booked are told of a new meeting page."""
+        """Write what was edited and nothing else; those who booked are told about a new meeting page."""
         if change:
             change_class(group_class=obj, fields=form.changed_data)
         else:

@@ -22,8 +22,8 @@ from ..states import SEATED, StepStatus
 
 @transaction.atomic
 def add_step(*, step: CourseStep) -> CourseStep:
-    """Save a new step of a course. Whoever has the course already gets it too, to be booked like their others; who has
-    completed it keeps that."""
+    """Save a new step of a course. Learners who already have the course get it too, to be booked like their others; who
+    has completed it keeps that."""
     step.save()
     lock_cohorts_of(step.program_id)
     packages = StudentPackage.objects.filter(program=step.program_id, revoked_at__isnull=True).order_by("pk")
@@ -67,7 +67,7 @@ def _complete(program_id: int, reason: str, actor: Actor, now: dt.datetime | Non
 
 
 def _close_empty_cohorts(program_id: int) -> None:
-    """What has no session any more is not open: it opens again, by hand, once it has."""
+    """A cohort that has no session left is closed; staff open it again once it has one."""
     scheduled = CohortSession.objects.filter(cohort=OuterRef("pk"))
     Cohort.objects.filter(~Exists(scheduled), instance__program=program_id).update(is_active=False)
 

@@ -249,7 +249,7 @@ def change_class_zone(
     *, group_class_id: int, timezone: str, keep_clock: bool, now: dt.datetime | None = None
 ) -> list[Move]:
     """Let a class live by another clock. Its weekly times are those of the new zone from now on; the coming sessions
-    keep either the time on the clock, and their families are told of the moment, or their moment.
+    keep either the time on the clock, and their families are told the new moment, or their moment.
 
     Raises Invalid, changing nothing, if two of its sessions would be on one day.
     """

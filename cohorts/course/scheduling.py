@@ -81,7 +81,7 @@ def unscheduled_options(cohort: Cohort) -> QuerySet[CourseStepOption]:
 
 @transaction.atomic
 def schedule_cohort(*, cohort_id: int) -> list[CohortSession]:
-    """Give the cohort a session for each option of each step that has none yet; what is there stays as it was edited.
+    """Give the cohort a session for each option of each step that has none yet; existing ones stay as they were edited.
 
     Raises TermTooShort, and Invalid for dates no clock has.
     """
@@ -110,7 +110,7 @@ def reschedule_session(
     """Move one meeting of a class, for every cohort that meets there, and change its seats. Times are wall-clock times
     in the class's zone, to the minute; what is as it was shown stays as it is. Bookings stay.
 
-    Raises Invalid for times out of order and for a day on which the class meets already, SeatsBelowBookings.
+    Raises Invalid for times out of order and for a day on which the class already meets, SeatsBelowBookings.
     """
     session = lock_sessions({session_id})[session_id]
     starts_at, ends_at = _times_asked(session, date, start_time, end_time)
@@ -123,7 +123,7 @@ def reschedule_session(
 
 
 def _times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
-    """The moments that are meant: only what differs from what is shown is made anew of the clock's time."""
+    """The moments that are meant: only what differs from what is shown is made again from the clock's time."""
     zone = session.group_class.timezone
     begins, ends = (_to_the_minute(wall_clock(at, zone)) for at in (session.starts_at, session.ends_at))
     start = start.replace(second=0, microsecond=0)
@@ -150,7 +150,7 @@ def move_session(
     """Move a locked session, and tell those who booked it unless it is over before and after. `with_term`: as part of
     a change of the cohort's dates, which is told at once.
 
-    Raises Invalid for a day on which its class meets already.
+    Raises Invalid for a day on which its class already meets.
     """
     day = wall_clock(starts_at, session.group_class.timezone).date()
     same_day = ClassSession.objects.filter(group_class=session.group_class_id, date=day).exclude(pk=session.pk)
@@ -175,7 +175,7 @@ def note_change(session_ids: Iterable[int], *, now: dt.datetime) -> None:
 @transaction.atomic
 def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.datetime | None = None) -> GroupClass:
     """Save these fields of a class. Sessions that are on the calendar keep their times and seats; those who booked a
-    coming one are told of a new meeting page."""
+    coming one are told about a new meeting page."""
     moment = now or utc_now()
     coming = ClassSession.objects.filter(group_class=group_class.pk, ends_at__gt=moment)
     sessions = lock_sessions(set(coming.values_list("pk", flat=True)))

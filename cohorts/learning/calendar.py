@@ -44,7 +44,7 @@ def open_feed(*, user: User) -> CalendarFeed:
 
 
 def renew_feed(*, user: User, now: dt.datetime | None = None) -> CalendarFeed:
-    """Give the person's feed a new address; the old one answers nobody any more."""
+    """Give the person's feed a new address; the old one stops working."""
     feed, _ = CalendarFeed.objects.update_or_create(
         user=user, defaults={"token": new_token(), "created_at": now or utc_now()}
     )
@@ -162,7 +162,7 @@ def _event(row: StepProgress, *, name_learner: bool) -> Event:
 
 
 def _organizer(row: StepProgress) -> vCalAddress:
-    """Whoever our mails come from; what has a METHOD must name one."""
+    """The sender of our mails; a calendar with a METHOD must name an organizer."""
     _, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
     organizer = vCalAddress(f"mailto:{address}")
     organizer.params["CN"] = vText(row.package.program.title)

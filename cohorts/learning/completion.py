@@ -43,8 +43,8 @@ def complete_course(*, package_id: int, actor: Actor, reason: str, now: dt.datet
 def complete_courses(*, packages: QuerySet[StudentPackage], actor: Actor, reason: str, now: dt.datetime) -> int:
     """The same for all of these after their course has changed; returns how many were completed now.
 
-    All of them are locked before they are looked at: attendance that is being marked meanwhile is either seen here, or
-    waits and sees the changed course.
+    All of them are locked before they are looked at: attendance that is being marked at the same time is either seen
+    here, or waits and sees the changed course.
     """
     unfinished = packages.filter(revoked_at__isnull=True, completed_at__isnull=True)
     rows = list(unfinished.order_by("enrollment_id").values_list("pk", "enrollment_id"))

@@ -173,7 +173,7 @@ def book_steps(
 ) -> list[StepProgress]:
     """Book the sessions, whose seats are taken, for their unbooked steps. `with_place`: as part of getting the place.
 
-    Raises StepAlreadyBooked for a step that is not unbooked any more.
+    Raises StepAlreadyBooked for a step that is no longer unbooked.
     """
     if not sessions:
         return []
@@ -191,7 +191,8 @@ def book_steps(
 
 
 def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> None:
-    """Conditional on the seat it held: a step that was canceled or attended meanwhile is refused, not freed twice."""
+    """Conditional on the seat it held: a step that was canceled or attended in the meantime is refused, not freed
+    twice."""
     freed = StepProgress.objects.filter(pk=row.pk, status=StepStatus.BOOKED, class_session=row.class_session_id).update(
         status=status,
         class_session=None,

@@ -18,7 +18,7 @@ CONTENT_TYPE = "text/calendar; charset=utf-8"
 @conditional_page
 @cache_control(private=True, no_cache=True)
 def show_feed(request: HttpRequest, token: str) -> HttpResponse:
-    """For calendar programs, which can't sign in: whoever has the address sees the sessions."""
+    """For calendar programs, which can't sign in: anybody who has the address sees the sessions."""
     try:
         owner = get_feed_owner(token=token)
     except NotFound as error:

@@ -95,7 +95,7 @@ def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpRes
 def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpResponse:
     """Where the payment page's way back ends, and the button that gives a place back: the checkout is ended.
 
-    Should it have been paid in another tab meanwhile, it stays paid.
+    If it was paid in another tab in the meantime, it stays paid.
     """
     course, cohort = _cohort_or_404(code, cohort_id)
     asked = request.POST if request.method == "POST" else request.GET
@@ -178,7 +178,7 @@ def _ask_who(
 
 
 def _new_learners(user: User, learners: list[Learner], form: LearnerForm) -> list[NewLearner]:
-    """Who could be added by name: the person, unless they are among the learners already, and a child."""
+    """Who could be added by name: the person, unless they are already among the learners, and a child."""
     child = NewLearner(
         NEW_CHILD, "Another child" if learners else "A child", "Name of the child", form.names[NEW_CHILD]
     )
@@ -197,7 +197,8 @@ def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner |
 
 
 def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcomer) -> Checkout:
-    """Who is named anew is added with the place that is held for them, and not without."""
+    """Somebody who is named for the first time is added together with the place that is held for them, never without
+    it."""
     if isinstance(chosen, Newcomer):
         return enroll_newcomer(
             user=user,

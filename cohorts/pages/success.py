@@ -23,7 +23,7 @@ from .wizard import render_wizard
 @require_safe
 @for_families
 def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
-    """Believes Stripe, not the redirect: whoever comes here before the notice of the payment waits for it."""
+    """Believes Stripe, not the redirect: a payer who arrives before the notice of the payment waits for it."""
     session_id = request.GET.get("session_id", "")
     is_confirmed = catch_up_with_stripe(checkout=_find(user, session_id).purchase.checkout, visit="return")
     bought = _find(user, session_id, is_confirmed=is_confirmed)

@@ -113,7 +113,7 @@ def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None
 
 
 def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
-    """The place they hold in this cohort already: by an open checkout, or by an offer from the waiting list."""
+    """The place they already hold in this cohort: by an open checkout, or by an offer from the waiting list."""
     held = CohortPlace.objects.filter(learner=learner, cohort=cohort, status=PlaceStatus.HELD)
     return held.select_related("checkout", "cohort", "learner").first()
 
@@ -130,7 +130,7 @@ def _refuse_second_payment(learner: Learner, course: Program) -> None:
 
 
 def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: dt.datetime) -> None:
-    is_paying = place is not None and place.checkout is not None  # then they may, whatever was changed meanwhile
+    is_paying = place is not None and place.checkout is not None  # then they may, whatever was changed in the meantime
     if not is_paying and not (cohort.is_active and cohort.instance.active):
         raise CohortNotActive(f"{cohort.name} does not take enrollments.")
     if not is_paying:
@@ -153,7 +153,7 @@ def _refuse_without_sessions(cohort: Cohort, now: dt.datetime) -> None:
 
 
 def _address_of(actor: Actor) -> str:
-    """The address of somebody signed in; whoever acts for others leaves it to the payment page to ask."""
+    """The address of somebody who is signed in; for anybody else the payment page asks."""
     account_id = account_of(actor)
     return User.objects.filter(pk=account_id).values_list("email", flat=True).first() or "" if account_id else ""
 

@@ -28,7 +28,7 @@ from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
 def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> StudentPackage | None:
     """Turn a paid place into a package. None when the money goes back instead: the learner has the course already or
-    the enrollment ended meanwhile, or the place was given up and the cohort is full by now. A repeat changes nothing.
+    the enrollment has ended since, or the place was given up and the cohort is full by now. A repeat changes nothing.
     """
     place = lock_place(place_id)
     known = StudentPackage.objects.filter(payment=payment_id).first()

@@ -1,6 +1,6 @@
 """What one account, and one family, may keep from others without paying: places held, offers and places in line.
 
-They count together, since each of them becomes the next: whoever waits is offered a place, which is held meanwhile.
+They count together, since each of them becomes the next: a learner in line is offered a place, which is then held.
 """
 
 from django.conf import settings

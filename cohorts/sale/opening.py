@@ -39,7 +39,8 @@ def open_cohort(*, cohort_id: int, now: dt.datetime | None = None) -> Cohort:
 
 @transaction.atomic
 def close_cohort(*, cohort_id: int) -> Cohort:
-    """Take no more enrollments. Who has a place keeps it, who is paying may pay, who waits goes on waiting."""
+    """Stop taking enrollments. Learners who have a place keep it, families who are paying can finish, the line
+    stays."""
     cohort = lock_cohort(cohort_id)
     cohort.is_active = False
     cohort.save(update_fields=["is_active"])

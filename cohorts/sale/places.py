@@ -35,8 +35,8 @@ def hold_place(
 def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
     """Make a place the learner's for good, its cohort and itself being locked; returns the event to be published.
 
-    A held place is always there to be taken. One that was released meanwhile is taken again if the cohort has room;
-    otherwise None, and nothing has changed.
+    A held place is always there to be taken. One that was released in the meantime is taken again if the cohort has
+    room; otherwise None, and nothing has changed.
     """
     if place.status == PlaceStatus.HELD:
         Cohort.objects.filter(pk=place.cohort_id).update(
@@ -55,7 +55,7 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
 
 
 def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
-    """Free a held or taken place, its cohort and itself being locked. False if it was free already."""
+    """Free a held or taken place, its cohort and itself being locked. False if it was already free."""
     counter = {PlaceStatus.HELD: "held_places", PlaceStatus.TAKEN: "current_enrollment"}.get(PlaceStatus(place.status))
     if counter is None:
         return False

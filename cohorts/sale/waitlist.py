@@ -155,7 +155,7 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
 
 
 def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
-    """Who gets the free places. Those who bought the course in another cohort meanwhile wait no more, and who has a
+    """Who gets the free places. Those who have bought the course in another cohort since no longer wait, and who has a
     place here needs no second one."""
     waiting = _line_of(cohort.pk).filter(status=WaitStatus.WAITING)
     owned = StudentPackage.objects.filter(
@@ -168,7 +168,7 @@ def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
 
 
 def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
-    """Free a held place whose checkout ended unpaid, its cohort and itself being locked; False if it was free already.
+    """Free a held place whose checkout ended unpaid, its cohort and itself being locked; False if it was already free.
 
     An offer whose time is not over goes on, under a new hold; any other place goes to the next in line.
     """
@@ -246,7 +246,7 @@ def end_lines_of_past_cohorts(*, now: dt.datetime | None = None, limit: int = 10
 
 
 def end_lines_of_owners(*, limit: int = 100, now: dt.datetime | None = None) -> int:
-    """Take out of line who has bought the course in another cohort meanwhile: their offers go to the next at once, not
+    """Take those who have bought the course in another cohort out of the line: their offers go to the next at once, not
     when their time ends. Returns how many."""
     moment = now or utc_now()
     owned = StudentPackage.objects.filter(

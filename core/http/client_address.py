@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 UNKNOWN = "unknown"  # a peer without an address, such as a Unix socket
-# Whoever has one IPv6 address has the whole network around it, and may use another one each time.
+# Somebody who has one IPv6 address has the whole network around it, and may use another address each time.
 IPV6_PREFIX = 64
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address

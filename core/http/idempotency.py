@@ -4,8 +4,8 @@ The claim, the effects and the stored answer commit together, so a crash leaves 
 that must call a vendor in the middle keeps its claim across two transactions; while it is away the key is in flight
 (409), and after `LEASE` seconds, should it have died, the same request may continue.
 
-A caller may have so many keys kept at a time (`IDEMPOTENCY_KEYS_KEPT`); past that a new key is refused with 429, and
-known ones go on being answered.
+A caller may have a limited number of keys kept at a time (`IDEMPOTENCY_KEYS_KEPT`); past that a new key is refused with
+429, and known ones go on being answered.
 """
 
 import datetime as dt
@@ -39,7 +39,7 @@ MAX_KEY_LENGTH = 255
 _SHOWN = r"!-~\u00A1-\u00AC\u00AE-\u00FF"
 KEY_PATTERN = f"[{_SHOWN}]([ {_SHOWN}]*[{_SHOWN}])?"
 BITE = 1_000
-# A process counts a caller's keys anew after it has stored this part of what there was room for. That many processes
+# A process counts a caller's keys again after it has stored this part of what there was room for. That many processes
 # can't fill the room together before each of them counts every time.
 ROOM_PART = 20
 CALLERS_REMEMBERED = 10_000
@@ -57,7 +57,8 @@ class KeyReused(Invalid):
 
 
 class TooManyKeys(DomainError):
-    """A caller's keys are kept for 24 hours, and only so many of them. Those used before are still answered."""
+    """A caller's keys are kept for 24 hours, and only a limited number of them. Those used before are still
+    answered."""
 
     status = 429
     code = "too_many_idempotency_keys"

@@ -44,8 +44,8 @@ class PrincipalRateThrottle(BaseThrottle):
 def wait_of_stranger(request: Request) -> float | None:
     """Count a request of somebody we don't know under their address; the seconds to wait if it is one too many.
 
-    Whoever is refused at the door (no key, a wrong one, one without the scope) never gets to the throttle. The handler
-    of errors counts them here, so that trying keys has a limit too.
+    A caller who is refused at the door (no key, a wrong one, one without the scope) never reaches the throttle. The
+    handler of errors counts them here, so that trying keys has a limit too.
     """
     return _seconds_to_wait(f"address:{client_network(request)}", settings.API_ANONYMOUS_RATE_LIMIT)
 

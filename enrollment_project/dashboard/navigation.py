@@ -1,4 +1,4 @@
-"""The back office as a whole: sidebar, search and dashboard, each limited to the workspaces of whoever looks."""
+"""The back office as a whole: sidebar, search and dashboard, each limited to the workspaces of the person looking."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -32,7 +32,7 @@ from .serializers import (
     RoutingResultSerializer,
 )
 
-# Bound once: building the serializer's fields anew for every request costs as much as validating with them.
+# Bound once: building the serializer's fields again for every request costs as much as validating with them.
 _ENROLLMENT_REQUEST = EnrollmentRequestSerializer()
 
 

@@ -85,7 +85,7 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
 
     @transition(field=eligibility_status, source=[E.CANDIDATE, E.ELIGIBLE], target=E.INELIGIBLE)
     def mark_ineligible(self) -> None:
-        """The criteria are not met, now or any more."""
+        """The criteria are not met, or no longer met."""
 
     @transition(field=eligibility_status, source=E.ELIGIBLE, target=E.SUBMITTED)
     def submit(self) -> None:

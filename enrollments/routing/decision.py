@@ -8,7 +8,7 @@ from ..states import DecisionStatus
 
 
 def cancel_decision(*, decision_id: int) -> EnrollmentDecision:
-    """End the checkout a decision waits for. Should Stripe say that it was paid meanwhile, it is completed instead.
+    """End the checkout a decision waits for. If Stripe says that it was paid first, the decision is completed instead.
 
     Raises TransitionNotAllowed if the decision waits for no checkout, PaymentProviderDown.
     """

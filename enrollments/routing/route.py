@@ -29,7 +29,7 @@ from .result import PARENT_MESSAGE, PROVIDER_DOWN_MESSAGE, PaymentStep, Routed
 
 log = structlog.get_logger(__name__)
 
-# Two requests about one learner, or a seat that went meanwhile: deciding again settles it.
+# Two requests about one learner, or a seat that somebody else took: deciding again settles it.
 ATTEMPTS = 4
 
 

@@ -1,8 +1,8 @@
 """Disputes: a payer's bank asks, or takes the money back until somebody wins.
 
-As Stripe describes them: an inquiry (`warning_*`) takes nothing, the payment can be refunded meanwhile, and a full
-refund ends it; it may become a dispute. A dispute takes its amount at once, all of the payment or a part; there may be
-several.
+As Stripe describes them: an inquiry (`warning_*`) takes nothing, the payment can be refunded in the meantime, and a
+full refund ends it; it may become a dispute. A dispute takes its amount at once, all of the payment or a part; there
+may be several.
 """
 
 from typing import Any

@@ -21,7 +21,7 @@ class InvalidHistory(ValueError):
 
 @transaction.atomic
 def remember_sessions(*, told: list[Body]) -> int:
-    """Make checkout sessions with their payments, refunds and disputes; ids that are known are made anew.
+    """Make checkout sessions with their payments, refunds and disputes; objects whose ids are known are replaced.
 
     Returns how many. Raises InvalidHistory, remembering nothing.
     """

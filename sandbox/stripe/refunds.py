@@ -27,7 +27,7 @@ FAILURES = (
 
 
 class NotSettleable(Exception):
-    """The refund has come to its end already."""
+    """The refund has already come to its end."""
 
 
 @operation(

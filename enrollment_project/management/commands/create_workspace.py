@@ -62,7 +62,7 @@ class Command(UseCaseCommand):
 
 
 def _invite(workspace: Workspace, owner: str) -> dict[str, Any]:
-    """The link for the first owner, to be handed on by whoever sits at the terminal: it needs no mail server."""
+    """The link for the first owner, for the operator to hand on: it needs no mail server."""
     if not owner:
         return {}
     _, token = invite_member(workspace_id=workspace.pk, email=owner, role=Role.OWNER, invited_by=None, now=utc_now())

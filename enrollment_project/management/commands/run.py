@@ -57,8 +57,8 @@ class Command(BaseCommand):
     def _come_up(self, processes: Processes, is_demo_missing: bool) -> Iterator[None]:
         """Start everything, in an order; each `yield` waits for what comes next. Raises CommandError.
 
-        While the demo is loaded the site answers already. Nothing else runs: the sweeps would ask about a past of which
-        only a part is there, and SQLite lets one write at a time.
+        The site already answers while the demo is loading. Nothing else runs: the sweeps would ask about a past of
+        which only a part is there, and SQLite lets one write at a time.
         """
         first = ("web", "sandbox")
         others = ("worker", "beat")
@@ -180,7 +180,7 @@ def _is_healthy() -> bool:
 
 
 def _banner(*, has_demo: bool) -> str:
-    """Where everything is, for whoever looks at the terminal."""
+    """Where everything is, for the reader of the terminal."""
     site = settings.PUBLIC_URL
     facts = {
         "Site": f"{site}/",
