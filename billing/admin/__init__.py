@@ -1,5 +1,5 @@
 """The back office of money. Importing the modules registers their pages."""
 
-from . import invoices, money
+from . import invoices, payments
 
-__all__ = ["invoices", "money"]
+__all__ = ["invoices", "payments"]
