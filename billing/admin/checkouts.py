@@ -1,0 +1,83 @@
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import NOTHING, Card, money_column, neighbor, neighbors_of, register_subject, status_badge
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+
+from ..checkout import settle_checkout
+from ..models import Checkout
+from ..states import CheckoutStatus
+from .display import paid_for
+from .stripe import stripe_notices
+
+register_subject("checkout", Checkout)
+
+
+@admin.register(Checkout)
+class CheckoutAdmin(WorkspaceScopedAdmin):
+    list_display = ("__str__", "subject_text", "status_badge", "payer_email", "workspace", "created_at", "expires_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("workspace", ScopedRelatedFilter),
+        "created_at",
+        "expires_at",
+    )
+    list_select_related = ("workspace",)
+    search_fields = ("=id", "=stripe_session_id", "payer_email__istartswith", "=subject")
+    search_help_text = "Checkout number, Stripe session, payer's email"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (None, {"fields": (("status_badge", "amount"), ("paid_for", "description"), ("price", "payer_email"))}),
+        ("Stripe", {"fields": ("stripe_session_id", "payment_page")}),
+        (
+            "Times",
+            {
+                "fields": (
+                    ("created_at", "expires_at"),
+                    ("settled_at", "next_check_at"),
+                    ("cancel_requested_at", "workspace"),
+                )
+            },
+        ),
+    )
+    actions_detail = ("ask_stripe",)
+    status_badge = status_badge("status")
+    amount = money_column("amount_minor", "amount")
+    paid_for = paid_for
+
+    @display(description="for", ordering="subject")
+    def subject_text(self, checkout: Checkout) -> str:
+        return f"{checkout.purpose.replace('_', ' ')} {checkout.subject}"
+
+    @display(description="payment page")
+    def payment_page(self, checkout: Checkout) -> str:
+        if checkout.status != CheckoutStatus.OPEN or not checkout.url:
+            return NOTHING
+        return format_html('<a class="text-link" href="{0}" rel="noreferrer">{0}</a>', checkout.url)
+
+    @staff_action(
+        description="Ask Stripe",
+        power=Power.DECIDE,
+        possible=lambda checkout: bool(checkout.stripe_session_id),
+        icon="sync",
+        explanation="Fetches the session from Stripe and updates our rows to match.",
+    )
+    def ask_stripe(self, request: HttpRequest, checkout: Checkout, form: StaffForm) -> str:
+        settled = settle_checkout(checkout_id=checkout.pk)
+        return f"Stripe says: {settled.get_status_display().lower()}."
+
+
+@neighbors_of(Checkout)
+def payments_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
+    rows = [neighbor(p, status="status", at=p.paid_at or p.created_at) for p in checkout.payments.all()[:20]]
+    return Card("Payments", rows, empty="Nothing was paid.")
+
+
+@neighbors_of(Checkout)
+def notices_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
+    return stripe_notices(request, checkout.stripe_session_id)

@@ -1,0 +1,38 @@
+from django.contrib import admin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from backoffice.display import link_column, register_subject, status_badge
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.money import Money
+
+from ..models import Refund
+
+register_subject("refund", Refund)
+
+
+@admin.register(Refund)
+class RefundAdmin(WorkspaceScopedAdmin):
+    workspace_path = "payment__workspace"
+    list_display = ("__str__", "amount", "status_badge", "reason", "actor", "created_at", "settled_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("reason", ChoicesDropdownFilter),
+        ("payment__workspace", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("payment__workspace",)
+    search_fields = ("=id", "=stripe_refund_id", "=payment__id", "=payment__payment_intent_id")
+    search_help_text = "Number of the refund or payment, Stripe's refund or payment intent"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (None, {"fields": (("status_badge", "amount"), ("payment_link", "reason"), "note", ("actor", "requested_by"))}),
+        ("Stripe", {"fields": ("stripe_refund_id", "failure_reason", ("created_at", "settled_at"))}),
+        ("Tries", {"fields": (("attempts", "next_attempt_at"), "last_error")}),
+    )
+    status_badge = status_badge("status")
+    payment_link = link_column("payment", "payment")
+
+    @display(description="amount", ordering="amount_minor")
+    def amount(self, refund: Refund) -> str:
+        return str(Money(refund.amount_minor, refund.payment.currency))

@@ -1,0 +1,92 @@
+"""What Stripe told us: the inbox, what it holds about one of our rows, and the runs that compare."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.roles import Power
+from backoffice.actions import StaffForm, in_bulk, staff_action
+from backoffice.display import Card, badge, json_column, list_url, neighbor
+from backoffice.scoping import WorkspaceScopedAdmin, access_of
+from core.errors import Unavailable
+
+from ..inbox import handle_event
+from ..models import ReconciliationRun, StripeEvent
+
+
+def stripe_notices(request: HttpRequest, stripe_id: str | None) -> Card:
+    """What Stripe told us about one of its objects; the inbox is the platform's, so only superusers are led there."""
+    if not access_of(request).everywhere:
+        return Card("Stripe's notices", empty="It is kept in the platform's inbox, which a superuser can open.")
+    if not stripe_id:
+        return Card("Stripe's notices", empty="Stripe does not know it yet.")
+    rows = StripeEvent.objects.filter(payload__icontains=stripe_id)[:20]
+    return Card(
+        "Stripe's notices",
+        [neighbor(event, title=event.type, note=event.outcome, at=event.received_at) for event in rows],
+        more_url=list_url(StripeEvent, q=stripe_id),
+    )
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(WorkspaceScopedAdmin):
+    """The inbox of the whole platform: an event can be about any workspace, or about none, so superusers read it."""
+
+    workspace_path = ""
+    view_power = Power.OPERATE
+    list_display = ("type", "event_id", "state", "outcome", "source", "attempts", "received_at")
+    list_filter = (
+        ("handled_at", admin.EmptyFieldListFilter),
+        ("source", ChoicesDropdownFilter),
+        "type",
+        "received_at",
+    )
+    search_fields = ("=event_id", "payload__icontains")
+    search_help_text = "Id of the event, or of the Stripe object it is about"
+    date_hierarchy = "received_at"
+    fieldsets = (
+        (None, {"fields": (("type", "event_id"), ("state", "outcome"), ("source", "received_at"), "payload_text")}),
+        (
+            "Handling",
+            {"fields": (("handled_at", "stripe_created_at"), ("attempts", "next_attempt_at"), "last_error")},
+        ),
+    )
+    actions_detail = ("handle",)
+    payload_text = json_column("payload")
+
+    @display(description="state")
+    def state(self, event: StripeEvent) -> str:
+        return badge("handled", "Handled") if event.handled_at else badge("pending", "Waiting")
+
+    @staff_action(
+        description="Handle now",
+        power=Power.OPERATE,
+        possible=lambda event: event.handled_at is None,
+        icon="replay",
+        variant=ActionVariant.PRIMARY,
+        explanation="Asks Stripe what became of the object and records the answer.",
+    )
+    def handle(self, request: HttpRequest, event: StripeEvent, form: StaffForm) -> str:
+        handled = handle_event(event_id=event.event_id)
+        if handled is None or handled.handled_at is None:
+            raise Unavailable("It could not be handled yet. Its last error says why.")
+        return f"Handled: {handled.outcome}."
+
+    handle_selected = in_bulk(handle, description="Handle the selected events now")
+    actions = ("handle_selected",)
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(WorkspaceScopedAdmin):
+    workspace_path = ""
+    view_power = Power.OPERATE
+    list_display = ("started_at", "events_seen", "events_missed", "sessions_seen", "checkouts_settled", "finished_at")
+    date_hierarchy = "started_at"
+    fields = (
+        ("started_at", "finished_at"),
+        "window_start",
+        ("events_seen", "events_missed"),
+        ("sessions_seen", "checkouts_settled"),
+    )
