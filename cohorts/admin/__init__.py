@@ -1,3 +1,3 @@
 """The back office's pages of this app, a module for what belongs together."""
 
-from . import attendance, cohorts, courses, packages, waitlist  # noqa: F401  registers them
+from . import cohorts, courses, packages, sessions, waitlist  # noqa: F401  registers them
