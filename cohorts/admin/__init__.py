@@ -1,3 +1,5 @@
-"""The back office's pages of this app, a module for what belongs together."""
+"""The back office of courses. Importing the modules registers their pages."""
 
-from . import cohorts, courses, packages, sessions, waitlist  # noqa: F401  registers them
+from . import cohort_cards, cohorts, courses, packages, progress, sessions, waitlist
+
+__all__ = ["cohort_cards", "cohorts", "courses", "packages", "progress", "sessions", "waitlist"]

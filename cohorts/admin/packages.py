@@ -38,8 +38,8 @@ from ..models import Cohort, CohortPlace, StepProgress, StudentPackage
 from ..queries import stranded_progress, unbooked_steps
 from ..sale.transfer import Stranded, move_package, stranded_steps
 from ..states import DONE, StepStatus
-from .attendance import describe_choice
 from .display import meeting_time, step_badge
+from .progress import describe_choice
 
 register_subject("package", StudentPackage)
 register_subject("place", CohortPlace)

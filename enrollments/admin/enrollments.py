@@ -8,25 +8,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.models import Lead, Learner
 from accounts.roles import Power
 from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
-from backoffice.display import (
-    Card,
-    Neighbor,
-    badge,
-    json_column,
-    link,
-    link_column,
-    list_url,
-    neighbor,
-    neighbors_of,
-    register_subject,
-    status_badge,
-)
+from backoffice.display import json_column, link, link_column, register_subject, status_badge
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
-from events.models import OutboxEvent
 from notifications.letters import Email
 from notifications.recipients import family_addresses
 
@@ -39,7 +25,7 @@ from ..lifecycle import (
     submit_enrollment,
     unenroll_enrollment,
 )
-from ..models import Enrollment, EnrollmentTransition
+from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
 from ..states import EligibilityStatus, EnrollmentPaymentStatus
 
@@ -311,99 +297,3 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     reject_selected = in_bulk(reject, description="Reject with one reason")
     evaluate_selected = in_bulk(evaluate, description="Evaluate")
     submit_selected = in_bulk(submit, description="Submit for review")
-
-
-@neighbors_of(Enrollment)
-def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    rows = [
-        Neighbor(
-            title=f"{t.number}. {t.get_facet_display()}: {t.from_status.replace('_', ' ')} →",
-            badge=badge(t.to_status, t.to_status.replace("_", " ")),
-            note=" · ".join(part for part in (t.reason, t.note and f"Note: {t.note}", t.actor) if part),
-            at=t.created_at,
-        )
-        for t in enrollment.transitions.order_by("-number")[:50]
-    ]
-    return Card("History", rows, empty="Nothing has happened yet.", wide=True)
-
-
-@neighbors_of(Enrollment)
-def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    rows: list[Neighbor] = []
-    for decision in enrollment.decisions.select_related("checkout").prefetch_related("checkout__payments__refunds"):
-        rows.append(neighbor(decision, status="status", note=decision.get_reason_display(), at=decision.created_at))
-        if decision.checkout:
-            rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
-            for payment in decision.checkout.payments.all():
-                rows.append(neighbor(payment, status="status", at=payment.paid_at))
-                rows += [neighbor(r, status="status", note=r.get_reason_display()) for r in payment.refunds.all()]
-    return Card("Decisions and money", rows, empty="Not routed.")
-
-
-@neighbors_of(Enrollment)
-def seats_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    seats = enrollment.seats.select_related("allocation__district")
-    rows = [
-        neighbor(s, title=s.allocation.district, status="status", note=s.release_reason, at=s.reserved_at)
-        for s in seats
-    ]
-    return Card("Seats", rows)
-
-
-@neighbors_of(Enrollment)
-def events_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    aggregate = f"enrollment:{enrollment.cuid}"
-    rows = OutboxEvent.objects.filter(aggregate=aggregate).order_by("-sequence")[:8]
-    return Card(
-        "Latest events",
-        [neighbor(e, title=f"{e.sequence}. {e.type}", status="relay_status", at=e.occurred_at) for e in rows],
-        more_url=list_url(OutboxEvent, q=aggregate),
-    )
-
-
-@neighbors_of(Learner)
-def enrollments_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    rows = learner.enrollments.select_related("instance")[:20]
-    return Card("Enrollments", [_in_instance(e) for e in rows], empty="None yet.")
-
-
-@neighbors_of(Lead)
-def enrollments_of_lead(request: HttpRequest, lead: Lead) -> Card:
-    rows = lead.enrollments.select_related("instance")[:20]
-    return Card("Enrollments", [_in_instance(e) for e in rows], empty="None yet.")
-
-
-def _in_instance(enrollment: Enrollment) -> Neighbor:
-    return neighbor(enrollment, title=enrollment.instance, status="eligibility_status", at=enrollment.created_at)
-
-
-@admin.register(EnrollmentTransition)
-class TransitionAdmin(WorkspaceScopedAdmin):
-    """The append-only record of every change."""
-
-    workspace_path = "enrollment__workspace"
-    list_display = ("enrollment_link", "number", "facet", "from_status", "to_badge", "reason", "actor", "created_at")
-    list_filter = (
-        ("facet", ChoicesDropdownFilter),
-        ("enrollment__workspace", ScopedRelatedFilter),
-        "created_at",
-    )
-    list_select_related = ("enrollment",)
-    list_display_links = ("number",)
-    search_fields = ("=enrollment__cuid", "=enrollment__id", "=actor", "=request_id")
-    search_help_text = "Enrollment's CUID or number, actor (user:7), request id"
-    ordering = ("-id",)
-    date_hierarchy = "created_at"
-    fields = (
-        ("enrollment_link", "number"),
-        ("facet", "from_status", "to_badge"),
-        "reason",
-        "note",
-        ("actor", "request_id"),
-        "created_at",
-    )
-    enrollment_link = link_column("enrollment", "enrollment")
-
-    @display(description="to", ordering="to_status")
-    def to_badge(self, transition: EnrollmentTransition) -> str:
-        return badge(transition.to_status, transition.to_status.replace("_", " "))

@@ -1,0 +1,168 @@
+"""What a cohort's page and its buttons ask, and what they show before they act."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.utils.timezone import override
+from unfold.widgets import INPUT_CLASSES
+
+from backoffice.actions import StaffForm
+from backoffice.display import staff_moment
+from backoffice.previews import Preview
+from backoffice.timezones import TimezoneForm, offer_zones
+from core.clock import utc_now
+from core.local_time import Instant, to_instant, validate_date, wall_clock
+from core.time_words import day
+from enrollments.models import ProgramInstance
+
+from ..course.replanning import deadline_in, plan_dates
+from ..models import Cohort
+
+DAY = forms.DateInput(attrs={"type": "date"})
+WALL_CLOCK = "%Y-%m-%dT%H:%M"
+MAX_PLACES = 100_000
+
+
+class WallClockField(forms.DateTimeField):
+    """A date and a time as a clock on a wall shows them, without a zone."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}, format=WALL_CLOCK)
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        with override(dt.UTC):  # where every time exists once, so that none is refused
+            said = super().to_python(value)
+        if said is None:
+            return None
+        validate_date(said.date())
+        return said.replace(tzinfo=None)
+
+
+class CohortForm(TimezoneForm):
+    """The size is set when a cohort is made, and changed by its button later. The deadline is by the cohort's clock."""
+
+    deadline: Instant | None = None
+    enrollment_deadline = WallClockField(
+        required=False,
+        help_text="The enrollment deadline, in the cohort's time zone. The cohort can't be opened without it.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        deadline = self.instance.enrollment_deadline
+        if deadline is not None:
+            shown = wall_clock(deadline, self.instance.timezone)
+            self.initial["enrollment_deadline"] = shown.replace(second=0, microsecond=0)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("enrollment_deadline"):
+            said = cleaned["enrollment_deadline"]
+            zone = cleaned.get("timezone") or self.instance.timezone
+            self.deadline = to_instant(date=said.date(), time=said.time(), zone=zone)
+            cleaned["enrollment_deadline"] = self.deadline.at
+        # What is not on the form is not edited by it.
+        start = cleaned.get("start_date")
+        end = cleaned.get("end_date")
+        if start and end and end < start:
+            self.add_error("end_date", "A cohort ends on or after the day it starts.")
+        return cleaned
+
+
+class DatesForm(StaffForm):
+    """Other dates, and what follows them."""
+
+    start_date = forms.DateField(widget=DAY)
+    end_date = forms.DateField(widget=DAY, help_text="Its last day, by the cohort's clock.")
+    sessions = forms.ChoiceField(
+        choices=[
+            ("move", "Follow by as many weeks, at the same time by their clock"),
+            ("stay", "Stay where they are"),
+        ],
+        label="Sessions to come",
+        help_text="Sessions that have begun, or whose attendance was taken, stay in any case.",
+    )
+    deadline = forms.ChoiceField(
+        choices=[("stay", "Stays where it is"), ("move", "Moves by as many days as the start")],
+        label="Enrollment deadline",
+    )
+
+    def prepare(self) -> None:
+        self.initial.update(start_date=self.row.start_date, end_date=self.row.end_date)
+
+    def plan(self) -> dict[str, Any]:
+        """The answers in the words of `change_dates`."""
+        chosen = self.cleaned_data
+        return {
+            "start_date": chosen["start_date"],
+            "end_date": chosen["end_date"],
+            "move_sessions": chosen["sessions"] == "move",
+            "move_deadline": chosen["deadline"] == "move",
+        }
+
+
+def foresee_dates(cohort: Cohort, form: DatesForm) -> Preview:
+    """Which sessions would move, what is in the way, and who is told."""
+    plan = plan_dates(cohort=cohort, now=utc_now(), **form.plan())
+    sentences = [f"In the way: {conflict} Nothing changes until that is settled." for conflict in plan.conflicts]
+    sentences.append(
+        f"{cohort} runs {day(form.cleaned_data['start_date'])} to {day(form.cleaned_data['end_date'])}, "
+        f"now {day(cohort.start_date)} to {day(cohort.end_date)}."
+    )
+    sentences.extend(move.describe(cohort.timezone) for move in plan.moves)
+    if not plan.moves:
+        sentences.append("No session moves.")
+    if plan.deadline is not None:
+        verb = "stays" if plan.deadline == cohort.enrollment_deadline else "becomes"
+        sentences.append(f"The enrollment deadline {verb} {staff_moment(plan.deadline, cohort.timezone)}.")
+    sentences.extend(f"Please check: {warning}" for warning in plan.warnings)
+    told = f"The families of {plan.families} learners get one mail each, with the dates and all their sessions."
+    return Preview(sentences=tuple(sentences), mails=told if plan.families else "No mail is sent.")
+
+
+class CohortZoneForm(StaffForm):
+    timezone = forms.ChoiceField(label="Time zone")
+    deadline = forms.ChoiceField(
+        choices=[("moment", "Stays at the same moment"), ("clock", "Keeps its time on the clock")],
+        label="Enrollment deadline",
+    )
+
+    def prepare(self) -> None:
+        offer_zones(self.fields["timezone"], self.row.timezone)
+        self.initial["timezone"] = self.row.timezone
+
+
+def foresee_cohort_zone(cohort: Cohort, form: StaffForm) -> Preview:
+    """What the deadline is by the old clock and the new one; sessions live by the clocks of their classes."""
+    zone = form.cleaned_data["timezone"]
+    keep_clock = form.cleaned_data["deadline"] == "clock"
+    sentences = [f"Times of {cohort} are shown in {zone}, and its days end there.", "No session moves."]
+    deadline = deadline_in(cohort, timezone=zone, keep_clock=keep_clock)
+    if deadline is not None and cohort.enrollment_deadline is not None:
+        before = staff_moment(cohort.enrollment_deadline, cohort.timezone)
+        sentences.append(f"The enrollment deadline, {before}, is {staff_moment(deadline, zone)}.")
+    return Preview(sentences=tuple(sentences))
+
+
+class CapacityForm(StaffForm):
+    max_enrollment = WholeNumberField(max_value=MAX_PLACES, label="Places")
+
+    def prepare(self) -> None:
+        used = self.row.current_enrollment + self.row.held_places
+        self.initial["max_enrollment"] = self.row.max_enrollment
+        self.fields["max_enrollment"].help_text = f"At least {used:,}: {self.row.current_enrollment:,} taken, "
+        self.fields["max_enrollment"].help_text += f"{self.row.held_places:,} held."
+
+
+class CloneForm(StaffForm):
+    name = forms.CharField(max_length=200)
+    start_date = forms.DateField(widget=DAY, help_text="Its end and its deadline move with it.")
+    instance = forms.ModelChoiceField(
+        queryset=ProgramInstance.objects.none(), label="Program instance", help_text="Its price is the cohort's price."
+    )
+
+    def prepare(self) -> None:
+        bound = self.fields["instance"]
+        assert isinstance(bound, forms.ModelChoiceField)
+        bound.queryset = ProgramInstance.objects.filter(program=self.row.instance.program_id)
+        self.initial.update(start_date=self.row.end_date + dt.timedelta(days=7), instance=self.row.instance_id)

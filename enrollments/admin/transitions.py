@@ -1,0 +1,42 @@
+"""The history of enrollments."""
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from backoffice.display import badge, link_column
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+
+from ..models import EnrollmentTransition
+
+
+@admin.register(EnrollmentTransition)
+class TransitionAdmin(WorkspaceScopedAdmin):
+    """The append-only record of every change."""
+
+    workspace_path = "enrollment__workspace"
+    list_display = ("enrollment_link", "number", "facet", "from_status", "to_badge", "reason", "actor", "created_at")
+    list_filter = (
+        ("facet", ChoicesDropdownFilter),
+        ("enrollment__workspace", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("enrollment",)
+    list_display_links = ("number",)
+    search_fields = ("=enrollment__cuid", "=enrollment__id", "=actor", "=request_id")
+    search_help_text = "Enrollment's CUID or number, actor (user:7), request id"
+    ordering = ("-id",)
+    date_hierarchy = "created_at"
+    fields = (
+        ("enrollment_link", "number"),
+        ("facet", "from_status", "to_badge"),
+        "reason",
+        "note",
+        ("actor", "request_id"),
+        "created_at",
+    )
+    enrollment_link = link_column("enrollment", "enrollment")
+
+    @display(description="to", ordering="to_status")
+    def to_badge(self, transition: EnrollmentTransition) -> str:
+        return badge(transition.to_status, transition.to_status.replace("_", " "))
