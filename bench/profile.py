@@ -82,13 +82,13 @@ def time_requests(key: str) -> list[Parts]:
     from django.db import connection  # noqa: PLC0415  (after the environment is set)
 
     from enrollment_project.wsgi import application  # noqa: PLC0415
-    from enrollments.api import views  # noqa: PLC0415
+    from enrollments.api.router import decisions  # noqa: PLC0415
 
     for number in range(WARM_UP):
         _ask(application, key, number)
     watch = Stopwatch()
     for owner, name, stage in (
-        (views.EnrollView, "post", VIEW),
+        (decisions.EnrollView, "post", VIEW),
         (views, "route_learner", USE_CASE),
         (connection, "_commit", COMMIT),
     ):

@@ -12,6 +12,7 @@ from backoffice.display import staff_moment
 from backoffice.previews import Preview
 from backoffice.timezones import TimezoneForm, offer_zones
 from core.clock import utc_now
+from core.forms import WholeNumberField
 from core.local_time import Instant, to_instant, validate_date, wall_clock
 from core.time_words import day
 from enrollments.models import ProgramInstance

@@ -1,21 +1,7 @@
-from django.urls import path
+"""A package for each document that describes a part of the API."""
 
-from .views import (
-    AllocationCreateView,
-    AllocationListView,
-    AllocationView,
-    DecisionListView,
-    DecisionView,
-    EnrollView,
-)
+from django.urls import include, path
 
 urlpatterns = [
-    path("enroll", EnrollView.as_view(), name="api-enroll"),
-    path("enrollments", DecisionListView.as_view(), name="api-enrollments"),
-    path("enrollments/<number:decision_id>", DecisionView.as_view(), name="api-enrollment"),
-    path("decisions", DecisionListView.as_view(), name="api-decisions"),
-    path("decisions/<number:decision_id>", DecisionView.as_view(), name="api-decision"),
-    path("districts", AllocationListView.as_view(), name="api-districts"),
-    path("districts/seats", AllocationCreateView.as_view(), name="api-district-seats-create"),
-    path("districts/<number:tenant_id>/seats", AllocationView.as_view(), name="api-district-seats"),
+    path("", include("enrollments.api.router.urls")),
 ]

@@ -2,8 +2,8 @@ import django_filters
 
 from core.http.query import MomentFilter, StrictFilterSet, TextFilter, WholeNumberFilter
 
-from ..models import EnrollmentDecision
-from ..states import DecisionStatus, ProvisionSource
+from ...models import EnrollmentDecision
+from ...states import DecisionStatus, ProvisionSource
 
 
 class DecisionFilter(StrictFilterSet):

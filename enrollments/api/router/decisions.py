@@ -14,11 +14,11 @@ from core.errors import NotFound
 from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 from core.http.pagination import PageQuery, array_page
 
-from ..models import DistrictSeatAllocation, EnrollmentDecision
-from ..queries import allocations_of, decisions_of, find_allocation, find_instance_id
-from ..routing.request import LearnerProfile, RoutingContext
-from ..routing.route import route_learner
-from ..seats import create_allocation, update_allocation
+from ...models import DistrictSeatAllocation, EnrollmentDecision
+from ...queries import allocations_of, decisions_of, find_allocation, find_instance_id
+from ...routing.request import LearnerProfile, RoutingContext
+from ...routing.route import route_learner
+from ...seats import create_allocation, update_allocation
 from .examples import ALLOCATE, CHANGE_ALLOCATION, ENROLL
 from .filters import DecisionFilter
 from .serializers import (

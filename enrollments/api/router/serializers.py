@@ -10,10 +10,10 @@ from core.http.query import QuerySerializer, QueryTextField, QueryTruthField
 from core.ids import CUID_PATTERN, is_cuid
 from core.numbers import MAX_BIGINT
 
-from ..models import DistrictSeatAllocation, EnrollmentDecision
-from ..routing.result import checkout_fields
-from ..seats import MAX_SEATS
-from ..states import DecisionReason, DecisionStatus, ProvisionSource
+from ...models import DistrictSeatAllocation, EnrollmentDecision
+from ...routing.result import checkout_fields
+from ...seats import MAX_SEATS
+from ...states import DecisionReason, DecisionStatus, ProvisionSource
 
 
 class ActiveQuery(QuerySerializer):
