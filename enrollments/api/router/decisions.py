@@ -1,4 +1,4 @@
-"""The Router's endpoints: parse, call one use case, render."""
+"""Route a learner, and read what was decided: parse, call one use case, render."""
 
 from typing import Any
 
@@ -11,26 +11,16 @@ from rest_framework.views import APIView
 
 from accounts.principals import principal_of
 from core.errors import NotFound
-from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
+from core.http.idempotency import AlreadyAnswered, claim_for, replay
 from core.http.pagination import PageQuery, array_page
 
-from ...models import DistrictSeatAllocation, EnrollmentDecision
-from ...queries import allocations_of, decisions_of, find_allocation, find_instance_id
+from ...models import EnrollmentDecision
+from ...queries import decisions_of
 from ...routing.request import LearnerProfile, RoutingContext
 from ...routing.route import route_learner
-from ...seats import create_allocation, update_allocation
-from .examples import ALLOCATE, CHANGE_ALLOCATION, ENROLL
+from .examples import ENROLL
 from .filters import DecisionFilter
-from .serializers import (
-    ActiveQuery,
-    AllocationCreateSerializer,
-    AllocationSerializer,
-    AllocationUpdateSerializer,
-    DecisionSerializer,
-    EnrollmentRequestSerializer,
-    InstanceQuery,
-    RoutingResultSerializer,
-)
+from .serializers import DecisionSerializer, EnrollmentRequestSerializer, RoutingResultSerializer
 
 # Bound once: building the serializer's fields again for every request costs as much as validating with them.
 _ENROLLMENT_REQUEST = EnrollmentRequestSerializer()
@@ -118,85 +108,3 @@ class DecisionView(APIView):
         if decision is None:
             raise NotFound(f"There is no decision {decision_id} in this workspace.")
         return Response(DecisionSerializer(decision).data)
-
-
-class AllocationCreateView(APIView):
-    """Give a district seats."""
-
-    required_scopes = {"POST": "districts:write"}
-
-    @extend_schema(
-        tags=["Router"],
-        operation_id="districts_seats_create",
-        request=AllocationCreateSerializer,
-        responses=AllocationSerializer,
-        examples=[ALLOCATE],
-    )
-    @idempotent
-    def post(self, request: Request) -> Response:
-        body = AllocationCreateSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        reference = body.validated_data.get("program_instance_id")
-        workspace_id = principal_of(request).workspace_id
-        allocation = create_allocation(
-            workspace_id=workspace_id,
-            tenant_id=body.validated_data["tenant_id"],
-            total_seats=body.validated_data["total_seats"],
-            name=body.validated_data.get("name", ""),
-            instance_id=find_instance_id(workspace_id=workspace_id, reference=reference),
-        )
-        return Response(AllocationSerializer(allocation).data)
-
-
-class AllocationView(APIView):
-    """A district's seats; `program_instance_id` picks the allocation for one program instead of the general one."""
-
-    required_scopes = {"GET": "districts:read", "PUT": "districts:write"}
-
-    def _allocation(self, request: Request, tenant_id: int) -> DistrictSeatAllocation:
-        return find_allocation(
-            workspace_id=principal_of(request).workspace_id,
-            tenant_id=tenant_id,
-            instance_cuid=InstanceQuery.read(request).get("program_instance_id"),
-        )
-
-    @extend_schema(
-        tags=["Router"],
-        operation_id="districts_seats_retrieve",
-        parameters=[InstanceQuery],
-        responses=AllocationSerializer,
-    )
-    def get(self, request: Request, tenant_id: int) -> Response:
-        return Response(AllocationSerializer(self._allocation(request, tenant_id)).data)
-
-    @extend_schema(
-        tags=["Router"],
-        operation_id="districts_seats_update",
-        parameters=[InstanceQuery],
-        request=AllocationUpdateSerializer,
-        responses=AllocationSerializer,
-        examples=[CHANGE_ALLOCATION],
-    )
-    def put(self, request: Request, tenant_id: int) -> Response:
-        body = AllocationUpdateSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        allocation = self._allocation(request, tenant_id)
-        changed = update_allocation(allocation_id=allocation.pk, **body.validated_data)
-        return Response(AllocationSerializer(changed).data)
-
-
-class AllocationListView(APIView):
-    """All districts' allocations."""
-
-    required_scopes = {"GET": "districts:read"}
-
-    @extend_schema(
-        tags=["Router"],
-        operation_id="districts_list",
-        parameters=[ActiveQuery, PageQuery],
-        responses=AllocationSerializer(many=True),
-    )
-    def get(self, request: Request) -> Response:
-        active_only = ActiveQuery.read(request)["active_only"]
-        allocations = allocations_of(principal_of(request).workspace_id, active_only=active_only)
-        return array_page(request, allocations, AllocationSerializer)

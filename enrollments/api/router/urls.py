@@ -1,13 +1,7 @@
 from django.urls import path
 
-from .decisions import (
-    AllocationCreateView,
-    AllocationListView,
-    AllocationView,
-    DecisionListView,
-    DecisionView,
-    EnrollView,
-)
+from .decisions import DecisionListView, DecisionView, EnrollView
+from .districts import AllocationCreateView, AllocationListView, AllocationView
 
 urlpatterns = [
     path("enroll", EnrollView.as_view(), name="api-enroll"),
