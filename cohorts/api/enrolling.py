@@ -11,12 +11,12 @@ from accounts.families import learners_of
 from core.errors import invalid_field
 from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 
-from ..enrolling import Participant, enroll, find_package, wait_in_line
 from ..errors import NotInLine
 from ..family import waiting_entries
 from ..models import Cohort, WaitlistEntry
 from ..queries import get_cohort
 from ..sale.checkout import default_cancel_url, default_success_url
+from ..sale.enroll import Participant, enroll, find_package, wait_in_line
 from ..sale.waitlist import leave_waitlist
 from .examples import CHECKOUT, ENROLL, ENROLL_CHILD
 from .serializers import (

@@ -24,13 +24,13 @@ from core.errors import DomainError, Unavailable
 from core.http.zones import zone_of
 from enrollments.models import Program
 
-from ..enrolling import Participant, enroll_newcomer, wait_in_line
 from ..errors import NotInLine, PlacesFree
 from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_in, live_packages, offers_in
 from ..models import Cohort
-from ..participants import Newcomer
 from ..queries import cohorts_of, steps_without_session
 from ..sale.checkout import default_success_url, start_checkout
+from ..sale.enroll import Participant, enroll_newcomer, wait_in_line
+from ..sale.participants import Newcomer
 from ..sale.waitlist import leave_waitlist
 from .catalog import Availability, course_or_404, view_cohort
 from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm

@@ -10,8 +10,8 @@ from accounts.guardians import add_guardian, find_or_create_guardian
 from accounts.models import Guardian, Learner, Workspace
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory, bearer
 from billing.models import Checkout
-from cohorts import enrolling
 from cohorts.models import CalendarFeed, CohortPlace
+from cohorts.sale import enroll as enrolling
 from cohorts.tests.callers import Family, student_of
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.purchases import enroll_url

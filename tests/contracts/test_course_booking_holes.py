@@ -7,10 +7,11 @@ import pytest
 
 from accounts.models import User
 from billing.tests.stripe_world import StripeWorld
-from cohorts import enrolling, handlers
+from cohorts import handlers
 from cohorts.api import packages as packages_api
 from cohorts.learning.attendance import mark_attended
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
+from cohorts.sale import enroll as enrolling
 from cohorts.tests.callers import Family, fields, problem, student_of
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.purchases import PACKAGES, bought, choice, session_of, state

@@ -16,8 +16,8 @@ from accounts.tests.factories import (
     UserFactory,
     WorkspaceFactory,
 )
-from cohorts.enrolling import Participant, find_participant
 from cohorts.models import CohortPlace
+from cohorts.sale.enroll import Participant, find_participant
 from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from core.actors import Actor

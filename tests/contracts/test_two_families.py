@@ -12,13 +12,13 @@ from accounts.models import Learner, User
 from accounts.tests.factories import LearnerFactory
 from billing.models import Checkout
 from cohorts import family
-from cohorts.enrolling import Participant, find_participant
 from cohorts.learning.booking import cancel_booking
 from cohorts.learning.calendar import cancelled_of, get_feed_owner, renew_feed, sessions_of
 from cohorts.models import Cohort, CohortPlace
-from cohorts.participants import add_myself
 from cohorts.queries import packages_of
 from cohorts.sale.checkout import reserve_place
+from cohorts.sale.enroll import Participant, find_participant
+from cohorts.sale.participants import add_myself
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.callers import Family, parent_of, proven_user
 from cohorts.tests.factories import buy_on_rows, cohort_with

@@ -8,7 +8,7 @@ from accounts.guardians import add_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Learner, User
 
-from .sale.limits import refuse_more_learners
+from .limits import refuse_more_learners
 
 
 @transaction.atomic

@@ -19,14 +19,14 @@ from core.clock import utc_now
 from core.errors import FieldError, NotFound, require
 from core.http.idempotency import Claim
 
-from .errors import LearnerNameMissing, NothingBought, NotYourPayment
-from .family import PlacePurchase, get_purchase
-from .models import Cohort, StudentPackage, WaitlistEntry
+from ..errors import LearnerNameMissing, NothingBought, NotYourPayment
+from ..family import PlacePurchase, get_purchase
+from ..models import Cohort, StudentPackage, WaitlistEntry
+from ..queries import get_cohort
+from ..states import PURPOSE
+from .checkout import reserve_place, settle_overdue
 from .participants import Newcomer, add_myself
-from .queries import get_cohort
-from .sale.checkout import reserve_place, settle_overdue
-from .sale.waitlist import join_waitlist
-from .states import PURPOSE
+from .waitlist import join_waitlist
 
 # Why a payment brought nothing: code, and what to do now.
 _REFUNDED: dict[str, tuple[str, str]] = {
