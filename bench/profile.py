@@ -89,7 +89,7 @@ def time_requests(key: str) -> list[Parts]:
     watch = Stopwatch()
     for owner, name, stage in (
         (decisions.EnrollView, "post", VIEW),
-        (views, "route_learner", USE_CASE),
+        (decisions, "route_learner", USE_CASE),
         (connection, "_commit", COMMIT),
     ):
         setattr(owner, name, watch.timed(stage, getattr(owner, name)))

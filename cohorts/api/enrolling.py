@@ -16,7 +16,9 @@ from ..family import waiting_entries
 from ..models import Cohort, WaitlistEntry
 from ..queries import get_cohort
 from ..sale.checkout import default_cancel_url, default_success_url
-from ..sale.enroll import Participant, enroll, find_package, wait_in_line
+from ..sale.enroll import enroll, wait_in_line
+from ..sale.participants import Participant
+from ..sale.purchase import find_package
 from ..sale.waitlist import leave_waitlist
 from .examples import CHECKOUT, ENROLL, ENROLL_CHILD
 from .serializers import (

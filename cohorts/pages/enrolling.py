@@ -29,8 +29,8 @@ from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_
 from ..models import Cohort
 from ..queries import cohorts_of, steps_without_session
 from ..sale.checkout import default_success_url, start_checkout
-from ..sale.enroll import Participant, enroll_newcomer, wait_in_line
-from ..sale.participants import Newcomer
+from ..sale.enroll import enroll_newcomer, wait_in_line
+from ..sale.participants import Newcomer, Participant
 from ..sale.waitlist import leave_waitlist
 from .catalog import Availability, course_or_404, view_cohort
 from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm

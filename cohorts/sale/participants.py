@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from accounts.families import learners_of
 from accounts.guardians import add_guardian
 from accounts.learners import find_or_create_learner
-from accounts.models import Learner, User
+from accounts.models import Learner, User, person_key
+from core.errors import FieldError, NotFound
 
+from ..errors import LearnerNameMissing
 from .limits import refuse_more_learners
 
 
@@ -53,3 +56,55 @@ class Newcomer:
         """Inside the transaction that gives them what they ask for: a refusal leaves no trace of them."""
         add = add_child if self.is_child else add_myself
         return add(user=user, workspace_id=workspace_id, first_name=self.first_name, last_name=self.last_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Who takes the course: a learner by CUID, else the person themself, by these names where theirs are unknown."""
+
+    cuid: str | None = None
+    first_name: str = ""
+    last_name: str = ""
+
+
+def find_participant(*, user: User, workspace_id: int, participant: Participant) -> Learner | None:
+    """The learner that is meant, if the workspace knows them. Raises NotFound for a CUID of none of theirs.
+
+    Without a CUID it is the learner of these names and the person's address. Without names it is the learner who has
+    this account, else the only one who is known by its address.
+    """
+    mine = learners_of(user).filter(workspace=workspace_id)
+    if participant.cuid is not None:
+        learner = mine.known_as(participant.cuid).first()
+        if learner is None:
+            fault = FieldError("learnerId", "not_found", "There is no such learner among yours.")
+            raise NotFound(f"{fault.field}: {fault.detail}", errors=(fault,))
+        return learner
+    if participant.first_name:
+        person = person_key(user.email, participant.first_name, participant.last_name)
+        return mine.filter(person=person).order_by("pk").first()
+    own = mine.filter(user=user).order_by("pk").first()
+    if own is not None or user.get_full_name():
+        return own
+    by_address = list(mine.filter(email=user.email)[:2])
+    return by_address[0] if len(by_address) == 1 else None
+
+
+def find_or_add_participant(*, user: User, workspace_id: int, participant: Participant) -> Learner:
+    """The learner that is meant; the person becomes one if need be, inside the caller's transaction.
+
+    Raises NotFound, and LearnerNameMissing if nothing tells what the person is called.
+    """
+    known = find_participant(user=user, workspace_id=workspace_id, participant=participant)
+    if known is not None and not participant.first_name:
+        return known
+    first_name = participant.first_name or user.first_name
+    last_name = participant.last_name or user.last_name
+    faults = tuple(
+        FieldError(field, "required", "Give your name, or the learnerId of a child of yours.")
+        for field, name in (("firstName", first_name), ("lastName", last_name))
+        if not name
+    )
+    if faults:
+        raise LearnerNameMissing(f"{faults[0].field}: {faults[0].detail}", errors=faults)
+    return add_myself(user=user, workspace_id=workspace_id, first_name=first_name, last_name=last_name)

@@ -11,7 +11,7 @@ from accounts.models import Guardian, Learner, Workspace
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory, bearer
 from billing.models import Checkout
 from cohorts.models import CalendarFeed, CohortPlace
-from cohorts.sale import enroll as enrolling
+from cohorts.sale import enroll
 from cohorts.tests.callers import Family, student_of
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.purchases import enroll_url
@@ -62,7 +62,7 @@ def _open_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         open_page(Checkout.objects.get(pk=checkout_id))
         return Checkout.objects.get(pk=checkout_id)
 
-    for module in (enrolling, route):
+    for module in (enroll, route):
         monkeypatch.setattr(module, "submit_checkout", submit)
 
 

@@ -11,7 +11,7 @@ from cohorts import handlers
 from cohorts.api import packages as packages_api
 from cohorts.learning.attendance import mark_attended
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
-from cohorts.sale import enroll as enrolling
+from cohorts.sale import purchase
 from cohorts.tests.callers import Family, fields, problem, student_of
 from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.purchases import PACKAGES, bought, choice, session_of, state
@@ -61,7 +61,7 @@ class TestASuccessPageBeforeTheWebhook:
     def test_that_does_not_ask_stripe_would_find_none(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(enrolling, "catch_up_with_stripe", lambda **_: True)
+        monkeypatch.setattr(purchase, "catch_up_with_stripe", lambda **_: True)
 
         response = self.ask_right_after_paying(stripe)
 

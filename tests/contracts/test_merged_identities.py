@@ -17,7 +17,7 @@ from accounts.tests.factories import (
     WorkspaceFactory,
 )
 from cohorts.models import CohortPlace
-from cohorts.sale.enroll import Participant, find_participant
+from cohorts.sale.participants import Participant, find_participant
 from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from core.actors import Actor

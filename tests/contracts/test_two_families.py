@@ -17,8 +17,7 @@ from cohorts.learning.calendar import cancelled_of, get_feed_owner, renew_feed, 
 from cohorts.models import Cohort, CohortPlace
 from cohorts.queries import packages_of
 from cohorts.sale.checkout import reserve_place
-from cohorts.sale.enroll import Participant, find_participant
-from cohorts.sale.participants import add_myself
+from cohorts.sale.participants import Participant, add_myself, find_participant
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.callers import Family, parent_of, proven_user
 from cohorts.tests.factories import buy_on_rows, cohort_with
