@@ -16,8 +16,8 @@ from core.http.fields import TextField, WholeNumberField
 from core.http.query import QueryDayField, QueryNumberField, QuerySerializer, QueryTextField, QueryTruthField
 from core.ids import CUID_PATTERN
 
-from ..models import Cohort, CohortSession, StepProgress, StudentPackage
-from ..states import DONE, StepStatus, WaitStatus
+from ...models import Cohort, CohortSession, StepProgress, StudentPackage
+from ...states import DONE, StepStatus, WaitStatus
 
 MAX_SELECTIONS = 100
 
