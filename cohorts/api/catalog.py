@@ -17,7 +17,7 @@ from ..models import CohortSession, CourseStep, CourseStepOption
 from ..queries import browse_courses, cohorts_of, get_active_course, with_sessions_left
 from ..sale.places import HAS_ROOM
 from .examples import BROWSE, COHORTS
-from .serializers.packages import (
+from .serializers.catalog import (
     BrowseQuery,
     CohortSerializer,
     CohortsQuery,

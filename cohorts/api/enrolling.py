@@ -21,7 +21,7 @@ from ..sale.participants import Participant
 from ..sale.purchase import find_package
 from ..sale.waitlist import leave_waitlist
 from .examples import CHECKOUT, ENROLL, ENROLL_CHILD
-from .serializers.packages import (
+from .serializers.enrolling import (
     BoughtSerializer,
     CheckoutSerializer,
     EnrollBody,

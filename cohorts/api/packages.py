@@ -15,6 +15,7 @@ from ..learning.calendar import close_feed, feed_url, find_feed, renew_feed, ses
 from ..queries import get_package_for, packages_of, unbooked_steps
 from .catalog import step_with
 from .examples import BOOK, SWAP, UNBOOKED
+from .serializers.catalog import SessionStepSerializer
 from .serializers.packages import (
     BookedSerializer,
     BookSessionsBody,
@@ -24,7 +25,6 @@ from .serializers.packages import (
     PackageSerializer,
     PeriodQuery,
     ProgressSerializer,
-    SessionStepSerializer,
     SwapBody,
 )
 from .students import StudentView, user_of

@@ -18,7 +18,7 @@ from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_due_refunds, submit_refund
 from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld, post_signed, signed
-from cohorts.api.serializers.packages import ReturnAddressField
+from cohorts.api.serializers.enrolling import ReturnAddressField
 from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.sale import checkout, fulfilment
