@@ -9,9 +9,10 @@ from billing.models import Checkout, Refund
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from cohorts import handlers, invariants
-from cohorts.models import ClassSession, Cohort, CohortPlace, StudentPackage, WaitlistEntry
+from cohorts.models import ClassSession, CohortPlace, StudentPackage, WaitlistEntry
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy, cohort_with, pay, start
+from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.invariants import Extent
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
@@ -21,11 +22,6 @@ from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def broken() -> set[str]:

@@ -14,6 +14,7 @@ from cohorts.errors import AlreadyOwned, NotForSale
 from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.sale.checkout import reserve_place
 from cohorts.tests.factories import cohort_with
+from cohorts.tests.places import counts
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.errors import AlreadyEnrolled
@@ -36,11 +37,6 @@ def hold(cohort: Cohort, learner: Learner) -> Checkout:
     )
     assert place.checkout is not None
     return place.checkout
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def wanted_back() -> list[str]:

@@ -18,16 +18,12 @@ from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import PARENT, child_of, course_url, signed_in, text
 from cohorts.tests.callers import Family
 from cohorts.tests.factories import buy, cohort_with, pay, start
+from cohorts.tests.places import counts
 from core.clock import utc_now
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def line(cohort: Cohort) -> list[tuple[int, str]]:

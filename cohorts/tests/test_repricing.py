@@ -11,15 +11,11 @@ from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import parent_of
 from cohorts.tests.factories import cohort_with, pay, start
+from cohorts.tests.places import counts
 from cohorts.tests.purchases import enroll_url
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def lower(cohort: Cohort) -> None:

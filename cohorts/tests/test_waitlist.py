@@ -27,6 +27,7 @@ from cohorts.sale.waitlist import (
     reorder_entry,
 )
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
+from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.errors import Invalid
 from events.models import OutboxEvent
@@ -37,11 +38,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytes
 
 def learner_for(cohort: Cohort) -> Learner:
     return LearnerFactory(workspace=cohort.instance.workspace)
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def line(cohort: Cohort) -> list[tuple[int, str]]:

@@ -25,7 +25,7 @@ from enrollments.models import ProgramInstance
 from enrollments.queries import awaiting_review
 
 from .powers import PAGES
-from .test_backoffice import MINE, OTHERS, buttons, small_demo, url
+from .small_demo import MINE, OTHERS, buttons, small_demo, url
 
 pytestmark = pytest.mark.walk
 

@@ -24,6 +24,7 @@ from cohorts.sale import checkout, opening
 from cohorts.sale.opening import change_capacity
 from cohorts.tests.callers import Family, student_of
 from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
+from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.errors import DomainError
 from enrollment_project.doctor import examine
@@ -38,11 +39,6 @@ from tests.sweeps import SOON, sweep
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 ROUNDS = range(4)
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def press_pay(url: str) -> int:

@@ -16,6 +16,7 @@ from cohorts.errors import CohortFull
 from cohorts.models import Cohort, CohortPlace
 from cohorts.sale import checkout
 from cohorts.tests.factories import cohort_with, start
+from cohorts.tests.places import counts
 from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
@@ -41,11 +42,6 @@ def try_to_start(cohort: Cohort, learner: Learner) -> str:
     except CohortFull:
         return "full"
     return "held"
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def look(cohort_id: int) -> Cohort:

@@ -14,6 +14,7 @@ from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, Ste
 from cohorts.sale import transfer
 from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, buy, cohort_with
+from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.errors import DomainError
 from enrollment_project.doctor import examine
@@ -25,11 +26,6 @@ from tests.processes import Meeting, at_once
 from tests.sweeps import SOON
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def said(call: Callable[[], object]) -> str:

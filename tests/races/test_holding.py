@@ -15,6 +15,7 @@ from cohorts.sale import checkout, limits, waitlist
 from cohorts.sale.checkout import start_checkout
 from cohorts.sale.waitlist import expire_due_offers, join_waitlist, leave_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
+from cohorts.tests.places import counts
 from core.actors import Actor
 from core.errors import DomainError
 from enrollment_project.doctor import examine
@@ -24,11 +25,6 @@ from tests.processes import Meeting, at_once
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 CHILDREN = 8
-
-
-def counts(cohort: Cohort) -> tuple[int, int]:
-    """(taken, held)"""
-    return Cohort.objects.values_list("current_enrollment", "held_places").get(pk=cohort.pk)
 
 
 def enroll(cohort: Cohort, learner: Learner, account: User) -> str:

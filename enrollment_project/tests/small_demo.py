@@ -1,0 +1,120 @@
+"""A small demo of two workspaces, with people of every role in the first."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import models, transaction
+from django.test import Client
+from django.urls import reverse
+
+from accounts.api_keys import create_api_key
+from accounts.guardian_invitations import invite_guardian
+from accounts.guardians import find_or_create_guardian
+from accounts.invitations import invite_member
+from accounts.merging import merge_learners
+from accounts.models import Membership, User, Workspace
+from accounts.roles import POWERS, Power
+from accounts.states import Role
+from accounts.tests.factories import LearnerFactory, StaffFactory
+from backoffice.scoping import WorkspaceScopedAdmin
+from billing.models import Payment, ReconciliationRun
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.models import IdempotencyRecord
+from demo import stripe
+from demo.catalog import ORGANIZATIONS
+from demo.load import load_demo
+
+MINE, OTHERS = "bright-futures", "harbor-skills"
+
+ROLES = [*Role.values, "stranger", "superuser"]
+BY_POWER = ["stranger", "viewer", "reviewer", "admin", "owner", "superuser"]
+ADMINS = [pytest.param(page, id=model._meta.model_name) for model, page in admin.site._registry.items()]
+SignIn = Callable[[str], Client]
+
+
+@contextlib.contextmanager
+def small_demo(blocker: Any, *, families: int) -> Iterator[None]:
+    """A small demo of two workspaces, rolled back afterwards; people of every role in the first one."""
+    small = tuple(dataclasses.replace(organization, families=families) for organization in ORGANIZATIONS)
+    with blocker.unblock(), transaction.atomic():
+        load_demo(organizations=small)
+        _add_what_the_demo_lacks()
+        yield
+        transaction.set_rollback(True)
+
+
+def _add_what_the_demo_lacks() -> None:
+    now = utc_now()
+    ReconciliationRun.objects.create(started_at=now, window_start=now)
+    IdempotencyRecord.objects.create(scope="key:1", key="k", fingerprint="f", locked_until=now, created_at=now)
+    for slug in (MINE, OTHERS):
+        workspace = Workspace.objects.get(slug=slug)
+        invite_member(workspace_id=workspace.pk, email="new@role.test", role=Role.VIEWER, invited_by=None, now=now)
+        guardian = find_or_create_guardian(workspace_id=workspace.pk, external_id="G-invited")
+        invite_guardian(guardian_id=guardian.pk, email="new@home.test", invited_by=None, now=now)
+        create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"])
+        payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
+        assert payment is not None
+        stripe.dispute(payment, payment.pk, "needs_response")
+        drop, keep = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
+        merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
+    for role in Role.values:
+        user = StaffFactory(email=f"{role}@role.test")
+        Membership.objects.create(workspace=Workspace.objects.get(slug=MINE), user=user, role=role)
+    StaffFactory(email="stranger@role.test")
+    StaffFactory(email="superuser@role.test", is_superuser=True)
+
+
+def person(role: str) -> User:
+    return User.objects.get(email=f"{role}@role.test")
+
+
+def holds(role: str, power: Power | None) -> bool:
+    if power is None or role == "stranger":
+        return False
+    return role == "superuser" or power in POWERS[Role(role)]
+
+
+def url(page: Any, view: str, *args: Any) -> str:
+    return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_{view}", args=args)
+
+
+def row_of(page: WorkspaceScopedAdmin, slug: str) -> models.Model | None:
+    """A row of that workspace; of the platform's rows, any."""
+    rows = page.model._default_manager.all()
+    if page.model is User:
+        return rows.filter(memberships__workspace__slug=slug).exclude(memberships__workspace__slug=MINE).first()
+    if page.workspace_path == "id":
+        return rows.get(slug=slug)
+    return rows.filter(**{f"{page.workspace_path}__slug": slug}).first() if page.workspace_path else rows.first()
+
+
+def my_row_of(page: WorkspaceScopedAdmin) -> models.Model:
+    row = User.objects.get(email="viewer@role.test") if page.model is User else row_of(page, MINE)
+    assert row is not None
+    return row
+
+
+def border(power: Power | None) -> list[str]:
+    """The most powerful role that lacks a power, then the least powerful one that has it, if anybody has."""
+    lacking = [role for role in BY_POWER if not holds(role, power)]
+    return [lacking[-1], *[role for role in BY_POWER if holds(role, power)][:1]]
+
+
+def buttons() -> list[Any]:
+    return list(_buttons())
+
+
+def _buttons() -> Iterator[Any]:
+    for model_admin in admin.site._registry.values():
+        assert isinstance(model_admin, WorkspaceScopedAdmin)
+        on_row, on_list = model_admin._get_base_actions_detail(), model_admin._get_base_actions_list()
+        for kind, found in (("row", on_row), ("list", on_list)):
+            for button in found:
+                name = f"{model_admin.opts.model_name}.{button.method.button.perform.__name__}"
+                yield pytest.param(model_admin, kind, name, button, id=name)
