@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What is compiled once need not be again: tests start Python some hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test walk faults soak lint static format lock audit bench bench-quick screenshots clean FORCE
+.PHONY: help run test walk faults soak lint static format lock audit bench bench-quick screenshots drawing clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -96,6 +96,9 @@ bench-quick: .venv/.development ## The same, small: only what must never break
 
 screenshots: .venv/.development chromium ## Take the pictures that the README shows
 	@$(BIN)/python -m tests.journeys.screenshots
+
+drawing: .venv/.development ## Draw which package imports which, for docs/architecture.md
+	@$(BIN)/python -m tests.architecture.drawing
 
 clean: ## Remove what was built and everything that was entered: .venv, var, caches
 	rm -rf .venv var staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,7 +1,8 @@
-"""What the import contracts of .importlinter can't see: imports that hide inside functions to dodge a cycle."""
+"""What the contracts of .importlinter can't see: a package without one, and imports that functions hide."""
 
 import ast
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -16,6 +17,35 @@ def inner_imports(source: str) -> Iterator[int]:
             for node in ast.walk(function):
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     yield node.lineno
+
+
+# Commands, template tags and words for dates are found by Django, by name: none of them imports another.
+APART = {"tests", "migrations", "commands", "formats"}
+
+
+def packages_of_modules() -> list[str]:
+    """Our packages that hold two modules or more, apart from those that Django finds by name."""
+    found = []
+    for init in (path for package in PACKAGES for path in package.rglob("__init__.py")):
+        folder = init.parent.relative_to(ROOT)
+        modules = [
+            path for path in init.parent.glob("*.py") if path.name not in ("__init__.py", "apps.py", "conftest.py")
+        ]
+        if len(modules) > 1 and not APART & set(folder.parts) and folder.parts[0] != "sandbox":
+            found.append(".".join(folder.parts))
+    return sorted(found)
+
+
+class TestAPackage:
+    def test_has_a_contract_with_a_line_per_layer(self) -> None:
+        contracts = ConfigParser()
+        contracts.read(ROOT / ".importlinter")
+        named = {contracts[section].get("containers", "").strip() for section in contracts.sections()}
+
+        packages = packages_of_modules()
+
+        assert {"billing", "billing.checkout", "cohorts.sale", "core.http"} <= set(packages)
+        assert [package for package in packages if package not in named] == []
 
 
 class TestFunctions:
