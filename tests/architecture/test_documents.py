@@ -1,5 +1,6 @@
 """What documents name is there."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,6 +11,21 @@ DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rgl
 LINK = re.compile(r"\]\(([^)#\s]+?)(?:#[^)]*)?\)")
 # A file of ours by its path from the root, or from the folder of an app's README: `routing/decide.py`
 NAMED = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|md|txt))`")
+
+# What a module defines: `core/text.py`: `fit`, `shorten`
+DEFINED = re.compile(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`: (`\w+`(?:, `\w+`)*)")
+SPAN = re.compile(r"`(\w+)`")
+
+
+def defined_in(module: Path) -> set[str]:
+    """The functions, classes and constants of a module."""
+    names: set[str] = set()
+    for node in ast.parse(module.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
 
 
 def places(document: Path, name: str) -> list[Path]:
@@ -29,7 +45,23 @@ class TestADocument:
 
         assert [name for name in named if not any(place.exists() for place in places(document, name))] == []
 
+    def test_names_what_its_modules_define(self, document: Path) -> None:
+        missing = [
+            f"{module}: {name}"
+            for module, names in DEFINED.findall(document.read_text())
+            for name in SPAN.findall(names)
+            if name not in defined_in(ROOT / module)
+        ]
+
+        assert missing == []
+
 
 def test_a_name_that_leads_nowhere_is_found() -> None:
     assert NAMED.findall("see `enrollments/deciding.py`") == ["enrollments/deciding.py"]
     assert not any(place.exists() for place in places(ROOT / "README.md", "enrollments/deciding.py"))
+
+
+def test_a_definition_that_is_gone_is_found() -> None:
+    ((module, names),) = DEFINED.findall("| a rule | `core/text.py`: `fit`, `cut_off` |")
+
+    assert [name for name in SPAN.findall(names) if name not in defined_in(ROOT / module)] == ["cut_off"]
