@@ -196,7 +196,9 @@ def _swap_one(package: StudentPackage, chance: random.Random) -> None:
     """Change the first session that has an alternative."""
     offered = offered_by_step(cohort_id=package.cohort_id, now=utc_now())
     for row in package.progress.filter(status=StepStatus.BOOKED):
-        others = [s for s in offered.get(row.step_id, []) if s.class_session_id != row.class_session_id]
+        others = [
+            session for session in offered.get(row.step_id, []) if session.class_session_id != row.class_session_id
+        ]
         if others:
             with contextlib.suppress(SessionFull, TimeConflict, TooLateToChange):
                 option = chance.choice(others).option_id

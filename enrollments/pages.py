@@ -113,7 +113,9 @@ def show_my_enrollments(request: HttpRequest, user: User) -> HttpResponse:
 def _checkouts_of(enrollments: list[Enrollment], sales: dict[int, Sale]) -> list[Checkout]:
     """What a family may be led to pay from its list."""
     decisions = [decision for enrollment in enrollments for decision in enrollment.decisions.all()]
-    return [decision.checkout for decision in decisions if decision.checkout] + [s.checkout for s in sales.values()]
+    return [decision.checkout for decision in decisions if decision.checkout] + [
+        sale.checkout for sale in sales.values()
+    ]
 
 
 def _decision_or_404(*, session_id: str = "", enrollment: str = "") -> EnrollmentDecision:

@@ -59,7 +59,10 @@ def show_home(request: HttpRequest) -> HttpResponse:
     endpoint = webhooks.get_endpoint()
     sessions = CheckoutSession.objects.order_by("-pk")[:30]
     context = {
-        "sessions": [{"session": s, "amount": format_amount(s.amount_total, s.currency)} for s in sessions],
+        "sessions": [
+            {"session": session, "amount": format_amount(session.amount_total, session.currency)}
+            for session in sessions
+        ],
         "deliveries": Delivery.objects.select_related("event").order_by("-pk")[:50],
         "faults": faults.list_faults(),
         "knobs": faults.KNOBS,

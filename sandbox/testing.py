@@ -137,7 +137,9 @@ class SandboxProcess:
 
     def wait_for_deliveries(self, *, seconds: float = 10.0) -> list[Body]:
         """Wait until no webhook is pending; raises TimeoutError after `seconds`."""
-        wait_until(lambda: not [d for d in self.deliveries() if d["state"] == "pending"], seconds=seconds)
+        wait_until(
+            lambda: not [delivery for delivery in self.deliveries() if delivery["state"] == "pending"], seconds=seconds
+        )
         return self.deliveries()
 
     def ledger(self, **metadata: str) -> Body:

@@ -55,7 +55,11 @@ class WorkspaceAdmin(WorkspaceScopedAdmin):
 @neighbors_of(Workspace)
 def staff_of_workspace(request: HttpRequest, workspace: Workspace) -> Card:
     members = workspace.memberships.select_related("user").order_by("role", "user__email")
-    return Card("Staff", [neighbor(m, title=m.user, status="role") for m in members[:50]], empty="No members yet.")
+    return Card(
+        "Staff",
+        [neighbor(membership, title=membership.user, status="role") for membership in members[:50]],
+        empty="No members yet.",
+    )
 
 
 class MemberForm(StaffForm):
@@ -182,5 +186,7 @@ class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
 def memberships_of_user(request: HttpRequest, user: User) -> Card:
     rows = access_of(request).limit(user.memberships.select_related("workspace"), path="workspace", power=Power.VIEW)
     return Card(
-        "Workspaces", [neighbor(m, title=m.workspace, status="role") for m in rows[:50]], empty="Member of none."
+        "Workspaces",
+        [neighbor(membership, title=membership.workspace, status="role") for membership in rows[:50]],
+        empty="Member of none.",
     )

@@ -258,7 +258,10 @@ def origin_of_package(request: HttpRequest, package: StudentPackage) -> Card:
 @neighbors_of(StudentPackage)
 def events_of_package(request: HttpRequest, package: StudentPackage) -> Card:
     events = OutboxEvent.objects.filter(aggregate=f"package:{package.pk}").order_by("-sequence")[:10]
-    rows = [neighbor(e, title=f"{e.sequence}. {e.type}", status="relay_status", at=e.occurred_at) for e in events]
+    rows = [
+        neighbor(event, title=f"{event.sequence}. {event.type}", status="relay_status", at=event.occurred_at)
+        for event in events
+    ]
     return Card("Latest events", rows)
 
 
@@ -322,7 +325,9 @@ def outcome_of_place(request: HttpRequest, place: CohortPlace) -> Card:
 @neighbors_of(Learner)
 def courses_of_learner(request: HttpRequest, learner: Learner) -> Card:
     packages = learner.packages.all()[:20]
-    rows = [neighbor(p, note="revoked" if p.revoked_at else "", at=p.purchased_at) for p in packages]
+    rows = [
+        neighbor(package, note="revoked" if package.revoked_at else "", at=package.purchased_at) for package in packages
+    ]
     waiting = learner.waitlist_entries.select_related("cohort").order_by("-id")[:10]
     rows += [neighbor(entry, status="status", at=entry.created_at) for entry in waiting]
     return Card("Courses", rows)
@@ -341,4 +346,7 @@ def packages_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card
 @neighbors_of(Payment)
 def packages_of_payment(request: HttpRequest, payment: Payment) -> Card:
     packages = payment.packages.select_related("learner")
-    return Card("Courses it paid for", [neighbor(p, note=p.learner, at=p.purchased_at) for p in packages])
+    return Card(
+        "Courses it paid for",
+        [neighbor(package, note=package.learner, at=package.purchased_at) for package in packages],
+    )

@@ -71,7 +71,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             status=422,
             code="invalid",
             title="The request does not validate",
-            detail="; ".join(f"{e.field}: {e.detail}" for e in fields[:5]),
+            detail="; ".join(f"{error.field}: {error.detail}" for error in fields[:5]),
             errors=fields,
         )
     if isinstance(error, exceptions.APIException):
@@ -137,5 +137,5 @@ def _document(
         "request_id": request_id,
     }
     if errors:
-        body["errors"] = [{"field": e.field, "code": e.code, "detail": e.detail} for e in errors]
+        body["errors"] = [{"field": error.field, "code": error.code, "detail": error.detail} for error in errors]
     return body

@@ -30,6 +30,10 @@ from ..states import DecisionStatus
 register_subject("decision", EnrollmentDecision)
 
 
+def waits_for_payment(decision: EnrollmentDecision) -> bool:
+    return decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None
+
+
 @admin.register(EnrollmentDecision)
 class DecisionAdmin(WorkspaceScopedAdmin):
     list_display = (
@@ -102,7 +106,9 @@ class DecisionAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Cancel checkout",
         power=Power.DECIDE,
-        possible=lambda d: d.status == DecisionStatus.CHECKOUT_REQUIRED and d.checkout_id is not None,
+        possible=lambda decision: (
+            decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None
+        ),
         icon="cancel",
         variant=ActionVariant.DANGER,
         explanation="Ends the payment page at Stripe. If somebody pays before it ends, the payment counts.",
@@ -128,7 +134,10 @@ def events_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Ca
     rows = OutboxEvent.objects.filter(aggregate=f"decision:{decision.pk}").order_by("sequence")[:20]
     return Card(
         "Events",
-        [neighbor(e, title=f"{e.sequence}. {e.type}", status="relay_status", at=e.occurred_at) for e in rows],
+        [
+            neighbor(event, title=f"{event.sequence}. {event.type}", status="relay_status", at=event.occurred_at)
+            for event in rows
+        ],
     )
 
 
@@ -147,8 +156,8 @@ def trace_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Car
 @neighbors_of(Guardian)
 def decisions_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
     rows = [
-        neighbor(d, title=d.learner, status="status", note=d.instance, at=d.created_at)
-        for d in guardian.decisions.select_related("learner", "instance")[:10]
+        neighbor(decision, title=decision.learner, status="status", note=decision.instance, at=decision.created_at)
+        for decision in guardian.decisions.select_related("learner", "instance")[:10]
     ]
     more = list_url(EnrollmentDecision, q=guardian.external_id) if guardian.external_id else ""
     return Card("Decisions they asked for", rows, more_url=more if rows else "", wide=True)
@@ -157,6 +166,7 @@ def decisions_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
 @neighbors_of(Learner)
 def decisions_of_learner(request: HttpRequest, learner: Learner) -> Card:
     rows = [
-        neighbor(d, status="status", note=d.get_reason_display(), at=d.created_at) for d in learner.decisions.all()[:10]
+        neighbor(decision, status="status", note=decision.get_reason_display(), at=decision.created_at)
+        for decision in learner.decisions.all()[:10]
     ]
     return Card("Routing decisions", rows)

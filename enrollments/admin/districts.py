@@ -71,8 +71,14 @@ def allocations_of_district(request: HttpRequest, district: District) -> Card:
 @neighbors_of(District)
 def decisions_of_district(request: HttpRequest, district: District) -> Card:
     rows = [
-        neighbor(d, title=d.learner, status="status", note=d.get_reason_display(), at=d.created_at)
-        for d in district.decisions.select_related("learner")[:8]
+        neighbor(
+            decision,
+            title=decision.learner,
+            status="status",
+            note=decision.get_reason_display(),
+            at=decision.created_at,
+        )
+        for decision in district.decisions.select_related("learner")[:8]
     ]
     more = list_url(EnrollmentDecision, district__id__exact=district.pk)
     return Card("Latest decisions", rows, empty="None yet.", more_url=more if rows else "")
@@ -186,7 +192,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
 @neighbors_of(DistrictSeatAllocation)
 def holders_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocation) -> Card:
     held = allocation.seats.filter(status__in=HELD_SEATS).select_related("learner")[:50]
-    rows = [neighbor(s, title=s.learner, status="status", at=s.used_at or s.reserved_at) for s in held]
+    rows = [neighbor(seat, title=seat.learner, status="status", at=seat.used_at or seat.reserved_at) for seat in held]
     more = list_url(SeatAssignment, allocation__id__exact=allocation.pk)
     return Card("Who holds the seats", rows, empty="All seats are free.", more_url=more if rows else "", wide=True)
 
@@ -222,5 +228,7 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(SeatAssignment)
 def decisions_of_seat(request: HttpRequest, seat: SeatAssignment) -> Card:
-    rows: list[Neighbor] = [neighbor(d, status="status", at=d.created_at) for d in seat.decisions.all()[:10]]
+    rows: list[Neighbor] = [
+        neighbor(decision, status="status", at=decision.created_at) for decision in seat.decisions.all()[:10]
+    ]
     return Card("Decisions", rows)

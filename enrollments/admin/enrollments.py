@@ -31,7 +31,6 @@ from ..states import EligibilityStatus, EnrollmentPaymentStatus
 
 register_subject("enrollment", Enrollment)
 
-E = EligibilityStatus
 PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
@@ -199,7 +198,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Approve",
         power=Power.DECIDE,
-        possible=while_in(E.SUBMITTED),
+        possible=while_in(EligibilityStatus.SUBMITTED),
         form=NoteForm,
         icon="check",
         variant=ActionVariant.SUCCESS,
@@ -211,7 +210,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Reject",
         power=Power.DECIDE,
-        possible=while_in(E.SUBMITTED),
+        possible=while_in(EligibilityStatus.SUBMITTED),
         form=ReasonForm,
         preview=foresee_rejection,
         icon="close",
@@ -224,7 +223,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Evaluate",
         power=Power.DECIDE,
-        possible=while_in(E.CANDIDATE, E.ELIGIBLE),
+        possible=while_in(EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE),
         icon="rule",
         explanation="Evaluates the program's criteria.",
     )
@@ -234,7 +233,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Mark eligible",
         power=Power.DECIDE,
-        possible=while_in(E.CANDIDATE),
+        possible=while_in(EligibilityStatus.CANDIDATE),
         form=RequiredNoteForm,
         icon="thumb_up",
     )
@@ -244,7 +243,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Mark ineligible",
         power=Power.DECIDE,
-        possible=while_in(E.CANDIDATE, E.ELIGIBLE),
+        possible=while_in(EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE),
         form=ReasonForm,
         icon="thumb_down",
         variant=ActionVariant.DANGER,
@@ -255,7 +254,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Submit",
         power=Power.DECIDE,
-        possible=while_in(E.ELIGIBLE),
+        possible=while_in(EligibilityStatus.ELIGIBLE),
         form=NoteForm,
         icon="send",
         variant=ActionVariant.PRIMARY,
@@ -267,7 +266,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Unenroll",
         power=Power.DECIDE,
-        possible=while_in(E.APPROVED),
+        possible=while_in(EligibilityStatus.APPROVED),
         form=ExitForm,
         preview=foresee_exit,
         icon="logout",
@@ -283,7 +282,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         description="Reconsider",
         power=Power.DECIDE,
         possible=lambda enrollment: (
-            enrollment.eligibility_status in (E.INELIGIBLE, E.REJECTED)
+            enrollment.eligibility_status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
             and enrollment.instance.criteria_version > enrollment.criteria_version
         ),
         form=NoteForm,

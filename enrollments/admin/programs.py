@@ -122,8 +122,12 @@ def enrollments_of_instance(request: HttpRequest, instance: ProgramInstance) -> 
 def seats_for_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
     allocations = instance.allocations.select_related("district")[:20]
     rows = [
-        neighbor(a, title=a.district, note=f"{a.available_seats:,} of {a.total_seats:,} seats left")
-        for a in allocations
+        neighbor(
+            allocation,
+            title=allocation.district,
+            note=f"{allocation.available_seats:,} of {allocation.total_seats:,} seats left",
+        )
+        for allocation in allocations
     ]
     return Card("Seats bought for it", rows, empty="None of its own; general seats may serve it.")
 

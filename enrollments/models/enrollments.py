@@ -16,10 +16,6 @@ from ..states import (
 )
 from .programs import ProgramInstance
 
-E = EligibilityStatus
-P = ParticipationStatus
-M = EnrollmentPaymentStatus
-
 
 class Enrollment(ConcurrentTransitionMixin, models.Model):
     """One learner (or lead) in one program instance: the spine everything else hangs on.
@@ -34,11 +30,20 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     learner = models.ForeignKey(Learner, null=True, blank=True, on_delete=models.PROTECT, related_name="enrollments")
     lead = models.ForeignKey(Lead, null=True, blank=True, on_delete=models.PROTECT, related_name="enrollments")
     identification_type = models.CharField(max_length=12, choices=IdentificationType.choices)
-    eligibility_status = FSMField(max_length=10, choices=E.choices, default=E.CANDIDATE, protected=True)
+    eligibility_status = FSMField(
+        max_length=10, choices=EligibilityStatus.choices, default=EligibilityStatus.CANDIDATE, protected=True
+    )
     eligibility_reason = models.CharField(max_length=300, blank=True)
     criteria_version = models.PositiveIntegerField(default=0)  # of the last evaluation; 0 before the first
-    participation_status = FSMField(max_length=11, choices=P.choices, default=P.NOT_STARTED, protected=True)
-    payment_status = FSMField(max_length=18, choices=M.choices, default=M.NOT_REQUIRED, protected=True)
+    participation_status = FSMField(
+        max_length=11, choices=ParticipationStatus.choices, default=ParticipationStatus.NOT_STARTED, protected=True
+    )
+    payment_status = FSMField(
+        max_length=18,
+        choices=EnrollmentPaymentStatus.choices,
+        default=EnrollmentPaymentStatus.NOT_REQUIRED,
+        protected=True,
+    )
     metadata = models.JSONField(default=dict, blank=True)
     start_date = models.DateField(null=True, blank=True)
     end_date = models.DateField(null=True, blank=True)
@@ -60,12 +65,15 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
                 name="enrollment_about_somebody",
             ),
             models.CheckConstraint(
-                condition=models.Q(eligibility_status__in=E.values), name="enrollment_eligibility_known"
+                condition=models.Q(eligibility_status__in=EligibilityStatus.values), name="enrollment_eligibility_known"
             ),
             models.CheckConstraint(
-                condition=models.Q(participation_status__in=P.values), name="enrollment_participation_known"
+                condition=models.Q(participation_status__in=ParticipationStatus.values),
+                name="enrollment_participation_known",
             ),
-            models.CheckConstraint(condition=models.Q(payment_status__in=M.values), name="enrollment_payment_known"),
+            models.CheckConstraint(
+                condition=models.Q(payment_status__in=EnrollmentPaymentStatus.values), name="enrollment_payment_known"
+            ),
         ]
         indexes = [models.Index(fields=["workspace", "eligibility_status", "-id"], name="enrollment_by_status")]
 
@@ -75,79 +83,111 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     @property
     def is_funded(self) -> bool:
         """Whether nothing more has to be paid before the learner may take part."""
-        return self.payment_status in (M.NOT_REQUIRED, M.PAID, M.PARTIALLY_REFUNDED)
+        return self.payment_status in (
+            EnrollmentPaymentStatus.NOT_REQUIRED,
+            EnrollmentPaymentStatus.PAID,
+            EnrollmentPaymentStatus.PARTIALLY_REFUNDED,
+        )
 
     # --- eligibility ---------------------------------------------------------------------------------------------
 
-    @transition(field=eligibility_status, source=E.CANDIDATE, target=E.ELIGIBLE)
+    @transition(field=eligibility_status, source=EligibilityStatus.CANDIDATE, target=EligibilityStatus.ELIGIBLE)
     def mark_eligible(self) -> None:
         """The criteria are met."""
 
-    @transition(field=eligibility_status, source=[E.CANDIDATE, E.ELIGIBLE], target=E.INELIGIBLE)
+    @transition(
+        field=eligibility_status,
+        source=[EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE],
+        target=EligibilityStatus.INELIGIBLE,
+    )
     def mark_ineligible(self) -> None:
         """The criteria are not met, or no longer met."""
 
-    @transition(field=eligibility_status, source=E.ELIGIBLE, target=E.SUBMITTED)
+    @transition(field=eligibility_status, source=EligibilityStatus.ELIGIBLE, target=EligibilityStatus.SUBMITTED)
     def submit(self) -> None:
         """Ask for review."""
 
-    @transition(field=eligibility_status, source=E.SUBMITTED, target=E.APPROVED)
+    @transition(field=eligibility_status, source=EligibilityStatus.SUBMITTED, target=EligibilityStatus.APPROVED)
     def approve(self) -> None:
         """Accept into the program."""
 
-    @transition(field=eligibility_status, source=E.SUBMITTED, target=E.REJECTED)
+    @transition(field=eligibility_status, source=EligibilityStatus.SUBMITTED, target=EligibilityStatus.REJECTED)
     def reject(self) -> None:
         """Refuse, with a reason."""
 
-    @transition(field=eligibility_status, source=E.APPROVED, target=E.UNENROLLED)
+    @transition(field=eligibility_status, source=EligibilityStatus.APPROVED, target=EligibilityStatus.UNENROLLED)
     def unenroll(self) -> None:
         """Leave the program."""
 
-    @transition(field=eligibility_status, source=[E.INELIGIBLE, E.REJECTED], target=E.CANDIDATE)
+    @transition(
+        field=eligibility_status,
+        source=[EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED],
+        target=EligibilityStatus.CANDIDATE,
+    )
     def reconsider(self) -> None:
         """Start over; only after the criteria changed, which the use case checks under the lock."""
 
     # --- participation -------------------------------------------------------------------------------------------
 
-    @transition(field=participation_status, source=P.NOT_STARTED, target=P.ACTIVE)
+    @transition(field=participation_status, source=ParticipationStatus.NOT_STARTED, target=ParticipationStatus.ACTIVE)
     def start(self) -> None:
         """The learner takes part from now on."""
 
-    @transition(field=participation_status, source=P.ACTIVE, target=P.COMPLETED)
+    @transition(field=participation_status, source=ParticipationStatus.ACTIVE, target=ParticipationStatus.COMPLETED)
     def finish(self) -> None:
         """Everything is done, or the end date has passed."""
 
-    @transition(field=participation_status, source=[P.NOT_STARTED, P.ACTIVE], target=P.WITHDRAWN)
+    @transition(
+        field=participation_status,
+        source=[ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE],
+        target=ParticipationStatus.WITHDRAWN,
+    )
     def withdraw(self) -> None:
         """The learner left."""
 
     # --- payment -------------------------------------------------------------------------------------------------
 
-    @transition(field=payment_status, source=[M.NOT_REQUIRED, M.FAILED], target=M.PENDING)
+    @transition(
+        field=payment_status,
+        source=[EnrollmentPaymentStatus.NOT_REQUIRED, EnrollmentPaymentStatus.FAILED],
+        target=EnrollmentPaymentStatus.PENDING,
+    )
     def await_payment(self) -> None:
         """A parent is asked to pay."""
 
-    @transition(field=payment_status, source=[M.PENDING, M.FAILED], target=M.NOT_REQUIRED)
+    @transition(
+        field=payment_status,
+        source=[EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED],
+        target=EnrollmentPaymentStatus.NOT_REQUIRED,
+    )
     def waive_payment(self) -> None:
         """A district seat replaced the payment that never came, or that the bank refused."""
 
-    @transition(field=payment_status, source=M.PENDING, target=M.PAID)
+    @transition(field=payment_status, source=EnrollmentPaymentStatus.PENDING, target=EnrollmentPaymentStatus.PAID)
     def mark_paid(self) -> None:
         """The whole amount is there."""
 
-    @transition(field=payment_status, source=M.PENDING, target=M.FAILED)
+    @transition(field=payment_status, source=EnrollmentPaymentStatus.PENDING, target=EnrollmentPaymentStatus.FAILED)
     def mark_payment_failed(self) -> None:
         """The bank answered no."""
 
-    @transition(field=payment_status, source=M.PAID, target=M.PARTIALLY_REFUNDED)
+    @transition(
+        field=payment_status, source=EnrollmentPaymentStatus.PAID, target=EnrollmentPaymentStatus.PARTIALLY_REFUNDED
+    )
     def mark_partially_refunded(self) -> None:
         """Some of the money went back; access stays."""
 
-    @transition(field=payment_status, source=M.PARTIALLY_REFUNDED, target=M.PAID)
+    @transition(
+        field=payment_status, source=EnrollmentPaymentStatus.PARTIALLY_REFUNDED, target=EnrollmentPaymentStatus.PAID
+    )
     def mark_paid_again(self) -> None:
         """What had gone back is here again; access had stayed."""
 
-    @transition(field=payment_status, source=[M.PAID, M.PARTIALLY_REFUNDED], target=M.REFUNDED)
+    @transition(
+        field=payment_status,
+        source=[EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED],
+        target=EnrollmentPaymentStatus.REFUNDED,
+    )
     def mark_refunded(self) -> None:
         """All of the money went back."""
 

@@ -61,7 +61,9 @@ def open_dispute(
     """
     charges = Charge.objects.select_related("payment_intent").filter(payment_intent__ref=payment_intent)
     charge = charges.filter(status="succeeded").first()
-    disputed = sum(d.amount for d in charge.dispute_set.exclude(status__in=["warning_closed"])) if charge else 0
+    disputed = (
+        sum(dispute.amount for dispute in charge.dispute_set.exclude(status__in=["warning_closed"])) if charge else 0
+    )
     left = charge.amount - disputed if charge else 0
     if amount is None and charge is not None:
         left -= charge.amount_refunded

@@ -15,8 +15,12 @@ def read_ledger(*, metadata: Mapping[str, str]) -> Body:
     payment), and what belongs to them. `refunded` counts pending refunds, not failed ones; `net` is what remains
     after refunds and lost disputes.
     """
-    sessions = [s for s in CheckoutSession.objects.select_related("payment_intent").order_by("pk") if _has(s, metadata)]
-    by_intent = {s.payment_intent_id: s for s in sessions if s.payment_intent_id}
+    sessions = [
+        session
+        for session in CheckoutSession.objects.select_related("payment_intent").order_by("pk")
+        if _has(session, metadata)
+    ]
+    by_intent = {session.payment_intent_id: session for session in sessions if session.payment_intent_id}
     intents = PaymentIntent.objects.filter(pk__in=by_intent).order_by("pk")
     of_intents: dict[str, Any] = {"charge__payment_intent__in": list(by_intent)}
     refunds = Refund.objects.select_related("charge__payment_intent").filter(**of_intents).order_by("pk")

@@ -45,7 +45,9 @@ def render_line_items(session: CheckoutSession) -> Body:
 
 
 def render_refunds(charge: Charge) -> Body:
-    return render_list([render(r) for r in charge.refund_set.order_by("-pk")], url=f"/v1/charges/{charge.ref}/refunds")
+    return render_list(
+        [render(refund) for refund in charge.refund_set.order_by("-pk")], url=f"/v1/charges/{charge.ref}/refunds"
+    )
 
 
 def _common(thing: StripeObject) -> Body:

@@ -107,7 +107,7 @@ def flush(*, order: list[str] | None = None, reverse: bool = False) -> list[Deli
     held.sort(key=lambda delivery: places.get(delivery.event.ref, len(places)))
     for delivery in held:
         send([delivery], state="held")
-    return list(Delivery.objects.filter(pk__in=[d.pk for d in held]).select_related("event"))
+    return list(Delivery.objects.filter(pk__in=[delivery.pk for delivery in held]).select_related("event"))
 
 
 def redeliver(event: Event) -> Delivery:

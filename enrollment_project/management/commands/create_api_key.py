@@ -23,7 +23,9 @@ class Command(UseCaseCommand):
         parser.add_argument("--expires-days", type=number(0.001, 36_500), help="when it ends; never, by default")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        scopes = Scope.values if options["scopes"] == "all" else [s.strip() for s in options["scopes"].split(",")]
+        scopes = (
+            Scope.values if options["scopes"] == "all" else [scope.strip() for scope in options["scopes"].split(",")]
+        )
         days = options["expires_days"]
         workspace = get_workspace(slug=options["workspace"]).workspace
         key, text = create_api_key(
