@@ -24,7 +24,8 @@ class ApiLimitsMiddleware:
         return self._refusal(request) or self.get_response(request)
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
-        length, most = request.META.get("CONTENT_LENGTH") or "", settings.API_MAX_BODY_BYTES
+        length = request.META.get("CONTENT_LENGTH") or ""
+        most = settings.API_MAX_BODY_BYTES
         if _LENGTH.fullmatch(length) and parse_whole_number(length.lstrip("0") or "0", highest=most) is None:
             limit = f"{most:,}"
             return problem_response(
