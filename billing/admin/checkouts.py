@@ -74,7 +74,10 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(Checkout)
 def payments_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
-    rows = [neighbor(p, status="status", at=p.paid_at or p.created_at) for p in checkout.payments.all()[:20]]
+    rows = [
+        neighbor(payment, status="status", at=payment.paid_at or payment.created_at)
+        for payment in checkout.payments.all()[:20]
+    ]
     return Card("Payments", rows, empty="Nothing was paid.")
 
 

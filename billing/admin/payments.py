@@ -28,7 +28,7 @@ register_subject("payment", Payment)
 
 class RefundForm(StaffForm):
     amount = MoneyField()
-    reason = forms.ChoiceField(choices=[c for c in RefundReason.choices if c[0] != RefundReason.OUTSIDE])
+    reason = forms.ChoiceField(choices=[choice for choice in RefundReason.choices if choice[0] != RefundReason.OUTSIDE])
     note = forms.CharField(
         label="Note for colleagues", max_length=300, required=False, help_text="The payer never reads it."
     )
@@ -144,8 +144,14 @@ def refunds_of_payment(request: HttpRequest, payment: Payment) -> Card:
 @neighbors_of(Payment)
 def disputes_of_payment(request: HttpRequest, payment: Payment) -> Card:
     rows = [
-        neighbor(d, title=Money(d.amount_minor, payment.currency), status="status", note=d.reason, at=d.opened_at)
-        for d in payment.disputes.all()[:20]
+        neighbor(
+            dispute,
+            title=Money(dispute.amount_minor, payment.currency),
+            status="status",
+            note=dispute.reason,
+            at=dispute.opened_at,
+        )
+        for dispute in payment.disputes.all()[:20]
     ]
     return Card("Disputes", rows)
 
@@ -153,7 +159,7 @@ def disputes_of_payment(request: HttpRequest, payment: Payment) -> Card:
 @neighbors_of(Payment)
 def tasks_of_payment(request: HttpRequest, payment: Payment) -> Card:
     tasks = StaffTask.objects.filter(subject=f"payment:{payment.pk}", workspace=payment.workspace_id)[:20]
-    return Card("Staff tasks", [neighbor(t, status="status", at=t.created_at) for t in tasks])
+    return Card("Staff tasks", [neighbor(task, status="status", at=task.created_at) for task in tasks])
 
 
 @neighbors_of(Payment)

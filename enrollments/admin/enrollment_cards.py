@@ -9,16 +9,24 @@ from events.models import OutboxEvent
 from ..models import Enrollment
 
 
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
 @neighbors_of(Enrollment)
 def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     rows = [
         Neighbor(
-            title=f"{t.number}. {t.get_facet_display()}: {t.from_status.replace('_', ' ')} →",
-            badge=badge(t.to_status, t.to_status.replace("_", " ")),
-            note=" · ".join(part for part in (t.reason, t.note and f"Note: {t.note}", t.actor) if part),
-            at=t.created_at,
+            title=f"{transition.number}. {transition.get_facet_display()}: {_words(transition.from_status)} →",
+            badge=badge(transition.to_status, _words(transition.to_status)),
+            note=" · ".join(
+                part
+                for part in (transition.reason, transition.note and f"Note: {transition.note}", transition.actor)
+                if part
+            ),
+            at=transition.created_at,
         )
-        for t in enrollment.transitions.order_by("-number")[:50]
+        for transition in enrollment.transitions.order_by("-number")[:50]
     ]
     return Card("History", rows, empty="Nothing has happened yet.", wide=True)
 
@@ -32,7 +40,10 @@ def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
             rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
             for payment in decision.checkout.payments.all():
                 rows.append(neighbor(payment, status="status", at=payment.paid_at))
-                rows += [neighbor(r, status="status", note=r.get_reason_display()) for r in payment.refunds.all()]
+                rows += [
+                    neighbor(refund, status="status", note=refund.get_reason_display())
+                    for refund in payment.refunds.all()
+                ]
     return Card("Decisions and money", rows, empty="Not routed.")
 
 
@@ -40,8 +51,8 @@ def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 def seats_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     seats = enrollment.seats.select_related("allocation__district")
     rows = [
-        neighbor(s, title=s.allocation.district, status="status", note=s.release_reason, at=s.reserved_at)
-        for s in seats
+        neighbor(seat, title=seat.allocation.district, status="status", note=seat.release_reason, at=seat.reserved_at)
+        for seat in seats
     ]
     return Card("Seats", rows)
 
@@ -52,7 +63,10 @@ def events_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     rows = OutboxEvent.objects.filter(aggregate=aggregate).order_by("-sequence")[:8]
     return Card(
         "Latest events",
-        [neighbor(e, title=f"{e.sequence}. {e.type}", status="relay_status", at=e.occurred_at) for e in rows],
+        [
+            neighbor(event, title=f"{event.sequence}. {event.type}", status="relay_status", at=event.occurred_at)
+            for event in rows
+        ],
         more_url=list_url(OutboxEvent, q=aggregate),
     )
 
@@ -60,13 +74,13 @@ def events_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 @neighbors_of(Learner)
 def enrollments_of_learner(request: HttpRequest, learner: Learner) -> Card:
     rows = learner.enrollments.select_related("instance")[:20]
-    return Card("Enrollments", [_in_instance(e) for e in rows], empty="None yet.")
+    return Card("Enrollments", [_in_instance(enrollment) for enrollment in rows], empty="None yet.")
 
 
 @neighbors_of(Lead)
 def enrollments_of_lead(request: HttpRequest, lead: Lead) -> Card:
     rows = lead.enrollments.select_related("instance")[:20]
-    return Card("Enrollments", [_in_instance(e) for e in rows], empty="None yet.")
+    return Card("Enrollments", [_in_instance(enrollment) for enrollment in rows], empty="None yet.")
 
 
 def _in_instance(enrollment: Enrollment) -> Neighbor:
