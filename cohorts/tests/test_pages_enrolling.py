@@ -362,7 +362,7 @@ class TestThePageAfterPaying:
         page = self.enrolled(client, late)
 
         assert "The last place went to somebody else" in page
-        assert "49.00 USD is returned" in page
+        assert "49.00 USD goes back to the card" in page
 
     def test_after_a_refund_says_that_it_is_over(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()

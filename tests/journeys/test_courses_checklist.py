@@ -271,5 +271,5 @@ class TestACohortThatFillsUp:
 
         headline(visitor, "Your payment is being returned")
         expect(visitor.get_by_text("The last place went to somebody else")).to_be_visible()
-        expect(visitor.get_by_text("149.00 USD is returned")).to_be_visible()
+        expect(visitor.get_by_text("149.00 USD goes back to the card")).to_be_visible()
         assert packages(visitor) == []
