@@ -70,7 +70,7 @@ def create_api_key(
 
 @transaction.atomic
 def rotate_api_key(*, api_key_id: int, overlap: dt.timedelta, now: dt.datetime | None = None) -> tuple[ApiKey, str]:
-    """Replace a key by one with the same name, scopes and lifetime; the old one goes on working for `overlap`.
+    """Replace a key by one with the same name, scopes and lifetime; the old one keeps working for `overlap`.
 
     Raises NotFound, Invalid for a negative overlap, and KeyNotUsable for a key that is revoked, expired or rotated.
     """

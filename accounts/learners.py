@@ -145,7 +145,8 @@ def _completed(known: Learner, asked: Learner) -> Learner:
 
 
 def _is_our_id_of(known: Learner, text: str) -> bool:
-    """Whether the text is a CUID of ours, the learner's own or of one that was merged into them: no external id."""
+    """Whether the text is one of our CUIDs, the learner's own or that of one merged into them, and so no external
+    id."""
     if known.cuid == text:
         return True
     return is_cuid(text) and Learner.objects.filter(cuid=text, merged_into=known.pk).exists()

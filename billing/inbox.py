@@ -180,7 +180,7 @@ def _prepare_dispute(event: StripeEvent, now: dt.datetime) -> Effect:
     if not event.payload.get("id"):
         return _names_nothing
     snapshot = get_gateway().retrieve_dispute(event.payload["id"])
-    if not snapshot.payment_intent_id:  # of a charge that no session of ours made
+    if not snapshot.payment_intent_id:  # of a charge that none of our sessions made
         return lambda: NOT_OURS
 
     def record(payment_id: int) -> str:
@@ -262,7 +262,7 @@ def _tell_staff(event: StripeEvent, attempts: int) -> None:
 
 
 def _find_money(event: StripeEvent) -> Checkout | Payment | None:
-    """The checkout or payment of ours that an event is about, by any of the ids it names."""
+    """Our checkout or payment that an event is about, found by any of the ids it names."""
     about = event.payload.get("id", "")
     intent = event.payload.get("payment_intent", "")
     of_payment = Q(payment_intent_id__in=[known for known in (about, intent) if known])

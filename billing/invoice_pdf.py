@@ -69,7 +69,7 @@ def _subtitle(invoice: Invoice) -> str:
 
 
 def _parties(invoice: Invoice) -> Table:
-    """A row for each line of theirs, so that a long address goes on over the page."""
+    """A row for each of their lines, so that a long address continues on the next page."""
     half = WIDTH / 2 - GAP
     buyer = [invoice.buyer_name, *invoice.buyer_address.splitlines(), invoice.buyer_email]
     left = _text(invoice.seller_name, bold=True, width=half)

@@ -26,7 +26,7 @@ REFRESH_AFTER_SECONDS = (2, 3, 5, 8, 13, 20, 30)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where to go on."""
+    """Where the reader can go from here."""
 
     url: str
     label: str

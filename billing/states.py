@@ -8,7 +8,7 @@ class CheckoutStatus(models.TextChoices):
     FAILED = "failed", "Failed"  # the asynchronous method did not go through
     EXPIRED = "expired", "Expired"  # Stripe says it ended unpaid
     CANCELLED = "cancelled", "Canceled"  # ended early by us, confirmed by Stripe
-    REFUSED = "refused", "Refused"  # Stripe will not ask for this money: the price, or the account, is to be mended
+    REFUSED = "refused", "Refused"  # Stripe will not ask for this money: the price, or the account, has to be fixed
 
 
 # While a checkout is in one of these, money may still come of it.

@@ -91,7 +91,7 @@ def lock_package_row(package_id: int) -> None:
 def lock_held_for_enrollment(enrollment_id: int) -> None:
     """What enrollments calls before it locks one that ends: the cohort of its place, and the sessions it has booked.
 
-    The learner is locked: a move of theirs was waited for, and the cohort they are in since is the one that is locked.
+    The learner is locked, so a move of theirs has ended, and the cohort that is locked is the one they moved to.
     """
     places = CohortPlace.objects.filter(enrollment=enrollment_id, status__in=OCCUPYING).order_by()
     lock_rows(Cohort, *places.values_list("cohort_id", flat=True))
@@ -100,10 +100,10 @@ def lock_held_for_enrollment(enrollment_id: int) -> None:
 
 
 def lock_place_subject(subject: str) -> None:
-    """What billing calls before it locks a checkout of ours: everything that a payment or its end may touch, where the
-    learner was moved since as well."""
+    """What billing calls before it locks one of our checkouts: everything that a payment or its end may touch, where
+    the learner was moved since as well."""
     place_id = int(subject)
-    # A booking of theirs elsewhere is waited for: what is booked with the place must not overlap with it.
+    # This waits for their bookings elsewhere: what is booked with the place must not overlap with them.
     lock_owner_of(CohortPlace.objects.filter(pk=place_id))
     found = CohortPlace.objects.filter(pk=place_id).order_by()
     places = list(found.values("cohort_id", "enrollment_id", "enrollment__packages__cohort_id"))

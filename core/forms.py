@@ -1,4 +1,4 @@
-"""What every form of ours asks of the texts and numbers that are typed into it."""
+"""What all our forms require of the texts and numbers that are typed into them."""
 
 from typing import Any
 

@@ -80,7 +80,7 @@ class Channel(virtual.Channel):
         return sorted(path for path in self._files() if path.name.partition(".")[2] == f"{queue}.msg")
 
     def _files(self) -> list[Path]:
-        """The plain files: what else bears a message's name (a folder, a pipe, a link) is nobody's message."""
+        """The plain files: anything else with a message's name (a folder, a pipe, a link) is not a message."""
         with contextlib.suppress(OSError), os.scandir(self._folder()) as entries:
             return [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
         return []

@@ -153,7 +153,7 @@ def _choose(chance: random.Random, is_recent: bool) -> Beginning:
 
 
 def _relay_the_past(workspace: Workspace, now: dt.datetime) -> None:
-    """All but the newest events were handed on long ago, and a few were given up: staff can replay them."""
+    """All but the newest events were handed on long ago, and the relay gave a few up: staff can replay them."""
     old = OutboxEvent.objects.filter(workspace=workspace, occurred_at__lt=now - dt.timedelta(minutes=10))
     old.update(relay_status=RelayStatus.RELAYED, relayed_at=F("occurred_at"), attempts=1)
     given_up = list(old.order_by("-id").values_list("pk", flat=True)[100 : 100 + EVENTS_GIVEN_UP])

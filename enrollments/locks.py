@@ -57,7 +57,8 @@ def lock_decision(decision_id: int) -> EnrollmentDecision:
 
 
 def lock_decision_subject(subject: str) -> None:
-    """What billing calls before it locks a checkout of ours: the enrollment, then the decision that asked for money."""
+    """What billing calls before it locks one of our checkouts: the enrollment, then the decision that asked for
+    money."""
     decision_id = int(subject)
     enrollment_id = EnrollmentDecision.objects.values_list("enrollment_id", flat=True).get(pk=decision_id)
     lock_enrollment_with_seat(enrollment_id)

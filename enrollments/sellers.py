@@ -3,7 +3,7 @@ bought.
 
 What they hold (a place, a course) is locked before an enrollment that ends: allocation < cohort < class session <
 enrollment. What becomes of it is that app's reaction to EnrollmentStatusChanged. What was bought is read here, so that
-a family sees how its payment stands and where to go on.
+a family sees how its payment stands and where to continue.
 """
 
 from collections.abc import Callable, Collection

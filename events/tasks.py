@@ -9,7 +9,8 @@ BATCHES = 20
 
 @shared_task
 def relay_events() -> int:
-    """Sweep: hand on what is due, a bounded number of batches at a time; the next run goes on where this one stops."""
+    """Sweep: hand on what is due, a bounded number of batches at a time; the next run continues where this one
+    stops."""
     relayed = 0
     for _ in range(BATCHES):
         try:

@@ -62,7 +62,7 @@ def request_cancellation(*, checkout_id: int, now: dt.datetime | None = None) ->
 def cancel_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Checkout:
     """End the checkout at Stripe and record what it says: cancelled, or paid if the payer was faster.
 
-    Raises NotFound, PaymentProviderDown (the wish is kept, and the sweep goes on with it).
+    Raises NotFound, PaymentProviderDown (the request is kept, and the sweep continues it).
     """
     _want_ended(checkout_id, now or utc_now())
     return settle_checkout(checkout_id=checkout_id, now=now)

@@ -76,7 +76,7 @@ class Invoice(models.Model):
 
     @property
     def date(self) -> dt.date:
-        """The date it bears. It was UTC's before invoices kept the one of their workspace."""
+        """The date on the invoice. It was UTC's before invoices kept the date of their workspace."""
         return self.issued_on or local_date(self.issued_at, "UTC")
 
     @property

@@ -18,7 +18,7 @@ from .display import meeting_time, place_bar, seat_bar
 
 @neighbors_of(Cohort)
 def gaps_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
-    """What is missing before it can be opened, each with the page where it is mended."""
+    """What is missing before it can be opened, each with the page where staff fix it."""
     if cohort.is_active:
         return Card("On sale", empty="It is open. Close it to stop taking enrollments.")
     rows = [Neighbor(title=gap.text, url=admin_url(gap.row)) for gap in find_gaps(cohort=cohort, now=utc_now())]

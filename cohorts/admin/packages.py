@@ -118,7 +118,7 @@ def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
 
 
 class BookingForm(StaffForm):
-    """A field for every step that waits to be booked; those left empty go on waiting."""
+    """A field for every step that waits to be booked; steps whose field is left empty keep waiting."""
 
     def prepare(self) -> None:
         for step, sessions in unbooked_steps(self.row, now=utc_now()):

@@ -111,7 +111,7 @@ class WaitlistView(StudentView):
     )
     @idempotent
     def post(self, request: Request, code: str, cohort_id: int) -> Response:
-        """Go to the end of the line. When a place frees, it is held for the next in line for a while."""
+        """Go to the end of the line. When a place opens up, it is held for the next in line for a while."""
         body = ParticipantBody(data=request.data)
         body.is_valid(raise_exception=True)
         user = user_of(request)

@@ -105,7 +105,7 @@ def cancel_booking(
 def swap_booking(
     *, package_id: int, step_id: int, option_id: int, now: dt.datetime | None = None, is_by_staff: bool = False
 ) -> StepProgress:
-    """Change a booked session for another of the same step; the old seat is only given up if the new one is had.
+    """Change a booked session for another of the same step; the old seat is given up only if the new one is booked.
 
     Raises what cancel_booking and book_sessions raise.
     """

@@ -141,7 +141,7 @@ def _event(row: StepProgress, *, name_learner: bool) -> Event:
     session = require(row.class_session or row.last_session, "a step in a calendar has or had a session")
     group_class = session.group_class
     title = f"{row.package.program.title}: {row.step.label}"
-    # The last change is what both stamps mean for an entry of ours: it is written from the row as it was then.
+    # The last change is what both stamps mean for our entries: each is written from the row as it was then.
     changed_at = (row.changed_at or row.booked_at or session.starts_at).astimezone(dt.UTC)
     event = Event()
     event.add("uid", f"session-{row.pk}@{urlsplit(settings.PUBLIC_URL).hostname}")

@@ -47,7 +47,7 @@ class CohortPlace(models.Model):
 
     @property
     def offer(self) -> "WaitlistEntry | None":
-        """The offer by which it is held, whose time goes on while its checkout is open."""
+        """The offer by which it is held, whose time keeps running while its checkout is open."""
         entry = getattr(self, "waitlist_entry", None)
         return entry if entry is not None and entry.status == WaitStatus.OFFERED else None
 

@@ -107,7 +107,7 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
         return redirect("course", code=course.code)
     try:
         ended = cancel_checkout(checkout_id=place.checkout.pk)
-    except (Unavailable, PaymentRejected, OperationalError):  # the wish is kept, and the sweep goes on with it
+    except (Unavailable, PaymentRejected, OperationalError):  # the request is kept, and the sweep continues it
         what = "The payment is being canceled" if place.offer else "The place is being given back"
         messages.info(request, f"Nothing was charged. {what}.")
         return redirect("course", code=course.code)

@@ -119,7 +119,7 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_families
 def change_session(request: HttpRequest, user: User, package_id: int, step_id: int) -> HttpResponse:
-    """Another session for a step that is booked; the old one is only given up if the new one is had."""
+    """Another session for a step that is booked; the old one is given up only if the new one is booked."""
     package = package_or_404(user, package_id)
     option_id = parse_whole_number(request.POST.get(field_of(step_id), ""))
     if request.method != "POST":

@@ -1,4 +1,4 @@
-"""The booking wizard: a class for each step that has not got one, chosen now or later."""
+"""The booking wizard: a class for each step that has none yet, chosen now or later."""
 
 import datetime as dt
 from dataclasses import dataclass

@@ -103,9 +103,9 @@ def reserve_place(
 
 
 def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None:
-    """Ask Stripe about a checkout of theirs whose time is over, that was given up, or that asks another price than the
-    course has now: it may be paid, or the place may be free again. Returning its address would send them to a page that
-    is closed, or asks what no page shows."""
+    """Ask Stripe about one of their checkouts whose time is over, that was given up, or that asks another price than
+    the course has now: it may be paid, or the place may be free again. Returning its address would send them to a page
+    that is closed, or asks what no page shows."""
     places = CohortPlace.objects.filter(learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD)
     for checkout in Checkout.objects.filter(pk__in=places.values("checkout")).order_by("pk"):
         if checkout.expires_at <= now or checkout.cancel_requested_at or is_outdated(checkout):
@@ -216,7 +216,7 @@ def _hold_and_open(
 
 
 def default_success_url() -> str:
-    """Where Stripe sends the payer back to, unless the caller named another address of ours."""
+    """Where Stripe sends the payer back to, unless the caller named another of our addresses."""
     return f"{settings.PUBLIC_URL}/courses/enrolled?session_id={{CHECKOUT_SESSION_ID}}"
 
 

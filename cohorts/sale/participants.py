@@ -68,7 +68,8 @@ class Participant:
 
 
 def find_participant(*, user: User, workspace_id: int, participant: Participant) -> Learner | None:
-    """The learner that is meant, if the workspace knows them. Raises NotFound for a CUID of none of theirs.
+    """The learner that is meant, if the workspace knows them. Raises NotFound for a CUID that is not one of their
+    learners.
 
     Without a CUID it is the learner of these names and the person's address. Without names it is the learner who has
     this account, else the only one who is known by its address.

@@ -20,7 +20,7 @@ class Gap:
 
 
 def find_gaps(*, cohort: Cohort, now: dt.datetime) -> list[Gap]:
-    """What keeps the cohort from being opened, in the order in which it is best mended; empty if nothing does."""
+    """What keeps the cohort from being opened, in the order in which staff best fix it; empty if nothing does."""
     sessions = list(cohort.sessions.select_related("step", "class_session__group_class").order_by("step__order", "pk"))
     steps = list(cohort.instance.program.steps.order_by("order"))
     return [

@@ -61,7 +61,7 @@ def move_package(
     steps and nobody has decided.
     """
     moment = now or utc_now()
-    found = lock_learner_of_package(package_id)  # a booking of theirs waits, and then sees the new cohort
+    found = lock_learner_of_package(package_id)  # their next booking waits, and then sees the new cohort
     if found is None:
         raise PackageNotFound
     cohorts = {pk: lock_cohort(pk) for pk in sorted({found.cohort_id, cohort_id})}

@@ -1,6 +1,6 @@
 """The waiting list of a full cohort: who is next gets a place held for a while, then the one after.
 
-A place that frees is held for the next in line in the same transaction, so nobody passes the line.
+A place that opens up is held for the next in line in the same transaction, so nobody passes the line.
 """
 
 import datetime as dt
@@ -170,7 +170,7 @@ def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
 def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
     """Free a held place whose checkout ended unpaid, its cohort and itself being locked; False if it was already free.
 
-    An offer whose time is not over goes on, under a new hold; any other place goes to the next in line.
+    An offer whose time is not over stays open, under a new hold; any other place goes to the next in line.
     """
     if not release_place(place=place, reason=reason, now=now):
         return False

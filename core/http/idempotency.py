@@ -5,7 +5,7 @@ that must call a vendor in the middle keeps its claim across two transactions; w
 (409), and after `LEASE` seconds, should it have died, the same request may continue.
 
 A caller may have a limited number of keys kept at a time (`IDEMPOTENCY_KEYS_KEPT`); past that a new key is refused with
-429, and known ones go on being answered.
+429, and known ones are still answered.
 """
 
 import datetime as dt

@@ -235,7 +235,7 @@ IDEMPOTENCY_KEYS_KEPT = {
     "key": env.int("IDEMPOTENCY_KEYS_PER_API_KEY", default=20_000),
     "user": env.int("IDEMPOTENCY_KEYS_PER_PERSON", default=200),
 }
-# Seconds a process may go on believing what it last read of an API key; a revoked key dies at most this much later.
+# Seconds for which a process may trust what it last read about an API key; a revoked key dies at most this much later.
 API_KEY_CACHE_SECONDS = env.int("API_KEY_CACHE_SECONDS", default=3)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],

@@ -15,7 +15,7 @@ elif "DATABASE_URL" not in os.environ:
     POSTGRES_TO_START = Path(tempfile.gettempdir()) / f"enrollment-postgres-{os.getpid()}"
     os.environ["DATABASE_URL"] = "postgresql://postgres@/enrollment"
     os.environ["DATABASE_HOST"] = str(POSTGRES_TO_START)
-os.environ.setdefault("PORT", "8000")  # a stack that runs in this folder is none of ours
+os.environ.setdefault("PORT", "8000")  # a stack that runs in this folder does not belong to the tests
 os.environ["ENV_FILE"] = os.devnull  # nobody's .env decides what a test sees
 
 from .dev import *  # noqa: E402
