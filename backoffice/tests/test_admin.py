@@ -229,6 +229,19 @@ class TestLearnerPage:
         assert not Guardianship.objects.exists()
 
 
+@pytest.mark.sqlite
+class TestASearchedList:
+    @pytest.mark.parametrize("made_up", ["9" * 40, str(2**63), "-1", "1.0"])
+    def test_takes_only_the_number_of_a_row(self, workspace: Workspace, made_up: str) -> None:
+        """SQLite fails on a longer number than it keeps when Django looks it up to show it again."""
+        client = StaffClient(workspace=workspace, role=Role.ADMIN)
+
+        response = client.post(reverse("admin:accounts_learner_add"), {"guardianships-0-guardian": made_up})
+
+        assert response.status_code == 400
+        assert not Learner.objects.exists()
+
+
 class TestGuardianPage:
     def test_refuses_somebody_known_by_nothing(self, workspace: Workspace) -> None:
         manager = StaffClient(workspace=workspace, role=Role.ADMIN)
