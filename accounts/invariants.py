@@ -21,16 +21,14 @@ SWEEP_TELLS_WITHIN = dt.timedelta(hours=3)
 
 def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
     """A row and what it points at belong to one workspace: for every key of every model."""
-    for model in apps.get_models():
-        own_path = _path_to_workspace(model)
-        if own_path is None:
-            continue
+    paths = paths_to_workspace()
+    for model, own_path in paths.items():
         for key in _foreign_keys(model):
-            path = _path_to_workspace(key.related_model)
-            if path is None or own_path == f"{key.name}__{path}":
+            path = paths.get(key.related_model)
+            if path is None or own_path == f"{key.name}__{path}":  # the way itself needs no comparison
                 continue
-            strays = extent.of(model._default_manager.order_by(), own_path).filter(**{f"{key.name}__isnull": False})
-            strays = strays.exclude(**{own_path: F(f"{key.name}__{path}")})
+            rows = extent.of(model._default_manager.order_by(), own_path)
+            strays = rows.exclude(**{own_path: F(f"{key.name}__{path}")})
             for pk, target in strays.values_list("pk", key.attname).iterator():
                 fact = f"its {key.name} {target} belongs to another workspace"
                 yield Breach(f"{model._meta.verbose_name} {pk}", fact)
@@ -76,17 +74,19 @@ def merged_learners_lead_to_a_live_one(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"learner merge {pk}", f"learner {dropped} is not merged")
 
 
-def _path_to_workspace(model: type[Model], passed: frozenset[type[Model]] = frozenset()) -> str | None:
-    """The way from a row to its workspace along keys that are never null, None for rows that have no tenant."""
+def paths_to_workspace() -> dict[type[Model], str]:
+    """For each model whose rows belong to a workspace, the way there along keys that are never null."""
+    paths = {model: _path_to_workspace(model) for model in apps.get_models()}
+    return {model: path for model, path in paths.items() if path is not None}
+
+
+def _path_to_workspace(model: type[Model]) -> str | None:
     keys = [key for key in _foreign_keys(model) if not key.null]
     for key in keys:
         if key.related_model is Workspace:
             return str(key.name)
     for key in keys:
-        target = key.related_model
-        if target in passed or target is model:
-            continue
-        path = _path_to_workspace(target, passed | {model})
+        path = _path_to_workspace(key.related_model)
         if path is not None:
             return f"{key.name}__{path}"
     return None

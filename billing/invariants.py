@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from django.db.models import Case, CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
-from django.db.models.functions import Cast, Coalesce, Concat
+from django.db.models.functions import Cast, Coalesce, Concat, Left
 
 from core.invariants import Breach, Extent, Invariant
 
@@ -86,9 +86,10 @@ def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
 
 
 def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
-    """The invoice of a payment that counts, with its corrections, is what is left of it after refunds."""
+    """The invoice of a payment that counts, with its corrections, is what is left of it after refunds, in its
+    currency."""
     payments = extent.of(Payment.objects.order_by()).filter(status__in=(*_COUNTED, PaymentStatus.REFUNDED))
-    invoiced = Coalesce(Sum("invoices__amount_minor"), 0)
+    invoiced = Coalesce(Sum("invoices__amount_minor", filter=Q(invoices__currency=F("currency"))), 0)
     differing = payments.annotate(invoiced=invoiced).exclude(invoiced=F("amount_minor") - F("refunded_minor"))
     rows = differing.values_list("pk", "invoiced", "amount_minor", "refunded_minor")
     for pk, total, amount, refunded in rows.iterator():
@@ -106,6 +107,12 @@ def invoice_numbers_have_no_gaps(extent: Extent) -> Iterator[Breach]:
     for pk, year, given, count, last in series.values_list("pk", "year", "last_number", "count", "last").iterator():
         if (count, last) != (given, f"{year}-{given:06d}"):
             yield Breach(f"invoice series {pk}", f"{given} numbers were given, {count} invoices go up to {last}")
+    known = InvoiceSeries.objects.annotate(prefix=Concat(Cast("year", CharField()), Value("-"))).filter(
+        workspace=OuterRef("workspace")
+    )
+    uncounted = extent.of(Invoice.objects.order_by()).exclude(Exists(known.filter(prefix=Left(OuterRef("number"), 5))))
+    for pk in uncounted.values_list("pk", flat=True).iterator():
+        yield Breach(f"invoice {pk}", "its workspace has no series that counts it")
 
 
 def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 from django.db.models import Count, Exists, F, OuterRef, Q
 
-from accounts.models import StaffTask
-from billing.models import Checkout, Payment, Refund
+from billing.models import Checkout
 from billing.states import LIVE_CHECKOUTS, PaymentStatus
 from core.invariants import Breach, Extent, Invariant
-from enrollments.invariants import going_back, misnoted
+from enrollments.invariants import idle_payments, misnoted
 from enrollments.states import EligibilityStatus, ParticipationStatus
 
 from .models import (
@@ -25,8 +24,6 @@ from .models import (
 from .queries import due_to_complete
 from .states import OCCUPYING, PURPOSE, SEATED, PlaceStatus, StepStatus, WaitStatus
 
-# How long money may be on its way from Stripe's yes to a package.
-MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)
 # How long after its end an offer may wait for the sweep.
 OFFERS_END_WITHIN = dt.timedelta(minutes=15)
 
@@ -78,9 +75,9 @@ def live_packages_have_their_place(extent: Extent) -> Iterator[Breach]:
     good &= Q(enrollment__eligibility_status=EligibilityStatus.APPROVED)
     for pk in packages.filter(revoked_at__isnull=True).exclude(good).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is live without a taken place and an approved enrollment")
-    kept = packages.filter(revoked_at__isnull=False, place__status__in=OCCUPYING)
-    shared = StudentPackage.objects.filter(place=OuterRef("place"), revoked_at__isnull=True)
-    for pk in kept.exclude(Exists(shared)).values_list("pk", flat=True).iterator():
+    live = StudentPackage.objects.filter(place=OuterRef("place"), revoked_at__isnull=True)
+    kept = packages.filter(place__status__in=OCCUPYING).exclude(Exists(live))
+    for pk in kept.values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is revoked but keeps its place")
 
 
@@ -89,6 +86,22 @@ def taken_places_have_their_package(extent: Extent) -> Iterator[Breach]:
     live = StudentPackage.objects.filter(place=OuterRef("pk"), revoked_at__isnull=True)
     for pk in taken.exclude(Exists(live)).values_list("pk", flat=True).iterator():
         yield Breach(f"place {pk}", "is taken without a live package")
+
+
+def one_progress_per_package_and_step(extent: Extent) -> Iterator[Breach]:
+    """A package says one thing about each step."""
+    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace").values("package", "step")
+    for found in rows.annotate(count=Count("pk")).filter(count__gt=1).iterator():
+        yield Breach(f"package {found['package']}", f"has {found['count']} rows about step {found['step']}")
+
+
+def steps_hold_a_session_while_they_are_seated(extent: Extent) -> Iterator[Breach]:
+    """A step that is booked, attended or missed is so in a class session; any other step holds none."""
+    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
+    nowhere = rows.filter(status__in=SEATED, class_session__isnull=True)
+    kept = rows.filter(class_session__isnull=False).exclude(status__in=SEATED)
+    for pk, status, session in (nowhere | kept).values_list("pk", "status", "class_session").iterator():
+        yield Breach(f"step progress {pk}", f"{status}, with {f'session {session}' if session else 'no session'}")
 
 
 def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
@@ -156,19 +169,11 @@ def live_checkouts_hold_a_place(extent: Extent) -> Iterator[Breach]:
 
 
 def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
-    """Money that came for a place has a package, is going back in full, or is a task for a person (or was one: then a
-    person has decided)."""
-    paid = extent.of(Payment.objects.order_by()).filter(
-        purpose=PURPOSE,
-        status__in=(PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED),
-        paid_at__lte=extent.now - MONEY_SETTLES_WITHIN,
-    )
+    """Whatever was paid for a place bought a package, or is accounted for otherwise (`idle_payments`)."""
     bought = StudentPackage.objects.filter(payment=OuterRef("pk"), revoked_at__isnull=True)
-    idle = paid.exclude(Exists(bought)).annotate(going=going_back()).filter(going__lt=F("amount_minor"))
-    for pk in idle.values_list("pk", flat=True).iterator():
-        refunds = [f"refund:{refund}" for refund in Refund.objects.filter(payment=pk).values_list("pk", flat=True)]
-        if not StaffTask.objects.filter(subject__in=[f"payment:{pk}", *refunds]).exists():
-            yield Breach(f"payment {pk}", "bought nothing and is not going back")
+    idle = idle_payments(extent, purpose=PURPOSE, at_work=bought)
+    for pk, status in idle.values_list("pk", "status").iterator():
+        yield Breach(f"payment {pk}", f"{status}, bought nothing, and nothing is done about it")
 
 
 def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
@@ -181,9 +186,7 @@ def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
 
 def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
     """A live package has money behind it: not all of it is back with the payer. Its enrollment says how much is."""
-    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(
-        revoked_at__isnull=True, payment__isnull=False
-    )
+    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(revoked_at__isnull=True)
     for pk in live.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is live, though all of its money is back")
     for pk, status in misnoted(live).values_list("enrollment", "enrollment__payment_status").iterator():
@@ -213,6 +216,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     one_live_package_per_learner_and_program,
     live_packages_have_their_place,
     taken_places_have_their_package,
+    one_progress_per_package_and_step,
+    steps_hold_a_session_while_they_are_seated,
     steps_hold_a_session_of_their_own,
     packages_have_every_step,
     completion_follows_the_steps,

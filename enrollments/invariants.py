@@ -11,7 +11,6 @@ from django.db.models import (
     Exists,
     F,
     IntegerField,
-    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -138,41 +137,45 @@ def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
 
 
 def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
-    """Whatever was paid five minutes ago funds a live enrollment, goes back in full, or is a task for a person (or was
-    one: then a person has decided)."""
+    """Whatever was paid for a decision funds a live enrollment, or is accounted for otherwise (`idle_payments`)."""
     funded = EnrollmentDecision.objects.filter(
         payment=OuterRef("pk"),
         status=DecisionStatus.COMPLETED,
         enrollment__eligibility_status__in=[EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED],
     )
-    rows = (
-        extent.of(Payment.objects.order_by())
-        .filter(purpose=PURPOSE, paid_at__lt=extent.now - MONEY_SETTLES_WITHIN)
-        .exclude(status=PaymentStatus.REFUNDED)
-        .exclude(Exists(funded))
-        .annotate(going_back=going_back())
-        .filter(going_back__lt=F("amount_minor"))
-        .exclude(Exists(_tasks_about("payment")))
-        .exclude(Exists(Refund.objects.filter(Exists(_tasks_about("refund")), payment=OuterRef("pk"))))
-        .values_list("pk", "status")
-    )
-    for pk, status in rows.iterator():
+    idle = idle_payments(extent, purpose=PURPOSE, at_work=funded)
+    for pk, status in idle.values_list("pk", "status").iterator():
         yield Breach(f"payment {pk}", f"{status}, funds no live enrollment, and nothing is done about it")
 
 
 def decisions_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
     """What a decision brought lasts while not all of its money is back, and its enrollment says how much is."""
-    completed = extent.of(EnrollmentDecision.objects.order_by()).filter(
-        status=DecisionStatus.COMPLETED, payment__isnull=False
-    )
+    completed = extent.of(EnrollmentDecision.objects.order_by()).filter(status=DecisionStatus.COMPLETED)
     for pk in completed.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
         yield Breach(f"decision {pk}", "completed, though all of its money is back")
     for pk, status in misnoted(completed).values_list("enrollment", "enrollment__payment_status").iterator():
         yield Breach(f"enrollment {pk}", f"{status}, which its payment is not")
 
 
+def idle_payments(extent: Extent, *, purpose: str, at_work: QuerySet[Any]) -> QuerySet[Payment]:
+    """Money that came for this purpose five minutes ago and does nothing: it has brought none of the rows `at_work`
+    (which refer to it by `OuterRef`), is not back, does not go back in full, and is no task for a person (nor was one:
+    then a person has decided)."""
+    idle: QuerySet[Payment] = (
+        extent.of(Payment.objects.order_by())
+        .filter(purpose=purpose, paid_at__lt=extent.now - MONEY_SETTLES_WITHIN)
+        .exclude(status=PaymentStatus.REFUNDED)
+        .exclude(Exists(at_work))
+        .annotate(going_back=_going_back())
+        .filter(going_back__lt=F("amount_minor"))
+        .exclude(Exists(_tasks_about("payment")))
+        .exclude(Exists(Refund.objects.filter(Exists(_tasks_about("refund")), payment=OuterRef("pk"))))
+    )
+    return idle
+
+
 def misnoted(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Of rows with a payment and an enrollment that it pays for: those that disagree about what is back."""
+    """Of rows with an enrollment and the payment for it: those that disagree about what is back."""
     is_back = Q(payment__refunded_minor__gt=0)
     paid = EnrollmentPaymentStatus.PAID
     says_less = Q(enrollment__payment_status=paid) & is_back
@@ -180,7 +183,7 @@ def misnoted(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.filter(says_less | says_more).exclude(payment__status=PaymentStatus.REFUNDED)
 
 
-def going_back() -> Coalesce:
+def _going_back() -> Coalesce:
     """What of a payment is back or on its way by refunds."""
     refunds = Refund.objects.order_by().filter(payment=OuterRef("pk"))
     refunds = refunds.exclude(status__in=[RefundStatus.FAILED, RefundStatus.CANCELED])
@@ -209,18 +212,18 @@ def facets_equal_their_last_transition(extent: Extent) -> Iterator[Breach]:
 
 def transitions_have_no_gaps(extent: Extent) -> Iterator[Breach]:
     """An enrollment's transitions count 1, 2, 3 … up to its `transition_count`."""
+    counted = Q(transitions__number__gte=1, transitions__number__lte=F("transition_count"))
     rows = (
         extent.of(Enrollment.objects.order_by())
         .annotate(
             rows=Count("transitions"),
-            numbers=Count("transitions__number", distinct=True),
-            last=Coalesce(Max("transitions__number"), 0),
+            numbers=Count("transitions__number", filter=counted, distinct=True),
         )
-        .exclude(rows=F("transition_count"), numbers=F("transition_count"), last=F("transition_count"))
-        .values_list("pk", "transition_count", "rows", "last")
+        .exclude(rows=F("transition_count"), numbers=F("transition_count"))
+        .values_list("pk", "transition_count", "rows", "numbers")
     )
-    for pk, count, found, last in rows.iterator():
-        yield Breach(f"enrollment {pk}", f"counts {count} transitions; there are {found}, the last is number {last}")
+    for pk, count, found, numbers in rows.iterator():
+        yield Breach(f"enrollment {pk}", f"counts {count} transitions; {found} rows have {numbers} of these numbers")
 
 
 def transitions_form_a_chain(extent: Extent) -> Iterator[Breach]:

@@ -14,13 +14,15 @@ def sequences_have_no_gaps(extent: Extent) -> Iterator[Breach]:
     aggregates = (
         extent.of(OutboxEvent.objects.order_by())
         .values("aggregate")
-        .annotate(first=Min("sequence"), last=Max("sequence"), count=Count("sequence", distinct=True), rows=Count("id"))
+        .annotate(
+            first=Min("sequence"), last=Max("sequence"), numbers=Count("sequence", distinct=True), rows=Count("id")
+        )
     )
     for found in aggregates.iterator():
-        if (found["first"], found["last"], found["rows"]) != (1, found["count"], found["count"]):
-            yield Breach(
-                found["aggregate"], f"{found['rows']} events are numbered from {found['first']} to {found['last']}"
-            )
+        first, last, numbers, rows = (found[name] for name in ("first", "last", "numbers", "rows"))
+        if (first, last, numbers) != (1, rows, rows):
+            fact = f"{rows} events have {numbers} different numbers, from {first} to {last}"
+            yield Breach(found["aggregate"], fact)
 
 
 INVARIANTS: tuple[Invariant, ...] = (sequences_have_no_gaps,)

@@ -5,24 +5,27 @@ import copy
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from accounts.invariants import paths_to_workspace
+from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.checkout import settle_checkout
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
-from cohorts.models import CohortPlace
+from cohorts.models import CohortPlace, StepProgress
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from core.clock import utc_now
-from core.invariants import Breach
+from core.invariants import Breach, Extent
 from enrollment_project.doctor import INVARIANTS, examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import EnrollmentDecision
@@ -35,6 +38,9 @@ from .breaks.enrollments import a_counter_that_lost_a_seat, money_that_funds_not
 from .breaks.history import a_first_event_that_is_gone
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+# What belongs to no workspace is examined only with all of them.
+OF_THE_INSTALLATION = {"billing.the_inbox_is_handled"}
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,13 @@ def found() -> Rows:
     return in_order({name: [breach.row for breach in breaches] for name, breaches in examine().items()})
 
 
+def found_by_workspace(names: Iterable[str]) -> Rows:
+    """What these invariants name when each workspace is examined by itself: each row is named in one of them."""
+    extents = [Extent(now=utc_now(), workspace_id=pk) for pk in Workspace.objects.values_list("pk", flat=True)]
+    named = {name: [breach.row for extent in extents for breach in INVARIANTS[name](extent)] for name in names}
+    return in_order({name: rows for name, rows in named.items() if rows})
+
+
 def in_order(rows: Rows) -> Rows:
     return {name: sorted(named) for name, named in rows.items()}
 
@@ -97,6 +110,8 @@ class TestTheDoctor:
 
         assert name.partition(":")[0] in rows
         assert found() == in_order(rows)
+        of_workspaces = {invariant: rows[invariant] for invariant in rows if invariant not in OF_THE_INSTALLATION}
+        assert found_by_workspace(rows) == in_order(of_workspaces)
 
     @pytest.mark.parametrize("name", SPARED)
     def test_spares_what_comes_close(self, world: World, name: str) -> None:
@@ -117,6 +132,30 @@ class TestTheDoctor:
     def test_takes_few_queries_however_many_rows(self, world: World, django_assert_max_num_queries: Any) -> None:
         with django_assert_max_num_queries(2 * len(INVARIANTS) + 30):
             examine()
+
+
+class TestTheWayToAWorkspace:
+    def test_is_known_of_every_model_but_those_of_the_installation(self) -> None:
+        """Rows of any other model would never be compared with what they point at."""
+        tenants = paths_to_workspace()
+
+        assert {model._meta.label for model in apps.get_models()} - {model._meta.label for model in tenants} == {
+            "account.EmailAddress",
+            "account.EmailConfirmation",
+            "accounts.User",
+            "accounts.Workspace",
+            "admin.LogEntry",
+            "auth.Group",
+            "auth.Permission",
+            "billing.ReconciliationRun",
+            "billing.StripeEvent",
+            "cohorts.CalendarFeed",
+            "contenttypes.ContentType",
+            "core.IdempotencyRecord",
+            "core.SharedCounter",
+            "sessions.Session",
+        }
+        assert tenants[StepProgress] == "package__learner__workspace"
 
 
 class TestMoneyWithoutAnEnrollment:
@@ -161,6 +200,7 @@ class TestTheCommand:
 
         assert code == 1
         assert "BROKEN  enrollments.seat_counters_equal_their_holders" in text
+        assert "docs/doctor.md says for each who is wronged" in text
         assert f"allocation {world.allocation.pk}: counts 1 reserved and 0 used seats; 1 and 1 are held" in text
 
     def test_prints_json_for_machines(self, world: World) -> None:

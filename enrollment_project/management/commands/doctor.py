@@ -48,8 +48,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"        {breach.row}: {breach.fact}")
             if len(found) > ROWS_SHOWN:
                 self.stdout.write(f"        and {len(found) - ROWS_SHOWN} more; --json prints all")
-        self.stdout.write(
-            f"{len(breaches)} of {len(INVARIANTS)} invariants are broken."
-            if breaches
-            else f"All {len(INVARIANTS)} invariants hold."
-        )
+        if breaches:
+            self.stdout.write(f"{len(breaches)} of {len(INVARIANTS)} invariants are broken.")
+            self.stdout.write("docs/doctor.md says for each who is wronged, and what to do about it.")
+        else:
+            self.stdout.write(f"All {len(INVARIANTS)} invariants hold.")

@@ -3,8 +3,9 @@
 import datetime as dt
 
 from accounts.guardian_invitations import invite_guardian
+from accounts.guardians import NO_ADDRESS
 from accounts.merging import merge_learners
-from accounts.models import Guardian, GuardianInvitation, Guardianship, Learner, LearnerMerge
+from accounts.models import Guardian, GuardianInvitation, Guardianship, Learner, LearnerMerge, StaffTask
 from accounts.tests.factories import GuardianFactory, LearnerFactory, UserFactory, WorkspaceFactory
 from billing.models import Checkout
 from core.actors import SYSTEM
@@ -12,7 +13,7 @@ from core.clock import utc_now
 from enrollments.models import EnrollmentDecision, SeatAssignment
 from enrollments.tests.factories import seats
 
-from .world import Rows, World, breaks
+from .world import Rows, World, a_task_about, breaks, spares
 
 
 @breaks("accounts.foreign_keys_stay_in_their_workspace")
@@ -61,6 +62,15 @@ def a_guardian_whose_address_came_by_the_back_door(world: World) -> str:
     return f"guardian {world.paid.guardian_id}"
 
 
+@spares("accounts.no_task_asks_for_an_address_that_is_there")
+def a_guardian_whose_address_was_found(world: World) -> None:
+    """The task that asked for it is done; another one about them is open."""
+    a_guardian_whose_address_came_by_the_back_door(world)
+    subject = f"guardian:{world.paid.guardian_id}"
+    StaffTask.objects.filter(kind=NO_ADDRESS, subject=subject).update(status="done")
+    a_task_about(subject, world.paid.workspace)
+
+
 @breaks("accounts.unanswered_invitations_are_told")
 def an_invitation_that_nobody_looked_after(world: World) -> str:
     long_ago = utc_now() - dt.timedelta(days=8)
@@ -68,6 +78,14 @@ def an_invitation_that_nobody_looked_after(world: World) -> str:
         guardian_id=world.paid.guardian_id, email="parent@home.test", invited_by=None, now=long_ago
     )
     return f"guardian invitation {invitation.pk}"
+
+
+@spares("accounts.unanswered_invitations_are_told")
+def an_invitation_that_ran_out_an_hour_ago(world: World) -> None:
+    a_week_and_an_hour_ago = utc_now() - dt.timedelta(days=7, hours=1)
+    invite_guardian(
+        guardian_id=world.paid.guardian_id, email="parent@home.test", invited_by=None, now=a_week_and_an_hour_ago
+    )
 
 
 @breaks("accounts.foreign_keys_stay_in_their_workspace")
@@ -99,6 +117,11 @@ def an_account_of_a_merged_learner(world: World) -> str:
     merged = merged_learner(world)
     Learner.objects.filter(pk=merged.pk).update(user=UserFactory())
     return f"learner {merged.pk}"
+
+
+@spares("accounts.nothing_belongs_to_a_merged_learner")
+def an_account_of_a_live_learner(world: World) -> None:
+    Learner.objects.filter(pk=world.used.learner_id).update(user=UserFactory())
 
 
 @breaks("accounts.merged_learners_lead_to_a_live_one")

@@ -1,28 +1,24 @@
-"""What breaks the invariants of cohorts, and what comes close."""
+"""What breaks the invariants of places and packages, and what comes close."""
 
 import datetime as dt
 
 from django.db.models import QuerySet
 
-from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from accounts.tests.factories import LearnerFactory
 from billing.models import Checkout, Payment
 from cohorts.models import (
-    ClassSession,
     Cohort,
     CohortPlace,
-    CohortSession,
-    CourseStep,
-    CourseStepOption,
-    GroupClass,
     StepProgress,
     StudentPackage,
     WaitlistEntry,
 )
-from cohorts.tests.factories import CohortFactory, CourseFactory
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from core.clock import utc_now
 from enrollments.models import Enrollment
 from tests.constraints import drop_constraint
 
+from .billing import a_payment_beside
 from .world import Rows, World, breaks, copy, spares
 
 LONG_AGO = dt.timedelta(days=365)
@@ -45,6 +41,16 @@ def progress(world: World, order: int) -> StepProgress:
 def another_cohort(world: World) -> Cohort:
     """Of the same program, and not open."""
     return CohortFactory(instance=world.cohort.instance, is_active=False)
+
+
+def unscheduled_cohort(world: World) -> Cohort:
+    return CohortFactory(instance=world.cohort.instance, scheduled=False, is_active=False)
+
+
+def another_buyer(world: World) -> StudentPackage:
+    """A second learner, who has the course with a place of their own."""
+    Cohort.objects.filter(pk=world.cohort.pk).update(max_enrollment=3)
+    return buy_on_rows(Cohort.objects.get(pk=world.cohort.pk))
 
 
 # --- Places -----------------------------------------------------------------------------------------------------------
@@ -76,6 +82,16 @@ def a_learner_with_two_places(world: World) -> str:
     return f"cohort {world.cohort.pk}"
 
 
+@spares("cohorts.one_place_per_learner_and_cohort")
+def a_learner_with_a_place_in_each_of_two_cohorts(world: World) -> None:
+    """Who had held another one in the first before."""
+    learner = world.package.learner_id
+    Cohort.objects.filter(pk=world.cohort.pk).update(held_places=0)
+    other = CohortFactory(instance=world.cohort.instance, is_active=False, held_places=1)
+    places(world, held=True).update(learner=learner, cohort=other)
+    CohortPlace.objects.bulk_create([copy(world.package.place, status="released")])
+
+
 @breaks("cohorts.taken_places_have_their_package")
 def a_taken_place_without_a_package(world: World) -> str:
     learner = LearnerFactory(workspace=world.cohort.instance.workspace)
@@ -104,6 +120,16 @@ def a_hold_whose_offer_ended_a_moment_ago(world: World) -> None:
     Checkout.objects.filter(pk=world.held.checkout_id).update(status="expired")
 
 
+@spares("cohorts.holds_end")
+def a_hold_whose_money_is_on_its_way(world: World) -> None:
+    Checkout.objects.filter(pk=world.held.checkout_id).update(status="processing")
+
+
+@spares("cohorts.offers_hold_a_place")
+def an_offer_of_a_place_that_is_held(world: World) -> None:
+    WaitlistEntry.objects.filter(pk=world.entry.pk).update(status="offered", place=world.held.pk)
+
+
 @breaks("cohorts.offers_hold_a_place")
 def an_offer_of_no_place(world: World) -> str:
     WaitlistEntry.objects.filter(pk=world.entry.pk).update(status="offered")
@@ -124,6 +150,12 @@ def a_checkout_whose_place_is_released(world: World) -> str:
 
 
 @breaks("cohorts.live_checkouts_hold_a_place")
+def a_checkout_in_processing_whose_place_is_released(world: World) -> str:
+    Checkout.objects.filter(pk=world.held.checkout_id).update(status="processing")
+    return a_checkout_whose_place_is_released(world)
+
+
+@breaks("cohorts.live_checkouts_hold_a_place")
 def a_checkout_whose_place_is_offered_to_another(world: World) -> str:
     places(world, held=True).update(checkout=None)
     return f"checkout {world.held.checkout_id}"
@@ -141,6 +173,12 @@ def a_program_owned_twice(world: World) -> Rows:
         "cohorts.one_live_package_per_learner_and_program": [f"learner {world.package.learner_id}"],
         "cohorts.packages_have_every_step": [f"package {second.pk}"],
     }
+
+
+@spares("cohorts.one_live_package_per_learner_and_program")
+def a_second_learner_of_the_course_and_a_second_course_of_the_learner(world: World) -> None:
+    another_buyer(world)
+    buy_on_rows(cohort_with(instance__workspace=world.cohort.instance.workspace), world.package.learner)
 
 
 @breaks("cohorts.live_packages_have_their_place")
@@ -173,10 +211,22 @@ def a_package_whose_enrollment_was_rejected(world: World) -> Rows:
 
 @breaks("cohorts.live_packages_have_their_place")
 def a_revoked_package_that_keeps_its_place(world: World) -> Rows:
+    another_buyer(world)  # whose package is live and has a place of its own
     packages(world).update(revoked_at=utc_now())
     return {
         "cohorts.live_packages_have_their_place": [f"package {world.package.pk}"],
         "cohorts.taken_places_have_their_package": [f"place {world.package.place_id}"],
+    }
+
+
+@breaks("cohorts.live_packages_have_their_place")
+def a_revoked_package_whose_place_is_still_held(world: World) -> Rows:
+    packages(world).update(revoked_at=utc_now())
+    places(world).update(status="held")
+    Cohort.objects.filter(pk=world.cohort.pk).update(current_enrollment=0, held_places=2)
+    return {
+        "cohorts.live_packages_have_their_place": [f"package {world.package.pk}"],
+        "cohorts.holds_end": [f"place {world.package.place_id}"],
     }
 
 
@@ -223,153 +273,31 @@ def a_package_whose_enrollment_tells_of_no_refund(world: World) -> Rows:
     }
 
 
+@spares("cohorts.packages_agree_with_their_money")
+def a_revoked_package_whose_money_is_back(world: World) -> Rows:
+    a_revoked_package_whose_place_is_released(world)
+    a_package_that_outlived_its_money(world)
+    payment = f"payment {world.package.payment_id}"
+    return {
+        "billing.payments_count_their_refunds": [payment],
+        "billing.invoices_add_up_to_payments": [payment],
+    }
+
+
+@spares("cohorts.settled_payments_bought_something")
+def money_that_never_came(world: World) -> None:
+    a_payment_beside(world, purpose="cohort_place", status="failed", paid_at=None)
+
+
+@breaks("cohorts.settled_payments_bought_something")
+def money_whose_package_was_revoked(world: World) -> str:
+    Payment.objects.filter(pk=world.package.payment_id).update(paid_at=utc_now() - LONG_AGO)
+    a_revoked_package_whose_place_is_released(world)
+    return f"payment {world.package.payment_id}"
+
+
 @breaks("cohorts.settled_payments_bought_something")
 def money_that_bought_nothing(world: World) -> str:
     Payment.objects.filter(pk=world.package.payment_id).update(paid_at=utc_now() - LONG_AGO)
     packages(world).update(payment=None)
     return f"payment {world.package.payment_id}"
-
-
-# --- Steps and sessions -----------------------------------------------------------------------------------------------
-
-
-@breaks("cohorts.booked_counts_equal_their_holders")
-def a_session_that_counts_too_many(world: World) -> str:
-    session = ClassSession.objects.filter(booked_count=0, cohort_sessions__cohort=world.cohort).order_by("pk")[0]
-    ClassSession.objects.filter(pk=session.pk).update(booked_count=1)
-    return f"class session {session.pk}"
-
-
-@breaks("cohorts.booked_counts_equal_their_holders")
-def more_booked_than_the_session_seats(world: World) -> str:
-    drop_constraint(ClassSession, "class_session_never_overbooked")
-    session = progress(world, 1).class_session_id
-    ClassSession.objects.filter(pk=session).update(max_students=0)
-    return f"class session {session}"
-
-
-@breaks("cohorts.steps_hold_a_session_of_their_own")
-def a_step_booked_where_its_cohort_has_no_session(world: World) -> str:
-    CohortSession.objects.filter(cohort=world.cohort, step__order=1).delete()
-    return f"step progress {progress(world, 1).pk}"
-
-
-@breaks("cohorts.steps_hold_a_session_of_their_own")
-def a_step_booked_in_the_option_of_another(world: World) -> str:
-    booked = progress(world, 1)
-    option = CourseStepOption.objects.filter(step=progress(world, 2).step_id).order_by("pk")[0]
-    StepProgress.objects.filter(pk=booked.pk).update(option=option)
-    return f"step progress {booked.pk}"
-
-
-@breaks("cohorts.steps_hold_a_session_of_their_own")
-def a_step_booked_in_the_session_of_another(world: World) -> Rows:
-    booked = progress(world, 1)
-    other = CohortSession.objects.filter(cohort=world.cohort, step__order=2).order_by("pk")[0].class_session_id
-    StepProgress.objects.filter(pk=booked.pk).update(class_session=other)
-    return {
-        "cohorts.steps_hold_a_session_of_their_own": [f"step progress {booked.pk}"],
-        "cohorts.booked_counts_equal_their_holders": [
-            f"class session {booked.class_session_id}",
-            f"class session {other}",
-        ],
-    }
-
-
-@breaks("cohorts.packages_have_every_step")
-def a_step_of_another_program(world: World) -> str:
-    program = CourseFactory(workspace=world.cohort.instance.workspace)
-    step = CourseStep.objects.create(program=program, order=1, label="Week 1", title="Elsewhere")
-    foreign = StepProgress.objects.create(package=world.package, step=step)
-    return f"step progress {foreign.pk}"
-
-
-@breaks("cohorts.packages_have_every_step")
-def a_package_that_lacks_a_step(world: World) -> str:
-    progress(world, 2).delete()
-    return f"package {world.package.pk}"
-
-
-@breaks("cohorts.completion_follows_the_steps")
-def a_package_with_every_required_step_done(world: World) -> str:
-    """A required step was taken out by hand."""
-    StepProgress.objects.filter(pk=progress(world, 1).pk).update(status="COMPLETED")
-    CourseStep.objects.filter(pk=progress(world, 2).step_id).update(required=False)
-    return f"package {world.package.pk}"
-
-
-@breaks("cohorts.completion_follows_the_steps")
-def a_completed_package_whose_participation_goes_on(world: World) -> str:
-    packages(world).update(completed_at=utc_now())
-    return f"package {world.package.pk}"
-
-
-@breaks("cohorts.completion_follows_the_steps")
-def a_participation_that_ended_without_its_package(world: World) -> Rows:
-    Enrollment.objects.filter(pk=world.package.enrollment_id).update(participation_status="completed")
-    return {
-        "cohorts.completion_follows_the_steps": [f"package {world.package.pk}"],
-        "enrollments.facets_equal_their_last_transition": [f"enrollment {world.package.enrollment_id}"],
-    }
-
-
-@breaks("cohorts.open_cohorts_have_sessions")
-def an_open_cohort_without_sessions(world: World) -> str:
-    cohort = CohortFactory(instance=world.cohort.instance, scheduled=False)
-    return f"cohort {cohort.pk}"
-
-
-@spares("cohorts.open_cohorts_have_sessions")
-def a_closed_cohort_without_sessions(world: World) -> None:
-    CohortFactory(instance=world.cohort.instance, scheduled=False, is_active=False)
-
-
-# --- Tenancy ----------------------------------------------------------------------------------------------------------
-
-
-@breaks("cohorts.cohorts_stay_inside_their_workspace")
-def a_place_of_a_foreign_learner(world: World) -> Rows:
-    places(world, held=True).update(learner=LearnerFactory())
-    return {
-        "cohorts.cohorts_stay_inside_their_workspace": [f"place {world.held.pk}"],
-        "accounts.foreign_keys_stay_in_their_workspace": [f"cohort place {world.held.pk}"],
-    }
-
-
-@breaks("cohorts.cohorts_stay_inside_their_workspace")
-def a_session_of_a_foreign_class(world: World) -> Rows:
-    session = CohortSession.objects.get(cohort=world.cohort, step__order=1)
-    GroupClass.objects.filter(pk=session.option.group_class_id).update(workspace=WorkspaceFactory())
-    return {
-        "cohorts.cohorts_stay_inside_their_workspace": [f"cohort session {session.pk}"],
-        "accounts.foreign_keys_stay_in_their_workspace": [
-            f"cohort session {session.pk}",
-            f"course step option {session.option_id}",
-            f"step progress {progress(world, 1).pk}",
-        ],
-    }
-
-
-@breaks("cohorts.cohorts_stay_inside_their_workspace")
-def a_session_of_another_program_s_step(world: World) -> Rows:
-    session = CohortSession.objects.get(cohort=world.cohort, step__order=1)
-    program = CourseFactory(workspace=world.cohort.instance.workspace)
-    CourseStep.objects.filter(pk=session.step_id).update(program=program)
-    return {
-        "cohorts.cohorts_stay_inside_their_workspace": [f"cohort session {session.pk}"],
-        "cohorts.packages_have_every_step": [f"step progress {progress(world, 1).pk}"],
-    }
-
-
-@breaks("cohorts.cohorts_stay_inside_their_workspace")
-def a_session_whose_option_is_another_step_s(world: World) -> str:
-    session = CohortSession.objects.filter(cohort=world.cohort, step__order=2).order_by("pk")[0]
-    CohortSession.objects.filter(pk=session.pk).update(step=progress(world, 1).step_id)
-    return f"cohort session {session.pk}"
-
-
-@breaks("cohorts.cohorts_stay_inside_their_workspace")
-def a_session_that_another_class_holds(world: World) -> str:
-    first, second = CohortSession.objects.filter(cohort=world.cohort, step__order=2).order_by("pk")
-    CohortSession.objects.filter(pk=first.pk).update(class_session=second.class_session_id)
-    return f"cohort session {first.pk}"

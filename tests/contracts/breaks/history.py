@@ -4,10 +4,12 @@ import datetime as dt
 
 from core.clock import utc_now
 from enrollments.models import Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
+from enrollments.tests.factories import CandidateFactory
 from events.models import OutboxEvent
 from notifications.models import Notification
+from tests.constraints import drop_constraint
 
-from .world import Rows, World, breaks
+from .world import Rows, World, breaks, copy, spares
 
 
 @breaks("events.sequences_have_no_gaps")
@@ -25,6 +27,21 @@ def an_event_that_is_gone(world: World) -> Rows:
 def a_first_event_that_is_gone(world: World) -> str:
     aggregate = f"enrollment:{world.used.enrollment.cuid}"
     OutboxEvent.objects.filter(aggregate=aggregate, sequence=1).delete()
+    return aggregate
+
+
+@breaks("events.sequences_have_no_gaps")
+def events_that_count_from_zero(world: World) -> str:
+    aggregate = f"enrollment:{world.used.enrollment.cuid}"
+    OutboxEvent.objects.filter(aggregate=aggregate, sequence=1).update(sequence=0)
+    return aggregate
+
+
+@breaks("events.sequences_have_no_gaps")
+def two_events_with_one_number(world: World) -> str:
+    drop_constraint(OutboxEvent, "outbox_sequence_unique")
+    aggregate = f"enrollment:{world.used.enrollment.cuid}"
+    OutboxEvent.objects.filter(aggregate=aggregate, sequence=2).update(sequence=1)
     return aggregate
 
 
@@ -47,6 +64,52 @@ def a_transition_that_is_gone(world: World) -> Rows:
         "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
         "enrollments.transitions_form_a_chain": [f"transition {transition_of(world, 3).pk}"],
     }
+
+
+@breaks("enrollments.transitions_have_no_gaps")
+def a_transition_that_is_there_twice(world: World) -> Rows:
+    drop_constraint(EnrollmentTransition, "transition_number_unique")
+    second = copy(transition_of(world, 4))
+    EnrollmentTransition.objects.bulk_create([second])
+    return {
+        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
+        "enrollments.transitions_form_a_chain": [f"transition {second.pk}"],
+    }
+
+
+@breaks("enrollments.transitions_have_no_gaps")
+def two_transitions_with_one_number(world: World) -> Rows:
+    drop_constraint(EnrollmentTransition, "transition_number_unique")
+    transition = transition_of(world, 1)
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(number=2)
+    return {
+        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
+    }
+
+
+@breaks("enrollments.transitions_have_no_gaps")
+def transitions_that_count_from_zero(world: World) -> Rows:
+    transition = transition_of(world, 1)
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(number=0)
+    return {
+        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
+        "enrollments.transitions_have_their_event": [f"transition {transition.pk}"],
+    }
+
+
+@breaks("enrollments.transitions_have_no_gaps")
+def transitions_that_count_too_far(world: World) -> Rows:
+    transition = transition_of(world, 4)
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(number=5)
+    return {
+        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
+        "enrollments.transitions_have_their_event": [f"transition {transition.pk}"],
+    }
+
+
+@spares("enrollments.transitions_have_no_gaps")
+def an_enrollment_to_which_nothing_happened(world: World) -> None:
+    CandidateFactory(workspace=world.used.workspace, instance=world.used.enrollment.instance)
 
 
 @breaks("enrollments.transitions_form_a_chain")
@@ -79,6 +142,28 @@ def an_edge_that_does_not_exist(world: World) -> Rows:
     }
 
 
+@breaks("enrollments.transitions_follow_the_machine")
+def an_edge_of_another_facet(world: World) -> Rows:
+    """From candidate to eligible, as if that were said of the participation."""
+    transition = transition_of(world, 1)
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(facet="participation")
+    return {
+        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+        "enrollments.transitions_form_a_chain": [
+            f"transition {other.pk}"
+            for other in EnrollmentTransition.objects.filter(enrollment=world.used.enrollment_id)
+            if other.number in (1, 2) or (other.facet == "participation" and other.number > 1)
+        ],
+    }
+
+
+@breaks("enrollments.transitions_have_their_event")
+def a_change_told_as_something_else(world: World) -> str:
+    told = OutboxEvent.objects.filter(aggregate=f"enrollment:{world.used.enrollment.cuid}", payload__number=4)
+    told.update(type="enrollment.renamed")
+    return f"transition {transition_of(world, 4).pk}"
+
+
 @breaks("enrollments.transitions_have_their_event")
 def a_change_nobody_was_told(world: World) -> str:
     transition = transition_of(world, 4)
@@ -106,6 +191,24 @@ def a_seat_used_in_silence(world: World) -> Rows:
         "enrollments.held_seats_agree_with_their_enrollment": [f"seat {world.reserved.seat_id}"],
         "enrollments.seat_counters_equal_their_holders": [f"allocation {world.allocation.pk}"],
     }
+
+
+@breaks("enrollments.seats_are_published_as_they_are")
+def a_seat_taken_in_silence(world: World) -> str:
+    OutboxEvent.objects.filter(aggregate=f"seat:{world.used.seat_id}").delete()
+    return f"seat {world.used.seat_id}"
+
+
+@spares("notifications.pending_notifications_are_pursued")
+def an_email_that_was_given_up(world: World) -> None:
+    notification = an_email_nobody_sends(world).split()[-1]
+    Notification.objects.filter(pk=notification).update(status="dead")
+
+
+@spares("notifications.pending_notifications_are_pursued")
+def an_email_that_is_about_to_be_sent(world: World) -> None:
+    notification = an_email_nobody_sends(world).split()[-1]
+    Notification.objects.filter(pk=notification).update(next_attempt_at=utc_now() - dt.timedelta(minutes=14))
 
 
 @breaks("notifications.pending_notifications_are_pursued")
