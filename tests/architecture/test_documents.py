@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from enrollment_project.dashboard.navigation import NAVIGATION
+from enrollment_project.doctor import INVARIANTS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")]
 LINK = re.compile(r"\]\(([^)#\s]+?)(?:#[^)]*)?\)")
@@ -26,6 +29,13 @@ def defined_in(module: Path) -> set[str]:
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return names
+
+
+THE_DOCTOR = (ROOT / "docs" / "doctor.md").read_text()
+IN_ONE_LINE = " ".join(THE_DOCTOR.split())
+# Words in bold on its page that are no buttons.
+ASKED = ["Who is wronged", "What to do"]
+HEADINGS = {*ASKED, "by hand", "waits", "Waits"}
 
 
 def places(document: Path, name: str) -> list[Path]:
@@ -65,3 +75,32 @@ def test_a_definition_that_is_gone_is_found() -> None:
     ((module, names),) = DEFINED.findall("| a rule | `core/text.py`: `fit`, `cut_off` |")
 
     assert [name for name in SPAN.findall(names) if name not in defined_in(ROOT / module)] == ["cut_off"]
+
+
+class TestThePageOfTheDoctor:
+    def test_has_every_rule_in_its_order(self) -> None:
+        assert re.findall(r"^### `(.+)`$", THE_DOCTOR, re.MULTILINE) == list(INVARIANTS)
+
+    def test_says_of_each_who_is_wronged_and_what_to_do(self) -> None:
+        rules = re.split(r"^### ", THE_DOCTOR, flags=re.MULTILINE)[1:]
+
+        silent = [rule.split()[0] for rule in rules if re.findall(r"^- \*\*(.+?)\*\*", rule, re.MULTILINE) != ASKED]
+        assert silent == []
+
+    def test_names_buttons_that_are_there(self) -> None:
+        pages = [path.read_text() for path in ROOT.glob("*/admin*/**/*.py")] + [
+            path.read_text() for path in ROOT.glob("*/admin.py")
+        ]
+        buttons = {name for page in pages for name in re.findall(r'description="([A-Z][^"]+)"', page)}
+
+        assert set(re.findall(r"\*\*([^*]+)\*\*", IN_ONE_LINE)) - HEADINGS - buttons == set()
+
+    def test_names_pages_of_the_back_office_that_are_there(self) -> None:
+        pages = {entry.title for entries in NAVIGATION.values() for entry in entries}
+
+        assert set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", IN_ONE_LINE)) - pages == set()
+
+    def test_names_commands_that_are_there(self) -> None:
+        commands = {path.stem for path in ROOT.glob("*/management/commands/*.py")} | {"dbshell", "shell"}
+
+        assert set(re.findall(r"manage\.py ([a-z_]+)", IN_ONE_LINE)) - commands == set()
