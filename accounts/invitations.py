@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from core.addresses import canonical_address
 from core.errors import NotFound, invalid_field
+from core.rows import lock_rows
 
 from .invitation_links import (
     OPEN,
@@ -75,6 +76,7 @@ def accept_invitation(*, token: str, new_password: str | None, now: dt.datetime)
     if found is None:
         raise NotFound("There is no such invitation.")
     lock_workspace(found.workspace_id)
+    lock_rows(User, *User.objects.filter(email=found.email).values_list("pk", flat=True))
     invitation = lock_pending(StaffInvitation, token=token, now=now)
     user = invited_account(invitation) or User.objects.create_user(invitation.email)
     if not user.is_active:

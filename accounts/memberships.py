@@ -44,11 +44,11 @@ def remove_member(*, membership_id: int) -> User:
     membership = _locked(membership_id)
     _keep_an_owner(membership)
     user = membership.user
-    _revoke_invitations_of(membership)
     membership.delete()
     if not user.is_superuser and not user.memberships.exists():
         user.is_staff = False
         user.save(update_fields=["is_staff"])
+    _revoke_invitations_of(membership)
     return user
 
 
