@@ -31,7 +31,7 @@ from core.clock import utc_now
 
 from .factories import GuardianFactory, GuardianshipFactory, StaffFactory, UserFactory, WorkspaceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
 
 PARENT = "parent@home.test"
 BY_CODE = "allauth.account.auth_backends.AuthenticationBackend"

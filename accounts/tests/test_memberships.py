@@ -5,7 +5,7 @@ from accounts.models import Membership
 from accounts.states import Role
 from accounts.tests.factories import MembershipFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 class TestChangeRole:
