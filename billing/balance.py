@@ -54,11 +54,11 @@ def recount_payment(*, payment: Payment, now: dt.datetime) -> None:
     if standing.status != was_status:
         _MOVES[standing.status](payment)
     payment.save(update_fields=["status", "refunded_minor"])
-    facts = payment_facts(payment) | {"refunded_minor": payment.refunded_minor}
+    facts = payment_facts(payment, now) | {"refunded_minor": payment.refunded_minor}
     if payment.refunded_minor > before:
-        publish(PaymentRefunded(**facts, fully=standing.is_all_back), now=now)
+        publish(PaymentRefunded(**facts, fully=standing.is_all_back))
     elif payment.refunded_minor < before:
-        publish(PaymentRestored(**facts), now=now)
+        publish(PaymentRestored(**facts))
         if was_status == PaymentStatus.REFUNDED:
             _ask_staff_what_to_do(payment)
     if payment.refunded_minor != before:
@@ -86,4 +86,4 @@ def _end_checkout(payment: Payment, now: dt.datetime) -> None:
     checkout.fail()
     checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at"])
-    publish(PaymentFailed(**payment_facts(payment)), now=now)
+    publish(PaymentFailed(**payment_facts(payment, now)))

@@ -90,7 +90,7 @@ def _open(payment: Payment, snapshot: DisputeSnapshot, now: dt.datetime) -> Disp
         opened_at=snapshot.created_at,
     )
     _tell_staff(payment, dispute)
-    publish(PaymentDisputed(**payment_facts(payment)), now=now)
+    publish(PaymentDisputed(**payment_facts(payment, now)))
     return dispute
 
 
@@ -104,7 +104,7 @@ def _move(payment: Payment, dispute: Dispute, status: DisputeStatus, now: dt.dat
         _tell_staff(payment, dispute)
         return
     dispute.closed_at = now
-    publish(PaymentDisputeClosed(**payment_facts(payment), won=status != DisputeStatus.LOST), now=now)
+    publish(PaymentDisputeClosed(**payment_facts(payment, now), won=status != DisputeStatus.LOST))
 
 
 def _tell_staff(payment: Payment, dispute: Dispute) -> None:

@@ -49,7 +49,7 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
     checkout.save(update_fields=["status", "settled_at", "payer_email"])
     after_commit(log.info, "payment_received", **logged(payment))
     _end_others(checkout, now)
-    publish(PaymentSucceeded(**payment_facts(payment)), now=now)
+    publish(PaymentSucceeded(**payment_facts(payment, now)))
     buyer = Buyer(email=session.payer_email, name=session.payer_name, address=session.payer_address)
     issue_invoice(payment=payment, buyer=buyer, now=now)  # last: payments of a workspace wait here for each other
 
@@ -65,7 +65,7 @@ def record_pending_payment(*, checkout: Checkout, session: SessionSnapshot, now:
         checkout.await_bank()
     checkout.save(update_fields=["status", "payer_email"])
     after_commit(log.info, "payment_pending", **logged(payment))
-    publish(PaymentPending(**payment_facts(payment)), now=now)
+    publish(PaymentPending(**payment_facts(payment, now)))
 
 
 def record_failed_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.datetime) -> None:
@@ -84,17 +84,17 @@ def record_failure(*, checkout: Checkout, payment: Payment | None, now: dt.datet
     checkout.settled_at = now
     checkout.save(update_fields=["status", "settled_at"])
     after_commit(log.info, "payment_failed", **logged(payment or checkout))
-    publish(PaymentFailed(**(payment_facts(payment) if payment else checkout_facts(checkout))), now=now)
+    publish(PaymentFailed(**(payment_facts(payment, now) if payment else checkout_facts(checkout, now))))
 
 
-def checkout_facts(checkout: Checkout) -> dict[str, Any]:
+def checkout_facts(checkout: Checkout, now: dt.datetime) -> dict[str, Any]:
     """What an event about a checkout says."""
-    return _facts(checkout) | {"checkout_id": checkout.pk, "payment_id": None}
+    return _facts(checkout, now) | {"checkout_id": checkout.pk, "payment_id": None}
 
 
-def payment_facts(payment: Payment) -> dict[str, Any]:
+def payment_facts(payment: Payment, now: dt.datetime) -> dict[str, Any]:
     """What an event about a payment says."""
-    return _facts(payment) | {"checkout_id": payment.checkout_id, "payment_id": payment.pk}
+    return _facts(payment, now) | {"checkout_id": payment.checkout_id, "payment_id": payment.pk}
 
 
 def logged(row: Checkout | Payment) -> dict[str, Any]:
@@ -109,8 +109,9 @@ def logged(row: Checkout | Payment) -> dict[str, Any]:
     }
 
 
-def _facts(row: Checkout | Payment) -> dict[str, Any]:
+def _facts(row: Checkout | Payment, now: dt.datetime) -> dict[str, Any]:
     return {
+        "occurred_at": now,
         "workspace_id": row.workspace_id,
         "purpose": row.purpose,
         "subject": row.subject,

@@ -67,17 +67,17 @@ def tell_of_move(event: PackageMoved) -> None:
 def tell_of_booking(events: Sequence[StepBooked]) -> None:
     """One mail for all that was booked at once. What a place brought with it is told by the mail about the place."""
     booked = events[0]
-    if booked.with_place or booked.booked_at is None:
+    if booked.with_place:
         return
     learner = Learner.objects.get(packages=booked.package_id)
-    at = booked.booked_at.isoformat()
+    at = booked.occurred_at.isoformat()
     _tell(BOOKED, learner, f"package:{booked.package_id}/booked:{at}", package=booked.package_id, booked_at=at)
 
 
 @handles(StepCancelled)
 def tell_of_cancellation(event: StepCancelled) -> None:
     row = _progress().get(package=event.package_id, step=event.step_id)
-    key = f"progress:{row.pk}/session:{event.class_session_id}@{utc_now().isoformat()}"
+    key = f"progress:{row.pk}/session:{event.class_session_id}/change:{row.sequence}"
     _tell(CANCELLED, row.package.learner, key, progress=row.pk, session=event.class_session_id or 0)
 
 
@@ -93,7 +93,7 @@ def tell_of_new_time(event: SessionRescheduled) -> None:
 def tell_of_new_page(event: MeetingPageChanged) -> None:
     coming = _progress().filter(
         class_session__group_class=event.group_class_id,
-        class_session__ends_at__gt=event.changed_at,
+        class_session__ends_at__gt=event.occurred_at,
         status=StepStatus.BOOKED,
     )
     for row in coming.order_by("pk"):
@@ -105,7 +105,7 @@ def tell_of_new_dates(event: CohortDatesChanged) -> None:
     """One mail a family, with all the sessions that follow."""
     packages = StudentPackage.objects.filter(cohort=event.cohort_id, revoked_at__isnull=True).select_related("learner")
     for package in packages.order_by("pk"):
-        key = f"package:{package.pk}/dates:{event.changed_at.isoformat()}"
+        key = f"package:{package.pk}/dates:{event.occurred_at.isoformat()}"
         _tell(NEW_DATES, package.learner, key, package=package.pk, cohort=event.cohort_id)
 
 

@@ -15,6 +15,11 @@ def utc_now() -> dt.datetime:
     return _said.get() or timezone.now()
 
 
+def utc_text(moment: dt.datetime) -> str:
+    """A moment as programs exchange it: ISO 8601 in UTC, `2026-09-01T12:00:00Z`."""
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
 @contextmanager
 def time_is(moment: dt.datetime) -> Iterator[None]:
     """Within this block of this thread, it is `moment`: for what is written after the fact as if it were then."""

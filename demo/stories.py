@@ -120,7 +120,7 @@ def meet_an_outage(
             locked = lock_decision(decision.pk)
             locked.fail()
             locked.message = PROVIDER_DOWN_MESSAGE
-            publish(decision_changed(locked, utc_now()), now=utc_now())
+            publish(decision_changed(locked, utc_now()))
     yield from ()
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError as BrokerError
 
-from core.clock import utc_now
+from core.clock import utc_now, utc_text
 
 from . import __version__
 from .celery import app
@@ -32,7 +32,7 @@ def show_health(request: HttpRequest) -> HttpResponse:
             "status": "healthy",
             "service": SERVICE,
             "version": __version__,
-            "time": utc_now().isoformat().replace("+00:00", "Z"),
+            "time": utc_text(utc_now()),
         }
     )
 

@@ -1,88 +1,61 @@
 """What enrollments tells the world; see docs/events.md for the payloads as integrators see them."""
 
-import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from core.clock import utc_text
+from events.event import FOR_REACTIONS, DomainEvent
 
-@dataclass(frozen=True, slots=True)
-class EnrollmentEvent:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentEvent(DomainEvent):
     """Facts about one enrollment. Ids only: consumers that may read learners fetch them."""
 
-    workspace_id: int
     enrollment_cuid: str
     program_instance_cuid: str
-
-    type: ClassVar[str]
-    starts_aggregate: ClassVar[bool] = False
 
     @property
     def aggregate(self) -> str:
         return f"enrollment:{self.enrollment_cuid}"
 
-    def payload(self) -> dict[str, Any]:
-        return {"enrollmentId": self.enrollment_cuid, "programInstanceId": self.program_instance_cuid}
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentCreated(EnrollmentEvent):
     """A learner or lead now has an enrollment, as a candidate."""
 
-    identification_type: str = ""
+    identification_type: str
     type: ClassVar[str] = "enrollment.created"
     starts_aggregate: ClassVar[bool] = True
 
-    def payload(self) -> dict[str, Any]:
-        return EnrollmentEvent.payload(self) | {"identificationType": self.identification_type}
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentStatusChanged(EnrollmentEvent):
     """One facet moved; `number` is the transition's place in the enrollment's history."""
 
-    facet: str = ""
-    from_status: str = ""
-    to_status: str = ""
-    reason: str = ""
-    number: int = 0
-    payment_status: str = ""  # by the end of the transaction; for reactions, consumers have its own change
+    facet: str
+    from_status: str
+    to_status: str
+    number: int
+    reason: str = field(metadata=FOR_REACTIONS)
+    # By the end of the transaction; consumers learn it from its own change.
+    payment_status: str = field(metadata=FOR_REACTIONS)
     type: ClassVar[str] = "enrollment.status_changed"
 
-    def payload(self) -> dict[str, Any]:
-        return EnrollmentEvent.payload(self) | {
-            "facet": self.facet,
-            "from": self.from_status,
-            "to": self.to_status,
-            "reason": self.reason,
-            "number": self.number,
-        }
 
-
-@dataclass(frozen=True, slots=True)
-class SeatEvent:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeatEvent(DomainEvent):
     """Facts about one seat of a district."""
 
-    workspace_id: int
     seat_id: int
     allocation_id: int
     enrollment_cuid: str
-
-    type: ClassVar[str]
-    starts_aggregate: ClassVar[bool] = False
 
     @property
     def aggregate(self) -> str:
         return f"seat:{self.seat_id}"
 
-    def payload(self) -> dict[str, Any]:
-        return {
-            "seat_id": self.seat_id,
-            "allocation_id": self.allocation_id,
-            "enrollment_id": self.enrollment_cuid,
-        }
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeatReserved(SeatEvent):
     """A free seat is now held for an enrollment."""
 
@@ -90,40 +63,33 @@ class SeatReserved(SeatEvent):
     starts_aggregate: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeatUsed(SeatEvent):
     """The enrollment that holds the seat was approved."""
 
     type: ClassVar[str] = "seat.used"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeatReleased(SeatEvent):
     """The seat is free again."""
 
-    reason: str = ""
     type: ClassVar[str] = "seat.released"
 
-    def payload(self) -> dict[str, Any]:
-        return SeatEvent.payload(self) | {"reason": self.reason}
 
-
-@dataclass(frozen=True, slots=True)
-class DecisionRecorded:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecorded(DomainEvent):
     """ENROLLMENT_DECISION as the router document gives it; published when a decision is made and at each change."""
 
-    workspace_id: int
     decision_id: int
     provision_source: str | None
     tenant_id: int | None
     guardian_id: str | None
     learner_email: str
     status: str
-    timestamp: dt.datetime
     metadata: dict[str, Any]
 
     type: ClassVar[str] = "ENROLLMENT_DECISION"
-    starts_aggregate: ClassVar[bool] = False
 
     @property
     def aggregate(self) -> str:
@@ -138,12 +104,12 @@ class DecisionRecorded:
             "guardian_id": self.guardian_id,
             "learner_email": self.learner_email,
             "status": self.status,
-            "timestamp": self.timestamp.isoformat().replace("+00:00", "Z"),
+            "timestamp": utc_text(self.occurred_at),
             "metadata": self.metadata,
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionMade(DecisionRecorded):
     """The first ENROLLMENT_DECISION of a decision."""
 

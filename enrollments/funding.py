@@ -8,7 +8,7 @@ from billing import checkout as billing_checkout
 from billing.errors import RefundExceedsPayment
 from billing.refunds import request_refund
 from billing.states import LIVE_CHECKOUTS, RefundReason
-from events.publishing import DomainEvent
+from events.event import DomainEvent
 
 from .events import DecisionMade, DecisionRecorded
 from .history import Journal
@@ -101,7 +101,7 @@ def _facts(decision: EnrollmentDecision, now: dt.datetime) -> dict[str, Any]:
         "guardian_id": decision.context.get("guardian_id"),
         "learner_email": decision.learner_email,
         "status": decision.status,
-        "timestamp": now,
+        "occurred_at": now,
         "metadata": {
             "allocation_id": seat.allocation_id if seat else None,
             "seats_reserved": 1 if seat else 0,

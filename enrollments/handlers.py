@@ -22,7 +22,8 @@ from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
 from core.clock import utc_now
 from core.errors import require
-from events.publishing import DomainEvent, handles, publish
+from events.event import DomainEvent
+from events.publishing import handles, publish
 
 from .funding import decision_changed
 from .history import Journal

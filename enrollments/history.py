@@ -103,6 +103,7 @@ class Journal:
         return [
             EnrollmentCreated(
                 workspace_id=self.enrollment.workspace_id,
+                occurred_at=self.now,
                 enrollment_cuid=self.enrollment.cuid,
                 program_instance_cuid=self.enrollment.instance.cuid,
                 identification_type=self.enrollment.identification_type,
@@ -112,6 +113,7 @@ class Journal:
     def _changed_event(self, row: EnrollmentTransition) -> EnrollmentEvent:
         return EnrollmentStatusChanged(
             workspace_id=self.enrollment.workspace_id,
+            occurred_at=self.now,
             enrollment_cuid=self.enrollment.cuid,
             program_instance_cuid=self.enrollment.instance.cuid,
             facet=row.facet,

@@ -16,7 +16,8 @@ from core.clock import utc_now
 from core.errors import invalid_field, require
 from core.local_time import local_date
 from core.text import fit
-from events.publishing import DomainEvent, publish
+from events.event import DomainEvent
+from events.publishing import publish
 
 from .eligibility import Verdict, assess
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
@@ -190,7 +191,7 @@ def finish_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
     if enrollment.participation_status == ParticipationStatus.ACTIVE:
         journal = Journal(enrollment, actor, now)
         journal.change("finish", reason=reason)
-        publish(*journal.write(), now=now)
+        publish(*journal.write())
     return enrollment
 
 

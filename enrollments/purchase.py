@@ -40,7 +40,7 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
         raise AlreadyEnrolled
     if enrollment.payment_status != EnrollmentPaymentStatus.PENDING:
         journal.change("await_payment", reason="Bought by the learner or a parent")
-    publish(*journal.write(), now=now)
+    publish(*journal.write())
     return enrollment
 
 
@@ -58,7 +58,7 @@ def complete_purchase(*, enrollment: Enrollment, actor: Actor, now: dt.datetime)
     events = []
     if enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
         events = approve(journal=journal, seat=seat, reason="Purchased")
-    publish(*journal.write(), *events, now=now)
+    publish(*journal.write(), *events)
 
 
 def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None:
@@ -67,7 +67,7 @@ def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None
     if enrollment.payment_status == EnrollmentPaymentStatus.PENDING:
         journal = Journal(enrollment, actor, now)
         journal.change("mark_payment_failed", reason="The bank refused the payment")
-        publish(*journal.write(), now=now)
+        publish(*journal.write())
 
 
 def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Actor, now: dt.datetime) -> None:
@@ -78,17 +78,17 @@ def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Acto
     if not fully:
         if enrollment.payment_status == paid:
             journal.change("mark_partially_refunded", reason=reason)
-            publish(*journal.write(), now=now)
+            publish(*journal.write())
         return
     if enrollment.payment_status not in (paid, EnrollmentPaymentStatus.PARTIALLY_REFUNDED):
         return
     journal.change("mark_refunded", reason=reason)
     if enrollment.eligibility_status == EligibilityStatus.APPROVED:
-        publish(*end_enrollment(journal=journal, seat=seat, reason=reason), now=now)
+        publish(*end_enrollment(journal=journal, seat=seat, reason=reason))
     elif enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
-        publish(*end_submission(journal=journal, seat=seat, reason=reason), now=now)
+        publish(*end_submission(journal=journal, seat=seat, reason=reason))
     else:
-        publish(*journal.write(), now=now)
+        publish(*journal.write())
 
 
 def restore_purchase(*, enrollment_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
@@ -97,7 +97,7 @@ def restore_purchase(*, enrollment_id: int, reason: str, actor: Actor, now: dt.d
     if enrollment.payment_status == EnrollmentPaymentStatus.PARTIALLY_REFUNDED:
         journal = Journal(enrollment, actor, now)
         journal.change("mark_paid_again", reason=reason)
-        publish(*journal.write(), now=now)
+        publish(*journal.write())
 
 
 def _new_enrollment(learner: Learner, instance: ProgramInstance, now: dt.datetime) -> Enrollment:

@@ -78,7 +78,11 @@ def use_seat(*, seat: SeatAssignment, workspace_id: int, enrollment_cuid: str, n
         reserved_seats=F("reserved_seats") - 1, used_seats=F("used_seats") + 1, updated_at=now
     )
     return SeatUsed(
-        workspace_id=workspace_id, seat_id=seat.pk, allocation_id=seat.allocation_id, enrollment_cuid=enrollment_cuid
+        workspace_id=workspace_id,
+        occurred_at=now,
+        seat_id=seat.pk,
+        allocation_id=seat.allocation_id,
+        enrollment_cuid=enrollment_cuid,
     )
 
 
@@ -95,10 +99,10 @@ def release_seat(
     DistrictSeatAllocation.objects.filter(pk=seat.allocation_id).update(**{counter: F(counter) - 1, "updated_at": now})
     return SeatReleased(
         workspace_id=workspace_id,
+        occurred_at=now,
         seat_id=seat.pk,
         allocation_id=seat.allocation_id,
         enrollment_cuid=enrollment_cuid,
-        reason=reason,
     )
 
 

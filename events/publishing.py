@@ -4,33 +4,18 @@ The outbox rows and the in-process reactions belong to the transaction that made
 none of it does.
 """
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any, ClassVar, Protocol, TypeVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from django.db import connection
 
-from core.clock import utc_now
 from core.ids import new_cuid
 
-
-class DomainEvent(Protocol):
-    """A frozen dataclass in the past tense. `type` is its public name, `starts_aggregate` says that nothing about the
-    aggregate can have been published before (its row was made in this transaction)."""
-
-    type: ClassVar[str]
-    starts_aggregate: ClassVar[bool]
-
-    @property
-    def workspace_id(self) -> int: ...
-
-    @property
-    def aggregate(self) -> str: ...
-
-    def payload(self) -> dict[str, Any]: ...
-
+from .event import DomainEvent
 
 E = TypeVar("E", bound=DomainEvent)
 Handler = Callable[[Any], None]
@@ -64,7 +49,7 @@ def handles_together(event_type: type[E]) -> Callable[[Callable[[Sequence[E]], N
     return register
 
 
-def publish(*events: DomainEvent, now: dt.datetime | None = None) -> None:
+def publish(*events: DomainEvent) -> None:
     """Write the events to the outbox in their order and run their in-process handlers. No events: nothing to do.
 
     Raises PublishedOutsideTransaction without a transaction. Two transactions that publish about the same aggregate at
@@ -76,7 +61,7 @@ def publish(*events: DomainEvent, now: dt.datetime | None = None) -> None:
         raise PublishedOutsideTransaction(
             f"{events[0].type} must be published inside the transaction that made it true"
         )
-    _store(events, now or utc_now())
+    _store(events)
     for event in events:
         for handler in _handlers[type(event)]:
             handler(event)
@@ -89,32 +74,43 @@ def publish(*events: DomainEvent, now: dt.datetime | None = None) -> None:
 # The columns by name, not by way of the model: these are most of the rows that a request writes, and alike but for five
 # values. `tests/test_publishing.py` holds the statement against the model. The moment is passed once: psycopg remembers
 # how to translate statements of up to 50 values, and routing a learner publishes eight events.
-_ROW = "(%(a{0})s, %(b{0})s, %(c{0})s, %(d{0})s, %(e{0})s, %(f{0})s, %(at)s, %(at)s, 'pending', 0, '')"
+_COLUMNS = ("cuid", "workspace_id", "type", "aggregate", "sequence", "payload")
 _INSERT = (
     "INSERT INTO events_outboxevent (cuid, workspace_id, type, aggregate, sequence, payload, occurred_at, "
     "next_attempt_at, relay_status, relay_attempts, last_error) VALUES "
 )
-
 _LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate IN ({}) GROUP BY aggregate"
 
 
-def _store(events: Sequence[DomainEvent], moment: dt.datetime) -> None:
-    """Write the events' rows with one statement, each numbered within its aggregate."""
+def _store(events: Sequence[DomainEvent]) -> None:
+    """Write the events' rows, each numbered within its aggregate: with one statement for all that share their moment,
+    which the events of a use case do."""
     counters = _last_sequences(events)
-    to_json = connection.ops.adapt_json_value
-    values: dict[str, Any] = {"at": connection.ops.adapt_datetimefield_value(moment)}
-    for number, event in enumerate(events):
-        counters[event.aggregate] += 1
-        payload = to_json(event.payload(), None)
-        row = (new_cuid(), event.workspace_id, event.type, event.aggregate, counters[event.aggregate], payload)
-        values |= {f"{column}{number}": value for column, value in zip("abcdef", row, strict=True)}
-    with connection.cursor() as cursor:
-        cursor.execute(_insert(len(events)), values)
+    for moment, simultaneous in groupby(events, key=attrgetter("occurred_at")):
+        values: dict[str, Any] = {"occurred_at": connection.ops.adapt_datetimefield_value(moment)}
+        rows = 0
+        for event in simultaneous:
+            counters[event.aggregate] += 1
+            row = _row(event, counters[event.aggregate])
+            values |= {f"{column}_{rows}": value for column, value in zip(_COLUMNS, row, strict=True)}
+            rows += 1
+        with connection.cursor() as cursor:
+            cursor.execute(_insert(rows), values)
+
+
+def _row(event: DomainEvent, sequence: int) -> tuple[object, ...]:
+    payload = connection.ops.adapt_json_value(event.payload(), None)
+    return new_cuid(), event.workspace_id, event.type, event.aggregate, sequence, payload
 
 
 @cache
 def _insert(rows: int) -> str:
-    return _INSERT + ", ".join(_ROW.format(number) for number in range(rows))
+    return _INSERT + ", ".join(_placeholders(number) for number in range(rows))
+
+
+def _placeholders(number: int) -> str:
+    own = ", ".join(f"%({column}_{number})s" for column in _COLUMNS)
+    return f"({own}, %(occurred_at)s, %(occurred_at)s, 'pending', 0, '')"
 
 
 def _last_sequences(events: Iterable[DomainEvent]) -> dict[str, int]:

@@ -99,7 +99,7 @@ def record_refusal(*, checkout_id: int, error: PaymentRejected, now: dt.datetime
         checkout.settled_at = now
         checkout.save(update_fields=["status", "settled_at"])
         after_commit(log.info, "checkout_refused", **logged(checkout))
-        publish(CheckoutRefused(**checkout_facts(checkout)), now=now)
+        publish(CheckoutRefused(**checkout_facts(checkout, now)))
     raise_staff_task(
         workspace_id=checkout.workspace_id,
         kind="checkout_refused",
@@ -121,10 +121,10 @@ def _record_end(checkout: Checkout, now: dt.datetime) -> None:
     after_commit(log.info, "checkout_ended", **logged(checkout), status=checkout.status)
     if checkout.is_outdated and (price := find_present_price(checkout)):
         successor = _open_successor(checkout, price, now)
-        publish(CheckoutReplaced(**checkout_facts(checkout), replacement_id=successor.pk), now=now)
+        publish(CheckoutReplaced(**checkout_facts(checkout, now), replacement_id=successor.pk))
         return
     event = CheckoutCancelled if checkout.cancel_requested_at else CheckoutExpired
-    publish(event(**checkout_facts(checkout)), now=now)
+    publish(event(**checkout_facts(checkout, now)))
 
 
 def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Checkout:

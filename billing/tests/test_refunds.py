@@ -100,7 +100,7 @@ class TestSubmittingARefund:
         assert (refund.status, refund.settled_at is not None) == ("succeeded", True)
         assert state(payment) == ("refunded", 4900)
         assert world.sandbox.ledger()["totals"]["usd"]["net"] == 0
-        assert last_payload() | {"refunded_minor": 4900, "fully": True} == last_payload()
+        assert last_payload() | {"refundedMinor": 4900, "fully": True} == last_payload()
 
     def test_of_a_part_leaves_the_rest(self, world: StripeWorld) -> None:
         payment = world.paid()
@@ -108,7 +108,7 @@ class TestSubmittingARefund:
         refunds.submit_refund(refund_id=ask(payment, 1000).pk)
 
         assert state(payment) == ("partially_refunded", 1000)
-        assert last_payload() | {"refunded_minor": 1000, "fully": False} == last_payload()
+        assert last_payload() | {"refundedMinor": 1000, "fully": False} == last_payload()
 
     def test_in_two_parts_adds_up_to_everything(self, world: StripeWorld) -> None:
         payment = world.paid()

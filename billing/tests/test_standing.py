@@ -146,7 +146,7 @@ class TestTheTable:
         assert (payment.status, restored.status, restored.refunded_minor) == ("refunded", standing, 0)
         kinds = set(StaffTask.objects.values_list("kind", flat=True))
         assert {"money_came_back", "refund_failed"} <= kinds
-        assert OutboxEvent.objects.get(type="payment.restored").payload["refunded_minor"] == 0
+        assert OutboxEvent.objects.get(type="payment.restored").payload["refundedMinor"] == 0
 
 
 class TestMoreThanOne:

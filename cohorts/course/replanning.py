@@ -130,8 +130,13 @@ def change_dates(
     cohort.save(update_fields=["start_date", "end_date", "enrollment_deadline"])
     if is_told:
         publish(
-            CohortDatesChanged(cohort.instance.workspace_id, cohort.pk, start_date, end_date, changed_at=moment),
-            now=moment,
+            CohortDatesChanged(
+                workspace_id=cohort.instance.workspace_id,
+                occurred_at=moment,
+                cohort_id=cohort.pk,
+                start_date=start_date,
+                end_date=end_date,
+            )
         )
     return plan
 

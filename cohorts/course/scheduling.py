@@ -159,8 +159,16 @@ def move_session(
     ClassSession.objects.filter(pk=session.pk).update(date=day, starts_at=starts_at, ends_at=ends_at)
     if max(ends_at, session.ends_at) > now:
         note_change({session.pk}, now=now)
-        workspace_id = session.group_class.workspace_id
-        publish(SessionRescheduled(workspace_id, session.pk, starts_at, ends_at, with_term=with_term), now=now)
+        publish(
+            SessionRescheduled(
+                workspace_id=session.group_class.workspace_id,
+                occurred_at=now,
+                class_session_id=session.pk,
+                starts_at=starts_at,
+                ends_at=ends_at,
+                with_term=with_term,
+            )
+        )
     session.date = day
     session.starts_at = starts_at
     session.ends_at = ends_at
@@ -183,7 +191,9 @@ def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.date
     group_class.save(update_fields=set(fields))
     if "meeting_url" in fields and known != group_class.meeting_url:
         note_change(sessions, now=moment)
-        publish(MeetingPageChanged(group_class.workspace_id, group_class.pk, changed_at=moment), now=moment)
+        publish(
+            MeetingPageChanged(workspace_id=group_class.workspace_id, occurred_at=moment, group_class_id=group_class.pk)
+        )
     return group_class
 
 

@@ -102,7 +102,7 @@ def _done(
     progress_id: int, package: StudentPackage, event: type[StepEvent], actor: Actor, now: dt.datetime
 ) -> StepProgress:
     row = StepProgress.objects.select_related("package", "step").get(pk=progress_id)
-    publish(step_event(event, package, row.step_id, row.class_session_id), now=now)
+    publish(step_event(event, package, row.step_id, row.class_session_id, now))
     complete_course(package_id=package.pk, actor=actor, reason=ALL_DONE, now=now)
     return row
 

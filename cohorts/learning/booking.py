@@ -96,7 +96,7 @@ def cancel_booking(
     give_back_seats([row])
     lock_package_row(package.pk)
     free_step(row, StepStatus.UNBOOKED, now=moment)
-    publish(step_event(StepCancelled, package, row.step_id, session.pk), now=moment)
+    publish(step_event(StepCancelled, package, row.step_id, session.pk, moment))
     row.class_session = None
     return row
 
@@ -123,7 +123,7 @@ def swap_booking(
     give_back_seats([row])
     lock_package_row(package.pk)
     free_step(row, StepStatus.UNBOOKED, now=moment)
-    publish(step_event(StepCancelled, package, step_id, session.pk), now=moment)
+    publish(step_event(StepCancelled, package, step_id, session.pk, moment))
     unbooked, taken = _steps_of(package)
     _refuse_conflicts(chosen, taken)
     _refuse_full(take_seats(chosen))

@@ -36,7 +36,7 @@ def complete_course(*, package_id: int, actor: Actor, reason: str, now: dt.datet
     if ended.participation_status != ParticipationStatus.COMPLETED:
         return False
     StudentPackage.objects.filter(pk=package_id).update(completed_at=now)
-    publish(package_event(PackageCompleted, package), now=now)
+    publish(package_event(PackageCompleted, package, now))
     return True
 
 

@@ -1,13 +1,16 @@
 """What every fact about a package says of it."""
 
+import datetime as dt
+
 from ..events import PackageEvent
 from ..models import StudentPackage
 
 
-def package_event(kind: type[PackageEvent], package: StudentPackage, **more: object) -> PackageEvent:
+def package_event(kind: type[PackageEvent], package: StudentPackage, now: dt.datetime, **more: object) -> PackageEvent:
     """An event about a package."""
     return kind(
         workspace_id=package.learner.workspace_id,
+        occurred_at=now,
         package_id=package.pk,
         cohort_id=package.cohort_id,
         learner_cuid=package.learner.cuid,

@@ -52,7 +52,7 @@ def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepE
         rows.append(row)
     insert_rows(rows)
     left = Unbooked(full=full, overlapping=sorted(only.keys() - fitting.keys()))
-    return [_booked_event(package, row, with_place=True) for row in rows if row.step_id in booked], left
+    return [_booked_event(package, row, with_place=True, now=now) for row in rows if row.step_id in booked], left
 
 
 def book_only_options(*, package: StudentPackage, now: dt.datetime) -> Unbooked:
@@ -80,7 +80,7 @@ def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.dateti
     give_back_seats(rows)
     for row in rows:
         free_step(row, status, now=now)
-    publish(*[step_event(StepCancelled, package, row.step_id, row.class_session_id) for row in rows], now=now)
+    publish(*[step_event(StepCancelled, package, row.step_id, row.class_session_id, now) for row in rows])
 
 
 # --- What a cohort offers -------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def book_steps(
             cursor.execute(_BOOK_STEP, [row.option_id, row.class_session_id, at, at, row.pk])
             if cursor.rowcount == 0:
                 raise already_booked({row.step_id})
-    publish(*[_booked_event(package, row, with_place=with_place) for row in rows], now=now)
+    publish(*[_booked_event(package, row, with_place=with_place, now=now) for row in rows])
     return rows
 
 
@@ -216,23 +216,26 @@ def already_booked(step_ids: Iterable[int]) -> StepAlreadyBooked:
     )
 
 
-def step_event(kind: type[StepEvent], package: StudentPackage, step_id: int, session_id: int | None) -> StepEvent:
+def step_event(
+    kind: type[StepEvent], package: StudentPackage, step_id: int, session_id: int | None, now: dt.datetime
+) -> StepEvent:
     """An event about a step."""
     return kind(
         workspace_id=package.learner.workspace_id,
+        occurred_at=now,
         package_id=package.pk,
         step_id=step_id,
         class_session_id=session_id,
     )
 
 
-def _booked_event(package: StudentPackage, row: StepProgress, *, with_place: bool) -> StepEvent:
+def _booked_event(package: StudentPackage, row: StepProgress, *, with_place: bool, now: dt.datetime) -> StepEvent:
     return StepBooked(
         workspace_id=package.learner.workspace_id,
+        occurred_at=now,
         package_id=package.pk,
         step_id=row.step_id,
         class_session_id=row.class_session_id,
-        booked_at=row.booked_at,
         with_place=with_place,
     )
 

@@ -78,7 +78,7 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
     package.revoked_at = now
     package.revoke_reason = fit(StudentPackage, "revoke_reason", reason)
     package.save(update_fields=["revoked_at", "revoke_reason"])
-    publish(package_event(PackageRevoked, package, reason=reason), now=now)
+    publish(package_event(PackageRevoked, package, now))
     if release_place(place=place, reason=reason, now=now):
         offer_free_places(cohort_id=place.cohort_id, now=now)
 
@@ -116,7 +116,7 @@ def _refund_reason(place: CohortPlace) -> RefundReason | None:
 def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: dt.datetime) -> None:
     request_refund(payment_id=payment_id, amount_minor=None, reason=reason, actor=SYSTEM)
     if reason == RefundReason.PLACE_LOST:
-        publish(place_event(PlaceLost, place), now=now)
+        publish(place_event(PlaceLost, place, now))
     if release_place(place=place, reason=RefundReason(reason).label, now=now):
         offer_free_places(cohort_id=place.cohort_id, now=now)
 
@@ -138,6 +138,6 @@ def _create_package(
     )
     insert_rows([package])
     booked, left = open_steps(package=package, now=now)
-    publish(taken, package_event(PackageCreated, package), *booked, now=now)
+    publish(taken, package_event(PackageCreated, package, now), *booked)
     ask_for_sessions(package=package, left=left)
     return package

@@ -28,7 +28,7 @@ def hold_place(
     place = CohortPlace(cohort=cohort, learner=learner, enrollment=enrollment, held_until=held_until, created_at=now)
     if not insert_unless_present(place):
         raise PlaceAwaitsPayment(f"A place in {cohort.name} was just held for this learner: try again to pay for it.")
-    publish(place_event(PlaceHeld, place), now=now)
+    publish(place_event(PlaceHeld, place, now))
     return place
 
 
@@ -51,7 +51,7 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
     place.released_at = None
     place.release_reason = ""
     place.save(update_fields=["status", "taken_at", "released_at", "release_reason"])
-    return place_event(PlaceTaken, place)
+    return place_event(PlaceTaken, place, now)
 
 
 def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
@@ -64,7 +64,7 @@ def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
     place.released_at = now
     place.release_reason = fit(CohortPlace, "release_reason", reason)
     place.save(update_fields=["status", "released_at", "release_reason"])
-    publish(place_event(PlaceReleased, place, reason=reason), now=now)
+    publish(place_event(PlaceReleased, place, now))
     return True
 
 
@@ -79,14 +79,14 @@ def resize(*, cohort_id: int, max_enrollment: int) -> None:
         )
 
 
-def place_event(kind: type[PlaceEvent], place: CohortPlace, **more: str) -> PlaceEvent:
+def place_event(kind: type[PlaceEvent], place: CohortPlace, now: dt.datetime) -> PlaceEvent:
     """An event about a place."""
     return kind(
         workspace_id=place.learner.workspace_id,
+        occurred_at=now,
         place_id=place.pk,
         cohort_id=place.cohort_id,
         learner_cuid=place.learner.cuid,
-        **more,
     )
 
 

@@ -83,7 +83,7 @@ def move_package(
     package.cohort = target
     package.name = StudentPackage.name_in(target)
     package.save(update_fields=["place", "cohort", "name"])
-    publish(package_event(PackageMoved, package, from_cohort_id=old_place.cohort_id), now=moment)
+    publish(package_event(PackageMoved, package, moment, from_cohort_id=old_place.cohort_id))
     end_accepted(place=package.place, now=moment)
     if release_place(place=old_place, reason=f"Moved to {target.name}", now=moment):
         offer_free_places(cohort_id=old_place.cohort_id, now=moment)
@@ -128,7 +128,7 @@ def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPla
         created_at=now,
         taken_at=now,
     )
-    publish(place_event(PlaceHeld, place), place_event(PlaceTaken, place), now=now)
+    publish(place_event(PlaceHeld, place, now), place_event(PlaceTaken, place, now))
     return place
 
 
@@ -138,7 +138,7 @@ def _take_offered(place: CohortPlace, old: CohortPlace, now: dt.datetime) -> Coh
     place.enrollment = old.enrollment
     place.save(update_fields=["enrollment"])
     taken = take_place(place=place, now=now)
-    publish(require(taken, "a held place is there to be taken"), now=now)
+    publish(require(taken, "a held place is there to be taken"))
     return place
 
 

@@ -62,7 +62,7 @@ def join_waitlist(
     entry = WaitlistEntry.objects.create(
         cohort=cohort, learner=learner, rank=last + 1.0, joined_by_id=account_of(actor), created_at=moment
     )
-    publish(_event(WaitlistJoined, entry), now=moment)
+    publish(_event(WaitlistJoined, entry, moment))
     return entry
 
 
@@ -149,7 +149,7 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
         entry.offered_at = now
         entry.offer_expires_at = until
         entry.save(update_fields=["place", "status", "offered_at", "offer_expires_at"])
-        publish(_event(WaitlistOffered, entry), now=now)
+        publish(_event(WaitlistOffered, entry, now))
         offered.append(entry)
     return offered
 
@@ -305,12 +305,13 @@ def _free_offer(entry: WaitlistEntry, reason: str, now: dt.datetime) -> None:
 def _end(entry: WaitlistEntry, status: WaitStatus, now: dt.datetime) -> None:
     entry.status = status
     entry.save(update_fields=["status"])
-    publish(_event(WaitlistEnded, entry, status=status.value), now=now)
+    publish(_event(WaitlistEnded, entry, now, status=status.value))
 
 
-def _event(kind: type[WaitlistEvent], entry: WaitlistEntry, **more: str) -> WaitlistEvent:
+def _event(kind: type[WaitlistEvent], entry: WaitlistEntry, now: dt.datetime, **more: str) -> WaitlistEvent:
     return kind(
         workspace_id=entry.learner.workspace_id,
+        occurred_at=now,
         entry_id=entry.pk,
         cohort_id=entry.cohort_id,
         learner_cuid=entry.learner.cuid,

@@ -15,7 +15,8 @@ from core.http.middleware import current_request_id
 from core.local_time import local_date
 from core.rows import insert_rows
 from core.text import fit
-from events.publishing import DomainEvent, publish
+from events.event import DomainEvent
+from events.publishing import publish
 
 from ..eligibility import Verdict
 from ..errors import AlreadyEnrolled, Ineligible, NotForSale
@@ -184,7 +185,7 @@ class _Deciding:
         decision.provision_source = ProvisionSource.DISTRICT
         decision.seat = seat
         insert_rows([decision])
-        events += _seat_events(seat, enrollment)
+        events += _seat_events(seat, enrollment, now)
         publish(*events, decision_made(decision, now))
         today = local_date(now, allocation.zone)
         counts = take_seat(allocation_id=allocation.pk, as_status=status, today=today, now=now)
@@ -258,9 +259,10 @@ class _Deciding:
         )
 
 
-def _seat_events(seat: SeatAssignment, enrollment: Enrollment) -> list[DomainEvent]:
+def _seat_events(seat: SeatAssignment, enrollment: Enrollment, now: dt.datetime) -> list[DomainEvent]:
     facts: dict[str, Any] = {
         "workspace_id": enrollment.workspace_id,
+        "occurred_at": now,
         "seat_id": seat.pk,
         "allocation_id": seat.allocation_id,
         "enrollment_cuid": enrollment.cuid,

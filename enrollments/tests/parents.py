@@ -9,6 +9,7 @@ from billing.events import PaymentSucceeded
 from billing.models import Checkout, Payment
 from billing.payments import payment_facts
 from billing.purposes import lock_subject
+from core.clock import utc_now
 from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import route
 from events.publishing import publish
@@ -49,4 +50,4 @@ def from_handlers(payment: Payment, checkout: Checkout) -> None:
         lock_subject(checkout.purpose, checkout.subject)
         payment.receive()
         payment.save()
-        publish(PaymentSucceeded(**payment_facts(payment)))
+        publish(PaymentSucceeded(**payment_facts(payment, utc_now())))

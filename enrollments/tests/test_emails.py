@@ -10,6 +10,7 @@ from billing.checkout import settle_checkout
 from billing.models import Payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
+from core.clock import utc_now
 from enrollments.emails import tell_family
 from enrollments.events import EnrollmentStatusChanged
 from enrollments.lifecycle import approve_enrollment, reject_enrollment
@@ -110,11 +111,14 @@ class TestADistrictSLearner:
     def test_costs_no_query(self, django_assert_num_queries: Any) -> None:
         event = EnrollmentStatusChanged(
             workspace_id=1,
+            occurred_at=utc_now(),
             enrollment_cuid="c1",
             program_instance_cuid="c2",
             facet="eligibility",
             from_status="submitted",
             to_status="approved",
+            number=3,
+            reason="",
             payment_status="not_required",
         )
 

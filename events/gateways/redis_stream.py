@@ -9,6 +9,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from core.clock import utc_text
 from core.network import forbid_open_transaction
 
 from .port import RelayedEvent, StreamUnavailable
@@ -49,8 +50,8 @@ def _fields(event: RelayedEvent) -> dict[Any, Any]:
         "aggregate": event.aggregate,
         "sequence": event.sequence,
         "workspace": event.workspace,
-        "occurred_at": event.occurred_at.isoformat().replace("+00:00", "Z"),
-        "payload": json.dumps(event.payload, separators=(",", ":")),
+        "occurredAt": utc_text(event.occurred_at),
+        "data": json.dumps(event.payload, separators=(",", ":")),
     }
 
 

@@ -1,23 +1,25 @@
 """Events for tests: a fact with no app behind it, published the way every fact is."""
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django.db import transaction
 
 from accounts.models import Workspace
+from core.clock import utc_now
+from events.event import DomainEvent
 from events.models import OutboxEvent
 from events.publishing import publish
 
 
-@dataclass(frozen=True, slots=True)
-class ThingHappened:
-    workspace_id: int
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingHappened(DomainEvent):
+    occurred_at: dt.datetime = field(default_factory=utc_now)
     thing: str = "1"
     body: dict[str, Any] = field(default_factory=dict)
 
     type: ClassVar[str] = "thing.happened"
-    starts_aggregate: ClassVar[bool] = False
 
     @property
     def aggregate(self) -> str:
@@ -27,7 +29,7 @@ class ThingHappened:
         return self.body
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThingMade(ThingHappened):
     type: ClassVar[str] = "thing.made"
     starts_aggregate: ClassVar[bool] = True
@@ -37,5 +39,5 @@ def happen(*, workspace: Workspace, times: int = 1, thing: str = "1", body: dict
     """Publish ThingHappened, each in a transaction of its own; the ids of the outbox rows."""
     for _ in range(times):
         with transaction.atomic():
-            publish(ThingHappened(workspace.pk, thing, body or {}))
+            publish(ThingHappened(workspace_id=workspace.pk, thing=thing, body=body or {}))
     return list(OutboxEvent.objects.order_by("id").values_list("pk", flat=True))

@@ -28,7 +28,7 @@ class TestPublishing:
     def test_writes_the_fact_to_the_outbox(self):
         workspace = WorkspaceFactory()
 
-        publish(ThingHappened(workspace.pk, "7", {"a": 1}), now=NOON)
+        publish(ThingHappened(workspace_id=workspace.pk, occurred_at=NOON, thing="7", body={"a": 1}))
 
         event = OutboxEvent.objects.get()
         assert (event.workspace, event.type, event.aggregate, event.sequence) == (
@@ -44,7 +44,7 @@ class TestPublishing:
         workspace = WorkspaceFactory()
         given = {"cuid", "workspace", "type", "aggregate", "sequence", "payload", "occurred_at", "next_attempt_at"}
 
-        publish(ThingHappened(workspace.pk, "7", {"a": 1}), now=NOON)
+        publish(ThingHappened(workspace_id=workspace.pk, occurred_at=NOON, thing="7", body={"a": 1}))
 
         stored, made = OutboxEvent.objects.get(), OutboxEvent()
         left = {field.name for field in OutboxEvent._meta.concrete_fields} - given - {"id"}
@@ -54,15 +54,21 @@ class TestPublishing:
 
     def test_has_nothing_to_do_without_events(self, django_assert_num_queries):
         with django_assert_num_queries(0):
-            publish(now=NOON)
+            publish()
 
         assert not OutboxEvent.objects.exists()
 
     def test_counts_each_aggregate_apart(self):
         workspace = WorkspaceFactory()
-        publish(ThingMade(workspace.pk, "a"), ThingHappened(workspace.pk, "a"), ThingMade(workspace.pk, "b"))
+        publish(
+            ThingMade(workspace_id=workspace.pk, thing="a"),
+            ThingHappened(workspace_id=workspace.pk, thing="a"),
+            ThingMade(workspace_id=workspace.pk, thing="b"),
+        )
 
-        publish(ThingHappened(workspace.pk, "b"), ThingHappened(workspace.pk, "a"))
+        publish(
+            ThingHappened(workspace_id=workspace.pk, thing="b"), ThingHappened(workspace_id=workspace.pk, thing="a")
+        )
 
         assert list(OutboxEvent.objects.order_by("aggregate", "sequence").values_list("aggregate", "sequence")) == [
             ("thing:a", 1),
@@ -72,20 +78,32 @@ class TestPublishing:
             ("thing:b", 2),
         ]
 
-    def test_of_a_new_aggregate_costs_one_statement(self, django_assert_num_queries):
+    def test_of_new_aggregates_at_one_moment_costs_one_statement(self, django_assert_num_queries):
         workspace = WorkspaceFactory()
+        made = [ThingMade(workspace_id=workspace.pk, occurred_at=NOON, thing=thing) for thing in ("a", "b")]
 
         with django_assert_num_queries(1):
-            publish(ThingMade(workspace.pk, "a"), ThingMade(workspace.pk, "b"))
+            publish(*made)
 
         assert OutboxEvent.objects.count() == 2
 
+    def test_keeps_the_moment_of_each_event(self):
+        workspace, later = WorkspaceFactory(), NOON + dt.timedelta(hours=1)
+
+        publish(
+            ThingMade(workspace_id=workspace.pk, occurred_at=NOON),
+            ThingHappened(workspace_id=workspace.pk, occurred_at=later),
+        )
+
+        stored = OutboxEvent.objects.order_by("sequence").values_list("sequence", "occurred_at")
+        assert list(stored) == [(1, NOON), (2, later)]
+
     def test_of_the_same_number_twice_is_refused_by_the_database(self):
         workspace = WorkspaceFactory()
-        publish(ThingMade(workspace.pk, "a"))
+        publish(ThingMade(workspace_id=workspace.pk, thing="a"))
 
         with pytest.raises(IntegrityError), transaction.atomic():
-            publish(ThingMade(workspace.pk, "a"))
+            publish(ThingMade(workspace_id=workspace.pk, thing="a"))
 
         assert OutboxEvent.objects.count() == 1
 
@@ -96,7 +114,7 @@ class TestAReaction:
     def test_runs_in_the_publishing_transaction(self):
         workspace, seen = WorkspaceFactory(), list[Any]()
         handles(ThingHappened)(seen.append)
-        event = ThingHappened(workspace.pk)
+        event = ThingHappened(workspace_id=workspace.pk)
 
         publish(event)
 
@@ -105,10 +123,13 @@ class TestAReaction:
     def test_together_is_told_once_of_all_that_is_published_at_once(self):
         workspace, seen = WorkspaceFactory(), list[Any]()
         handles_together(ThingHappened)(seen.append)
-        first, second = ThingHappened(workspace.pk, "a"), ThingHappened(workspace.pk, "b")
+        first, second = (
+            ThingHappened(workspace_id=workspace.pk, thing="a"),
+            ThingHappened(workspace_id=workspace.pk, thing="b"),
+        )
 
-        publish(ThingMade(workspace.pk, "a"), first, second)
-        publish(ThingMade(workspace.pk, "c"))
+        publish(ThingMade(workspace_id=workspace.pk, thing="a"), first, second)
+        publish(ThingMade(workspace_id=workspace.pk, thing="c"))
 
         assert seen == [[first, second]]
 
@@ -120,7 +141,7 @@ class TestAReaction:
             raise ValueError("no")
 
         with pytest.raises(ValueError, match="no"), transaction.atomic():
-            publish(ThingHappened(workspace.pk))
+            publish(ThingHappened(workspace_id=workspace.pk))
 
         assert OutboxEvent.objects.count() == 0
 
@@ -130,7 +151,7 @@ class TestAReaction:
         handles(ThingHappened)(react)
         handles(ThingHappened)(react)
 
-        publish(ThingHappened(workspace.pk))
+        publish(ThingHappened(workspace_id=workspace.pk))
 
         assert len(seen) == 1
 
@@ -141,6 +162,6 @@ class TestPublishingOutsideATransaction:
         workspace = WorkspaceFactory()
 
         with pytest.raises(PublishedOutsideTransaction):
-            publish(ThingHappened(workspace.pk))
+            publish(ThingHappened(workspace_id=workspace.pk))
 
         assert OutboxEvent.objects.count() == 0

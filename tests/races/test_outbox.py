@@ -27,7 +27,7 @@ def publish_with_lock(workspace: Workspace) -> int:
     for _ in range(EACH):
         with transaction.atomic():
             Workspace.objects.select_for_update().get(pk=workspace.pk)
-            publish(ThingHappened(workspace.pk))
+            publish(ThingHappened(workspace_id=workspace.pk))
     return EACH
 
 
@@ -35,7 +35,7 @@ def publish_without_lock(workspace: Workspace) -> int:
     """One fact about the thing, without the lock; 0 when it was refused."""
     try:
         with transaction.atomic():
-            publish(ThingHappened(workspace.pk))
+            publish(ThingHappened(workspace_id=workspace.pk))
     except IntegrityError:
         return 0
     return 1

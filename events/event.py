@@ -1,0 +1,61 @@
+"""What every event carries, and the one spelling of what it says."""
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar, Final
+
+from core.clock import utc_text
+
+# What the reactions of this process need and nobody outside is told: `reason: str = field(metadata=FOR_REACTIONS)`.
+FOR_REACTIONS: Final[Mapping[str, bool]] = {"published": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainEvent(ABC):
+    """A fact about one aggregate, named in the past tense. An app states its own as frozen dataclasses in its
+    `events.py`; docs/how-to/event.md leads through it.
+
+    `type` is its public name. `starts_aggregate` says that nothing about the aggregate can have been published before,
+    because its row was made in this transaction. The outbox gives each event its id and its number in the aggregate.
+    """
+
+    workspace_id: int
+    occurred_at: dt.datetime
+
+    type: ClassVar[str]
+    starts_aggregate: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def aggregate(self) -> str:
+        """What the event is about, as `kind:id`: consumers order by `sequence` within it."""
+
+    def payload(self) -> dict[str, Any]:
+        """What consumers are told: the fields that a class adds to these, as `docs/events/<type>.json` has them."""
+        return {key: _json_value(getattr(self, name)) for name, key in _published(type(self))}
+
+
+def spelled(name: str) -> str:
+    """A field's name as consumers read it: `amount_minor` is `amountMinor`; a CUID is the id (`learner_cuid` is
+    `learnerId`), since consumers know a learner by no other."""
+    first, *rest = name.replace("_cuid", "_id").split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+@cache
+def _published(event_type: type[DomainEvent]) -> tuple[tuple[str, str], ...]:
+    carried_by_all = {field.name for field in fields(DomainEvent)}
+    return tuple(
+        (field.name, spelled(field.name))
+        for field in fields(event_type)
+        if field.name not in carried_by_all and field.metadata.get("published", True)
+    )
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        return utc_text(value)
+    return value.isoformat() if isinstance(value, dt.date) else value
