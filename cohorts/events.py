@@ -159,8 +159,6 @@ class SessionRescheduled(DomainEvent):
         return f"session:{self.class_session_id}"
 
 
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortDatesChanged(DomainEvent):
     """A cohort runs at other dates; `session.rescheduled` reports the sessions that follow."""
