@@ -66,7 +66,8 @@ def a_district_learner_comes_and_goes() -> None:
 
 def a_learner_goes_to_class() -> None:
     """Books, gives back and attends; misses and is excused; has attended all there is."""
-    package = buy_on_rows(cohort_with(options=(1, 2, 2)), learner())
+    cohort = cohort_with(options=(1, 2, 2))
+    package = buy_on_rows(cohort, learner(cohort))
     first, second, third = StepProgress.objects.filter(package=package).order_by("step__order")
     for step in (second, third):
         book_sessions(package_id=package.pk, selections=[choice(package, step)])
@@ -79,13 +80,14 @@ def a_learner_goes_to_class() -> None:
 
 
 def a_step_without_a_session_is_excused() -> None:
-    package = buy_on_rows(cohort_with(options=(2,)), learner())
+    cohort = cohort_with(options=(2,))
+    package = buy_on_rows(cohort, learner(cohort))
     excuse_step(progress_id=StepProgress.objects.get(package=package).pk, reason="Jane Roe knows it all", actor=STAFF)
 
 
 def a_course_is_planned_anew() -> None:
     cohort = cohort_with(options=(1, 1))
-    buy_on_rows(cohort, learner())
+    buy_on_rows(cohort, learner(cohort))
     week = dt.timedelta(weeks=1)
     change_dates(
         cohort_id=cohort.pk,
@@ -103,13 +105,13 @@ def a_course_is_planned_anew() -> None:
 
 
 def a_learner_changes_cohort() -> None:
-    cohort = CohortFactory()
-    package = buy_on_rows(cohort, learner())
+    cohort = cohort_with(options=(1,))
+    package = buy_on_rows(cohort, learner(cohort))
     move_package(package_id=package.pk, cohort_id=CohortFactory(instance=cohort.instance).pk)
 
 
 def a_learner_waits_and_leaves() -> None:
-    cohort = CohortFactory(max_enrollment=1)
+    cohort = cohort_with(options=(1,), max_enrollment=1)
     buy_on_rows(cohort)
     entry = join_waitlist(learner_id=learner(cohort).pk, cohort_id=cohort.pk)
     change_capacity(cohort_id=cohort.pk, max_enrollment=2)
@@ -117,7 +119,8 @@ def a_learner_waits_and_leaves() -> None:
 
 
 def money_is_sent_back_and_contested() -> None:
-    payment = paid(buy_on_rows(CohortFactory(), learner()))
+    cohort = cohort_with(options=(1,))
+    payment = paid(buy_on_rows(cohort, learner(cohort)))
     stripe.refund(payment, amount_minor=900, user=staff(), note="Jane Roe was ill")
     stripe.dispute(payment, payment.pk, "needs_response")
     stripe.dispute(payment, payment.pk, "lost")
@@ -125,7 +128,7 @@ def money_is_sent_back_and_contested() -> None:
 
 
 def money_comes_too_late() -> None:
-    cohort = CohortFactory(max_enrollment=1)
+    cohort = cohort_with(options=(1,), max_enrollment=1)
     checkout = asked(cohort)
     stripe.expire(checkout)
     buy_on_rows(cohort)
@@ -133,17 +136,17 @@ def money_comes_too_late() -> None:
 
 
 def a_bank_thinks_and_refuses() -> None:
-    checkout = asked(CohortFactory())
+    checkout = asked(cohort_with(options=(1,)))
     stripe.start_bank_debit(checkout, PERSON["email"])
     stripe.refuse_bank_debit(checkout, PERSON["email"])
 
 
 def a_payer_gives_up() -> None:
-    stripe.cancel(asked(CohortFactory()))
+    stripe.cancel(asked(cohort_with(options=(1,))))
 
 
 def a_price_changes() -> None:
-    cohort = CohortFactory()
+    cohort = cohort_with(options=(1,))
     checkout = asked(cohort)
     cohort.instance.price = InstancePriceFactory(workspace=cohort.instance.workspace, amount_minor=5900)
     cohort.instance.save()
@@ -152,7 +155,7 @@ def a_price_changes() -> None:
 
 
 def stripe_refuses_a_checkout() -> None:
-    checkout = reserved(CohortFactory())
+    checkout = reserved(cohort_with(options=(1,)))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(PaymentRejected):  # noqa: PT012  the patch ends with it
         patch.setattr(StripeGateway, "create_session", refuse)
         submit_checkout(checkout_id=checkout.pk)
@@ -174,8 +177,8 @@ STORIES = (
 )
 
 
-def learner(cohort: Cohort | None = None) -> Any:
-    return LearnerFactory(**PERSON, **({"workspace": cohort.instance.workspace} if cohort else {}))
+def learner(cohort: Cohort) -> Any:
+    return LearnerFactory(**PERSON, workspace=cohort.instance.workspace)
 
 
 def choice(package: StudentPackage, progress: StepProgress) -> Selection:
