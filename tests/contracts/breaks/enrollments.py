@@ -368,10 +368,10 @@ def a_seat_given_back(world: World) -> None:
     publish(
         SeatReleased(
             workspace_id=world.used.workspace_id,
+            occurred_at=utc_now(),
             seat_id=seat.pk,
             allocation_id=seat.allocation_id,
             enrollment_cuid=world.used.enrollment.cuid,
-            reason="Moved away",
         )
     )
 
