@@ -24,7 +24,7 @@ LEAVES_A_CHILD = [
 
 def pids_of(processes: Processes) -> dict[str, int]:
     """The process ids of those that have been started."""
-    return {name: process.pid for name, process in processes._running.items()}
+    return {name: process.pid for name, process in processes._running.items() if process.pid}
 
 
 @pytest.fixture
