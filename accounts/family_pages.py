@@ -32,8 +32,11 @@ def for_families(
     return never_cache(login_required(guarded))
 
 
-def ask_for_proof(request: HttpRequest) -> HttpResponse:
-    """Say how the address is confirmed. The way there leads back to this page, if it is one to look at."""
+def ask_for_proof(request: HttpRequest, *, is_own: bool = True) -> HttpResponse:
+    """Say how the address is confirmed: to the person who is signed in, or (not `is_own`) to whoever reads the secret
+    address of somebody's calendar. The way there leads back to this page, if it is one to look at."""
     back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("home")
     to_code = f"{reverse('account_request_login_code')}?{urlencode({'next': back})}"
-    return render(request, "account/unproven.html", {"to_code": to_code}, status=AddressUnproven.status)
+    return render(
+        request, "account/unproven.html", {"to_code": to_code, "is_own": is_own}, status=AddressUnproven.status
+    )

@@ -19,7 +19,6 @@ from core.errors import DomainError, NotFound
 from core.rows import lock_rows
 
 from .guardians import (
-    UNANSWERED,
     end_search,
     has_proven_address,
     link_guardian,
@@ -39,6 +38,7 @@ from .invitation_links import (
 from .models import Guardian, GuardianInvitation, Learner, User
 from .sign_in import proven_address
 from .staff_tasks import raise_staff_task, settle_staff_task
+from .task_kinds import UNANSWERED
 
 log = structlog.get_logger(__name__)
 

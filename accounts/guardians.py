@@ -19,12 +19,10 @@ from core.rows import insert_unless_present
 from .invitation_links import OPEN
 from .models import Guardian, Guardianship
 from .staff_tasks import raise_staff_task, settle_staff_task
+from .task_kinds import NO_ADDRESS, UNANSWERED
 from .twins import notice_twins_by_guardian
 
 log = structlog.get_logger(__name__)
-
-NO_ADDRESS = "guardian_without_address"
-UNANSWERED = "guardian_invitation_unanswered"
 
 
 class AddressOfAnother(DomainError):

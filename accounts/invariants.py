@@ -11,9 +11,9 @@ from core.invariants import Breach, Extent, Invariant
 
 from .belongings import belongings
 from .guardian_invitations import unanswered_invitations
-from .guardians import NO_ADDRESS
 from .models import Guardian, Learner, LearnerMerge, StaffTask, Workspace
 from .states import TaskStatus
+from .task_kinds import NO_ADDRESS
 
 # The sweep runs every hour; an invitation that ran out this long ago is told to nobody.
 SWEEP_TELLS_WITHIN = dt.timedelta(hours=3)

@@ -17,7 +17,8 @@ from core.text import fit
 
 from .belongings import belongings
 from .models import Learner, LearnerMerge, StaffTask
-from .states import POSSIBLE_TWINS, TaskStatus
+from .states import TaskStatus
+from .task_kinds import TWINS
 from .twins import hand_tasks_on, notice_possible_twins, subject_of
 
 log = structlog.get_logger(__name__)
@@ -149,7 +150,7 @@ def _settle_tasks(merge: LearnerMerge, actor: Actor, now: dt.datetime) -> None:
     """The question about the two is answered; others that name the merged one are asked of the one who stays, who may
     have more twins by now."""
     asked = StaffTask.objects.filter(
-        kind=POSSIBLE_TWINS, subject=subject_of(merge.kept_id, merge.dropped_id), status=TaskStatus.OPEN
+        kind=TWINS, subject=subject_of(merge.kept_id, merge.dropped_id), status=TaskStatus.OPEN
     )
     asked.update(
         status=TaskStatus.DONE,

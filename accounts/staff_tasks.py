@@ -11,6 +11,7 @@ from core.text import fit
 
 from .models import StaffTask, User
 from .states import TaskStatus
+from .task_kinds import TaskKind
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,7 @@ class TaskAlreadyDone(DomainError):
     title = "This task has already been completed"
 
 
-def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str) -> StaffTask:
+def raise_staff_task(*, workspace_id: int, kind: TaskKind, subject: str, summary: str) -> StaffTask:
     """Ask staff to look at `subject` (e.g. "payment:12"). While a task of this kind about it is open, that one stands.
 
     Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` holds no names.
@@ -32,7 +33,7 @@ def raise_staff_task(*, workspace_id: int, kind: str, subject: str, summary: str
     return StaffTask.objects.get(kind=kind, subject=subject, status=TaskStatus.OPEN)
 
 
-def raise_staff_task_once(*, workspace_id: int, kind: str, subject: str, summary: str) -> bool:
+def raise_staff_task_once(*, workspace_id: int, kind: TaskKind, subject: str, summary: str) -> bool:
     """The same for a question that is asked once and for all: False, and nothing happens, if a task already asks it, be
     it open or done. The kind has a unique constraint of its own for that."""
     task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=fit(StaffTask, "summary", summary))
@@ -57,7 +58,7 @@ def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.da
     return task
 
 
-def settle_staff_task(*, kind: str, subject: str, resolution: str, now: dt.datetime) -> None:
+def settle_staff_task(*, kind: TaskKind, subject: str, resolution: str, now: dt.datetime) -> None:
     """Close the open task of this kind about the subject, if there is one: what it asked for has come by itself."""
     waiting = StaffTask.objects.filter(kind=kind, subject=subject, status=TaskStatus.OPEN)
     if waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):

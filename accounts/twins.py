@@ -14,7 +14,8 @@ from core.names import are_near
 
 from .models import Learner, StaffTask
 from .staff_tasks import raise_staff_task_once
-from .states import POSSIBLE_TWINS, TaskStatus
+from .states import TaskStatus
+from .task_kinds import TWINS
 
 # An address, or a guardian, with more learners than this is an office's and no family's: it says nothing.
 HOUSEHOLD_AT_MOST = 50
@@ -67,7 +68,7 @@ def _raise_tasks(learner: Learner, others: Iterable[Named]) -> None:
     for pk in sorted(pk for pk, first, last in others if are_near(name, (first, last))):
         raise_staff_task_once(
             workspace_id=learner.workspace_id,
-            kind=POSSIBLE_TWINS,
+            kind=TWINS,
             subject=subject_of(pk, learner.pk),
             summary=_summary(pk, learner.pk),
         )
@@ -91,12 +92,12 @@ def pair_of(task: StaffTask) -> tuple[int, int]:
 def hand_tasks_on(*, keep_id: int, drop_id: int, now: dt.datetime) -> None:
     """Ask of the learner who stays what was asked of the merged one, and keep what was answered. The task about the two
     themselves stays what it is."""
-    about = StaffTask.objects.filter(kind=POSSIBLE_TWINS).exclude(subject=subject_of(keep_id, drop_id))
+    about = StaffTask.objects.filter(kind=TWINS).exclude(subject=subject_of(keep_id, drop_id))
     named = Q(subject__endswith=f"/learner:{drop_id}") | Q(subject__startswith=f"learner:{drop_id}/")
     for task in about.filter(named).order_by("pk"):
         other_id = next(pk for pk in pair_of(task) if pk != drop_id)
         subject = subject_of(keep_id, other_id)
-        known = StaffTask.objects.filter(kind=POSSIBLE_TWINS, subject=subject).first()
+        known = StaffTask.objects.filter(kind=TWINS, subject=subject).first()
         if known is None:
             StaffTask.objects.filter(pk=task.pk).update(subject=subject, summary=_summary(keep_id, other_id))
         elif task.status == TaskStatus.OPEN:

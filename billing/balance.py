@@ -12,6 +12,7 @@ from .models import Payment
 from .payments import payment_facts
 from .standing import Contested, PaymentStanding, weigh
 from .states import DisputeStatus, PaymentMethod, PaymentStatus, RefundStatus
+from .task_kinds import MONEY_CAME_BACK
 
 _MOVES = {
     PaymentStatus.PAID: Payment.restore,
@@ -72,7 +73,7 @@ def _ask_staff_what_to_do(payment: Payment) -> None:
     here = Money(payment.amount_minor - payment.refunded_minor, payment.currency)
     raise_staff_task(
         workspace_id=payment.workspace_id,
-        kind="money_came_back",
+        kind=MONEY_CAME_BACK,
         subject=f"payment:{payment.pk}",
         summary=f"{here} of payment {payment.pk} came back to us, after all of it had gone back and what it paid for "
         "had ended: enroll the learner anew, or send it back.",

@@ -18,6 +18,7 @@ from .locks import lock_payment_with_subject
 from .models import Dispute, Payment
 from .payments import logged, payment_facts
 from .states import UNDECIDED_DISPUTES, DisputeStatus
+from .task_kinds import DISPUTE
 
 log = structlog.get_logger(__name__)
 
@@ -112,4 +113,4 @@ def _tell_staff(payment: Payment, dispute: Dispute) -> None:
         fact = f"The payer's bank asks about payment {payment.pk} ({dispute.reason}): answer in Stripe, or refund it."
     else:
         fact = f"Payment {payment.pk} is disputed ({dispute.reason}): answer in Stripe before its deadline."
-    raise_staff_task(workspace_id=payment.workspace_id, kind="dispute", subject=f"payment:{payment.pk}", summary=fact)
+    raise_staff_task(workspace_id=payment.workspace_id, kind=DISPUTE, subject=f"payment:{payment.pk}", summary=fact)

@@ -30,6 +30,7 @@ from .locks import lock_unhandled_event
 from .models import Checkout, Payment, StripeEvent
 from .refunds import record_refunds
 from .states import EventSource, PaymentStatus
+from .task_kinds import EVENT_STUCK, EVENT_UNKNOWN
 
 log = structlog.get_logger(__name__)
 
@@ -140,7 +141,7 @@ def _end_unknown(event: StripeEvent) -> str:
     if about is not None:
         raise_staff_task(
             workspace_id=about.workspace_id,
-            kind="stripe_event_unknown",
+            kind=EVENT_UNKNOWN,
             subject=f"{about._meta.model_name}:{about.pk}",
             summary=f"Stripe told of a {event.type} about {about._meta.model_name} {about.pk} and does not know of it "
             "when asked: compare what its dashboard shows with what we have.",
@@ -255,7 +256,7 @@ def _tell_staff(event: StripeEvent, attempts: int) -> None:
     if about is not None:
         raise_staff_task(
             workspace_id=about.workspace_id,
-            kind="stripe_event_stuck",
+            kind=EVENT_STUCK,
             subject=f"stripe-event:{event.pk}",
             summary=f"Stripe's {event.type} ({event.event_id}) could not be handled {attempts} times.",
         )

@@ -19,6 +19,7 @@ from .invoicing import Buyer, issue_invoice
 from .locks import lock_payment_of_intent
 from .models import Checkout, Payment
 from .states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus
+from .task_kinds import PAYMENT_MISMATCH
 
 log = structlog.get_logger(__name__)
 
@@ -147,7 +148,7 @@ def _remember_payer(checkout: Checkout, session: SessionSnapshot) -> None:
 def _raise_mismatch(checkout: Checkout, session: SessionSnapshot, subject: str) -> None:
     raise_staff_task(
         workspace_id=checkout.workspace_id,
-        kind="payment_mismatch",
+        kind=PAYMENT_MISMATCH,
         subject=subject,
         summary=(
             f"Checkout {checkout.pk} asked for {checkout.money} and {session.money} came. It pays nothing: refund it."

@@ -30,6 +30,7 @@ from .locks import lock_payment, lock_payment_with_subject
 from .models import Payment, Refund
 from .prices import check_whole_steps
 from .states import DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
+from .task_kinds import REFUND_FAILED, REFUND_STUCK
 
 log = structlog.get_logger(__name__)
 
@@ -276,7 +277,7 @@ def _record_delay(refund: Refund, error: PaymentProviderDown, now: dt.datetime) 
         if RETRY.is_used_up(attempts):
             raise_staff_task(
                 workspace_id=refund.payment.workspace_id,
-                kind="refund_stuck",
+                kind=REFUND_STUCK,
                 subject=f"refund:{refund.pk}",
                 summary=f"Refund {refund.pk} of payment {refund.payment_id} could not be submitted {attempts} times.",
             )
@@ -320,7 +321,7 @@ def _log(refund: Refund) -> None:
 def _tell_staff(payment: Payment, refund: Refund) -> None:
     raise_staff_task(
         workspace_id=payment.workspace_id,
-        kind="refund_failed",
+        kind=REFUND_FAILED,
         subject=f"refund:{refund.pk}",
         summary=f"Refund {refund.pk} of payment {payment.pk} failed ({refund.failure_reason or 'no reason given'}). "
         f"{refund.last_error}".strip(),

@@ -8,6 +8,7 @@ from billing import checkout as billing_checkout
 from billing.errors import RefundExceedsPayment
 from billing.refunds import request_refund
 from billing.states import LIVE_CHECKOUTS, RefundReason
+from billing.task_kinds import REFUND_TO_DECIDE
 from events.event import DomainEvent
 
 from .events import DecisionMade, DecisionRecorded
@@ -83,11 +84,17 @@ def _end_payment(payment_id: int, journal: Journal, reason: str, *, is_refunded:
         except RefundExceedsPayment:
             pass  # it is already on its way back: staff decide about what is left then
     enrollment = journal.enrollment
+    ask_what_to_refund(workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, payment_id=payment_id)
+
+
+def ask_what_to_refund(*, workspace_id: int, enrollment_cuid: str, payment_id: int) -> None:
+    """Let staff decide what of a payment goes back, now that the enrollment it paid for has ended; part of the caller's
+    transaction."""
     raise_staff_task(
-        workspace_id=enrollment.workspace_id,
-        kind="refund_to_decide",
+        workspace_id=workspace_id,
+        kind=REFUND_TO_DECIDE,
         subject=f"payment:{payment_id}",
-        summary=f"Enrollment {enrollment.cuid} ended after it was paid: decide what of payment {payment_id} to refund.",
+        summary=f"Enrollment {enrollment_cuid} ended after it was paid: decide what of payment {payment_id} to refund.",
     )
 
 

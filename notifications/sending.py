@@ -28,6 +28,7 @@ from core.work import nudge
 from .letters import Email, is_registered, render
 from .models import Notification
 from .states import NotificationStatus
+from .task_kinds import EMAIL_NOT_SENT
 
 log = structlog.get_logger(__name__)
 
@@ -186,7 +187,7 @@ def _record_failure(notification: Notification, error: Exception, now: dt.dateti
     if dead:
         raise_staff_task(
             workspace_id=notification.workspace_id,
-            kind="email_not_sent",
+            kind=EMAIL_NOT_SENT,
             subject=f"notification:{notification.pk}",
             summary=f"Email {notification.pk} ({notification.kind}) could not be sent {attempts} times.",
         )

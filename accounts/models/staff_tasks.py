@@ -5,6 +5,7 @@ from django.db import models
 from core.clock import utc_now
 
 from ..states import POSSIBLE_TWINS, TaskStatus
+from ..task_kinds import kind_choices
 from .users import User
 from .workspaces import Workspace
 
@@ -16,7 +17,7 @@ class StaffTask(models.Model):
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="staff_tasks")
-    kind = models.CharField(max_length=50)
+    kind = models.CharField(max_length=50, choices=kind_choices)
     subject = models.CharField(max_length=64)  # e.g. "payment:12"
     summary = models.CharField(max_length=300)
     status = models.CharField(max_length=4, choices=TaskStatus.choices, default=TaskStatus.OPEN)

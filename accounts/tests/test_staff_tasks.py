@@ -5,6 +5,7 @@ import pytest
 from accounts.models import StaffTask
 from accounts.staff_tasks import TaskAlreadyDone, complete_staff_task, raise_staff_task
 from accounts.states import TaskStatus
+from accounts.task_kinds import NO_ADDRESS
 from core.errors import Invalid, NotFound
 
 from .factories import UserFactory, WorkspaceFactory
@@ -13,7 +14,7 @@ NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
 
 def raise_task(workspace, **change):
-    asked = {"kind": "refund_failed", "subject": "payment:12", "summary": "Refund 7 failed"} | change
+    asked = {"kind": NO_ADDRESS, "subject": "guardian:12", "summary": "Guardian 12 has no address"} | change
     return raise_staff_task(workspace_id=workspace.pk, **asked)
 
 
@@ -24,10 +25,10 @@ class TestRaisingATask:
         workspace = WorkspaceFactory()
         first = raise_task(workspace)
 
-        second = raise_task(workspace, summary="Refund 7 failed again")
+        second = raise_task(workspace, summary="Guardian 12 still has no address")
 
         assert second == first
-        assert StaffTask.objects.get().summary == "Refund 7 failed"
+        assert StaffTask.objects.get().summary == "Guardian 12 has no address"
 
     def test_after_it_was_done_opens_another(self):
         workspace = WorkspaceFactory()

@@ -2,20 +2,21 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.guardian_invitations import invite_or_renew, mail_guardian_invitation
-from accounts.guardians import NO_ADDRESS, UNANSWERED
 from accounts.models import Learner, StaffTask
 from accounts.roles import Power
 from accounts.staff_tasks import complete_staff_task
-from accounts.states import POSSIBLE_TWINS, TaskStatus
+from accounts.states import Role, TaskStatus
+from accounts.task_kinds import NO_ADDRESS, TWINS, UNANSWERED, find_kind
 from accounts.twins import pair_of
 from core.clock import utc_now
 from core.errors import require
 
 from ..actions import StaffForm, in_bulk, staff_action
-from ..display import status_badge, subject_column
+from ..display import NOTHING, status_badge, subject_column
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, staff_of
 from .invitations import InviteGuardianForm, mail_or_say_why
 from .merging import MergeReasonForm, describe_learner, merge, preview_merge
@@ -51,7 +52,7 @@ def awaited_guardian(task: StaffTask) -> int | None:
 
 
 def asks_about_twins(task: StaffTask) -> bool:
-    return task.kind == POSSIBLE_TWINS and task.status == TaskStatus.OPEN
+    return task.kind == TWINS and task.status == TaskStatus.OPEN
 
 
 @admin.register(StaffTask)
@@ -60,7 +61,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
-        "kind",
+        ("kind", ChoicesDropdownFilter),
         "created_at",
     )
     list_select_related = ("workspace", "done_by")
@@ -68,16 +69,29 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     date_hierarchy = "created_at"
     fieldsets = (
         (None, {"fields": ("summary", ("kind", "about"), ("status_badge", "workspace"), "created_at")}),
+        ("What to do", {"fields": (("remedy", "for_whom"),)}),
         ("Resolution", {"fields": (("done_by", "done_at"), "resolution")}),
     )
     actions_detail = ("merge_twins", "two_people", "invite_guardian", "complete")
     status_badge = status_badge("status")
     about = subject_column("subject", "about")
 
+    @display(description="how it is solved")
+    def remedy(self, task: StaffTask) -> str:
+        kind = find_kind(task.kind)
+        return kind.remedy if kind else NOTHING
+
+    @display(description="who can do it")
+    def for_whom(self, task: StaffTask) -> str:
+        kind = find_kind(task.kind)
+        if kind is None:
+            return NOTHING
+        return str(kind.role.label) if kind.role == Role.OWNER else f"{kind.role.label}s and those above them"
+
     @staff_action(
         description="Complete",
         power=Power.DECIDE,
-        possible=lambda task: task.status == TaskStatus.OPEN and task.kind != POSSIBLE_TWINS,
+        possible=lambda task: task.status == TaskStatus.OPEN and task.kind != TWINS,
         form=ResolutionForm,
         icon="task_alt",
         variant=ActionVariant.PRIMARY,

@@ -9,6 +9,7 @@ from accounts.api_keys import create_api_key, find_principal
 from accounts.models import ApiKey, Guardianship, Learner, Membership, StaffTask, Workspace
 from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role, TaskStatus
+from accounts.task_kinds import NO_ADDRESS, UNANSWERED, TaskKind
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
@@ -145,7 +146,9 @@ class TestMembers:
 class TestStaffTasks:
     def test_are_completed_with_a_resolution(self, workspace: Workspace) -> None:
         reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
-        task = raise_staff_task(workspace_id=workspace.pk, kind="dispute", subject="payment:1", summary="Disputed")
+        task = raise_staff_task(
+            workspace_id=workspace.pk, kind=TaskKind("dispute"), subject="payment:1", summary="Disputed"
+        )
 
         response = reviewer.post(
             reverse("admin:accounts_stafftask_complete", args=[task.pk]), {"resolution": "Evidence sent"}
@@ -157,7 +160,9 @@ class TestStaffTasks:
 
     def test_stay_open_without_one(self, workspace: Workspace) -> None:
         reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
-        task = raise_staff_task(workspace_id=workspace.pk, kind="dispute", subject="payment:1", summary="Disputed")
+        task = raise_staff_task(
+            workspace_id=workspace.pk, kind=TaskKind("dispute"), subject="payment:1", summary="Disputed"
+        )
 
         response = reviewer.post(reverse("admin:accounts_stafftask_complete", args=[task.pk]), {"resolution": " "})
 
@@ -165,10 +170,39 @@ class TestStaffTasks:
         assert list(response.context["form"].errors) == ["resolution"]
         assert task.status == TaskStatus.OPEN
 
+    def test_say_what_they_are_who_can_do_them_and_how(self, workspace: Workspace) -> None:
+        viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
+        task = raise_staff_task(workspace_id=workspace.pk, kind=NO_ADDRESS, subject="guardian:1", summary="Who is it?")
+
+        page = viewer.get(reverse("admin:accounts_stafftask_change", args=[task.pk])).content.decode()
+
+        assert "Guardian without an address" in page
+        assert "Admins and those above them" in page
+        assert NO_ADDRESS.remedy in page
+
+    def test_are_filtered_by_what_they_are(self, workspace: Workspace) -> None:
+        viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
+        for kind in (NO_ADDRESS, UNANSWERED):
+            raise_staff_task(workspace_id=workspace.pk, kind=kind, subject="guardian:1", summary=f"About {kind}")
+
+        page = viewer.get(reverse("admin:accounts_stafftask_changelist"), {"kind__exact": UNANSWERED}).content.decode()
+
+        assert [f"About {kind}" in page for kind in (NO_ADDRESS, UNANSWERED)] == [False, True]
+
+    def test_of_a_kind_that_is_raised_no_more_stay_readable(self, workspace: Workspace) -> None:
+        viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
+        task = raise_staff_task(workspace_id=workspace.pk, kind=TaskKind("of_old"), subject="a:1", summary="Long ago")
+
+        page = viewer.get(reverse("admin:accounts_stafftask_change", args=[task.pk]))
+
+        assert (page.status_code, "Long ago" in page.content.decode()) == (200, True)
+
     def test_are_completed_together_after_one_question(self, workspace: Workspace) -> None:
         reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
         tasks = [
-            raise_staff_task(workspace_id=workspace.pk, kind="dispute", subject=f"payment:{n}", summary="Disputed")
+            raise_staff_task(
+                workspace_id=workspace.pk, kind=TaskKind("dispute"), subject=f"payment:{n}", summary="Disputed"
+            )
             for n in range(3)
         ]
         chosen = {"action": "complete_selected", "_selected_action": [task.pk for task in tasks[:2]]}

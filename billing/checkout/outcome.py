@@ -24,6 +24,7 @@ from ..payments import (
 )
 from ..repricing import find_present_price
 from ..states import CheckoutStatus
+from ..task_kinds import CHECKOUT_REFUSED, SESSION_UNKNOWN
 from .intent import SHORTEST_TIME, open_checkout
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ def record_session_unknown(*, checkout_id: int, now: dt.datetime) -> Checkout:
         record_failure(checkout=checkout, payment=lock_pending_payment(checkout_id), now=now)
     raise_staff_task(
         workspace_id=checkout.workspace_id,
-        kind="session_unknown",
+        kind=SESSION_UNKNOWN,
         subject=f"checkout:{checkout.pk}",
         summary=f"Stripe does not know the payment page of checkout {checkout.pk}, which was ended. Look in Stripe "
         "whether it was paid, and whether the key in use is of the account that made it.",
@@ -102,7 +103,7 @@ def record_refusal(*, checkout_id: int, error: PaymentRejected, now: dt.datetime
         publish(CheckoutRefused(**checkout_facts(checkout, now)))
     raise_staff_task(
         workspace_id=checkout.workspace_id,
-        kind="checkout_refused",
+        kind=CHECKOUT_REFUSED,
         subject=f"price:{checkout.price_id}" if checkout.price_id else f"checkout:{checkout.pk}",
         summary=f"Nobody can pay {checkout.money} for {checkout.description!r} until this is fixed. "
         f"Stripe says: {error.provider_message}",

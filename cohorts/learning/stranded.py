@@ -12,8 +12,7 @@ from core.clock import utc_now
 
 from ..models import CourseStep, StudentPackage
 from ..queries import stranded_progress
-
-TASK = "step_without_session"
+from ..task_kinds import NO_SESSION
 
 
 def report_stranded_steps(*, now: dt.datetime | None = None, limit: int = 200) -> int:
@@ -22,7 +21,7 @@ def report_stranded_steps(*, now: dt.datetime | None = None, limit: int = 200) -
     Returns how many are new; one that staff have closed is not raised again.
     """
     rows = stranded_progress(now or utc_now()).filter(step__required=True).select_related("package__learner", "step")
-    reported = set(StaffTask.objects.filter(kind=TASK).values_list("subject", flat=True))
+    reported = set(StaffTask.objects.filter(kind=NO_SESSION).values_list("subject", flat=True))
     new = [row for row in rows.order_by("pk") if subject_of(row.package_id, row.step_id) not in reported][:limit]
     for row in new:
         with transaction.atomic():
@@ -34,7 +33,7 @@ def raise_task(*, package: StudentPackage, step: CourseStep) -> None:
     """Ask staff for a session, or an excuse; part of the caller's transaction."""
     raise_staff_task(
         workspace_id=package.learner.workspace_id,
-        kind=TASK,
+        kind=NO_SESSION,
         subject=subject_of(package.pk, step.pk),
         summary=f"{step.label} of package {package.pk} has no session left to book: put one on the calendar of cohort "
         f"{package.cohort_id}, or excuse the step.",

@@ -24,7 +24,7 @@ def show_feed(request: HttpRequest, token: str) -> HttpResponse:
     except NotFound as error:
         raise Http404 from error
     except AddressUnproven:
-        return ask_for_proof(request)
+        return ask_for_proof(request, is_own=False)
     return HttpResponse(render_feed(user=owner), content_type=CONTENT_TYPE, headers={"X-Robots-Tag": "noindex"})
 
 

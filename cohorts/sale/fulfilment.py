@@ -22,6 +22,7 @@ from ..learning.packages import package_event
 from ..learning.steps import Unbooked, close_steps, open_steps
 from ..locks import lock_package, lock_place
 from ..models import CohortPlace, StudentPackage
+from ..task_kinds import ONLY_SESSION_FULL, ONLY_SESSION_OVERLAPS
 from .places import place_event, release_place, take_place
 from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
@@ -88,14 +89,14 @@ def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
     for step_id in left.full:
         raise_staff_task(
             workspace_id=package.learner.workspace_id,
-            kind="only_session_full",
+            kind=ONLY_SESSION_FULL,
             subject=f"package:{package.pk}/step:{step_id}",
             summary=f"Package {package.pk} was sold, but step {step_id} has no seat left: add some.",
         )
     for step_id in left.overlapping:
         raise_staff_task(
             workspace_id=package.learner.workspace_id,
-            kind="only_session_overlaps",
+            kind=ONLY_SESSION_OVERLAPS,
             subject=f"package:{package.pk}/step:{step_id}",
             summary=f"The only session for step {step_id} of package {package.pk} overlaps with another that the "
             "learner has booked: add a class, or change one of them.",

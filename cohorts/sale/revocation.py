@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from accounts.staff_tasks import raise_staff_task
 from billing.checkout import request_cancellation
+from enrollments.funding import ask_what_to_refund
 
 from ..models import CohortPlace, StudentPackage
 from ..states import PlaceStatus
@@ -17,12 +17,10 @@ def give_back(*, enrollment_cuid: str, is_paid: bool, reason: str, now: dt.datet
     if package is not None:
         revoke_package(package_id=package.pk, reason=reason, now=now)
         if is_paid and package.payment_id is not None:
-            raise_staff_task(
+            ask_what_to_refund(
                 workspace_id=package.learner.workspace_id,
-                kind="refund_to_decide",
-                subject=f"payment:{package.payment_id}",
-                summary=f"Enrollment {enrollment_cuid} ended after it was paid: decide what of payment "
-                f"{package.payment_id} to refund.",
+                enrollment_cuid=enrollment_cuid,
+                payment_id=package.payment_id,
             )
     unpaid = CohortPlace.objects.filter(
         enrollment__cuid=enrollment_cuid, status=PlaceStatus.HELD, checkout__isnull=False

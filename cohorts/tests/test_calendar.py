@@ -262,7 +262,7 @@ class TestTheAddressOfAFeed:
         proven_user(family.user.email)
 
         assert (answer.status_code, answer["Content-Type"]) == (403, "text/html; charset=utf-8")
-        assert "This address is on hold" in page
+        assert "This calendar is on hold" in page
         assert "lost@home.test" not in page
         assert Client().get(path)["Content-Type"] == "text/calendar; charset=utf-8"
 

@@ -3,9 +3,9 @@
 import datetime as dt
 
 from accounts.guardian_invitations import invite_guardian
-from accounts.guardians import NO_ADDRESS
 from accounts.merging import merge_learners
 from accounts.models import Guardian, GuardianInvitation, Guardianship, Learner, LearnerMerge, StaffTask
+from accounts.task_kinds import NO_ADDRESS
 from accounts.tests.factories import GuardianFactory, LearnerFactory, UserFactory, WorkspaceFactory
 from billing.models import Checkout
 from core.actors import SYSTEM

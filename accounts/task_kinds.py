@@ -1,0 +1,74 @@
+"""The kinds of tasks for staff: each app registers its own, and says what they are called, who can deal with them and
+how. This app knows nothing of the apps above.
+
+`StaffTask.kind` holds the name of a kind; an old task keeps its name even if no app raises that kind any more.
+"""
+
+from .states import POSSIBLE_TWINS, Role
+
+
+class TaskKind(str):
+    """One kind of task, as rows and queries spell it.
+
+    `label` is what staff read; `role` is the least role that can do what the task asks for; `subjects` are the words by
+    which a subject may begin (the page of the row it names is where the task is solved), and `remedy` says how.
+    """
+
+    label: str
+    role: Role
+    subjects: tuple[str, ...]
+    remedy: str
+
+
+_kinds: dict[str, TaskKind] = {}
+
+
+def register_kind(name: str, *, label: str, role: Role, subjects: tuple[str, ...], remedy: str) -> TaskKind:
+    """Called by the module `task_kinds` of each app when it is imported. A name belongs to one kind."""
+    if name in _kinds:
+        raise ValueError(f"There is a kind of staff task called {name} already.")
+    kind = TaskKind(name)
+    kind.label = label
+    kind.role = role
+    kind.subjects = subjects
+    kind.remedy = remedy
+    _kinds[name] = kind
+    return kind
+
+
+def find_kind(name: str) -> TaskKind | None:
+    """The kind of this name; None for one that is not raised any more."""
+    return _kinds.get(name)
+
+
+def list_kinds() -> list[TaskKind]:
+    """All kinds, in the order of their labels."""
+    return sorted(_kinds.values(), key=lambda kind: kind.label)
+
+
+def kind_choices() -> list[tuple[str, str]]:
+    """What the back office offers to filter by."""
+    return [(str(kind), kind.label) for kind in list_kinds()]
+
+
+TWINS = register_kind(
+    POSSIBLE_TWINS,
+    label="Two learners who may be one person",
+    role=Role.REVIEWER,
+    subjects=("learner",),
+    remedy="Look at both learners. Merge them here if they are one person, or say that they are two.",
+)
+NO_ADDRESS = register_kind(
+    "guardian_without_address",
+    label="Guardian without an address",
+    role=Role.ADMIN,
+    subjects=("guardian",),
+    remedy="Find out who the guardian is, and invite them here. The task is completed once they have accepted.",
+)
+UNANSWERED = register_kind(
+    "guardian_invitation_unanswered",
+    label="Invitation that nobody accepted",
+    role=Role.ADMIN,
+    subjects=("guardian",),
+    remedy="Ask the family for their address, and invite the guardian again here.",
+)

@@ -1,0 +1,75 @@
+"""What billing asks staff to decide or to look at."""
+
+from accounts.states import Role
+from accounts.task_kinds import register_kind
+
+SESSION_UNKNOWN = register_kind(
+    "session_unknown",
+    label="Payment page unknown to Stripe",
+    role=Role.ADMIN,
+    subjects=("checkout",),
+    remedy="Look in Stripe whether the checkout was paid, and whether the key in use is of the account that made it.",
+)
+CHECKOUT_REFUSED = register_kind(
+    "checkout_refused",
+    label="Price that Stripe refuses",
+    role=Role.ADMIN,
+    subjects=("price", "checkout"),
+    remedy="Replace the price by one that Stripe accepts, or correct the account in Stripe.",
+)
+EVENT_UNKNOWN = register_kind(
+    "stripe_event_unknown",
+    label="Stripe event that Stripe does not know",
+    role=Role.ADMIN,
+    subjects=("checkout", "payment"),
+    remedy="Compare what Stripe shows with what the page of the checkout or payment shows.",
+)
+EVENT_STUCK = register_kind(
+    "stripe_event_stuck",
+    label="Stripe event that could not be handled",
+    role=Role.ADMIN,
+    subjects=("stripe-event",),
+    remedy="Ask whoever runs the platform to look at the event's error and to handle it again.",
+)
+MONEY_CAME_BACK = register_kind(
+    "money_came_back",
+    label="Money that came back",
+    role=Role.ADMIN,
+    subjects=("payment",),
+    remedy="Enroll the learner again, or refund the payment.",
+)
+DISPUTE = register_kind(
+    "dispute",
+    label="Disputed payment",
+    role=Role.ADMIN,
+    subjects=("payment",),
+    remedy="Answer the bank in Stripe before its deadline, or refund the payment if the bank only asks.",
+)
+PAYMENT_MISMATCH = register_kind(
+    "payment_mismatch",
+    label="Payment of another amount",
+    role=Role.ADMIN,
+    subjects=("payment", "checkout"),
+    remedy="Refund the payment: it pays for nothing.",
+)
+REFUND_TO_DECIDE = register_kind(
+    "refund_to_decide",
+    label="Refund to decide",
+    role=Role.ADMIN,
+    subjects=("payment",),
+    remedy="Refund the payment or a part of it, or complete the task with the reason why the money stays.",
+)
+REFUND_STUCK = register_kind(
+    "refund_stuck",
+    label="Refund that could not be sent",
+    role=Role.ADMIN,
+    subjects=("refund",),
+    remedy="Look at the refund's last error, and look in Stripe whether the refund is there.",
+)
+REFUND_FAILED = register_kind(
+    "refund_failed",
+    label="Failed refund",
+    role=Role.ADMIN,
+    subjects=("refund",),
+    remedy="Refund the payment again, or return the money another way.",
+)

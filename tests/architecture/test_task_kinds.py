@@ -1,0 +1,85 @@
+"""What staff are asked: every kind of task that is raised is registered, and every registered one is raised."""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from accounts.states import Role
+from accounts.task_kinds import TaskKind, find_kind, list_kinds, register_kind
+from backoffice.display import subject_link
+
+ROOT = Path(__file__).resolve().parents[2]
+RAISING = ("raise_staff_task", "raise_staff_task_once")
+APPS = ("accounts", "billing", "cohorts", "enrollments", "notifications")
+# Whoever runs the platform reads Stripe's inbox; the staff of a workspace have no page for its events.
+WITHOUT_A_PAGE = {"stripe-event"}
+
+
+def modules() -> Iterator[Path]:
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
+            if "tests" not in path.parts and "migrations" not in path.parts:
+                yield path
+
+
+def raised_in(source: str) -> Iterator[str]:
+    """What stands after `kind=` in the calls that raise a task, as it is written."""
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in RAISING:
+            yield next(ast.unparse(word.value) for word in call.keywords if word.arg == "kind")
+
+
+def kinds_named_in(path: Path) -> dict[str, TaskKind]:
+    """The kinds that a module imports, or defines, by the names it has for them."""
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return {name: value for name, value in vars(module).items() if isinstance(value, TaskKind)}
+
+
+def raised() -> dict[str, set[TaskKind | None]]:
+    """By module, the kinds it raises; None for what is no registered kind."""
+    found: dict[str, set[TaskKind | None]] = {}
+    for path in modules():
+        names = list(raised_in(path.read_text()))
+        if names:
+            known = kinds_named_in(path)
+            found[str(path.relative_to(ROOT))] = {known.get(name) for name in names}
+    return found
+
+
+class TestAKindOfTask:
+    def test_that_is_raised_is_registered(self) -> None:
+        strays = {module for module, kinds in raised().items() if None in kinds}
+
+        assert strays == set(), "raise a kind that the app's task_kinds.py registers"
+
+    def test_that_is_registered_is_raised(self) -> None:
+        everywhere = {kind for kinds in raised().values() for kind in kinds}
+
+        assert set(list_kinds()) - everywhere == set()
+
+    def test_written_as_text_is_noticed(self) -> None:
+        """Negative control."""
+        source = "raise_staff_task(workspace_id=1, kind='dispute', subject='payment:1', summary='')"
+
+        assert list(raised_in(source)) == ["'dispute'"]
+
+    def test_says_what_it_is_for_whom_and_how_it_is_solved(self) -> None:
+        kinds = list_kinds()
+
+        assert len({kind.label for kind in kinds}) == len(kinds)
+        assert [kind for kind in kinds if not (kind.remedy.endswith(".") and isinstance(kind.role, Role))] == []
+        assert [kind for kind in kinds if kind.role == Role.VIEWER] == [], "viewers change nothing"
+
+    def test_names_rows_that_have_a_page(self) -> None:
+        words = {word for kind in list_kinds() for word in kind.subjects} - WITHOUT_A_PAGE
+
+        assert {word for word in words if "href" not in subject_link(f"{word}:1")} == set()
+
+    def test_has_its_name_for_itself(self) -> None:
+        with pytest.raises(ValueError, match="called dispute already"):
+            register_kind("dispute", label="Another", role=Role.ADMIN, subjects=(), remedy="Look.")
+
+        assert find_kind("dispute").label == "Disputed payment"
