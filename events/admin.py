@@ -7,6 +7,7 @@ from accounts.roles import Power
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import json_column, status_badge, subject_column
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
 
 from .models import OutboxEvent
 from .relay import replay_event
@@ -46,7 +47,7 @@ class OutboxEventAdmin(WorkspaceScopedAdmin):
         explanation="The event becomes due at once. Consumers drop repeated events by CUID.",
     )
     def replay(self, request: HttpRequest, event: OutboxEvent, form: StaffForm) -> str:
-        replay_event(event_id=event.pk)
+        replay_event(event_id=event.pk, now=utc_now())
         return "The event is on its way again."
 
     replay_selected = in_bulk(replay, description="Relay the selected dead events again")

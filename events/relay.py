@@ -12,7 +12,6 @@ import structlog
 from django.db.models import Count, QuerySet
 
 from core import retries
-from core.clock import utc_now
 from core.errors import DomainError, NotFound
 from core.text import fit
 
@@ -33,39 +32,38 @@ class EventNotDead(DomainError):
     title = "Only a dead event can be replayed"
 
 
-def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now: dt.datetime | None = None) -> int:
+def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now: dt.datetime) -> int:
     """Hand on up to `limit` events that are due, oldest first; returns how many the stream took.
 
     Refused ones are tried twelve times with growing pauses, then given up as `dead`, where staff see them.
     Raises StreamUnavailable when the stream does not answer; the events then stay pending.
     """
-    moment = now or utc_now()
     waiting = OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING).select_related("workspace")
-    claimed = retries.claim_batch(waiting, now=moment, lease=RETRY.lease, limit=limit)
+    claimed = retries.claim_batch(waiting, now=now, lease=RETRY.lease, limit=limit)
     if not claimed:
         return 0
     try:
         refusals = (stream or event_stream()).append([_relayed_event(row) for row in claimed])
     except StreamUnavailable as outage:
-        _postpone_all(claimed, moment, outage.detail)
+        _postpone_all(claimed, now, outage.detail)
         log.warning("event_stream_unavailable", waiting=len(claimed), error=outage.detail)
         raise
     refused = {row.pk: refusal for row, refusal in zip(claimed, refusals, strict=True) if refusal}
     taken = [row.pk for row in claimed if row.pk not in refused]
-    OutboxEvent.objects.filter(pk__in=taken).update(relay_status=RelayStatus.RELAYED, relayed_at=moment, last_error="")
+    OutboxEvent.objects.filter(pk__in=taken).update(relay_status=RelayStatus.RELAYED, relayed_at=now, last_error="")
     for row in claimed:
         if row.pk in refused:
-            _put_off(row, refused[row.pk], moment)
+            _put_off(row, refused[row.pk], now)
     return len(taken)
 
 
-def due_events_by_type(*, now: dt.datetime | None = None) -> dict[str, int]:
+def due_events_by_type(*, now: dt.datetime) -> dict[str, int]:
     """What a relay would hand on now: how many events of each type."""
-    due = retries.due(OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING), now=now or utc_now())
+    due = retries.due(OutboxEvent.objects.filter(relay_status=RelayStatus.PENDING), now=now)
     return dict(due.order_by("type").values_list("type").annotate(Count("pk")))
 
 
-def replay_event(*, event_id: int, now: dt.datetime | None = None) -> OutboxEvent:
+def replay_event(*, event_id: int, now: dt.datetime) -> OutboxEvent:
     """Let a dead event be relayed again, with all its attempts. Raises NotFound and EventNotDead."""
     revived = _revive(OutboxEvent.objects.filter(pk=event_id), now)
     event = OutboxEvent.objects.filter(pk=event_id).first()
@@ -76,14 +74,14 @@ def replay_event(*, event_id: int, now: dt.datetime | None = None) -> OutboxEven
     return event
 
 
-def replay_dead_events(*, now: dt.datetime | None = None) -> int:
+def replay_dead_events(*, now: dt.datetime) -> int:
     """Let every dead event be relayed again; returns how many there were."""
     return _revive(OutboxEvent.objects.all(), now)
 
 
-def _revive(events: QuerySet[OutboxEvent], now: dt.datetime | None) -> int:
+def _revive(events: QuerySet[OutboxEvent], now: dt.datetime) -> int:
     return events.filter(relay_status=RelayStatus.DEAD).update(
-        relay_status=RelayStatus.PENDING, attempts=0, next_attempt_at=now or utc_now()
+        relay_status=RelayStatus.PENDING, attempts=0, next_attempt_at=now
     )
 
 

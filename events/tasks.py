@@ -1,5 +1,7 @@
 from celery import shared_task
 
+from core.clock import utc_now
+
 from .gateways.port import StreamUnavailable
 from .relay import relay_due_events
 
@@ -14,7 +16,7 @@ def relay_events() -> int:
     relayed = 0
     for _ in range(BATCHES):
         try:
-            batch = relay_due_events(limit=BATCH)
+            batch = relay_due_events(limit=BATCH, now=utc_now())
         except StreamUnavailable:
             break  # noted by the relay; the events wait for a later run
         relayed += batch

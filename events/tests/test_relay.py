@@ -104,8 +104,8 @@ class TestRelaying:
         happen(workspace=WorkspaceFactory(slug="north"), times=3, body={"a": 1})
         stream = ListStream()
 
-        first = relay_due_events(stream=stream)
-        second = relay_due_events(stream=stream)
+        first = relay_due_events(stream=stream, now=utc_now())
+        second = relay_due_events(stream=stream, now=utc_now())
 
         assert (first, second) == (3, 0)
         assert [(e.sequence, e.type, e.workspace, e.payload) for e in stream.events] == [
@@ -117,7 +117,7 @@ class TestRelaying:
     def test_takes_no_more_than_asked(self):
         happen(workspace=WorkspaceFactory(), times=3)
 
-        relayed = relay_due_events(limit=2, stream=ListStream())
+        relayed = relay_due_events(limit=2, stream=ListStream(), now=utc_now())
 
         assert relayed == 2
         assert statuses() == [RelayStatus.RELAYED, RelayStatus.RELAYED, RelayStatus.PENDING]
@@ -126,7 +126,7 @@ class TestRelaying:
         caplog.set_level("INFO")
         happen(workspace=WorkspaceFactory(), body={"learner_email": "jane@school.test"})
 
-        relay_due_events()
+        relay_due_events(now=utc_now())
 
         assert "thing.happened" in caplog.text
         assert "jane@school.test" not in caplog.text
@@ -192,8 +192,8 @@ class TestAnEventTheStreamRefuses:
         OutboxEvent.objects.update(relay_status=RelayStatus.DEAD, attempts=RETRY.attempts)
         stream = ListStream()
 
-        replay_event(event_id=event_id)
-        relayed = relay_due_events(stream=stream)
+        replay_event(event_id=event_id, now=utc_now())
+        relayed = relay_due_events(stream=stream, now=utc_now())
 
         assert relayed == 1
         assert statuses() == [RelayStatus.RELAYED]
@@ -202,8 +202,8 @@ class TestAnEventTheStreamRefuses:
         happen(workspace=WorkspaceFactory(), times=3)
         OutboxEvent.objects.filter(sequence__lt=3).update(relay_status=RelayStatus.DEAD)
 
-        assert replay_dead_events() == 2
-        assert due_events_by_type() == {"thing.happened": 3}
+        assert replay_dead_events(now=utc_now()) == 2
+        assert due_events_by_type(now=utc_now()) == {"thing.happened": 3}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -213,13 +213,13 @@ class TestReplaying:
         (event_id,) = happen(workspace=WorkspaceFactory())
 
         with pytest.raises(EventNotDead):
-            replay_event(event_id=event_id)
+            replay_event(event_id=event_id, now=utc_now())
 
         assert statuses() == [RelayStatus.PENDING]
 
     def test_refuses_an_unknown_event(self):
         with pytest.raises(NotFound):
-            replay_event(event_id=404)
+            replay_event(event_id=404, now=utc_now())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -229,7 +229,7 @@ class TestARedisStream:
         happen(workspace=WorkspaceFactory(slug="north"), body={"a": ["é", 1]})
         event = OutboxEvent.objects.get()
 
-        relay_due_events(stream=RedisStream(url=server.url, name="events", max_length=1_000))
+        relay_due_events(stream=RedisStream(url=server.url, name="events", max_length=1_000), now=utc_now())
 
         (entry,) = server.entries()
         assert json.loads(entry.pop("data")) == {"a": ["é", 1]}
@@ -255,7 +255,7 @@ class TestARedisStream:
         workspace = WorkspaceFactory()
         stream = RedisStream(url=server.url, name="events", max_length=1_000)
         happen(workspace=workspace, times=2)
-        relay_due_events(stream=stream)
+        relay_due_events(stream=stream, now=utc_now())
         server.kill()
         happen(workspace=workspace, times=3)
         now = utc_now()
@@ -278,7 +278,7 @@ class TestARedisStream:
             url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
 
             with pytest.raises(StreamUnavailable):
-                relay_due_events(stream=RedisStream(url=url, name="events", max_length=1_000))
+                relay_due_events(stream=RedisStream(url=url, name="events", max_length=1_000), now=utc_now())
 
         assert statuses() == [RelayStatus.PENDING]
 
@@ -292,7 +292,7 @@ class TestARedisStream:
         redis.Redis.from_url(server.url).set("events", "not a stream")
         happen(workspace=WorkspaceFactory())
 
-        relayed = relay_due_events(stream=RedisStream(url=server.url, name="events", max_length=1_000))
+        relayed = relay_due_events(stream=RedisStream(url=server.url, name="events", max_length=1_000), now=utc_now())
 
         event = OutboxEvent.objects.get()
         assert relayed == 0
@@ -350,9 +350,9 @@ class TestATransactionSlowerThanItsNeighbors:
     def test_has_its_events_relayed_when_claimed_by_state(self, slow_transaction):
         stream = ListStream()
 
-        relay_due_events(stream=stream)
+        relay_due_events(stream=stream, now=utc_now())
         slow_transaction()
-        relay_due_events(stream=stream)
+        relay_due_events(stream=stream, now=utc_now())
 
         assert [event.aggregate for event in stream.events] == ["thing:quick", "thing:slow"]
 
@@ -368,7 +368,7 @@ class TestSeveralRelaysAtOnce:
             close_old_connections()
             barrier.wait(10)
             for _ in range(4):
-                relay_due_events(limit=5, stream=stream)
+                relay_due_events(limit=5, stream=stream, now=utc_now())
             connection.close()
 
         threads = [threading.Thread(target=work) for _ in range(4)]

@@ -228,7 +228,7 @@ class TestTheDecisionEvent:
 
         stream.is_down = True
         with pytest.raises(StreamUnavailable):
-            relay_due_events(stream=stream)
+            relay_due_events(stream=stream, now=utc_now())
         stream.is_down = False
         relay_due_events(stream=stream, now=utc_now() + SOON)
 

@@ -269,7 +269,7 @@ class Relaying(Scenario):
         route(self.instance.workspace)
 
     def act(self) -> None:
-        relay_due_events()
+        relay_due_events(now=utc_now())
 
     def check(self) -> None:
         lines = [json.loads(line) for line in (self.folder / "stream").read_text().splitlines()]

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from rich.progress import track
 
+from core.clock import utc_now
 from core.commands import UseCaseCommand, whole_number
 from core.numbers import MAX_INT
 from events.relay import due_events_by_type, relay_due_events, replay_dead_events
@@ -24,15 +25,15 @@ class Command(UseCaseCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         if options["dry_run"]:
-            return {"relayed": 0, "due": due_events_by_type()}
-        revived = replay_dead_events() if options["replay_dead"] else 0
+            return {"relayed": 0, "due": due_events_by_type(now=utc_now())}
+        revived = replay_dead_events(now=utc_now()) if options["replay_dead"] else 0
         limit = options["limit"]
         relayed = 0
-        batches = range(0, min(limit, sum(due_events_by_type().values())), BATCH)
+        batches = range(0, min(limit, sum(due_events_by_type(now=utc_now()).values())), BATCH)
         quiet = options["json"] or not self.stdout.isatty()
         for start in track(batches, description="Relaying", disable=quiet):
-            relayed += relay_due_events(limit=min(BATCH, limit - start))
-        return {"relayed": relayed, "revived": revived, "due": due_events_by_type()}
+            relayed += relay_due_events(limit=min(BATCH, limit - start), now=utc_now())
+        return {"relayed": relayed, "revived": revived, "due": due_events_by_type(now=utc_now())}
 
     def show(self, report: dict[str, Any]) -> None:
         self.say(f"Relayed {report['relayed']:,} events; {sum(report['due'].values()):,} are due.")
