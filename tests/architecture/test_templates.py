@@ -1,0 +1,49 @@
+"""A template that reads what nothing has shows an empty place and says nothing, so each name it reads is looked for."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.messages.storage.base import Message
+from django.core.paginator import Page, Paginator
+from django.forms import BoundField, Form
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*") if path.is_file())
+DJANGOS = {name for kind in (BoundField, Form, Message, Page, Paginator) for name in dir(kind)} | {"auto_id"}
+
+_TAG = re.compile(r"{{(.*?)}}|{%(.*?)%}", re.DOTALL)
+_TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
+_CHAIN = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+)+")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def read_from_others(template: str) -> Iterator[str]:
+    """The attributes and keys that a template asks for: b and c of `{{ a.b.c }}`."""
+    for output, tag in _TAG.findall(template):
+        for chain in _CHAIN.findall(_TEXT.sub("", output or tag)):
+            yield from (name for name in chain.split(".")[1:] if not name.isdigit())
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """Every word of the product's Python, and what Django's own objects bring."""
+    files = [
+        file
+        for file in ROOT.rglob("*.py")
+        if not {"tests", "migrations", "bench", "var"} & {*file.relative_to(ROOT).parts}
+        and not file.relative_to(ROOT).parts[0].startswith(".")
+    ]
+    return {word for file in files for word in _WORD.findall(file.read_text())} | DJANGOS
+
+
+class TestATemplate:
+    @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+    def test_reads_only_what_the_code_names(self, template: Path, known: set[str]) -> None:
+        assert {*read_from_others(template.read_text())} - known == set()
+
+    def test_that_reads_a_name_of_yesterday_would_be_found(self, known: set[str]) -> None:
+        template = "{% if card.view.no_longer_called_so %}{{ card.view.enrollment.cuid|default:'a.bb' }}{% endif %}"
+
+        assert {*read_from_others(template)} - known == {"no_longer_called_so"}
