@@ -66,7 +66,7 @@ class StaffForm(forms.Form):
         """Let the `workspace` field offer those where the power is held; a single one is preselected."""
         bound = self.fields["workspace"]
         assert isinstance(bound, forms.ModelChoiceField)
-        bound.queryset = access_of(self.request).limit(Workspace.objects.all(), path="id", power=power)
+        bound.queryset = access_of(self.request).limit(Workspace.objects.order_by("slug"), path="id", power=power)
         if len(bound.queryset) == 1:
             bound.initial = bound.queryset[0]
 

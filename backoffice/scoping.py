@@ -3,7 +3,7 @@
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -158,6 +158,9 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
     change_power: Power | None = None
     delete_power: Power | None = None
 
+    ordering: ClassVar[Any] = (
+        "-id",
+    )  # lists, choices and searches show the newest first unless their admin says otherwise
     form: type[forms.ModelForm] = WorkspaceModelForm
     paginator = CappedPaginator
     show_full_result_count = False

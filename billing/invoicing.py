@@ -12,7 +12,6 @@ from django.db import connection
 from django.db.models import Sum
 
 from core.local_time import local_date
-from core.rows import insert_rows
 from core.text import fit
 
 from .models import Invoice, Payment
@@ -75,7 +74,7 @@ def _issue(invoice: Invoice, payment: Payment, amount_minor: int, description: s
     invoice.issued_on = local_date(now, payment.workspace.timezone)
     year = invoice.issued_on.year
     invoice.number = f"{year}-{_take_number(payment.workspace_id, year):06d}"
-    insert_rows([invoice])
+    invoice.save(force_insert=True)
     return invoice
 
 

@@ -70,7 +70,7 @@ class Purchase:
     @property
     def refund_reason(self) -> str:
         """Why money goes back, as RefundReason; empty if none does."""
-        refunds = self.payment.refunds.all() if self.payment else ()
+        refunds = sorted(self.payment.refunds.all(), key=lambda each: -each.pk) if self.payment else ()
         return next((refund.reason for refund in refunds if refund.status not in FAILED_REFUNDS), "")
 
 

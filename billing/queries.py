@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.db.models import Prefetch
+
 from accounts.families import learners_of
 from accounts.models import Learner, User
 from core.errors import NotFound
@@ -50,7 +52,11 @@ def list_payments_made(*, user: User, besides: Collection[int]) -> list[PaymentM
     """The payments made with the person's address, newest first, without those that are told `besides`."""
     made = Payment.objects.filter(checkout__payer_email=user.email).exclude(checkout__payer_email="")
     made = made.exclude(pk__in=besides).exclude(status=PaymentStatus.FAILED).order_by("-id")
-    payments = list(made.select_related("checkout", "workspace").prefetch_related("invoices")[:PAYMENTS_SHOWN])
+    payments = list(
+        made.select_related("checkout", "workspace").prefetch_related(
+            Prefetch("invoices", Invoice.objects.order_by("-id"))
+        )[:PAYMENTS_SHOWN]
+    )
     learner_ids = {each.pk: find_learner_id(each.purpose, each.subject) for each in payments}
     wanted = {learner_id for learner_id in learner_ids.values() if learner_id is not None}
     first_names: dict[int | None, str] = {}

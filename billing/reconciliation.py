@@ -64,7 +64,7 @@ def reconcile_stripe(
 def _window_start(since: dt.timedelta | None, now: dt.datetime) -> dt.datetime:
     if since is not None:
         return now - min(since, LONGEST_WINDOW)
-    last = ReconciliationRun.objects.order_by("-started_at").first()
+    last = ReconciliationRun.objects.order_by("-started_at", "-pk").first()
     return max(last.started_at - OVERLAP, now - LONGEST_WINDOW) if last else now - FIRST_WINDOW
 
 

@@ -150,7 +150,7 @@ def _record_all_refunds(
 def record_refunds(*, payment_id: int, refunds: Sequence[RefundSnapshot], now: dt.datetime) -> Payment:
     """Move our refunds to where Stripe's are, then recount the payment. Older snapshots change nothing."""
     payment = lock_payment_with_subject(payment_id)
-    known = list(payment.refunds.all())
+    known = list(payment.refunds.order_by("-id"))
     for snapshot in refunds:
         _record_refund(payment, _ours(known, snapshot) or _made_outside(payment, snapshot), snapshot, now)
     recount_payment(payment=payment, now=now)

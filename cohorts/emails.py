@@ -297,7 +297,7 @@ def _booked_rows(package: StudentPackage, at: dt.datetime | None = None) -> list
 def _write_overview(package: StudentPackage, template: str, **more: object) -> Email:
     """All of a course: what is booked, and what is still to be chosen."""
     booked = _booked_rows(package)
-    unbooked = list(_progress().filter(package=package, status=StepStatus.UNBOOKED).order_by("step__order"))
+    unbooked = list(_progress().filter(package=package, status=StepStatus.UNBOOKED).order_by("step__order", "pk"))
     stranded = _stranded(package)
     context = _about(package) | {
         "sessions": [_line(row) for row in booked],

@@ -3,12 +3,12 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.families import learners_of
 from accounts.models import Learner, User
-from billing.models import Checkout
+from billing.models import Checkout, Invoice
 from billing.outcomes import Outcome, Purchase, view_purchase
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus
 from core.errors import NotFound
@@ -69,7 +69,9 @@ def live_packages(*, user: User, course: Program) -> QuerySet[StudentPackage]:
 def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
     """What the person's learners had and no longer have, with its invoices; the latest first."""
     ended = StudentPackage.objects.filter(learner__in=learners_of(user), revoked_at__isnull=False)
-    related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related("payment__invoices")
+    related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related(
+        Prefetch("payment__invoices", Invoice.objects.order_by("-id"))
+    )
     return related.order_by("-revoked_at", "-pk")
 
 

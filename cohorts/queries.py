@@ -21,11 +21,14 @@ from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotF
 from .models import Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
 from .states import DONE, StepStatus
 
+# How the catalog may be sorted: the names of the API and the pages, and the column of each.
 SORTS = {
     "title": "title",
     "code": "code",
-    "price": "price_minor",
-    "nextCohort": "next_start",
+    "stepCount": "step_count",
+    "priceInCents": "price_minor",
+    "availableCohorts": "available_cohorts",
+    "nextCohortStartDate": "next_start",
 }
 
 
@@ -102,6 +105,14 @@ def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = Fals
     return courses.filter(available_cohorts__gt=0) if only_open else courses
 
 
+def sort_courses(courses: QuerySet[Program], *, by: str, descending: bool = False) -> QuerySet[Program]:
+    """The catalog in the order of one of SORTS; equal ones by title, so that pages never overlap. What has no value
+    (no price, no cohort) comes last either way."""
+    column = F(SORTS[by])
+    order = column.desc(nulls_last=True) if descending else column.asc(nulls_last=True)
+    return courses.order_by(order, "title", "pk")
+
+
 def with_sessions_left(cohorts: QuerySet[Cohort], *, now: dt.datetime) -> QuerySet[Cohort]:
     """With what `Cohort.has_sessions_left` answers, in the same query."""
     coming = CohortSession.objects.filter(cohort=OuterRef("pk"), class_session__starts_at__gt=now)
@@ -122,7 +133,7 @@ def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int]
     """Those that are not over, with their sessions. The `first` come first, then the ones that somebody can enroll in,
     then the full ones, which have a waiting list; each soonest first."""
     sessions = CohortSession.objects.select_related("step", "class_session").order_by(
-        "step__order", "class_session__starts_at"
+        "step__order", "class_session__starts_at", "pk"
     )
     taken = F("current_enrollment") + F("held_places")
     shut = Q(enrollment_deadline__lt=now) | Q(instance__price__isnull=True) | Q(instance__price__active=False)
@@ -183,7 +194,7 @@ def bookable_steps(
     package: StudentPackage, offered: dict[int, list[CohortSession]]
 ) -> list[tuple[CourseStep, list[CohortSession]]]:
     """The same from what its cohort offers."""
-    rows = package.progress.all()
+    rows = sorted(package.progress.all(), key=lambda row: (row.step.order, row.pk))
     return [
         (row.step, offered[row.step_id])
         for row in rows

@@ -195,7 +195,7 @@ def _choose_sessions(package: StudentPackage, chance: random.Random) -> None:
 def _swap_one(package: StudentPackage, chance: random.Random) -> None:
     """Change the first session that has an alternative."""
     offered = offered_by_step(cohort_id=package.cohort_id, now=utc_now())
-    for row in package.progress.filter(status=StepStatus.BOOKED):
+    for row in package.progress.filter(status=StepStatus.BOOKED).order_by("step__order", "pk"):
         others = [
             session for session in offered.get(row.step_id, []) if session.class_session_id != row.class_session_id
         ]
@@ -216,7 +216,7 @@ def _attend(scene: Scene, package: StudentPackage, chance: random.Random) -> Sto
     """Be there, or not; the teacher's list comes an hour after each session, now and then never."""
     who = Actor("user", scene.staff.pk)
     booked = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED).select_related("class_session")
-    for row in booked.order_by("class_session__starts_at"):
+    for row in booked.order_by("class_session__starts_at", "pk"):
         yield max(row.seat.ends_at + dt.timedelta(hours=1) - utc_now(), dt.timedelta(0))
         fate = chance.random()
         if fate < MISSES:

@@ -45,7 +45,7 @@ def tell_sandbox(workspace: Workspace) -> int:
 
 
 def _session(checkout: Checkout) -> dict[str, Any]:
-    payment = checkout.payments.first()
+    payment = checkout.payments.order_by("id").first()
     return {
         "id": checkout.stripe_session_id,
         "client_reference_id": checkout.reference,
@@ -65,7 +65,7 @@ def _session(checkout: Checkout) -> dict[str, Any]:
 def _payment(payment: Payment) -> dict[str, Any]:
     is_refused = payment.status == "failed"
     unpaid = "requires_payment_method" if is_refused else "processing"
-    dispute = payment.disputes.first()
+    dispute = payment.disputes.order_by("id").first()
     return {
         "id": payment.payment_intent_id,
         "status": "succeeded" if payment.paid_at else unpaid,
@@ -77,7 +77,7 @@ def _payment(payment: Payment) -> dict[str, Any]:
                 "created": int(refund.created_at.timestamp()),
                 "metadata": {"reference": refund.reference},
             }
-            for refund in payment.refunds.all()
+            for refund in payment.refunds.order_by("pk")
             if refund.stripe_refund_id
         ],
         "dispute": _dispute(dispute) if dispute else None,

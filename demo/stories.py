@@ -226,7 +226,7 @@ def _pay_wrong_amount(checkout: Checkout, family: Family, scene: Scene, chance: 
     """Money came that is not what was asked; staff give it back, sooner or later."""
     stripe.pay(checkout, family.email, amount_minor=checkout.amount_minor // 2)
     yield _days(chance, 1, 20)
-    for payment in checkout.payments.all():
+    for payment in checkout.payments.order_by("pk"):
         stripe.refund(payment, amount_minor=None, user=scene.staff, note="Not the amount we asked for")
         _close_tasks(scene, f"payment:{payment.pk}", "Refunded in full and told the payer")
 
@@ -319,7 +319,7 @@ def _all_payments(enrollment: Enrollment) -> Any:
 
 
 def _close_tasks(scene: Scene, subject: str, resolution: str, **which: str) -> None:
-    for task in StaffTask.objects.filter(subject=subject, status=TaskStatus.OPEN, **which):
+    for task in StaffTask.objects.filter(subject=subject, status=TaskStatus.OPEN, **which).order_by("pk"):
         complete_staff_task(task_id=task.pk, user=scene.staff, resolution=resolution)
 
 

@@ -16,7 +16,7 @@ class IdempotencyRecordAdmin(WorkspaceScopedAdmin):
     list_display = ("key", "scope", "state", "created_at", "locked_until")
     search_fields = ("=key", "=scope")
     search_help_text = "The key, or its caller, e.g. key:12"
-    ordering = ("-created_at",)
+    ordering = ("-created_at", "-id")
     fields = (("scope", "key"), ("state", "fingerprint"), ("created_at", "locked_until"))
 
     @display(description="answer")

@@ -65,8 +65,10 @@ def current_enrollment(*, learner_id: int, instance_id: int) -> Enrollment | Non
 
 def decisions_of(workspace_id: int) -> QuerySet[EnrollmentDecision]:
     """All decisions of a workspace with what their representation shows, newest first."""
-    return EnrollmentDecision.objects.filter(workspace=workspace_id).select_related(
-        "enrollment", "guardian", "checkout", "seat__allocation"
+    return (
+        EnrollmentDecision.objects.filter(workspace=workspace_id)
+        .select_related("enrollment", "guardian", "checkout", "seat__allocation")
+        .order_by("-id")
     )
 
 

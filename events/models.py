@@ -28,7 +28,6 @@ class OutboxEvent(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["aggregate", "sequence"], name="outbox_sequence_unique"),
             models.CheckConstraint(condition=models.Q(relay_status__in=RelayStatus.values), name="outbox_status_known"),

@@ -28,7 +28,6 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["kind", "subject_key", "recipient"], name="notification_once"),
             models.CheckConstraint(

@@ -32,7 +32,6 @@ class ApiKey(models.Model):
     )
 
     class Meta:
-        ordering = ["-id"]
         verbose_name = "API key"
 
     def __str__(self) -> str:

@@ -24,7 +24,6 @@ class Guardian(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "external_id"], name="guardian_external_id_unique"),
             models.UniqueConstraint(fields=["workspace", "email"], name="guardian_email_unique"),

@@ -88,7 +88,6 @@ class Learner(models.Model):
     objects = LearnerQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "identity"], name="learner_identity_unique"),
             models.UniqueConstraint(fields=["workspace", "external_id"], name="learner_external_id_unique"),
@@ -161,9 +160,6 @@ class Lead(models.Model):
     phone = models.CharField(max_length=32, blank=True)
     converted_to = models.ForeignKey(Learner, null=True, blank=True, on_delete=models.SET_NULL, related_name="leads")
     created_at = models.DateTimeField(default=utc_now, editable=False)
-
-    class Meta:
-        ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"{self.first_name} {self.last_name}".strip() or self.email or self.cuid

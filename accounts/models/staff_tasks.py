@@ -27,7 +27,6 @@ class StaffTask(models.Model):
     resolution = models.TextField(blank=True)
 
     class Meta:
-        ordering = ["status", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["kind", "subject"],

@@ -43,9 +43,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
-    class Meta:
-        ordering = ["email"]
-
     def __str__(self) -> str:
         return str(self.email)
 

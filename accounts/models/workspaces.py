@@ -28,8 +28,5 @@ class Workspace(models.Model):
     )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
-    class Meta:
-        ordering = ["slug"]
-
     def __str__(self) -> str:
         return self.name

@@ -76,7 +76,7 @@ def _revoke_button(kind: type[Kind], *, power: Power) -> Any:
 class InvitationAdmin(WorkspaceScopedAdmin):
     """What the pages of both kinds show."""
 
-    ordering = ("-sent_at",)
+    ordering = ("-sent_at", "-id")
 
     @display(description="state")
     def state_badge(self, invitation: Invitation) -> str:
@@ -123,7 +123,7 @@ class GuardianInvitationAdmin(InvitationAdmin):
 
 @neighbors_of(Guardian)
 def invitations_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
-    rows = guardian.invitations.order_by("-sent_at")[:10]
+    rows = guardian.invitations.order_by("-sent_at", "-id")[:10]
     shown = [Neighbor(row.email, url=admin_url(row), badge=_state_badge(row), at=row.sent_at) for row in rows]
     return Card("Invitations", shown, empty="Not invited yet.")
 

@@ -44,6 +44,7 @@ class WorkspaceAdmin(WorkspaceScopedAdmin):
     add_power = Power.OPERATE
     change_power = Power.GOVERN
     form = WorkspaceForm
+    ordering = ("slug",)
     list_display = ("name", "slug", "timezone", "created_at")
     search_fields = ("name", "slug")
     fields = ("name", "slug", "timezone", "created_at")
@@ -86,7 +87,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     list_filter = (("workspace", ScopedRelatedFilter), ("role", ChoicesDropdownFilter))
     list_select_related = ("user", "workspace")
     search_fields = ("user__email", "user__first_name", "user__last_name")
-    ordering = ("workspace", "user__email")
+    ordering = ("workspace", "user__email", "id")
     fields = ("workspace", "user", "role_badge", "created_at")
     actions_list = ("invite",)
     actions_detail = ("give_role", "remove")
@@ -184,7 +185,9 @@ class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
 
 @neighbors_of(User)
 def memberships_of_user(request: HttpRequest, user: User) -> Card:
-    rows = access_of(request).limit(user.memberships.select_related("workspace"), path="workspace", power=Power.VIEW)
+    rows = access_of(request).limit(
+        user.memberships.select_related("workspace").order_by("workspace__slug"), path="workspace", power=Power.VIEW
+    )
     return Card(
         "Workspaces",
         [neighbor(membership, title=membership.workspace, status="role") for membership in rows[:50]],

@@ -76,7 +76,7 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
 def payments_of_checkout(request: HttpRequest, checkout: Checkout) -> Card:
     rows = [
         neighbor(payment, status="status", at=payment.paid_at or payment.created_at)
-        for payment in checkout.payments.all()[:20]
+        for payment in checkout.payments.order_by("-id")[:20]
     ]
     return Card("Payments", rows, empty="Nothing was paid.")
 

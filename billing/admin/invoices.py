@@ -64,5 +64,7 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(Payment)
 def invoices_of_payment(request: HttpRequest, payment: Payment) -> Card:
-    rows = [neighbor(invoice, note=invoice.money, at=invoice.issued_at) for invoice in payment.invoices.all()[:20]]
+    rows = [
+        neighbor(invoice, note=invoice.money, at=invoice.issued_at) for invoice in payment.invoices.order_by("-id")[:20]
+    ]
     return Card("Invoices", rows, empty="None was issued.")

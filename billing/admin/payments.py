@@ -136,7 +136,7 @@ def refunds_of_payment(request: HttpRequest, payment: Payment) -> Card:
             note=refund.get_reason_display(),
             at=refund.settled_at or refund.created_at,
         )
-        for refund in payment.refunds.all()[:20]
+        for refund in payment.refunds.order_by("-id")[:20]
     ]
     return Card("Refunds", rows)
 
@@ -151,15 +151,18 @@ def disputes_of_payment(request: HttpRequest, payment: Payment) -> Card:
             note=dispute.reason,
             at=dispute.opened_at,
         )
-        for dispute in payment.disputes.all()[:20]
+        for dispute in payment.disputes.order_by("-id")[:20]
     ]
     return Card("Disputes", rows)
 
 
 @neighbors_of(Payment)
 def tasks_of_payment(request: HttpRequest, payment: Payment) -> Card:
-    tasks = StaffTask.objects.filter(subject=f"payment:{payment.pk}", workspace=payment.workspace_id)[:20]
-    return Card("Staff tasks", [neighbor(task, status="status", at=task.created_at) for task in tasks])
+    tasks = StaffTask.objects.filter(subject=f"payment:{payment.pk}", workspace=payment.workspace_id)
+    return Card(
+        "Staff tasks",
+        [neighbor(task, status="status", at=task.created_at) for task in tasks.order_by("status", "-id")[:20]],
+    )
 
 
 @neighbors_of(Payment)

@@ -49,6 +49,7 @@ class PriceAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     form = PriceForm
+    ordering = ("name", "id")
     list_display = ("name", "amount", "workspace", "active", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter), "active", "currency")
     list_select_related = ("workspace",)

@@ -22,7 +22,7 @@ def stripe_notices(request: HttpRequest, stripe_id: str | None) -> Card:
         return Card("Stripe's notices", empty="It is kept in the platform's inbox, which a superuser can open.")
     if not stripe_id:
         return Card("Stripe's notices", empty="Stripe does not know it yet.")
-    rows = StripeEvent.objects.filter(payload__icontains=stripe_id)[:20]
+    rows = StripeEvent.objects.filter(payload__icontains=stripe_id).order_by("-id")[:20]
     return Card(
         "Stripe's notices",
         [neighbor(event, title=event.type, note=event.outcome, at=event.received_at) for event in rows],

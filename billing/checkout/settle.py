@@ -75,7 +75,7 @@ def check_due_checkouts(*, limit: int = 100, now: dt.datetime | None = None) -> 
     """
     moment = now or utc_now()
     mark_outdated(checkouts=Checkout.objects.all(), now=moment)
-    due = Checkout.objects.filter(status__in=LIVE_CHECKOUTS, next_check_at__lte=moment).order_by("next_check_at")
+    due = Checkout.objects.filter(status__in=LIVE_CHECKOUTS, next_check_at__lte=moment).order_by("next_check_at", "pk")
     checked = 0
     for checkout_id in list(due.values_list("pk", flat=True)[:limit]):
         if not _claim_check(checkout_id, moment):
@@ -120,7 +120,7 @@ def _expire_session(session_id: str) -> SessionSnapshot:
 def _submit_successor(outdated: Checkout) -> None:
     """Its own request, or the sweep, tries again; a refusal has ended it."""
     same = Checkout.objects.filter(purpose=outdated.purpose, subject=outdated.subject, status__in=LIVE_CHECKOUTS)
-    for checkout_id in same.values_list("pk", flat=True):
+    for checkout_id in same.order_by("pk").values_list("pk", flat=True):
         try:
             submit_checkout(checkout_id=checkout_id)
         except (PaymentProviderDown, PaymentRejected) as error:

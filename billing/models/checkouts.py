@@ -21,7 +21,6 @@ class Price(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["name", "id"]
         constraints = [
             models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="price_positive"),
             models.CheckConstraint(condition=models.Q(currency__regex=r"^[a-z]{3}$"), name="price_currency_lower"),
@@ -70,7 +69,6 @@ class Checkout(models.Model):
     next_check_at = models.DateTimeField()  # when the sweep asks Stripe about it
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["purpose", "subject"],

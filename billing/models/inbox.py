@@ -25,7 +25,6 @@ class StripeEvent(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        ordering = ["-id"]
         indexes = [
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(handled_at__isnull=True), name="stripe_event_due"
@@ -46,9 +45,6 @@ class ReconciliationRun(models.Model):
     sessions_seen = models.PositiveIntegerField(default=0)
     checkouts_settled = models.PositiveIntegerField(default=0)  # ours that had not kept up
     finished_at = models.DateTimeField(default=utc_now)
-
-    class Meta:
-        ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"Reconciliation of {self.started_at:%Y-%m-%d %H:%M}"

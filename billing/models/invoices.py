@@ -55,7 +55,6 @@ class Invoice(models.Model):
     lines = models.JSONField()  # [{"description": text, "amount_minor": number}]
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "number"], name="invoice_number_unique"),
             models.UniqueConstraint(

@@ -30,7 +30,6 @@ class Payment(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=PaymentStatus.values), name="payment_status_known"),
             models.CheckConstraint(
@@ -121,7 +120,6 @@ class Refund(models.Model):
     last_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=RefundStatus.values), name="refund_status_known"),
             models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="refund_amount_positive"),
@@ -188,7 +186,6 @@ class Dispute(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=DisputeStatus.values), name="dispute_status_known")
         ]

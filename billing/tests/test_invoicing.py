@@ -206,7 +206,7 @@ class TestARefund:
         world.sandbox.settle_refund(made, outcome="failed")
         world.tell(*world.events("refund.failed"))
 
-        last = Invoice.objects.first()
+        last = Invoice.objects.order_by("-id").first()
         assert last is not None
         assert (last.amount_minor, last.lines[0]["description"]) == (900, "Money that came back: Algebra I")
         assert Payment.objects.get().refunded_minor == 0

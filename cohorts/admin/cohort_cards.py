@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 
+from django.db.models import Prefetch
 from django.http import HttpRequest
 
 from backoffice.display import Card, Neighbor, admin_url, list_url, neighbor, neighbors_of
@@ -9,7 +10,7 @@ from core.clock import utc_now
 from core.time_words import day
 from enrollments.models import ProgramInstance
 
-from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
+from ..models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import offered_by_step
 from ..sale.readiness import find_gaps
 from ..states import DONE, IN_LINE, OCCUPYING, PlaceStatus, StepStatus
@@ -30,7 +31,7 @@ def sessions_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     """Each step with its classes: when they meet and how full they are."""
     rows = []
     sessions = cohort.sessions.select_related("step", "class_session__group_class")
-    for session in sessions.order_by("step__order", "class_session__starts_at"):
+    for session in sessions.order_by("step__order", "class_session__starts_at", "pk"):
         meeting = session.class_session
         rows.append(
             Neighbor(
@@ -45,7 +46,14 @@ def sessions_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 @neighbors_of(Cohort)
 def places_in_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     """Who sits here, and how far they are."""
-    places = cohort.places.filter(status__in=OCCUPYING).select_related("learner").prefetch_related("packages__progress")
+    places = (
+        cohort.places.filter(status__in=OCCUPYING)
+        .select_related("learner")
+        .prefetch_related(
+            Prefetch("packages", StudentPackage.objects.order_by("-purchased_at", "-id")),
+            Prefetch("packages__progress", StepProgress.objects.order_by("step__order", "id")),
+        )
+    )
     bookable = offered_by_step(cohort_id=cohort.pk, now=utc_now())
     rows = [_place(place, bookable) for place in places.order_by("status", "learner__last_name", "pk")[:100]]
     more = list_url(CohortPlace, cohort__id__exact=cohort.pk)
@@ -87,6 +95,6 @@ def line_for_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 def cohorts_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
     rows = [
         neighbor(cohort, title=f"{cohort}, {day(cohort.start_date)}", note=place_bar(cohort))
-        for cohort in instance.cohorts.all()[:20]
+        for cohort in instance.cohorts.order_by("start_date", "id")[:20]
     ]
     return Card("Cohorts", rows, empty="None: it is not sold by the cohort.")

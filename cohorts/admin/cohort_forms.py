@@ -165,5 +165,7 @@ class CloneForm(StaffForm):
     def prepare(self) -> None:
         bound = self.fields["instance"]
         assert isinstance(bound, forms.ModelChoiceField)
-        bound.queryset = ProgramInstance.objects.filter(program=self.row.instance.program_id)
+        bound.queryset = ProgramInstance.objects.filter(program=self.row.instance.program_id).order_by(
+            "-start_date", "name", "id"
+        )
         self.initial.update(start_date=self.row.end_date + dt.timedelta(days=7), instance=self.row.instance_id)

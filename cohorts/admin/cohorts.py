@@ -252,7 +252,9 @@ class CohortAdmin(WorkspaceScopedAdmin):
     def clone(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> HttpResponse:
         clone = clone_cohort(cohort_id=cohort.pk, **form.cleaned_data)
         self.log_addition(request, clone, f"Cloned from {cohort}")
-        for note in clock_notes(clone.sessions.select_related("cohort", "step", "option__group_class"))[:10]:
+        for note in clock_notes(
+            clone.sessions.select_related("cohort", "step", "option__group_class").order_by("step__order", "id")
+        )[:10]:
             messages.warning(request, note)
         messages.success(request, f"{clone} has {clone.sessions.count()} sessions. Open it when it is ready.")
         return HttpResponseRedirect(admin_url(clone))

@@ -79,7 +79,7 @@ class StepInline(ScopedInline):
 def cohorts_of_program(request: HttpRequest, program: Program) -> Card:
     rows = [
         neighbor(cohort, title=f"{cohort}, {day(cohort.start_date)}", note=place_bar(cohort))
-        for cohort in Cohort.objects.filter(instance__program=program).order_by("-start_date")[:20]
+        for cohort in Cohort.objects.filter(instance__program=program).order_by("-start_date", "-id")[:20]
     ]
     return Card("Cohorts", rows, empty="None: a course is sold by the cohort.")
 
@@ -124,14 +124,14 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     list_select_related = ("program",)
     search_fields = ("label", "title", "=program__code")
     search_help_text = "Label, title or program code"
-    ordering = ("program__title", "order")
+    ordering = ("program__title", "order", "id")
     inlines = (OptionInline,)
     fieldsets = ((None, {"fields": ("program", ("label", "order"), "title", "required")}),)
     actions_detail = ("remove",)
     program_link = link_column("program", "course")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        options = CourseStepOption.objects.select_related("group_class")
+        options = CourseStepOption.objects.select_related("group_class").order_by("id")
         return super().get_queryset(request).prefetch_related(Prefetch("options", options))
 
     def describe(self, row: CourseStep) -> str:
@@ -166,7 +166,10 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(CourseStep)
 def course_of_step(request: HttpRequest, step: CourseStep) -> Card:
-    rows = [neighbor(other, note="this one" if other.pk == step.pk else "") for other in step.program.steps.all()]
+    rows = [
+        neighbor(other, note="this one" if other.pk == step.pk else "")
+        for other in step.program.steps.order_by("order")
+    ]
     return Card(f"Steps of {step.program}", rows)
 
 
@@ -220,6 +223,7 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     form = GroupClassForm
+    ordering = ("name", "id")
     list_display = ("name", "meets", "teacher", "max_students", "workspace")
     list_filter = (
         ("workspace", ScopedRelatedFilter),
@@ -274,7 +278,11 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(GroupClass)
 def coming_sessions(request: HttpRequest, group_class: GroupClass) -> Card:
-    coming = group_class.sessions.filter(ends_at__gt=utc_now()).select_related("group_class")[:10]
+    coming = (
+        group_class.sessions.filter(ends_at__gt=utc_now())
+        .select_related("group_class")
+        .order_by("starts_at", "id")[:10]
+    )
     rows = [neighbor(session, title=meeting_time(session), note=seat_bar(session)) for session in coming]
     more = list_url(ClassSession, group_class__id__exact=group_class.pk)
     return Card("Coming sessions", rows, empty="None on the calendar.", more_url=more)
@@ -282,6 +290,6 @@ def coming_sessions(request: HttpRequest, group_class: GroupClass) -> Card:
 
 @neighbors_of(GroupClass)
 def steps_of_class(request: HttpRequest, group_class: GroupClass) -> Card:
-    options = group_class.options.select_related("step__program")[:20]
+    options = group_class.options.select_related("step__program").order_by("step", "id")[:20]
     rows = [neighbor(option.step, note=option.step.program) for option in options]
     return Card("Steps it serves", rows, empty="No step has it as a choice.")

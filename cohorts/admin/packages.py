@@ -110,11 +110,12 @@ class MoveForm(StaffForm):
 
 def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
     """Where the learner could be moved: the course's other cohorts that are not over, with a place."""
-    return Cohort.objects.filter(
+    cohorts = Cohort.objects.filter(
         is_not_over(now=utc_now(), date="end_date", zone="timezone"),
         instance__program=package.program_id,
         max_enrollment__gt=F("current_enrollment") + F("held_places"),
-    ).exclude(pk=package.cohort_id)
+    )
+    return cohorts.exclude(pk=package.cohort_id).order_by("start_date", "id")
 
 
 class BookingForm(StaffForm):
@@ -135,6 +136,7 @@ class BookingForm(StaffForm):
 @admin.register(StudentPackage)
 class StudentPackageAdmin(WorkspaceScopedAdmin):
     workspace_path = "program__workspace"
+    ordering = ("-purchased_at", "-id")
     list_display = ("learner_name", "name", "state", "done", "purchased_at")
     list_filter = (
         LiveFilter,
@@ -314,7 +316,7 @@ class CohortPlaceAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(CohortPlace)
 def outcome_of_place(request: HttpRequest, place: CohortPlace) -> Card:
-    packages = place.packages.select_related("payment")
+    packages = place.packages.select_related("payment").order_by("-purchased_at", "-id")
     rows = [neighbor(package, note="revoked" if package.revoked_at else "") for package in packages]
     entry = getattr(place, "waitlist_entry", None)
     if entry is not None:
@@ -324,7 +326,7 @@ def outcome_of_place(request: HttpRequest, place: CohortPlace) -> Card:
 
 @neighbors_of(Learner)
 def courses_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    packages = learner.packages.all()[:20]
+    packages = learner.packages.order_by("-purchased_at", "-id")[:20]
     rows = [
         neighbor(package, note="revoked" if package.revoked_at else "", at=package.purchased_at) for package in packages
     ]
@@ -335,7 +337,9 @@ def courses_of_learner(request: HttpRequest, learner: Learner) -> Card:
 
 @neighbors_of(Enrollment)
 def packages_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    places = enrollment.places.select_related("cohort", "checkout").prefetch_related("packages")
+    places = enrollment.places.select_related("cohort", "checkout").prefetch_related(
+        Prefetch("packages", StudentPackage.objects.order_by("-purchased_at", "-id"))
+    )
     rows = []
     for place in places.order_by("-id")[:10]:
         rows.append(neighbor(place, title=place.cohort, status="status", at=place.taken_at or place.created_at))
@@ -345,7 +349,7 @@ def packages_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card
 
 @neighbors_of(Payment)
 def packages_of_payment(request: HttpRequest, payment: Payment) -> Card:
-    packages = payment.packages.select_related("learner")
+    packages = payment.packages.select_related("learner").order_by("-purchased_at", "-id")
     return Card(
         "Courses it paid for",
         [neighbor(package, note=package.learner, at=package.purchased_at) for package in packages],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import F, Prefetch
+from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +14,7 @@ from enrollments.models import Program
 
 from ..errors import CohortNotFound
 from ..models import CohortSession, CourseStep, CourseStepOption
-from ..queries import browse_courses, cohorts_of, get_active_course, with_sessions_left
+from ..queries import browse_courses, cohorts_of, get_active_course, sort_courses, with_sessions_left
 from ..sale.places import HAS_ROOM
 from .examples import BROWSE, COHORTS
 from .serializers.catalog import (
@@ -29,14 +29,6 @@ from .serializers.catalog import (
 )
 
 TAGS = ["Courses"]
-SORT_COLUMNS = {
-    "title": "title",
-    "code": "code",
-    "stepCount": "step_count",
-    "priceInCents": "price_minor",
-    "availableCohorts": "available_cohorts",
-    "nextCohortStartDate": "next_start",
-}
 
 
 class PublicView(APIView):
@@ -58,11 +50,10 @@ class BrowseView(PublicView):
     )
     def get(self, request: Request) -> Response:
         asked = BrowseQuery.read(request)
-        column = F(SORT_COLUMNS[asked["sortBy"]])
-        ordered = column.desc(nulls_last=True) if asked["sortOrder"] == "desc" else column.asc(nulls_last=True)
         courses = browse_courses(now=utc_now(), search=asked["search"].strip(), only_open=asked["openOnly"])
         start = (asked["page"] - 1) * asked["pageSize"]
-        rows = courses.order_by(ordered, "code")[start : start + asked["pageSize"]]
+        ordered = sort_courses(courses, by=asked["sortBy"], descending=asked["sortOrder"] == "desc")
+        rows = ordered[start : start + asked["pageSize"]]
         return Response(
             {
                 "items": CourseItemSerializer(rows, many=True).data,
@@ -78,7 +69,8 @@ class CourseView(PublicView):
 
     @extend_schema(tags=TAGS, operation_id="get_course", responses=CourseSerializer)
     def get(self, request: Request, code: str) -> Response:
-        course = browse_courses(now=utc_now()).filter(code=code).prefetch_related("steps").first()
+        steps = Prefetch("steps", CourseStep.objects.order_by("order"))
+        course = browse_courses(now=utc_now()).filter(code=code).prefetch_related(steps).first()
         # One that is not in the catalog is unknown, or switched off: this says which.
         return Response(CourseSerializer(course or get_active_course(code=code)).data)
 
@@ -122,7 +114,7 @@ class CourseSessionsView(PublicView):
 def _by_step(cohort_id: int) -> list[dict[str, Any]]:
     rows = CohortSession.objects.filter(cohort=cohort_id).select_related("step", "option__group_class", "class_session")
     sessions: dict[CourseStep, list[CohortSession]] = {}
-    for session in rows.order_by("step__order", "class_session__starts_at"):
+    for session in rows.order_by("step__order", "class_session__starts_at", "pk"):
         sessions.setdefault(session.step, []).append(session)
     return [step_with(step, options) for step, options in sessions.items()]
 

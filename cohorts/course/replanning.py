@@ -265,7 +265,7 @@ def change_class_zone(
     group_class.timezone = timezone
     group_class.save(update_fields=["timezone"])
     moved = {move.session.pk for move in moves}
-    for session in group_class.sessions.exclude(pk__in=moved):
+    for session in group_class.sessions.exclude(pk__in=moved).order_by("starts_at", "id"):
         _follow_the_calendar(session, timezone)
     for move in moves:
         move.session.group_class = group_class

@@ -3,7 +3,6 @@
 import datetime as dt
 
 from django.db import transaction
-from django.db.models import F
 
 from core.actors import Actor
 from core.clock import utc_now
@@ -15,10 +14,10 @@ from events.publishing import publish
 from ..errors import StepNotBooked, StepNotOpen
 from ..events import StepCompleted, StepEvent, StepExcused, StepMissed
 from ..locks import lock_package, lock_sessions
-from ..models import ClassSession, StepProgress, StudentPackage
+from ..models import StepProgress, StudentPackage
 from ..states import StepStatus
 from .completion import complete_course
-from .steps import step_event
+from .steps import give_back_seats_of, step_event
 
 ALL_DONE = "All required steps are done"
 
@@ -67,7 +66,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
             "Only a step that was missed or has no session can be excused. If a session is booked, give it back first."
         )
     if seated_in is not None:
-        ClassSession.objects.filter(pk=seated_in).update(booked_count=F("booked_count") - 1)
+        give_back_seats_of([seated_in])
     return _done(progress_id, package, StepExcused, actor, moment)
 
 

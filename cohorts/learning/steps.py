@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import F, QuerySet
 
-from core.rows import insert_rows
 from events.publishing import publish
 
 from ..errors import StepAlreadyBooked, StepNotBooked
@@ -50,7 +49,7 @@ def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepE
         if step.pk in booked:
             _set_booked(row, booked[step.pk], now)
         rows.append(row)
-    insert_rows(rows)
+    StepProgress.objects.bulk_create(rows)
     left = Unbooked(full=full, overlapping=sorted(only.keys() - fitting.keys()))
     return [_booked_event(package, row, with_place=True, now=now) for row in rows if row.step_id in booked], left
 
@@ -159,7 +158,12 @@ def take_seats(sessions: Mapping[int, CohortSession]) -> list[int]:
 
 def give_back_seats(rows: Iterable[StepProgress]) -> None:
     """Give the seats of these booked steps back, in the order of the sessions' keys."""
-    for session_id in sorted(row.class_session_id for row in rows if row.class_session_id is not None):
+    give_back_seats_of(row.class_session_id for row in rows if row.class_session_id is not None)
+
+
+def give_back_seats_of(session_ids: Iterable[int]) -> None:
+    """Give a seat back in each of these (locked) sessions, in the order of their keys."""
+    for session_id in sorted(session_ids):
         ClassSession.objects.filter(pk=session_id).update(booked_count=F("booked_count") - 1)
 
 

@@ -18,7 +18,6 @@ class CourseStep(models.Model):
     required = models.BooleanField(default=True, help_text="Counts toward completing the course.")
 
     class Meta:
-        ordering = ["program", "order"]
         constraints = [
             models.UniqueConstraint(fields=["program", "order"], name="step_order_unique"),
             models.CheckConstraint(condition=models.Q(order__gte=1), name="step_order_from_one"),
@@ -43,7 +42,6 @@ class GroupClass(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["name"]
         verbose_name_plural = "group classes"
         constraints = [
             models.CheckConstraint(condition=models.Q(day_of_week__lte=6), name="group_class_day_known"),
@@ -63,7 +61,6 @@ class CourseStepOption(models.Model):
     group_class = models.ForeignKey(GroupClass, on_delete=models.PROTECT, related_name="options")
 
     class Meta:
-        ordering = ["step", "id"]
         constraints = [models.UniqueConstraint(fields=["step", "group_class"], name="option_unique")]
 
     def __str__(self) -> str:

@@ -29,7 +29,6 @@ class StudentPackage(models.Model):
     revoke_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        ordering = ["-purchased_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["learner", "program"], condition=models.Q(revoked_at__isnull=True), name="package_one_live"
@@ -72,7 +71,6 @@ class StepProgress(models.Model):
     )
 
     class Meta:
-        ordering = ["package", "step__order"]
         verbose_name_plural = "step progress"
         constraints = [
             models.UniqueConstraint(fields=["package", "step"], name="progress_one_per_step"),

@@ -29,7 +29,6 @@ class CohortPlace(models.Model):
     release_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["cohort", "learner"],
@@ -70,7 +69,6 @@ class WaitlistEntry(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["cohort", "rank", "id"]
         verbose_name_plural = "waiting list"
         constraints = [
             models.UniqueConstraint(

@@ -30,7 +30,6 @@ class Cohort(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["start_date", "id"]
         constraints = [
             models.UniqueConstraint(fields=["instance", "name"], name="cohort_name_unique"),
             models.CheckConstraint(
@@ -91,7 +90,6 @@ class ClassSession(models.Model):
     booked_count = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
-        ordering = ["starts_at", "id"]
         constraints = [
             models.UniqueConstraint(fields=["group_class", "date"], name="class_session_one_a_day"),
             models.CheckConstraint(
@@ -120,7 +118,6 @@ class CohortSession(models.Model):
     class_session = models.ForeignKey(ClassSession, on_delete=models.PROTECT, related_name="cohort_sessions")
 
     class Meta:
-        ordering = ["cohort", "step__order", "id"]
         constraints = [models.UniqueConstraint(fields=["cohort", "option"], name="cohort_session_unique")]
 
     def __str__(self) -> str:

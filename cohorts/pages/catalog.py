@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import models
-from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -25,7 +24,7 @@ from enrollments.models import Program
 from ..errors import CourseNotFound
 from ..family import live_packages, unpaid_places, waiting_entries
 from ..models import ClassSession, Cohort, CourseStep, WaitlistEntry
-from ..queries import SORTS, browse_courses, current_cohorts, get_course
+from ..queries import browse_courses, current_cohorts, get_course, sort_courses
 from .forms import CatalogForm
 from .payment import leads_to_payment
 
@@ -130,7 +129,8 @@ def show_catalog(request: HttpRequest) -> HttpResponse:
     form.is_valid()  # what is not valid is not among the cleaned data
     asked = {name: form.cleaned_data.get(name) for name in form.fields}
     courses = browse_courses(now=utc_now(), search=asked["search"] or "", only_open=bool(asked["free"]))
-    page = page_of(request, _sorted(courses, asked["sort"] or "nextCohort"), size=COURSES_ON_A_PAGE)
+    by, descending = CatalogForm.SORTED[asked["sort"] or "nextCohort"]
+    page = page_of(request, sort_courses(courses, by=by, descending=descending), size=COURSES_ON_A_PAGE)
     context = {
         "form": form,
         "page": page,
@@ -197,12 +197,6 @@ def _availability(cohort: Cohort, now: dt.datetime) -> Availability:
 def _card(course: Any) -> CourseCard:
     price = Money(course.price_minor, course.currency) if course.price_minor else None
     return CourseCard(course, course.step_count, course.available_cohorts, course.next_start, price)
-
-
-def _sorted(courses: QuerySet[Program], sort: str) -> QuerySet[Program]:
-    column = F(SORTS[sort.removeprefix("-")])
-    order = column.desc(nulls_last=True) if sort.startswith("-") else column.asc(nulls_last=True)
-    return courses.order_by(order, "title", "pk")
 
 
 def _ties(user: User | None, course: Program) -> dict[int, list[Tie]]:

@@ -22,6 +22,13 @@ class CatalogForm(forms.Form):
         ("-price", "Price, highest first"),
     )
 
+    SORTED = {  # what each means to sort_courses(): by what, and whether the highest come first
+        "nextCohort": ("nextCohortStartDate", False),
+        "title": ("title", False),
+        "price": ("priceInCents", False),
+        "-price": ("priceInCents", True),
+    }
+
     search = forms.CharField(label="Search", required=False, max_length=100)
     sort = forms.ChoiceField(label="Sort by", required=False, choices=SORTS)
     free = forms.BooleanField(label="Only with free places", required=False)

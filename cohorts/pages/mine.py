@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.family_pages import for_families
 from accounts.models import Learner, User
 from billing.checkout import catch_up_with_prices
+from billing.models import Invoice
 from core.clock import utc_now
 from core.errors import DomainError
 from core.http.zones import zone_of
@@ -94,7 +96,7 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
         return learners.setdefault(learner.pk, LearnerCourses(learner))
 
     catch_up_with_prices(place.checkout for place in unpaid_places(user=user) if place.checkout)
-    packages = list(packages_of(user).prefetch_related("payment__invoices"))
+    packages = list(packages_of(user).prefetch_related(Prefetch("payment__invoices", Invoice.objects.order_by("-id"))))
     offered = offered_by_cohort(cohort_ids={package.cohort_id for package in packages}, now=now)
     for package in packages:
         of(package.learner).courses.append(_view_course(package, offered[package.cohort_id], zone_of(request), now))

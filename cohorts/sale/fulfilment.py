@@ -11,7 +11,6 @@ from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
 from core.errors import require
-from core.rows import insert_rows
 from core.text import fit
 from enrollments.models import Enrollment
 from enrollments.purchase import MONEY_IS_BACK, complete_purchase, may_be_paid, refund_purchase, restore_purchase
@@ -137,7 +136,7 @@ def _create_package(
         name=StudentPackage.name_in(cohort),
         purchased_at=now,
     )
-    insert_rows([package])
+    package.save(force_insert=True)
     booked, left = open_steps(package=package, now=now)
     publish(taken, package_event(PackageCreated, package, now), *booked)
     ask_for_sessions(package=package, left=left)

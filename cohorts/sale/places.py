@@ -54,6 +54,25 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
     return place_event(PlaceTaken, place, now)
 
 
+def take_free_place(
+    *, cohort: Cohort, learner: Learner, enrollment: Enrollment | None, now: dt.datetime
+) -> CohortPlace:
+    """A place that is theirs at once, without a checkout, inside the caller's transaction. Raises CohortFull."""
+    if not Cohort.objects.filter(pk=cohort.pk, **HAS_ROOM).update(current_enrollment=F("current_enrollment") + 1):
+        raise CohortFull(f"{cohort.name} is full.")
+    place = CohortPlace.objects.create(
+        cohort=cohort,
+        learner=learner,
+        enrollment=enrollment,
+        status=PlaceStatus.TAKEN,
+        held_until=now,
+        created_at=now,
+        taken_at=now,
+    )
+    publish(place_event(PlaceHeld, place, now), place_event(PlaceTaken, place, now))
+    return place
+
+
 def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
     """Free a held or taken place, its cohort and itself being locked. False if it was already free."""
     counter = {PlaceStatus.HELD: "held_places", PlaceStatus.TAKEN: "current_enrollment"}.get(PlaceStatus(place.status))

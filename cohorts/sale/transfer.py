@@ -3,15 +3,14 @@
 import datetime as dt
 
 from django.db import models, transaction
-from django.db.models import F
 
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.errors import invalid_field, require
 from events.publishing import publish
 
-from ..errors import CohortFull, PackageNotFound, StepsStranded
-from ..events import PackageMoved, PlaceHeld, PlaceTaken
+from ..errors import PackageNotFound, StepsStranded
+from ..events import PackageMoved
 from ..learning.attendance import excuse_step
 from ..learning.packages import package_event
 from ..learning.steps import book_only_options, free_sessions
@@ -29,7 +28,7 @@ from ..models import (
 from ..queries import steps_without_session, stranded_progress
 from ..states import PlaceStatus, StepStatus
 from .fulfilment import ask_for_sessions
-from .places import HAS_ROOM, place_event, release_place, take_place
+from .places import release_place, take_free_place, take_place
 from .waitlist import end_accepted, offer_free_places
 
 _TO_ATTEND = (StepStatus.UNBOOKED, StepStatus.BOOKED)
@@ -96,7 +95,7 @@ def stranded_steps(*, package: StudentPackage, cohort: Cohort, now: dt.datetime)
     """The required steps that the learner still has to attend, and could not book in the other cohort."""
     gone = {step.pk for step in steps_without_session(cohort=cohort, now=now) if step.required}
     open_rows = StepProgress.objects.filter(package=package, step__in=gone, status__in=_TO_ATTEND)
-    return [row.step for row in open_rows.select_related("step").order_by("step__order")]
+    return [row.step for row in open_rows.select_related("step").order_by("step__order", "pk")]
 
 
 def _settle_stranded(
@@ -104,7 +103,7 @@ def _settle_stranded(
 ) -> None:
     """After the move, on what it left unbooked."""
     rows = stranded_progress(now).filter(package=package, step__required=True).select_related("step")
-    for row in rows.order_by("step__order"):
+    for row in rows.order_by("step__order", "pk"):
         if stranded == Stranded.EXCUSE:
             excuse_step(progress_id=row.pk, reason=excuse, actor=actor, now=now)
         else:
@@ -117,19 +116,7 @@ def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPla
     offered = held.select_related("learner").first()
     if offered is not None:
         return _take_offered(offered, old, now)
-    if not Cohort.objects.filter(pk=target.pk, **HAS_ROOM).update(current_enrollment=F("current_enrollment") + 1):
-        raise CohortFull(f"{target.name} is full.")
-    place = CohortPlace.objects.create(
-        cohort=target,
-        learner=old.learner,
-        enrollment=old.enrollment,
-        status=PlaceStatus.TAKEN,
-        held_until=now,
-        created_at=now,
-        taken_at=now,
-    )
-    publish(place_event(PlaceHeld, place, now), place_event(PlaceTaken, place, now))
-    return place
+    return take_free_place(cohort=target, learner=old.learner, enrollment=old.enrollment, now=now)
 
 
 def _take_offered(place: CohortPlace, old: CohortPlace, now: dt.datetime) -> CohortPlace:

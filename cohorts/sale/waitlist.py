@@ -215,7 +215,11 @@ def end_accepted(*, place: CohortPlace, now: dt.datetime) -> None:
 
 def end_offer(*, place: CohortPlace, now: dt.datetime) -> None:
     """The place they were offered is gone again, unpaid."""
-    for entry in WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED).select_related("learner"):
+    for entry in (
+        WaitlistEntry.objects.filter(place=place, status=WaitStatus.OFFERED)
+        .select_related("learner")
+        .order_by("rank", "id")
+    ):
         _end(entry, WaitStatus.EXPIRED, now)
 
 
@@ -223,7 +227,7 @@ def expire_due_offers(*, now: dt.datetime | None = None, limit: int = 100) -> in
     """End the offers whose time is over and offer their places to the next; returns how many ended."""
     moment = now or utc_now()
     due = CohortPlace.objects.filter(status=PlaceStatus.HELD, checkout__isnull=True, held_until__lte=moment)
-    places = list(due.order_by("held_until").values_list("pk", flat=True)[:limit])
+    places = list(due.order_by("held_until", "pk").values_list("pk", flat=True)[:limit])
     return sum(_try_to_expire(place_id, moment) for place_id in places)
 
 
@@ -321,4 +325,5 @@ def _event(kind: type[WaitlistEvent], entry: WaitlistEntry, now: dt.datetime, **
 
 def _line_of(cohort_id: int) -> QuerySet[WaitlistEntry]:
     """The waiting list of a cohort, whose row is locked: that alone keeps two from changing the line at once."""
-    return WaitlistEntry.objects.filter(cohort=cohort_id).select_related("learner", "cohort__instance")
+    rows = WaitlistEntry.objects.filter(cohort=cohort_id)
+    return rows.select_related("learner", "cohort__instance").order_by("rank", "id")

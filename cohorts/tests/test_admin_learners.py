@@ -119,7 +119,7 @@ class TestAPackage:
     ) -> None:
         package = buy(stripe, cohort_in(workspace, options=(1, 2)))
         row = package.progress.get(status="UNBOOKED")
-        option = row.step.options.last()
+        option = row.step.options.order_by("id").last()
         assert option is not None
 
         response = press(reviewer, package, "book_steps", **{f"step_{row.step_id}": option.pk})
@@ -133,7 +133,7 @@ class TestAPackage:
         package = buy(stripe, cohort_in(workspace, options=(2,)))
         row = package.progress.get()
         ClassSession.objects.update(max_students=0)
-        option = row.step.options.first()
+        option = row.step.options.order_by("id").first()
         assert option is not None
 
         response = press(reviewer, row, "choose_session", option=option.pk)
@@ -225,4 +225,6 @@ class TestTheWaitingList:
 
 
 def line_of(cohort: Cohort) -> list[int]:
-    return list(WaitlistEntry.objects.filter(cohort=cohort, status="waiting").values_list("pk", flat=True))
+    return list(
+        WaitlistEntry.objects.filter(cohort=cohort, status="waiting").order_by("rank").values_list("pk", flat=True)
+    )

@@ -146,7 +146,7 @@ class TestAStepAddedToASoldCourse:
 
 def on_program(program: Program) -> dict[str, Any]:
     """The program's page with a second step typed in."""
-    (step,) = program.steps.all()
+    (step,) = program.steps.order_by("order")
     return {
         "title": program.title,
         "code": program.code,

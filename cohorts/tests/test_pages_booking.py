@@ -44,15 +44,15 @@ class TestTheWizard:
         answer = client.post(reverse("course-book", args=[package.pk]), choice, follow=True)
 
         assert "Your 2 sessions are booked." in text(answer)
-        assert [row.status for row in package.progress.all()] == ["BOOKED"] * 3
-        assert [row.option_id for row in package.progress.all()][1:] == [*choice.values()]
+        assert [row.status for row in package.progress.order_by("step__order")] == ["BOOKED"] * 3
+        assert [row.option_id for row in package.progress.order_by("step__order")][1:] == [*choice.values()]
 
     def test_books_some_and_leaves_the_rest_for_later(self, stripe: SandboxProcess) -> None:
         client, package, rows = self.bought(stripe, options=(2, 2))
 
         client.post(reverse("course-book", args=[package.pk]), {f"step-{rows[0].step_id}": self.options(rows[0])[0]})
 
-        assert [row.status for row in package.progress.all()] == ["BOOKED", "UNBOOKED"]
+        assert [row.status for row in package.progress.order_by("step__order")] == ["BOOKED", "UNBOOKED"]
 
     def test_explains_a_class_that_just_filled_up_and_keeps_the_other_choice(self, stripe: SandboxProcess) -> None:
         client, package, rows = self.bought(stripe, options=(2, 2))
@@ -69,7 +69,7 @@ class TestTheWizard:
         assert "Nothing was booked yet." in page
         assert f'name="step-{rows[0].step_id}" value="{chosen[0]}" disabled' in page
         assert f'name="step-{rows[1].step_id}" value="{chosen[1]}" checked' in page
-        assert [row.status for row in package.progress.all()] == ["UNBOOKED", "UNBOOKED"]
+        assert [row.status for row in package.progress.order_by("step__order")] == ["UNBOOKED", "UNBOOKED"]
 
     def test_explains_two_classes_at_the_same_time(self, stripe: SandboxProcess) -> None:
         client, package, rows = self.bought(stripe, options=(2, 2))
@@ -86,7 +86,7 @@ class TestTheWizard:
 
         assert answer.status_code == 409
         assert text(answer).count("Two of these sessions overlap.") == 3
-        assert [row.status for row in package.progress.all()] == ["UNBOOKED", "UNBOOKED"]
+        assert [row.status for row in package.progress.order_by("step__order")] == ["UNBOOKED", "UNBOOKED"]
 
     def test_has_the_only_class_of_a_step_chosen_already(self, stripe: SandboxProcess) -> None:
         client, package, rows = self.bought(stripe, options=(1,))

@@ -26,7 +26,7 @@ def add_cohorts_that_meet_with(cohort: Cohort, count: int) -> None:
     CohortSession.objects.bulk_create(
         CohortSession(cohort=other, step=row.step, option=row.option, class_session=row.class_session)
         for other in CohortFactory.create_batch(count, instance=cohort.instance, scheduled=False)
-        for row in cohort.sessions.all()
+        for row in cohort.sessions.order_by("step__order", "id")
     )
 
 

@@ -41,7 +41,7 @@ def learner_for(cohort: Cohort) -> Learner:
 
 
 def line(cohort: Cohort) -> list[tuple[int, str]]:
-    return list(WaitlistEntry.objects.filter(cohort=cohort).values_list("learner_id", "status"))
+    return list(WaitlistEntry.objects.filter(cohort=cohort).order_by("rank", "id").values_list("learner_id", "status"))
 
 
 @pytest.fixture
@@ -276,6 +276,14 @@ class TestReordering:
         waiting = WaitlistEntry.objects.filter(status="waiting").order_by("rank")
         assert [entry.pk for entry in waiting] == [entries[0].pk, entries[1].pk, entries[2].pk]
         assert position_of(join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk)) == 4
+
+    def test_decides_who_gets_the_next_place(self, full: Cohort) -> None:
+        first, second = (join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(2))
+        reorder_entry(entry_id=second.pk, position=1, reason="Sibling is in the cohort")
+
+        change_capacity(cohort_id=full.pk, max_enrollment=2)
+
+        assert line(full) == [(second.learner_id, "offered"), (first.learner_id, "waiting")]
 
     def test_without_a_reason_is_refused(self, full: Cohort) -> None:
         entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(2)]

@@ -169,7 +169,7 @@ def forget_old_answers(*, now: dt.datetime | None = None) -> int:
     deleted = 0
     bite = 1
     while bite:
-        old = IdempotencyRecord.objects.filter(created_at__lt=(now or utc_now()) - KEEP).order_by("created_at")
+        old = IdempotencyRecord.objects.filter(created_at__lt=(now or utc_now()) - KEEP).order_by("created_at", "pk")
         ids = list(old.values_list("pk", flat=True)[:BITE])
         bite, _ = IdempotencyRecord.objects.filter(pk__in=ids).delete() if ids else (0, {})
         deleted += bite

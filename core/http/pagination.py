@@ -28,7 +28,12 @@ class PageQuery(QuerySerializer):
 
 
 def array_page(request: Request, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
-    """One page of rows as a JSON array. Raises ValidationError naming `limit` or `offset`."""
+    """One page of rows as a JSON array. Raises ValidationError naming `limit` or `offset`.
+
+    The rows must be ordered: without an order, pages overlap and rows are missed.
+    """
+    if not rows.ordered:
+        raise ValueError("These rows have no order: no two pages would fit together.")
     asked = PageQuery.read(request)
     limit = asked["limit"]
     offset = asked["offset"]

@@ -106,7 +106,7 @@ class Overview:
         return self._mine(StaffTask).filter(status=TaskStatus.OPEN)[:1000].count()
 
     def tasks(self) -> list[Neighbor]:
-        rows = self._mine(StaffTask).filter(status=TaskStatus.OPEN).order_by("created_at")[:6]
+        rows = self._mine(StaffTask).filter(status=TaskStatus.OPEN).order_by("created_at", "id")[:6]
         return [Neighbor(title=task.summary, url=admin_url(task), at=task.created_at) for task in rows]
 
     def review_queue(self) -> list[Neighbor]:
@@ -119,7 +119,7 @@ class Overview:
                 note=str(enrollment.instance),
                 at=enrollment.updated_at,
             )
-            for enrollment in rows.select_related("learner", "lead", "instance").order_by("updated_at")[:6]
+            for enrollment in rows.select_related("learner", "lead", "instance").order_by("updated_at", "id")[:6]
         ]
 
     # --- how it goes -----------------------------------------------------------------------------------------------

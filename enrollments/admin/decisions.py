@@ -125,7 +125,10 @@ def what_came_of_it(request: HttpRequest, decision: EnrollmentDecision) -> Card:
         rows.append(neighbor(decision.seat, title=f"Seat {decision.seat_id}", status="status"))
     if decision.checkout:
         rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
-        rows += [neighbor(payment, status="status", at=payment.paid_at) for payment in decision.checkout.payments.all()]
+        rows += [
+            neighbor(payment, status="status", at=payment.paid_at)
+            for payment in decision.checkout.payments.order_by("-id")
+        ]
     return Card("What came of it", rows)
 
 
@@ -157,7 +160,7 @@ def trace_of_decision(request: HttpRequest, decision: EnrollmentDecision) -> Car
 def decisions_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
     rows = [
         neighbor(decision, title=decision.learner, status="status", note=decision.instance, at=decision.created_at)
-        for decision in guardian.decisions.select_related("learner", "instance")[:10]
+        for decision in guardian.decisions.select_related("learner", "instance").order_by("-id")[:10]
     ]
     more = list_url(EnrollmentDecision, q=guardian.external_id) if guardian.external_id else ""
     return Card("Decisions they asked for", rows, more_url=more if rows else "", wide=True)
@@ -167,6 +170,6 @@ def decisions_of_guardian(request: HttpRequest, guardian: Guardian) -> Card:
 def decisions_of_learner(request: HttpRequest, learner: Learner) -> Card:
     rows = [
         neighbor(decision, status="status", note=decision.get_reason_display(), at=decision.created_at)
-        for decision in learner.decisions.all()[:10]
+        for decision in learner.decisions.order_by("-id")[:10]
     ]
     return Card("Routing decisions", rows)

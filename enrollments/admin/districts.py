@@ -38,6 +38,7 @@ class DistrictAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     form = TimezoneForm
+    ordering = ("name", "id")
     list_display = ("name", "tenant_id", "zone", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter),)
     list_select_related = ("workspace",)
@@ -63,7 +64,7 @@ def allocations_of_district(request: HttpRequest, district: District) -> Card:
             title=allocation.instance or "Any program",
             note=f"{allocation.available_seats:,} of {allocation.total_seats:,} seats left",
         )
-        for allocation in district.allocations.select_related("instance")[:20]
+        for allocation in district.allocations.select_related("instance").order_by("id")[:20]
     ]
     return Card("Seats", rows, empty="No seats yet.")
 
@@ -78,7 +79,7 @@ def decisions_of_district(request: HttpRequest, district: District) -> Card:
             note=decision.get_reason_display(),
             at=decision.created_at,
         )
-        for decision in district.decisions.select_related("learner")[:8]
+        for decision in district.decisions.select_related("learner").order_by("-id")[:8]
     ]
     more = list_url(EnrollmentDecision, district__id__exact=district.pk)
     return Card("Latest decisions", rows, empty="None yet.", more_url=more if rows else "")
@@ -99,7 +100,10 @@ class AllocationForm(StaffForm):
 
     def prepare(self) -> None:
         access = access_of(self.request)
-        for name, rows in (("district", District.objects.all()), ("instance", ProgramInstance.objects.all())):
+        for name, rows in (
+            ("district", District.objects.order_by("name", "id")),
+            ("instance", ProgramInstance.objects.order_by("-start_date", "name", "id")),
+        ):
             bound = self.fields[name]
             assert isinstance(bound, forms.ModelChoiceField)
             bound.queryset = access.limit(rows, path="workspace", power=Power.MANAGE)
@@ -118,6 +122,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     """Counters are changed by `seats.py` alone; staff change the total and switch an allocation on and off."""
 
     workspace_path = "district__workspace"
+    ordering = ("district", "id")
     list_display = ("district", "program", "bar", "available", "is_active", "valid_from", "valid_until")
     list_filter = (
         ("district__workspace", ScopedRelatedFilter),
@@ -191,7 +196,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(DistrictSeatAllocation)
 def holders_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocation) -> Card:
-    held = allocation.seats.filter(status__in=HELD_SEATS).select_related("learner")[:50]
+    held = allocation.seats.filter(status__in=HELD_SEATS).select_related("learner").order_by("-id")[:50]
     rows = [neighbor(seat, title=seat.learner, status="status", at=seat.used_at or seat.reserved_at) for seat in held]
     more = list_url(SeatAssignment, allocation__id__exact=allocation.pk)
     return Card("Who holds the seats", rows, empty="All seats are free.", more_url=more if rows else "", wide=True)
@@ -229,6 +234,6 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
 @neighbors_of(SeatAssignment)
 def decisions_of_seat(request: HttpRequest, seat: SeatAssignment) -> Card:
     rows: list[Neighbor] = [
-        neighbor(decision, status="status", at=decision.created_at) for decision in seat.decisions.all()[:10]
+        neighbor(decision, status="status", at=decision.created_at) for decision in seat.decisions.order_by("-id")[:10]
     ]
     return Card("Decisions", rows)

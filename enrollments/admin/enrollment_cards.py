@@ -1,9 +1,11 @@
 """What stands beside an enrollment, and the enrollments beside a learner or a lead."""
 
+from django.db.models import Prefetch
 from django.http import HttpRequest
 
 from accounts.models import Lead, Learner
 from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of
+from billing.models import Payment, Refund
 from events.models import OutboxEvent
 
 from ..models import Enrollment
@@ -34,7 +36,11 @@ def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 @neighbors_of(Enrollment)
 def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     rows: list[Neighbor] = []
-    for decision in enrollment.decisions.select_related("checkout").prefetch_related("checkout__payments__refunds"):
+    decisions = enrollment.decisions.select_related("checkout").prefetch_related(
+        Prefetch("checkout__payments", Payment.objects.order_by("-id")),
+        Prefetch("checkout__payments__refunds", Refund.objects.order_by("-id")),
+    )
+    for decision in decisions.order_by("-id"):
         rows.append(neighbor(decision, status="status", note=decision.get_reason_display(), at=decision.created_at))
         if decision.checkout:
             rows.append(neighbor(decision.checkout, status="status", at=decision.checkout.created_at))
@@ -49,7 +55,7 @@ def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 
 @neighbors_of(Enrollment)
 def seats_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    seats = enrollment.seats.select_related("allocation__district")
+    seats = enrollment.seats.select_related("allocation__district").order_by("-id")
     rows = [
         neighbor(seat, title=seat.allocation.district, status="status", note=seat.release_reason, at=seat.reserved_at)
         for seat in seats
@@ -73,13 +79,13 @@ def events_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 
 @neighbors_of(Learner)
 def enrollments_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    rows = learner.enrollments.select_related("instance")[:20]
+    rows = learner.enrollments.select_related("instance").order_by("-id")[:20]
     return Card("Enrollments", [_in_instance(enrollment) for enrollment in rows], empty="None yet.")
 
 
 @neighbors_of(Lead)
 def enrollments_of_lead(request: HttpRequest, lead: Lead) -> Card:
-    rows = lead.enrollments.select_related("instance")[:20]
+    rows = lead.enrollments.select_related("instance").order_by("-id")[:20]
     return Card("Enrollments", [_in_instance(enrollment) for enrollment in rows], empty="None yet.")
 
 

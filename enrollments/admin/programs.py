@@ -37,6 +37,7 @@ class ProgramAdmin(WorkspaceScopedAdmin):
     form = ProgramForm
     add_power = Power.MANAGE
     change_power = Power.MANAGE
+    ordering = ("title", "id")
     list_display = ("title", "code", "listed", "active", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter), "listed", "active")
     list_select_related = ("workspace",)
@@ -48,7 +49,8 @@ class ProgramAdmin(WorkspaceScopedAdmin):
 @neighbors_of(Program)
 def instances_of_program(request: HttpRequest, program: Program) -> Card:
     rows = [
-        neighbor(instance, note=_dates(instance), status="review_mode") for instance in program.instances.all()[:20]
+        neighbor(instance, note=_dates(instance), status="review_mode")
+        for instance in program.instances.order_by("-start_date", "name", "id")[:20]
     ]
     return Card("Instances", rows, empty="None yet: learners enroll in an instance.")
 
@@ -70,6 +72,7 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     form = InstanceForm
+    ordering = ("-start_date", "name", "id")
     list_display = ("name", "program", "review_badge", "price", "start_date", "end_date", "is_default", "active")
     list_filter = (
         ("workspace", ScopedRelatedFilter),
@@ -120,7 +123,7 @@ def enrollments_of_instance(request: HttpRequest, instance: ProgramInstance) -> 
 
 @neighbors_of(ProgramInstance)
 def seats_for_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
-    allocations = instance.allocations.select_related("district")[:20]
+    allocations = instance.allocations.select_related("district").order_by("district__name", "id")[:20]
     rows = [
         neighbor(
             allocation,

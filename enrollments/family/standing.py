@@ -14,7 +14,7 @@ from core.errors import NotFound
 from core.ids import is_cuid
 from core.money import Money
 
-from ..models import Enrollment, EnrollmentDecision
+from ..models import Enrollment, EnrollmentDecision, EnrollmentTransition
 from ..sellers import Sale
 from ..states import OVER, PURPOSE, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
@@ -163,6 +163,9 @@ def list_family_enrollments(*, user: User) -> list[Enrollment]:
     return list(
         Enrollment.objects.filter(learner__in=mine)
         .select_related("instance__program", "learner", "workspace")
-        .prefetch_related("transitions", Prefetch("decisions", queryset=_decisions().order_by("-id")))
+        .prefetch_related(
+            Prefetch("transitions", EnrollmentTransition.objects.order_by("number")),
+            Prefetch("decisions", queryset=_decisions().order_by("-id")),
+        )
         .order_by("-id")[:ENROLLMENTS_SHOWN]
     )

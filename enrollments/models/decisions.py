@@ -42,7 +42,6 @@ class EnrollmentDecision(models.Model):
     updated_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["enrollment"],

@@ -52,7 +52,6 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     updated_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["learner", "instance"],
@@ -210,7 +209,6 @@ class EnrollmentTransition(models.Model):
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
-        ordering = ["enrollment", "number"]
         constraints = [
             models.UniqueConstraint(fields=["enrollment", "number"], name="transition_number_unique"),
             models.CheckConstraint(condition=models.Q(facet__in=Facet.values), name="transition_facet_known"),

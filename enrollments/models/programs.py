@@ -24,7 +24,6 @@ class Program(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["title"]
         constraints = [
             models.UniqueConstraint(fields=["workspace", "code"], name="program_code_unique"),
             models.UniqueConstraint(
@@ -57,7 +56,6 @@ class ProgramInstance(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["-start_date", "name"]
         constraints = [
             models.UniqueConstraint(
                 fields=["workspace"], condition=models.Q(is_default=True), name="instance_one_default_per_workspace"

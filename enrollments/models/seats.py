@@ -29,7 +29,6 @@ class District(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["workspace", "tenant_id"], name="district_tenant_unique")]
 
     def __str__(self) -> str:
@@ -64,7 +63,6 @@ class DistrictSeatAllocation(models.Model):
     updated_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        ordering = ["district", "id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["district"], condition=models.Q(instance__isnull=True), name="allocation_one_general"
@@ -115,7 +113,6 @@ class SeatAssignment(models.Model):
     release_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["allocation", "learner"],

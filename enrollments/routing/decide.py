@@ -228,7 +228,12 @@ class _Deciding:
         return decision, True
 
     def _interrupted(self) -> EnrollmentDecision | None:
-        latest = EnrollmentDecision.objects.filter(enrollment=self.enrollment).select_related("checkout").first()
+        latest = (
+            EnrollmentDecision.objects.filter(enrollment=self.enrollment)
+            .select_related("checkout")
+            .order_by("-id")
+            .first()
+        )
         if latest is None or latest.status != DecisionStatus.FAILED or latest.checkout is None:
             return None
         return lock_decision(latest.pk) if latest.checkout.is_live else None

@@ -145,7 +145,7 @@ class TestItsHistory:
         pay(stripe, decision)
         enrollment = Enrollment.objects.get()
 
-        moments = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.all())
+        moments = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.order_by("number"))
 
         assert [moment.sentence for moment in moments] == [
             "Asked to enroll",
@@ -162,7 +162,7 @@ class TestItsHistory:
         decision = route(instance.workspace).decision
         enrollment = reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="The group is full")
 
-        last = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.all())[-1]
+        last = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.order_by("number"))[-1]
 
         assert (last.sentence, last.reason) == ("Not accepted", "The group is full")
 

@@ -261,8 +261,14 @@ class TestEveryChange:
         enrollment = approved()
         unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away")
 
-        rows = list(enrollment.transitions.values_list("number", "facet", "from_status", "to_status"))
-        told = OutboxEvent.objects.filter(type="enrollment.status_changed").values_list("payload", flat=True)
+        rows = list(
+            enrollment.transitions.order_by("number").values_list("number", "facet", "from_status", "to_status")
+        )
+        told = (
+            OutboxEvent.objects.filter(type="enrollment.status_changed")
+            .order_by("id")
+            .values_list("payload", flat=True)
+        )
         assert [(p["number"], p["facet"], p["fromStatus"], p["toStatus"]) for p in told] == rows
         assert [number for number, *_ in rows] == [1, 2, 3, 4, 5, 6]
         assert saved(enrollment).transition_count == 6

@@ -114,7 +114,7 @@ class TestAPaidCheckout:
 
         settle_checkout(checkout_id=decision.checkout_id)
 
-        told = list(OutboxEvent.objects.values_list("type", flat=True))
+        told = list(OutboxEvent.objects.order_by("id").values_list("type", flat=True))
         assert told == [
             "enrollment.created",
             "enrollment.status_changed",
@@ -127,7 +127,11 @@ class TestAPaidCheckout:
             "enrollment.status_changed",
             "ENROLLMENT_DECISION",
         ]
-        statuses = OutboxEvent.objects.filter(type="ENROLLMENT_DECISION").values_list("payload__status", flat=True)
+        statuses = (
+            OutboxEvent.objects.filter(type="ENROLLMENT_DECISION")
+            .order_by("id")
+            .values_list("payload__status", flat=True)
+        )
         assert list(statuses) == ["checkout_required", "completed"]
 
     def test_waits_for_the_reviewer_where_review_is_manual(self, stripe: SandboxProcess) -> None:
@@ -260,7 +264,11 @@ class TestABankDebit:
         assert fresh(decision).status == "failed"
         assert second.pk != decision.pk
         assert second.enrollment_id == decision.enrollment_id
-        changes = second.enrollment.transitions.filter(facet="payment").values_list("from_status", "to_status")
+        changes = (
+            second.enrollment.transitions.filter(facet="payment")
+            .order_by("number")
+            .values_list("from_status", "to_status")
+        )
         assert list(changes) == [("not_required", "pending"), ("pending", "failed"), ("failed", "pending")]
 
     def test_that_fails_is_made_good_by_a_district_seat(self, stripe: SandboxProcess) -> None:

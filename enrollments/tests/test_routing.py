@@ -55,7 +55,7 @@ class TestWithAFreeSeat:
         assert enrollment.eligibility_status == "approved"
         assert enrollment.participation_status == "active"
         assert enrollment.payment_status == "not_required"
-        steps = enrollment.transitions.values_list("number", "facet", "from_status", "to_status")
+        steps = enrollment.transitions.order_by("number").values_list("number", "facet", "from_status", "to_status")
         assert list(steps) == [
             (1, "eligibility", "candidate", "eligible"),
             (2, "eligibility", "eligible", "submitted"),
@@ -79,7 +79,7 @@ class TestWithAFreeSeat:
 
         decision = route(instance.workspace).decision
 
-        told = OutboxEvent.objects.values_list("type", "aggregate", "sequence")
+        told = OutboxEvent.objects.order_by("id").values_list("type", "aggregate", "sequence")
         enrollment, seat = f"enrollment:{decision.enrollment.cuid}", f"seat:{decision.seat_id}"
         assert list(told) == [
             ("enrollment.created", enrollment, 1),

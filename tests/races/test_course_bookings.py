@@ -111,7 +111,7 @@ class TestBookingByManyAtOnce:
     def test_fills_twelve_classes_to_the_last_seat_and_no_further(self) -> None:
         cohort = cohort_with(options=(CLASSES,), seats=40, max_enrollment=500)
         packages = sold(cohort, 500)
-        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.order_by("step__order", "id")]
         shares = [packages[first::PROCESSES] for first in range(PROCESSES)]
 
         booked = at_once(
@@ -129,7 +129,7 @@ class TestBookingByManyAtOnce:
         monkeypatch.setattr(booking, "take_seats", partial(look_then_take, everybody_looks))
         cohort = cohort_with(options=(2,), seats=5, max_enrollment=PROCESSES)
         packages = sold(cohort, PROCESSES)
-        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.order_by("step__order", "id")]
 
         at_once(*[partial(book_one, package, choices[0]) for package in packages])
 
@@ -139,7 +139,7 @@ class TestBookingByManyAtOnce:
     def test_of_one_student_books_the_step_once(self) -> None:
         cohort = cohort_with(options=(4,), seats=40)
         (package,) = sold(cohort, 1)
-        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.order_by("step__order", "id")]
 
         at_once(*[partial(book_one, package, choice) for choice in choices * 2])
 
@@ -149,7 +149,7 @@ class TestBookingByManyAtOnce:
     def test_swapping_and_cancelling_each_other_s_sessions_keeps_every_seat_counted(self) -> None:
         cohort = cohort_with(options=(3,), seats=3)
         packages = sold(cohort, 8)
-        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.order_by("step__order", "id")]
         for package in packages:
             book_somewhere([package], choices, seed=package.pk)
 
@@ -232,7 +232,7 @@ class TestABookingAgainstAMove:
         other = CohortFactory(instance=cohort.instance, name="Winter", start_date=later, max_enrollment=5)
         schedule_cohort(cohort_id=other.pk)
         (package,) = sold(cohort, 1)
-        row = cohort.sessions.all()[0]
+        row = cohort.sessions.order_by("step__order", "id")[0]
 
         answers = at_once(
             partial(book_one, package, Selection(row.step_id, row.option_id)), partial(move_one, package, other)
@@ -252,7 +252,7 @@ class TestWithoutTheLocks:
         through, and the other gives its seat back with its transaction."""
         cohort = cohort_with(options=(2,), seats=40)
         (package,) = sold(cohort, 1)
-        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.all()]
+        choices = [Selection(row.step_id, row.option_id) for row in cohort.sessions.order_by("step__order", "id")]
         monkeypatch.setattr(booking, "lock_learner_of_package", read_package)
         monkeypatch.setattr(steps, "lock_package_row", Meeting(lambda pk: None, patience=30))
 

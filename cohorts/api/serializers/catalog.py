@@ -11,14 +11,13 @@ from core.clock import utc_now
 from core.http.query import QueryNumberField, QuerySerializer, QueryTextField, QueryTruthField
 
 from ...models import Cohort, CohortSession
+from ...queries import SORTS
 
 
 class BrowseQuery(QuerySerializer):
     page = QueryNumberField(min_value=1, max_value=100_000, default=1)
     pageSize = QueryNumberField(min_value=1, max_value=100, default=20)
-    sortBy = serializers.ChoiceField(
-        ["title", "code", "stepCount", "priceInCents", "availableCohorts", "nextCohortStartDate"], default="title"
-    )
+    sortBy = serializers.ChoiceField(list(SORTS), default="title")
     sortOrder = serializers.ChoiceField(["asc", "desc"], default="asc")
     search = QueryTextField(max_length=100, default="")
     openOnly = QueryTruthField(default=False, help_text="Only courses with a free place.")

@@ -114,22 +114,12 @@ def an_enrollment_to_which_nothing_happened(world: World) -> None:
 
 @breaks("enrollments.transitions_form_a_chain")
 def a_transition_from_elsewhere(world: World) -> Rows:
-    transition = transition_of(world, 3)
-    EnrollmentTransition.objects.filter(pk=transition.pk).update(from_status="candidate")
-    return {
-        "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],
-        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
-    }
+    return came_from("candidate", transition_of(world, 3))
 
 
 @breaks("enrollments.transitions_form_a_chain")
 def a_first_transition_from_elsewhere(world: World) -> Rows:
-    transition = transition_of(world, 1)
-    EnrollmentTransition.objects.filter(pk=transition.pk).update(from_status="rejected")
-    return {
-        "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],
-        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
-    }
+    return came_from("rejected", transition_of(world, 1))
 
 
 @breaks("enrollments.transitions_follow_the_machine")
@@ -222,3 +212,12 @@ def an_email_nobody_sends(world: World) -> str:
 
 def transition_of(world: World, number: int) -> EnrollmentTransition:
     return EnrollmentTransition.objects.get(enrollment=world.used.enrollment_id, number=number)
+
+
+def came_from(status: str, transition: EnrollmentTransition) -> Rows:
+    """Say of a transition that it came from another state than it did: it fits neither its neighbor nor the machine."""
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(from_status=status)
+    return {
+        "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],
+        "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+    }
