@@ -27,7 +27,7 @@ def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
             path = paths.get(key.related_model)
             if path is None or own_path == f"{key.name}__{path}":  # the way itself needs no comparison
                 continue
-            rows = extent.of(model._default_manager.order_by(), own_path)
+            rows = extent.of(model._default_manager.all(), own_path)
             strays = rows.exclude(**{own_path: F(f"{key.name}__{path}")})
             for pk, target in strays.values_list("pk", key.attname).iterator():
                 fact = f"its {key.name} {target} belongs to another workspace"
@@ -36,9 +36,9 @@ def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
 
 def no_task_asks_for_an_address_that_is_there(extent: Extent) -> Iterator[Breach]:
     """A guardian who has got an address is looked for no longer."""
-    asked = extent.of(StaffTask.objects.order_by()).filter(kind=NO_ADDRESS, status=TaskStatus.OPEN)
+    asked = extent.of(StaffTask.objects.all()).filter(kind=NO_ADDRESS, status=TaskStatus.OPEN)
     subject = Concat(Value("guardian:"), "pk", output_field=CharField())
-    found = Guardian.objects.order_by().filter(email__isnull=False).annotate(subject=subject)
+    found = Guardian.objects.filter(email__isnull=False).annotate(subject=subject)
     for pk in found.filter(subject__in=asked.values("subject")).values_list("pk", flat=True).iterator():
         yield Breach(f"guardian {pk}", "has an address, and an open task asks for it")
 
@@ -53,23 +53,23 @@ def unanswered_invitations_are_told(extent: Extent) -> Iterator[Breach]:
 def nothing_belongs_to_a_merged_learner(extent: Extent) -> Iterator[Breach]:
     """What a merged learner had is the other one's, in every app, and so is the account."""
     for each in belongings():
-        rows = extent.of(each.model._default_manager.order_by(), f"{each.field}__workspace")
+        rows = extent.of(each.model._default_manager.all(), f"{each.field}__workspace")
         strays = rows.filter(**{f"{each.field}__merged_into__isnull": False})
         for pk, learner in strays.values_list("pk", f"{each.field}_id").iterator():
             yield Breach(f"{each.model._meta.verbose_name} {pk}", f"belongs to learner {learner}, who was merged")
-    accounts = extent.of(Learner.objects.order_by()).filter(merged_into__isnull=False, user__isnull=False)
+    accounts = extent.of(Learner.objects.all()).filter(merged_into__isnull=False, user__isnull=False)
     for pk in accounts.values_list("pk", flat=True).iterator():
         yield Breach(f"learner {pk}", "was merged, and has an account of their own")
 
 
 def merged_learners_lead_to_a_live_one(extent: Extent) -> Iterator[Breach]:
     """In one step, and by a merge that is on record."""
-    merged = extent.of(Learner.objects.order_by()).filter(merged_into__isnull=False)
+    merged = extent.of(Learner.objects.all()).filter(merged_into__isnull=False)
     for pk in merged.filter(merged_into__merged_into__isnull=False).values_list("pk", flat=True).iterator():
         yield Breach(f"learner {pk}", "was merged into a learner who was merged")
     for pk in merged.filter(merge__isnull=True).values_list("pk", flat=True).iterator():
         yield Breach(f"learner {pk}", "was merged, and no record says why")
-    undone = extent.of(LearnerMerge.objects.order_by()).filter(dropped__merged_into__isnull=True)
+    undone = extent.of(LearnerMerge.objects.all()).filter(dropped__merged_into__isnull=True)
     for pk, dropped in undone.values_list("pk", "dropped").iterator():
         yield Breach(f"learner merge {pk}", f"learner {dropped} is not merged")
 

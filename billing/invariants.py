@@ -29,7 +29,7 @@ _OPEN_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING)
 
 def payments_are_what_was_asked(extent: Extent) -> Iterator[Breach]:
     """Paid <= asked, in the currency that was asked, and no checkout is paid twice."""
-    payments = extent.of(Payment.objects.order_by()).filter(status__in=_COUNTED, checkout__isnull=False)
+    payments = extent.of(Payment.objects.all()).filter(status__in=_COUNTED, checkout__isnull=False)
     differing = payments.exclude(currency=F("checkout__currency"), amount_minor__lte=F("checkout__amount_minor"))
     for pk, amount, currency in differing.values_list("pk", "amount_minor", "currency").iterator():
         yield Breach(f"payment {pk}", f"{amount} {currency} is not what its checkout asked for")
@@ -40,7 +40,7 @@ def payments_are_what_was_asked(extent: Extent) -> Iterator[Breach]:
 
 def refunds_fit_their_payment(extent: Extent) -> Iterator[Breach]:
     """Refunds that are back or on their way are not more than was paid."""
-    payments = extent.of(Payment.objects.order_by()).annotate(
+    payments = extent.of(Payment.objects.all()).annotate(
         promised=_sum_of(Refund.objects.exclude(status__in=_CALLED_OFF))
     )
     excessive = payments.filter(promised__gt=F("amount_minor"))
@@ -51,7 +51,7 @@ def refunds_fit_their_payment(extent: Extent) -> Iterator[Breach]:
 def payments_count_their_refunds(extent: Extent) -> Iterator[Breach]:
     """`refunded_minor` is what succeeded refunds and lost disputes add up to, and the status is what `standing.weigh`
     makes of it; said here in SQL, apart from it."""
-    payments = extent.of(Payment.objects.order_by()).annotate(
+    payments = extent.of(Payment.objects.all()).annotate(
         returned=_sum_of(Refund.objects.filter(status=RefundStatus.SUCCEEDED))
         + _sum_of(Dispute.objects.filter(status=DisputeStatus.LOST), "withdrawn_minor")
     )
@@ -75,7 +75,7 @@ def payments_count_their_refunds(extent: Extent) -> Iterator[Breach]:
 
 def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
     """A checkout is paid exactly if money that counts came of it."""
-    checkouts = extent.of(Checkout.objects.order_by())
+    checkouts = extent.of(Checkout.objects.all())
     received = Q(payments__paid_at__isnull=False) & ~Q(payments__status=PaymentStatus.PENDING)
     unfounded = checkouts.filter(status=CheckoutStatus.PAID).annotate(received=Count("payments", filter=received))
     for pk in unfounded.filter(received=0).values_list("pk", flat=True).iterator():
@@ -88,7 +88,7 @@ def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
 def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
     """The invoice of a payment that counts, with its corrections, is what is left of it after refunds, in its
     currency."""
-    payments = extent.of(Payment.objects.order_by()).filter(status__in=(*_COUNTED, PaymentStatus.REFUNDED))
+    payments = extent.of(Payment.objects.all()).filter(status__in=(*_COUNTED, PaymentStatus.REFUNDED))
     invoiced = Coalesce(Sum("invoices__amount_minor", filter=Q(invoices__currency=F("currency"))), 0)
     differing = payments.annotate(invoiced=invoiced).exclude(invoiced=F("amount_minor") - F("refunded_minor"))
     rows = differing.values_list("pk", "invoiced", "amount_minor", "refunded_minor")
@@ -99,9 +99,9 @@ def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
 def invoice_numbers_have_no_gaps(extent: Extent) -> Iterator[Breach]:
     """A workspace's invoices of a year count 1, 2, 3 … to where their series is."""
     prefix = Concat(Cast(OuterRef("year"), CharField()), Value("-"), output_field=CharField())
-    issued = Invoice.objects.order_by().filter(workspace=OuterRef("workspace"), number__startswith=prefix)
+    issued = Invoice.objects.filter(workspace=OuterRef("workspace"), number__startswith=prefix)
     counted = issued.values("workspace").annotate(count=Count("id"), last=Max("number"))
-    series = extent.of(InvoiceSeries.objects.order_by()).annotate(
+    series = extent.of(InvoiceSeries.objects.all()).annotate(
         count=Coalesce(Subquery(counted.values("count")), 0), last=Subquery(counted.values("last"))
     )
     for pk, year, given, count, last in series.values_list("pk", "year", "last_number", "count", "last").iterator():
@@ -110,14 +110,14 @@ def invoice_numbers_have_no_gaps(extent: Extent) -> Iterator[Breach]:
     known = InvoiceSeries.objects.annotate(prefix=Concat(Cast("year", CharField()), Value("-"))).filter(
         workspace=OuterRef("workspace")
     )
-    uncounted = extent.of(Invoice.objects.order_by()).exclude(Exists(known.filter(prefix=Left(OuterRef("number"), 5))))
+    uncounted = extent.of(Invoice.objects.all()).exclude(Exists(known.filter(prefix=Left(OuterRef("number"), 5))))
     for pk in uncounted.values_list("pk", flat=True).iterator():
         yield Breach(f"invoice {pk}", "its workspace has no series that counts it")
 
 
 def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
     """Nobody can be asked to pay twice for one thing at a time."""
-    live = extent.of(Checkout.objects.order_by()).filter(status__in=LIVE_CHECKOUTS)
+    live = extent.of(Checkout.objects.all()).filter(status__in=LIVE_CHECKOUTS)
     for found in live.values("purpose", "subject").annotate(count=Count("id")).filter(count__gt=1).iterator():
         yield Breach(f"{found['purpose']} {found['subject']}", f"{found['count']} checkouts are live")
 
@@ -125,7 +125,7 @@ def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
 def live_checkouts_are_asked_about(extent: Extent) -> Iterator[Breach]:
     """A checkout that may still bring money has a time when the sweep asks Stripe, soon after its end, and the sweep
     keeps to it."""
-    live = extent.of(Checkout.objects.order_by()).filter(status__in=LIVE_CHECKOUTS)
+    live = extent.of(Checkout.objects.all()).filter(status__in=LIVE_CHECKOUTS)
     ended = live.filter(
         expires_at__lt=extent.now - EXPIRY_SLACK, next_check_at__gt=extent.now + LATEST_CHECK + EXPIRY_SLACK
     )
@@ -138,7 +138,7 @@ def live_checkouts_are_asked_about(extent: Extent) -> Iterator[Breach]:
 
 def open_refunds_are_pursued(extent: Extent) -> Iterator[Breach]:
     """A refund that is not settled is tried, or asked about, when its time comes."""
-    refunds = extent.of(Refund.objects.order_by(), "payment__workspace").filter(status__in=_OPEN_REFUNDS)
+    refunds = extent.of(Refund.objects.all(), "payment__workspace").filter(status__in=_OPEN_REFUNDS)
     overdue = refunds.filter(next_attempt_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
     for pk, status in overdue.values_list("pk", "status").iterator():
         yield Breach(f"refund {pk}", f"{status}, and no sweep does anything about it")
@@ -148,16 +148,14 @@ def the_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
     """No event of Stripe's lies unhandled for 15 minutes. The inbox belongs to the installation, not to a workspace."""
     if extent.workspace_id is not None:
         return
-    unhandled = StripeEvent.objects.order_by().filter(
-        handled_at__isnull=True, received_at__lt=extent.now - SWEEPS_NOTICE_WITHIN
-    )
+    unhandled = StripeEvent.objects.filter(handled_at__isnull=True, received_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
     for pk, attempts in unhandled.values_list("pk", "attempts").iterator():
         yield Breach(f"stripe event {pk}", f"unhandled after {attempts} attempts")
 
 
 def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute], minor: str = "amount_minor") -> Coalesce:
     """What the payment's rows of this kind add up to."""
-    of_payment = rows.order_by().filter(payment=OuterRef("pk")).values("payment")
+    of_payment = rows.filter(payment=OuterRef("pk")).values("payment")
     return Coalesce(Subquery(of_payment.annotate(total=Sum(minor)).values("total")), 0)
 
 

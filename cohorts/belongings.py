@@ -20,8 +20,8 @@ def _find_double_courses(keep_id: int, drop_id: int) -> list[str]:
 
 
 def _courses_of(learner_id: int) -> dict[int, str]:
-    places = CohortPlace.objects.filter(learner=learner_id, status__in=OCCUPYING).order_by()
-    packages = StudentPackage.objects.filter(learner=learner_id, revoked_at__isnull=True).order_by()
+    places = CohortPlace.objects.filter(learner=learner_id, status__in=OCCUPYING)
+    packages = StudentPackage.objects.filter(learner=learner_id, revoked_at__isnull=True)
     return {
         **dict(places.values_list("cohort__instance__program_id", "cohort__instance__program__title")),
         **dict(packages.values_list("program_id", "program__title")),

@@ -31,7 +31,7 @@ OFFERS_END_WITHIN = dt.timedelta(minutes=15)
 def place_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
     """A cohort's counters are what its places add up to, and never exceed its capacity."""
     rows = (
-        extent.of(Cohort.objects.order_by(), "instance__workspace")
+        extent.of(Cohort.objects.all(), "instance__workspace")
         .annotate(
             held=Count("places", filter=Q(places__status=PlaceStatus.HELD)),
             taken=Count("places", filter=Q(places__status=PlaceStatus.TAKEN)),
@@ -45,7 +45,7 @@ def place_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
 
 
 def one_place_per_learner_and_cohort(extent: Extent) -> Iterator[Breach]:
-    places = extent.of(CohortPlace.objects.order_by(), "learner__workspace").filter(status__in=OCCUPYING)
+    places = extent.of(CohortPlace.objects.all(), "learner__workspace").filter(status__in=OCCUPYING)
     for found in places.values("cohort", "learner").annotate(count=Count("pk")).filter(count__gt=1).iterator():
         yield Breach(f"cohort {found['cohort']}", f"learner {found['learner']} has {found['count']} places")
 
@@ -53,7 +53,7 @@ def one_place_per_learner_and_cohort(extent: Extent) -> Iterator[Breach]:
 def booked_counts_equal_their_holders(extent: Extent) -> Iterator[Breach]:
     """A meeting's count is the number of steps that hold a seat in it, and never exceeds its seats."""
     rows = (
-        extent.of(ClassSession.objects.order_by(), "group_class__workspace")
+        extent.of(ClassSession.objects.all(), "group_class__workspace")
         .annotate(seated=Count("bookings", filter=Q(bookings__status__in=SEATED)))
         .exclude(booked_count=F("seated"), max_students__gte=F("seated"))
         .values_list("pk", "booked_count", "seated", "max_students")
@@ -63,14 +63,14 @@ def booked_counts_equal_their_holders(extent: Extent) -> Iterator[Breach]:
 
 
 def one_live_package_per_learner_and_program(extent: Extent) -> Iterator[Breach]:
-    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(revoked_at__isnull=True)
+    live = extent.of(StudentPackage.objects.all(), "learner__workspace").filter(revoked_at__isnull=True)
     for found in live.values("learner", "program").annotate(count=Count("pk")).filter(count__gt=1).iterator():
         yield Breach(f"learner {found['learner']}", f"owns program {found['program']} {found['count']} times")
 
 
 def live_packages_have_their_place(extent: Extent) -> Iterator[Breach]:
     """A live package has a taken place in its cohort and an approved enrollment; a revoked one has neither."""
-    packages = extent.of(StudentPackage.objects.order_by(), "learner__workspace")
+    packages = extent.of(StudentPackage.objects.all(), "learner__workspace")
     good = Q(place__status=PlaceStatus.TAKEN, place__cohort=F("cohort"), place__learner=F("learner"))
     good &= Q(enrollment__eligibility_status=EligibilityStatus.APPROVED)
     for pk in packages.filter(revoked_at__isnull=True).exclude(good).values_list("pk", flat=True).iterator():
@@ -82,7 +82,7 @@ def live_packages_have_their_place(extent: Extent) -> Iterator[Breach]:
 
 
 def taken_places_have_their_package(extent: Extent) -> Iterator[Breach]:
-    taken = extent.of(CohortPlace.objects.order_by(), "learner__workspace").filter(status=PlaceStatus.TAKEN)
+    taken = extent.of(CohortPlace.objects.all(), "learner__workspace").filter(status=PlaceStatus.TAKEN)
     live = StudentPackage.objects.filter(place=OuterRef("pk"), revoked_at__isnull=True)
     for pk in taken.exclude(Exists(live)).values_list("pk", flat=True).iterator():
         yield Breach(f"place {pk}", "is taken without a live package")
@@ -90,14 +90,14 @@ def taken_places_have_their_package(extent: Extent) -> Iterator[Breach]:
 
 def one_progress_per_package_and_step(extent: Extent) -> Iterator[Breach]:
     """A package says one thing about each step."""
-    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace").values("package", "step")
+    rows = extent.of(StepProgress.objects.all(), "package__learner__workspace").values("package", "step")
     for found in rows.annotate(count=Count("pk")).filter(count__gt=1).iterator():
         yield Breach(f"package {found['package']}", f"has {found['count']} rows about step {found['step']}")
 
 
 def steps_hold_a_session_while_they_are_seated(extent: Extent) -> Iterator[Breach]:
     """A step that is booked, attended or missed is so in a class session; any other step holds none."""
-    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
+    rows = extent.of(StepProgress.objects.all(), "package__learner__workspace")
     nowhere = rows.filter(status__in=SEATED, class_session__isnull=True)
     kept = rows.filter(class_session__isnull=False).exclude(status__in=SEATED)
     for pk, status, session in (nowhere | kept).values_list("pk", "status", "class_session").iterator():
@@ -106,7 +106,7 @@ def steps_hold_a_session_while_they_are_seated(extent: Extent) -> Iterator[Breac
 
 def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
     """A booked step sits in a session of its cohort, of that step and option; attended ones may outlive a move."""
-    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
+    rows = extent.of(StepProgress.objects.all(), "package__learner__workspace")
     rows = rows.filter(status=StepStatus.BOOKED)
     offered = CohortSession.objects.filter(
         cohort=OuterRef("package__cohort"),
@@ -120,13 +120,13 @@ def steps_hold_a_session_of_their_own(extent: Extent) -> Iterator[Breach]:
 
 def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
     """A live package has a row for each step of its course, whenever that was added; none is of another program."""
-    rows = extent.of(StepProgress.objects.order_by(), "package__learner__workspace")
+    rows = extent.of(StepProgress.objects.all(), "package__learner__workspace")
     foreign = rows.exclude(step__program=F("package__program"))
     for pk in foreign.values_list("pk", flat=True).iterator():
         yield Breach(f"step progress {pk}", "is about a step of another program")
     known = StepProgress.objects.filter(package=OuterRef(OuterRef("pk")), step=OuterRef("pk"))
     unknown = CourseStep.objects.filter(program=OuterRef("program")).exclude(Exists(known))
-    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(revoked_at__isnull=True)
+    live = extent.of(StudentPackage.objects.all(), "learner__workspace").filter(revoked_at__isnull=True)
     for pk in live.filter(Exists(unknown)).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "lacks a step of its course")
 
@@ -134,9 +134,9 @@ def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
 def completion_follows_the_steps(extent: Extent) -> Iterator[Breach]:
     """A live package with every required step done is completed; its participation ended with it, and never alone."""
     due = extent.of(due_to_complete(), "learner__workspace")
-    for pk in due.order_by().values_list("pk", flat=True).iterator():
+    for pk in due.values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "has every required step done but is not completed")
-    packages = extent.of(StudentPackage.objects.order_by(), "learner__workspace")
+    packages = extent.of(StudentPackage.objects.all(), "learner__workspace")
     ended = Q(enrollment__participation_status=ParticipationStatus.COMPLETED)
     for pk in packages.filter(completed_at__isnull=False).exclude(ended).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is completed, but its participation is not")
@@ -147,7 +147,7 @@ def completion_follows_the_steps(extent: Extent) -> Iterator[Breach]:
 
 def holds_end(extent: Extent) -> Iterator[Breach]:
     """A held place has a live checkout, or an offer whose time is not over."""
-    held = extent.of(CohortPlace.objects.order_by(), "learner__workspace").filter(status=PlaceStatus.HELD)
+    held = extent.of(CohortPlace.objects.all(), "learner__workspace").filter(status=PlaceStatus.HELD)
     by_checkout = Q(checkout__status__in=LIVE_CHECKOUTS)
     by_offer = Q(checkout__isnull=True, held_until__gt=extent.now - OFFERS_END_WITHIN)
     for pk in held.exclude(by_checkout | by_offer).values_list("pk", flat=True).iterator():
@@ -155,14 +155,14 @@ def holds_end(extent: Extent) -> Iterator[Breach]:
 
 
 def offers_hold_a_place(extent: Extent) -> Iterator[Breach]:
-    offered = extent.of(WaitlistEntry.objects.order_by(), "learner__workspace").filter(status=WaitStatus.OFFERED)
+    offered = extent.of(WaitlistEntry.objects.all(), "learner__workspace").filter(status=WaitStatus.OFFERED)
     for pk in offered.exclude(place__status=PlaceStatus.HELD).values_list("pk", flat=True).iterator():
         yield Breach(f"waiting list entry {pk}", "was offered a place that is not held")
 
 
 def live_checkouts_hold_a_place(extent: Extent) -> Iterator[Breach]:
     """Nobody can pay for a place that is gone."""
-    live = extent.of(Checkout.objects.order_by()).filter(purpose=PURPOSE, status__in=LIVE_CHECKOUTS)
+    live = extent.of(Checkout.objects.all()).filter(purpose=PURPOSE, status__in=LIVE_CHECKOUTS)
     holding = CohortPlace.objects.filter(checkout=OuterRef("pk"), status=PlaceStatus.HELD)
     for pk in live.exclude(Exists(holding)).values_list("pk", flat=True).iterator():
         yield Breach(f"checkout {pk}", "can be paid, but its place is not held")
@@ -178,7 +178,7 @@ def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
 
 def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
     """Nothing that can't be attended is open."""
-    opened = extent.of(Cohort.objects.order_by(), "instance__workspace").filter(is_active=True)
+    opened = extent.of(Cohort.objects.all(), "instance__workspace").filter(is_active=True)
     scheduled = CohortSession.objects.filter(cohort=OuterRef("pk"))
     for pk in opened.exclude(Exists(scheduled)).values_list("pk", flat=True).iterator():
         yield Breach(f"cohort {pk}", "is open, but has no session")
@@ -186,7 +186,7 @@ def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
 
 def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
     """A live package has money behind it: not all of it is back with the payer. Its enrollment says how much is."""
-    live = extent.of(StudentPackage.objects.order_by(), "learner__workspace").filter(revoked_at__isnull=True)
+    live = extent.of(StudentPackage.objects.all(), "learner__workspace").filter(revoked_at__isnull=True)
     for pk in live.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is live, though all of its money is back")
     for pk, status in misnoted(live).values_list("enrollment", "enrollment__payment_status").iterator():
@@ -194,11 +194,11 @@ def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
 
 
 def cohorts_stay_inside_their_workspace(extent: Extent) -> Iterator[Breach]:
-    places = extent.of(CohortPlace.objects.order_by(), "learner__workspace")
+    places = extent.of(CohortPlace.objects.all(), "learner__workspace")
     foreign = places.exclude(learner__workspace=F("cohort__instance__workspace"))
     for pk in foreign.values_list("pk", flat=True).iterator():
         yield Breach(f"place {pk}", "its learner and its cohort belong to different workspaces")
-    sessions = extent.of(CohortSession.objects.order_by(), "cohort__instance__workspace")
+    sessions = extent.of(CohortSession.objects.all(), "cohort__instance__workspace")
     wrong = sessions.exclude(
         option__group_class__workspace=F("cohort__instance__workspace"),
         step__program=F("cohort__instance__program"),

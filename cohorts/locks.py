@@ -59,7 +59,7 @@ def lock_cohort(cohort_id: int) -> Cohort:
 
 def lock_cohorts_where_learner_waits(keep_id: int, drop_id: int) -> None:
     """The cohorts that may offer a place to a learner who is merged: before that, or to who stays. Both are locked."""
-    lines = WaitlistEntry.objects.filter(learner=drop_id, status__in=IN_LINE).order_by()
+    lines = WaitlistEntry.objects.filter(learner=drop_id, status__in=IN_LINE)
     lock_rows(Cohort, *lines.values_list("cohort_id", flat=True))
 
 
@@ -93,9 +93,9 @@ def lock_held_for_enrollment(enrollment_id: int) -> None:
 
     The learner is locked, so a move of theirs has ended, and the cohort that is locked is the one they moved to.
     """
-    places = CohortPlace.objects.filter(enrollment=enrollment_id, status__in=OCCUPYING).order_by()
+    places = CohortPlace.objects.filter(enrollment=enrollment_id, status__in=OCCUPYING)
     lock_rows(Cohort, *places.values_list("cohort_id", flat=True))
-    booked = StepProgress.objects.filter(package__enrollment=enrollment_id, status=StepStatus.BOOKED).order_by()
+    booked = StepProgress.objects.filter(package__enrollment=enrollment_id, status=StepStatus.BOOKED)
     lock_rows(ClassSession, *booked.values_list("class_session_id", flat=True))
 
 
@@ -105,7 +105,7 @@ def lock_place_subject(subject: str) -> None:
     place_id = int(subject)
     # This waits for their bookings elsewhere: what is booked with the place must not overlap with them.
     lock_owner_of(CohortPlace.objects.filter(pk=place_id))
-    found = CohortPlace.objects.filter(pk=place_id).order_by()
+    found = CohortPlace.objects.filter(pk=place_id)
     places = list(found.values("cohort_id", "enrollment_id", "enrollment__packages__cohort_id"))
     cohort_id = places[0]["cohort_id"]
     enrollment_id = places[0]["enrollment_id"]
@@ -121,6 +121,6 @@ def lock_place_subject(subject: str) -> None:
 
 def _lock_sessions(cohort_id: int, enrollment_id: int | None) -> None:
     """Those that a purchase may take in the cohort, and those that what was bought may give back anywhere."""
-    offered = CohortSession.objects.filter(cohort=cohort_id).order_by().values_list("class_session_id", flat=True)
-    held = StepProgress.objects.filter(package__enrollment=enrollment_id, status__in=SEATED).order_by()
+    offered = CohortSession.objects.filter(cohort=cohort_id).values_list("class_session_id", flat=True)
+    held = StepProgress.objects.filter(package__enrollment=enrollment_id, status__in=SEATED)
     lock_rows(ClassSession, *offered.union(held.values_list("class_session_id", flat=True)))

@@ -88,7 +88,7 @@ def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = Fals
     sold = Exists(offered.filter(instance=OuterRef("pk")))
     prices = ProgramInstance.objects.filter(sold, program=OuterRef("pk"), price__active=True)
     cheapest = prices.order_by("price__amount_minor", "price")
-    steps = CourseStep.objects.filter(program=OuterRef("pk")).order_by().values("program")
+    steps = CourseStep.objects.filter(program=OuterRef("pk")).values("program")
     courses = (
         course_programs()
         .filter(active=True)
@@ -239,7 +239,7 @@ def find_learner_of_place(subject: str) -> int | None:
 
 def find_prices_of_places(subjects: Collection[str]) -> dict[str, int | None]:
     """What each place costs at present, by the subject of its checkout."""
-    rows = CohortPlace.objects.filter(pk__in=[int(subject) for subject in subjects]).order_by()
+    rows = CohortPlace.objects.filter(pk__in=[int(subject) for subject in subjects])
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "cohort__instance__price")}
 
 

@@ -54,7 +54,7 @@ _FACET_FIELDS = {facet: field for field, facet in FACET_OF_FIELD.items()}
 def seat_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
     """An allocation's counters are what its SeatAssignment rows add up to."""
     rows = (
-        extent.of(DistrictSeatAllocation.objects.order_by(), "district__workspace")
+        extent.of(DistrictSeatAllocation.objects.all(), "district__workspace")
         .annotate(
             reserved_rows=Count("seats", filter=Q(seats__status=SeatStatus.RESERVED)),
             used_rows=Count("seats", filter=Q(seats__status=SeatStatus.USED)),
@@ -70,7 +70,7 @@ def seat_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
 def no_allocation_is_oversold(extent: Extent) -> Iterator[Breach]:
     """Held seats <= total, by the rows as well as by the counters."""
     rows = (
-        extent.of(DistrictSeatAllocation.objects.order_by(), "district__workspace")
+        extent.of(DistrictSeatAllocation.objects.all(), "district__workspace")
         .annotate(held=Count("seats", filter=Q(seats__status__in=HELD_SEATS)))
         .filter(Q(total_seats__lt=F("held")) | Q(total_seats__lt=F("reserved_seats") + F("used_seats")))
         .values_list("pk", "held", "total_seats")
@@ -80,7 +80,7 @@ def no_allocation_is_oversold(extent: Extent) -> Iterator[Breach]:
 
 
 def one_held_seat_per_learner_and_allocation(extent: Extent) -> Iterator[Breach]:
-    held = extent.of(SeatAssignment.objects.order_by(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
+    held = extent.of(SeatAssignment.objects.all(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
     for found in held.values("allocation", "learner").annotate(count=Count("id")).filter(count__gt=1).iterator():
         yield Breach(f"allocation {found['allocation']}", f"learner {found['learner']} holds {found['count']} seats")
 
@@ -89,7 +89,7 @@ def held_seats_agree_with_their_enrollment(extent: Extent) -> Iterator[Breach]:
     """Reserved while the enrollment awaits review, used once it is approved, and nothing is held after its end."""
     agreeing = Q(status=SeatStatus.RESERVED, enrollment__eligibility_status=EligibilityStatus.SUBMITTED)
     agreeing |= Q(status=SeatStatus.USED, enrollment__eligibility_status=EligibilityStatus.APPROVED)
-    held = extent.of(SeatAssignment.objects.order_by(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
+    held = extent.of(SeatAssignment.objects.all(), "allocation__district__workspace").filter(status__in=HELD_SEATS)
     wrong = held.exclude(agreeing & Q(learner=F("enrollment__learner")))
     for pk, status, enrollment in wrong.values_list("pk", "status", "enrollment").iterator():
         yield Breach(f"seat {pk}", f"{status}, which does not agree with its enrollment {enrollment}")
@@ -99,7 +99,7 @@ def held_seats_agree_with_their_enrollment(extent: Extent) -> Iterator[Breach]:
 
 
 def one_live_decision_per_enrollment(extent: Extent) -> Iterator[Breach]:
-    live = extent.of(EnrollmentDecision.objects.order_by()).filter(status__in=LIVE_DECISIONS)
+    live = extent.of(EnrollmentDecision.objects.all()).filter(status__in=LIVE_DECISIONS)
     for found in live.values("enrollment").annotate(count=Count("id")).filter(count__gt=1).iterator():
         yield Breach(f"enrollment {found['enrollment']}", f"{found['count']} decisions about it are live")
 
@@ -109,14 +109,14 @@ def completed_decisions_are_funded(extent: Extent) -> Iterator[Breach]:
     by_seat = Q(provision_source=ProvisionSource.DISTRICT, seat__status__in=HELD_SEATS)
     by_seat &= Q(seat__enrollment=F("enrollment"))
     by_money = Q(provision_source=ProvisionSource.PARENT, payment__paid_at__isnull=False)
-    completed = extent.of(EnrollmentDecision.objects.order_by()).filter(status=DecisionStatus.COMPLETED)
+    completed = extent.of(EnrollmentDecision.objects.all()).filter(status=DecisionStatus.COMPLETED)
     for pk in completed.exclude(by_seat | by_money).values_list("pk", flat=True).iterator():
         yield Breach(f"decision {pk}", "completed, with neither a held seat nor a payment")
 
 
 def waiting_decisions_can_be_paid(extent: Extent) -> Iterator[Breach]:
     """A decision that requires a checkout has a live one."""
-    waiting = extent.of(EnrollmentDecision.objects.order_by()).filter(status=DecisionStatus.CHECKOUT_REQUIRED)
+    waiting = extent.of(EnrollmentDecision.objects.all()).filter(status=DecisionStatus.CHECKOUT_REQUIRED)
     for pk in waiting.exclude(checkout__status__in=LIVE_CHECKOUTS).values_list("pk", flat=True).iterator():
         yield Breach(f"decision {pk}", "waits for a payment that can't come")
 
@@ -129,7 +129,7 @@ def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
         checkout=OuterRef("pk"),
         enrollment__eligibility_status__in=[EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED],
     )
-    live = extent.of(Checkout.objects.order_by()).filter(
+    live = extent.of(Checkout.objects.all()).filter(
         purpose=PURPOSE, status__in=LIVE_CHECKOUTS, cancel_requested_at__isnull=True
     )
     for pk in live.exclude(Exists(wanting)).values_list("pk", flat=True).iterator():
@@ -150,7 +150,7 @@ def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
 
 def decisions_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
     """What a decision brought lasts while not all of its money is back, and its enrollment says how much is."""
-    completed = extent.of(EnrollmentDecision.objects.order_by()).filter(status=DecisionStatus.COMPLETED)
+    completed = extent.of(EnrollmentDecision.objects.all()).filter(status=DecisionStatus.COMPLETED)
     for pk in completed.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
         yield Breach(f"decision {pk}", "completed, though all of its money is back")
     for pk, status in misnoted(completed).values_list("enrollment", "enrollment__payment_status").iterator():
@@ -162,7 +162,7 @@ def idle_payments(extent: Extent, *, purpose: str, at_work: QuerySet[Any]) -> Qu
     (which refer to it by `OuterRef`), is not back, does not go back in full, and is no task for a person (nor was one:
     then a person has decided)."""
     idle: QuerySet[Payment] = (
-        extent.of(Payment.objects.order_by())
+        extent.of(Payment.objects.all())
         .filter(purpose=purpose, paid_at__lt=extent.now - MONEY_SETTLES_WITHIN)
         .exclude(status=PaymentStatus.REFUNDED)
         .exclude(Exists(at_work))
@@ -185,7 +185,7 @@ def misnoted(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 def _going_back() -> Coalesce:
     """What of a payment is back or on its way by refunds."""
-    refunds = Refund.objects.order_by().filter(payment=OuterRef("pk"))
+    refunds = Refund.objects.filter(payment=OuterRef("pk"))
     refunds = refunds.exclude(status__in=[RefundStatus.FAILED, RefundStatus.CANCELED])
     return Coalesce(Subquery(refunds.values("payment").annotate(total=Sum("amount_minor")).values("total")), 0)
 
@@ -201,7 +201,7 @@ def facets_equal_their_last_transition(extent: Extent) -> Iterator[Breach]:
     for facet, field in _FACET_FIELDS.items():
         last = EnrollmentTransition.objects.filter(enrollment=OuterRef("pk"), facet=facet).order_by("-number")
         rows = (
-            extent.of(Enrollment.objects.order_by())
+            extent.of(Enrollment.objects.all())
             .annotate(last=Coalesce(Subquery(last.values("to_status")[:1]), Value(_initial(field))))
             .exclude(**{field: F("last")})
             .values_list("pk", field, "last")
@@ -214,7 +214,7 @@ def transitions_have_no_gaps(extent: Extent) -> Iterator[Breach]:
     """An enrollment's transitions count 1, 2, 3 … up to its `transition_count`."""
     counted = Q(transitions__number__gte=1, transitions__number__lte=F("transition_count"))
     rows = (
-        extent.of(Enrollment.objects.order_by())
+        extent.of(Enrollment.objects.all())
         .annotate(
             rows=Count("transitions"),
             numbers=Count("transitions__number", filter=counted, distinct=True),
@@ -232,9 +232,9 @@ def transitions_form_a_chain(extent: Extent) -> Iterator[Breach]:
         *(When(facet=facet, then=Value(_initial(field))) for facet, field in _FACET_FIELDS.items()),
         output_field=CharField(),
     )
-    before = Window(Lag("to_status"), partition_by=["enrollment", "facet"], order_by="number")
+    before = Window(Lag("to_status"), partition_by=["enrollment", "facet"], order_by=["number", "id"])
     rows = (
-        extent.of(EnrollmentTransition.objects.order_by(), "enrollment__workspace")
+        extent.of(EnrollmentTransition.objects.all(), "enrollment__workspace")
         .annotate(before=Coalesce(before, beginning))
         .values_list("pk", "enrollment", "from_status", "before")
     )
@@ -250,7 +250,7 @@ def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
     for facet, field in _FACET_FIELDS.items():
         for edge in _state_field(field).get_all_transitions(Enrollment):
             allowed |= Q(facet=facet, from_status=edge.source, to_status=edge.target)
-    wrong = extent.of(EnrollmentTransition.objects.order_by(), "enrollment__workspace").exclude(allowed)
+    wrong = extent.of(EnrollmentTransition.objects.all(), "enrollment__workspace").exclude(allowed)
     for pk, from_status, to_status in wrong.values_list("pk", "from_status", "to_status").iterator():
         yield Breach(f"transition {pk}", f"from {from_status} to {to_status}, which is not possible")
 
@@ -264,7 +264,7 @@ def transitions_have_their_event(extent: Extent) -> Iterator[Breach]:
         aggregate=Concat(Value("enrollment:"), OuterRef("enrollment__cuid")),
         number=OuterRef("number"),
     )
-    untold = extent.of(EnrollmentTransition.objects.order_by(), "enrollment__workspace").exclude(Exists(told))
+    untold = extent.of(EnrollmentTransition.objects.all(), "enrollment__workspace").exclude(Exists(told))
     for pk, enrollment in untold.values_list("pk", "enrollment").iterator():
         yield Breach(f"transition {pk}", f"no event told that enrollment {enrollment} changed")
 
@@ -273,7 +273,7 @@ def decisions_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
     """The last event about a decision gives the status it has."""
     last = OutboxEvent.objects.filter(aggregate=_named("decision", OuterRef("pk"))).order_by("-sequence")
     told = Subquery(last.annotate(status=KT("payload__status")).values("status")[:1], output_field=CharField())
-    rows = extent.of(EnrollmentDecision.objects.order_by()).annotate(told=Coalesce(told, Value("nothing")))
+    rows = extent.of(EnrollmentDecision.objects.all()).annotate(told=Coalesce(told, Value("nothing")))
     for pk, status, said in rows.exclude(status=F("told")).values_list("pk", "status", "told").iterator():
         yield Breach(f"decision {pk}", f"is {status}; its last event says {said}")
 
@@ -281,7 +281,7 @@ def decisions_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
 def seats_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
     """The last event about a seat is the one of the status it has."""
     last = OutboxEvent.objects.filter(aggregate=_named("seat", OuterRef("pk"))).order_by("-sequence")
-    rows = extent.of(SeatAssignment.objects.order_by(), "allocation__district__workspace").annotate(
+    rows = extent.of(SeatAssignment.objects.all(), "allocation__district__workspace").annotate(
         told=Coalesce(Subquery(last.values("type")[:1]), Value("nothing"))
     )
     wrong = rows.exclude(told=Concat(Value("seat."), F("status")))

@@ -45,7 +45,7 @@ def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssig
 
 def held_seat(enrollment_id: int) -> SeatAssignment | None:
     """The seat that a locked enrollment holds."""
-    return SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS).order_by().first()
+    return SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS).first()
 
 
 def lock_decision(decision_id: int) -> EnrollmentDecision:

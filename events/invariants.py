@@ -12,7 +12,7 @@ from .models import OutboxEvent
 def sequences_have_no_gaps(extent: Extent) -> Iterator[Breach]:
     """The events of an aggregate count 1, 2, 3 …"""
     aggregates = (
-        extent.of(OutboxEvent.objects.order_by())
+        extent.of(OutboxEvent.objects.all())
         .values("aggregate")
         .annotate(
             first=Min("sequence"), last=Max("sequence"), numbers=Count("sequence", distinct=True), rows=Count("id")

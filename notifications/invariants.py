@@ -14,7 +14,7 @@ SWEEP_NOTICES_WITHIN = dt.timedelta(minutes=15)
 
 def pending_notifications_are_pursued(extent: Extent) -> Iterator[Breach]:
     """An email that waits is tried when its time comes."""
-    overdue = extent.of(Notification.objects.order_by()).filter(
+    overdue = extent.of(Notification.objects.all()).filter(
         status=NotificationStatus.PENDING, next_attempt_at__lt=extent.now - SWEEP_NOTICES_WITHIN
     )
     for pk, attempts in overdue.values_list("pk", "attempts").iterator():

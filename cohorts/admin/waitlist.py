@@ -61,7 +61,7 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         ahead = WaitlistEntry.objects.filter(
             cohort=OuterRef("cohort"), status=WaitStatus.WAITING, rank__lt=OuterRef("rank")
         )
-        counted = ahead.order_by().values("cohort").annotate(n=Count("pk")).values("n")
+        counted = ahead.values("cohort").annotate(n=Count("pk")).values("n")
         entries: QuerySet[Any] = super().get_queryset(request).annotate(ahead=Coalesce(Subquery(counted), 0))
         return entries
 

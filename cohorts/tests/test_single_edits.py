@@ -64,7 +64,7 @@ def rows() -> dict[tuple[str, int, str], Any]:
     return {
         (model.__name__, values["id"], column): value
         for model in WATCHED
-        for values in model._default_manager.order_by().values()
+        for values in model._default_manager.values()
         for column, value in values.items()
     }
 

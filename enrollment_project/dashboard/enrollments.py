@@ -267,9 +267,7 @@ class Overview:
             ),
         ]
         if self.access.everywhere:
-            unhandled = StripeEvent.objects.order_by().filter(
-                handled_at__isnull=True, received_at__lt=self.now - INBOX_PATIENCE
-            )
+            unhandled = StripeEvent.objects.filter(handled_at__isnull=True, received_at__lt=self.now - INBOX_PATIENCE)
             inbox = list_url(StripeEvent, handled_at__isempty=1)
             rows.append(_stuck("Stripe events unhandled for 15 minutes", unhandled, "received_at", inbox))
         return [row for row in rows if row.count]
