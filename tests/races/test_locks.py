@@ -90,7 +90,7 @@ class TestTheLastTwoStepsMarkedAtOnce:
         """Control: each looks whether it is the last before it can see the other."""
         read = StepProgress.objects.select_related("package")
         monkeypatch.setattr(attendance, "_lock_package", lambda progress_id: read.get(pk=progress_id).package)
-        monkeypatch.setattr(attendance, "publish", lambda *events, now: None)
+        monkeypatch.setattr(attendance, "publish", lambda *events: None)
         monkeypatch.setattr(attendance, "complete_course", Meeting(complete_course, patience=10))
 
         answers = self.mark_both()
