@@ -1,11 +1,12 @@
 """Money for every app's tests. What Stripe decides is reached through the use cases; these make what comes before."""
 
 import datetime as dt
+from typing import Any
 
 import factory
 
 from accounts.tests.factories import WorkspaceFactory
-from billing.models import Checkout, Payment, Price
+from billing.models import Checkout, Payment, Price, Refund
 from core.clock import utc_now
 from core.tests.factories import RowFactory
 
@@ -55,3 +56,16 @@ class PaymentFactory(RowFactory[Payment]):
     payment_intent_id = factory.Sequence(lambda n: f"pi_{n}")
     amount_minor = factory.SelfAttribute("checkout.amount_minor")
     currency = factory.SelfAttribute("checkout.currency")
+
+
+def paid(**fields: Any) -> Payment:
+    """A payment that came."""
+    payment = PaymentFactory(paid_at=utc_now(), **fields)
+    payment.receive()
+    payment.save()
+    return payment
+
+
+def statuses(*rows: Checkout | Payment | Refund) -> list[str]:
+    """Where each of these rows stands in the database."""
+    return [type(row)._default_manager.get(pk=row.pk).status for row in rows]

@@ -14,27 +14,11 @@ from billing.states import RefundReason
 from core.actors import SYSTEM
 from core.clock import utc_now
 
-from .factories import CheckoutFactory, PaymentFactory
-from .snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, dispute, tell
+from .factories import CheckoutFactory, PaymentFactory, paid
+from .snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, Deaf, dispute, tell
 from .stripe_world import published
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
-
-
-class Deaf:
-    """A Stripe that must not be asked, but for what a test gives it."""
-
-    def __init__(self, **answers: Any) -> None:
-        self.__dict__.update({name: self._answering(answer) for name, answer in answers.items()})
-
-    @staticmethod
-    def _answering(answer: Any) -> Any:
-        def call(*_: Any, **__: Any) -> Any:
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
 
 
 class TestASession:
@@ -126,13 +110,6 @@ class TestAnEndedCheckout:
         assert Checkout.objects.values_list("status", "stripe_session_id").get() == ("open", "cs_1")
         assert published() == []
         assert not StaffTask.objects.exists()
-
-
-def paid() -> Payment:
-    payment = PaymentFactory(paid_at=utc_now())
-    payment.receive()
-    payment.save()
-    return payment
 
 
 class TestARefund:
