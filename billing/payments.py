@@ -136,9 +136,10 @@ def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
 
 
 def _end_others(checkout: Checkout, now: dt.datetime) -> None:
-    """A payment that came late leaves nothing open by which the same thing could be paid again."""
+    """A payment that came late leaves nothing open by which the same thing could be paid again. Its own checkout is
+    paid by now, and so not among the live ones."""
     others = Checkout.objects.filter(purpose=checkout.purpose, subject=checkout.subject, status__in=LIVE_CHECKOUTS)
-    others.exclude(pk=checkout.pk).update(cancel_requested_at=now, is_outdated=False, next_check_at=now)
+    others.update(cancel_requested_at=now, is_outdated=False, next_check_at=now)
 
 
 def _remember_payer(checkout: Checkout, session: SessionSnapshot) -> None:
