@@ -20,7 +20,7 @@ from billing.gateways.contract import SessionRequest, SessionSnapshot
 from billing.models import Checkout, Price, ReconciliationRun
 from billing.purposes import Purpose, register_purpose
 from billing.reconciliation import reconcile_stripe
-from billing.repricing import mark_outdated
+from billing.repricing import is_outdated, mark_outdated
 from core.clock import utc_now
 
 from .factories import PURPOSE, CheckoutFactory, PaymentFactory, PriceFactory, statuses
@@ -247,6 +247,14 @@ class TestAChangedPrice:
         asked = [changed, kept, being_paid, given_up, unpriced]
         ends = dict(Checkout.objects.values_list("pk", "cancel_requested_at"))
         assert [ends[checkout.pk] for checkout in asked] == [NOW, None, None, EARLIER, None]
+
+    @pytest.mark.parametrize(
+        ("subject", "status", "outdated"),
+        [("changed", "open", True), ("kept", "open", False), ("changed", "processing", False)]
+        + [("changed", status, False) for status in ENDED],
+    )
+    def test_makes_an_open_checkout_outdated(self, subject: str, status: str, outdated: bool, price: Price) -> None:
+        assert is_outdated(self.lesson(subject, price, status=status)) is outdated
 
     def test_is_looked_for_in_the_checkout_that_is_settled_alone(
         self, price: Price, monkeypatch: pytest.MonkeyPatch

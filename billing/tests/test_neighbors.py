@@ -70,6 +70,7 @@ class TestARefund:
 
         assert list(Refund.objects.order_by("pk").values_list("attempts", flat=True)) == [1, 0]
         assert Refund.objects.get(pk=beside.pk).next_attempt_at == beside.next_attempt_at
+        assert not StaffTask.objects.exists()
 
     def test_made_in_the_dashboard_is_not_taken_for_the_one_that_we_want(self) -> None:
         wanted = asked(1000)
@@ -108,6 +109,30 @@ class TestTheSweepOfRefunds:
         monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf())
 
         assert refunds.submit_due_refunds() == 0
+
+    def test_goes_no_further_while_stripe_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in (3, 2):
+            Refund.objects.filter(pk=asked().pk).update(next_attempt_at=NOW - dt.timedelta(hours=number))
+        monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf(create_refund=PaymentProviderDown("No answer.")))
+
+        assert refunds.submit_due_refunds() == 0
+        assert list(Refund.objects.order_by("pk").values_list("status", "attempts")) == [
+            ("requested", 1),
+            ("requested", 0),
+        ]
+
+    def test_fails_none_because_stripe_will_not_list_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A key without the permission to read refunds says nothing about them."""
+        pending = asked()
+        Refund.objects.update(status="pending", stripe_refund_id="re_1")
+        refusal = PaymentRejected(provider_code="permission_denied")
+        monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf(list_refunds=refusal))
+
+        with pytest.raises(PaymentRejected):
+            refunds.settle_refunds(payment_id=pending.payment_id)
+
+        assert statuses(pending, pending.payment) == ["pending", "paid"]
+        assert not StaffTask.objects.exists()
 
 
 class TestMoneyThatDidNotFit:
@@ -172,6 +197,7 @@ class TestAnInvoice:
         correction = self.sent_back(payment, 1000)
 
         assert (correction.payment, correction.amount_minor) == (payment, -1000)
+        assert correction.corrects == payment.invoices.get(corrects=None)
         assert list(beside.invoices.values_list("amount_minor", flat=True)) == [4900]
 
     def test_and_not_its_correction_is_what_the_next_one_corrects(self) -> None:
@@ -236,6 +262,17 @@ class TestAnEvent:
             f"payment {payment.pk} is refunded",
         )
         assert published() == ["payment.succeeded", "payment.refunded"]
+
+    def test_of_a_dispute_about_no_payment_is_not_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        paid()
+        event(type="charge.dispute.created", payload={"id": "du_1", "object": "dispute"})
+        elsewhere = replace(dispute(4900, status="needs_response"), payment_intent_id="")
+        monkeypatch.setattr(inbox, "get_gateway", lambda: Deaf(retrieve_dispute=elsewhere))
+
+        inbox.handle_event(event_id="evt_1")
+
+        assert StripeEvent.objects.values_list("outcome", "attempts").get() == (inbox.NOT_OURS, 0)
+        assert not Dispute.objects.exists()
 
     def test_of_a_session_that_nobody_knows_is_about_no_money_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         CheckoutFactory(stripe_session_id="cs_ours")
