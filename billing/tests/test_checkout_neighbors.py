@@ -169,10 +169,10 @@ class TestASessionThatStripeForgot:
     def test_fails_the_money_on_its_way_by_it_and_no_other(self) -> None:
         """Money that did not fit has arrived: failed, it could not be sent back any longer."""
         forgotten = CheckoutFactory(status="processing", stripe_session_id="cs_gone")
-        on_its_way = PaymentFactory(checkout=forgotten)
+        elsewhere = PaymentFactory()
         refused = PaymentFactory(checkout=forgotten, status="failed")
         unfit = PaymentFactory(checkout=forgotten, paid_at=NOW)
-        elsewhere = PaymentFactory()
+        on_its_way = PaymentFactory(checkout=forgotten)
 
         record_session_unknown(checkout_id=forgotten.pk, now=NOW)
 
@@ -191,7 +191,7 @@ class TestAdoptingASession:
         return session(checkout, **({"metadata": {"checkoutId": str(checkout.pk)}} | changes))
 
     def test_is_of_the_intent_that_it_names(self) -> None:
-        lost, beside = CheckoutFactory(), CheckoutFactory()
+        beside, lost = CheckoutFactory(), CheckoutFactory()
 
         assert adopt_session(session=self.named(lost)) == lost.pk
         known = dict(Checkout.objects.values_list("pk", "stripe_session_id"))

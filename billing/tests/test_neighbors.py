@@ -54,7 +54,7 @@ class TestARefund:
         assert not Refund.objects.exists()
 
     def test_is_submitted_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        submitting, beside = asked(), asked()
+        beside, submitting = asked(), asked()
         monkeypatch.setattr(refunds, "get_gateway", Obliging)
 
         refunds.submit_refund(refund_id=submitting.pk)
