@@ -11,7 +11,7 @@ from .invoicing import correct_invoice
 from .models import Payment
 from .payments import payment_facts
 from .standing import Contested, PaymentStanding, weigh
-from .states import DisputeStatus, PaymentMethod, PaymentStatus, RefundStatus
+from .states import NO_MONEY_YET, DisputeStatus, PaymentMethod, PaymentStatus, RefundStatus
 from .task_kinds import MONEY_CAME_BACK
 
 _MOVES = {
@@ -37,7 +37,7 @@ def standing_of(payment: Payment) -> PaymentStanding:
 
 def refundable_minor(payment: Payment) -> int:
     """What may be sent back through Stripe, in minor units: all that is here and neither on its way nor withheld."""
-    is_here = payment.status not in (PaymentStatus.PENDING, PaymentStatus.FAILED) or payment.is_mismatch
+    is_here = payment.status not in NO_MONEY_YET or payment.is_mismatch
     return standing_of(payment).refundable_minor if is_here and payment.method == PaymentMethod.STRIPE else 0
 
 

@@ -1,4 +1,8 @@
-"""What always holds about money, whatever it pays for."""
+"""What always holds about money, whatever it pays for.
+
+Sets of states come from `states.py`, except `_COUNTED`: which money counts is recalculated here without the product's
+own rules (`standing.py`), so that a mistake in one of them does not hide itself.
+"""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -11,7 +15,10 @@ from core.invariants import Breach, Extent, Invariant
 from .checkout import EXPIRY_SLACK, LATEST_CHECK
 from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
 from .states import (
+    FAILED_REFUNDS,
     LIVE_CHECKOUTS,
+    NO_MONEY_YET,
+    OPEN_REFUNDS,
     UNDECIDED_DISPUTES,
     CheckoutStatus,
     DisputeStatus,
@@ -23,8 +30,6 @@ from .states import (
 SWEEPS_NOTICE_WITHIN = dt.timedelta(minutes=15)
 # Money that counts for what it pays. A refunded payment may have been one that did not fit.
 _COUNTED = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
-_CALLED_OFF = (RefundStatus.FAILED, RefundStatus.CANCELED)
-_OPEN_REFUNDS = (RefundStatus.REQUESTED, RefundStatus.PENDING)
 
 
 def payments_are_what_was_asked(extent: Extent) -> Iterator[Breach]:
@@ -41,7 +46,7 @@ def payments_are_what_was_asked(extent: Extent) -> Iterator[Breach]:
 def refunds_fit_their_payment(extent: Extent) -> Iterator[Breach]:
     """Refunds that are back or on their way are not more than was paid."""
     payments = extent.of(Payment.objects.all()).annotate(
-        promised=_sum_of(Refund.objects.exclude(status__in=_CALLED_OFF))
+        promised=_sum_of(Refund.objects.exclude(status__in=FAILED_REFUNDS))
     )
     excessive = payments.filter(promised__gt=F("amount_minor"))
     for pk, promised, amount in excessive.values_list("pk", "promised", "amount_minor").iterator():
@@ -60,7 +65,7 @@ def payments_count_their_refunds(extent: Extent) -> Iterator[Breach]:
     undecided = Dispute.objects.filter(payment=OuterRef("pk"), status__in=UNDECIDED_DISPUTES)
     expected = Case(
         When(refunded_minor=F("amount_minor"), then=Value(PaymentStatus.REFUNDED.value)),
-        When(status__in=(PaymentStatus.PENDING, PaymentStatus.FAILED), then=F("status")),
+        When(status__in=NO_MONEY_YET, then=F("status")),
         When(Exists(undecided), then=Value(PaymentStatus.DISPUTED.value)),
         When(refunded_minor__gt=0, then=Value(PaymentStatus.PARTIALLY_REFUNDED.value)),
         default=Value(PaymentStatus.PAID.value),
@@ -138,7 +143,7 @@ def live_checkouts_are_asked_about(extent: Extent) -> Iterator[Breach]:
 
 def open_refunds_are_pursued(extent: Extent) -> Iterator[Breach]:
     """A refund that is not settled is tried, or asked about, when its time comes."""
-    refunds = extent.of(Refund.objects.all(), "payment__workspace").filter(status__in=_OPEN_REFUNDS)
+    refunds = extent.of(Refund.objects.all(), "payment__workspace").filter(status__in=OPEN_REFUNDS)
     overdue = refunds.filter(next_attempt_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
     for pk, status in overdue.values_list("pk", "status").iterator():
         yield Breach(f"refund {pk}", f"{status}, and no sweep does anything about it")

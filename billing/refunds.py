@@ -29,7 +29,16 @@ from .gateways.stripe import get_gateway
 from .locks import lock_payment, lock_payment_with_subject
 from .models import Payment, Refund
 from .prices import check_whole_steps
-from .states import DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
+from .states import (
+    FAILED_REFUNDS,
+    OPEN_REFUNDS,
+    REFUNDABLE,
+    DisputeStatus,
+    PaymentMethod,
+    PaymentStatus,
+    RefundReason,
+    RefundStatus,
+)
 from .task_kinds import REFUND_FAILED, REFUND_STUCK
 
 log = structlog.get_logger(__name__)
@@ -39,8 +48,6 @@ KEYS_LAST = dt.timedelta(hours=20)
 PENDING_CHECK = dt.timedelta(hours=6)
 # After this many failures staff are told, while the tries go on.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=dt.timedelta(minutes=2), attempts=12)
-_OPEN = (RefundStatus.REQUESTED, RefundStatus.PENDING)
-_REFUNDABLE = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED)
 _MOVES = {"succeeded": "succeed", "failed": "fail", "canceled": "call_off"}  # any other status waits for the bank
 
 
@@ -163,7 +170,7 @@ def submit_due_refunds(*, limit: int = 100, now: dt.datetime | None = None) -> i
     Returns how many were dealt with; stops when Stripe does not answer.
     """
     moment = now or utc_now()
-    open_refunds = Refund.objects.filter(status__in=_OPEN)
+    open_refunds = Refund.objects.filter(status__in=OPEN_REFUNDS)
     done = 0
     for refund in list(retries.due(open_refunds, now=moment)[:limit]):
         if not retries.claim(open_refunds.filter(pk=refund.pk), now=moment, lease=RETRY.lease):
@@ -197,7 +204,7 @@ def _check_refundable(payment: Payment) -> None:
             f"Payment {payment.pk} is disputed: the payer's bank decides about this money, and Stripe sends none back "
             "meanwhile. Answer or accept the dispute in Stripe, and try again once it is closed."
         )
-    if payment.status not in _REFUNDABLE and not payment.is_mismatch:
+    if payment.status not in REFUNDABLE and not payment.is_mismatch:
         raise PaymentNotRefundable(f"A payment that is {payment.get_status_display().lower()} can't be refunded.")
 
 
@@ -256,10 +263,10 @@ def _record_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot, n
     refund.failure_reason = fit(Refund, "failure_reason", snapshot.failure_reason)
     refund.last_error = ""
     refund.next_attempt_at = now + PENDING_CHECK
-    refund.settled_at = None if refund.status in _OPEN else now
+    refund.settled_at = None if refund.status in OPEN_REFUNDS else now
     refund.save()
     _log(refund)
-    if refund.status in (RefundStatus.FAILED, RefundStatus.CANCELED):
+    if refund.status in FAILED_REFUNDS:
         _tell_staff(payment, refund)
 
 

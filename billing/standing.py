@@ -9,7 +9,7 @@ while it says so (`is_charge_refundable`); won, the amount comes back; lost, it 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .states import UNDECIDED_DISPUTES, DisputeStatus, PaymentStatus, RefundStatus
+from .states import FAILED_REFUNDS, NO_MONEY_YET, UNDECIDED_DISPUTES, DisputeStatus, PaymentStatus, RefundStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def weigh(
     refunds = list(refunds)
     disputes = list(disputes)
     refunded = sum(minor for status, minor in refunds if status == RefundStatus.SUCCEEDED)
-    promised = sum(minor for status, minor in refunds if status not in (RefundStatus.FAILED, RefundStatus.CANCELED))
+    promised = sum(minor for status, minor in refunds if status not in FAILED_REFUNDS)
     lost = sum(dispute.withdrawn_minor for dispute in disputes if dispute.status == DisputeStatus.LOST)
     held = sum(dispute.withdrawn_minor for dispute in disputes if dispute.status == DisputeStatus.OPEN)
     is_blocked = any(dispute.blocks_refunds for dispute in disputes if dispute.status == DisputeStatus.OPEN)
@@ -64,7 +64,7 @@ def weigh(
 def _status(present: PaymentStatus, amount_minor: int, returned: int, disputes: list[Contested]) -> PaymentStatus:
     if returned == amount_minor:
         return PaymentStatus.REFUNDED  # whatever a bank may still be deciding
-    if present in (PaymentStatus.PENDING, PaymentStatus.FAILED):
+    if present in NO_MONEY_YET:
         return present
     if any(dispute.status in UNDECIDED_DISPUTES for dispute in disputes):
         return PaymentStatus.DISPUTED

@@ -21,7 +21,7 @@ from core.errors import require
 from enrollments.events import EnrollmentStatusChanged
 from enrollments.purchase import fail_purchase
 from enrollments.sellers import register_holding, register_seller
-from enrollments.states import EligibilityStatus, EnrollmentPaymentStatus
+from enrollments.states import GIVEN_BACK, PAID
 from events.publishing import handles
 
 from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
@@ -51,9 +51,6 @@ register_purpose(
 )
 register_seller(find_sales_of_places)
 register_holding(lock_held_for_enrollment)
-
-_ENDED = (EligibilityStatus.UNENROLLED, EligibilityStatus.REJECTED)
-_PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
 def _payment_of(event: MoneyEvent) -> int:
@@ -126,10 +123,10 @@ def follow_return(event: PaymentRestored) -> None:
 @handles(EnrollmentStatusChanged)
 def follow_end(event: EnrollmentStatusChanged) -> None:
     """Staff ended the enrollment, or its money went back in full."""
-    if event.to_status in _ENDED:
+    if event.to_status in GIVEN_BACK:
         give_back(
             enrollment_cuid=event.enrollment_cuid,
-            is_paid=event.payment_status in _PAID,
+            is_paid=event.payment_status in PAID,
             reason=event.reason,
             now=utc_now(),
         )

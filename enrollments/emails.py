@@ -17,13 +17,11 @@ from .events import EnrollmentStatusChanged
 from .letters import write_approval, write_end, write_rejection
 from .models import Enrollment, EnrollmentTransition
 from .sellers import find_sales
-from .states import EligibilityStatus, EnrollmentPaymentStatus
+from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus
 
 APPROVED = "enrollment_approved"
 REJECTED = "enrollment_rejected"
 ENDED = "enrollment_ended"
-
-_PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
 @handles(EnrollmentStatusChanged)
@@ -31,13 +29,13 @@ def tell_family(event: EnrollmentStatusChanged) -> None:
     """Costs a district's learner nothing: only what a family pays for is looked up."""
     if event.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:
         return
-    if event.to_status == EligibilityStatus.APPROVED and event.payment_status in _PAID:
+    if event.to_status == EligibilityStatus.APPROVED and event.payment_status in PAID:
         # A course that was bought has mails of its own, and no routing decision.
         routed = Learner.objects.filter(
             decisions__enrollment__cuid=event.enrollment_cuid, decisions__payment__isnull=False
         )
         _tell(APPROVED, event, routed.first())
-    elif event.to_status in (EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED):
+    elif event.to_status in GIVEN_BACK:
         learner = Learner.objects.filter(enrollments__cuid=event.enrollment_cuid).first()
         if event.payment_status == EnrollmentPaymentStatus.REFUNDED:  # a request that ends so was not turned down
             _tell(ENDED, event, learner, informed=_informed_by_refund(event.enrollment_cuid))
@@ -78,12 +76,12 @@ def render_rejection(notification: Notification) -> Email | None:
     enrollment = _find(notification, EligibilityStatus.REJECTED)
     if enrollment is None:
         return None
-    was_paid = enrollment.payment_status in (*_PAID, EnrollmentPaymentStatus.REFUNDED)
+    was_paid = enrollment.payment_status in (*PAID, EnrollmentPaymentStatus.REFUNDED)
     return write_rejection(enrollment, reason=enrollment.eligibility_reason, was_paid=was_paid)
 
 
 def render_end(notification: Notification) -> Email | None:
-    enrollment = _find(notification, EligibilityStatus.UNENROLLED, EligibilityStatus.REJECTED)
+    enrollment = _find(notification, *GIVEN_BACK)
     if enrollment is None:
         return None
     end = EnrollmentTransition.objects.get(enrollment=enrollment, number=notification.params["number"])

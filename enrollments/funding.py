@@ -16,9 +16,7 @@ from .history import Journal
 from .locks import lock_decision
 from .models import EnrollmentDecision, SeatAssignment
 from .seats import release_seat
-from .states import LIVE_DECISIONS, DecisionStatus, EnrollmentPaymentStatus
-
-_REFUNDABLE = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
+from .states import LIVE_DECISIONS, PAID, DecisionStatus
 
 
 def decision_made(decision: EnrollmentDecision, now: dt.datetime) -> DecisionMade:
@@ -64,7 +62,7 @@ def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, i
         return events  # a decision that waits ends once Stripe agrees that its checkout has
     decision.release()
     events.append(decision_changed(decision, now))
-    if decision.payment_id is not None and enrollment.payment_status in _REFUNDABLE:
+    if decision.payment_id is not None and enrollment.payment_status in PAID:
         _end_payment(decision.payment_id, journal, reason, is_refunded=is_refunded)
     return events
 

@@ -39,7 +39,7 @@ from .queries import (
     find_stake_of_payment,
 )
 from .routing.result import PARENT_PAID_MESSAGE
-from .states import PURPOSE, DecisionStatus, EligibilityStatus, EnrollmentPaymentStatus
+from .states import GOING_ON, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
 
 register_purpose(
     Purpose(
@@ -87,7 +87,7 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
 
 
 def _refund_reason(decision: EnrollmentDecision, payment: str, eligibility: str) -> RefundReason | None:
-    if eligibility not in (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED):
+    if eligibility not in GOING_ON:
         return RefundReason.NOT_NEEDED
     if payment != EnrollmentPaymentStatus.PENDING:
         return RefundReason.DUPLICATE

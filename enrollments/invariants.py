@@ -26,7 +26,7 @@ from django_fsm import FSMField
 
 from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
-from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundStatus
+from billing.states import FAILED_REFUNDS, LIVE_CHECKOUTS, PaymentStatus
 from core.invariants import Breach, Extent, Invariant
 from events.models import OutboxEvent
 
@@ -34,6 +34,7 @@ from .events import EnrollmentStatusChanged
 from .history import FACET_OF_FIELD
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
 from .states import (
+    GOING_ON,
     HELD_SEATS,
     LIVE_DECISIONS,
     PURPOSE,
@@ -127,7 +128,7 @@ def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
     wanting = EnrollmentDecision.objects.filter(
         Q(status=DecisionStatus.CHECKOUT_REQUIRED) | Q(status=DecisionStatus.FAILED) & ~Exists(others),
         checkout=OuterRef("pk"),
-        enrollment__eligibility_status__in=[EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED],
+        enrollment__eligibility_status__in=GOING_ON,
     )
     live = extent.of(Checkout.objects.all()).filter(
         purpose=PURPOSE, status__in=LIVE_CHECKOUTS, cancel_requested_at__isnull=True
@@ -141,7 +142,7 @@ def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
     funded = EnrollmentDecision.objects.filter(
         payment=OuterRef("pk"),
         status=DecisionStatus.COMPLETED,
-        enrollment__eligibility_status__in=[EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED],
+        enrollment__eligibility_status__in=GOING_ON,
     )
     idle = idle_payments(extent, purpose=PURPOSE, at_work=funded)
     for pk, status in idle.values_list("pk", "status").iterator():
@@ -186,7 +187,7 @@ def misnoted(rows: QuerySet[Any]) -> QuerySet[Any]:
 def _going_back() -> Coalesce:
     """What of a payment is back or on its way by refunds."""
     refunds = Refund.objects.filter(payment=OuterRef("pk"))
-    refunds = refunds.exclude(status__in=[RefundStatus.FAILED, RefundStatus.CANCELED])
+    refunds = refunds.exclude(status__in=FAILED_REFUNDS)
     return Coalesce(Subquery(refunds.values("payment").annotate(total=Sum("amount_minor")).values("total")), 0)
 
 

@@ -3,9 +3,7 @@
 from notifications.letters import Email, compose
 
 from .models import Enrollment
-from .states import EnrollmentPaymentStatus
-
-_PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
+from .states import PAID, EnrollmentPaymentStatus
 
 
 def write_approval(enrollment: Enrollment) -> Email:
@@ -21,7 +19,7 @@ def write_end(enrollment: Enrollment, *, reason: str) -> Email:
     """That an enrollment, or the request for one, has ended; and what is known about the money."""
     status = enrollment.payment_status
     is_refunded = status == EnrollmentPaymentStatus.REFUNDED
-    return _write("enrollments/ended", enrollment, reason=reason, is_paid=status in _PAID, is_refunded=is_refunded)
+    return _write("enrollments/ended", enrollment, reason=reason, is_paid=status in PAID, is_refunded=is_refunded)
 
 
 def _write(template: str, enrollment: Enrollment, **more: object) -> Email:

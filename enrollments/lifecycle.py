@@ -27,11 +27,7 @@ from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_sea
 from .models import Enrollment, SeatAssignment
 from .seats import use_seat
 from .sellers import lock_holdings
-from .states import (
-    EligibilityStatus,
-    ParticipationStatus,
-    ReviewMode,
-)
+from .states import REFUSED, EligibilityStatus, ParticipationStatus, ReviewMode
 
 
 @transaction.atomic
@@ -206,7 +202,7 @@ def evaluate_and_submit(*, journal: Journal, facts: Mapping[str, Any]) -> Verdic
     enrollment = journal.enrollment
     instance = journal.enrollment.instance
     status = enrollment.eligibility_status
-    refused = status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
+    refused = status in REFUSED
     if refused and instance.criteria_version <= enrollment.criteria_version:
         trace = ({"rule": "eligibility.refused_before", "status": status, "answer": False},)
         return Verdict(is_eligible=False, reason=enrollment.eligibility_reason, trace=trace)

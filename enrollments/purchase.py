@@ -15,9 +15,15 @@ from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_sub
 from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
-from .states import ENDED_ELIGIBILITY, EligibilityStatus, EnrollmentPaymentStatus, IdentificationType
-
-PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+from .states import (
+    ENDED_ELIGIBILITY,
+    GOING_ON,
+    PAID,
+    PAYABLE,
+    EligibilityStatus,
+    EnrollmentPaymentStatus,
+    IdentificationType,
+)
 
 MONEY_IS_BACK = "A refund came back from the bank, or a dispute was won"
 
@@ -46,8 +52,7 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
 
 def may_be_paid(enrollment: Enrollment) -> bool:
     """Whether a payment that arrives now still pays for this (locked) enrollment."""
-    open_states = (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED)
-    return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.eligibility_status in open_states
+    return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.eligibility_status in GOING_ON
 
 
 def complete_purchase(*, enrollment: Enrollment, actor: Actor, now: dt.datetime) -> None:
@@ -74,13 +79,12 @@ def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Acto
     """Money went back: in part it is noted, in full it ends the enrollment it paid for."""
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     journal = Journal(enrollment, actor, now)
-    paid = EnrollmentPaymentStatus.PAID
     if not fully:
-        if enrollment.payment_status == paid:
+        if enrollment.payment_status == EnrollmentPaymentStatus.PAID:
             journal.change("mark_partially_refunded", reason=reason)
             publish(*journal.write())
         return
-    if enrollment.payment_status not in (paid, EnrollmentPaymentStatus.PARTIALLY_REFUNDED):
+    if enrollment.payment_status not in PAID:
         return
     journal.change("mark_refunded", reason=reason)
     if enrollment.eligibility_status == EligibilityStatus.APPROVED:

@@ -12,7 +12,7 @@ from core.local_time import local_date
 
 from .errors import NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
-from .states import ENDED_ELIGIBILITY, ENDED_PARTICIPATION, LIVE_DECISIONS, EligibilityStatus, EnrollmentPaymentStatus
+from .states import ENDED_ELIGIBILITY, ENDED_PARTICIPATION, LIVE_DECISIONS, UNPAID, EligibilityStatus
 
 # Every routed learner reads this and the allocations in supply.py. As SQL, because building the two statements with the
 # ORM took longer than all that the database does for the request.
@@ -142,11 +142,9 @@ def find_allocation(*, workspace_id: int, tenant_id: int, instance_cuid: str | N
 
 def awaiting_review(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
     """Those that a reviewer can decide: submitted, with nothing left to pay."""
-    unpaid = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
-    return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED).exclude(payment_status__in=unpaid)
+    return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED).exclude(payment_status__in=UNPAID)
 
 
 def awaiting_payment(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
     """Those that are submitted and not paid for, whether or not a checkout is open."""
-    unpaid = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
-    return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED, payment_status__in=unpaid)
+    return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED, payment_status__in=UNPAID)

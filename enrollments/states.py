@@ -38,16 +38,20 @@ class EnrollmentPaymentStatus(models.TextChoices):
     FAILED = "failed", "Failed"  # an asynchronous payment did not go through; a new checkout may follow
 
 
-# A payment is asked for, and has not come.
+# A payment was requested and has not arrived.
 UNPAID = (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
-# Some of the money is here.
+# At least part of the money is here.
 PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 # A payment may still complete the enrollment.
 PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, *UNPAID)
+# Nothing more has to be paid before the learner may take part.
+FUNDED = (EnrollmentPaymentStatus.NOT_REQUIRED, *PAID)
 # Waits for review or has been accepted: an enrollment that a seat or a payment is for.
 GOING_ON = (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED)
+# Was refused by the criteria or by a person; it may be reconsidered once the criteria change.
+REFUSED = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
 # Came to an end; the family is told the reason.
-OVER = (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
+OVER = (*REFUSED, EligibilityStatus.UNENROLLED)
 # Was refused by a person, or ended: what was held for it is given back.
 GIVEN_BACK = (EligibilityStatus.REJECTED, EligibilityStatus.UNENROLLED)
 

@@ -5,7 +5,7 @@ from accounts.models import User, Workspace
 from core.clock import utc_now
 from core.money import Money
 
-from ..states import DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
+from ..states import OPEN_REFUNDS, DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
 from .checkouts import Checkout
 
 
@@ -127,7 +127,7 @@ class Refund(models.Model):
         indexes = [
             models.Index(
                 fields=["next_attempt_at"],
-                condition=models.Q(status__in=[RefundStatus.REQUESTED, RefundStatus.PENDING]),
+                condition=models.Q(status__in=OPEN_REFUNDS),
                 name="refund_due",
             )
         ]

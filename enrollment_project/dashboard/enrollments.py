@@ -17,7 +17,7 @@ from accounts.states import TaskStatus
 from backoffice.display import Neighbor, admin_url, list_url, moment
 from backoffice.scoping import access_of
 from billing.models import Checkout, Payment, Refund, StripeEvent
-from billing.states import LIVE_CHECKOUTS, CheckoutStatus, RefundStatus
+from billing.states import LIVE_CHECKOUTS, OPEN_REFUNDS, CheckoutStatus, RefundStatus
 from core.clock import utc_now
 from core.local_time import local_date
 from core.money import Money
@@ -238,7 +238,7 @@ class Overview:
             status=DecisionStatus.FAILED, checkout__status__in=LIVE_CHECKOUTS
         )
         refunds = self._mine(Refund, "payment__workspace").filter(
-            status__in=(RefundStatus.REQUESTED, RefundStatus.PENDING), created_at__lt=self.now - REFUND_PATIENCE
+            status__in=OPEN_REFUNDS, created_at__lt=self.now - REFUND_PATIENCE
         )
         waiting = awaiting_review(self._mine(Enrollment)).filter(updated_at__lt=self.now - REVIEW_PATIENCE)
         events = self._mine(OutboxEvent)

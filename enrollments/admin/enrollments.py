@@ -27,11 +27,9 @@ from ..lifecycle import (
 )
 from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
-from ..states import EligibilityStatus, EnrollmentPaymentStatus
+from ..states import PAID, REFUSED, EligibilityStatus, EnrollmentPaymentStatus
 
 register_subject("enrollment", Enrollment)
-
-PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED)
 
 
 def while_in(*statuses: EligibilityStatus) -> Any:
@@ -282,7 +280,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         description="Reconsider",
         power=Power.DECIDE,
         possible=lambda enrollment: (
-            enrollment.eligibility_status in (EligibilityStatus.INELIGIBLE, EligibilityStatus.REJECTED)
+            enrollment.eligibility_status in REFUSED
             and enrollment.instance.criteria_version > enrollment.criteria_version
         ),
         form=NoteForm,

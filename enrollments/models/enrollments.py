@@ -8,6 +8,7 @@ from core.ids import new_cuid
 from ..states import (
     ENDED_ELIGIBILITY,
     ENDED_PARTICIPATION,
+    FUNDED,
     EligibilityStatus,
     EnrollmentPaymentStatus,
     Facet,
@@ -82,11 +83,7 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     @property
     def is_funded(self) -> bool:
         """Whether nothing more has to be paid before the learner may take part."""
-        return self.payment_status in (
-            EnrollmentPaymentStatus.NOT_REQUIRED,
-            EnrollmentPaymentStatus.PAID,
-            EnrollmentPaymentStatus.PARTIALLY_REFUNDED,
-        )
+        return self.payment_status in FUNDED
 
     # --- eligibility ---------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from ..queries import current_enrollment, find_instance, find_live_decision
 from ..seats import take_seat
 from ..states import (
     PURPOSE,
+    UNPAID,
     DecisionReason,
     DecisionStatus,
     EligibilityStatus,
@@ -139,7 +140,7 @@ class _Deciding:
         """Enrolled some other way: by staff or an integrator, with nothing left for the router to fund."""
         if self.enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:
             return self.enrollment.eligibility_status == EligibilityStatus.APPROVED
-        return self.enrollment.payment_status not in (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED)
+        return self.enrollment.payment_status not in UNPAID
 
     def _refuse(self, journal: Journal, verdict: Verdict, reason: DecisionReason, refusal: DomainError) -> Routed:
         decision = self._refused_before(reason)
@@ -163,7 +164,7 @@ class _Deciding:
         """Write everything first and count the seat last, so that the hot row is locked for the shortest time."""
         now = self.request.now
         enrollment = self.enrollment
-        if enrollment.payment_status in (EnrollmentPaymentStatus.PENDING, EnrollmentPaymentStatus.FAILED):
+        if enrollment.payment_status in UNPAID:
             journal.change("waive_payment", reason="A district seat was free")
             cancel_open_checkouts(enrollment_id=enrollment.pk)
         approve_if_automatic(journal=journal, seat=None)
