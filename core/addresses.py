@@ -43,8 +43,10 @@ def address_fault(text: str) -> str:
     if len(address) > MAX_LENGTH:
         return f"An email address has at most {MAX_LENGTH} characters."
     if not local.isascii():
-        return "Use an address with only plain letters, digits and signs before the @: mail to other addresses is not "
-        "delivered."
+        return (
+            "Use an address with only plain letters, digits and signs before the @: mail to other addresses is not "
+            "delivered."
+        )
     try:
         validate_email(address)
     except ValidationError:

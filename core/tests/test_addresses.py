@@ -50,7 +50,10 @@ class TestAFault:
 
     @pytest.mark.parametrize("local", ["guardıan", "\u212aim", "ſam", "josé", "ｇuardian", "a\u200bb"])
     def test_is_what_stands_before_the_at_sign_unless_it_is_ascii(self, local: str) -> None:
-        assert address_fault(f"{local}@demo.test").startswith("Use an address with only plain letters")
+        assert address_fault(f"{local}@demo.test") == (
+            "Use an address with only plain letters, digits and signs before the @: mail to other addresses is not "
+            "delivered."
+        )
 
     @pytest.mark.parametrize("text", ['"ab"@home.test', "a@[127.0.0.1]"])
     def test_is_a_form_nobody_writes(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """How product code is written, where ruff has no rule: what it says would go wrong without a word."""
 
 import ast
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,12 +45,24 @@ def crowded_assignments(tree: ast.AST) -> Iterator[int]:
                     yield node.lineno
 
 
+def unreachable(tree: ast.AST) -> Iterator[int]:
+    """What follows a return or raise in its block: often the second half of a text that a line break cut off."""
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                for statement, following in itertools.pairwise(block):
+                    if isinstance(statement, ast.Return | ast.Raise | ast.Continue | ast.Break):
+                        yield following.lineno
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_guards_nothing_by_an_assert_and_assigns_one_thing_at_a_time(path: Path) -> None:
+def test_a_module_guards_nothing_by_an_assert_assigns_one_thing_at_a_time_and_is_all_reached(path: Path) -> None:
     tree = ast.parse(path.read_text())
 
     assert list(removable_asserts(tree)) == []
     assert list(crowded_assignments(tree)) == []
+    assert list(unreachable(tree)) == []
 
 
 @pytest.mark.parametrize(
@@ -65,3 +78,15 @@ def test_an_assert_is_found(source: str, found: list[int]) -> None:
 )
 def test_a_crowded_assignment_is_found(source: str, found: list[int]) -> None:
     assert list(crowded_assignments(ast.parse(source))) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def f():\n    return 'one '\n    'two'\n", [3]),
+        ("def f():\n    return 'one ' 'two'\n", []),
+        ("if a:\n    raise B\nelse:\n    c()\n", []),
+    ],
+)
+def test_what_is_never_reached_is_found(source: str, found: list[int]) -> None:
+    assert list(unreachable(ast.parse(source))) == found
