@@ -55,7 +55,7 @@ def _told(accepted: Acceptance) -> str:
     if not names:
         return "Thank you. The children you answer for will be shown here."
     if accepted.has_joined:
-        return f"You were already a guardian here with this address. You now follow {_in_a_row(names)} as well now."
+        return f"You were already a guardian here with this address. You now follow {_in_a_row(names)} as well."
     return f"Thank you. You follow {_in_a_row(names)} now."
 
 

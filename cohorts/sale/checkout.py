@@ -125,7 +125,7 @@ def _refuse_second_payment(learner: Learner, course: Program) -> None:
     if paying is not None:
         raise PaymentOnItsWay(
             f"The bank is working on the payment for {paying.cohort.name}, which can take some days. The place is "
-            "held until it answers, and we write then: please please do not pay again."
+            "held until it answers, and we write then: please do not pay again."
         )
 
 
