@@ -12,7 +12,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from ..checkout import settle_checkout
 from ..models import Checkout
 from ..states import CheckoutStatus
-from .display import paid_for
+from .display import paid_for, subject_text
 from .stripe import stripe_notices
 
 register_subject("checkout", Checkout)
@@ -49,10 +49,7 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
     status_badge = status_badge("status")
     amount = money_column("amount_minor", "amount")
     paid_for = paid_for
-
-    @display(description="for", ordering="subject")
-    def subject_text(self, checkout: Checkout) -> str:
-        return f"{checkout.purpose.replace('_', ' ')} {checkout.subject}"
+    subject_text = subject_text
 
     @display(description="payment page")
     def payment_page(self, checkout: Checkout) -> str:

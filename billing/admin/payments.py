@@ -20,7 +20,7 @@ from ..models import Payment
 from ..purposes import find_stake
 from ..refunds import request_refund
 from ..states import RefundReason
-from .display import paid_for
+from .display import paid_for, subject_text
 from .stripe import stripe_notices
 
 register_subject("payment", Payment)
@@ -94,14 +94,11 @@ class PaymentAdmin(WorkspaceScopedAdmin):
     status_badge = status_badge("status")
     amount = money_column("amount_minor", "amount")
     paid_for = paid_for
+    subject_text = subject_text
 
     @display(description="refunded", ordering="refunded_minor")
     def refunded(self, payment: Payment) -> str:
         return str(Money(payment.refunded_minor, payment.currency)) if payment.refunded_minor else NOTHING
-
-    @display(description="for", ordering="subject")
-    def subject_text(self, payment: Payment) -> str:
-        return f"{payment.purpose.replace('_', ' ')} {payment.subject}"
 
     @staff_action(
         description="Refund",
