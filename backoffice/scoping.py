@@ -158,9 +158,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
     change_power: Power | None = None
     delete_power: Power | None = None
 
-    ordering: ClassVar[Any] = (
-        "-id",
-    )  # lists, choices and searches show the newest first unless their admin says otherwise
+    ordering: ClassVar[Any] = ("-id",)  # the newest first, in lists, choices and searches alike
     form: type[forms.ModelForm] = WorkspaceModelForm
     paginator = CappedPaginator
     show_full_result_count = False
