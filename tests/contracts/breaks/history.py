@@ -89,22 +89,12 @@ def two_transitions_with_one_number(world: World) -> Rows:
 
 @breaks("enrollments.transitions_have_no_gaps")
 def transitions_that_count_from_zero(world: World) -> Rows:
-    transition = transition_of(world, 1)
-    EnrollmentTransition.objects.filter(pk=transition.pk).update(number=0)
-    return {
-        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
-        "enrollments.transitions_have_their_event": [f"transition {transition.pk}"],
-    }
+    return renumbered(world, transition_of(world, 1), to=0)
 
 
 @breaks("enrollments.transitions_have_no_gaps")
 def transitions_that_count_too_far(world: World) -> Rows:
-    transition = transition_of(world, 4)
-    EnrollmentTransition.objects.filter(pk=transition.pk).update(number=5)
-    return {
-        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
-        "enrollments.transitions_have_their_event": [f"transition {transition.pk}"],
-    }
+    return renumbered(world, transition_of(world, 4), to=5)
 
 
 @spares("enrollments.transitions_have_no_gaps")
@@ -220,4 +210,13 @@ def came_from(status: str, transition: EnrollmentTransition) -> Rows:
     return {
         "enrollments.transitions_form_a_chain": [f"transition {transition.pk}"],
         "enrollments.transitions_follow_the_machine": [f"transition {transition.pk}"],
+    }
+
+
+def renumbered(world: World, transition: EnrollmentTransition, *, to: int) -> Rows:
+    """Give a transition a number that leaves a gap, and that its event does not have."""
+    EnrollmentTransition.objects.filter(pk=transition.pk).update(number=to)
+    return {
+        "enrollments.transitions_have_no_gaps": [f"enrollment {world.used.enrollment_id}"],
+        "enrollments.transitions_have_their_event": [f"transition {transition.pk}"],
     }
