@@ -12,10 +12,10 @@ from billing.checkout import record_session, settle_checkout
 from billing.gateways.contract import SessionSnapshot
 from billing.models import Checkout
 from cohorts.course.scheduling import schedule_cohort
-from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass, StudentPackage
+from cohorts.models import Cohort, CohortPlace, CourseStep, CourseStepOption, GroupClass, StudentPackage
 from cohorts.sale.checkout import reserve_place, start_checkout
 from cohorts.states import DayOfWeek
-from core.actors import SYSTEM
+from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.local_time import local_date
 from core.tests.factories import RowFactory
@@ -111,22 +111,28 @@ def pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> StudentPacka
     return StudentPackage.objects.filter(place=int(checkout.subject), revoked_at__isnull=True).first()
 
 
-@transaction.atomic
-def buy_on_rows(cohort: Cohort, learner: Learner | None = None) -> StudentPackage:
-    """The same without Stripe, in milliseconds: what it would say is given."""
-    learner, now = learner or LearnerFactory(workspace=cohort.instance.workspace), utc_now()
+def reserve(cohort: Cohort, learner: Learner, *, actor: Actor = SYSTEM) -> CohortPlace:
+    """A place held for the learner by a checkout that is on record, of which Stripe has not heard."""
     place = reserve_place(
         learner_id=learner.pk,
         course_code=cohort.instance.program.code,
         cohort_id=cohort.pk,
         success_url="http://127.0.0.1/done",
         cancel_url="http://127.0.0.1/back",
-        actor=SYSTEM,
-        now=now,
+        actor=actor,
+        now=utc_now(),
     )
+    assert place.checkout is not None
+    return place
+
+
+@transaction.atomic
+def buy_on_rows(cohort: Cohort, learner: Learner | None = None) -> StudentPackage:
+    """The same without Stripe, in milliseconds: what it would say is given."""
+    place = reserve(cohort, learner or LearnerFactory(workspace=cohort.instance.workspace))
     Checkout.objects.filter(pk=place.checkout_id).update(stripe_session_id=f"cs_rows_{place.checkout_id}")
     assert place.checkout is not None
-    record_session(checkout_id=place.checkout.pk, session=_paid_session(place.checkout), now=now)
+    record_session(checkout_id=place.checkout.pk, session=_paid_session(place.checkout), now=utc_now())
     package = StudentPackage.objects.filter(place=place).first()
     assert package is not None
     return package

@@ -12,11 +12,9 @@ from billing.states import RefundReason
 from billing.tests.snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, arrive, refund, tell
 from cohorts.errors import AlreadyOwned, NotForSale
 from cohorts.models import Cohort, CohortPlace, StudentPackage
-from cohorts.sale.checkout import reserve_place
-from cohorts.tests.factories import cohort_with
+from cohorts.tests.factories import cohort_with, reserve
 from cohorts.tests.places import counts
-from core.actors import SYSTEM
-from core.clock import utc_now
+from core.errors import require
 from enrollments.errors import AlreadyEnrolled
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.tests.factories import route, seats
@@ -26,17 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 def hold(cohort: Cohort, learner: Learner) -> Checkout:
     """A place held and its checkout on record, as before Stripe is asked."""
-    place = reserve_place(
-        learner_id=learner.pk,
-        course_code=cohort.instance.program.code,
-        cohort_id=cohort.pk,
-        success_url="http://127.0.0.1/done",
-        cancel_url="http://127.0.0.1/back",
-        actor=SYSTEM,
-        now=utc_now(),
-    )
-    assert place.checkout is not None
-    return place.checkout
+    return require(reserve(cohort, learner).checkout, "a reserved place has its checkout")
 
 
 def wanted_back() -> list[str]:

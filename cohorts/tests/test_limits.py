@@ -8,16 +8,14 @@ from accounts.models import Guardian, Learner, User
 from billing.checkout import cancel_checkout
 from billing.models import Checkout
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
-from cohorts.sale.checkout import reserve_place
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import Family, parent_of, problem, student_of
-from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay, start
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay, reserve, start
 from cohorts.tests.places import children, counts, written
 from cohorts.tests.purchases import enroll_url
 from core.actors import SYSTEM, Actor
-from core.clock import utc_now
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -174,7 +172,7 @@ class TestALine:
         open_one = CohortFactory(instance=full.instance)
         for number in range(2):
             client.post(course_url("course-wait", full), named(number))
-        reserve(open_one, user)
+        reserve_for_child(open_one, user)
 
         answer = client.post(course_url("course-wait", full), named(9))
 
@@ -280,15 +278,7 @@ class TestTheLearnersOfAnAccount:
         assert Learner.objects.count() == before + 2
 
 
-def reserve(cohort: Cohort, user: User) -> None:
+def reserve_for_child(cohort: Cohort, user: User) -> None:
     """A place held for a child of theirs by a checkout that is on record, without Stripe."""
     (child,) = children(cohort, 1)
-    reserve_place(
-        learner_id=child.pk,
-        course_code=cohort.instance.program.code,
-        cohort_id=cohort.pk,
-        success_url="http://127.0.0.1/done",
-        cancel_url="http://127.0.0.1/back",
-        actor=Actor("user", user.pk),
-        now=utc_now(),
-    )
+    reserve(cohort, child, actor=Actor("user", user.pk))

@@ -8,8 +8,7 @@ from accounts.models import Learner, LearnerMerge, Workspace
 from accounts.tests.factories import (
     LearnerFactory,
 )
-from cohorts.models import Cohort, CohortPlace
-from cohorts.sale.checkout import reserve_place
+from cohorts.models import Cohort
 from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
@@ -33,18 +32,6 @@ def full_cohort(workspace: Workspace) -> Cohort:
     cohort = cohort_with(options=(1,), max_enrollment=1, instance__workspace=workspace)
     buy_on_rows(cohort)
     return cohort
-
-
-def reserve(cohort: Cohort, learner: Learner) -> CohortPlace:
-    return reserve_place(
-        learner_id=learner.pk,
-        course_code=cohort.instance.program.code,
-        cohort_id=cohort.pk,
-        success_url="http://127.0.0.1/done",
-        cancel_url="http://127.0.0.1/back",
-        actor=SYSTEM,
-        now=utc_now(),
-    )
 
 
 def district(workspace: Workspace, *, total: int) -> Any:

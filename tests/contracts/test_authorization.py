@@ -22,9 +22,7 @@ from accounts.states import Scope
 from accounts.tests.factories import UserFactory, api_key_text
 from billing.models import Checkout
 from cohorts.models import StepProgress
-from cohorts.sale.checkout import reserve_place
-from cohorts.tests.factories import CourseFactory, cohort_with
-from core.actors import SYSTEM
+from cohorts.tests.factories import CourseFactory, cohort_with, reserve
 from core.clock import utc_now
 from demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
@@ -73,15 +71,7 @@ class Town:
             options=(1,), instance=InstanceFactory(workspace=self.ours, program=program, is_default=False)
         )
         jane = Learner.objects.get(email="jane@school.test")
-        place = reserve_place(
-            learner_id=jane.pk,
-            course_code=program.code,
-            cohort_id=cohort.pk,
-            success_url="http://127.0.0.1:8000/",
-            cancel_url="http://127.0.0.1:8000/",
-            actor=SYSTEM,
-            now=utc_now(),
-        )
+        place = reserve(cohort, jane)
         assert place.checkout is not None
         open_page(place.checkout)
         pay(place.checkout, "parent@home.test")

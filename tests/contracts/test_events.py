@@ -10,7 +10,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from django.db import transaction
 
 from accounts.models import User
 from accounts.tests.factories import LearnerFactory, UserFactory
@@ -23,14 +22,13 @@ from cohorts.course.replanning import change_dates
 from cohorts.course.scheduling import change_class, reschedule_session
 from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking
-from cohorts.models import Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
-from cohorts.sale.checkout import reserve_place
+from cohorts.models import Cohort, CohortSession, StepProgress, StudentPackage
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.transfer import move_package
 from cohorts.sale.waitlist import join_waitlist, leave_waitlist
-from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
-from core.actors import SYSTEM
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, reserve
 from core.clock import utc_now
+from core.errors import require
 from demo import stripe
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF, InstanceFactory, InstancePriceFactory, route, seats
@@ -187,18 +185,7 @@ def choice(package: StudentPackage, progress: StepProgress) -> Selection:
 
 
 def reserved(cohort: Cohort) -> Checkout:
-    with transaction.atomic():
-        place: CohortPlace = reserve_place(
-            learner_id=learner(cohort).pk,
-            course_code=cohort.instance.program.code,
-            cohort_id=cohort.pk,
-            success_url="http://127.0.0.1/done",
-            cancel_url="http://127.0.0.1/back",
-            actor=SYSTEM,
-            now=utc_now(),
-        )
-    assert place.checkout is not None
-    return place.checkout
+    return require(reserve(cohort, learner(cohort)).checkout, "a reserved place has its checkout")
 
 
 def asked(cohort: Cohort) -> Checkout:

@@ -20,7 +20,7 @@ from accounts.tests.factories import (
 from cohorts.learning.booking import Selection, book_sessions
 from cohorts.models import CohortPlace, CohortSession, StudentPackage, WaitlistEntry
 from cohorts.sale.waitlist import join_waitlist, leave_waitlist
-from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, reserve
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
@@ -29,7 +29,7 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from tests.constraints import drop_constraint
-from tests.contracts.merges import JANE, district, full_cohort, learner, merge, reserve
+from tests.contracts.merges import JANE, district, full_cohort, learner, merge
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

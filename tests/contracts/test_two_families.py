@@ -16,13 +16,11 @@ from cohorts.learning.booking import cancel_booking
 from cohorts.learning.calendar import cancelled_of, get_feed_owner, renew_feed, sessions_of
 from cohorts.models import Cohort, CohortPlace
 from cohorts.queries import packages_of
-from cohorts.sale.checkout import reserve_place
 from cohorts.sale.participants import Participant, add_myself, find_participant
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.callers import Family, parent_of, proven_user
-from cohorts.tests.factories import buy_on_rows, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with, reserve
 from cohorts.tests.purchases import PACKAGES, SESSIONS, START, enroll_url
-from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import NotFound
 from demo.stripe import expire, open_page
@@ -53,15 +51,7 @@ def child(cohort: Cohort, first_name: str, last_name: str) -> Learner:
 
 
 def hold(cohort: Cohort, learner: Learner) -> Checkout:
-    place = reserve_place(
-        learner_id=learner.pk,
-        course_code=cohort.instance.program.code,
-        cohort_id=cohort.pk,
-        success_url="http://127.0.0.1:8000/",
-        cancel_url="http://127.0.0.1:8000/",
-        actor=SYSTEM,
-        now=utc_now(),
-    )
+    place = reserve(cohort, learner)
     assert place.checkout is not None
     open_page(place.checkout)
     return Checkout.objects.get(pk=place.checkout_id)

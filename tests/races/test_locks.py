@@ -23,8 +23,7 @@ from cohorts.learning.attendance import mark_attended
 from cohorts.learning.completion import complete_course
 from cohorts.models import Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.sale import checkout
-from cohorts.sale.checkout import reserve_place
-from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, reserve
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollment_project.doctor import examine
@@ -35,17 +34,8 @@ from tests.processes import Failure, Meeting, at_once
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
-def reserve(learner: Learner, cohort: Cohort) -> int:
-    place = reserve_place(
-        learner_id=learner.pk,
-        course_code=cohort.instance.program.code,
-        cohort_id=cohort.pk,
-        success_url="http://127.0.0.1/done",
-        cancel_url="http://127.0.0.1/back",
-        actor=SYSTEM,
-        now=utc_now(),
-    )
-    return place.pk
+def place_of(learner: Learner, cohort: Cohort) -> int:
+    return reserve(cohort, learner).pk
 
 
 class TestOneLearnerBuyingInTwoTermsAtOnce:
@@ -73,7 +63,7 @@ class TestOneLearnerBuyingInTwoTermsAtOnce:
         second = CohortFactory(instance=next_term)
         learner = LearnerFactory(workspace=program.workspace)
 
-        answers = at_once(partial(reserve, learner, first), partial(reserve, learner, second))
+        answers = at_once(partial(place_of, learner, first), partial(place_of, learner, second))
 
         assert all(isinstance(answer, int) for answer in answers), answers
 
@@ -143,7 +133,7 @@ class TestOnePaymentToldTwiceAtOnce:
 
     def tell_twice(self) -> list[object]:
         cohort = cohort_with(options=(1,))
-        place = CohortPlace.objects.get(pk=reserve(LearnerFactory(workspace=cohort.instance.workspace), cohort))
+        place = CohortPlace.objects.get(pk=place_of(LearnerFactory(workspace=cohort.instance.workspace), cohort))
         return at_once(*[partial(self.told, place.checkout_id)] * 2)
 
     def told(self, checkout_id: int) -> str:
