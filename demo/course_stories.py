@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator
 from django.db import transaction
 
 from accounts.guardians import link_guardian
-from accounts.learners import find_or_create_learner
 from accounts.models import Guardian, Learner
 from billing.models import Checkout
 from cohorts.errors import SessionFull, TimeConflict, TooLateToChange
@@ -27,7 +26,7 @@ from core.local_time import to_instant
 from . import stripe
 from .catalog import Child, Family, Scene
 from .courses import Course, Term
-from .stories import Story
+from .stories import Story, enter_learner
 
 Purchase = Generator[dt.timedelta, None, StudentPackage]
 People = list[tuple[Family, Child]]
@@ -169,15 +168,7 @@ def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Chec
 
 @transaction.atomic
 def _learner(scene: Scene, family: Family, child: Child) -> tuple[Learner, Guardian]:
-    learner, _ = find_or_create_learner(
-        workspace_id=scene.workspace.pk,
-        learner_id=child.external_id,
-        email=child.email,
-        first_name=child.first_name,
-        last_name=child.last_name,
-        grade_level=child.grade,
-        school=child.school,
-    )
+    learner = enter_learner(scene, child)
     guardian = Guardian.objects.get(workspace=scene.workspace, external_id=family.guardian_id)
     link_guardian(guardian_id=guardian.pk, learner_id=learner.pk)
     return learner, guardian

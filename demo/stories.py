@@ -12,7 +12,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from accounts.models import Lead, StaffTask
+from accounts.learners import find_or_create_learner
+from accounts.models import Lead, Learner, StaffTask
 from accounts.staff_tasks import complete_staff_task
 from accounts.states import TaskStatus
 from billing.models import Checkout, Payment, Refund
@@ -167,6 +168,21 @@ def _decide(scene: Scene, family: Family, child: Child, instance: ProgramInstanc
         return decide(request, set()).decision
 
 
+@transaction.atomic
+def enter_learner(scene: Scene, child: Child) -> Learner:
+    """The child as a learner: the one they are already, be it from an approved lead without the school's id."""
+    learner, _ = find_or_create_learner(
+        workspace_id=scene.workspace.pk,
+        learner_id=child.external_id,
+        email=child.email,
+        first_name=child.first_name,
+        last_name=child.last_name,
+        grade_level=child.grade,
+        school=child.school,
+    )
+    return learner
+
+
 def _enter_candidate(scene: Scene, child: Child, instance: ProgramInstance, *, as_lead: bool) -> Enrollment:
     known = scene.workspace.learners.filter(external_id=child.external_id).first()
     person: dict[str, Any] = {
@@ -178,8 +194,7 @@ def _enter_candidate(scene: Scene, child: Child, instance: ProgramInstance, *, a
         about: dict[str, Any] = {"lead": Lead.objects.create(email=child.email, **person)}
         identified = IdentificationType.LEAD_ID
     else:
-        learner = known or scene.workspace.learners.create(email=child.email, external_id=child.external_id, **person)
-        about = {"learner": learner}
+        about = {"learner": known or enter_learner(scene, child)}
         identified = IdentificationType.CUSTOMER_ID
     enrollment = Enrollment(
         workspace=scene.workspace,
