@@ -18,7 +18,7 @@ from .gateways.contract import SessionSnapshot
 from .invoicing import Buyer, issue_invoice
 from .locks import lock_payment_of_intent
 from .models import Checkout, Payment
-from .states import LIVE_CHECKOUTS, CheckoutStatus, PaymentStatus
+from .states import CheckoutStatus, PaymentStatus
 from .task_kinds import PAYMENT_MISMATCH
 
 log = structlog.get_logger(__name__)
@@ -138,7 +138,7 @@ def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
 def _end_others(checkout: Checkout, now: dt.datetime) -> None:
     """A payment that came late leaves nothing open by which the same thing could be paid again. Its own checkout is
     paid by now, and so not among the live ones."""
-    others = Checkout.objects.filter(purpose=checkout.purpose, subject=checkout.subject, status__in=LIVE_CHECKOUTS)
+    others = Checkout.objects.live().filter(purpose=checkout.purpose, subject=checkout.subject)
     others.update(cancel_requested_at=now, is_outdated=False, next_check_at=now)
 
 

@@ -14,7 +14,6 @@ from ..gateways.contract import SessionOutcome, SessionSnapshot
 from ..gateways.stripe import get_gateway
 from ..models import Checkout
 from ..repricing import mark_outdated
-from ..states import LIVE_CHECKOUTS
 from .outcome import SOONEST_CHECK, record_nothing_sent, record_session, record_session_unknown
 from .session import get_checkout, learn_session, submit_checkout
 
@@ -75,7 +74,7 @@ def check_due_checkouts(*, limit: int = 100, now: dt.datetime | None = None) -> 
     """
     moment = now or utc_now()
     mark_outdated(checkouts=Checkout.objects.all(), now=moment)
-    due = Checkout.objects.filter(status__in=LIVE_CHECKOUTS, next_check_at__lte=moment).order_by("next_check_at", "pk")
+    due = Checkout.objects.due(now=moment).order_by("next_check_at", "pk")
     checked = 0
     for checkout_id in list(due.values_list("pk", flat=True)[:limit]):
         if not _claim_check(checkout_id, moment):
@@ -104,7 +103,7 @@ def try_to_settle(*, checkout_id: int, now: dt.datetime | None = None) -> None:
 
 
 def _want_ended(checkout_id: int, now: dt.datetime) -> None:
-    live = Checkout.objects.filter(pk=checkout_id, status__in=LIVE_CHECKOUTS)
+    live = Checkout.objects.live().filter(pk=checkout_id)
     live.filter(Q(cancel_requested_at=None) | Q(is_outdated=True)).update(
         cancel_requested_at=now, next_check_at=now, is_outdated=False
     )
@@ -119,7 +118,7 @@ def _expire_session(session_id: str) -> SessionSnapshot:
 
 def _submit_successor(outdated: Checkout) -> None:
     """Its own request, or the sweep, tries again; a refusal has ended it."""
-    same = Checkout.objects.filter(purpose=outdated.purpose, subject=outdated.subject, status__in=LIVE_CHECKOUTS)
+    same = Checkout.objects.live().filter(purpose=outdated.purpose, subject=outdated.subject)
     for checkout_id in same.order_by("pk").values_list("pk", flat=True):
         try:
             submit_checkout(checkout_id=checkout_id)
@@ -129,5 +128,5 @@ def _submit_successor(outdated: Checkout) -> None:
 
 def _claim_check(checkout_id: int, now: dt.datetime) -> bool:
     """Two sweeps at once ask only once; one that dies while asking leaves the checkout due again a little later."""
-    due = Checkout.objects.filter(pk=checkout_id, next_check_at__lte=now)
+    due = Checkout.objects.due(now=now).filter(pk=checkout_id)
     return due.update(next_check_at=now + SOONEST_CHECK) == 1

@@ -1,3 +1,5 @@
+import datetime as dt
+
 from django.db import models
 from django_fsm import FSMField, transition
 
@@ -34,6 +36,16 @@ class Price(models.Model):
         return Money(self.amount_minor, self.currency)
 
 
+class CheckoutQuerySet(models.QuerySet["Checkout"]):
+    def live(self) -> "CheckoutQuerySet":
+        """Those of which money may still come."""
+        return self.filter(status__in=LIVE_CHECKOUTS)
+
+    def due(self, *, now: dt.datetime) -> "CheckoutQuerySet":
+        """The live ones that the sweep asks Stripe about by `now`."""
+        return self.live().filter(next_check_at__lte=now)
+
+
 class Checkout(models.Model):
     """One request to pay through Stripe.
 
@@ -67,6 +79,8 @@ class Checkout(models.Model):
     )  # ended because its price changed: one at the new price follows
     settled_at = models.DateTimeField(null=True, blank=True)  # when it left the live states
     next_check_at = models.DateTimeField()  # when the sweep asks Stripe about it
+
+    objects = CheckoutQuerySet.as_manager()
 
     class Meta:
         constraints = [
