@@ -6,7 +6,6 @@ from accounts.belongings import Belonging, register_belonging
 
 from .locks import lock_cohorts_where_learner_waits
 from .models import CohortPlace, StudentPackage, WaitlistEntry
-from .states import IN_LINE, OCCUPYING
 
 
 def _find_double_courses(keep_id: int, drop_id: int) -> list[str]:
@@ -20,8 +19,8 @@ def _find_double_courses(keep_id: int, drop_id: int) -> list[str]:
 
 
 def _courses_of(learner_id: int) -> dict[int, str]:
-    places = CohortPlace.objects.filter(learner=learner_id, status__in=OCCUPYING)
-    packages = StudentPackage.objects.filter(learner=learner_id, revoked_at__isnull=True)
+    places = CohortPlace.objects.occupying().filter(learner=learner_id)
+    packages = StudentPackage.objects.live().filter(learner=learner_id)
     return {
         **dict(places.values_list("cohort__instance__program_id", "cohort__instance__program__title")),
         **dict(packages.values_list("program_id", "program__title")),
@@ -41,7 +40,7 @@ def _find_double_lines(keep_id: int, drop_id: int) -> list[str]:
 
 
 def _find_needless_lines(waits_id: int, has_id: int) -> list[str]:
-    places = CohortPlace.objects.filter(learner=has_id, status__in=OCCUPYING)
+    places = CohortPlace.objects.occupying().filter(learner=has_id)
     return [
         f"Learner {has_id} has a place in {entry.cohort}, for which learner {waits_id} waits: take the latter off its "
         "waiting list first."
@@ -50,7 +49,7 @@ def _find_needless_lines(waits_id: int, has_id: int) -> list[str]:
 
 
 def _waiting(learner_id: int) -> QuerySet[WaitlistEntry]:
-    lines = WaitlistEntry.objects.filter(learner=learner_id, status__in=IN_LINE)
+    lines = WaitlistEntry.objects.in_line().filter(learner=learner_id)
     return lines.select_related("cohort").order_by("cohort")
 
 

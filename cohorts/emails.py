@@ -7,7 +7,6 @@ nothing in it is true any longer. Billing writes about what goes back of a payme
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from django.db.models import QuerySet
 from django.urls import reverse
 
 from accounts.models import Learner
@@ -32,7 +31,7 @@ from .events import (
 )
 from .learning.calendar import render_cancellation, render_sessions
 from .learning.reminders import REMINDER
-from .models import ClassSession, CohortSession, StepProgress, StudentPackage, WaitlistEntry
+from .models import ClassSession, CohortSession, StepProgress, StepProgressQuerySet, StudentPackage, WaitlistEntry
 from .queries import stranded_progress
 from .states import StepStatus, WaitStatus
 
@@ -103,7 +102,7 @@ def tell_of_new_page(event: MeetingPageChanged) -> None:
 @handles(CohortDatesChanged)
 def tell_of_new_dates(event: CohortDatesChanged) -> None:
     """One mail a family, with all the sessions that follow."""
-    packages = StudentPackage.objects.filter(cohort=event.cohort_id, revoked_at__isnull=True).select_related("learner")
+    packages = StudentPackage.objects.live().filter(cohort=event.cohort_id).select_related("learner")
     for package in packages.order_by("pk"):
         key = f"package:{package.pk}/dates:{event.occurred_at.isoformat()}"
         _tell(NEW_DATES, package.learner, key, package=package.pk, cohort=event.cohort_id)
@@ -173,7 +172,7 @@ def write_cancelled(notification: Notification) -> Email | None:
     row = _progress().select_related("last_session__group_class").get(pk=notification.params["progress"])
     session = ClassSession.objects.select_related("group_class").get(pk=notification.params["session"])
     in_cohort = CohortSession.objects.filter(cohort=row.package.cohort_id, class_session=session, step=row.step_id)
-    if row.package.revoked_at or row.status != StepStatus.UNBOOKED or not in_cohort.exists():
+    if not row.package.is_live or row.status != StepStatus.UNBOOKED or not in_cohort.exists():
         return None
     can_choose = row.pk not in _stranded(row.package)
     context = _about(row.package) | {"step": _step(row), "time": _time(row, session), "can_choose": can_choose}
@@ -259,7 +258,7 @@ def write_offer(notification: Notification) -> Email | None:
 # --- Pieces of them -------------------------------------------------------------------------------------------------
 
 
-def _progress() -> QuerySet[StepProgress]:
+def _progress() -> StepProgressQuerySet:
     return StepProgress.objects.select_related(
         "step",
         "class_session__group_class",
@@ -271,19 +270,19 @@ def _progress() -> QuerySet[StepProgress]:
 
 
 def _find_live(notification: Notification) -> StudentPackage | None:
-    packages = StudentPackage.objects.select_related("learner__workspace", "program", "cohort")
-    return packages.filter(pk=notification.params["package"], revoked_at__isnull=True).first()
+    packages = StudentPackage.objects.live().select_related("learner__workspace", "program", "cohort")
+    return packages.filter(pk=notification.params["package"]).first()
 
 
 def _find_booked(notification: Notification) -> StepProgress | None:
     """The step, if it still holds a seat in the session that the mail is about."""
     return (
         _progress()
+        .of_live_packages()
         .filter(
             pk=notification.params["progress"],
             class_session=notification.params["session"],
             status=StepStatus.BOOKED,
-            package__revoked_at__isnull=True,
         )
         .first()
     )

@@ -17,8 +17,7 @@ from enrollments.models import Program
 
 from .errors import NotInLine
 from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from .queries import open_cohorts
-from .states import IN_LINE, PURPOSE, PlaceStatus, WaitStatus
+from .states import PURPOSE, PlaceStatus, WaitStatus
 
 LAPSED_SHOWN_FOR = dt.timedelta(days=7)
 
@@ -33,7 +32,7 @@ class PlacePurchase:
 
     @property
     def is_enrolled(self) -> bool:
-        return self.package is not None and self.package.revoked_at is None
+        return self.package is not None and self.package.is_live
 
     @property
     def has_ended(self) -> bool:
@@ -62,13 +61,13 @@ def get_purchase(*, user: User, session_id: str, now: dt.datetime, is_confirmed:
 
 def live_packages(*, user: User, course: Program) -> QuerySet[StudentPackage]:
     """What the person's learners have of a course."""
-    mine = StudentPackage.objects.filter(learner__in=learners_of(user), program=course, revoked_at__isnull=True)
+    mine = StudentPackage.objects.live().filter(learner__in=learners_of(user), program=course)
     return mine.select_related("learner").order_by("pk")
 
 
 def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
     """What the person's learners had and no longer have, with its invoices; the latest first."""
-    ended = StudentPackage.objects.filter(learner__in=learners_of(user), revoked_at__isnull=False)
+    ended = StudentPackage.objects.revoked().filter(learner__in=learners_of(user))
     related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related(
         Prefetch("payment__invoices", Invoice.objects.order_by("-id"))
     )
@@ -78,9 +77,7 @@ def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
 def unpaid_places(*, user: User, course: Program | None = None) -> QuerySet[CohortPlace]:
     """The places held for the person's learners (in this course) by checkouts that may still be paid, or are being paid
     by a bank."""
-    held = CohortPlace.objects.filter(
-        learner__in=learners_of(user), status=PlaceStatus.HELD, checkout__status__in=LIVE_CHECKOUTS
-    )
+    held = CohortPlace.objects.held().filter(learner__in=learners_of(user), checkout__status__in=LIVE_CHECKOUTS)
     held = held.filter(cohort__instance__program=course) if course else held
     related = held.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
     return related.order_by("pk")
@@ -100,9 +97,8 @@ def lapsed_places(*, user: User, now: dt.datetime) -> QuerySet[CohortPlace]:
         status=PlaceStatus.RELEASED,
         released_at__gt=now - LAPSED_SHOWN_FOR,
         checkout__status__in=(CheckoutStatus.EXPIRED, CheckoutStatus.FAILED),
-        cohort__in=open_cohorts(now),
+        cohort__in=Cohort.objects.taking_enrollments(now=now),
         cohort__instance__program__listed=True,
-        cohort__instance__program__active=True,
     )
     related = unpaid.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
     return related.order_by("pk")
@@ -113,12 +109,11 @@ def waiting_entries(*, user: User) -> QuerySet[WaitlistEntry]:
 
     One who accepted the offer and is about to pay is no longer in line.
     """
-    ahead = WaitlistEntry.objects.filter(
-        cohort=OuterRef("cohort"), status=WaitStatus.WAITING, rank__lt=OuterRef("rank")
-    ).order_by()
+    ahead = WaitlistEntry.objects.ahead_of(cohort=OuterRef("cohort"), rank=OuterRef("rank"))
     counted = ahead.values("cohort").annotate(n=Count("pk")).values("n")
     return (
-        WaitlistEntry.objects.filter(learner__in=learners_of(user), status__in=IN_LINE)
+        WaitlistEntry.objects.in_line()
+        .filter(learner__in=learners_of(user))
         .exclude(place__checkout__status__in=LIVE_CHECKOUTS)
         .annotate(position=Coalesce(Subquery(counted), 0) + 1)
         .select_related("learner", "cohort__instance__program", "cohort__instance__price")

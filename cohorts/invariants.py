@@ -1,4 +1,7 @@
-"""What always holds about places, packages and sessions, and about the money that pays for them."""
+"""What always holds about places, packages and sessions, and about the money that pays for them.
+
+Which rows are live or held is asked of the models, as everywhere; what a guard should have kept true is spelled out.
+"""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -63,7 +66,7 @@ def booked_counts_equal_their_holders(extent: Extent) -> Iterator[Breach]:
 
 
 def one_live_package_per_learner_and_program(extent: Extent) -> Iterator[Breach]:
-    live = extent.of(StudentPackage.objects.all(), "learner__workspace").filter(revoked_at__isnull=True)
+    live = extent.of(StudentPackage.objects.live(), "learner__workspace")
     for found in live.values("learner", "program").annotate(count=Count("pk")).filter(count__gt=1).iterator():
         yield Breach(f"learner {found['learner']}", f"owns program {found['program']} {found['count']} times")
 
@@ -73,9 +76,10 @@ def live_packages_have_their_place(extent: Extent) -> Iterator[Breach]:
     packages = extent.of(StudentPackage.objects.all(), "learner__workspace")
     good = Q(place__status=PlaceStatus.TAKEN, place__cohort=F("cohort"), place__learner=F("learner"))
     good &= Q(enrollment__eligibility_status=EligibilityStatus.APPROVED)
-    for pk in packages.filter(revoked_at__isnull=True).exclude(good).values_list("pk", flat=True).iterator():
+    live_packages = extent.of(StudentPackage.objects.live(), "learner__workspace")
+    for pk in live_packages.exclude(good).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is live without a taken place and an approved enrollment")
-    live = StudentPackage.objects.filter(place=OuterRef("place"), revoked_at__isnull=True)
+    live = StudentPackage.objects.live().filter(place=OuterRef("place"))
     kept = packages.filter(place__status__in=OCCUPYING).exclude(Exists(live))
     for pk in kept.values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is revoked but keeps its place")
@@ -83,7 +87,7 @@ def live_packages_have_their_place(extent: Extent) -> Iterator[Breach]:
 
 def taken_places_have_their_package(extent: Extent) -> Iterator[Breach]:
     taken = extent.of(CohortPlace.objects.all(), "learner__workspace").filter(status=PlaceStatus.TAKEN)
-    live = StudentPackage.objects.filter(place=OuterRef("pk"), revoked_at__isnull=True)
+    live = StudentPackage.objects.live().filter(place=OuterRef("pk"))
     for pk in taken.exclude(Exists(live)).values_list("pk", flat=True).iterator():
         yield Breach(f"place {pk}", "is taken without a live package")
 
@@ -126,7 +130,7 @@ def packages_have_every_step(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"step progress {pk}", "is about a step of another program")
     known = StepProgress.objects.filter(package=OuterRef(OuterRef("pk")), step=OuterRef("pk"))
     unknown = CourseStep.objects.filter(program=OuterRef("program")).exclude(Exists(known))
-    live = extent.of(StudentPackage.objects.all(), "learner__workspace").filter(revoked_at__isnull=True)
+    live = extent.of(StudentPackage.objects.live(), "learner__workspace")
     for pk in live.filter(Exists(unknown)).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "lacks a step of its course")
 
@@ -137,10 +141,11 @@ def completion_follows_the_steps(extent: Extent) -> Iterator[Breach]:
     for pk in due.values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "has every required step done but is not completed")
     packages = extent.of(StudentPackage.objects.all(), "learner__workspace")
+    live = extent.of(StudentPackage.objects.live(), "learner__workspace")
     ended = Q(enrollment__participation_status=ParticipationStatus.COMPLETED)
     for pk in packages.filter(completed_at__isnull=False).exclude(ended).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is completed, but its participation is not")
-    alone = packages.filter(ended, completed_at__isnull=True, revoked_at__isnull=True)
+    alone = live.filter(ended, completed_at__isnull=True)
     for pk in alone.values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is not completed, but its participation is")
 
@@ -170,7 +175,7 @@ def live_checkouts_hold_a_place(extent: Extent) -> Iterator[Breach]:
 
 def settled_payments_bought_something(extent: Extent) -> Iterator[Breach]:
     """Whatever was paid for a place bought a package, or is accounted for otherwise (`idle_payments`)."""
-    bought = StudentPackage.objects.filter(payment=OuterRef("pk"), revoked_at__isnull=True)
+    bought = StudentPackage.objects.live().filter(payment=OuterRef("pk"))
     idle = idle_payments(extent, purpose=PURPOSE, at_work=bought)
     for pk, status in idle.values_list("pk", "status").iterator():
         yield Breach(f"payment {pk}", f"{status}, bought nothing, and nothing is done about it")
@@ -186,7 +191,7 @@ def open_cohorts_have_sessions(extent: Extent) -> Iterator[Breach]:
 
 def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
     """A live package has money behind it: not all of it is back with the payer. Its enrollment says how much is."""
-    live = extent.of(StudentPackage.objects.all(), "learner__workspace").filter(revoked_at__isnull=True)
+    live = extent.of(StudentPackage.objects.live(), "learner__workspace")
     for pk in live.filter(payment__status=PaymentStatus.REFUNDED).values_list("pk", flat=True).iterator():
         yield Breach(f"package {pk}", "is live, though all of its money is back")
     for pk, status in misnoted(live).values_list("enrollment", "enrollment__payment_status").iterator():

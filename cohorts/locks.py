@@ -15,7 +15,7 @@ from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
 
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
-from .states import IN_LINE, OCCUPYING, SEATED, StepStatus
+from .states import StepStatus
 
 
 def lock_learner(learner_id: int) -> Learner:
@@ -59,7 +59,7 @@ def lock_cohort(cohort_id: int) -> Cohort:
 
 def lock_cohorts_where_learner_waits(keep_id: int, drop_id: int) -> None:
     """The cohorts that may offer a place to a learner who is merged: before that, or to who stays. Both are locked."""
-    lines = WaitlistEntry.objects.filter(learner=drop_id, status__in=IN_LINE)
+    lines = WaitlistEntry.objects.in_line().filter(learner=drop_id)
     lock_rows(Cohort, *lines.values_list("cohort_id", flat=True))
 
 
@@ -93,7 +93,7 @@ def lock_held_for_enrollment(enrollment_id: int) -> None:
 
     The learner is locked, so a move of theirs has ended, and the cohort that is locked is the one they moved to.
     """
-    places = CohortPlace.objects.filter(enrollment=enrollment_id, status__in=OCCUPYING)
+    places = CohortPlace.objects.occupying().filter(enrollment=enrollment_id)
     lock_rows(Cohort, *places.values_list("cohort_id", flat=True))
     booked = StepProgress.objects.filter(package__enrollment=enrollment_id, status=StepStatus.BOOKED)
     lock_rows(ClassSession, *booked.values_list("class_session_id", flat=True))
@@ -122,5 +122,5 @@ def lock_place_subject(subject: str) -> None:
 def _lock_sessions(cohort_id: int, enrollment_id: int | None) -> None:
     """Those that a purchase may take in the cohort, and those that what was bought may give back anywhere."""
     offered = CohortSession.objects.filter(cohort=cohort_id).values_list("class_session_id", flat=True)
-    held = StepProgress.objects.filter(package__enrollment=enrollment_id, status__in=SEATED)
+    held = StepProgress.objects.seated().filter(package__enrollment=enrollment_id)
     lock_rows(ClassSession, *offered.union(held.values_list("class_session_id", flat=True)))

@@ -13,12 +13,20 @@ from accounts.models import User
 from billing.models import Checkout
 from billing.purposes import Stake
 from core.clock import utc_now
-from core.local_time import is_not_over
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Sale
 
 from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
-from .models import Cohort, CohortPlace, CohortSession, CourseStep, StepProgress, StudentPackage
+from .models import (
+    HAS_ROOM,
+    Cohort,
+    CohortPlace,
+    CohortQuerySet,
+    CohortSession,
+    CourseStep,
+    StepProgress,
+    StudentPackage,
+)
 from .states import DONE, StepStatus
 
 # How the catalog may be sorted: the names of the API and the pages, and the column of each.
@@ -66,25 +74,15 @@ def get_cohort(*, course_code: str, cohort_id: int) -> Cohort:
     return cohort
 
 
-def open_cohorts(now: dt.datetime) -> QuerySet[Cohort]:
-    """Cohorts somebody could enroll in right now, full ones included."""
-    return Cohort.objects.filter(
-        Exists(CohortSession.objects.filter(cohort=OuterRef("pk"), class_session__starts_at__gt=now)),
-        is_not_over(now=now, date="end_date", zone="timezone"),
-        Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now),
-        is_active=True,
-        instance__active=True,
-    )
-
-
 def browse_courses(*, now: dt.datetime, search: str = "", only_open: bool = False) -> QuerySet[Program]:
     """The catalog with what its cards show: `step_count`, `price_minor`, `currency`, `available_cohorts`, `next_start`.
 
     `price_minor` is the lowest among the open cohorts' instances.
     """
-    offered = open_cohorts(now).order_by()
-    mine = offered.filter(instance__program=OuterRef("pk")).values("instance__program")
-    free = mine.filter(max_enrollment__gt=F("current_enrollment") + F("held_places"))
+    offered = Cohort.objects.taking_enrollments(now=now)
+    of_course = offered.filter(instance__program=OuterRef("pk"))
+    mine = of_course.values("instance__program")
+    free = of_course.with_room().values("instance__program")
     sold = Exists(offered.filter(instance=OuterRef("pk")))
     prices = ProgramInstance.objects.filter(sold, program=OuterRef("pk"), price__active=True)
     cheapest = prices.order_by("price__amount_minor", "price")
@@ -119,11 +117,12 @@ def with_sessions_left(cohorts: QuerySet[Cohort], *, now: dt.datetime) -> QueryS
     return cohorts.annotate(sessions_left=Exists(coming))
 
 
-def cohorts_of(course: Program) -> QuerySet[Cohort]:
+def cohorts_of(course: Program) -> CohortQuerySet:
     """A course's cohorts that were opened and have sessions, soonest first."""
     scheduled = Exists(CohortSession.objects.filter(cohort=OuterRef("pk")))
     return (
-        Cohort.objects.filter(scheduled, instance__program=course, is_active=True, instance__active=True)
+        Cohort.objects.opened()
+        .filter(scheduled, instance__program=course)
         .select_related("instance__price", "instance__program")
         .order_by("start_date", "pk")
     )
@@ -135,12 +134,11 @@ def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int]
     sessions = CohortSession.objects.select_related("step", "class_session").order_by(
         "step__order", "class_session__starts_at", "pk"
     )
-    taken = F("current_enrollment") + F("held_places")
     shut = Q(enrollment_deadline__lt=now) | Q(instance__price__isnull=True) | Q(instance__price__active=False)
-    order = Case(When(pk__in=first, then=0), When(shut, then=3), When(max_enrollment__lte=taken, then=2), default=1)
+    order = Case(When(pk__in=first, then=0), When(shut, then=3), When(~HAS_ROOM, then=2), default=1)
     return (
         cohorts_of(course)
-        .filter(is_not_over(now=now, date="end_date", zone="timezone"))
+        .not_over(now=now)
         .prefetch_related(Prefetch("sessions", sessions))
         .order_by(order, "start_date", "pk")
     )
@@ -150,7 +148,8 @@ def packages_of(user: User) -> QuerySet[StudentPackage]:
     """The live packages of the learners a person may act for, with what the dashboard shows."""
     progress = StepProgress.objects.select_related("step", "class_session__group_class").order_by("step__order")
     return (
-        StudentPackage.objects.filter(learner__in=learners_of(user), revoked_at__isnull=True)
+        StudentPackage.objects.live()
+        .filter(learner__in=learners_of(user))
         .select_related("learner", "program", "cohort__instance", "payment", "enrollment")
         .prefetch_related(Prefetch("progress", progress))
         .order_by("-purchased_at", "-pk")
@@ -207,11 +206,8 @@ def stranded_progress(now: dt.datetime) -> QuerySet[StepProgress]:
     coming = CohortSession.objects.filter(
         cohort=OuterRef("package__cohort"), step=OuterRef("step"), class_session__starts_at__gt=now
     )
-    return StepProgress.objects.filter(
-        ~Exists(coming),
-        status=StepStatus.UNBOOKED,
-        package__revoked_at__isnull=True,
-        package__completed_at__isnull=True,
+    return StepProgress.objects.of_live_packages().filter(
+        ~Exists(coming), status=StepStatus.UNBOOKED, package__completed_at__isnull=True
     )
 
 
@@ -224,11 +220,8 @@ def steps_without_session(*, cohort: Cohort, now: dt.datetime) -> list[CourseSte
 def due_to_complete() -> QuerySet[StudentPackage]:
     """Live packages that have a required step, and every required one done, but are not completed."""
     required = StepProgress.objects.filter(package=OuterRef("pk"), step__required=True)
-    return StudentPackage.objects.filter(
-        Exists(required),
-        ~Exists(required.exclude(status__in=DONE)),
-        revoked_at__isnull=True,
-        completed_at__isnull=True,
+    return StudentPackage.objects.live().filter(
+        Exists(required), ~Exists(required.exclude(status__in=DONE)), completed_at__isnull=True
     )
 
 
@@ -251,18 +244,19 @@ def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
         .prefetch_related("checkout__payments__refunds")
         .order_by("pk")
     )
+    open_now = Cohort.objects.taking_enrollments(now=utc_now()).filter(instance__program__listed=True)
+    on_sale = set(open_now.filter(pk__in={place.cohort_id for place in places}).values_list("pk", flat=True))
     return {
-        place.enrollment_id: _sale(place, place.checkout) for place in places if place.enrollment_id and place.checkout
+        place.enrollment_id: _sale(place, place.checkout, is_on_sale=place.cohort_id in on_sale)
+        for place in places
+        if place.enrollment_id and place.checkout
     }
 
 
-def _sale(place: CohortPlace, checkout: Checkout) -> Sale:
-    course = place.cohort.instance.program
-    where = [course.code, place.cohort_id]
+def _sale(place: CohortPlace, checkout: Checkout, *, is_on_sale: bool) -> Sale:
+    where = [place.cohort.instance.program.code, place.cohort_id]
     again = f"{reverse('course-enroll', args=where)}?{urlencode({'learner': place.learner.cuid})}"
-    is_open = place.cohort.is_active and place.cohort.instance.active
-    on_sale = course.listed and course.active and is_open and not place.cohort.is_past_deadline(utc_now())
-    return Sale(checkout, reverse("course-leave-payment", args=where), again if on_sale else "")
+    return Sale(checkout, reverse("course-leave-payment", args=where), again if is_on_sale else "")
 
 
 def describe_place(subject: str) -> tuple[str, str]:
@@ -272,7 +266,7 @@ def describe_place(subject: str) -> tuple[str, str]:
 
 def find_stake_of_payment(payment_id: int) -> Stake | None:
     """The course that a payment holds, for staff who think of sending it back."""
-    live = StudentPackage.objects.filter(payment=payment_id, revoked_at__isnull=True)
+    live = StudentPackage.objects.live().filter(payment=payment_id)
     package = live.select_related("learner", "program", "cohort").first()
     if package is None:
         return None

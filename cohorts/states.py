@@ -40,6 +40,15 @@ SEATED = (StepStatus.BOOKED, StepStatus.COMPLETED, StepStatus.MISSED)
 
 # A step in one of these is done: with the last required one the course is completed.
 DONE = (StepStatus.COMPLETED, StepStatus.EXCUSED)
+# A step in one of these is still to be attended.
+TO_ATTEND = (StepStatus.UNBOOKED, StepStatus.BOOKED)
+# Staff have marked the attendance of a step in one of these.
+MARKED = (StepStatus.COMPLETED, StepStatus.MISSED)
+# From these a step can be marked attended, or missed; a mark that was wrong is corrected by the other.
+CAN_BE_ATTENDED = (StepStatus.BOOKED, StepStatus.MISSED)
+CAN_BE_MISSED = (StepStatus.BOOKED, StepStatus.COMPLETED)
+# From these a step can be excused.
+CAN_BE_EXCUSED = (StepStatus.UNBOOKED, StepStatus.MISSED)
 
 
 class WaitStatus(models.TextChoices):

@@ -1,4 +1,7 @@
-"""What always holds about seats, decisions and enrollments, and about the money that pays for them."""
+"""What always holds about seats, decisions and enrollments, and about the money that pays for them.
+
+Sets of states come from `states.py`, as everywhere; what a guard should have kept true is spelled out.
+"""
 
 import datetime as dt
 from collections.abc import Iterator

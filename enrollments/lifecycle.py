@@ -27,7 +27,7 @@ from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_sea
 from .models import Enrollment, SeatAssignment
 from .seats import use_seat
 from .sellers import lock_holdings
-from .states import REFUSED, EligibilityStatus, ParticipationStatus, ReviewMode
+from .states import ENDED_PARTICIPATION, REFUSED, EligibilityStatus, ParticipationStatus, ReviewMode
 
 
 @transaction.atomic
@@ -254,7 +254,7 @@ def end_submission(*, journal: Journal, seat: SeatAssignment | None, reason: str
 def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
     """Unenroll and withdraw, write the journal and give back what the enrollment held; returns events to publish."""
     journal.change("unenroll", reason=reason)
-    if journal.enrollment.participation_status in (ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE):
+    if journal.enrollment.participation_status not in ENDED_PARTICIPATION:
         journal.change("withdraw", reason=reason)
     return [*journal.write(), *end_funding(journal, seat, reason, is_refunded=False)]
 

@@ -13,7 +13,7 @@ from enrollments.models import ProgramInstance
 from ..models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from ..queries import offered_by_step
 from ..sale.readiness import find_gaps
-from ..states import DONE, IN_LINE, OCCUPYING, PlaceStatus, StepStatus
+from ..states import DONE, PlaceStatus, StepStatus
 from .display import meeting_time, place_bar, seat_bar
 
 
@@ -47,7 +47,7 @@ def sessions_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 def places_in_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     """Who sits here, and how far they are."""
     places = (
-        cohort.places.filter(status__in=OCCUPYING)
+        cohort.places.occupying()
         .select_related("learner")
         .prefetch_related(
             Prefetch("packages", StudentPackage.objects.order_by("-purchased_at", "-id")),
@@ -63,7 +63,7 @@ def places_in_cohort(request: HttpRequest, cohort: Cohort) -> Card:
 def _place(place: CohortPlace, bookable: Container[int]) -> Neighbor:
     if place.status == PlaceStatus.HELD:
         return neighbor(place, title=place.learner, status="status", note="until", at=place.held_until)
-    package = next((package for package in place.packages.all() if package.revoked_at is None), None)
+    package = next((package for package in place.packages.all() if package.is_live), None)
     return neighbor(package or place, title=place.learner, note=_progress(package, bookable) if package else "")
 
 
@@ -82,7 +82,7 @@ def _progress(package: StudentPackage, bookable: Container[int]) -> str:
 
 @neighbors_of(Cohort)
 def line_for_cohort(request: HttpRequest, cohort: Cohort) -> Card:
-    entries = cohort.waitlist.filter(status__in=IN_LINE).select_related("learner").order_by("rank", "pk")[:50]
+    entries = cohort.waitlist.in_line().select_related("learner").order_by("rank", "pk")[:50]
     rows = [
         neighbor(entry, title=entry.learner, status="status", note=entry.note, at=entry.offer_expires_at)
         for entry in entries

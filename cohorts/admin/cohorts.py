@@ -1,9 +1,9 @@
 """Cohorts: their terms and size, and who sits where."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
@@ -15,11 +15,10 @@ from backoffice.actions import StaffForm, staff_action
 from backoffice.display import admin_url, badge, link_column, staff_moment
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
-from core.local_time import is_not_over
 
 from ..course.replanning import change_cohort_zone, change_dates
 from ..course.scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
-from ..models import Cohort
+from ..models import HAS_ROOM, Cohort, CohortQuerySet
 from ..queries import with_sessions_left
 from ..sale.opening import change_capacity, close_cohort, open_cohort, serve_waitlist
 from .cohort_forms import (
@@ -41,20 +40,30 @@ class SaleFilter(DropdownFilter):
     parameter_name = "sale"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Open"), ("full", "Full"), ("over", "Deadline passed"), ("closed", "Closed")]
+        return [
+            ("open", "Open"),
+            ("full", "Full"),
+            ("over", "Deadline passed"),
+            ("done", "No sessions left"),
+            ("off", "Switched off"),
+            ("closed", "Closed"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The same words as `CohortAdmin.sale`, in the same order."""
         now = utc_now()
-        lasting = is_not_over(now=now, date="end_date", zone="timezone")
-        joinable = lasting & (Q(enrollment_deadline__isnull=True) | Q(enrollment_deadline__gte=now))
-        over = queryset.filter(is_active=True).exclude(joinable)
-        on_sale = queryset.filter(joinable, is_active=True)
-        has_room = {"max_enrollment__gt": F("current_enrollment") + F("held_places")}
+        cohorts = cast(CohortQuerySet, queryset)
+        started = cohorts.filter(is_active=True)
+        in_time = started.before_deadline(now=now)
+        going_on = in_time.having_sessions_left(now=now)
+        taking = cohorts.taking_enrollments(now=now)
         rows = {
-            "open": on_sale.filter(**has_room),
-            "full": on_sale.exclude(**has_room),
-            "over": over,
-            "closed": queryset.filter(is_active=False),
+            "open": taking.with_room(),
+            "full": taking.exclude(HAS_ROOM),
+            "over": started.exclude(pk__in=Cohort.objects.before_deadline(now=now)),
+            "done": in_time.exclude(pk__in=Cohort.objects.having_sessions_left(now=now)),
+            "off": going_on.exclude(pk__in=Cohort.objects.taking_enrollments(now=now)),
+            "closed": cohorts.filter(is_active=False),
         }
         return rows.get(self.value() or "", queryset)
 
@@ -157,7 +166,9 @@ class CohortAdmin(WorkspaceScopedAdmin):
             return badge("closed", "Deadline passed")
         if not cohort.has_sessions_left(now):
             return badge("closed", "No sessions left")
-        return badge("failed", "Full") if cohort.places_left <= 0 else badge("active", "Open")
+        if not cohort.takes_enrollments(now):  # its program or its instance is switched off
+            return badge("closed", "Switched off")
+        return badge("active", "Open") if cohort.has_room else badge("failed", "Full")
 
     @staff_action(
         description="Schedule sessions",

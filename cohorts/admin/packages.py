@@ -1,10 +1,10 @@
 """What learners bought, and the places they have: read here, changed by buttons."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
@@ -28,13 +28,12 @@ from backoffice.display import (
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from billing.models import Payment
 from core.clock import utc_now
-from core.local_time import is_not_over
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
 
 from ..learning.booking import Selection, book_sessions
 from ..learning.stranded import labels_of
-from ..models import Cohort, CohortPlace, StepProgress, StudentPackage
+from ..models import Cohort, CohortPlace, StepProgress, StudentPackage, StudentPackageQuerySet
 from ..queries import stranded_progress, unbooked_steps
 from ..sale.transfer import Stranded, move_package, stranded_steps
 from ..states import DONE, StepStatus
@@ -59,7 +58,8 @@ class LiveFilter(DropdownFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        live = queryset.filter(revoked_at__isnull=True)
+        packages = cast(StudentPackageQuerySet, queryset)
+        live = packages.live()
         unbooked = StepProgress.objects.filter(status=StepStatus.UNBOOKED)
         stranded = stranded_progress(utc_now())
         rows = {
@@ -67,7 +67,7 @@ class LiveFilter(DropdownFilter):
             "completed": live.filter(completed_at__isnull=False),
             "to_book": live.filter(progress__in=unbooked.exclude(pk__in=stranded)).distinct(),
             "stranded": live.filter(progress__in=stranded).distinct(),
-            "revoked": queryset.filter(revoked_at__isnull=False),
+            "revoked": packages.revoked(),
         }
         return rows.get(self.value() or "", queryset)
 
@@ -110,12 +110,9 @@ class MoveForm(StaffForm):
 
 def other_cohorts(package: StudentPackage) -> QuerySet[Cohort]:
     """Where the learner could be moved: the course's other cohorts that are not over, with a place."""
-    cohorts = Cohort.objects.filter(
-        is_not_over(now=utc_now(), date="end_date", zone="timezone"),
-        instance__program=package.program_id,
-        max_enrollment__gt=F("current_enrollment") + F("held_places"),
-    )
-    return cohorts.exclude(pk=package.cohort_id).order_by("start_date", "id")
+    possible = Cohort.objects.not_over(now=utc_now()).with_room()
+    others = possible.filter(instance__program=package.program_id).exclude(pk=package.cohort_id)
+    return others.order_by("start_date", "id")
 
 
 class BookingForm(StaffForm):
@@ -201,7 +198,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Book sessions",
         power=Power.DECIDE,
-        possible=lambda package: package.revoked_at is None and bool(unbooked_steps(package, now=utc_now())),
+        possible=lambda package: package.is_live and bool(unbooked_steps(package, now=utc_now())),
         form=BookingForm,
         icon="event_available",
         variant=ActionVariant.PRIMARY,
@@ -215,7 +212,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Move to another cohort",
         power=Power.DECIDE,
-        possible=lambda package: package.revoked_at is None and other_cohorts(package).exists(),
+        possible=lambda package: package.is_live and other_cohorts(package).exists(),
         form=MoveForm,
         icon="swap_horiz",
         explanation="The learner takes a place in the new cohort, and the old place goes to the next in line. "

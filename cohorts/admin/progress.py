@@ -1,5 +1,6 @@
 """Where each learner stands with a step, and the session they booked for it."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -20,7 +21,7 @@ from ..learning.attendance import excuse_step, mark_attended, mark_missed, withd
 from ..learning.booking import Selection, book_sessions, cancel_booking, swap_booking
 from ..models import ClassSession, StepProgress
 from ..queries import offered_by_step
-from ..states import StepStatus
+from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, TO_ATTEND, StepStatus
 from .display import meeting_time, step_badge
 from .sessions import has_started
 
@@ -48,6 +49,10 @@ def session_choices(row: StepProgress) -> list[tuple[int, str]]:
 def describe_choice(session: ClassSession) -> str:
     left = f"{session.seats_left} seats left" if session.seats_left else "full"
     return f"{session.group_class}, {meeting_time(session)} ({session.group_class.timezone}), {left}"
+
+
+def can_be_marked(row: StepProgress, marked_from: Collection[StepStatus]) -> bool:
+    return row.status in marked_from and row.package.is_live and has_started(row.class_session)
 
 
 @admin.register(StepProgress)
@@ -118,7 +123,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Attended",
         power=Power.DECIDE,
-        possible=lambda row: row.status in (StepStatus.BOOKED, StepStatus.MISSED) and has_started(row.class_session),
+        possible=lambda row: can_be_marked(row, CAN_BE_ATTENDED),
         icon="check",
         variant=ActionVariant.SUCCESS,
         explanation="With the last required step the course is completed.",
@@ -130,7 +135,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Missed",
         power=Power.DECIDE,
-        possible=lambda row: row.status in (StepStatus.BOOKED, StepStatus.COMPLETED) and has_started(row.class_session),
+        possible=lambda row: can_be_marked(row, CAN_BE_MISSED),
         icon="close",
         variant=ActionVariant.DANGER,
         explanation="The session passed without the learner.",
@@ -142,7 +147,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Excuse",
         power=Power.DECIDE,
-        possible=lambda row: row.status in (StepStatus.UNBOOKED, StepStatus.MISSED) and not row.package.revoked_at,
+        possible=lambda row: row.status in CAN_BE_EXCUSED and row.package.is_live,
         form=RequiredNoteForm,
         icon="event_available",
         explanation="The step counts as attended. Only staff see your note. With the last required step the "
@@ -166,7 +171,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Choose session",
         power=Power.DECIDE,
-        possible=lambda row: row.status in (StepStatus.UNBOOKED, StepStatus.BOOKED) and bool(session_choices(row)),
+        possible=lambda row: row.status in TO_ATTEND and bool(session_choices(row)),
         form=SessionChoiceForm,
         icon="event_repeat",
         explanation="Books the session for the learner. They keep the seat they have unless the new one is booked.",

@@ -34,7 +34,7 @@ from core.local_time import to_instant, wall_clock
 from ..course.scheduling import reschedule_session
 from ..learning.attendance import mark_attended, mark_missed
 from ..models import ClassSession, StepProgress
-from ..states import SEATED, StepStatus
+from ..states import StepStatus
 from .display import meeting_time, seat_bar, step_badge
 
 register_subject("session", ClassSession)
@@ -106,7 +106,7 @@ class AttendanceForm(StaffForm):
 
 
 def seated_in(session: ClassSession) -> QuerySet[StepProgress]:
-    rows = session.bookings.filter(status__in=SEATED).select_related("package__learner", "step")
+    rows = session.bookings.seated().select_related("package__learner", "step")
     return rows.order_by("package__learner__last_name", "package__learner__first_name", "pk")
 
 

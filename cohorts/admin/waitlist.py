@@ -58,9 +58,7 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
     place_link = link_column("place", "place held for them")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        ahead = WaitlistEntry.objects.filter(
-            cohort=OuterRef("cohort"), status=WaitStatus.WAITING, rank__lt=OuterRef("rank")
-        )
+        ahead = WaitlistEntry.objects.ahead_of(cohort=OuterRef("cohort"), rank=OuterRef("rank"))
         counted = ahead.values("cohort").annotate(n=Count("pk")).values("n")
         entries: QuerySet[Any] = super().get_queryset(request).annotate(ahead=Coalesce(Subquery(counted), 0))
         return entries

@@ -15,7 +15,6 @@ from enrollments.models import Program
 from ..errors import CohortNotFound
 from ..models import CohortSession, CourseStep, CourseStepOption
 from ..queries import browse_courses, cohorts_of, get_active_course, sort_courses, with_sessions_left
-from ..sale.places import HAS_ROOM
 from .examples import BROWSE, COHORTS
 from .serializers.catalog import (
     BrowseQuery,
@@ -89,7 +88,7 @@ class CohortsView(PublicView):
         query = CohortsQuery.read(request)
         cohorts = cohorts_of(get_active_course(code=code))
         if not query["includeFullCohorts"]:
-            cohorts = cohorts.filter(**HAS_ROOM)
+            cohorts = cohorts.with_room()
         return array_page(request, with_sessions_left(cohorts, now=utc_now()), CohortSerializer)
 
 

@@ -26,7 +26,7 @@ def add_step(*, step: CourseStep) -> CourseStep:
     has completed it keeps that."""
     step.save()
     lock_cohorts_of(step.program_id)
-    packages = StudentPackage.objects.filter(program=step.program_id, revoked_at__isnull=True).order_by("pk")
+    packages = StudentPackage.objects.live().filter(program=step.program_id).order_by("pk")
     StepProgress.objects.bulk_create([StepProgress(package=package, step=step) for package in packages])
     return step
 

@@ -21,10 +21,8 @@ from ..errors import DatesConflict
 from ..events import CohortDatesChanged
 from ..locks import lock_cohort, lock_sessions
 from ..models import ClassSession, Cohort, CohortSession, GroupClass, StepProgress
-from ..states import StepStatus
+from ..states import MARKED, StepStatus
 from .scheduling import move_session, planned_date, shifted_deadline
-
-MARKED = (StepStatus.COMPLETED, StepStatus.MISSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def plan_dates(
     rows = _rows_of(cohort)
     moves = _moves(rows, cohort, start_date, now) if move_sessions else []
     deadline = shifted_deadline(cohort, shift) if move_deadline else cohort.enrollment_deadline
-    plan = Plan(moves, deadline, families=cohort.packages.filter(revoked_at__isnull=True).count())
+    plan = Plan(moves, deadline, families=cohort.packages.live().count())
     plan.conflicts.extend(_conflicts(moves, cohort, end_date))
     plan.warnings.extend(_left_outside(rows, moves, start_date, end_date))
     plan.warnings.extend(_overlaps(moves))

@@ -15,7 +15,7 @@ from ..errors import StepNotBooked, StepNotOpen
 from ..events import StepCompleted, StepEvent, StepExcused, StepMissed
 from ..locks import lock_package, lock_sessions
 from ..models import StepProgress, StudentPackage
-from ..states import StepStatus
+from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, StepStatus
 from .completion import complete_course
 from .steps import give_back_seats_of, step_event
 
@@ -51,9 +51,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
     if seated_in is not None:
         lock_sessions({seated_in})
     package = _lock_package(progress_id)
-    excused = StepProgress.objects.filter(
-        pk=progress_id, class_session=seated_in, status__in=(StepStatus.UNBOOKED, StepStatus.MISSED)
-    ).update(
+    excused = StepProgress.objects.filter(pk=progress_id, class_session=seated_in, status__in=CAN_BE_EXCUSED).update(
         status=StepStatus.EXCUSED,
         class_session=None,
         option=None,
@@ -61,7 +59,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
         completed_at=moment,
         excuse=fit(StepProgress, "excuse", reason.strip()),
     )
-    if package.revoked_at is not None or not excused:
+    if not package.is_live or not excused:
         raise StepNotOpen(
             "Only a step that was missed or has no session can be excused. If a session is booked, give it back first."
         )
@@ -85,12 +83,14 @@ def withdraw_excuse(*, progress_id: int) -> StepProgress:
 def _mark(progress_id: int, status: StepStatus, actor: Actor, now: dt.datetime) -> StepProgress:
     package = _lock_package(progress_id)
     done = status == StepStatus.COMPLETED
-    markable = [StepStatus.BOOKED, StepStatus.MISSED if done else StepStatus.COMPLETED]
-    moved = StepProgress.objects.filter(pk=progress_id, package__revoked_at__isnull=True, status__in=markable).update(
-        status=status, completed_at=now if done else None
+    markable = CAN_BE_ATTENDED if done else CAN_BE_MISSED
+    moved = (
+        StepProgress.objects.of_live_packages()
+        .filter(pk=progress_id, status__in=markable)
+        .update(status=status, completed_at=now if done else None)
     )
     row = StepProgress.objects.select_related("package", "step").get(pk=progress_id)
-    if not moved and (row.status != status or package.revoked_at is not None):
+    if not moved and (row.status != status or not package.is_live):
         raise StepNotBooked("Only a booked step of a live course can be marked attended or missed.")
     if moved:
         return _done(progress_id, package, StepCompleted if done else StepMissed, actor, now)

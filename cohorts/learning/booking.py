@@ -135,7 +135,7 @@ def swap_booking(
 
 def _lock_live(package_id: int) -> StudentPackage:
     package = lock_learner_of_package(package_id)
-    if package is None or package.revoked_at is not None:
+    if package is None or not package.is_live:
         raise PackageNotFound
     return package
 

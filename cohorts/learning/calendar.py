@@ -71,9 +71,7 @@ def get_feed_owner(*, token: str) -> User:
 
 def sessions_of(user: User) -> QuerySet[StepProgress]:
     """The steps that hold a seat in a session, of the learners a person may act for, soonest first."""
-    seated = StepProgress.objects.filter(
-        package__learner__in=learners_of(user), package__revoked_at__isnull=True, status__in=SEATED
-    )
+    seated = StepProgress.objects.of_live_packages().seated().filter(package__learner__in=learners_of(user))
     return seated.select_related(
         "step", "class_session__group_class", "package__learner", "package__program", "package__cohort"
     ).order_by("class_session__starts_at", "pk")

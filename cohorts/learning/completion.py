@@ -8,7 +8,6 @@ import datetime as dt
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
 
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
@@ -19,7 +18,7 @@ from enrollments.states import ParticipationStatus
 from events.publishing import publish
 
 from ..events import PackageCompleted
-from ..models import StudentPackage
+from ..models import StudentPackage, StudentPackageQuerySet
 from ..queries import due_to_complete
 from .packages import package_event
 
@@ -40,13 +39,13 @@ def complete_course(*, package_id: int, actor: Actor, reason: str, now: dt.datet
     return True
 
 
-def complete_courses(*, packages: QuerySet[StudentPackage], actor: Actor, reason: str, now: dt.datetime) -> int:
+def complete_courses(*, packages: StudentPackageQuerySet, actor: Actor, reason: str, now: dt.datetime) -> int:
     """The same for all of these after their course has changed; returns how many were completed now.
 
     All of them are locked before they are looked at: attendance that is being marked at the same time is either seen
     here, or waits and sees the changed course.
     """
-    unfinished = packages.filter(revoked_at__isnull=True, completed_at__isnull=True)
+    unfinished = packages.live().filter(completed_at__isnull=True)
     rows = list(unfinished.order_by("enrollment_id").values_list("pk", "enrollment_id"))
     lock_rows(Enrollment, *[enrollment for _, enrollment in rows])
     lock_rows(StudentPackage, *sorted(package for package, _ in rows))

@@ -50,9 +50,8 @@ def _due(now: dt.datetime) -> QuerySet[StepProgress]:
         output_field=CharField(),
     )
     reminded = Notification.objects.filter(kind=REMINDER, subject_key=OuterRef("reminder_key"))
-    coming = StepProgress.objects.filter(
+    coming = StepProgress.objects.of_live_packages().filter(
         status=StepStatus.BOOKED,
-        package__revoked_at__isnull=True,
         class_session__starts_at__gt=now,
         class_session__starts_at__lte=now + AHEAD,
         booked_at__lt=F("class_session__starts_at") - AHEAD,

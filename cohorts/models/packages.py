@@ -11,6 +11,16 @@ from .places import CohortPlace
 from .terms import ClassSession, Cohort
 
 
+class StudentPackageQuerySet(models.QuerySet["StudentPackage"]):
+    def live(self) -> "StudentPackageQuerySet":
+        """Those that were not revoked."""
+        return self.filter(revoked_at__isnull=True)
+
+    def revoked(self) -> "StudentPackageQuerySet":
+        """Those that ended with their enrollment, or with all of their money back."""
+        return self.filter(revoked_at__isnull=False)
+
+
 class StudentPackage(models.Model):
     """A course a learner bought. Invariants: one live (not revoked) package per learner and program; completed at most
     once, together with its enrollment's participation, and for good."""
@@ -28,6 +38,8 @@ class StudentPackage(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoke_reason = models.CharField(max_length=200, blank=True)
 
+    objects = StudentPackageQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -38,10 +50,24 @@ class StudentPackage(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None
+
     @staticmethod
     def name_in(cohort: Cohort) -> str:
         """What a package bought in this cohort is called; a code and a cohort's name are always short enough."""
         return f"{cohort.instance.program.code} - {cohort.name}"
+
+
+class StepProgressQuerySet(models.QuerySet["StepProgress"]):
+    def of_live_packages(self) -> "StepProgressQuerySet":
+        """The steps of packages that were not revoked."""
+        return self.filter(package__revoked_at__isnull=True)
+
+    def seated(self) -> "StepProgressQuerySet":
+        """Those that hold a seat in a class session."""
+        return self.filter(status__in=SEATED)
 
 
 class StepProgress(models.Model):
@@ -69,6 +95,8 @@ class StepProgress(models.Model):
     last_session = models.ForeignKey(
         ClassSession, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
+
+    objects = StepProgressQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "step progress"

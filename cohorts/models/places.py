@@ -1,3 +1,6 @@
+import datetime as dt
+from typing import Any
+
 from django.db import models
 
 from accounts.models import Learner, User
@@ -7,6 +10,28 @@ from enrollments.models import Enrollment
 
 from ..states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus
 from .terms import Cohort
+
+
+class CohortPlaceQuerySet(models.QuerySet["CohortPlace"]):
+    def occupying(self) -> "CohortPlaceQuerySet":
+        """Those that nobody else can have: held or taken."""
+        return self.filter(status__in=OCCUPYING)
+
+    def held(self) -> "CohortPlaceQuerySet":
+        """Those that are kept for somebody who has not paid yet."""
+        return self.filter(status=PlaceStatus.HELD)
+
+    def in_checkout(self) -> "CohortPlaceQuerySet":
+        """The held ones that end with a checkout."""
+        return self.held().filter(checkout__isnull=False)
+
+    def offers(self) -> "CohortPlaceQuerySet":
+        """The held ones that the waiting list offers, while nobody has gone to pay for them."""
+        return self.held().filter(checkout__isnull=True)
+
+    def due_offers(self, *, now: dt.datetime) -> "CohortPlaceQuerySet":
+        """The offers whose time is over."""
+        return self.offers().filter(held_until__lte=now)
 
 
 class CohortPlace(models.Model):
@@ -27,6 +52,8 @@ class CohortPlace(models.Model):
     taken_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
     release_reason = models.CharField(max_length=200, blank=True)
+
+    objects = CohortPlaceQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -51,6 +78,20 @@ class CohortPlace(models.Model):
         return entry if entry is not None and entry.status == WaitStatus.OFFERED else None
 
 
+class WaitlistQuerySet(models.QuerySet["WaitlistEntry"]):
+    def in_line(self) -> "WaitlistQuerySet":
+        """Those who wait, or have an offer to answer."""
+        return self.filter(status__in=IN_LINE)
+
+    def waiting(self) -> "WaitlistQuerySet":
+        """Those who have no offer yet."""
+        return self.filter(status=WaitStatus.WAITING)
+
+    def ahead_of(self, *, cohort: Any, rank: Any) -> "WaitlistQuerySet":
+        """Those who are served before this rank in the cohort's line; also with `OuterRef` for each."""
+        return self.waiting().filter(cohort=cohort, rank__lt=rank)
+
+
 class WaitlistEntry(models.Model):
     """Somebody in line for a full cohort. Invariant: in line once per cohort; `rank` orders the line, lowest first."""
 
@@ -67,6 +108,8 @@ class WaitlistEntry(models.Model):
     # Who put them in line; null for the workspace's own staff.
     joined_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    objects = WaitlistQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "waiting list"

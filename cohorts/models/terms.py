@@ -3,11 +3,43 @@ import datetime as dt
 from django.db import models
 
 from core.clock import utc_now
-from core.local_time import local_date, validate_date, validate_timezone
+from core.local_time import is_not_over, local_date, validate_date, validate_timezone
 from core.money import Money
 from enrollments.models import ProgramInstance
 
 from .courses import CourseStep, CourseStepOption, GroupClass
+
+# A place of the cohort is neither taken nor held.
+HAS_ROOM = models.Q(max_enrollment__gt=models.F("current_enrollment") + models.F("held_places"))
+
+
+class CohortQuerySet(models.QuerySet["Cohort"]):
+    def with_room(self) -> "CohortQuerySet":
+        """Those with a free place; as the condition of an UPDATE it decides who gets the last one."""
+        return self.filter(HAS_ROOM)
+
+    def opened(self) -> "CohortQuerySet":
+        """Those that staff opened, in an instance that is not switched off."""
+        return self.filter(is_active=True, instance__active=True)
+
+    def not_over(self, *, now: dt.datetime) -> "CohortQuerySet":
+        """Those whose last day has not ended by their clock: not `is_over`."""
+        return self.filter(is_not_over(now=now, date="end_date", zone="timezone"))
+
+    def before_deadline(self, *, now: dt.datetime) -> "CohortQuerySet":
+        """Those that are not `is_past_deadline`."""
+        in_time = models.Q(enrollment_deadline__isnull=True) | models.Q(enrollment_deadline__gte=now)
+        return self.not_over(now=now).filter(in_time)
+
+    def having_sessions_left(self, *, now: dt.datetime) -> "CohortQuerySet":
+        """Those with a session to come."""
+        coming = CohortSession.objects.filter(cohort=models.OuterRef("pk"), class_session__starts_at__gt=now)
+        return self.filter(models.Exists(coming))
+
+    def taking_enrollments(self, *, now: dt.datetime) -> "CohortQuerySet":
+        """Those that somebody could enroll in right now or, where they are full, wait for: `takes_enrollments`."""
+        joinable = self.opened().before_deadline(now=now).having_sessions_left(now=now)
+        return joinable.filter(instance__program__active=True)
 
 
 class Cohort(models.Model):
@@ -29,6 +61,8 @@ class Cohort(models.Model):
     is_active = models.BooleanField(default=False)  # `opening.open_cohort` puts it on sale
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
+    objects = CohortQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["instance", "name"], name="cohort_name_unique"),
@@ -47,6 +81,20 @@ class Cohort(models.Model):
     @property
     def places_left(self) -> int:
         return self.max_enrollment - self.current_enrollment - self.held_places
+
+    @property
+    def has_room(self) -> bool:
+        return self.places_left > 0
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether staff opened it, in an instance that is not switched off."""
+        return self.is_active and self.instance.active
+
+    def takes_enrollments(self, now: dt.datetime) -> bool:
+        """Whether somebody could enroll right now or, if it is full, wait for a place."""
+        is_offered = self.is_opened and self.instance.program.active
+        return is_offered and not self.is_past_deadline(now) and self.has_sessions_left(now)
 
     def has_sessions_left(self, now: dt.datetime) -> bool:
         """Whether something of it can still be attended; without that it is never on sale. Lists ask for it at once, by
@@ -107,6 +155,10 @@ class ClassSession(models.Model):
     @property
     def seats_left(self) -> int:
         return self.max_students - self.booked_count
+
+    @property
+    def has_room(self) -> bool:
+        return self.seats_left > 0
 
 
 class CohortSession(models.Model):

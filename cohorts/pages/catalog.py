@@ -182,14 +182,11 @@ def view_cohort(cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], now: 
 
 
 def _availability(cohort: Cohort, now: dt.datetime) -> Availability:
-    program = cohort.instance.program
-    if not (program.active and cohort.is_active and cohort.instance.active) or cohort.is_past_deadline(now):
-        return Availability.CLOSED
-    if not cohort.has_sessions_left(now):
+    if not cohort.takes_enrollments(now):
         return Availability.CLOSED
     if cohort.price_asked is None:
         return Availability.NOT_FOR_SALE
-    if cohort.places_left <= 0:
+    if not cohort.has_room:
         return Availability.FULL
     return Availability.FEW_LEFT if cohort.places_left <= FEW_PLACES else Availability.OPEN
 

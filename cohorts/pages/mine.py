@@ -183,7 +183,7 @@ def _view_course(
         if row.status == StepStatus.BOOKED and row.class_session is not None and row.class_session.ends_at > now
     ]
     bookable = bookable_steps(package, offered)
-    full = sum(all(session.class_session.seats_left <= 0 for session in sessions) for _, sessions in bookable)
+    full = sum(all(not session.class_session.has_room for session in sessions) for _, sessions in bookable)
     return CourseView(
         package=package,
         zone=zone or ZoneInfo(package.cohort.timezone),

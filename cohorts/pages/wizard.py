@@ -40,7 +40,7 @@ class Choice:
 
     @property
     def has_seats(self) -> bool:
-        return any(session.class_session.seats_left > 0 for session in self.sessions)
+        return any(session.class_session.has_room for session in self.sessions)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -30,7 +30,7 @@ from ..errors import (
 from ..locks import lock_cohort, lock_learner
 from ..models import Cohort, CohortPlace, StudentPackage
 from ..queries import get_cohort
-from ..states import PURPOSE, PlaceStatus
+from ..states import PURPOSE
 from .limits import account_of, refuse_hoarding
 from .places import hold_place
 
@@ -106,7 +106,7 @@ def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None
     """Ask Stripe about one of their checkouts whose time is over, that was given up, or that asks another price than
     the course has now: it may be paid, or the place may be free again. Returning its address would send them to a page
     that is closed, or asks what no page shows."""
-    places = CohortPlace.objects.filter(learner=learner_id, cohort=cohort_id, status=PlaceStatus.HELD)
+    places = CohortPlace.objects.held().filter(learner=learner_id, cohort=cohort_id)
     for checkout in Checkout.objects.filter(pk__in=places.values("checkout")).order_by("pk"):
         if checkout.expires_at <= now or checkout.cancel_requested_at or is_outdated(checkout):
             settle_checkout(checkout_id=checkout.pk)
@@ -114,13 +114,13 @@ def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None
 
 def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
     """The place they already hold in this cohort: by an open checkout, or by an offer from the waiting list."""
-    held = CohortPlace.objects.filter(learner=learner, cohort=cohort, status=PlaceStatus.HELD)
+    held = CohortPlace.objects.held().filter(learner=learner, cohort=cohort)
     return held.select_related("checkout", "cohort", "learner").first()
 
 
 def _refuse_second_payment(learner: Learner, course: Program) -> None:
     """While a bank works on a payment for this course, another one could only be sent back."""
-    places = CohortPlace.objects.filter(learner=learner, cohort__instance__program=course, status=PlaceStatus.HELD)
+    places = CohortPlace.objects.held().filter(learner=learner, cohort__instance__program=course)
     paying = places.filter(checkout__status=CheckoutStatus.PROCESSING).select_related("cohort").first()
     if paying is not None:
         raise PaymentOnItsWay(
@@ -131,19 +131,17 @@ def _refuse_second_payment(learner: Learner, course: Program) -> None:
 
 def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: dt.datetime) -> None:
     is_paying = place is not None and place.checkout is not None  # then they may, whatever was changed in the meantime
-    if not is_paying and not (cohort.is_active and cohort.instance.active):
+    if not is_paying and not cohort.is_opened:
         raise CohortNotActive(f"{cohort.name} does not take enrollments.")
     if not is_paying:
         _refuse_without_sessions(cohort, now)
-    if place is None and cohort.places_left <= 0:
+    if place is None and not cohort.has_room:
         raise CohortFull(f"{cohort.name} is full. Join its waiting list, or choose another cohort.")
     if place is None and cohort.is_past_deadline(now):
         raise DeadlinePassed(f"Enrollment in {cohort.name} has ended.")
-    if StudentPackage.objects.filter(
-        learner=learner, program=cohort.instance.program_id, revoked_at__isnull=True
-    ).exists():
+    if StudentPackage.objects.live().filter(learner=learner, program=cohort.instance.program_id).exists():
         raise AlreadyOwned("You are already enrolled in this course.")
-    if not is_paying and (cohort.instance.price is None or not cohort.instance.price.active):
+    if not is_paying and cohort.price_asked is None:
         raise NotForSale(f"{cohort.instance.program.title} can't be bought at the moment.")
 
 
@@ -160,9 +158,8 @@ def _address_of(actor: Actor) -> str:
 
 def _give_up_others(learner: Learner, course: Program, cohort: Cohort) -> None:
     """End their open checkouts for other cohorts of this course; Stripe's word frees those places."""
-    others = CohortPlace.objects.filter(
-        learner=learner, cohort__instance__program=course, status=PlaceStatus.HELD, checkout__isnull=False
-    ).exclude(cohort=cohort)
+    others = CohortPlace.objects.in_checkout().filter(learner=learner, cohort__instance__program=course)
+    others = others.exclude(cohort=cohort)
     for checkout_id in others.values_list("checkout_id", flat=True):
         request_cancellation(checkout_id=checkout_id)
 

@@ -72,7 +72,7 @@ def revoke_package(*, package_id: int, reason: str, now: dt.datetime) -> None:
     place_id = StudentPackage.objects.values_list("place_id", flat=True).get(pk=package_id)
     place = lock_place(place_id)
     package = lock_package(package_id)
-    if package.revoked_at is not None:
+    if not package.is_live:
         return
     close_steps(package=package, now=now)
     package.revoked_at = now
@@ -103,9 +103,7 @@ def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
 
 
 def _refund_reason(place: CohortPlace) -> RefundReason | None:
-    owned = StudentPackage.objects.filter(
-        learner=place.learner_id, program=place.cohort.instance.program_id, revoked_at__isnull=True
-    )
+    owned = StudentPackage.objects.live().filter(learner=place.learner_id, program=place.cohort.instance.program_id)
     if owned.exists():
         return RefundReason.DUPLICATE
     if place.enrollment is None or not may_be_paid(place.enrollment):

@@ -14,7 +14,6 @@ from core.actors import Actor
 from ..errors import TooManyLearners, TooManyPlacesHeld
 from ..locks import lock_account, lock_household
 from ..models import CohortPlace, WaitlistEntry
-from ..states import PlaceStatus, WaitStatus
 
 
 def account_of(actor: Actor) -> int | None:
@@ -34,12 +33,15 @@ def refuse_hoarding(*, learner: Learner, actor: Actor) -> None:
     account = User.objects.get(pk=account_id)
     lock_household([guardian.pk for guardian in learner.guardians.all()])
     mine = Q(learner__in=learners_of(account).values("pk")) | Q(learner__in=_siblings(learner).values("pk"))
-    held = CohortPlace.objects.filter(
-        mine | Q(held_by=account_id),
-        Q(checkout__isnull=True) | Q(checkout__status=CheckoutStatus.OPEN),
-        status=PlaceStatus.HELD,
-    ).count()
-    waiting = WaitlistEntry.objects.filter(mine | Q(joined_by=account_id), status=WaitStatus.WAITING).count()
+    held = (
+        CohortPlace.objects.held()
+        .filter(
+            mine | Q(held_by=account_id),
+            Q(checkout__isnull=True) | Q(checkout__status=CheckoutStatus.OPEN),
+        )
+        .count()
+    )
+    waiting = WaitlistEntry.objects.waiting().filter(mine | Q(joined_by=account_id)).count()
     most = settings.HELD_PLACES_PER_ACCOUNT
     if held + waiting >= most:
         raise TooManyPlacesHeld(

@@ -10,9 +10,8 @@ from core.clock import utc_now
 from ..errors import NotReadyToOpen
 from ..locks import lock_cohort
 from ..models import Cohort
-from ..queries import open_cohorts
 from ..states import WaitStatus
-from .places import HAS_ROOM, resize
+from .places import resize
 from .readiness import find_gaps
 from .waitlist import offer_free_places
 
@@ -64,7 +63,8 @@ def serve_waiting_lines(*, now: dt.datetime | None = None, limit: int = 100) -> 
     """Serve every line in front of free places, whatever put them on sale (a program that was switched on again says
     nothing to its cohorts); returns how many got an offer."""
     moment = now or utc_now()
-    lines = open_cohorts(moment).filter(instance__program__active=True, waitlist__status=WaitStatus.WAITING, **HAS_ROOM)
+    open_now = Cohort.objects.taking_enrollments(now=moment).with_room()
+    lines = open_now.filter(waitlist__status=WaitStatus.WAITING)
     cohorts = list(lines.order_by("pk").values_list("pk", flat=True).distinct()[:limit])
     return sum(_try_to_offer(cohort_id, moment) for cohort_id in cohorts)
 

@@ -13,9 +13,7 @@ from events.publishing import publish
 from ..errors import CapacityBelowUse, CohortFull, PlaceAwaitsPayment
 from ..events import PlaceEvent, PlaceHeld, PlaceReleased, PlaceTaken
 from ..models import Cohort, CohortPlace
-from ..states import OCCUPYING, PlaceStatus
-
-HAS_ROOM = {"max_enrollment__gt": F("current_enrollment") + F("held_places")}
+from ..states import PlaceStatus
 
 
 def hold_place(
@@ -23,7 +21,7 @@ def hold_place(
 ) -> CohortPlace:
     """Hold a free place, inside the caller's transaction, which the refusals end: CohortFull when none is free,
     PlaceAwaitsPayment when one was held for the learner a moment ago."""
-    if not Cohort.objects.filter(pk=cohort.pk, **HAS_ROOM).update(held_places=F("held_places") + 1):
+    if not Cohort.objects.with_room().filter(pk=cohort.pk).update(held_places=F("held_places") + 1):
         raise CohortFull
     place = CohortPlace(cohort=cohort, learner=learner, enrollment=enrollment, held_until=held_until, created_at=now)
     if not insert_unless_present(place):
@@ -42,7 +40,7 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
         Cohort.objects.filter(pk=place.cohort_id).update(
             held_places=F("held_places") - 1, current_enrollment=F("current_enrollment") + 1
         )
-    elif _has_another(place) or not Cohort.objects.filter(pk=place.cohort_id, **HAS_ROOM).update(
+    elif _has_another(place) or not Cohort.objects.with_room().filter(pk=place.cohort_id).update(
         current_enrollment=F("current_enrollment") + 1
     ):
         return None
@@ -58,7 +56,7 @@ def take_free_place(
     *, cohort: Cohort, learner: Learner, enrollment: Enrollment | None, now: dt.datetime
 ) -> CohortPlace:
     """A place that is theirs at once, without a checkout, inside the caller's transaction. Raises CohortFull."""
-    if not Cohort.objects.filter(pk=cohort.pk, **HAS_ROOM).update(current_enrollment=F("current_enrollment") + 1):
+    if not Cohort.objects.with_room().filter(pk=cohort.pk).update(current_enrollment=F("current_enrollment") + 1):
         raise CohortFull(f"{cohort.name} is full.")
     place = CohortPlace.objects.create(
         cohort=cohort,
@@ -110,5 +108,5 @@ def place_event(kind: type[PlaceEvent], place: CohortPlace, now: dt.datetime) ->
 
 
 def _has_another(place: CohortPlace) -> bool:
-    others = CohortPlace.objects.filter(cohort=place.cohort_id, learner=place.learner_id, status__in=OCCUPYING)
+    others = CohortPlace.objects.occupying().filter(cohort=place.cohort_id, learner=place.learner_id)
     return others.exclude(pk=place.pk).exists()

@@ -26,12 +26,10 @@ from ..models import (
     StudentPackage,
 )
 from ..queries import steps_without_session, stranded_progress
-from ..states import PlaceStatus, StepStatus
+from ..states import TO_ATTEND, StepStatus
 from .fulfilment import ask_for_sessions
 from .places import release_place, take_free_place, take_place
 from .waitlist import end_accepted, offer_free_places
-
-_TO_ATTEND = (StepStatus.UNBOOKED, StepStatus.BOOKED)
 
 
 class Stranded(models.TextChoices):
@@ -75,7 +73,7 @@ def move_package(
     lock_sessions(_sessions_touched(found, cohort_id))
     old_place = lock_place(found.place_id)
     package = lock_package(package_id)
-    if package.revoked_at is not None:
+    if not package.is_live:
         raise PackageNotFound
     free_sessions(package=package, status=StepStatus.UNBOOKED, now=moment)
     package.place = _take_place(old_place, target, moment)
@@ -94,7 +92,7 @@ def move_package(
 def stranded_steps(*, package: StudentPackage, cohort: Cohort, now: dt.datetime) -> list[CourseStep]:
     """The required steps that the learner still has to attend, and could not book in the other cohort."""
     gone = {step.pk for step in steps_without_session(cohort=cohort, now=now) if step.required}
-    open_rows = StepProgress.objects.filter(package=package, step__in=gone, status__in=_TO_ATTEND)
+    open_rows = StepProgress.objects.filter(package=package, step__in=gone, status__in=TO_ATTEND)
     return [row.step for row in open_rows.select_related("step").order_by("step__order", "pk")]
 
 
@@ -112,7 +110,7 @@ def _settle_stranded(
 
 def _take_place(old: CohortPlace, target: Cohort, now: dt.datetime) -> CohortPlace:
     """The place that the waiting list of the target offers the learner, else a free one."""
-    held = CohortPlace.objects.filter(cohort=target, learner=old.learner_id, status=PlaceStatus.HELD)
+    held = CohortPlace.objects.held().filter(cohort=target, learner=old.learner_id)
     offered = held.select_related("learner").first()
     if offered is not None:
         return _take_offered(offered, old, now)

@@ -8,7 +8,7 @@ import datetime as dt
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef
 
 from accounts.models import Learner
 from billing.checkout import request_cancellation
@@ -31,8 +31,8 @@ from ..errors import (
 )
 from ..events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
 from ..locks import lock_cohort, lock_learner, lock_place
-from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from ..states import IN_LINE, OCCUPYING, PlaceStatus, WaitStatus
+from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry, WaitlistQuerySet
+from ..states import PlaceStatus, WaitStatus
 from .limits import account_of, refuse_hoarding
 from .places import hold_place, release_place
 
@@ -76,23 +76,16 @@ def _find_excess(learner: Learner, actor: Actor) -> TooManyPlacesHeld | None:
 
 
 def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
-    if not _takes_enrollments(cohort, now):
+    if not cohort.takes_enrollments(now):
         raise CohortNotActive(f"{cohort.name} is no longer taking enrollments.")
-    owned = StudentPackage.objects.filter(learner=learner_id, program=cohort.instance.program_id)
-    if owned.filter(revoked_at__isnull=True).exists():
+    if StudentPackage.objects.live().filter(learner=learner_id, program=cohort.instance.program_id).exists():
         raise AlreadyOwned("You are already enrolled in this course.")
-    if _line_of(cohort.pk).filter(learner=learner_id, status__in=IN_LINE).exists():
+    if _line_of(cohort.pk).in_line().filter(learner=learner_id).exists():
         raise AlreadyInLine("You are already on this waiting list.")
-    if CohortPlace.objects.filter(cohort=cohort, learner=learner_id, status__in=OCCUPYING).exists():
+    if CohortPlace.objects.occupying().filter(cohort=cohort, learner=learner_id).exists():
         raise PlaceAwaitsPayment(f"A place in {cohort.name} is held for you: pay for it instead of waiting.")
-    if cohort.places_left > 0:
+    if cohort.has_room:
         raise PlacesFree(f"{cohort.name} has {cohort.places_left} free places.")
-
-
-def _takes_enrollments(cohort: Cohort, now: dt.datetime) -> bool:
-    instance = cohort.instance
-    is_open = cohort.is_active and instance.active and instance.program.active and not cohort.is_past_deadline(now)
-    return is_open and cohort.has_sessions_left(now)
 
 
 @transaction.atomic
@@ -100,7 +93,7 @@ def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None =
     """Leave the line, or decline the place that is offered: it goes to the next. Raises NotInLine."""
     moment = now or utc_now()
     lock_cohort(cohort_id)
-    entry = _line_of(cohort_id).filter(learner=learner_id, status__in=IN_LINE).first()
+    entry = _line_of(cohort_id).in_line().filter(learner=learner_id).first()
     if entry is None:
         raise NotInLine("You are not on this waiting list.")
     offered = entry.status == WaitStatus.OFFERED
@@ -120,7 +113,7 @@ def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry
     entry = _line_of(cohort_id).get(pk=entry_id)
     if entry.status != WaitStatus.WAITING:
         raise NotInLine("Only somebody who waits can be moved in the line.")
-    others = list(_line_of(cohort_id).filter(status=WaitStatus.WAITING).exclude(pk=entry_id))
+    others = list(_line_of(cohort_id).waiting().exclude(pk=entry_id))
     entry.note = fit(WaitlistEntry, "note", reason.strip())
     entry.save(update_fields=["note"])
     others.insert(max(0, position - 1), entry)
@@ -132,7 +125,7 @@ def reorder_entry(*, entry_id: int, position: int, reason: str) -> WaitlistEntry
 
 def position_of(entry: WaitlistEntry) -> int:
     """How many are to be served up to and with this entry; 1 is next."""
-    ahead = WaitlistEntry.objects.filter(cohort=entry.cohort_id, status=WaitStatus.WAITING, rank__lt=entry.rank)
+    ahead = WaitlistEntry.objects.ahead_of(cohort=entry.cohort_id, rank=entry.rank)
     return ahead.count() + 1
 
 
@@ -140,7 +133,7 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
     """Hold each free place for the next in line, the cohort being locked; returns the entries that got an offer."""
     cohort = lock_cohort(cohort_id)
     offered: list[WaitlistEntry] = []
-    if not _takes_enrollments(cohort, now):
+    if not cohort.takes_enrollments(now):
         return offered
     until = now + dt.timedelta(hours=settings.WAITLIST_OFFER_HOURS)
     for entry in _next_in_line(cohort, now):
@@ -157,13 +150,11 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
 def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
     """Who gets the free places. Those who have bought the course in another cohort since no longer wait, and who has a
     place here needs no second one."""
-    waiting = _line_of(cohort.pk).filter(status=WaitStatus.WAITING)
-    owned = StudentPackage.objects.filter(
-        learner=OuterRef("learner"), program=cohort.instance.program_id, revoked_at__isnull=True
-    )
+    waiting = _line_of(cohort.pk).waiting()
+    owned = StudentPackage.objects.live().filter(learner=OuterRef("learner"), program=cohort.instance.program_id)
     for entry in waiting.filter(Exists(owned)):
         _end(entry, WaitStatus.LEFT, now)
-    placed = CohortPlace.objects.filter(cohort=cohort, learner=OuterRef("learner"), status__in=OCCUPYING)
+    placed = CohortPlace.objects.occupying().filter(cohort=cohort, learner=OuterRef("learner"))
     return list(waiting.exclude(Exists(placed))[: max(0, cohort.places_left)])
 
 
@@ -199,16 +190,14 @@ def withdraw_renewed_offer(*, place: CohortPlace, now: dt.datetime) -> None:
     cohort and the place are locked."""
     if place.status != PlaceStatus.RELEASED:
         return
-    renewed = CohortPlace.objects.filter(
-        cohort=place.cohort_id, learner=place.learner_id, status=PlaceStatus.HELD, checkout__isnull=True
-    )
+    renewed = CohortPlace.objects.offers().filter(cohort=place.cohort_id, learner=place.learner_id)
     for place_id in renewed.order_by("pk").values_list("pk", flat=True):
         release_place(place=lock_place(place_id), reason="An earlier payment arrived", now=now)
 
 
 def end_accepted(*, place: CohortPlace, now: dt.datetime) -> None:
     """They paid. Somebody who waited but bought by another way is out of the line too."""
-    line = WaitlistEntry.objects.filter(cohort=place.cohort_id, learner=place.learner_id, status__in=IN_LINE)
+    line = WaitlistEntry.objects.in_line().filter(cohort=place.cohort_id, learner=place.learner_id)
     for entry in line.order_by("pk"):  # hardly ever one, so nothing is joined to it
         _end(entry, WaitStatus.ACCEPTED, now)
 
@@ -226,7 +215,7 @@ def end_offer(*, place: CohortPlace, now: dt.datetime) -> None:
 def expire_due_offers(*, now: dt.datetime | None = None, limit: int = 100) -> int:
     """End the offers whose time is over and offer their places to the next; returns how many ended."""
     moment = now or utc_now()
-    due = CohortPlace.objects.filter(status=PlaceStatus.HELD, checkout__isnull=True, held_until__lte=moment)
+    due = CohortPlace.objects.due_offers(now=moment)
     places = list(due.order_by("held_until", "pk").values_list("pk", flat=True)[:limit])
     return sum(_try_to_expire(place_id, moment) for place_id in places)
 
@@ -244,7 +233,7 @@ def end_lines_of_past_cohorts(*, now: dt.datetime | None = None, limit: int = 10
     """Let nobody wait for a cohort whose last day is over; returns how many waited in vain."""
     moment = now or utc_now()
     lasting = is_not_over(now=moment, date="cohort__end_date", zone="cohort__timezone")
-    past = WaitlistEntry.objects.filter(status=WaitStatus.WAITING).exclude(lasting)
+    past = WaitlistEntry.objects.waiting().exclude(lasting)
     cohorts = list(past.order_by("cohort").values_list("cohort", flat=True).distinct()[:limit])
     return sum(_end_line(cohort_id, moment) for cohort_id in cohorts)
 
@@ -253,10 +242,10 @@ def end_lines_of_owners(*, limit: int = 100, now: dt.datetime | None = None) -> 
     """Take those who have bought the course in another cohort out of the line: their offers go to the next at once, not
     when their time ends. Returns how many."""
     moment = now or utc_now()
-    owned = StudentPackage.objects.filter(
-        learner=OuterRef("learner"), program=OuterRef("cohort__instance__program"), revoked_at__isnull=True
+    owned = StudentPackage.objects.live().filter(
+        learner=OuterRef("learner"), program=OuterRef("cohort__instance__program")
     )
-    needless = WaitlistEntry.objects.filter(Exists(owned), status__in=IN_LINE)
+    needless = WaitlistEntry.objects.in_line().filter(Exists(owned))
     found = list(needless.order_by("pk").values_list("learner", "cohort")[:limit])
     return sum(_try_to_leave(learner_id, cohort_id, moment) for learner_id, cohort_id in found)
 
@@ -276,7 +265,7 @@ def _try_to_leave(learner_id: int, cohort_id: int, now: dt.datetime) -> bool:
 @transaction.atomic
 def _end_line(cohort_id: int, now: dt.datetime) -> int:
     lock_cohort(cohort_id)
-    waiting = list(_line_of(cohort_id).filter(status=WaitStatus.WAITING))
+    waiting = list(_line_of(cohort_id).waiting())
     for entry in waiting:
         _end(entry, WaitStatus.EXPIRED, now)
     return len(waiting)
@@ -323,7 +312,7 @@ def _event(kind: type[WaitlistEvent], entry: WaitlistEntry, now: dt.datetime, **
     )
 
 
-def _line_of(cohort_id: int) -> QuerySet[WaitlistEntry]:
+def _line_of(cohort_id: int) -> WaitlistQuerySet:
     """The waiting list of a cohort, whose row is locked: that alone keeps two from changing the line at once."""
     rows = WaitlistEntry.objects.filter(cohort=cohort_id)
     return rows.select_related("learner", "cohort__instance").order_by("rank", "id")

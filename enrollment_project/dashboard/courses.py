@@ -12,7 +12,6 @@ from backoffice.display import Neighbor, admin_url, list_url
 from backoffice.scoping import access_of
 from cohorts.admin.display import meeting_time, seat_bar
 from cohorts.models import ClassSession, Cohort, CourseStep, StudentPackage, WaitlistEntry
-from cohorts.queries import open_cohorts
 from cohorts.states import WaitStatus
 from core.clock import utc_now
 
@@ -39,7 +38,7 @@ class CourseOverview:
 
     def filling(self) -> list[SeatRow]:
         """Cohorts that take enrollments, fullest first."""
-        rows = self._mine(open_cohorts(self.now), WORKSPACE).filter(max_enrollment__gt=0)
+        rows = self._mine(Cohort.objects.taking_enrollments(now=self.now), WORKSPACE).filter(max_enrollment__gt=0)
         fullest = rows.annotate(
             fullness=(F("current_enrollment") + F("held_places")) * 1000 / F("max_enrollment")
         ).select_related("instance__program")
@@ -78,8 +77,8 @@ class CourseOverview:
 
     def sold(self) -> list[Bar]:
         """Packages of the last 30 days by course, most first; those taken back are not counted."""
-        recent = self._mine(StudentPackage.objects.all(), "program__workspace").filter(
-            purchased_at__gte=self.now - RECENT, revoked_at__isnull=True
+        recent = self._mine(StudentPackage.objects.live(), "program__workspace").filter(
+            purchased_at__gte=self.now - RECENT
         )
         counts = sorted(
             recent.values_list("program", "program__title").annotate(n=Count("id")), key=lambda row: -row[2]

@@ -76,12 +76,11 @@ class CohortSerializer(serializers.Serializer[Any]):
     def get_status(self, cohort: Cohort) -> str:
         """open | full | closed | not_for_sale"""
         now = utc_now()
-        if cohort.is_past_deadline(now) or not cohort.has_sessions_left(now):
+        if not cohort.takes_enrollments(now):
             return "closed"
-        price = cohort.instance.price
-        if price is None or not price.active:
+        if cohort.price_asked is None:
             return "not_for_sale"
-        return "open" if cohort.places_left > 0 else "full"
+        return "open" if cohort.has_room else "full"
 
 
 LOCAL_TIME = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "example": "17:00"}

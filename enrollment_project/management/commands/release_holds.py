@@ -4,10 +4,8 @@ from django.core.management.base import CommandParser
 
 from billing.checkout import check_due_checkouts
 from billing.models import Checkout
-from billing.states import LIVE_CHECKOUTS
 from cohorts.models import CohortPlace
 from cohorts.sale.waitlist import expire_due_offers
-from cohorts.states import PlaceStatus
 from core.clock import utc_now
 from core.commands import UseCaseCommand, whole_number
 from core.numbers import MAX_INT
@@ -33,8 +31,8 @@ class Command(UseCaseCommand):
             ended = expire_due_offers(limit=options["limit"], now=now)
         else:
             asked = ended = 0
-        due = Checkout.objects.filter(status__in=LIVE_CHECKOUTS, next_check_at__lte=now).count()
-        offers = CohortPlace.objects.filter(status=PlaceStatus.HELD, checkout__isnull=True, held_until__lte=now).count()
+        due = Checkout.objects.due(now=now).count()
+        offers = CohortPlace.objects.due_offers(now=now).count()
         return {"checkouts_asked_about": asked, "offers_ended": ended, "checkouts_due": due, "offers_due": offers}
 
     def show(self, report: dict[str, Any]) -> None:
