@@ -97,7 +97,7 @@ class CohortView:
         return TONES[self.availability]
 
     @property
-    def takes_enrollments(self) -> bool:
+    def can_be_bought(self) -> bool:
         return self.availability in (Availability.OPEN, Availability.FEW_LEFT)
 
     @property
