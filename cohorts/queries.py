@@ -240,7 +240,7 @@ def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
     """The latest checkout for a place that each of these enrollments had."""
     places = (
         CohortPlace.objects.filter(enrollment__in=enrollment_ids, checkout__isnull=False)
-        .select_related("checkout", "learner", "cohort__instance__program")
+        .select_related("checkout", "learner", "cohort__instance__program", "waitlist_entry")
         .prefetch_related("checkout__payments__refunds")
         .order_by("pk")
     )
@@ -256,7 +256,7 @@ def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
 def _sale(place: CohortPlace, checkout: Checkout, *, is_on_sale: bool) -> Sale:
     where = [place.cohort.instance.program.code, place.cohort_id]
     again = f"{reverse('course-enroll', args=where)}?{urlencode({'learner': place.learner.cuid})}"
-    return Sale(checkout, reverse("course-leave-payment", args=where), again if is_on_sale else "")
+    return Sale(checkout, reverse("course-leave-payment", args=where), again if is_on_sale else "", place.kept_until)
 
 
 def describe_place(subject: str) -> tuple[str, str]:

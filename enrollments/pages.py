@@ -103,10 +103,11 @@ def show_my_enrollments(request: HttpRequest, user: User) -> HttpResponse:
     if catch_up_with_prices(_checkouts_of(enrollments, sales)):
         enrollments = list_family_enrollments(user=user)
         sales = find_sales([enrollment.pk for enrollment in enrollments])
-    learners = _by_learner(enrollments, sales, utc_now())
+    now = utc_now()
+    learners = _by_learner(enrollments, sales, now)
     told = [card.view.payment.pk for group in learners for card in group.cards if card.view.payment]
     payments = list_payments_made(user=user, besides=told)
-    context = {"learners": learners, "payments": payments, "email": user.email, "zone": zone_of(request)}
+    context = {"learners": learners, "payments": payments, "email": user.email, "zone": zone_of(request), "now": now}
     return render(request, "enrollments/mine.html", context)
 
 

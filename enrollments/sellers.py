@@ -6,6 +6,7 @@ enrollment. What becomes of it is that app's reaction to EnrollmentStatusChanged
 a family sees how its payment stands and where to continue.
 """
 
+import datetime as dt
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -15,11 +16,13 @@ from billing.models import Checkout
 @dataclass(frozen=True, slots=True)
 class Sale:
     """The latest checkout for an enrollment, with its payments and their refunds. A POST to `leave_url` with the CUID
-    of the `learner` calls it off while it is open; `again_url` is where to buy once more, empty if nowhere."""
+    of the `learner` calls it off while it is open; `again_url` is where to buy once more, empty if nowhere. Until
+    `kept_until` the place stays theirs even if this checkout ends unpaid."""
 
     checkout: Checkout
     leave_url: str
     again_url: str
+    kept_until: dt.datetime | None = None
 
 
 Seller = Callable[[Collection[int]], dict[int, Sale]]

@@ -77,6 +77,11 @@ class CohortPlace(models.Model):
         entry = getattr(self, "waitlist_entry", None)
         return entry if entry is not None and entry.status == WaitStatus.OFFERED else None
 
+    @property
+    def kept_until(self) -> dt.datetime | None:
+        """Until when the learner may have it even if its checkout ends unpaid."""
+        return self.offer.offer_expires_at if self.offer else None
+
 
 class WaitlistQuerySet(models.QuerySet["WaitlistEntry"]):
     def in_line(self) -> "WaitlistQuerySet":

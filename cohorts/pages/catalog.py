@@ -73,6 +73,10 @@ class Tie:
     checkout: Checkout | None = None
     entry: WaitlistEntry | None = None
 
+    @property
+    def kept_until(self) -> dt.datetime | None:
+        return self.entry.offer_expires_at if self.entry else None
+
 
 @dataclass(frozen=True, slots=True)
 class Meeting:

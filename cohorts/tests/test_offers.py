@@ -179,11 +179,10 @@ class TestThePagesOfAnOffer(OfferedPlace):
         client, _ = signed_in()
         start(self.cohort, self.jane)
 
-        page = text(client.get("/my/courses"))
-
-        assert "If it is not paid by then, the offer stays open until " in page
-        assert "Cancel the payment" in page
-        assert "Give the place back" not in page
+        for page in (text(client.get("/my/courses")), text(client.get("/my/enrollments"))):
+            assert "If it is not paid by then, the offer stays open until " in page
+            assert "Cancel the payment" in page
+            assert "Give the place back" not in page
 
     def test_of_a_payment_that_ended_do_not_say_that_the_place_is_gone(self) -> None:
         client, _ = signed_in()

@@ -49,6 +49,7 @@ class TestAnOpenCheckout:
 
         assert [page.count(f'href="{checkout.url}">Continue to payment<') for page in pages] == [1, 1, 1]
         assert [page.count(leave_form(cohort)) for page in pages] == [1, 1, 1]
+        assert [page.count("It costs 49.00 USD and is not paid yet.") for page in pages] == [1, 1, 1]
 
     def test_that_is_called_off_gives_the_place_back(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
@@ -74,7 +75,7 @@ class TestAnOpenCheckout:
         pages = [course_page(client, cohort), my_courses(client), my_enrollments(client)]
 
         assert ["Continue to payment" in page for page in pages] == [False, False, False]
-        assert ["is being given back" in page for page in pages[:2]] == [True, True]
+        assert ["is being given back" in page for page in pages] == [True, True, True]
         assert "Payment canceled" in pages[2]
 
     def test_whose_time_is_over_offers_no_closed_page(self, stripe: SandboxProcess) -> None:
@@ -99,7 +100,10 @@ class TestACheckoutThatEndedUnpaid:
 
         courses, enrollments = my_courses(client), my_enrollments(client)
 
-        assert "was not paid for in time, so it is no longer held" in courses
+        assert ["was not paid for in time, so it is no longer held" in page for page in (courses, enrollments)] == [
+            True,
+            True,
+        ]
         assert "Payment time ran out" in enrollments
         assert [enroll_link(cohort) in page for page in (courses, enrollments)] == [True, True]
         assert ["Continue to payment" in page for page in (courses, enrollments)] == [False, False]
@@ -115,6 +119,7 @@ class TestACheckoutThatEndedUnpaid:
 
         assert "No courses yet" in courses
         assert "Payment canceled" in enrollments
+        assert "was canceled. Nothing was charged, and the place in" in enrollments
         assert enroll_link(cohort) in enrollments
 
     def test_by_the_bank_s_refusal_says_so(self, stripe: SandboxProcess) -> None:
@@ -127,7 +132,7 @@ class TestACheckoutThatEndedUnpaid:
 
         courses, enrollments = my_courses(client), my_enrollments(client)
 
-        assert "The bank refused the payment" in courses
+        assert ["The bank refused the payment" in page for page in (courses, enrollments)] == [True, True]
         assert "Payment failed" in enrollments
         assert [enroll_link(cohort) in page for page in (courses, enrollments)] == [True, True]
 

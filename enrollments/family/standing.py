@@ -69,6 +69,12 @@ class FamilyView:
         return self.purchase.pay_url if self.purchase and self.standing == Outcome.TO_PAY else ""
 
     @property
+    def is_unpaid_sale(self) -> bool:
+        """Whether it was bought and nothing has been paid: still open, at a bank, or ended so."""
+        unpaid = (Outcome.TO_PAY, Outcome.PROCESSING, *UNPAID_IN_THE_END)
+        return self.sale is not None and self.standing in unpaid
+
+    @property
     def again_url(self) -> str:
         """Where to buy once more what was not paid in the end."""
         return self.sale.again_url if self.sale and self.standing in UNPAID_IN_THE_END else ""
