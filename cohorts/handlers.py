@@ -16,7 +16,6 @@ from billing.events import (
 )
 from billing.purposes import Purpose, register_purpose
 from core.actors import STRIPE
-from core.clock import utc_now
 from core.errors import require
 from enrollments.events import EnrollmentStatusChanged
 from enrollments.purchase import fail_purchase
@@ -61,21 +60,21 @@ def _payment_of(event: MoneyEvent) -> int:
 def fulfil(event: PaymentSucceeded) -> None:
     """The place is paid for."""
     if event.purpose == PURPOSE:
-        fulfil_place(place_id=int(event.subject), payment_id=_payment_of(event), now=utc_now())
+        fulfil_place(place_id=int(event.subject), payment_id=_payment_of(event), now=event.occurred_at)
 
 
 @handles(CheckoutExpired)
 def give_expired_place_back(event: CheckoutExpired) -> None:
     """Nothing was paid in time: the place goes to the next in line, or is free."""
     if event.purpose == PURPOSE:
-        _release(int(event.subject), "The checkout ended unpaid")
+        _release(event, "The checkout ended unpaid")
 
 
 @handles(CheckoutCancelled)
 def give_cancelled_place_back(event: CheckoutCancelled) -> None:
     """The payer changed their mind."""
     if event.purpose == PURPOSE:
-        _release(int(event.subject), "The checkout was canceled")
+        _release(event, "The checkout was canceled")
 
 
 @handles(CheckoutReplaced)
@@ -86,7 +85,7 @@ def ask_the_present_price(event: CheckoutReplaced) -> None:
     place = lock_place(int(event.subject))
     if place.status == PlaceStatus.HELD and place.checkout_id == event.checkout_id:
         place.checkout_id = event.replacement_id
-        place.held_until = utc_now() + HOLD_TIME
+        place.held_until = event.occurred_at + HOLD_TIME
         place.save(update_fields=["checkout", "held_until"])
 
 
@@ -94,30 +93,30 @@ def ask_the_present_price(event: CheckoutReplaced) -> None:
 def give_refused_place_back(event: CheckoutRefused) -> None:
     """Nobody can pay for it as it is priced."""
     if event.purpose == PURPOSE:
-        _release(int(event.subject), "The payment can't be taken")
+        _release(event, "The payment can't be taken")
 
 
 @handles(PaymentFailed)
 def give_unpaid_place_back(event: PaymentFailed) -> None:
     """The bank refused."""
     if event.purpose == PURPOSE:
-        place = _release(int(event.subject), "The payment failed")
+        place = _release(event, "The payment failed")
         if place.enrollment_id is not None:
-            fail_purchase(enrollment_id=place.enrollment_id, actor=STRIPE, now=utc_now())
+            fail_purchase(enrollment_id=place.enrollment_id, actor=STRIPE, now=event.occurred_at)
 
 
 @handles(PaymentRefunded)
 def follow_refund(event: PaymentRefunded) -> None:
     """Money went back."""
     if event.purpose == PURPOSE and event.refunded_minor:
-        refund_place(payment_id=_payment_of(event), fully=event.fully, now=utc_now())
+        refund_place(payment_id=_payment_of(event), fully=event.fully, now=event.occurred_at)
 
 
 @handles(PaymentRestored)
 def follow_return(event: PaymentRestored) -> None:
     """Money that had gone back is here again."""
     if event.purpose == PURPOSE and not event.refunded_minor:
-        restore_place(payment_id=_payment_of(event), now=utc_now())
+        restore_place(payment_id=_payment_of(event), now=event.occurred_at)
 
 
 @handles(EnrollmentStatusChanged)
@@ -128,13 +127,12 @@ def follow_end(event: EnrollmentStatusChanged) -> None:
             enrollment_cuid=event.enrollment_cuid,
             is_paid=event.payment_status in PAID,
             reason=event.reason,
-            now=utc_now(),
+            now=event.occurred_at,
         )
 
 
-def _release(place_id: int, reason: str) -> CohortPlace:
-    place = lock_place(place_id)
-    now = utc_now()
+def _release(event: MoneyEvent, reason: str) -> CohortPlace:
+    place = lock_place(int(event.subject))
     if place.status == PlaceStatus.HELD:
-        free_unpaid_place(place=place, reason=reason, now=now)
+        free_unpaid_place(place=place, reason=reason, now=event.occurred_at)
     return place

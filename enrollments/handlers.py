@@ -1,7 +1,9 @@
-"""Reactions to what billing says, inside its transaction.
+"""Reactions to what billing says, inside its transaction and at the moment of the event.
 
 Billing has locked the enrollment and the decision before its own rows, by the purpose registered in `apps.py`.
 """
+
+import datetime as dt
 
 from accounts.guardians import ask_who_is_guardian
 from billing.checkout import REFUSAL
@@ -20,7 +22,6 @@ from billing.purposes import Purpose, register_purpose
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
-from core.clock import utc_now
 from core.errors import require
 from events.event import DomainEvent
 from events.publishing import handles, publish
@@ -66,14 +67,14 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     decision = _decision_of(event)
     if decision is None or decision.payment_id == event.payment_id:
         return
+    now = event.occurred_at
     enrollment, seat = lock_enrollment_with_seat(decision.enrollment_id)
     refused = _refund_reason(decision, enrollment.payment_status, enrollment.eligibility_status)
     if refused is not None:
         payment_id = require(event.payment_id, "what succeeded is a payment")
-        request_refund(payment_id=payment_id, amount_minor=None, reason=refused, actor=SYSTEM)
-        _end_refused(decision)
+        request_refund(payment_id=payment_id, amount_minor=None, reason=refused, actor=SYSTEM, now=now)
+        _end_refused(decision, now)
         return
-    now = utc_now()
     journal = Journal(enrollment, STRIPE, now)
     journal.change("mark_paid")
     more = approve_if_automatic(journal=journal, seat=seat)
@@ -97,12 +98,12 @@ def _refund_reason(decision: EnrollmentDecision, payment: str, eligibility: str)
     return None
 
 
-def _end_refused(decision: EnrollmentDecision) -> None:
+def _end_refused(decision: EnrollmentDecision, now: dt.datetime) -> None:
     """A decision whose money is sent back at once waits for no other."""
     if decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         decision.cancel()
         decision.message = "The payment arrived when it was no longer needed; it is being refunded"
-        publish(decision_changed(decision, utc_now()))
+        publish(decision_changed(decision, now))
 
 
 @handles(CheckoutExpired)
@@ -124,7 +125,7 @@ def ask_the_present_price(event: CheckoutReplaced) -> None:
     if decision is None or decision.checkout_id != event.checkout_id:
         return
     decision.checkout_id = event.replacement_id
-    publish(decision_changed(decision, utc_now()))
+    publish(decision_changed(decision, event.occurred_at))
 
 
 @handles(CheckoutRefused)
@@ -138,7 +139,7 @@ def fail_decision(event: PaymentFailed) -> None:
     """The bank said no: the decision failed, and a new request may try another way to pay."""
     decision = _end_unpaid(event, "fail", "The payment failed")
     if decision is not None:
-        fail_purchase(enrollment_id=decision.enrollment_id, actor=STRIPE, now=utc_now())
+        fail_purchase(enrollment_id=decision.enrollment_id, actor=STRIPE, now=event.occurred_at)
 
 
 def _end_unpaid(event: MoneyEvent, transition: str, message: str) -> EnrollmentDecision | None:
@@ -147,7 +148,7 @@ def _end_unpaid(event: MoneyEvent, transition: str, message: str) -> EnrollmentD
         return None
     getattr(decision, transition)()
     decision.message = message
-    publish(decision_changed(decision, utc_now()))
+    publish(decision_changed(decision, event.occurred_at))
     return decision
 
 
@@ -159,7 +160,7 @@ def follow_refund(event: PaymentRefunded) -> None:
         return
     if event.refunded_minor:
         reason = "The payment was refunded" if event.fully else "A part of the payment was refunded"
-        now = utc_now()
+        now = event.occurred_at
         refund_purchase(enrollment_id=decision.enrollment_id, fully=event.fully, reason=reason, actor=STRIPE, now=now)
 
 
@@ -168,4 +169,5 @@ def follow_return(event: PaymentRestored) -> None:
     """Money that had gone back is here again."""
     decision = _decision_of(event)
     if decision is not None and decision.payment_id == event.payment_id and not event.refunded_minor:
-        restore_purchase(enrollment_id=decision.enrollment_id, reason=MONEY_IS_BACK, actor=STRIPE, now=utc_now())
+        now = event.occurred_at
+        restore_purchase(enrollment_id=decision.enrollment_id, reason=MONEY_IS_BACK, actor=STRIPE, now=now)
