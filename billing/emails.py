@@ -41,7 +41,14 @@ def tell_of_failure(event: PaymentFailed) -> None:
 def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int) -> None:
     payer = Checkout.objects.filter(pk=event.checkout_id or 0).values_list("payer_email", flat=True).first()
     if payer:
-        notify(workspace_id=event.workspace_id, kind=kind, recipient=payer, subject_key=subject_key, params=params)
+        notify(
+            workspace_id=event.workspace_id,
+            kind=kind,
+            recipient=payer,
+            subject_key=subject_key,
+            params=params,
+            now=event.occurred_at,
+        )
 
 
 def render_invoice_mail(notification: Notification) -> Email | None:

@@ -52,14 +52,14 @@ OFFER = "waitlist_offer"
 @handles(PackageCreated)
 def tell_of_enrollment(event: PackageCreated) -> None:
     package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
-    _tell(ENROLLED, package.learner, f"package:{package.pk}", package=package.pk)
+    _tell(ENROLLED, package.learner, f"package:{package.pk}", now=event.occurred_at, package=package.pk)
 
 
 @handles(PackageMoved)
 def tell_of_move(event: PackageMoved) -> None:
     package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
     key = f"package:{package.pk}/place:{package.place_id}"
-    _tell(MOVED, package.learner, key, package=package.pk, place=package.place_id)
+    _tell(MOVED, package.learner, key, now=event.occurred_at, package=package.pk, place=package.place_id)
 
 
 @handles_together(StepBooked)
@@ -69,15 +69,19 @@ def tell_of_booking(events: Sequence[StepBooked]) -> None:
     if booked.with_place:
         return
     learner = Learner.objects.get(packages=booked.package_id)
-    at = booked.occurred_at.isoformat()
-    _tell(BOOKED, learner, f"package:{booked.package_id}/booked:{at}", package=booked.package_id, booked_at=at)
+    now = booked.occurred_at
+    at = now.isoformat()
+    key = f"package:{booked.package_id}/booked:{at}"
+    _tell(BOOKED, learner, key, now=now, package=booked.package_id, booked_at=at)
 
 
 @handles(StepCancelled)
 def tell_of_cancellation(event: StepCancelled) -> None:
     row = _progress().get(package=event.package_id, step=event.step_id)
     key = f"progress:{row.pk}/session:{event.class_session_id}/change:{row.sequence}"
-    _tell(CANCELLED, row.package.learner, key, progress=row.pk, session=event.class_session_id or 0)
+    _tell(
+        CANCELLED, row.package.learner, key, now=event.occurred_at, progress=row.pk, session=event.class_session_id or 0
+    )
 
 
 @handles(SessionRescheduled)
@@ -85,7 +89,7 @@ def tell_of_new_time(event: SessionRescheduled) -> None:
     if event.with_term:
         return
     for row in _progress().filter(class_session=event.class_session_id, status=StepStatus.BOOKED).order_by("pk"):
-        _tell_of_change(RESCHEDULED, row)
+        _tell_of_change(RESCHEDULED, row, event.occurred_at)
 
 
 @handles(MeetingPageChanged)
@@ -96,7 +100,7 @@ def tell_of_new_page(event: MeetingPageChanged) -> None:
         status=StepStatus.BOOKED,
     )
     for row in coming.order_by("pk"):
-        _tell_of_change(NEW_PAGE, row)
+        _tell_of_change(NEW_PAGE, row, event.occurred_at)
 
 
 @handles(CohortDatesChanged)
@@ -105,28 +109,28 @@ def tell_of_new_dates(event: CohortDatesChanged) -> None:
     packages = StudentPackage.objects.live().filter(cohort=event.cohort_id).select_related("learner")
     for package in packages.order_by("pk"):
         key = f"package:{package.pk}/dates:{event.occurred_at.isoformat()}"
-        _tell(NEW_DATES, package.learner, key, package=package.pk, cohort=event.cohort_id)
+        _tell(NEW_DATES, package.learner, key, now=event.occurred_at, package=package.pk, cohort=event.cohort_id)
 
 
-def _tell_of_change(kind: str, row: StepProgress) -> None:
+def _tell_of_change(kind: str, row: StepProgress, now: dt.datetime) -> None:
     """Once for each change, which the row has counted: also when a session goes there, back and there again."""
     key = f"progress:{row.pk}/change:{row.sequence}"
-    _tell(kind, row.package.learner, key, progress=row.pk, session=row.seat.pk)
+    _tell(kind, row.package.learner, key, now=now, progress=row.pk, session=row.seat.pk)
 
 
 @handles(PackageCompleted)
 def tell_of_completion(event: PackageCompleted) -> None:
     package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
-    _tell(COMPLETED, package.learner, f"package:{package.pk}", package=package.pk)
+    _tell(COMPLETED, package.learner, f"package:{package.pk}", now=event.occurred_at, package=package.pk)
 
 
 @handles(WaitlistOffered)
 def tell_of_offer(event: WaitlistOffered) -> None:
     entry = WaitlistEntry.objects.select_related("learner").get(pk=event.entry_id)
-    _tell(OFFER, entry.learner, f"entry:{entry.pk}", entry=entry.pk)
+    _tell(OFFER, entry.learner, f"entry:{entry.pk}", now=event.occurred_at, entry=entry.pk)
 
 
-def _tell(kind: str, learner: Learner, subject_key: str, **params: int | str) -> None:
+def _tell(kind: str, learner: Learner, subject_key: str, *, now: dt.datetime, **params: int | str) -> None:
     for address in family_addresses(learner):
         notify(
             workspace_id=learner.workspace_id,
@@ -134,6 +138,7 @@ def _tell(kind: str, learner: Learner, subject_key: str, **params: int | str) ->
             recipient=address,
             subject_key=subject_key,
             params=params,
+            now=now,
         )
 
 

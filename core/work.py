@@ -1,14 +1,17 @@
 """Hand work to Celery without depending on it: the row is the work, the broker is only a doorbell."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from celery import Signature, Task
 from django.db import transaction
 from kombu.exceptions import OperationalError
+
+from .clock import utc_now
 
 log = structlog.get_logger(__name__)
 _is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
@@ -40,3 +43,24 @@ def nudge(task: Task[Any, Any] | Signature[Any], *ids: int | str) -> None:
 
     if not _is_quiet.get():
         transaction.on_commit(ring, robust=True)
+
+
+class Sweep(Protocol):
+    """Takes up at most `limit` rows that are due `now`, and returns how many it dealt with."""
+
+    def __call__(self, *, limit: int, now: dt.datetime) -> int: ...
+
+
+def in_batches(sweep: Sweep, *, size: int, at_most: int) -> int:
+    """Run a sweep's use case batch after batch, and return how many rows were dealt with.
+
+    Each batch is told the time at which it begins. Its rows wait for a vendor's answers, so the time at which the task
+    began would be long past for the last of them. The first batch that finds less to do ends the run.
+    """
+    done = 0
+    for _ in range(at_most):
+        batch = sweep(limit=size, now=utc_now())
+        done += batch
+        if batch < size:
+            break
+    return done

@@ -55,6 +55,7 @@ def _tell(
             recipient=address,
             subject_key=f"enrollment:{event.enrollment_cuid}/{event.number}",
             params={"enrollment": event.enrollment_cuid, "number": event.number},
+            now=event.occurred_at,
         )
 
 

@@ -1,6 +1,8 @@
+import datetime as dt
+
 from celery import shared_task
 
-from core.clock import utc_now
+from core.work import in_batches
 
 from .gateways.port import StreamUnavailable
 from .relay import relay_due_events
@@ -13,13 +15,11 @@ BATCHES = 20
 def relay_events() -> int:
     """Sweep: hand on what is due, a bounded number of batches at a time; the next run continues where this one
     stops."""
-    relayed = 0
-    for _ in range(BATCHES):
-        try:
-            batch = relay_due_events(limit=BATCH, now=utc_now())
-        except StreamUnavailable:
-            break  # noted by the relay; the events wait for a later run
-        relayed += batch
-        if batch < BATCH:
-            break
-    return relayed
+    return in_batches(_relay, size=BATCH, at_most=BATCHES)
+
+
+def _relay(*, limit: int, now: dt.datetime) -> int:
+    try:
+        return relay_due_events(limit=limit, now=now)
+    except StreamUnavailable:
+        return 0  # noted by the relay; the events wait for a later run

@@ -7,6 +7,7 @@ from accounts.roles import Power
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import json_column, register_subject, status_badge, subject_column
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
 
 from .models import Notification
 from .sending import resend_notification
@@ -49,7 +50,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
         explanation="Writes the email again with what is true now, and sends it to the same address.",
     )
     def resend(self, request: HttpRequest, notification: Notification, form: StaffForm) -> str:
-        resend_notification(notification_id=notification.pk)
+        resend_notification(notification_id=notification.pk, now=utc_now())
         return "The email is on its way."
 
     resend_selected = in_bulk(resend, description="Send the selected emails again")

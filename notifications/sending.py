@@ -19,7 +19,6 @@ from django.db.models import F
 from accounts.staff_tasks import raise_staff_task
 from core import retries
 from core.addresses import canonical_address
-from core.clock import utc_now
 from core.errors import DomainError, NotFound
 from core.network import forbid_open_transaction
 from core.rows import insert_unless_present
@@ -51,7 +50,7 @@ def notify(
     recipient: str,
     subject_key: str,
     params: Mapping[str, int | str] | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> bool:
     """Record an email, as part of the caller's transaction; False if this address already has it.
 
@@ -60,15 +59,14 @@ def notify(
     """
     if not is_registered(kind):
         raise LookupError(f"no app registered the email {kind}")
-    moment = now or utc_now()
     notification = Notification(
         workspace_id=workspace_id,
         kind=kind,
         recipient=canonical_address(recipient),
         subject_key=subject_key,
         params=dict(params or {}),
-        created_at=moment,
-        next_attempt_at=moment,
+        created_at=now,
+        next_attempt_at=now,
     )
     if not insert_unless_present(notification):
         return False
@@ -76,41 +74,39 @@ def notify(
     return True
 
 
-def send_notification(*, notification_id: int, now: dt.datetime | None = None) -> Notification:
+def send_notification(*, notification_id: int, now: dt.datetime) -> Notification:
     """Send one email that is due, outside any transaction. One that is not due, or in another worker's hands, stays as
     it is. Raises NotFound; what goes wrong in sending is recorded, and tried again later."""
-    _try_to_send(notification_id, now or utc_now())
+    _try_to_send(notification_id, now)
     notification = Notification.objects.filter(pk=notification_id).first()
     if notification is None:
         raise NotFound("There is no such notification.")
     return notification
 
 
-def send_due_notifications(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+def send_due_notifications(*, limit: int = 100, now: dt.datetime) -> int:
     """Send the emails whose nudge was lost or whose last try failed; returns how many were dealt with.
 
     Stops when the mail server does not answer; the rest is due again with the next sweep.
     """
-    moment = now or utc_now()
-    due = retries.due(Notification.objects.filter(status=NotificationStatus.PENDING), now=moment)
+    due = retries.due(Notification.objects.filter(status=NotificationStatus.PENDING), now=now)
     done = 0
     for notification_id in list(due.values_list("pk", flat=True)[:limit]):
-        if not _try_to_send(notification_id, moment):
+        if not _try_to_send(notification_id, now):
             break
         done += 1
     return done
 
 
 @transaction.atomic
-def resend_notification(*, notification_id: int, now: dt.datetime | None = None) -> Notification:
+def resend_notification(*, notification_id: int, now: dt.datetime) -> Notification:
     """Have an email sent again, with all its tries. Raises NotFound, and NotificationOnItsWay while it is pending."""
-    moment = now or utc_now()
     again = Notification.objects.filter(pk=notification_id).exclude(status=NotificationStatus.PENDING)
     revived = again.update(
         status=NotificationStatus.PENDING,
         attempts=0,
         resends=F("resends") + 1,
-        next_attempt_at=moment,
+        next_attempt_at=now,
         last_error="",
     )
     notification = Notification.objects.filter(pk=notification_id).first()

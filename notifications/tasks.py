@@ -2,14 +2,17 @@
 
 from celery import shared_task
 
+from core.clock import utc_now
+from core.work import in_batches
+
 from . import sending
 
 
 @shared_task
 def send_notification(notification_id: int) -> None:
-    sending.send_notification(notification_id=notification_id)
+    sending.send_notification(notification_id=notification_id, now=utc_now())
 
 
 @shared_task
 def send_due_notifications() -> None:
-    sending.send_due_notifications()
+    in_batches(sending.send_due_notifications, size=10, at_most=10)

@@ -28,7 +28,7 @@ def refund(payment: Payment, amount: int | None, reason: RefundReason = RefundRe
 
 def delivered() -> Any:
     """The newest mail, after everything due was sent."""
-    send_due_notifications()
+    send_due_notifications(now=utc_now())
     return mail.outbox[-1]
 
 
@@ -56,8 +56,8 @@ class TestAPayment:
         payment = world.paid()
         settle_checkout(checkout_id=payment.checkout_id or 0)
 
-        send_due_notifications()
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
+        send_due_notifications(now=utc_now())
 
         assert len(mail.outbox) == 1
 
@@ -116,7 +116,7 @@ class TestARefund:
         refund(payment, 900)
         refund(payment, 1000)
 
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         subjects = [message.subject for message in mail.outbox[1:]]
         files = [message.attachments[0][0] for message in mail.outbox[1:]]
@@ -129,7 +129,7 @@ class TestARefund:
         refund(payment, 900)
 
         record_refunds(payment_id=payment.pk, refunds=[], now=utc_now())
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         assert Notification.objects.filter(kind="refund").count() == 1
 
@@ -140,7 +140,7 @@ class TestARefund:
 
         world.sandbox.settle_refund(world.sandbox.ledger()["refunds"][0]["id"], outcome="failed")
         world.tell(*world.events("refund.failed"))
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         assert Notification.objects.get(kind="refund").status == "skipped"
         assert len(mail.outbox) == 1

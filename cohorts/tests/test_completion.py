@@ -361,7 +361,7 @@ class TestTheFamily:
         attend(package, 1)
 
         add(package)
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         page = text(client.get("/my/courses"))
         assert '<span class="badge tone-good">Completed</span>' in page

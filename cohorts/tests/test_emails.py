@@ -18,6 +18,7 @@ from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, Grou
 from cohorts.sale.transfer import move_package
 from cohorts.sale.waitlist import join_waitlist, leave_waitlist
 from cohorts.tests.factories import buy, cohort_with, pay, start
+from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
@@ -52,7 +53,7 @@ def package(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
 
 def read() -> list[Any]:
     """All that has not been read."""
-    send_due_notifications()
+    send_due_notifications(now=utc_now())
     mails, mail.outbox = mail.outbox, []
     return mails
 

@@ -218,7 +218,7 @@ class TestThePagesOfAnOffer(OfferedPlace):
 
 class TestTheMailAboutAnOffer(OfferedPlace):
     def test_names_the_price(self) -> None:
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         bodies = [message.body for message in mail.outbox if "is free for Jane" in message.subject]
 
@@ -227,7 +227,7 @@ class TestTheMailAboutAnOffer(OfferedPlace):
     def test_is_not_sent_while_it_is_being_paid(self) -> None:
         start(self.cohort, self.jane)
 
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         assert [message.subject for message in mail.outbox if "is free for Jane" in message.subject] == []
         assert CohortPlace.objects.get(learner=self.jane).checkout is not None

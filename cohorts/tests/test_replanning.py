@@ -61,7 +61,7 @@ def bought(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
 
 
 def read() -> list[Any]:
-    send_due_notifications()
+    send_due_notifications(now=utc_now())
     mails, mail.outbox = mail.outbox, []
     return mails
 

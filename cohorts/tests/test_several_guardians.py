@@ -67,7 +67,7 @@ class TestTwoGuardiansOfOneChild:
         assert seen_by(MOTHER) == seen_by(FATHER) == EVERYTHING
 
     def test_both_are_written_to(self, package: StudentPackage) -> None:
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         told = [message.to for message in mail.outbox if "enrolled" in message.subject]
         assert sorted(told) == [[FATHER], [MOTHER]]
@@ -100,7 +100,7 @@ class TestAPayerWhoIsNoGuardian:
         assert package.learner.email not in shown
 
     def test_is_told_of_the_money_only(self, package: StudentPackage) -> None:
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         told = [message.subject for message in mail.outbox if message.to == [PAYER]]
         assert [subject for subject in told if "invoice" not in subject] == []

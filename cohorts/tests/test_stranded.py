@@ -59,7 +59,7 @@ def subject(package: StudentPackage, order: int) -> str:
 
 
 def mails(words: str) -> list[Any]:
-    send_due_notifications()
+    send_due_notifications(now=utc_now())
     return [message for message in mail.outbox if words in message.subject]
 
 

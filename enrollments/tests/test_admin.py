@@ -12,6 +12,7 @@ from backoffice.tests.staff_client import StaffClient, said
 from billing.checkout import settle_checkout
 from billing.models import Payment, Refund
 from billing.tests.stripe_world import StripeWorld
+from core.clock import utc_now
 from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, reject_enrollment, submit_enrollment
 from enrollments.models import (
     DistrictSeatAllocation,
@@ -227,7 +228,7 @@ class TestWhatTheFamilyWillRead:
         enrollment = paid_by_parent(instance, stripe)
 
         press(reviewer, "reject", enrollment, reason="The course needs grade 7.", note="Third try of theirs")
-        send_due_notifications()
+        send_due_notifications(now=utc_now())
 
         told = [f"{message.body} {message.alternatives}" for message in mail.outbox]
         published = [str(payload) for payload in OutboxEvent.objects.values_list("payload", flat=True)]

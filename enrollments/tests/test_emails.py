@@ -43,7 +43,7 @@ def paid(stripe: SandboxProcess, instance: ProgramInstance) -> EnrollmentDecisio
 
 def read() -> list[Any]:
     """All that was written, without the invoice."""
-    send_due_notifications()
+    send_due_notifications(now=utc_now())
     return [message for message in mail.outbox if "invoice" not in message.subject]
 
 

@@ -4,6 +4,7 @@ from django.urls import reverse
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
+from core.clock import utc_now
 from notifications.models import Notification
 from notifications.sending import notify
 
@@ -13,7 +14,13 @@ pytestmark = pytest.mark.django_db
 
 
 def given_up() -> Notification:
-    notify(workspace_id=WorkspaceFactory().pk, kind=KIND, recipient="parent@example.test", subject_key="package:12")
+    notify(
+        workspace_id=WorkspaceFactory().pk,
+        kind=KIND,
+        recipient="parent@example.test",
+        subject_key="package:12",
+        now=utc_now(),
+    )
     Notification.objects.update(status="dead", attempts=10)
     return Notification.objects.get()
 

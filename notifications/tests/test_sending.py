@@ -12,6 +12,7 @@ from django.db import transaction
 from accounts.models import StaffTask
 from accounts.tests.factories import WorkspaceFactory
 from core import retries
+from core.clock import utc_now
 from notifications import sending
 from notifications.models import Notification
 from notifications.sending import (
@@ -97,6 +98,7 @@ class TestNews:
             "kind": KIND,
             "recipient": "parent@example.test",
             "subject_key": "package:12",
+            "now": NOW,
         }
 
         answers = [notify(**news), notify(**{**news, "recipient": " PARENT@example.test "})]
@@ -107,7 +109,7 @@ class TestNews:
     def test_is_mailed_to_each_of_two_guardians(self, written: Letters) -> None:
         workspace = WorkspaceFactory()
         for address in ("one@example.test", "two@example.test"):
-            notify(workspace_id=workspace.pk, kind=KIND, recipient=address, subject_key="package:12")
+            notify(workspace_id=workspace.pk, kind=KIND, recipient=address, subject_key="package:12", now=utc_now())
 
         assert Notification.objects.count() == 2
 
@@ -292,7 +294,7 @@ class TestSendingAgain:
         notification = recorded()
 
         with pytest.raises(NotificationOnItsWay):
-            resend_notification(notification_id=notification.pk)
+            resend_notification(notification_id=notification.pk, now=utc_now())
 
         assert Notification.objects.get().resends == 0
 

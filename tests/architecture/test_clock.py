@@ -16,6 +16,7 @@ OTHER_EDGES = {
     "backoffice/site.py": "the front page of the back office",
     "cohorts/emails.py": "a mail says what is true when it is sent",
     "core/clock.py": "the clock itself",
+    "core/work.py": "runs a sweep for its task, each batch at its own moment",
     "core/counters.py": "windows of the cache, which has a clock of its own",
 }
 # These still read it inside. None may join them: pass `now` on. One that is mended comes off the list.
@@ -48,7 +49,6 @@ STILL_INSIDE = {
     "enrollments/lifecycle.py",
     "enrollments/routing/route.py",
     "enrollments/seats.py",
-    "notifications/sending.py",
 }
 
 

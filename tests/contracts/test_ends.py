@@ -32,7 +32,7 @@ PAYER, GUARDIAN = "payer@example.test", "mother@example.test"
 
 def told() -> dict[str, list[tuple[str, str]]]:
     """Subject and text of what each address got since the last look, without invoices."""
-    send_due_notifications()
+    send_due_notifications(now=utc_now())
     mails, mail.outbox = mail.outbox, []
     found: dict[str, list[tuple[str, str]]] = {}
     for message in mails:

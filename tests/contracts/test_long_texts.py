@@ -95,7 +95,7 @@ def child_of(workspace: Workspace) -> Learner:
 
 
 def mails_not_sent() -> list[tuple[str, str]]:
-    send_due_notifications()
+    send_due_notifications(now=utc_now())
     assert mail.outbox
     return list(Notification.objects.exclude(status__in=("sent", "skipped")).values_list("kind", "last_error"))
 
