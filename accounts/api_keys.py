@@ -20,7 +20,6 @@ from django.db import transaction
 from django.db.models import Q
 
 from core.actors import Actor
-from core.clock import utc_now
 from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field
 from core.numbers import parse_whole_number
 
@@ -50,6 +49,7 @@ def create_api_key(
     scopes: Iterable[str],
     expires_at: dt.datetime | None = None,
     created_by: User | None = None,
+    now: dt.datetime,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its text, which can't be had again.
 
@@ -59,36 +59,41 @@ def create_api_key(
     granted = _checked_scopes(scopes)
     if not name.strip():
         raise invalid_field("name", "blank", "Give the key a name that says who uses it.")
-    if expires_at is not None and expires_at <= utc_now():
+    if expires_at is not None and expires_at <= now:
         raise invalid_field("expires_at", "past", "The expiry must be in the future.")
     if not Workspace.objects.filter(pk=workspace_id).exists():
         raise NotFound("There is no such workspace.")
     return _issue(
-        workspace_id=workspace_id, name=name.strip(), scopes=granted, expires_at=expires_at, created_by=created_by
+        workspace_id=workspace_id,
+        name=name.strip(),
+        scopes=granted,
+        expires_at=expires_at,
+        created_by=created_by,
+        created_at=now,
     )
 
 
 @transaction.atomic
-def rotate_api_key(*, api_key_id: int, overlap: dt.timedelta, now: dt.datetime | None = None) -> tuple[ApiKey, str]:
+def rotate_api_key(*, api_key_id: int, overlap: dt.timedelta, now: dt.datetime) -> tuple[ApiKey, str]:
     """Replace a key by one with the same name, scopes and lifetime; the old one keeps working for `overlap`.
 
     Raises NotFound, Invalid for a negative overlap, and KeyNotUsable for a key that is revoked, expired or rotated.
     """
-    moment = now or utc_now()
     if overlap < dt.timedelta(0):
         raise invalid_field("overlap", "negative", "The overlap can't be negative.")
     old = _locked(api_key_id)
-    if not old.is_usable(moment) or old.replaced_by_id is not None:
+    if not old.is_usable(now) or old.replaced_by_id is not None:
         raise KeyNotUsable(f"{old} is revoked, expired or already rotated; create a new key instead.")
-    expires_at = moment + (old.expires_at - old.created_at) if old.expires_at else None
+    expires_at = now + (old.expires_at - old.created_at) if old.expires_at else None
     new, text = _issue(
         workspace_id=old.workspace_id,
         name=old.name,
         scopes=old.scopes,
         expires_at=expires_at,
         created_by=old.created_by,
+        created_at=now,
     )
-    last_day = moment + overlap
+    last_day = now + overlap
     old.replaced_by = new
     old.expires_at = min(old.expires_at, last_day) if old.expires_at else last_day
     old.save(update_fields=["replaced_by", "expires_at"])
@@ -97,14 +102,14 @@ def rotate_api_key(*, api_key_id: int, overlap: dt.timedelta, now: dt.datetime |
 
 
 @transaction.atomic
-def revoke_api_key(*, api_key_id: int, now: dt.datetime | None = None) -> ApiKey:
+def revoke_api_key(*, api_key_id: int, now: dt.datetime) -> ApiKey:
     """End a key for good; a key already revoked stays as it is. Raises NotFound.
 
     Other processes may believe in it for up to API_KEY_CACHE_SECONDS more.
     """
     key = _locked(api_key_id)
     if key.revoked_at is None:
-        key.revoked_at = now or utc_now()
+        key.revoked_at = now
         key.save(update_fields=["revoked_at"])
     _forget(key.digest)
     return key
@@ -120,7 +125,7 @@ def get_api_key(*, reference: str) -> ApiKey:
     return key
 
 
-def find_principal(text: str) -> Principal | None:
+def find_principal(text: str, *, now: dt.datetime) -> Principal | None:
     """Whom a key's text speaks for, or None if it is malformed, unknown, expired or revoked.
 
     An answer is believed for API_KEY_CACHE_SECONDS within this process, so that a busy integrator costs one query every
@@ -132,8 +137,8 @@ def find_principal(text: str) -> Principal | None:
     known = _known.get(digest)
     if known is not None and known[0] > time.monotonic():
         _, principal, expires_at = known
-        return principal if expires_at is None or expires_at > utc_now() else None
-    return _look_up(digest)
+        return principal if expires_at is None or expires_at > now else None
+    return _look_up(digest, now)
 
 
 def is_well_formed(text: str) -> bool:
@@ -150,8 +155,7 @@ def is_well_formed(text: str) -> bool:
 _known: dict[str, tuple[float, Principal, dt.datetime | None]] = {}
 
 
-def _look_up(digest: str) -> Principal | None:
-    now = utc_now()
+def _look_up(digest: str, now: dt.datetime) -> Principal | None:
     key = ApiKey.objects.filter(digest=digest).first()
     if key is None or not hmac.compare_digest(key.digest, digest) or not key.is_usable(now):
         return None

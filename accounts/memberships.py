@@ -1,8 +1,9 @@
 """Who belongs to the staff of a workspace, and as what. A workspace never loses its last owner."""
 
+import datetime as dt
+
 from django.db import transaction
 
-from core.clock import utc_now
 from core.errors import DomainError, NotFound, invalid_field
 
 from .invitation_links import OPEN
@@ -21,7 +22,7 @@ class LastOwner(DomainError):
 
 
 @transaction.atomic
-def change_role(*, membership_id: int, role: str) -> Membership:
+def change_role(*, membership_id: int, role: str, now: dt.datetime) -> Membership:
     """Give a member another role; what somebody who is no longer an owner invited is revoked.
 
     Raises NotFound, Invalid for an unknown role, LastOwner.
@@ -33,12 +34,12 @@ def change_role(*, membership_id: int, role: str) -> Membership:
     membership.role = role
     membership.save(update_fields=["role"])
     if role != Role.OWNER:
-        _revoke_invitations_of(membership)
+        _revoke_invitations_of(membership, now)
     return membership
 
 
 @transaction.atomic
-def remove_member(*, membership_id: int) -> User:
+def remove_member(*, membership_id: int, now: dt.datetime) -> User:
     """End a membership; somebody without any is no longer staff, and their open invitations are revoked. Raises
     NotFound, LastOwner."""
     membership = _locked(membership_id)
@@ -48,7 +49,7 @@ def remove_member(*, membership_id: int) -> User:
     if not user.is_superuser and not user.memberships.exists():
         user.is_staff = False
         user.save(update_fields=["is_staff"])
-    _revoke_invitations_of(membership)
+    _revoke_invitations_of(membership, now)
     return user
 
 
@@ -73,10 +74,10 @@ def check_role(role: str) -> None:
         raise invalid_field("role", "unknown", f"Choose one of {', '.join(Role.values)}.")
 
 
-def _revoke_invitations_of(membership: Membership) -> None:
+def _revoke_invitations_of(membership: Membership, now: dt.datetime) -> None:
     """Nobody gets back in, or keeps a power, by an invitation they sent themselves beforehand."""
     theirs = StaffInvitation.objects.filter(workspace_id=membership.workspace_id, invited_by=membership.user_id)
-    theirs.filter(OPEN).update(revoked_at=utc_now())
+    theirs.filter(OPEN).update(revoked_at=now)
 
 
 def _keep_an_owner(membership: Membership) -> None:

@@ -4,7 +4,6 @@ import datetime as dt
 
 import structlog
 
-from core.clock import utc_now
 from core.errors import DomainError, NotFound, invalid_field
 from core.rows import insert_unless_present
 from core.text import fit
@@ -43,12 +42,12 @@ def raise_staff_task_once(*, workspace_id: int, kind: TaskKind, subject: str, su
     return raised
 
 
-def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.datetime | None = None) -> StaffTask:
+def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.datetime) -> StaffTask:
     """Close a task with how it was resolved. Raises Invalid without a resolution, NotFound, TaskAlreadyDone."""
     if not resolution.strip():
         raise invalid_field("resolution", "blank", "Say how the task was resolved.")
     closed = StaffTask.objects.filter(pk=task_id, status=TaskStatus.OPEN).update(
-        status=TaskStatus.DONE, done_at=now or utc_now(), done_by=user, resolution=resolution.strip()
+        status=TaskStatus.DONE, done_at=now, done_by=user, resolution=resolution.strip()
     )
     task = StaffTask.objects.filter(pk=task_id).first()
     if task is None:

@@ -9,6 +9,8 @@ import sys
 import django
 from django.core.management import call_command
 
+from core.clock import utc_now
+
 PLENTY = 10_000_000
 SCARCE_SEATS = 50
 SCARCE_TENANT = 1_000
@@ -35,7 +37,7 @@ def _seed(name: str, tenants: int) -> dict[str, object]:
         for number in range(tenants)
     ]
     create_allocation(workspace_id=workspace.pk, tenant_id=SCARCE_TENANT, total_seats=SCARCE_SEATS)
-    api_key, key = create_api_key(workspace_id=workspace.pk, name="Bench", scopes=["decisions:write"])
+    api_key, key = create_api_key(workspace_id=workspace.pk, name="Bench", scopes=["decisions:write"], now=utc_now())
     return {
         "workspace_id": workspace.pk,
         "instance_id": instance.pk,

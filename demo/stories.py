@@ -335,7 +335,7 @@ def _all_payments(enrollment: Enrollment) -> Any:
 
 def _close_tasks(scene: Scene, subject: str, resolution: str, **which: str) -> None:
     for task in StaffTask.objects.filter(subject=subject, status=TaskStatus.OPEN, **which).order_by("pk"):
-        complete_staff_task(task_id=task.pk, user=scene.staff, resolution=resolution)
+        complete_staff_task(task_id=task.pk, user=scene.staff, resolution=resolution, now=utc_now())
 
 
 def _status(enrollment: Enrollment) -> str:

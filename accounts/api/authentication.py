@@ -4,6 +4,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from core.clock import utc_now
+
 from ..api_keys import find_principal
 from ..principals import Person, Principal
 
@@ -15,7 +17,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = self._offered_key(request)
         if key is None:
             return None
-        principal = find_principal(key)
+        principal = find_principal(key, now=utc_now())
         if principal is None:
             raise AuthenticationFailed("The API key is malformed, unknown, expired or revoked.")
         return principal, None

@@ -9,6 +9,7 @@ from accounts.api_keys import create_api_key
 from accounts.models import Guardian, Guardianship, Lead, Learner, Membership, User, Workspace
 from accounts.sign_in import find_or_open_account
 from accounts.states import Role, Scope
+from core.clock import utc_now
 from core.tests.factories import RowFactory
 
 
@@ -99,7 +100,7 @@ def forget_proof(user: User) -> None:
 
 def api_key_text(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> str:
     """The text of a new key to the workspace, with every scope unless told otherwise."""
-    return create_api_key(workspace_id=workspace.pk, name="Tests", scopes=scopes)[1]
+    return create_api_key(workspace_id=workspace.pk, name="Tests", scopes=scopes, now=utc_now())[1]
 
 
 def bearer(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> dict[str, str]:

@@ -34,9 +34,9 @@ def test_a_reference_that_names_two_learners_names_none() -> None:
 
 
 def test_a_key_is_not_rotated_into_the_past() -> None:
-    key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="LMS", scopes=[Scope.values[0]])
+    key, _ = create_api_key(workspace_id=WorkspaceFactory().pk, name="LMS", scopes=[Scope.values[0]], now=utc_now())
 
     with pytest.raises(Invalid):
-        rotate_api_key(api_key_id=key.pk, overlap=dt.timedelta(seconds=-1))
+        rotate_api_key(api_key_id=key.pk, overlap=dt.timedelta(seconds=-1), now=utc_now())
 
     assert list(ApiKey.objects.values_list("pk", "replaced_by", "expires_at")) == [(key.pk, None, None)]

@@ -6,6 +6,7 @@ from accounts.models import StaffTask
 from accounts.staff_tasks import TaskAlreadyDone, complete_staff_task, raise_staff_task
 from accounts.states import TaskStatus
 from accounts.task_kinds import NO_ADDRESS
+from core.clock import utc_now
 from core.errors import Invalid, NotFound
 
 from .factories import UserFactory, WorkspaceFactory
@@ -33,7 +34,9 @@ class TestRaisingATask:
     def test_after_it_was_done_opens_another(self):
         workspace = WorkspaceFactory()
         first = raise_task(workspace)
-        complete_staff_task(task_id=first.pk, user=UserFactory(), resolution="Paid back by bank transfer")
+        complete_staff_task(
+            task_id=first.pk, user=UserFactory(), resolution="Paid back by bank transfer", now=utc_now()
+        )
 
         second = raise_task(workspace)
 
@@ -57,21 +60,21 @@ class TestCompletingATask:
         task = raise_task(WorkspaceFactory())
 
         with pytest.raises(Invalid):
-            complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="  ")
+            complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="  ", now=utc_now())
 
         task.refresh_from_db()
         assert task.status == TaskStatus.OPEN
 
     def test_happens_once(self):
         task, first = raise_task(WorkspaceFactory()), UserFactory()
-        complete_staff_task(task_id=task.pk, user=first, resolution="Done")
+        complete_staff_task(task_id=task.pk, user=first, resolution="Done", now=utc_now())
 
         with pytest.raises(TaskAlreadyDone):
-            complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="Me too")
+            complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="Me too", now=utc_now())
 
         task.refresh_from_db()
         assert (task.done_by, task.resolution) == (first, "Done")
 
     def test_refuses_an_unknown_task(self):
         with pytest.raises(NotFound):
-            complete_staff_task(task_id=404, user=UserFactory(), resolution="Done")
+            complete_staff_task(task_id=404, user=UserFactory(), resolution="Done", now=utc_now())

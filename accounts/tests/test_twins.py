@@ -12,6 +12,7 @@ from accounts.models import Learner, StaffTask, Workspace
 from accounts.staff_tasks import complete_staff_task
 from accounts.tests.factories import GuardianFactory, LearnerFactory, UserFactory, WorkspaceFactory
 from accounts.twins import notice_possible_twins, pair_of
+from core.clock import utc_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -175,7 +176,7 @@ class TestTheQuestion:
         ask(workspace, learner_id="1")
         second = ask(workspace, learner_id="2")
         task = StaffTask.objects.get()
-        complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="Two people: cousins.")
+        complete_staff_task(task_id=task.pk, user=UserFactory(), resolution="Two people: cousins.", now=utc_now())
 
         notice_possible_twins(learner=second)
 

@@ -80,12 +80,14 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
     def create(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         chosen = form.cleaned_data
         days = chosen["expires_in_days"]
+        now = utc_now()
         key, text = create_api_key(
             workspace_id=chosen["workspace"].pk,
             name=chosen["name"],
             scopes=chosen["scopes"],
-            expires_at=utc_now() + dt.timedelta(days=days) if days else None,
+            expires_at=now + dt.timedelta(days=days) if days else None,
             created_by=staff_of(request),
+            now=now,
         )
         self.log_addition(request, key, "Created")
         return self.show_once(request, key, text)
@@ -100,7 +102,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
     )
     def rotate(self, request: HttpRequest, key: ApiKey, form: StaffForm) -> HttpResponse:
         overlap = dt.timedelta(hours=form.cleaned_data["overlap_hours"])
-        new, text = rotate_api_key(api_key_id=key.pk, overlap=overlap)
+        new, text = rotate_api_key(api_key_id=key.pk, overlap=overlap, now=utc_now())
         self.log_change(request, key, "Rotated")
         self.log_addition(request, new, "Created by rotation")
         return self.show_once(request, new, text)
@@ -114,7 +116,7 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
         explanation="Requests with this key are refused from now on. You can't undo this.",
     )
     def revoke(self, request: HttpRequest, key: ApiKey, form: StaffForm) -> str:
-        revoke_api_key(api_key_id=key.pk)
+        revoke_api_key(api_key_id=key.pk, now=utc_now())
         return f"{key.name} is revoked."
 
     def show_once(self, request: HttpRequest, key: ApiKey, text: str) -> HttpResponse:

@@ -111,7 +111,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
 
     @staff_action(description="Change the role", power=Power.GOVERN, form=RoleForm, icon="badge")
     def give_role(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
-        changed = change_role(membership_id=membership.pk, role=form.cleaned_data["role"])
+        changed = change_role(membership_id=membership.pk, role=form.cleaned_data["role"], now=utc_now())
         return f"{membership.user} is now {changed.get_role_display().lower()}."
 
     @staff_action(
@@ -123,7 +123,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     )
     def remove(self, request: HttpRequest, membership: Membership, form: StaffForm) -> HttpResponse | str:
         self.log_deletions(request, Membership.objects.filter(pk=membership.pk))
-        user = remove_member(membership_id=membership.pk)
+        user = remove_member(membership_id=membership.pk, now=utc_now())
         return self.response_to_list(request, f"{user} is no longer a member.")
 
 

@@ -98,7 +98,9 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def complete(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
-        complete_staff_task(task_id=task.pk, user=staff_of(request), resolution=form.cleaned_data["resolution"])
+        complete_staff_task(
+            task_id=task.pk, user=staff_of(request), resolution=form.cleaned_data["resolution"], now=utc_now()
+        )
         return "Done. Thank you."
 
     @staff_action(
@@ -125,7 +127,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     )
     def two_people(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
         resolution = f"Two people. {form.cleaned_data['resolution']}"
-        complete_staff_task(task_id=task.pk, user=staff_of(request), resolution=resolution)
+        complete_staff_task(task_id=task.pk, user=staff_of(request), resolution=resolution, now=utc_now())
         return "Done. Both learners stay as they are."
 
     @staff_action(

@@ -28,7 +28,7 @@ def owner(workspace: Workspace) -> StaffClient:
 
 
 def make_key(workspace: Workspace) -> tuple[ApiKey, str]:
-    return create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"])
+    return create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"], now=utc_now())
 
 
 class TestCreatingAKey:
@@ -40,7 +40,7 @@ class TestCreatingAKey:
 
         key = ApiKey.objects.get()
         text = response.context["text"]
-        principal = find_principal(text)
+        principal = find_principal(text, now=utc_now())
         assert principal is not None
         assert principal.workspace_id == workspace.pk
         assert text in response.content.decode()
@@ -84,7 +84,7 @@ class TestEndingAKey:
         asked = owner.get(reverse("admin:accounts_apikey_revoke", args=[key.pk]))
 
         assert "You can&#x27;t undo this" in asked.content.decode()
-        assert find_principal(text) is not None
+        assert find_principal(text, now=utc_now()) is not None
 
     def test_by_revoking_is_at_once_and_logged(self, workspace: Workspace, owner: StaffClient) -> None:
         key, text = make_key(workspace)
@@ -92,7 +92,7 @@ class TestEndingAKey:
         response = owner.post(reverse("admin:accounts_apikey_revoke", args=[key.pk]))
 
         assert said(response) == ["Portal is revoked."]
-        assert find_principal(text) is None
+        assert find_principal(text, now=utc_now()) is None
         assert LogEntry.objects.get().change_message == "Revoke"
 
     def test_by_rotation_leaves_both_during_the_overlap(self, workspace: Workspace, owner: StaffClient) -> None:
@@ -101,8 +101,8 @@ class TestEndingAKey:
         response = owner.post(reverse("admin:accounts_apikey_rotate", args=[key.pk]), {"overlap_hours": 2})
 
         key.refresh_from_db()
-        assert find_principal(response.context["text"]) is not None
-        assert find_principal(text) is not None
+        assert find_principal(response.context["text"], now=utc_now()) is not None
+        assert find_principal(text, now=utc_now()) is not None
         assert key.expires_at is not None
         assert key.expires_at - utc_now() <= dt.timedelta(hours=2)
         assert key.replaced_by == response.context["key"]

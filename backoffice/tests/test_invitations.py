@@ -299,9 +299,9 @@ class TestAnInvitation:
         invite(elsewhere, invited_by=owner.user)
 
         if end == "removed":
-            remove_member(membership_id=mine.pk)
+            remove_member(membership_id=mine.pk, now=utc_now())
         else:
-            change_role(membership_id=mine.pk, role=Role.VIEWER)
+            change_role(membership_id=mine.pk, role=Role.VIEWER, now=utc_now())
 
         states = {row.workspace_id: row.state(utc_now()) for row in StaffInvitation.objects.all()}
         assert states == {workspace.pk: "revoked", elsewhere.pk: "pending"}

@@ -57,7 +57,7 @@ def _add_what_the_demo_lacks() -> None:
         invite_member(workspace_id=workspace.pk, email="new@role.test", role=Role.VIEWER, invited_by=None, now=now)
         guardian = find_or_create_guardian(workspace_id=workspace.pk, external_id="G-invited")
         invite_guardian(guardian_id=guardian.pk, email="new@home.test", invited_by=None, now=now)
-        create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"])
+        create_api_key(workspace_id=workspace.pk, name="Portal", scopes=["decisions:read"], now=now)
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None
         stripe.dispute(payment, payment.pk, "needs_response")

@@ -139,9 +139,9 @@ def key_of(caller: Caller, scope: str, town: Town) -> str:
     if caller is Caller.KEY_WITHOUT_SCOPE:
         return api_key_text(workspace=town.ours, scopes=set(Scope.values) - {scope})
     workspace = town.theirs if caller is Caller.FOREIGN_KEY else town.ours
-    key, text = create_api_key(workspace_id=workspace.pk, name="Matrix", scopes=[scope])
+    key, text = create_api_key(workspace_id=workspace.pk, name="Matrix", scopes=[scope], now=utc_now())
     if caller is Caller.REVOKED_KEY:
-        revoke_api_key(api_key_id=key.pk)
+        revoke_api_key(api_key_id=key.pk, now=utc_now())
     if caller is Caller.EXPIRED_KEY:
         ApiKey.objects.filter(pk=key.pk).update(expires_at=utc_now() - dt.timedelta(seconds=1))
     return text

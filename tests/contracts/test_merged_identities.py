@@ -21,6 +21,7 @@ from cohorts.sale.participants import Participant, find_participant
 from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from core.actors import Actor
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.models import SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route
@@ -219,7 +220,7 @@ class TestTheTask:
     def test_that_was_answered_of_the_merged_one_is_answered_of_the_one_who_stays(self, workspace: Workspace) -> None:
         first, second, third = self.twins(workspace, "1", "2", "3")
         about = StaffTask.objects.get(subject=f"learner:{second.pk}/learner:{third.pk}")
-        complete_staff_task(task_id=about.pk, user=UserFactory(), resolution="Two people: cousins.")
+        complete_staff_task(task_id=about.pk, user=UserFactory(), resolution="Two people: cousins.", now=utc_now())
 
         merge(first, second)
 

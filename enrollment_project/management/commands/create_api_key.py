@@ -27,12 +27,14 @@ class Command(UseCaseCommand):
             Scope.values if options["scopes"] == "all" else [scope.strip() for scope in options["scopes"].split(",")]
         )
         days = options["expires_days"]
+        now = utc_now()
         workspace = get_workspace(slug=options["workspace"]).workspace
         key, text = create_api_key(
             workspace_id=workspace.pk,
             name=options["name"],
             scopes=[scope for scope in scopes if scope],
-            expires_at=None if days is None else utc_now() + dt.timedelta(days=days),
+            expires_at=None if days is None else now + dt.timedelta(days=days),
+            now=now,
         )
         return {
             "id": key.pk,

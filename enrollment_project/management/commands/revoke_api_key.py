@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from accounts.api_keys import get_api_key, revoke_api_key
+from core.clock import utc_now
 from core.commands import UseCaseCommand
 from core.errors import require
 
@@ -15,6 +16,6 @@ class Command(UseCaseCommand):
         parser.add_argument("key", help="its id, or the public start of it (ek_ and 8 characters)")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        key = revoke_api_key(api_key_id=get_api_key(reference=options["key"]).pk)
+        key = revoke_api_key(api_key_id=get_api_key(reference=options["key"]).pk, now=utc_now())
         revoked_at = require(key.revoked_at, "a revoked key says since when")
         return {"id": key.pk, "name": key.name, "prefix": key.prefix, "revoked_at": revoked_at.isoformat()}

@@ -4,6 +4,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from accounts.api_keys import get_api_key, rotate_api_key
+from core.clock import utc_now
 from core.commands import UseCaseCommand, number
 
 
@@ -21,7 +22,9 @@ class Command(UseCaseCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         old = get_api_key(reference=options["key"])
-        new, text = rotate_api_key(api_key_id=old.pk, overlap=dt.timedelta(hours=options["overlap_hours"]))
+        new, text = rotate_api_key(
+            api_key_id=old.pk, overlap=dt.timedelta(hours=options["overlap_hours"]), now=utc_now()
+        )
         old.refresh_from_db()
         return {
             "id": new.pk,
