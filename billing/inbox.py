@@ -15,7 +15,6 @@ from django.db.models import Q
 
 from accounts.staff_tasks import raise_staff_task
 from core import retries
-from core.clock import utc_now
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.text import fit
@@ -45,20 +44,19 @@ NOT_OURS = "not ours"
 Effect = Callable[[], str]
 
 
-def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime | None = None) -> StripeEvent:
+def receive_event(*, raw: bytes, signature_header: str, now: dt.datetime) -> StripeEvent:
     """Store what came to the webhook, once, and ask a worker to handle it.
 
     Raises BadSignature unless Stripe provably sent exactly these bytes within the last five minutes.
     """
-    moment = now or utc_now()
     try:
-        verify_signature(raw, signature_header, now=moment, tolerance_seconds=TOLERANCE_SECONDS)
+        verify_signature(raw, signature_header, now=now, tolerance_seconds=TOLERANCE_SECONDS)
         snapshot = event_snapshot(json.loads(raw))
     except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
         log.warning("stripe_event_refused", reason=type(error).__name__)
         raise BadSignature("The signature, its timestamp or the body is not what Stripe would send.") from error
     with transaction.atomic():
-        is_new = store_event(snapshot=snapshot, source=EventSource.WEBHOOK, now=moment)
+        is_new = store_event(snapshot=snapshot, source=EventSource.WEBHOOK, now=now)
         event = StripeEvent.objects.get(event_id=snapshot.id)
         if event.handled_at is None:
             nudge(signature("billing.tasks.handle_stripe_event"), event.event_id)
@@ -83,23 +81,22 @@ def store_event(*, snapshot: EventSnapshot, source: EventSource, now: dt.datetim
     return insert_unless_present(event)
 
 
-def handle_event(*, event_id: str, now: dt.datetime | None = None) -> StripeEvent | None:
+def handle_event(*, event_id: str, now: dt.datetime) -> StripeEvent | None:
     """Bring us up to date with what an event is about. One that is handled, or being handled by another, is left alone.
 
     Its effects and the mark that it is handled are one commit. An error is kept on the row, to be tried again later.
     """
-    moment = now or utc_now()
     event = StripeEvent.objects.filter(event_id=event_id).first()
     if event is None or event.handled_at is not None:
         return event
     try:
-        record_effect(event_id=event_id, effect=_prepare(event, moment), now=moment)
+        record_effect(event_id=event_id, effect=_prepare(event, now), now=now)
     except PaymentProviderDown as error:
         log.warning("stripe_event_delayed", event_id=event_id, type=event.type)
-        _record_failure(event, error, moment)
+        _record_failure(event, error, now)
     except Exception as error:  # whatever it is, it must not be lost: the row shows it until a try succeeds
         log.exception("stripe_event_failed", event_id=event_id, type=event.type)
-        _record_failure(event, error, moment)
+        _record_failure(event, error, now)
     return StripeEvent.objects.get(event_id=event_id)
 
 
@@ -116,9 +113,9 @@ def record_effect(*, event_id: str, effect: Effect, now: dt.datetime) -> None:
         after_commit(log.info, "stripe_event_handled", event_id=event_id, type=event.type, outcome=event.outcome)
 
 
-def handle_due_events(*, limit: int = 200, now: dt.datetime | None = None) -> int:
+def handle_due_events(*, limit: int = 200, now: dt.datetime) -> int:
     """Handle the events whose nudge was lost or whose last try failed, oldest first; returns how many were tried."""
-    due = retries.due(StripeEvent.objects.filter(handled_at=None), now=now or utc_now())
+    due = retries.due(StripeEvent.objects.filter(handled_at=None), now=now)
     event_ids = list(due.values_list("event_id", flat=True)[:limit])
     for event_id in event_ids:
         handle_event(event_id=event_id, now=now)
@@ -158,7 +155,7 @@ def _prepare_session(event: StripeEvent, now: dt.datetime) -> Effect:
     if not event.payload.get("id"):
         return _names_nothing
     session = get_gateway().retrieve_session(event.payload["id"])
-    checkout_id = adopt_session(session=session)
+    checkout_id = adopt_session(session=session, now=now)
     if checkout_id is None:
         return lambda: NOT_OURS
     return lambda: _record_session(checkout_id, session, now)
@@ -216,7 +213,7 @@ def _record_session(checkout_id: int, session: SessionSnapshot, now: dt.datetime
 
 def _for_payment(intent: str, record: Callable[[int], str], now: dt.datetime) -> Effect:
     """What happened to a payment, after the session that brought it: that one's own event may be late."""
-    late = _session_to_catch_up(intent)
+    late = _session_to_catch_up(intent, now)
 
     def effect() -> str:
         if late is not None:
@@ -227,11 +224,11 @@ def _for_payment(intent: str, record: Callable[[int], str], now: dt.datetime) ->
     return effect
 
 
-def _session_to_catch_up(intent: str) -> tuple[int, SessionSnapshot] | None:
+def _session_to_catch_up(intent: str, now: dt.datetime) -> tuple[int, SessionSnapshot] | None:
     if Payment.objects.filter(payment_intent_id=intent).exclude(status=PaymentStatus.PENDING).exists():
         return None
     found = get_gateway().find_session_of_payment(intent)
-    checkout_id = adopt_session(session=found) if found else None
+    checkout_id = adopt_session(session=found, now=now) if found else None
     if found is None or checkout_id is None:
         return None
     return checkout_id, get_gateway().retrieve_session(found.id)

@@ -37,27 +37,24 @@ class Differences:
     stale_checkout_ids: list[int] = field(default_factory=list)
 
 
-def reconcile_stripe(
-    *, since: dt.timedelta | None = None, dry_run: bool = False, now: dt.datetime | None = None
-) -> Differences:
+def reconcile_stripe(*, since: dt.timedelta | None = None, dry_run: bool = False, now: dt.datetime) -> Differences:
     """Fetch the events and sessions Stripe has from the last `since` (from where the last run ended, by default), store
     and handle the events we missed, and settle the checkouts that have not kept up. A dry run only reports.
 
     Raises PaymentProviderDown; the next run starts where this one did.
     """
-    moment = now or utc_now()
-    found = Differences(window_start=_window_start(since, moment))
+    found = Differences(window_start=_window_start(since, now))
     events = get_gateway().list_events(created_since=found.window_start, types=HANDLED_TYPES)
     for snapshots in _chunks(events):
-        _compare_events(snapshots, found, dry_run=dry_run, now=moment)
+        _compare_events(snapshots, found, dry_run=dry_run, now=now)
     for event_id in [] if dry_run else found.missed_event_ids:
-        handle_event(event_id=event_id, now=now)
+        handle_event(event_id=event_id, now=utc_now())
     for sessions in _chunks(get_gateway().list_sessions(created_since=found.window_start - SESSION_LIFE)):
-        _compare_sessions(sessions, found, dry_run=dry_run)
+        _compare_sessions(sessions, found, dry_run=dry_run, now=now)
     if not dry_run:
         for checkout_id in found.stale_checkout_ids:
-            try_to_settle(checkout_id=checkout_id, now=now)
-        _record_run(found, moment)
+            try_to_settle(checkout_id=checkout_id, now=utc_now())
+        _record_run(found, now)
     return found
 
 
@@ -79,7 +76,7 @@ def _compare_events(snapshots: list[EventSnapshot], found: Differences, *, dry_r
             found.missed_event_ids.append(snapshot.id)
 
 
-def _compare_sessions(sessions: list[SessionSnapshot], found: Differences, *, dry_run: bool) -> None:
+def _compare_sessions(sessions: list[SessionSnapshot], found: Differences, *, dry_run: bool, now: dt.datetime) -> None:
     found.sessions_seen += len(sessions)
     ids = [session.id for session in sessions]
     ours = {checkout.stripe_session_id: checkout for checkout in Checkout.objects.filter(stripe_session_id__in=ids)}
@@ -87,7 +84,7 @@ def _compare_sessions(sessions: list[SessionSnapshot], found: Differences, *, dr
         checkout = ours.get(session.id)
         if checkout is not None and _is_behind(checkout, session):
             found.stale_checkout_ids.append(checkout.pk)
-        elif checkout is None and not dry_run and (adopted := adopt_session(session=session)):
+        elif checkout is None and not dry_run and (adopted := adopt_session(session=session, now=now)):
             found.stale_checkout_ids.append(adopted)
 
 

@@ -15,7 +15,6 @@ from accounts.models import User
 from accounts.staff_tasks import raise_staff_task
 from core import retries
 from core.actors import STRIPE, Actor
-from core.clock import utc_now
 from core.errors import NotFound, invalid_field
 from core.logs import after_commit
 from core.money import Money
@@ -60,13 +59,12 @@ def request_refund(
     actor: Actor,
     note: str = "",
     user: User | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Refund:
     """Decide to send money back: `amount_minor` of it, or with None all that is left. The worker submits it.
 
     Raises NotFound, Invalid, PaymentNotRefundable, RefundExceedsPayment; then nothing has changed.
     """
-    moment = now or utc_now()
     if amount_minor is not None and amount_minor <= 0:
         raise invalid_field("amount_minor", "min_value", "A refund is at least 1 minor unit.")
     if not Payment.objects.filter(pk=payment_id).exists():
@@ -85,43 +83,41 @@ def request_refund(
         note=fit(Refund, "note", note),
         actor=str(actor),
         requested_by=user,
-        created_at=moment,
-        next_attempt_at=moment + RETRY.lease,  # the nudge comes first
+        created_at=now,
+        next_attempt_at=now + RETRY.lease,  # the nudge comes first
     )
     _log(refund)
     nudge(signature("billing.tasks.submit_refund"), refund.pk)
     return refund
 
 
-def submit_refund(*, refund_id: int, now: dt.datetime | None = None) -> Refund:
+def submit_refund(*, refund_id: int, now: dt.datetime) -> Refund:
     """Tell Stripe to send the money back and record its answer; a refund that Stripe has already is returned as it is.
 
     Without an answer it stays `requested`, with its error and the time of the next try. Refused, it is `failed` and
     staff get a task. Raises NotFound.
     """
-    moment = now or utc_now()
     refund = Refund.objects.select_related("payment").filter(pk=refund_id).first()
     if refund is None:
         raise NotFound("There is no such refund.")
     if refund.status != RefundStatus.REQUESTED:
         return refund
     try:
-        answer = _create_refund(refund, moment)
+        answer = _create_refund(refund, now)
     except PaymentProviderDown as error:
-        _record_delay(refund, error, moment)
+        _record_delay(refund, error, now)
     except PaymentRejected as error:
-        _record_refusal(refund, error, moment)
+        _record_refusal(refund, error, now)
     else:
-        record_refunds(payment_id=refund.payment_id, refunds=[answer], now=moment)
+        record_refunds(payment_id=refund.payment_id, refunds=[answer], now=now)
     return Refund.objects.select_related("payment").get(pk=refund_id)
 
 
-def settle_refunds(*, payment_id: int, now: dt.datetime | None = None) -> Payment:
+def settle_refunds(*, payment_id: int, now: dt.datetime) -> Payment:
     """Ask Stripe for all refunds of a payment and record them; those that it was to know of and does not, have failed.
 
     Raises PaymentProviderDown, PaymentRejected.
     """
-    moment = now or utc_now()
     payment = Payment.objects.get(pk=payment_id)
     expected = list(payment.refunds.filter(status=RefundStatus.PENDING).values_list("pk", flat=True))
     try:
@@ -130,7 +126,7 @@ def settle_refunds(*, payment_id: int, now: dt.datetime | None = None) -> Paymen
         if not error.is_unknown:
             raise
         refunds = []  # it does not even know the payment
-    return _record_all_refunds(payment_id, refunds, expected, moment)
+    return _record_all_refunds(payment_id, refunds, expected, now)
 
 
 @transaction.atomic
@@ -164,16 +160,15 @@ def record_refunds(*, payment_id: int, refunds: Sequence[RefundSnapshot], now: d
     return payment
 
 
-def submit_due_refunds(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+def submit_due_refunds(*, limit: int = 100, now: dt.datetime) -> int:
     """Submit the refunds whose nudge was lost or whose last try failed, and ask about those that banks still have.
 
     Returns how many were dealt with; stops when Stripe does not answer.
     """
-    moment = now or utc_now()
     open_refunds = Refund.objects.filter(status__in=OPEN_REFUNDS)
     done = 0
-    for refund in list(retries.due(open_refunds, now=moment)[:limit]):
-        if not retries.claim(open_refunds.filter(pk=refund.pk), now=moment, lease=RETRY.lease):
+    for refund in list(retries.due(open_refunds, now=now)[:limit]):
+        if not retries.claim(open_refunds.filter(pk=refund.pk), now=now, lease=RETRY.lease):
             continue
         if not _advance(refund, now):
             break
@@ -181,7 +176,7 @@ def submit_due_refunds(*, limit: int = 100, now: dt.datetime | None = None) -> i
     return done
 
 
-def _advance(refund: Refund, now: dt.datetime | None) -> bool:
+def _advance(refund: Refund, now: dt.datetime) -> bool:
     """False when Stripe does not answer. Any other trouble is this refund's own and must not hold up the others."""
     try:
         if refund.status == RefundStatus.PENDING:

@@ -2,39 +2,45 @@
 
 from celery import shared_task
 
+from core.clock import utc_now
+from core.work import in_batches
+
 from . import checkout, inbox, reconciliation, refunds
+
+# Each row of a sweep waits for Stripe.
+BATCH = 10
 
 
 @shared_task
 def handle_stripe_event(event_id: str) -> None:
-    inbox.handle_event(event_id=event_id)
+    inbox.handle_event(event_id=event_id, now=utc_now())
 
 
 @shared_task
 def handle_due_stripe_events() -> None:
-    inbox.handle_due_events()
+    in_batches(inbox.handle_due_events, size=BATCH, at_most=20)
 
 
 @shared_task
 def cancel_checkout(checkout_id: int) -> None:
-    checkout.cancel_checkout(checkout_id=checkout_id)
+    checkout.cancel_checkout(checkout_id=checkout_id, now=utc_now())
 
 
 @shared_task
 def check_due_checkouts() -> None:
-    checkout.check_due_checkouts()
+    in_batches(checkout.check_due_checkouts, size=BATCH, at_most=10)
 
 
 @shared_task
 def submit_refund(refund_id: int) -> None:
-    refunds.submit_refund(refund_id=refund_id)
+    refunds.submit_refund(refund_id=refund_id, now=utc_now())
 
 
 @shared_task
 def submit_due_refunds() -> None:
-    refunds.submit_due_refunds()
+    in_batches(refunds.submit_due_refunds, size=BATCH, at_most=10)
 
 
 @shared_task
 def reconcile_stripe() -> None:
-    reconciliation.reconcile_stripe()
+    reconciliation.reconcile_stripe(now=utc_now())

@@ -25,7 +25,7 @@ _UNPAID_END = {"status": "expired", "payment_status": "unpaid", "payment_intent_
 
 def open_page(checkout: Checkout) -> None:
     """Stripe made the session: there is a page to pay on."""
-    adopt_session(session=_session(checkout, "", **_OPEN))
+    adopt_session(session=_session(checkout, "", **_OPEN), now=utc_now())
 
 
 def pay(checkout: Checkout, payer_email: str, **facts: Any) -> None:
@@ -63,6 +63,7 @@ def refund(payment: Payment, *, amount_minor: int | None, user: User, note: str,
         actor=Actor("user", user.pk),
         note=note,
         user=user,
+        now=utc_now(),
     )
     confirm_refund(payment, asked.reference, asked.amount_minor, status)
 

@@ -31,14 +31,14 @@ def decision_changed(decision: EnrollmentDecision, now: dt.datetime) -> Decision
     return DecisionRecorded(**_facts(decision, now))
 
 
-def cancel_open_checkouts(*, enrollment_id: int) -> None:
+def cancel_open_checkouts(*, enrollment_id: int, now: dt.datetime) -> None:
     """Have Stripe end whatever the enrollment could still be paid by, those of decisions given up during an outage too.
 
     Part of the caller's transaction, which has locked the enrollment.
     """
     payable = EnrollmentDecision.objects.filter(enrollment=enrollment_id, checkout__status__in=LIVE_CHECKOUTS)
     for checkout_id in payable.order_by("checkout_id").values_list("checkout_id", flat=True):
-        billing_checkout.request_cancellation(checkout_id=checkout_id)
+        billing_checkout.request_cancellation(checkout_id=checkout_id, now=now)
 
 
 def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, is_refunded: bool) -> list[DomainEvent]:
@@ -57,7 +57,7 @@ def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, i
         events += [released] if released else []
     live = EnrollmentDecision.objects.filter(enrollment=enrollment, status__in=LIVE_DECISIONS).first()
     decision = lock_decision(live.pk) if live else None
-    cancel_open_checkouts(enrollment_id=enrollment.pk)
+    cancel_open_checkouts(enrollment_id=enrollment.pk, now=now)
     if decision is None or decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         return events  # a decision that waits ends once Stripe agrees that its checkout has
     decision.release()
@@ -77,6 +77,7 @@ def _end_payment(payment_id: int, journal: Journal, reason: str, *, is_refunded:
                 reason=RefundReason.NOT_ACCEPTED,
                 actor=journal.actor,
                 note=reason,
+                now=journal.now,
             )
             return
         except RefundExceedsPayment:

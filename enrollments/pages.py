@@ -78,7 +78,7 @@ def show_return(request: HttpRequest) -> HttpResponse:
     """After the payment page. It shows only what the holder of the unguessable session id needs: the learner's first
     name, the program, the amount and where things stand."""
     decision = _decision_or_404(session_id=request.GET.get("session_id", ""))
-    is_confirmed = catch_up_with_stripe(checkout=decision.checkout, visit="return")
+    is_confirmed = catch_up_with_stripe(checkout=decision.checkout, visit="return", now=utc_now())
     return _render_outcome(request, decision, is_confirmed)
 
 
@@ -91,19 +91,19 @@ def show_cancelled(request: HttpRequest) -> HttpResponse:
         decision = _decision_or_404(session_id=session_id)
     else:
         decision = _decision_or_404(enrollment=request.GET.get("enrollment", ""))
-    is_confirmed = catch_up_with_stripe(checkout=decision.checkout, visit="cancelled")
+    is_confirmed = catch_up_with_stripe(checkout=decision.checkout, visit="cancelled", now=utc_now())
     return _render_outcome(request, decision, is_confirmed, left_payment_page=True)
 
 
 @require_safe
 @for_families
 def show_my_enrollments(request: HttpRequest, user: User) -> HttpResponse:
+    now = utc_now()
     enrollments = list_family_enrollments(user=user)
     sales = find_sales([enrollment.pk for enrollment in enrollments])
-    if catch_up_with_prices(_checkouts_of(enrollments, sales)):
+    if catch_up_with_prices(_checkouts_of(enrollments, sales), now=now):
         enrollments = list_family_enrollments(user=user)
         sales = find_sales([enrollment.pk for enrollment in enrollments])
-    now = utc_now()
     learners = _by_learner(enrollments, sales, now)
     told = [card.view.payment.pk for group in learners for card in group.cards if card.view.payment]
     payments = list_payments_made(user=user, besides=told)

@@ -8,6 +8,7 @@ from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import NOTHING, Card, money_column, neighbor, neighbors_of, register_subject, status_badge
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
 
 from ..checkout import settle_checkout
 from ..models import Checkout
@@ -65,7 +66,7 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
         explanation="Fetches the session from Stripe and updates our rows to match.",
     )
     def ask_stripe(self, request: HttpRequest, checkout: Checkout, form: StaffForm) -> str:
-        settled = settle_checkout(checkout_id=checkout.pk)
+        settled = settle_checkout(checkout_id=checkout.pk, now=utc_now())
         return f"Stripe says: {settled.get_status_display().lower()}."
 
 

@@ -12,6 +12,7 @@ from backoffice.display import NOTHING, Card, money_column, neighbor, neighbors_
 from backoffice.money import MoneyField
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of, staff_of
+from core.clock import utc_now
 from core.money import Money
 
 from ..balance import refundable_minor
@@ -119,6 +120,7 @@ class PaymentAdmin(WorkspaceScopedAdmin):
             actor=actor_of(request),
             note=form.cleaned_data["note"],
             user=staff_of(request),
+            now=utc_now(),
         )
         return f"{Money(refund.amount_minor, payment.currency)} will go back to the payer."
 

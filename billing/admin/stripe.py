@@ -10,6 +10,7 @@ from accounts.roles import Power
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import Card, badge, json_column, list_url, neighbor
 from backoffice.scoping import WorkspaceScopedAdmin, access_of
+from core.clock import utc_now
 from core.errors import Unavailable
 
 from ..inbox import handle_event
@@ -69,7 +70,7 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
         explanation="Asks Stripe what became of the object and records the answer.",
     )
     def handle(self, request: HttpRequest, event: StripeEvent, form: StaffForm) -> str:
-        handled = handle_event(event_id=event.event_id)
+        handled = handle_event(event_id=event.event_id, now=utc_now())
         if handled is None or handled.handled_at is None:
             raise Unavailable("It could not be handled yet. Its last error says why.")
         return f"Handled: {handled.outcome}."

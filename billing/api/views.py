@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.clock import utc_now
 from core.http.parsing import read_body
 
 from ..inbox import receive_event
@@ -31,5 +32,5 @@ class StripeWebhookView(APIView):
     )
     def post(self, request: Request) -> Response:
         raw = read_body(request)
-        receive_event(raw=raw, signature_header=request.headers.get("Stripe-Signature", ""))
+        receive_event(raw=raw, signature_header=request.headers.get("Stripe-Signature", ""), now=utc_now())
         return Response({"received": True})

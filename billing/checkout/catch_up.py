@@ -1,5 +1,6 @@
 """Bring what a page is about to show up to date with Stripe and with the prices."""
 
+import datetime as dt
 from collections.abc import Iterable
 
 from django.core.cache import cache
@@ -17,7 +18,7 @@ from .settle import settle_checkout
 SECONDS_BETWEEN_QUESTIONS = 2
 
 
-def catch_up_with_stripe(*, checkout: Checkout | None, visit: str) -> bool:
+def catch_up_with_stripe(*, checkout: Checkout | None, visit: str, now: dt.datetime) -> bool:
     """Settle a checkout that somebody looks at, if money may still come of it; whether what we know is fresh.
 
     Repeats of the same `visit` within seconds are answered by what Stripe said to the first: leaving the payment page,
@@ -29,24 +30,24 @@ def catch_up_with_stripe(*, checkout: Checkout | None, visit: str) -> bool:
     key = f"settle:{checkout.pk}:{visit}"
     fresh = cache.get(key)
     if fresh is None:
-        fresh = _could_settle(checkout)
+        fresh = _could_settle(checkout, now)
         cache.set(key, fresh, timeout=SECONDS_BETWEEN_QUESTIONS)
     return bool(fresh)
 
 
-def catch_up_with_prices(checkouts: Iterable[Checkout]) -> bool:
+def catch_up_with_prices(checkouts: Iterable[Checkout], *, now: dt.datetime) -> bool:
     """Bring the checkouts that a page is about to lead to, to the present prices; whether any of them changed by it.
     Never raises for a payment provider that is down: the page says what each of them asks."""
     asked = [checkout for checkout in checkouts if checkout.status == CheckoutStatus.OPEN]
     outdated = find_outdated(checkout for checkout in asked if checkout.cancel_requested_at is None)
     for checkout in outdated:
-        catch_up_with_stripe(checkout=checkout, visit="price")
+        catch_up_with_stripe(checkout=checkout, visit="price", now=now)
     return bool(outdated)
 
 
-def _could_settle(checkout: Checkout) -> bool:
+def _could_settle(checkout: Checkout, now: dt.datetime) -> bool:
     try:
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=now)
     except (Unavailable, PaymentRejected, OperationalError):
         return False
     return True

@@ -2,8 +2,6 @@
 
 import datetime as dt
 
-from core.clock import utc_now
-
 from ..models import Checkout, Price
 from ..states import LIVE_CHECKOUTS
 
@@ -25,7 +23,7 @@ def open_checkout(
     expires_at: dt.datetime,
     metadata: dict[str, str] | None = None,
     customer_email: str = "",
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Checkout:
     """Record the intent to charge `price` for the subject, or return the live checkout it already has.
 
@@ -33,7 +31,6 @@ def open_checkout(
     24 hours ahead, as Stripe wants it; `metadata` (ids, no people) goes to Stripe with it, and the address of somebody
     signed in, whom the payment page then need not ask. `submit_checkout` follows once that transaction is committed.
     """
-    moment = now or utc_now()
     checkout, _ = Checkout.objects.get_or_create(
         purpose=purpose,
         subject=subject,
@@ -50,8 +47,8 @@ def open_checkout(
             "expires_at": expires_at,
             "metadata": metadata or {},
             "customer_email": customer_email,
-            "created_at": moment,
-            "next_check_at": moment + INTENT_GRACE,
+            "created_at": now,
+            "next_check_at": now + INTENT_GRACE,
         },
     )
     return checkout

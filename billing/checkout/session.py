@@ -4,7 +4,6 @@ import datetime as dt
 
 import structlog
 
-from core.clock import utc_now
 from core.errors import NotFound
 from core.logs import after_commit
 from core.numbers import parse_whole_number
@@ -24,7 +23,7 @@ CLOCK_SLACK = dt.timedelta(minutes=5)
 REFUSAL = "We can't take this payment at the moment. Nothing was charged, and we know what to fix. Please try later."
 
 
-def submit_checkout(*, checkout_id: int) -> Checkout:
+def submit_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
     """Make the Stripe session of a recorded intent and keep its id and address. One that has them is returned as it is.
 
     However often it is called, and whichever answers are lost, one session is made. Raises NotFound,
@@ -38,19 +37,19 @@ def submit_checkout(*, checkout_id: int) -> Checkout:
         session = _create_session(checkout)
     except PaymentRejected as error:
         if error.provider_param == "expires_at":  # an outage used up the time that Stripe wants a session to have
-            record_nothing_sent(checkout_id=checkout_id, now=utc_now())
+            record_nothing_sent(checkout_id=checkout_id, now=now)
             raise PaymentProviderDown("The payment page could not be opened in time; try again.") from error
-        record_refusal(checkout_id=checkout_id, error=error, now=utc_now())
+        record_refusal(checkout_id=checkout_id, error=error, now=now)
         raise PaymentRejected(
             REFUSAL,
             provider_message=error.provider_message,
             provider_code=error.provider_code,
             provider_param=error.provider_param,
         ) from error
-    return _remember_session(checkout_id, session)
+    return _remember_session(checkout_id, session, now)
 
 
-def adopt_session(*, session: SessionSnapshot) -> int | None:
+def adopt_session(*, session: SessionSnapshot, now: dt.datetime) -> int | None:
     """The id of the checkout that this session belongs to, None if it is not ours.
 
     A session made by a call whose answer we lost is known by its reference, and remembered from now on. Not for
@@ -63,7 +62,7 @@ def adopt_session(*, session: SessionSnapshot) -> int | None:
     intent = Checkout.objects.filter(pk=number, stripe_session_id=None).first()
     if intent is None or intent.reference != session.reference:
         return None
-    return _remember_session(intent.pk, session).pk
+    return _remember_session(intent.pk, session, now).pk
 
 
 def learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
@@ -72,9 +71,9 @@ def learn_session(checkout: Checkout, now: dt.datetime) -> Checkout:
         return checkout
     if now >= checkout.expires_at + EXPIRY_SLACK:
         made = _find_session(checkout)
-        return _remember_session(checkout.pk, made) if made else checkout
+        return _remember_session(checkout.pk, made, now) if made else checkout
     try:
-        return submit_checkout(checkout_id=checkout.pk)
+        return submit_checkout(checkout_id=checkout.pk, now=now)
     except PaymentRejected:
         if checkout.cancel_requested_at is None:
             raise
@@ -127,13 +126,13 @@ def _find_session(checkout: Checkout) -> SessionSnapshot | None:
     return next((session for session in sessions if session.reference == checkout.reference), None)
 
 
-def _remember_session(checkout_id: int, session: SessionSnapshot) -> Checkout:
+def _remember_session(checkout_id: int, session: SessionSnapshot, now: dt.datetime) -> Checkout:
     """One statement keeps the first session that is named; every other call names the same one."""
     is_first = Checkout.objects.filter(pk=checkout_id, stripe_session_id=None).update(
         stripe_session_id=session.id,
         url=session.url,
         expires_at=session.expires_at,
-        next_check_at=utc_now() + SOONEST_CHECK,
+        next_check_at=now + SOONEST_CHECK,
     )
     checkout = Checkout.objects.get(pk=checkout_id)
     if is_first:

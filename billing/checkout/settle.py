@@ -6,7 +6,6 @@ import structlog
 from celery import signature
 from django.db.models import Q
 
-from core.clock import utc_now
 from core.work import nudge
 
 from ..errors import PaymentProviderDown, PaymentRejected
@@ -20,24 +19,23 @@ from .session import get_checkout, learn_session, submit_checkout
 log = structlog.get_logger(__name__)
 
 
-def settle_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Checkout:
+def settle_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
     """Ask Stripe what became of the checkout and record it. One that asks an outdated price is ended, unless it is
     being paid, and one at the present price takes its place.
 
     Raises NotFound, PaymentProviderDown, PaymentRejected.
     """
-    moment = now or utc_now()
-    mark_outdated(checkouts=Checkout.objects.filter(pk=checkout_id), now=moment)
-    settled = _settle(checkout_id, moment)
+    mark_outdated(checkouts=Checkout.objects.filter(pk=checkout_id), now=now)
+    settled = _settle(checkout_id, now)
     if settled.is_outdated and not settled.is_live:
-        _submit_successor(settled)
+        _submit_successor(settled, now)
     return settled
 
 
-def _settle(checkout_id: int, moment: dt.datetime) -> Checkout:
-    checkout = learn_session(get_checkout(checkout_id), moment)
+def _settle(checkout_id: int, now: dt.datetime) -> Checkout:
+    checkout = learn_session(get_checkout(checkout_id), now)
     if checkout.stripe_session_id is None:
-        return record_nothing_sent(checkout_id=checkout_id, now=moment)
+        return record_nothing_sent(checkout_id=checkout_id, now=now)
     try:
         session = get_gateway().retrieve_session(checkout.stripe_session_id)
         if session.outcome is SessionOutcome.OPEN and checkout.cancel_requested_at:
@@ -45,39 +43,38 @@ def _settle(checkout_id: int, moment: dt.datetime) -> Checkout:
     except PaymentRejected as error:
         if not error.is_unknown:
             raise
-        return record_session_unknown(checkout_id=checkout_id, now=moment)
-    return record_session(checkout_id=checkout_id, session=session, now=moment)
+        return record_session_unknown(checkout_id=checkout_id, now=now)
+    return record_session(checkout_id=checkout_id, session=session, now=now)
 
 
-def request_cancellation(*, checkout_id: int, now: dt.datetime | None = None) -> None:
+def request_cancellation(*, checkout_id: int, now: dt.datetime) -> None:
     """Record that the checkout is to be ended, as part of the caller's transaction; the worker tells Stripe.
 
     Until Stripe agrees it stays live: should the payer be faster, it is paid.
     """
-    _want_ended(checkout_id, now or utc_now())
+    _want_ended(checkout_id, now)
     nudge(signature("billing.tasks.cancel_checkout"), checkout_id)
 
 
-def cancel_checkout(*, checkout_id: int, now: dt.datetime | None = None) -> Checkout:
+def cancel_checkout(*, checkout_id: int, now: dt.datetime) -> Checkout:
     """End the checkout at Stripe and record what it says: cancelled, or paid if the payer was faster.
 
     Raises NotFound, PaymentProviderDown (the request is kept, and the sweep continues it).
     """
-    _want_ended(checkout_id, now or utc_now())
+    _want_ended(checkout_id, now)
     return settle_checkout(checkout_id=checkout_id, now=now)
 
 
-def check_due_checkouts(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+def check_due_checkouts(*, limit: int = 100, now: dt.datetime) -> int:
     """Settle the live checkouts whose time to ask has come; returns how many were asked about.
 
     Stops when Stripe does not answer; the rest is due again with the next sweep.
     """
-    moment = now or utc_now()
-    mark_outdated(checkouts=Checkout.objects.all(), now=moment)
-    due = Checkout.objects.due(now=moment).order_by("next_check_at", "pk")
+    mark_outdated(checkouts=Checkout.objects.all(), now=now)
+    due = Checkout.objects.due(now=now).order_by("next_check_at", "pk")
     checked = 0
     for checkout_id in list(due.values_list("pk", flat=True)[:limit]):
-        if not _claim_check(checkout_id, moment):
+        if not _claim_check(checkout_id, now):
             continue
         try:
             try_to_settle(checkout_id=checkout_id, now=now)
@@ -87,7 +84,7 @@ def check_due_checkouts(*, limit: int = 100, now: dt.datetime | None = None) -> 
     return checked
 
 
-def try_to_settle(*, checkout_id: int, now: dt.datetime | None = None) -> None:
+def try_to_settle(*, checkout_id: int, now: dt.datetime) -> None:
     """Settle one of many: what goes wrong with this one is logged, and must not keep the others from being settled.
 
     Raises PaymentProviderDown, which would befall the others too.
@@ -116,12 +113,12 @@ def _expire_session(session_id: str) -> SessionSnapshot:
         return get_gateway().retrieve_session(session_id)
 
 
-def _submit_successor(outdated: Checkout) -> None:
+def _submit_successor(outdated: Checkout, now: dt.datetime) -> None:
     """Its own request, or the sweep, tries again; a refusal has ended it."""
     same = Checkout.objects.live().filter(purpose=outdated.purpose, subject=outdated.subject)
     for checkout_id in same.order_by("pk").values_list("pk", flat=True):
         try:
-            submit_checkout(checkout_id=checkout_id)
+            submit_checkout(checkout_id=checkout_id, now=now)
         except (PaymentProviderDown, PaymentRejected) as error:
             log.warning("successor_not_submitted", checkout=checkout_id, code=error.code)
 

@@ -10,6 +10,7 @@ from django.test import Client
 
 from billing import checkout, inbox
 from billing.models import Checkout, Payment
+from core.clock import utc_now
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
@@ -24,13 +25,13 @@ class StripeWorld:
         self.client = stripe.StripeClient(sandbox.api_key, base_addresses={"api": sandbox.url}, max_network_retries=0)
 
     def submitted(self, **fields: Any) -> Checkout:
-        return checkout.submit_checkout(checkout_id=CheckoutFactory(**fields).pk)
+        return checkout.submit_checkout(checkout_id=CheckoutFactory(**fields).pk, now=utc_now())
 
     def paid(self, **fields: Any) -> Payment:
         """A payment that went all the way."""
         submitted = self.submitted(**fields)
         self.pay(submitted)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
         return Payment.objects.get(checkout=submitted)
 
     def pay(self, submitted: Checkout, *, card: str = "ok") -> int:
@@ -53,7 +54,7 @@ class StripeWorld:
         """Deliver events as Stripe does, and let the worker handle each."""
         for body in bodies:
             assert self.post(body).status_code == 200
-            inbox.handle_event(event_id=body["id"])
+            inbox.handle_event(event_id=body["id"], now=utc_now())
 
     def post(self, body: dict[str, Any]) -> Any:
         return post_signed(json.dumps(body).encode())

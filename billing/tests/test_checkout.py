@@ -27,6 +27,7 @@ def open_one(*, subject: str = "7", price_minor: int = 4900) -> Checkout:
         success_url="http://testserver/done",
         cancel_url="http://testserver/cancelled",
         expires_at=utc_now() + HOUR,
+        now=utc_now(),
     )
 
 
@@ -48,14 +49,14 @@ class TestOpeningACheckout:
 
     def test_makes_a_new_one_when_the_last_has_ended(self, world: StripeWorld) -> None:
         first = open_one(subject="7")
-        checkout.cancel_checkout(checkout_id=first.pk)
+        checkout.cancel_checkout(checkout_id=first.pk, now=utc_now())
 
         assert open_one(subject="7").pk != first.pk
 
 
 class TestSubmittingACheckout:
     def test_keeps_what_stripe_made(self, world: StripeWorld) -> None:
-        submitted = checkout.submit_checkout(checkout_id=open_one().pk)
+        submitted = checkout.submit_checkout(checkout_id=open_one().pk, now=utc_now())
 
         (session,) = world.sandbox.ledger()["sessions"]
         assert submitted.stripe_session_id == session["id"]
@@ -63,7 +64,7 @@ class TestSubmittingACheckout:
         assert (session["amount"], session["currency"]) == (4900, "usd")
 
     def test_tells_stripe_ids_and_nothing_about_people(self, world: StripeWorld) -> None:
-        submitted = checkout.submit_checkout(checkout_id=open_one(subject="7").pk)
+        submitted = checkout.submit_checkout(checkout_id=open_one(subject="7").pk, now=utc_now())
 
         (session,) = world.sandbox.ledger()["sessions"]
         assert session["metadata"] == {
@@ -77,7 +78,7 @@ class TestSubmittingACheckout:
     def test_again_returns_it_as_it_is(self, world: StripeWorld) -> None:
         first = world.submitted()
 
-        again = checkout.submit_checkout(checkout_id=first.pk)
+        again = checkout.submit_checkout(checkout_id=first.pk, now=utc_now())
 
         assert again.stripe_session_id == first.stripe_session_id
         assert len(world.sandbox.ledger()["sessions"]) == 1
@@ -94,16 +95,16 @@ class TestSubmittingACheckout:
 
     def test_of_no_checkout_is_not_found(self) -> None:
         with pytest.raises(NotFound):
-            checkout.submit_checkout(checkout_id=0)
+            checkout.submit_checkout(checkout_id=0, now=utc_now())
 
     @pytest.mark.parametrize("lost", ["close", "500"])
     def test_after_a_lost_answer_finds_the_one_session_that_was_made(self, world: StripeWorld, lost: str) -> None:
         intent = CheckoutFactory()
         world.sandbox.faults(lost_answer={"value": lost, "times": 1})
         with pytest.raises(PaymentProviderDown):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
-        submitted = checkout.submit_checkout(checkout_id=intent.pk)
+        submitted = checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         (session,) = world.sandbox.ledger()["sessions"]
         assert submitted.stripe_session_id == session["id"]
@@ -114,17 +115,17 @@ class TestSubmittingACheckout:
         world.sandbox.faults(**fault)
 
         with pytest.raises(PaymentProviderDown):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert Checkout.objects.get(pk=intent.pk).stripe_session_id is None
-        assert checkout.submit_checkout(checkout_id=intent.pk).stripe_session_id
+        assert checkout.submit_checkout(checkout_id=intent.pk, now=utc_now()).stripe_session_id
 
 
 class TestSettlingACheckout:
     def test_that_is_open_changes_nothing(self, world: StripeWorld) -> None:
         submitted = world.submitted()
 
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert settled.status == "open"
         assert published() == []
@@ -133,8 +134,8 @@ class TestSettlingACheckout:
         submitted = world.submitted()
         world.pay(submitted)
 
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         payment = Payment.objects.get()
         assert (settled.status, settled.payer_email) == ("paid", "parent@example.test")
@@ -146,15 +147,15 @@ class TestSettlingACheckout:
         submitted = world.submitted()
         world.pay(submitted, card="declined")
 
-        assert checkout.settle_checkout(checkout_id=submitted.pk).status == "open"
+        assert checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now()).status == "open"
         assert not Payment.objects.exists()
 
     def test_that_expired_ends_it(self, world: StripeWorld) -> None:
         submitted = world.submitted()
         world.sandbox.advance_clock(seconds=3 * 3600)
 
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert settled.status == "expired"
         assert published() == ["payment.checkout_expired"]
@@ -169,8 +170,8 @@ class TestSettlingACheckout:
         world.pay(submitted)
         Checkout.objects.filter(pk=submitted.pk).update(amount_minor=asked, currency=currency)
 
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         payment = Payment.objects.get()
         assert (settled.status, payment.status, payment.is_mismatch) == ("open", "pending", True)
@@ -181,10 +182,10 @@ class TestSettlingACheckout:
         submitted = world.submitted()
         world.pay(submitted)
         Checkout.objects.filter(pk=submitted.pk).update(amount_minor=1)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
         StaffTask.objects.update(status="done")
 
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert list(StaffTask.objects.values_list("status", flat=True)) == ["done"]
 
@@ -193,7 +194,7 @@ class TestSettlingACheckout:
         world.pay(submitted)
         Checkout.objects.filter(pk=submitted.pk).update(status="expired")
 
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert settled.status == "paid"
         assert Payment.objects.get().status == "paid"
@@ -207,7 +208,7 @@ class TestSettlingACheckout:
             world.pay(each)
 
         for each in (first, second):
-            checkout.settle_checkout(checkout_id=each.pk)
+            checkout.settle_checkout(checkout_id=each.pk, now=utc_now())
 
         assert [p.status for p in Payment.objects.filter(subject="7")] == ["paid", "paid"]
         assert published() == ["payment.succeeded", "payment.succeeded"]
@@ -218,7 +219,7 @@ class TestSettlingACheckout:
         world.sandbox.faults(server_error=True)
 
         with pytest.raises(PaymentProviderDown):
-            checkout.settle_checkout(checkout_id=submitted.pk)
+            checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert Checkout.objects.get(pk=submitted.pk).status == "open"
         assert not Payment.objects.exists()
@@ -229,8 +230,8 @@ class TestABankDebit:
         submitted = world.submitted()
         world.pay(submitted, card="async")
 
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert (settled.status, Payment.objects.get().status) == ("processing", "pending")
         assert published() == ["payment.pending"]
@@ -244,11 +245,11 @@ class TestABankDebit:
     ) -> None:
         submitted = world.submitted()
         world.pay(submitted, card="async")
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
         world.settle_debit(submitted, outcome=outcome)
 
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert (settled.status, Payment.objects.get().status) == (checkout_status, payment_status)
         assert published() == ["payment.pending", event]
@@ -258,7 +259,7 @@ class TestABankDebit:
         world.pay(submitted, card="async")
         world.settle_debit(submitted, outcome="failed")
 
-        assert checkout.settle_checkout(checkout_id=submitted.pk).status == "failed"
+        assert checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now()).status == "failed"
         assert published() == ["payment.failed"]
 
 
@@ -266,7 +267,7 @@ class TestCancellingACheckout:
     def test_ends_it_at_stripe(self, world: StripeWorld) -> None:
         submitted = world.submitted()
 
-        cancelled = checkout.cancel_checkout(checkout_id=submitted.pk)
+        cancelled = checkout.cancel_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert cancelled.status == "cancelled"
         assert world.sandbox.ledger()["sessions"][0]["status"] == "expired"
@@ -276,37 +277,37 @@ class TestCancellingACheckout:
         submitted = world.submitted()
         world.pay(submitted)
 
-        assert checkout.cancel_checkout(checkout_id=submitted.pk).status == "paid"
+        assert checkout.cancel_checkout(checkout_id=submitted.pk, now=utc_now()).status == "paid"
         assert published() == ["payment.succeeded"]
 
     def test_of_an_intent_whose_answer_was_lost_leaves_no_session_open(self, world: StripeWorld) -> None:
         intent = CheckoutFactory()
         world.sandbox.faults(lost_answer={"value": "close", "times": 1})
         with pytest.raises(PaymentProviderDown):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
-        assert checkout.cancel_checkout(checkout_id=intent.pk).status == "cancelled"
+        assert checkout.cancel_checkout(checkout_id=intent.pk, now=utc_now()).status == "cancelled"
         assert [s["status"] for s in world.sandbox.ledger()["sessions"]] == ["expired"]
 
     def test_of_an_intent_that_stripe_refuses_needs_no_session(self, world: StripeWorld) -> None:
         intent = CheckoutFactory(price=PriceFactory(stripe_price_id="price_gone"))
 
-        assert checkout.cancel_checkout(checkout_id=intent.pk).status == "cancelled"
+        assert checkout.cancel_checkout(checkout_id=intent.pk, now=utc_now()).status == "cancelled"
 
     def test_while_stripe_is_down_is_taken_up_by_the_sweep(self, world: StripeWorld) -> None:
         submitted = world.submitted()
         world.sandbox.faults(server_error=True)
         with pytest.raises(PaymentProviderDown):
-            checkout.cancel_checkout(checkout_id=submitted.pk)
+            checkout.cancel_checkout(checkout_id=submitted.pk, now=utc_now())
         world.sandbox.clear_faults()
 
-        checkout.check_due_checkouts()
+        checkout.check_due_checkouts(now=utc_now())
 
         assert Checkout.objects.get(pk=submitted.pk).status == "cancelled"
 
     def test_is_cancelled_whoever_hears_of_the_end_first(self, world: StripeWorld) -> None:
         submitted = world.submitted()
-        checkout.request_cancellation(checkout_id=submitted.pk)
+        checkout.request_cancellation(checkout_id=submitted.pk, now=utc_now())
         world.client.v1.checkout.sessions.expire(str(submitted.stripe_session_id))
 
         world.tell(world.event("checkout.session.expired"))
@@ -321,13 +322,13 @@ class TestTheSweep:
             world.pay(each)
         Checkout.objects.filter(pk=due.pk).update(next_check_at=utc_now() - MINUTE)
 
-        assert checkout.check_due_checkouts() == 1
+        assert checkout.check_due_checkouts(now=utc_now()) == 1
         assert [Checkout.objects.get(pk=each.pk).status for each in (due, later)] == ["paid", "open"]
 
     def test_learns_the_session_of_an_orphaned_intent(self, world: StripeWorld) -> None:
         intent = CheckoutFactory(next_check_at=utc_now() - MINUTE)
 
-        checkout.check_due_checkouts()
+        checkout.check_due_checkouts(now=utc_now())
 
         adopted = Checkout.objects.get(pk=intent.pk)
         assert (adopted.status, adopted.stripe_session_id) == ("open", world.sandbox.ledger()["sessions"][0]["id"])
@@ -336,7 +337,7 @@ class TestTheSweep:
         intent = CheckoutFactory()
         world.sandbox.faults(lost_answer={"value": "close", "times": 1})
         with pytest.raises(PaymentProviderDown):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
         (session,) = world.sandbox.ledger()["sessions"]
         world.sandbox.pay(f"{world.sandbox.url}/c/pay/{session['id']}")
 

@@ -50,7 +50,7 @@ class TestWebhooks:
         listening.sandbox.wait_for_deliveries()
         before = StripeEvent.objects.count()
 
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
 
         assert before == 0
         assert Payment.objects.get().status == "paid"

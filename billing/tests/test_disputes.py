@@ -44,7 +44,7 @@ class TestADispute:
 
         with pytest.raises(PaymentNotRefundable, match="disputed"):
             refunds.request_refund(
-                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
             )
 
     @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ class TestADispute:
     def test_that_is_lost_after_a_partial_refund_returns_no_more_than_was_paid(self, world: StripeWorld) -> None:
         payment = world.paid()
         refund = refunds.request_refund(
-            payment_id=payment.pk, amount_minor=1000, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=payment.pk, amount_minor=1000, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         )
-        refunds.submit_refund(refund_id=refund.pk)
+        refunds.submit_refund(refund_id=refund.pk, now=utc_now())
         dispute = world.sandbox.open_dispute(str(payment.payment_intent_id))["id"]
         world.sandbox.close_dispute(dispute, outcome="lost")
 
@@ -109,9 +109,9 @@ class TestADispute:
 
 def refund(payment: Payment, minor: int | None = None) -> str:
     asked = refunds.request_refund(
-        payment_id=payment.pk, amount_minor=minor, reason=RefundReason.REQUESTED, actor=SYSTEM
+        payment_id=payment.pk, amount_minor=minor, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
     )
-    return str(refunds.submit_refund(refund_id=asked.pk).status)
+    return str(refunds.submit_refund(refund_id=asked.pk, now=utc_now()).status)
 
 
 class TestAnInquiry:
@@ -175,12 +175,12 @@ class TestARefundMadeInTheDashboardMeanwhile:
     def test_leaves_ours_called_off_and_no_task(self, world: StripeWorld) -> None:
         payment = world.paid()
         asked = refunds.request_refund(
-            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         )
         world.client.v1.refunds.create({"payment_intent": str(payment.payment_intent_id)})
         world.tell(world.event("charge.refunded"))
 
-        late = refunds.submit_refund(refund_id=asked.pk)
+        late = refunds.submit_refund(refund_id=asked.pk, now=utc_now())
 
         assert (late.status, state()) == ("canceled", ("refunded", 4900))
         assert not StaffTask.objects.exists()

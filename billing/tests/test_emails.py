@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
 def refund(payment: Payment, amount: int | None, reason: RefundReason = RefundReason.REQUESTED) -> Refund:
-    asked = request_refund(payment_id=payment.pk, amount_minor=amount, reason=reason, actor=SYSTEM)
-    return submit_refund(refund_id=asked.pk)
+    asked = request_refund(payment_id=payment.pk, amount_minor=amount, reason=reason, actor=SYSTEM, now=utc_now())
+    return submit_refund(refund_id=asked.pk, now=utc_now())
 
 
 def delivered() -> Any:
@@ -54,7 +54,7 @@ class TestAPayment:
 
     def test_told_twice_brings_one_mail(self, world: StripeWorld) -> None:
         payment = world.paid()
-        settle_checkout(checkout_id=payment.checkout_id or 0)
+        settle_checkout(checkout_id=payment.checkout_id or 0, now=utc_now())
 
         send_due_notifications(now=utc_now())
         send_due_notifications(now=utc_now())
@@ -149,7 +149,7 @@ class TestARefund:
         submitted = world.submitted()
         type(submitted).objects.filter(pk=submitted.pk).update(amount_minor=5000)
         world.pay(submitted)
-        settle_checkout(checkout_id=submitted.pk)
+        settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         refund(Payment.objects.get(), None)
         message = delivered()

@@ -81,7 +81,7 @@ class TestAnEndedCheckout:
         ended = CheckoutFactory(status=status)
         monkeypatch.setattr(session, "get_gateway", lambda: Deaf())
 
-        again = checkout.submit_checkout(checkout_id=ended.pk)
+        again = checkout.submit_checkout(checkout_id=ended.pk, now=utc_now())
 
         assert (again.status, again.stripe_session_id) == (status, None)
 
@@ -89,7 +89,7 @@ class TestAnEndedCheckout:
     def test_is_not_ended_again_by_who_gives_it_up(self, status: str) -> None:
         ended = CheckoutFactory(status=status)
 
-        checkout.request_cancellation(checkout_id=ended.pk)
+        checkout.request_cancellation(checkout_id=ended.pk, now=utc_now())
 
         assert Checkout.objects.get().cancel_requested_at is None
 
@@ -105,7 +105,7 @@ class TestAnEndedCheckout:
         monkeypatch.setattr(session, "get_gateway", Late)
 
         with pytest.raises(PaymentRejected):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert Checkout.objects.values_list("status", "stripe_session_id").get() == ("open", "cs_1")
         assert published() == []
@@ -115,7 +115,7 @@ class TestAnEndedCheckout:
 class TestARefund:
     def asked(self) -> Refund:
         return refunds.request_refund(
-            payment_id=paid().pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=paid().pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         )
 
     @pytest.mark.parametrize("status", ["pending", "succeeded", "canceled"])
@@ -132,7 +132,7 @@ class TestARefund:
 
         monkeypatch.setattr(refunds, "get_gateway", Late)
 
-        late = refunds.submit_refund(refund_id=refund.pk)
+        late = refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert (late.status, late.failure_reason) == (status, "")
         assert not StaffTask.objects.exists()
@@ -145,14 +145,14 @@ class TestARefund:
         Refund.objects.update(status=status)
         monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf())
 
-        assert refunds.submit_refund(refund_id=refund.pk).status == status
+        assert refunds.submit_refund(refund_id=refund.pk, now=utc_now()).status == status
 
     def test_of_what_is_promised_already_is_refused(self) -> None:
         refund = self.asked()
 
         with pytest.raises(RefundExceedsPayment):
             refunds.request_refund(
-                payment_id=refund.payment_id, amount_minor=1, reason=RefundReason.REQUESTED, actor=SYSTEM
+                payment_id=refund.payment_id, amount_minor=1, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
             )
 
         assert Refund.objects.count() == 1
@@ -163,7 +163,7 @@ class TestARefund:
 
         with pytest.raises(PaymentNotRefundable):
             refunds.request_refund(
-                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
             )
 
         assert not Refund.objects.exists()
@@ -174,7 +174,7 @@ class TestARefund:
 
         with pytest.raises(PaymentNotRefundable, match="outside Stripe"):
             refunds.request_refund(
-                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
             )
 
 
@@ -192,7 +192,7 @@ class TestASecondEventOfOneDispute:
                 payload={"id": first.id, "object": "dispute"},
                 stripe_created_at=utc_now(),
             )
-            inbox.handle_event(event_id=f"evt_{number}")
+            inbox.handle_event(event_id=f"evt_{number}", now=utc_now())
 
         outcomes = set(StripeEvent.objects.values_list("outcome", "attempts"))
         assert outcomes == {(f"dispute {Dispute.objects.get().pk} is open", 0)}

@@ -59,8 +59,8 @@ def invoice_of(**buyer: str) -> Invoice:
 
 
 def refund(payment: Payment, amount: int | None, reason: RefundReason = RefundReason.REQUESTED) -> None:
-    asked = request_refund(payment_id=payment.pk, amount_minor=amount, reason=reason, actor=SYSTEM)
-    submit_refund(refund_id=asked.pk)
+    asked = request_refund(payment_id=payment.pk, amount_minor=amount, reason=reason, actor=SYSTEM, now=utc_now())
+    submit_refund(refund_id=asked.pk, now=utc_now())
 
 
 def breaches() -> list[Breach]:
@@ -103,7 +103,7 @@ class TestAPayment:
     def test_told_twice_gets_one_invoice(self, world: StripeWorld) -> None:
         payment = world.paid()
 
-        settle_checkout(checkout_id=payment.checkout_id or 0)
+        settle_checkout(checkout_id=payment.checkout_id or 0, now=utc_now())
         again = issue_invoice(payment=payment, buyer=BUYER, now=utc_now())
 
         assert Invoice.objects.get() == again
@@ -113,7 +113,7 @@ class TestAPayment:
         submitted = world.submitted()
         Checkout.objects.filter(pk=submitted.pk).update(amount_minor=5000)
         world.pay(submitted)
-        settle_checkout(checkout_id=submitted.pk)
+        settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         refund(Payment.objects.get(), None)
 

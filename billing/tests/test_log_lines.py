@@ -16,6 +16,7 @@ from billing.models import Checkout, Payment
 from billing.refunds import request_refund
 from billing.states import EventSource, RefundReason
 from core.actors import SYSTEM
+from core.clock import utc_now
 
 from .factories import CheckoutFactory
 from .snapshots import NOW, arrive, dispute, refund, session
@@ -114,7 +115,9 @@ class TestTheLogTells:
         payment = paid(checkout)
 
         def ask() -> None:
-            request_refund(payment_id=payment.pk, amount_minor=900, reason=RefundReason.REQUESTED, actor=SYSTEM)
+            request_refund(
+                payment_id=payment.pk, amount_minor=900, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
+            )
 
         lines = facts.of(ask) + facts.of(lambda: arrive(payment, refund(4000)))
 

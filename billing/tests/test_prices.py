@@ -16,6 +16,7 @@ from billing.states import RefundReason
 from billing.tests.factories import CheckoutFactory, PriceFactory
 from billing.tests.stripe_world import StripeWorld
 from core.actors import SYSTEM
+from core.clock import utc_now
 from core.currencies import CURRENCIES, LARGEST_COLUMN
 from core.errors import Invalid
 from core.money import Money
@@ -74,7 +75,7 @@ class TestPayingInEveryCurrency:
     def test_the_least_is_taken(self, world: StripeWorld) -> None:
         for currency in CURRENCIES.values():
             intent = CheckoutFactory(price=PriceFactory(amount_minor=currency.least, currency=currency.code))
-            submit_checkout(checkout_id=intent.pk)
+            submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert Checkout.objects.exclude(stripe_session_id=None).count() == len(CURRENCIES)
 
@@ -101,7 +102,7 @@ class TestPayingInEveryCurrency:
         intent = CheckoutFactory(price=PriceFactory(amount_minor=minor, currency=currency))
 
         with pytest.raises(PaymentRejected) as refusal:
-            submit_checkout(checkout_id=intent.pk)
+            submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert refusal.value.provider_code == code
         with pytest.raises(Invalid):
@@ -121,8 +122,10 @@ class TestPayingInEveryCurrency:
         self, world: StripeWorld, currency: str, minor: int, charged: int, shown: str
     ) -> None:
         payment = world.paid(price=PriceFactory(amount_minor=minor, currency=currency))
-        refund = request_refund(payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM)
-        submit_refund(refund_id=refund.pk)
+        refund = request_refund(
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
+        )
+        submit_refund(refund_id=refund.pk, now=utc_now())
 
         payment = Payment.objects.get()
         page = httpx.get(payment.checkout.url)

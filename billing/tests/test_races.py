@@ -81,7 +81,7 @@ class TestTwoDeliveriesOfOneEvent:
 
         with transaction.atomic():
             lock_unhandled_event(event["id"])
-            (answer,) = together(lambda: inbox.handle_event(event_id=event["id"]))
+            (answer,) = together(lambda: inbox.handle_event(event_id=event["id"], now=utc_now()))
 
         assert (answer.handled_at, answer.attempts) == (None, 0)
         assert Checkout.objects.get().status == "open"
@@ -95,7 +95,7 @@ class TestSettlingAtOnce:
         world.pay(submitted)
         monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(lock_payment_of_intent))
 
-        answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk)] * 2)
+        answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())] * 2)
 
         assert [answer.status for answer in answers] == ["paid", "paid"]
         assert published() == ["payment.succeeded"]
@@ -109,7 +109,7 @@ class TestSettlingAtOnce:
         monkeypatch.setattr(payments, "lock_payment_of_intent", Meeting(lock_payment_of_intent, patience=10))
         monkeypatch.setattr(outcome, "lock_checkout_with_subject", lambda pk: Checkout.objects.get(pk=pk))
 
-        answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk)] * 2)
+        answers = together(*[lambda: checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())] * 2)
 
         assert sorted(type(answer).__name__ for answer in answers) == ["Checkout", "IntegrityError"]
 
@@ -119,7 +119,7 @@ class TestTwoRefundsAtOnce:
     def ask_twice(payment: Payment) -> list[Any]:
         def ask() -> Refund:
             return refunds.request_refund(
-                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
             )
 
         return together(ask, ask)
@@ -148,11 +148,11 @@ class TestTwoRefundsAtOnce:
     def test_that_are_one_refund_submitted_twice_are_one_at_stripe(self, world: StripeWorld) -> None:
         payment = world.paid()
         refund = refunds.request_refund(
-            payment_id=payment.pk, amount_minor=1000, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=payment.pk, amount_minor=1000, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         )
 
-        together(*[lambda: refunds.submit_refund(refund_id=refund.pk)] * 3)
-        refunds.submit_refund(refund_id=refund.pk)
+        together(*[lambda: refunds.submit_refund(refund_id=refund.pk, now=utc_now())] * 3)
+        refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert len(world.sandbox.ledger()["refunds"]) == 1
         assert Payment.objects.values_list("status", "refunded_minor").get() == ("partially_refunded", 1000)
@@ -174,6 +174,7 @@ class TestOpeningAndSubmittingAtOnce:
                     success_url="http://testserver/done",
                     cancel_url="http://testserver/cancelled",
                     expires_at=utc_now() + dt.timedelta(hours=1),
+                    now=utc_now(),
                 )
 
         answers = together(*[ask] * 4)
@@ -184,8 +185,8 @@ class TestOpeningAndSubmittingAtOnce:
     def test_makes_one_session_at_stripe(self, world: StripeWorld) -> None:
         intent = CheckoutFactory()
 
-        together(*[lambda: checkout.submit_checkout(checkout_id=intent.pk)] * 3)
-        submitted = checkout.submit_checkout(checkout_id=intent.pk)
+        together(*[lambda: checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())] * 3)
+        submitted = checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert [session["id"] for session in world.sandbox.ledger()["sessions"]] == [submitted.stripe_session_id]
 
@@ -199,9 +200,9 @@ class TestPayingAgainst:
 
         together(
             lambda: world.pay(submitted),
-            lambda: checkout.cancel_checkout(checkout_id=submitted.pk),
+            lambda: checkout.cancel_checkout(checkout_id=submitted.pk, now=utc_now()),
         )
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         self.assert_books_agree(world, settled, unpaid="cancelled")
 
@@ -212,10 +213,10 @@ class TestPayingAgainst:
         together(
             lambda: world.pay(submitted),
             lambda: world.sandbox.advance_clock(seconds=3 * 3600),
-            lambda: checkout.settle_checkout(checkout_id=submitted.pk),
+            lambda: checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now()),
         )
         world.tell(*world.events())
-        settled = checkout.settle_checkout(checkout_id=submitted.pk)
+        settled = checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         self.assert_books_agree(world, settled, unpaid="expired")
 
@@ -233,11 +234,11 @@ class TestARefundAgainstADispute:
         payment = world.paid()
         intent = str(payment.payment_intent_id)
         refund = refunds.request_refund(
-            payment_id=payment.pk, amount_minor=1000, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=payment.pk, amount_minor=1000, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         )
 
         answers = together(
-            lambda: refunds.submit_refund(refund_id=refund.pk),
+            lambda: refunds.submit_refund(refund_id=refund.pk, now=utc_now()),
             lambda: world.sandbox.open_dispute(intent),
         )
         world.tell(*world.events())

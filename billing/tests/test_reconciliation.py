@@ -21,7 +21,7 @@ class TestReconciliation:
         submitted = world.submitted()
         world.pay(submitted)
 
-        found = reconcile_stripe()
+        found = reconcile_stripe(now=utc_now())
 
         event = StripeEvent.objects.get()
         assert found.missed_event_ids == [event.event_id]
@@ -33,15 +33,15 @@ class TestReconciliation:
         world.client.v1.refunds.create({"payment_intent": str(refunded.payment_intent_id)})
         world.sandbox.open_dispute(str(disputed.payment_intent_id))
 
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
 
         assert [Payment.objects.get(pk=p.pk).status for p in (refunded, disputed)] == ["refunded", "disputed"]
 
     def test_a_second_time_finds_nothing(self, world: StripeWorld) -> None:
         world.pay(world.submitted())
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
 
-        found = reconcile_stripe()
+        found = reconcile_stripe(now=utc_now())
 
         assert (found.events_seen, found.missed_event_ids, found.stale_checkout_ids) == (1, [], [])
         assert published() == ["payment.succeeded"]
@@ -51,7 +51,7 @@ class TestReconciliation:
         world.pay(submitted)
         world.post(world.event("checkout.session.completed"))  # stored, but nobody handled it
 
-        found = reconcile_stripe()
+        found = reconcile_stripe(now=utc_now())
 
         assert (found.missed_event_ids, found.stale_checkout_ids) == ([], [submitted.pk])
         assert Checkout.objects.get().status == "paid"
@@ -60,7 +60,7 @@ class TestReconciliation:
         submitted = world.submitted()
         Checkout.objects.filter(pk=submitted.pk).update(stripe_session_id=None, url="")
 
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
 
         assert Checkout.objects.get().stripe_session_id == submitted.stripe_session_id
 
@@ -69,7 +69,7 @@ class TestReconciliation:
         for each in submitted:
             world.pay(each)
 
-        found = reconcile_stripe()
+        found = reconcile_stripe(now=utc_now())
 
         assert (found.events_seen, found.sessions_seen) == (103, 103)
         assert Payment.objects.filter(status="paid").count() == 103
@@ -86,7 +86,7 @@ class TestReconciliation:
         world.sandbox.faults(server_error=True)
 
         with pytest.raises(PaymentProviderDown):
-            reconcile_stripe()
+            reconcile_stripe(now=utc_now())
 
         assert not ReconciliationRun.objects.exists()
 

@@ -23,7 +23,7 @@ LATER = dt.timedelta(hours=2)
 
 def ask(payment: Payment, amount_minor: int | None = None) -> Refund:
     return refunds.request_refund(
-        payment_id=payment.pk, amount_minor=amount_minor, reason=RefundReason.REQUESTED, actor=SYSTEM
+        payment_id=payment.pk, amount_minor=amount_minor, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
     )
 
 
@@ -42,6 +42,7 @@ class TestRequestingARefund:
             actor=Actor("user", user.pk),
             note="moved away",
             user=user,
+            now=utc_now(),
         )
 
         assert (refund.status, refund.amount_minor, refund.reason) == ("requested", 1000, "requested")
@@ -88,14 +89,16 @@ class TestRequestingARefund:
 
     def test_of_no_payment_is_not_found(self) -> None:
         with pytest.raises(NotFound):
-            refunds.request_refund(payment_id=0, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM)
+            refunds.request_refund(
+                payment_id=0, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
+            )
 
 
 class TestSubmittingARefund:
     def test_of_everything_returns_the_payment(self, world: StripeWorld) -> None:
         payment = world.paid()
 
-        refund = refunds.submit_refund(refund_id=ask(payment).pk)
+        refund = refunds.submit_refund(refund_id=ask(payment).pk, now=utc_now())
 
         assert (refund.status, refund.settled_at is not None) == ("succeeded", True)
         assert state(payment) == ("refunded", 4900)
@@ -105,7 +108,7 @@ class TestSubmittingARefund:
     def test_of_a_part_leaves_the_rest(self, world: StripeWorld) -> None:
         payment = world.paid()
 
-        refunds.submit_refund(refund_id=ask(payment, 1000).pk)
+        refunds.submit_refund(refund_id=ask(payment, 1000).pk, now=utc_now())
 
         assert state(payment) == ("partially_refunded", 1000)
         assert last_payload() | {"refundedMinor": 1000, "fully": False} == last_payload()
@@ -114,7 +117,7 @@ class TestSubmittingARefund:
         payment = world.paid()
 
         for amount in (1000, 3900):
-            refunds.submit_refund(refund_id=ask(payment, amount).pk)
+            refunds.submit_refund(refund_id=ask(payment, amount).pk, now=utc_now())
 
         assert state(payment) == ("refunded", 4900)
         assert published() == ["payment.succeeded", "payment.refunded", "payment.refunded"]
@@ -124,7 +127,7 @@ class TestSubmittingARefund:
         refund = ask(payment, 1000)
 
         for _ in range(3):
-            refunds.submit_refund(refund_id=refund.pk)
+            refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert len(world.sandbox.ledger()["refunds"]) == 1
         assert state(payment) == ("partially_refunded", 1000)
@@ -134,9 +137,9 @@ class TestSubmittingARefund:
         payment = world.paid()
         refund = ask(payment, 1000)
         world.sandbox.faults(lost_answer={"value": lost, "times": 1, "path": "/v1/refunds"})
-        first = refunds.submit_refund(refund_id=refund.pk)
+        first = refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
-        again = refunds.submit_refund(refund_id=refund.pk)
+        again = refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert (first.status, first.attempts, again.status) == ("requested", 1, "succeeded")
         assert len(world.sandbox.ledger()["refunds"]) == 1
@@ -145,7 +148,7 @@ class TestSubmittingARefund:
         payment = world.paid()
         refund = ask(payment, 1000)
         world.sandbox.faults(lost_answer={"value": "close", "times": 1, "path": "/v1/refunds"})
-        refunds.submit_refund(refund_id=refund.pk)
+        refunds.submit_refund(refund_id=refund.pk, now=utc_now())
         world.sandbox.advance_clock(seconds=25 * 3600)  # Stripe has forgotten the idempotency key
 
         refunds.submit_refund(refund_id=refund.pk, now=utc_now() + dt.timedelta(hours=25))
@@ -157,10 +160,10 @@ class TestSubmittingARefund:
         payment = world.paid()
         refund = ask(payment)
         world.sandbox.faults(rate_limit={"retry_after": 30})
-        waiting = refunds.submit_refund(refund_id=refund.pk)
+        waiting = refunds.submit_refund(refund_id=refund.pk, now=utc_now())
         world.sandbox.clear_faults()
 
-        too_early = refunds.submit_due_refunds()
+        too_early = refunds.submit_due_refunds(now=utc_now())
         done = refunds.submit_due_refunds(now=waiting.next_attempt_at)
 
         assert waiting.next_attempt_at >= utc_now() + dt.timedelta(seconds=25)
@@ -172,7 +175,7 @@ class TestSubmittingARefund:
         world.sandbox.faults(server_error=True)
 
         for _ in range(12):
-            refunds.submit_refund(refund_id=refund.pk)
+            refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert list(StaffTask.objects.values_list("kind", "subject")) == [("refund_stuck", f"refund:{refund.pk}")]
 
@@ -181,7 +184,7 @@ class TestSubmittingARefund:
         refund = ask(payment)
         world.client.v1.refunds.create({"payment_intent": str(payment.payment_intent_id)})
 
-        refused = refunds.submit_refund(refund_id=refund.pk)
+        refused = refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert (refused.status, refused.failure_reason) == ("failed", "charge_already_refunded")
         assert list(StaffTask.objects.values_list("kind", "subject")) == [("refund_failed", f"refund:{refund.pk}")]
@@ -189,14 +192,14 @@ class TestSubmittingARefund:
 
     def test_of_no_refund_is_not_found(self) -> None:
         with pytest.raises(NotFound):
-            refunds.submit_refund(refund_id=0)
+            refunds.submit_refund(refund_id=0, now=utc_now())
 
 
 class TestARefundThatTakesItsTime:
     def test_counts_only_once_it_arrived(self, world: StripeWorld) -> None:
         payment = world.paid()
         world.sandbox.faults(refunds="pending")
-        refund = refunds.submit_refund(refund_id=ask(payment).pk)
+        refund = refunds.submit_refund(refund_id=ask(payment).pk, now=utc_now())
         before = state(payment)
         world.sandbox.settle_refund(str(refund.stripe_refund_id))
 
@@ -208,7 +211,7 @@ class TestARefundThatTakesItsTime:
     def test_is_asked_about_by_the_sweep(self, world: StripeWorld) -> None:
         payment = world.paid()
         world.sandbox.faults(refunds="pending")
-        refund = refunds.submit_refund(refund_id=ask(payment).pk)
+        refund = refunds.submit_refund(refund_id=ask(payment).pk, now=utc_now())
         world.sandbox.settle_refund(str(refund.stripe_refund_id))
 
         refunds.submit_due_refunds(now=refund.next_attempt_at)
@@ -220,7 +223,7 @@ class TestARefundThatTakesItsTime:
         payment = world.paid()
         if not arrived_first:
             world.sandbox.faults(refunds="pending")
-        refund = refunds.submit_refund(refund_id=ask(payment).pk)
+        refund = refunds.submit_refund(refund_id=ask(payment).pk, now=utc_now())
         world.sandbox.settle_refund(str(refund.stripe_refund_id), outcome="failed")
 
         world.tell(world.event("refund.failed"))
@@ -235,10 +238,10 @@ class TestARefundThatTakesItsTime:
     def test_is_not_moved_back_by_an_older_answer(self, world: StripeWorld) -> None:
         payment = world.paid()
         world.sandbox.faults(refunds="pending")
-        refund = refunds.submit_refund(refund_id=ask(payment).pk)
+        refund = refunds.submit_refund(refund_id=ask(payment).pk, now=utc_now())
         older = get_gateway().list_refunds(str(payment.payment_intent_id))
         world.sandbox.settle_refund(str(refund.stripe_refund_id))
-        refunds.settle_refunds(payment_id=payment.pk)
+        refunds.settle_refunds(payment_id=payment.pk, now=utc_now())
 
         refunds.record_refunds(payment_id=payment.pk, refunds=older, now=utc_now())
 
@@ -266,9 +269,9 @@ class TestARefundMadeInStripesDashboard:
         payment = world.paid()
         ours = ask(payment, 1000)
         world.client.v1.refunds.create({"payment_intent": str(payment.payment_intent_id), "amount": 900})
-        refunds.submit_refund(refund_id=ours.pk)
+        refunds.submit_refund(refund_id=ours.pk, now=utc_now())
 
-        refunds.settle_refunds(payment_id=payment.pk)
+        refunds.settle_refunds(payment_id=payment.pk, now=utc_now())
 
         assert sorted(Refund.objects.values_list("reason", "amount_minor")) == [("outside", 900), ("requested", 1000)]
         assert state(payment) == ("partially_refunded", 1900)
@@ -279,10 +282,10 @@ class TestMoneyThatDidNotFit:
         submitted = world.submitted()
         world.pay(submitted)
         Checkout.objects.filter(pk=submitted.pk).update(amount_minor=9900)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
         payment = Payment.objects.get()
 
-        refunds.submit_refund(refund_id=ask(payment).pk)
+        refunds.submit_refund(refund_id=ask(payment).pk, now=utc_now())
 
         assert state(payment) == ("refunded", 4900)
         assert Checkout.objects.get(pk=submitted.pk).status == "failed"
@@ -292,10 +295,10 @@ class TestMoneyThatDidNotFit:
         submitted = world.submitted()
         world.pay(submitted)
         Checkout.objects.filter(pk=submitted.pk).update(amount_minor=9900)
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
         payment = Payment.objects.get()
 
-        refunds.submit_refund(refund_id=ask(payment, 1000).pk)
+        refunds.submit_refund(refund_id=ask(payment, 1000).pk, now=utc_now())
 
         assert state(payment) == ("pending", 1000)
         assert Checkout.objects.get(pk=submitted.pk).status == "open"

@@ -55,7 +55,7 @@ class TestARefusedCheckout:
         intent = CheckoutFactory(price=make_price(world))
 
         with pytest.raises(PaymentRejected) as refusal:
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert (refusal.value.code, refusal.value.detail) == ("payment_rejected", checkout.REFUSAL)
         assert Checkout.objects.values_list("status", "stripe_session_id").get() == ("refused", None)
@@ -69,7 +69,7 @@ class TestARefusedCheckout:
         price = archived(world)
         for _ in range(3):
             with pytest.raises(PaymentRejected):
-                checkout.submit_checkout(checkout_id=CheckoutFactory(price=price).pk)
+                checkout.submit_checkout(checkout_id=CheckoutFactory(price=price).pk, now=utc_now())
 
         assert StaffTask.objects.count() == 1
 
@@ -77,10 +77,12 @@ class TestARefusedCheckout:
         price = archived(world)
         refused = CheckoutFactory(price=price)
         with pytest.raises(PaymentRejected):
-            checkout.submit_checkout(checkout_id=refused.pk)
+            checkout.submit_checkout(checkout_id=refused.pk, now=utc_now())
         world.client.v1.prices.update(price.stripe_price_id, {"active": True})
 
-        mended = checkout.submit_checkout(checkout_id=CheckoutFactory(price=price, subject=refused.subject).pk)
+        mended = checkout.submit_checkout(
+            checkout_id=CheckoutFactory(price=price, subject=refused.subject).pk, now=utc_now()
+        )
 
         assert mended.pk != refused.pk
         assert mended.url.startswith(world.sandbox.url)
@@ -88,7 +90,7 @@ class TestARefusedCheckout:
     def test_is_ended_by_the_sweep_too(self, world: StripeWorld) -> None:
         CheckoutFactory(price=archived(world), next_check_at=utc_now())
 
-        checkout.check_due_checkouts()
+        checkout.check_due_checkouts(now=utc_now())
 
         assert Checkout.objects.get().status == "refused"
         assert StaffTask.objects.get().kind == "checkout_refused"
@@ -96,7 +98,7 @@ class TestARefusedCheckout:
     def test_that_was_called_off_is_cancelled(self, world: StripeWorld) -> None:
         intent = CheckoutFactory(price=archived(world))
 
-        checkout.cancel_checkout(checkout_id=intent.pk)
+        checkout.cancel_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "cancelled"
         assert published() == ["payment.checkout_cancelled"]
@@ -106,7 +108,7 @@ class TestARefusedCheckout:
         world.sandbox.faults(server_error=True)
 
         with pytest.raises(PaymentProviderDown):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "open"
         assert not StaffTask.objects.exists()
@@ -116,7 +118,7 @@ class TestARefusedCheckout:
         intent = CheckoutFactory(expires_at=utc_now() + dt.timedelta(minutes=29))
 
         with pytest.raises(PaymentProviderDown):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "expired"
         assert published() == ["payment.checkout_expired"]
@@ -126,10 +128,10 @@ class TestARefusedCheckout:
         intent = CheckoutFactory()
         world.sandbox.faults(lost_answer={"value": "close", "times": 1, "path": "/v1/checkout/sessions"})
         with pytest.raises(PaymentProviderDown):
-            checkout.submit_checkout(checkout_id=intent.pk)
+            checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
         Price.objects.update(stripe_price_id=kept_price(world.client))
 
-        found = checkout.submit_checkout(checkout_id=intent.pk)
+        found = checkout.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         (made,) = world.sandbox.ledger()["sessions"]
         assert (found.status, found.stripe_session_id) == ("open", made["id"])

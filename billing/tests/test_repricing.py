@@ -78,7 +78,7 @@ class TestAChangedPrice:
         before = opened(world, shop)
         change(shop)
 
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
 
         after = Checkout.objects.get(status="open")
         assert (after.subject, after.amount_minor, after.currency) == ("1", amount, currency)
@@ -97,7 +97,7 @@ class TestAChangedPrice:
         )
         shop.edit(stripe_price_id=kept.id)
 
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
 
         assert Checkout.objects.get(status="open").stripe_price_id == kept.id
 
@@ -105,17 +105,17 @@ class TestAChangedPrice:
         opened(world, shop)
         shop.edit(amount_minor=3900)
 
-        checkout.check_due_checkouts()
+        checkout.check_due_checkouts(now=utc_now())
 
         assert asked(world) == [("expired", 4900), ("open", 3900)]
 
     def test_is_noticed_once_by_two_who_ask(self, world: StripeWorld, shop: Shop) -> None:
         before = opened(world, shop)
         shop.edit(amount_minor=3900)
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
 
-        checkout.settle_checkout(checkout_id=before.pk)
-        checkout.check_due_checkouts()
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
+        checkout.check_due_checkouts(now=utc_now())
 
         assert rows() == [("cancelled", 4900), ("open", 3900)]
         assert published() == ["payment.checkout_replaced"]
@@ -136,7 +136,7 @@ class TestAChangedPrice:
         shop.edit(amount_minor=3900)
         world.pay(before)
 
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
 
         assert (rows(), Payment.objects.get().amount_minor) == ([("paid", 4900)], 4900)
         assert published() == ["payment.succeeded"]
@@ -145,10 +145,10 @@ class TestAChangedPrice:
         before = opened(world, shop)
         shop.edit(amount_minor=3900)
         world.pay(before, card="async")
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
         world.settle_debit(before, outcome="succeeded")
 
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
 
         assert rows() == [("paid", 4900)]
 
@@ -157,7 +157,7 @@ class TestAChangedPrice:
         shop.edit(amount_minor=3900)
         mark_outdated(checkouts=Checkout.objects.all(), now=utc_now())
 
-        checkout.cancel_checkout(checkout_id=before.pk)
+        checkout.cancel_checkout(checkout_id=before.pk, now=utc_now())
 
         assert rows() == [("cancelled", 4900)]
         assert published() == ["payment.checkout_cancelled"]
@@ -169,7 +169,7 @@ class TestAChangedPrice:
         before = opened(world, shop)
         off(shop)
 
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
 
         assert asked(world) == [("expired", 4900)]
         assert published() == ["payment.checkout_cancelled"]
@@ -178,7 +178,7 @@ class TestAChangedPrice:
         before = opened(world, shop)
         shop.edit(amount_minor=30)
 
-        checkout.settle_checkout(checkout_id=before.pk)
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
 
         assert rows() == [("cancelled", 4900), ("refused", 30)]
 
@@ -186,7 +186,7 @@ class TestAChangedPrice:
         opened(world, shop)
         shop.edit(amount_minor=3900)
         world.sandbox.faults(server_error=True)
-        checkout.check_due_checkouts()
+        checkout.check_due_checkouts(now=utc_now())
         world.sandbox.clear_faults()
 
         checkout.check_due_checkouts(now=utc_now() + checkout.SOONEST_CHECK)
@@ -197,7 +197,7 @@ class TestAChangedPrice:
         intent = CheckoutFactory(purpose=SOLD, subject="1", price=shop.price)
         shop.edit(amount_minor=3900)
 
-        checkout.settle_checkout(checkout_id=intent.pk)
+        checkout.settle_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert [pair for pair in asked(world) if pair[0] == "open"] == [("open", 3900)]
 
@@ -206,8 +206,8 @@ class TestAnUnchangedPrice:
     def test_leaves_the_checkout_as_it_is(self, world: StripeWorld, shop: Shop) -> None:
         before = opened(world, shop)
 
-        checkout.settle_checkout(checkout_id=before.pk)
-        checkout.check_due_checkouts()
+        checkout.settle_checkout(checkout_id=before.pk, now=utc_now())
+        checkout.check_due_checkouts(now=utc_now())
 
         assert asked(world) == [("open", 4900)]
         assert published() == []
@@ -220,8 +220,8 @@ class TestALatePayment:
         Checkout.objects.update(status="expired")
         second = opened(world, shop)
 
-        checkout.settle_checkout(checkout_id=late.pk)
-        checkout.check_due_checkouts()
+        checkout.settle_checkout(checkout_id=late.pk, now=utc_now())
+        checkout.check_due_checkouts(now=utc_now())
 
         assert Checkout.objects.get(pk=second.pk).status == "cancelled"
         assert sorted(asked(world)) == [("complete", 4900), ("expired", 4900)]

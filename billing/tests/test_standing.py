@@ -101,7 +101,7 @@ def refundable_by_staff(payment: Payment) -> int:
     """What a refund of all that is left comes to; 0 where it is refused."""
     try:
         return request_refund(
-            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         ).amount_minor
     except (PaymentNotRefundable, RefundExceedsPayment):
         return 0

@@ -41,7 +41,7 @@ class TestANudge:
 
         with django_capture_on_commit_callbacks(execute=True):
             refunds.request_refund(
-                payment_id=payment.pk, amount_minor=None, reason=RefundReason.NOT_NEEDED, actor=SYSTEM
+                payment_id=payment.pk, amount_minor=None, reason=RefundReason.NOT_NEEDED, actor=SYSTEM, now=utc_now()
             )
 
         assert Payment.objects.get().status == "refunded"
@@ -50,7 +50,7 @@ class TestANudge:
         submitted = world.submitted()
 
         with django_capture_on_commit_callbacks(execute=True):
-            checkout.request_cancellation(checkout_id=submitted.pk)
+            checkout.request_cancellation(checkout_id=submitted.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "cancelled"
 
@@ -67,7 +67,9 @@ class TestASweepWithoutAnyNudge:
 
     def test_submits_the_refund(self, world: StripeWorld) -> None:
         payment = world.paid()
-        refunds.request_refund(payment_id=payment.pk, amount_minor=None, reason=RefundReason.DUPLICATE, actor=SYSTEM)
+        refunds.request_refund(
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.DUPLICATE, actor=SYSTEM, now=utc_now()
+        )
         Refund.objects.update(next_attempt_at=utc_now() - LONG_AGO)
 
         tasks.submit_due_refunds()

@@ -25,7 +25,7 @@ class TestASessionThatStripeDoesNotKnow:
     def test_ends_with_the_next_sweep_and_a_task_for_staff(self, world: StripeWorld) -> None:
         gone = CheckoutFactory(stripe_session_id="cs_gone", next_check_at=utc_now())
 
-        checkout.check_due_checkouts()
+        checkout.check_due_checkouts(now=utc_now())
 
         assert Checkout.objects.get().status == "expired"
         assert tasks() == [("session_unknown", f"checkout:{gone.pk}")]
@@ -34,17 +34,17 @@ class TestASessionThatStripeDoesNotKnow:
     def test_whose_end_was_wanted_is_cancelled(self, world: StripeWorld) -> None:
         gone = CheckoutFactory(stripe_session_id="cs_gone")
 
-        checkout.cancel_checkout(checkout_id=gone.pk)
+        checkout.cancel_checkout(checkout_id=gone.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "cancelled"
 
     def test_does_not_keep_a_debit_waiting(self, world: StripeWorld) -> None:
         submitted = world.submitted()
         world.pay(submitted, card="async")
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
         world.sandbox.reset()
 
-        checkout.settle_checkout(checkout_id=submitted.pk)
+        checkout.settle_checkout(checkout_id=submitted.pk, now=utc_now())
 
         assert (Checkout.objects.get().status, Payment.objects.get().status) == ("failed", "failed")
         assert published() == ["payment.pending", "payment.failed"]
@@ -53,7 +53,7 @@ class TestASessionThatStripeDoesNotKnow:
         payment = world.paid()
         world.sandbox.reset()
 
-        checkout.settle_checkout(checkout_id=payment.checkout.pk)
+        checkout.settle_checkout(checkout_id=payment.checkout.pk, now=utc_now())
 
         assert (Checkout.objects.get().status, Payment.objects.get().status, tasks()) == ("paid", "paid", [])
 
@@ -61,7 +61,7 @@ class TestASessionThatStripeDoesNotKnow:
         CheckoutFactory(stripe_session_id="cs_gone")
         world.pay(world.submitted())
 
-        found = reconciliation.reconcile_stripe()
+        found = reconciliation.reconcile_stripe(now=utc_now())
 
         assert len(found.missed_event_ids) == 1
         assert Checkout.objects.filter(status="paid").count() == 1
@@ -72,9 +72,9 @@ class TestARefundThatStripeDoesNotKnow:
         payment = world.paid()
         world.sandbox.faults(refunds="pending")
         refund = refunds.request_refund(
-            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         )
-        return refunds.submit_refund(refund_id=refund.pk)
+        return refunds.submit_refund(refund_id=refund.pk, now=utc_now())
 
     def test_fails_with_the_next_sweep_and_a_task_for_staff(self, world: StripeWorld) -> None:
         refund = self.pending(world)

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.families import learners_of
+from core.clock import utc_now
 from core.errors import invalid_field
 from core.http.idempotency import AlreadyAnswered, claim_for, idempotent, replay
 
@@ -86,7 +87,7 @@ class SessionView(StudentView):
         },
     )
     def get(self, request: Request, session_id: str) -> Response:
-        package = find_package(user=user_of(request), session_id=session_id)
+        package = find_package(user=user_of(request), session_id=session_id, now=utc_now())
         if package is None:
             return Response({"status": "processing"}, status=status.HTTP_202_ACCEPTED)
         return Response({"packageId": package.pk})

@@ -147,12 +147,13 @@ def show_catalog(request: HttpRequest) -> HttpResponse:
 @require_safe
 @leads_to_payment
 def show_course(request: HttpRequest, code: str) -> HttpResponse:
+    now = utc_now()
     course = course_or_404(code)
     user = find_family(request.user)
     if user is not None:
-        catch_up_with_prices(place.checkout for place in unpaid_places(user=user, course=course) if place.checkout)
+        unpaid = unpaid_places(user=user, course=course)
+        catch_up_with_prices((place.checkout for place in unpaid if place.checkout), now=now)
     ties = _ties(user, course)
-    now = utc_now()
     page = page_of(request, current_cohorts(course, now=now, first=ties), size=COHORTS_ON_A_PAGE)
     zone = zone_of(request)
     context = {

@@ -106,7 +106,7 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
     if place is None or place.checkout is None:
         return redirect("course", code=course.code)
     try:
-        ended = cancel_checkout(checkout_id=place.checkout.pk)
+        ended = cancel_checkout(checkout_id=place.checkout.pk, now=utc_now())
     except (Unavailable, PaymentRejected, OperationalError):  # the request is kept, and the sweep continues it
         what = "The payment is being canceled" if place.offer else "The place is being given back"
         messages.info(request, f"Nothing was charged. {what}.")

@@ -95,7 +95,7 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
     def of(learner: Learner) -> LearnerCourses:
         return learners.setdefault(learner.pk, LearnerCourses(learner))
 
-    catch_up_with_prices(place.checkout for place in unpaid_places(user=user) if place.checkout)
+    catch_up_with_prices((place.checkout for place in unpaid_places(user=user) if place.checkout), now=now)
     packages = list(packages_of(user).prefetch_related(Prefetch("payment__invoices", Invoice.objects.order_by("-id"))))
     offered = offered_by_cohort(cohort_ids={package.cohort_id for package in packages}, now=now)
     for package in packages:

@@ -25,7 +25,9 @@ from .wizard import render_wizard
 def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
     """Believes Stripe, not the redirect: a payer who arrives before the notice of the payment waits for it."""
     session_id = request.GET.get("session_id", "")
-    is_confirmed = catch_up_with_stripe(checkout=_find(user, session_id).purchase.checkout, visit="return")
+    is_confirmed = catch_up_with_stripe(
+        checkout=_find(user, session_id).purchase.checkout, visit="return", now=utc_now()
+    )
     bought = _find(user, session_id, is_confirmed=is_confirmed)
     if bought.package is not None and bought.is_enrolled:
         return render_wizard(request, user, package_id=bought.package.pk, purchase=bought.purchase)

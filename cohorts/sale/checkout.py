@@ -69,7 +69,7 @@ def start_checkout(
         actor=actor,
         now=moment,
     )
-    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"))
+    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=moment)
 
 
 @transaction.atomic
@@ -98,7 +98,7 @@ def reserve_place(
         place = _hold_and_open(
             learner, cohort, place, success_url=success_url, cancel_url=cancel_url, actor=actor, now=now
         )
-        _give_up_others(learner, cohort.instance.program, cohort)  # checkouts, whose rows come after the cohort's
+        _give_up_others(learner, cohort.instance.program, cohort, now)  # checkouts, whose rows come after the cohort's
     return place
 
 
@@ -109,7 +109,7 @@ def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None
     places = CohortPlace.objects.held().filter(learner=learner_id, cohort=cohort_id)
     for checkout in Checkout.objects.filter(pk__in=places.values("checkout")).order_by("pk"):
         if checkout.expires_at <= now or checkout.cancel_requested_at or is_outdated(checkout):
-            settle_checkout(checkout_id=checkout.pk)
+            settle_checkout(checkout_id=checkout.pk, now=now)
 
 
 def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
@@ -156,12 +156,12 @@ def _address_of(actor: Actor) -> str:
     return User.objects.filter(pk=account_id).values_list("email", flat=True).first() or "" if account_id else ""
 
 
-def _give_up_others(learner: Learner, course: Program, cohort: Cohort) -> None:
+def _give_up_others(learner: Learner, course: Program, cohort: Cohort, now: dt.datetime) -> None:
     """End their open checkouts for other cohorts of this course; Stripe's word frees those places."""
     others = CohortPlace.objects.in_checkout().filter(learner=learner, cohort__instance__program=course)
     others = others.exclude(cohort=cohort)
     for checkout_id in others.values_list("checkout_id", flat=True):
-        request_cancellation(checkout_id=checkout_id)
+        request_cancellation(checkout_id=checkout_id, now=now)
 
 
 def _hold_and_open(

@@ -55,7 +55,7 @@ def enroll(
             actor=Actor("user", user.pk),
             now=moment,
         )
-    return _answer_from_stripe(require(place.checkout_id, "a reserved place has its checkout"), claim)
+    return _answer_from_stripe(require(place.checkout_id, "a reserved place has its checkout"), claim, moment)
 
 
 def enroll_newcomer(
@@ -89,7 +89,7 @@ def enroll_newcomer(
             actor=Actor("user", user.pk),
             now=moment,
         )
-    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"))
+    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=moment)
 
 
 def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort) -> WaitlistEntry:
@@ -107,9 +107,9 @@ def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort) -> 
         return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", user.pk))
 
 
-def _answer_from_stripe(checkout_id: int, claim: Claim) -> dict[str, str]:
+def _answer_from_stripe(checkout_id: int, claim: Claim, now: dt.datetime) -> dict[str, str]:
     try:
-        checkout = submit_checkout(checkout_id=checkout_id)
+        checkout = submit_checkout(checkout_id=checkout_id, now=now)
     except (PaymentProviderDown, PaymentRejected):
         claim.release()
         raise

@@ -112,7 +112,7 @@ def _refund_reason(place: CohortPlace) -> RefundReason | None:
 
 
 def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: dt.datetime) -> None:
-    request_refund(payment_id=payment_id, amount_minor=None, reason=reason, actor=SYSTEM)
+    request_refund(payment_id=payment_id, amount_minor=None, reason=reason, actor=SYSTEM, now=now)
     if reason == RefundReason.PLACE_LOST:
         publish(place_event(PlaceLost, place, now))
     if release_place(place=place, reason=RefundReason(reason).label, now=now):

@@ -1,11 +1,12 @@
 """What came of a payment for a place: the course it brought, or why it brought none."""
 
+import datetime as dt
+
 from accounts.models import User
 from billing.checkout import catch_up_with_stripe
 from billing.models import Checkout
 from billing.outcomes import Outcome
 from billing.states import RefundReason
-from core.clock import utc_now
 from core.errors import NotFound
 
 from ..errors import NothingBought, NotYourPayment
@@ -27,16 +28,16 @@ _ENDED = {
 }
 
 
-def find_package(*, user: User, session_id: str) -> StudentPackage | None:
+def find_package(*, user: User, session_id: str, now: dt.datetime) -> StudentPackage | None:
     """The course that this Stripe session brought; None while the money is on its way. Stripe is asked first.
 
     Raises NotFound, NotYourPayment, and NothingBought when no course will come of it.
     """
-    bought = _get_purchase(user, session_id)
+    bought = _get_purchase(user, session_id, now)
     checkout = bought.purchase.checkout
     if checkout.is_live:
-        is_confirmed = catch_up_with_stripe(checkout=checkout, visit="api")
-        bought = get_purchase(user=user, session_id=session_id, now=utc_now(), is_confirmed=is_confirmed)
+        is_confirmed = catch_up_with_stripe(checkout=checkout, visit="api", now=now)
+        bought = get_purchase(user=user, session_id=session_id, now=now, is_confirmed=is_confirmed)
     if bought.is_enrolled:
         return bought.package
     if bought.has_ended:
@@ -46,9 +47,9 @@ def find_package(*, user: User, session_id: str) -> StudentPackage | None:
     return None
 
 
-def _get_purchase(user: User, session_id: str) -> PlacePurchase:
+def _get_purchase(user: User, session_id: str, now: dt.datetime) -> PlacePurchase:
     try:
-        return get_purchase(user=user, session_id=session_id, now=utc_now())
+        return get_purchase(user=user, session_id=session_id, now=now)
     except NotFound:
         if Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id).exists():
             raise NotYourPayment("Sign in as the student or guardian who enrolled.") from None

@@ -107,7 +107,7 @@ def start(cohort: Cohort, learner: Learner | None = None, **more: Any) -> Checko
 def pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> StudentPackage | None:
     """Pay on the hosted page, then look as the webhook's handler would; the package, if one came of it."""
     stripe.pay(checkout.url, **form)
-    settle_checkout(checkout_id=checkout.pk)
+    settle_checkout(checkout_id=checkout.pk, now=utc_now())
     return StudentPackage.objects.filter(place=int(checkout.subject), revoked_at__isnull=True).first()
 
 

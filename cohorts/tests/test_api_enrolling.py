@@ -12,6 +12,7 @@ from cohorts.models import Cohort, CohortPlace
 from cohorts.tests.callers import Family, fields, parent_of, problem, student_of
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.purchases import enroll_url, nothing_was_written
+from core.clock import utc_now
 from enrollments.models import Enrollment
 from sandbox.testing import SandboxProcess
 
@@ -73,7 +74,7 @@ class TestEnrolling:
         cohort = cohort_with(max_enrollment=1)
         family, _ = student_of(cohort.instance.workspace)
         first = family.post(enroll_url(cohort)).json()
-        request_cancellation(checkout_id=Checkout.objects.get().pk)  # the worker has not told Stripe yet
+        request_cancellation(checkout_id=Checkout.objects.get().pk, now=utc_now())  # the worker has not told Stripe yet
 
         second = family.post(enroll_url(cohort)).json()
 
@@ -85,7 +86,7 @@ class TestEnrolling:
         cohort = cohort_with()
         family, _ = student_of(cohort.instance.workspace)
         first = family.post(enroll_url(cohort), **{"Idempotency-Key": "k1"})
-        cancel_checkout(checkout_id=Checkout.objects.get().pk)
+        cancel_checkout(checkout_id=Checkout.objects.get().pk, now=utc_now())
 
         again = family.post(enroll_url(cohort), **{"Idempotency-Key": "k1"})
         other = family.post(enroll_url(cohort), {"cancelUrl": "http://127.0.0.1:8000/"}, **{"Idempotency-Key": "k1"})
@@ -139,7 +140,7 @@ class TestWhoItIsFor:
         family, names = Family("new@home.test"), {"firstName": "Nora", "lastName": "New"}
         first = family.post(enroll_url(cohort), names).json()
         again = family.post(enroll_url(cohort), names).json()
-        request_cancellation(checkout_id=Checkout.objects.get().pk)
+        request_cancellation(checkout_id=Checkout.objects.get().pk, now=utc_now())
 
         afterwards = family.post(enroll_url(cohort), names).json()
 

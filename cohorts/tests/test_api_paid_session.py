@@ -10,6 +10,7 @@ from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.sale.transfer import move_package
 from cohorts.tests.callers import Family, problem, student_of
 from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with, pay, start
+from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
@@ -40,7 +41,7 @@ class TestTheSession:
         stripe.pay(checkout.url)
 
         response = family.get(session_url(checkout))
-        settle_checkout(checkout_id=checkout.pk)  # now the notice is handled
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())  # now the notice is handled
 
         assert (response.status_code, response.json()) == (200, {"packageId": StudentPackage.objects.get().pk})
         assert Cohort.objects.get().current_enrollment == 1
@@ -81,7 +82,7 @@ class TestTheSession:
         if end == "expired":
             stripe.advance_clock(seconds=3600)
         elif end == "cancelled":
-            cancel_checkout(checkout_id=checkout.pk)
+            cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         else:
             stripe.pay(checkout.url, card="async")
             stripe.settle(checkout.url, outcome="failed")
@@ -126,9 +127,9 @@ class TestTheSession:
         package = pay(stripe, checkout)
         assert package is not None and package.payment_id is not None  # noqa: PT018
         refund = request_refund(
-            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
         )
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
 
         response = family.get(session_url(checkout))
 

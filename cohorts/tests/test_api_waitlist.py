@@ -11,6 +11,7 @@ from cohorts.models import Cohort, CohortPlace, WaitlistEntry
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.callers import Family, fields, parent_of, problem, student_of
 from cohorts.tests.factories import cohort_with, start
+from core.clock import utc_now
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
@@ -31,7 +32,7 @@ def full_cohort(stripe: SandboxProcess) -> Cohort:
 def free_the_place() -> None:
     place = CohortPlace.objects.get(checkout__isnull=False)
     assert place.checkout_id is not None
-    cancel_checkout(checkout_id=place.checkout_id)
+    cancel_checkout(checkout_id=place.checkout_id, now=utc_now())
 
 
 def state() -> tuple[Any, ...]:

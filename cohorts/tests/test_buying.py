@@ -99,7 +99,7 @@ class TestStartingACheckout:
         old = start(first, learner)
 
         start(second, learner)
-        settle_checkout(checkout_id=old.pk)
+        settle_checkout(checkout_id=old.pk, now=utc_now())
 
         assert (fresh(first), fresh(second)) == ((0, 0), (0, 1))
         assert Checkout.objects.get(pk=old.pk).status == "cancelled"
@@ -192,7 +192,7 @@ class TestAPaidPlace:
         pay(stripe, checkout)
         events = OutboxEvent.objects.count()
 
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert StudentPackage.objects.count() == 1
         assert OutboxEvent.objects.count() == events
@@ -232,15 +232,15 @@ class TestAnUnpaidPlace:
 
         if ending == "expired":
             stripe.advance_clock(seconds=3600)
-            settle_checkout(checkout_id=checkout.pk)
+            settle_checkout(checkout_id=checkout.pk, now=utc_now())
         elif ending == "cancelled":
-            cancel_checkout(checkout_id=checkout.pk)
+            cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         else:
             stripe.pay(checkout.url, card="async")
-            settle_checkout(checkout_id=checkout.pk)
+            settle_checkout(checkout_id=checkout.pk, now=utc_now())
             assert fresh(cohort) == (0, 1)
             stripe.settle(checkout.url, outcome="failed")
-            settle_checkout(checkout_id=checkout.pk)
+            settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert fresh(cohort) == (0, 0)
         assert CohortPlace.objects.get().status == "released"
@@ -267,7 +267,7 @@ class TestMoneyThatComesTooLate:
         package = pay(stripe, late)
 
         refund = Refund.objects.get()
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
         assert package is None
         assert refund.reason == RefundReason.PLACE_LOST
         assert fresh(cohort) == (1, 0)
@@ -280,9 +280,13 @@ class TestARefund:
     def refund(self, package: StudentPackage, amount: int | None) -> StudentPackage:
         assert package.payment_id is not None
         refund = request_refund(
-            payment_id=package.payment_id, amount_minor=amount, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=package.payment_id,
+            amount_minor=amount,
+            reason=RefundReason.REQUESTED,
+            actor=STAFF,
+            now=utc_now(),
         )
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
         return StudentPackage.objects.get(pk=package.pk)
 
     def test_in_full_revokes_the_package_and_frees_everything(self, stripe: SandboxProcess) -> None:

@@ -62,9 +62,9 @@ def packages_without_a_step() -> int:
 def revoke(package: StudentPackage) -> None:
     assert package.payment_id is not None
     refund = request_refund(
-        payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF
+        payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
     )
-    submit_refund(refund_id=refund.pk)
+    submit_refund(refund_id=refund.pk, now=utc_now())
 
 
 class TestAStepAddedToASoldCourse:

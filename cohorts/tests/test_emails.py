@@ -154,8 +154,10 @@ class TestAPurchase:
 
 def refund(package: StudentPackage) -> None:
     assert package.payment_id is not None
-    asked = request_refund(payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
-    submit_refund(refund_id=asked.pk)
+    asked = request_refund(
+        payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
+    )
+    submit_refund(refund_id=asked.pk, now=utc_now())
 
 
 class TestABooking:

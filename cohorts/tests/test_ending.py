@@ -61,9 +61,9 @@ class TestUnenrolling:
         assert package.payment_id is not None
 
         refund = request_refund(
-            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
         )
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert Enrollment.objects.get().payment_status == "refunded"
         assert OutboxEvent.objects.filter(type="package.revoked").count() == 1
@@ -119,7 +119,7 @@ class TestRejectingWhileItIsBeingPaid:
         checkout = start(cohort)
 
         reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age")
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "cancelled"
         assert CohortPlace.objects.get().status == "released"
@@ -132,7 +132,7 @@ class TestRejectingWhileItIsBeingPaid:
         stripe.pay(checkout.url)
 
         reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age")
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert Refund.objects.get().reason == RefundReason.NOT_NEEDED
         assert not StudentPackage.objects.exists()
@@ -144,10 +144,10 @@ class TestRejectingWhileItIsBeingPaid:
         pay(stripe, checkout, card="async")
 
         reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age")
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
         before = counts(cohort)
         stripe.settle(checkout.url, outcome="succeeded")
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert before == (0, 1)
         assert counts(cohort) == (0, 0)

@@ -17,6 +17,7 @@ from cohorts.tests.factories import CohortFactory, cohort_with, pay, start
 from cohorts.tests.places import children, counts, written
 from cohorts.tests.purchases import enroll_url
 from core.actors import SYSTEM
+from core.clock import utc_now
 from enrollments.models import ProgramInstance
 from sandbox.testing import SandboxProcess
 
@@ -75,7 +76,7 @@ class TestASecondClickDuringABankDebit:
         checkout = Checkout.objects.get()
         pay(stripe, checkout, card="async")
         stripe.settle(checkout.url, outcome=outcome)
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         response = family.post(enroll_url(cohort))
 

@@ -83,7 +83,7 @@ class TestOneAccount:
         family.post(enroll_url(cohort), {"learnerId": ann.cuid})
         checkout = Checkout.objects.get()
         if ending == "given back":
-            cancel_checkout(checkout_id=checkout.pk)
+            cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         else:
             pay(stripe, checkout, card="ok" if ending == "paid" else "async")
 
@@ -100,7 +100,7 @@ class TestOneAccount:
         family = parent_of(ann, ben)
         family.post(enroll_url(cohort), {"learnerId": ann.cuid})
         join_waitlist(learner_id=ben.pk, cohort_id=cohort.pk)
-        cancel_checkout(checkout_id=elsewhere.pk)
+        cancel_checkout(checkout_id=elsewhere.pk, now=utc_now())
 
         response = family.post(enroll_url(cohort), {"learnerId": ben.cuid})
 

@@ -45,7 +45,7 @@ class OfferedPlace:
         self.leo = LearnerFactory(workspace=self.cohort.instance.workspace)
         for learner in (self.jane, self.leo):
             join_waitlist(learner_id=learner.pk, cohort_id=self.cohort.pk)
-        cancel_checkout(checkout_id=paying.pk)
+        cancel_checkout(checkout_id=paying.pk, now=utc_now())
         self.until = offer_of(self.jane).offer_expires_at
         assert self.until is not None
 
@@ -62,7 +62,7 @@ class OfferedPlace:
 
 class TestAnAcceptedOffer(OfferedPlace):
     def test_whose_payment_is_called_off_is_still_kept(self) -> None:
-        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk)
+        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk, now=utc_now())
 
         assert self.is_offered_as_before()
         assert breaches() == set()
@@ -71,7 +71,7 @@ class TestAnAcceptedOffer(OfferedPlace):
         checkout = start(self.cohort, self.jane)
         stripe.advance_clock(seconds=3600)
 
-        assert settle_checkout(checkout_id=checkout.pk).status == "expired"
+        assert settle_checkout(checkout_id=checkout.pk, now=utc_now()).status == "expired"
 
         assert self.is_offered_as_before()
 
@@ -80,13 +80,13 @@ class TestAnAcceptedOffer(OfferedPlace):
         pay(stripe, checkout, card="async")
         stripe.settle(checkout.url, outcome="failed")
 
-        assert settle_checkout(checkout_id=checkout.pk).status == "failed"
+        assert settle_checkout(checkout_id=checkout.pk, now=utc_now()).status == "failed"
 
         assert self.is_offered_as_before()
 
     def test_is_accepted_and_left_as_often_as_they_like_and_bought_in_the_end(self, stripe: SandboxProcess) -> None:
         for _ in range(3):
-            cancel_checkout(checkout_id=start(self.cohort, self.jane).pk)
+            cancel_checkout(checkout_id=start(self.cohort, self.jane).pk, now=utc_now())
 
         package = buy(stripe, self.cohort, self.jane)
 
@@ -97,7 +97,7 @@ class TestAnAcceptedOffer(OfferedPlace):
         assert breaches() == set()
 
     def test_goes_on_to_the_next_at_its_time(self) -> None:
-        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk)
+        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk, now=utc_now())
 
         ended = expire_due_offers(now=self.until)
 
@@ -108,7 +108,7 @@ class TestAnAcceptedOffer(OfferedPlace):
         checkout = start(self.cohort, self.jane)
         WaitlistEntry.objects.filter(learner=self.jane).update(offer_expires_at=utc_now() - dt.timedelta(seconds=1))
 
-        cancel_checkout(checkout_id=checkout.pk)
+        cancel_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert line(self.cohort) == [(self.jane.pk, "expired"), (self.leo.pk, "offered")]
         assert counts(self.cohort) == (0, 1)
@@ -124,7 +124,7 @@ class TestAnAcceptedOffer(OfferedPlace):
         checkout = start(self.cohort, self.jane)
 
         leave_waitlist(learner_id=self.jane.pk, cohort_id=self.cohort.pk)
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert line(self.cohort) == [(self.jane.pk, "declined"), (self.leo.pk, "offered")]
         assert counts(self.cohort) == (0, 1)
@@ -147,7 +147,7 @@ class TestAnAcceptedOffer(OfferedPlace):
         assert breaches() == set()
 
     def test_keeps_what_staff_add_in_the_line(self) -> None:
-        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk)
+        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk, now=utc_now())
 
         change_capacity(cohort_id=self.cohort.pk, max_enrollment=2)
 
@@ -187,7 +187,7 @@ class TestThePagesOfAnOffer(OfferedPlace):
     def test_of_a_payment_that_ended_do_not_say_that_the_place_is_gone(self) -> None:
         client, _ = signed_in()
         checkout = start(self.cohort, self.jane)
-        cancel_checkout(checkout_id=checkout.pk)
+        cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         session = Checkout.objects.get(pk=checkout.pk).stripe_session_id
 
         page = text(client.get("/courses/enrolled", {"session_id": session}))
@@ -209,7 +209,7 @@ class TestThePagesOfAnOffer(OfferedPlace):
     def test_by_the_api_name_its_time_while_and_after_it_is_being_paid(self) -> None:
         family = Family(PARENT)
         url = f"/api/course-programs/{self.cohort.instance.program.code}/cohorts/{self.cohort.pk}/waitlist"
-        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk)
+        cancel_checkout(checkout_id=start(self.cohort, self.jane).pk, now=utc_now())
 
         (entry,) = family.get(url).json()
 

@@ -46,7 +46,7 @@ class TestALine:
         checkout = start(cohort)
         learner = waiting_for(cohort)
         Program.objects.filter(pk=cohort.instance.program_id).update(active=False)
-        cancel_checkout(checkout_id=checkout.pk)
+        cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         assert WaitlistEntry.objects.get(cohort=cohort).status == "waiting"
         return cohort, learner
 

@@ -176,9 +176,9 @@ class TestTheDashboard:
         client, _ = signed_in()
         assert package.payment is not None
         refund = request_refund(
-            payment_id=package.payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+            payment_id=package.payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
         )
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
 
         page = text(client.get(reverse("my-courses")))
 

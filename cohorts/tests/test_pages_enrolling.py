@@ -82,7 +82,7 @@ class TestEnrolling:
         checkout = Checkout.objects.get()
 
         stripe.pay(checkout.url, email="somebody.else@example.test")
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert Checkout.objects.get().payer_email == PARENT
 
@@ -331,7 +331,7 @@ class TestThePageAfterPaying:
         stripe.pay(refused.url, card="async")
         stripe.settle(refused.url, outcome="failed")
         given_up = start(cohort, child_of(cohort, "Noa"))
-        cancel_checkout(checkout_id=given_up.pk)
+        cancel_checkout(checkout_id=given_up.pk, now=utc_now())
 
         said = [self.enrolled(client, checkout) for checkout in (unpaid, debit, refused, given_up)]
 
@@ -370,9 +370,9 @@ class TestThePageAfterPaying:
         package = buy(stripe, cohort, child_of(cohort))
         assert package.payment is not None
         refund = request_refund(
-            payment_id=package.payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=package.payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
         )
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
 
         page = self.enrolled(client, Checkout.objects.get())
 

@@ -96,7 +96,7 @@ class TestACheckoutThatEndedUnpaid:
         client, _ = signed_in()
         checkout = start(cohort, child_of(cohort))
         stripe.advance_clock(seconds=3600)
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         courses, enrollments = my_courses(client), my_enrollments(client)
 
@@ -113,7 +113,7 @@ class TestACheckoutThatEndedUnpaid:
     ) -> None:
         cohort = cohort_with()
         client, _ = signed_in()
-        cancel_checkout(checkout_id=start(cohort, child_of(cohort)).pk)
+        cancel_checkout(checkout_id=start(cohort, child_of(cohort)).pk, now=utc_now())
 
         courses, enrollments = my_courses(client), my_enrollments(client)
 
@@ -128,7 +128,7 @@ class TestACheckoutThatEndedUnpaid:
         checkout = start(cohort, child_of(cohort))
         pay(stripe, checkout, card="async")
         stripe.settle(checkout.url, outcome="failed")
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         courses, enrollments = my_courses(client), my_enrollments(client)
 
@@ -139,7 +139,7 @@ class TestACheckoutThatEndedUnpaid:
     def test_is_chosen_again_in_one_step(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         client, _ = signed_in()
-        cancel_checkout(checkout_id=start(cohort, child_of(cohort)).pk)
+        cancel_checkout(checkout_id=start(cohort, child_of(cohort)).pk, now=utc_now())
         link = re.search(r'href="([^"]+)">Enroll again<', my_enrollments(client))
         assert link is not None
 
@@ -152,7 +152,7 @@ class TestACheckoutThatEndedUnpaid:
         client, _ = signed_in()
         checkout = start(cohort, child_of(cohort))
         stripe.advance_clock(seconds=3600)
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
         Cohort.objects.update(enrollment_deadline=utc_now() - dt.timedelta(minutes=1))
 
         assert "Enroll again" not in my_courses(client)
@@ -163,7 +163,7 @@ class TestACheckoutThatEndedUnpaid:
         client, _ = signed_in()
         checkout = start(cohort, child_of(cohort))
         stripe.advance_clock(seconds=3600)
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
         Program.objects.update(listed=False)
 
         assert "Enroll again" not in my_courses(client)
@@ -176,7 +176,7 @@ class TestACheckoutThatEndedUnpaid:
         checkouts = [start(cohort, learner) for learner in (jane, leo)]
         stripe.advance_clock(seconds=3600)
         for checkout in checkouts:
-            settle_checkout(checkout_id=checkout.pk)
+            settle_checkout(checkout_id=checkout.pk, now=utc_now())
         stripe.reset()
         fresh = my_courses(client)
         CohortPlace.objects.filter(learner=jane).update(released_at=utc_now() - dt.timedelta(days=8))

@@ -13,6 +13,7 @@ from cohorts.tests.callers import parent_of
 from cohorts.tests.factories import cohort_with, pay, start
 from cohorts.tests.places import counts
 from cohorts.tests.purchases import enroll_url
+from core.clock import utc_now
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -92,7 +93,7 @@ class TestAnOpenCheckout:
         cohort = cohort_with()
         old = start(cohort)
         lower(cohort)
-        settle_checkout(checkout_id=old.pk)
+        settle_checkout(checkout_id=old.pk, now=utc_now())
 
         package = pay(stripe, Checkout.objects.get(status="open"))
 
@@ -118,7 +119,7 @@ class TestAnOffer:
         child = child_of(cohort)
         first = start(cohort)
         join_waitlist(learner_id=child.pk, cohort_id=cohort.pk)
-        cancel_checkout(checkout_id=first.pk)
+        cancel_checkout(checkout_id=first.pk, now=utc_now())
         start(cohort, child)
         lower(cohort)
 

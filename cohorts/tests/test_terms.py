@@ -25,6 +25,7 @@ from cohorts.sale.transfer import move_package
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.states import DayOfWeek
 from cohorts.tests.factories import CohortFactory, GroupClassFactory, buy, cohort_with, start
+from core.clock import utc_now
 from core.errors import Invalid
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
@@ -155,7 +156,7 @@ def offered_elsewhere(stripe: SandboxProcess) -> tuple[Cohort, StudentPackage]:
     learner = LearnerFactory(workspace=old.instance.workspace)
     paying = start(new)
     join_waitlist(learner_id=learner.pk, cohort_id=new.pk)
-    cancel_checkout(checkout_id=paying.pk)
+    cancel_checkout(checkout_id=paying.pk, now=utc_now())
     return new, buy(stripe, old, learner)
 
 

@@ -113,7 +113,7 @@ class TestAPlaceThatFrees:
         join_waitlist(learner_id=first.pk, cohort_id=full.pk)
         join_waitlist(learner_id=second.pk, cohort_id=full.pk)
 
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
         assert line(full) == [(first.pk, "offered"), (second.pk, "waiting")]
         assert counts(full) == (0, 1)
@@ -130,7 +130,7 @@ class TestAPlaceThatFrees:
         for cohort in cohorts:
             checkout = start(cohort)
             join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk)
-            cancel_checkout(checkout_id=checkout.pk)
+            cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         broken = CohortPlace.objects.get(cohort=cohorts[0], status="held").pk
         expire = waitlist._expire_offer
 
@@ -154,7 +154,7 @@ class TestAPlaceThatFrees:
             join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
         buy(stripe, CohortFactory(instance=full.instance), buyer)
 
-        cancel_checkout(checkout_id=CohortPlace.objects.get(cohort=full).checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get(cohort=full).checkout_id, now=utc_now())
 
         assert line(full) == [(buyer.pk, "left"), (next_one.pk, "offered")]
         assert OutboxEvent.objects.filter(type="waitlist.ended").count() == 1
@@ -165,7 +165,7 @@ class TestAPlaceThatFrees:
         for learner in (first, second):
             join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
         Cohort.objects.update(enrollment_deadline=utc_now() - dt.timedelta(days=1))
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
         Cohort.objects.update(enrollment_deadline=None)
         start(full, first)
 
@@ -177,7 +177,7 @@ class TestAPlaceThatFrees:
     def test_is_bought_by_who_was_offered_it(self, stripe: SandboxProcess, full: Cohort) -> None:
         learner = learner_for(full)
         join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
         package = buy(stripe, full, learner)
 
@@ -189,7 +189,7 @@ class TestAPlaceThatFrees:
         first, second = learner_for(full), learner_for(full)
         join_waitlist(learner_id=first.pk, cohort_id=full.pk)
         join_waitlist(learner_id=second.pk, cohort_id=full.pk)
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
         leave_waitlist(learner_id=first.pk, cohort_id=full.pk)
 
@@ -200,7 +200,7 @@ class TestAPlaceThatFrees:
         first, second = learner_for(full), learner_for(full)
         join_waitlist(learner_id=first.pk, cohort_id=full.pk)
         join_waitlist(learner_id=second.pk, cohort_id=full.pk)
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
         early, late = utc_now() + dt.timedelta(hours=23), utc_now() + dt.timedelta(hours=25)
 
         assert expire_due_offers(now=early) == 0
@@ -214,7 +214,7 @@ class TestAPlaceThatFrees:
     ) -> None:
         learner = learner_for(full)
         join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
         checkout = start(full, learner)
 
         ended = expire_due_offers(now=utc_now() + dt.timedelta(hours=25))
@@ -228,7 +228,7 @@ class TestAPlaceThatFrees:
         join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
         leave_waitlist(learner_id=learner.pk, cohort_id=full.pk)
 
-        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id)
+        cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
         assert line(full) == [(learner.pk, "left")]
         assert counts(full) == (0, 0)

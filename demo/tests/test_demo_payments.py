@@ -10,6 +10,7 @@ from accounts.models import StaffTask, Workspace
 from billing.models import Checkout, Payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import CheckoutStatus, RefundReason
+from core.clock import utc_now
 from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
 from demo.sandbox import tell_sandbox
@@ -60,9 +61,9 @@ class TestThePaymentsOfTheDemo:
 
         for amount in (100, None):
             refund = request_refund(
-                payment_id=payment.pk, amount_minor=amount, reason=RefundReason.REQUESTED, actor=STAFF
+                payment_id=payment.pk, amount_minor=amount, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
             )
-            submit_refund(refund_id=refund.pk)
+            submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert Payment.objects.get(pk=payment.pk).status == "refunded"
         assert captured_and_refunded(demo)[str(payment.payment_intent_id)] == (payment.amount_minor,) * 2

@@ -21,6 +21,7 @@ from backoffice.display import (
     status_badge,
 )
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
 from events.models import OutboxEvent
 
 from ..models import EnrollmentDecision
@@ -114,7 +115,7 @@ class DecisionAdmin(WorkspaceScopedAdmin):
         explanation="Ends the payment page at Stripe. If somebody pays before it ends, the payment counts.",
     )
     def cancel_checkout(self, request: HttpRequest, decision: EnrollmentDecision, form: StaffForm) -> str:
-        changed = cancel_decision(decision_id=decision.pk)
+        changed = cancel_decision(decision_id=decision.pk, now=utc_now())
         return f"Decision {changed.pk} is {changed.get_status_display().lower()}."
 
 

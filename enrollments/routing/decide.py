@@ -166,7 +166,7 @@ class _Deciding:
         enrollment = self.enrollment
         if enrollment.payment_status in UNPAID:
             journal.change("waive_payment", reason="A district seat was free")
-            cancel_open_checkouts(enrollment_id=enrollment.pk)
+            cancel_open_checkouts(enrollment_id=enrollment.pk, now=now)
         approve_if_automatic(journal=journal, seat=None)
         approved = enrollment.eligibility_status == EligibilityStatus.APPROVED
         events: list[DomainEvent] = [*journal.write()]

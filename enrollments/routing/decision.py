@@ -1,5 +1,7 @@
 """Ending a routing decision that waits for money."""
 
+import datetime as dt
+
 from billing.checkout import cancel_checkout
 from core.errors import TransitionNotAllowed
 
@@ -7,7 +9,7 @@ from ..models import EnrollmentDecision
 from ..states import DecisionStatus
 
 
-def cancel_decision(*, decision_id: int) -> EnrollmentDecision:
+def cancel_decision(*, decision_id: int, now: dt.datetime) -> EnrollmentDecision:
     """End the checkout a decision waits for. If Stripe says that it was paid first, the decision is completed instead.
 
     Raises TransitionNotAllowed if the decision waits for no checkout, PaymentProviderDown.
@@ -15,5 +17,5 @@ def cancel_decision(*, decision_id: int) -> EnrollmentDecision:
     decision = EnrollmentDecision.objects.get(pk=decision_id)
     if decision.status != DecisionStatus.CHECKOUT_REQUIRED or decision.checkout_id is None:
         raise TransitionNotAllowed(f"A decision that is {decision.status} has no open checkout to cancel.")
-    cancel_checkout(checkout_id=decision.checkout_id)
+    cancel_checkout(checkout_id=decision.checkout_id, now=now)
     return EnrollmentDecision.objects.get(pk=decision_id)

@@ -78,14 +78,14 @@ def _decide_until_settled(request: RoutingRequest, claim: Claim) -> Routed:
         else:
             if not overdue:
                 return routed
-            settle_checkout(checkout_id=routed.checkout_id)
+            settle_checkout(checkout_id=routed.checkout_id, now=request.now)
     raise Unavailable("Too many requests about the same learner came at once; repeat this one.")
 
 
 def _send_to_stripe(routed: Routed, claim: Claim, now: dt.datetime) -> None:
     decision = routed.decision
     try:
-        submit_checkout(checkout_id=routed.checkout_id)
+        submit_checkout(checkout_id=routed.checkout_id, now=now)
     except PaymentRejected as refusal:  # the decision has failed with its checkout
         claim.release()
         refusal.extra["decision_id"] = decision.pk

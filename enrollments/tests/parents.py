@@ -24,7 +24,7 @@ def pay(stripe: SandboxProcess, decision: EnrollmentDecision, **form: str) -> En
     """Pay on the hosted page, then look as the webhook's handler would."""
     checkout = Checkout.objects.get(pk=decision.checkout_id)
     stripe.pay(checkout.url, **form)
-    settle_checkout(checkout_id=checkout.pk)
+    settle_checkout(checkout_id=checkout.pk, now=utc_now())
     return fresh(decision)
 
 

@@ -57,7 +57,7 @@ def contested(instance: ProgramInstance, stripe: SandboxProcess) -> tuple[Enroll
     decision = route(instance.workspace, tenant_id=None, guardian_id="g1", instance=instance).decision
     assert decision.checkout is not None
     stripe.pay(decision.checkout.url)
-    settle_checkout(checkout_id=decision.checkout.pk)
+    settle_checkout(checkout_id=decision.checkout.pk, now=utc_now())
     dispute = stripe.open_dispute(str(Payment.objects.get().payment_intent_id))["id"]
     world = StripeWorld(stripe)
     world.tell(world.event("charge.dispute.created"))

@@ -37,7 +37,7 @@ def paid(stripe: SandboxProcess, instance: ProgramInstance) -> EnrollmentDecisio
     decision = route(instance.workspace, tenant_id=None, guardian_id="g1", email="parent@example.test").decision
     assert decision.checkout is not None
     stripe.pay(decision.checkout.url, email="parent@example.test")
-    settle_checkout(checkout_id=decision.checkout.pk)
+    settle_checkout(checkout_id=decision.checkout.pk, now=utc_now())
     return EnrollmentDecision.objects.get(pk=decision.pk)
 
 
@@ -93,8 +93,10 @@ class TestAPaidEnrollment:
         read()
         payment = Payment.objects.get()
 
-        asked = request_refund(payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
-        submit_refund(refund_id=asked.pk)
+        asked = request_refund(
+            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
+        )
+        submit_refund(refund_id=asked.pk, now=utc_now())
 
         assert [message.subject for message in read()][1:] == ["We sent 49.00 USD back to you"]
 

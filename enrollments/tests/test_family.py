@@ -34,7 +34,7 @@ def ask_parent(instance: Any = None, **asked: Any) -> EnrollmentDecision:
 def pay(stripe: SandboxProcess, decision: EnrollmentDecision, **form: str) -> None:
     checkout = Checkout.objects.get(pk=decision.checkout_id)
     stripe.pay(checkout.url, **form)
-    settle_checkout(checkout_id=checkout.pk)
+    settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
 
 def view(decision: EnrollmentDecision, **known: Any) -> FamilyView:
@@ -91,20 +91,20 @@ class TestWhereAnEnrollmentStands:
         pay(stripe, decision, card="async")
         under_way = view(decision).standing
         stripe.settle(Checkout.objects.get().url, outcome="failed")
-        settle_checkout(checkout_id=decision.checkout_id)
+        settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         assert (under_way, view(decision).standing) == (Outcome.PROCESSING, Outcome.FAILED)
 
     def test_expired_when_nobody_paid(self, stripe: SandboxProcess, settings: Settings) -> None:
         decision = ask_parent()
         stripe.advance_clock(seconds=settings.CHECKOUT_MINUTES * 60 + 60)
-        settle_checkout(checkout_id=decision.checkout_id)
+        settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         assert view(decision).standing == Outcome.EXPIRED
 
     def test_cancelled_on_purpose(self, stripe: SandboxProcess) -> None:
         decision = ask_parent()
-        cancel_checkout(checkout_id=decision.checkout_id)
+        cancel_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         assert view(decision).standing == Outcome.CANCELLED
 

@@ -6,6 +6,7 @@ from billing.checkout import cancel_checkout, settle_checkout
 from billing.models import Refund
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
+from core.clock import utc_now
 from enrollments.lifecycle import approve_enrollment, reject_enrollment, unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision
 from enrollments.states import ReviewMode
@@ -21,9 +22,13 @@ class TestMoneyGoingBack:
     def refund(self, decision: EnrollmentDecision, amount: int | None) -> EnrollmentDecision:
         assert decision.payment_id is not None
         refund = request_refund(
-            payment_id=decision.payment_id, amount_minor=amount, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=decision.payment_id,
+            amount_minor=amount,
+            reason=RefundReason.REQUESTED,
+            actor=STAFF,
+            now=utc_now(),
         )
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
         return fresh(decision)
 
     def test_in_full_ends_the_enrollment(self, stripe: SandboxProcess) -> None:
@@ -46,7 +51,7 @@ class TestMoneyGoingBack:
         decision = pay(stripe, ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)))
 
         reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
-        submit_refund(refund_id=Refund.objects.get().pk)
+        submit_refund(refund_id=Refund.objects.get().pk, now=utc_now())
 
         enrollment = Enrollment.objects.get()
         assert (enrollment.eligibility_status, enrollment.payment_status) == ("rejected", "refunded")
@@ -67,7 +72,7 @@ class TestRejectingBeforeThePayment:
         decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
 
         reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
-        settle_checkout(checkout_id=decision.checkout_id)
+        settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         assert fresh(decision).status == "cancelled"
         assert stripe.pay(decision.checkout.url).status_code == 409
@@ -77,7 +82,7 @@ class TestRejectingBeforeThePayment:
         reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
         stripe.pay(decision.checkout.url)
 
-        cancel_checkout(checkout_id=decision.checkout_id)
+        cancel_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         refund = Refund.objects.get()
         assert (refund.reason, refund.amount_minor) == (RefundReason.NOT_NEEDED, 4900)

@@ -112,7 +112,7 @@ class TestAPaidCheckout:
     def test_publishes_each_change_once_and_in_order(self, stripe: SandboxProcess) -> None:
         decision = pay(stripe, ask_parent(InstanceFactory()))
 
-        settle_checkout(checkout_id=decision.checkout_id)
+        settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         told = list(OutboxEvent.objects.order_by("id").values_list("type", flat=True))
         assert told == [
@@ -149,7 +149,7 @@ class TestAPaidCheckout:
     def test_for_an_enrollment_already_paid_is_refunded_as_duplicate(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()
         first = ask_parent(instance)
-        cancel_decision(decision_id=first.pk)
+        cancel_decision(decision_id=first.pk, now=utc_now())
         second = pay(stripe, ask_parent(instance))
         assert second.pk != first.pk
         late = Checkout.objects.get(pk=first.checkout_id)
@@ -176,7 +176,7 @@ class TestAnUnpaidCheckout:
         instance = InstanceFactory()
         first = ask_parent(instance)
         stripe.advance_clock(seconds=24 * 3600)
-        settle_checkout(checkout_id=first.checkout_id)
+        settle_checkout(checkout_id=first.checkout_id, now=utc_now())
 
         second = ask_parent(instance, now=utc_now() + dt.timedelta(hours=24))
 
@@ -209,7 +209,7 @@ class TestAnUnpaidCheckout:
     def test_takes_a_district_seat_instead_when_one_is_free_the_next_time(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()
         first = ask_parent(instance)
-        cancel_decision(decision_id=first.pk)
+        cancel_decision(decision_id=first.pk, now=utc_now())
         allocation = seats(instance.workspace, total=1)
 
         second = route(instance.workspace, tenant_id=1).decision
@@ -222,17 +222,17 @@ class TestAnUnpaidCheckout:
     def test_can_be_cancelled_once(self, stripe: SandboxProcess) -> None:
         decision = ask_parent(InstanceFactory())
 
-        cancel_decision(decision_id=decision.pk)
+        cancel_decision(decision_id=decision.pk, now=utc_now())
 
         assert fresh(decision).status == "cancelled"
         with pytest.raises(TransitionNotAllowed):
-            cancel_decision(decision_id=decision.pk)
+            cancel_decision(decision_id=decision.pk, now=utc_now())
 
     def test_cancelled_after_it_was_paid_is_completed(self, stripe: SandboxProcess) -> None:
         decision = ask_parent(InstanceFactory())
         stripe.pay(Checkout.objects.get().url)
 
-        cancelled = cancel_decision(decision_id=decision.pk)
+        cancelled = cancel_decision(decision_id=decision.pk, now=utc_now())
 
         assert cancelled.status == "completed"
         assert cancelled.enrollment.payment_status == "paid"
@@ -249,7 +249,7 @@ class TestABankDebit:
         decision = pay(stripe, ask_parent(InstanceFactory()), card="async")
         stripe.settle(decision.checkout.url or stripe_url(stripe, decision))
 
-        settle_checkout(checkout_id=decision.checkout_id)
+        settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         assert fresh(decision).status == "completed"
 
@@ -257,7 +257,7 @@ class TestABankDebit:
         instance = InstanceFactory()
         decision = pay(stripe, ask_parent(instance), card="async")
         stripe.settle(decision.checkout.url or stripe_url(stripe, decision), outcome="failed")
-        settle_checkout(checkout_id=decision.checkout_id)
+        settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         second = ask_parent(instance)
 
@@ -275,7 +275,7 @@ class TestABankDebit:
         instance = InstanceFactory()
         decision = pay(stripe, ask_parent(instance), card="async")
         stripe.settle(decision.checkout.url or stripe_url(stripe, decision), outcome="failed")
-        settle_checkout(checkout_id=decision.checkout_id)
+        settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
         seats(instance.workspace, total=1)
 
         second = route(instance.workspace, tenant_id=1).decision

@@ -45,7 +45,7 @@ class TestADecisionThatWaitsForPayment:
         decision = ask_parent(instance)
         lower(instance)
 
-        check_due_checkouts()
+        check_due_checkouts(now=utc_now())
 
         assert fresh(decision).checkout.amount_minor == 3900
         extent = Extent(now=utc_now())
@@ -55,7 +55,7 @@ class TestADecisionThatWaitsForPayment:
         instance = InstanceFactory()
         decision = ask_parent(instance)
         lower(instance)
-        check_due_checkouts()
+        check_due_checkouts(now=utc_now())
 
         assert pay(stripe, fresh(decision)).status == "completed"
 
@@ -85,7 +85,7 @@ class TestADecisionThatWaitsForPayment:
         instance = InstanceFactory()
         decision = ask_parent(instance)
         stripe.pay(decision.checkout.url, card="async")
-        settle_checkout(checkout_id=decision.checkout.pk)
+        settle_checkout(checkout_id=decision.checkout.pk, now=utc_now())
         Checkout.objects.update(expires_at="2020-01-01T00:00:00Z")
 
         again = ask_parent(instance)

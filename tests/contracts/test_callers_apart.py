@@ -1,5 +1,6 @@
 """Callers who name the same things: two workspaces with the same ids, two families with the same Idempotency-Key."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +59,7 @@ def workspaces() -> tuple[Workspace, Workspace]:
 
 @pytest.fixture
 def _open_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    def submit(*, checkout_id: int) -> Checkout:
+    def submit(*, checkout_id: int, now: dt.datetime) -> Checkout:
         open_page(Checkout.objects.get(pk=checkout_id))
         return Checkout.objects.get(pk=checkout_id)
 

@@ -128,7 +128,7 @@ class TestTwoDeliveriesAtOnce:
     def deliver(self, body: dict[str, Any]) -> int:
         """Post to the webhook and handle what it stored, as web and worker do."""
         status = post_signed(json.dumps(body).encode()).status_code
-        inbox.handle_event(event_id=body["id"])
+        inbox.handle_event(event_id=body["id"], now=utc_now())
         return int(status)
 
     def test_of_one_event_make_one_package(self, world: StripeWorld) -> None:
@@ -268,7 +268,7 @@ class TestARefundInsideTheTransaction:
     def refund_in_a_transaction_that_fails(self, stripe: SandboxProcess) -> None:
         refund = ask_for_refund(stripe, amount_minor=None)
         with transaction.atomic():
-            submit_refund(refund_id=refund.pk)
+            submit_refund(refund_id=refund.pk, now=utc_now())
             raise ZeroDivisionError
 
     def test_is_impossible(self, stripe: SandboxProcess) -> None:
@@ -313,8 +313,8 @@ class TestARefundWithoutAKey:
         """What Stripe sent back, when its first answer was lost."""
         refund = ask_for_refund(stripe, amount_minor=1000)
         stripe.faults(lost_answer={"value": "close", "times": 1, "path": "/v1/refunds"})
-        assert submit_refund(refund_id=refund.pk).status == "requested"
-        submit_refund(refund_id=refund.pk)
+        assert submit_refund(refund_id=refund.pk, now=utc_now()).status == "requested"
+        submit_refund(refund_id=refund.pk, now=utc_now())
         return [refund["amount"] for refund in stripe.ledger()["refunds"]]
 
     def test_is_impossible_so_a_retry_sends_nothing_more(self, stripe: SandboxProcess) -> None:
@@ -368,5 +368,9 @@ def ask_for_refund(stripe: SandboxProcess, *, amount_minor: int | None) -> Refun
     package = buy(stripe, cohort_with())
     assert package.payment_id is not None
     return request_refund(
-        payment_id=package.payment_id, amount_minor=amount_minor, reason=RefundReason.REQUESTED, actor=STAFF
+        payment_id=package.payment_id,
+        amount_minor=amount_minor,
+        reason=RefundReason.REQUESTED,
+        actor=STAFF,
+        now=utc_now(),
     )

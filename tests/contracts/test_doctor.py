@@ -55,11 +55,13 @@ def sound_world(rows_of_module: None, stripe_of_module: SandboxProcess) -> World
     waiting = route(workspace, email="waiting@school.test", tenant_id=None, guardian_id="g2").decision
     assert paid.checkout is not None
     stripe_of_module.pay(paid.checkout.url)
-    settle_checkout(checkout_id=paid.checkout.pk)
+    settle_checkout(checkout_id=paid.checkout.pk, now=utc_now())
     paid = EnrollmentDecision.objects.get(pk=paid.pk)
     assert paid.payment_id is not None
-    refund = request_refund(payment_id=paid.payment_id, amount_minor=900, reason=RefundReason.REQUESTED, actor=STAFF)
-    submit_refund(refund_id=refund.pk)
+    refund = request_refund(
+        payment_id=paid.payment_id, amount_minor=900, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
+    )
+    submit_refund(refund_id=refund.pk, now=utc_now())
     cohort = cohort_with(options=(1, 2), max_enrollment=2)
     package = buy_on_rows(cohort)
     held = CohortPlace.objects.get(checkout=start(cohort))
@@ -162,7 +164,9 @@ class TestMoneyWithoutAnEnrollment:
     def test_is_in_order_while_it_goes_back(self, world: World) -> None:
         money_that_funds_nothing(world)
 
-        request_refund(payment_id=world.payment.pk, amount_minor=None, reason=RefundReason.NOT_NEEDED, actor=STAFF)
+        request_refund(
+            payment_id=world.payment.pk, amount_minor=None, reason=RefundReason.NOT_NEEDED, actor=STAFF, now=utc_now()
+        )
 
         assert "enrollments.payments_have_a_purpose" not in examine()
 

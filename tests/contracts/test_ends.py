@@ -74,15 +74,20 @@ def bought(stripe: SandboxProcess) -> StudentPackage:
 
 def _pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> None:
     stripe.pay(checkout.url, email=PAYER, **form)
-    settle_checkout(checkout_id=checkout.pk)
+    settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
 
 def refund(amount_minor: int | None = None) -> None:
     payment = Payment.objects.get()
     made = request_refund(
-        payment_id=payment.pk, amount_minor=amount_minor, reason=RefundReason.REQUESTED, actor=STAFF, note=NOTE
+        payment_id=payment.pk,
+        amount_minor=amount_minor,
+        reason=RefundReason.REQUESTED,
+        actor=STAFF,
+        note=NOTE,
+        now=utc_now(),
     )
-    submit_refund(refund_id=made.pk)
+    submit_refund(refund_id=made.pk, now=utc_now())
 
 
 def lose_dispute() -> None:
@@ -104,7 +109,7 @@ class TestARejection:
 
         reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Grade 7 is needed.", note=NOTE)
         rejected = told()
-        submit_refund(refund_id=Payment.objects.get().refunds.get().pk)
+        submit_refund(refund_id=Payment.objects.get().refunds.get().pk, now=utc_now())
         refunded = told()
 
         assert GUARDIAN in rejected
@@ -221,7 +226,7 @@ class TestAPaymentThatTheBankRefuses:
         _pay(stripe, checkout, card="async")
         stripe.settle(checkout.url, outcome="failed")
 
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         ((subject, text),) = told()[PAYER]
         assert subject == "Your payment of 49.00 USD did not go through"
@@ -234,7 +239,7 @@ class TestACheckoutThatRunsOut:
         checkout = start(cohort_with(options=(1,)))
         stripe.advance_clock(seconds=3600)
 
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "expired"
         assert told() == {}

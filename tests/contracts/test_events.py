@@ -156,7 +156,7 @@ def stripe_refuses_a_checkout() -> None:
     checkout = reserved(cohort_with(options=(1,)))
     with pytest.MonkeyPatch.context() as patch, pytest.raises(PaymentRejected):  # noqa: PT012  the patch ends with it
         patch.setattr(StripeGateway, "create_session", refuse)
-        submit_checkout(checkout_id=checkout.pk)
+        submit_checkout(checkout_id=checkout.pk, now=utc_now())
 
 
 STORIES = (

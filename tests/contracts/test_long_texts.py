@@ -115,9 +115,14 @@ class TestTheLongestTexts:
         calendar = render_sessions(rows=StepProgress.objects.filter(class_session__isnull=False))
         payment = Payment.objects.get()
         refund = request_refund(
-            payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, note=WORDS * 100
+            payment_id=payment.pk,
+            amount_minor=None,
+            reason=RefundReason.REQUESTED,
+            actor=SYSTEM,
+            note=WORDS * 100,
+            now=utc_now(),
         )
-        submit_refund(refund_id=refund.pk)
+        submit_refund(refund_id=refund.pk, now=utc_now())
 
         assert StudentPackage.objects.get().revoked_at is not None
         assert calendar.startswith(b"BEGIN:VCALENDAR")

@@ -2,6 +2,7 @@
 shows it open as soon as its guard is taken away. Whole crowds at once are in tests/races."""
 
 import contextlib
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -205,9 +206,9 @@ class TestAPaymentOutage:
     ) -> None:
         submit = submit_checkout
 
-        def pass_over(*, checkout_id: int) -> None:
+        def pass_over(*, checkout_id: int, now: dt.datetime) -> None:
             with contextlib.suppress(PaymentProviderDown):
-                submit(checkout_id=checkout_id)
+                submit(checkout_id=checkout_id, now=now)
 
         monkeypatch.setattr(routing, "submit_checkout", pass_over)
         stripe.faults(server_error=True)

@@ -203,7 +203,7 @@ class TestEveryOrderOfEvents:
     def test_without_asking_what_a_refund_is_of_would_lose_one_that_is_told_first(
         self, story: Story, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(inbox, "_session_to_catch_up", lambda intent: None)
+        monkeypatch.setattr(inbox, "_session_to_catch_up", lambda intent, now: None)
         story.settle("succeeded")
         story.refund()
 
@@ -218,7 +218,7 @@ class TestANoticeThatNeverComes:
         story.settle("succeeded")
         unheard = StudentPackage.objects.count()  # control: nobody told us
 
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
 
         assert unheard == 0
         ending = story.ending()

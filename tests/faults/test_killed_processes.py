@@ -151,7 +151,7 @@ class ReceivingAWebhook(PaidScenario):
         self.raw = json.dumps(event).encode()
 
     def act(self) -> None:
-        receive_event(raw=self.raw, signature_header=signed(self.raw))
+        receive_event(raw=self.raw, signature_header=signed(self.raw), now=utc_now())
 
     def recover(self) -> None:
         if not StripeEvent.objects.exists():  # Stripe had no 200, so it sends the event again
@@ -164,10 +164,10 @@ class HandlingAWebhook(ReceivingAWebhook):
 
     def prepare(self) -> None:
         super().prepare()
-        self.event_id = receive_event(raw=self.raw, signature_header=signed(self.raw)).event_id
+        self.event_id = receive_event(raw=self.raw, signature_header=signed(self.raw), now=utc_now()).event_id
 
     def act(self) -> None:
-        handle_event(event_id=self.event_id)
+        handle_event(event_id=self.event_id, now=utc_now())
 
 
 class SweepingCheckouts(PaidScenario):
@@ -194,7 +194,7 @@ class CancellingACheckout(Scenario):
 
     def act(self) -> None:
         assert self.checkout_id is not None
-        cancel_checkout(checkout_id=self.checkout_id)
+        cancel_checkout(checkout_id=self.checkout_id, now=utc_now())
 
     def recover(self) -> None:
         if Checkout.objects.get().cancel_requested_at is None:  # whoever wanted it saw it fail, and asks again
@@ -210,11 +210,15 @@ class RefundScenario(Scenario):
     """Ends with all of the money back, once."""
 
     def prepare(self) -> None:
-        settle_checkout(checkout_id=self.pay().pk)
+        settle_checkout(checkout_id=self.pay().pk, now=utc_now())
 
     def request(self) -> Refund:
         return request_refund(
-            payment_id=Payment.objects.get().pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=Payment.objects.get().pk,
+            amount_minor=None,
+            reason=RefundReason.REQUESTED,
+            actor=STAFF,
+            now=utc_now(),
         )
 
     def check(self) -> None:
@@ -248,7 +252,7 @@ class SubmittingARefund(RefundScenario):
         self.refund = self.request()
 
     def act(self) -> None:
-        submit_refund(refund_id=self.refund.pk)
+        submit_refund(refund_id=self.refund.pk, now=utc_now())
 
 
 class SweepingRefunds(SubmittingARefund):

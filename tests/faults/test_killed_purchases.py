@@ -79,7 +79,7 @@ class Fulfilling(StartingACheckout):
         self.stripe.pay(self.checkout.url)
 
     def act(self) -> None:
-        settle_checkout(checkout_id=self.checkout.pk)
+        settle_checkout(checkout_id=self.checkout.pk, now=utc_now())
 
     def recover(self) -> None:
         sweep()
@@ -103,11 +103,11 @@ class Refunding(StartingACheckout):
         package = buy(self.stripe, self.cohort, self.learner)
         assert package.payment_id is not None
         self.refund = request_refund(
-            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
         )
 
     def act(self) -> None:
-        submit_refund(refund_id=self.refund.pk)
+        submit_refund(refund_id=self.refund.pk, now=utc_now())
 
     def recover(self) -> None:
         sweep()
@@ -140,7 +140,7 @@ class HearingOfAPayment(Fulfilling):
 
     def act(self) -> None:
         assert post_signed(json.dumps(self.event).encode()).status_code == 200
-        handle_event(event_id=self.event["id"])
+        handle_event(event_id=self.event["id"], now=utc_now())
 
     def recover(self) -> None:
         self.act()  # Stripe had no 200, or sends it twice all the same

@@ -140,7 +140,7 @@ class TestADecisionThatFailedForAnOutage:
         checkout = Checkout.objects.get()
         stripe.pay(checkout.url)
 
-        settle_checkout(checkout_id=checkout.pk)
+        settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         decision = EnrollmentDecision.objects.select_related("enrollment").get()
         assert (decision.status, decision.enrollment.payment_status) == ("completed", "paid")

@@ -85,7 +85,7 @@ class TestAWebhook:
         handle_all()
         assert facts() == ("checkout_required", "open", "pending", "submitted")  # control: nobody told us
 
-        found = reconcile_stripe()
+        found = reconcile_stripe(now=utc_now())
 
         completed = StripeEvent.objects.get(type="checkout.session.completed")
         assert completed.event_id in found.missed_event_ids
@@ -97,7 +97,7 @@ class TestAWebhook:
         checkout = ask_parent()
         stripe.faults(webhooks="hold")
         stripe.pay(checkout.url)
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
         events = OutboxEvent.objects.count()
 
         answers = [delivery["status"] for delivery in stripe.flush()]
@@ -113,8 +113,8 @@ class TestAWebhook:
         stripe.pay(checkout.url)
         refund_at_stripe(stripe)
 
-        reconcile_stripe()
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
+        reconcile_stripe(now=utc_now())
 
         assert facts() == REFUNDED
         assert Refund.objects.get().reason == "outside"

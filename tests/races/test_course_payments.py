@@ -51,7 +51,7 @@ def pass_an_hour(stripe: SandboxProcess) -> int:
 
 
 def settled(checkout_id: int) -> str:
-    return settle_checkout(checkout_id=checkout_id).status
+    return settle_checkout(checkout_id=checkout_id, now=utc_now()).status
 
 
 class TestOnePayment:
@@ -75,7 +75,7 @@ class TestOnePayment:
         opened = start(cohort)
 
         at_once(partial(press_pay, opened.url), partial(pass_an_hour, stripe), *[partial(settled, opened.pk)] * 2)
-        settle_checkout(checkout_id=opened.pk)
+        settle_checkout(checkout_id=opened.pk, now=utc_now())
 
         paid = net(stripe) == 4900
         assert counts(cohort) == ((1, 0) if paid else (0, 0))
@@ -88,8 +88,8 @@ class TestOnePayment:
         cohort = cohort_with(max_enrollment=1)
         opened = start(cohort)
 
-        at_once(partial(press_pay, opened.url), lambda: cancel_checkout(checkout_id=opened.pk).status)
-        settle_checkout(checkout_id=opened.pk)
+        at_once(partial(press_pay, opened.url), lambda: cancel_checkout(checkout_id=opened.pk, now=utc_now()).status)
+        settle_checkout(checkout_id=opened.pk, now=utc_now())
 
         paid = net(stripe) == 4900
         assert counts(cohort) == ((1, 0) if paid else (0, 0))
@@ -119,7 +119,9 @@ class TestOnePayment:
         cohort = cohort_with(options=(1, 2))
         package = buy(stripe, cohort)
         assert package.payment_id is not None
-        request_refund(payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
+        request_refund(
+            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
+        )
 
         at_once(*[lambda: submit_due_refunds(now=utc_now() + SOON)] * 3)
 
@@ -211,7 +213,7 @@ class TestTheWebhookAndThePayersReturn:
 
     def deliver(self, event: dict[str, Any]) -> int:
         status = post_signed(json.dumps(event).encode()).status_code
-        handle_event(event_id=event["id"])
+        handle_event(event_id=event["id"], now=utc_now())
         return int(status)
 
 
@@ -238,7 +240,7 @@ class TestWithoutItsGuard:
         buy(stripe, cohort)
 
         paid = stripe.pay(opened.url).status_code
-        settle_checkout(checkout_id=opened.pk)
+        settle_checkout(checkout_id=opened.pk, now=utc_now())
 
         assert paid == 303
         assert stripe.ledger()["totals"]["usd"]["captured"] == 9800
@@ -263,7 +265,7 @@ class TestWithoutItsGuard:
 
             change_capacity(cohort_id=cohort.pk, max_enrollment=0)
             stripe.pay(opened.url)
-            settle_checkout(checkout_id=opened.pk)
+            settle_checkout(checkout_id=opened.pk, now=utc_now())
 
             assert counts(cohort) == (1, 0)
             assert "cohorts.place_counters_equal_their_holders" in examine()

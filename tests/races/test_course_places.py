@@ -114,4 +114,4 @@ class TestSellingOut:
         except CohortFull:
             return "full"
         httpx.post(f"{opened.url}/pay", data={"card": "ok"}, trust_env=False)  # over a connection of its own
-        return settle_checkout(checkout_id=opened.pk).status
+        return settle_checkout(checkout_id=opened.pk, now=utc_now()).status

@@ -87,7 +87,8 @@ class TestAStepAddedDuringAPurchase:
         monkeypatch.setattr(fulfilment, "open_steps", open_and_wait)
 
         answers = at_once(
-            lambda: settle_checkout(checkout_id=checkout.pk).status, lambda: adding(cohort.instance.program)
+            lambda: settle_checkout(checkout_id=checkout.pk, now=utc_now()).status,
+            lambda: adding(cohort.instance.program),
         )
 
         assert answers == ["paid", None]

@@ -79,7 +79,9 @@ class TestUnenrolling:
         cohort = cohort_with(options=(1, 2))
         package = buy(stripe, cohort)
         assert package.payment_id is not None
-        request_refund(payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
+        request_refund(
+            payment_id=package.payment_id, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
+        )
 
         answers = at_once(lambda: said(lambda: unenroll(package)), lambda: submit_due_refunds(now=utc_now() + SOON))
 

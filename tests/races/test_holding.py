@@ -17,6 +17,7 @@ from cohorts.sale.waitlist import expire_due_offers, join_waitlist, leave_waitli
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from cohorts.tests.places import counts
 from core.actors import Actor
+from core.clock import utc_now
 from core.errors import DomainError
 from enrollment_project.doctor import examine
 from sandbox.testing import SandboxProcess
@@ -140,7 +141,7 @@ class TestAnOfferedPlace:
         paying = start(cohort)
         learner = LearnerFactory(workspace=cohort.instance.workspace)
         join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
-        cancel_checkout(checkout_id=paying.pk)
+        cancel_checkout(checkout_id=paying.pk, now=utc_now())
         return cohort, learner
 
     @pytest.mark.parametrize("attempt", range(4))

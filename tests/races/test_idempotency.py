@@ -144,7 +144,7 @@ class TestARequestThatComesAgainWhileTheFirstIsAtStripe:
             answer = Client().post("/api/enroll", body, content_type="application/json", headers=headers)
             statuses.append(answer.status_code)
 
-        def submit(*, checkout_id: int) -> None:
+        def submit(*, checkout_id: int, now: dt.datetime) -> None:
             asked.append(checkout_id)
             if len(asked) == 1:
                 post()

@@ -110,7 +110,7 @@ class TestRefundsOfTwoHands:
 
     def ask(self, payment_id: int) -> int:
         return request_refund(
-            payment_id=payment_id, amount_minor=3000, reason=RefundReason.REQUESTED, actor=STAFF
+            payment_id=payment_id, amount_minor=3000, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
         ).amount_minor
 
 

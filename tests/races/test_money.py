@@ -76,7 +76,7 @@ class TestTwoDeliveriesOfOneEvent:
 
 
 def _handle(event_id: str) -> None:
-    handle_event(event_id=event_id)
+    handle_event(event_id=event_id, now=utc_now())
 
 
 class TestPayingAgainstExpiry:
@@ -89,9 +89,9 @@ class TestPayingAgainstExpiry:
         at_once(
             partial(press_pay, url),
             partial(pass_a_day, stripe),
-            *[lambda: settle_checkout(checkout_id=checkout_id).status] * 2,
+            *[lambda: settle_checkout(checkout_id=checkout_id, now=utc_now()).status] * 2,
         )
-        settle_checkout(checkout_id=checkout_id)
+        settle_checkout(checkout_id=checkout_id, now=utc_now())
 
         paid = captured(stripe) == 4900
         assert facts(decision) == (("completed", "paid", "paid") if paid else ("expired", "expired", "pending"))
@@ -106,8 +106,8 @@ class TestPayingAgainstCancelling:
         assert decision.checkout is not None
         url = decision.checkout.url
 
-        at_once(partial(press_pay, url), lambda: cancel_decision(decision_id=decision.pk).status)
-        settle_checkout(checkout_id=decision.checkout.pk)
+        at_once(partial(press_pay, url), lambda: cancel_decision(decision_id=decision.pk, now=utc_now()).status)
+        settle_checkout(checkout_id=decision.checkout.pk, now=utc_now())
 
         paid = captured(stripe) == 4900
         assert facts(decision) == (("completed", "paid", "paid") if paid else ("cancelled", "cancelled", "pending"))
@@ -163,7 +163,7 @@ class TestTwoSweepsAtOnce:
         self.request_refunds(stripe, count=1)
         refund_id = Refund.objects.get().pk
 
-        at_once(*[lambda: billing_refunds.submit_refund(refund_id=refund_id).status] * 3)
+        at_once(*[lambda: billing_refunds.submit_refund(refund_id=refund_id, now=utc_now()).status] * 3)
         submit_due_refunds(now=utc_now() + SOON)
 
         assert [refund["amount"] for refund in stripe.ledger()["refunds"]] == [4900]
@@ -176,9 +176,11 @@ class TestTwoSweepsAtOnce:
             decision = ask_parent(instance, email=f"learner{n}@school.test")
             assert decision.checkout is not None
             stripe.pay(decision.checkout.url)
-            settle_checkout(checkout_id=decision.checkout.pk)
+            settle_checkout(checkout_id=decision.checkout.pk, now=utc_now())
         for payment in Payment.objects.all():
-            request_refund(payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF)
+            request_refund(
+                payment_id=payment.pk, amount_minor=None, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
+            )
 
     def test_handle_each_event_once(self, stripe: SandboxProcess, live_server: Any) -> None:
         instance = InstanceFactory()
@@ -203,12 +205,12 @@ class TestRefundsFromTwoHands:
         decision = ask_parent(InstanceFactory())
         assert decision.checkout is not None
         stripe.pay(decision.checkout.url)
-        settle_checkout(checkout_id=decision.checkout.pk)
+        settle_checkout(checkout_id=decision.checkout.pk, now=utc_now())
         payment_id = Payment.objects.get().pk
 
         def ask() -> int:
             return request_refund(
-                payment_id=payment_id, amount_minor=3000, reason=RefundReason.REQUESTED, actor=STAFF
+                payment_id=payment_id, amount_minor=3000, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
             ).amount_minor
 
         answers = at_once(*[ask] * 4)

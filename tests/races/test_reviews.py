@@ -138,7 +138,8 @@ class TestRejectionAgainstPayment:
         stripe.pay(checkout.url)
 
         answers = at_once(
-            partial(decide, reject_enrollment, enrollment), lambda: settle_checkout(checkout_id=checkout.pk).status
+            partial(decide, reject_enrollment, enrollment),
+            lambda: settle_checkout(checkout_id=checkout.pk, now=utc_now()).status,
         )
         submit_due_refunds(now=utc_now() + SOON)
 

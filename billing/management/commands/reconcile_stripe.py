@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from billing.errors import PaymentProviderDown
 from billing.reconciliation import LONGEST_WINDOW, Differences, reconcile_stripe
+from core.clock import utc_now
 from core.commands import number, refused
 
 LONGEST_HOURS = int(LONGEST_WINDOW.total_seconds() // 3600)
@@ -30,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         since = None if options["since"] is None else dt.timedelta(hours=options["since"])
         try:
-            found = reconcile_stripe(since=since, dry_run=options["dry_run"])
+            found = reconcile_stripe(since=since, dry_run=options["dry_run"], now=utc_now())
         except PaymentProviderDown as error:
             raise refused(error) from error
         report = _as_json(found) if options["json"] else _as_text(found, dry_run=options["dry_run"])
