@@ -33,10 +33,10 @@ def _seed(name: str, tenants: int) -> dict[str, object]:
     program = Program.objects.create(workspace=workspace, code="BENCH", title="Bench")
     instance = ProgramInstance.objects.create(workspace=workspace, program=program, name="Term", is_default=True)
     allocations = [
-        create_allocation(workspace_id=workspace.pk, tenant_id=number + 1, total_seats=PLENTY)
+        create_allocation(workspace_id=workspace.pk, tenant_id=number + 1, total_seats=PLENTY, now=utc_now())
         for number in range(tenants)
     ]
-    create_allocation(workspace_id=workspace.pk, tenant_id=SCARCE_TENANT, total_seats=SCARCE_SEATS)
+    create_allocation(workspace_id=workspace.pk, tenant_id=SCARCE_TENANT, total_seats=SCARCE_SEATS, now=utc_now())
     api_key, key = create_api_key(workspace_id=workspace.pk, name="Bench", scopes=["decisions:write"], now=utc_now())
     return {
         "workspace_id": workspace.pk,

@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import make_password
 from accounts.models import Guardian, Membership, User, Workspace
 from accounts.states import Role
 from billing.models import Price
+from core.clock import utc_now
 from core.local_time import local_date
 from enrollments.models import District, Program, ProgramInstance
 from enrollments.programs import make_default
@@ -264,18 +265,19 @@ def _build_program(
 
 
 def _build_districts(scene: Scene) -> None:
+    now = utc_now()
     for name, tenant_id, general, by_program in scene.organization.districts:
         known: dict[str, Any] = {"workspace_id": scene.workspace.pk, "tenant_id": tenant_id, "name": name}
         if general is None:
             District.objects.create(**known)
             continue
-        allocation = create_allocation(total_seats=general, **known)
+        allocation = create_allocation(total_seats=general, now=now, **known)
         if tenant_id == _INACTIVE_TENANT:
-            update_allocation(allocation_id=allocation.pk, is_active=False)
+            update_allocation(allocation_id=allocation.pk, is_active=False, now=now)
         for code, seats in by_program.items():
             for instance in scene.instances:
                 if instance.program.code == code:
-                    create_allocation(total_seats=seats, instance_id=instance.pk, **known)
+                    create_allocation(total_seats=seats, instance_id=instance.pk, now=now, **known)
 
 
 def _build_families(organization: Organization, chance: random.Random) -> list[Family]:

@@ -92,16 +92,18 @@ def apply_through_staff(
     yield _days(chance, 0.2, 3)
     who = Actor("user", scene.staff.pk)
     if chance.random() < 0.2:
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=who, is_eligible=False, reason=chance.choice(REFUSALS))
+        evaluate_enrollment(
+            enrollment_id=enrollment.pk, actor=who, is_eligible=False, reason=chance.choice(REFUSALS), now=utc_now()
+        )
         if chance.random() < 0.3:
             yield _days(chance, 10, 25)
             yield from _reconsider(scene, enrollment, who)
         return
-    evaluate_enrollment(enrollment_id=enrollment.pk, actor=who)
+    evaluate_enrollment(enrollment_id=enrollment.pk, actor=who, now=utc_now())
     if chance.random() < 0.15:
         return
     yield _days(chance, 0.1, 2)
-    submit_enrollment(enrollment_id=enrollment.pk, actor=who)
+    submit_enrollment(enrollment_id=enrollment.pk, actor=who, now=utc_now())
     if instance.review_mode == ReviewMode.MANUAL:
         yield from _review(scene, enrollment, chance)
     if _status(enrollment) == EligibilityStatus.APPROVED and enrollment.lead_id is None and chance.random() < 0.15:
@@ -251,18 +253,18 @@ def _review(scene: Scene, enrollment: Enrollment, chance: random.Random) -> Stor
     who = Actor("user", scene.staff.pk)
     fate = chance.random()
     if fate < 0.8:
-        approve_enrollment(enrollment_id=enrollment.pk, actor=who, reason="Meets the requirements")
+        approve_enrollment(enrollment_id=enrollment.pk, actor=who, reason="Meets the requirements", now=utc_now())
     elif fate < 0.985:
-        reject_enrollment(enrollment_id=enrollment.pk, actor=who, reason=chance.choice(REJECTIONS))
+        reject_enrollment(enrollment_id=enrollment.pk, actor=who, reason=chance.choice(REJECTIONS), now=utc_now())
         _confirm_refunds(enrollment)
 
 
 def _reconsider(scene: Scene, enrollment: Enrollment, who: Actor) -> Story:
     """The criteria changed; those refused under the old ones are candidates again."""
     ProgramInstance.objects.filter(pk=enrollment.instance_id).update(criteria_version=F("criteria_version") + 1)
-    reconsider_enrollment(enrollment_id=enrollment.pk, actor=who, reason="The grade range was widened")
+    reconsider_enrollment(enrollment_id=enrollment.pk, actor=who, reason="The grade range was widened", now=utc_now())
     yield dt.timedelta(hours=3)
-    evaluate_enrollment(enrollment_id=enrollment.pk, actor=who)
+    evaluate_enrollment(enrollment_id=enrollment.pk, actor=who, now=utc_now())
 
 
 def _take_part(scene: Scene, enrollment: Enrollment, instance: ProgramInstance, chance: random.Random) -> Story:
@@ -289,7 +291,9 @@ def _leave(scene: Scene, enrollment: Enrollment, chance: random.Random) -> None:
     current = Enrollment.objects.get(pk=enrollment.pk)
     if current.participation_status != ParticipationStatus.ACTIVE:
         return
-    unenroll_enrollment(enrollment_id=enrollment.pk, actor=Actor("user", scene.staff.pk), reason=chance.choice(EXITS))
+    unenroll_enrollment(
+        enrollment_id=enrollment.pk, actor=Actor("user", scene.staff.pk), reason=chance.choice(EXITS), now=utc_now()
+    )
     for payment in _payments(enrollment):
         status = "failed" if chance.random() < 0.12 else "succeeded"
         stripe.refund(payment, amount_minor=None, user=scene.staff, note="Left the program", status=status)

@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 
 from accounts.learners import find_or_create_learner
 from core.actors import Actor
-from core.clock import utc_now
 from core.errors import invalid_field, require
 from core.local_time import local_date
 from core.text import fit
@@ -40,7 +39,7 @@ def evaluate_enrollment(
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
     is_eligible: bool | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Enrollment:
     """Decide whether a candidate is eligible, by the instance's rules or by a person's word, `is_eligible`.
 
@@ -72,7 +71,7 @@ def submit_enrollment(
     note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Enrollment:
     """Ask for review; where review is automatic and nothing is left to pay, the answer is approval.
 
@@ -95,7 +94,7 @@ def approve_enrollment(
     note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Enrollment:
     """Accept a submitted enrollment: participation starts, a reserved seat is used, a lead becomes a learner.
 
@@ -117,7 +116,7 @@ def reject_enrollment(
     note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Enrollment:
     """Refuse a submitted enrollment: its seat is free again, an open checkout ends, money that came goes back in full.
     The family reads the `reason`, and never the `note`.
@@ -140,7 +139,7 @@ def unenroll_enrollment(
     note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Enrollment:
     """End an approved enrollment: its seat or place is free again, the course it bought is taken back, an open checkout
     ends. The exit reason (which the family reads), the note (which it never does) and metadata are kept.
@@ -165,7 +164,7 @@ def reconsider_enrollment(
     note: str = "",
     metadata: dict[str, Any] | None = None,
     expected_status: str | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Enrollment:
     """Make an ineligible or rejected enrollment a candidate again, if the criteria changed since it was evaluated.
 
@@ -280,14 +279,14 @@ def _begin(
     note: str,
     metadata: dict[str, Any] | None,
     expected_status: str | None,
-    now: dt.datetime | None,
+    now: dt.datetime,
 ) -> Journal:
     if expected_status is not None and enrollment.eligibility_status != expected_status:
         raise StatusMoved(
             f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
             status_found=enrollment.eligibility_status,
         )
-    journal = Journal(enrollment, actor, now or utc_now(), note.strip())
+    journal = Journal(enrollment, actor, now, note.strip())
     if metadata:
         journal.set(metadata={**enrollment.metadata, **metadata})
     return journal

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
-from core.clock import utc_now
 from core.errors import NotFound, invalid_field
 from core.local_time import check_date, local_date
 from core.text import fit
@@ -116,14 +115,13 @@ def create_allocation(
     instance_id: int | None = None,
     valid_from: dt.date | None = None,
     valid_until: dt.date | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> DistrictSeatAllocation:
     """Seats for a district, which is created if this workspace has none with this tenant id.
 
     Without `instance_id` the seats are good for any program. Raises NotFound for an instance of another workspace,
     Invalid for a total out of range, AllocationExists if the district has an allocation for the same.
     """
-    moment = now or utc_now()
     _check_total(total_seats)
     for field, date in (("valid_from", valid_from), ("valid_until", valid_until)):
         if date is not None:
@@ -139,8 +137,8 @@ def create_allocation(
         total_seats=total_seats,
         valid_from=valid_from,
         valid_until=valid_until,
-        created_at=moment,
-        updated_at=moment,
+        created_at=now,
+        updated_at=now,
     )
     try:
         with transaction.atomic():
@@ -159,13 +157,13 @@ def update_allocation(
     allocation_id: int,
     total_seats: int | None = None,
     is_active: bool | None = None,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> DistrictSeatAllocation:
     """Change the total or switch an allocation on or off.
 
     Raises AllocationBelowUse, changing nothing, if more seats are reserved and used than the new total.
     """
-    changes: dict[str, object] = {"updated_at": now or utc_now()}
+    changes: dict[str, object] = {"updated_at": now}
     allowed = models.Q()
     if total_seats is not None:
         _check_total(total_seats)

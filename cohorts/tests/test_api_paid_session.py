@@ -139,7 +139,7 @@ class TestTheSession:
         cohort = cohort_with()
         family, learner = student_of(cohort.instance.workspace)
         package = buy_on_rows(cohort, learner)
-        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
         response = family.get(session_url(Checkout.objects.get()))
 

@@ -111,7 +111,7 @@ class TestStartingACheckout:
         cohort = cohort_with()
         package = buy(stripe, cohort)
         old = package.enrollment
-        unenroll_enrollment(enrollment_id=old.pk, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=old.pk, actor=STAFF, reason="Moved away", now=utc_now())
         monkeypatch.setattr(purchase, "current_enrollment", lambda **_: old)
 
         again = buy(stripe, cohort, package.learner)

@@ -30,7 +30,7 @@ def broken() -> set[str]:
 
 
 def unenroll(package: StudentPackage) -> StudentPackage:
-    unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+    unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
     return StudentPackage.objects.get(pk=package.pk)
 
 
@@ -95,7 +95,7 @@ class TestUnenrolling:
         seats(instance.workspace, total=1)
         enrollment = route(instance.workspace).decision.enrollment
 
-        unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
 
         assert Enrollment.objects.get().eligibility_status == "unenrolled"
         assert not StaffTask.objects.exists()
@@ -118,7 +118,7 @@ class TestRejectingWhileItIsBeingPaid:
         cohort = cohort_with(max_enrollment=1)
         checkout = start(cohort)
 
-        reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age")
+        reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age", now=utc_now())
         settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert Checkout.objects.get().status == "cancelled"
@@ -131,7 +131,7 @@ class TestRejectingWhileItIsBeingPaid:
         checkout = start(cohort)
         stripe.pay(checkout.url)
 
-        reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age")
+        reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age", now=utc_now())
         settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert Refund.objects.get().reason == RefundReason.NOT_NEEDED
@@ -143,7 +143,7 @@ class TestRejectingWhileItIsBeingPaid:
         checkout = start(cohort)
         pay(stripe, checkout, card="async")
 
-        reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age")
+        reject_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, reason="Wrong age", now=utc_now())
         settle_checkout(checkout_id=checkout.pk, now=utc_now())
         before = counts(cohort)
         stripe.settle(checkout.url, outcome="succeeded")

@@ -383,7 +383,7 @@ class TestThePageAfterPaying:
         cohort = cohort_with()
         client, _ = signed_in()
         package = buy_on_rows(cohort, child_of(cohort))
-        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
         page = self.enrolled(client, Checkout.objects.get())
 

@@ -6,6 +6,7 @@ import pytest
 from accounts.api.schema import ApiKeyScheme
 from accounts.states import Scope
 from accounts.tests.factories import bearer
+from core.clock import utc_now
 from enrollment_project.provisioning import create_workspace
 from enrollments.seats import create_allocation
 
@@ -163,7 +164,7 @@ class TestTheExamples:
 
     def test_of_asking_to_enroll_is_answered_as_it_stands(self, client, db):
         workspace = create_workspace(slug="bright-futures").workspace
-        create_allocation(workspace_id=workspace.pk, tenant_id=101, total_seats=5)
+        create_allocation(workspace_id=workspace.pk, tenant_id=101, total_seats=5, now=utc_now())
         example = self._example(client, "/api/enroll", "post")
 
         answer = client.post("/api/enroll", example, "application/json", headers=bearer(workspace=workspace))

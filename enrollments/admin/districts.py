@@ -22,6 +22,7 @@ from backoffice.display import (
 )
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
 from backoffice.timezones import TimezoneForm
+from core.clock import utc_now
 from core.forms import WholeNumberField
 
 from ..models import District, DistrictSeatAllocation, EnrollmentDecision, ProgramInstance, SeatAssignment
@@ -174,6 +175,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             instance_id=instance.pk if instance else None,
             valid_from=chosen["valid_from"],
             valid_until=chosen["valid_until"],
+            now=utc_now(),
         )
         self.log_addition(request, allocation, "Created")
         return f"{district} has {allocation.total_seats:,} seats for {instance or 'any program'}."
@@ -189,7 +191,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     def change_seats(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
         chosen = form.cleaned_data
         changed = update_allocation(
-            allocation_id=allocation.pk, total_seats=chosen["total_seats"], is_active=chosen["is_active"]
+            allocation_id=allocation.pk, total_seats=chosen["total_seats"], is_active=chosen["is_active"], now=utc_now()
         )
         return f"{changed.district}: {changed.total_seats:,} seats, {changed.available_seats:,} left."
 

@@ -13,6 +13,7 @@ from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm
 from backoffice.display import json_column, link, link_column, register_subject, status_badge
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from core.clock import utc_now
 from notifications.letters import Email
 from notifications.recipients import family_addresses
 
@@ -44,6 +45,7 @@ def call(use_case: Any, request: HttpRequest, enrollment: Enrollment, form: Staf
         reason=form.cleaned_data.get("reason", ""),
         note=form.cleaned_data.get("note", ""),
         expected_status=enrollment.eligibility_status,
+        now=utc_now(),
         **more,
     )
     person = enrollment.learner or enrollment.lead

@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 from billing.checkout import settle_checkout, submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
 from core.actors import Actor
-from core.clock import utc_now
 from core.errors import Unavailable
 from core.http.idempotency import Claim
 from events.publishing import publish
@@ -40,7 +39,7 @@ def route_learner(
     profile: LearnerProfile,
     context: RoutingContext,
     claim: Claim,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Routed:
     """Decide how this learner's enrollment is funded, and fund it.
 
@@ -51,7 +50,7 @@ def route_learner(
     the same request continues it); PaymentRejected (the decision has failed, and staff know what to mend);
     AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
     """
-    request = RoutingRequest(workspace_id, actor, profile, context, now or utc_now())
+    request = RoutingRequest(workspace_id, actor, profile, context, now)
     routed = _decide_until_settled(request, claim)
     if routed.payment_step(request.now) == PaymentStep.OPEN_SESSION:
         _send_to_stripe(routed, claim, request.now)

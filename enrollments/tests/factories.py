@@ -9,6 +9,7 @@ from accounts.models import Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.models import Price
 from core.actors import SYSTEM, Actor
+from core.clock import utc_now
 from core.http.idempotency import Claim
 from core.tests.factories import RowFactory
 from enrollments.models import District, DistrictSeatAllocation, Enrollment, Program, ProgramInstance
@@ -77,7 +78,7 @@ class CandidateFactory(RowFactory[Enrollment]):
 
 def seats(workspace: Workspace, *, total: int, tenant_id: int = 1, **more: Any) -> DistrictSeatAllocation:
     """An allocation of `total` seats for district `tenant_id`."""
-    return create_allocation(workspace_id=workspace.pk, tenant_id=tenant_id, total_seats=total, **more)
+    return create_allocation(workspace_id=workspace.pk, tenant_id=tenant_id, total_seats=total, now=utc_now(), **more)
 
 
 def no_claim() -> Claim:
@@ -113,5 +114,5 @@ def route(
             received={"tenant_id": tenant_id, "guardian_id": guardian_id},
         ),
         claim=claim or no_claim(),
-        now=now,
+        now=now or utc_now(),
     )

@@ -48,8 +48,8 @@ def reviewer(workspace: Workspace) -> StaffClient:
 
 def submitted(instance: ProgramInstance) -> Enrollment:
     candidate = CandidateFactory(instance=instance, workspace=instance.workspace)
-    evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF)
-    return submit_enrollment(enrollment_id=candidate.pk, actor=STAFF)
+    evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
+    return submit_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
 
 
 def contested(instance: ProgramInstance, stripe: SandboxProcess) -> tuple[Enrollment, str]:
@@ -100,7 +100,7 @@ class TestReviewing:
 
     def test_a_decision_a_colleague_took_first_stands(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
         enrollment = submitted(instance)
-        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         response = press(reviewer, "reject", enrollment, reason="Too late")
 
@@ -155,7 +155,7 @@ class TestReviewing:
     def test_many_are_rejected_with_one_reason(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
         chosen = [submitted(instance) for _ in range(3)]
         approved = submitted(instance)
-        approve_enrollment(enrollment_id=approved.pk, actor=STAFF)
+        approve_enrollment(enrollment_id=approved.pk, actor=STAFF, now=utc_now())
         form = {"action": "reject_selected", "_selected_action": [e.pk for e in [*chosen, approved]]}
         url = reverse("admin:enrollments_enrollment_changelist")
 
@@ -196,7 +196,7 @@ class TestReviewing:
 
 def _seen_before(enrollment: Enrollment) -> Enrollment:
     seen = Enrollment.objects.select_related("instance", "learner").get(pk=enrollment.pk)
-    reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Full")
+    reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Full", now=utc_now())
     return seen
 
 
@@ -271,7 +271,7 @@ class TestOtherButtons:
     def test_a_refused_one_is_reconsidered_only_after_the_criteria_changed(
         self, instance: ProgramInstance, reviewer: StaffClient
     ) -> None:
-        enrollment = reject_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF, reason="Full")
+        enrollment = reject_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF, reason="Full", now=utc_now())
 
         refused = press(reviewer, "reconsider", enrollment)
         ProgramInstance.objects.update(criteria_version=2)
@@ -281,7 +281,7 @@ class TestOtherButtons:
         assert status(enrollment) == "candidate"
 
     def test_leaving_keeps_what_was_told(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
-        enrollment = approve_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF)
+        enrollment = approve_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF, now=utc_now())
 
         press(reviewer, "unenroll", enrollment, reason="Moved", exit_interview="Liked the teacher")
 

@@ -68,7 +68,7 @@ class TestAPaidEnrollment:
         decision = paid(stripe, instance)
         before = read()
 
-        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF)
+        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, now=utc_now())
 
         assert before == []
         assert [message.subject for message in read()] == ["Jane is enrolled in Robotics"]
@@ -79,7 +79,9 @@ class TestAPaidEnrollment:
         ProgramInstance.objects.update(review_mode=ReviewMode.MANUAL)
         decision = paid(stripe, instance)
 
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="The course needs grade 7.")
+        reject_enrollment(
+            enrollment_id=decision.enrollment_id, actor=STAFF, reason="The course needs grade 7.", now=utc_now()
+        )
         (message,) = read()
 
         assert message.subject == "Jane was not accepted into Robotics"

@@ -111,7 +111,7 @@ class TestWhereAnEnrollmentStands:
     def test_refunded_with_the_amount_when_a_paid_request_is_refused(self, stripe: SandboxProcess) -> None:
         decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
         pay(stripe, decision)
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="The group is full")
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="The group is full", now=utc_now())
 
         seen = view(decision)
 
@@ -121,7 +121,7 @@ class TestWhereAnEnrollmentStands:
         instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
         seats(instance.workspace, total=1)
         decision = route(instance.workspace).decision
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="The group is full")
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="The group is full", now=utc_now())
 
         assert view(decision).standing == Standing.NOT_ACCEPTED
 
@@ -129,7 +129,7 @@ class TestWhereAnEnrollmentStands:
         instance = InstanceFactory()
         seats(instance.workspace, total=1)
         decision = route(instance.workspace).decision
-        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
         assert view(decision).standing == Standing.LEFT
 
@@ -160,7 +160,9 @@ class TestItsHistory:
         instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
         seats(instance.workspace, total=1)
         decision = route(instance.workspace).decision
-        enrollment = reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="The group is full")
+        enrollment = reject_enrollment(
+            enrollment_id=decision.enrollment_id, actor=STAFF, reason="The group is full", now=utc_now()
+        )
 
         last = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.order_by("number"))[-1]
 

@@ -6,6 +6,7 @@ from django.db import transaction
 from billing.models import Checkout, Payment, Refund
 from billing.states import RefundReason
 from billing.tests.snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, arrive, refund, tell
+from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, ProgramInstance
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
@@ -147,7 +148,7 @@ class TestARefundOfAnEndedEnrollment:
         decision = ask_parent(instance)
         tell(asked(decision))
         with transaction.atomic():
-            unenroll_enrollment(enrollment_id=decision.enrollment_id, reason="moved away", actor=STAFF)
+            unenroll_enrollment(enrollment_id=decision.enrollment_id, reason="moved away", actor=STAFF, now=utc_now())
 
         arrive(Payment.objects.get(), refund(4900))
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import LeadFactory, LearnerFactory
 from core.actors import Actor
+from core.clock import utc_now
 from core.errors import Invalid, TransitionNotAllowed
 from enrollments.errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from enrollments.history import Journal
@@ -33,12 +34,12 @@ NOW = dt.datetime(2026, 9, 2, 10, 30, tzinfo=dt.UTC)
 def submitted(*, workspace: Workspace | None = None, **more: object) -> Enrollment:
     instance = InstanceFactory(review_mode=ReviewMode.MANUAL, **({"workspace": workspace} if workspace else {}))
     enrollment = CandidateFactory(instance=instance, workspace=instance.workspace, **more)
-    evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
-    return submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+    evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+    return submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
 
 def approved() -> Enrollment:
-    return approve_enrollment(enrollment_id=submitted().pk, actor=STAFF)
+    return approve_enrollment(enrollment_id=submitted().pk, actor=STAFF, now=utc_now())
 
 
 def saved(enrollment: Enrollment) -> Enrollment:
@@ -49,7 +50,7 @@ class TestEvaluating:
     def test_a_candidate_without_criteria_makes_it_eligible(self) -> None:
         enrollment = CandidateFactory()
 
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         after = saved(enrollment)
         assert (after.eligibility_status, after.eligibility_reason) == ("eligible", "No criteria")
@@ -59,17 +60,17 @@ class TestEvaluating:
         ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Outside the service area")
         enrollment = CandidateFactory()
 
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         after = saved(enrollment)
         assert (after.eligibility_status, after.eligibility_reason) == ("ineligible", "Outside the service area")
 
     def test_an_eligible_one_again_can_take_it_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         enrollment = CandidateFactory()
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
         ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Outside the service area")
 
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         assert saved(enrollment).eligibility_status == "ineligible"
 
@@ -77,7 +78,7 @@ class TestEvaluating:
         enrollment = CandidateFactory()
 
         with pytest.raises(Invalid) as refusal:
-            evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, is_eligible=False)
+            evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, is_eligible=False, now=utc_now())
 
         assert refusal.value.errors[0].field == "reason"
         assert saved(enrollment).eligibility_status == "candidate"
@@ -86,7 +87,9 @@ class TestEvaluating:
     def test_by_a_person_overrules_the_criteria(self) -> None:
         enrollment = CandidateFactory()
 
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, is_eligible=False, reason="Moved last week")
+        evaluate_enrollment(
+            enrollment_id=enrollment.pk, actor=STAFF, is_eligible=False, reason="Moved last week", now=utc_now()
+        )
 
         assert saved(enrollment).eligibility_reason == "Moved last week"
 
@@ -111,7 +114,7 @@ class TestSubmitting:
         enrollment = CandidateFactory()
 
         with pytest.raises(TransitionNotAllowed) as refusal:
-            submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+            submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         assert refusal.value.detail == "An enrollment that is candidate can't become submitted."
         assert refusal.value.extra == {"from_status": "candidate", "to_status": "submitted"}
@@ -125,19 +128,19 @@ class TestDeciding:
         events = OutboxEvent.objects.count()
 
         with pytest.raises(TransitionNotAllowed):
-            approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+            approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
         with pytest.raises(TransitionNotAllowed):
-            reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Changed my mind")
+            reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Changed my mind", now=utc_now())
 
         assert saved(enrollment).eligibility_status == "approved"
         assert OutboxEvent.objects.count() == events
 
     def test_on_what_another_reviewer_changed_meanwhile_is_refused(self) -> None:
         enrollment = submitted()
-        reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Incomplete")
+        reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Incomplete", now=utc_now())
 
         with pytest.raises(StatusMoved) as refusal:
-            approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, expected_status="submitted")
+            approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, expected_status="submitted", now=utc_now())
 
         assert refusal.value.extra == {"status_found": "rejected"}
         assert saved(enrollment).eligibility_status == "rejected"
@@ -147,7 +150,7 @@ class TestDeciding:
         enrollment = submitted()
 
         with pytest.raises(Invalid):
-            reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason=reason)
+            reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason=reason, now=utc_now())
 
         assert saved(enrollment).eligibility_status == "submitted"
 
@@ -167,7 +170,7 @@ class TestDeciding:
     def test_against_a_saved_state_that_moved_is_impossible_even_without_the_lock(self) -> None:
         """The second guard behind the row lock: the save itself is conditional on the state it started from."""
         stale = saved(submitted())
-        approve_enrollment(enrollment_id=stale.pk, actor=STAFF)
+        approve_enrollment(enrollment_id=stale.pk, actor=STAFF, now=utc_now())
         journal = Journal(stale, STAFF, NOW)
         journal.change("reject", reason="Too late")
 
@@ -182,7 +185,11 @@ class TestLeaving:
         enrollment = approved()
 
         unenroll_enrollment(
-            enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", metadata={"exit_interview": True}
+            enrollment_id=enrollment.pk,
+            actor=STAFF,
+            reason="Moved away",
+            metadata={"exit_interview": True},
+            now=utc_now(),
         )
 
         after = saved(enrollment)
@@ -193,7 +200,7 @@ class TestLeaving:
         enrollment = submitted()
 
         with pytest.raises(TransitionNotAllowed):
-            unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away")
+            unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
 
         assert saved(enrollment).eligibility_status == "submitted"
 
@@ -201,21 +208,21 @@ class TestLeaving:
 class TestReconsidering:
     def test_needs_criteria_that_changed(self) -> None:
         enrollment = submitted()
-        reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Incomplete")
+        reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Incomplete", now=utc_now())
 
         with pytest.raises(CriteriaUnchanged):
-            reconsider_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+            reconsider_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         assert saved(enrollment).eligibility_status == "rejected"
         assert enrollment.transitions.filter(to_status="candidate").count() == 0
 
     def test_after_they_did_starts_over(self) -> None:
         enrollment = submitted()
-        reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Incomplete")
+        reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Incomplete", now=utc_now())
         enrollment.instance.criteria_version += 1
         enrollment.instance.save()
 
-        reconsider_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        reconsider_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         assert saved(enrollment).eligibility_status == "candidate"
 
@@ -226,7 +233,7 @@ class TestALead:
         enrollment = submitted(workspace=lead.workspace, learner=None, lead=lead, identification_type="leadId")
         assert Learner.objects.count() == 0
 
-        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         lead.refresh_from_db()
         learner = Learner.objects.get()
@@ -249,7 +256,7 @@ class TestALead:
         )
 
         with pytest.raises(AlreadyEnrolled):
-            approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+            approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         lead.refresh_from_db()
         assert lead.converted_to is None
@@ -259,7 +266,7 @@ class TestALead:
 class TestEveryChange:
     def test_has_its_row_and_its_event_in_the_same_order(self) -> None:
         enrollment = approved()
-        unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
 
         rows = list(
             enrollment.transitions.order_by("number").values_list("number", "facet", "from_status", "to_status")

@@ -63,13 +63,13 @@ class TestTwoReservedSeats:
         return list(EnrollmentDecision.objects.order_by("pk").values_list("status", flat=True))
 
     def test_of_which_one_is_used_are_one_reserved_and_one_used(self) -> None:
-        approve_enrollment(enrollment_id=self.enrollment_of_leo(), actor=STAFF)
+        approve_enrollment(enrollment_id=self.enrollment_of_leo(), actor=STAFF, now=utc_now())
 
         assert seat_states() == ["reserved", "used"]
         assert counts() == [(1, 0), (0, 1)]
 
     def test_of_which_one_is_given_back_are_one_reserved_and_one_released(self) -> None:
-        reject_enrollment(enrollment_id=self.enrollment_of_leo(), actor=STAFF, reason="Too late")
+        reject_enrollment(enrollment_id=self.enrollment_of_leo(), actor=STAFF, reason="Too late", now=utc_now())
 
         assert seat_states() == ["reserved", "released"]
         assert counts() == [(1, 0), (0, 0)]
@@ -126,7 +126,7 @@ class TestTwoFamiliesWhoOwe:
             Checkout.objects.filter(pk=decision.checkout_id).update(stripe_session_id=f"cs_{number}")
 
     def test_are_not_both_called_off_when_one_child_is_rejected(self) -> None:
-        reject_enrollment(enrollment_id=self.leo.enrollment_id, actor=STAFF, reason="Too late")
+        reject_enrollment(enrollment_id=self.leo.enrollment_id, actor=STAFF, reason="Too late", now=utc_now())
 
         called_off = Checkout.objects.filter(cancel_requested_at__isnull=False)
         assert [checkout.pk for checkout in called_off] == [self.leo.checkout_id]
@@ -166,9 +166,9 @@ class TestADecisionThatWasGivenUp:
         EnrollmentDecision.objects.update(status="expired")
         Checkout.objects.update(status="expired")
         Enrollment.objects.update(payment_status="not_required")
-        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF)
+        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, now=utc_now())
 
-        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
         assert list(EnrollmentDecision.objects.values_list("status", flat=True)) == ["expired"]
 
@@ -228,7 +228,7 @@ class TestALead:
         )
         Enrollment.objects.filter(pk=theirs.pk).update(eligibility_status="submitted")
 
-        approve_enrollment(enrollment_id=theirs.pk, actor=STAFF)
+        approve_enrollment(enrollment_id=theirs.pk, actor=STAFF, now=utc_now())
 
         assert Enrollment.objects.get(pk=theirs.pk).learner == Learner.objects.get(email=lead.email)
         assert Enrollment.objects.get(pk=beside.pk).learner == beside.learner
@@ -240,7 +240,9 @@ class TestAVerdict:
         candidate = CandidateFactory()
 
         with pytest.raises(Invalid) as refusal:
-            evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, is_eligible=is_eligible, note=note)
+            evaluate_enrollment(
+                enrollment_id=candidate.pk, actor=STAFF, is_eligible=is_eligible, note=note, now=utc_now()
+            )
 
         assert dataclasses.asdict(refusal.value.errors[0])["field"] == "reason"
         assert Enrollment.objects.get().eligibility_status == "candidate"

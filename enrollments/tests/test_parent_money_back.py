@@ -50,7 +50,7 @@ class TestMoneyGoingBack:
     def test_follows_the_rejection_of_a_paid_enrollment(self, stripe: SandboxProcess) -> None:
         decision = pay(stripe, ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL)))
 
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young", now=utc_now())
         submit_refund(refund_id=Refund.objects.get().pk, now=utc_now())
 
         enrollment = Enrollment.objects.get()
@@ -61,7 +61,7 @@ class TestMoneyGoingBack:
     def test_does_not_follow_leaving(self, stripe: SandboxProcess) -> None:
         decision = pay(stripe, ask_parent(InstanceFactory()))
 
-        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
         assert Refund.objects.count() == 0
         assert Enrollment.objects.get().payment_status == "paid"
@@ -71,7 +71,7 @@ class TestRejectingBeforeThePayment:
     def test_ends_the_checkout(self, stripe: SandboxProcess) -> None:
         decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
 
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young", now=utc_now())
         settle_checkout(checkout_id=decision.checkout_id, now=utc_now())
 
         assert fresh(decision).status == "cancelled"
@@ -79,7 +79,7 @@ class TestRejectingBeforeThePayment:
 
     def test_refunds_a_payment_that_was_faster(self, stripe: SandboxProcess) -> None:
         decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young", now=utc_now())
         stripe.pay(decision.checkout.url)
 
         cancel_checkout(checkout_id=decision.checkout_id, now=utc_now())
@@ -90,7 +90,7 @@ class TestRejectingBeforeThePayment:
 
     def test_approval_before_payment_keeps_the_checkout_open(self, stripe: SandboxProcess) -> None:
         decision = ask_parent(InstanceFactory(review_mode=ReviewMode.MANUAL))
-        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF)
+        approve_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, now=utc_now())
 
         paid = pay(stripe, decision)
 

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from accounts.models import Guardian, Learner
+from core.clock import utc_now
 from enrollments.errors import AlreadyEnrolled, NotForSale
 from enrollments.lifecycle import (
     approve_enrollment,
@@ -178,7 +179,7 @@ class TestWithManualReview:
         allocation = seats(instance.workspace, total=2)
         enrollment = route(instance.workspace).decision.enrollment
 
-        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Looks right")
+        approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Looks right", now=utc_now())
 
         allocation.refresh_from_db()
         assert (allocation.reserved_seats, allocation.used_seats) == (0, 1)
@@ -189,7 +190,7 @@ class TestWithManualReview:
         allocation = seats(instance.workspace, total=1)
         first = route(instance.workspace, email="a@school.test").decision
 
-        reject_enrollment(enrollment_id=first.enrollment_id, actor=STAFF, reason="Wrong grade")
+        reject_enrollment(enrollment_id=first.enrollment_id, actor=STAFF, reason="Wrong grade", now=utc_now())
 
         second = route(instance.workspace, email="b@school.test").decision
         allocation.refresh_from_db()
@@ -228,7 +229,7 @@ class TestAskingAgain:
         instance = InstanceFactory()
         allocation = seats(instance.workspace, total=1)
         first = route(instance.workspace).decision
-        unenroll_enrollment(enrollment_id=first.enrollment_id, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=first.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
         again = route(instance.workspace).decision
 
@@ -257,8 +258,8 @@ class TestAskingAgain:
 
     def test_when_staff_enrolled_the_learner_already_says_so_and_records_it_once(self) -> None:
         enrollment = CandidateFactory()
-        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
-        submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+        submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
         allocation = seats(enrollment.workspace, total=1)
 
         for _ in range(2):

@@ -92,7 +92,7 @@ class TestAnIneligibleLearner:
         instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
         seats(instance.workspace, total=1)
         first = route(instance.workspace).decision
-        reject_enrollment(enrollment_id=first.enrollment_id, actor=STAFF, reason="Incomplete papers")
+        reject_enrollment(enrollment_id=first.enrollment_id, actor=STAFF, reason="Incomplete papers", now=utc_now())
 
         again = route(instance.workspace)
 
@@ -185,7 +185,7 @@ class TestASwitchedOffAllocation:
     def test_gives_no_seat(self) -> None:
         instance = InstanceFactory(price=None)
         allocation = seats(instance.workspace, total=5)
-        update_allocation(allocation_id=allocation.pk, is_active=False)
+        update_allocation(allocation_id=allocation.pk, is_active=False, now=utc_now())
 
         with pytest.raises(NotForSale):
             route(instance.workspace)

@@ -44,7 +44,7 @@ class TestTakingASeat:
 
     def test_is_refused_when_the_allocation_is_switched_off(self) -> None:
         allocation = seats(WorkspaceFactory(), total=1)
-        update_allocation(allocation_id=allocation.pk, is_active=False)
+        update_allocation(allocation_id=allocation.pk, is_active=False, now=utc_now())
 
         with pytest.raises(SeatsExhausted):
             take_seat(allocation_id=allocation.pk, as_status=SeatStatus.RESERVED, now=utc_now())
@@ -102,7 +102,9 @@ class TestGivingADistrictSeats:
     def test_makes_the_district_when_it_is_new(self) -> None:
         workspace = WorkspaceFactory()
 
-        allocation = create_allocation(workspace_id=workspace.pk, tenant_id=7, total_seats=50, name="Riverside Unified")
+        allocation = create_allocation(
+            workspace_id=workspace.pk, tenant_id=7, total_seats=50, name="Riverside Unified", now=utc_now()
+        )
 
         assert allocation.district.name == "Riverside Unified"
         assert allocation.available_seats == 50
@@ -151,7 +153,7 @@ class TestChangingAnAllocation:
         allocation = seats(instance.workspace, total=5)
         route(instance.workspace)
 
-        changed = update_allocation(allocation_id=allocation.pk, total_seats=1)
+        changed = update_allocation(allocation_id=allocation.pk, total_seats=1, now=utc_now())
 
         assert (changed.total_seats, changed.used_seats, changed.available_seats) == (1, 1, 0)
 
@@ -161,7 +163,7 @@ class TestChangingAnAllocation:
         route(instance.workspace)
 
         with pytest.raises(AllocationBelowUse, match="can't go below 1"):
-            update_allocation(allocation_id=allocation.pk, total_seats=0, is_active=False)
+            update_allocation(allocation_id=allocation.pk, total_seats=0, is_active=False, now=utc_now())
 
         allocation.refresh_from_db()
         assert (allocation.total_seats, allocation.is_active) == (5, True)

@@ -37,9 +37,6 @@ STILL_INSIDE = {
     "cohorts/sale/opening.py",
     "cohorts/sale/transfer.py",
     "cohorts/sale/waitlist.py",
-    "enrollments/lifecycle.py",
-    "enrollments/routing/route.py",
-    "enrollments/seats.py",
 }
 
 

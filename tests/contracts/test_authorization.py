@@ -84,9 +84,9 @@ class Town:
 def build_town() -> Town:
     ours = create_workspace(slug="ours").workspace
     theirs = create_workspace(slug="theirs").workspace
-    create_allocation(workspace_id=ours.pk, tenant_id=7, total_seats=5)
-    create_allocation(workspace_id=ours.pk, tenant_id=11, total_seats=5)
-    create_allocation(workspace_id=theirs.pk, tenant_id=7, total_seats=2)
+    create_allocation(workspace_id=ours.pk, tenant_id=7, total_seats=5, now=utc_now())
+    create_allocation(workspace_id=ours.pk, tenant_id=11, total_seats=5, now=utc_now())
+    create_allocation(workspace_id=theirs.pk, tenant_id=7, total_seats=2, now=utc_now())
     answer = Client().post(
         "/api/enroll",
         data={

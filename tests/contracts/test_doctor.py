@@ -171,7 +171,7 @@ class TestMoneyWithoutAnEnrollment:
         assert "enrollments.payments_have_a_purpose" not in examine()
 
     def test_of_a_learner_who_left_is_a_task_for_staff(self, world: World) -> None:
-        unenroll_enrollment(enrollment_id=world.paid.enrollment_id, actor=STAFF, reason="Moved away")
+        unenroll_enrollment(enrollment_id=world.paid.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
         tasks = world.paid.workspace.staff_tasks.order_by("pk").values_list("kind", "subject", "status")
 

@@ -107,7 +107,9 @@ class TestARejection:
     def test_after_payment_is_told_as_what_it_is(self, stripe: SandboxProcess) -> None:
         decision = paid(stripe)
 
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Grade 7 is needed.", note=NOTE)
+        reject_enrollment(
+            enrollment_id=decision.enrollment_id, actor=STAFF, reason="Grade 7 is needed.", note=NOTE, now=utc_now()
+        )
         rejected = told()
         submit_refund(refund_id=Payment.objects.get().refunds.get().pk, now=utc_now())
         refunded = told()
@@ -127,7 +129,9 @@ class TestARejection:
     def test_before_payment_says_that_nothing_has_to_be_paid(self, stripe: SandboxProcess) -> None:
         decision = asked()
 
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Grade 7 is needed.", note=NOTE)
+        reject_enrollment(
+            enrollment_id=decision.enrollment_id, actor=STAFF, reason="Grade 7 is needed.", note=NOTE, now=utc_now()
+        )
 
         ((subject, text),) = told()[GUARDIAN]
         assert subject == "Jane was not accepted into Robotics"
@@ -139,7 +143,7 @@ class TestARejection:
         seats(instance.workspace, total=1)
         decision = route(instance.workspace).decision
 
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Grade 7 is needed.")
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Grade 7 is needed.", now=utc_now())
 
         assert told() == {}
 
@@ -148,7 +152,9 @@ class TestAnExit:
     def test_of_a_paid_enrollment_tells_the_family_why(self, stripe: SandboxProcess) -> None:
         decision = paid(stripe, ReviewMode.AUTOMATIC)
 
-        unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="You asked us to.", note=NOTE)
+        unenroll_enrollment(
+            enrollment_id=decision.enrollment_id, actor=STAFF, reason="You asked us to.", note=NOTE, now=utc_now()
+        )
 
         (subject, text), *_ = told()[GUARDIAN]
         assert subject == "Jane is no longer enrolled in Robotics"
@@ -162,7 +168,9 @@ class TestAnExit:
     def test_of_a_bought_course_tells_the_family_why(self, stripe: SandboxProcess) -> None:
         package = bought(stripe)
 
-        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="You asked us to.", note=NOTE)
+        unenroll_enrollment(
+            enrollment_id=package.enrollment_id, actor=STAFF, reason="You asked us to.", note=NOTE, now=utc_now()
+        )
 
         (subject, text), *_ = told()[GUARDIAN]
         assert subject == "Ana is no longer enrolled in Algebra"

@@ -59,7 +59,7 @@ def a_district_learner_comes_and_goes() -> None:
     instance = InstanceFactory()
     seats(instance.workspace, total=1)
     decision = route(instance.workspace, email=PERSON["email"], first_name="Jane", last_name="Roe").decision
-    unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Jane Roe moved away")
+    unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Jane Roe moved away", now=utc_now())
 
 
 def a_learner_goes_to_class() -> None:

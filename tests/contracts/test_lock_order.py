@@ -11,6 +11,7 @@ from billing.models import Payment
 from billing.tests.snapshots import arrive, refund
 from cohorts import locks as cohort_locks
 from cohorts.tests.factories import buy_on_rows, cohort_with
+from core.clock import utc_now
 from enrollments import lifecycle
 from enrollments import locks as enrollment_locks
 from enrollments.lifecycle import approve_enrollment, unenroll_enrollment
@@ -31,7 +32,7 @@ def approving_with_a_seat() -> Callable[[], object]:
     instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
     seats(instance.workspace, total=1)
     enrollment = route(instance.workspace).decision.enrollment
-    return lambda: approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+    return lambda: approve_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
 
 def routing_somebody_enrolled() -> Callable[[], object]:
@@ -50,7 +51,9 @@ def routing_somebody_enrolled() -> Callable[[], object]:
 
 def ending_a_course() -> Callable[[], object]:
     package = buy_on_rows(cohort_with(options=(1,)))
-    return lambda: unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+    return lambda: unenroll_enrollment(
+        enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now()
+    )
 
 
 def refunding_a_course() -> Callable[[], object]:

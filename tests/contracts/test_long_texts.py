@@ -138,7 +138,7 @@ class TestTheLongestTexts:
 
         decision = ask_parent(instance, first_name=longest(Learner)["first_name"])
         pay(stripe, decision)
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=SYSTEM, reason=WORDS * 100)
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=SYSTEM, reason=WORDS * 100, now=utc_now())
 
         assert Enrollment.objects.get().eligibility_status == "rejected"
         assert mails_not_sent() == []
@@ -151,7 +151,7 @@ class TestTheLongestTexts:
         package = buy(stripe, cohort, child_of(cohort.instance.workspace))
         join_waitlist(learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk)
 
-        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=SYSTEM, reason=WORDS * 100)
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=SYSTEM, reason=WORDS * 100, now=utc_now())
 
         place = CohortPlace.objects.get(pk=package.place_id)
         assert place.release_reason.endswith("…")

@@ -210,7 +210,7 @@ class TestAMergeIsRefused:
         first = district(workspace, total=5).decision
         second = route(workspace, email="two@school.test").decision
         assert len(clashes_of(first.learner, second.learner)) == 2
-        unenroll_enrollment(enrollment_id=second.enrollment_id, actor=STAFF, reason="Entered twice")
+        unenroll_enrollment(enrollment_id=second.enrollment_id, actor=STAFF, reason="Entered twice", now=utc_now())
 
         merge(first.learner, second.learner)
 

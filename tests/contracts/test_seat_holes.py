@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import Workspace
+from core.clock import utc_now
 from core.errors import Unavailable
 from enrollment_project.doctor import examine
 from enrollments.errors import AllocationBelowUse
@@ -149,7 +150,7 @@ class TestATotalBelowUse:
         allocation = self.one_taken()
 
         with pytest.raises(AllocationBelowUse):
-            update_allocation(allocation_id=allocation.pk, total_seats=0)
+            update_allocation(allocation_id=allocation.pk, total_seats=0, now=utc_now())
 
         allocation.refresh_from_db()
         assert (allocation.total_seats, allocation.used_seats) == (5, 1)

@@ -63,7 +63,7 @@ def home(cohort: Cohort, name: str) -> Home:
     children = {first: child(cohort, first, name) for first in NAMES}
     buy_on_rows(cohort, children["Has"])
     ended = buy_on_rows(cohort, children["Had"])
-    unenroll_enrollment(enrollment_id=ended.enrollment_id, actor=STAFF, reason="Moved away")
+    unenroll_enrollment(enrollment_id=ended.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
     hold(cohort, children["Pays"])
     expire(hold(cohort, children["Lapsed"]))
     given_back = buy_on_rows(cohort, children["Missed"])

@@ -236,7 +236,7 @@ class RejectingAPaidEnrollment(RefundScenario):
 
     def act(self) -> None:
         enrollment_id = EnrollmentDecision.objects.get().enrollment_id
-        reject_enrollment(enrollment_id=enrollment_id, actor=STAFF, reason="Too young")
+        reject_enrollment(enrollment_id=enrollment_id, actor=STAFF, reason="Too young", now=utc_now())
 
     def recover(self) -> None:
         if not Refund.objects.exists():  # the reviewer saw it fail, and decides again

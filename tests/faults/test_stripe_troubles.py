@@ -150,7 +150,7 @@ class TestADecisionThatFailedForAnOutage:
     def test_of_an_enrollment_that_is_rejected_is_not_to_be_paid_any_more(
         self, stripe: SandboxProcess, decision: EnrollmentDecision
     ) -> None:
-        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young")
+        reject_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Too young", now=utc_now())
 
         assert examine() == {}
         check_due_checkouts(now=utc_now() + SOON)

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.errors import AllocationBelowUse, NotForSale
 from enrollments.models import DistrictSeatAllocation
@@ -38,7 +39,9 @@ class TestReducingATotalWhileSeatsAreTaken:
             total = 100
             while True:
                 try:
-                    total = update_allocation(allocation_id=allocation.pk, total_seats=total - 1).total_seats
+                    total = update_allocation(
+                        allocation_id=allocation.pk, total_seats=total - 1, now=utc_now()
+                    ).total_seats
                 except AllocationBelowUse:
                     return total
 

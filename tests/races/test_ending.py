@@ -37,7 +37,7 @@ def said(call: Callable[[], object]) -> str:
 
 
 def unenroll(package: StudentPackage) -> object:
-    return unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away")
+    return unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved away", now=utc_now())
 
 
 def is_locked(cohort: Cohort) -> bool:

@@ -44,13 +44,13 @@ def submitted(*, tenant_id: int | None = 1) -> Enrollment:
 
 def submitted_without_seat() -> Enrollment:
     enrollment = CandidateFactory(instance__review_mode=ReviewMode.MANUAL)
-    evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
-    return submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF)
+    evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
+    return submit_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
 
 def decide(use_case: Callable[..., Enrollment], enrollment: Enrollment) -> str:
     """Carry out the decision; the status it led to."""
-    return str(use_case(enrollment_id=enrollment.pk, actor=STAFF, reason="Decided").eligibility_status)
+    return str(use_case(enrollment_id=enrollment.pk, actor=STAFF, reason="Decided", now=utc_now()).eligibility_status)
 
 
 def outcomes(answers: list[Any]) -> list[str]:

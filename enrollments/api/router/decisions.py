@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
+from core.clock import utc_now
 from core.errors import NotFound
 from core.http.idempotency import AlreadyAnswered, claim_for, replay
 from core.http.pagination import PageQuery, array_page
@@ -48,6 +49,7 @@ class EnrollView(APIView):
                 profile=_profile(body["learner_profile"]),
                 context=_context(body["context"]),
                 claim=claim_for(request),
+                now=utc_now(),
             )
         except AlreadyAnswered as answer:
             return replay(answer)

@@ -6,6 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
+from core.clock import utc_now
 from core.http.idempotency import idempotent
 from core.http.pagination import PageQuery, array_page
 
@@ -46,6 +47,7 @@ class AllocationCreateView(APIView):
             total_seats=body.validated_data["total_seats"],
             name=body.validated_data.get("name", ""),
             instance_id=find_instance_id(workspace_id=workspace_id, reference=reference),
+            now=utc_now(),
         )
         return Response(AllocationSerializer(allocation).data)
 
@@ -83,7 +85,7 @@ class AllocationView(APIView):
         body = AllocationUpdateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         allocation = self._allocation(request, tenant_id)
-        changed = update_allocation(allocation_id=allocation.pk, **body.validated_data)
+        changed = update_allocation(allocation_id=allocation.pk, now=utc_now(), **body.validated_data)
         return Response(AllocationSerializer(changed).data)
 
 

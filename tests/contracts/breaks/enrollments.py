@@ -228,7 +228,7 @@ def a_checkout_of_a_failed_decision_that_may_be_taken_up_again(world: World) -> 
 
 @spares("enrollments.live_checkouts_are_wanted")
 def a_checkout_for_an_enrollment_that_was_approved_before_it_was_paid(world: World) -> None:
-    approve_enrollment(enrollment_id=world.waiting.enrollment_id, actor=STAFF)
+    approve_enrollment(enrollment_id=world.waiting.enrollment_id, actor=STAFF, now=utc_now())
 
 
 @spares("enrollments.live_checkouts_are_wanted")
