@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_loc
 def _stripe_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout stays the intent that it is until a test says what Stripe made of it."""
     monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id: Checkout.objects.get(pk=checkout_id)
+        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
     )
 
 

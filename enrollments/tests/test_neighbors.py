@@ -112,7 +112,7 @@ class TestASeatThatWasMovedMeanwhile:
 def instance(monkeypatch: pytest.MonkeyPatch) -> ProgramInstance:
     """Stripe is not asked: a checkout stays an intent."""
     monkeypatch.setattr(
-        "enrollments.routing.route.submit_checkout", lambda checkout_id: Checkout.objects.get(pk=checkout_id)
+        "enrollments.routing.route.submit_checkout", lambda checkout_id, now: Checkout.objects.get(pk=checkout_id)
     )
     made: ProgramInstance = InstanceFactory()
     return made
