@@ -64,7 +64,7 @@ def book(*, numbers: list[int], chosen: list[tuple[int, int]]) -> dict[str, floa
     packages = StudentPackage.objects.filter(payment__payment_intent_id__in=intents).values_list("pk", flat=True)
     selections = [Selection(step, option) for step, option in chosen]
     return _timed(
-        [lambda pk=pk: book_sessions(package_id=pk, selections=selections) for pk in packages]  # type: ignore[misc]
+        [lambda pk=pk: book_sessions(package_id=pk, selections=selections, now=utc_now()) for pk in packages]  # type: ignore[misc]
     )
 
 

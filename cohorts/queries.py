@@ -12,7 +12,7 @@ from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
 from billing.purposes import Stake
-from core.clock import utc_now
+from core.local_time import is_not_over
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Sale
 
@@ -236,7 +236,7 @@ def find_prices_of_places(subjects: Collection[str]) -> dict[str, int | None]:
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "cohort__instance__price")}
 
 
-def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
+def find_sales_of_places(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, Sale]:
     """The latest checkout for a place that each of these enrollments had."""
     places = (
         CohortPlace.objects.filter(enrollment__in=enrollment_ids, checkout__isnull=False)
@@ -244,7 +244,7 @@ def find_sales_of_places(enrollment_ids: Collection[int]) -> dict[int, Sale]:
         .prefetch_related("checkout__payments__refunds")
         .order_by("pk")
     )
-    open_now = Cohort.objects.taking_enrollments(now=utc_now()).filter(instance__program__listed=True)
+    open_now = Cohort.objects.taking_enrollments(now=now).filter(instance__program__listed=True)
     on_sale = set(open_now.filter(pk__in={place.cohort_id for place in places}).values_list("pk", flat=True))
     return {
         place.enrollment_id: _sale(place, place.checkout, is_on_sale=place.cohort_id in on_sale)

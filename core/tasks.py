@@ -8,7 +8,7 @@ from .http import idempotency
 @shared_task
 def forget_old_answers() -> int:
     """Sweep: delete the answers kept for Idempotency-Keys that nobody may repeat any longer."""
-    return idempotency.forget_old_answers()
+    return idempotency.forget_old_answers(now=utc_now())
 
 
 @shared_task

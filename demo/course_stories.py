@@ -123,7 +123,7 @@ def leave_course(
 def wait_for_place(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Story:
     """Go to the end of the line."""
     learner, _ = _learner(scene, family, child)
-    join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+    join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
     yield from ()
 
 
@@ -179,7 +179,7 @@ def _choose_sessions(package: StudentPackage, chance: random.Random) -> None:
     for step, sessions in unbooked_steps(package, now=utc_now()):
         for session in chance.sample(sessions, len(sessions)):
             with contextlib.suppress(SessionFull, TimeConflict):
-                book_sessions(package_id=package.pk, selections=[Selection(step.pk, session.option_id)])
+                book_sessions(package_id=package.pk, selections=[Selection(step.pk, session.option_id)], now=utc_now())
                 break
 
 
@@ -193,7 +193,7 @@ def _swap_one(package: StudentPackage, chance: random.Random) -> None:
         if others:
             with contextlib.suppress(SessionFull, TimeConflict, TooLateToChange):
                 option = chance.choice(others).option_id
-                swap_booking(package_id=package.pk, step_id=row.step_id, option_id=option)
+                swap_booking(package_id=package.pk, step_id=row.step_id, option_id=option, now=utc_now())
             return
 
 
@@ -211,8 +211,8 @@ def _attend(scene: Scene, package: StudentPackage, chance: random.Random) -> Sto
         yield max(row.seat.ends_at + dt.timedelta(hours=1) - utc_now(), dt.timedelta(0))
         fate = chance.random()
         if fate < MISSES:
-            mark_missed(progress_id=row.pk, actor=who)
+            mark_missed(progress_id=row.pk, actor=who, now=utc_now())
             if fate < IS_EXCUSED:
-                excuse_step(progress_id=row.pk, reason="Ill, and caught up at home", actor=who)
+                excuse_step(progress_id=row.pk, reason="Ill, and caught up at home", actor=who, now=utc_now())
         elif fate > GOES_UNMARKED + MISSES:
-            mark_attended(progress_id=row.pk, actor=who)
+            mark_attended(progress_id=row.pk, actor=who, now=utc_now())

@@ -2,6 +2,7 @@
 district's seat are told by the integrator, whose request it was; see docs/decisions/0036. Which end is told by which
 mail: docs/notifications.md."""
 
+import datetime as dt
 from collections.abc import Collection
 
 from accounts.models import Learner
@@ -38,7 +39,7 @@ def tell_family(event: EnrollmentStatusChanged) -> None:
     elif event.to_status in GIVEN_BACK:
         learner = Learner.objects.filter(enrollments__cuid=event.enrollment_cuid).first()
         if event.payment_status == EnrollmentPaymentStatus.REFUNDED:  # a request that ends so was not turned down
-            _tell(ENDED, event, learner, informed=_informed_by_refund(event.enrollment_cuid))
+            _tell(ENDED, event, learner, informed=_informed_by_refund(event.enrollment_cuid, event.occurred_at))
         else:
             _tell(REJECTED if event.to_status == EligibilityStatus.REJECTED else ENDED, event, learner)
 
@@ -59,11 +60,11 @@ def _tell(
         )
 
 
-def _informed_by_refund(enrollment_cuid: str) -> set[str]:
+def _informed_by_refund(enrollment_cuid: str, now: dt.datetime) -> set[str]:
     """Who learns of the end by the mail about the refund. What a bank takes back has no such mail."""
     enrollment = Enrollment.objects.get(cuid=enrollment_cuid)
     checkouts = list(enrollment.decisions.exclude(checkout=None).values_list("checkout", flat=True))
-    checkouts += [sale.checkout.pk for sale in find_sales([enrollment.pk]).values()]
+    checkouts += [sale.checkout.pk for sale in find_sales([enrollment.pk], now).values()]
     refunds = Refund.objects.filter(payment__checkout__in=checkouts, status=RefundStatus.SUCCEEDED)
     return set(refunds.values_list("payment__checkout__payer_email", flat=True))
 

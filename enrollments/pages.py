@@ -100,10 +100,10 @@ def show_cancelled(request: HttpRequest) -> HttpResponse:
 def show_my_enrollments(request: HttpRequest, user: User) -> HttpResponse:
     now = utc_now()
     enrollments = list_family_enrollments(user=user)
-    sales = find_sales([enrollment.pk for enrollment in enrollments])
+    sales = find_sales([enrollment.pk for enrollment in enrollments], now)
     if catch_up_with_prices(_checkouts_of(enrollments, sales), now=now):
         enrollments = list_family_enrollments(user=user)
-        sales = find_sales([enrollment.pk for enrollment in enrollments])
+        sales = find_sales([enrollment.pk for enrollment in enrollments], now)
     learners = _by_learner(enrollments, sales, now)
     told = [card.view.payment.pk for group in learners for card in group.cards if card.view.payment]
     payments = list_payments_made(user=user, besides=told)

@@ -25,19 +25,19 @@ class Sale:
     kept_until: dt.datetime | None = None
 
 
-Seller = Callable[[Collection[int]], dict[int, Sale]]
+Seller = Callable[[Collection[int], dt.datetime], dict[int, Sale]]
 _sellers: list[Seller] = []
 _locks: list[Callable[[int], None]] = []
 
 
 def register_seller(find: Seller) -> None:
-    """Called once per selling app from its `ready()`. `find(enrollment_ids)` returns the sales there are, by id."""
+    """Called once per selling app from its `ready()`. `find(enrollment_ids, now)` returns the sales there are by id."""
     _sellers.append(find)
 
 
-def find_sales(enrollment_ids: Collection[int]) -> dict[int, Sale]:
+def find_sales(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, Sale]:
     """The sale of each of these enrollments that was bought, by id; a constant number of queries."""
-    return {pk: sale for find in _sellers for pk, sale in find(enrollment_ids).items()}
+    return {pk: sale for find in _sellers for pk, sale in find(enrollment_ids, now).items()}
 
 
 def register_holding(lock: Callable[[int], None]) -> None:

@@ -139,7 +139,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         edited = set(form.changed_data)
         obj.save(update_fields=edited)
         if "enrollment_deadline" in edited:
-            serve_waitlist(cohort_id=obj.pk)
+            serve_waitlist(cohort_id=obj.pk, now=utc_now())
             if form.deadline is not None and form.deadline.note:
                 messages.warning(request, form.deadline.note)
 
@@ -194,7 +194,9 @@ class CohortAdmin(WorkspaceScopedAdmin):
         "first.",
     )
     def change_places(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
-        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=form.cleaned_data["max_enrollment"])
+        changed = change_capacity(
+            cohort_id=cohort.pk, max_enrollment=form.cleaned_data["max_enrollment"], now=utc_now()
+        )
         return f"{cohort}: {changed.max_enrollment:,} places, {changed.places_left:,} left."
 
     @staff_action(
@@ -206,8 +208,9 @@ class CohortAdmin(WorkspaceScopedAdmin):
         explanation="Choose what follows the new dates. You see everything that will move before anything moves.",
     )
     def change_dates(self, request: HttpRequest, cohort: Cohort, form: DatesForm) -> str:
-        plan = change_dates(cohort_id=cohort.pk, **form.plan())
-        serve_waitlist(cohort_id=cohort.pk)
+        now = utc_now()
+        plan = change_dates(cohort_id=cohort.pk, now=now, **form.plan())
+        serve_waitlist(cohort_id=cohort.pk, now=now)
         return f"{cohort} has its new dates; {len(plan.moves)} sessions moved."
 
     @staff_action(
@@ -223,7 +226,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         changed = change_cohort_zone(
             cohort_id=cohort.pk, timezone=chosen["timezone"], keep_clock=chosen["deadline"] == "clock"
         )
-        serve_waitlist(cohort_id=cohort.pk)
+        serve_waitlist(cohort_id=cohort.pk, now=utc_now())
         return f"{cohort} lives by the clock of {changed.timezone}."
 
     @staff_action(
@@ -237,7 +240,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         "missing; the cohort's page lists what.",
     )
     def open_sale(self, request: HttpRequest, cohort: Cohort, form: StaffForm) -> str:
-        opened = open_cohort(cohort_id=cohort.pk)
+        opened = open_cohort(cohort_id=cohort.pk, now=utc_now())
         return f"{cohort} takes enrollments: {opened.places_left:,} places left."
 
     @staff_action(

@@ -41,7 +41,7 @@ class StepFormSet(forms.BaseInlineFormSet):
     def save_existing(self, form: Any, obj: Any, commit: bool = True) -> CourseStep:
         """A step that is no longer required may complete somebody's course."""
         step: CourseStep = super().save_existing(form, obj, commit=False)
-        return save_step(step=step, actor=self.actor) if commit else step
+        return save_step(step=step, actor=self.actor, now=utc_now()) if commit else step
 
 
 @inline_of(Program)
@@ -140,7 +140,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     def save_model(self, request: HttpRequest, obj: CourseStep, form: Any, change: bool) -> None:
         """A new step reaches the packages that are sold."""
         if change:
-            save_step(step=obj, actor=actor_of(request))
+            save_step(step=obj, actor=actor_of(request), now=utc_now())
         else:
             add_step(step=obj)
 
@@ -156,7 +156,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     def remove(self, request: HttpRequest, step: CourseStep, form: StaffForm) -> HttpResponse:
         with transaction.atomic():
             self.log_deletions(request, CourseStep.objects.filter(pk=step.pk))
-            remove_step(step_id=step.pk, actor=actor_of(request))
+            remove_step(step_id=step.pk, actor=actor_of(request), now=utc_now())
         return self.response_to_list(request, f"{self.describe(step)} was removed.")
 
     @display(description="classes")
@@ -261,13 +261,13 @@ class GroupClassAdmin(WorkspaceScopedAdmin):
         "are on the calendar.",
     )
     def change_zone(self, request: HttpRequest, group_class: GroupClass, form: ClassZoneForm) -> str:
-        moves = change_class_zone(group_class_id=group_class.pk, **form.plan())
+        moves = change_class_zone(group_class_id=group_class.pk, now=utc_now(), **form.plan())
         return f"{group_class} lives by the clock of {form.cleaned_data['timezone']}; {len(moves)} sessions moved."
 
     def save_model(self, request: HttpRequest, obj: GroupClass, form: Any, change: bool) -> None:
         """Write what was edited and nothing else; those who booked are told about a new meeting page."""
         if change:
-            change_class(group_class=obj, fields=form.changed_data)
+            change_class(group_class=obj, fields=form.changed_data, now=utc_now())
         else:
             super().save_model(request, obj, form, change)
 

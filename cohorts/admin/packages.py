@@ -206,7 +206,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
     )
     def book_steps(self, request: HttpRequest, package: StudentPackage, form: StaffForm) -> str:
         assert isinstance(form, BookingForm)
-        done = book_sessions(package_id=package.pk, selections=form.selections())
+        done = book_sessions(package_id=package.pk, selections=form.selections(), now=utc_now())
         return f"{self.describe(package)}: {len(done.booked)} sessions booked."
 
     @staff_action(
@@ -227,6 +227,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
             stranded=Stranded(chosen["stranded"]) if chosen["stranded"] else None,
             excuse=chosen["excuse"],
             actor=actor_of(request),
+            now=utc_now(),
         )
         return f"{package.learner} is in {moved.cohort} now."
 

@@ -129,7 +129,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         explanation="With the last required step the course is completed.",
     )
     def attended(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
-        mark_attended(progress_id=row.pk, actor=actor_of(request))
+        mark_attended(progress_id=row.pk, actor=actor_of(request), now=utc_now())
         return f"{self.describe(row)}: attended."
 
     @staff_action(
@@ -141,7 +141,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         explanation="The session passed without the learner.",
     )
     def missed(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
-        mark_missed(progress_id=row.pk, actor=actor_of(request))
+        mark_missed(progress_id=row.pk, actor=actor_of(request), now=utc_now())
         return f"{self.describe(row)}: missed."
 
     @staff_action(
@@ -154,7 +154,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         "course is completed.",
     )
     def excuse(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
-        excuse_step(progress_id=row.pk, reason=form.cleaned_data["note"], actor=actor_of(request))
+        excuse_step(progress_id=row.pk, reason=form.cleaned_data["note"], actor=actor_of(request), now=utc_now())
         return f"{self.describe(row)}: excused."
 
     @staff_action(
@@ -179,9 +179,11 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
     def choose_session(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
         option_id = form.cleaned_data["option"]
         if row.status == StepStatus.UNBOOKED:
-            book_sessions(package_id=row.package_id, selections=[Selection(row.step_id, option_id)])
+            book_sessions(package_id=row.package_id, selections=[Selection(row.step_id, option_id)], now=utc_now())
         else:
-            swap_booking(package_id=row.package_id, step_id=row.step_id, option_id=option_id, is_by_staff=True)
+            swap_booking(
+                package_id=row.package_id, step_id=row.step_id, option_id=option_id, is_by_staff=True, now=utc_now()
+            )
         booked = StepProgress.objects.select_related("class_session__group_class").get(pk=row.pk)
         return f"{self.describe(row)}: {meeting_time(booked.seat)}."
 
@@ -193,7 +195,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         explanation="The seat is free again, and the step can be booked again.",
     )
     def give_back(self, request: HttpRequest, row: StepProgress, form: StaffForm) -> str:
-        cancel_booking(package_id=row.package_id, step_id=row.step_id, is_by_staff=True)
+        cancel_booking(package_id=row.package_id, step_id=row.step_id, is_by_staff=True, now=utc_now())
         return f"{self.describe(row)}: the seat is free again."
 
     attended_selected = in_bulk(attended, description="Mark attended")

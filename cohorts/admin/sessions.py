@@ -166,9 +166,10 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
     def take_attendance(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
         came = {int(pk) for pk in form.cleaned_data["came"]}
         rows = list(seated_in(session))
+        now = utc_now()
         for row in rows:
             mark = mark_attended if row.pk in came else mark_missed
-            mark(progress_id=row.pk, actor=actor_of(request))
+            mark(progress_id=row.pk, actor=actor_of(request), now=now)
         return f"{session}: {len(came)} of {len(rows)} came."
 
     @staff_action(
@@ -182,7 +183,7 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
     def reschedule(self, request: HttpRequest, session: ClassSession, form: StaffForm) -> str:
         chosen = form.cleaned_data
         zone = session.group_class.timezone
-        moved = reschedule_session(session_id=session.pk, **chosen)
+        moved = reschedule_session(session_id=session.pk, now=utc_now(), **chosen)
         note = to_instant(date=chosen["date"], time=chosen["start_time"], zone=zone).note
         if note and moved.starts_at != session.starts_at:
             messages.warning(request, note)

@@ -14,6 +14,7 @@ from accounts.roles import Power
 from backoffice.actions import RequiredNoteForm, StaffForm, staff_action
 from backoffice.display import NOTHING, link_column, register_subject, status_badge
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
 from core.forms import WholeNumberField
 from core.numbers import MAX_INT
 
@@ -102,5 +103,5 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         explanation="They leave the line. A place that is held for them is offered to the next in line.",
     )
     def remove(self, request: HttpRequest, entry: WaitlistEntry, form: StaffForm) -> str:
-        leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id)
+        leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id, now=utc_now())
         return f"{entry.learner} is no longer on the waiting list."

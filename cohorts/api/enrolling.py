@@ -64,6 +64,7 @@ class EnrollView(StudentView):
                 success_url=asked.get("successUrl") or default_success_url(),
                 cancel_url=asked.get("cancelUrl") or default_cancel_url(code),
                 claim=claim_for(request),
+                now=utc_now(),
             )
         except AlreadyAnswered as stored:
             return replay(stored)
@@ -117,7 +118,7 @@ class WaitlistView(StudentView):
         body.is_valid(raise_exception=True)
         user = user_of(request)
         cohort = get_cohort(course_code=code, cohort_id=cohort_id)
-        joined = wait_in_line(user=user, who=_participant(body.validated_data), cohort=cohort)
+        joined = wait_in_line(user=user, who=_participant(body.validated_data), cohort=cohort, now=utc_now())
         entry = waiting_entries(user=user).get(pk=joined.pk)
         return Response(WaitlistEntrySerializer(entry).data, status=status.HTTP_201_CREATED)
 
@@ -127,7 +128,7 @@ class WaitlistView(StudentView):
         learner_cuid = LearnerQuery.read(request).get("learnerId")
         cohort = get_cohort(course_code=code, cohort_id=cohort_id)
         entry = _own_entry(request, cohort, learner_cuid)
-        leave_waitlist(learner_id=entry.learner_id, cohort_id=cohort.pk)
+        leave_waitlist(learner_id=entry.learner_id, cohort_id=cohort.pk, now=utc_now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -86,7 +86,7 @@ class BookSessionsView(StudentView):
             Selection(step_id=chosen["courseStepId"], option_id=chosen["courseStepOptionId"])
             for chosen in body.validated_data["selections"]
         ]
-        booked = book_sessions(package_id=package.pk, selections=selections)
+        booked = book_sessions(package_id=package.pk, selections=selections, now=utc_now())
         prefetch_related_objects(booked.booked, "step", "class_session__group_class")
         return Response(BookedSerializer(booked).data)
 
@@ -98,7 +98,7 @@ class CancelStepView(StudentView):
     @idempotent
     def post(self, request: Request, package_id: int, step_id: int) -> Response:
         package = get_package_for(user=user_of(request), package_id=package_id)
-        return Response(ProgressSerializer(cancel_booking(package_id=package.pk, step_id=step_id)).data)
+        return Response(ProgressSerializer(cancel_booking(package_id=package.pk, step_id=step_id, now=utc_now())).data)
 
 
 class SwapStepView(StudentView):
@@ -118,7 +118,7 @@ class SwapStepView(StudentView):
         package = get_package_for(user=user_of(request), package_id=package_id)
         option_id = body.validated_data["courseStepOptionId"]
         try:
-            row = swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id)
+            row = swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id, now=utc_now())
         except Invalid as error:  # it speaks of the first selection, which here is the whole body
             raise invalid_field("courseStepOptionId", error.errors[0].code, error.errors[0].detail) from error
         return Response(ProgressSerializer(row).data)
@@ -156,7 +156,7 @@ class CalendarFeedView(StudentView):
     @idempotent
     def post(self, request: Request) -> Response:
         """Make a new address; one there was before stops answering."""
-        return Response({"url": feed_url(renew_feed(user=user_of(request)))})
+        return Response({"url": feed_url(renew_feed(user=user_of(request), now=utc_now()))})
 
     @extend_schema(tags=TAGS, operation_id="close_calendar_feed", responses={204: None})
     def delete(self, request: Request) -> Response:

@@ -11,7 +11,6 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from core.actors import Actor
-from core.clock import utc_now
 
 from ..errors import StepInUse
 from ..learning.completion import complete_courses
@@ -32,7 +31,7 @@ def add_step(*, step: CourseStep) -> CourseStep:
 
 
 @transaction.atomic
-def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime | None = None) -> CourseStep:
+def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime) -> CourseStep:
     """Save what was edited about a step. One that is no longer required may have been the last that somebody lacked."""
     lock_cohorts_of(step.program_id)
     step.save()
@@ -41,7 +40,7 @@ def save_step(*, step: CourseStep, actor: Actor, now: dt.datetime | None = None)
 
 
 @transaction.atomic
-def remove_step(*, step_id: int, actor: Actor, now: dt.datetime | None = None) -> CourseStep:
+def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
     """Take a step out of its course, with its classes and the cohorts' sessions for it. A cohort that is left without
     sessions closes.
 
@@ -61,9 +60,9 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime | None = None) -
     return step
 
 
-def _complete(program_id: int, reason: str, actor: Actor, now: dt.datetime | None) -> None:
+def _complete(program_id: int, reason: str, actor: Actor, now: dt.datetime) -> None:
     packages = StudentPackage.objects.filter(program=program_id)
-    complete_courses(packages=packages, actor=actor, reason=reason, now=now or utc_now())
+    complete_courses(packages=packages, actor=actor, reason=reason, now=now)
 
 
 def _close_empty_cohorts(program_id: int) -> None:

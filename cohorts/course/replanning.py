@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import QuerySet
 
-from core.clock import utc_now
 from core.errors import Invalid, invalid_field
 from core.local_time import check_date, local_date, to_instant, wall_clock
 from core.time_words import meeting
@@ -91,14 +90,13 @@ def change_dates(
     end_date: dt.date,
     move_sessions: bool,
     move_deadline: bool,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Plan:
     """Give a cohort other dates, as planned; each family with a place is told once, with all their sessions.
 
     Raises Invalid for dates out of range or out of order, and DatesConflict, changing nothing, for what `plan_dates`
     finds to be in the way.
     """
-    moment = now or utc_now()
     cohort = lock_cohort(cohort_id)
     lock_sessions(set(CohortSession.objects.filter(cohort=cohort).values_list("class_session", flat=True)))
     plan = plan_dates(
@@ -107,7 +105,7 @@ def change_dates(
         end_date=end_date,
         move_sessions=move_sessions,
         move_deadline=move_deadline,
-        now=moment,
+        now=now,
     )
     if plan.conflicts:
         raise DatesConflict(" ".join(plan.conflicts))
@@ -120,7 +118,7 @@ def change_dates(
     # Backward in time when they go forward: none meets on the day of one that is still to go.
     is_later = bool(plan.moves) and plan.moves[0].starts_at > plan.moves[0].session.starts_at
     for move in sorted(plan.moves, key=lambda move: move.starts_at, reverse=is_later):
-        move_session(session=move.session, starts_at=move.starts_at, ends_at=move.ends_at, now=moment, with_term=True)
+        move_session(session=move.session, starts_at=move.starts_at, ends_at=move.ends_at, now=now, with_term=True)
     is_told = (start_date, end_date) != (cohort.start_date, cohort.end_date) or bool(plan.moves)
     cohort.start_date = start_date
     cohort.end_date = end_date
@@ -130,7 +128,7 @@ def change_dates(
         publish(
             CohortDatesChanged(
                 workspace_id=cohort.instance.workspace_id,
-                occurred_at=moment,
+                occurred_at=now,
                 cohort_id=cohort.pk,
                 start_date=start_date,
                 end_date=end_date,
@@ -248,18 +246,15 @@ def plan_class_zone(*, group_class: GroupClass, timezone: str, keep_clock: bool,
 
 
 @transaction.atomic
-def change_class_zone(
-    *, group_class_id: int, timezone: str, keep_clock: bool, now: dt.datetime | None = None
-) -> list[Move]:
+def change_class_zone(*, group_class_id: int, timezone: str, keep_clock: bool, now: dt.datetime) -> list[Move]:
     """Let a class live by another clock. Its weekly times are those of the new zone from now on; the coming sessions
     keep either the time on the clock, and their families are told the new moment, or their moment.
 
     Raises Invalid, changing nothing, if two of its sessions would be on one day.
     """
-    moment = now or utc_now()
     lock_sessions(set(ClassSession.objects.filter(group_class=group_class_id).values_list("pk", flat=True)))
     group_class = GroupClass.objects.get(pk=group_class_id)
-    moves = plan_class_zone(group_class=group_class, timezone=timezone, keep_clock=keep_clock, now=moment)
+    moves = plan_class_zone(group_class=group_class, timezone=timezone, keep_clock=keep_clock, now=now)
     group_class.timezone = timezone
     group_class.save(update_fields=["timezone"])
     moved = {move.session.pk for move in moves}
@@ -267,7 +262,7 @@ def change_class_zone(
         _follow_the_calendar(session, timezone)
     for move in moves:
         move.session.group_class = group_class
-        move_session(session=move.session, starts_at=move.starts_at, ends_at=move.ends_at, now=moment)
+        move_session(session=move.session, starts_at=move.starts_at, ends_at=move.ends_at, now=now)
     return moves
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from core.clock import utc_now
 from core.errors import invalid_field
 from core.local_time import check_date, clock_duration, meeting_on, to_instant, wall_clock
 from enrollments.models import ProgramInstance
@@ -105,7 +104,7 @@ def reschedule_session(
     start_time: dt.time,
     end_time: dt.time,
     max_students: int,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> ClassSession:
     """Move one meeting of a class, for every cohort that meets there, and change its seats. Times are wall-clock times
     in the class's zone, to the minute; what is as it was shown stays as it is. Bookings stay.
@@ -115,7 +114,7 @@ def reschedule_session(
     session = lock_sessions({session_id})[session_id]
     starts_at, ends_at = _times_asked(session, date, start_time, end_time)
     if (starts_at, ends_at) != (session.starts_at, session.ends_at):
-        move_session(session=session, starts_at=starts_at, ends_at=ends_at, now=now or utc_now())
+        move_session(session=session, starts_at=starts_at, ends_at=ends_at, now=now)
     fits = ClassSession.objects.filter(pk=session_id, booked_count__lte=max_students)
     if not fits.update(max_students=max_students):
         raise SeatsBelowBookings(f"{session.booked_count} seats are booked; there can't be fewer.")
@@ -181,18 +180,17 @@ def note_change(session_ids: Iterable[int], *, now: dt.datetime) -> None:
 
 
 @transaction.atomic
-def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.datetime | None = None) -> GroupClass:
+def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.datetime) -> GroupClass:
     """Save these fields of a class. Sessions that are on the calendar keep their times and seats; those who booked a
     coming one are told about a new meeting page."""
-    moment = now or utc_now()
-    coming = ClassSession.objects.filter(group_class=group_class.pk, ends_at__gt=moment)
+    coming = ClassSession.objects.filter(group_class=group_class.pk, ends_at__gt=now)
     sessions = lock_sessions(set(coming.values_list("pk", flat=True)))
     known = GroupClass.objects.values_list("meeting_url", flat=True).get(pk=group_class.pk)
     group_class.save(update_fields=set(fields))
     if "meeting_url" in fields and known != group_class.meeting_url:
-        note_change(sessions, now=moment)
+        note_change(sessions, now=now)
         publish(
-            MeetingPageChanged(workspace_id=group_class.workspace_id, occurred_at=moment, group_class_id=group_class.pk)
+            MeetingPageChanged(workspace_id=group_class.workspace_id, occurred_at=now, group_class_id=group_class.pk)
         )
     return group_class
 

@@ -5,7 +5,6 @@ import datetime as dt
 from django.db import transaction
 
 from core.actors import Actor
-from core.clock import utc_now
 from core.errors import invalid_field
 from core.text import fit
 from enrollments.locks import lock_enrollment
@@ -23,22 +22,22 @@ ALL_DONE = "All required steps are done"
 
 
 @transaction.atomic
-def mark_attended(*, progress_id: int, actor: Actor, now: dt.datetime | None = None) -> StepProgress:
+def mark_attended(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepProgress:
     """The learner came. With the last required step the course is completed, and so is the participation.
 
     A step marked missed by mistake can be corrected. Raises StepNotBooked.
     """
-    return _mark(progress_id, StepStatus.COMPLETED, actor, now or utc_now())
+    return _mark(progress_id, StepStatus.COMPLETED, actor, now)
 
 
 @transaction.atomic
-def mark_missed(*, progress_id: int, actor: Actor, now: dt.datetime | None = None) -> StepProgress:
+def mark_missed(*, progress_id: int, actor: Actor, now: dt.datetime) -> StepProgress:
     """The session passed without the learner. A course that was completed stays so. Raises StepNotBooked."""
-    return _mark(progress_id, StepStatus.MISSED, actor, now or utc_now())
+    return _mark(progress_id, StepStatus.MISSED, actor, now)
 
 
 @transaction.atomic
-def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime | None = None) -> StepProgress:
+def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime) -> StepProgress:
     """Let a step that was missed, or that has no session, count as attended; the reason is for staff.
 
     The seat of a missed session goes back. Raises Invalid without a reason, StepNotOpen for a step that is booked or
@@ -46,7 +45,6 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
     """
     if not reason.strip():
         raise invalid_field("reason", "required", "Say why the step counts as attended.")
-    moment = now or utc_now()
     seated_in = StepProgress.objects.values_list("class_session_id", flat=True).get(pk=progress_id)
     if seated_in is not None:
         lock_sessions({seated_in})
@@ -56,7 +54,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
         class_session=None,
         option=None,
         booked_at=None,
-        completed_at=moment,
+        completed_at=now,
         excuse=fit(StepProgress, "excuse", reason.strip()),
     )
     if not package.is_live or not excused:
@@ -65,7 +63,7 @@ def excuse_step(*, progress_id: int, reason: str, actor: Actor, now: dt.datetime
         )
     if seated_in is not None:
         give_back_seats_of([seated_in])
-    return _done(progress_id, package, StepExcused, actor, moment)
+    return _done(progress_id, package, StepExcused, actor, now)
 
 
 @transaction.atomic

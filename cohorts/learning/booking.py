@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from core.clock import utc_now
 from events.publishing import publish
 
 from ..errors import PackageNotFound, SessionFull, StepNotBooked, TimeConflict, TooLateToChange, bad_selection
@@ -54,16 +53,15 @@ class Booked:
 
 
 @transaction.atomic
-def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.datetime | None = None) -> Booked:
+def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.datetime) -> Booked:
     """Book the chosen sessions, and those of unbooked steps that leave no choice, where they have a seat and overlap
     with nothing.
 
     Raises PackageNotFound (also for a revoked one), Invalid naming the selection that is not an option of its step in
     this cohort, StepAlreadyBooked, SessionFull, TimeConflict; then nothing was booked.
     """
-    moment = now or utc_now()
     package = _lock_live(package_id)
-    offered = offered_sessions(cohort_id=package.cohort_id, now=moment)
+    offered = offered_sessions(cohort_id=package.cohort_id, now=now)
     chosen = _chosen_sessions(offered, selections)
     unbooked, taken = _steps_of(package)
     _refuse_booked(chosen.keys() - unbooked.keys())
@@ -75,59 +73,53 @@ def book_sessions(*, package_id: int, selections: Sequence[Selection], now: dt.d
     full = take_seats(wanted)
     _refuse_full([step for step in full if step in chosen])
     booked = {step: session for step, session in wanted.items() if step not in full}
-    rows = book_steps(package=package, unbooked=unbooked, sessions=booked, now=moment)
+    rows = book_steps(package=package, unbooked=unbooked, sessions=booked, now=now)
     return Booked(auto_booked=sorted(booked.keys() - chosen.keys()), manual_selections=sorted(chosen), booked=rows)
 
 
 @transaction.atomic
-def cancel_booking(
-    *, package_id: int, step_id: int, now: dt.datetime | None = None, is_by_staff: bool = False
-) -> StepProgress:
+def cancel_booking(*, package_id: int, step_id: int, now: dt.datetime, is_by_staff: bool = False) -> StepProgress:
     """Give a booked session back, until BOOKING_CHANGE_HOURS before it starts (staff: any time before it is marked).
 
     Raises PackageNotFound, StepNotBooked, TooLateToChange.
     """
-    moment = now or utc_now()
     package = _lock_live(package_id)
     row = _booked_row(package, step_id)
     session = row.seat
     if not is_by_staff:
-        _refuse_late(session, moment)
+        _refuse_late(session, now)
     give_back_seats([row])
     lock_package_row(package.pk)
-    free_step(row, StepStatus.UNBOOKED, now=moment)
-    publish(step_event(StepCancelled, package, row.step_id, session.pk, moment))
+    free_step(row, StepStatus.UNBOOKED, now=now)
+    publish(step_event(StepCancelled, package, row.step_id, session.pk, now))
     row.class_session = None
     return row
 
 
 @transaction.atomic
 def swap_booking(
-    *, package_id: int, step_id: int, option_id: int, now: dt.datetime | None = None, is_by_staff: bool = False
+    *, package_id: int, step_id: int, option_id: int, now: dt.datetime, is_by_staff: bool = False
 ) -> StepProgress:
     """Change a booked session for another of the same step; the old seat is given up only if the new one is booked.
 
     Raises what cancel_booking and book_sessions raise.
     """
-    moment = now or utc_now()
     package = _lock_live(package_id)
     row = _booked_row(package, step_id)
     session = row.seat
     if not is_by_staff:
-        _refuse_late(session, moment)
-    chosen = _chosen_sessions(
-        offered_sessions(cohort_id=package.cohort_id, now=moment), [Selection(step_id, option_id)]
-    )
+        _refuse_late(session, now)
+    chosen = _chosen_sessions(offered_sessions(cohort_id=package.cohort_id, now=now), [Selection(step_id, option_id)])
     # Both in the order of their keys: two learners who change into each other's sessions wait, they do not deadlock.
     lock_sessions({session.pk, chosen[step_id].class_session_id})
     give_back_seats([row])
     lock_package_row(package.pk)
-    free_step(row, StepStatus.UNBOOKED, now=moment)
-    publish(step_event(StepCancelled, package, step_id, session.pk, moment))
+    free_step(row, StepStatus.UNBOOKED, now=now)
+    publish(step_event(StepCancelled, package, step_id, session.pk, now))
     unbooked, taken = _steps_of(package)
     _refuse_conflicts(chosen, taken)
     _refuse_full(take_seats(chosen))
-    return book_steps(package=package, unbooked=unbooked, sessions=chosen, now=moment)[0]
+    return book_steps(package=package, unbooked=unbooked, sessions=chosen, now=now)[0]
 
 
 # --- What there is --------------------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from icalendar import Calendar, Event, vCalAddress, vText
 
 from accounts.families import learners_of, require_family
 from accounts.models import User
-from core.clock import utc_now
 from core.errors import NotFound, require
 
 from ..models import CalendarFeed, StepProgress
@@ -43,11 +42,9 @@ def open_feed(*, user: User) -> CalendarFeed:
     return feed
 
 
-def renew_feed(*, user: User, now: dt.datetime | None = None) -> CalendarFeed:
+def renew_feed(*, user: User, now: dt.datetime) -> CalendarFeed:
     """Give the person's feed a new address; the old one stops working."""
-    feed, _ = CalendarFeed.objects.update_or_create(
-        user=user, defaults={"token": new_token(), "created_at": now or utc_now()}
-    )
+    feed, _ = CalendarFeed.objects.update_or_create(user=user, defaults={"token": new_token(), "created_at": now})
     return feed
 
 
@@ -96,11 +93,10 @@ def cancelled_of(user: User, *, since: dt.datetime) -> QuerySet[StepProgress]:
     ).order_by("last_session__starts_at", "pk")
 
 
-def render_feed(*, user: User, now: dt.datetime | None = None) -> bytes:
+def render_feed(*, user: User, now: dt.datetime) -> bytes:
     """The person's feed: the sessions to come, those of the last PAST_SHOWN, and the canceled ones among them."""
-    moment = now or utc_now()
-    rows = list(sessions_of(user).filter(class_session__starts_at__gte=moment - PAST_SHOWN))
-    rows += cancelled_of(user, since=moment - CANCELLED_SHOWN).filter(last_session__starts_at__gte=moment - PAST_SHOWN)
+    rows = list(sessions_of(user).filter(class_session__starts_at__gte=now - PAST_SHOWN))
+    rows += cancelled_of(user, since=now - CANCELLED_SHOWN).filter(last_session__starts_at__gte=now - PAST_SHOWN)
     calendar = _calendar(rows, name_learners=len({row.package.learner_id for row in rows}) > 1)
     calendar.calendar_name = "Courses"
     calendar.refresh_interval = REFRESH_EVERY

@@ -10,7 +10,6 @@ import structlog
 from django.db import transaction
 
 from core.actors import SYSTEM, Actor
-from core.clock import utc_now
 from core.rows import lock_rows
 from enrollments.lifecycle import finish_participation
 from enrollments.models import Enrollment
@@ -54,10 +53,10 @@ def complete_courses(*, packages: StudentPackageQuerySet, actor: Actor, reason: 
     return sum(complete_course(package_id=package, actor=actor, reason=reason, now=now) for package in ids)
 
 
-def complete_due_courses(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+def complete_due_courses(*, now: dt.datetime, limit: int = 100) -> int:
     """Complete what ought to be complete and is not, whatever went wrong; returns how many."""
     ids = list(due_to_complete().order_by("pk").values_list("pk", flat=True)[:limit])
-    return sum(_try_to_complete(package_id, now or utc_now()) for package_id in ids)
+    return sum(_try_to_complete(package_id, now) for package_id in ids)
 
 
 def _try_to_complete(package_id: int, now: dt.datetime) -> int:

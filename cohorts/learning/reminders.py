@@ -6,7 +6,6 @@ from django.db import transaction
 from django.db.models import CharField, Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
-from core.clock import utc_now
 from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify
@@ -19,13 +18,12 @@ AHEAD = dt.timedelta(hours=24)
 
 
 @transaction.atomic
-def remind_of_sessions(*, limit: int = 500, now: dt.datetime | None = None) -> int:
+def remind_of_sessions(*, limit: int = 500, now: dt.datetime) -> int:
     """Write to the families of those whose session starts within a day; returns how many sessions were written about.
 
     Who booked later than that has just been told. A session that was moved to another day gets another reminder.
     """
-    moment = now or utc_now()
-    due = list(_due(moment).select_related("package__learner", "class_session")[:limit])
+    due = list(_due(now).select_related("package__learner", "class_session")[:limit])
     for row in due:
         session = row.seat
         learner = row.package.learner
@@ -36,7 +34,7 @@ def remind_of_sessions(*, limit: int = 500, now: dt.datetime | None = None) -> i
                 recipient=address,
                 subject_key=f"progress:{row.pk}/{session.date}",
                 params={"progress": row.pk, "session": session.pk},
-                now=moment,
+                now=now,
             )
     return len(due)
 

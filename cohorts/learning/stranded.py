@@ -8,19 +8,18 @@ from django.db import transaction
 
 from accounts.models import StaffTask
 from accounts.staff_tasks import raise_staff_task
-from core.clock import utc_now
 
 from ..models import CourseStep, StudentPackage
 from ..queries import stranded_progress
 from ..task_kinds import NO_SESSION
 
 
-def report_stranded_steps(*, now: dt.datetime | None = None, limit: int = 200) -> int:
+def report_stranded_steps(*, now: dt.datetime, limit: int = 200) -> int:
     """Raise a task for every required step of a live, uncompleted package that has no session left to be booked,
     however that came about: a purchase in a cohort under way, a choice not made in time, a new step without a class.
     Returns how many are new; one that staff have closed is not raised again.
     """
-    rows = stranded_progress(now or utc_now()).filter(step__required=True).select_related("package__learner", "step")
+    rows = stranded_progress(now).filter(step__required=True).select_related("package__learner", "step")
     reported = set(StaffTask.objects.filter(kind=NO_SESSION).values_list("subject", flat=True))
     new = [row for row in rows.order_by("pk") if subject_of(row.package_id, row.step_id) not in reported][:limit]
     for row in new:

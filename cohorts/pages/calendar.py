@@ -7,6 +7,7 @@ from django.views.decorators.http import conditional_page, require_safe
 from accounts.families import AddressUnproven
 from accounts.family_pages import ask_for_proof, for_families
 from accounts.models import User
+from core.clock import utc_now
 from core.errors import NotFound
 
 from ..learning.calendar import get_feed_owner, get_session_of, render_feed, render_session
@@ -25,7 +26,9 @@ def show_feed(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404 from error
     except AddressUnproven:
         return ask_for_proof(request, is_own=False)
-    return HttpResponse(render_feed(user=owner), content_type=CONTENT_TYPE, headers={"X-Robots-Tag": "noindex"})
+    return HttpResponse(
+        render_feed(user=owner, now=utc_now()), content_type=CONTENT_TYPE, headers={"X-Robots-Tag": "noindex"}
+    )
 
 
 @require_safe

@@ -77,7 +77,10 @@ def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpRes
     chosen = _chosen_learner(form, user, course)
     try:
         entry = wait_in_line(
-            user=user, who=chosen if isinstance(chosen, Newcomer) else Participant(cuid=chosen.cuid), cohort=cohort
+            user=user,
+            who=chosen if isinstance(chosen, Newcomer) else Participant(cuid=chosen.cuid),
+            cohort=cohort,
+            now=utc_now(),
         )
     except PlacesFree:
         messages.info(request, f"There is no need to wait: a place in {cohort.name} is free.")
@@ -128,7 +131,7 @@ def leave_line(request: HttpRequest, user: User, entry_id: int) -> HttpResponse:
     """Leave a waiting list, or decline the place it offers."""
     try:
         entry = get_waiting_entry(user=user, entry_id=entry_id)
-        leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id)
+        leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id, now=utc_now())
     except NotInLine as gone:
         messages.info(request, gone.detail)
     else:
@@ -207,6 +210,7 @@ def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcom
             cohort_id=cohort.pk,
             success_url=default_success_url(),
             cancel_url_of=lambda learner: _leaving_url(course, cohort, learner),
+            now=utc_now(),
         )
     return start_checkout(
         learner_id=chosen.pk,
@@ -215,6 +219,7 @@ def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcom
         success_url=default_success_url(),
         cancel_url=_leaving_url(course, cohort, chosen),
         actor=Actor("user", user.pk),
+        now=utc_now(),
     )
 
 

@@ -129,7 +129,7 @@ def change_session(request: HttpRequest, user: User, package_id: int, step_id: i
     if option_id is None:
         return _show_change(request, package, step_id, problem="Choose another class first.", status=422)
     try:
-        swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id)
+        swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id, now=utc_now())
     except PackageNotFound as error:
         raise Http404 from error
     except DomainError as refusal:
@@ -145,7 +145,7 @@ def share_calendar(request: HttpRequest, user: User) -> HttpResponse:
     """Give the person's calendar an address to subscribe to, or a new one if the old one got about."""
     renewed = find_feed(user=user) is not None
     if renewed:
-        renew_feed(user=user)
+        renew_feed(user=user, now=utc_now())
     else:
         open_feed(user=user)
     messages.info(
@@ -162,7 +162,7 @@ def cancel_session(request: HttpRequest, user: User, package_id: int, step_id: i
     if not any(row.step_id == step_id for row in package.progress.all()):
         raise Http404
     try:
-        row = cancel_booking(package_id=package.pk, step_id=step_id)
+        row = cancel_booking(package_id=package.pk, step_id=step_id, now=utc_now())
     except PackageNotFound as error:
         raise Http404 from error
     except DomainError as refusal:

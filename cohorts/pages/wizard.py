@@ -56,7 +56,9 @@ def book(request: HttpRequest, user: User, package_id: int) -> HttpResponse:
         return render_wizard(request, user, package_id=package_id, problem=problem, status=422)
     try:
         booked = book_sessions(
-            package_id=package.pk, selections=[Selection(step, option) for step, option in chosen.items()]
+            package_id=package.pk,
+            selections=[Selection(step, option) for step, option in chosen.items()],
+            now=utc_now(),
         )
     except PackageNotFound as error:
         raise Http404 from error

@@ -12,7 +12,6 @@ from billing.models import Checkout
 from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
 from core.actors import Actor
-from core.clock import utc_now
 from core.errors import require
 from core.text import limit_of, shorten_together
 from enrollments.models import Program
@@ -46,7 +45,7 @@ def start_checkout(
     success_url: str,
     cancel_url: str,
     actor: Actor,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Checkout:
     """Hold a place for the learner and open a checkout for it; a second click returns the open one.
 
@@ -58,8 +57,7 @@ def start_checkout(
     TooManyPlacesHeld, Ineligible; PaymentProviderDown, after which the same call continues; PaymentRejected, after
     which nothing is held.
     """
-    moment = now or utc_now()
-    settle_overdue(learner_id=learner_id, cohort_id=cohort_id, now=moment)
+    settle_overdue(learner_id=learner_id, cohort_id=cohort_id, now=now)
     place = reserve_place(
         learner_id=learner_id,
         course_code=course_code,
@@ -67,9 +65,9 @@ def start_checkout(
         success_url=success_url,
         cancel_url=cancel_url,
         actor=actor,
-        now=moment,
+        now=now,
     )
-    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=moment)
+    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=now)
 
 
 @transaction.atomic

@@ -10,7 +10,6 @@ from billing.checkout import submit_checkout
 from billing.errors import PaymentProviderDown, PaymentRejected
 from billing.models import Checkout
 from core.actors import Actor
-from core.clock import utc_now
 from core.errors import require
 from core.http.idempotency import Claim
 
@@ -30,7 +29,7 @@ def enroll(
     success_url: str,
     cancel_url: str,
     claim: Claim,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> dict[str, str]:
     """Hold a place and open its checkout: the session's id and address, the same ones while it is open.
 
@@ -38,13 +37,12 @@ def enroll(
     back. Raises what `checkout.start_checkout` raises, NotFound for a learner who is not theirs, LearnerNameMissing;
     AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
     """
-    moment = now or utc_now()
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
     known = find_participant(user=user, workspace_id=cohort.instance.workspace_id, participant=participant)
     if known is not None:
-        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=moment)
+        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=now)
     with transaction.atomic():
-        claim.take(moment)
+        claim.take(now)
         learner = find_or_add_participant(user=user, workspace_id=cohort.instance.workspace_id, participant=participant)
         place = reserve_place(
             learner_id=learner.pk,
@@ -53,9 +51,9 @@ def enroll(
             success_url=success_url,
             cancel_url=cancel_url,
             actor=Actor("user", user.pk),
-            now=moment,
+            now=now,
         )
-    return _answer_from_stripe(require(place.checkout_id, "a reserved place has its checkout"), claim, moment)
+    return _answer_from_stripe(require(place.checkout_id, "a reserved place has its checkout"), claim, now)
 
 
 def enroll_newcomer(
@@ -66,18 +64,17 @@ def enroll_newcomer(
     cohort_id: int,
     success_url: str,
     cancel_url_of: Callable[[Learner], str],
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> Checkout:
     """What `checkout.start_checkout` does, for a learner whom nobody knows yet: added with the place, or not at all.
 
     Raises what it raises, and TooManyLearners.
     """
-    moment = now or utc_now()
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
     named = Participant(first_name=newcomer.first_name, last_name=newcomer.last_name)
     known = find_participant(user=user, workspace_id=cohort.instance.workspace_id, participant=named)
     if known is not None:
-        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=moment)
+        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=now)
     with transaction.atomic():
         learner = newcomer.add(user=user, workspace_id=cohort.instance.workspace_id)
         place = reserve_place(
@@ -87,12 +84,12 @@ def enroll_newcomer(
             success_url=success_url,
             cancel_url=cancel_url_of(learner),
             actor=Actor("user", user.pk),
-            now=moment,
+            now=now,
         )
-    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=moment)
+    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=now)
 
 
-def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort) -> WaitlistEntry:
+def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort, now: dt.datetime) -> WaitlistEntry:
     """Put somebody on the waiting list; who is not known yet is added with their place in line, or not at all.
 
     Raises what `waitlist.join_waitlist` raises, TooManyLearners, and for a Participant what
@@ -104,7 +101,7 @@ def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort) -> 
             learner = who.add(user=user, workspace_id=workspace_id)
         else:
             learner = find_or_add_participant(user=user, workspace_id=workspace_id, participant=who)
-        return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", user.pk))
+        return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", user.pk), now=now)
 
 
 def _answer_from_stripe(checkout_id: int, claim: Claim, now: dt.datetime) -> dict[str, str]:

@@ -5,8 +5,6 @@ import datetime as dt
 import structlog
 from django.db import transaction
 
-from core.clock import utc_now
-
 from ..errors import NotReadyToOpen
 from ..locks import lock_cohort
 from ..models import Cohort
@@ -19,21 +17,20 @@ log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
-def open_cohort(*, cohort_id: int, now: dt.datetime | None = None) -> Cohort:
+def open_cohort(*, cohort_id: int, now: dt.datetime) -> Cohort:
     """Let learners enroll; one that is open already stays so.
 
     Raises NotReadyToOpen, which names all that is missing. The cohort is locked, as it is by every change of its
     course: nothing is taken out while it opens.
     """
-    moment = now or utc_now()
     cohort = lock_cohort(cohort_id)
     if cohort.is_active:
-        return _serve(cohort_id, moment)
-    gaps = find_gaps(cohort=cohort, now=moment)
+        return _serve(cohort_id, now)
+    gaps = find_gaps(cohort=cohort, now=now)
     if gaps:
         raise NotReadyToOpen(f"{cohort} can't be opened yet. {' '.join(gap.text for gap in gaps)}")
     Cohort.objects.filter(pk=cohort_id).update(is_active=True)
-    return _serve(cohort_id, moment)
+    return _serve(cohort_id, now)
 
 
 @transaction.atomic
@@ -47,26 +44,25 @@ def close_cohort(*, cohort_id: int) -> Cohort:
 
 
 @transaction.atomic
-def change_capacity(*, cohort_id: int, max_enrollment: int, now: dt.datetime | None = None) -> Cohort:
+def change_capacity(*, cohort_id: int, max_enrollment: int, now: dt.datetime) -> Cohort:
     """Set how many places a cohort has. Raises CapacityBelowUse, changing nothing, below the places taken and held."""
     resize(cohort_id=cohort_id, max_enrollment=max_enrollment)
-    return _serve(cohort_id, now or utc_now())
+    return _serve(cohort_id, now)
 
 
 @transaction.atomic
-def serve_waitlist(*, cohort_id: int, now: dt.datetime | None = None) -> Cohort:
+def serve_waitlist(*, cohort_id: int, now: dt.datetime) -> Cohort:
     """Offer the free places to those who wait, after an edit (a later deadline) that may have put some on sale."""
-    return _serve(cohort_id, now or utc_now())
+    return _serve(cohort_id, now)
 
 
-def serve_waiting_lines(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+def serve_waiting_lines(*, now: dt.datetime, limit: int = 100) -> int:
     """Serve every line in front of free places, whatever put them on sale (a program that was switched on again says
     nothing to its cohorts); returns how many got an offer."""
-    moment = now or utc_now()
-    open_now = Cohort.objects.taking_enrollments(now=moment).with_room()
+    open_now = Cohort.objects.taking_enrollments(now=now).with_room()
     lines = open_now.filter(waitlist__status=WaitStatus.WAITING)
     cohorts = list(lines.order_by("pk").values_list("pk", flat=True).distinct()[:limit])
-    return sum(_try_to_offer(cohort_id, moment) for cohort_id in cohorts)
+    return sum(_try_to_offer(cohort_id, now) for cohort_id in cohorts)
 
 
 def _try_to_offer(cohort_id: int, now: dt.datetime) -> int:

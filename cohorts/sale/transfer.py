@@ -5,7 +5,6 @@ import datetime as dt
 from django.db import models, transaction
 
 from core.actors import SYSTEM, Actor
-from core.clock import utc_now
 from core.errors import invalid_field, require
 from events.publishing import publish
 
@@ -47,7 +46,7 @@ def move_package(
     stranded: Stranded | None = None,
     excuse: str = "",
     actor: Actor = SYSTEM,
-    now: dt.datetime | None = None,
+    now: dt.datetime,
 ) -> StudentPackage:
     """Move a live package to another cohort: the new place is taken, the old one freed, sessions not yet attended are
     given back, and steps that leave no choice are booked again.
@@ -57,7 +56,6 @@ def move_package(
     another course, the same one or one that they are paying for, CohortFull, and StepsStranded where there are such
     steps and nobody has decided.
     """
-    moment = now or utc_now()
     found = lock_learner_of_package(package_id)  # their next booking waits, and then sees the new cohort
     if found is None:
         raise PackageNotFound
@@ -65,7 +63,7 @@ def move_package(
     target = cohorts[cohort_id]
     if cohort_id == found.cohort_id or target.instance.program_id != found.program_id:
         raise invalid_field("cohort", "not_a_choice", "Choose another cohort of the same course.")
-    lost = stranded_steps(package=found, cohort=target, now=moment)
+    lost = stranded_steps(package=found, cohort=target, now=now)
     if lost and stranded is None and found.completed_at is None:
         raise StepsStranded(f"{target.name} has no session left for {labels_of(lost)}: first say what becomes of them.")
     if lost and stranded == Stranded.EXCUSE and not excuse.strip():
@@ -75,17 +73,17 @@ def move_package(
     package = lock_package(package_id)
     if not package.is_live:
         raise PackageNotFound
-    free_sessions(package=package, status=StepStatus.UNBOOKED, now=moment)
-    package.place = _take_place(old_place, target, moment)
+    free_sessions(package=package, status=StepStatus.UNBOOKED, now=now)
+    package.place = _take_place(old_place, target, now)
     package.cohort = target
     package.name = StudentPackage.name_in(target)
     package.save(update_fields=["place", "cohort", "name"])
-    publish(package_event(PackageMoved, package, moment, from_cohort_id=old_place.cohort_id))
-    end_accepted(place=package.place, now=moment)
-    if release_place(place=old_place, reason=f"Moved to {target.name}", now=moment):
-        offer_free_places(cohort_id=old_place.cohort_id, now=moment)
-    ask_for_sessions(package=package, left=book_only_options(package=package, now=moment))
-    _settle_stranded(package, stranded, excuse, actor, moment)
+    publish(package_event(PackageMoved, package, now, from_cohort_id=old_place.cohort_id))
+    end_accepted(place=package.place, now=now)
+    if release_place(place=old_place, reason=f"Moved to {target.name}", now=now):
+        offer_free_places(cohort_id=old_place.cohort_id, now=now)
+    ask_for_sessions(package=package, left=book_only_options(package=package, now=now))
+    _settle_stranded(package, stranded, excuse, actor, now)
     return package
 
 

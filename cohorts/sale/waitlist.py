@@ -13,7 +13,6 @@ from django.db.models import Exists, Max, OuterRef
 from accounts.models import Learner
 from billing.checkout import request_cancellation
 from core.actors import SYSTEM, Actor
-from core.clock import utc_now
 from core.errors import invalid_field
 from core.local_time import is_not_over
 from core.text import fit
@@ -40,29 +39,26 @@ log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
-def join_waitlist(
-    *, learner_id: int, cohort_id: int, actor: Actor = SYSTEM, now: dt.datetime | None = None
-) -> WaitlistEntry:
+def join_waitlist(*, learner_id: int, cohort_id: int, actor: Actor = SYSTEM, now: dt.datetime) -> WaitlistEntry:
     """Go to the end of the line.
 
     Raises CohortNotFound for a cohort of another workspace than the learner's, CohortNotActive, AlreadyOwned,
     AlreadyInLine, PlaceAwaitsPayment, PlacesFree if there is no need to wait, and TooManyPlacesHeld where the account
     that asks, or the learner's family, has all that it may have.
     """
-    moment = now or utc_now()
     learner = lock_learner(learner_id)
     excess = _find_excess(learner, actor)  # locks what comes before the cohort
     cohort = lock_cohort(cohort_id)
     if learner.workspace_id != cohort.instance.workspace_id:
         raise CohortNotFound(f"There is no cohort {cohort_id}.")
-    _refuse_joining(learner_id, cohort, moment)
+    _refuse_joining(learner_id, cohort, now)
     if excess is not None:
         raise excess
     last = _line_of(cohort_id).aggregate(last=Max("rank"))["last"] or 0.0
     entry = WaitlistEntry.objects.create(
-        cohort=cohort, learner=learner, rank=last + 1.0, joined_by_id=account_of(actor), created_at=moment
+        cohort=cohort, learner=learner, rank=last + 1.0, joined_by_id=account_of(actor), created_at=now
     )
-    publish(_event(WaitlistJoined, entry, moment))
+    publish(_event(WaitlistJoined, entry, now))
     return entry
 
 
@@ -89,17 +85,16 @@ def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
 
 
 @transaction.atomic
-def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime | None = None) -> WaitlistEntry:
+def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime) -> WaitlistEntry:
     """Leave the line, or decline the place that is offered: it goes to the next. Raises NotInLine."""
-    moment = now or utc_now()
     lock_cohort(cohort_id)
     entry = _line_of(cohort_id).in_line().filter(learner=learner_id).first()
     if entry is None:
         raise NotInLine("You are not on this waiting list.")
     offered = entry.status == WaitStatus.OFFERED
-    _end(entry, WaitStatus.DECLINED if offered else WaitStatus.LEFT, moment)
+    _end(entry, WaitStatus.DECLINED if offered else WaitStatus.LEFT, now)
     if offered:
-        _free_offer(entry, "The offer was declined", moment)
+        _free_offer(entry, "The offer was declined", now)
     return entry
 
 
@@ -212,12 +207,11 @@ def end_offer(*, place: CohortPlace, now: dt.datetime) -> None:
         _end(entry, WaitStatus.EXPIRED, now)
 
 
-def expire_due_offers(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+def expire_due_offers(*, now: dt.datetime, limit: int = 100) -> int:
     """End the offers whose time is over and offer their places to the next; returns how many ended."""
-    moment = now or utc_now()
-    due = CohortPlace.objects.due_offers(now=moment)
+    due = CohortPlace.objects.due_offers(now=now)
     places = list(due.order_by("held_until", "pk").values_list("pk", flat=True)[:limit])
-    return sum(_try_to_expire(place_id, moment) for place_id in places)
+    return sum(_try_to_expire(place_id, now) for place_id in places)
 
 
 def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
@@ -229,25 +223,23 @@ def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
         return False
 
 
-def end_lines_of_past_cohorts(*, now: dt.datetime | None = None, limit: int = 100) -> int:
+def end_lines_of_past_cohorts(*, now: dt.datetime, limit: int = 100) -> int:
     """Let nobody wait for a cohort whose last day is over; returns how many waited in vain."""
-    moment = now or utc_now()
-    lasting = is_not_over(now=moment, date="cohort__end_date", zone="cohort__timezone")
+    lasting = is_not_over(now=now, date="cohort__end_date", zone="cohort__timezone")
     past = WaitlistEntry.objects.waiting().exclude(lasting)
     cohorts = list(past.order_by("cohort").values_list("cohort", flat=True).distinct()[:limit])
-    return sum(_end_line(cohort_id, moment) for cohort_id in cohorts)
+    return sum(_end_line(cohort_id, now) for cohort_id in cohorts)
 
 
-def end_lines_of_owners(*, limit: int = 100, now: dt.datetime | None = None) -> int:
+def end_lines_of_owners(*, limit: int = 100, now: dt.datetime) -> int:
     """Take those who have bought the course in another cohort out of the line: their offers go to the next at once, not
     when their time ends. Returns how many."""
-    moment = now or utc_now()
     owned = StudentPackage.objects.live().filter(
         learner=OuterRef("learner"), program=OuterRef("cohort__instance__program")
     )
     needless = WaitlistEntry.objects.in_line().filter(Exists(owned))
     found = list(needless.order_by("pk").values_list("learner", "cohort")[:limit])
-    return sum(_try_to_leave(learner_id, cohort_id, moment) for learner_id, cohort_id in found)
+    return sum(_try_to_leave(learner_id, cohort_id, now) for learner_id, cohort_id in found)
 
 
 def _try_to_leave(learner_id: int, cohort_id: int, now: dt.datetime) -> bool:

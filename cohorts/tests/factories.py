@@ -99,8 +99,7 @@ def start(cohort: Cohort, learner: Learner | None = None, **more: Any) -> Checko
         cohort_id=cohort.pk,
         success_url="http://127.0.0.1/done?session_id={CHECKOUT_SESSION_ID}",
         cancel_url="http://127.0.0.1/back",
-        actor=SYSTEM,
-        **more,
+        **{"actor": SYSTEM, "now": utc_now(), **more},
     )
 
 

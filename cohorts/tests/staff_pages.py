@@ -50,4 +50,4 @@ def counters() -> tuple[int, int]:
 
 def wait_for(cohort: Cohort) -> WaitlistEntry:
     learner: Learner = LearnerFactory(workspace=cohort.instance.workspace)
-    return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+    return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())

@@ -11,6 +11,7 @@ from cohorts.models import ClassSession, StudentPackage
 from cohorts.tests.callers import fields, problem
 from cohorts.tests.factories import CohortFactory, buy, cohort_with
 from cohorts.tests.purchases import PACKAGES, START, bought, choice, session_of, state
+from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
@@ -179,7 +180,7 @@ class TestChangingABooking:
     def test_takes_the_other_session_for_it(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe)
         old, new = session_of(package, 2), session_of(package, 2, 1)
-        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
 
         response = family.post(
             f"{PACKAGES}/{package.pk}/steps/{old.step_id}/swap", {"courseStepOptionId": new.option_id}
@@ -192,7 +193,7 @@ class TestChangingABooking:
     def test_to_a_full_session_keeps_the_old_one(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe, seats=1)
         old, new = session_of(package, 2), session_of(package, 2, 1)
-        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
         ClassSession.objects.filter(pk=new.class_session_id).update(booked_count=1)
         before = state()
 

@@ -151,7 +151,7 @@ class TestTheSession:
         checkout = start(cohort, learner)
         package = pay(stripe, checkout)
         assert package is not None
-        move_package(package_id=package.pk, cohort_id=CohortFactory(instance=cohort.instance).pk)
+        move_package(package_id=package.pk, cohort_id=CohortFactory(instance=cohort.instance).pk, now=utc_now())
 
         response = family.get(session_url(checkout))
 

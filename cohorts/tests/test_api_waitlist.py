@@ -43,7 +43,9 @@ def state() -> tuple[Any, ...]:
 class TestJoining:
     def test_answers_with_the_position(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
-        join_waitlist(learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk)
+        join_waitlist(
+            learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk, now=utc_now()
+        )
         family, learner = student_of(cohort.instance.workspace, first_name="Jane", last_name="Doe")
 
         response = family.post(url(cohort))

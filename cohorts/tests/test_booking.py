@@ -50,7 +50,7 @@ class TestBooking:
         package = buy(stripe, cohort)
         chosen = choices(cohort, 2)[1]
 
-        booked = book_sessions(package_id=package.pk, selections=[chosen])
+        booked = book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
 
         assert (booked.auto_booked, booked.manual_selections) == ([], [chosen.step_id])
         assert [row.step_id for row in booked.booked] == [chosen.step_id]
@@ -62,9 +62,9 @@ class TestBooking:
         cohort = cohort_with(options=(1, 2))
         package = buy(stripe, cohort)
         only = CourseStep.objects.get(order=1)
-        cancel_booking(package_id=package.pk, step_id=only.pk)
+        cancel_booking(package_id=package.pk, step_id=only.pk, now=utc_now())
 
-        booked = book_sessions(package_id=package.pk, selections=[choices(cohort, 2)[0]])
+        booked = book_sessions(package_id=package.pk, selections=[choices(cohort, 2)[0]], now=utc_now())
 
         assert booked.auto_booked == [only.pk]
         assert statuses(package) == ["BOOKED", "BOOKED"]
@@ -72,10 +72,10 @@ class TestBooking:
     def test_leaves_a_step_without_a_choice_alone_when_its_session_is_full(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2), seats=3)
         package = buy(stripe, cohort)
-        cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk)
+        cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk, now=utc_now())
         ClassSession.objects.filter(cohort_sessions__step__order=1).update(booked_count=F("max_students"))
 
-        booked = book_sessions(package_id=package.pk, selections=[choices(cohort, 2)[0]])
+        booked = book_sessions(package_id=package.pk, selections=[choices(cohort, 2)[0]], now=utc_now())
 
         assert booked.auto_booked == []
         assert statuses(package) == ["UNBOOKED", "BOOKED"]
@@ -83,14 +83,14 @@ class TestBooking:
     def test_leaves_a_step_without_a_choice_alone_when_it_overlaps(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2))
         package = buy(stripe, cohort)
-        cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk)
+        cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk, now=utc_now())
         chosen = choices(cohort, 2)[0]
         hour = session_of(cohort, chosen)
         ClassSession.objects.filter(cohort_sessions__step__order=1).update(
             starts_at=hour.starts_at, ends_at=hour.ends_at
         )
 
-        booked = book_sessions(package_id=package.pk, selections=[chosen])
+        booked = book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
 
         assert (booked.auto_booked, booked.manual_selections) == ([], [chosen.step_id])
         assert statuses(package) == ["UNBOOKED", "BOOKED"]
@@ -99,7 +99,7 @@ class TestBooking:
         cohort = cohort_with(options=(2, 2))
         package = buy(stripe, cohort)
 
-        booked = book_sessions(package_id=package.pk, selections=[])
+        booked = book_sessions(package_id=package.pk, selections=[], now=utc_now())
 
         assert booked.booked == []
         assert statuses(package) == ["UNBOOKED", "UNBOOKED"]
@@ -108,11 +108,11 @@ class TestBooking:
         cohort = cohort_with(options=(2, 2), seats=1)
         first, second = buy(stripe, cohort), buy(stripe, cohort)
         wanted = [choices(cohort, 1)[0], choices(cohort, 2)[0]]
-        book_sessions(package_id=first.pk, selections=[wanted[1]])
+        book_sessions(package_id=first.pk, selections=[wanted[1]], now=utc_now())
         events = OutboxEvent.objects.count()
 
         with pytest.raises(SessionFull) as refusal:
-            book_sessions(package_id=second.pk, selections=wanted)
+            book_sessions(package_id=second.pk, selections=wanted, now=utc_now())
 
         assert refusal.value.step_ids == (wanted[1].step_id,)
         assert statuses(second) == ["UNBOOKED", "UNBOOKED"]
@@ -122,10 +122,10 @@ class TestBooking:
     def test_of_a_booked_step_is_refused(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(2,))
         package = buy(stripe, cohort)
-        book_sessions(package_id=package.pk, selections=[choices(cohort, 1)[0]])
+        book_sessions(package_id=package.pk, selections=[choices(cohort, 1)[0]], now=utc_now())
 
         with pytest.raises(StepAlreadyBooked):
-            book_sessions(package_id=package.pk, selections=[choices(cohort, 1)[1]])
+            book_sessions(package_id=package.pk, selections=[choices(cohort, 1)[1]], now=utc_now())
 
         assert seats_taken() == 1
 
@@ -137,7 +137,7 @@ class TestBooking:
 
         for selection in bad:
             with pytest.raises(Invalid) as refusal:
-                book_sessions(package_id=package.pk, selections=[wrong_step, selection])
+                book_sessions(package_id=package.pk, selections=[wrong_step, selection], now=utc_now())
             assert refusal.value.errors[0].field == "selections.1.courseStepOptionId"
 
         assert seats_taken() == 0
@@ -163,10 +163,10 @@ class TestBooking:
         )
 
         with pytest.raises(TimeConflict) as refusal:
-            book_sessions(package_id=package.pk, selections=[early, late])
-        book_sessions(package_id=package.pk, selections=[early])
+            book_sessions(package_id=package.pk, selections=[early, late], now=utc_now())
+        book_sessions(package_id=package.pk, selections=[early], now=utc_now())
         with pytest.raises(TimeConflict):
-            book_sessions(package_id=package.pk, selections=[late])
+            book_sessions(package_id=package.pk, selections=[late], now=utc_now())
 
         assert set(refusal.value.step_ids) == {early.step_id, late.step_id}
         assert seats_taken() == 1
@@ -180,7 +180,7 @@ class TestBooking:
             starts_at=moment.ends_at, ends_at=moment.ends_at + dt.timedelta(hours=1)
         )
 
-        book_sessions(package_id=package.pk, selections=[early, late])
+        book_sessions(package_id=package.pk, selections=[early, late], now=utc_now())
 
         assert statuses(package) == ["BOOKED", "BOOKED"]
 
@@ -192,7 +192,7 @@ class TestBooking:
             revoke_package(package_id=package.pk, reason="Test", now=utc_now())
 
         with pytest.raises(PackageNotFound):
-            book_sessions(package_id=package.pk, selections=[choices(cohort, 1)[0]])
+            book_sessions(package_id=package.pk, selections=[choices(cohort, 1)[0]], now=utc_now())
 
         assert seats_taken() == 0
 
@@ -225,10 +225,10 @@ class TestASharedMeeting:
                 cohort=second, step=row.step, option=row.option, class_session=row.class_session
             )
         ours, theirs = buy(stripe, first), buy(stripe, second)
-        book_sessions(package_id=ours.pk, selections=[choices(first, 1)[0]])
+        book_sessions(package_id=ours.pk, selections=[choices(first, 1)[0]], now=utc_now())
 
         with pytest.raises(SessionFull):
-            book_sessions(package_id=theirs.pk, selections=[choices(second, 1)[0]])
+            book_sessions(package_id=theirs.pk, selections=[choices(second, 1)[0]], now=utc_now())
 
         assert seats_taken() == 1
 
@@ -238,9 +238,9 @@ class TestChangingABooking:
         cohort = cohort_with(options=(2,))
         package = buy(stripe, cohort)
         chosen = choices(cohort, 1)[0]
-        book_sessions(package_id=package.pk, selections=[chosen])
+        book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
 
-        cancel_booking(package_id=package.pk, step_id=chosen.step_id)
+        cancel_booking(package_id=package.pk, step_id=chosen.step_id, now=utc_now())
 
         assert statuses(package) == ["UNBOOKED"]
         assert seats_taken() == 0
@@ -250,7 +250,7 @@ class TestChangingABooking:
         package = buy(stripe, cohort)
 
         with pytest.raises(StepNotBooked):
-            cancel_booking(package_id=package.pk, step_id=choices(cohort, 1)[0].step_id)
+            cancel_booking(package_id=package.pk, step_id=choices(cohort, 1)[0].step_id, now=utc_now())
 
         assert seats_taken() == 0
 
@@ -258,7 +258,7 @@ class TestChangingABooking:
         cohort = cohort_with(options=(2,))
         package = buy(stripe, cohort)
         chosen = choices(cohort, 1)[0]
-        book_sessions(package_id=package.pk, selections=[chosen])
+        book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
         starts_at = session_of(cohort, chosen).starts_at
 
         with pytest.raises(TooLateToChange):
@@ -274,7 +274,7 @@ class TestChangingABooking:
         cohort = cohort_with(options=(2,))
         package = buy(stripe, cohort)
         chosen = choices(cohort, 1)[0]
-        book_sessions(package_id=package.pk, selections=[chosen])
+        book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
 
         cancel_booking(
             package_id=package.pk, step_id=chosen.step_id, now=session_of(cohort, chosen).starts_at, is_by_staff=True
@@ -286,9 +286,9 @@ class TestChangingABooking:
         cohort = cohort_with(options=(2,))
         package = buy(stripe, cohort)
         old, new = choices(cohort, 1)
-        book_sessions(package_id=package.pk, selections=[old])
+        book_sessions(package_id=package.pk, selections=[old], now=utc_now())
 
-        row = swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id)
+        row = swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id, now=utc_now())
 
         assert row.class_session == session_of(cohort, new)
         assert (session_of(cohort, old).booked_count, session_of(cohort, new).booked_count) == (0, 1)
@@ -297,11 +297,11 @@ class TestChangingABooking:
         cohort = cohort_with(options=(2,), seats=1)
         ours, theirs = buy(stripe, cohort), buy(stripe, cohort)
         old, new = choices(cohort, 1)
-        book_sessions(package_id=ours.pk, selections=[old])
-        book_sessions(package_id=theirs.pk, selections=[new])
+        book_sessions(package_id=ours.pk, selections=[old], now=utc_now())
+        book_sessions(package_id=theirs.pk, selections=[new], now=utc_now())
 
         with pytest.raises(SessionFull):
-            swap_booking(package_id=ours.pk, step_id=old.step_id, option_id=new.option_id)
+            swap_booking(package_id=ours.pk, step_id=old.step_id, option_id=new.option_id, now=utc_now())
 
         assert StepProgress.objects.get(package=ours).class_session == session_of(cohort, old)
         assert seats_taken() == 2

@@ -73,12 +73,12 @@ class TestASwap:
         cohort = cohort_with(options=(1, 2))
         package = buy_on_rows(cohort)
         good, clashing = session(cohort, 2, 0), session(cohort, 2, 1)
-        book_sessions(package_id=package.pk, selections=[choice(good)])
+        book_sessions(package_id=package.pk, selections=[choice(good)], now=utc_now())
         meet_together(session(cohort, 1), clashing)
         before = state()
 
         with pytest.raises(TimeConflict) as refusal:
-            swap_booking(package_id=package.pk, step_id=good.step_id, option_id=clashing.option_id)
+            swap_booking(package_id=package.pk, step_id=good.step_id, option_id=clashing.option_id, now=utc_now())
 
         assert refusal.value.step_ids == (session(cohort, 1).step_id, good.step_id)
         assert state() == before
@@ -87,10 +87,10 @@ class TestASwap:
         cohort = cohort_with(options=(2,))
         package = buy_on_rows(cohort)
         first, second = session(cohort, 1, 0), session(cohort, 1, 1)
-        book_sessions(package_id=package.pk, selections=[choice(first)])
+        book_sessions(package_id=package.pk, selections=[choice(first)], now=utc_now())
         meet_together(first, second)
 
-        swap_booking(package_id=package.pk, step_id=first.step_id, option_id=second.option_id)
+        swap_booking(package_id=package.pk, step_id=first.step_id, option_id=second.option_id, now=utc_now())
 
         assert package.progress.get().class_session_id == second.class_session_id
         assert breaches() == set()
@@ -99,12 +99,12 @@ class TestASwap:
         cohort = cohort_with(options=(2,))
         package = buy_on_rows(cohort)
         first, full = session(cohort, 1, 0), session(cohort, 1, 1)
-        book_sessions(package_id=package.pk, selections=[choice(first)])
+        book_sessions(package_id=package.pk, selections=[choice(first)], now=utc_now())
         ClassSession.objects.filter(pk=full.class_session_id).update(max_students=0)
         before = state()
 
         with pytest.raises(SessionFull):
-            swap_booking(package_id=package.pk, step_id=first.step_id, option_id=full.option_id)
+            swap_booking(package_id=package.pk, step_id=first.step_id, option_id=full.option_id, now=utc_now())
 
         assert state() == before
 
@@ -113,7 +113,7 @@ class TestASwap:
         cohort = cohort_with(options=(2,))
         package = buy_on_rows(cohort)
         first, second = session(cohort, 1, 0), session(cohort, 1, 1)
-        book_sessions(package_id=package.pk, selections=[choice(first)])
+        book_sessions(package_id=package.pk, selections=[choice(first)], now=utc_now())
         limit = first.class_session.starts_at - dt.timedelta(hours=24)
 
         def make_change(now: dt.datetime) -> None:
@@ -138,7 +138,7 @@ class TestTwoCourses:
         before = state()
 
         with pytest.raises(TimeConflict):
-            book_sessions(package_id=second.pk, selections=[choice(session(other, 1, 0))])
+            book_sessions(package_id=second.pk, selections=[choice(session(other, 1, 0))], now=utc_now())
 
         assert state() == before
 
@@ -146,19 +146,22 @@ class TestTwoCourses:
         _, other, _ = two_courses()
         second = buy_on_rows(other)
 
-        book_sessions(package_id=second.pk, selections=[choice(session(other, 1, 0))])
+        book_sessions(package_id=second.pk, selections=[choice(session(other, 1, 0))], now=utc_now())
 
         assert statuses(second) == ["BOOKED"]
 
     def test_can_not_be_swapped_into_one_hour(self) -> None:
         _, other, learner = two_courses()
         second = buy_on_rows(other, learner)
-        book_sessions(package_id=second.pk, selections=[choice(session(other, 1, 1))])
+        book_sessions(package_id=second.pk, selections=[choice(session(other, 1, 1))], now=utc_now())
         before = state()
 
         with pytest.raises(TimeConflict):
             swap_booking(
-                package_id=second.pk, step_id=session(other, 1).step_id, option_id=session(other, 1, 0).option_id
+                package_id=second.pk,
+                step_id=session(other, 1).step_id,
+                option_id=session(other, 1, 0).option_id,
+                now=utc_now(),
             )
 
         assert state() == before
@@ -186,7 +189,7 @@ class TestTwoCourses:
         apart = CohortFactory(instance=other.instance, start_date=other.start_date + dt.timedelta(weeks=3))
         second = buy_on_rows(apart, learner)
 
-        move_package(package_id=second.pk, cohort_id=other.pk)
+        move_package(package_id=second.pk, cohort_id=other.pk, now=utc_now())
 
         assert statuses(second) == ["UNBOOKED"]
         assert StaffTask.objects.filter(kind="only_session_overlaps").count() == 1
@@ -213,7 +216,7 @@ class TestACancellation:
         cohort = cohort_with(options=(2,))
         package = buy_on_rows(cohort)
         first, second = session(cohort, 1, 0), session(cohort, 1, 1)
-        book_sessions(package_id=package.pk, selections=[choice(first)])
+        book_sessions(package_id=package.pk, selections=[choice(first)], now=utc_now())
         row, hold = package.progress.get(), lock_package_row
 
         def mark_then_hold(package_id: int) -> None:
@@ -224,9 +227,9 @@ class TestACancellation:
 
         def make_change() -> None:
             if change == "cancel":
-                cancel_booking(package_id=package.pk, step_id=first.step_id)
+                cancel_booking(package_id=package.pk, step_id=first.step_id, now=utc_now())
             else:
-                swap_booking(package_id=package.pk, step_id=first.step_id, option_id=second.option_id)
+                swap_booking(package_id=package.pk, step_id=first.step_id, option_id=second.option_id, now=utc_now())
 
         with pytest.raises(StepNotBooked):
             make_change()
@@ -237,11 +240,11 @@ class TestACancellation:
     def test_of_an_attended_step_is_refused(self) -> None:
         package = buy_on_rows(cohort_with(options=(1,)))
         row = package.progress.get()
-        mark_attended(progress_id=row.pk, actor=STAFF)
+        mark_attended(progress_id=row.pk, actor=STAFF, now=utc_now())
         before = state()
 
         with pytest.raises(StepNotBooked):
-            cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True)
+            cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True, now=utc_now())
 
         assert state() == before
 
@@ -271,8 +274,8 @@ class TestWhoBuysAnotherCohort:
         buy_on_rows(cohort)
         first, second = LearnerFactory.create_batch(2, workspace=cohort.instance.workspace)
         for learner in (first, second):
-            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
-        change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
+        change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         return cohort, first, second
 
     def test_leaves_the_offer_to_the_next_in_line(self, offered: tuple[Cohort, Learner, Learner]) -> None:
@@ -281,7 +284,7 @@ class TestWhoBuysAnotherCohort:
             CohortFactory(instance=cohort.instance, start_date=cohort.start_date + dt.timedelta(weeks=2)), first
         )
 
-        left = [end_lines_of_owners(), end_lines_of_owners()]
+        left = [end_lines_of_owners(now=utc_now()), end_lines_of_owners(now=utc_now())]
 
         line = WaitlistEntry.objects.filter(cohort=cohort).order_by("pk").values_list("learner", "status")
         assert left == [1, 0]
@@ -292,5 +295,5 @@ class TestWhoBuysAnotherCohort:
         cohort, first, _ = offered
         buy_on_rows(cohort_with(options=(1,), instance__workspace=cohort.instance.workspace), first)
 
-        assert end_lines_of_owners() == 0
-        assert expire_due_offers() == 0
+        assert end_lines_of_owners(now=utc_now()) == 0
+        assert expire_due_offers(now=utc_now()) == 0

@@ -162,7 +162,13 @@ class TestStartingACheckout:
     def test_of_what_does_not_exist_is_not_found(self, stripe: SandboxProcess) -> None:
         cohort, other = cohort_with(), cohort_with()
         learner = LearnerFactory(workspace=cohort.instance.workspace)
-        asked: dict[str, Any] = {"learner_id": learner.pk, "success_url": "x", "cancel_url": "x", "actor": SYSTEM}
+        asked: dict[str, Any] = {
+            "learner_id": learner.pk,
+            "success_url": "x",
+            "cancel_url": "x",
+            "actor": SYSTEM,
+            "now": utc_now(),
+        }
 
         with pytest.raises(CourseNotFound):
             start_checkout(course_code="NOPE", cohort_id=cohort.pk, **asked)

@@ -15,6 +15,7 @@ from cohorts.learning.calendar import CANCELLED_SHOWN
 from cohorts.models import CalendarFeed, CohortSession, GroupClass, StudentPackage
 from cohorts.tests.callers import Family, parent_of, student_of
 from cohorts.tests.factories import buy, cohort_with
+from core.clock import utc_now
 from enrollments.models import Program
 from sandbox.testing import SandboxProcess
 
@@ -131,13 +132,13 @@ class TestTheFeed:
         old, new = CohortSession.objects.order_by("pk")
         sequences = []
 
-        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
         sequences.append(events_at(path)[0]["sequence"])
-        swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id)
+        swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id, now=utc_now())
         sequences.append(events_at(path)[0]["sequence"])
-        cancel_booking(package_id=package.pk, step_id=old.step_id)
+        cancel_booking(package_id=package.pk, step_id=old.step_id, now=utc_now())
         sequences.append(events_at(path)[0]["sequence"])
-        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
         sequences.append(events_at(path)[0]["sequence"])
 
         assert sequences == sorted(set(sequences))
@@ -156,10 +157,10 @@ class TestTheFeed:
         family, package = bought(stripe, options=(2,))
         path = feed_path(family)
         old, new = CohortSession.objects.order_by("pk")
-        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
         before = events_at(path)[0]
 
-        swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id)
+        swap_booking(package_id=package.pk, step_id=old.step_id, option_id=new.option_id, now=utc_now())
         swapped = events_at(path)[0]
         reschedule_session(
             session_id=new.class_session_id,
@@ -167,6 +168,7 @@ class TestTheFeed:
             start_time=dt.time(9),
             end_time=dt.time(10),
             max_students=5,
+            now=utc_now(),
         )
         moved = events_at(path)[0]
 
@@ -203,7 +205,7 @@ class TestTheFeed:
         first = package.progress.order_by("step__order").first()
         assert first is not None
 
-        cancel_booking(package_id=package.pk, step_id=first.step_id)
+        cancel_booking(package_id=package.pk, step_id=first.step_id, now=utc_now())
         changed = Client().get(path, headers={"If-None-Match": etag})
 
         assert (unchanged.status_code, changed.status_code) == (304, 200)

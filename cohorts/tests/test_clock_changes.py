@@ -15,6 +15,7 @@ from cohorts.states import DayOfWeek
 from cohorts.tests.browsing import text
 from cohorts.tests.factories import CohortFactory, GroupClassFactory
 from cohorts.tests.staff_pages import faults, press, url_of
+from core.clock import utc_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -66,6 +67,7 @@ class TestAClass:
             start_time=start,
             end_time=(dt.datetime.combine(day, start) + HOUR).time(),
             max_students=10,
+            now=utc_now(),
         )
 
         session.refresh_from_db()

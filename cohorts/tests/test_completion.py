@@ -42,15 +42,15 @@ def row(package: StudentPackage, order: int) -> StepProgress:
 
 def attend(package: StudentPackage, *orders: int) -> None:
     for order in orders:
-        mark_attended(progress_id=row(package, order).pk, actor=STAFF)
+        mark_attended(progress_id=row(package, order).pk, actor=STAFF, now=utc_now())
 
 
 def miss(package: StudentPackage, order: int) -> None:
-    mark_missed(progress_id=row(package, order).pk, actor=STAFF)
+    mark_missed(progress_id=row(package, order).pk, actor=STAFF, now=utc_now())
 
 
 def excuse(package: StudentPackage, order: int) -> None:
-    excuse_step(progress_id=row(package, order).pk, reason="Was ill", actor=STAFF)
+    excuse_step(progress_id=row(package, order).pk, reason="Was ill", actor=STAFF, now=utc_now())
 
 
 def make_optional(package: StudentPackage, order: int) -> None:
@@ -60,7 +60,7 @@ def make_optional(package: StudentPackage, order: int) -> None:
 def require(package: StudentPackage, order: int, *, required: bool = True) -> None:
     step = row(package, order).step
     step.required = required
-    save_step(step=step, actor=STAFF)
+    save_step(step=step, actor=STAFF, now=utc_now())
 
 
 def take_out(package: StudentPackage, order: int) -> None:
@@ -68,7 +68,7 @@ def take_out(package: StudentPackage, order: int) -> None:
         status="UNBOOKED", class_session=None, option=None
     )
     ClassSession.objects.filter(cohort_sessions__step__order=order).update(booked_count=0)
-    remove_step(step_id=CourseStep.objects.get(program=package.program, order=order).pk, actor=STAFF)
+    remove_step(step_id=CourseStep.objects.get(program=package.program, order=order).pk, actor=STAFF, now=utc_now())
 
 
 def add(package: StudentPackage) -> None:
@@ -78,7 +78,7 @@ def add(package: StudentPackage) -> None:
 def move(package: StudentPackage) -> None:
     target: Cohort = CohortFactory(instance=package.cohort.instance)
     schedule_cohort(cohort_id=target.pk)
-    move_package(package_id=package.pk, cohort_id=target.pk)
+    move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())
 
 
 def stands(package: StudentPackage) -> tuple[bool, bool, int, int, int]:
@@ -277,14 +277,14 @@ class TestAnExcuse:
 
         chosen = CohortSession.objects.filter(step__order=1).first()
         assert chosen is not None
-        book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)], now=utc_now())
         assert (row(package, 1).status, row(package, 1).excuse) == ("BOOKED", "")
 
     def test_without_a_reason_is_refused(self) -> None:
         package = buy_on_rows(cohort_with(options=(2,)))
 
         with pytest.raises(Invalid):
-            excuse_step(progress_id=row(package, 1).pk, reason=" ", actor=STAFF)
+            excuse_step(progress_id=row(package, 1).pk, reason=" ", actor=STAFF, now=utc_now())
 
         assert row(package, 1).status == "UNBOOKED"
 
@@ -330,7 +330,7 @@ class TestTheSweep:
         CourseStep.objects.filter(order=2).update(required=False)
         found = list(invariants.completion_follows_the_steps(Extent(now=utc_now(), workspace_id=None)))
 
-        done = [complete_due_courses(), complete_due_courses()]
+        done = [complete_due_courses(now=utc_now()), complete_due_courses(now=utc_now())]
 
         assert found == [Breach(f"package {package.pk}", "has every required step done but is not completed")]
         assert done == [1, 0]

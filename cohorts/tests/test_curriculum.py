@@ -185,7 +185,7 @@ class TestAStepTakenOutOfASoldCourse:
         package = buy(stripe, cohort)
         step = CourseStep.objects.get(order=2)
 
-        remove_step(step_id=step.pk, actor=STAFF)
+        remove_step(step_id=step.pk, actor=STAFF, now=utc_now())
 
         assert progress(package) == [(1, "BOOKED")]
         assert not CourseStepOption.objects.filter(step=step.pk).exists()
@@ -203,11 +203,11 @@ class TestAStepTakenOutOfASoldCourse:
         package = buy(stripe, cohort_with(options=(1, 2)))
         row = package.progress.get(step__order=1)
         if attended:
-            mark_attended(progress_id=row.pk, actor=STAFF)
+            mark_attended(progress_id=row.pk, actor=STAFF, now=utc_now())
         before = everything()
 
         with pytest.raises(StepInUse, match=said):
-            remove_step(step_id=row.step_id, actor=STAFF)
+            remove_step(step_id=row.step_id, actor=STAFF, now=utc_now())
 
         assert everything() == before
 
@@ -215,9 +215,9 @@ class TestAStepTakenOutOfASoldCourse:
         """Control: it is the seat that keeps it."""
         package = buy(stripe, cohort_with(options=(1, 2)))
         row = package.progress.get(step__order=1)
-        cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True, now=utc_now())
 
-        remove_step(step_id=row.step_id, actor=STAFF)
+        remove_step(step_id=row.step_id, actor=STAFF, now=utc_now())
 
         assert progress(package) == [(2, "UNBOOKED")]
 
@@ -227,7 +227,7 @@ class TestAStepTakenOutOfASoldCourse:
         cohort = cohort_in(workspace, options=(1, 1))
         package = buy(stripe, cohort)
         first, second = CourseStep.objects.order_by("order")
-        cancel_booking(package_id=package.pk, step_id=second.pk, is_by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=second.pk, is_by_staff=True, now=utc_now())
 
         refused, done = press(manager, first, "remove"), press(manager, second, "remove")
 
@@ -251,11 +251,13 @@ class TestAStepTakenOutOfASoldCourse:
     def test_with_nobody_s_seat_leaves_the_rest_to_be_booked(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(2, 2))
         package = buy(stripe, cohort)
-        remove_step(step_id=CourseStep.objects.get(order=1).pk, actor=STAFF)
+        remove_step(step_id=CourseStep.objects.get(order=1).pk, actor=STAFF, now=utc_now())
         session = CohortSession.objects.filter(step__order=2).earliest("pk")
 
         with transaction.atomic():
-            book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
+            book_sessions(
+                package_id=package.pk, selections=[Selection(session.step_id, session.option_id)], now=utc_now()
+            )
 
         assert progress(package) == [(2, "BOOKED")]
 

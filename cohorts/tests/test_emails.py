@@ -74,7 +74,7 @@ def options(package: StudentPackage, order: int) -> list[CohortSession]:
 def book(package: StudentPackage, choice: int = 0) -> None:
     """Choose a class for the second step."""
     session = options(package, 2)[choice]
-    book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
+    book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)], now=utc_now())
 
 
 def events_in(message: Any) -> list[Any]:
@@ -184,7 +184,9 @@ class TestABooking:
         chosen = [options(package, 1)[0], options(package, 2)[0]]
 
         book_sessions(
-            package_id=package.pk, selections=[Selection(session.step_id, session.option_id) for session in chosen]
+            package_id=package.pk,
+            selections=[Selection(session.step_id, session.option_id) for session in chosen],
+            now=utc_now(),
         )
         (message,) = read()
 
@@ -196,7 +198,7 @@ class TestABooking:
         read()
         other = options(package, 2)[1]
 
-        swap_booking(package_id=package.pk, step_id=other.step_id, option_id=other.option_id)
+        swap_booking(package_id=package.pk, step_id=other.step_id, option_id=other.option_id, now=utc_now())
         (message,) = read()
 
         assert "- Week 2: Topic 2, Wednesday, January 22, 5:00 to 6:00 PM CST" in message.body
@@ -204,7 +206,7 @@ class TestABooking:
 
     def test_cancelled_before_the_mail_went_out_is_not_confirmed(self, package: StudentPackage) -> None:
         book(package)
-        cancel_booking(package_id=package.pk, step_id=step(package, 2).pk)
+        cancel_booking(package_id=package.pk, step_id=step(package, 2).pk, now=utc_now())
 
         (message,) = read()
 
@@ -221,7 +223,7 @@ class TestABooking:
 
 class TestACancelledBooking:
     def test_is_told_with_the_way_to_another(self, package: StudentPackage) -> None:
-        cancel_booking(package_id=package.pk, step_id=step(package, 1).pk)
+        cancel_booking(package_id=package.pk, step_id=step(package, 1).pk, now=utc_now())
 
         (message,) = read()
 
@@ -245,6 +247,7 @@ class TestARescheduledSession:
             start_time=dt.time(19),
             end_time=dt.time(20),
             max_students=10,
+            now=utc_now(),
         )
         (message,) = read()
 
@@ -263,6 +266,7 @@ class TestARescheduledSession:
                 start_time=dt.time(hour),
                 end_time=dt.time(hour + 1),
                 max_students=10,
+                now=utc_now(),
             )
             heard.append([event.start.hour for message in read() for event in events_in(message)])
 
@@ -277,6 +281,7 @@ class TestARescheduledSession:
             start_time=dt.time(17),
             end_time=dt.time(18),
             max_students=3,
+            now=utc_now(),
         )
 
         assert read() == []
@@ -300,7 +305,7 @@ class TestTheFileOfACancelledBooking:
     def test_takes_the_session_out_of_the_calendar(self, package: StudentPackage) -> None:
         row = package.progress.get(step__order=1)
 
-        cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True, now=utc_now())
         (message,) = read()
 
         ((name, content, media_type),) = message.attachments
@@ -320,7 +325,7 @@ class TestANewMeetingPage:
 
         for address in ("https://a.test/1", "https://a.test/1", "https://meet.example.test/room", "https://a.test/1"):
             group_class.meeting_url = address
-            change_class(group_class=group_class, fields=["meeting_url"])
+            change_class(group_class=group_class, fields=["meeting_url"], now=utc_now())
             heard.append([event["location"] for message in read() for event in events_in(message)])
 
         assert heard == [["https://a.test/1"], [], ["https://meet.example.test/room"], ["https://a.test/1"]]
@@ -331,7 +336,7 @@ class TestANewMeetingPage:
         group_class.meeting_url = "https://a.test/1"
 
         change_class(group_class=group_class, fields=["meeting_url"], now=session.ends_at + dt.timedelta(minutes=1))
-        change_class(group_class=group_class, fields=["name", "teacher", "max_students"])
+        change_class(group_class=group_class, fields=["name", "teacher", "max_students"], now=utc_now())
 
         assert told("session_meeting_page") == []
 
@@ -347,6 +352,7 @@ class TestAMeetingInAnotherZoneThanItsCohort:
             start_time=dt.time(18, 30),
             end_time=dt.time(19, 30),
             max_students=10,
+            now=utc_now(),
         )
         (message,) = read()
 
@@ -357,7 +363,7 @@ class TestAMoveToAnotherCohort:
     def test_is_one_mail_about_the_new_one(self, package: StudentPackage) -> None:
         later = clone_cohort(cohort_id=package.cohort_id, name="Fall cohort", start_date=dt.date(2031, 9, 7))
 
-        move_package(package_id=package.pk, cohort_id=later.pk)
+        move_package(package_id=package.pk, cohort_id=later.pk, now=utc_now())
         (message,) = read()
 
         assert message.subject == "Jane is now in Fall cohort of Algebra"
@@ -371,10 +377,10 @@ class TestACompletedCourse:
         read()
         first, last = package.progress.order_by("step__order")
 
-        mark_attended(progress_id=first.pk, actor=STAFF)
+        mark_attended(progress_id=first.pk, actor=STAFF, now=utc_now())
         before = read()
-        mark_attended(progress_id=last.pk, actor=STAFF)
-        mark_attended(progress_id=last.pk, actor=STAFF)
+        mark_attended(progress_id=last.pk, actor=STAFF, now=utc_now())
+        mark_attended(progress_id=last.pk, actor=STAFF, now=utc_now())
         (message,) = read()
 
         assert before == []
@@ -401,7 +407,7 @@ class TestAnOffer:
         package, waiting = self.someone_waits(stripe)
         refund(package)
 
-        leave_waitlist(learner_id=waiting.pk, cohort_id=package.cohort_id)
+        leave_waitlist(learner_id=waiting.pk, cohort_id=package.cohort_id, now=utc_now())
 
         assert [message for message in read() if "free" in message.subject] == []
         assert told("waitlist_offer") == ["skipped"]
@@ -412,7 +418,7 @@ class TestAnOffer:
         cohort.instance.program.save()
         package = buy(stripe, cohort)
         waiting = LearnerFactory(workspace=cohort.instance.workspace, first_name="Wanda", email="waiting@example.test")
-        join_waitlist(learner_id=waiting.pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=waiting.pk, cohort_id=cohort.pk, now=utc_now())
         read()
         return package, waiting
 

@@ -73,7 +73,9 @@ class TestUnenrolling:
     def test_gives_the_place_to_the_next_in_line(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(max_enrollment=1)
         package = buy(stripe, cohort)
-        join_waitlist(learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk)
+        join_waitlist(
+            learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk, now=utc_now()
+        )
 
         unenroll(package)
 

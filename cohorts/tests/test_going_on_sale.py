@@ -97,7 +97,7 @@ class TestOpening:
     def test_takes_a_cohort_that_lacks_nothing(self) -> None:
         cohort = ready()
 
-        open_cohort(cohort_id=cohort.pk)
+        open_cohort(cohort_id=cohort.pk, now=utc_now())
 
         assert gaps(cohort) == []
         assert is_open(cohort)
@@ -108,7 +108,7 @@ class TestOpening:
         GAPS[code]()
 
         with pytest.raises(NotReadyToOpen) as refusal:
-            open_cohort(cohort_id=cohort.pk)
+            open_cohort(cohort_id=cohort.pk, now=utc_now())
 
         fresh = Cohort.objects.select_related("instance__program", "instance__price").get()
         (gap,) = find_gaps(cohort=fresh, now=utc_now())
@@ -148,18 +148,18 @@ class TestOpening:
     def test_again_what_is_open_asks_for_nothing(self) -> None:
         cohort = cohort_with(options=(1,))
 
-        open_cohort(cohort_id=cohort.pk)
+        open_cohort(cohort_id=cohort.pk, now=utc_now())
 
         assert is_open(cohort)
 
     def test_after_closing_asks_again(self) -> None:
         cohort = ready()
-        open_cohort(cohort_id=cohort.pk)
+        open_cohort(cohort_id=cohort.pk, now=utc_now())
         close_cohort(cohort_id=cohort.pk)
         Cohort.objects.update(enrollment_deadline=early(days=1))
 
         with pytest.raises(NotReadyToOpen):
-            open_cohort(cohort_id=cohort.pk)
+            open_cohort(cohort_id=cohort.pk, now=utc_now())
 
         assert not is_open(cohort)
 
@@ -262,7 +262,7 @@ class TestACohortWithoutSessions:
         cohort, other = cohort_with(options=(1,)), cohort_with(options=(1,))
         step = CourseStep.objects.get(program=cohort.instance.program)
 
-        remove_step(step_id=step.pk, actor=STAFF)
+        remove_step(step_id=step.pk, actor=STAFF, now=utc_now())
 
         assert [is_open(cohort), is_open(other)] == [False, True]
 

@@ -146,6 +146,7 @@ class TestALearnerOfAnotherWorkspace:
                 success_url="x",
                 cancel_url="x",
                 actor=SYSTEM,
+                now=utc_now(),
             )
 
         assert written() == before
@@ -156,7 +157,7 @@ class TestALearnerOfAnotherWorkspace:
         start(cohort)
 
         with pytest.raises(CohortNotFound):
-            join_waitlist(learner_id=stranger.pk, cohort_id=cohort.pk)
+            join_waitlist(learner_id=stranger.pk, cohort_id=cohort.pk, now=utc_now())
 
         assert WaitlistEntry.objects.count() == 0
 
@@ -166,7 +167,7 @@ class TestALearnerOfAnotherWorkspace:
         ours, late = children(cohort, 2)
 
         start(cohort, ours)
-        join_waitlist(learner_id=late.pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=late.pk, cohort_id=cohort.pk, now=utc_now())
 
         assert counts(cohort) == (0, 1)
         assert WaitlistEntry.objects.get().learner == late

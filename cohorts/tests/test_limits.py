@@ -99,7 +99,7 @@ class TestOneAccount:
         ann, ben = children(cohort, 2)
         family = parent_of(ann, ben)
         family.post(enroll_url(cohort), {"learnerId": ann.cuid})
-        join_waitlist(learner_id=ben.pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=ben.pk, cohort_id=cohort.pk, now=utc_now())
         cancel_checkout(checkout_id=elsewhere.pk, now=utc_now())
 
         response = family.post(enroll_url(cohort), {"learnerId": ben.cuid})
@@ -196,7 +196,7 @@ class TestALine:
         client, _ = signed_in()
         for number in range(3):
             client.post(course_url("course-wait", full), named(number))
-        change_capacity(cohort_id=full.pk, max_enrollment=3)
+        change_capacity(cohort_id=full.pk, max_enrollment=3, now=utc_now())
 
         answer = client.post(course_url("course-wait", full), named(9))
 
@@ -224,7 +224,7 @@ class TestALine:
 
     def test_is_open_to_staff_without_a_limit(self, full: Cohort) -> None:
         for child in children(full, 5):
-            join_waitlist(learner_id=child.pk, cohort_id=full.pk, actor=SYSTEM)
+            join_waitlist(learner_id=child.pk, cohort_id=full.pk, actor=SYSTEM, now=utc_now())
 
         assert WaitlistEntry.objects.filter(status="waiting", joined_by=None).count() == 5
 

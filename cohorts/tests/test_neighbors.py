@@ -99,7 +99,7 @@ class TestLeaving:
         entry = in_line(CohortFactory(), status)
 
         with pytest.raises(NotInLine):
-            leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id)
+            leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id, now=utc_now())
 
         assert states(entry) == [status]
         assert not OutboxEvent.objects.exists()
@@ -108,7 +108,7 @@ class TestLeaving:
         kept = in_line(CohortFactory())
         leaving = in_line(CohortFactory(), learner=kept.learner)
 
-        leave_waitlist(learner_id=kept.learner_id, cohort_id=leaving.cohort_id)
+        leave_waitlist(learner_id=kept.learner_id, cohort_id=leaving.cohort_id, now=utc_now())
 
         assert states(kept, leaving) == ["waiting", "left"]
 
@@ -216,7 +216,7 @@ class TestTwoSteps:
         self.rows = list(self.package.progress.order_by("step__order"))
 
     def excuse(self, row: StepProgress) -> None:
-        excuse_step(progress_id=row.pk, reason="Was ill", actor=STAFF)
+        excuse_step(progress_id=row.pk, reason="Was ill", actor=STAFF, now=utc_now())
 
     def states(self) -> list[str]:
         return list(self.package.progress.order_by("step__order").values_list("status", flat=True))

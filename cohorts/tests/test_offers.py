@@ -44,7 +44,7 @@ class OfferedPlace:
         self.jane = child_of(self.cohort, "Jane")
         self.leo = LearnerFactory(workspace=self.cohort.instance.workspace)
         for learner in (self.jane, self.leo):
-            join_waitlist(learner_id=learner.pk, cohort_id=self.cohort.pk)
+            join_waitlist(learner_id=learner.pk, cohort_id=self.cohort.pk, now=utc_now())
         cancel_checkout(checkout_id=paying.pk, now=utc_now())
         self.until = offer_of(self.jane).offer_expires_at
         assert self.until is not None
@@ -123,7 +123,7 @@ class TestAnAcceptedOffer(OfferedPlace):
     def test_that_is_declined_with_its_payment_page_open_goes_on_to_the_next(self) -> None:
         checkout = start(self.cohort, self.jane)
 
-        leave_waitlist(learner_id=self.jane.pk, cohort_id=self.cohort.pk)
+        leave_waitlist(learner_id=self.jane.pk, cohort_id=self.cohort.pk, now=utc_now())
         settle_checkout(checkout_id=checkout.pk, now=utc_now())
 
         assert line(self.cohort) == [(self.jane.pk, "declined"), (self.leo.pk, "offered")]
@@ -149,7 +149,7 @@ class TestAnAcceptedOffer(OfferedPlace):
     def test_keeps_what_staff_add_in_the_line(self) -> None:
         cancel_checkout(checkout_id=start(self.cohort, self.jane).pk, now=utc_now())
 
-        change_capacity(cohort_id=self.cohort.pk, max_enrollment=2)
+        change_capacity(cohort_id=self.cohort.pk, max_enrollment=2, now=utc_now())
 
         assert line(self.cohort) == [(self.jane.pk, "offered"), (self.leo.pk, "offered")]
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytes
 
 def waiting_for(cohort: Cohort) -> Learner:
     learner: Learner = LearnerFactory(workspace=cohort.instance.workspace)
-    join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+    join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
     return learner
 
 
@@ -63,7 +63,7 @@ class TestALine:
     def test_of_what_is_not_on_sale_waits_on(self, stripe: SandboxProcess) -> None:
         self.freed_while_off(stripe)
 
-        assert serve_waiting_lines() == 0
+        assert serve_waiting_lines(now=utc_now()) == 0
         assert WaitlistEntry.objects.get().status == "waiting"
 
     def test_that_makes_trouble_does_not_hold_up_the_others(
@@ -80,7 +80,7 @@ class TestALine:
 
         monkeypatch.setattr(opening, "offer_free_places", offer_but_to)
 
-        assert serve_waiting_lines() == 1
+        assert serve_waiting_lines(now=utc_now()) == 1
         assert WaitlistEntry.objects.get(status="offered").cohort == other
 
 
@@ -89,7 +89,7 @@ class TestMorePlaces:
         cohort = full_cohort(stripe)
         first, second = waiting_for(cohort), waiting_for(cohort)
 
-        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
 
         assert (changed.max_enrollment, changed.held_places, changed.places_left) == (2, 1, 0)
         status = dict(WaitlistEntry.objects.values_list("learner", "status"))
@@ -99,11 +99,11 @@ class TestMorePlaces:
         cohort = full_cohort(stripe)
         waiting_for(cohort)
         close_cohort(cohort_id=cohort.pk)
-        change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         assert WaitlistEntry.objects.get().status == "waiting"
         Cohort.objects.update(enrollment_deadline=utc_now() + dt.timedelta(days=7))
 
-        opened = open_cohort(cohort_id=cohort.pk)
+        opened = open_cohort(cohort_id=cohort.pk, now=utc_now())
 
         assert (opened.is_active, opened.held_places) == (True, 1)
         assert WaitlistEntry.objects.get().status == "offered"
@@ -112,11 +112,11 @@ class TestMorePlaces:
         cohort = full_cohort(stripe)
         waiting_for(cohort)
         Cohort.objects.update(enrollment_deadline=utc_now() - dt.timedelta(days=1))
-        change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         assert WaitlistEntry.objects.get().status == "waiting"
         Cohort.objects.update(enrollment_deadline=utc_now() + dt.timedelta(days=1))
 
-        served = serve_waitlist(cohort_id=cohort.pk)
+        served = serve_waitlist(cohort_id=cohort.pk, now=utc_now())
 
         assert served.held_places == 1
         assert WaitlistEntry.objects.get().status == "offered"
@@ -124,7 +124,7 @@ class TestMorePlaces:
     def test_stay_free_when_nobody_waits(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
 
-        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=4)
+        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=4, now=utc_now())
 
         assert (changed.held_places, changed.places_left) == (0, 3)
 
@@ -136,7 +136,12 @@ class TestAMovedMeeting:
         day = session.date + dt.timedelta(days=1)
 
         moved = reschedule_session(
-            session_id=session.pk, date=day, start_time=dt.time(9), end_time=dt.time(10, 30), max_students=4
+            session_id=session.pk,
+            date=day,
+            start_time=dt.time(9),
+            end_time=dt.time(10, 30),
+            max_students=4,
+            now=utc_now(),
         )
 
         local = moved.starts_at.astimezone(dt.UTC) - session.starts_at.astimezone(dt.UTC)
@@ -157,6 +162,7 @@ class TestAMovedMeeting:
             start_time=dt.time(17),
             end_time=dt.time(18),
             max_students=25,
+            now=utc_now(),
         )
 
         assert (changed.max_students, changed.starts_at) == (25, session.starts_at)
@@ -175,6 +181,7 @@ class TestAMovedMeeting:
                 start_time=dt.time(17),
                 end_time=dt.time(18),
                 max_students=1,
+                now=utc_now(),
             )
 
         assert ClassSession.objects.get().date == session.date
@@ -196,6 +203,7 @@ class TestAMovedMeeting:
                 start_time=start,
                 end_time=end,
                 max_students=10,
+                now=utc_now(),
             )
 
         assert [fault.field for fault in refusal.value.errors] == [field]

@@ -90,7 +90,7 @@ class TestTheWizard:
 
     def test_has_the_only_class_of_a_step_chosen_already(self, stripe: SandboxProcess) -> None:
         client, package, rows = self.bought(stripe, options=(1,))
-        cancel_booking(package_id=package.pk, step_id=rows[0].step_id)
+        cancel_booking(package_id=package.pk, step_id=rows[0].step_id, now=utc_now())
 
         page = text(client.get(reverse("course-book", args=[package.pk])))
 
@@ -221,7 +221,7 @@ class TestTheDashboard:
         row = package.progress.get()
         first, second = row.step.options.order_by("pk").values_list("pk", flat=True)
         client, _ = signed_in()
-        book_sessions(package_id=package.pk, selections=[Selection(row.step_id, first)])
+        book_sessions(package_id=package.pk, selections=[Selection(row.step_id, first)], now=utc_now())
         url = reverse("course-change", args=[package.pk, row.step_id])
 
         offered = text(client.get(url))
@@ -236,7 +236,7 @@ class TestTheDashboard:
         package = buy(stripe, cohort, child_of(cohort))
         row = package.progress.get()
         first, second = row.step.options.order_by("pk").values_list("pk", flat=True)
-        book_sessions(package_id=package.pk, selections=[Selection(row.step_id, first)])
+        book_sessions(package_id=package.pk, selections=[Selection(row.step_id, first)], now=utc_now())
         ClassSession.objects.filter(cohort_sessions__option=second).update(booked_count=1)
         client, _ = signed_in()
 
@@ -324,8 +324,8 @@ class TestTheWaitingList:
     def test_offers_a_place_that_can_be_accepted(self, stripe: SandboxProcess) -> None:
         cohort, _ = self.full(stripe)
         child = child_of(cohort)
-        join_waitlist(learner_id=child.pk, cohort_id=cohort.pk)
-        change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        join_waitlist(learner_id=child.pk, cohort_id=cohort.pk, now=utc_now())
+        change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         client, _ = signed_in()
 
         page = text(client.get(reverse("my-courses")))
@@ -338,8 +338,8 @@ class TestTheWaitingList:
 
     def test_offers_a_place_that_can_be_declined(self, stripe: SandboxProcess) -> None:
         cohort, _ = self.full(stripe)
-        join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk)
-        change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk, now=utc_now())
+        change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         client, _ = signed_in()
 
         client.post(reverse("waitlist-leave", args=[WaitlistEntry.objects.get().pk]))
@@ -349,7 +349,7 @@ class TestTheWaitingList:
 
     def test_can_not_be_left_for_somebody_else(self, stripe: SandboxProcess) -> None:
         cohort, _ = self.full(stripe)
-        entry = join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk)
+        entry = join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk, now=utc_now())
         client, _ = signed_in("stranger@families.test")
 
         client.post(reverse("waitlist-leave", args=[entry.pk]))

@@ -263,7 +263,7 @@ class TestACourse:
         cohort = cohort_with(max_enrollment=2)
         buy(stripe, cohort, child_of(cohort, "Jane"))
         held = start(cohort, child_of(cohort, "Leo"))
-        join_waitlist(learner_id=child_of(cohort, "Mia").pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=child_of(cohort, "Mia").pk, cohort_id=cohort.pk, now=utc_now())
         client, _ = signed_in()
 
         page = text(client.get(reverse("course", args=[cohort.instance.program.code])))

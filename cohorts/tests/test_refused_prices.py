@@ -14,6 +14,7 @@ from cohorts.tests.browsing import child_of, course_url, signed_in, text
 from cohorts.tests.callers import parent_of, problem
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.purchases import enroll_url
+from core.clock import utc_now
 from core.models import IdempotencyRecord
 from sandbox.testing import SandboxProcess
 
@@ -97,7 +98,9 @@ class TestTheLine:
         family = parent_of(first)
 
         def join_and_refuse(_: Checkout) -> None:
-            join_waitlist(learner_id=second.pk, cohort_id=cohort.pk)  # the cohort is full while Stripe is asked
+            join_waitlist(
+                learner_id=second.pk, cohort_id=cohort.pk, now=utc_now()
+            )  # the cohort is full while Stripe is asked
             raise PaymentRejected
 
         monkeypatch.setattr("billing.checkout.session._create_session", join_and_refuse)

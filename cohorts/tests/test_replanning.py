@@ -76,7 +76,7 @@ class TestACohortWithOtherDates:
     def test_takes_its_sessions_along_at_the_same_time_by_their_clock(self, cohort: Cohort) -> None:
         before = meetings()
 
-        change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, **MOVING)
+        change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, now=utc_now(), **MOVING)
 
         cohort.refresh_from_db()
         assert before == ["02-02 23:00", "02-09 23:00", "02-16 23:00"]
@@ -97,14 +97,14 @@ class TestACohortWithOtherDates:
         shift = dt.timedelta(weeks=weeks)
         before = meetings()
 
-        change_dates(cohort_id=cohort.pk, start_date=FEBRUARY + shift, end_date=END + shift, **MOVING)
+        change_dates(cohort_id=cohort.pk, start_date=FEBRUARY + shift, end_date=END + shift, now=utc_now(), **MOVING)
 
         assert before[1:] == meetings()[:-1] if weeks > 0 else before[:-1] == meetings()[1:]
 
     def test_leaves_them_where_they_are_if_staff_say_so(self, cohort: Cohort) -> None:
         before = meetings()
 
-        plan = change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, **STAYING)
+        plan = change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, now=utc_now(), **STAYING)
 
         assert meetings() == before
         assert [warning.endswith("outside the new dates.") for warning in plan.warnings] == [True, True, True]
@@ -122,7 +122,7 @@ class TestACohortWithOtherDates:
         bought(stripe, cohort)
 
         for _ in range(2):  # the second time changes nothing
-            change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, **MOVING)
+            change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, now=utc_now(), **MOVING)
         (message,) = read()
 
         assert message.subject.startswith("New dates for ")
@@ -135,7 +135,14 @@ class TestACohortWithOtherDates:
         cohort.enrollment_deadline = dt.datetime(2094, 2, 2, 5, 59, tzinfo=dt.UTC)  # 23:59 the day before
         cohort.save()
 
-        change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, move_sessions=True, move_deadline=True)
+        change_dates(
+            cohort_id=cohort.pk,
+            start_date=MARCH,
+            end_date=LATER_END,
+            move_sessions=True,
+            move_deadline=True,
+            now=utc_now(),
+        )
 
         cohort.refresh_from_db()
         assert cohort.enrollment_deadline == dt.datetime(2094, 3, 16, 4, 59, tzinfo=dt.UTC)
@@ -146,7 +153,7 @@ class TestWhatIsInTheWay:
         before = (meetings(), Cohort.objects.order_by("pk").values_list("start_date", "end_date").first())
 
         with pytest.raises(DatesConflict) as refusal:
-            change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=end_date, **MOVING)
+            change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=end_date, now=utc_now(), **MOVING)
 
         assert before == (meetings(), Cohort.objects.order_by("pk").values_list("start_date", "end_date").first())
         return refusal.value.detail

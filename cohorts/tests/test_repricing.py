@@ -118,7 +118,7 @@ class TestAnOffer:
         cohort = cohort_with(max_enrollment=1)
         child = child_of(cohort)
         first = start(cohort)
-        join_waitlist(learner_id=child.pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=child.pk, cohort_id=cohort.pk, now=utc_now())
         cancel_checkout(checkout_id=first.pk, now=utc_now())
         start(cohort, child)
         lower(cohort)

@@ -14,6 +14,7 @@ from cohorts.course.scheduling import reschedule_session
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStepOption, GroupClass, StepProgress
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.staff_pages import url_of
+from core.clock import utc_now
 from notifications.models import Notification
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -226,6 +227,7 @@ class TestASession:
             start_time=dt.time(1, 30),
             end_time=dt.time(3),
             max_students=session.max_students,
+            now=utc_now(),
         )
 
         assert (moved.starts_at, moved.ends_at) == (second, second + dt.timedelta(hours=1, minutes=30))

@@ -69,7 +69,7 @@ class TestAMoveToACohortUnderWay:
         target = under_way(package)
 
         with pytest.raises(StepsStranded, match="Under way has no session left for Week 1"):
-            move_package(package_id=package.pk, cohort_id=target.pk)
+            move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())
 
         assert StudentPackage.objects.get().cohort == package.cohort
         assert statuses(package) == ["BOOKED", "BOOKED"]
@@ -80,7 +80,12 @@ class TestAMoveToACohortUnderWay:
         target = under_way(package)
 
         move_package(
-            package_id=package.pk, cohort_id=target.pk, stranded=Stranded.EXCUSE, excuse="Joined late", actor=STAFF
+            package_id=package.pk,
+            cohort_id=target.pk,
+            stranded=Stranded.EXCUSE,
+            excuse="Joined late",
+            actor=STAFF,
+            now=utc_now(),
         )
 
         assert statuses(package) == ["EXCUSED", "BOOKED"]
@@ -91,17 +96,28 @@ class TestAMoveToACohortUnderWay:
     def test_can_be_completed_after_the_excuse(self) -> None:
         package = buy_on_rows(cohort_with(options=(1, 1)))
         move_package(
-            package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.EXCUSE, excuse="Late", actor=STAFF
+            package_id=package.pk,
+            cohort_id=under_way(package).pk,
+            stranded=Stranded.EXCUSE,
+            excuse="Late",
+            actor=STAFF,
+            now=utc_now(),
         )
 
-        mark_attended(progress_id=package.progress.get(step__order=2).pk, actor=STAFF)
+        mark_attended(progress_id=package.progress.get(step__order=2).pk, actor=STAFF, now=utc_now())
 
         assert StudentPackage.objects.get().completed_at is not None
 
     def test_leaves_them_a_task_if_they_find_another_session(self) -> None:
         package = buy_on_rows(cohort_with(options=(1, 1)))
 
-        move_package(package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.CATCH_UP, actor=STAFF)
+        move_package(
+            package_id=package.pk,
+            cohort_id=under_way(package).pk,
+            stranded=Stranded.CATCH_UP,
+            actor=STAFF,
+            now=utc_now(),
+        )
 
         assert statuses(package) == ["UNBOOKED", "BOOKED"]
         assert tasks() == [subject(package, 1)]
@@ -110,7 +126,13 @@ class TestAMoveToACohortUnderWay:
         package = buy_on_rows(cohort_with(options=(1, 1)))
 
         with pytest.raises(Invalid) as refusal:
-            move_package(package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.EXCUSE, actor=STAFF)
+            move_package(
+                package_id=package.pk,
+                cohort_id=under_way(package).pk,
+                stranded=Stranded.EXCUSE,
+                actor=STAFF,
+                now=utc_now(),
+            )
 
         assert [fault.field for fault in refusal.value.errors] == ["excuse"]
         assert statuses(package) == ["BOOKED", "BOOKED"]
@@ -118,9 +140,9 @@ class TestAMoveToACohortUnderWay:
     def test_needs_no_word_about_a_step_that_was_attended_or_is_optional(self) -> None:
         package = buy_on_rows(cohort_with(options=(1, 1)))
         target = under_way(package)
-        mark_attended(progress_id=package.progress.get(step__order=1).pk, actor=STAFF)
+        mark_attended(progress_id=package.progress.get(step__order=1).pk, actor=STAFF, now=utc_now())
 
-        move_package(package_id=package.pk, cohort_id=target.pk)
+        move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())
 
         assert statuses(package) == ["COMPLETED", "BOOKED"]
         assert tasks() == []
@@ -129,7 +151,13 @@ class TestAMoveToACohortUnderWay:
         cohort = cohort_with(options=(1, 2, 1))
         package = buy_on_rows(cohort, child_of(cohort))
 
-        move_package(package_id=package.pk, cohort_id=under_way(package).pk, stranded=Stranded.CATCH_UP, actor=STAFF)
+        move_package(
+            package_id=package.pk,
+            cohort_id=under_way(package).pk,
+            stranded=Stranded.CATCH_UP,
+            actor=STAFF,
+            now=utc_now(),
+        )
 
         told = mails("is now in Under way")[0]
         choose, left = told.body.index("Still to choose:"), told.body.index("No session is left for:")
@@ -204,7 +232,7 @@ class TestTheSweep:
         CourseStep.objects.filter(order=2).update(required=False)
         begin(cohort, 1, 2)
 
-        new = [report_stranded_steps(), report_stranded_steps()]
+        new = [report_stranded_steps(now=utc_now()), report_stranded_steps(now=utc_now())]
 
         assert new == [1, 0]
         assert tasks() == [subject(package, 1)]
@@ -213,16 +241,16 @@ class TestTheSweep:
         cohort = cohort_with(options=(2, 2))
         buy_on_rows(cohort)
         begin(cohort, 1)
-        report_stranded_steps()
+        report_stranded_steps(now=utc_now())
         StaffTask.objects.update(status="done")
 
-        assert report_stranded_steps() == 0
+        assert report_stranded_steps(now=utc_now()) == 0
 
     def test_finds_a_step_added_without_a_class(self) -> None:
         package = buy_on_rows(cohort_with(options=(1,)))
         add_step(step=CourseStep(program=package.program, order=2, label="Week 2", title="Added"))
 
-        assert report_stranded_steps() == 1
+        assert report_stranded_steps(now=utc_now()) == 1
 
     @pytest.mark.parametrize("change", [{"revoked_at": utc_now()}, {"completed_at": utc_now()}])
     def test_leaves_alone_who_need_not_attend_any_more(self, change: dict[str, object]) -> None:
@@ -231,7 +259,7 @@ class TestTheSweep:
         begin(cohort, 1)
         StudentPackage.objects.update(**change)
 
-        assert report_stranded_steps() == 0
+        assert report_stranded_steps(now=utc_now()) == 0
 
 
 class TestTheDashboard:
@@ -277,10 +305,10 @@ class TestACancelledBooking:
         cohort = cohort_with(options=(2, 1))
         package = buy_on_rows(cohort, child_of(cohort))
         chosen = CohortSession.objects.filter(step__order=1).earliest("pk")
-        book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(chosen.step_id, chosen.option_id)], now=utc_now())
         begin(cohort, 1)
 
-        cancel_booking(package_id=package.pk, step_id=chosen.step_id, is_by_staff=True)
+        cancel_booking(package_id=package.pk, step_id=chosen.step_id, is_by_staff=True, now=utc_now())
 
         told = mails("Canceled for Jane")[0]
         assert "There is no other session to choose at the moment." in told.body

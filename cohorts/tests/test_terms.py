@@ -128,7 +128,7 @@ class TestCapacity:
         buy(stripe, cohort)
         start(cohort)
 
-        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=2)
+        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
 
         assert (changed.max_enrollment, changed.places_left) == (2, 0)
 
@@ -138,7 +138,7 @@ class TestCapacity:
         start(cohort)
 
         with pytest.raises(CapacityBelowUse, match="can't go below 2"):
-            change_capacity(cohort_id=cohort.pk, max_enrollment=1)
+            change_capacity(cohort_id=cohort.pk, max_enrollment=1, now=utc_now())
 
         assert Cohort.objects.get().max_enrollment == 5
 
@@ -155,7 +155,7 @@ def offered_elsewhere(stripe: SandboxProcess) -> tuple[Cohort, StudentPackage]:
     new = CohortFactory(instance=old.instance, max_enrollment=1)
     learner = LearnerFactory(workspace=old.instance.workspace)
     paying = start(new)
-    join_waitlist(learner_id=learner.pk, cohort_id=new.pk)
+    join_waitlist(learner_id=learner.pk, cohort_id=new.pk, now=utc_now())
     cancel_checkout(checkout_id=paying.pk, now=utc_now())
     return new, buy(stripe, old, learner)
 
@@ -167,7 +167,7 @@ class TestMovingALearner:
         schedule_cohort(cohort_id=new.pk)
         package = buy(stripe, old)
 
-        moved = move_package(package_id=package.pk, cohort_id=new.pk)
+        moved = move_package(package_id=package.pk, cohort_id=new.pk, now=utc_now())
 
         old.refresh_from_db()
         new.refresh_from_db()
@@ -184,7 +184,7 @@ class TestMovingALearner:
         package = buy(stripe, old)
 
         with pytest.raises(CohortFull):
-            move_package(package_id=package.pk, cohort_id=new.pk)
+            move_package(package_id=package.pk, cohort_id=new.pk, now=utc_now())
 
         package.refresh_from_db()
         assert package.cohort == old
@@ -194,7 +194,7 @@ class TestMovingALearner:
     def test_where_the_waiting_list_offers_them_a_place_takes_that_one(self, stripe: SandboxProcess) -> None:
         new, package = offered_elsewhere(stripe)
 
-        moved = move_package(package_id=package.pk, cohort_id=new.pk)
+        moved = move_package(package_id=package.pk, cohort_id=new.pk, now=utc_now())
 
         new.refresh_from_db()
         entry = WaitlistEntry.objects.get()
@@ -212,7 +212,7 @@ class TestMovingALearner:
         package = buy(stripe, old, learner)
 
         with pytest.raises(Invalid, match="still open"):
-            move_package(package_id=package.pk, cohort_id=new.pk)
+            move_package(package_id=package.pk, cohort_id=new.pk, now=utc_now())
 
         package.refresh_from_db()
         new.refresh_from_db()
@@ -223,7 +223,7 @@ class TestMovingALearner:
         package = buy(stripe, cohort_with(options=(1,)))
 
         with pytest.raises(Invalid):
-            move_package(package_id=package.pk, cohort_id=cohort_with(options=(1,)).pk)
+            move_package(package_id=package.pk, cohort_id=cohort_with(options=(1,)).pk, now=utc_now())
 
         assert CohortPlace.objects.count() == 1
 
@@ -234,13 +234,13 @@ class TestAttendance:
         package = buy(stripe, cohort)
         choice = CohortSession.objects.filter(cohort=cohort, step__order=2).first()
         assert choice is not None
-        book_sessions(package_id=package.pk, selections=[Selection(choice.step_id, choice.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(choice.step_id, choice.option_id)], now=utc_now())
         first, second = package.progress.order_by("step__order")
 
-        mark_attended(progress_id=first.pk, actor=STAFF)
+        mark_attended(progress_id=first.pk, actor=STAFF, now=utc_now())
         package.enrollment.refresh_from_db()
         assert package.enrollment.participation_status == "active"
-        mark_attended(progress_id=second.pk, actor=STAFF)
+        mark_attended(progress_id=second.pk, actor=STAFF, now=utc_now())
 
         package.enrollment.refresh_from_db()
         assert package.enrollment.participation_status == "completed"
@@ -249,7 +249,7 @@ class TestAttendance:
         package = buy(stripe, cohort_with(options=(2,)))
 
         with pytest.raises(StepNotBooked):
-            mark_attended(progress_id=package.progress.get().pk, actor=STAFF)
+            mark_attended(progress_id=package.progress.get().pk, actor=STAFF, now=utc_now())
 
         assert package.progress.get().status == "UNBOOKED"
 
@@ -257,8 +257,8 @@ class TestAttendance:
         package = buy(stripe, cohort_with(options=(1,)))
         row = package.progress.get()
 
-        mark_missed(progress_id=row.pk, actor=STAFF)
-        mark_attended(progress_id=row.pk, actor=STAFF)
+        mark_missed(progress_id=row.pk, actor=STAFF, now=utc_now())
+        mark_attended(progress_id=row.pk, actor=STAFF, now=utc_now())
 
         row.refresh_from_db()
         assert row.status == "COMPLETED"

@@ -54,16 +54,16 @@ def full(stripe: SandboxProcess) -> Cohort:
 
 class TestJoining:
     def test_puts_learners_in_the_order_they_came(self, full: Cohort) -> None:
-        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(3)]
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now()) for _ in range(3)]
 
         assert [position_of(entry) for entry in entries] == [1, 2, 3]
 
     def test_twice_is_refused(self, full: Cohort) -> None:
         learner = learner_for(full)
-        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
 
         with pytest.raises(AlreadyInLine):
-            join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+            join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
 
         assert WaitlistEntry.objects.count() == 1
 
@@ -71,7 +71,7 @@ class TestJoining:
         cohort = cohort_with(max_enrollment=1)
 
         with pytest.raises(PlacesFree):
-            join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk)
+            join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk, now=utc_now())
 
         assert WaitlistEntry.objects.count() == 0
 
@@ -81,7 +81,7 @@ class TestJoining:
         buy(stripe, cohort, learner)
 
         with pytest.raises(AlreadyOwned):
-            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
 
         assert WaitlistEntry.objects.count() == 0
 
@@ -91,7 +91,7 @@ class TestJoining:
         start(cohort, learner)
 
         with pytest.raises(PlaceAwaitsPayment):
-            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+            join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
 
         assert WaitlistEntry.objects.count() == 0
 
@@ -102,7 +102,7 @@ class TestJoining:
         Cohort.objects.update(**change)
 
         with pytest.raises(CohortNotActive):
-            join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk)
+            join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now())
 
         assert WaitlistEntry.objects.count() == 0
 
@@ -110,8 +110,8 @@ class TestJoining:
 class TestAPlaceThatFrees:
     def test_is_held_for_the_next_in_line_and_nobody_else(self, stripe: SandboxProcess, full: Cohort) -> None:
         first, second = learner_for(full), learner_for(full)
-        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
-        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=first.pk, cohort_id=full.pk, now=utc_now())
+        join_waitlist(learner_id=second.pk, cohort_id=full.pk, now=utc_now())
 
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
@@ -129,7 +129,7 @@ class TestAPlaceThatFrees:
         cohorts = [cohort_with(max_enrollment=1) for _ in range(2)]
         for cohort in cohorts:
             checkout = start(cohort)
-            join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk)
+            join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk, now=utc_now())
             cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         broken = CohortPlace.objects.get(cohort=cohorts[0], status="held").pk
         expire = waitlist._expire_offer
@@ -151,7 +151,7 @@ class TestAPlaceThatFrees:
     ) -> None:
         buyer, next_one = learner_for(full), learner_for(full)
         for learner in (buyer, next_one):
-            join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+            join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
         buy(stripe, CohortFactory(instance=full.instance), buyer)
 
         cancel_checkout(checkout_id=CohortPlace.objects.get(cohort=full).checkout_id, now=utc_now())
@@ -163,20 +163,20 @@ class TestAPlaceThatFrees:
         """They came by it while the line was not served: the deadline had passed, and was put off again."""
         first, second = learner_for(full), learner_for(full)
         for learner in (first, second):
-            join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+            join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
         Cohort.objects.update(enrollment_deadline=utc_now() - dt.timedelta(days=1))
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
         Cohort.objects.update(enrollment_deadline=None)
         start(full, first)
 
-        change_capacity(cohort_id=full.pk, max_enrollment=2)
+        change_capacity(cohort_id=full.pk, max_enrollment=2, now=utc_now())
 
         assert line(full) == [(first.pk, "waiting"), (second.pk, "offered")]
         assert counts(full) == (0, 2)
 
     def test_is_bought_by_who_was_offered_it(self, stripe: SandboxProcess, full: Cohort) -> None:
         learner = learner_for(full)
-        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
         package = buy(stripe, full, learner)
@@ -187,19 +187,19 @@ class TestAPlaceThatFrees:
 
     def test_goes_on_to_the_next_when_declined(self, stripe: SandboxProcess, full: Cohort) -> None:
         first, second = learner_for(full), learner_for(full)
-        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
-        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=first.pk, cohort_id=full.pk, now=utc_now())
+        join_waitlist(learner_id=second.pk, cohort_id=full.pk, now=utc_now())
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
-        leave_waitlist(learner_id=first.pk, cohort_id=full.pk)
+        leave_waitlist(learner_id=first.pk, cohort_id=full.pk, now=utc_now())
 
         assert line(full) == [(first.pk, "declined"), (second.pk, "offered")]
         assert counts(full) == (0, 1)
 
     def test_goes_on_to_the_next_when_the_offer_ends(self, stripe: SandboxProcess, full: Cohort) -> None:
         first, second = learner_for(full), learner_for(full)
-        join_waitlist(learner_id=first.pk, cohort_id=full.pk)
-        join_waitlist(learner_id=second.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=first.pk, cohort_id=full.pk, now=utc_now())
+        join_waitlist(learner_id=second.pk, cohort_id=full.pk, now=utc_now())
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
         early, late = utc_now() + dt.timedelta(hours=23), utc_now() + dt.timedelta(hours=25)
 
@@ -213,7 +213,7 @@ class TestAPlaceThatFrees:
         self, stripe: SandboxProcess, full: Cohort
     ) -> None:
         learner = learner_for(full)
-        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
         checkout = start(full, learner)
 
@@ -225,8 +225,8 @@ class TestAPlaceThatFrees:
 
     def test_with_nobody_in_line_is_free(self, stripe: SandboxProcess, full: Cohort) -> None:
         learner = learner_for(full)
-        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
-        leave_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
+        leave_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
 
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
@@ -237,7 +237,7 @@ class TestAPlaceThatFrees:
 class TestLeaving:
     def test_without_being_in_line_is_refused(self, full: Cohort) -> None:
         with pytest.raises(NotInLine):
-            leave_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk)
+            leave_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now())
 
         assert WaitlistEntry.objects.count() == 0
 
@@ -246,11 +246,11 @@ class TestALineForACohortThatIsOver:
     @pytest.mark.parametrize(("days_ago", "ended", "status"), [(1, 1, "expired"), (0, 0, "waiting")])
     def test_ends_after_its_last_day(self, full: Cohort, days_ago: int, ended: int, status: str) -> None:
         learner = learner_for(full)
-        join_waitlist(learner_id=learner.pk, cohort_id=full.pk)
+        join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
         last_day = utc_now().date() - dt.timedelta(days=days_ago)
         Cohort.objects.update(start_date=last_day - dt.timedelta(weeks=1), end_date=last_day)
 
-        answer = end_lines_of_past_cohorts()
+        answer = end_lines_of_past_cohorts(now=utc_now())
 
         assert (answer, line(full)) == (ended, [(learner.pk, status)])
         assert OutboxEvent.objects.filter(type="waitlist.ended").count() == ended
@@ -258,7 +258,7 @@ class TestALineForACohortThatIsOver:
 
 class TestReordering:
     def test_moves_somebody_to_a_position_and_keeps_why(self, full: Cohort) -> None:
-        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(4)]
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now()) for _ in range(4)]
 
         for position in (1, 3, 99):
             moved = reorder_entry(entry_id=entries[2].pk, position=position, reason="Sibling is in the cohort")
@@ -267,7 +267,7 @@ class TestReordering:
         assert moved.note == "Sibling is in the cohort"
 
     def test_as_often_as_staff_like_keeps_the_order_they_chose(self, full: Cohort) -> None:
-        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(3)]
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now()) for _ in range(3)]
 
         for turn in range(60):
             last = entries[2 - turn % 2]
@@ -275,18 +275,19 @@ class TestReordering:
 
         waiting = WaitlistEntry.objects.filter(status="waiting").order_by("rank")
         assert [entry.pk for entry in waiting] == [entries[0].pk, entries[1].pk, entries[2].pk]
-        assert position_of(join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk)) == 4
+        assert position_of(join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now())) == 4
 
     def test_decides_who_gets_the_next_place(self, full: Cohort) -> None:
-        first, second = (join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(2))
+        waiting = [learner_for(full), learner_for(full)]
+        first, second = (join_waitlist(learner_id=each.pk, cohort_id=full.pk, now=utc_now()) for each in waiting)
         reorder_entry(entry_id=second.pk, position=1, reason="Sibling is in the cohort")
 
-        change_capacity(cohort_id=full.pk, max_enrollment=2)
+        change_capacity(cohort_id=full.pk, max_enrollment=2, now=utc_now())
 
         assert line(full) == [(second.learner_id, "offered"), (first.learner_id, "waiting")]
 
     def test_without_a_reason_is_refused(self, full: Cohort) -> None:
-        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk) for _ in range(2)]
+        entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now()) for _ in range(2)]
 
         with pytest.raises(Invalid):
             reorder_entry(entry_id=entries[1].pk, position=1, reason=" ")

@@ -164,12 +164,12 @@ def _refuse_too_many(scope: str, now: dt.datetime) -> None:
     _uncounted[scope, limit] = room // ROOM_PART
 
 
-def forget_old_answers(*, now: dt.datetime | None = None) -> int:
+def forget_old_answers(*, now: dt.datetime) -> int:
     """Delete what is past `KEEP`, in small bites; returns how many records went."""
     deleted = 0
     bite = 1
     while bite:
-        old = IdempotencyRecord.objects.filter(created_at__lt=(now or utc_now()) - KEEP).order_by("created_at", "pk")
+        old = IdempotencyRecord.objects.filter(created_at__lt=now - KEEP).order_by("created_at", "pk")
         ids = list(old.values_list("pk", flat=True)[:BITE])
         bite, _ = IdempotencyRecord.objects.filter(pk__in=ids).delete() if ids else (0, {})
         deleted += bite

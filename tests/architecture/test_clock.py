@@ -20,24 +20,6 @@ OTHER_EDGES = {
     "core/work.py": "runs a sweep for its task, each batch at its own moment",
     "core/counters.py": "windows of the cache, which has a clock of its own",
 }
-# These still read it inside. None may join them: pass `now` on. One that is mended comes off the list.
-STILL_INSIDE = {
-    "cohorts/course/curriculum.py",
-    "cohorts/course/replanning.py",
-    "cohorts/course/scheduling.py",
-    "cohorts/learning/attendance.py",
-    "cohorts/learning/booking.py",
-    "cohorts/learning/calendar.py",
-    "cohorts/learning/completion.py",
-    "cohorts/learning/reminders.py",
-    "cohorts/learning/stranded.py",
-    "cohorts/queries.py",
-    "cohorts/sale/checkout.py",
-    "cohorts/sale/enroll.py",
-    "cohorts/sale/opening.py",
-    "cohorts/sale/transfer.py",
-    "cohorts/sale/waitlist.py",
-}
 
 
 def reads_the_clock(source: str) -> bool:
@@ -59,12 +41,49 @@ def inside() -> set[str]:
     return found
 
 
-def test_no_other_module_inside_reads_the_clock() -> None:
-    assert inside() - STILL_INSIDE == set(), "take `now` as a keyword; whoever calls reads the clock"
+def guesses_the_time(source: str) -> list[str]:
+    """The functions that do not insist on being told: `now` may be left out, or may be None."""
+    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    return [function.name for function in functions if _may_lack_now(function.args)]
 
 
-def test_the_list_names_no_module_that_was_mended() -> None:
-    assert STILL_INSIDE - inside() == set()
+def _may_lack_now(arguments: ast.arguments) -> bool:
+    positional = arguments.posonlyargs + arguments.args
+    left_out = positional[len(positional) - len(arguments.defaults) :]
+    left_out += [
+        keyword
+        for keyword, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is not None
+    ]
+    vague = [
+        each for each in positional + arguments.kwonlyargs if each.annotation and "None" in ast.unparse(each.annotation)
+    ]
+    return any(each.arg == "now" for each in left_out + vague)
+
+
+def test_no_module_inside_reads_the_clock() -> None:
+    assert inside() == set(), "take `now` as a keyword; whoever calls reads the clock"
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_every_function_that_takes_the_time_insists_on_it(app: str) -> None:
+    paths = (path for path in (ROOT / app).rglob("*.py") if "tests" not in path.parts)
+    found = {path.relative_to(ROOT).as_posix(): guesses_the_time(path.read_text()) for path in paths}
+
+    assert {name: functions for name, functions in found.items() if functions} == {}
+
+
+@pytest.mark.parametrize(
+    "signature",
+    ["*, now: dt.datetime | None = None", "*, now: dt.datetime | None", "now=None", "*, now: dt.datetime = NOON"],
+)
+def test_a_function_that_guesses_it_is_found(signature: str) -> None:
+    assert guesses_the_time(f"def act({signature}): ...") == ["act"]
+
+
+@pytest.mark.parametrize("signature", ["*, now: dt.datetime", "*, now: dt.datetime, limit: int = 1", "limit=None"])
+def test_a_function_that_insists_on_it_passes(signature: str) -> None:
+    assert guesses_the_time(f"def act({signature}): ...") == []
 
 
 @pytest.mark.parametrize("name", sorted(OTHER_EDGES))

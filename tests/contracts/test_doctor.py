@@ -65,7 +65,9 @@ def sound_world(rows_of_module: None, stripe_of_module: SandboxProcess) -> World
     cohort = cohort_with(options=(1, 2), max_enrollment=2)
     package = buy_on_rows(cohort)
     held = CohortPlace.objects.get(checkout=start(cohort))
-    entry = join_waitlist(learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk)
+    entry = join_waitlist(
+        learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk, now=utc_now()
+    )
     return World(allocation, used, reserved, paid, waiting, refund, cohort, package, held, entry)
 
 

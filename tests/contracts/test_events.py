@@ -68,19 +68,24 @@ def a_learner_goes_to_class() -> None:
     package = buy_on_rows(cohort, learner(cohort))
     first, second, third = StepProgress.objects.filter(package=package).order_by("step__order")
     for step in (second, third):
-        book_sessions(package_id=package.pk, selections=[choice(package, step)])
-    cancel_booking(package_id=package.pk, step_id=second.step_id)
-    book_sessions(package_id=package.pk, selections=[choice(package, second)])
-    mark_missed(progress_id=second.pk, actor=STAFF)
-    excuse_step(progress_id=second.pk, reason="Jane Roe was ill", actor=STAFF)
+        book_sessions(package_id=package.pk, selections=[choice(package, step)], now=utc_now())
+    cancel_booking(package_id=package.pk, step_id=second.step_id, now=utc_now())
+    book_sessions(package_id=package.pk, selections=[choice(package, second)], now=utc_now())
+    mark_missed(progress_id=second.pk, actor=STAFF, now=utc_now())
+    excuse_step(progress_id=second.pk, reason="Jane Roe was ill", actor=STAFF, now=utc_now())
     for step in (first, third):
-        mark_attended(progress_id=step.pk, actor=STAFF)
+        mark_attended(progress_id=step.pk, actor=STAFF, now=utc_now())
 
 
 def a_step_without_a_session_is_excused() -> None:
     cohort = cohort_with(options=(2,))
     package = buy_on_rows(cohort, learner(cohort))
-    excuse_step(progress_id=StepProgress.objects.get(package=package).pk, reason="Jane Roe knows it all", actor=STAFF)
+    excuse_step(
+        progress_id=StepProgress.objects.get(package=package).pk,
+        reason="Jane Roe knows it all",
+        actor=STAFF,
+        now=utc_now(),
+    )
 
 
 def a_course_is_planned_anew() -> None:
@@ -93,27 +98,33 @@ def a_course_is_planned_anew() -> None:
         end_date=cohort.end_date + week,
         move_sessions=True,
         move_deadline=False,
+        now=utc_now(),
     )
     session = CohortSession.objects.filter(cohort=cohort).order_by("pk")[0].class_session
     reschedule_session(
-        session_id=session.pk, date=session.date, start_time=dt.time(9), end_time=dt.time(10), max_students=10
+        session_id=session.pk,
+        date=session.date,
+        start_time=dt.time(9),
+        end_time=dt.time(10),
+        max_students=10,
+        now=utc_now(),
     )
     session.group_class.meeting_url = "https://meet.example.test/jane-roe"
-    change_class(group_class=session.group_class, fields=["meeting_url"])
+    change_class(group_class=session.group_class, fields=["meeting_url"], now=utc_now())
 
 
 def a_learner_changes_cohort() -> None:
     cohort = cohort_with(options=(1,))
     package = buy_on_rows(cohort, learner(cohort))
-    move_package(package_id=package.pk, cohort_id=CohortFactory(instance=cohort.instance).pk)
+    move_package(package_id=package.pk, cohort_id=CohortFactory(instance=cohort.instance).pk, now=utc_now())
 
 
 def a_learner_waits_and_leaves() -> None:
     cohort = cohort_with(options=(1,), max_enrollment=1)
     buy_on_rows(cohort)
-    entry = join_waitlist(learner_id=learner(cohort).pk, cohort_id=cohort.pk)
-    change_capacity(cohort_id=cohort.pk, max_enrollment=2)
-    leave_waitlist(learner_id=entry.learner_id, cohort_id=cohort.pk)
+    entry = join_waitlist(learner_id=learner(cohort).pk, cohort_id=cohort.pk, now=utc_now())
+    change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
+    leave_waitlist(learner_id=entry.learner_id, cohort_id=cohort.pk, now=utc_now())
 
 
 def money_is_sent_back_and_contested() -> None:

@@ -110,7 +110,7 @@ class TestTheLongestTexts:
         other = clone_cohort(cohort_id=cohort.pk, name="Z" + longest(Cohort)["name"][1:], start_date=cohort.start_date)
         Cohort.objects.filter(pk=other.pk).update(max_enrollment=2, is_active=True)
         unsent = mails_not_sent()
-        move_package(package_id=package.pk, cohort_id=other.pk)
+        move_package(package_id=package.pk, cohort_id=other.pk, now=utc_now())
         unsent += mails_not_sent()
         calendar = render_sessions(rows=StepProgress.objects.filter(class_session__isnull=False))
         payment = Payment.objects.get()
@@ -149,7 +149,9 @@ class TestTheLongestTexts:
         lengthen(Workspace, Program, ProgramInstance, Cohort, CourseStep, GroupClass, Price)
         cohort = Cohort.objects.get(pk=cohort.pk)
         package = buy(stripe, cohort, child_of(cohort.instance.workspace))
-        join_waitlist(learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk)
+        join_waitlist(
+            learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk, now=utc_now()
+        )
 
         unenroll_enrollment(enrollment_id=package.enrollment_id, actor=SYSTEM, reason=WORDS * 100, now=utc_now())
 

@@ -171,7 +171,7 @@ class TestTheOldIdentity:
         package = buy_on_rows(cohort, drop)
         merge(keep, drop)
 
-        move_package(package_id=package.pk, cohort_id=target.pk)
+        move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())
 
         assert set(CohortPlace.objects.values_list("learner", flat=True)) == {keep.pk}
         assert examine() == {}

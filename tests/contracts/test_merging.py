@@ -114,7 +114,7 @@ class TestAMerge:
 
         merge(keep, drop)
 
-        book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
+        book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)], now=utc_now())
         assert StudentPackage.objects.get().learner == CohortPlace.objects.get().learner == keep
         assert package.progress.filter(status="BOOKED").count() == 2
         assert examine() == {}
@@ -133,12 +133,12 @@ class TestAMerge:
 
     def test_moves_a_place_in_line(self, workspace: Workspace) -> None:
         cohort, keep, drop = full_cohort(workspace), learner(workspace), learner(workspace)
-        entry = join_waitlist(learner_id=drop.pk, cohort_id=cohort.pk)
+        entry = join_waitlist(learner_id=drop.pk, cohort_id=cohort.pk, now=utc_now())
 
         merge(keep, drop)
 
         assert list(WaitlistEntry.objects.values_list("pk", "learner", "status")) == [(entry.pk, keep.pk, "waiting")]
-        leave_waitlist(learner_id=keep.pk, cohort_id=cohort.pk)
+        leave_waitlist(learner_id=keep.pk, cohort_id=cohort.pk, now=utc_now())
         assert examine() == {}
 
     def test_joins_the_guardians(self, workspace: Workspace) -> None:
@@ -248,14 +248,14 @@ class TestAMergeIsRefused:
     def test_where_both_wait_for_one_cohort(self, workspace: Workspace) -> None:
         cohort, keep, drop = full_cohort(workspace), learner(workspace), learner(workspace)
         for one in (keep, drop):
-            join_waitlist(learner_id=one.pk, cohort_id=cohort.pk)
+            join_waitlist(learner_id=one.pk, cohort_id=cohort.pk, now=utc_now())
 
         assert clashes_of(keep, drop) == [f"Both wait for {cohort}: take one of the two off its waiting list first."]
 
     def test_where_one_waits_for_the_cohort_of_the_other(self, workspace: Workspace) -> None:
         cohort, waiting = full_cohort(workspace), learner(workspace)
         placed = CohortPlace.objects.get().learner
-        join_waitlist(learner_id=waiting.pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=waiting.pk, cohort_id=cohort.pk, now=utc_now())
         said = [
             f"Learner {placed.pk} has a place in {cohort}, for which learner {waiting.pk} waits: take the latter off "
             "its waiting list first."

@@ -68,7 +68,7 @@ def home(cohort: Cohort, name: str) -> Home:
     expire(hold(cohort, children["Lapsed"]))
     given_back = buy_on_rows(cohort, children["Missed"])
     booked = given_back.progress.get(status="BOOKED")
-    cancel_booking(package_id=given_back.pk, step_id=booked.step_id)
+    cancel_booking(package_id=given_back.pk, step_id=booked.step_id, now=utc_now())
     return Home(parent_of(*children.values(), email=f"{name}@home.test".lower()), children)
 
 
@@ -78,7 +78,7 @@ def homes() -> tuple[Cohort, Home, Home]:
     both = home(cohort, "Abel"), home(cohort, "Baker")
     Cohort.objects.filter(pk=cohort.pk).update(max_enrollment=6)  # full, so that there is a line
     for each in both:
-        join_waitlist(learner_id=each.children["Waits"].pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=each.children["Waits"].pk, cohort_id=cohort.pk, now=utc_now())
     return cohort, *both
 
 
@@ -136,7 +136,7 @@ class TestEachPageOfAFamilys:
 class TestAFeed:
     def test_holds_the_sessions_of_its_own_family_alone(self, homes: tuple[Cohort, Home, Home]) -> None:
         _, ours, theirs = homes
-        feed = renew_feed(user=ours.user)
+        feed = renew_feed(user=ours.user, now=utc_now())
 
         text = Client().get(f"/calendar/{feed.token}.ics").content.decode()
 

@@ -75,7 +75,9 @@ def build() -> dict[str, dict[str, int]]:
 def leave_one_seat_on_tuesday() -> int:
     """One seat in the robots' Tuesday class, and places for two in the small group."""
     cohort = Cohort.objects.get(name="Small group")
-    change_capacity(cohort_id=cohort.pk, max_enrollment=cohort.current_enrollment + cohort.held_places + 2)
+    change_capacity(
+        cohort_id=cohort.pk, max_enrollment=cohort.current_enrollment + cohort.held_places + 2, now=utc_now()
+    )
     tuesday = ClassSession.objects.filter(cohort_sessions__option=_tuesday())
     return tuesday.update(max_students=F("booked_count") + 1)
 
@@ -83,7 +85,7 @@ def leave_one_seat_on_tuesday() -> int:
 def take_the_last_seat_on_tuesday() -> bool:
     """Somebody else books it."""
     package, option = _somebody_buys(Cohort.objects.get(name="Small group")), _tuesday()
-    book_sessions(package_id=package.pk, selections=[Selection(option.step_id, option.pk)])
+    book_sessions(package_id=package.pk, selections=[Selection(option.step_id, option.pk)], now=utc_now())
     return True
 
 
@@ -91,7 +93,7 @@ def leave_one_place() -> int:
     """The cohort that has room for one has it again."""
     cohort = Cohort.objects.get(name="One place")
     taken = cohort.current_enrollment + cohort.held_places
-    return change_capacity(cohort_id=cohort.pk, max_enrollment=taken + 1).max_enrollment
+    return change_capacity(cohort_id=cohort.pk, max_enrollment=taken + 1, now=utc_now()).max_enrollment
 
 
 def sell_the_place_that_is_being_paid() -> int:
@@ -105,12 +107,14 @@ def sell_the_place_that_is_being_paid() -> int:
 def attend_all_kickoffs() -> int:
     """The first session has been: everybody came."""
     rows = StepProgress.objects.filter(step__label="Kickoff", status="BOOKED")
-    return len([mark_attended(progress_id=row.pk, actor=SYSTEM) for row in rows])
+    return len([mark_attended(progress_id=row.pk, actor=SYSTEM, now=utc_now()) for row in rows])
 
 
 def add_a_place_to_the_full_house() -> int:
     """Staff found a bigger room: the next in line gets an offer."""
-    return change_capacity(cohort_id=Cohort.objects.get(name="Full house").pk, max_enrollment=2).max_enrollment
+    return change_capacity(
+        cohort_id=Cohort.objects.get(name="Full house").pk, max_enrollment=2, now=utc_now()
+    ).max_enrollment
 
 
 def _tuesday() -> CourseStepOption:

@@ -80,7 +80,7 @@ def book_somewhere(packages: list[StudentPackage], choices: list[Selection], see
     for package in packages:
         for choice in rng.sample(choices, len(choices)):
             try:
-                book_sessions(package_id=package.pk, selections=[choice])
+                book_sessions(package_id=package.pk, selections=[choice], now=utc_now())
             except SessionFull:
                 continue
             booked += 1
@@ -165,13 +165,13 @@ def read_package(package_id: int) -> StudentPackage:
 
 
 def move_one(package: StudentPackage, cohort: Cohort) -> str:
-    move_package(package_id=package.pk, cohort_id=cohort.pk)
+    move_package(package_id=package.pk, cohort_id=cohort.pk, now=utc_now())
     return "moved"
 
 
 def book_one(package: StudentPackage, choice: Selection) -> str:
     try:
-        book_sessions(package_id=package.pk, selections=[choice])
+        book_sessions(package_id=package.pk, selections=[choice], now=utc_now())
     except DomainError as refusal:
         return refusal.code
     return "booked"
@@ -183,9 +183,9 @@ def shuffle_seats(package: StudentPackage, choices: list[Selection]) -> None:
         choice = rng.choice(choices)
         try:
             if rng.random() < 0.3:
-                cancel_booking(package_id=package.pk, step_id=choice.step_id)
+                cancel_booking(package_id=package.pk, step_id=choice.step_id, now=utc_now())
             else:
-                swap_booking(package_id=package.pk, step_id=choice.step_id, option_id=choice.option_id)
+                swap_booking(package_id=package.pk, step_id=choice.step_id, option_id=choice.option_id, now=utc_now())
         except DomainError:
             continue
 

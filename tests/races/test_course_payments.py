@@ -135,7 +135,7 @@ class TestOnePayment:
 
 def lower(cohort: Cohort, capacity: int) -> str:
     try:
-        change_capacity(cohort_id=cohort.pk, max_enrollment=capacity)
+        change_capacity(cohort_id=cohort.pk, max_enrollment=capacity, now=utc_now())
     except DomainError as refusal:
         return refusal.code
     return "changed"
@@ -263,7 +263,7 @@ class TestWithoutItsGuard:
             cohort = cohort_with(max_enrollment=2)
             opened = start(cohort)
 
-            change_capacity(cohort_id=cohort.pk, max_enrollment=0)
+            change_capacity(cohort_id=cohort.pk, max_enrollment=0, now=utc_now())
             stripe.pay(opened.url)
             settle_checkout(checkout_id=opened.pk, now=utc_now())
 

@@ -108,9 +108,11 @@ class TestAStepTakenOutDuringABooking:
 
         answers = at_once(
             lambda: said(
-                lambda: book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
+                lambda: book_sessions(
+                    package_id=package.pk, selections=[Selection(session.step_id, session.option_id)], now=utc_now()
+                )
             ),
-            lambda: said(lambda: remove_step(step_id=session.step_id, actor=SYSTEM)),
+            lambda: said(lambda: remove_step(step_id=session.step_id, actor=SYSTEM, now=utc_now())),
         )
 
         seats = sum(ClassSession.objects.values_list("booked_count", flat=True))
@@ -135,13 +137,15 @@ class TestAStepTakenOutDuringABooking:
 
         def book() -> None:
             looked()
-            book_sessions(package_id=package.pk, selections=[Selection(session.step_id, session.option_id)])
+            book_sessions(
+                package_id=package.pk, selections=[Selection(session.step_id, session.option_id)], now=utc_now()
+            )
             booked()
 
         monkeypatch.setattr(curriculum, "lock_sessions", lambda session_ids: None)
         monkeypatch.setattr(curriculum, "_refuse_in_use", look_and_wait)
 
-        answers = at_once(lambda: said(lambda: remove_step(step_id=session.step_id, actor=SYSTEM)), book)
+        answers = at_once(lambda: said(lambda: remove_step(step_id=session.step_id, actor=SYSTEM, now=utc_now())), book)
 
         assert answers == ["done", None]
         assert "cohorts.booked_counts_equal_their_holders" in examine()
@@ -182,8 +186,8 @@ class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
         second.step.required = False
 
         at_once(
-            lambda: mark_attended(progress_id=first.pk, actor=SYSTEM),
-            lambda: save_step(step=second.step, actor=SYSTEM),
+            lambda: mark_attended(progress_id=first.pk, actor=SYSTEM, now=utc_now()),
+            lambda: save_step(step=second.step, actor=SYSTEM, now=utc_now()),
         )
 
 
@@ -197,8 +201,8 @@ class TestACohortOpenedWhileItsLastStepIsTakenOut:
         step = CourseStep.objects.get()
 
         answers = at_once(
-            lambda: said(lambda: open_cohort(cohort_id=cohort.pk)),
-            lambda: said(lambda: remove_step(step_id=step.pk, actor=SYSTEM)),
+            lambda: said(lambda: open_cohort(cohort_id=cohort.pk, now=utc_now())),
+            lambda: said(lambda: remove_step(step_id=step.pk, actor=SYSTEM, now=utc_now())),
         )
 
         assert answers in (["done", "done"], ["not_ready_to_open", "done"])
@@ -218,14 +222,17 @@ class TestACohortOpenedWhileItsLastStepIsTakenOut:
 
         def take_out() -> None:
             looked()
-            remove_step(step_id=step.pk, actor=SYSTEM)
+            remove_step(step_id=step.pk, actor=SYSTEM, now=utc_now())
             gone()
 
         unlocked = Cohort.objects.select_related("instance__program", "instance__price")
         monkeypatch.setattr(opening, "lock_cohort", lambda pk: unlocked.get(pk=pk))
         monkeypatch.setattr(opening, "find_gaps", look_and_wait)
 
-        assert at_once(lambda: said(lambda: open_cohort(cohort_id=cohort.pk)), take_out) == ["done", None]
+        assert at_once(lambda: said(lambda: open_cohort(cohort_id=cohort.pk, now=utc_now())), take_out) == [
+            "done",
+            None,
+        ]
 
         assert list(examine()) == ["cohorts.open_cohorts_have_sessions"]
 

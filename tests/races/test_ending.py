@@ -66,7 +66,7 @@ class TestUnenrolling:
 
         ended, booked = at_once(
             lambda: said(lambda: unenroll(package)),
-            lambda: said(lambda: book_sessions(package_id=package.pk, selections=[choice])),
+            lambda: said(lambda: book_sessions(package_id=package.pk, selections=[choice], now=utc_now())),
         )
 
         assert ended == "done"
@@ -101,7 +101,10 @@ class TestMoving:
         package, targets = buy(stripe, cohort), [another_cohort(cohort), another_cohort(cohort)]
 
         answers = at_once(
-            *[lambda to=to: said(lambda: move_package(package_id=package.pk, cohort_id=to.pk)) for to in targets]
+            *[
+                lambda to=to: said(lambda: move_package(package_id=package.pk, cohort_id=to.pk, now=utc_now()))
+                for to in targets
+            ]
         )
 
         assert answers == ["done", "done"]
@@ -118,7 +121,12 @@ class TestMoving:
         look = StudentPackage.objects.select_related("learner")
         monkeypatch.setattr(transfer, "lock_learner_of_package", Meeting(lambda pk: look.get(pk=pk), patience=5))
 
-        at_once(*[lambda to=to: said(lambda: move_package(package_id=package.pk, cohort_id=to.pk)) for to in targets])
+        at_once(
+            *[
+                lambda to=to: said(lambda: move_package(package_id=package.pk, cohort_id=to.pk, now=utc_now()))
+                for to in targets
+            ]
+        )
 
         assert CohortPlace.objects.filter(status="taken").count() == 2
         assert "cohorts.taken_places_have_their_package" in examine()
@@ -127,7 +135,7 @@ class TestMoving:
         cohort = cohort_with(options=(1,))
         package, target, other = buy(stripe, cohort), another_cohort(cohort), another_cohort(cohort)
         subject = str(package.place_id)
-        move_package(package_id=package.pk, cohort_id=target.pk)
+        move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())
         locked, looked = (Meeting(lambda: None, patience=10) for _ in range(2))
 
         def refund() -> None:
@@ -188,5 +196,7 @@ class TestMoving:
             ended()
 
         monkeypatch.setattr(transfer, "lock_cohort", wait_and_lock)
-        answers = at_once(lambda: said(lambda: move_package(package_id=package.pk, cohort_id=target.pk)), end)
+        answers = at_once(
+            lambda: said(lambda: move_package(package_id=package.pk, cohort_id=target.pk, now=utc_now())), end
+        )
         return answers, cohort, target

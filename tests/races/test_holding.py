@@ -37,6 +37,7 @@ def enroll(cohort: Cohort, learner: Learner, account: User) -> str:
             success_url="http://127.0.0.1/done",
             cancel_url="http://127.0.0.1/back",
             actor=Actor("user", account.pk),
+            now=utc_now(),
         )
     except DomainError as refusal:
         return refusal.code
@@ -118,7 +119,7 @@ class TestALine:
 
 def wait(cohort: Cohort, learner: Learner, account: User) -> str:
     try:
-        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", account.pk))
+        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", account.pk), now=utc_now())
     except DomainError as refusal:
         return refusal.code
     return "waits"
@@ -140,7 +141,7 @@ class TestAnOfferedPlace:
         cohort = cohort_with(max_enrollment=1)
         paying = start(cohort)
         learner = LearnerFactory(workspace=cohort.instance.workspace)
-        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
         cancel_checkout(checkout_id=paying.pk, now=utc_now())
         return cohort, learner
 
@@ -194,7 +195,7 @@ class TestAnOfferedPlace:
 
         def decline() -> None:
             looked()
-            leave_waitlist(learner_id=learner.pk, cohort_id=cohort.pk)
+            leave_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
             declined()
 
         monkeypatch.setattr(checkout, "lock_cohort", wait_and_lock)

@@ -95,7 +95,7 @@ class TestTheLastTwoStepsMarkedAtOnce:
         return at_once(*[partial(self.mark, pk) for pk in steps])
 
     def mark(self, progress_id: int) -> str:
-        return str(mark_attended(progress_id=progress_id, actor=SYSTEM).status)
+        return str(mark_attended(progress_id=progress_id, actor=SYSTEM, now=utc_now()).status)
 
 
 class TestRefundsOfTwoHands:

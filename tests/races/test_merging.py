@@ -171,7 +171,7 @@ class TestAMergeOfALearnerWhoIsOfferedAPlace:
         workspace = cohort.instance.workspace
         keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
         buy_on_rows(cohort)
-        join_waitlist(learner_id=drop.pk, cohort_id=cohort.pk)
+        join_waitlist(learner_id=drop.pk, cohort_id=cohort.pk, now=utc_now())
         cohort.max_enrollment = 2
         cohort.save(update_fields=["max_enrollment"])
         chosen, merged_meanwhile = Meeting(lambda: None, patience=10), Meeting(lambda: None, patience=patience)
