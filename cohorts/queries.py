@@ -12,7 +12,6 @@ from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
 from billing.purposes import Stake
-from core.local_time import is_not_over
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Sale
 

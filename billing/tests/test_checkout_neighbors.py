@@ -52,6 +52,7 @@ class TestOpeningACheckout:
             success_url="https://home.test/paid",
             cancel_url="https://home.test/left",
             expires_at=LATER,
+            now=utc_now(),
         )
 
         assert opened.pk not in [checkout.pk for checkout in beside]
@@ -142,7 +143,7 @@ class TestASessionThatEnded:
         CheckoutFactory(subject="1", status="expired")
         successor = CheckoutFactory(subject="1")
 
-        settle_checkout(checkout_id=outdated.pk)
+        settle_checkout(checkout_id=outdated.pk, now=utc_now())
 
         assert submitted == [successor.reference]
 
@@ -152,14 +153,14 @@ class TestASessionThatEnded:
         ended = CheckoutFactory(subject="1", status="expired", stripe_session_id="cs_told")
         CheckoutFactory(subject="1")
 
-        settle_checkout(checkout_id=ended.pk)
+        settle_checkout(checkout_id=ended.pk, now=utc_now())
 
         assert submitted == []
 
     def test_that_is_learned_by_one_checkout_stays_unknown_to_the_next(self, submitted: list[str]) -> None:
         intent, beside = CheckoutFactory(), CheckoutFactory()
 
-        sessions.submit_checkout(checkout_id=intent.pk)
+        sessions.submit_checkout(checkout_id=intent.pk, now=utc_now())
 
         assert submitted == [intent.reference]
         assert Checkout.objects.get(pk=beside.pk).stripe_session_id is None
@@ -193,20 +194,20 @@ class TestAdoptingASession:
     def test_is_of_the_intent_that_it_names(self) -> None:
         beside, lost = CheckoutFactory(), CheckoutFactory()
 
-        assert adopt_session(session=self.named(lost)) == lost.pk
+        assert adopt_session(session=self.named(lost), now=utc_now()) == lost.pk
         known = dict(Checkout.objects.values_list("pk", "stripe_session_id"))
         assert known == {lost.pk: f"cs_{lost.pk}", beside.pk: None}
 
     def test_takes_none_that_names_one_checkout_and_carries_the_reference_of_another(self) -> None:
         lost, beside = CheckoutFactory(), CheckoutFactory()
 
-        assert adopt_session(session=self.named(lost, reference=beside.reference)) is None
+        assert adopt_session(session=self.named(lost, reference=beside.reference), now=utc_now()) is None
         assert set(Checkout.objects.values_list("stripe_session_id", flat=True)) == {None}
 
     def test_takes_none_for_a_checkout_that_has_another(self) -> None:
         kept = CheckoutFactory(stripe_session_id="cs_kept")
 
-        assert adopt_session(session=self.named(kept, id="cs_other")) is None
+        assert adopt_session(session=self.named(kept, id="cs_other"), now=utc_now()) is None
         assert Checkout.objects.get().stripe_session_id == "cs_kept"
 
     @pytest.mark.parametrize("metadata", [{}, {"checkoutId": ""}, {"checkoutId": "first"}])
@@ -214,7 +215,7 @@ class TestAdoptingASession:
         CheckoutFactory(stripe_session_id="cs_kept")
         intent = CheckoutFactory()
 
-        assert adopt_session(session=self.named(intent, metadata=metadata)) is None
+        assert adopt_session(session=self.named(intent, metadata=metadata), now=utc_now()) is None
 
 
 class TestAChangedPrice:
@@ -262,7 +263,7 @@ class TestAChangedPrice:
         kept, changed = self.lesson("kept", price, stripe_session_id="cs_told"), self.lesson("changed", price)
         monkeypatch.setattr(settle, "get_gateway", lambda: Deaf(retrieve_session=session(kept, status="open")))
 
-        settle_checkout(checkout_id=kept.pk)
+        settle_checkout(checkout_id=kept.pk, now=utc_now())
 
         assert Checkout.objects.values_list("is_outdated", "cancel_requested_at").get(pk=changed.pk) == (False, None)
 
@@ -305,7 +306,7 @@ class TestReconciliation:
         CheckoutFactory(stripe_session_id="cs_not_listed")
         settled = self.listing(listed, monkeypatch)
 
-        reconcile_stripe()
+        reconcile_stripe(now=utc_now())
 
         assert settled == behind
 
@@ -314,7 +315,7 @@ class TestReconciliation:
         ours = {"checkoutId": str(lost.pk)}
         settled = self.listing([session(lost, metadata=ours), session(behind, id="cs_behind")], monkeypatch)
 
-        found = reconcile_stripe(dry_run=True)
+        found = reconcile_stripe(dry_run=True, now=utc_now())
 
         assert (found.stale_checkout_ids, settled) == ([behind.pk], [])
         assert Checkout.objects.get(pk=lost.pk).stripe_session_id is None

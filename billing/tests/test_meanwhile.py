@@ -167,7 +167,7 @@ class TestAnEvent:
         Payment.objects.update(payment_intent_id="pi_told")
         self.slow(monkeypatch, [refund(4900)])
 
-        inbox.handle_event(event_id="evt_1")
+        inbox.handle_event(event_id="evt_1", now=utc_now())
 
         assert StripeEvent.objects.values_list("outcome", "attempts").get() == ("done", 0)
         assert Payment.objects.get(pk=payment.pk).status == "paid"
@@ -176,7 +176,7 @@ class TestAnEvent:
     def test_that_another_worker_handled_has_no_failure_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.slow(monkeypatch, PaymentProviderDown("Late."))
 
-        inbox.handle_event(event_id="evt_1")
+        inbox.handle_event(event_id="evt_1", now=utc_now())
 
         assert StripeEvent.objects.values_list("outcome", "attempts", "last_error", "next_attempt_at").get() == (
             "done",

@@ -30,7 +30,7 @@ EARLIER = NOW - dt.timedelta(hours=1)
 def asked(amount_minor: int | None = None) -> Refund:
     """A refund that we want, of which Stripe does not know yet."""
     return refunds.request_refund(
-        payment_id=paid().pk, amount_minor=amount_minor, reason=RefundReason.REQUESTED, actor=SYSTEM
+        payment_id=paid().pk, amount_minor=amount_minor, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
     )
 
 
@@ -48,7 +48,7 @@ class TestARefund:
 
         with pytest.raises(NotFound):
             refunds.request_refund(
-                payment_id=beside.pk + 1, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM
+                payment_id=beside.pk + 1, amount_minor=None, reason=RefundReason.REQUESTED, actor=SYSTEM, now=utc_now()
             )
 
         assert not Refund.objects.exists()
@@ -57,7 +57,7 @@ class TestARefund:
         beside, submitting = asked(), asked()
         monkeypatch.setattr(refunds, "get_gateway", Obliging)
 
-        refunds.submit_refund(refund_id=submitting.pk)
+        refunds.submit_refund(refund_id=submitting.pk, now=utc_now())
 
         assert statuses(submitting, beside) == ["succeeded", "requested"]
         assert statuses(submitting.payment, beside.payment) == ["refunded", "paid"]
@@ -66,7 +66,7 @@ class TestARefund:
         submitting, beside = asked(), asked()
         monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf(create_refund=PaymentProviderDown("No answer.")))
 
-        refunds.submit_refund(refund_id=submitting.pk)
+        refunds.submit_refund(refund_id=submitting.pk, now=utc_now())
 
         assert list(Refund.objects.order_by("pk").values_list("attempts", flat=True)) == [1, 0]
         assert Refund.objects.get(pk=beside.pk).next_attempt_at == beside.next_attempt_at
@@ -100,7 +100,7 @@ class TestTheSweepOfRefunds:
         Refund.objects.filter(pk__in=[due.pk, late.pk]).update(next_attempt_at=EARLIER)
         monkeypatch.setattr(refunds, "get_gateway", Obliging)
 
-        assert refunds.submit_due_refunds() == 2
+        assert refunds.submit_due_refunds(now=utc_now()) == 2
         assert statuses(due, late, early) == ["succeeded", "succeeded", "requested"]
 
     def test_looks_at_none_that_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +108,14 @@ class TestTheSweepOfRefunds:
             Refund.objects.filter(pk=asked().pk).update(status=status, next_attempt_at=EARLIER)
         monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf())
 
-        assert refunds.submit_due_refunds() == 0
+        assert refunds.submit_due_refunds(now=utc_now()) == 0
 
     def test_goes_no_further_while_stripe_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in (3, 2):
             Refund.objects.filter(pk=asked().pk).update(next_attempt_at=NOW - dt.timedelta(hours=number))
         monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf(create_refund=PaymentProviderDown("No answer.")))
 
-        assert refunds.submit_due_refunds() == 0
+        assert refunds.submit_due_refunds(now=utc_now()) == 0
         assert list(Refund.objects.order_by("pk").values_list("status", "attempts")) == [
             ("requested", 1),
             ("requested", 0),
@@ -129,7 +129,7 @@ class TestTheSweepOfRefunds:
         monkeypatch.setattr(refunds, "get_gateway", lambda: Deaf(list_refunds=refusal))
 
         with pytest.raises(PaymentRejected):
-            refunds.settle_refunds(payment_id=pending.payment_id)
+            refunds.settle_refunds(payment_id=pending.payment_id, now=utc_now())
 
         assert statuses(pending, pending.payment) == ["pending", "paid"]
         assert not StaffTask.objects.exists()
@@ -232,7 +232,7 @@ class TestAnEvent:
             inbox, "get_gateway", lambda: Deaf(list_refunds=[refund(4900)], find_session_of_payment=None)
         )
 
-        inbox.handle_event(event_id="evt_1")
+        inbox.handle_event(event_id="evt_1", now=utc_now())
 
         assert StripeEvent.objects.get().outcome == inbox.NOT_OURS
         assert statuses(ours) == ["paid"]
@@ -254,7 +254,7 @@ class TestAnEvent:
             lambda: Deaf(list_refunds=[refund(4900)], find_session_of_payment=brought, retrieve_session=brought),
         )
 
-        inbox.handle_event(event_id="evt_1")
+        inbox.handle_event(event_id="evt_1", now=utc_now())
 
         payment = Payment.objects.get(checkout=checkout)
         assert (payment.status, StripeEvent.objects.get().outcome) == (
@@ -269,7 +269,7 @@ class TestAnEvent:
         elsewhere = replace(dispute(4900, status="needs_response"), payment_intent_id="")
         monkeypatch.setattr(inbox, "get_gateway", lambda: Deaf(retrieve_dispute=elsewhere))
 
-        inbox.handle_event(event_id="evt_1")
+        inbox.handle_event(event_id="evt_1", now=utc_now())
 
         assert StripeEvent.objects.values_list("outcome", "attempts").get() == (inbox.NOT_OURS, 0)
         assert not Dispute.objects.exists()
@@ -281,7 +281,7 @@ class TestAnEvent:
         gone = PaymentRejected(provider_code="resource_missing")
         monkeypatch.setattr(inbox, "get_gateway", lambda: Deaf(retrieve_session=gone))
 
-        inbox.handle_event(event_id="evt_1")
+        inbox.handle_event(event_id="evt_1", now=utc_now())
 
         assert StripeEvent.objects.get().outcome == inbox.NOT_OURS
         assert not StaffTask.objects.exists()
@@ -302,7 +302,7 @@ class TestAnEvent:
         beside = event(2)
         monkeypatch.setattr(inbox, "get_gateway", lambda: Deaf(list_refunds=PaymentProviderDown("No answer.")))
 
-        inbox.handle_event(event_id="evt_1")
+        inbox.handle_event(event_id="evt_1", now=utc_now())
 
         assert list(StripeEvent.objects.order_by("pk").values_list("attempts", flat=True)) == [1, 0]
         assert StripeEvent.objects.get(event_id="evt_2").next_attempt_at == beside.next_attempt_at
@@ -312,5 +312,5 @@ class TestAnEvent:
         event(2)
         monkeypatch.setattr(inbox, "get_gateway", lambda: Deaf(list_refunds=[], find_session_of_payment=None))
 
-        assert inbox.handle_due_events() == 1
+        assert inbox.handle_due_events(now=utc_now()) == 1
         assert list(StripeEvent.objects.order_by("pk").values_list("outcome", flat=True)) == ["done", inbox.NOT_OURS]

@@ -143,7 +143,7 @@ class TestBuyingOnceMore:
 
         hinder(cohort)
 
-        (sale,) = find_sales_of_places([package.enrollment_id]).values()
+        (sale,) = find_sales_of_places([package.enrollment_id], utc_now()).values()
         assert bool(sale.again_url) is is_offered
 
 
