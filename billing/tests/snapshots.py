@@ -40,14 +40,14 @@ def dispute(minor: int, *, status: str, number: int = 1, **more: Any) -> Dispute
     )
 
 
-def arrive(payment: Payment, *things: RefundSnapshot | DisputeSnapshot) -> Payment:
+def arrive(payment: Payment, *things: RefundSnapshot | DisputeSnapshot, now: dt.datetime = NOW) -> Payment:
     """Record what Stripe says, in this order; the payment as it is then."""
     for snapshot in things:
         thing = replace(snapshot, id=f"{snapshot.id}_of_{payment.pk}")
         if isinstance(thing, RefundSnapshot):
-            record_refunds(payment_id=payment.pk, refunds=[thing], now=NOW)
+            record_refunds(payment_id=payment.pk, refunds=[thing], now=now)
         else:
-            record_dispute(payment_id=payment.pk, snapshot=thing, now=NOW)
+            record_dispute(payment_id=payment.pk, snapshot=thing, now=now)
     return Payment.objects.get(pk=payment.pk)
 
 

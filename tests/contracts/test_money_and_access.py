@@ -50,7 +50,7 @@ class TestACourse:
         package = buy(stripe, cohort)
         assert package.payment is not None
 
-        arrive(package.payment, *things)
+        arrive(package.payment, *things, now=utc_now())
 
         assert StudentPackage.objects.filter(revoked_at__isnull=True).exists() == kept
         assert CohortPlace.objects.get().status == ("taken" if kept else "released")
@@ -66,7 +66,7 @@ class TestACourse:
         package = buy(stripe, cohort_with(options=(1,)))
         assert package.payment is not None
 
-        arrive(package.payment, ALL, FAILED)
+        arrive(package.payment, ALL, FAILED, now=utc_now())
 
         assert (Payment.objects.get().status, StudentPackage.objects.get().revoked_at is None) == ("paid", False)
         assert set(StaffTask.objects.values_list("kind", flat=True)) == {"money_came_back", "refund_failed"}
@@ -79,7 +79,7 @@ class TestARoutedEnrollment:
         decision = pay(stripe, ask_parent(InstanceFactory()))
         payment = Payment.objects.get()
 
-        arrive(payment, *things)
+        arrive(payment, *things, now=utc_now())
 
         enrollment = Enrollment.objects.get(pk=decision.enrollment_id)
         assert (enrollment.payment_status, enrollment.eligibility_status) == (
@@ -118,7 +118,7 @@ class TestTheDoctor:
     def test_takes_a_partial_refund_for_no_answer_to_money_that_bought_nothing(self, stripe: SandboxProcess) -> None:
         package = buy(stripe, cohort_with(options=(1,)))
         assert package.payment is not None
-        arrive(package.payment, PART)
+        arrive(package.payment, PART, now=utc_now())
         StudentPackage.objects.update(revoked_at=utc_now())
 
         assert self.found("cohorts.settled_payments_bought_something") == [f"payment {package.payment_id}"]
