@@ -16,6 +16,7 @@ from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay
 from cohorts.tests.places import children, counts, written
 from cohorts.tests.purchases import enroll_url
 from core.actors import SYSTEM, Actor
+from core.clock import utc_now
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
