@@ -19,7 +19,7 @@ FAILED = "payment_failed"
 @handles(PaymentSucceeded)
 def send_invoice(event: PaymentSucceeded) -> None:
     """The invoice is issued by the end of this transaction; the mail carries it."""
-    _notify_payer(INVOICE, event, f"payment:{event.payment_id}", payment=event.payment_id or 0)
+    _notify_payer(INVOICE, event, f"payment:{event.payment_id}", payment=event.payment_id)
 
 
 @handles(PaymentRefunded)
@@ -34,12 +34,16 @@ def tell_of_refunds(event: PaymentRefunded) -> None:
 def tell_of_failure(event: PaymentFailed) -> None:
     """Days after the payer left the page the bank has refused. Money that was returned to its sender ends so too;
     of that the mail about the refund tells."""
-    if Payment.objects.filter(pk=event.payment_id or 0, status=PaymentStatus.FAILED).exists():
-        _notify_payer(FAILED, event, f"payment:{event.payment_id}", payment=event.payment_id or 0)
+    if event.payment_id is None:
+        return
+    if Payment.objects.filter(pk=event.payment_id, status=PaymentStatus.FAILED).exists():
+        _notify_payer(FAILED, event, f"payment:{event.payment_id}", payment=event.payment_id)
 
 
 def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int) -> None:
-    payer = Checkout.objects.filter(pk=event.checkout_id or 0).values_list("payer_email", flat=True).first()
+    if event.checkout_id is None:
+        return
+    payer = Checkout.objects.filter(pk=event.checkout_id).values_list("payer_email", flat=True).first()
     if payer:
         notify(
             workspace_id=event.workspace_id,

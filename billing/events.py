@@ -23,14 +23,29 @@ class MoneyEvent(DomainEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentSucceeded(MoneyEvent):
+class PaymentEvent(MoneyEvent):
+    """Something happened to money that came, or is on its way."""
+
+    payment_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutEvent(MoneyEvent):
+    """A checkout ended before any money came."""
+
+    checkout_id: int
+    payment_id: None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentSucceeded(PaymentEvent):
     """The whole amount is there, checked against what was asked."""
 
     type: ClassVar[str] = "payment.succeeded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentPending(MoneyEvent):
+class PaymentPending(PaymentEvent):
     """The payer chose a method whose bank answers later; hold what they are paying for."""
 
     type: ClassVar[str] = "payment.pending"
@@ -38,34 +53,34 @@ class PaymentPending(MoneyEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFailed(MoneyEvent):
-    """An asynchronous payment did not go through; the checkout is over."""
+    """An asynchronous payment did not go through; the checkout is over. There may be no row of the payment."""
 
     type: ClassVar[str] = "payment.failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckoutExpired(MoneyEvent):
+class CheckoutExpired(CheckoutEvent):
     """Stripe says that nothing was paid and nothing can be paid any longer."""
 
     type: ClassVar[str] = "payment.checkout_expired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckoutCancelled(MoneyEvent):
+class CheckoutCancelled(CheckoutEvent):
     """We ended the checkout, and Stripe confirmed that nothing was paid."""
 
     type: ClassVar[str] = "payment.checkout_cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckoutRefused(MoneyEvent):
+class CheckoutRefused(CheckoutEvent):
     """Stripe will not ask for this money: nobody could pay, and nobody can. Staff have a task that says why."""
 
     type: ClassVar[str] = "payment.checkout_refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckoutReplaced(MoneyEvent):
+class CheckoutReplaced(CheckoutEvent):
     """Its price changed while it was open: nothing was paid, and `replacement_id` asks the present price instead."""
 
     replacement_id: int
@@ -73,7 +88,7 @@ class CheckoutReplaced(MoneyEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRefunded(MoneyEvent):
+class PaymentRefunded(PaymentEvent):
     """Money went back: `refunded_minor` in all, which is the whole payment when `fully`."""
 
     refunded_minor: int
@@ -82,7 +97,7 @@ class PaymentRefunded(MoneyEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentRestored(MoneyEvent):
+class PaymentRestored(PaymentEvent):
     """Money that had gone back is ours again: a refund failed late, or a lost dispute was won. `refunded_minor` is
     still back. What ended by it stays ended; staff have a task then."""
 
@@ -91,14 +106,14 @@ class PaymentRestored(MoneyEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentDisputed(MoneyEvent):
+class PaymentDisputed(PaymentEvent):
     """The payer's bank contests the payment, or asks about it; staff have a task, access stays."""
 
     type: ClassVar[str] = "payment.disputed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentDisputeClosed(MoneyEvent):
+class PaymentDisputeClosed(PaymentEvent):
     """The dispute is decided, or came to nothing. When lost, the money is gone and a PaymentRefunded follows."""
 
     won: bool

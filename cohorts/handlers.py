@@ -16,7 +16,6 @@ from billing.events import (
 )
 from billing.purposes import Purpose, register_purpose
 from core.actors import STRIPE
-from core.errors import require
 from enrollments.events import EnrollmentStatusChanged
 from enrollments.purchase import fail_purchase
 from enrollments.sellers import register_holding, register_seller
@@ -52,15 +51,11 @@ register_seller(find_sales_of_places)
 register_holding(lock_held_for_enrollment)
 
 
-def _payment_of(event: MoneyEvent) -> int:
-    return require(event.payment_id, "what arrived or went back is a payment")
-
-
 @handles(PaymentSucceeded)
 def fulfil(event: PaymentSucceeded) -> None:
     """The place is paid for."""
     if event.purpose == PURPOSE:
-        fulfil_place(place_id=int(event.subject), payment_id=_payment_of(event), now=event.occurred_at)
+        fulfil_place(place_id=int(event.subject), payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(CheckoutExpired)
@@ -109,14 +104,14 @@ def give_unpaid_place_back(event: PaymentFailed) -> None:
 def follow_refund(event: PaymentRefunded) -> None:
     """Money went back."""
     if event.purpose == PURPOSE and event.refunded_minor:
-        refund_place(payment_id=_payment_of(event), fully=event.fully, now=event.occurred_at)
+        refund_place(payment_id=event.payment_id, fully=event.fully, now=event.occurred_at)
 
 
 @handles(PaymentRestored)
 def follow_return(event: PaymentRestored) -> None:
     """Money that had gone back is here again."""
     if event.purpose == PURPOSE and not event.refunded_minor:
-        restore_place(payment_id=_payment_of(event), now=event.occurred_at)
+        restore_place(payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(EnrollmentStatusChanged)

@@ -22,7 +22,6 @@ from billing.purposes import Purpose, register_purpose
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
-from core.errors import require
 from events.event import DomainEvent
 from events.publishing import handles, publish
 
@@ -71,8 +70,7 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     enrollment, seat = lock_enrollment_with_seat(decision.enrollment_id)
     refused = _refund_reason(decision, enrollment.payment_status, enrollment.eligibility_status)
     if refused is not None:
-        payment_id = require(event.payment_id, "what succeeded is a payment")
-        request_refund(payment_id=payment_id, amount_minor=None, reason=refused, actor=SYSTEM, now=now)
+        request_refund(payment_id=event.payment_id, amount_minor=None, reason=refused, actor=SYSTEM, now=now)
         _end_refused(decision, now)
         return
     journal = Journal(enrollment, STRIPE, now)
