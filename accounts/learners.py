@@ -32,14 +32,15 @@ def find_or_create_learner(
     phone: str = "",
     grade_level: str = "",
     school: str = "",
+    address: dict[str, str] | None = None,
 ) -> tuple[Learner, bool]:
     """The workspace's learner, and whether they are new. Call it inside a transaction: the row is locked until its end,
     so two requests about one learner wait for each other.
 
     `learner_id` is tried as our CUID, then as the workspace's own id; failing both, a learner known so far by the same
     email and names only takes it as their external id. Without `learner_id` anybody with the same email and names is
-    the learner. What names a learner who was merged into another names that other one. Phone, grade level and school
-    fill in what was unknown; what is known stays. Staff are asked about a new learner who may be a known one.
+    the learner. What names a learner who was merged into another names that other one. Phone, grade level, school and
+    address fill in what was unknown; what is known stays. Staff are asked about a new learner who may be a known one.
     """
     asked = Learner(
         workspace_id=workspace_id,
@@ -50,6 +51,7 @@ def find_or_create_learner(
         phone=phone,
         grade_level=grade_level,
         school=school,
+        address=address or {},
     )
     asked.derive_identity()
     if asked.external_id is None:
@@ -133,7 +135,9 @@ def _look_up(asked: Learner) -> Learner | None:
 def _completed(known: Learner, asked: Learner) -> Learner:
     """The learner we know, with what the request adds about them."""
     news = [
-        field for field in ("phone", "grade_level", "school") if getattr(asked, field) and not getattr(known, field)
+        field
+        for field in ("phone", "grade_level", "school", "address")
+        if getattr(asked, field) and not getattr(known, field)
     ]
     for field in news:
         setattr(known, field, getattr(asked, field))

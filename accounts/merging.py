@@ -24,7 +24,7 @@ from .twins import hand_tasks_on, notice_possible_twins, subject_of
 log = structlog.get_logger(__name__)
 
 # What the learner who stays takes from the other one where nothing is known of it.
-_FILLED_IN = ("phone", "grade_level", "school", "user_id")
+_FILLED_IN = ("phone", "grade_level", "school", "address", "user_id")
 
 
 class AlreadyMerged(DomainError):

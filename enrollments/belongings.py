@@ -3,12 +3,11 @@
 from accounts.belongings import Belonging, register_belonging
 
 from .models import Enrollment, EnrollmentDecision, SeatAssignment
-from .queries import current_enrollments
 from .states import HELD_SEATS
 
 
 def _find_double_enrollments(keep_id: int, drop_id: int) -> list[str]:
-    current = current_enrollments().select_related("instance__program")
+    current = Enrollment.objects.current().select_related("instance__program")
     theirs = {enrollment.instance_id: enrollment for enrollment in current.filter(learner=drop_id).order_by("pk")}
     return [
         f"Both are enrolled in {each.instance.program.title}, {each.instance.name} (enrollments {each.pk} and "

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.learners import find_or_create_learner
 from core.actors import Actor
-from core.errors import invalid_field, require
+from core.errors import NotFound, invalid_field, require
 from core.local_time import local_date
 from core.text import fit
 from events.event import DomainEvent
@@ -281,6 +281,8 @@ def _begin(
     expected_status: str | None,
     now: dt.datetime,
 ) -> Journal:
+    if enrollment.deleted_at is not None:
+        raise NotFound("This enrollment was deleted.")
     if expected_status is not None and enrollment.eligibility_status != expected_status:
         raise StatusMoved(
             f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
@@ -301,6 +303,7 @@ def _convert_lead(journal: Journal) -> None:
         first_name=lead.first_name,
         last_name=lead.last_name,
         phone=lead.phone,
+        address=lead.address,
     )
     lead.converted_to = learner
     lead.save(update_fields=["converted_to"])

@@ -16,7 +16,6 @@ from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
 from .states import (
-    ENDED_ELIGIBILITY,
     GOING_ON,
     PAID,
     PAYABLE,
@@ -35,7 +34,7 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
     """
     current = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
     enrollment = lock_enrollment(current.pk) if current else None
-    if enrollment is None or enrollment.eligibility_status in ENDED_ELIGIBILITY:  # ended before it was locked
+    if enrollment is None or not enrollment.is_current:  # ended before it was locked
         enrollment = _new_enrollment(learner, instance, now)
     journal = Journal(enrollment, actor, now)
     verdict = evaluate_and_submit(journal=journal, facts={"email": learner.email, "grade_level": learner.grade_level})

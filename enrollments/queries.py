@@ -12,7 +12,7 @@ from core.local_time import local_date
 
 from .errors import NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
-from .states import ENDED_ELIGIBILITY, ENDED_PARTICIPATION, LIVE_DECISIONS, UNPAID, EligibilityStatus
+from .states import ENDED_ELIGIBILITY, LIVE_DECISIONS, UNPAID, EligibilityStatus
 
 # Every routed learner reads this and the allocations in supply.py. As SQL, because building the two statements with the
 # ORM took longer than all that the database does for the request.
@@ -52,15 +52,9 @@ def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.dat
     return instance
 
 
-def current_enrollments() -> QuerySet[Enrollment]:
-    """Those that have not ended; a learner has one at most in an instance."""
-    ended = Q(eligibility_status__in=ENDED_ELIGIBILITY) | Q(participation_status__in=ENDED_PARTICIPATION)
-    return Enrollment.objects.exclude(ended)
-
-
 def current_enrollment(*, learner_id: int, instance_id: int) -> Enrollment | None:
     """The learner's one enrollment in this instance that has not ended."""
-    return current_enrollments().filter(learner=learner_id, instance=instance_id).first()
+    return Enrollment.objects.current().filter(learner=learner_id, instance=instance_id).first()
 
 
 def decisions_of(workspace_id: int) -> QuerySet[EnrollmentDecision]:
@@ -96,6 +90,7 @@ def find_stake_of_payment(payment_id: int) -> Stake | None:
     funded = EnrollmentDecision.objects.filter(payment=payment_id, status__in=LIVE_DECISIONS)
     decision = (
         funded.exclude(enrollment__eligibility_status__in=ENDED_ELIGIBILITY)
+        .filter(enrollment__deleted_at__isnull=True)
         .select_related("learner", "instance__program")
         .first()
     )

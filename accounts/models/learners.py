@@ -77,6 +77,7 @@ class Learner(models.Model):
     last_name = models.CharField(max_length=150)
     email = AddressField(max_length=254)
     phone = models.CharField(max_length=32, blank=True)
+    address = models.JSONField(default=dict, blank=True, db_default={})  # {} where none is known
     grade_level = models.CharField(max_length=50, blank=True)
     school = models.CharField(max_length=200, blank=True)
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="learners")
@@ -158,6 +159,7 @@ class Lead(models.Model):
     last_name = models.CharField(max_length=150, blank=True)
     email = AddressField(max_length=254, blank=True)
     phone = models.CharField(max_length=32, blank=True)
+    address = models.JSONField(default=dict, blank=True, db_default={})  # {} where none is known
     converted_to = models.ForeignKey(Learner, null=True, blank=True, on_delete=models.SET_NULL, related_name="leads")
     created_at = models.DateTimeField(default=utc_now, editable=False)
 

@@ -1,4 +1,5 @@
 import threading
+from typing import Any
 
 import pytest
 from django.db import close_old_connections, connection, transaction
@@ -8,7 +9,7 @@ from accounts.models import Learner
 
 from .factories import LearnerFactory, WorkspaceFactory
 
-JANE = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
+JANE: dict[str, Any] = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
 
 
 def ask(workspace, **profile):

@@ -15,6 +15,7 @@ from accounts.twins import notice_possible_twins, notice_twins_by_guardian
 from core.clock import utc_now
 from core.errors import Invalid
 from core.numbers import parse_whole_number
+from core.postal import in_one_line
 
 from ..actions import StaffForm, staff_action
 from ..display import admin_url, badge, link_column, register_subject
@@ -125,15 +126,19 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     )
     search_help_text = "Name, email, external id or CUID; also those of a learner who was merged into this one"
     date_hierarchy = "created_at"
-    readonly_fields = ("cuid", "created_at")
+    readonly_fields = ("cuid", "created_at", "address_text")
     actions_detail = ("merge_other",)
     inlines = (GuardiansInline,)
     autocomplete_fields = ("user",)
     fieldsets = (
-        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "phone"))}),
+        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "phone"), "address_text")}),
         ("School", {"fields": (("grade_level", "school"),)}),
         ("Identity", {"fields": (("external_id", "cuid"), ("user", "created_at"))}),
     )
+
+    @display(description="address")
+    def address_text(self, learner: Learner) -> str:
+        return in_one_line(learner.address)
 
     @display(description="learner", ordering="last_name", header=True)
     def name(self, learner: Learner) -> tuple[str, str]:
@@ -263,12 +268,16 @@ class LeadAdmin(WorkspaceScopedAdmin):
     list_select_related = ("workspace", "converted_to")
     search_fields = ("=cuid", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
     search_help_text = "Name, email or CUID"
-    readonly_fields = ("cuid", "converted", "created_at")
+    readonly_fields = ("cuid", "converted", "created_at", "address_text")
     fieldsets = (
-        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "phone"))}),
+        (None, {"fields": ("workspace", ("first_name", "last_name"), ("email", "phone"), "address_text")}),
         ("Identity", {"fields": (("cuid", "created_at"), "converted")}),
     )
     converted = link_column("converted_to", "became learner")
+
+    @display(description="address")
+    def address_text(self, lead: Lead) -> str:
+        return in_one_line(lead.address)
 
     @display(description="lead")
     def name(self, lead: Lead) -> str:

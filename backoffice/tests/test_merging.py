@@ -21,7 +21,7 @@ from backoffice.tests.staff_client import StaffClient, said
 
 pytestmark = pytest.mark.django_db
 
-JANE = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
+JANE: dict[str, Any] = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
 
 
 @pytest.fixture

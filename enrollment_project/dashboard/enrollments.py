@@ -91,15 +91,18 @@ class Overview:
     def _mine(self, model: Any, path: str = "workspace") -> QuerySet[Any]:
         return self.access.limit(model.objects.order_by(), path=path, power=Power.VIEW)
 
+    def _enrollments(self) -> QuerySet[Enrollment]:
+        return self.access.limit(Enrollment.objects.kept().order_by(), path="workspace", power=Power.VIEW)
+
     # --- what waits ------------------------------------------------------------------------------------------------
 
     @cached_property
     def _by_eligibility(self) -> dict[str, int]:
-        return dict(self._mine(Enrollment).values_list("eligibility_status").annotate(Count("id")))
+        return dict(self._enrollments().values_list("eligibility_status").annotate(Count("id")))
 
     @cached_property
     def awaiting_review(self) -> int:
-        return awaiting_review(self._mine(Enrollment))[:1000].count()
+        return awaiting_review(self._enrollments())[:1000].count()
 
     @cached_property
     def open_tasks(self) -> int:
@@ -111,7 +114,7 @@ class Overview:
 
     def review_queue(self) -> list[Neighbor]:
         """The longest waiting first."""
-        rows = awaiting_review(self._mine(Enrollment))
+        rows = awaiting_review(self._enrollments())
         return [
             Neighbor(
                 title=enrollment.learner or enrollment.lead,
@@ -240,7 +243,7 @@ class Overview:
         refunds = self._mine(Refund, "payment__workspace").filter(
             status__in=OPEN_REFUNDS, created_at__lt=self.now - REFUND_PATIENCE
         )
-        waiting = awaiting_review(self._mine(Enrollment)).filter(updated_at__lt=self.now - REVIEW_PATIENCE)
+        waiting = awaiting_review(self._enrollments()).filter(updated_at__lt=self.now - REVIEW_PATIENCE)
         events = self._mine(OutboxEvent)
         late = events.filter(relay_status=RelayStatus.PENDING, occurred_at__lt=self.now - INBOX_PATIENCE)
         rows = [

@@ -79,13 +79,13 @@ def events_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
 
 @neighbors_of(Learner)
 def enrollments_of_learner(request: HttpRequest, learner: Learner) -> Card:
-    rows = learner.enrollments.select_related("instance").order_by("-id")[:20]
+    rows = learner.enrollments.kept().select_related("instance").order_by("-id")[:20]
     return Card("Enrollments", [_in_instance(enrollment) for enrollment in rows], empty="None yet.")
 
 
 @neighbors_of(Lead)
 def enrollments_of_lead(request: HttpRequest, lead: Lead) -> Card:
-    rows = lead.enrollments.select_related("instance").order_by("-id")[:20]
+    rows = lead.enrollments.kept().select_related("instance").order_by("-id")[:20]
     return Card("Enrollments", [_in_instance(enrollment) for enrollment in rows], empty="None yet.")
 
 

@@ -14,6 +14,7 @@ from backoffice.display import json_column, link, link_column, register_subject,
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.postal import in_one_line
 from notifications.letters import Email
 from notifications.recipients import family_addresses
 
@@ -157,6 +158,19 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
                     ("cuid", "number", "identification_type"),
                     ("start_date", "end_date"),
                     ("created_at", "updated_at"),
+                    "previous_link",
+                ),
+                "classes": ("collapse",),
+            },
+        ),
+        (
+            "What was told",
+            {
+                "fields": (
+                    ("phone", "address_text"),
+                    ("serial_number", "manufacturers"),
+                    ("reference_id", "reference_description"),
+                    "tag_list",
                     "metadata_text",
                 ),
                 "classes": ("collapse",),
@@ -177,10 +191,14 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     participation = status_badge("participation_status", "participation")
     payment = status_badge("payment_status", "payment")
     instance_link = link_column("instance", "program")
+    previous_link = link_column("previous", "earlier enrollment")
     metadata_text = json_column("metadata")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrollment]:
+        return super().get_queryset(request).filter(deleted_at__isnull=True)
+
     def describe(self, row: Enrollment) -> str:
-        return f"{row.learner or row.lead}, {row.instance}"
+        return f"{row.person}, {row.instance}"
 
     @display(description="learner", ordering="learner__last_name", header=True)
     def person(self, enrollment: Enrollment) -> tuple[str, str]:
@@ -190,6 +208,18 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     @display(description="learner")
     def person_link(self, enrollment: Enrollment) -> str:
         return link(enrollment.learner or enrollment.lead)
+
+    @display(description="address")
+    def address_text(self, enrollment: Enrollment) -> str:
+        return in_one_line(enrollment.address)
+
+    @display(description="manufacturers")
+    def manufacturers(self, enrollment: Enrollment) -> str:
+        return ", ".join(enrollment.manufacturer_slugs)
+
+    @display(description="tags")
+    def tag_list(self, enrollment: Enrollment) -> str:
+        return ", ".join(enrollment.tags)
 
     @display(description="number")
     def number(self, enrollment: Enrollment) -> str:

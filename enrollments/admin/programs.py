@@ -112,7 +112,7 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
 
 @neighbors_of(ProgramInstance)
 def enrollments_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
-    by_status = instance.enrollments.values_list("eligibility_status")
+    by_status = instance.enrollments.kept().values_list("eligibility_status")
     counts = dict(by_status.annotate(models.Count("id")))
     rows = [
         _counted(instance, status, counts[status.value]) for status in EligibilityStatus if counts.get(status.value)

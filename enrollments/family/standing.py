@@ -167,7 +167,8 @@ def list_family_enrollments(*, user: User) -> list[Enrollment]:
     """
     mine = learners_of(user).values("pk")
     return list(
-        Enrollment.objects.filter(learner__in=mine)
+        Enrollment.objects.kept()
+        .filter(learner__in=mine)
         .select_related("instance__program", "learner", "workspace")
         .prefetch_related(
             Prefetch("transitions", EnrollmentTransition.objects.order_by("number")),

@@ -3,6 +3,7 @@ from django_fsm import ConcurrentTransitionMixin, FSMField, transition
 
 from accounts.models import Lead, Learner, Workspace
 from core.clock import utc_now
+from core.errors import require
 from core.ids import new_cuid
 
 from ..states import (
@@ -17,12 +18,29 @@ from ..states import (
 )
 from .programs import ProgramInstance
 
+_KEPT = models.Q(deleted_at__isnull=True)
+_CURRENT = (
+    ~models.Q(eligibility_status__in=ENDED_ELIGIBILITY)
+    & ~models.Q(participation_status__in=ENDED_PARTICIPATION)
+    & _KEPT
+)
+
+
+class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
+    def kept(self) -> "EnrollmentQuerySet":
+        """Those that were not deleted: all that lists, pages and queues show."""
+        return self.filter(_KEPT)
+
+    def current(self) -> "EnrollmentQuerySet":
+        """Those that have neither ended nor been deleted; a learner or lead has one at most in an instance."""
+        return self.filter(_CURRENT)
+
 
 class Enrollment(ConcurrentTransitionMixin, models.Model):
     """One learner (or lead) in one program instance: the spine everything else hangs on.
 
-    Invariant: a learner has at most one current enrollment in an instance; every change of a facet has its
-    EnrollmentTransition, numbered without gaps up to `transition_count`.
+    Invariant: a learner or lead has at most one current enrollment in an instance; every change of a facet has its
+    EnrollmentTransition, numbered without gaps up to `transition_count`. A deleted enrollment stays as a record.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -45,20 +63,31 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         default=EnrollmentPaymentStatus.NOT_REQUIRED,
         protected=True,
     )
+    phone = models.CharField(max_length=32, blank=True, default="", db_default="")  # as E.164 writes it
+    address = models.JSONField(default=dict, blank=True, db_default={})  # {} where none is known
+    manufacturer_slugs = models.JSONField(default=list, blank=True, db_default=[])
+    serial_number = models.CharField(max_length=200, blank=True, default="", db_default="")
+    reference_id = models.CharField(max_length=200, blank=True, default="", db_default="")
+    reference_description = models.CharField(max_length=500, blank=True, default="", db_default="")
+    tags = models.JSONField(default=list, blank=True, db_default=[])
     metadata = models.JSONField(default=dict, blank=True)
+    previous = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="renewals"
+    )
     start_date = models.DateField(null=True, blank=True)
     end_date = models.DateField(null=True, blank=True)
     transition_count = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(default=utc_now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = EnrollmentQuerySet.as_manager()
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["learner", "instance"], condition=_CURRENT, name="enrollment_one_current"),
             models.UniqueConstraint(
-                fields=["learner", "instance"],
-                condition=~models.Q(eligibility_status__in=ENDED_ELIGIBILITY)
-                & ~models.Q(participation_status__in=ENDED_PARTICIPATION),
-                name="enrollment_one_current",
+                fields=["lead", "instance"], condition=_CURRENT, name="enrollment_one_current_of_lead"
             ),
             models.CheckConstraint(
                 condition=models.Q(learner__isnull=False) | models.Q(lead__isnull=False),
@@ -75,10 +104,36 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
                 condition=models.Q(payment_status__in=EnrollmentPaymentStatus.values), name="enrollment_payment_known"
             ),
         ]
-        indexes = [models.Index(fields=["workspace", "eligibility_status", "-id"], name="enrollment_by_status")]
+        indexes = [
+            models.Index(fields=["workspace", "eligibility_status", "-id"], name="enrollment_by_status"),
+            models.Index(fields=["instance", "-created_at", "-id"], condition=_KEPT, name="enrollment_newest"),
+            models.Index(
+                fields=["instance", "eligibility_status", "-created_at", "-id"],
+                condition=_KEPT,
+                name="enrollment_newest_by_status",
+            ),
+            models.Index(
+                fields=["instance", "reference_id", "-created_at", "-id"],
+                condition=_KEPT & ~models.Q(reference_id=""),
+                name="enrollment_by_reference",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Enrollment {self.cuid}"
+
+    @property
+    def person(self) -> Learner | Lead:
+        """Whom it is about: the learner, or the lead while there is none."""
+        if self.learner is not None:
+            return self.learner
+        return require(self.lead, "an enrollment without a learner is about a lead")
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it has neither ended nor been deleted."""
+        ended = self.eligibility_status in ENDED_ELIGIBILITY or self.participation_status in ENDED_PARTICIPATION
+        return not ended and self.deleted_at is None
 
     @property
     def is_funded(self) -> bool:

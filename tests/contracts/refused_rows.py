@@ -202,6 +202,9 @@ UNIQUE = {
     "enrollment_one_current": Twice(
         "enrollments.Enrollment", {"learner_id": 1, "instance_id": 1}, {"eligibility_status": "unenrolled"}
     ),
+    "enrollment_one_current_of_lead": Twice(
+        "enrollments.Enrollment", {"lead_id": 1, "instance_id": 1}, {"deleted_at": NOW}
+    ),
     "enrollments_enrollment_cuid_key": Twice("enrollments.Enrollment", {"cuid": "a"}),
     "enrollments_programinstance_cuid_key": Twice("enrollments.ProgramInstance", {"cuid": "a"}),
     "instance_one_default_per_workspace": Twice(
