@@ -83,14 +83,14 @@ def reserve_place(
 ) -> CohortPlace:
     """What `start_checkout` does before it speaks to Stripe: the held place, with its checkout on record."""
     learner = lock_learner(learner_id)
+    place = _held_place(learner, cohort_id)  # before the cohort: an offer that ends in between leaves room to be seen
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
     if learner.workspace_id != cohort.instance.workspace_id:
         raise CourseNotFound(f"There is no course {course_code}.")
     _refuse_second_payment(learner, cohort.instance.program)
-    place = _held_place(learner, cohort)
     if place is not None and place.checkout is None:  # an offer, and somebody may be ending it
         cohort = lock_cohort(cohort.pk)
-        place = _held_place(learner, cohort)
+        place = _held_place(learner, cohort_id)
     _validate(cohort, learner, place, now)
     if place is None or place.checkout is None:
         place = _hold_and_open(
@@ -110,9 +110,9 @@ def settle_overdue(*, learner_id: int, cohort_id: int, now: dt.datetime) -> None
             settle_checkout(checkout_id=checkout.pk, now=now)
 
 
-def _held_place(learner: Learner, cohort: Cohort) -> CohortPlace | None:
+def _held_place(learner: Learner, cohort_id: int) -> CohortPlace | None:
     """The place they already hold in this cohort: by an open checkout, or by an offer from the waiting list."""
-    held = CohortPlace.objects.held().filter(learner=learner, cohort=cohort)
+    held = CohortPlace.objects.held().filter(learner=learner, cohort=cohort_id)
     return held.select_related("checkout", "cohort", "learner").first()
 
 

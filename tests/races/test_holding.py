@@ -1,8 +1,12 @@
 """Many requests of one account at once, and an offered place that is accepted just as it ends."""
 
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
+from django.db import connections
 from pytest_django import Settings
 
 from accounts.models import Learner, User
@@ -11,6 +15,7 @@ from billing.checkout import cancel_checkout
 from billing.models import Checkout
 from cohorts.locks import lock_cohort
 from cohorts.models import Cohort, CohortPlace, WaitlistEntry
+from cohorts.queries import get_cohort
 from cohorts.sale import checkout, limits, waitlist
 from cohorts.sale.checkout import start_checkout
 from cohorts.sale.waitlist import expire_due_offers, join_waitlist, leave_waitlist
@@ -117,6 +122,12 @@ class TestALine:
         assert answers == ["waits"] * 3
 
 
+def end_offers(over: dt.datetime) -> None:
+    """In a thread, on a connection of its own."""
+    expire_due_offers(now=over)
+    connections.close_all()
+
+
 def wait(cohort: Cohort, learner: Learner, account: User) -> str:
     try:
         join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", account.pk), now=utc_now())
@@ -161,6 +172,24 @@ class TestAnOfferedPlace:
         assert counts(cohort) == (0, 1)
         assert examine() == {}
 
+    def test_that_ends_while_the_cohort_is_read_leaves_room(
+        self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cohort, learner = offered
+        over = WaitlistEntry.objects.get().offer_expires_at
+        read = get_cohort
+
+        def read_and_end_the_offer(**which: Any) -> Cohort:
+            found = read(**which)
+            with ThreadPoolExecutor(1) as another:
+                another.submit(end_offers, over).result(timeout=20)
+            return found
+
+        monkeypatch.setattr(checkout, "get_cohort", read_and_end_the_offer)
+
+        assert enroll(cohort, learner, UserFactory()) == "held"
+        assert counts(cohort) == (0, 1)
+
     def test_that_is_declined_after_the_first_look_is_looked_at_again(
         self, offered: tuple[Cohort, Learner], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -177,7 +206,7 @@ class TestAnOfferedPlace:
         """Control: without the second look, which comes after the cohort is locked."""
         cohort, learner = offered
         looks = {learner.pk: CohortPlace.objects.select_related("checkout", "cohort").get(status="held")}
-        monkeypatch.setattr(checkout, "_held_place", lambda learner, cohort: looks[learner.pk])
+        monkeypatch.setattr(checkout, "_held_place", lambda learner, cohort_id: looks[learner.pk])
 
         self.accept_while_it_is_declined(cohort, learner, monkeypatch)
 
