@@ -36,7 +36,7 @@ def foreign_keys_stay_in_their_workspace(extent: Extent) -> Iterator[Breach]:
 
 def no_task_asks_for_an_address_that_is_there(extent: Extent) -> Iterator[Breach]:
     """A guardian who has got an address is looked for no longer."""
-    asked = extent.of(StaffTask.objects.all()).filter(kind=NO_ADDRESS, status=TaskStatus.OPEN)
+    asked = extent.of(StaffTask.objects.all()).filter(kind=NO_ADDRESS.name, status=TaskStatus.OPEN)
     subject = Concat(Value("guardian:"), "pk", output_field=CharField())
     found = Guardian.objects.filter(email__isnull=False).annotate(subject=subject)
     for pk in found.filter(subject__in=asked.values("subject")).values_list("pk", flat=True).iterator():

@@ -150,7 +150,7 @@ def _settle_tasks(merge: LearnerMerge, actor: Actor, now: dt.datetime) -> None:
     """The question about the two is answered; others that name the merged one are asked of the one who stays, who may
     have more twins by now."""
     asked = StaffTask.objects.filter(
-        kind=TWINS, subject=subject_of(merge.kept_id, merge.dropped_id), status=TaskStatus.OPEN
+        kind=TWINS.name, subject=subject_of(merge.kept_id, merge.dropped_id), status=TaskStatus.OPEN
     )
     asked.update(
         status=TaskStatus.DONE,

@@ -25,20 +25,24 @@ def raise_staff_task(*, workspace_id: int, kind: TaskKind, subject: str, summary
 
     Joins the caller's transaction, so a task exists exactly if what it is about happened. `summary` holds no names.
     """
-    task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=fit(StaffTask, "summary", summary))
+    task = StaffTask(
+        workspace_id=workspace_id, kind=kind.name, subject=subject, summary=fit(StaffTask, "summary", summary)
+    )
     if insert_unless_present(task):
-        log.info("staff_task_raised", task=task.pk, kind=kind, subject=subject)
+        log.info("staff_task_raised", task=task.pk, kind=kind.name, subject=subject)
         return task
-    return StaffTask.objects.get(kind=kind, subject=subject, status=TaskStatus.OPEN)
+    return StaffTask.objects.get(kind=kind.name, subject=subject, status=TaskStatus.OPEN)
 
 
 def raise_staff_task_once(*, workspace_id: int, kind: TaskKind, subject: str, summary: str) -> bool:
     """The same for a question that is asked once and for all: False, and nothing happens, if a task already asks it, be
     it open or done. The kind has a unique constraint of its own for that."""
-    task = StaffTask(workspace_id=workspace_id, kind=kind, subject=subject, summary=fit(StaffTask, "summary", summary))
+    task = StaffTask(
+        workspace_id=workspace_id, kind=kind.name, subject=subject, summary=fit(StaffTask, "summary", summary)
+    )
     raised = insert_unless_present(task)
     if raised:
-        log.info("staff_task_raised", task=task.pk, kind=kind, subject=subject)
+        log.info("staff_task_raised", task=task.pk, kind=kind.name, subject=subject)
     return raised
 
 
@@ -59,6 +63,6 @@ def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.da
 
 def settle_staff_task(*, kind: TaskKind, subject: str, resolution: str, now: dt.datetime) -> None:
     """Close the open task of this kind about the subject, if there is one: what it asked for has come by itself."""
-    waiting = StaffTask.objects.filter(kind=kind, subject=subject, status=TaskStatus.OPEN)
+    waiting = StaffTask.objects.filter(kind=kind.name, subject=subject, status=TaskStatus.OPEN)
     if waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):
-        log.info("staff_task_settled", kind=kind, subject=subject)
+        log.info("staff_task_settled", kind=kind.name, subject=subject)

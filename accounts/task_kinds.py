@@ -4,16 +4,20 @@ how. This app knows nothing of the apps above.
 `StaffTask.kind` holds the name of a kind; an old task keeps its name even if no app raises that kind any more.
 """
 
+from dataclasses import dataclass
+
 from .states import POSSIBLE_TWINS, Role
 
 
-class TaskKind(str):
-    """One kind of task, as rows and queries spell it.
+@dataclass(frozen=True, slots=True)
+class TaskKind:
+    """One kind of task; rows hold its `name`.
 
     `label` is what staff read; `role` is the least role that can do what the task asks for; `subjects` are the words by
     which a subject may begin (the page of the row it names is where the task is solved), and `remedy` says how.
     """
 
+    name: str
     label: str
     role: Role
     subjects: tuple[str, ...]
@@ -27,13 +31,8 @@ def register_kind(name: str, *, label: str, role: Role, subjects: tuple[str, ...
     """Called by the module `task_kinds` of each app when it is imported. A name belongs to one kind."""
     if name in _kinds:
         raise ValueError(f"There is a kind of staff task called {name} already.")
-    kind = TaskKind(name)
-    kind.label = label
-    kind.role = role
-    kind.subjects = subjects
-    kind.remedy = remedy
-    _kinds[name] = kind
-    return kind
+    _kinds[name] = TaskKind(name=name, label=label, role=role, subjects=subjects, remedy=remedy)
+    return _kinds[name]
 
 
 def find_kind(name: str) -> TaskKind | None:
@@ -48,7 +47,7 @@ def list_kinds() -> list[TaskKind]:
 
 def kind_choices() -> list[tuple[str, str]]:
     """What the back office offers to filter by."""
-    return [(str(kind), kind.label) for kind in list_kinds()]
+    return [(kind.name, kind.label) for kind in list_kinds()]
 
 
 TWINS = register_kind(

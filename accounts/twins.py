@@ -92,12 +92,12 @@ def pair_of(task: StaffTask) -> tuple[int, int]:
 def hand_tasks_on(*, keep_id: int, drop_id: int, now: dt.datetime) -> None:
     """Ask of the learner who stays what was asked of the merged one, and keep what was answered. The task about the two
     themselves stays what it is."""
-    about = StaffTask.objects.filter(kind=TWINS).exclude(subject=subject_of(keep_id, drop_id))
+    about = StaffTask.objects.filter(kind=TWINS.name).exclude(subject=subject_of(keep_id, drop_id))
     named = Q(subject__endswith=f"/learner:{drop_id}") | Q(subject__startswith=f"learner:{drop_id}/")
     for task in about.filter(named).order_by("pk"):
         other_id = next(pk for pk in pair_of(task) if pk != drop_id)
         subject = subject_of(keep_id, other_id)
-        known = StaffTask.objects.filter(kind=TWINS, subject=subject).first()
+        known = StaffTask.objects.filter(kind=TWINS.name, subject=subject).first()
         if known is None:
             StaffTask.objects.filter(pk=task.pk).update(subject=subject, summary=_summary(keep_id, other_id))
         elif task.status == TaskStatus.OPEN:

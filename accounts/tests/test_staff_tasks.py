@@ -14,9 +14,8 @@ from .factories import UserFactory, WorkspaceFactory
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
 
-def raise_task(workspace, **change):
-    asked = {"kind": NO_ADDRESS, "subject": "guardian:12", "summary": "Guardian 12 has no address"} | change
-    return raise_staff_task(workspace_id=workspace.pk, **asked)
+def raise_task(workspace, *, kind=NO_ADDRESS, subject="guardian:12", summary="Guardian 12 has no address"):
+    return raise_staff_task(workspace_id=workspace.pk, kind=kind, subject=subject, summary=summary)
 
 
 @pytest.mark.django_db

@@ -46,13 +46,13 @@ def kept_and_dropped(task: StaffTask, form: StaffForm) -> tuple[int, int]:
 
 def awaited_guardian(task: StaffTask) -> int | None:
     """The guardian whose address an open task waits for."""
-    if task.status != TaskStatus.OPEN or task.kind not in (NO_ADDRESS, UNANSWERED):
+    if task.status != TaskStatus.OPEN or task.kind not in (NO_ADDRESS.name, UNANSWERED.name):
         return None
     return int(task.subject.removeprefix("guardian:"))
 
 
 def asks_about_twins(task: StaffTask) -> bool:
-    return task.kind == TWINS and task.status == TaskStatus.OPEN
+    return task.kind == TWINS.name and task.status == TaskStatus.OPEN
 
 
 @admin.register(StaffTask)
@@ -92,7 +92,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Complete",
         power=Power.DECIDE,
-        possible=lambda task: task.status == TaskStatus.OPEN and task.kind != TWINS,
+        possible=lambda task: task.status == TaskStatus.OPEN and task.kind != TWINS.name,
         form=ResolutionForm,
         icon="task_alt",
         variant=ActionVariant.PRIMARY,

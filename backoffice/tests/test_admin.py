@@ -9,7 +9,7 @@ from accounts.api_keys import create_api_key, find_principal
 from accounts.models import ApiKey, Guardianship, Learner, Membership, StaffTask, Workspace
 from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role, TaskStatus
-from accounts.task_kinds import NO_ADDRESS, UNANSWERED, TaskKind
+from accounts.task_kinds import NO_ADDRESS, UNANSWERED, TaskKind, find_kind
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
@@ -147,7 +147,7 @@ class TestStaffTasks:
     def test_are_completed_with_a_resolution(self, workspace: Workspace) -> None:
         reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
         task = raise_staff_task(
-            workspace_id=workspace.pk, kind=TaskKind("dispute"), subject="payment:1", summary="Disputed"
+            workspace_id=workspace.pk, kind=find_kind("dispute"), subject="payment:1", summary="Disputed"
         )
 
         response = reviewer.post(
@@ -161,7 +161,7 @@ class TestStaffTasks:
     def test_stay_open_without_one(self, workspace: Workspace) -> None:
         reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
         task = raise_staff_task(
-            workspace_id=workspace.pk, kind=TaskKind("dispute"), subject="payment:1", summary="Disputed"
+            workspace_id=workspace.pk, kind=find_kind("dispute"), subject="payment:1", summary="Disputed"
         )
 
         response = reviewer.post(reverse("admin:accounts_stafftask_complete", args=[task.pk]), {"resolution": " "})
@@ -183,15 +183,18 @@ class TestStaffTasks:
     def test_are_filtered_by_what_they_are(self, workspace: Workspace) -> None:
         viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
         for kind in (NO_ADDRESS, UNANSWERED):
-            raise_staff_task(workspace_id=workspace.pk, kind=kind, subject="guardian:1", summary=f"About {kind}")
+            raise_staff_task(workspace_id=workspace.pk, kind=kind, subject="guardian:1", summary=f"About {kind.name}")
 
-        page = viewer.get(reverse("admin:accounts_stafftask_changelist"), {"kind__exact": UNANSWERED}).content.decode()
+        page = viewer.get(
+            reverse("admin:accounts_stafftask_changelist"), {"kind__exact": UNANSWERED.name}
+        ).content.decode()
 
-        assert [f"About {kind}" in page for kind in (NO_ADDRESS, UNANSWERED)] == [False, True]
+        assert [f"About {kind.name}" in page for kind in (NO_ADDRESS, UNANSWERED)] == [False, True]
 
     def test_of_a_kind_that_is_raised_no_more_stay_readable(self, workspace: Workspace) -> None:
         viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
-        task = raise_staff_task(workspace_id=workspace.pk, kind=TaskKind("of_old"), subject="a:1", summary="Long ago")
+        kind = TaskKind(name="of_old", label="Of old", role=Role.REVIEWER, subjects=(), remedy="Look at it.")
+        task = raise_staff_task(workspace_id=workspace.pk, kind=kind, subject="a:1", summary="Long ago")
 
         page = viewer.get(reverse("admin:accounts_stafftask_change", args=[task.pk]))
 
@@ -201,7 +204,7 @@ class TestStaffTasks:
         reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
         tasks = [
             raise_staff_task(
-                workspace_id=workspace.pk, kind=TaskKind("dispute"), subject=f"payment:{n}", summary="Disputed"
+                workspace_id=workspace.pk, kind=find_kind("dispute"), subject=f"payment:{n}", summary="Disputed"
             )
             for n in range(3)
         ]

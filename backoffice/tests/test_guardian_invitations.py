@@ -10,7 +10,7 @@ from accounts.guardians import ask_who_is_guardian
 from accounts.models import Guardian, GuardianInvitation, StaffTask, Workspace
 from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role
-from accounts.task_kinds import TaskKind
+from accounts.task_kinds import find_kind
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, WorkspaceFactory, proven_user
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
@@ -111,7 +111,7 @@ class TestATaskThatAsksForTheGuardian:
     def test_is_the_only_kind_with_that_button(self, staff: StaffClient, guardian: Guardian) -> None:
         task = raise_staff_task(
             workspace_id=guardian.workspace_id,
-            kind=TaskKind("refund_to_decide"),
+            kind=find_kind("refund_to_decide"),
             subject="payment:1",
             summary="Look at it.",
         )

@@ -20,7 +20,7 @@ def report_stranded_steps(*, now: dt.datetime, limit: int = 200) -> int:
     Returns how many are new; one that staff have closed is not raised again.
     """
     rows = stranded_progress(now).filter(step__required=True).select_related("package__learner", "step")
-    reported = set(StaffTask.objects.filter(kind=NO_SESSION).values_list("subject", flat=True))
+    reported = set(StaffTask.objects.filter(kind=NO_SESSION.name).values_list("subject", flat=True))
     new = [row for row in rows.order_by("pk") if subject_of(row.package_id, row.step_id) not in reported][:limit]
     for row in new:
         with transaction.atomic():

@@ -67,7 +67,7 @@ def a_guardian_whose_address_was_found(world: World) -> None:
     """The task that asked for it is done; another one about them is open."""
     a_guardian_whose_address_came_by_the_back_door(world)
     subject = f"guardian:{world.paid.guardian_id}"
-    StaffTask.objects.filter(kind=NO_ADDRESS, subject=subject).update(status="done")
+    StaffTask.objects.filter(kind=NO_ADDRESS.name, subject=subject).update(status="done")
     a_task_about(subject, world.paid.workspace)
 
 
