@@ -113,7 +113,7 @@ class ReasonForm(NoteForm):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="The family reads it word for word, in the mail and on its page.",
     )
-    field_order = ("reason", "note")
+    field_order: tuple[str, ...] = ("reason", "note")
 
 
 @dataclass(kw_only=True)

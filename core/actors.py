@@ -13,6 +13,12 @@ class Actor:
     def __str__(self) -> str:
         return self.kind if self.id is None else f"{self.kind}:{self.id}"
 
+    @classmethod
+    def read(cls, text: str) -> "Actor":
+        """The actor that this text was made of."""
+        kind, _, number = text.partition(":")
+        return cls(kind, int(number) if number else None)
+
 
 SYSTEM = Actor("system")
 STRIPE = Actor("stripe")

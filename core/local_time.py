@@ -9,6 +9,7 @@ import datetime as dt
 import functools
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -144,6 +145,16 @@ def is_not_over(*, now: dt.datetime, date: str, zone: str) -> Q:
     for last_day, zones in earlier:
         lasting |= Q(**{date: last_day, f"{zone}__in": zones})
     return lasting
+
+
+def has_come(*, now: dt.datetime, date: str, zone: str) -> Q:
+    """Rows whose date has begun by the clock of the zone they name; `date` and `zone` are their lookups."""
+    quarter = now.astimezone(dt.UTC).replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    dates = _dates_on_earth(quarter)
+    come = Q(**{f"{date}__lte": dates[0][0]})
+    for (_, behind), (next_day, _) in pairwise(dates):
+        come |= Q(**{date: next_day}) & ~Q(**{f"{zone}__in": behind})
+    return come
 
 
 @functools.lru_cache(maxsize=4)

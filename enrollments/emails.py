@@ -14,34 +14,42 @@ from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify
 
-from .events import EnrollmentStatusChanged
-from .letters import write_approval, write_end, write_rejection
-from .models import Enrollment, EnrollmentTransition
+from .events import EnrollmentStatusChanged, ExitPlanned, ExitWithdrawn
+from .letters import write_approval, write_end, write_planned_exit, write_rejection, write_withdrawn_exit
+from .models import Enrollment, EnrollmentTransition, PlannedExit
 from .sellers import find_sales
-from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus
+from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus
 
 APPROVED = "enrollment_approved"
 REJECTED = "enrollment_rejected"
 ENDED = "enrollment_ended"
+EXIT_PLANNED = "enrollment_exit_planned"
+EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
 
 
 @handles(EnrollmentStatusChanged)
 def tell_family(event: EnrollmentStatusChanged) -> None:
-    """Costs a district's learner nothing: only what a family pays for is looked up."""
-    if event.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:
-        return
-    if event.to_status == EligibilityStatus.APPROVED and event.payment_status in PAID:
+    """Costs a request of the router nothing: only what a family pays for, and what ends, is looked up."""
+    if event.to_status in GIVEN_BACK:
+        _tell_of_end(event)
+    elif event.to_status == EligibilityStatus.APPROVED and event.payment_status in PAID:
         # A course that was bought has mails of its own, and no routing decision.
         routed = Learner.objects.filter(
             decisions__enrollment__cuid=event.enrollment_cuid, decisions__payment__isnull=False
         )
         _tell(APPROVED, event, routed.first())
-    elif event.to_status in GIVEN_BACK:
-        learner = Learner.objects.filter(enrollments__cuid=event.enrollment_cuid).first()
-        if event.payment_status == EnrollmentPaymentStatus.REFUNDED:  # a request that ends so was not turned down
-            _tell(ENDED, event, learner, informed=_informed_by_refund(event.enrollment_cuid, event.occurred_at))
-        else:
-            _tell(REJECTED if event.to_status == EligibilityStatus.REJECTED else ENDED, event, learner)
+
+
+def _tell_of_end(event: EnrollmentStatusChanged) -> None:
+    enrollment = Enrollment.objects.select_related("learner").get(cuid=event.enrollment_cuid)
+    if not hears_from_us(enrollment):
+        return
+    if event.payment_status == EnrollmentPaymentStatus.REFUNDED:  # a request that ends so was not turned down
+        informed = _informed_by_refund(enrollment, event.occurred_at)
+        _tell(ENDED, event, enrollment.learner, informed=informed)
+    else:
+        kind = REJECTED if event.to_status == EligibilityStatus.REJECTED else ENDED
+        _tell(kind, event, enrollment.learner)
 
 
 def _tell(
@@ -60,9 +68,39 @@ def _tell(
         )
 
 
-def _informed_by_refund(enrollment_cuid: str, now: dt.datetime) -> set[str]:
+@handles(ExitPlanned)
+def tell_of_planned_exit(event: ExitPlanned) -> None:
+    """When it is planned, so that nobody is surprised on the day; on the day itself the mail about the end follows."""
+    _tell_of_exit(EXIT_PLANNED, event)
+
+
+@handles(ExitWithdrawn)
+def tell_of_withdrawn_exit(event: ExitWithdrawn) -> None:
+    _tell_of_exit(EXIT_WITHDRAWN, event)
+
+
+def _tell_of_exit(kind: str, event: ExitPlanned | ExitWithdrawn) -> None:
+    enrollment = Enrollment.objects.select_related("learner").get(cuid=event.enrollment_cuid)
+    if enrollment.learner is None or not hears_from_us(enrollment):
+        return
+    for address in family_addresses(enrollment.learner):
+        notify(
+            workspace_id=event.workspace_id,
+            kind=kind,
+            recipient=address,
+            subject_key=f"enrollment:{event.enrollment_cuid}/exit/{event.planned_exit_id}",
+            params={"exit": event.planned_exit_id},
+            now=event.occurred_at,
+        )
+
+
+def hears_from_us(enrollment: Enrollment) -> bool:
+    """Whether its family is written to by us: not if an integrator routed the learner to a district's seat."""
+    return enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED or not enrollment.decisions.exists()
+
+
+def _informed_by_refund(enrollment: Enrollment, now: dt.datetime) -> set[str]:
     """Who learns of the end by the mail about the refund. What a bank takes back has no such mail."""
-    enrollment = Enrollment.objects.get(cuid=enrollment_cuid)
     checkouts = list(enrollment.decisions.exclude(checkout=None).values_list("checkout", flat=True))
     checkouts += [sale.checkout.pk for sale in find_sales([enrollment.pk], now).values()]
     refunds = Refund.objects.filter(payment__checkout__in=checkouts, status=RefundStatus.SUCCEEDED)
@@ -90,6 +128,31 @@ def render_end(notification: Notification) -> Email | None:
     return write_end(enrollment, reason=end.reason)
 
 
+def render_planned_exit(notification: Notification) -> Email | None:
+    """None once it was withdrawn, replaced or carried out: other mails tell of that."""
+    plan = _find_exit(notification)
+    if plan.status != ExitStatus.PLANNED:
+        return None
+    before = plan.enrollment.planned_exits.filter(pk__lt=plan.pk, status=ExitStatus.REPLACED)
+    return write_planned_exit(
+        plan.enrollment, effective_date=plan.effective_date, reason=plan.reason, is_another_plan=before.exists()
+    )
+
+
+def render_withdrawn_exit(notification: Notification) -> Email | None:
+    plan = _find_exit(notification)
+    goes_on = plan.enrollment.eligibility_status == EligibilityStatus.APPROVED
+    is_planned_anew = plan.enrollment.planned_exits.filter(status=ExitStatus.PLANNED).exists()
+    if not goes_on or is_planned_anew:
+        return None
+    return write_withdrawn_exit(plan.enrollment, effective_date=plan.effective_date)
+
+
+def _find_exit(notification: Notification) -> PlannedExit:
+    plans = PlannedExit.objects.select_related("enrollment__learner", "enrollment__instance__program")
+    return plans.select_related("enrollment__workspace").get(pk=notification.params["exit"])
+
+
 def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollment | None:
     """None if it has been decided otherwise since."""
     found = Enrollment.objects.select_related("learner", "instance__program", "workspace")
@@ -100,3 +163,5 @@ def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollmen
 register_email(APPROVED, render_approval)
 register_email(REJECTED, render_rejection)
 register_email(ENDED, render_end)
+register_email(EXIT_PLANNED, render_planned_exit)
+register_email(EXIT_WITHDRAWN, render_withdrawn_exit)

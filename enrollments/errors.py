@@ -25,6 +25,11 @@ class StatusMoved(DomainError):
     title = "The enrollment is no longer in the expected status"
 
 
+class ExitSettled(DomainError):
+    code = "exit_settled"
+    title = "This planned exit no longer waits for its day"
+
+
 class CriteriaUnchanged(DomainError):
     code = "criteria_unchanged"
     title = "The criteria have not changed since this enrollment was evaluated"

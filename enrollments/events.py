@@ -1,5 +1,6 @@
 """What enrollments tells the world; see docs/events.md for the payloads as integrators see them."""
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -40,6 +41,24 @@ class EnrollmentStatusChanged(EnrollmentEvent):
     # By the end of the transaction; consumers learn it from its own change.
     payment_status: str = field(metadata=FOR_REACTIONS)
     type: ClassVar[str] = "enrollment.status_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPlanned(EnrollmentEvent):
+    """The enrollment will end on a later day; an exit planned before is replaced."""
+
+    effective_date: dt.date
+    planned_exit_id: int = field(metadata=FOR_REACTIONS)
+    type: ClassVar[str] = "enrollment.exit_planned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitWithdrawn(EnrollmentEvent):
+    """The enrollment goes on: the exit planned for that day was taken back."""
+
+    effective_date: dt.date
+    planned_exit_id: int = field(metadata=FOR_REACTIONS)
+    type: ClassVar[str] = "enrollment.exit_withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Reactions to what billing says, inside its transaction and at the moment of the event.
+"""Reactions to what billing says and to the end of enrollments, inside the transaction and at the moment of the event.
 
 Billing has locked the enrollment and the decision before its own rows, by the purpose registered in `apps.py`.
 """
@@ -25,11 +25,13 @@ from core.actors import STRIPE, SYSTEM
 from events.event import DomainEvent
 from events.publishing import handles, publish
 
+from .events import EnrollmentStatusChanged
+from .exit import settle_overtaken_exit
 from .funding import decision_changed
 from .history import Journal
 from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
-from .models import EnrollmentDecision
+from .models import Enrollment, EnrollmentDecision
 from .purchase import MONEY_IS_BACK, fail_purchase, refund_purchase, restore_purchase
 from .queries import (
     describe_decision,
@@ -39,7 +41,7 @@ from .queries import (
     find_stake_of_payment,
 )
 from .routing.result import PARENT_PAID_MESSAGE
-from .states import GOING_ON, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
+from .states import GIVEN_BACK, GOING_ON, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
 
 register_purpose(
     Purpose(
@@ -55,6 +57,14 @@ register_purpose(
 
 def _decision_of(event: MoneyEvent) -> EnrollmentDecision | None:
     return lock_decision(int(event.subject)) if event.purpose == PURPOSE else None
+
+
+@handles(EnrollmentStatusChanged)
+def follow_end(event: EnrollmentStatusChanged) -> None:
+    """An exit that was planned for a later day is overtaken by any other end."""
+    if event.to_status in GIVEN_BACK:
+        enrollment_id = Enrollment.objects.values_list("pk", flat=True).get(cuid=event.enrollment_cuid)
+        settle_overtaken_exit(enrollment_id=enrollment_id, actor=SYSTEM, now=event.occurred_at)
 
 
 @handles(PaymentSucceeded)

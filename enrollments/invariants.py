@@ -31,11 +31,19 @@ from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
 from billing.states import FAILED_REFUNDS, LIVE_CHECKOUTS, PaymentStatus
 from core.invariants import Breach, Extent, Invariant
+from core.local_time import has_come
 from events.models import OutboxEvent
 
 from .events import EnrollmentStatusChanged
 from .history import FACET_OF_FIELD
-from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
+from .models import (
+    DistrictSeatAllocation,
+    Enrollment,
+    EnrollmentDecision,
+    EnrollmentTransition,
+    PlannedExit,
+    SeatAssignment,
+)
 from .states import (
     GOING_ON,
     HELD_SEATS,
@@ -44,12 +52,15 @@ from .states import (
     DecisionStatus,
     EligibilityStatus,
     EnrollmentPaymentStatus,
+    ExitStatus,
     ProvisionSource,
     SeatStatus,
 )
 
 # How long money may be on its way from Stripe's yes to an enrollment.
 MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)
+# The sweep of planned exits runs every five minutes; what has been due for this long is ended by nobody.
+SWEEP_NOTICES_WITHIN = dt.timedelta(minutes=30)
 _FACET_FIELDS = {facet: field for field, facet in FACET_OF_FIELD.items()}
 
 # --- Seats ------------------------------------------------------------------------------------------------------------
@@ -259,6 +270,27 @@ def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"transition {pk}", f"from {from_status} to {to_status}, which is not possible")
 
 
+# --- Exits ------------------------------------------------------------------------------------------------------------
+
+
+def planned_exits_are_of_the_enrolled(extent: Extent) -> Iterator[Breach]:
+    """An exit waits for its day only while the enrollment it will end goes on."""
+    waiting = extent.of(PlannedExit.objects.all(), "enrollment__workspace").filter(status=ExitStatus.PLANNED)
+    wrong = waiting.exclude(enrollment__eligibility_status=EligibilityStatus.APPROVED)
+    for pk, enrollment in wrong.values_list("pk", "enrollment").iterator():
+        yield Breach(f"planned exit {pk}", f"waits for its day, though enrollment {enrollment} has ended")
+
+
+def planned_exits_are_carried_out(extent: Extent) -> Iterator[Breach]:
+    """An enrollment ends on the day for which it was planned."""
+    overdue = has_come(
+        now=extent.now - SWEEP_NOTICES_WITHIN, date="effective_date", zone="enrollment__workspace__timezone"
+    )
+    waiting = extent.of(PlannedExit.objects.all(), "enrollment__workspace").filter(status=ExitStatus.PLANNED)
+    for pk, date in waiting.filter(overdue).values_list("pk", "effective_date").iterator():
+        yield Breach(f"planned exit {pk}", f"was planned for {date}, and no sweep has carried it out")
+
+
 # --- What was published -----------------------------------------------------------------------------------------------
 
 
@@ -321,6 +353,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     transitions_have_no_gaps,
     transitions_form_a_chain,
     transitions_follow_the_machine,
+    planned_exits_are_of_the_enrolled,
+    planned_exits_are_carried_out,
     transitions_have_their_event,
     decisions_are_published_as_they_are,
     seats_are_published_as_they_are,

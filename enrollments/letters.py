@@ -1,5 +1,7 @@
 """What the mails about enrollments say, for those who send or preview them."""
 
+import datetime as dt
+
 from notifications.letters import Email, compose
 
 from .models import Enrollment
@@ -20,6 +22,23 @@ def write_end(enrollment: Enrollment, *, reason: str) -> Email:
     status = enrollment.payment_status
     is_refunded = status == EnrollmentPaymentStatus.REFUNDED
     return _write("enrollments/ended", enrollment, reason=reason, is_paid=status in PAID, is_refunded=is_refunded)
+
+
+def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reason: str, is_another_plan: bool) -> Email:
+    """That it will end; `is_another_plan` if the family was told of another day or reason before."""
+    return _write(
+        "enrollments/exit_planned",
+        enrollment,
+        date=effective_date,
+        last_day=effective_date - dt.timedelta(days=1),
+        reason=reason,
+        replaces=is_another_plan,
+    )
+
+
+def write_withdrawn_exit(enrollment: Enrollment, *, effective_date: dt.date) -> Email:
+    """That it goes on after all."""
+    return _write("enrollments/exit_withdrawn", enrollment, date=effective_date)
 
 
 def _write(template: str, enrollment: Enrollment, **more: object) -> Email:

@@ -54,7 +54,7 @@ def evaluate_enrollment(
         reason = reason or judged.reason
     else:
         eligible = is_eligible
-        reason = reason if is_eligible and note.strip() else _required(reason)
+        reason = reason if is_eligible and note.strip() else require_reason(reason)
     if not (eligible and enrollment.eligibility_status == EligibilityStatus.ELIGIBLE):
         journal.change("mark_eligible" if eligible else "mark_ineligible", reason=reason)
     _keep_verdict(journal, reason)
@@ -123,8 +123,8 @@ def reject_enrollment(
 
     Raises StatusMoved, TransitionNotAllowed, and Invalid without a reason.
     """
-    reason = _required(reason)
-    enrollment, seat = _lock_to_end(enrollment_id)
+    reason = require_reason(reason)
+    enrollment, seat = lock_to_end(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     publish(*end_submission(journal=journal, seat=seat, reason=reason))
     return enrollment
@@ -147,8 +147,8 @@ def unenroll_enrollment(
     Money is not refunded by itself: staff get a task to decide it. Raises StatusMoved, TransitionNotAllowed, and
     Invalid without a reason.
     """
-    reason = _required(reason)
-    enrollment, seat = _lock_to_end(enrollment_id)
+    reason = require_reason(reason)
+    enrollment, seat = lock_to_end(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     events = end_enrollment(journal=journal, seat=seat, reason=reason)
     publish(*events)
@@ -258,19 +258,38 @@ def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str
     return [*journal.write(), *end_funding(journal, seat, reason, is_refunded=False)]
 
 
+def lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
+    """Lock an enrollment that is about to end, after all that ends with it."""
+    lock_learner_of(enrollment_id)  # what the apps above hold for it is not moved in the meantime
+    lock_allocation_of(enrollment_id)
+    lock_holdings(enrollment_id)
+    return lock_enrollment_with_seat(enrollment_id)
+
+
+def check_open(enrollment: Enrollment, expected_status: str | None) -> None:
+    """Raises NotFound if the (locked) enrollment was deleted, StatusMoved unless it is in the status the caller saw."""
+    if enrollment.deleted_at is not None:
+        raise NotFound("This enrollment was deleted.")
+    if expected_status is not None and enrollment.eligibility_status != expected_status:
+        raise StatusMoved(
+            f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
+            status_found=enrollment.eligibility_status,
+        )
+
+
+def require_reason(reason: str) -> str:
+    """The reason that the family reads. Raises Invalid without one."""
+    if not reason.strip():
+        raise invalid_field("reason", "required", "Say why.")
+    return reason.strip()
+
+
 def _keep_verdict(journal: Journal, reason: str) -> None:
     """Remember why, and by which version of the criteria."""
     journal.set(
         eligibility_reason=fit(Enrollment, "eligibility_reason", reason),
         criteria_version=journal.enrollment.instance.criteria_version,
     )
-
-
-def _lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
-    lock_learner_of(enrollment_id)  # what the apps above hold for it is not moved in the meantime
-    lock_allocation_of(enrollment_id)
-    lock_holdings(enrollment_id)
-    return lock_enrollment_with_seat(enrollment_id)
 
 
 def _begin(
@@ -281,13 +300,7 @@ def _begin(
     expected_status: str | None,
     now: dt.datetime,
 ) -> Journal:
-    if enrollment.deleted_at is not None:
-        raise NotFound("This enrollment was deleted.")
-    if expected_status is not None and enrollment.eligibility_status != expected_status:
-        raise StatusMoved(
-            f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
-            status_found=enrollment.eligibility_status,
-        )
+    check_open(enrollment, expected_status)
     journal = Journal(enrollment, actor, now, note.strip())
     if metadata:
         journal.set(metadata={**enrollment.metadata, **metadata})
@@ -323,9 +336,3 @@ def _facts(enrollment: Enrollment) -> dict[str, Any]:
         "school": getattr(person, "school", ""),
         "metadata": enrollment.metadata,
     }
-
-
-def _required(reason: str) -> str:
-    if not reason.strip():
-        raise invalid_field("reason", "required", "Say why.")
-    return reason.strip()

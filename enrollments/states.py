@@ -60,6 +60,16 @@ ENDED_ELIGIBILITY = (EligibilityStatus.UNENROLLED,)
 ENDED_PARTICIPATION = (ParticipationStatus.COMPLETED, ParticipationStatus.WITHDRAWN)
 
 
+class ExitStatus(models.TextChoices):
+    """What became of an exit that was planned for a later day."""
+
+    PLANNED = "planned", "Planned"  # waits for its day
+    CARRIED_OUT = "carried_out", "Carried out"  # the day came, and the enrollment ended
+    REPLACED = "replaced", "Replaced"  # another day or another reason was given before it came
+    WITHDRAWN = "withdrawn", "Withdrawn"  # staff took it back
+    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment had ended otherwise
+
+
 class IdentificationType(models.TextChoices):
     """How the enrollment said whom it is about."""
 

@@ -1,7 +1,9 @@
+import datetime as dt
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
@@ -14,22 +16,25 @@ from backoffice.display import json_column, link, link_column, register_subject,
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.local_time import local_date
 from core.postal import in_one_line
+from core.time_words import day
 from notifications.letters import Email
 from notifications.recipients import family_addresses
 
-from ..letters import write_end, write_rejection
+from ..emails import hears_from_us
+from ..exit import plan_exit
+from ..letters import write_end, write_planned_exit, write_rejection
 from ..lifecycle import (
     approve_enrollment,
     evaluate_enrollment,
     reconsider_enrollment,
     reject_enrollment,
     submit_enrollment,
-    unenroll_enrollment,
 )
 from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
-from ..states import PAID, REFUSED, EligibilityStatus, EnrollmentPaymentStatus
+from ..states import PAID, REFUSED, EligibilityStatus
 
 register_subject("enrollment", Enrollment)
 
@@ -69,12 +74,34 @@ class WaitingFilter(DropdownFilter):
 
 
 class ExitForm(ReasonForm):
+    effective_date = forms.DateField(
+        label="Leaves on",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="The first day without the learner. Today ends it at once; on a later day it ends by itself.",
+    )
     exit_interview = forms.CharField(
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="What they said when they left. It is kept with the enrollment and goes into no mail.",
     )
+    field_order = ("effective_date", "reason", "note")
+
+    def prepare(self) -> None:
+        self.initial["effective_date"] = local_date(utc_now(), self.row.instance.zone)
+
+    @property
+    def is_later(self) -> bool:
+        """Whether the day is still to come in the workspace."""
+        chosen: dt.date = self.cleaned_data["effective_date"]
+        return chosen > local_date(utc_now(), self.row.instance.zone)
+
+    def clean_effective_date(self) -> dt.date:
+        chosen: dt.date = self.cleaned_data["effective_date"]
+        today = local_date(utc_now(), self.row.instance.zone)
+        if chosen < today:
+            raise ValidationError(f"Give today, {day(today)}, or a later day.", code="past")
+        return chosen
 
 
 def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
@@ -89,22 +116,27 @@ def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
     return Preview(tuple(sentences), _letters_to_family(enrollment, email))
 
 
-def foresee_exit(enrollment: Enrollment, form: StaffForm) -> Preview:
+def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
     """Who leaves, what they give back, and the mail about it."""
+    leaves_on = form.cleaned_data["effective_date"]
     sentences = [
-        f"{enrollment.learner} leaves {enrollment.instance} and gives back the seat, or the place and the course "
-        "with all booked sessions."
+        f"{enrollment.learner} leaves {enrollment.instance} {f'on {day(leaves_on)}' if form.is_later else 'now'} and "
+        "gives back the seat, or the place and the course with all booked sessions."
     ]
     if enrollment.payment_status in PAID:
         sentences.append("No money moves: you get a task to decide what of the payment goes back.")
-    return Preview(
-        tuple(sentences), _letters_to_family(enrollment, write_end(enrollment, reason=form.cleaned_data["reason"]))
+    reason = form.cleaned_data["reason"]
+    email = (
+        write_planned_exit(enrollment, effective_date=leaves_on, reason=reason, is_another_plan=False)
+        if form.is_later
+        else write_end(enrollment, reason=reason)
     )
+    return Preview(tuple(sentences), _letters_to_family(enrollment, email))
 
 
 def _letters_to_family(enrollment: Enrollment, email: Email) -> tuple[Letter, ...]:
     """Families of a district's learners hear of it from the integrator."""
-    if enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED or enrollment.learner is None:
+    if enrollment.learner is None or not hears_from_us(enrollment):
         return ()
     return (Letter(tuple(family_addresses(enrollment.learner)), email.subject, email.text),)
 
@@ -303,10 +335,12 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         variant=ActionVariant.DANGER,
         explanation="The learner leaves and gives back what they held. Money is refunded on the payment's page.",
     )
-    def unenroll(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+    def unenroll(self, request: HttpRequest, enrollment: Enrollment, form: ExitForm) -> str:
         told = form.cleaned_data["exit_interview"]
         metadata = {"exitInterview": told} if told else None
-        return call(unenroll_enrollment, request, enrollment, form, metadata=metadata)
+        leaves_on = form.cleaned_data["effective_date"]
+        answer = call(plan_exit, request, enrollment, form, metadata=metadata, effective_date=leaves_on)
+        return f"{enrollment.learner} leaves {enrollment.instance} on {day(leaves_on)}." if form.is_later else answer
 
     @staff_action(
         description="Reconsider",

@@ -1,5 +1,6 @@
 from .decisions import EnrollmentDecision
 from .enrollments import Enrollment, EnrollmentTransition
+from .exits import PlannedExit
 from .programs import Program, ProgramInstance
 from .seats import District, DistrictSeatAllocation, SeatAssignment
 
@@ -9,6 +10,7 @@ __all__ = [
     "Enrollment",
     "EnrollmentDecision",
     "EnrollmentTransition",
+    "PlannedExit",
     "Program",
     "ProgramInstance",
     "SeatAssignment",

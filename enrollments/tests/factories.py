@@ -12,12 +12,13 @@ from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.http.idempotency import Claim
 from core.tests.factories import RowFactory
+from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, submit_enrollment
 from enrollments.models import District, DistrictSeatAllocation, Enrollment, Program, ProgramInstance
 from enrollments.routing.request import LearnerProfile, RoutingContext
 from enrollments.routing.result import Routed
 from enrollments.routing.route import route_learner
 from enrollments.seats import create_allocation
-from enrollments.states import IdentificationType, ReviewMode
+from enrollments.states import EligibilityStatus, IdentificationType, ReviewMode
 
 STAFF = Actor("user", 1)
 
@@ -116,3 +117,13 @@ def route(
         claim=claim or no_claim(),
         now=now or utc_now(),
     )
+
+
+def approved_enrollment(candidate: Enrollment, *, now: dt.datetime | None = None) -> Enrollment:
+    """A candidate taken all the way, by a reviewer where the instance does not approve by itself."""
+    at = now or utc_now()
+    evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=at)
+    enrollment = submit_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=at)
+    if enrollment.eligibility_status == EligibilityStatus.APPROVED:
+        return enrollment
+    return approve_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=at)

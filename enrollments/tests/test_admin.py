@@ -238,7 +238,8 @@ class TestWhatTheFamilyWillRead:
         assert (rejected.reason, rejected.note) == ("The course needs grade 7.", "Third try of theirs")
 
     def test_is_nothing_where_the_integrator_tells(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
-        enrollment = submitted(instance)
+        seats(instance.workspace, total=1)
+        enrollment = route(instance.workspace, instance=instance).decision.enrollment
 
         page = reviewer.post(
             reverse("admin:enrollments_enrollment_reject", args=[enrollment.pk]), {"reason": "No places left"}
@@ -283,7 +284,16 @@ class TestOtherButtons:
     def test_leaving_keeps_what_was_told(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
         enrollment = approve_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF, now=utc_now())
 
-        press(reviewer, "unenroll", enrollment, reason="Moved", exit_interview="Liked the teacher")
+        today = utc_now().date()
+
+        press(
+            reviewer,
+            "unenroll",
+            enrollment,
+            reason="Moved",
+            exit_interview="Liked the teacher",
+            effective_date=today.isoformat(),
+        )
 
         after = Enrollment.objects.get(pk=enrollment.pk)
         assert after.eligibility_status == "unenrolled"

@@ -33,6 +33,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.Enrollment": {"learner_id": None, "lead_id": 1},
     "enrollments.EnrollmentDecision": {"status": "failed"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
+    "enrollments.PlannedExit": {"status": "planned"},
 }
 
 
@@ -133,6 +134,12 @@ CHECKS = {
         {"start_date": TUESDAY, "end_date": TUESDAY},
     ),
     "instance_review_known": Broken("enrollments.ProgramInstance", {"review_mode": "none"}),
+    "planned_exit_settled_at_some_time": Broken(
+        "enrollments.PlannedExit",
+        {"status": "withdrawn", "settled_at": None},
+        {"status": "withdrawn", "settled_at": NOW},
+    ),
+    "planned_exit_status_known": Broken("enrollments.PlannedExit", {"status": "lost", "settled_at": NOW}),
     "seat_status_known": Broken("enrollments.SeatAssignment", {"status": "lost"}),
     "transition_facet_known": Broken("enrollments.EnrollmentTransition", {"facet": "mood"}),
     "outbox_status_known": Broken("events.OutboxEvent", {"relay_status": "lost"}),
@@ -209,6 +216,11 @@ UNIQUE = {
     "enrollments_programinstance_cuid_key": Twice("enrollments.ProgramInstance", {"cuid": "a"}),
     "instance_one_default_per_workspace": Twice(
         "enrollments.ProgramInstance", {"workspace_id": 1, "is_default": True}, {"is_default": False}
+    ),
+    "planned_exit_one_open": Twice(
+        "enrollments.PlannedExit",
+        {"enrollment_id": 1, "status": "planned"},
+        {"status": "withdrawn", "settled_at": NOW},
     ),
     "program_code_unique": Twice("enrollments.Program", {"workspace_id": 1, "code": "a"}),
     "program_listed_code_unique": Twice("enrollments.Program", {"code": "a", "listed": True}, {"listed": False}),

@@ -30,7 +30,9 @@ from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, res
 from core.clock import utc_now
 from core.errors import require
 from demo import stripe
+from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.lifecycle import unenroll_enrollment
+from enrollments.models import PlannedExit
 from enrollments.tests.factories import STAFF, InstanceFactory, InstancePriceFactory, route, seats
 from events.event import DomainEvent, spelled
 from events.models import OutboxEvent
@@ -38,6 +40,7 @@ from events.models import OutboxEvent
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((DOCS / "events").glob("*.json"))}
 LISTED = re.findall(r"\[`([\w.]+)`\]\(events/[\w.]+\.json\)", (DOCS / "events.md").read_text())
+LATER = utc_now().date() + dt.timedelta(days=30)
 PERSON = {"email": "jane.roe@school.test", "first_name": "Jane", "last_name": "Roe"}
 
 
@@ -59,6 +62,14 @@ def a_district_learner_comes_and_goes() -> None:
     instance = InstanceFactory()
     seats(instance.workspace, total=1)
     decision = route(instance.workspace, email=PERSON["email"], first_name="Jane", last_name="Roe").decision
+    plan_exit(
+        enrollment_id=decision.enrollment_id,
+        effective_date=LATER,
+        reason="Jane Roe moves away",
+        actor=STAFF,
+        now=utc_now(),
+    )
+    withdraw_exit(planned_exit_id=PlannedExit.objects.get().pk, actor=STAFF, now=utc_now())
     unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Jane Roe moved away", now=utc_now())
 
 

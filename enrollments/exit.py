@@ -1,0 +1,188 @@
+"""Leaving a program on a day: at once if it is today, else by a plan that a sweep carries out when the day has begun.
+
+The days are the workspace's. The lock on the enrollment guards its plan as well: whoever plans, withdraws or carries
+out holds it, and each change of the plan is one UPDATE whose condition is that it still waits.
+"""
+
+import datetime as dt
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from core import retries
+from core.actors import Actor
+from core.errors import NotFound, TransitionNotAllowed, invalid_field
+from core.local_time import check_date, has_come, local_date
+from core.text import fit
+from events.publishing import publish
+
+from .errors import ExitSettled
+from .events import ExitPlanned, ExitWithdrawn
+from .lifecycle import check_open, lock_to_end, require_reason, unenroll_enrollment
+from .locks import lock_enrollment
+from .models import Enrollment, PlannedExit
+from .states import EligibilityStatus, ExitStatus
+
+log = structlog.get_logger(__name__)
+
+# A lock that was not free in time, or a database that went away. It is tried for as long as it takes; the doctor tells.
+RETRY = retries.Retry(
+    first_pause_seconds=60.0, longest_pause_seconds=3600.0, lease=dt.timedelta(minutes=5), attempts=1000
+)
+
+
+@transaction.atomic
+def plan_exit(
+    *,
+    enrollment_id: int,
+    effective_date: dt.date | None,
+    actor: Actor,
+    reason: str = "",
+    note: str = "",
+    metadata: dict[str, Any] | None = None,
+    expected_status: str | None = None,
+    now: dt.datetime,
+) -> Enrollment:
+    """End an approved enrollment on a day, the first one without the learner: at once for today (or no day), else when
+    that day begins. A plan that waits already is replaced; the same plan again changes nothing.
+
+    The family reads the `reason` and never the `note`. Raises Invalid for a day that is over and without a reason,
+    StatusMoved, NotFound, TransitionNotAllowed.
+    """
+    reason = require_reason(reason)
+    today = _today_of(enrollment_id, now)
+    if effective_date is None or effective_date == today:
+        return unenroll_enrollment(
+            enrollment_id=enrollment_id,
+            actor=actor,
+            reason=reason,
+            note=note,
+            metadata=metadata,
+            expected_status=expected_status,
+            now=now,
+        )
+    check_date(effective_date, "effectiveDate")
+    if effective_date < today:
+        raise invalid_field("effectiveDate", "past", f"Give today, {today}, or a later day.")
+    enrollment = lock_enrollment(enrollment_id)
+    check_open(enrollment, expected_status)
+    if enrollment.eligibility_status != EligibilityStatus.APPROVED:
+        raise TransitionNotAllowed(
+            f"An enrollment that is {enrollment.eligibility_status} can't become {EligibilityStatus.UNENROLLED}.",
+            from_status=enrollment.eligibility_status,
+            to_status=EligibilityStatus.UNENROLLED,
+        )
+    plan = PlannedExit(
+        enrollment=enrollment,
+        effective_date=effective_date,
+        reason=fit(PlannedExit, "reason", reason),
+        note=fit(PlannedExit, "note", note.strip()),
+        metadata=metadata or {},
+        planned_by=str(actor),
+        created_at=now,
+        next_attempt_at=now,
+    )
+    waiting = find_planned_exit(enrollment_id)
+    if waiting is not None:
+        if _says_the_same(waiting, plan):
+            return enrollment
+        _settle(waiting, ExitStatus.REPLACED, actor, now)
+    plan.save(force_insert=True)
+    publish(ExitPlanned(**_facts(enrollment, plan, now)))
+    return enrollment
+
+
+@transaction.atomic
+def withdraw_exit(*, planned_exit_id: int, actor: Actor, now: dt.datetime) -> Enrollment:
+    """Take a planned exit back: the enrollment goes on, and the family is told. Raises NotFound, and ExitSettled if it
+    no longer waits for its day."""
+    plan = PlannedExit.objects.filter(pk=planned_exit_id).first()
+    if plan is None:
+        raise NotFound("There is no such planned exit.")
+    enrollment = lock_enrollment(plan.enrollment_id)
+    if not _settle(plan, ExitStatus.WITHDRAWN, actor, now):
+        plan = PlannedExit.objects.get(pk=planned_exit_id)
+        raise ExitSettled(f"The exit on {plan.effective_date} is {plan.get_status_display().lower()} already.")
+    publish(ExitWithdrawn(**_facts(enrollment, plan, now)))
+    return enrollment
+
+
+def carry_out_due_exits(*, limit: int = 100, now: dt.datetime) -> int:
+    """End the enrollments whose day has begun where their workspace is, each in a transaction of its own; returns how
+    many plans were dealt with. One that fails is tried again later and holds up no other."""
+    waiting = PlannedExit.objects.filter(status=ExitStatus.PLANNED)
+    due = retries.due(waiting, now=now).filter(
+        has_come(now=now, date="effective_date", zone="enrollment__workspace__timezone")
+    )
+    found = list(due.values_list("pk", "enrollment_id")[:limit])
+    for plan_id, enrollment_id in found:
+        try:
+            _carry_out(plan_id, enrollment_id, now)
+        except Exception as error:
+            log.exception("exit_not_carried_out", planned_exit=plan_id)
+            _record_failure(plan_id, error, now)
+    return len(found)
+
+
+@transaction.atomic
+def settle_overtaken_exit(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None:
+    """The enrollment has ended otherwise: its plan waits no longer. Part of the transaction that ended it."""
+    plan = find_planned_exit(enrollment_id)
+    if plan is not None:
+        _settle(plan, ExitStatus.OVERTAKEN, actor, now)
+
+
+def find_planned_exit(enrollment_id: int) -> PlannedExit | None:
+    """The exit that waits for its day."""
+    return PlannedExit.objects.filter(enrollment=enrollment_id, status=ExitStatus.PLANNED).first()
+
+
+@transaction.atomic
+def _carry_out(plan_id: int, enrollment_id: int, now: dt.datetime) -> None:
+    lock_to_end(enrollment_id)
+    plan = PlannedExit.objects.get(pk=plan_id)
+    actor = Actor.read(plan.planned_by)
+    if not _settle(plan, ExitStatus.CARRIED_OUT, actor, now):
+        return  # withdrawn, replaced or carried out since it was found
+    unenroll_enrollment(
+        enrollment_id=enrollment_id,
+        actor=actor,
+        reason=plan.reason,
+        note=plan.note,
+        metadata=plan.metadata,
+        now=now,
+    )
+
+
+def _settle(plan: PlannedExit, status: ExitStatus, actor: Actor, now: dt.datetime) -> bool:
+    """Move a plan that waits; False if it waits no longer."""
+    waiting = PlannedExit.objects.filter(pk=plan.pk, status=ExitStatus.PLANNED)
+    return waiting.update(status=status, settled_by=str(actor), settled_at=now) == 1
+
+
+def _record_failure(plan_id: int, error: Exception, now: dt.datetime) -> None:
+    waiting = PlannedExit.objects.filter(pk=plan_id, status=ExitStatus.PLANNED)
+    attempts = waiting.values_list("attempts", flat=True).first()
+    if attempts is not None:
+        retries.record_failure(waiting, retry=RETRY, attempts=attempts + 1, error=type(error).__name__, now=now)
+
+
+def _today_of(enrollment_id: int, now: dt.datetime) -> dt.date:
+    zone = Enrollment.objects.values_list("workspace__timezone", flat=True).get(pk=enrollment_id)
+    return local_date(now, zone)
+
+
+def _says_the_same(one: PlannedExit, other: PlannedExit) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in ("effective_date", "reason", "note", "metadata"))
+
+
+def _facts(enrollment: Enrollment, plan: PlannedExit, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "workspace_id": enrollment.workspace_id,
+        "occurred_at": now,
+        "enrollment_cuid": enrollment.cuid,
+        "program_instance_cuid": enrollment.instance.cuid,
+        "effective_date": plan.effective_date,
+        "planned_exit_id": plan.pk,
+    }
