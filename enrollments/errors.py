@@ -40,6 +40,11 @@ class Ineligible(Invalid):
     title = "The learner does not meet the program's criteria"
 
 
+class NotEvaluated(Invalid):
+    code = "not_evaluated"
+    title = "The program's criteria could not be evaluated for this learner"
+
+
 class AlreadyEnrolled(DomainError):
     code = "already_enrolled"
     title = "The learner is already enrolled in this program"

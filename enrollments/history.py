@@ -1,6 +1,7 @@
 """The record of what happens to an enrollment: each change of a facet is one FSM transition, one row and one event."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django_fsm import ConcurrentTransition
@@ -36,6 +37,7 @@ class Journal:
     now: dt.datetime
     note: str = ""  # for colleagues; kept with each change
     _rows: list[EnrollmentTransition] = field(default_factory=list)
+    _afterwards: list[Callable[[], object]] = field(default_factory=list)
     _touched: set[str] = field(default_factory=lambda: {"updated_at", "transition_count"})
 
     def change(self, transition: str, *, reason: str = "") -> None:
@@ -72,6 +74,10 @@ class Journal:
             setattr(self.enrollment, name, value)
             self._touched.add(name)
 
+    def afterwards(self, action: Callable[[], object]) -> None:
+        """Do this once the enrollment is saved, in the same transaction: write what refers to it."""
+        self._afterwards.append(action)
+
     def write(self) -> list[EnrollmentEvent]:
         """Save the enrollment and its transitions; returns the events for the caller to publish.
 
@@ -90,6 +96,9 @@ class Journal:
         events = self._created_event() if is_new else []
         events += [self._changed_event(row) for row in self._rows]
         self._rows = []
+        for action in self._afterwards:
+            action()
+        self._afterwards = []
         return events
 
     def _save_if_unmoved(self) -> None:

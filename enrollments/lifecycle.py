@@ -5,7 +5,6 @@ transaction, or recorded there and done right after where a vendor must be asked
 """
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -19,6 +18,8 @@ from events.event import DomainEvent
 from events.publishing import publish
 
 from .eligibility import Verdict, assess
+from .eligibility.facts import Facts
+from .eligibility.record import keep_verdict
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .funding import end_funding
 from .history import Journal
@@ -26,7 +27,15 @@ from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_sea
 from .models import Enrollment, SeatAssignment
 from .seats import use_seat
 from .sellers import lock_holdings
-from .states import ENDED_PARTICIPATION, REFUSED, EligibilityStatus, ParticipationStatus, ReviewMode
+from .states import (
+    ENDED_PARTICIPATION,
+    EVALUATED,
+    REFUSED,
+    EligibilityStatus,
+    ParticipationStatus,
+    ReviewMode,
+    VerdictOutcome,
+)
 
 
 @transaction.atomic
@@ -44,20 +53,17 @@ def evaluate_enrollment(
     """Decide whether a candidate is eligible, by the instance's rules or by a person's word, `is_eligible`.
 
     A word against somebody needs a `reason`, which the family reads; one for somebody a `note` for colleagues. An
-    eligible enrollment may become ineligible again. Raises StatusMoved, TransitionNotAllowed, Invalid.
+    eligible enrollment may become ineligible again. Where the rules can't be evaluated, it stays what it is and staff
+    get a task. Raises StatusMoved, TransitionNotAllowed, Invalid.
     """
     enrollment = lock_enrollment(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
     if is_eligible is None:
-        judged = assess(instance=enrollment.instance, facts=_facts(enrollment))
-        eligible = judged.is_eligible
-        reason = reason or judged.reason
+        verdict = assess(instance=enrollment.instance, facts=Facts(enrollment, now=now))
     else:
-        eligible = is_eligible
         reason = reason if is_eligible and note.strip() else require_reason(reason)
-    if not (eligible and enrollment.eligibility_status == EligibilityStatus.ELIGIBLE):
-        journal.change("mark_eligible" if eligible else "mark_ineligible", reason=reason)
-    _keep_verdict(journal, reason)
+        verdict = Verdict(VerdictOutcome.ELIGIBLE if is_eligible else VerdictOutcome.INELIGIBLE, reason)
+    apply_verdict(journal=journal, verdict=verdict, reason=reason)
     publish(*journal.write())
     return enrollment
 
@@ -193,8 +199,20 @@ def finish_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
 # --- Steps shared with routing and with the reactions to money -------------------------------------------------------
 
 
-def evaluate_and_submit(*, journal: Journal, facts: Mapping[str, Any]) -> Verdict:
+def apply_verdict(*, journal: Journal, verdict: Verdict, reason: str = "") -> None:
+    """Bring a candidate, or an enrollment that was eligible, to where the verdict puts it, and keep the verdict. One
+    that is undecided moves nothing. Raises TransitionNotAllowed from any other state."""
+    enrollment = journal.enrollment
+    status = enrollment.eligibility_status
+    stays = status == EligibilityStatus.ELIGIBLE and verdict.outcome != VerdictOutcome.INELIGIBLE
+    if not (stays or (status == EligibilityStatus.CANDIDATE and not verdict.is_decided)):
+        journal.change("mark_eligible" if verdict.is_eligible else "mark_ineligible", reason=reason or verdict.reason)
+    keep_verdict(journal, verdict, reason=reason)
+
+
+def evaluate_and_submit(*, journal: Journal, facts: Facts) -> Verdict:
     """Judge by the instance's criteria and bring the enrollment to where the verdict puts it: submitted or ineligible.
+    One that can't be judged stays what it is.
 
     One that was refused before is judged again only if the criteria changed since.
     """
@@ -204,15 +222,14 @@ def evaluate_and_submit(*, journal: Journal, facts: Mapping[str, Any]) -> Verdic
     refused = status in REFUSED
     if refused and instance.criteria_version <= enrollment.criteria_version:
         trace = ({"rule": "eligibility.refused_before", "status": status, "answer": False},)
-        return Verdict(is_eligible=False, reason=enrollment.eligibility_reason, trace=trace)
+        return Verdict(VerdictOutcome.INELIGIBLE, enrollment.eligibility_reason, trace=trace)
+    verdict = assess(instance=instance, facts=facts)
     if refused:
         journal.change("reconsider", reason="The criteria changed")
-    verdict = assess(instance=instance, facts=facts)
-    if enrollment.eligibility_status == EligibilityStatus.CANDIDATE:
-        journal.change("mark_eligible" if verdict.is_eligible else "mark_ineligible", reason=verdict.reason)
-        _keep_verdict(journal, verdict.reason)
-    if enrollment.eligibility_status == EligibilityStatus.ELIGIBLE:
-        journal.change("submit" if verdict.is_eligible else "mark_ineligible", reason=verdict.reason)
+    if enrollment.eligibility_status in EVALUATED:
+        apply_verdict(journal=journal, verdict=verdict)
+        if verdict.is_eligible:
+            journal.change("submit", reason=verdict.reason)
     return verdict
 
 
@@ -284,14 +301,6 @@ def require_reason(reason: str) -> str:
     return reason.strip()
 
 
-def _keep_verdict(journal: Journal, reason: str) -> None:
-    """Remember why, and by which version of the criteria."""
-    journal.set(
-        eligibility_reason=fit(Enrollment, "eligibility_reason", reason),
-        criteria_version=journal.enrollment.instance.criteria_version,
-    )
-
-
 def _begin(
     enrollment: Enrollment,
     actor: Actor,
@@ -326,13 +335,3 @@ def _convert_lead(journal: Journal) -> None:
     except IntegrityError as error:
         raise AlreadyEnrolled("This lead is a learner who already has an enrollment in this program.") from error
     journal.enrollment.learner = learner
-
-
-def _facts(enrollment: Enrollment) -> dict[str, Any]:
-    person = enrollment.learner or enrollment.lead
-    return {
-        "email": getattr(person, "email", ""),
-        "grade_level": getattr(person, "grade_level", ""),
-        "school": getattr(person, "school", ""),
-        "metadata": enrollment.metadata,
-    }

@@ -9,7 +9,8 @@ from accounts.models import Learner
 from core.actors import Actor
 from events.publishing import publish
 
-from .errors import AlreadyEnrolled, Ineligible
+from .eligibility.facts import Facts
+from .errors import AlreadyEnrolled, Ineligible, NotEvaluated
 from .history import Journal
 from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_submit
 from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
@@ -30,14 +31,17 @@ MONEY_IS_BACK = "A refund came back from the bank, or a dispute was won"
 def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor, now: dt.datetime) -> Enrollment:
     """The learner's enrollment in this instance, evaluated, submitted and waiting to be paid.
 
-    Raises Ineligible, and AlreadyEnrolled if it is approved without a payment to wait for, or already paid.
+    Raises Ineligible, NotEvaluated, and AlreadyEnrolled if it is approved without a payment to wait for, or already
+    paid.
     """
     current = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
     enrollment = lock_enrollment(current.pk) if current else None
     if enrollment is None or not enrollment.is_current:  # ended before it was locked
         enrollment = _new_enrollment(learner, instance, now)
     journal = Journal(enrollment, actor, now)
-    verdict = evaluate_and_submit(journal=journal, facts={"email": learner.email, "grade_level": learner.grade_level})
+    verdict = evaluate_and_submit(journal=journal, facts=Facts(enrollment, now=now))
+    if not verdict.is_decided:
+        raise NotEvaluated(verdict.reason)
     if not verdict.is_eligible:
         raise Ineligible(verdict.reason)
     approved = enrollment.eligibility_status == EligibilityStatus.APPROVED

@@ -22,6 +22,14 @@ class EligibilityStatus(models.TextChoices):
     UNENROLLED = "unenrolled", "Unenrolled"  # left
 
 
+class VerdictOutcome(models.TextChoices):
+    """What an evaluation says."""
+
+    ELIGIBLE = "eligible", "Eligible"  # every criterion holds, or a person says so
+    INELIGIBLE = "ineligible", "Ineligible"  # one does not hold, or a person says so
+    UNDECIDED = "undecided", "Could not be evaluated"  # the enrollment stays what it was, and staff look at it
+
+
 class ParticipationStatus(models.TextChoices):
     NOT_STARTED = "not_started", "Not started"
     ACTIVE = "active", "Active"
@@ -46,6 +54,8 @@ PAID = (EnrollmentPaymentStatus.PAID, EnrollmentPaymentStatus.PARTIALLY_REFUNDED
 PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, *UNPAID)
 # Nothing more has to be paid before the learner may take part.
 FUNDED = (EnrollmentPaymentStatus.NOT_REQUIRED, *PAID)
+# What the criteria decide about: a candidate, and an eligible one again once the criteria have changed.
+EVALUATED = (EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE)
 # Waits for review or has been accepted: an enrollment that a seat or a payment is for.
 GOING_ON = (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED)
 # Was refused by the criteria or by a person; it may be reconsidered once the criteria change.
@@ -117,4 +127,5 @@ class DecisionReason(models.TextChoices):
     ALLOCATION_INACTIVE = "allocation_inactive", "The district's seats are switched off or out of date"
     SEATS_EXHAUSTED = "seats_exhausted", "All of the district's seats are taken"
     INELIGIBLE = "ineligible", "The learner does not meet the program's criteria"
+    NOT_EVALUATED = "not_evaluated", "The program's criteria could not be evaluated"
     ALREADY_ENROLLED = "already_enrolled", "The learner is already enrolled"

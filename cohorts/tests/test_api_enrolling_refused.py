@@ -12,7 +12,7 @@ from cohorts.tests.factories import buy, cohort_with
 from cohorts.tests.purchases import enroll_url, nothing_was_written
 from core.clock import utc_now
 from enrollments.models import Program
-from enrollments.tests.criteria import ask_one_criterion
+from enrollments.tests.criteria import set_criterion
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -47,12 +47,10 @@ class TestARefusal:
         assert nothing_was_written()
         assert stripe.ledger()["sessions"] == []
 
-    def test_of_an_ineligible_learner_changes_nothing(
-        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_of_an_ineligible_learner_changes_nothing(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         family, _ = student_of(cohort.instance.workspace)
-        ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Nobody may take this")
+        set_criterion(cohort.instance, "false", otherwise="Nobody may take this")
 
         response = family.post(enroll_url(cohort))
 

@@ -1,3 +1,4 @@
+from .criteria import Criterion, EligibilityVerdict
 from .decisions import EnrollmentDecision
 from .enrollments import Enrollment, EnrollmentTransition
 from .exits import PlannedExit
@@ -5,8 +6,10 @@ from .programs import Program, ProgramInstance
 from .seats import District, DistrictSeatAllocation, SeatAssignment
 
 __all__ = [
+    "Criterion",
     "District",
     "DistrictSeatAllocation",
+    "EligibilityVerdict",
     "Enrollment",
     "EnrollmentDecision",
     "EnrollmentTransition",

@@ -19,7 +19,8 @@ from events.event import DomainEvent
 from events.publishing import publish
 
 from ..eligibility import Verdict
-from ..errors import AlreadyEnrolled, Ineligible, NotForSale
+from ..eligibility.facts import Facts
+from ..errors import AlreadyEnrolled, Ineligible, NotEvaluated, NotForSale
 from ..events import SeatReserved, SeatUsed
 from ..funding import cancel_open_checkouts, decision_changed, decision_made
 from ..history import Journal
@@ -29,6 +30,7 @@ from ..models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, Pro
 from ..queries import current_enrollment, find_instance, find_live_decision
 from ..seats import take_seat
 from ..states import (
+    GOING_ON,
     PURPOSE,
     UNPAID,
     DecisionReason,
@@ -97,6 +99,7 @@ def _new_enrollment(request: RoutingRequest, learner: Learner, instance: Program
         learner=learner,
         instance=instance,
         identification_type=IdentificationType.CUSTOMER_INFO,
+        metadata=request.profile.additional_info,
         end_date=instance.end_date,
         created_at=request.now,
     )
@@ -121,13 +124,18 @@ class _Deciding:
     guardian: Guardian | None
     offer: DistrictOffer
     _transitions_before: int = 0
+    _has_learned: bool = False
 
     def __post_init__(self) -> None:
         self._transitions_before = self.enrollment.transition_count
 
     def decide(self) -> Routed:
         journal = Journal(self.enrollment, self.request.actor, self.request.now)
-        verdict = evaluate_and_submit(journal=journal, facts=self.request.profile.received)
+        self._learn(journal)
+        facts = Facts(self.enrollment, now=self.request.now, received=self.request.profile.facts)
+        verdict = evaluate_and_submit(journal=journal, facts=facts)
+        if not verdict.is_decided:
+            return self._refuse(journal, verdict, DecisionReason.NOT_EVALUATED, NotEvaluated(verdict.reason))
         if not verdict.is_eligible:
             return self._refuse(journal, verdict, DecisionReason.INELIGIBLE, Ineligible(verdict.reason))
         if self._is_funded_already():
@@ -136,6 +144,14 @@ class _Deciding:
             return self._take_district_seat(journal, verdict, self.offer.allocation)
         return self._ask_parent(journal, verdict)
 
+    def _learn(self, journal: Journal) -> None:
+        """Keep what the request says besides, for the criteria to be evaluated with, now and again later."""
+        enrollment = self.enrollment
+        told = {**enrollment.metadata, **self.request.profile.additional_info}
+        if told != enrollment.metadata and enrollment.eligibility_status not in GOING_ON:
+            journal.set(metadata=told)
+            self._has_learned = True
+
     def _is_funded_already(self) -> bool:
         """Enrolled some other way: by staff or an integrator, with nothing left for the router to fund."""
         if self.enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:
@@ -143,7 +159,7 @@ class _Deciding:
         return self.enrollment.payment_status not in UNPAID
 
     def _refuse(self, journal: Journal, verdict: Verdict, reason: DecisionReason, refusal: DomainError) -> Routed:
-        decision = self._refused_before(reason)
+        decision = self._refused_before(reason, refusal.detail)
         if decision is None:
             events: list[DomainEvent] = [*journal.write()]
             decision = self._decision(verdict, DecisionStatus.FAILED, reason, refusal.detail)
@@ -152,13 +168,18 @@ class _Deciding:
         refusal.extra["decision_id"] = decision.pk
         return Routed(decision, refusal=refusal)
 
-    def _refused_before(self, reason: DecisionReason) -> EnrollmentDecision | None:
+    def _refused_before(self, reason: DecisionReason, message: str) -> EnrollmentDecision | None:
         """The same refusal of the same enrollment, if nothing has changed since."""
-        if self.enrollment.pk is None or self.enrollment.transition_count != self._transitions_before:
+        has_moved = self.enrollment.transition_count != self._transitions_before
+        if self.enrollment.pk is None or has_moved or self._has_learned:
             return None
         latest = EnrollmentDecision.objects.filter(enrollment=self.enrollment).order_by("-id").first()
-        refused = latest is not None and latest.status == DecisionStatus.FAILED and latest.reason == reason
-        return latest if refused else None
+        if latest is None or latest.status != DecisionStatus.FAILED or latest.reason != reason:
+            return None
+        is_same = reason != DecisionReason.NOT_EVALUATED or latest.message == fit(
+            EnrollmentDecision, "message", message
+        )
+        return latest if is_same else None
 
     def _take_district_seat(self, journal: Journal, verdict: Verdict, allocation: DistrictSeatAllocation) -> Routed:
         """Write everything first and count the seat last, so that the hot row is locked for the shortest time."""

@@ -19,6 +19,16 @@ class LearnerProfile:
     grade_level: str = ""
     school: str = ""
 
+    @property
+    def additional_info(self) -> dict[str, Any]:
+        """Whatever else was sent, which a new enrollment keeps as its metadata."""
+        return dict(self.received.get("additional_info") or {})
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the request says of the learner, as criteria name it."""
+        return {"email": self.email, "gradeLevel": self.grade_level, "school": self.school}
+
 
 @dataclass(frozen=True, slots=True)
 class RoutingContext:

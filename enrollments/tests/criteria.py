@@ -1,26 +1,20 @@
-"""Criteria for the tests: no program instance keeps any yet."""
+"""Criteria for the tests of every app, set as staff would."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import pytest
-
-from enrollments import lifecycle
-from enrollments.eligibility import Verdict
+from core.clock import utc_now
+from enrollments.eligibility.criteria import CriterionDraft, change_criteria
 from enrollments.models import ProgramInstance
+from enrollments.tests.factories import STAFF
 
 
-def ask_one_criterion(
-    monkeypatch: pytest.MonkeyPatch, holds: Callable[[Mapping[str, Any]], bool], *, otherwise: str
-) -> None:
-    """From now on every instance has one criterion, which `holds` of somebody's facts or not."""
+def set_criteria(instance: ProgramInstance, *drafts: CriterionDraft) -> ProgramInstance:
+    """Give the instance these criteria; `instance` itself learns its new version as well."""
+    changed = change_criteria(instance_id=instance.pk, drafts=drafts, actor=STAFF, now=utc_now())
+    instance.criteria_version = changed.criteria_version
+    return instance
 
-    def assess(*, instance: ProgramInstance, facts: Mapping[str, Any]) -> Verdict:
-        answer = holds(facts)
-        return Verdict(
-            is_eligible=answer,
-            reason="Meets all criteria" if answer else otherwise,
-            trace=({"rule": "eligibility.of_a_test", "answer": answer},),
-        )
 
-    monkeypatch.setattr(lifecycle, "assess", assess)
+def set_criterion(
+    instance: ProgramInstance, expression: str, *, otherwise: str = "Not eligible", because: str = ""
+) -> ProgramInstance:
+    """Give the instance one criterion."""
+    return set_criteria(instance, CriterionDraft("The only one", expression, otherwise, because))

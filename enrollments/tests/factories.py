@@ -98,10 +98,13 @@ def route(
     learner_id: str | None = None,
     instance: ProgramInstance | None = None,
     claim: Claim | None = None,
+    additional_info: dict[str, Any] | None = None,
     now: dt.datetime | None = None,
 ) -> Routed:
     """Route one learner as the API would."""
-    received = {"email": email, "first_name": first_name, "last_name": last_name}
+    received: dict[str, Any] = {"email": email, "first_name": first_name, "last_name": last_name}
+    if additional_info is not None:
+        received["additional_info"] = additional_info
     return route_learner(
         workspace_id=workspace.pk,
         actor=SYSTEM,

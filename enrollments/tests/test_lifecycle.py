@@ -22,7 +22,7 @@ from enrollments.lifecycle import (
 )
 from enrollments.models import Enrollment, EnrollmentTransition
 from enrollments.states import IdentificationType, ReviewMode
-from enrollments.tests.criteria import ask_one_criterion
+from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from events.models import OutboxEvent
 
@@ -56,19 +56,19 @@ class TestEvaluating:
         assert (after.eligibility_status, after.eligibility_reason) == ("eligible", "No criteria")
         assert after.criteria_version == 1
 
-    def test_against_a_rule_that_does_not_hold_makes_it_ineligible(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Outside the service area")
+    def test_against_a_rule_that_does_not_hold_makes_it_ineligible(self) -> None:
         enrollment = CandidateFactory()
+        set_criterion(enrollment.instance, "false", otherwise="Outside the service area")
 
         evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 
         after = saved(enrollment)
         assert (after.eligibility_status, after.eligibility_reason) == ("ineligible", "Outside the service area")
 
-    def test_an_eligible_one_again_can_take_it_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_eligible_one_again_can_take_it_back(self) -> None:
         enrollment = CandidateFactory()
         evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
-        ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Outside the service area")
+        set_criterion(enrollment.instance, "false", otherwise="Outside the service area")
 
         evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now())
 

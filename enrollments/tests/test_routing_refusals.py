@@ -1,6 +1,7 @@
 """Every reason not to give a learner a district seat."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -16,21 +17,26 @@ from enrollments.models import (
     Enrollment,
     EnrollmentDecision,
     EnrollmentTransition,
+    ProgramInstance,
     SeatAssignment,
 )
+from enrollments.routing.result import Routed
 from enrollments.seats import update_allocation
 from enrollments.states import ReviewMode
-from enrollments.tests.criteria import ask_one_criterion
+from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
-@pytest.fixture
-def grade_three_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs that accept nobody but Jane."""
-    ask_one_criterion(monkeypatch, lambda facts: facts["first_name"] == "Jane", otherwise="Only Jane may enroll")
+def for_jane_only(**more: object) -> ProgramInstance:
+    """A program that accepts nobody but Jane."""
+    return set_criterion(InstanceFactory(**more), "email == 'jane@school.test'", otherwise="Only Jane may enroll")
+
+
+def route_tom(instance: ProgramInstance, **more: Any) -> Routed:
+    return route(instance.workspace, first_name="Tom", email="tom@school.test", **more)
 
 
 class TestWithoutASeat:
@@ -46,11 +52,11 @@ class TestWithoutASeat:
 
 
 class TestAnIneligibleLearner:
-    def test_is_refused_and_the_decision_recorded(self, grade_three_only: None) -> None:
-        instance = InstanceFactory()
+    def test_is_refused_and_the_decision_recorded(self) -> None:
+        instance = for_jane_only()
         allocation = seats(instance.workspace, total=1)
 
-        routed = route(instance.workspace, first_name="Tom")
+        routed = route_tom(instance)
 
         assert isinstance(routed.refusal, Ineligible)
         assert routed.refusal.detail == "Only Jane may enroll"
@@ -62,27 +68,23 @@ class TestAnIneligibleLearner:
         assert allocation.available_seats == 1
         assert SeatAssignment.objects.count() == 0
 
-    def test_asking_again_gets_the_same_refusal(self, grade_three_only: None) -> None:
-        instance = InstanceFactory()
-        first = route(instance.workspace, first_name="Tom", tenant_id=None, guardian_id="g1")
+    def test_asking_again_gets_the_same_refusal(self) -> None:
+        instance = for_jane_only()
+        first = route_tom(instance, tenant_id=None, guardian_id="g1")
 
-        again = route(instance.workspace, first_name="Tom", tenant_id=None, guardian_id="g1")
+        again = route_tom(instance, tenant_id=None, guardian_id="g1")
 
         assert again.decision.pk == first.decision.pk
         assert again.refusal is not None
         assert EnrollmentTransition.objects.count() == 1
 
-    def test_is_reconsidered_once_the_criteria_changed(
-        self, grade_three_only: None, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        instance = InstanceFactory()
+    def test_is_reconsidered_once_the_criteria_changed(self) -> None:
+        instance = for_jane_only()
         seats(instance.workspace, total=1)
-        refused = route(instance.workspace, first_name="Tom").decision
-        ask_one_criterion(monkeypatch, lambda facts: True, otherwise="")
-        instance.criteria_version += 1
-        instance.save()
+        refused = route_tom(instance).decision
+        set_criterion(instance, "email.endsWith('@school.test')")
 
-        decision = route(instance.workspace, first_name="Tom").decision
+        decision = route_tom(instance).decision
 
         assert decision.status == "completed"
         assert decision.enrollment_id == refused.enrollment_id

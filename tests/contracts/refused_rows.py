@@ -30,6 +30,7 @@ VALID: dict[str, dict[str, Any]] = {
     "cohorts.ClassSession": {"starts_at": NOW, "ends_at": LATER},
     "cohorts.Cohort": {"start_date": MONDAY, "end_date": TUESDAY},
     "cohorts.GroupClass": {"day_of_week": 0, "start_time": FIVE, "end_time": SIX},
+    "enrollments.EligibilityVerdict": {"outcome": "eligible"},
     "enrollments.Enrollment": {"learner_id": None, "lead_id": 1},
     "enrollments.EnrollmentDecision": {"status": "failed"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
@@ -106,6 +107,7 @@ CHECKS = {
         {"max_enrollment": 5, "current_enrollment": 3, "held_places": 2},
     ),
     "group_class_day_known": Broken("cohorts.GroupClass", {"day_of_week": 7}, {"day_of_week": 6}),
+    "verdict_outcome_known": Broken("enrollments.EligibilityVerdict", {"outcome": "perhaps"}),
     "group_class_times_in_order": Broken(
         "cohorts.GroupClass", {"start_time": SIX, "end_time": SIX}, {"start_time": FIVE, "end_time": SIX}
     ),
@@ -206,6 +208,8 @@ UNIQUE = {
         "enrollments.EnrollmentDecision", {"enrollment_id": 1, "status": "completed"}, {"status": "released"}
     ),
     "district_tenant_unique": Twice("enrollments.District", {"workspace_id": 1, "tenant_id": 1}),
+    "criterion_position_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "position": 1}),
+    "criterion_name_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "name": "a"}),
     "enrollment_one_current": Twice(
         "enrollments.Enrollment", {"learner_id": 1, "instance_id": 1}, {"eligibility_status": "unenrolled"}
     ),

@@ -1,0 +1,3 @@
+from .verdicts import Verdict, assess
+
+__all__ = ["Verdict", "assess"]

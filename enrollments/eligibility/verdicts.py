@@ -1,0 +1,115 @@
+"""Whether somebody meets a program instance's criteria, and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.text import fit, shorten_together
+
+from ..models import Criterion, EligibilityVerdict, ProgramInstance
+from ..states import VerdictOutcome
+from .criteria import FIRST_VERSION, CriterionDraft, list_criteria
+from .expressions import Answer, Expression, ExpressionFault, Known, compile_expression
+
+NO_CRITERIA = "No criteria"
+MEETS_ALL = "Meets all criteria"
+UNREADABLE = "its expression can't be read any more"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome with its reason in words. `answers` has each criterion with its inputs and its answer, as the verdict
+    is kept; `trace` is the same as a routing decision keeps it."""
+
+    outcome: VerdictOutcome
+    reason: str
+    answers: tuple[dict[str, Any], ...] = ()
+    trace: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def is_eligible(self) -> bool:
+        return self.outcome == VerdictOutcome.ELIGIBLE
+
+    @property
+    def is_decided(self) -> bool:
+        return self.outcome != VerdictOutcome.UNDECIDED
+
+
+def assess(*, instance: ProgramInstance, facts: Mapping[str, Any]) -> Verdict:
+    """What the instance's criteria say of somebody of whom these facts are known."""
+    if instance.criteria_version == FIRST_VERSION:  # nothing to read, which routing is glad of
+        return NOTHING_TO_MEET
+    return CriteriaSet(list_criteria(instance.pk, instance.criteria_version)).judge(facts)
+
+
+class CriteriaSet:
+    """Criteria that are compiled once, to judge many by."""
+
+    def __init__(self, criteria: Sequence[Criterion | CriterionDraft]) -> None:
+        self._criteria = [(criterion, _compiled(criterion.expression)) for criterion in criteria]
+        reads = {path[0] for _, expression in self._criteria if expression for path in expression.reads}
+        self.reads = frozenset(reads)
+
+    def judge(self, facts: Mapping[str, Any]) -> Verdict:
+        """All criteria are asked. The first that does not hold, in their order, decides; one that can't be evaluated
+        leaves it open."""
+        if not self._criteria:
+            return NOTHING_TO_MEET
+        known = Known(facts, self.reads)
+        answers = []
+        decisive: tuple[VerdictOutcome, str] | None = None
+        reasons = []
+        for criterion, expression in self._criteria:
+            answer = expression.answer(known) if expression else Answer(None, UNREADABLE)
+            reason = _reason(criterion, answer)
+            inputs = expression.inputs(known) if expression else {}
+            answers.append(_kept_answer(criterion, inputs, answer, reason))
+            reasons.append(reason)
+            if decisive is None and answer.value is not True:
+                decisive = _decisive(criterion, answer)
+        outcome, reason = decisive or (VerdictOutcome.ELIGIBLE, _joined(reasons))
+        reason = fit(EligibilityVerdict, "reason", reason)
+        return Verdict(outcome, reason, tuple(answers), tuple({"rule": "eligibility.criterion", **a} for a in answers))
+
+
+NOTHING_TO_MEET = Verdict(
+    VerdictOutcome.ELIGIBLE, NO_CRITERIA, trace=({"rule": "eligibility.no_criteria", "answer": True},)
+)
+
+
+def _compiled(expression: str) -> Expression | None:
+    """None for a stored expression that the compiler takes no longer."""
+    try:
+        return compile_expression(expression)
+    except ExpressionFault:
+        return None
+
+
+def _kept_answer(
+    criterion: Criterion | CriterionDraft, inputs: dict[str, Any], answer: Answer, reason: str
+) -> dict[str, Any]:
+    return {
+        "name": criterion.name,
+        "expression": criterion.expression,
+        "inputs": inputs,
+        "answer": answer.value,
+        "reason": reason,
+    }
+
+
+def _reason(criterion: Criterion | CriterionDraft, answer: Answer) -> str:
+    if answer.value is None:
+        return answer.problem
+    return criterion.because if answer.value else criterion.otherwise
+
+
+def _decisive(criterion: Criterion | CriterionDraft, answer: Answer) -> tuple[VerdictOutcome, str]:
+    if answer.value is None:
+        return VerdictOutcome.UNDECIDED, f"{criterion.name} could not be evaluated: {answer.problem}"
+    return VerdictOutcome.INELIGIBLE, criterion.otherwise
+
+
+def _joined(reasons: Sequence[str]) -> str:
+    told = [reason for reason in dict.fromkeys(reasons) if reason]
+    limit = EligibilityVerdict._meta.get_field("reason").max_length or 0
+    return shorten_together(*told, separator="; ", limit=limit) if told else MEETS_ALL

@@ -1,0 +1,13 @@
+"""What enrollments ask staff to look at."""
+
+from accounts.states import Role
+from accounts.task_kinds import register_kind
+
+NOT_EVALUATED = register_kind(
+    "enrollment_not_evaluated",
+    label="Enrollment that could not be evaluated",
+    role=Role.REVIEWER,
+    subjects=("enrollment",),
+    remedy="Look at the verdict on the enrollment's page. Complete its data or correct the criteria and evaluate it "
+    "again, or mark it eligible or ineligible by hand.",
+)
