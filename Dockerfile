@@ -17,7 +17,7 @@ RUN SECRET_KEY=collects-static-files-only_0123456789abcdefghijklmnopqrstuvwxyz A
     CELERY_BROKER_URL=memory:// STRIPE_SECRET_KEY=sk_build STRIPE_WEBHOOK_SECRET=whsec_build \
     python manage.py collectstatic --no-input \
     && useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin enrollment \
-    && install --directory --owner enrollment /app/var
+    && install --directory --owner enrollment /app/var /app/var/files
 
 USER enrollment
 EXPOSE 8000

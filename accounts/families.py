@@ -39,5 +39,14 @@ def learners_of(user: User) -> LearnerQuerySet:
 
     Callers have the person from `find_family` or `require_family`, or by the guard of their edge.
     """
-    theirs = Q(user=user) | Q(email=user.email) | Q(guardians__email=user.email)
-    return Learner.objects.live().filter(theirs).distinct()
+    return Learner.objects.live().filter(Q(user=user) | _reached_at(user.email)).distinct()
+
+
+def learners_at(address: str) -> LearnerQuerySet:
+    """The learners whom the holder of an address may act for, with an account or without. Callers know it to be proven,
+    by a code or by the secret of a link that was mailed to it."""
+    return Learner.objects.live().filter(_reached_at(address)).distinct()
+
+
+def _reached_at(address: str) -> Q:
+    return Q(email=address) | Q(guardians__email=address)

@@ -9,14 +9,12 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from core.counters import count_in_database
 from core.errors import DomainError, NotFound
 
-from .link_mail import send_link_mail
+from .link_mail import DAY_SECONDS, find_exceeded, mailbox_key, send_link_mail
 from .models import Invitation
 
 LIFETIME = dt.timedelta(days=7)
-DAY_SECONDS = 24 * 60 * 60
 MAILS_TO_ADDRESS = 5  # a day, of all kinds and workspaces together
 OPEN = Q(accepted_at=None, revoked_at=None)
 Kind = TypeVar("Kind", bound=Invitation)
@@ -102,14 +100,14 @@ def mail_link(
     `sender` names the workspace's budget of `mails_from_workspace` a day. Raises TooManyInvitations, and Unavailable if
     the mail server does not take it.
     """
-    mailbox = hashlib.sha256(to.encode()).hexdigest()[:32]
-    limits = {f"invitations:to:{mailbox}": MAILS_TO_ADDRESS, f"{sender}:{workspace_id}": mails_from_workspace}
-    for key, limit in limits.items():
-        number, starts_anew = count_in_database(key, seconds=DAY_SECONDS)
-        if number > limit:
-            raise TooManyInvitations(
-                f"At most {limit} invitations are mailed a day. Send this one tomorrow.", retry_after=starts_anew
-            )
+    exceeded = find_exceeded(
+        {f"invitations:to:{mailbox_key(to)}": MAILS_TO_ADDRESS, f"{sender}:{workspace_id}": mails_from_workspace}
+    )
+    if exceeded is not None:
+        limit, starts_anew = exceeded
+        raise TooManyInvitations(
+            f"At most {limit} invitations are mailed a day. Send this one tomorrow.", retry_after=starts_anew
+        )
     send_link_mail(template=template, to=to, context={**context, "days": LIFETIME.days})
 
 

@@ -1,5 +1,6 @@
 """Mails whose link is a key: sent at once, and kept nowhere."""
 
+import hashlib
 import smtplib
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +8,26 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
+from core.counters import count_in_database
 from core.errors import Unavailable
 from core.network import forbid_open_transaction
+
+DAY_SECONDS = 24 * 60 * 60
+
+
+def find_exceeded(limits: Mapping[str, int]) -> tuple[int, int] | None:
+    """Count a mail of today under each key; the limit that this is one too many for, with the seconds until it may be
+    sent, or None if it may be sent now."""
+    for key, limit in limits.items():
+        number, starts_anew = count_in_database(key, seconds=DAY_SECONDS)
+        if number > limit:
+            return limit, starts_anew
+    return None
+
+
+def mailbox_key(address: str) -> str:
+    """The address as counters name it, which tells nobody whose it is."""
+    return hashlib.sha256(address.encode()).hexdigest()[:32]
 
 
 def send_link_mail(*, template: str, to: str, context: Mapping[str, Any]) -> None:

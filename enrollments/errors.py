@@ -58,3 +58,19 @@ class NoDefaultInstance(Invalid):
 class NotForSale(DomainError):
     code = "not_for_sale"
     title = "The program has no price, so a parent can't pay for it"
+
+
+class InstanceFull(DomainError):
+    code = "instance_full"
+    title = "The program has no place left"
+
+
+class ApplicationsClosed(DomainError):
+    code = "applications_closed"
+    title = "The program takes no applications now"
+
+
+class ApplicationOver(DomainError):
+    status = 410
+    code = "application_over"
+    title = "The link of this application no longer works"

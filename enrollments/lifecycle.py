@@ -17,6 +17,7 @@ from core.text import fit
 from events.event import DomainEvent
 from events.publishing import publish
 
+from .admission import take_place
 from .eligibility import Verdict, assess
 from .eligibility.facts import Facts
 from .eligibility.record import keep_verdict
@@ -85,6 +86,7 @@ def submit_enrollment(
     """
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
+    take_place(enrollment)
     journal.change("submit", reason=reason)
     events = approve_if_automatic(journal=journal, seat=seat)
     publish(*journal.write(), *events)
@@ -229,6 +231,7 @@ def evaluate_and_submit(*, journal: Journal, facts: Facts) -> Verdict:
     if enrollment.eligibility_status in EVALUATED:
         apply_verdict(journal=journal, verdict=verdict)
         if verdict.is_eligible:
+            take_place(enrollment)
             journal.change("submit", reason=verdict.reason)
     return verdict
 

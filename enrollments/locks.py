@@ -1,7 +1,7 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-learner < allocation < enrollment < decision < checkout < payment, within a table by primary key. A learner is locked by
-the upsert of `accounts.learners`; checkouts and payments by billing.
+application < learner < allocation < enrollment < instance < decision < checkout < payment, within a table by primary
+key. A learner is locked by the upsert of `accounts.learners`; checkouts and payments by billing.
 """
 
 from accounts.learners import lock_owner_of

@@ -1,9 +1,12 @@
 from django.urls import path
 
-from . import pages
+from . import apply_pages, pages
 
 urlpatterns = [
     path("enroll/return", pages.show_return, name="enroll-return"),
     path("enroll/cancelled", pages.show_cancelled, name="enroll-cancelled"),
+    path("programs/<path:code>/<cuid:cuid>/apply", apply_pages.apply, name="apply"),
+    path("programs/<path:code>/<cuid:cuid>/apply/sent", apply_pages.show_sent, name="apply-sent"),
+    path("applications/<str:token>", apply_pages.show_application, name="application"),
     path("my/enrollments", pages.show_my_enrollments, name="my-enrollments"),
 ]

@@ -129,3 +129,31 @@ class DecisionReason(models.TextChoices):
     INELIGIBLE = "ineligible", "The learner does not meet the program's criteria"
     NOT_EVALUATED = "not_evaluated", "The program's criteria could not be evaluated"
     ALREADY_ENROLLED = "already_enrolled", "The learner is already enrolled"
+
+
+class QuestionKind(models.TextChoices):
+    """What a question of a self-enrollment form asks for."""
+
+    SHORT_TEXT = "short_text", "Short text"  # one line
+    LONG_TEXT = "long_text", "Long text"
+    CHOICE = "choice", "Choice"  # one of the options
+    NUMBER = "number", "Number"
+    DATE = "date", "Date"
+    FILE = "file", "File"
+    CONSENT = "consent", "Consent"  # a box to check
+
+
+class Applicant(models.TextChoices):
+    """Who fills in a self-enrollment form: the address it gives is theirs."""
+
+    GUARDIAN = "guardian", "A parent or guardian"
+    LEARNER = "learner", "The learner"
+
+
+class FormState(models.TextChoices):
+    """Whether an instance's self-enrollment form can be filled in, seen by whoever follows its link."""
+
+    OPEN = "open", "Open"
+    FULL = "full", "Full"
+    OVER = "over", "Over"  # its last day has passed
+    OFF = "off", "Closed"  # staff have switched off the form, the instance or the program

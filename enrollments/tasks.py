@@ -2,11 +2,21 @@
 
 from celery import shared_task
 
+from core.clock import utc_now
 from core.work import in_batches
 
+from .application.expiry import forget_unconfirmed
+from .application.files import forget_orphans
 from .exit import carry_out_due_exits as carry_out
 
 
 @shared_task
 def carry_out_due_exits() -> None:
     in_batches(carry_out, size=50, at_most=20)
+
+
+@shared_task
+def forget_unconfirmed_applications() -> None:
+    """Delete what was typed and uploaded by people who never confirmed their address."""
+    forget_unconfirmed(now=utc_now())
+    forget_orphans(now=utc_now())

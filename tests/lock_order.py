@@ -13,6 +13,7 @@ from django.db.transaction import Atomic
 
 _PAGE = Path(__file__).parents[1] / "docs" / "concurrency.md"
 _NAMES = {
+    "enrollments.Application": "application",
     "accounts.Learner": "learner",
     "accounts.User": "account",
     "accounts.Guardian": "guardian",
@@ -22,6 +23,7 @@ _NAMES = {
     "cohorts.Cohort": "cohort",
     "cohorts.ClassSession": "class session",
     "enrollments.Enrollment": "enrollment",
+    "enrollments.ProgramInstance": "instance",
     "enrollments.EnrollmentDecision": "decision",
     "cohorts.CohortPlace": "place",
     "billing.Checkout": "checkout",
@@ -37,7 +39,7 @@ _HOUSEHOLD = "SELECT pg_advisory_xact_lock("
 
 def written_order() -> dict[str, int]:
     """The rank of each name in the order on the page; those between commas share one."""
-    (line,) = re.findall(r"^    (learner < .*)$", _PAGE.read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^    (application < .*)$", _PAGE.read_text(), re.MULTILINE)
     return {name: rank for rank, names in enumerate(line.split(" < ")) for name in names.split(", ")}
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from accounts.families import learners_of
-from accounts.guardians import add_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Learner, User, person_key
+from accounts.newcomers import find_or_add_child
 from core.errors import FieldError, NotFound
 
 from ..errors import LearnerNameMissing
@@ -35,10 +35,9 @@ def add_child(*, user: User, workspace_id: int, first_name: str, last_name: str)
 
     The same name again is the same child. Raises TooManyLearners.
     """
-    learner, is_new = find_or_create_learner(
-        workspace_id=workspace_id, email=user.email, first_name=first_name, last_name=last_name
+    learner, is_new = find_or_add_child(
+        workspace_id=workspace_id, address=user.email, first_name=first_name, last_name=last_name
     )
-    add_guardian(workspace_id=workspace_id, learner_id=learner.pk, email=user.email)
     if is_new:
         refuse_more_learners(user=user, workspace_id=workspace_id)
     return learner

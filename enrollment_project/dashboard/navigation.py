@@ -39,6 +39,7 @@ from cohorts.models import (
 from core.models import IdempotencyRecord
 from demo.progress import loaded_percent
 from enrollments.models import (
+    Application,
     District,
     DistrictSeatAllocation,
     Enrollment,
@@ -80,6 +81,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         ),
         Entry("Enrollments", "how_to_reg", Enrollment),
         Entry("Planned exits", "logout", PlannedExit, query="?status__exact=planned"),
+        Entry("Applications", "edit_document", Application),
         Entry("Decisions", "alt_route", EnrollmentDecision),
         Entry("Programs", "menu_book", Program),
         Entry("Program instances", "calendar_month", ProgramInstance),

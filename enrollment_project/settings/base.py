@@ -250,12 +250,27 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+# --- Self-enrollment forms ------------------------------------------------------------------------------------------
+# How many forms may be sent from one network (a school may share one) in an hour.
+APPLICATIONS_PER_NETWORK = env.int("APPLICATIONS_PER_NETWORK", default=60)
+FILE_UPLOAD_HANDLERS = [
+    "core.http.uploads.BoundedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
 # --- Pages ----------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
+# Files that families upload, outside of what is served; web and worker need the same folder.
+FILES_DIR = Path(env.str("FILES_DIR", default=str(VAR_DIR / "files")))
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "private": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": FILES_DIR, "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 LANGUAGE_CODE = "en-us"

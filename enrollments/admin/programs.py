@@ -88,7 +88,10 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
     readonly_fields = ("cuid", "number", "is_default", "criteria_version", "created_at")
     fieldsets = (
         (None, {"fields": ("workspace", "program", "name", ("start_date", "end_date"))}),
-        ("Enrolling", {"fields": ("review_mode", "price", ("active", "is_default"))}),
+        (
+            "Enrolling",
+            {"fields": ("review_mode", ("price", "capacity"), ("active", "is_default"), "takes_applications")},
+        ),
         ("Identity", {"fields": (("cuid", "number"), ("criteria_version", "created_at"))}),
     )
     actions_detail = ("make_default",)

@@ -160,6 +160,14 @@ def get_decision_by_enrollment(*, cuid: str) -> EnrollmentDecision:
     return decision
 
 
+def view_latest(*, cuid: str, now: dt.datetime) -> FamilyView:
+    """An enrollment that was looked up before, by the latest decision about it."""
+    found = Enrollment.objects.select_related("instance__program", "instance__workspace", "learner", "workspace")
+    enrollment = found.get(cuid=cuid)
+    decision = _decisions().filter(enrollment=enrollment).order_by("-id").first()
+    return view_enrollment(enrollment=enrollment, decision=decision, now=now)
+
+
 def list_family_enrollments(*, user: User) -> list[Enrollment]:
     """The enrollments of the learners this person may act for.
 

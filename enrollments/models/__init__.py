@@ -2,10 +2,14 @@ from .criteria import Criterion, EligibilityVerdict
 from .decisions import EnrollmentDecision
 from .enrollments import Enrollment, EnrollmentTransition
 from .exits import PlannedExit
+from .forms import Application, ApplicationFile, ApplicationQuestion
 from .programs import Program, ProgramInstance
 from .seats import District, DistrictSeatAllocation, SeatAssignment
 
 __all__ = [
+    "Application",
+    "ApplicationFile",
+    "ApplicationQuestion",
     "Criterion",
     "District",
     "DistrictSeatAllocation",

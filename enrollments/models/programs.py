@@ -51,8 +51,20 @@ class ProgramInstance(models.Model):
     review_mode = models.CharField(max_length=9, choices=ReviewMode.choices, default=ReviewMode.AUTOMATIC)
     criteria_version = models.PositiveIntegerField(default=1, editable=False)
     price = models.ForeignKey(Price, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    capacity = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="How many enrollments may be submitted or approved at a time, by whichever way in. Empty: no limit. "
+        "Those that are there already stay when it is lowered.",
+    )
     is_default = models.BooleanField(default=False)
     active = models.BooleanField(default=True)
+    takes_applications = models.BooleanField(
+        "self-enrollment form",
+        default=False,
+        db_default=False,
+        help_text="Families can apply at the form's public address.",
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

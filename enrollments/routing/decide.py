@@ -76,12 +76,10 @@ def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
         now=request.now,
         exhausted=exhausted,
     )
-    if current is None:
-        enrollment = _new_enrollment(request, learner, instance)
-    else:
-        if offer.allocation is not None:
-            lock_allocation(offer.allocation.pk)
-        enrollment = lock_enrollment(current.pk)
+    # A new enrollment is not locked by anybody, so its seat is counted last; an instance's last place comes after both.
+    if offer.allocation is not None and (current is not None or instance.capacity is not None):
+        lock_allocation(offer.allocation.pk)
+    enrollment = _new_enrollment(request, learner, instance) if current is None else lock_enrollment(current.pk)
     return _Deciding(request, enrollment, learner, guardian, offer).decide()
 
 

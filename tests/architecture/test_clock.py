@@ -12,6 +12,7 @@ EDGES = {"admin", "api", "pages", "tasks", "management", "http", "models"}
 OTHER_EDGES = {
     "accounts/guardian_pages.py": "pages",
     "accounts/staff_pages.py": "pages",
+    "enrollments/apply_pages.py": "pages",
     "backoffice/display.py": "shows times as the back office does",
     "backoffice/site.py": "the front page of the back office",
     "cohorts/emails.py": "a mail says what is true when it is sent",

@@ -267,6 +267,9 @@ ROWS = [
     for_all("my/calendar", status=405),
     for_all("calendar/<str:token>.ics", status=404, address="/calendar/guessed.ics"),  # by its unguessable token
     for_all("my/waiting/<number:entry_id>/leave", status=405, address="/my/waiting/1/leave"),
+    for_all("programs/<path:code>/<cuid:cuid>/apply", address="/programs/{town.form}/apply"),
+    for_all("programs/<path:code>/<cuid:cuid>/apply/sent", address="/programs/{town.form}/apply/sent"),
+    for_all("applications/<str:token>", status=404, address="/applications/guessed"),  # by its unguessable token
     for_all("enroll/return", status=404),  # by the unguessable id of a payment session
     for_all("enroll/cancelled", status=404),
     for_all("problems"),

@@ -31,6 +31,7 @@ VALID: dict[str, dict[str, Any]] = {
     "cohorts.Cohort": {"start_date": MONDAY, "end_date": TUESDAY},
     "cohorts.GroupClass": {"day_of_week": 0, "start_time": FIVE, "end_time": SIX},
     "enrollments.EligibilityVerdict": {"outcome": "eligible"},
+    "enrollments.Application": {"applicant": "guardian"},
     "enrollments.Enrollment": {"learner_id": None, "lead_id": 1},
     "enrollments.EnrollmentDecision": {"status": "failed"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
@@ -125,6 +126,12 @@ CHECKS = {
         {"total_seats": 5, "reserved_seats": 3, "used_seats": 3},
         {"total_seats": 5, "reserved_seats": 3, "used_seats": 2},
     ),
+    "applicant_known": Broken("enrollments.Application", {"applicant": "robot"}),
+    "application_confirmed_iff_enrolled": Broken(
+        "enrollments.Application",
+        {"confirmed_at": NOW, "enrollment_id": None},
+        {"confirmed_at": None, "enrollment_id": None},
+    ),
     "decision_status_known": Broken("enrollments.EnrollmentDecision", {"status": "lost"}),
     "enrollment_about_somebody": Broken("enrollments.Enrollment", {"learner_id": None, "lead_id": None}),
     "enrollment_eligibility_known": Broken("enrollments.Enrollment", {"eligibility_status": "lost"}),
@@ -135,6 +142,7 @@ CHECKS = {
         {"start_date": TUESDAY, "end_date": MONDAY},
         {"start_date": TUESDAY, "end_date": TUESDAY},
     ),
+    "question_kind_known": Broken("enrollments.ApplicationQuestion", {"kind": "riddle"}),
     "instance_review_known": Broken("enrollments.ProgramInstance", {"review_mode": "none"}),
     "planned_exit_settled_at_some_time": Broken(
         "enrollments.PlannedExit",
@@ -204,6 +212,12 @@ UNIQUE = {
     "allocation_one_per_instance": Twice(
         "enrollments.DistrictSeatAllocation", {"district_id": 1, "instance_id": 1}, {"instance_id": None}
     ),
+    "application_file_once_per_question": Twice("enrollments.ApplicationFile", {"application_id": 1, "question_id": 1}),
+    "enrollments_application_cuid_key": Twice("enrollments.Application", {"cuid": "a"}),
+    "enrollments_application_submission_key": Twice("enrollments.Application", {"submission": "a"}),
+    "enrollments_application_token_digest_key": Twice("enrollments.Application", {"token_digest": "a"}),
+    "enrollments_applicationfile_cuid_key": Twice("enrollments.ApplicationFile", {"cuid": "a"}),
+    "question_key_unique": Twice("enrollments.ApplicationQuestion", {"instance_id": 1, "key": "a"}),
     "decision_one_live_per_enrollment": Twice(
         "enrollments.EnrollmentDecision", {"enrollment_id": 1, "status": "completed"}, {"status": "released"}
     ),

@@ -64,6 +64,12 @@ class Town:
         return guardian.pk
 
     @cached_property
+    def form(self) -> str:
+        """The path of an instance whose self-enrollment form is open."""
+        instance = InstanceFactory(workspace=self.ours, is_default=False, takes_applications=True)
+        return f"{instance.program.code}/{instance.cuid}"
+
+    @cached_property
     def sale(self) -> Sale:
         """Made for the rows that name it."""
         program = CourseFactory(workspace=self.ours)

@@ -1,0 +1,54 @@
+"""How the holder of a proven address brings in learners: a child they answer for, or themselves.
+
+Callers know the address to be proven, by a code or by the secret of a link that was mailed to it. The same names again
+are the same learner.
+"""
+
+from core.names import fold_name
+
+from .families import learners_at
+from .guardians import add_guardian
+from .learners import find_or_create_learner, lock_live_learner
+from .models import Learner
+
+
+def find_or_add_child(
+    *, workspace_id: int, address: str, first_name: str, last_name: str, grade_level: str = "", school: str = ""
+) -> tuple[Learner, bool]:
+    """The child, reached by the parent's address, with the parent as guardian; and whether the child is new. Locked
+    until the end of the caller's transaction. Raises LearnerMerged."""
+    learner, is_new = find_or_add_oneself(
+        workspace_id=workspace_id,
+        address=address,
+        first_name=first_name,
+        last_name=last_name,
+        grade_level=grade_level,
+        school=school,
+    )
+    add_guardian(workspace_id=workspace_id, learner_id=learner.pk, email=address)
+    return learner, is_new
+
+
+def find_or_add_oneself(
+    *, workspace_id: int, address: str, first_name: str, last_name: str, grade_level: str = "", school: str = ""
+) -> tuple[Learner, bool]:
+    """The learner of these names in the family of this address, by which a new one is reached; and whether they are
+    new. Locked until the end of the caller's transaction. Raises LearnerMerged."""
+    known = _find_in_family(workspace_id, address, first_name, last_name)
+    if known is not None and known.email != address:  # a child with an address of their own
+        return lock_live_learner(known.pk), False
+    return find_or_create_learner(
+        workspace_id=workspace_id,
+        email=address,
+        first_name=first_name,
+        last_name=last_name,
+        grade_level=grade_level,
+        school=school,
+    )
+
+
+def _find_in_family(workspace_id: int, address: str, first_name: str, last_name: str) -> Learner | None:
+    wanted = fold_name(first_name), fold_name(last_name)
+    family = list(learners_at(address).filter(workspace=workspace_id).order_by("pk"))
+    named = [each for each in family if (fold_name(each.first_name), fold_name(each.last_name)) == wanted]
+    return next((each for each in named if each.email == address), named[0] if named else None)

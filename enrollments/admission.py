@@ -1,0 +1,31 @@
+"""Whether an instance has room, and who gets its last place.
+
+The enrollments that go on are counted behind the lock of the instance's row, so of two that want the last place one
+waits and then sees the other. There is no counter: most instances have no capacity, and a counter would be one row that
+all their learners wait for.
+"""
+
+from .errors import InstanceFull
+from .models import Enrollment, ProgramInstance
+from .states import GOING_ON
+
+
+def has_room(instance: ProgramInstance) -> bool:
+    """Whether one more enrollment could be submitted now."""
+    return instance.capacity is None or _taken(instance) < instance.capacity
+
+
+def take_place(enrollment: Enrollment) -> None:
+    """Let the (locked) enrollment be the next one submitted. Raises InstanceFull.
+
+    Nothing has to be given back: an enrollment that is rejected, unenrolled, completed or deleted no longer counts.
+    """
+    if enrollment.instance.capacity is None:
+        return
+    instance = ProgramInstance.objects.select_for_update(no_key=True, of=("self",)).get(pk=enrollment.instance_id)
+    if not has_room(instance):
+        raise InstanceFull(f"All {instance.capacity:,} places of {instance.name} are taken.")
+
+
+def _taken(instance: ProgramInstance) -> int:
+    return Enrollment.objects.current().filter(instance=instance, eligibility_status__in=GOING_ON).count()

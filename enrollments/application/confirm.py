@@ -1,0 +1,115 @@
+"""The button behind the mailed link was pressed: the address is proven, and the application becomes an enrollment.
+
+It is evaluated, and submitted if it is eligible: then a place of the instance is taken. Where there is a price, the
+payment comes next and the review after it, as with the router (docs/decisions/0058).
+"""
+
+import datetime as dt
+
+import structlog
+from django.db import transaction
+
+from accounts.models import Learner
+from accounts.newcomers import find_or_add_child, find_or_add_oneself
+from core.actors import Actor
+from core.errors import NotFound
+from events.publishing import publish
+
+from ..errors import AlreadyEnrolled, ApplicationOver
+from ..history import Journal
+from ..lifecycle import evaluate_enrollment, reconsider_enrollment, submit_enrollment
+from ..locks import lock_enrollment
+from ..models import Application, Enrollment
+from ..purchase import begin_purchase
+from ..queries import current_enrollment
+from ..states import REFUSED, Applicant, EligibilityStatus, IdentificationType
+from .answers import ANSWERS
+from .opening import require_open
+from .receive import digest
+
+log = structlog.get_logger(__name__)
+
+
+@transaction.atomic
+def confirm_application(*, token: str, now: dt.datetime) -> Application:
+    """Make an enrollment of the application; pressed again, it is the same one.
+
+    A candidate whom the workspace knows already, or somebody refused by criteria that have changed since, is taken up.
+    Raises NotFound, ApplicationOver, ApplicationsClosed, InstanceFull, and AlreadyEnrolled (naming the enrollment) if
+    the learner's enrollment is further than that: then nothing is changed, and the link works until it expires.
+    """
+    application = Application.objects.select_for_update().filter(token_digest=digest(token)).first()
+    if application is None:
+        raise NotFound("There is no such application.")
+    if application.confirmed_at is not None:
+        return application
+    if application.state(now) == "expired":
+        raise ApplicationOver("This link has expired. Fill in the form again.")
+    require_open(application.instance, now=now)
+    enrollment = _enroll(application, _find_learner(application), now)
+    application.confirmed_at = now
+    application.enrollment = enrollment
+    _forget_what_moved(application)
+    application.save()
+    log.info("application_confirmed", application=application.pk, enrollment=enrollment.pk)
+    return application
+
+
+def _find_learner(application: Application) -> Learner:
+    find = find_or_add_child if application.applicant == Applicant.GUARDIAN else find_or_add_oneself
+    learner, _ = find(
+        workspace_id=application.workspace_id,
+        address=application.email,
+        first_name=application.first_name,
+        last_name=application.last_name,
+        grade_level=application.grade_level,
+        school=application.school,
+    )
+    return learner
+
+
+def _enroll(application: Application, learner: Learner, now: dt.datetime) -> Enrollment:
+    actor = Actor("application", application.pk)
+    enrollment = _take_up(application, learner, actor, now) or _begin(application, learner, now)
+    told = {ANSWERS: application.answers} if application.answers else None
+    enrollment = evaluate_enrollment(enrollment_id=enrollment.pk, actor=actor, metadata=told, now=now)
+    if enrollment.eligibility_status != EligibilityStatus.ELIGIBLE:
+        return enrollment
+    if application.instance.price is not None:
+        return begin_purchase(learner=learner, instance=application.instance, actor=actor, now=now)
+    return submit_enrollment(enrollment_id=enrollment.pk, actor=actor, now=now)
+
+
+def _take_up(application: Application, learner: Learner, actor: Actor, now: dt.datetime) -> Enrollment | None:
+    """The learner's current enrollment, if the application can continue it; None if there is none."""
+    found = current_enrollment(learner_id=learner.pk, instance_id=application.instance_id)
+    if found is None:
+        return None
+    enrollment = lock_enrollment(found.pk)
+    if enrollment.eligibility_status in REFUSED and enrollment.instance.criteria_version > enrollment.criteria_version:
+        return reconsider_enrollment(enrollment_id=enrollment.pk, actor=actor, reason="Applied again", now=now)
+    if enrollment.eligibility_status not in (EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE):
+        raise AlreadyEnrolled(enrollment_id=enrollment.cuid)
+    return enrollment
+
+
+def _begin(application: Application, learner: Learner, now: dt.datetime) -> Enrollment:
+    enrollment = Enrollment(
+        workspace_id=application.workspace_id,
+        learner=learner,
+        instance=application.instance,
+        identification_type=IdentificationType.CUSTOMER_INFO,
+        end_date=application.instance.end_date,
+        created_at=now,
+    )
+    publish(*Journal(enrollment, Actor("application", application.pk), now).write())
+    return enrollment
+
+
+def _forget_what_moved(application: Application) -> None:
+    """The enrollment and its learner have it now; two copies would be one too many to erase."""
+    application.first_name = ""
+    application.last_name = ""
+    application.grade_level = ""
+    application.school = ""
+    application.answers = {}

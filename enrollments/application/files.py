@@ -1,0 +1,108 @@
+"""Files that come with an application: what they may be, where they are kept, and when they go.
+
+The row is written first and deleted first; what a crash in between leaves in the storage, `forget_orphans` finds.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import filetype
+import structlog
+from django.core.files import File
+from django.db import transaction
+
+from core.http.uploads import FILE_MAX_BYTES
+from core.text import fit
+
+from ..models import Application, ApplicationFile
+from ..models.forms import files_of_applications
+
+log = structlog.get_logger(__name__)
+
+FOLDER = "applications"
+KINDS = {
+    "application/pdf": "PDF",
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/webp": "WebP",
+    "image/heic": "HEIC",
+}
+MEDIA_TYPES = ",".join(KINDS)  # for the browser's dialog
+KINDS_IN_WORDS = "PDF, JPEG, PNG, WebP or HEIC"
+SNIFFED_BYTES = 8_192  # as many as filetype looks at
+LONGEST_NAME = 100
+UPLOAD_TAKES_AT_MOST = dt.timedelta(days=1)
+BITE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it was received for a question, with the media type that its first bytes show."""
+
+    question_id: int
+    name: str
+    media_type: str
+    content: "File[bytes]"
+
+
+def find_media_type(content: "File[bytes]") -> str | None:
+    """What the file is, by its first bytes: neither its name nor what the browser says of it is believed. None for
+    what is not taken."""
+    content.seek(0)
+    found = filetype.guess_mime(content.read(SNIFFED_BYTES))
+    content.seek(0)
+    return found if found in KINDS else None
+
+
+def find_fault(content: "File[bytes]") -> str:
+    """Why the file is not taken; empty if it is."""
+    if content.size is None or content.size > FILE_MAX_BYTES:
+        return "The file is larger than 5 MB. Choose a smaller one."
+    if find_media_type(content) is None:
+        return f"Choose a file of one of these kinds: {KINDS_IN_WORDS}."
+    return ""
+
+
+def keep_files(application: Application, uploads: Iterable[Upload], *, now: dt.datetime) -> None:
+    """Store what was uploaded, as part of the caller's transaction; what was stored for it before goes."""
+    drop_files(application)
+    for upload in uploads:
+        file = ApplicationFile(
+            application=application,
+            question_id=upload.question_id,
+            name=fit(ApplicationFile, "name", upload.name),
+            media_type=upload.media_type,
+            size=upload.content.size,
+            created_at=now,
+        )
+        file.content.save(file.cuid, upload.content, save=False)
+        file.save()
+
+
+def drop_files(application: Application) -> None:
+    """Delete the application's files: their rows in the caller's transaction, their contents once it has committed."""
+    rows = list(application.files.all())
+    application.files.all().delete()
+    for row in rows:
+        transaction.on_commit(lambda name=row.content.name: files_of_applications().delete(name))  # type: ignore[misc]
+
+
+def forget_orphans(*, now: dt.datetime) -> int:
+    """Delete contents without a row, which a crash left behind; returns how many."""
+    storage = files_of_applications()
+    if not storage.exists(FOLDER):
+        return 0
+    names = sorted(storage.listdir(FOLDER)[1])
+    gone = 0
+    for start in range(0, len(names), BITE):
+        bite = names[start : start + BITE]
+        known = set(ApplicationFile.objects.filter(cuid__in=bite).values_list("cuid", flat=True))
+        for name in bite:
+            path = f"{FOLDER}/{name}"
+            if name not in known and storage.get_modified_time(path) < now - UPLOAD_TAKES_AT_MOST:
+                storage.delete(path)
+                gone += 1
+    if gone:
+        log.info("orphaned_files_deleted", count=gone)
+    return gone

@@ -1,0 +1,35 @@
+"""Which form an address leads to, and whether it can be filled in now."""
+
+import datetime as dt
+
+from core.local_time import local_date
+
+from ..admission import has_room
+from ..errors import ApplicationsClosed, InstanceFull
+from ..models import ProgramInstance
+from ..states import FormState
+
+
+def find_form(*, code: str, cuid: str) -> ProgramInstance | None:
+    """The instance that a form's address names, whether or not its form is open."""
+    instances = ProgramInstance.objects.select_related("program", "workspace", "price")
+    return instances.filter(cuid=cuid, program__code=code).first()
+
+
+def form_state(instance: ProgramInstance, *, now: dt.datetime) -> FormState:
+    """Whether somebody can apply at `now`."""
+    is_sold_out = instance.price is not None and not instance.price.active
+    if not (instance.takes_applications and instance.active and instance.program.active) or is_sold_out:
+        return FormState.OFF
+    if instance.end_date is not None and instance.end_date < local_date(now, instance.zone):
+        return FormState.OVER
+    return FormState.OPEN if has_room(instance) else FormState.FULL
+
+
+def require_open(instance: ProgramInstance, *, now: dt.datetime) -> None:
+    """Raises ApplicationsClosed, or InstanceFull, if nobody can apply now."""
+    state = form_state(instance, now=now)
+    if state == FormState.FULL:
+        raise InstanceFull(f"All places of {instance.name} are taken.")
+    if state != FormState.OPEN:
+        raise ApplicationsClosed(f"{instance.name} takes no applications now.")

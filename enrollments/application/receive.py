@@ -1,0 +1,176 @@
+"""A form is filled in: what it told is kept, and a link is mailed to the address that it gave.
+
+Nobody is told whether the workspace knows the learner or has an application of theirs: whoever types an address learns
+nothing before its mailbox is proven.
+"""
+
+import datetime as dt
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from accounts.link_mail import DAY_SECONDS, find_exceeded, mailbox_key, send_link_mail
+from core.addresses import canonical_address
+from core.errors import DomainError, NotFound, invalid_field
+from core.rows import insert_unless_present
+
+from ..errors import ApplicationOver
+from ..models import Application, ProgramInstance
+from ..states import Applicant
+from .answers import ANSWERS_MAX_BYTES, size_of
+from .files import Upload, drop_files, keep_files
+from .opening import require_open
+
+log = structlog.get_logger(__name__)
+
+LIFETIME = dt.timedelta(days=7)
+MAILS_TO_ADDRESS = 5  # a day, of all forms together: a large family, and no flood
+MAILS_FROM_WORKSPACE = 2_000  # a day
+
+
+class TooManyApplications(DomainError):
+    status = 429
+    code = "too_many_applications"
+    title = "Too many applications were sent today"
+
+    def __init__(self, detail: str = "", *, retry_after: int = DAY_SECONDS) -> None:
+        self.retry_after = retry_after
+        super().__init__(detail)
+
+
+@dataclass(frozen=True, slots=True)
+class FilledForm:
+    """What somebody typed, checked by the form. `answers` are by the questions' keys, as an enrollment keeps them."""
+
+    applicant: Applicant
+    email: str
+    first_name: str
+    last_name: str
+    grade_level: str = ""
+    school: str = ""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    uploads: Sequence[Upload] = ()
+
+
+@transaction.atomic
+def receive_application(
+    *, instance_id: int, submission: str, filled: FilledForm, now: dt.datetime
+) -> tuple[Application, str]:
+    """Keep a filled form; returns it with the secret of the link to mail, which can't be had again.
+
+    The same `submission` again is the same application: its secret is empty once a link has been mailed, and until
+    then it tells what was sent last. Raises ApplicationsClosed, InstanceFull, and Invalid for answers too long to keep.
+    """
+    instance = ProgramInstance.objects.select_related("program", "workspace", "price").get(pk=instance_id)
+    require_open(instance, now=now)
+    if size_of(dict(filled.answers)) > ANSWERS_MAX_BYTES:
+        raise invalid_field("answers", "too_long", "The answers are too long together. Shorten the longest ones.")
+    application = Application(
+        workspace_id=instance.workspace_id, instance=instance, submission=submission, created_at=now
+    )
+    _fill_in(application, filled)
+    token = give_link(application, now=now)
+    if not insert_unless_present(application, unless_same=("submission",)):
+        application = Application.objects.select_for_update().get(submission=submission)
+        if application.sent_at is not None or application.instance_id != instance_id:
+            return application, ""
+        _fill_in(application, filled)
+        token = give_link(application, now=now)
+        application.save()
+    keep_files(application, filled.uploads, now=now)
+    return application, token
+
+
+def mail_link(*, application: Application, token: str, now: dt.datetime) -> None:
+    """Mail the link, which names nobody: the address may be mistyped.
+
+    Raises TooManyApplications, and Unavailable if the mail server does not take it; the application stays.
+    """
+    exceeded = find_exceeded(
+        {
+            f"applications:to:{mailbox_key(application.email)}": MAILS_TO_ADDRESS,
+            f"applications:of:{application.workspace_id}": MAILS_FROM_WORKSPACE,
+        }
+    )
+    if exceeded is not None:
+        raise TooManyApplications(
+            "Too many applications were sent to this address today. Try again tomorrow.", retry_after=exceeded[1]
+        )
+    instance = application.instance
+    context = {
+        "program": instance.program.title,
+        "workspace": application.workspace.name,
+        "url": settings.PUBLIC_URL + reverse("application", args=[token]),
+        "days": LIFETIME.days,
+    }
+    send_link_mail(template="enrollments/email/application", to=application.email, context=context)
+    Application.objects.filter(pk=application.pk).update(sent_at=now)
+    log.info("application_link_mailed", application=application.pk)
+
+
+@transaction.atomic
+def renew_link(*, application_id: int, now: dt.datetime) -> tuple[Application, str]:
+    """Give an unconfirmed application a new link, and a week from now; the link before ends. Raises NotFound,
+    ApplicationOver."""
+    application = _lock(pk=application_id)
+    token = give_link(application, now=now)
+    application.save(update_fields=["token_digest", "expires_at"])
+    return application, token
+
+
+@transaction.atomic
+def discard_application(*, token: str = "", application_id: int | None = None) -> None:
+    """Delete an unconfirmed application with its files, named by its link or its number. Raises NotFound,
+    ApplicationOver."""
+    application = _lock(pk=application_id) if application_id is not None else _lock(token_digest=digest(token))
+    delete_application(application)
+
+
+def find_application(*, token: str) -> Application | None:
+    """The application whose link has this secret."""
+    rows = Application.objects.select_related("instance__program", "instance__workspace", "instance__price")
+    return rows.select_related("workspace", "enrollment").filter(token_digest=digest(token)).first()
+
+
+def give_link(application: Application, *, now: dt.datetime) -> str:
+    """Set a new secret and a week from now; the caller saves. Returns the secret."""
+    token = secrets.token_urlsafe(24)
+    application.token_digest = digest(token)
+    application.expires_at = now + LIFETIME
+    return token
+
+
+def delete_application(application: Application) -> None:
+    """Delete a (locked) application and all that it told, in the caller's transaction."""
+    drop_files(application)
+    application.delete()
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _lock(**which: Any) -> Application:
+    application = Application.objects.select_for_update().filter(**which).first()
+    if application is None:
+        raise NotFound("There is no such application.")
+    if application.confirmed_at is not None:
+        raise ApplicationOver("This application was confirmed.")
+    return application
+
+
+def _fill_in(application: Application, filled: FilledForm) -> None:
+    application.applicant = filled.applicant
+    application.email = canonical_address(filled.email)
+    application.first_name = filled.first_name
+    application.last_name = filled.last_name
+    application.grade_level = filled.grade_level
+    application.school = filled.school
+    application.answers = dict(filled.answers)

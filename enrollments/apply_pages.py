@@ -1,0 +1,220 @@
+"""The public form of an instance, and where the link that it mails leads.
+
+Whoever types an address is told the same whatever the workspace knows of it. The link may be opened by a scanner of
+mails, or by the reader of a mistyped address: opening it changes nothing and names nobody; its buttons do.
+"""
+
+import datetime as dt
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.roles import Power
+from backoffice.scoping import access_of
+from core.clock import utc_now
+from core.counters import count_in_database
+from core.errors import DomainError
+from core.http.client_address import client_network
+
+from .application.confirm import confirm_application
+from .application.opening import find_form, form_state
+from .application.payment import open_payment_page
+from .application.questions import list_asked
+from .application.receive import discard_application, find_application, mail_link, receive_application
+from .apply_forms import ApplyForm
+from .errors import AlreadyEnrolled, ApplicationOver, ApplicationsClosed, InstanceFull
+from .family.standing import FamilyView, Standing, view_latest
+from .models import Application, ProgramInstance
+from .pages import TONES
+from .states import UNPAID, FormState
+
+log = structlog.get_logger(__name__)
+
+HOUR = 60 * 60
+CONFIRM = "confirm"
+DISCARD = "discard"  # any other word of the page asks for the payment page
+
+
+class FormsPaused(DomainError):
+    status = 429
+    code = "forms_paused"
+    title = "Many applications were sent from your network. Try again in an hour"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__()
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def apply(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
+    """The form, and what it is sent to. Staff of the workspace see a form that is closed as well, and can't send it."""
+    instance = _form_or_404(code, cuid)
+    state = form_state(instance, now=utc_now())
+    is_preview = state == FormState.OFF and access_of(request).may(Power.VIEW, instance.workspace_id)
+    if state != FormState.OPEN and not is_preview:
+        return _closed(request, instance, state)
+    questions = list_asked(instance_id=instance.pk)
+    if request.method != "POST" or is_preview:
+        return _ask(request, instance, ApplyForm(questions=questions), is_preview=is_preview)
+    form = ApplyForm(request.POST, request.FILES, questions=questions)
+    try:
+        _count(request)
+        if not form.is_valid():
+            return _ask(request, instance, form, status=422)
+        if not form.is_by_a_program:
+            _receive(instance, form, now=utc_now())
+    except (ApplicationsClosed, InstanceFull):
+        return _closed(request, instance, form_state(instance, now=utc_now()))
+    except DomainError as refusal:
+        return _ask(request, instance, form, refusal=refusal, status=refusal.status)
+    messages.info(request, f"We mailed a link to {form.cleaned_data['email']}.")
+    return redirect("apply-sent", code=code, cuid=cuid)
+
+
+@never_cache
+@require_safe
+def show_sent(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
+    """What to do next; the same whoever has sent the form."""
+    return render(request, "enrollments/apply_sent.html", {"instance": _form_or_404(code, cuid)})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def show_application(request: HttpRequest, token: str) -> HttpResponse:
+    """Confirm an application, or say that it was not yours; afterwards, where it stands and what is to be paid."""
+    application = find_application(token=token)
+    if application is None:
+        return _over(request, None)
+    if request.method == "POST":
+        return _act(request, application, token)
+    if application.confirmed_at is None:
+        return _ask_to_confirm(request, application)
+    return _show_standing(request, application)
+
+
+def _act(request: HttpRequest, application: Application, token: str) -> HttpResponse:
+    wanted = request.POST.get("do")
+    try:
+        if wanted == DISCARD:
+            discard_application(token=token)
+            return render(request, "enrollments/application_discarded.html", {"instance": application.instance})
+        if wanted == CONFIRM:
+            application = confirm_application(token=token, now=utc_now())
+    except ApplicationOver:
+        return _over(request, application)
+    except AlreadyEnrolled as found:
+        return _show_earlier(request, application, str(found.extra["enrollment_id"]))
+    except DomainError as refusal:
+        return _ask_to_confirm(request, application, refusal=refusal)
+    if application.confirmed_at is None:
+        return redirect("application", token=token)
+    return _open_payment(request, application, token)
+
+
+def _open_payment(request: HttpRequest, application: Application, token: str) -> HttpResponse:
+    """Have the payment page ready where one is needed. The application stands whether or not that works."""
+    if application.enrollment is not None and application.enrollment.payment_status in UNPAID:
+        try:
+            open_payment_page(application=application, now=utc_now())
+        except DomainError as refusal:
+            log.warning("payment_page_not_opened", application=application.pk, code=refusal.code)
+            return _show_standing(request, application, refusal=refusal)
+    return redirect("application", token=token)
+
+
+def _form_or_404(code: str, cuid: str) -> ProgramInstance:
+    instance = find_form(code=code, cuid=cuid)
+    if instance is None:
+        raise Http404
+    return instance
+
+
+def _count(request: HttpRequest) -> None:
+    """Raises FormsPaused for more forms from one network than people there would fill in."""
+    number, starts_anew = count_in_database(f"applications:from:{client_network(request)}", seconds=HOUR)
+    if number > settings.APPLICATIONS_PER_NETWORK:
+        raise FormsPaused(starts_anew)
+
+
+def _receive(instance: ProgramInstance, form: ApplyForm, *, now: dt.datetime) -> None:
+    application, token = receive_application(
+        instance_id=instance.pk, submission=form.cleaned_data["submission"], filled=form.filled(), now=now
+    )
+    if token:
+        mail_link(application=application, token=token, now=now)
+
+
+def _ask(
+    request: HttpRequest,
+    instance: ProgramInstance,
+    form: ApplyForm,
+    *,
+    is_preview: bool = False,
+    refusal: DomainError | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = {"instance": instance, "form": form, "is_preview": is_preview, "refusal": refusal}
+    return _answer(request, "apply", context, refusal, status)
+
+
+def _closed(request: HttpRequest, instance: ProgramInstance, state: FormState) -> HttpResponse:
+    status = 409 if request.method == "POST" else 200
+    return render(request, "enrollments/apply_closed.html", {"instance": instance, "state": state}, status=status)
+
+
+def _ask_to_confirm(
+    request: HttpRequest, application: Application, *, refusal: DomainError | None = None
+) -> HttpResponse:
+    now = utc_now()
+    if application.state(now) == "expired":
+        return _over(request, application)
+    state = form_state(application.instance, now=now)
+    context = {"application": application, "instance": application.instance, "state": state, "refusal": refusal}
+    return _answer(request, "application_confirm", context, refusal, refusal.status if refusal else 200)
+
+
+def _over(request: HttpRequest, application: Application | None) -> HttpResponse:
+    """For a link that expired, or of an application that is no longer there."""
+    instance = application.instance if application else None
+    context = {"instance": instance}
+    return render(request, "enrollments/application_over.html", context, status=410 if application else 404)
+
+
+def _show_standing(
+    request: HttpRequest, application: Application, *, refusal: DomainError | None = None
+) -> HttpResponse:
+    view = view_latest(cuid=application.enrollment.cuid if application.enrollment else "", now=utc_now())
+    context = _context(view) | {"refusal": refusal, "can_pay": view.enrollment.payment_status in UNPAID}
+    return _answer(request, "application", context, refusal, refusal.status if refusal else 200)
+
+
+def _show_earlier(request: HttpRequest, application: Application, enrollment_cuid: str) -> HttpResponse:
+    """The learner has an enrollment already: where that one stands."""
+    context = _context(view_latest(cuid=enrollment_cuid, now=utc_now())) | {"is_earlier": True}
+    return render(request, "enrollments/application.html", context, status=409)
+
+
+def _context(view: FamilyView) -> dict[str, Any]:
+    return {
+        "view": view,
+        "instance": view.enrollment.instance,
+        "tone": TONES[view.standing],
+        "is_refused": view.standing in (Standing.NOT_ELIGIBLE, Standing.NOT_ACCEPTED),
+    }
+
+
+def _answer(
+    request: HttpRequest, template: str, context: dict[str, Any], refusal: DomainError | None, status: int
+) -> HttpResponse:
+    response = render(request, f"enrollments/{template}.html", context, status=status)
+    wait = getattr(refusal, "retry_after", None)
+    if wait is not None:
+        response["Retry-After"] = str(wait)
+    return response
