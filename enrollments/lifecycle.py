@@ -86,8 +86,8 @@ def submit_enrollment(
     """
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
-    take_place(enrollment)
     journal.change("submit", reason=reason)
+    take_place(enrollment)
     events = approve_if_automatic(journal=journal, seat=seat)
     publish(*journal.write(), *events)
     return enrollment
@@ -231,8 +231,8 @@ def evaluate_and_submit(*, journal: Journal, facts: Facts) -> Verdict:
     if enrollment.eligibility_status in EVALUATED:
         apply_verdict(journal=journal, verdict=verdict)
         if verdict.is_eligible:
-            take_place(enrollment)
             journal.change("submit", reason=verdict.reason)
+            take_place(enrollment)
     return verdict
 
 

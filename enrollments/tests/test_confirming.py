@@ -27,7 +27,7 @@ from enrollments.tests.applicants import (
     pdf,
     press,
 )
-from enrollments.tests.criteria import ask_one_criterion
+from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstancePriceFactory
 from events.models import OutboxEvent
 
@@ -136,13 +136,23 @@ class TestPressingTheButton:
         assert status() == "approved"
         assert "Enrolled" in page(Client().get(response["Location"]))
 
-    def test_tells_the_reason_to_who_is_not_eligible(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        ask_one_criterion(monkeypatch, lambda facts: False, otherwise="Too far from school")
+    def test_tells_the_reason_to_who_is_not_eligible(self) -> None:
+        instance = instance_with_form()
+        set_criterion(instance, "gradeLevel == '8'", otherwise="For grade 8 only")
 
-        response = apply(instance_with_form())
+        response = apply(instance)
 
         assert status() == "ineligible"
-        assert "Too far from school" in page(Client().get(response["Location"]))
+        assert "For grade 8 only" in page(Client().get(response["Location"]))
+
+    def test_lets_criteria_read_the_answers(self) -> None:
+        instance = instance_with_form()
+        question = ask(instance, kind=QuestionKind.NUMBER)
+        set_criterion(instance, f"metadata.answers.{question.key} >= 3")
+
+        apply(instance, **answer_to(question, "3.5"))
+
+        assert status() == "submitted"
 
     def test_takes_up_a_candidate_whom_the_workspace_invited(self) -> None:
         instance = instance_with_form()
@@ -178,7 +188,7 @@ class TestPressingTheButton:
         reject_enrollment(enrollment_id=refused.pk, actor=STAFF, reason="Too young", now=utc_now())
 
         unchanged = apply(instance)
-        ProgramInstance.objects.filter(pk=instance.pk).update(criteria_version=2)
+        set_criterion(instance, "gradeLevel == '7'")
         changed = apply(instance)
 
         assert (unchanged.status_code, changed.status_code) == (409, 302)
