@@ -14,7 +14,7 @@ COPY . .
 
 # Static files are built into the image. Settings want their secrets even for that; these sign and open nothing.
 RUN SECRET_KEY=collects-static-files-only_0123456789abcdefghijklmnopqrstuvwxyz ALLOWED_HOSTS=build PUBLIC_URL=https://build DATABASE_URL=sqlite:////tmp/build.sqlite3 \
-    CELERY_BROKER_URL=memory:// STRIPE_SECRET_KEY=sk_build STRIPE_WEBHOOK_SECRET=whsec_build \
+    CELERY_BROKER_URL=memory:// SEALING_KEYS=YnVpbGRzLXN0YXRpYy1maWxlcy1vbmx5LXNlYWxzLW4= STRIPE_SECRET_KEY=sk_build STRIPE_WEBHOOK_SECRET=whsec_build \
     python manage.py collectstatic --no-input \
     && useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin enrollment \
     && install --directory --owner enrollment /app/var /app/var/files

@@ -1,5 +1,6 @@
 """Production: refuses to start without its secrets; everything else is safe by default."""
 
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from core.logs import configure_logging
@@ -31,6 +32,19 @@ def vendors(name: str, *starts: str) -> str:
     return value
 
 
+def sealing_keys(name: str) -> list[str]:
+    """Keys as `Fernet.generate_key()` makes them, the newest first, separated by commas."""
+    keys = required(name).split(",")
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name} must hold keys made by Fernet.generate_key()") from error
+        if key == DEVELOPMENT_SEALING_KEY:
+            raise ImproperlyConfigured(f"{name} must not hold the key that everybody knows from development")
+    return keys
+
+
 SECRET_LENGTH = 50
 SECRET_CHARACTERS = 10
 SECRET_KEY = strong("SECRET_KEY")
@@ -38,6 +52,7 @@ ALLOWED_HOSTS = required("ALLOWED_HOSTS").split(",")
 PUBLIC_URL = required("PUBLIC_URL").rstrip("/")
 required("DATABASE_URL")
 required("CELERY_BROKER_URL")
+SEALING_KEYS = sealing_keys("SEALING_KEYS")
 STRIPE_SECRET_KEY = vendors("STRIPE_SECRET_KEY", "sk_", "rk_")
 STRIPE_WEBHOOK_SECRET = vendors("STRIPE_WEBHOOK_SECRET", "whsec_")
 if SANDBOX and not env.bool("SANDBOX_IN_PRODUCTION", default=False):

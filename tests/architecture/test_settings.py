@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from enrollment_project.settings.base import DEVELOPMENT_SEALING_KEY
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 READ = re.compile(r"""(?:\benv\.\w+|\brequired|\benviron(?:\.\w+)?)[(\[]\s*["']([A-Z][A-Z0-9_]+)["']""")
 NOT_OURS = {"DJANGO_SETTINGS_MODULE"}  # Django's own variable, set by each entry point
@@ -17,6 +19,7 @@ PRODUCTION = {
     "PUBLIC_URL": "https://enroll.example.org",
     "DATABASE_URL": "postgresql://enrollment:secret@db.example.org/enrollment",
     "CELERY_BROKER_URL": "redis://redis.example.org:6379/0",
+    "SEALING_KEYS": "4cQxQxBqmlRYj5dZ0mEoJ1nJ3QyqC6w8s0JcBv3b7aU=",
     "STRIPE_SECRET_KEY": "sk_live_example",
     "STRIPE_WEBHOOK_SECRET": "whsec_example",
 }
@@ -69,6 +72,8 @@ class TestProduction:
             ("SECRET_KEY", "x"),
             ("SECRET_KEY", "a" * 60),
             ("SECRET_KEY", "development-only-key-never-use-it-for-anything-real-0123456789"),
+            ("SEALING_KEYS", "short"),
+            ("SEALING_KEYS", DEVELOPMENT_SEALING_KEY),
             ("STRIPE_SECRET_KEY", "sk_test_sandbox"),
             ("STRIPE_WEBHOOK_SECRET", "secret"),
         ],
