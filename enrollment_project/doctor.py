@@ -10,6 +10,7 @@ from core.invariants import Breach, Extent, Invariant
 from enrollments.invariants import INVARIANTS as ENROLLMENTS
 from events.invariants import INVARIANTS as EVENTS
 from notifications.invariants import INVARIANTS as NOTIFICATIONS
+from partners.invariants import INVARIANTS as PARTNERS
 
 INVARIANTS: dict[str, Invariant] = {
     f"{app}.{invariant.__name__}": invariant
@@ -20,6 +21,7 @@ INVARIANTS: dict[str, Invariant] = {
         "billing": BILLING,
         "enrollments": ENROLLMENTS,
         "cohorts": COHORTS,
+        "partners": PARTNERS,
     }.items()
     for invariant in invariants
 }

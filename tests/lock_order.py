@@ -30,6 +30,7 @@ _NAMES = {
     "billing.Payment": "payment",
     "billing.Refund": "refund",
     "cohorts.StudentPackage": "package",
+    "partners.EnrollmentStep": "partner step",
     "billing.InvoiceSeries": "invoice series",
 }
 _LOCKING = re.compile(r'FROM "(\w+)".* FOR (?:NO KEY )?UPDATE(?: OF "(\w+)")?', re.DOTALL)

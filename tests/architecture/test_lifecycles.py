@@ -9,9 +9,11 @@ from django_fsm import FSMField, TransitionNotAllowed
 
 from billing.models import Checkout, Dispute, Payment, Refund
 from enrollments.models import Enrollment, EnrollmentDecision
+from partners.models import EnrollmentStep
 
 MODELS: dict[str, type[Model]] = {
-    model.__name__: model for model in (Enrollment, EnrollmentDecision, Checkout, Payment, Refund, Dispute)
+    model.__name__: model
+    for model in (Enrollment, EnrollmentDecision, Checkout, Payment, Refund, Dispute, EnrollmentStep)
 }
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lifecycles.md"
 ROW = re.compile(r"^\| (\w+) \| ([\w, ]+) \| (\w+) \| .+ \|$")

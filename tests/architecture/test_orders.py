@@ -9,7 +9,7 @@ from django.apps import apps
 from django.contrib import admin
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("core", "accounts", "billing", "cohorts", "enrollments", "events", "notifications")
+OURS = ("core", "accounts", "billing", "cohorts", "enrollments", "events", "notifications", "partners")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 
 # Counters that decide whether there is room or money left, and the module that changes each.
@@ -22,6 +22,7 @@ OWNERS = {
     "refunded_minor": "billing/balance.py",
     "last_number": "billing/invoicing.py",
     "transition_count": "enrollments/history.py",
+    "change_count": "partners/history.py",
 }
 
 

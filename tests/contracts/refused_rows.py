@@ -36,6 +36,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.EnrollmentDecision": {"status": "failed"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
     "enrollments.PlannedExit": {"status": "planned"},
+    "partners.Provider": {"base_url": "https://lms.example.test"},
 }
 
 
@@ -157,7 +158,29 @@ CHECKS = {
         "notifications.Notification", {"status": "sent", "sent_at": None}, {"status": "sent", "sent_at": NOW}
     ),
     "notification_status_known": Broken("notifications.Notification", {"status": "lost"}),
+    "partner_step_completed_iff_dated": Broken(
+        "partners.EnrollmentStep",
+        {"status": "completed", "completed_at": None},
+        {"status": "completed", "completed_at": NOW},
+    ),
+    "partner_step_progress_in_percent": Broken("partners.EnrollmentStep", {"progress": 101}, {"progress": 100}),
+    "partner_step_started_once_accepted": Broken(
+        "partners.EnrollmentStep",
+        {"status": "in_progress", "started_at": None},
+        {"status": "in_progress", "started_at": NOW},
+    ),
+    "partner_step_status_known": Broken("partners.EnrollmentStep", {"status": "lost"}),
+    "provider_adapter_known": Broken("partners.Provider", {"adapter": "soap"}),
+    "provider_days_from_one": Broken("partners.Provider", {"expected_days": 0}, {"expected_days": 1}),
+    "provider_rest_has_address": Broken(
+        "partners.Provider", {"adapter": "rest", "base_url": ""}, {"adapter": "manual", "base_url": ""}
+    ),
+    "sequence_group_counts_iff_at_least": Broken(
+        "partners.SequenceGroup", {"rule": "at_least", "at_least": None}, {"rule": "at_least", "at_least": 1}
+    ),
+    "sequence_group_rule_known": Broken("partners.SequenceGroup", {"rule": "in_turns"}),
 }
+
 
 UNIQUE = {
     "accounts_apikey_digest_key": Twice("accounts.ApiKey", {"digest": "a"}),
@@ -256,6 +279,21 @@ UNIQUE = {
     "notification_once": Twice(
         "notifications.Notification", {"kind": "a", "subject_key": "b", "recipient": "c@example.test"}
     ),
+    "partner_sequence_one_active": Twice(
+        "partners.PartnerSequence", {"program_id": 1, "active": True}, {"active": False}
+    ),
+    "partner_sequence_version_unique": Twice("partners.PartnerSequence", {"program_id": 1, "version": 1}),
+    "partner_step_external_id_unique": Twice(
+        "partners.EnrollmentStep", {"provider_id": 1, "external_enrollment_id": "a"}, {"external_enrollment_id": None}
+    ),
+    "partner_step_one_per_item": Twice("partners.EnrollmentStep", {"enrollment_id": 1, "item_id": 1}),
+    "partner_step_order_unique": Twice("partners.EnrollmentStep", {"enrollment_id": 1, "sequence_order": 1}),
+    "partners_enrollmentstep_cuid_key": Twice("partners.EnrollmentStep", {"cuid": "a"}),
+    "partners_provider_slug_key": Twice("partners.Provider", {"slug": "a"}),
+    "sequence_group_position_unique": Twice("partners.SequenceGroup", {"sequence_id": 1, "position": 1}),
+    "sequence_item_once_in_group": Twice("partners.SequenceItem", {"group_id": 1, "provider_id": 1, "course_id": "a"}),
+    "sequence_item_position_unique": Twice("partners.SequenceItem", {"group_id": 1, "position": 1}),
+    "step_transition_number_unique": Twice("partners.StepTransition", {"step_id": 1, "number": 1}),
 }
 
 

@@ -31,6 +31,7 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import EnrollmentDecision
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from partners.tests.factories import accept, approved, complete, steps_of
 from sandbox.testing import SandboxProcess
 
 from .breaks import BREAKS, SPARED, Rows, World
@@ -68,7 +69,10 @@ def sound_world(rows_of_module: None, stripe_of_module: SandboxProcess) -> World
     entry = join_waitlist(
         learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk, now=utc_now()
     )
-    return World(allocation, used, reserved, paid, waiting, refund, cohort, package, held, entry)
+    training = approved(steps=3)
+    complete(accept(steps_of(training)[0]))
+    accept(steps_of(training)[1])
+    return World(allocation, used, reserved, paid, waiting, refund, cohort, package, held, entry, training)
 
 
 @pytest.fixture

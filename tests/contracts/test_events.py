@@ -36,6 +36,10 @@ from enrollments.models import PlannedExit
 from enrollments.tests.factories import STAFF, InstanceFactory, InstancePriceFactory, route, seats
 from events.event import DomainEvent, spelled
 from events.models import OutboxEvent
+from partners.acceptance import record_refusal
+from partners.interventions import retry_step, skip_step
+from partners.tests.factories import accept, complete, steps_of
+from partners.tests.factories import approved as trained
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((DOCS / "events").glob("*.json"))}
@@ -181,7 +185,24 @@ def stripe_refuses_a_checkout() -> None:
         submit_checkout(checkout_id=checkout.pk, now=utc_now())
 
 
+def a_learner_goes_from_partner_to_partner() -> None:
+    """One partner refuses and is asked again; the first step is completed, the second skipped."""
+    enrollment = trained(steps=2)
+    first, second = steps_of(enrollment)
+    record_refusal(step_id=first.pk, reason="Jane Roe is unknown", actor=STAFF, now=utc_now())
+    retry_step(step_id=first.pk, reason="Jane Roe is known now", actor=STAFF, now=utc_now())
+    complete(accept(first))
+    skip_step(step_id=second.pk, reason="Jane Roe knows it all", actor=STAFF, now=utc_now())
+
+
+def a_learner_leaves_a_partner() -> None:
+    enrollment = trained(steps=1)
+    unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Jane Roe moved away", now=utc_now())
+
+
 STORIES = (
+    a_learner_goes_from_partner_to_partner,
+    a_learner_leaves_a_partner,
     a_district_learner_comes_and_goes,
     a_learner_goes_to_class,
     a_step_without_a_session_is_excused,

@@ -29,6 +29,7 @@ from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments import locks as enrollment_locks
 from enrollments.tests.factories import STAFF, InstanceFactory
+from partners import locks as partner_locks
 from tests.processes import Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
@@ -203,6 +204,11 @@ NEEDED_BY = {
         "lock_payment_of_intent": BEHIND_ANOTHER,
         "lock_pending_payment": BEHIND_ANOTHER,
         "lock_unhandled_event": "tests.races.test_locks:TestOneEventHandledTwiceAtOnce",
+    },
+    partner_locks: {
+        "lock_steps": "tests.races.test_partner_steps:TestTwoStepsCompletedAtOnce",
+        "lock_step": "tests.races.test_partner_steps:TestTwoStepsCompletedAtOnce",
+        "lock_program": "tests.races.test_partner_steps:TestTwoVersionsAtOnce",
     },
 }
 

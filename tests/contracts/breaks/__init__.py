@@ -1,6 +1,18 @@
 """Every way to break an invariant, for the doctor to find: what each does, and the rows that must be named."""
 
-from . import accounts, billing, cohorts, enrollments, history, sessions
+from . import accounts, billing, cohorts, enrollments, history, partners, sessions
 from .world import BREAKS, SPARED, Rows, World
 
-__all__ = ["BREAKS", "SPARED", "Rows", "World", "accounts", "billing", "cohorts", "enrollments", "history", "sessions"]
+__all__ = [
+    "BREAKS",
+    "SPARED",
+    "Rows",
+    "World",
+    "accounts",
+    "billing",
+    "cohorts",
+    "enrollments",
+    "history",
+    "partners",
+    "sessions",
+]

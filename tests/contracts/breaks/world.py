@@ -7,14 +7,15 @@ from typing import Any, TypeVar
 from accounts.models import StaffTask, Workspace
 from billing.models import Checkout, Payment, Refund
 from cohorts.models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
+from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision
 
 
 @dataclass(frozen=True)
 class World:
     """One enrollment of each kind, all sound: a used seat, a reserved one, a payment partly refunded, one awaited.
 
-    Apart from them, in a workspace of its own, a full cohort: a place bought, one held, and somebody in line.
+    Apart from them, in a workspace of its own, a full cohort: a place bought, one held, and somebody in line. And, in
+    another one, a learner at the second of three partners.
     """
 
     allocation: DistrictSeatAllocation
@@ -27,6 +28,7 @@ class World:
     package: StudentPackage
     held: CohortPlace
     entry: WaitlistEntry
+    training: Enrollment
 
     @property
     def payment(self) -> Payment:

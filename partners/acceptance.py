@@ -1,0 +1,47 @@
+"""What a partner answered when it was asked to take a learner, whoever asked: the worker, or staff by hand."""
+
+import datetime as dt
+
+from django.db import transaction
+
+from core.actors import Actor
+
+from .history import change_step
+from .locks import lock_step
+from .models import EnrollmentStep
+from .progression import keep_external_id
+from .states import PartnerStepStatus
+
+
+@transaction.atomic
+def record_acceptance(
+    *, step_id: int, external_enrollment_id: str, launch_url: str = "", actor: Actor, now: dt.datetime
+) -> EnrollmentStep:
+    """The partner has the learner: a queued step is in progress from now on, and due after the partner's usual days.
+
+    The id is kept in any state, since the partner knows the learner by it; said again, it changes nothing. Raises
+    StepNotFound, StepHasAnotherId, ExternalIdTaken.
+    """
+    step, _ = lock_step(step_id)
+    keep_external_id(step, external_enrollment_id)
+    if step.status == PartnerStepStatus.QUEUED:
+        change_step(
+            step,
+            "accept",
+            actor=actor,
+            now=now,
+            launch_url=launch_url,
+            started_at=now,
+            due_at=now + dt.timedelta(days=step.provider.expected_days),
+        )
+    return step
+
+
+@transaction.atomic
+def record_refusal(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> EnrollmentStep:
+    """The partner does not take the learner, or can't be asked any more: a queued step has failed, for staff to act.
+    One that has moved on meanwhile stays as it is. Raises StepNotFound."""
+    step, _ = lock_step(step_id)
+    if step.status == PartnerStepStatus.QUEUED:
+        change_step(step, "fail", actor=actor, reason=reason, now=now)
+    return step

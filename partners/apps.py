@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class PartnersConfig(AppConfig):
+    name = "partners"
+    verbose_name = "Partners"
+
+    def ready(self) -> None:
+        from . import handlers  # noqa: F401, PLC0415  registers reactions once the models are there

@@ -1,0 +1,28 @@
+"""What partners refuses with."""
+
+from core.errors import DomainError, NotFound
+
+
+class StepNotFound(NotFound):
+    code = "step_not_found"
+    title = "There is no such step"
+
+
+class ProviderNotFound(NotFound):
+    code = "partner_not_found"
+    title = "There is no such partner in this workspace"
+
+
+class SlugTaken(DomainError):
+    code = "partner_slug_taken"
+    title = "Another partner has this slug"
+
+
+class StepHasAnotherId(DomainError):
+    code = "step_has_another_id"
+    title = "The partner knows this step by another id"
+
+
+class ExternalIdTaken(DomainError):
+    code = "external_id_taken"
+    title = "Another step has this id at the partner"

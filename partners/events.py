@@ -1,0 +1,62 @@
+"""What partners tells the world, ids only; see docs/events.md."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from events.event import DomainEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepEvent(DomainEvent):
+    """Facts about one step of an enrollment's way through its partners."""
+
+    step_cuid: str
+    enrollment_cuid: str
+    partner: str  # its slug
+    sequence_order: int
+
+    @property
+    def aggregate(self) -> str:
+        return f"partner_step:{self.step_cuid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepQueued(PartnerStepEvent):
+    """The step's turn has come, or it is tried again: the partner will be asked to accept the learner."""
+
+    type: ClassVar[str] = "partner.step_queued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepStarted(PartnerStepEvent):
+    """The partner accepted the learner."""
+
+    type: ClassVar[str] = "partner.step_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepCompleted(PartnerStepEvent):
+    """The learner has finished at this partner."""
+
+    type: ClassVar[str] = "partner.step_completed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepFailed(PartnerStepEvent):
+    """The partner refused or never answered; staff have to act."""
+
+    type: ClassVar[str] = "partner.step_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepSkipped(PartnerStepEvent):
+    """Staff let the step count as done."""
+
+    type: ClassVar[str] = "partner.step_skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepWithdrawn(PartnerStepEvent):
+    """The step is no longer asked for: the enrollment ended, or enough others of its group are done."""
+
+    type: ClassVar[str] = "partner.step_withdrawn"

@@ -1,0 +1,48 @@
+"""Whose turn it is: the rules of groups, as functions of an enrollment's steps. Nothing here reads or writes rows.
+
+The groups of a sequence are worked through in their order: a group begins once the one before it is satisfied.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from .models import EnrollmentStep
+from .states import DONE, NOT_BEGUN, GroupRule, PartnerStepStatus
+
+
+def find_startable(steps: Sequence[EnrollmentStep]) -> list[EnrollmentStep]:
+    """The pending steps whose turn has come: of a group in order the next one, of any other group all of them."""
+    for group in _groups(steps):
+        if is_satisfied(group):
+            continue
+        if _rule(group) == GroupRule.ALL_IN_ORDER:
+            group = [next(step for step in group if step.status not in DONE)]
+        return [step for step in group if step.status == PartnerStepStatus.PENDING]
+    return []
+
+
+def find_needless(steps: Sequence[EnrollmentStep]) -> list[EnrollmentStep]:
+    """Those that nobody needs to begin any more, because enough others of their group are done. One in progress stays:
+    the learner may finish it."""
+    return [step for group in _groups(steps) if is_satisfied(group) for step in group if step.status in NOT_BEGUN]
+
+
+def are_satisfied(steps: Sequence[EnrollmentStep]) -> bool:
+    """Whether every group is satisfied, and there is one: nobody completes a program by having nothing to do."""
+    return bool(steps) and all(is_satisfied(group) for group in _groups(steps))
+
+
+def is_satisfied(group: Sequence[EnrollmentStep]) -> bool:
+    """Whether enough steps of one group are completed, or skipped by staff. Failed ones never count."""
+    done = sum(step.status in DONE for step in group)
+    return done >= (group[0].item.group.at_least or len(group))
+
+
+def _rule(group: Sequence[EnrollmentStep]) -> str:
+    return group[0].item.group.rule
+
+
+def _groups(steps: Sequence[EnrollmentStep]) -> Iterator[list[EnrollmentStep]]:
+    """The steps by group, in their order."""
+    for _, group in groupby(steps, key=lambda step: step.item.group_id):
+        yield list(group)

@@ -1,0 +1,89 @@
+"""The record of what happens to a step: each change of its status is one FSM transition, one row and one event."""
+
+import datetime as dt
+from typing import Any
+
+from django_fsm import ConcurrentTransition
+from django_fsm import TransitionNotAllowed as FsmRefusal
+
+from core.actors import Actor
+from core.errors import Contradiction, TransitionNotAllowed
+from core.http.middleware import current_request_id
+from core.text import fit
+from events.publishing import publish
+
+from .events import (
+    PartnerStepCompleted,
+    PartnerStepEvent,
+    PartnerStepFailed,
+    PartnerStepQueued,
+    PartnerStepSkipped,
+    PartnerStepStarted,
+    PartnerStepWithdrawn,
+)
+from .models import EnrollmentStep, StepTransition
+from .states import PartnerStepStatus
+
+_TELLS: dict[str, type[PartnerStepEvent]] = {
+    PartnerStepStatus.QUEUED: PartnerStepQueued,
+    PartnerStepStatus.IN_PROGRESS: PartnerStepStarted,
+    PartnerStepStatus.COMPLETED: PartnerStepCompleted,
+    PartnerStepStatus.FAILED: PartnerStepFailed,
+    PartnerStepStatus.SKIPPED: PartnerStepSkipped,
+    PartnerStepStatus.WITHDRAWN: PartnerStepWithdrawn,
+}
+
+
+def change_step(
+    step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", now: dt.datetime, **values: Any
+) -> None:
+    """Run the FSM method of this name on a locked step, save it with `values`, record the change and publish it.
+
+    Raises TransitionNotAllowed, naming both states, where there is no edge.
+    """
+    row = move_step(step, transition, actor=actor, reason=reason, now=now)
+    for name, value in values.items():
+        setattr(step, name, value)
+    try:
+        step.save(update_fields=["status", "change_count", *values])
+    except ConcurrentTransition as moved:
+        raise Contradiction("A step is changed only behind the lock of its enrollment.") from moved
+    row.save()
+    publish(event_about(step, now))
+
+
+def move_step(
+    step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", now: dt.datetime
+) -> StepTransition:
+    """Run the FSM method of this name; the row that records it, for a caller that saves both."""
+    before = step.status
+    try:
+        getattr(step, transition)()
+    except FsmRefusal as refusal:
+        target = next(iter(getattr(step, transition)._django_fsm.transitions.values())).target
+        raise TransitionNotAllowed(
+            f"A step that is {before} can't become {target}.", from_status=before, to_status=target
+        ) from refusal
+    step.change_count += 1
+    return StepTransition(
+        step=step,
+        number=step.change_count,
+        from_status=before,
+        to_status=step.status,
+        reason=fit(StepTransition, "reason", reason),
+        actor=str(actor),
+        request_id=current_request_id(),
+        created_at=now,
+    )
+
+
+def event_about(step: EnrollmentStep, now: dt.datetime) -> PartnerStepEvent:
+    """What its present status tells the world."""
+    return _TELLS[step.status](
+        workspace_id=step.enrollment.workspace_id,
+        occurred_at=now,
+        step_cuid=step.cuid,
+        enrollment_cuid=step.enrollment.cuid,
+        partner=step.provider.slug,
+        sequence_order=step.sequence_order,
+    )

@@ -1,0 +1,93 @@
+"""What always holds about the steps that learners take at partners."""
+
+from collections.abc import Iterator
+
+from django.db.models import Count, Exists, F, Min, OuterRef, Q
+
+from core.invariants import Breach, Extent, Invariant
+from enrollments.states import ParticipationStatus
+
+from .models import EnrollmentStep, SequenceItem, StepTransition
+from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus
+
+
+def steps_follow_one_version(extent: Extent) -> Iterator[Breach]:
+    """An enrollment's steps are the items of one version of its own program's sequence, each of them once."""
+    steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
+    foreign = steps.exclude(item__group__sequence__program=F("enrollment__instance__program"))
+    for pk in foreign.values_list("pk", flat=True).iterator():
+        yield Breach(f"partner step {pk}", "is of another program's sequence")
+    sizes = SequenceItem.objects.values("group__sequence").annotate(size=Count("pk"))
+    size_of = dict(sizes.values_list("group__sequence", "size"))
+    enrollments = steps.values("enrollment").annotate(
+        versions=Count("item__group__sequence", distinct=True), count=Count("pk"), one=Min("item__group__sequence")
+    )
+    for found in enrollments.iterator():
+        if found["versions"] > 1:
+            yield Breach(f"enrollment {found['enrollment']}", f"has steps of {found['versions']} versions")
+        elif found["count"] != size_of[found["one"]]:
+            fact = f"has {found['count']} steps of {size_of[found['one']]}"
+            yield Breach(f"enrollment {found['enrollment']}", fact)
+
+
+def step_statuses_follow_their_history(extent: Extent) -> Iterator[Breach]:
+    """A step's status is the last one that its history tells; the history counts 1, 2, 3 and starts with pending."""
+    steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
+    last = StepTransition.objects.filter(step=OuterRef("pk"), number=OuterRef("change_count"))
+    told = steps.annotate(count=Count("transitions")).filter(
+        ~Q(count=F("change_count"))
+        | (Q(change_count=0) & ~Q(status=PartnerStepStatus.PENDING))
+        | (Q(change_count__gt=0) & ~Exists(last.filter(to_status=OuterRef("status"))))
+    )
+    for pk, status in told.values_list("pk", "status").iterator():
+        yield Breach(f"partner step {pk}", f"{status}, and its history does not end so")
+    before = StepTransition.objects.filter(step=OuterRef("step"), number=OuterRef("number") - 1)
+    rows = extent.of(StepTransition.objects.all(), "step__enrollment__workspace")
+    torn = rows.filter(
+        (Q(number=1) & ~Q(from_status=PartnerStepStatus.PENDING))
+        | (Q(number__gt=1) & ~Exists(before.filter(to_status=OuterRef("from_status"))))
+    )
+    for step, number in torn.values_list("step", "number").iterator():
+        yield Breach(f"partner step {step}", f"transition {number} does not start where the one before it ended")
+
+
+def groups_in_order_have_one_active_step(extent: Extent) -> Iterator[Breach]:
+    """In such a group, a step begins once all before it are done; so one is under way at most."""
+    steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
+    begun = steps.filter(item__group__rule=GroupRule.ALL_IN_ORDER).filter(
+        Q(status__in=ACTIVE) | Q(status=PartnerStepStatus.COMPLETED)
+    )
+    undone = EnrollmentStep.objects.filter(
+        enrollment=OuterRef("enrollment"),
+        item__group=OuterRef("item__group"),
+        sequence_order__lt=OuterRef("sequence_order"),
+    ).exclude(status__in=DONE)
+    for pk in begun.filter(Exists(undone)).values_list("pk", flat=True).iterator():
+        yield Breach(f"partner step {pk}", "has begun before the one that it follows is done")
+
+
+def open_steps_belong_to_active_learners(extent: Extent) -> Iterator[Breach]:
+    """Whoever does not take part (any more) has nothing to do at a partner."""
+    steps = extent.of(EnrollmentStep.objects.open(), "enrollment__workspace")
+    strays = steps.exclude(enrollment__participation_status=ParticipationStatus.ACTIVE)
+    for pk in strays.values_list("pk", flat=True).iterator():
+        yield Breach(f"partner step {pk}", "is open, and its enrollment is not active")
+
+
+def active_learners_have_something_to_do(extent: Extent) -> Iterator[Breach]:
+    """An active enrollment with steps has one that is under way: nobody waits for a step that never begins."""
+    steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
+    active = steps.filter(enrollment__participation_status=ParticipationStatus.ACTIVE)
+    under_way = Count("pk", filter=Q(status__in=ACTIVE))
+    idle = active.values("enrollment").annotate(under_way=under_way).filter(under_way=0)
+    for found in idle.iterator():
+        yield Breach(f"enrollment {found['enrollment']}", "is active, and none of its partner steps is under way")
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    steps_follow_one_version,
+    step_statuses_follow_their_history,
+    groups_in_order_have_one_active_step,
+    open_steps_belong_to_active_learners,
+    active_learners_have_something_to_do,
+)

@@ -1,0 +1,13 @@
+from .providers import Provider
+from .sequences import PartnerSequence, SequenceGroup, SequenceItem
+from .steps import EnrollmentStep, EnrollmentStepQuerySet, StepTransition
+
+__all__ = [
+    "EnrollmentStep",
+    "EnrollmentStepQuerySet",
+    "PartnerSequence",
+    "Provider",
+    "SequenceGroup",
+    "SequenceItem",
+    "StepTransition",
+]

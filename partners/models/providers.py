@@ -1,0 +1,51 @@
+from django.core.validators import MinValueValidator, URLValidator, validate_slug
+from django.db import models
+
+from accounts.models import Workspace
+from core.addresses import AddressField
+from core.clock import utc_now
+from core.sealing import SealedTextField
+
+from ..states import Adapter
+
+
+class Provider(models.Model):
+    """A partner that teaches: its learning management system, and what we expect of it.
+
+    Its slug is unique on the whole installation, because the address its webhooks come to names it. The API key is
+    sealed in the database. While it is paused, nobody is sent to it.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="providers")
+    slug = models.CharField(max_length=50, unique=True, validators=[validate_slug])
+    name = models.CharField(max_length=200)
+    adapter = models.CharField(max_length=6, choices=Adapter.choices, default=Adapter.REST)
+    base_url = models.URLField(max_length=500, blank=True, validators=[URLValidator(["http", "https"])])
+    api_key = SealedTextField(blank=True)
+    expected_days = models.PositiveSmallIntegerField(
+        default=14,
+        validators=[MinValueValidator(1)],
+        help_text="Within how many days a learner is expected to finish here.",
+    )
+    stuck_after_days = models.PositiveSmallIntegerField(
+        default=7,
+        validators=[MinValueValidator(1)],
+        help_text="After how many days in progress a learner counts as stuck.",
+    )
+    contact_email = AddressField(blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(adapter__in=Adapter.values), name="provider_adapter_known"),
+            models.CheckConstraint(
+                condition=~models.Q(adapter=Adapter.REST) | ~models.Q(base_url=""), name="provider_rest_has_address"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expected_days__gte=1, stuck_after_days__gte=1), name="provider_days_from_one"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,144 @@
+from django.db import models
+from django_fsm import ConcurrentTransitionMixin, FSMField, transition
+
+from core.clock import utc_now
+from core.ids import new_cuid
+from enrollments.models import Enrollment
+
+from ..states import ACTIVE, OPEN, PartnerStepStatus
+from .providers import Provider
+from .sequences import SequenceItem
+
+
+class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
+    def open(self) -> "EnrollmentStepQuerySet":
+        """Those that are not over."""
+        return self.filter(status__in=OPEN)
+
+    def active(self) -> "EnrollmentStepQuerySet":
+        """Those that have begun and are not over."""
+        return self.filter(status__in=ACTIVE)
+
+    def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
+        """All steps of an enrollment with the rules of their groups, in the order in which they are taken."""
+        rows = self.filter(enrollment=enrollment_id).select_related("item__group", "provider")
+        return rows.order_by("sequence_order")
+
+
+class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
+    """How far an enrollment is with one partner.
+
+    Invariants: one row per enrollment and item of its sequence; in progress only once the partner accepted; completed
+    exactly while it has a completion time; `progress` never goes back; every change of the status has its
+    StepTransition, numbered without gaps up to `change_count`.
+    """
+
+    cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="partner_steps")
+    item = models.ForeignKey(SequenceItem, on_delete=models.PROTECT, related_name="steps")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="steps")
+    sequence_order = models.PositiveSmallIntegerField()
+    status = FSMField(
+        max_length=11, choices=PartnerStepStatus.choices, default=PartnerStepStatus.PENDING, protected=True
+    )
+    external_enrollment_id = models.CharField(max_length=255, null=True, blank=True)  # as the partner calls it
+    launch_url = models.URLField(max_length=2000, blank=True)
+    progress = models.PositiveSmallIntegerField(default=0)  # percent, as the partner tells
+    started_at = models.DateTimeField(null=True, blank=True)  # when the partner accepted
+    due_at = models.DateTimeField(null=True, blank=True)  # when the learner is expected to have finished
+    completed_at = models.DateTimeField(null=True, blank=True)
+    evidence = models.CharField(max_length=300, blank=True)  # what staff completed it by
+    change_count = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    objects = EnrollmentStepQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["enrollment", "item"], name="partner_step_one_per_item"),
+            models.UniqueConstraint(fields=["enrollment", "sequence_order"], name="partner_step_order_unique"),
+            models.UniqueConstraint(
+                fields=["provider", "external_enrollment_id"],
+                condition=models.Q(external_enrollment_id__isnull=False),
+                name="partner_step_external_id_unique",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=PartnerStepStatus.values), name="partner_step_status_known"
+            ),
+            models.CheckConstraint(condition=models.Q(progress__lte=100), name="partner_step_progress_in_percent"),
+            models.CheckConstraint(
+                condition=~models.Q(status=PartnerStepStatus.IN_PROGRESS) | models.Q(started_at__isnull=False),
+                name="partner_step_started_once_accepted",
+            ),
+            models.CheckConstraint(
+                condition=(models.Q(status=PartnerStepStatus.COMPLETED) & models.Q(completed_at__isnull=False))
+                | (~models.Q(status=PartnerStepStatus.COMPLETED) & models.Q(completed_at__isnull=True)),
+                name="partner_step_completed_iff_dated",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Step {self.sequence_order} ({self.status})"
+
+    @transition(field=status, source=PartnerStepStatus.PENDING, target=PartnerStepStatus.QUEUED)
+    def queue(self) -> None:
+        """Its turn has come."""
+
+    @transition(field=status, source=PartnerStepStatus.QUEUED, target=PartnerStepStatus.IN_PROGRESS)
+    def accept(self) -> None:
+        """The partner has the learner."""
+
+    @transition(
+        field=status,
+        source=list(ACTIVE),
+        target=PartnerStepStatus.COMPLETED,
+    )
+    def complete(self) -> None:
+        """The partner says so, or staff have evidence."""
+
+    @transition(
+        field=status,
+        source=[PartnerStepStatus.QUEUED, PartnerStepStatus.IN_PROGRESS],
+        target=PartnerStepStatus.FAILED,
+    )
+    def fail(self) -> None:
+        """The partner refused, or never answered."""
+
+    @transition(field=status, source=PartnerStepStatus.FAILED, target=PartnerStepStatus.QUEUED)
+    def retry(self) -> None:
+        """Ask the partner again."""
+
+    @transition(
+        field=status,
+        source=list(OPEN),
+        target=PartnerStepStatus.SKIPPED,
+    )
+    def skip(self) -> None:
+        """Staff let it count as done."""
+
+    @transition(
+        field=status,
+        source=list(OPEN),
+        target=PartnerStepStatus.WITHDRAWN,
+    )
+    def withdraw(self) -> None:
+        """It is no longer asked for."""
+
+
+class StepTransition(models.Model):
+    """One change of a step's status. Append-only; `number` counts 1, 2, 3 … within the step, which starts pending."""
+
+    step = models.ForeignKey(EnrollmentStep, on_delete=models.PROTECT, related_name="transitions")
+    number = models.PositiveIntegerField()
+    from_status = models.CharField(max_length=11)
+    to_status = models.CharField(max_length=11)
+    reason = models.CharField(max_length=300, blank=True)
+    actor = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["step", "number"], name="step_transition_number_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.from_status} to {self.to_status}"

@@ -1,0 +1,160 @@
+"""How an approved enrollment goes from partner to partner by itself: the document's five operations.
+
+`generate_enrollment_steps`, `get_current_step`, `advance_to_next_step`, `mark_step_complete` and
+`is_enrollment_complete` keep the names it gives them. Whoever changes a step (a partner's webhook, staff, a sweep) ends
+with `settle`, so what follows from a change is decided in one place.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from core.actors import SYSTEM, Actor
+from core.logs import after_commit
+from core.rows import insert_rows
+from core.text import fit
+from enrollments.lifecycle import finish_participation
+from enrollments.locks import lock_enrollment
+from enrollments.models import Enrollment
+from enrollments.states import ParticipationStatus
+from events.publishing import publish
+
+from .errors import ExternalIdTaken, StepHasAnotherId
+from .groups import are_satisfied, find_needless, find_startable
+from .history import change_step, event_about, move_step
+from .locks import lock_step, lock_steps
+from .models import EnrollmentStep, SequenceItem
+from .states import OPEN, PartnerStepStatus
+
+log = structlog.get_logger(__name__)
+
+ALL_DONE = "All partner steps are done"
+ENOUGH_DONE = "Enough other steps of the group are done"
+
+
+@transaction.atomic
+def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> list[EnrollmentStep]:
+    """Give an active enrollment a step for each item of its program's active sequence, and queue those that come first.
+
+    Asked again, it changes nothing: an enrollment keeps the version it began with. Without a sequence, or for an
+    enrollment that is not active, there are no steps.
+    """
+    enrollment = lock_enrollment(enrollment_id)
+    if present := list(EnrollmentStep.objects.of(enrollment_id)):
+        return present
+    if enrollment.participation_status != ParticipationStatus.ACTIVE:
+        return []
+    steps = [
+        EnrollmentStep(enrollment=enrollment, item=item, provider=item.provider, sequence_order=order, created_at=now)
+        for order, item in enumerate(_items_for(enrollment), start=1)
+    ]
+    first = find_startable(steps)
+    rows = [move_step(step, "queue", actor=actor, now=now) for step in first]
+    insert_rows(steps)
+    for step, row in zip(first, rows, strict=True):
+        row.step = step  # whose key is known by now
+    insert_rows(rows)
+    publish(*[event_about(step, now) for step in first])
+    if steps:
+        after_commit(log.info, "partner_steps_generated", enrollment=enrollment.cuid, steps=len(steps))
+    return steps
+
+
+def get_current_step(*, enrollment_id: int) -> EnrollmentStep | None:
+    """The first step that has begun and is not over; None before the first, after the last, and without any."""
+    return EnrollmentStep.objects.of(enrollment_id).active().first()
+
+
+@transaction.atomic
+def advance_to_next_step(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> EnrollmentStep | None:
+    """Queue the steps whose turn has come, finish the participation if none is left to do; returns the current step.
+
+    Asked again, it changes nothing.
+    """
+    steps = lock_steps(enrollment_id)
+    settle(steps, actor=actor, now=now)
+    return get_current_step(enrollment_id=enrollment_id)
+
+
+@transaction.atomic
+def mark_step_complete(
+    *,
+    step_id: int,
+    external_enrollment_id: str | None = None,
+    evidence: str = "",
+    reason: str = "",
+    actor: Actor,
+    now: dt.datetime,
+) -> EnrollmentStep:
+    """Record that the learner has finished a step, and advance. A step that is completed already stays as it is, so a
+    repeated notice advances nothing.
+
+    Raises StepNotFound, TransitionNotAllowed (its turn has not come, or it was skipped or withdrawn), StepHasAnotherId
+    and ExternalIdTaken.
+    """
+    step, steps = lock_step(step_id)
+    if external_enrollment_id is not None:
+        keep_external_id(step, external_enrollment_id)
+    if step.status == PartnerStepStatus.COMPLETED:
+        return step
+    change_step(
+        step,
+        "complete",
+        actor=actor,
+        reason=reason,
+        now=now,
+        progress=100,
+        completed_at=now,
+        evidence=fit(EnrollmentStep, "evidence", evidence),
+    )
+    settle(steps, actor=actor, now=now)
+    return step
+
+
+def is_enrollment_complete(*, enrollment_id: int) -> bool:
+    """Whether every required step is completed, or skipped by staff, and there is at least one."""
+    return are_satisfied(list(EnrollmentStep.objects.of(enrollment_id)))
+
+
+@transaction.atomic
+def withdraw_open_steps(*, enrollment_id: int, reason: str, now: dt.datetime) -> int:
+    """End whatever the enrollment still had to do at partners; returns how many steps that were."""
+    steps = [step for step in lock_steps(enrollment_id) if step.status in OPEN]
+    for step in steps:
+        change_step(step, "withdraw", actor=SYSTEM, reason=reason, now=now)
+    return len(steps)
+
+
+def settle(steps: Sequence[EnrollmentStep], *, actor: Actor, now: dt.datetime) -> None:
+    """What follows for an enrollment from the present state of its locked steps: the next ones are queued, those that
+    nobody needs any more are withdrawn, and the participation ends with the last.
+    """
+    for step in find_needless(steps):
+        change_step(step, "withdraw", actor=SYSTEM, reason=ENOUGH_DONE, now=now)
+    for step in find_startable(steps):
+        change_step(step, "queue", actor=SYSTEM, now=now)
+    if are_satisfied(steps):
+        finish_participation(enrollment_id=steps[0].enrollment_id, actor=actor, reason=ALL_DONE, now=now)
+
+
+def _items_for(enrollment: Enrollment) -> list[SequenceItem]:
+    """The items of the sequence that its program has now, in the order in which they are taken."""
+    items = SequenceItem.objects.filter(
+        group__sequence__program=enrollment.instance.program_id, group__sequence__active=True
+    )
+    return list(items.select_related("group", "provider").order_by("group__position", "position"))
+
+
+def keep_external_id(step: EnrollmentStep, external_id: str) -> None:
+    """Remember how the partner calls the step; it can't be called by two names, nor two steps by one."""
+    if step.external_enrollment_id not in (None, external_id):
+        raise StepHasAnotherId(f"The partner knows this step as {step.external_enrollment_id}.")
+    if step.external_enrollment_id is None:
+        step.external_enrollment_id = external_id
+        try:
+            with transaction.atomic():
+                step.save(update_fields=["external_enrollment_id"])
+        except IntegrityError as error:
+            raise ExternalIdTaken(f"{step.provider} has the id {external_id} for another step.") from error

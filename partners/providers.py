@@ -1,0 +1,75 @@
+"""A workspace's partners: added, changed, paused and resumed."""
+
+import datetime as dt
+from typing import Any
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from core.errors import FieldError, Invalid, invalid_field
+from core.logs import after_commit
+from core.rows import insert_unless_present
+
+from .errors import ProviderNotFound, SlugTaken
+from .models import Provider
+from .states import Adapter
+
+log = structlog.get_logger(__name__)
+
+# What may be changed later; a slug may not, since it stands in addresses that the partner knows.
+CHANGEABLE = ("name", "adapter", "base_url", "api_key", "expected_days", "stuck_after_days", "contact_email")
+
+
+@transaction.atomic
+def create_provider(*, workspace_id: int, slug: str, name: str, now: dt.datetime, **fields: Any) -> Provider:
+    """Add a partner. Raises Invalid naming the field, SlugTaken."""
+    provider = Provider(workspace_id=workspace_id, slug=slug, name=name, created_at=now, **fields)
+    _check(provider)
+    if not insert_unless_present(provider):
+        raise SlugTaken(f"Choose another slug than {slug}: it names a partner already, here or elsewhere.")
+    after_commit(log.info, "partner_created", partner=provider.pk)
+    return provider
+
+
+@transaction.atomic
+def change_provider(*, provider_id: int, **changes: Any) -> Provider:
+    """Change some of `CHANGEABLE`. Raises ProviderNotFound, Invalid naming the field."""
+    provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
+    if provider is None:
+        raise ProviderNotFound
+    for name, value in changes.items():
+        if name not in CHANGEABLE:
+            raise TypeError(f"{name} of a partner does not change")
+        setattr(provider, name, value)
+    _check(provider)
+    provider.save(update_fields=list(changes))
+    after_commit(log.info, "partner_changed", partner=provider.pk, fields=sorted(changes))
+    return provider
+
+
+def pause_provider(*, provider_id: int, now: dt.datetime) -> None:
+    """Send nobody to this partner until it is resumed; whoever is there stays. Again changes nothing."""
+    if Provider.objects.filter(pk=provider_id, paused_at=None).update(paused_at=now):
+        log.info("partner_paused", partner=provider_id)
+
+
+def resume_provider(*, provider_id: int) -> None:
+    """Send learners to this partner again. Again changes nothing."""
+    if Provider.objects.filter(pk=provider_id, paused_at__isnull=False).update(paused_at=None):
+        log.info("partner_resumed", partner=provider_id)
+
+
+def _check(provider: Provider) -> None:
+    if provider.adapter == Adapter.REST and not provider.base_url:
+        raise invalid_field("base_url", "required", "Give the address of the partner's API.")
+    try:
+        provider.full_clean(exclude=["workspace"], validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        faults = tuple(
+            FieldError(field, str(each.code or "invalid"), " ".join(each.messages))
+            for field, found in error.error_dict.items()
+            for each in found
+        )
+        detail = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults)
+        raise Invalid(detail, errors=faults) from error

@@ -1,0 +1,127 @@
+"""Which partners a program's learners go through, in versions: a change reaches only those approved afterwards."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from django.db import transaction
+from django.db.models import Max
+
+from core.actors import Actor
+from core.errors import FieldError, Invalid
+from core.logs import after_commit
+
+from .locks import lock_program
+from .models import PartnerSequence, Provider, SequenceGroup, SequenceItem
+from .states import GroupRule
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDraft:
+    """A course of a partner, named by the partner's slug."""
+
+    partner: str
+    course_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDraft:
+    """Steps that belong together; `at_least` only for the rule of that name."""
+
+    items: tuple[ItemDraft, ...]
+    rule: str = GroupRule.ALL_IN_ORDER
+    at_least: int | None = None
+    name: str = ""
+
+
+@transaction.atomic
+def define_sequence(
+    *, program_id: int, groups: Sequence[GroupDraft], actor: Actor, now: dt.datetime
+) -> PartnerSequence | None:
+    """Make this the sequence that the program's learners get from now on; the same as now changes nothing. Without
+    groups the program has no partners any more, and the result is None.
+
+    Learners who are under way keep their version. Raises Invalid naming the field.
+    """
+    program = lock_program(program_id)
+    partners = _find_partners(program.workspace_id, groups)
+    present = PartnerSequence.objects.filter(program=program, active=True).first()
+    if present is not None and read_groups(present) == tuple(groups):
+        return present
+    PartnerSequence.objects.filter(program=program, active=True).update(active=False)
+    if not groups:
+        return None
+    last = PartnerSequence.objects.filter(program=program).aggregate(last=Max("version"))["last"] or 0
+    sequence = PartnerSequence.objects.create(program=program, version=last + 1, created_by=str(actor), created_at=now)
+    for place, draft in enumerate(groups, start=1):
+        group = SequenceGroup.objects.create(
+            sequence=sequence, position=place, name=draft.name, rule=draft.rule, at_least=draft.at_least
+        )
+        SequenceItem.objects.bulk_create(
+            SequenceItem(group=group, position=number, provider=partners[item.partner], course_id=item.course_id)
+            for number, item in enumerate(draft.items, start=1)
+        )
+    after_commit(log.info, "partner_sequence_defined", program=program.pk, version=sequence.version)
+    return sequence
+
+
+def read_groups(sequence: PartnerSequence) -> tuple[GroupDraft, ...]:
+    """What the version was defined by."""
+    items: dict[int, list[ItemDraft]] = {}
+    rows = SequenceItem.objects.filter(group__sequence=sequence).order_by("position")
+    for group_id, slug, course_id in rows.values_list("group_id", "provider__slug", "course_id"):
+        items.setdefault(group_id, []).append(ItemDraft(slug, course_id))
+    return tuple(
+        GroupDraft(tuple(items[group.pk]), group.rule, group.at_least, group.name)
+        for group in sequence.groups.order_by("position")
+    )
+
+
+def _find_partners(workspace_id: int, groups: Sequence[GroupDraft]) -> dict[str, Provider]:
+    """The partners that the groups name, by slug. Raises Invalid for anything that no sequence can be made of."""
+    named = {item.partner for group in groups for item in group.items}
+    found = {each.slug: each for each in Provider.objects.filter(workspace=workspace_id, slug__in=named)}
+    faults = [*_unknown_partners(groups, found), *_repeated_courses(groups), *_odd_groups(groups)]
+    if faults:
+        raise Invalid("; ".join(f"{fault.field}: {fault.detail}" for fault in faults), errors=tuple(faults))
+    return found
+
+
+def _unknown_partners(groups: Sequence[GroupDraft], found: dict[str, Provider]) -> list[FieldError]:
+    return [
+        FieldError(f"steps.{place}.partner", "not_found", f"There is no partner {item.partner} in this workspace.")
+        for place, item in enumerate(_items(groups))
+        if item.partner not in found
+    ]
+
+
+def _repeated_courses(groups: Sequence[GroupDraft]) -> list[FieldError]:
+    items = _items(groups)
+    return [
+        FieldError(f"steps.{place}.courseId", "repeated", "A learner takes a course of a partner once: leave it out.")
+        for place, item in enumerate(items)
+        if item in items[:place]
+    ]
+
+
+def _odd_groups(groups: Sequence[GroupDraft]) -> list[FieldError]:
+    faults = []
+    for place, group in enumerate(groups):
+        if not group.items:
+            faults.append(FieldError(f"groups.{place}", "empty", "A group needs a step at least."))
+        if group.rule not in GroupRule.values:
+            known = ", ".join(GroupRule.values)
+            faults.append(FieldError(f"groups.{place}.rule", "unknown", f"Give one of {known}."))
+        elif group.rule == GroupRule.AT_LEAST and not 1 <= (group.at_least or 0) <= len(group.items):
+            wanted = f"Give a number from 1 to {len(group.items)}, the number of its steps."
+            faults.append(FieldError(f"groups.{place}.atLeast", "out_of_range", wanted))
+        elif group.rule != GroupRule.AT_LEAST and group.at_least is not None:
+            faults.append(FieldError(f"groups.{place}.atLeast", "not_allowed", "Only the rule at_least takes it."))
+    return faults
+
+
+def _items(groups: Sequence[GroupDraft]) -> list[ItemDraft]:
+    return [item for group in groups for item in group.items]

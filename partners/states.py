@@ -1,0 +1,36 @@
+from django.db import models
+
+
+class Adapter(models.TextChoices):
+    """How we tell a partner whom to teach."""
+
+    REST = "rest", "REST API"  # by HTTP, as docs/partners.md describes it
+    MANUAL = "manual", "By hand"  # the partner has no API: staff tell it, and record what it says
+
+
+class GroupRule(models.TextChoices):
+    """When a group of steps is done, and in which order its steps are taken."""
+
+    ALL_IN_ORDER = "all_in_order", "All, one after another"
+    ALL_ANY_ORDER = "all_any_order", "All, in any order"
+    AT_LEAST = "at_least", "At least some of them"
+
+
+class PartnerStepStatus(models.TextChoices):
+    PENDING = "pending", "Pending"  # its turn has not come
+    QUEUED = "queued", "Queued"  # its turn has come; the partner has not accepted the learner yet
+    IN_PROGRESS = "in_progress", "In progress"  # the partner accepted, the learner can begin
+    COMPLETED = "completed", "Completed"  # the partner says so, or staff have evidence
+    FAILED = "failed", "Failed"  # the partner refused or never answered; staff have to act
+    SKIPPED = "skipped", "Skipped"  # staff let it count as done, with a reason
+    WITHDRAWN = "withdrawn", "Withdrawn"  # no longer asked for: the enrollment ended, or enough others are done
+
+
+# Counts toward a group: finished, or excused by staff. Neither a failed step nor a withdrawn one ever does.
+DONE = (PartnerStepStatus.COMPLETED, PartnerStepStatus.SKIPPED)
+# Has begun and is not over: somebody has to do something about it (the learner, the partner or staff).
+ACTIVE = (PartnerStepStatus.QUEUED, PartnerStepStatus.IN_PROGRESS, PartnerStepStatus.FAILED)
+# Can still become something else.
+OPEN = (PartnerStepStatus.PENDING, *ACTIVE)
+# The learner has not begun, as far as we know: nobody loses anything if it is no longer asked for.
+NOT_BEGUN = (PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED, PartnerStepStatus.FAILED)

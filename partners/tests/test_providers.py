@@ -1,0 +1,115 @@
+"""A workspace's partners: what is kept of them, and how the key to them is kept."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from accounts.models import Workspace
+from accounts.tests.factories import WorkspaceFactory
+from core.clock import utc_now
+from core.errors import Invalid
+from partners.errors import ProviderNotFound, SlugTaken
+from partners.models import Provider
+from partners.providers import change_provider, create_provider, pause_provider, resume_provider
+
+from .factories import NOON, ProviderFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def create(workspace: Workspace, **fields: Any) -> Provider:
+    given = {"slug": "acme", "name": "Acme Learning", "base_url": "https://lms.acme.test/api", "api_key": "secret-1"}
+    return create_provider(workspace_id=workspace.pk, now=utc_now(), **given | fields)
+
+
+class TestAPartner:
+    def test_is_kept_as_given(self) -> None:
+        made = create(WorkspaceFactory(), expected_days=30, contact_email="Help@ACME.test")
+
+        kept = Provider.objects.get()
+        assert kept == made
+        assert (kept.slug, kept.name, kept.adapter, kept.expected_days) == ("acme", "Acme Learning", "rest", 30)
+        assert (kept.stuck_after_days, kept.contact_email, kept.paused_at) == (7, "help@acme.test", None)
+
+    def test_is_kept_with_its_key_sealed(self) -> None:
+        create(WorkspaceFactory())
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT api_key FROM partners_provider")
+            (stored,) = cursor.fetchone()
+
+        assert "secret-1" not in stored
+        assert Provider.objects.get().api_key == "secret-1"
+
+    def test_needs_a_slug_that_nobody_has(self) -> None:
+        create(WorkspaceFactory())
+
+        with pytest.raises(SlugTaken):
+            create(WorkspaceFactory(), name="Another")
+
+        assert Provider.objects.get().name == "Acme Learning"
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("slug", "two words"),
+            ("slug", ""),
+            ("name", ""),
+            ("name", "n" * 201),
+            ("adapter", "soap"),
+            ("base_url", "ftp://lms.acme.test"),
+            ("base_url", "lms"),
+            ("expected_days", 0),
+            ("expected_days", -1),
+            ("stuck_after_days", 0),
+            ("contact_email", "nobody"),
+        ],
+    )
+    def test_is_refused_by_the_name_of_the_field(self, field: str, value: Any) -> None:
+        with pytest.raises(Invalid) as refused:
+            create(WorkspaceFactory(), **{field: value})
+
+        assert {fault.field for fault in refused.value.errors} == {field}
+        assert Provider.objects.count() == 0
+
+    def test_with_an_api_needs_its_address(self) -> None:
+        with pytest.raises(Invalid) as refused:
+            create(WorkspaceFactory(), base_url="")
+
+        assert [(fault.field, fault.code) for fault in refused.value.errors] == [("base_url", "required")]
+        assert create(WorkspaceFactory(), base_url="", adapter="manual").adapter == "manual"
+
+
+class TestAChange:
+    def test_keeps_what_it_does_not_name(self) -> None:
+        provider = ProviderFactory(name="Acme")
+
+        change_provider(provider_id=provider.pk, api_key="secret-2", expected_days=3)
+
+        kept = Provider.objects.get()
+        assert (kept.name, kept.api_key, kept.expected_days) == ("Acme", "secret-2", 3)
+
+    def test_that_can_not_be_is_refused(self) -> None:
+        provider = ProviderFactory()
+
+        with pytest.raises(Invalid):
+            change_provider(provider_id=provider.pk, expected_days=0)
+
+        assert Provider.objects.get().expected_days == 14
+
+    def test_of_nobody_is_refused(self) -> None:
+        with pytest.raises(ProviderNotFound):
+            change_provider(provider_id=1, name="Acme")
+
+
+class TestAPause:
+    def test_begins_once_and_ends(self) -> None:
+        provider = ProviderFactory()
+
+        pause_provider(provider_id=provider.pk, now=NOON)
+        pause_provider(provider_id=provider.pk, now=utc_now())
+        assert Provider.objects.get().paused_at == NOON
+        resume_provider(provider_id=provider.pk)
+
+        assert Provider.objects.get().paused_at is None

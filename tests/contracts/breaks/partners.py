@@ -1,0 +1,104 @@
+"""What breaks the invariants of the steps that learners take at partners, and what comes close."""
+
+from core.clock import utc_now
+from enrollments.lifecycle import unenroll_enrollment
+from enrollments.tests.factories import STAFF, ProgramFactory
+from partners.interventions import skip_step
+from partners.models import EnrollmentStep, PartnerSequence, SequenceGroup, SequenceItem, StepTransition
+
+from .world import Rows, World, breaks, copy, spares
+
+
+def step(world: World, order: int) -> EnrollmentStep:
+    """Of three in order: the first is completed, the second in progress, the third pending."""
+    return EnrollmentStep.objects.get(enrollment=world.training, sequence_order=order)
+
+
+def item_of_another_sequence(world: World, **sequence: object) -> SequenceItem:
+    group = step(world, 3).item.group
+    version = copy(group.sequence, **{"version": 2, "active": False, **sequence})
+    PartnerSequence.objects.bulk_create([version])
+    other = copy(group, sequence_id=version.pk)
+    SequenceGroup.objects.bulk_create([other])
+    item: SequenceItem = copy(step(world, 3).item, group_id=other.pk)
+    SequenceItem.objects.bulk_create([item])
+    return item
+
+
+@breaks("partners.steps_follow_one_version")
+def a_step_of_another_version(world: World) -> str:
+    EnrollmentStep.objects.filter(pk=step(world, 3).pk).update(item=item_of_another_sequence(world))
+    return f"enrollment {world.training.pk}"
+
+
+@breaks("partners.steps_follow_one_version")
+def a_step_of_another_program(world: World) -> Rows:
+    program = ProgramFactory(workspace=world.training.workspace)
+    EnrollmentStep.objects.filter(pk=step(world, 3).pk).update(
+        item=item_of_another_sequence(world, program_id=program.pk)
+    )
+    rows = [f"partner step {step(world, 3).pk}", f"enrollment {world.training.pk}"]
+    return {"partners.steps_follow_one_version": rows}
+
+
+@breaks("partners.steps_follow_one_version")
+def a_step_that_is_gone(world: World) -> str:
+    step(world, 3).delete()
+    return f"enrollment {world.training.pk}"
+
+
+@breaks("partners.step_statuses_follow_their_history")
+def a_status_that_nothing_tells_of(world: World) -> str:
+    EnrollmentStep.objects.filter(pk=step(world, 3).pk).update(status="skipped")
+    return f"partner step {step(world, 3).pk}"
+
+
+@breaks("partners.step_statuses_follow_their_history")
+def a_transition_that_is_gone(world: World) -> str:
+    StepTransition.objects.filter(step=step(world, 2), number=2).delete()
+    return f"partner step {step(world, 2).pk}"
+
+
+@breaks("partners.step_statuses_follow_their_history")
+def a_history_that_begins_elsewhere(world: World) -> str:
+    StepTransition.objects.filter(step=step(world, 2), number=1).update(from_status="failed")
+    return f"partner step {step(world, 2).pk}"
+
+
+@breaks("partners.step_statuses_follow_their_history")
+def a_history_that_jumps(world: World) -> str:
+    StepTransition.objects.filter(step=step(world, 2), number=2).update(from_status="failed")
+    return f"partner step {step(world, 2).pk}"
+
+
+@breaks("partners.groups_in_order_have_one_active_step")
+def a_step_that_begins_too_early(world: World) -> str:
+    third = step(world, 3)
+    StepTransition.objects.create(
+        step=third, number=1, from_status="pending", to_status="queued", actor="system", created_at=utc_now()
+    )
+    EnrollmentStep.objects.filter(pk=third.pk).update(status="queued", change_count=1)
+    return f"partner step {third.pk}"
+
+
+@spares("partners.groups_in_order_have_one_active_step")
+def a_later_step_that_staff_skipped(world: World) -> None:
+    skip_step(step_id=step(world, 3).pk, reason="Knows it already", actor=STAFF, now=utc_now())
+
+
+@breaks("partners.open_steps_belong_to_active_learners")
+def a_step_that_outlives_its_enrollment(world: World) -> str:
+    unenroll_enrollment(enrollment_id=world.training.pk, actor=STAFF, reason="Moved away", now=utc_now())
+    forget_all_changes(step(world, 3))
+    return f"partner step {step(world, 3).pk}"
+
+
+@breaks("partners.active_learners_have_something_to_do")
+def a_step_that_never_begins(world: World) -> str:
+    forget_all_changes(step(world, 2))
+    return f"enrollment {world.training.pk}"
+
+
+def forget_all_changes(row: EnrollmentStep) -> None:
+    StepTransition.objects.filter(step=row).delete()
+    EnrollmentStep.objects.filter(pk=row.pk).update(status="pending", change_count=0)

@@ -1,0 +1,203 @@
+"""A partner and another one, or a partner and staff, telling of one learner in the same moment."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db.models import Model
+
+from core.clock import utc_now
+from enrollment_project.doctor import examine
+from enrollments.lifecycle import unenroll_enrollment
+from enrollments.models import Enrollment, Program
+from enrollments.tests.factories import STAFF, InstanceFactory
+from events.models import OutboxEvent
+from partners import progression, sequences
+from partners.interventions import skip_step
+from partners.models import EnrollmentStep, PartnerSequence, StepTransition
+from partners.states import GroupRule
+from partners.tests.factories import accept, approved, complete, define, group, instance_with, statuses, steps_of
+from tests.constraints import without_constraints
+from tests.processes import Failure, Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+
+ROUNDS = range(3)
+
+
+def in_progress(*, steps: int = 2) -> tuple[Enrollment, EnrollmentStep]:
+    enrollment = approved(steps=steps)
+    return enrollment, accept(steps_of(enrollment)[0])
+
+
+def status_after(call: Callable[[], EnrollmentStep]) -> str:
+    return str(call().status)
+
+
+def completed(step: EnrollmentStep) -> Callable[[], str]:
+    return partial(status_after, partial(complete, step))
+
+
+def skipped(step: EnrollmentStep) -> Callable[[], str]:
+    skip = partial(skip_step, step_id=step.pk, reason="Knows it already", actor=STAFF, now=utc_now())
+    return partial(status_after, skip)
+
+
+def leaving(enrollment: Enrollment) -> Callable[[], str]:
+    def leave() -> str:
+        ended = unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
+        return str(ended.participation_status)
+
+    return leave
+
+
+def outcomes(answers: list[Any]) -> list[str]:
+    return sorted(answer.kind if isinstance(answer, Failure) else str(answer) for answer in answers)
+
+
+def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let both read the steps before either changes one."""
+
+    def read(step_id: int) -> tuple[EnrollmentStep, list[EnrollmentStep]]:
+        enrollment_id = EnrollmentStep.objects.values_list("enrollment_id", flat=True).get(pk=step_id)
+        steps = list(EnrollmentStep.objects.of(enrollment_id).select_related("enrollment"))
+        return next(step for step in steps if step.pk == step_id), steps
+
+    monkeypatch.setattr(progression, "lock_step", Meeting(read, patience=10))
+
+
+class TestOneStepCompletedTwiceAtOnce:
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_is_completed_once_and_queues_the_next_once(self, attempt: int) -> None:
+        enrollment, step = in_progress()
+
+        answers = at_once(*[completed(step)] * 3)
+
+        assert outcomes(answers) == ["completed"] * 3
+        assert statuses(enrollment) == ["completed", "queued"]
+        assert StepTransition.objects.filter(to_status="completed").count() == 1
+        assert OutboxEvent.objects.filter(type="partner.step_queued", payload__sequenceOrder=2).count() == 1
+        assert examine() == {}
+
+    def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: both read the step as in progress. The one that saves second is told so."""
+        _, step = in_progress()
+        read_without_lock(monkeypatch)
+
+        answers = at_once(completed(step), completed(step))
+
+        assert outcomes(answers) == ["Contradiction", "completed"]
+
+    def test_without_any_guard_would_be_completed_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: neither lock nor conditional save nor unique numbers."""
+        monkeypatch.setattr(EnrollmentStep, "_do_update", Model._do_update)
+        with without_constraints(
+            (StepTransition, "step_transition_number_unique"), (OutboxEvent, "outbox_sequence_unique")
+        ):
+            _, step = in_progress(steps=3)
+            read_without_lock(monkeypatch)
+
+            answers = at_once(completed(step), completed(step))
+
+            assert outcomes(answers) == ["completed", "completed"]
+            assert StepTransition.objects.filter(to_status="completed").count() == 2
+            assert "partners.step_statuses_follow_their_history" in examine()
+
+
+class TestTwoStepsCompletedAtOnce:
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_complete_the_participation(self, attempt: int) -> None:
+        enrollment, answers = self.complete_both()
+
+        assert outcomes(answers) == ["completed", "completed"]
+        assert Enrollment.objects.get(pk=enrollment.pk).participation_status == "completed"
+        assert examine() == {}
+
+    def test_without_the_lock_do_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: each looks whether it is the last before it can see the other."""
+        read_without_lock(monkeypatch)
+
+        enrollment, answers = self.complete_both()
+
+        assert outcomes(answers) == ["completed", "completed"]
+        assert Enrollment.objects.get(pk=enrollment.pk).participation_status == "active"
+        assert "partners.active_learners_have_something_to_do" in examine()
+
+    def complete_both(self) -> tuple[Enrollment, list[Any]]:
+        enrollment = approved(instance_with((2, GroupRule.ALL_ANY_ORDER)))
+        first, second = (accept(step) for step in steps_of(enrollment))
+        return enrollment, at_once(completed(first), completed(second))
+
+
+class TestCompletionAgainstSkipping:
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_has_one_winner_and_advances_once(self, attempt: int) -> None:
+        enrollment, step = in_progress()
+
+        answers = at_once(completed(step), skipped(step))
+
+        first, second = statuses(enrollment)
+        assert outcomes(answers) == sorted(["TransitionNotAllowed", first])
+        assert second == "queued"
+        assert OutboxEvent.objects.filter(type="partner.step_queued", payload__sequenceOrder=2).count() == 1
+        assert examine() == {}
+
+
+class TestCompletionAgainstLeaving:
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_ends_in_the_order_in_which_they_came(self, attempt: int) -> None:
+        enrollment, step = in_progress()
+
+        answers = at_once(completed(step), leaving(enrollment))
+
+        first, second = statuses(enrollment)
+        assert (outcomes(answers), first) in [
+            (["completed", "withdrawn"], "completed"),
+            (["TransitionNotAllowed", "withdrawn"], "withdrawn"),
+        ]
+        assert second == "withdrawn"
+        assert examine() == {}
+
+    def test_without_the_lock_would_send_on_somebody_who_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the completion reads the steps, the learner leaves, and only then is the next partner asked."""
+        enrollment = approved(instance_with((1, GroupRule.ALL_IN_ORDER), (1, GroupRule.ALL_IN_ORDER)))
+        step = accept(steps_of(enrollment)[0])
+        steps = lock_free(enrollment)
+        leaving(enrollment)()
+        monkeypatch.setattr(progression, "lock_step", lambda step_id: (steps[0], steps))
+        monkeypatch.setattr(EnrollmentStep, "_do_update", Model._do_update)
+        monkeypatch.setattr(StepTransition, "save", lambda row: None)
+
+        completed(step)()
+
+        assert statuses(enrollment) == ["completed", "queued"]
+        assert "partners.open_steps_belong_to_active_learners" in examine()
+
+
+def lock_free(enrollment: Enrollment) -> list[EnrollmentStep]:
+    return list(EnrollmentStep.objects.of(enrollment.pk).select_related("enrollment"))
+
+
+class TestTwoVersionsAtOnce:
+    def test_follow_each_other(self) -> None:
+        assert self.define_two() == ["1", "2"]
+        assert list(PartnerSequence.objects.filter(active=True).values_list("version", flat=True)) == [2]
+
+    def test_without_the_lock_are_left_to_the_database_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: both count the versions before either adds one."""
+        look = Meeting(lambda program_id: Program.objects.get(pk=program_id), patience=10)
+        monkeypatch.setattr(sequences, "lock_program", look)
+
+        assert self.define_two() == ["1", "IntegrityError"]
+
+    def define_two(self) -> list[str]:
+        instance = InstanceFactory(price=None)
+        drafts = [group(instance, 1), group(instance, 2)]
+
+        return outcomes(at_once(*[partial(self.define, instance, draft) for draft in drafts]))
+
+    def define(self, instance: Any, draft: Any) -> int:
+        sequence = define(instance, draft)
+        assert sequence is not None
+        return sequence.version
