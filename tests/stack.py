@@ -15,6 +15,7 @@ from enrollment_project.mailbox import Mail, list_mails
 from sandbox.testing import SandboxProcess, free_port, wait_until
 
 from .desk import Desk
+from .migrated import copy_migrated_database
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -156,10 +157,8 @@ class RunningStack:
             (self.folder / name).mkdir(parents=True)
         self._desk = Desk(environment=self.environment, log=self.folder / "desk.log")
         if not self._migrated:
-            self._desk.ask("tests.desk:migrate")
+            copy_migrated_database(self.folder / "db.sqlite3")
         self.sandbox.start()
-        if not self._migrated:
-            self._desk.answer()
         for name in sorted(self._commands, key="web".__eq__):  # last, as only the web is waited for
             self.start(name)
 

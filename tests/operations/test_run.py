@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from sandbox.testing import wait_until
+from tests.migrated import copy_migrated_database
 
 from .running import PARTS, ROOT, START_SECONDS, STOP_SECONDS, is_healthy, left_of, named, place, start, tree
 
@@ -26,10 +27,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that has a workspace already, so that no demo data are loaded."""
     folder = tmp_path_factory.mktemp("database")
-    for command in (["migrate", "-v0"], ["create_workspace", "here"]):
-        subprocess.run(
-            [sys.executable, "manage.py", *command], cwd=ROOT, env=place(folder), check=True, capture_output=True
-        )
+    copy_migrated_database(folder / "db.sqlite3")
+    command = [sys.executable, "manage.py", "create_workspace", "here"]
+    subprocess.run(command, cwd=ROOT, env=place(folder), check=True, capture_output=True)
     return folder / "db.sqlite3"
 
 
