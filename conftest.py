@@ -57,6 +57,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         folder.cleanup()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: at the end it would leave the other worker with nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what can't run here, and say why; in CI browser tests must run, so there a missing browser fails them."""
     if item.get_closest_marker("race") and connection.vendor != "postgresql":
