@@ -67,7 +67,8 @@ def live_packages(*, user: User, course: Program) -> QuerySet[StudentPackage]:
 
 def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
     """What the person's learners had and no longer have, with its invoices; the latest first."""
-    ended = StudentPackage.objects.revoked().filter(learner__in=learners_of(user))
+    kept = StudentPackage.objects.revoked().filter(enrollment__deleted_at__isnull=True)
+    ended = kept.filter(learner__in=learners_of(user))
     related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related(
         Prefetch("payment__invoices", Invoice.objects.order_by("-id"))
     )

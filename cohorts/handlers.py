@@ -16,7 +16,8 @@ from billing.events import (
 )
 from billing.purposes import Purpose, register_purpose
 from core.actors import STRIPE
-from enrollments.events import EnrollmentStatusChanged
+from enrollments.deletion import DELETED
+from enrollments.events import EnrollmentDeleted, EnrollmentStatusChanged
 from enrollments.purchase import fail_purchase
 from enrollments.sellers import register_holding, register_seller
 from enrollments.states import GIVEN_BACK, PAID
@@ -124,6 +125,17 @@ def follow_end(event: EnrollmentStatusChanged) -> None:
             reason=event.reason,
             now=event.occurred_at,
         )
+
+
+@handles(EnrollmentDeleted)
+def follow_deletion(event: EnrollmentDeleted) -> None:
+    """What was bought or held for it goes back, whatever its status was."""
+    give_back(
+        enrollment_cuid=event.enrollment_cuid,
+        is_paid=event.payment_status in PAID,
+        reason=DELETED,
+        now=event.occurred_at,
+    )
 
 
 def _release(event: MoneyEvent, reason: str) -> CohortPlace:

@@ -95,7 +95,10 @@ def _tell_of_exit(kind: str, event: ExitPlanned | ExitWithdrawn) -> None:
 
 
 def hears_from_us(enrollment: Enrollment) -> bool:
-    """Whether its family is written to by us: not if an integrator routed the learner to a district's seat."""
+    """Whether its family is written to by us: not if an integrator routed the learner to a district's seat, and not
+    about what was deleted."""
+    if enrollment.deleted_at is not None:
+        return False
     return enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED or not enrollment.decisions.exists()
 
 
@@ -141,7 +144,8 @@ def render_planned_exit(notification: Notification) -> Email | None:
 
 def render_withdrawn_exit(notification: Notification) -> Email | None:
     plan = _find_exit(notification)
-    goes_on = plan.enrollment.eligibility_status == EligibilityStatus.APPROVED
+    enrollment = plan.enrollment
+    goes_on = enrollment.eligibility_status == EligibilityStatus.APPROVED and enrollment.deleted_at is None
     is_planned_anew = plan.enrollment.planned_exits.filter(status=ExitStatus.PLANNED).exists()
     if not goes_on or is_planned_anew:
         return None
@@ -154,10 +158,11 @@ def _find_exit(notification: Notification) -> PlannedExit:
 
 
 def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollment | None:
-    """None if it has been decided otherwise since."""
-    found = Enrollment.objects.select_related("learner", "instance__program", "workspace")
-    enrollment = found.get(cuid=notification.params["enrollment"])
-    return enrollment if enrollment.eligibility_status in statuses and enrollment.learner else None
+    """None if it has been decided otherwise since, or deleted."""
+    found = Enrollment.objects.kept().select_related("learner", "instance__program", "workspace")
+    enrollment = found.filter(cuid=notification.params["enrollment"]).first()
+    is_so_still = enrollment is not None and enrollment.eligibility_status in statuses and enrollment.learner
+    return enrollment if is_so_still else None
 
 
 register_email(APPROVED, render_approval)

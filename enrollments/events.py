@@ -44,6 +44,14 @@ class EnrollmentStatusChanged(EnrollmentEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentDeleted(EnrollmentEvent):
+    """The enrollment is shown nowhere any more, and holds nothing."""
+
+    payment_status: str = field(metadata=FOR_REACTIONS)
+    type: ClassVar[str] = "enrollment.deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlanned(EnrollmentEvent):
     """The enrollment will end on a later day; an exit planned before is replaced."""
 

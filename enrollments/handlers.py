@@ -41,7 +41,7 @@ from .queries import (
     find_stake_of_payment,
 )
 from .routing.result import PARENT_PAID_MESSAGE
-from .states import GIVEN_BACK, GOING_ON, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
+from .states import GIVEN_BACK, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
 
 register_purpose(
     Purpose(
@@ -78,7 +78,7 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
         return
     now = event.occurred_at
     enrollment, seat = lock_enrollment_with_seat(decision.enrollment_id)
-    refused = _refund_reason(decision, enrollment.payment_status, enrollment.eligibility_status)
+    refused = _refund_reason(decision, enrollment)
     if refused is not None:
         request_refund(payment_id=event.payment_id, amount_minor=None, reason=refused, actor=SYSTEM, now=now)
         _end_refused(decision, now)
@@ -95,10 +95,10 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     publish(*events)
 
 
-def _refund_reason(decision: EnrollmentDecision, payment: str, eligibility: str) -> RefundReason | None:
-    if eligibility not in GOING_ON:
+def _refund_reason(decision: EnrollmentDecision, enrollment: Enrollment) -> RefundReason | None:
+    if not enrollment.is_going_on:
         return RefundReason.NOT_NEEDED
-    if payment != EnrollmentPaymentStatus.PENDING:
+    if enrollment.payment_status != EnrollmentPaymentStatus.PENDING:
         return RefundReason.DUPLICATE
     live = find_live_decision(enrollment_id=decision.enrollment_id)
     if live is not None and live.pk != decision.pk:

@@ -45,6 +45,7 @@ from .models import (
     SeatAssignment,
 )
 from .states import (
+    ENDED_PARTICIPATION,
     GOING_ON,
     HELD_SEATS,
     LIVE_DECISIONS,
@@ -143,6 +144,7 @@ def live_checkouts_are_wanted(extent: Extent) -> Iterator[Breach]:
         Q(status=DecisionStatus.CHECKOUT_REQUIRED) | Q(status=DecisionStatus.FAILED) & ~Exists(others),
         checkout=OuterRef("pk"),
         enrollment__eligibility_status__in=GOING_ON,
+        enrollment__deleted_at__isnull=True,
     )
     live = extent.of(Checkout.objects.all()).filter(
         purpose=PURPOSE, status__in=LIVE_CHECKOUTS, cancel_requested_at__isnull=True
@@ -270,6 +272,16 @@ def transitions_follow_the_machine(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"transition {pk}", f"from {from_status} to {to_status}, which is not possible")
 
 
+def deleted_enrollments_hold_nothing(extent: Extent) -> Iterator[Breach]:
+    """What was deleted takes part in nothing, and neither a seat nor a decision lives on by it."""
+    over = Q(participation_status__in=ENDED_PARTICIPATION) & ~Q(eligibility_status=EligibilityStatus.APPROVED)
+    seats = SeatAssignment.objects.filter(enrollment=OuterRef("pk"), status__in=HELD_SEATS)
+    funded = EnrollmentDecision.objects.filter(enrollment=OuterRef("pk"), status=DecisionStatus.COMPLETED)
+    deleted = extent.of(Enrollment.objects.all()).filter(deleted_at__isnull=False)
+    for pk in deleted.exclude(over & ~Exists(seats) & ~Exists(funded)).values_list("pk", flat=True).iterator():
+        yield Breach(f"enrollment {pk}", "was deleted, and takes part or holds something all the same")
+
+
 # --- Exits ------------------------------------------------------------------------------------------------------------
 
 
@@ -353,6 +365,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     transitions_have_no_gaps,
     transitions_form_a_chain,
     transitions_follow_the_machine,
+    deleted_enrollments_hold_nothing,
     planned_exits_are_of_the_enrolled,
     planned_exits_are_carried_out,
     transitions_have_their_event,

@@ -17,7 +17,6 @@ from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
 from .states import (
-    GOING_ON,
     PAID,
     PAYABLE,
     EligibilityStatus,
@@ -55,7 +54,7 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
 
 def may_be_paid(enrollment: Enrollment) -> bool:
     """Whether a payment that arrives now still pays for this (locked) enrollment."""
-    return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.eligibility_status in GOING_ON
+    return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.is_going_on
 
 
 def complete_purchase(*, enrollment: Enrollment, actor: Actor, now: dt.datetime) -> None:
@@ -90,7 +89,9 @@ def refund_purchase(*, enrollment_id: int, fully: bool, reason: str, actor: Acto
     if enrollment.payment_status not in PAID:
         return
     journal.change("mark_refunded", reason=reason)
-    if enrollment.eligibility_status == EligibilityStatus.APPROVED:
+    if enrollment.deleted_at is not None:
+        publish(*journal.write())
+    elif enrollment.eligibility_status == EligibilityStatus.APPROVED:
         publish(*end_enrollment(journal=journal, seat=seat, reason=reason))
     elif enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
         publish(*end_submission(journal=journal, seat=seat, reason=reason))

@@ -96,6 +96,7 @@ BUTTONS: dict[str, Power] = {
     "enrollment.evaluate": Power.DECIDE,
     "enrollment.submit": Power.DECIDE,
     "enrollment.unenroll": Power.DECIDE,
+    "enrollment.delete": Power.MANAGE,
     "plannedexit.withdraw": Power.DECIDE,
     "enrollment.reconsider": Power.DECIDE,
     "enrollment.mark_eligible": Power.DECIDE,

@@ -2,10 +2,11 @@ import datetime as dt
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -22,6 +23,7 @@ from core.time_words import day
 from notifications.letters import Email
 from notifications.recipients import family_addresses
 
+from ..deletion import delete_enrollment
 from ..emails import hears_from_us
 from ..exit import plan_exit
 from ..letters import write_end, write_planned_exit, write_rejection
@@ -134,6 +136,19 @@ def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
     return Preview(tuple(sentences), _letters_to_family(enrollment, email))
 
 
+def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """What vanishes, what is given back, and what becomes of the money."""
+    sentences = [
+        f"{enrollment.person}, {enrollment.instance} is shown nowhere any more; the history stays.",
+        "A seat or a place that it holds is free again, and an open payment page ends.",
+    ]
+    if enrollment.payment_status in PAID:
+        was_enrolled = enrollment.eligibility_status == EligibilityStatus.APPROVED
+        decide = "You get a task to decide what of the payment goes back."
+        sentences.append(decide if was_enrolled else "What was paid goes back in full.")
+    return Preview(tuple(sentences), mails="The family is not told.")
+
+
 def _letters_to_family(enrollment: Enrollment, email: Email) -> tuple[Letter, ...]:
     """Families of a district's learners hear of it from the integrator."""
     if enrollment.learner is None or not hears_from_us(enrollment):
@@ -217,6 +232,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         "unenroll",
         "reconsider",
         {"title": "Set by hand", "items": ["mark_eligible", "mark_ineligible"]},
+        "delete",
     )
     actions = ("approve_selected", "reject_selected", "evaluate_selected", "submit_selected")
     eligibility = status_badge("eligibility_status", "eligibility")
@@ -341,6 +357,27 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         leaves_on = form.cleaned_data["effective_date"]
         answer = call(plan_exit, request, enrollment, form, metadata=metadata, effective_date=leaves_on)
         return f"{enrollment.learner} leaves {enrollment.instance} on {day(leaves_on)}." if form.is_later else answer
+
+    @staff_action(
+        description="Delete",
+        power=Power.MANAGE,
+        form=RequiredNoteForm,
+        preview=foresee_deletion,
+        icon="delete",
+        variant=ActionVariant.DANGER,
+        explanation="For what should never have been recorded. Somebody who leaves is unenrolled, and told why.",
+    )
+    def delete(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> HttpResponse:
+        delete_enrollment(
+            enrollment_id=enrollment.pk,
+            actor=actor_of(request),
+            note=form.cleaned_data["note"],
+            expected_status=enrollment.eligibility_status,
+            now=utc_now(),
+        )
+        self.log_change(request, enrollment, "Delete")
+        messages.success(request, f"{self.describe(enrollment)}: deleted.")
+        return HttpResponseRedirect(reverse("admin:enrollments_enrollment_changelist"))
 
     @staff_action(
         description="Reconsider",

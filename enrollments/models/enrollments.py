@@ -10,6 +10,7 @@ from ..states import (
     ENDED_ELIGIBILITY,
     ENDED_PARTICIPATION,
     FUNDED,
+    GOING_ON,
     EligibilityStatus,
     EnrollmentPaymentStatus,
     Facet,
@@ -128,6 +129,11 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         if self.learner is not None:
             return self.learner
         return require(self.lead, "an enrollment without a learner is about a lead")
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether it waits for review or has been accepted: a seat or a payment has something to be for."""
+        return self.eligibility_status in GOING_ON and self.deleted_at is None
 
     @property
     def is_current(self) -> bool:

@@ -30,6 +30,7 @@ from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, res
 from core.clock import utc_now
 from core.errors import require
 from demo import stripe
+from enrollments.deletion import delete_enrollment
 from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import PlannedExit
@@ -75,6 +76,7 @@ def a_district_learner_comes_and_goes() -> None:
     )
     withdraw_exit(planned_exit_id=PlannedExit.objects.get().pk, actor=STAFF, now=utc_now())
     unenroll_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, reason="Jane Roe moved away", now=utc_now())
+    delete_enrollment(enrollment_id=decision.enrollment_id, actor=STAFF, note="Jane Roe twice", now=utc_now())
 
 
 def a_learner_goes_to_class() -> None:

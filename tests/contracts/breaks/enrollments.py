@@ -7,6 +7,7 @@ from django.db.models import F
 from billing.invoicing import Buyer, issue_invoice
 from billing.models import Checkout, Invoice, Payment, Refund
 from core.clock import utc_now
+from enrollments.deletion import delete_enrollment
 from enrollments.events import SeatReleased
 from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.funding import decision_changed
@@ -346,6 +347,30 @@ def a_decision_that_was_released_with_its_money(world: World) -> Rows:
     Refund.objects.filter(pk=world.refund.pk).update(amount_minor=4900)
     Invoice.objects.filter(payment=world.payment, corrects__isnull=False).update(amount_minor=-4900)
     return {}
+
+
+# --- Deleted ----------------------------------------------------------------------------------------------------------
+
+
+@breaks("enrollments.deleted_enrollments_hold_nothing")
+def an_enrollment_that_was_only_hidden(world: World) -> str:
+    Enrollment.objects.filter(pk=world.used.enrollment_id).update(deleted_at=utc_now())
+    return f"enrollment {world.used.enrollment_id}"
+
+
+@breaks("enrollments.deleted_enrollments_hold_nothing")
+def a_request_that_was_only_hidden(world: World) -> Rows:
+    """While its payment is asked for."""
+    Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(deleted_at=utc_now())
+    return {
+        "enrollments.deleted_enrollments_hold_nothing": [f"enrollment {world.waiting.enrollment_id}"],
+        "enrollments.live_checkouts_are_wanted": [f"checkout {world.checkout.pk}"],
+    }
+
+
+@spares("enrollments.deleted_enrollments_hold_nothing")
+def an_enrollment_that_was_deleted_with_its_seat(world: World) -> None:
+    delete_enrollment(enrollment_id=world.used.enrollment_id, actor=STAFF, now=utc_now())
 
 
 # --- Exits ------------------------------------------------------------------------------------------------------------
