@@ -1,6 +1,7 @@
 """Tasks that wait for a person: raised by whatever can't decide alone, completed by staff with a word on how."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -46,6 +47,19 @@ def raise_staff_task_once(*, workspace_id: int, kind: TaskKind, subject: str, su
     return raised
 
 
+def raise_staff_tasks(*, workspace_id: int, kind: TaskKind, summaries: Mapping[str, str]) -> None:
+    """The same for many subjects with one statement; `summaries` has the summary of each."""
+    StaffTask.objects.bulk_create(
+        [
+            StaffTask(
+                workspace_id=workspace_id, kind=kind.name, subject=subject, summary=fit(StaffTask, "summary", summary)
+            )
+            for subject, summary in summaries.items()
+        ],
+        ignore_conflicts=True,
+    )
+
+
 def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.datetime) -> StaffTask:
     """Close a task with how it was resolved. Raises Invalid without a resolution, NotFound, TaskAlreadyDone."""
     if not resolution.strip():
@@ -63,6 +77,11 @@ def complete_staff_task(*, task_id: int, user: User, resolution: str, now: dt.da
 
 def settle_staff_task(*, kind: TaskKind, subject: str, resolution: str, now: dt.datetime) -> None:
     """Close the open task of this kind about the subject, if there is one: what it asked for has come by itself."""
-    waiting = StaffTask.objects.filter(kind=kind.name, subject=subject, status=TaskStatus.OPEN)
-    if waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):
-        log.info("staff_task_settled", kind=kind.name, subject=subject)
+    settle_staff_tasks(kind=kind, subjects=[subject], resolution=resolution, now=now)
+
+
+def settle_staff_tasks(*, kind: TaskKind, subjects: Sequence[str], resolution: str, now: dt.datetime) -> None:
+    """The same for many subjects with one statement."""
+    waiting = StaffTask.objects.filter(kind=kind.name, subject__in=subjects, status=TaskStatus.OPEN)
+    if settled := waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):
+        log.info("staff_tasks_settled", kind=kind.name, subjects=list(subjects)[:20], settled=settled)

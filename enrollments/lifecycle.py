@@ -20,7 +20,7 @@ from events.publishing import publish
 from .admission import take_place
 from .eligibility import Verdict, assess
 from .eligibility.facts import Facts
-from .eligibility.record import keep_verdict
+from .eligibility.record import follow_up, keep_verdict
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .funding import end_funding
 from .history import Journal
@@ -66,6 +66,7 @@ def evaluate_enrollment(
         verdict = Verdict(VerdictOutcome.ELIGIBLE if is_eligible else VerdictOutcome.INELIGIBLE, reason)
     apply_verdict(journal=journal, verdict=verdict, reason=reason)
     publish(*journal.write())
+    follow_up([(enrollment, verdict)], workspace_id=enrollment.workspace_id, now=now)
     return enrollment
 
 
@@ -203,7 +204,7 @@ def finish_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
 
 def apply_verdict(*, journal: Journal, verdict: Verdict, reason: str = "") -> None:
     """Bring a candidate, or an enrollment that was eligible, to where the verdict puts it, and keep the verdict. One
-    that is undecided moves nothing. Raises TransitionNotAllowed from any other state."""
+    that is undecided moves nothing. `follow_up` comes after it. Raises TransitionNotAllowed from any other state."""
     enrollment = journal.enrollment
     status = enrollment.eligibility_status
     stays = status == EligibilityStatus.ELIGIBLE and verdict.outcome != VerdictOutcome.INELIGIBLE
@@ -229,7 +230,12 @@ def evaluate_and_submit(*, journal: Journal, facts: Facts) -> Verdict:
     if refused:
         journal.change("reconsider", reason="The criteria changed")
     if enrollment.eligibility_status in EVALUATED:
+        is_known = enrollment.pk is not None
         apply_verdict(journal=journal, verdict=verdict)
+        if is_known or not verdict.is_decided:
+            journal.afterwards(
+                lambda: follow_up([(enrollment, verdict)], workspace_id=enrollment.workspace_id, now=journal.now)
+            )
         if verdict.is_eligible:
             journal.change("submit", reason=verdict.reason)
             take_place(enrollment)

@@ -4,10 +4,12 @@ application < learner < allocation < enrollment < instance < decision < checkout
 key. A learner is locked by the upsert of `accounts.learners`; checkouts and payments by billing.
 """
 
+from collections.abc import Sequence
+
 from accounts.learners import lock_owner_of
 
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
-from .states import HELD_SEATS
+from .states import HELD_SEATS, EligibilityStatus
 
 
 def lock_allocation(allocation_id: int) -> DistrictSeatAllocation:
@@ -31,6 +33,13 @@ def lock_enrollment(enrollment_id: int) -> Enrollment:
     return (
         Enrollment.objects.select_for_update(of=("self",), no_key=True).select_related("instance").get(pk=enrollment_id)
     )
+
+
+def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
+    """Those of these enrollments that are candidates and not deleted, each with its learner and lead, by their ids."""
+    rows = Enrollment.objects.kept().filter(pk__in=enrollment_ids, eligibility_status=EligibilityStatus.CANDIDATE)
+    locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+    return list(locked.select_related("learner", "lead"))
 
 
 def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:

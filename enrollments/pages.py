@@ -25,6 +25,7 @@ from core.clock import utc_now
 from core.errors import NotFound
 from core.http.zones import zone_of
 
+from .family.checks import Check, list_checks
 from .family.history import Moment, retell
 from .family.standing import (
     FamilyView,
@@ -59,6 +60,7 @@ class EnrollmentCard:
     tone: str
     steps: list[Step]
     history: list[Moment]
+    checks: list[Check]
 
     @property
     def why(self) -> str:
@@ -177,7 +179,8 @@ def _card(enrollment: Enrollment, sale: Sale | None, now: dt.datetime) -> Enroll
     decision = next(iter(enrollment.decisions.all()), None)
     view = view_enrollment(enrollment=enrollment, decision=decision, sale=sale, now=now)
     history = retell(asked_at=enrollment.created_at, transitions=enrollment.transitions.all())
-    return EnrollmentCard(view, TONES[view.standing], _steps(view), history)
+    checks = list_checks(next(iter(enrollment.verdicts.all()), None))
+    return EnrollmentCard(view, TONES[view.standing], _steps(view), history, checks)
 
 
 def _steps(view: FamilyView) -> list[Step]:

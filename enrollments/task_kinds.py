@@ -11,3 +11,10 @@ NOT_EVALUATED = register_kind(
     remedy="Look at the verdict on the enrollment's page. Complete its data or correct the criteria and evaluate it "
     "again, or mark it eligible or ineligible by hand.",
 )
+EVALUATION_FAILED = register_kind(
+    "evaluation_failed",
+    label="Evaluation of a program that failed",
+    role=Role.ADMIN,
+    subjects=("evaluation",),
+    remedy="Look at the error on the evaluation's page, and evaluate the candidates again on the page of the instance.",
+)

@@ -1,10 +1,11 @@
-"""Sweeps: each finds its work in the database and calls one use case."""
+"""Work in the background: each task takes ids or finds its work in the database, and calls one use case."""
 
 from celery import shared_task
 
 from core.clock import utc_now
 from core.work import in_batches
 
+from . import evaluation
 from .application.expiry import forget_unconfirmed
 from .application.files import forget_orphans
 from .exit import carry_out_due_exits as carry_out
@@ -20,3 +21,13 @@ def forget_unconfirmed_applications() -> None:
     """Delete what was typed and uploaded by people who never confirmed their address."""
     forget_unconfirmed(now=utc_now())
     forget_orphans(now=utc_now())
+
+
+@shared_task
+def evaluate_candidates(job_id: int) -> None:
+    evaluation.evaluate_candidates(job_id=job_id, now=utc_now())
+
+
+@shared_task
+def continue_due_evaluations() -> None:
+    in_batches(evaluation.continue_due_evaluations, size=5, at_most=5)

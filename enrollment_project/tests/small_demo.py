@@ -28,6 +28,7 @@ from core.models import IdempotencyRecord
 from demo import stripe
 from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
+from enrollments.evaluation import request_evaluation
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
 
@@ -61,6 +62,9 @@ def _add_what_the_demo_lacks() -> None:
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None
         stripe.dispute(payment, payment.pk, "needs_response")
+        request_evaluation(
+            instance_id=workspace.program_instances.values_list("pk", flat=True)[0], actor=SYSTEM, now=now
+        )
         drop, keep = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
     for role in Role.values:

@@ -1,6 +1,6 @@
 """The back office of enrollments. Importing the modules registers their pages."""
 
-from . import applications, decisions, districts, enrollment_cards, enrollments, exits, programs, transitions
+from . import applications, decisions, districts, enrollment_cards, enrollments, exits, programs, transitions, verdicts
 
 __all__ = [
     "applications",
@@ -11,4 +11,5 @@ __all__ = [
     "exits",
     "programs",
     "transitions",
+    "verdicts",
 ]

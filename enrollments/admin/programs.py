@@ -9,8 +9,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, status_badge
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of
+from core.clock import utc_now
 
+from ..evaluation import request_evaluation
 from ..models import Enrollment, Program, ProgramInstance
 from ..programs import make_default
 from ..states import EligibilityStatus
@@ -94,12 +96,23 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
         ),
         ("Identity", {"fields": (("cuid", "number"), ("criteria_version", "created_at"))}),
     )
-    actions_detail = ("make_default",)
+    actions_detail = ("evaluate_candidates", "make_default")
     review_badge = status_badge("review_mode", "review")
 
     @admin.display(description="number", ordering="id")
     def number(self, instance: ProgramInstance) -> str:
         return "" if instance.pk is None else str(instance.pk)
+
+    @staff_action(
+        description="Evaluate candidates",
+        power=Power.DECIDE,
+        possible=lambda instance: True,
+        icon="rule",
+        explanation="Evaluates every candidate of this instance by its criteria, in the background.",
+    )
+    def evaluate_candidates(self, request: HttpRequest, instance: ProgramInstance, form: StaffForm) -> str:
+        job = request_evaluation(instance_id=instance.pk, actor=actor_of(request), now=utc_now())
+        return f"{job.total:,} candidates are being evaluated; the card Evaluations shows how far it is."
 
     @staff_action(
         description="Make default",
@@ -122,6 +135,21 @@ def enrollments_of_instance(request: HttpRequest, instance: ProgramInstance) -> 
     ]
     more = list_url(Enrollment, instance__id__exact=instance.pk)
     return Card("Enrollments", rows, empty="Nobody yet.", more_url=more if rows else "")
+
+
+@neighbors_of(ProgramInstance)
+def evaluations_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
+    rows = [
+        neighbor(
+            job,
+            title=f"{job.done:,} of {job.total:,} candidates",
+            status="status",
+            note=job.last_error,
+            at=job.created_at,
+        )
+        for job in instance.evaluations.order_by("-id")[:5]
+    ]
+    return Card("Evaluations", rows, empty="Candidates have not been evaluated together yet.")
 
 
 @neighbors_of(ProgramInstance)

@@ -1,9 +1,9 @@
 """Keeping a verdict with its enrollment, and asking staff where there is none."""
 
 import datetime as dt
+from collections.abc import Sequence
 
-from accounts.staff_tasks import raise_staff_task, settle_staff_task
-from core.rows import insert_rows
+from accounts.staff_tasks import raise_staff_tasks, settle_staff_tasks
 from core.text import fit
 
 from ..history import Journal
@@ -13,55 +13,43 @@ from .verdicts import NOTHING_TO_MEET, Verdict
 
 
 def keep_verdict(journal: Journal, verdict: Verdict, *, reason: str = "") -> None:
-    """Remember with the enrollment what was said, why and by which version of the criteria.
+    """Remember with the enrollment what was said, why and by which version of the criteria. `follow_up` comes after it.
 
-    An instance without criteria has said nothing that needs an explanation: no row is kept of it.
+    Only a decision counts as the last evaluation. An instance without criteria has said nothing that needs an
+    explanation: no row is kept of it.
     """
     enrollment = journal.enrollment
-    is_new = enrollment.pk is None
-    journal.set(**evaluated_fields(enrollment, verdict, reason or verdict.reason))
-    if verdict is not NOTHING_TO_MEET:
-        row = verdict_row(enrollment, verdict, reason or verdict.reason, actor=str(journal.actor), now=journal.now)
-        journal.afterwards(lambda: _insert(row, enrollment))
-    if not (is_new and verdict.is_decided):
-        journal.afterwards(lambda: follow_up(enrollment, verdict, now=journal.now))
-
-
-def evaluated_fields(enrollment: Enrollment, verdict: Verdict, reason: str) -> dict[str, object]:
-    """What an evaluation changes of the enrollment's plain fields. Only a decision counts as the last evaluation."""
-    version = enrollment.instance.criteria_version if verdict.is_decided else enrollment.criteria_version
-    return {"eligibility_reason": fit(Enrollment, "eligibility_reason", reason), "criteria_version": version}
-
-
-def verdict_row(
-    enrollment: Enrollment, verdict: Verdict, reason: str, *, actor: str, now: dt.datetime
-) -> EligibilityVerdict:
-    """The row that keeps a verdict, not saved yet."""
-    return EligibilityVerdict(
-        enrollment=enrollment,
-        criteria_version=enrollment.instance.criteria_version,
-        outcome=verdict.outcome,
-        reason=fit(EligibilityVerdict, "reason", reason),
-        answers=list(verdict.answers),
-        actor=actor,
-        created_at=now,
-    )
-
-
-def follow_up(enrollment: Enrollment, verdict: Verdict, *, now: dt.datetime) -> None:
-    """Ask staff to look at an enrollment that could not be evaluated; what they were asked is settled by a decision."""
-    subject = f"enrollment:{enrollment.pk}"
+    reason = reason or verdict.reason
+    version = enrollment.instance.criteria_version
+    journal.set(eligibility_reason=fit(Enrollment, "eligibility_reason", reason))
     if verdict.is_decided:
-        settle_staff_task(kind=NOT_EVALUATED, subject=subject, resolution="It was evaluated.", now=now)
-        return
-    raise_staff_task(
-        workspace_id=enrollment.workspace_id,
-        kind=NOT_EVALUATED,
-        subject=subject,
-        summary=f"Enrollment {enrollment.pk}: {verdict.reason}",
-    )
+        journal.set(criteria_version=version)
+    if verdict is not NOTHING_TO_MEET:
+        journal.attach(
+            EligibilityVerdict(
+                criteria_version=version,
+                outcome=verdict.outcome,
+                reason=fit(EligibilityVerdict, "reason", reason),
+                answers=list(verdict.answers),
+                actor=str(journal.actor),
+                created_at=journal.now,
+            )
+        )
 
 
-def _insert(row: EligibilityVerdict, enrollment: Enrollment) -> None:
-    row.enrollment = enrollment
-    insert_rows([row])
+def follow_up(judged: Sequence[tuple[Enrollment, Verdict]], *, workspace_id: int, now: dt.datetime) -> None:
+    """Ask staff to look at enrollments that could not be evaluated; what they were asked is settled by a decision."""
+    settled = [_subject(enrollment) for enrollment, verdict in judged if verdict.is_decided]
+    asked = {
+        _subject(enrollment): f"Enrollment {enrollment.pk}: {verdict.reason}"
+        for enrollment, verdict in judged
+        if not verdict.is_decided
+    }
+    if settled:
+        settle_staff_tasks(kind=NOT_EVALUATED, subjects=settled, resolution="It was evaluated.", now=now)
+    if asked:
+        raise_staff_tasks(workspace_id=workspace_id, kind=NOT_EVALUATED, summaries=asked)
+
+
+def _subject(enrollment: Enrollment) -> str:
+    return f"enrollment:{enrollment.pk}"

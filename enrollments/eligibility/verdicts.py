@@ -37,9 +37,14 @@ class Verdict:
 
 def assess(*, instance: ProgramInstance, facts: Mapping[str, Any]) -> Verdict:
     """What the instance's criteria say of somebody of whom these facts are known."""
+    return criteria_of(instance).judge(facts)
+
+
+def criteria_of(instance: ProgramInstance) -> "CriteriaSet":
+    """The criteria that apply to the instance, by the version it was read with."""
     if instance.criteria_version == FIRST_VERSION:  # nothing to read, which routing is glad of
-        return NOTHING_TO_MEET
-    return CriteriaSet(list_criteria(instance.pk, instance.criteria_version)).judge(facts)
+        return CriteriaSet(())
+    return CriteriaSet(list_criteria(instance.pk, instance.criteria_version))
 
 
 class CriteriaSet:

@@ -14,7 +14,7 @@ from core.errors import NotFound
 from core.ids import is_cuid
 from core.money import Money
 
-from ..models import Enrollment, EnrollmentDecision, EnrollmentTransition
+from ..models import EligibilityVerdict, Enrollment, EnrollmentDecision, EnrollmentTransition
 from ..sellers import Sale
 from ..states import OVER, PURPOSE, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
@@ -179,6 +179,7 @@ def list_family_enrollments(*, user: User) -> list[Enrollment]:
         .filter(learner__in=mine)
         .select_related("instance__program", "learner", "workspace")
         .prefetch_related(
+            Prefetch("verdicts", EligibilityVerdict.objects.order_by("-id")),
             Prefetch("transitions", EnrollmentTransition.objects.order_by("number")),
             Prefetch("decisions", queryset=_decisions().order_by("-id")),
         )

@@ -1,6 +1,7 @@
 from .criteria import Criterion, EligibilityVerdict
 from .decisions import EnrollmentDecision
 from .enrollments import Enrollment, EnrollmentTransition
+from .evaluations import EvaluationJob
 from .exits import PlannedExit
 from .forms import Application, ApplicationFile, ApplicationQuestion
 from .programs import Program, ProgramInstance
@@ -17,6 +18,7 @@ __all__ = [
     "Enrollment",
     "EnrollmentDecision",
     "EnrollmentTransition",
+    "EvaluationJob",
     "PlannedExit",
     "Program",
     "ProgramInstance",

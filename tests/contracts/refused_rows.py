@@ -109,6 +109,7 @@ CHECKS = {
         {"max_enrollment": 5, "current_enrollment": 3, "held_places": 2},
     ),
     "group_class_day_known": Broken("cohorts.GroupClass", {"day_of_week": 7}, {"day_of_week": 6}),
+    "evaluation_status_known": Broken("enrollments.EvaluationJob", {"status": "lost"}),
     "verdict_outcome_known": Broken("enrollments.EligibilityVerdict", {"outcome": "perhaps"}),
     "group_class_times_in_order": Broken(
         "cohorts.GroupClass", {"start_time": SIX, "end_time": SIX}, {"start_time": FIVE, "end_time": SIX}
@@ -245,6 +246,8 @@ UNIQUE = {
         "enrollments.EnrollmentDecision", {"enrollment_id": 1, "status": "completed"}, {"status": "released"}
     ),
     "district_tenant_unique": Twice("enrollments.District", {"workspace_id": 1, "tenant_id": 1}),
+    "evaluation_one_unfinished": Twice("enrollments.EvaluationJob", {"instance_id": 1}, {"status": "completed"}),
+    "enrollments_evaluationjob_cuid_key": Twice("enrollments.EvaluationJob", {"cuid": "a"}),
     "criterion_position_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "position": 1}),
     "criterion_name_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "name": "a"}),
     "enrollment_one_current": Twice(

@@ -1,0 +1,141 @@
+"""Work on many rows that outlives a request: a job is a row, does its work batch by batch, and can be taken up again.
+
+A batch is one transaction, which locks the job, writes the effects and saves how far the job has come. Whatever ends a
+worker ends it between two batches, as far as the database is concerned: nothing is lost and nothing done twice. Who
+takes a job up, and when it is tried again after a failure, is decided by `core.retries`.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+from django.db import DatabaseError, models, transaction
+
+from . import retries
+from .clock import utc_now
+from .ids import new_cuid
+from .retries import Retry
+from .text import fit
+
+log = structlog.get_logger(__name__)
+
+RETRY = Retry(first_pause_seconds=10, longest_pause_seconds=600, lease=dt.timedelta(minutes=5), attempts=8)
+
+
+class JobStatus(models.TextChoices):
+    QUEUED = "queued", "Queued"  # waits for a worker
+    RUNNING = "running", "Running"  # some of it may be done; a worker has it, or the sweep takes it up again
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"  # given up; what was done stays done
+
+
+UNFINISHED = (JobStatus.QUEUED, JobStatus.RUNNING)
+
+
+class Job(models.Model):
+    """One piece of such work. Each kind adds what it works on, and the workspace it belongs to.
+
+    Invariant: `position` and `done` say what is committed, since they are saved with it.
+    """
+
+    cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
+    status = models.CharField(max_length=9, choices=JobStatus.choices, default=JobStatus.QUEUED)
+    options = models.JSONField(default=dict, blank=True)
+    total = models.PositiveIntegerField(default=0)  # how many rows there were to deal with when it began
+    done = models.PositiveIntegerField(default=0)
+    counts = models.JSONField(default=dict, blank=True)  # what became of the rows that are done, by its name
+    position = models.BigIntegerField(default=0)  # the last row that is done
+    attempts = models.PositiveSmallIntegerField(default=0)  # failures since the last batch that succeeded
+    next_attempt_at = models.DateTimeField(default=utc_now)  # also the lease of the worker that has it
+    last_error = models.CharField(max_length=300, blank=True)
+    actor = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in UNFINISHED
+
+    def count(self, found: dict[str, int]) -> None:
+        """Add what became of the rows of a batch."""
+        self.done += sum(found.values())
+        self.counts = {name: self.counts.get(name, 0) + found.get(name, 0) for name in {**self.counts, **found}}
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+# Does the next batch of a locked job, moves its position, and says whether there may be more.
+Step = Callable[[AnyJob, dt.datetime], bool]
+# Is told of a job that is given up, for staff to hear of it.
+GiveUp = Callable[[AnyJob], None]
+
+
+def run_job(
+    jobs: "models.QuerySet[AnyJob]", *, step: "Step[AnyJob]", give_up: "GiveUp[AnyJob]", at_most: int, now: dt.datetime
+) -> bool:
+    """Take up the one job that `jobs` select, if it is due, and do up to `at_most` of its batches, each told the time
+    at which it begins. Returns whether there is more to do at once.
+
+    A batch that fails leaves the job as the batch before left it; it is tried again later, and given up in the end.
+    """
+    if not retries.claim(jobs.filter(status__in=UNFINISHED), now=now, lease=RETRY.lease):
+        return False
+    for _ in range(at_most):
+        try:
+            more = advance_job(jobs, step=step, now=utc_now())
+        except Exception as failure:  # whatever a batch trips over must not stop the other jobs
+            _record_failure(jobs, failure, give_up)
+            return False
+        if not more:
+            return False
+    jobs.filter(status__in=UNFINISHED).update(next_attempt_at=utc_now())
+    return True
+
+
+@transaction.atomic
+def advance_job(jobs: "models.QuerySet[AnyJob]", *, step: "Step[AnyJob]", now: dt.datetime) -> bool:
+    """Do one batch of the job, whoever else may be at it: they wait for each other. Returns whether there may be
+    more."""
+    job = jobs.select_for_update(of=("self",), no_key=True).get()
+    if job.is_finished:
+        return False
+    job.started_at = job.started_at or now
+    more = step(job, now)
+    job.status = JobStatus.RUNNING if more else JobStatus.COMPLETED
+    job.finished_at = None if more else now
+    job.attempts = 0
+    job.last_error = ""
+    job.next_attempt_at = now + RETRY.lease
+    job.save()
+    return more
+
+
+def due_jobs(jobs: "models.QuerySet[AnyJob]", *, now: dt.datetime) -> "models.QuerySet[AnyJob]":
+    """The unfinished ones that no worker has: never begun, or left."""
+    return retries.due(jobs.filter(status__in=UNFINISHED), now=now)
+
+
+@transaction.atomic
+def _record_failure(jobs: "models.QuerySet[Any]", failure: Exception, give_up: "GiveUp[Any]") -> None:
+    now = utc_now()
+    job = jobs.get()
+    attempts = job.attempts + 1
+    # What a database says may quote a row; the name of the error never does.
+    told = type(failure).__name__ if isinstance(failure, DatabaseError) else f"{type(failure).__name__}: {failure}"
+    log.warning("job_failed", job=job.cuid, attempts=attempts, error=type(failure).__name__, exc_info=failure)
+    given_up = RETRY.is_used_up(attempts)
+    retries.record_failure(
+        jobs.filter(status__in=UNFINISHED),
+        retry=RETRY,
+        attempts=attempts,
+        error=fit(type(job), "last_error", told),
+        now=now,
+        status=JobStatus.FAILED if given_up else JobStatus.RUNNING,
+        finished_at=now if given_up else None,
+    )
+    if given_up:
+        give_up(job)

@@ -1,0 +1,220 @@
+"""Evaluating all candidates of an instance in the background."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from accounts.models import StaffTask
+from accounts.tests.factories import LeadFactory, LearnerFactory
+from core.actors import SYSTEM
+from core.clock import time_is
+from enrollments import evaluation
+from enrollments.eligibility.criteria import CriterionDraft
+from enrollments.eligibility.record import follow_up
+from enrollments.evaluation import continue_due_evaluations, evaluate_candidates, request_evaluation
+from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
+from enrollments.models import (
+    EligibilityVerdict,
+    Enrollment,
+    EnrollmentTransition,
+    EvaluationJob,
+    Program,
+    ProgramInstance,
+)
+from enrollments.tests.criteria import set_criteria, set_criterion
+from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
+from events.models import OutboxEvent
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+NOW = dt.datetime(2026, 9, 1, 12, 0, tzinfo=dt.UTC)
+CRITERIA = (
+    CriterionDraft("Age", "metadata.age >= 18", "Too young", "Old enough"),
+    CriterionDraft("New", "!enrollments.exists(other, other.status == 'approved')", "Has another course"),
+    CriterionDraft("Day", "today >= '2026-01-01' && gradeLevel != '9'", "Not this year"),
+)
+# Rows of every kind: eligible, ineligible by each criterion, not to be evaluated, a lead, and one that was never told.
+KINDS: tuple[dict[str, Any], ...] = (
+    {"metadata": {"age": 20}},
+    {"metadata": {"age": 17}},
+    {"metadata": {"age": "20"}},
+    {"metadata": {}},
+    {"metadata": {"age": 20}, "learner__grade_level": "9"},
+    {"metadata": {"age": 20}, "learner": None},
+)
+
+
+def art(instance: ProgramInstance) -> Program:
+    found = Program.objects.filter(workspace=instance.workspace, code="ART").first()
+    return found or ProgramFactory(workspace=instance.workspace, code="ART")
+
+
+def candidates(instance: ProgramInstance) -> list[Enrollment]:
+    """One candidate of each kind, and one with an approved enrollment elsewhere."""
+    made = []
+    for fields in KINDS:
+        person = {"learner": None, "lead": LeadFactory(workspace=instance.workspace)} if "learner" in fields else {}
+        made.append(CandidateFactory(instance=instance, workspace=instance.workspace, **{**fields, **person}))
+    busy = LearnerFactory(workspace=instance.workspace)
+    elsewhere = InstanceFactory(workspace=instance.workspace, is_default=False, program=art(instance))
+    other = CandidateFactory(instance=elsewhere, workspace=instance.workspace, learner=busy)
+    evaluate_enrollment(enrollment_id=other.pk, actor=SYSTEM, now=NOW)
+    submit_enrollment(enrollment_id=other.pk, actor=SYSTEM, now=NOW)
+    made.append(CandidateFactory(instance=instance, workspace=instance.workspace, learner=busy, metadata={"age": 30}))
+    return made
+
+
+def written(enrollment: Enrollment) -> dict[str, object]:
+    """All that an evaluation leaves behind, but ids."""
+    found = Enrollment.objects.get(pk=enrollment.pk)
+    fields = ("eligibility_status", "eligibility_reason", "criteria_version", "transition_count", "updated_at")
+    return {
+        "enrollment": [getattr(found, name) for name in fields],
+        "transitions": list(
+            EnrollmentTransition.objects.filter(enrollment=found).values_list(
+                "number", "facet", "from_status", "to_status", "reason", "note", "actor", "created_at"
+            )
+        ),
+        "verdicts": list(
+            EligibilityVerdict.objects.filter(enrollment=found).values_list(
+                "criteria_version", "outcome", "reason", "answers", "actor", "created_at"
+            )
+        ),
+        "events": [
+            (event.type, event.sequence, {**event.payload, "enrollmentId": "", "programInstanceId": ""})
+            for event in OutboxEvent.objects.filter(aggregate=f"enrollment:{found.cuid}").order_by("sequence")
+        ],
+        "tasks": StaffTask.objects.filter(subject=f"enrollment:{found.pk}", status="open").count(),
+    }
+
+
+def evaluate_all(instance: ProgramInstance) -> EvaluationJob:
+    job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+    evaluate_candidates(job_id=job.pk, now=NOW)
+    job.refresh_from_db()
+    return job
+
+
+@pytest.fixture(autouse=True)
+def _at_noon() -> Iterator[None]:
+    with time_is(NOW):
+        yield
+
+
+class TestEvaluatingAll:
+    def test_leaves_behind_what_evaluating_each_one_would(self) -> None:
+        one_by_one = set_criteria(InstanceFactory(), *CRITERIA)
+        together = set_criteria(InstanceFactory(), *CRITERIA)
+        singles = candidates(one_by_one)
+        for enrollment in singles:
+            evaluate_enrollment(enrollment_id=enrollment.pk, actor=SYSTEM, now=NOW)
+        batch = candidates(together)
+
+        job = evaluate_all(together)
+
+        assert [written(enrollment) for enrollment in batch] == [written(enrollment) for enrollment in singles]
+        assert (job.status, job.total, job.done) == ("completed", 7, 7)
+        assert job.counts == {"eligible": 2, "ineligible": 3, "undecided": 2}
+
+    def test_without_criteria_makes_everybody_eligible(self) -> None:
+        instance = InstanceFactory()
+        candidates(instance)
+
+        job = evaluate_all(instance)
+
+        assert job.counts == {"eligible": 7}
+
+    def test_leaves_alone_who_is_no_candidate_of_it_or_was_deleted(self) -> None:
+        instance = set_criterion(InstanceFactory(), "true")
+        elsewhere = CandidateFactory()
+        deleted = CandidateFactory(instance=instance, workspace=instance.workspace, deleted_at=NOW)
+        submitted = CandidateFactory(instance=instance, workspace=instance.workspace)
+        evaluate_enrollment(enrollment_id=submitted.pk, actor=SYSTEM, now=NOW)
+        submit_enrollment(enrollment_id=submitted.pk, actor=SYSTEM, now=NOW)
+        before = [written(enrollment) for enrollment in (elsewhere, deleted, submitted)]
+
+        job = evaluate_all(instance)
+
+        assert [written(enrollment) for enrollment in (elsewhere, deleted, submitted)] == before
+        assert (job.status, job.done) == ("completed", 0)
+
+    def test_takes_a_fixed_number_of_statements_for_a_batch(self, django_assert_max_num_queries: Any) -> None:
+        instance = set_criteria(InstanceFactory(), *CRITERIA)
+        for _ in range(5):
+            candidates(instance)
+        job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+
+        with django_assert_max_num_queries(24):
+            evaluate_candidates(job_id=job.pk, now=NOW)
+
+        assert EvaluationJob.objects.get().done == 35
+
+
+class TestAsking:
+    def test_again_finds_the_job_that_is_going_on(self) -> None:
+        instance = InstanceFactory()
+        first = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+
+        again = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+
+        assert again.pk == first.pk
+
+    def test_after_it_is_done_begins_anew(self) -> None:
+        instance = InstanceFactory()
+        first = evaluate_all(instance)
+
+        assert request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW).pk != first.pk
+
+
+class TestAnInterruptedEvaluation:
+    @pytest.fixture(autouse=True)
+    def _small_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(evaluation, "BATCH", 2)
+
+    def test_goes_on_where_it_was_and_does_nothing_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance = set_criteria(InstanceFactory(), *CRITERIA)
+        candidates(instance)
+        job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+        self._die_after(monkeypatch, batches=2)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_candidates(job_id=job.pk, now=NOW)
+        monkeypatch.undo()
+        half_done = EvaluationJob.objects.get().done
+
+        later = NOW + dt.timedelta(minutes=6)
+        assert continue_due_evaluations(limit=5, now=NOW + dt.timedelta(minutes=1)) == 0  # its lease is not over
+        assert continue_due_evaluations(limit=5, now=later) == 1
+
+        job.refresh_from_db()
+        assert (half_done, job.status, job.done) == (4, "completed", 7)
+        decided = EnrollmentTransition.objects.filter(enrollment__instance=instance)
+        assert (decided.count(), EligibilityVerdict.objects.count()) == (5, 7)
+
+    def test_that_fails_is_tried_again_and_given_up_in_the_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance = InstanceFactory()
+        candidates(instance)
+        job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+
+        def fail(*args: object, **kwargs: object) -> None:
+            raise RuntimeError("out of order")
+
+        monkeypatch.setattr(evaluation, "follow_up", fail)
+        for attempt in range(8):
+            evaluate_candidates(job_id=job.pk, now=NOW + dt.timedelta(days=attempt))
+
+        job.refresh_from_db()
+        assert (job.status, job.done, job.last_error) == ("failed", 0, "RuntimeError: out of order")
+        assert EnrollmentTransition.objects.filter(enrollment__instance=instance).count() == 0
+        assert StaffTask.objects.get().kind == "evaluation_failed"
+
+    def _die_after(self, monkeypatch: pytest.MonkeyPatch, *, batches: int) -> None:
+        calls = iter(range(batches))
+
+        def die(*args: Any, **kwargs: Any) -> None:
+            follow_up(*args, **kwargs)
+            if next(calls, None) is None:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(evaluation, "follow_up", die)
