@@ -161,6 +161,7 @@ class Neighbor:
     badge: SafeString | str = ""
     note: str = ""
     at: dt.datetime | None = None
+    text: str = ""  # too long for a note: several lines, as they were written
 
     @property
     def when(self) -> str:

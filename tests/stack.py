@@ -53,6 +53,7 @@ class RunningStack:
             "CELERY_BROKER_URL": "filesystem://",
             "CELERY_SPOOL_DIR": str(self.folder / "celery"),
             "EMAIL_FILE_PATH": str(self.folder / "mail"),
+            "FILES_DIR": str(self.folder / "files"),
             "SANDBOX": "1",
             "SANDBOX_PORT": str(self.sandbox.port),
             "SANDBOX_URL": self.sandbox.url,
@@ -61,7 +62,8 @@ class RunningStack:
             "STRIPE_WEBHOOK_SECRET": self.sandbox.secret,
             "STRIPE_TIMEOUT_SECONDS": "5",
             "STRIPE_MAX_RETRIES": "0",
-            "SIGN_IN_CODES_PER_NETWORK": "10000",  # every test comes from the same address
+            "APPLICATIONS_PER_NETWORK": "10000",  # every test comes from the same address
+            "SIGN_IN_CODES_PER_NETWORK": "10000",
             "SIGN_IN_CODES_PER_CALLER": "10000",
             "SIGN_IN_CODES_PER_MAILBOX": "10000",
             "LOG_LEVEL": "WARNING",

@@ -12,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
@@ -63,6 +64,7 @@ class QuestionsInline(ScopedInline):
     model = ApplicationQuestion
     form = QuestionForm
     formset = QuestionFormSet
+    verbose_name = "question"
     verbose_name_plural = "Questions of the self-enrollment form"
     add_power = Power.MANAGE
     change_power = Power.MANAGE
@@ -71,7 +73,7 @@ class QuestionsInline(ScopedInline):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "options":
-            kwargs["widget"] = forms.Textarea(attrs={"rows": 3, "cols": 24})
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 3, "cols": 24})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
@@ -193,7 +195,12 @@ def url_of(file: ApplicationFile) -> str:
 @neighbors_of(Enrollment)
 def answers_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     rows = [
-        Neighbor(title=answer.question, note=answer.text, url=url_of(answer.file) if answer.file else "")
+        Neighbor(
+            title=answer.question,
+            note="" if answer.is_long else answer.text,
+            text=answer.text if answer.is_long else "",
+            url=url_of(answer.file) if answer.file else "",
+        )
         for answer in tell_answers(enrollment)
     ]
     return Card("Answers", rows, empty="No form was filled in.", wide=True)

@@ -22,6 +22,7 @@ class AnswerTold:
 
     question: str
     text: str
+    is_long: bool
     file: ApplicationFile | None = None
 
 
@@ -48,7 +49,12 @@ def tell_answers(enrollment: Enrollment) -> list[AnswerTold]:
     files = ApplicationFile.objects.filter(application__enrollment=enrollment).order_by("pk")
     by_question = {file.question_id: file for file in files}
     return [
-        AnswerTold(question.label, _in_words(question, answers[question.key]), by_question.get(question.pk))
+        AnswerTold(
+            question=question.label,
+            text=_in_words(question, answers[question.key]),
+            is_long=question.kind == QuestionKind.LONG_TEXT,
+            file=by_question.get(question.pk),
+        )
         for question in questions.order_by("position", "pk")
     ]
 
