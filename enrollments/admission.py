@@ -6,6 +6,7 @@ all their learners wait for.
 """
 
 from .errors import InstanceFull
+from .locks import lock_instance
 from .models import Enrollment, ProgramInstance
 from .states import GOING_ON
 
@@ -22,7 +23,7 @@ def take_place(enrollment: Enrollment) -> None:
     """
     if enrollment.instance.capacity is None:
         return
-    instance = ProgramInstance.objects.select_for_update(no_key=True, of=("self",)).get(pk=enrollment.instance_id)
+    instance = lock_instance(enrollment.instance_id)
     if not has_room(instance):
         raise InstanceFull(f"All {instance.capacity:,} places of {instance.name} are taken.")
 

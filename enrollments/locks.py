@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from accounts.learners import lock_owner_of
 
-from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
+from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, EligibilityStatus
 
 
@@ -55,6 +55,11 @@ def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssig
 def held_seat(enrollment_id: int) -> SeatAssignment | None:
     """The seat that a locked enrollment holds."""
     return SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS).first()
+
+
+def lock_instance(instance_id: int) -> ProgramInstance:
+    """An instance that has a capacity, while its places are counted."""
+    return ProgramInstance.objects.select_for_update(no_key=True).get(pk=instance_id)
 
 
 def lock_decision(decision_id: int) -> EnrollmentDecision:
