@@ -79,6 +79,7 @@ class Organization:
     grades: tuple[str, ...]
     staff: dict[str, Role]  # who of the demo's people has which role
     known_family: Family | None = None
+    has_forms: bool = False  # whether families can apply by themselves
 
 
 _SCHOOL_TERMS = (("first term", -22, -6), ("second term", -5, 12))
@@ -136,6 +137,7 @@ ORGANIZATIONS = (
         grades=("2nd", "3rd", "4th", "5th", "6th", "7th"),
         staff={"reviewer": Role.REVIEWER, "owner": Role.OWNER, "admin": Role.ADMIN, "viewer": Role.VIEWER},
         known_family=KNOWN_FAMILY,
+        has_forms=True,
     ),
     Organization(
         slug="harbor-skills",

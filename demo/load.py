@@ -22,6 +22,7 @@ from events.states import RelayStatus
 from notifications.models import Notification
 from notifications.states import NotificationStatus
 
+from .applications import begin_applications
 from .catalog import (
     GUARDIAN_EMAIL,
     KNOWN_FAMILY,
@@ -91,6 +92,9 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
         courses = build_courses(scene, today=local_date(now, scene.workspace.timezone))
     teller = Teller(now, progress)
     _begin_stories(teller, scene, chance)
+    if organization.has_forms:
+        with time_is(now - HISTORY):
+            begin_applications(scene, begin=teller.begin, now=now)
     begin_courses(scene, courses, begin=teller.begin, now=now)
     teller.tell()
     _relay_the_past(scene.workspace, now)

@@ -86,7 +86,7 @@ def review(staff: Page, forms: dict[str, str], email: str) -> None:
     sign_in(staff, forms)
     staff.goto(f"/admin/enrollments/enrollment/?q={email}")
     staff.get_by_role("link", name=re.compile("Mia Doe")).first.click()
-    expect(staff.get_by_text("a robot that waters plants.")).to_be_visible()
+    expect(staff.locator("p", has_text="a robot that waters plants.")).to_be_visible()
     with staff.expect_download() as download:
         staff.get_by_role("link", name="Last report card").click()
     assert download.value.suggested_filename == "report.pdf"

@@ -1,0 +1,138 @@
+"""Two self-enrollment forms, an open one and a full one, and families who filled them in, in every state."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.core.files.base import ContentFile
+
+from core.actors import Actor
+from core.clock import utc_now
+from core.ids import new_cuid
+from core.local_time import local_date
+from enrollments.application.answers import keep_answer
+from enrollments.application.confirm import confirm_application
+from enrollments.application.files import Upload
+from enrollments.application.receive import FilledForm, receive_application
+from enrollments.eligibility.criteria import CriterionDraft, change_criteria
+from enrollments.lifecycle import approve_enrollment, reject_enrollment
+from enrollments.models import Application, ApplicationQuestion, Program, ProgramInstance
+from enrollments.states import Applicant, QuestionKind, ReviewMode
+
+from .catalog import Scene
+
+Story = Iterator[dt.timedelta]
+CODE = "DISCOVERY"
+# A page that says nothing, for those who open the report cards.
+EMPTY_PDF = b"""%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 400]>>endobj
+trailer<</Root 1 0 R>>
+%%EOF
+"""
+QUESTIONS: tuple[tuple[QuestionKind, str, bool, str], ...] = (
+    (QuestionKind.LONG_TEXT, "What would you like to find out this summer?", True, ""),
+    (QuestionKind.CHOICE, "Which group?", True, "Rivers and ponds\nBirds\nNight sky"),
+    (QuestionKind.NUMBER, "How far can you walk, in miles?", False, ""),
+    (QuestionKind.DATE, "Date of birth", True, ""),
+    (QuestionKind.FILE, "Last report card", False, ""),
+    (QuestionKind.CONSENT, "We have read the safety rules", True, ""),
+)
+# Who applied, in which grade, so many days ago, and what staff said of it three days later.
+APPLICANTS = (
+    ("Nora", "Lindqvist", "5", 20.0, "approve"),
+    ("Theo", "Lindqvist", "7", 20.0, "approve"),
+    ("Amara", "Diallo", "6", 12.0, "reject"),
+    ("Felix", "Winter", "2", 9.0, ""),  # too young: the criteria say so
+    ("Ines", "Cardoso", "4", 2.0, ""),
+    ("Omar", "Rahimi", "8", 1.0, ""),
+    ("Lucy", "Baxter", "5", 0.2, "wait"),  # has not opened the mail yet
+)
+
+
+def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], None], now: dt.datetime) -> None:
+    """Build the forms of an organization, and have its families fill them in."""
+    today = local_date(now, scene.workspace.timezone)
+    program = Program.objects.create(
+        workspace=scene.workspace,
+        code=CODE,
+        title="Summer Discovery",
+        description="Three weeks outdoors with a notebook. It is free, and there are more wishes than places.",
+    )
+    instance = _open_form(scene, program, "Summer Discovery, July", today, capacity=24)
+    full = _open_form(scene, program, "Summer Discovery, August", today, capacity=1)
+    for first_name, last_name, grade, days, word in APPLICANTS:
+        begin(now - dt.timedelta(days=days), _apply(scene, instance, first_name, last_name, grade, word))
+    begin(now - dt.timedelta(days=15), _apply(scene, full, "Mei", "Sato", "6", "approve"))
+
+
+def _open_form(scene: Scene, program: Program, name: str, today: dt.date, *, capacity: int) -> ProgramInstance:
+    instance = ProgramInstance.objects.create(
+        workspace=scene.workspace,
+        program=program,
+        name=name,
+        start_date=today + dt.timedelta(weeks=12),
+        end_date=today + dt.timedelta(weeks=15),
+        review_mode=ReviewMode.MANUAL,
+        capacity=capacity,
+        takes_applications=True,
+    )
+    for position, (kind, label, is_required, options) in enumerate(QUESTIONS):
+        ApplicationQuestion.objects.create(
+            instance=instance, position=position, kind=kind, label=label, is_required=is_required, options=options
+        )
+    old_enough = CriterionDraft(
+        name="Old enough",
+        expression='gradeLevel in ["3", "4", "5", "6", "7", "8"]',
+        otherwise="Summer Discovery is for grades 3 to 8.",
+    )
+    return change_criteria(instance_id=instance.pk, drafts=[old_enough], actor=_staff(scene), now=utc_now())
+
+
+def _apply(scene: Scene, instance: ProgramInstance, first_name: str, last_name: str, grade: str, word: str) -> Story:
+    """A form is filled in; an hour later its link is followed, and some days later staff decide."""
+    filled = _fill_in(instance, first_name, last_name, grade)
+    application, token = receive_application(
+        instance_id=instance.pk, submission=new_cuid(), filled=filled, now=utc_now()
+    )
+    Application.objects.filter(pk=application.pk).update(sent_at=utc_now())  # no mail leaves the demo's past
+    if word == "wait":
+        return
+    yield dt.timedelta(hours=1)
+    enrollment = confirm_application(token=token, now=utc_now()).enrollment
+    if enrollment is None or not word:
+        return
+    yield dt.timedelta(days=3)
+    known: dict[str, Any] = {"enrollment_id": enrollment.pk, "actor": _staff(scene), "now": utc_now()}
+    if word == "approve":
+        approve_enrollment(**known)
+    else:
+        reject_enrollment(**known, reason="This group is for children who have not taken part before.")
+
+
+def _fill_in(instance: ProgramInstance, first_name: str, last_name: str, grade: str) -> FilledForm:
+    told = {
+        QuestionKind.LONG_TEXT: "Why some birds stay when it gets cold.\nAnd where the frogs go.",
+        QuestionKind.CHOICE: "Birds",
+        QuestionKind.NUMBER: 4,
+        QuestionKind.DATE: dt.date(2026 - int(grade) - 6, 5, 17),
+        QuestionKind.FILE: {"name": "report-card.pdf"},
+        QuestionKind.CONSENT: True,
+    }
+    questions = list(ApplicationQuestion.objects.filter(instance=instance).order_by("position"))
+    report = next(question for question in questions if question.kind == QuestionKind.FILE)
+    return FilledForm(
+        applicant=Applicant.GUARDIAN,
+        email=f"{last_name.lower()}@families.test",
+        first_name=first_name,
+        last_name=last_name,
+        grade_level=grade,
+        school="Lincoln Middle School",
+        answers={question.key: keep_answer(told[QuestionKind(question.kind)]) for question in questions},
+        uploads=[Upload(report.pk, "report-card.pdf", "application/pdf", ContentFile(EMPTY_PDF))],
+    )
+
+
+def _staff(scene: Scene) -> Actor:
+    return Actor("user", scene.staff.pk)
