@@ -1,8 +1,11 @@
 import datetime as dt
+from unittest.mock import Mock
 
 import pytest
 from celery import Celery, shared_task
+from django.conf import settings
 from django.db import transaction
+from kombu import Connection
 
 from core.errors import invalid_field
 from core.ids import CuidConverter, is_cuid, new_cuid
@@ -112,8 +115,11 @@ class TestANudge:
 
         assert rung == []
 
-    def test_forgives_a_broker_that_is_gone(self, caplog):
+    def test_forgives_a_broker_that_is_gone_and_asks_it_once(self, caplog, monkeypatch):
         unreachable = Celery("unreachable", broker="redis://127.0.0.1:1/0", set_as_current=False)
+        unreachable.conf.broker_transport_options = settings.REDIS_TRANSPORT_OPTIONS
+        connect = Mock(side_effect=ConnectionRefusedError)
+        monkeypatch.setattr(Connection, "_connection_factory", connect)
 
         @unreachable.task
         def ring_nobody(number: int) -> None:
@@ -123,6 +129,7 @@ class TestANudge:
             nudge(ring_nobody, 7)
 
         assert "broker_unreachable" in caplog.text
+        assert connect.call_count == 1
 
 
 class Dice:

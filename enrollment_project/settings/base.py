@@ -147,13 +147,15 @@ COUNT_IN_CACHE = bool(REDIS_URL)  # else limits are counted in the database (cor
 # CELERY_BROKER_URL: `filesystem://localhost/` needs no server (see core/spool.py); `redis://...` in production.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://localhost/")
 CELERY_SPOOL_DIR = Path(env.str("CELERY_SPOOL_DIR", default=str(VAR_DIR / "celery")))
+# A request that nudges a worker does not wait for a Redis that is gone: without max_retries it would for six seconds.
+REDIS_TRANSPORT_OPTIONS: dict[str, Any] = {"socket_timeout": 2, "socket_connect_timeout": 2, "max_retries": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {
         "folder": str(CELERY_SPOOL_DIR / "queue"),
         "polling_interval": 0.25,  # seconds a nudge may wait, and part of what a worker takes to stop
     }
     if CELERY_BROKER_URL.startswith("filesystem")
-    else {"socket_timeout": 2, "socket_connect_timeout": 2}
+    else REDIS_TRANSPORT_OPTIONS
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = True
