@@ -89,9 +89,14 @@ def _checks_are_made_again() -> Iterator[None]:
             cursor.execute("PRAGMA ignore_check_constraints = OFF")
 
 
-def found() -> Rows:
-    """Every row that the doctor names, by the invariant."""
-    return in_order({name: [breach.row for breach in breaches] for name, breaches in examine().items()})
+def found(names: Iterable[str]) -> Rows:
+    """Every row that the doctor names, by the invariant. What other invariants than these say of it follows from the
+    rows, not from the database: PostgreSQL is asked about all of them."""
+    if connection.vendor == "postgresql":
+        return in_order({name: [breach.row for breach in breaches] for name, breaches in examine().items()})
+    extent = Extent(now=utc_now(), workspace_id=None)
+    named = {name: [breach.row for breach in INVARIANTS[name](extent)] for name in names}
+    return in_order({name: rows for name, rows in named.items() if rows})
 
 
 def found_by_workspace(names: Iterable[str]) -> Rows:
@@ -117,7 +122,7 @@ class TestTheDoctor:
         rows = BREAKS[name](world)
 
         assert name.partition(":")[0] in rows
-        assert found() == in_order(rows)
+        assert found(rows) == in_order(rows)
         of_workspaces = {invariant: rows[invariant] for invariant in rows if invariant not in OF_THE_INSTALLATION}
         assert found_by_workspace(rows) == in_order(of_workspaces)
 
@@ -126,7 +131,7 @@ class TestTheDoctor:
         rows = SPARED[name](world)
 
         assert name.partition(":")[0] not in rows
-        assert found() == in_order(rows)
+        assert found([name.partition(":")[0], *rows]) == in_order(rows)
 
     def test_looks_at_one_workspace_only_if_told_so(self, world: World) -> None:
         other = WorkspaceFactory()
