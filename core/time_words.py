@@ -11,6 +11,16 @@ def day(date: dt.date) -> str:
     return f"{date:%b} {date.day}, {date.year}"
 
 
+def plain_day(date: dt.date) -> str:
+    """October 6, 2026, as a letter has it."""
+    return f"{date:%B} {date.day}, {date.year}"
+
+
+def full_day(date: dt.date) -> str:
+    """Tuesday, October 6, 2026"""
+    return f"{date:%A}, {plain_day(date)}"
+
+
 def stamp(local: dt.datetime) -> str:
     """Oct 6, 2026, 5:00 PM CDT"""
     return f"{day(local)}, {clock(local)} {zone_label(local)}"

@@ -1,11 +1,10 @@
-"""The emails to families who pay, or were asked to: accepted, or not and why, or no longer enrolled. Learners on a
-district's seat are told by the integrator, whose request it was; see docs/decisions/0036. Which end is told by which
-mail: docs/notifications.md."""
+"""The emails to families: where a request stands, accepted, or not and why, or no longer enrolled. Learners on a
+district's seat are told by the integrator, whose request it was; see docs/decisions/0036. What is told by which mail:
+docs/notifications.md."""
 
 import datetime as dt
 from collections.abc import Collection
 
-from accounts.models import Learner
 from billing.models import Refund
 from billing.states import RefundStatus
 from events.publishing import handles
@@ -14,48 +13,82 @@ from notifications.models import Notification
 from notifications.recipients import family_addresses
 from notifications.sending import notify
 
-from .events import EnrollmentStatusChanged, ExitPlanned, ExitWithdrawn
-from .letters import write_approval, write_end, write_planned_exit, write_rejection, write_withdrawn_exit
+from .events import EnrollmentEvent, EnrollmentStatusChanged, ExitPlanned, ExitWithdrawn
+from .letters import (
+    APPROVED,
+    ELIGIBLE,
+    ENDED,
+    EXIT_PLANNED,
+    EXIT_WITHDRAWN,
+    INELIGIBLE,
+    REJECTED,
+    SUBMITTED,
+    write_approval,
+    write_eligible,
+    write_end,
+    write_ineligible,
+    write_planned_exit,
+    write_rejection,
+    write_submission,
+    write_withdrawn_exit,
+)
 from .models import Enrollment, EnrollmentTransition, PlannedExit
 from .sellers import find_sales
 from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus
 
-APPROVED = "enrollment_approved"
-REJECTED = "enrollment_rejected"
-ENDED = "enrollment_ended"
-EXIT_PLANNED = "enrollment_exit_planned"
-EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
+# Each of these is told where no integrator and no shop answers for it.
+_STEPS = {
+    EligibilityStatus.ELIGIBLE: ELIGIBLE,
+    EligibilityStatus.INELIGIBLE: INELIGIBLE,
+    EligibilityStatus.SUBMITTED: SUBMITTED,
+    EligibilityStatus.APPROVED: APPROVED,
+}
 
 
 @handles(EnrollmentStatusChanged)
 def tell_family(event: EnrollmentStatusChanged) -> None:
-    """Costs a request of the router nothing: only what a family pays for, and what ends, is looked up."""
+    """Costs a request of the router nothing: its steps are answered, and looked up by nobody."""
     if event.to_status in GIVEN_BACK:
         _tell_of_end(event)
     elif event.to_status == EligibilityStatus.APPROVED and event.payment_status in PAID:
         # A course that was bought has mails of its own, and no routing decision.
-        routed = Learner.objects.filter(
-            decisions__enrollment__cuid=event.enrollment_cuid, decisions__payment__isnull=False
-        )
-        _tell(APPROVED, event, routed.first())
+        enrollment = _enrollment_of(event)
+        if enrollment.decisions.filter(payment__isnull=False).exists():
+            _tell(APPROVED, event, enrollment)
+    elif event.to_status in _STEPS and _is_told_step_by_step(event):
+        enrollment = _enrollment_of(event)
+        if hears_from_us(enrollment):
+            _tell(_STEPS[EligibilityStatus(event.to_status)], event, enrollment)
+
+
+def _is_told_step_by_step(event: EnrollmentStatusChanged) -> bool:
+    """Whoever pays is led through by the pages of the purchase, and then told that it is paid and accepted."""
+    return not event.is_answered and event.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED
 
 
 def _tell_of_end(event: EnrollmentStatusChanged) -> None:
-    enrollment = Enrollment.objects.select_related("learner").get(cuid=event.enrollment_cuid)
+    enrollment = _enrollment_of(event)
     if not hears_from_us(enrollment):
         return
     if event.payment_status == EnrollmentPaymentStatus.REFUNDED:  # a request that ends so was not turned down
-        informed = _informed_by_refund(enrollment, event.occurred_at)
-        _tell(ENDED, event, enrollment.learner, informed=informed)
+        _tell(ENDED, event, enrollment, informed=_informed_by_refund(enrollment, event.occurred_at))
     else:
-        kind = REJECTED if event.to_status == EligibilityStatus.REJECTED else ENDED
-        _tell(kind, event, enrollment.learner)
+        _tell(REJECTED if event.to_status == EligibilityStatus.REJECTED else ENDED, event, enrollment)
 
 
-def _tell(
-    kind: str, event: EnrollmentStatusChanged, learner: Learner | None, *, informed: Collection[str] = ()
-) -> None:
-    for address in family_addresses(learner) if learner else ():
+def _enrollment_of(event: EnrollmentEvent) -> Enrollment:
+    return Enrollment.objects.select_related("learner", "lead").get(cuid=event.enrollment_cuid)
+
+
+def addresses_about(enrollment: Enrollment) -> list[str]:
+    """Whom to write to: the learner's family, or the lead while there is no learner."""
+    if enrollment.learner is not None:
+        return family_addresses(enrollment.learner)
+    return [email for email in [enrollment.person.email] if email]
+
+
+def _tell(kind: str, event: EnrollmentStatusChanged, enrollment: Enrollment, *, informed: Collection[str] = ()) -> None:
+    for address in addresses_about(enrollment):
         if address in informed:
             continue
         notify(
@@ -80,10 +113,10 @@ def tell_of_withdrawn_exit(event: ExitWithdrawn) -> None:
 
 
 def _tell_of_exit(kind: str, event: ExitPlanned | ExitWithdrawn) -> None:
-    enrollment = Enrollment.objects.select_related("learner").get(cuid=event.enrollment_cuid)
-    if enrollment.learner is None or not hears_from_us(enrollment):
+    enrollment = _enrollment_of(event)
+    if not hears_from_us(enrollment):
         return
-    for address in family_addresses(enrollment.learner):
+    for address in addresses_about(enrollment):
         notify(
             workspace_id=event.workspace_id,
             kind=kind,
@@ -108,6 +141,21 @@ def _informed_by_refund(enrollment: Enrollment, now: dt.datetime) -> set[str]:
     checkouts += [sale.checkout.pk for sale in find_sales([enrollment.pk], now).values()]
     refunds = Refund.objects.filter(payment__checkout__in=checkouts, status=RefundStatus.SUCCEEDED)
     return set(refunds.values_list("payment__checkout__payer_email", flat=True))
+
+
+def render_eligible(notification: Notification) -> Email | None:
+    enrollment = _find(notification, EligibilityStatus.ELIGIBLE)
+    return write_eligible(enrollment) if enrollment else None
+
+
+def render_ineligible(notification: Notification) -> Email | None:
+    enrollment = _find(notification, EligibilityStatus.INELIGIBLE)
+    return write_ineligible(enrollment, reason=enrollment.eligibility_reason) if enrollment else None
+
+
+def render_submission(notification: Notification) -> Email | None:
+    enrollment = _find(notification, EligibilityStatus.SUBMITTED)
+    return write_submission(enrollment) if enrollment else None
 
 
 def render_approval(notification: Notification) -> Email | None:
@@ -159,12 +207,15 @@ def _find_exit(notification: Notification) -> PlannedExit:
 
 def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollment | None:
     """None if it has been decided otherwise since, or deleted."""
-    found = Enrollment.objects.kept().select_related("learner", "instance__program", "workspace")
+    found = Enrollment.objects.kept().select_related("learner", "lead", "instance__program", "workspace")
     enrollment = found.filter(cuid=notification.params["enrollment"]).first()
-    is_so_still = enrollment is not None and enrollment.eligibility_status in statuses and enrollment.learner
+    is_so_still = enrollment is not None and enrollment.eligibility_status in statuses
     return enrollment if is_so_still else None
 
 
+register_email(ELIGIBLE, render_eligible)
+register_email(INELIGIBLE, render_ineligible)
+register_email(SUBMITTED, render_submission)
 register_email(APPROVED, render_approval)
 register_email(REJECTED, render_rejection)
 register_email(ENDED, render_end)

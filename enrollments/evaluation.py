@@ -80,7 +80,7 @@ def _evaluate_batch(job: EvaluationJob, now: dt.datetime) -> bool:
         enrollment.instance = instance
     verdicts = judge_many(enrollments, criteria=criteria_of(instance), now=now)
     actor = read_actor(job.actor)
-    journals = [Journal(enrollment, actor, now) for enrollment in enrollments]
+    journals = [Journal(enrollment, actor, now, is_answered=True) for enrollment in enrollments]
     for journal, verdict in zip(journals, verdicts, strict=True):
         apply_verdict(journal=journal, verdict=verdict)
     publish(*write_together(journals, now=now))

@@ -40,6 +40,7 @@ class EnrollmentStatusChanged(EnrollmentEvent):
     reason: str = field(metadata=FOR_REACTIONS)
     # By the end of the transaction; consumers learn it from its own change.
     payment_status: str = field(metadata=FOR_REACTIONS)
+    is_answered: bool = field(default=False, metadata=FOR_REACTIONS)
     type: ClassVar[str] = "enrollment.status_changed"
 
 

@@ -42,6 +42,7 @@ class Journal:
     actor: Actor
     now: dt.datetime
     note: str = ""  # for colleagues; kept with each change
+    is_answered: bool = False  # whoever asked gets the outcome as the answer, so no mail tells of the steps to it
     _rows: list[EnrollmentTransition] = field(default_factory=list)
     _attached: list[Model] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
@@ -159,6 +160,7 @@ class Journal:
             reason=row.reason,
             number=row.number,
             payment_status=self.enrollment.payment_status,
+            is_answered=self.is_answered,
         )
 
 

@@ -1,53 +1,127 @@
-"""What the mails about enrollments say, for those who send or preview them."""
+"""What the mails about enrollments say, for those who send or preview them. A workspace may write its own words."""
 
 import datetime as dt
 
-from notifications.letters import Email, compose
+from django.conf import settings
+
+from core.time_words import full_day, plain_day
+from notifications.letters import Email
+from notifications.wording import Placeholder, Wording, register_wording, write_letter
 
 from .models import Enrollment
 from .states import PAID, EnrollmentPaymentStatus
 
+ELIGIBLE = "enrollment_eligible"
+INELIGIBLE = "enrollment_ineligible"
+SUBMITTED = "enrollment_submitted"
+APPROVED = "enrollment_approved"
+REJECTED = "enrollment_rejected"
+ENDED = "enrollment_ended"
+EXIT_PLANNED = "enrollment_exit_planned"
+EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
+
+_EVERYWHERE = (
+    Placeholder("learner", "the learner's first name", "Mia"),
+    Placeholder("program", "the program", "Robotics"),
+    Placeholder("instance", "the program instance", "Spring term"),
+    Placeholder("workspace", "your organization", "Riverside Academy"),
+    Placeholder("link", "the address of the family's page", "https://enroll.example.org/my/enrollments"),
+)
+_START = Placeholder("start", "when it starts, where that is known", "It starts on Tuesday, January 14, 2031.")
+_REASON = Placeholder("reason", "the reason given for the family", "The course needs grade 7.")
+_MONEY = Placeholder("money", "what becomes of the payment, where there is one", "There is nothing to pay.")
+_WHY = Placeholder("why", "the reason given, or that the payment went back", "The reason given: You moved away.")
+_DATE = Placeholder("date", "the first day without the learner", "September 10, 2026")
+_LAST_DAY = Placeholder("last_day", "the last day", "Wednesday, September 9, 2026")
+_REPLACES = Placeholder(
+    "replaces",
+    "that this replaces an earlier mail, where there was one",
+    "This replaces what we wrote before about the end of this enrollment.",
+)
+
+for _wording in (
+    Wording(ELIGIBLE, "Enrollment: eligible", "enrollments/eligible", _EVERYWHERE),
+    Wording(INELIGIBLE, "Enrollment: not eligible", "enrollments/ineligible", (*_EVERYWHERE, _REASON)),
+    Wording(SUBMITTED, "Enrollment: in review", "enrollments/submitted", _EVERYWHERE),
+    Wording(APPROVED, "Enrollment: accepted", "enrollments/approved", (*_EVERYWHERE, _START)),
+    Wording(REJECTED, "Enrollment: not accepted", "enrollments/rejected", (*_EVERYWHERE, _REASON, _MONEY)),
+    Wording(ENDED, "Enrollment: ended", "enrollments/ended", (*_EVERYWHERE, _WHY, _MONEY)),
+    Wording(
+        EXIT_PLANNED,
+        "Enrollment: will end",
+        "enrollments/exit_planned",
+        (*_EVERYWHERE, _DATE, _LAST_DAY, _REASON, _REPLACES),
+    ),
+    Wording(EXIT_WITHDRAWN, "Enrollment: does not end", "enrollments/exit_withdrawn", (*_EVERYWHERE, _DATE)),
+):
+    register_wording(_wording)
+
+
+def write_eligible(enrollment: Enrollment) -> Email:
+    return _write(ELIGIBLE, enrollment)
+
+
+def write_ineligible(enrollment: Enrollment, *, reason: str) -> Email:
+    return _write(INELIGIBLE, enrollment, reason=reason)
+
+
+def write_submission(enrollment: Enrollment) -> Email:
+    return _write(SUBMITTED, enrollment)
+
 
 def write_approval(enrollment: Enrollment) -> Email:
-    return _write("enrollments/approved", enrollment, start_date=enrollment.instance.start_date)
+    start = enrollment.instance.start_date
+    return _write(APPROVED, enrollment, start=f"It starts on {full_day(start)}." if start else "")
 
 
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:
     """`was_paid` when it was refused: then the money goes back by itself."""
-    return _write("enrollments/rejected", enrollment, reason=reason, was_paid=was_paid)
+    money = "There is nothing to pay. If a payment is already on its way, we will return it in full."
+    if was_paid:
+        money = "We are returning the payment in full. We will write again when it is on its way."
+    return _write(REJECTED, enrollment, reason=reason, money=money)
 
 
 def write_end(enrollment: Enrollment, *, reason: str) -> Email:
     """That an enrollment, or the request for one, has ended; and what is known about the money."""
     status = enrollment.payment_status
+    deciding = (
+        "We are deciding whether to return some of the payment. If so, we will write again when it is on its way."
+    )
     is_refunded = status == EnrollmentPaymentStatus.REFUNDED
-    return _write("enrollments/ended", enrollment, reason=reason, is_paid=status in PAID, is_refunded=is_refunded)
+    refunded = "The payment for it was returned to the person who paid."
+    return _write(
+        ENDED,
+        enrollment,
+        why=refunded if is_refunded else f"The reason given: {reason}",
+        money=deciding if status in PAID else "",
+    )
 
 
 def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reason: str, is_another_plan: bool) -> Email:
     """That it will end; `is_another_plan` if the family was told of another day or reason before."""
     return _write(
-        "enrollments/exit_planned",
+        EXIT_PLANNED,
         enrollment,
-        date=effective_date,
-        last_day=effective_date - dt.timedelta(days=1),
+        date=plain_day(effective_date),
+        last_day=full_day(effective_date - dt.timedelta(days=1)),
         reason=reason,
-        replaces=is_another_plan,
+        replaces=_REPLACES.sample if is_another_plan else "",
     )
 
 
 def write_withdrawn_exit(enrollment: Enrollment, *, effective_date: dt.date) -> Email:
     """That it goes on after all."""
-    return _write("enrollments/exit_withdrawn", enrollment, date=effective_date)
+    return _write(EXIT_WITHDRAWN, enrollment, date=plain_day(effective_date))
 
 
-def _write(template: str, enrollment: Enrollment, **more: object) -> Email:
-    person = enrollment.learner or enrollment.lead
-    context = {
-        "learner": person.first_name if person else "",
+def _write(kind: str, enrollment: Enrollment, **more: str) -> Email:
+    values = {
+        "learner": enrollment.person.first_name,
         "program": enrollment.instance.program.title,
         "instance": enrollment.instance.name,
         "workspace": enrollment.workspace.name,
+        "link": f"{settings.PUBLIC_URL}/my/enrollments",
         **more,
     }
-    return compose(template, context)
+    return write_letter(kind=kind, workspace_id=enrollment.workspace_id, values=values)

@@ -37,7 +37,7 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
     enrollment = lock_enrollment(current.pk) if current else None
     if enrollment is None or not enrollment.is_current:  # ended before it was locked
         enrollment = _new_enrollment(learner, instance, now)
-    journal = Journal(enrollment, actor, now)
+    journal = Journal(enrollment, actor, now, is_answered=True)
     verdict = evaluate_and_submit(journal=journal, facts=Facts(enrollment, now=now))
     if not verdict.is_decided:
         raise NotEvaluated(verdict.reason)

@@ -1,17 +1,37 @@
-from django.contrib import admin
-from django.http import HttpRequest
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 
+from accounts.models import Workspace
 from accounts.roles import Power
-from backoffice.actions import StaffForm, in_bulk, staff_action
-from backoffice.display import json_column, register_subject, status_badge, subject_column
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from backoffice.actions import StaffForm, in_bulk, staff_action, staff_list_action
+from backoffice.display import badge, json_column, register_subject, status_badge, subject_column
+from backoffice.previews import Letter, Preview
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
-from .models import Notification
+from .letters import Email
+from .models import Notification, WorkspaceLetter
 from .sending import resend_notification
 from .states import NotificationStatus
+from .wording import (
+    BODY_MAX,
+    SUBJECT_MAX,
+    Words,
+    begin_letter,
+    change_letter,
+    check_words,
+    fill_in,
+    find_wording,
+    list_wordings,
+    reset_letter,
+)
 
 register_subject("notification", Notification)
 
@@ -55,3 +75,130 @@ class NotificationAdmin(WorkspaceScopedAdmin):
 
     resend_selected = in_bulk(resend, description="Send the selected emails again")
     actions = ("resend_selected",)
+
+
+class BeginForm(StaffForm):
+    workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
+    kind = forms.ChoiceField(label="Mail")
+
+    def prepare(self) -> None:
+        self.offer_workspaces(Power.MANAGE)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        kind.choices = [(wording.kind, wording.label) for wording in list_wordings()]
+
+
+class WordsForm(StaffForm):
+    subject = forms.CharField(max_length=SUBJECT_MAX)
+    body = forms.CharField(
+        label="Text",
+        max_length=BODY_MAX,
+        widget=forms.Textarea(attrs={"rows": 16}),
+    )
+    is_on = forms.BooleanField(label="Send this mail", required=False)
+
+    def prepare(self) -> None:
+        self.initial.update(subject=self.row.subject, body=self.row.body, is_on=self.row.is_on)
+        known = "; ".join(f"{{{each.name}}} is {each.meaning}" for each in find_wording(self.row.kind).placeholders)
+        self.fields["body"].help_text = (
+            f"An empty line ends a paragraph. A paragraph “-> See it: {{link}}” becomes a button, lines that begin "
+            f"with “- ” a list. In braces: {known}."
+        )
+
+
+def foresee_words(letter: WorkspaceLetter, form: StaffForm) -> Preview:
+    """The mail about a sample enrollment."""
+    given = form.cleaned_data
+    words = check_words(kind=letter.kind, subject=given["subject"], body=given["body"])
+    if not given["is_on"]:
+        return Preview(mails="This mail is switched off: nobody gets it, and nobody is told otherwise.")
+    email = _sample(letter.kind, words)
+    return Preview(letters=(Letter(("a sample family",), email.subject, email.text),))
+
+
+def _sample(kind: str, words: Words) -> Email:
+    return fill_in(words, find_wording(kind).samples)
+
+
+@admin.register(WorkspaceLetter)
+class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
+    """The mails that a workspace words itself or has switched off. All others are sent in our words."""
+
+    list_display = ("title", "subject", "state", "workspace", "changed_by", "changed_at")
+    list_filter = (("workspace", ScopedRelatedFilter), "is_on")
+    list_select_related = ("workspace",)
+    search_fields = ("subject__icontains", "=kind")
+    search_help_text = "Subject, or the mail's kind, e.g. enrollment_approved"
+    fieldsets = (
+        (None, {"fields": (("title", "state", "workspace"), "subject", "text", ("changed_by", "changed_at"))}),
+        ("As a family gets it", {"fields": ("preview",)}),
+    )
+    actions_list = ("begin",)
+    actions_detail = ("change_words", "reset")
+
+    def describe(self, row: WorkspaceLetter) -> str:
+        return find_wording(row.kind).label
+
+    @display(description="mail", ordering="kind")
+    def title(self, letter: WorkspaceLetter) -> str:
+        return self.describe(letter)
+
+    @display(description="sent", ordering="is_on")
+    def state(self, letter: WorkspaceLetter) -> str:
+        return badge("active", "In own words") if letter.is_on else badge("inactive", "Switched off")
+
+    @display(description="text")
+    def text(self, letter: WorkspaceLetter) -> str:
+        return letter.body
+
+    @display(description="preview")
+    def preview(self, letter: WorkspaceLetter) -> str:
+        email = _sample(letter.kind, Words(letter.subject, letter.body))
+        return f"{email.subject}\n\n{email.text}"
+
+    @staff_list_action(
+        description="Word a mail yourself",
+        power=Power.MANAGE,
+        form=BeginForm,
+        explanation="Begins with our words. Nothing changes before you change them.",
+        icon="edit",
+    )
+    def begin(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
+        given = form.cleaned_data
+        letter = begin_letter(
+            workspace_id=given["workspace"].pk, kind=given["kind"], actor=actor_of(request), now=utc_now()
+        )
+        return HttpResponseRedirect(reverse("admin:notifications_workspaceletter_change_words", args=[letter.pk]))
+
+    @staff_action(
+        description="Change the words",
+        power=Power.MANAGE,
+        form=WordsForm,
+        preview=foresee_words,
+        icon="edit",
+        variant=ActionVariant.PRIMARY,
+        explanation="The mails that are sent from now on say this, those that are waiting as well.",
+    )
+    def change_words(self, request: HttpRequest, letter: WorkspaceLetter, form: StaffForm) -> str:
+        given: dict[str, Any] = form.cleaned_data
+        change_letter(
+            letter_id=letter.pk,
+            subject=given["subject"],
+            body=given["body"],
+            is_on=given["is_on"],
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        return f"{self.describe(letter)}: {'saved' if given['is_on'] else 'switched off'}."
+
+    @staff_action(
+        description="Reset to our words",
+        power=Power.MANAGE,
+        icon="undo",
+        explanation="Your words are thrown away, and the mail is sent in ours again.",
+    )
+    def reset(self, request: HttpRequest, letter: WorkspaceLetter, form: StaffForm) -> HttpResponse:
+        self.log_change(request, letter, "Reset to our words")
+        reset_letter(letter_id=letter.pk)
+        messages.success(request, f"{self.describe(letter)}: sent in our words again.")
+        return HttpResponseRedirect(reverse("admin:notifications_workspaceletter_changelist"))

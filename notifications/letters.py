@@ -80,6 +80,11 @@ def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Att
     values = {name: _one_line(value) for name, value in context.items()} | {"PUBLIC_URL": settings.PUBLIC_URL}
     source: Any = get_template(f"emails/{template}.txt")
     subject, _, body = source.template.render(Context(values, autoescape=False)).strip().partition("\n")
+    return lay_out(subject, body, attachments=attachments)
+
+
+def lay_out(subject: str, body: str, *, attachments: tuple[Attachment, ...] = ()) -> Email:
+    """Both halves of an email of a subject and its paragraphs."""
     subject = shorten(subject.strip(), SUBJECT_LENGTH)
     text = _EMPTY_LINES.sub("\n\n", body.strip())
     blocks = [_block(paragraph) for paragraph in text.split("\n\n")]

@@ -57,3 +57,27 @@ class Notification(models.Model):
         The time keeps apart two installations, or a recreated database, that count alike.
         """
         return f"notification-{self.pk}-{self.resends}-{int(self.created_at.timestamp())}"
+
+
+class WorkspaceLetter(models.Model):
+    """What a workspace has decided about one kind of mail: its own words, or that it is not sent.
+
+    Invariant: at most one row per workspace and kind; where there is none, the mail is sent in our words. The words
+    hold no placeholder that the kind does not know.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="letters")
+    kind = models.CharField(max_length=40)
+    subject = models.CharField(max_length=150)
+    body = models.TextField(max_length=5000)
+    is_on = models.BooleanField(default=True)
+    changed_by = models.CharField(max_length=64)
+    changed_at = models.DateTimeField(default=utc_now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "kind"], name="letter_one_per_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.kind.replace("_", " ")

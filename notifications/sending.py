@@ -28,6 +28,7 @@ from .letters import Email, is_registered, render
 from .models import Notification
 from .states import NotificationStatus
 from .task_kinds import EMAIL_NOT_SENT
+from .wording import is_switched_off
 
 log = structlog.get_logger(__name__)
 
@@ -52,13 +53,16 @@ def notify(
     params: Mapping[str, int | str] | None = None,
     now: dt.datetime,
 ) -> bool:
-    """Record an email, as part of the caller's transaction; False if this address already has it.
+    """Record an email, as part of the caller's transaction; False if this address already has it, or if the workspace
+    has switched such emails off.
 
     `subject_key` names what it is about ("package:12"), `params` are the ids its text is made from. Raises LookupError
     for a kind that no app registered.
     """
     if not is_registered(kind):
         raise LookupError(f"no app registered the email {kind}")
+    if is_switched_off(kind=kind, workspace_id=workspace_id):
+        return False
     notification = Notification(
         workspace_id=workspace_id,
         kind=kind,
@@ -125,7 +129,8 @@ def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
         return True
     notification = Notification.objects.get(pk=notification_id)
     try:
-        email = render(notification)
+        is_off = is_switched_off(kind=notification.kind, workspace_id=notification.workspace_id)
+        email = None if is_off else render(notification)
         if email is not None:
             _deliver(notification, email)
     except Exception as error:

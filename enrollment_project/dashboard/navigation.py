@@ -52,7 +52,7 @@ from enrollments.models import (
     SeatAssignment,
 )
 from events.models import OutboxEvent
-from notifications.models import Notification
+from notifications.models import Notification, WorkspaceLetter
 
 from .courses import CourseOverview
 from .enrollments import Overview, overview_of
@@ -131,6 +131,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "Operations": (
         Entry("Staff tasks", "task_alt", StaffTask, query="?status__exact=open", badge="open_tasks"),
         Entry("Emails", "mail", Notification),
+        Entry("Words of emails", "edit_note", WorkspaceLetter),
         Entry("Workspaces", "workspaces", Workspace),
         Entry("Reconciliations", "fact_check", ReconciliationRun),
         Entry("Idempotency records", "fingerprint", IdempotencyRecord),

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,6 +30,9 @@ from demo import stripe
 from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
 from enrollments.evaluation import request_evaluation
+from enrollments.exit import plan_exit
+from enrollments.models import Enrollment
+from notifications.wording import begin_letter
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
 
@@ -65,6 +69,17 @@ def _add_what_the_demo_lacks() -> None:
         request_evaluation(
             instance_id=workspace.program_instances.values_list("pk", flat=True)[0], actor=SYSTEM, now=now
         )
+        enrolled = (
+            Enrollment.objects.current().filter(workspace=workspace, eligibility_status="approved").earliest("pk")
+        )
+        plan_exit(
+            enrollment_id=enrolled.pk,
+            effective_date=now.date() + dt.timedelta(days=30),
+            reason="Moves away",
+            actor=SYSTEM,
+            now=now,
+        )
+        begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)
         drop, keep = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
     for role in Role.values:

@@ -232,7 +232,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         "unenroll",
         "reconsider",
         {"title": "Set by hand", "items": ["mark_eligible", "mark_ineligible"]},
-        "delete",
+        "remove",
     )
     actions = ("approve_selected", "reject_selected", "evaluate_selected", "submit_selected")
     eligibility = status_badge("eligibility_status", "eligibility")
@@ -367,7 +367,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         variant=ActionVariant.DANGER,
         explanation="For what should never have been recorded. Somebody who leaves is unenrolled, and told why.",
     )
-    def delete(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> HttpResponse:
+    def remove(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> HttpResponse:
         delete_enrollment(
             enrollment_id=enrollment.pk,
             actor=actor_of(request),

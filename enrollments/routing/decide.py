@@ -128,7 +128,7 @@ class _Deciding:
         self._transitions_before = self.enrollment.transition_count
 
     def decide(self) -> Routed:
-        journal = Journal(self.enrollment, self.request.actor, self.request.now)
+        journal = Journal(self.enrollment, self.request.actor, self.request.now, is_answered=True)
         self._learn(journal)
         facts = Facts(self.enrollment, now=self.request.now, received=self.request.profile.facts)
         verdict = evaluate_and_submit(journal=journal, facts=facts)

@@ -301,7 +301,7 @@ class TestTheBackOffice:
         page = reverse("admin:enrollments_enrollment_change", args=[enrollment.pk])
 
         answer = manager.confirm(
-            reverse("admin:enrollments_enrollment_delete", args=[enrollment.pk]), {"note": "Entered twice"}
+            reverse("admin:enrollments_enrollment_remove", args=[enrollment.pk]), {"note": "Entered twice"}
         )
 
         assert said(answer) == [f"{enrollment.learner}, {enrollment.instance}: deleted."]

@@ -5,20 +5,30 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import transaction
 
+from accounts.tests.factories import LeadFactory
 from billing.checkout import settle_checkout
 from billing.models import Payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import RefundReason
 from core.clock import utc_now
+from enrollments.deletion import delete_enrollment
 from enrollments.emails import tell_family
 from enrollments.events import EnrollmentStatusChanged
-from enrollments.lifecycle import approve_enrollment, reject_enrollment
-from enrollments.models import EnrollmentDecision, ProgramInstance
+from enrollments.lifecycle import (
+    approve_enrollment,
+    evaluate_enrollment,
+    reject_enrollment,
+    submit_enrollment,
+    unenroll_enrollment,
+)
+from enrollments.models import Enrollment, EnrollmentDecision, ProgramInstance
 from enrollments.states import ReviewMode
-from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
+from notifications.wording import begin_letter, change_letter
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -124,7 +134,116 @@ class TestADistrictSLearner:
             number=3,
             reason="",
             payment_status="not_required",
+            is_answered=True,
         )
 
         with django_assert_num_queries(0):
             tell_family(event)
+
+
+def enrolled_by_an_integrator(instance: ProgramInstance, **more: Any) -> Enrollment:
+    """A candidate in an instance that staff review, with an address."""
+    ProgramInstance.objects.filter(pk=instance.pk).update(review_mode=ReviewMode.MANUAL)
+    instance.refresh_from_db()
+    made: Enrollment = CandidateFactory(instance=instance, workspace=instance.workspace, **more)
+    return made
+
+
+def move(use_case: Any, enrollment: Enrollment, **more: Any) -> None:
+    use_case(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now(), **more)
+
+
+class TestAnEnrollmentThatNobodyElseAnswersFor:
+    def test_is_told_step_by_step(self, instance: ProgramInstance) -> None:
+        enrollment = enrolled_by_an_integrator(instance)
+        told: list[list[str]] = []
+
+        for use_case, more in (
+            (evaluate_enrollment, {}),
+            (submit_enrollment, {}),
+            (approve_enrollment, {}),
+            (unenroll_enrollment, {"reason": "You moved away."}),
+        ):
+            move(use_case, enrollment, **more)
+            told.append([message.subject for message in read()[len(told) :]])
+
+        assert told == [
+            ["Jane meets the criteria of Robotics"],
+            ["We have the request for Jane"],
+            ["Jane is enrolled in Robotics"],
+            ["Jane is no longer enrolled in Robotics"],
+        ]
+
+    def test_is_told_of_what_is_so_when_the_mail_goes_and_not_of_the_steps_before(
+        self, instance: ProgramInstance
+    ) -> None:
+        enrollment = enrolled_by_an_integrator(instance)
+        move(evaluate_enrollment, enrollment)
+        move(submit_enrollment, enrollment)
+
+        assert [message.subject for message in read()] == ["We have the request for Jane"]
+
+    def test_is_told_the_reason_for_which_it_is_not_eligible(self, instance: ProgramInstance) -> None:
+        enrollment = enrolled_by_an_integrator(instance)
+
+        move(evaluate_enrollment, enrollment, is_eligible=False, reason="The course needs grade 7.")
+        (message,) = read()
+
+        assert message.subject == "Jane does not meet the criteria of Robotics"
+        assert "The reason: The course needs grade 7.\n" in message.body
+
+    def test_is_told_once_after_a_retry(self, instance: ProgramInstance) -> None:
+        enrollment = enrolled_by_an_integrator(instance)
+        move(evaluate_enrollment, enrollment)
+        change = enrollment.transitions.get()
+        event = EnrollmentStatusChanged(
+            workspace_id=instance.workspace_id,
+            occurred_at=utc_now(),
+            enrollment_cuid=enrollment.cuid,
+            program_instance_cuid=instance.cuid,
+            facet="eligibility",
+            from_status="candidate",
+            to_status="eligible",
+            number=change.number,
+            reason="",
+            payment_status="not_required",
+        )
+
+        with transaction.atomic():
+            tell_family(event)
+
+        assert len(read()) == 1
+
+    def test_that_was_deleted_is_not_written_about(self, instance: ProgramInstance) -> None:
+        enrollment = enrolled_by_an_integrator(instance)
+        move(evaluate_enrollment, enrollment)
+        move(delete_enrollment, enrollment)
+
+        assert read() == []
+
+    def test_of_a_lead_is_told_to_the_lead(self, instance: ProgramInstance) -> None:
+        lead = LeadFactory(workspace=instance.workspace, email="lead@home.test", first_name="Leo")
+        enrollment = enrolled_by_an_integrator(instance, learner=None, lead=lead)
+
+        move(evaluate_enrollment, enrollment)
+        (message,) = read()
+
+        assert (message.to, message.subject) == (["lead@home.test"], "Leo meets the criteria of Robotics")
+
+    def test_is_told_in_the_words_of_its_workspace(self, instance: ProgramInstance) -> None:
+        letter = begin_letter(
+            workspace_id=instance.workspace_id, kind="enrollment_eligible", actor=STAFF, now=utc_now()
+        )
+        change_letter(
+            letter_id=letter.pk,
+            subject="{learner} may come to {workspace}",
+            body="See you in {instance}.",
+            is_on=True,
+            actor=STAFF,
+            now=utc_now(),
+        )
+
+        move(evaluate_enrollment, enrolled_by_an_integrator(instance))
+        (message,) = read()
+
+        assert (message.subject, message.body) == ("Jane may come to Riverside Academy", "See you in Spring term.\n")

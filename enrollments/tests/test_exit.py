@@ -31,11 +31,12 @@ MINUTE = dt.timedelta(minutes=1)
 
 @pytest.fixture
 def enrolled() -> Enrollment:
-    """Somebody approved without money, in Chicago."""
+    """Somebody approved without money, in Chicago, to whom all has been told."""
     workspace = _chicago()
-    return approved_enrollment(
-        CandidateFactory(instance=InstanceFactory(workspace=workspace), workspace=workspace), now=NOW
-    )
+    candidate = CandidateFactory(instance=InstanceFactory(workspace=workspace), workspace=workspace)
+    enrollment = approved_enrollment(candidate, now=NOW)
+    Notification.objects.all().delete()
+    return enrollment
 
 
 def _chicago() -> Workspace:

@@ -279,6 +279,7 @@ UNIQUE = {
     "transition_number_unique": Twice("enrollments.EnrollmentTransition", {"enrollment_id": 1, "number": 1}),
     "events_outboxevent_cuid_key": Twice("events.OutboxEvent", {"cuid": "a"}),
     "outbox_sequence_unique": Twice("events.OutboxEvent", {"aggregate": "a", "sequence": 1}),
+    "letter_one_per_kind": Twice("notifications.WorkspaceLetter", {"workspace_id": 1, "kind": "a"}),
     "notification_once": Twice(
         "notifications.Notification", {"kind": "a", "subject_key": "b", "recipient": "c@example.test"}
     ),

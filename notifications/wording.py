@@ -1,0 +1,172 @@
+"""The words of the mails that a workspace may change: ours until it writes its own, and none where it switched one off.
+
+Words are plain text with placeholders in braces from a fixed list, `{learner}`. They are filled in by one substitution,
+never as a template of Django: whatever staff write and whatever a name holds stays text.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.template.loader import get_template
+
+from core.actors import Actor
+from core.errors import FieldError, Invalid, NotFound
+
+from .letters import Email, lay_out
+from .models import WorkspaceLetter
+
+SUBJECT_MAX = 150
+BODY_MAX = 5_000
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_BRACE = re.compile(r"[{}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """What may stand in braces, what it is replaced by, and an example for the preview."""
+
+    name: str
+    meaning: str
+    sample: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One kind of mail whose words may be changed; ours stand in `templates/emails/<template>.txt`."""
+
+    kind: str
+    label: str
+    template: str
+    placeholders: tuple[Placeholder, ...]
+
+    @property
+    def samples(self) -> dict[str, str]:
+        return {placeholder.name: placeholder.sample for placeholder in self.placeholders}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A subject and paragraphs, with placeholders."""
+
+    subject: str
+    body: str
+
+
+_wordings: dict[str, Wording] = {}
+
+
+def register_wording(wording: Wording) -> None:
+    """Called once per kind when the owning app gets ready."""
+    _wordings[wording.kind] = wording
+
+
+def list_wordings() -> list[Wording]:
+    return sorted(_wordings.values(), key=lambda wording: wording.label)
+
+
+def find_wording(kind: str) -> Wording:
+    """Raises NotFound for a kind whose words can't be changed."""
+    if kind not in _wordings:
+        raise NotFound(f"There is no mail {kind} whose words can be changed.")
+    return _wordings[kind]
+
+
+def our_words(kind: str) -> Words:
+    """What the mail says until a workspace writes something else."""
+    source = get_template(f"emails/{find_wording(kind).template}.txt").template  # type: ignore[attr-defined]
+    subject, _, body = str(source.source).strip().partition("\n")
+    return Words(subject.strip(), body.strip())
+
+
+def write_letter(*, kind: str, workspace_id: int, values: Mapping[str, str]) -> Email:
+    """The mail in the workspace's words, or in ours."""
+    own = WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind).first()
+    return fill_in(Words(own.subject, own.body) if own else our_words(kind), values)
+
+
+def fill_in(words: Words, values: Mapping[str, str]) -> Email:
+    """The mail of these words. Spaces and line breaks inside a value become one space, so that no value can begin a
+    paragraph or a button; a paragraph that is empty once it is filled in is left out."""
+    texts = {name: " ".join(value.split()) for name, value in values.items()}
+
+    def fill(text: str) -> str:
+        return _PLACEHOLDER.sub(lambda found: texts.get(found[1], ""), text)
+
+    body = "\n".join(line.rstrip() for line in fill(words.body).splitlines())
+    return lay_out(fill(words.subject), body)
+
+
+def is_switched_off(*, kind: str, workspace_id: int) -> bool:
+    """Whether the workspace wants no such mail."""
+    if kind not in _wordings:
+        return False
+    return WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind, is_on=False).exists()
+
+
+@transaction.atomic
+def begin_letter(*, workspace_id: int, kind: str, actor: Actor, now: dt.datetime) -> WorkspaceLetter:
+    """The workspace's own copy of a mail's words, ours to begin with; the one there is, if there is one."""
+    ours = our_words(kind)
+    letter, _ = WorkspaceLetter.objects.get_or_create(
+        workspace_id=workspace_id,
+        kind=kind,
+        defaults={"subject": ours.subject, "body": ours.body, "changed_by": str(actor), "changed_at": now},
+    )
+    return letter
+
+
+@transaction.atomic
+def change_letter(
+    *, letter_id: int, subject: str, body: str, is_on: bool, actor: Actor, now: dt.datetime
+) -> WorkspaceLetter:
+    """Write a workspace's words, or switch the mail off or on. Raises Invalid naming a placeholder that is not known
+    and NotFound if the words were reset meanwhile."""
+    letter = WorkspaceLetter.objects.select_for_update().filter(pk=letter_id).first()
+    if letter is None:
+        raise NotFound("The words of this mail were reset meanwhile.")
+    words = check_words(kind=letter.kind, subject=subject, body=body)
+    letter.subject = words.subject
+    letter.body = words.body
+    letter.is_on = is_on
+    letter.changed_by = str(actor)
+    letter.changed_at = now
+    letter.save()
+    return letter
+
+
+@transaction.atomic
+def reset_letter(*, letter_id: int) -> None:
+    """Go back to our words, and switch the mail on."""
+    WorkspaceLetter.objects.filter(pk=letter_id).delete()
+
+
+def check_words(*, kind: str, subject: str, body: str) -> Words:
+    """The words as they are kept. Raises Invalid naming the field and what is wrong with it."""
+    wording = find_wording(kind)
+    words = Words(" ".join(subject.split()), "\n".join(line.rstrip() for line in body.strip().splitlines()))
+    faults = [
+        *_faults("subject", words.subject, SUBJECT_MAX, wording),
+        *_faults("body", words.body, BODY_MAX, wording),
+    ]
+    if faults:
+        raise Invalid(" ".join(fault.detail for fault in faults), errors=tuple(faults))
+    return words
+
+
+def _faults(field: str, text: str, longest: int, wording: Wording) -> list[FieldError]:
+    known = wording.samples
+    choices = ", ".join(f"{{{name}}}" for name in known)
+    if not text:
+        return [FieldError(field, "blank", "Write something, or switch the mail off.")]
+    if len(text) > longest:
+        return [FieldError(field, "too_long", f"Write at most {longest:,} characters.")]
+    unknown = sorted({name for name in _PLACEHOLDER.findall(text) if name not in known})
+    if unknown:
+        named = ", ".join(f"{{{name}}}" for name in unknown)
+        return [FieldError(field, "unknown_placeholder", f"{named} is not known in this mail. It knows {choices}.")]
+    if _BRACE.search(_PLACEHOLDER.sub("", text)):
+        return [FieldError(field, "stray_brace", f"Braces are only for placeholders. This mail knows {choices}.")]
+    return []
