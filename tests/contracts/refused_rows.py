@@ -251,7 +251,9 @@ UNIQUE = {
     "criterion_position_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "position": 1}),
     "criterion_name_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "name": "a"}),
     "enrollment_one_current": Twice(
-        "enrollments.Enrollment", {"learner_id": 1, "instance_id": 1}, {"eligibility_status": "unenrolled"}
+        "enrollments.Enrollment",
+        {"learner_id": 1, "lead_id": None, "instance_id": 1},
+        {"eligibility_status": "unenrolled"},
     ),
     "enrollment_one_current_of_lead": Twice(
         "enrollments.Enrollment", {"lead_id": 1, "instance_id": 1}, {"deleted_at": NOW}
