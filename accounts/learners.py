@@ -1,12 +1,14 @@
 """Recognize the learner a request is about, or make a new one: never two for one person, however many ask at once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
 from core.addresses import canonical_address
-from core.errors import DomainError, Unavailable, require
+from core.contact import check_phone, check_postal
+from core.errors import DomainError, FieldError, Unavailable, refuse, require
 from core.ids import is_cuid
 from core.rows import insert_unless_present, lock_rows
 
@@ -65,6 +67,18 @@ def find_or_create_learner(
         notice_possible_twins(learner=asked)
         return asked, True
     return _completed(known or _find_again(asked), asked), False
+
+
+def checked_contact(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Phone and address in the spelling they are stored in, whatever else is known unchanged. Raises Invalid."""
+    faults: list[FieldError] = []
+    checked = dict(known)
+    if "phone" in known:
+        checked["phone"] = check_phone("phone", known["phone"], faults)
+    if "address" in known:
+        checked["address"] = check_postal("address", known["address"], faults)
+    refuse(faults)
+    return checked
 
 
 def lock_live_learner(learner_id: int) -> Learner:

@@ -26,5 +26,7 @@ class Scope(models.TextChoices):
     DECISIONS_WRITE = "decisions:write"
     DISTRICTS_READ = "districts:read"
     DISTRICTS_WRITE = "districts:write"
+    ENROLLMENTS_READ = "enrollments:read"
+    ENROLLMENTS_WRITE = "enrollments:write"
     LEARNERS_READ = "learners:read"
     LEARNERS_WRITE = "learners:write"

@@ -1,5 +1,6 @@
 """What a use case may refuse with. The edges (API, pages, admin, commands) turn these into answers; nobody else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -71,6 +72,12 @@ def require(value: Value | None, because: str) -> Value:
     if value is None:
         raise Contradiction(f"It does not hold that {because}.")
     return value
+
+
+def refuse(faults: Sequence[FieldError]) -> None:
+    """Raise an `Invalid` that names all these faults; without any, do nothing."""
+    if faults:
+        raise Invalid("; ".join(f"{each.field}: {each.detail}" for each in faults[:5]), errors=tuple(faults))
 
 
 def invalid_field(field: str, code: str, detail: str) -> Invalid:

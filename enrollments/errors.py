@@ -46,8 +46,29 @@ class NotEvaluated(Invalid):
 
 
 class AlreadyEnrolled(DomainError):
+    """The learner or lead has a current enrollment in this program instance. Where the answer names it, it is
+    `enrollmentId`."""
+
     code = "already_enrolled"
     title = "The learner is already enrolled in this program"
+
+    def __init__(self, detail: str = "", *, enrollment_id: str | None = None) -> None:
+        self.enrollment_id = enrollment_id
+        super().__init__(detail)
+        if enrollment_id:
+            self.extra["enrollmentId"] = enrollment_id
+
+
+class InstanceClosed(DomainError):
+    """The program instance, or its program, takes no enrollments: it is switched off, or it has ended."""
+
+    code = "instance_closed"
+    title = "The program instance takes no enrollments"
+
+
+class ProgramExists(DomainError):
+    code = "program_exists"
+    title = "A program with this code already exists"
 
 
 class NoDefaultInstance(Invalid):

@@ -30,6 +30,14 @@ class EnrollmentCreated(EnrollmentEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentUpdated(EnrollmentEvent):
+    """What is known of whom it is about changed; `changed` names the fields as the API spells them, and no value."""
+
+    changed: list[str]
+    type: ClassVar[str] = "enrollment.updated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentStatusChanged(EnrollmentEvent):
     """One facet moved; `number` is the transition's place in the enrollment's history."""
 

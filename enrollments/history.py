@@ -16,8 +16,10 @@ from core.http.middleware import current_request_id
 from core.rows import insert_rows
 from core.text import fit
 
+from .details import SPELLING
 from .errors import StatusMoved
-from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged
+from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged, EnrollmentUpdated
+from .labels import relabel
 from .models import Enrollment, EnrollmentTransition
 from .states import Facet
 
@@ -46,6 +48,7 @@ class Journal:
     _rows: list[EnrollmentTransition] = field(default_factory=list)
     _attached: list[Model] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
+    _changed: set[str] = field(default_factory=set)  # of the details
     _touched: set[str] = field(default_factory=lambda: {"updated_at", "transition_count"})
 
     def change(self, transition: str, *, reason: str = "") -> None:
@@ -76,9 +79,16 @@ class Journal:
             )
         )
 
+    @property
+    def has_news(self) -> bool:
+        """Whether anything has changed that others are told of."""
+        return bool(self._rows or self._changed)
+
     def set(self, **values: object) -> None:
         """Change plain fields along with the states."""
         for name, value in values.items():
+            if name in SPELLING and getattr(self.enrollment, name) != value:
+                self._changed.add(name)
             setattr(self.enrollment, name, value)
             self._touched.add(name)
 
@@ -102,10 +112,11 @@ class Journal:
             insert_rows([enrollment])
         else:
             self._save_if_unmoved()
+        relabel(enrollment, fields=SPELLING if is_new else self._changed, is_new=is_new)
         insert_rows(self._rows_of(self._rows))
         for row in self._rows_of(self._attached):
             insert_rows([row])
-        events = self._created_event() if is_new else []
+        events = self._created_event() if is_new else self._updated_event()
         events += self._finish()
         for action in self._afterwards:
             action()
@@ -121,6 +132,7 @@ class Journal:
         events: list[EnrollmentEvent] = [self._changed_event(row) for row in self._rows]
         self._rows = []
         self._attached = []
+        self._changed = set()
         return events
 
     def _alike(self) -> tuple[object, ...]:
@@ -145,6 +157,19 @@ class Journal:
                 enrollment_cuid=self.enrollment.cuid,
                 program_instance_cuid=self.enrollment.instance.cuid,
                 identification_type=self.enrollment.identification_type,
+            )
+        ]
+
+    def _updated_event(self) -> list[EnrollmentEvent]:
+        if not self._changed:
+            return []
+        return [
+            EnrollmentUpdated(
+                workspace_id=self.enrollment.workspace_id,
+                occurred_at=self.now,
+                enrollment_cuid=self.enrollment.cuid,
+                program_instance_cuid=self.enrollment.instance.cuid,
+                changed=sorted(SPELLING[name] for name in self._changed),
             )
         ]
 
@@ -179,6 +204,8 @@ def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[Enr
         saved = unmoved.update(**dict(cast(Any, values)), transition_count=moved, updated_at=now)
         if saved != len(keys):
             raise StatusMoved("Somebody else has changed one of the enrollments; read them again.")
+    for journal in journals:
+        relabel(journal.enrollment, fields=journal._changed, is_new=False)
     insert_rows([row for journal in journals for row in journal._rows_of(journal._rows)])
     insert_rows([row for journal in journals for row in journal._rows_of(journal._attached)])
-    return [event for journal in journals for event in journal._finish()]
+    return [event for journal in journals for event in (*journal._updated_event(), *journal._finish())]

@@ -9,23 +9,27 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from accounts.leads import lock_lead, missing_of
 from accounts.learners import find_or_create_learner
+from accounts.models import Lead
 from core.actors import Actor
-from core.errors import NotFound, invalid_field, require
+from core.errors import FieldError, Invalid, invalid_field, require
 from core.local_time import local_date
 from core.text import fit
 from events.event import DomainEvent
 from events.publishing import publish
 
 from .admission import take_place
+from .details import check_details
 from .eligibility import Verdict, assess
 from .eligibility.facts import Facts
 from .eligibility.record import follow_up, keep_verdict
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .funding import end_funding
 from .history import Journal
-from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_seat, lock_learner_of
+from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_seat, lock_learner_of, refuse_deleted
 from .models import Enrollment, SeatAssignment
+from .queries import current_enrollment
 from .seats import use_seat
 from .sellers import lock_holdings
 from .states import (
@@ -294,8 +298,7 @@ def lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
 
 def check_open(enrollment: Enrollment, expected_status: str | None) -> None:
     """Raises NotFound if the (locked) enrollment was deleted, StatusMoved unless it is in the status the caller saw."""
-    if enrollment.deleted_at is not None:
-        raise NotFound("This enrollment was deleted.")
+    refuse_deleted(enrollment)
     if expected_status is not None and enrollment.eligibility_status != expected_status:
         raise StatusMoved(
             f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
@@ -321,26 +324,43 @@ def _begin(
     check_open(enrollment, expected_status)
     journal = Journal(enrollment, actor, now, note.strip())
     if metadata:
-        journal.set(metadata={**enrollment.metadata, **metadata})
+        journal.set(**check_details({"metadata": enrollment.metadata | metadata}))
     return journal
 
 
 def _convert_lead(journal: Journal) -> None:
-    lead = require(journal.enrollment.lead, "an enrollment without a learner is about a lead")
-    learner, _ = find_or_create_learner(
-        workspace_id=lead.workspace_id,
-        learner_id=None,
-        email=lead.email,
-        first_name=lead.first_name,
-        last_name=lead.last_name,
-        phone=lead.phone,
-        address=lead.address,
-    )
-    lead.converted_to = learner
-    lead.save(update_fields=["converted_to"])
+    """Make a learner of the lead, or find the one that the lead became or has always been."""
+    enrollment = journal.enrollment
+    lead, learner = lock_lead(require(enrollment.lead_id, "an enrollment without a learner is about a lead"))
+    if learner is None:
+        _refuse_nameless(lead)
+        learner, _ = find_or_create_learner(
+            workspace_id=lead.workspace_id,
+            learner_id=None,
+            email=lead.email,
+            first_name=lead.first_name,
+            last_name=lead.last_name,
+            phone=lead.phone,
+            address=lead.address,
+        )
+        lead.converted_to = learner
+        lead.save(update_fields=["converted_to"])
     try:
         with transaction.atomic():
-            Enrollment.objects.filter(pk=journal.enrollment.pk).update(learner=learner)
+            Enrollment.objects.filter(pk=enrollment.pk).update(learner=learner)
     except IntegrityError as error:
-        raise AlreadyEnrolled("This lead is a learner who already has an enrollment in this program.") from error
-    journal.enrollment.learner = learner
+        current = current_enrollment(learner_id=learner.pk, instance_id=enrollment.instance_id)
+        raise AlreadyEnrolled(
+            "This lead is a learner who already has an enrollment in this program.",
+            enrollment_id=current.cuid if current else None,
+        ) from error
+    enrollment.learner = learner
+
+
+def _refuse_nameless(lead: Lead) -> None:
+    """Nobody takes part unless it is known who they are."""
+    missing = missing_of(lead)
+    if missing:
+        remedy = "It is unknown of this lead, and a learner needs it: change the lead first."
+        faults = tuple(FieldError(name, "required", remedy) for name in missing)
+        raise Invalid(f"{', '.join(missing)}: {remedy}", errors=faults)

@@ -7,6 +7,7 @@ key. A learner is locked by the upsert of `accounts.learners`; checkouts and pay
 from collections.abc import Sequence
 
 from accounts.learners import lock_owner_of
+from core.errors import NotFound
 
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, EligibilityStatus
@@ -40,6 +41,12 @@ def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     rows = Enrollment.objects.kept().filter(pk__in=enrollment_ids, eligibility_status=EligibilityStatus.CANDIDATE)
     locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
     return list(locked.select_related("learner", "lead"))
+
+
+def refuse_deleted(enrollment: Enrollment) -> None:
+    """Raise NotFound for a (locked) enrollment that was deleted: nothing about it changes any more."""
+    if enrollment.deleted_at is not None:
+        raise NotFound("This enrollment was deleted.")
 
 
 def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:

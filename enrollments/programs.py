@@ -1,11 +1,164 @@
-"""What a workspace offers."""
+"""What a workspace offers: its programs, and the instances of them that learners enroll in."""
 
-from django.db import transaction
+import datetime as dt
+import re
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from accounts.models import Workspace
+from billing.models import Price
+from billing.price_list import find_or_create_price
+from core.actors import Actor
 from core.errors import NotFound, invalid_field
+from core.money import Money
+from core.text import fit
 
-from .models import ProgramInstance
+from .eligibility.criteria import change_criteria
+from .errors import ProgramExists
+from .models import Program, ProgramInstance
+
+CODE_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_code = re.compile(CODE_PATTERN)
+
+
+def list_programs(*, workspace_id: int) -> QuerySet[Program]:
+    """The workspace's programs, newest first."""
+    return Program.objects.filter(workspace=workspace_id).order_by("-id")
+
+
+def get_program(*, workspace_id: int, code: str) -> Program:
+    """One of them. Raises NotFound."""
+    program = list_programs(workspace_id=workspace_id).filter(code=code).first()
+    if program is None:
+        raise NotFound("There is no program with this code in this workspace.")
+    return program
+
+
+@transaction.atomic
+def create_program(*, workspace_id: int, code: str, title: str, description: str = "", active: bool = True) -> Program:
+    """Raises ProgramExists, and Invalid for a code that could not stand in an address."""
+    if not _code.fullmatch(code):
+        raise invalid_field(
+            "code", "invalid", "Use letters, digits and . _ - only; a code begins and ends with a letter or digit."
+        )
+    program = Program(workspace_id=workspace_id, code=code, title=title, description=description, active=active)
+    try:
+        with transaction.atomic():
+            program.save()
+    except IntegrityError as error:
+        raise ProgramExists(f"There is a program with the code {code}. Change that program instead.") from error
+    return program
+
+
+@transaction.atomic
+def change_program(*, workspace_id: int, code: str, changes: dict[str, Any]) -> Program:
+    """Change title, description or whether it is active; the code names it for good. Raises NotFound, and Invalid if it
+    would be switched off while one of its instances is the default."""
+    program = get_program(workspace_id=workspace_id, code=code)
+    if changes.get("active") is False and program.instances.filter(is_default=True).exists():
+        raise invalid_field("active", "default", "One of its instances is the default: make another the default first.")
+    for field, value in changes.items():
+        setattr(program, field, value)
+    program.save(update_fields=list(changes) or None)
+    return program
+
+
+def list_instances(*, workspace_id: int) -> QuerySet[ProgramInstance]:
+    """The workspace's program instances with what their representation shows, newest first."""
+    found = ProgramInstance.objects.filter(workspace=workspace_id)
+    return found.select_related("program", "price", "workspace").order_by("-id")
+
+
+def get_instance(*, workspace_id: int, cuid: str) -> ProgramInstance:
+    """One of them. Raises NotFound."""
+    instance = list_instances(workspace_id=workspace_id).filter(cuid=cuid).first()
+    if instance is None:
+        raise NotFound("There is no such program instance in this workspace.")
+    return instance
+
+
+@transaction.atomic
+def create_instance(
+    *, workspace_id: int, program_code: str, facts: dict[str, Any], actor: Actor, now: dt.datetime
+) -> ProgramInstance:
+    """An instance of a program of the workspace.
+
+    `facts` are those of `change_instance`, the name among them. Raises Invalid naming the fields as the API spells
+    them.
+    """
+    program = Program.objects.filter(workspace=workspace_id, code=program_code).first()
+    if program is None:
+        raise invalid_field("programCode", "not_found", "There is no program with this code in this workspace.")
+    instance = ProgramInstance(workspace_id=workspace_id, program=program)
+    _tell(instance, facts)
+    instance.save()
+    return _completed(instance, facts, actor, now)
+
+
+@transaction.atomic
+def change_instance(
+    *, workspace_id: int, cuid: str, changes: dict[str, Any], actor: Actor, now: dt.datetime
+) -> ProgramInstance:
+    """Change what is named among `name`, `start_date`, `end_date`, `review_mode`, `active`, `is_default` (true only:
+    another one takes it over), `criteria` (drafts of all of them), and `price_minor`, `currency` and `tax_rate`, of
+    which those left out stay.
+
+    Raises NotFound, and Invalid naming the fields as the API spells them.
+    """
+    found = get_instance(workspace_id=workspace_id, cuid=cuid)
+    locked = ProgramInstance.objects.select_for_update(of=("self",), no_key=True)
+    instance = locked.select_related("program", "price", "workspace").get(pk=found.pk)
+    _tell(instance, changes)
+    instance.save()
+    return _completed(instance, changes, actor, now)
+
+
+def _completed(instance: ProgramInstance, facts: dict[str, Any], actor: Actor, now: dt.datetime) -> ProgramInstance:
+    """The stored instance with what has use cases of its own."""
+    if facts.get("is_default") and not instance.is_default:
+        instance.is_default = make_default(instance_id=instance.pk).is_default
+    if "criteria" in facts:
+        changed = change_criteria(instance_id=instance.pk, drafts=facts["criteria"], actor=actor, now=now)
+        instance.criteria_version = changed.criteria_version
+    return instance
+
+
+def _tell(instance: ProgramInstance, facts: dict[str, Any]) -> None:
+    """Set what is told of an instance, and refuse what can't be."""
+    for field in ("name", "start_date", "end_date", "review_mode", "active"):
+        if field in facts:
+            setattr(instance, field, facts[field])
+    if instance.start_date and instance.end_date and instance.end_date < instance.start_date:
+        raise invalid_field("endDate", "before_start", "The end can't be before the start.")
+    if instance.is_default and not instance.active:
+        raise invalid_field("active", "default", "Make another instance the default first.")
+    if instance.is_default and facts.get("is_default") is False:
+        raise invalid_field("isDefault", "default", "Make another instance the default instead.")
+    if {"price_minor", "currency", "tax_rate"} & facts.keys():
+        instance.price = _price(instance, facts)
+
+
+def _price(instance: ProgramInstance, facts: dict[str, Any]) -> Price | None:
+    """The price of these terms, of which the present price gives those that are left out; None for no price."""
+    known = instance.price
+    amount = facts.get("price_minor", known.amount_minor if known else None)
+    currency = facts.get("currency", known.currency if known else None)
+    if not amount:
+        if amount is None and (facts.get("currency") or facts.get("tax_rate") is not None):
+            raise invalid_field("priceMinor", "required", "Give the price too: currency and tax rate are parts of it.")
+        return None
+    if currency is None:
+        raise invalid_field("currency", "required", "Give the currency of the price, as in USD.")
+    return find_or_create_price(
+        workspace_id=instance.workspace_id,
+        money=Money(amount, currency.lower()),
+        tax_rate=facts.get("tax_rate", known.tax_rate if known else None),
+        name=fit(Price, "name", f"{instance.program.title}, {instance.name}"),
+        amount_field="priceMinor",
+        currency_field="currency",
+    )
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from billing.purposes import Stake
 from core.errors import NotFound, invalid_field
 from core.local_time import local_date
 
-from .errors import NoDefaultInstance
+from .errors import InstanceClosed, NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
 from .states import ENDED_ELIGIBILITY, LIVE_DECISIONS, UNPAID, EligibilityStatus
 
@@ -45,11 +45,24 @@ def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.dat
         raise NoDefaultInstance(f"Name one in {field}, or mark one as default in the back office.")
     if instance is None:
         raise invalid_field(field, "not_found", "There is no such program instance in this workspace.")
-    if not instance.is_open:  # type: ignore[attr-defined]  # selected with the row
-        raise invalid_field(field, "inactive", f"{instance.name} does not take enrollments.")
-    if instance.end_date is not None and instance.end_date < local_date(now, instance.zone):
-        raise invalid_field(field, "ended", f"{instance.name} ended on {instance.end_date}.")
+    is_open: bool = instance.is_open  # type: ignore[attr-defined]  # selected with the row
+    if closed := _why_closed(instance, is_open, now):
+        raise invalid_field(field, *closed)
     return instance
+
+
+def refuse_closed(instance: ProgramInstance, now: dt.datetime) -> None:
+    """Raise InstanceClosed for an instance (selected with its program) where nobody can enroll by `now`."""
+    if closed := _why_closed(instance, instance.active and instance.program.active, now):
+        raise InstanceClosed(closed[1])
+
+
+def _why_closed(instance: ProgramInstance, is_open: bool, now: dt.datetime) -> tuple[str, str] | None:
+    if not is_open:
+        return "inactive", f"{instance.name} does not take enrollments."
+    if instance.end_date is not None and instance.end_date < local_date(now, instance.zone):
+        return "ended", f"{instance.name} ended on {instance.end_date}."
+    return None
 
 
 def current_enrollment(*, learner_id: int, instance_id: int) -> Enrollment | None:

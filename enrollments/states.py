@@ -89,6 +89,13 @@ class IdentificationType(models.TextChoices):
     CUSTOMER_INFO = "customerInfo", "Personal details"
 
 
+class LabelKind(models.TextChoices):
+    """Which field of an enrollment a label stands for."""
+
+    TAG = "tag", "Tag"
+    MANUFACTURER = "manufacturer", "Manufacturer"
+
+
 class ReviewMode(models.TextChoices):
     AUTOMATIC = "automatic", "Automatic"  # approved as soon as it is funded
     MANUAL = "manual", "Manual"  # a reviewer decides

@@ -55,11 +55,11 @@ class PriceAdmin(WorkspaceScopedAdmin):
     list_select_related = ("workspace",)
     search_fields = ("name", "=stripe_price_id")
     readonly_fields = ("created_at",)
-    fields = ("workspace", "name", ("amount", "currency"), "stripe_price_id", "active", "created_at")
+    fields = ("workspace", "name", ("amount", "currency"), ("tax_rate", "stripe_price_id"), "active", "created_at")
     amount = money_column("amount_minor", "amount")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Price | None = None) -> list[str]:
         """What was charged once stays: a new price replaces it."""
         fields = super().get_readonly_fields(request, obj)
         charged = obj is not None and obj.checkouts.exists()
-        return [*fields, "amount", "currency", "stripe_price_id"] if charged else fields
+        return [*fields, "amount", "currency", "tax_rate", "stripe_price_id"] if charged else fields

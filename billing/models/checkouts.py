@@ -18,6 +18,13 @@ class Price(models.Model):
     name = models.CharField(max_length=200, help_text="What the payer sees on the payment page.")
     amount_minor = models.PositiveIntegerField(help_text="In minor units: 4900 is 49.00 USD.")
     currency = models.CharField(max_length=3, default="usd")
+    tax_rate = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Optional: the tax that the amount includes, in percent.",
+    )
     stripe_price_id = models.CharField(max_length=100, blank=True, help_text="Optional: a price kept in Stripe.")
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -26,6 +33,10 @@ class Price(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(amount_minor__gt=0), name="price_positive"),
             models.CheckConstraint(condition=models.Q(currency__regex=r"^[a-z]{3}$"), name="price_currency_lower"),
+            models.CheckConstraint(
+                condition=models.Q(tax_rate__isnull=True) | models.Q(tax_rate__gte=0, tax_rate__lte=100),
+                name="price_tax_rate_in_percent",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,12 +1,21 @@
 """Serializer fields that take what they say and nothing that merely resembles it."""
 
+import datetime as dt
+import re
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ..addresses import address_fault, canonical_address
 from ..characters import trim, visibility_fault
+from ..documents import document_fault
+from ..ids import CUID_PATTERN, is_cuid
+from ..local_time import validate_date
 from ..numbers import MAX_BIGINT, whole_number_wanted
+
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class TextField(serializers.CharField):
@@ -66,3 +75,50 @@ class TruthField(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+class MultilineField(TextField):
+    """Text of several lines."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if fault := visibility_fault(data, multiline=True):
+            raise serializers.ValidationError(fault, code="invalid")
+        return str(super(TextField, self).to_internal_value(data))
+
+
+class DayField(serializers.DateField):
+    """A day as in 2027-01-31, within the years that dates are kept for."""
+
+    def to_internal_value(self, data: Any) -> dt.date:
+        if not (isinstance(data, str) and DAY.fullmatch(data)):
+            self.fail("invalid", format="YYYY-MM-DD")
+        day = super().to_internal_value(data)
+        try:
+            validate_date(day)
+        except ValidationError as fault:
+            raise serializers.ValidationError(fault.message, code="out_of_range") from fault
+        return day
+
+
+class DocumentField(serializers.DictField):
+    """A JSON object of the caller's own, as large and as deep as `core.documents` allows."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if fault := document_fault(data):
+            raise serializers.ValidationError(fault, code="invalid")
+        return dict(data)
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{CUID_PATTERN}$"})
+class CuidField(TextField):
+    """One of our public ids. One that can't be any is said not to be there, as any other that is not."""
+
+    default_error_messages = {"not_found": "There is no such id: ids are 20 to 32 small letters and digits."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not is_cuid(text):
+            self.fail("not_found")
+        return text

@@ -18,11 +18,10 @@ from rest_framework.request import Request
 from ..characters import trim, visibility_fault
 from ..forms import WholeNumberField
 from ..numbers import parse_whole_number
-from .fields import NumberField, TextField
+from .fields import DAY, NumberField, TextField
 
 EMPTY = "Give a value, or leave the parameter out."
 REPEATED = "Give it once."
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(.*))?", re.ASCII)
 EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 LATEST = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -147,7 +146,7 @@ class QueryDayField(serializers.DateField):
     """A day as in 2027-01-31."""
 
     def to_internal_value(self, data: Any) -> dt.date:
-        if not (isinstance(data, str) and _DAY.fullmatch(data)):
+        if not (isinstance(data, str) and DAY.fullmatch(data)):
             self.fail("invalid", format="YYYY-MM-DD")
         return super().to_internal_value(data)
 
@@ -158,3 +157,15 @@ class QueryTextField(TextField):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 254)
         super().__init__(**kwargs)
+
+
+class MomentField(serializers.DateTimeField):
+    """A date and time as `parse_moment` reads it."""
+
+    default_error_messages = {"invalid": MomentFormField.default_error_messages["invalid"]}
+
+    def to_internal_value(self, data: Any) -> dt.datetime:
+        moment = parse_moment(data) if isinstance(data, str) else None
+        if moment is None:
+            self.fail("invalid")
+        return moment

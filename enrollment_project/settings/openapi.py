@@ -42,6 +42,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_NAME_OVERRIDES": {
         "DecisionStatus": "enrollments.states.DecisionStatus",
+        "EligibilityStatus": "enrollments.states.EligibilityStatus",
         "StepStatus": "cohorts.states.StepStatus",
     },
     "POSTPROCESSING_HOOKS": [
@@ -50,7 +51,15 @@ SPECTACULAR_SETTINGS = {
     ],
     "TAGS": [
         {"name": "Router", "description": "Route a learner, read the decisions, and keep the districts' seats."},
-        {"name": "People", "description": "Guardians: how they are reached, whom they answer for, inviting them."},
+        {
+            "name": "Programs",
+            "description": "What the workspace offers: programs, and their instances with dates and criteria.",
+        },
+        {"name": "Enrollments", "description": "Who is in which program: enroll, evaluate, review, change, leave."},
+        {
+            "name": "People",
+            "description": "Learners and leads; guardians: how they are reached, whom they answer for, inviting them.",
+        },
         {"name": "Courses", "description": "The public catalog of courses, enrolling in a cohort, the waiting list."},
         {
             "name": "Students",

@@ -4,6 +4,7 @@ from .enrollments import Enrollment, EnrollmentTransition
 from .evaluations import EvaluationJob
 from .exits import PlannedExit
 from .forms import Application, ApplicationFile, ApplicationQuestion
+from .labels import EnrollmentLabel
 from .programs import Program, ProgramInstance
 from .seats import District, DistrictSeatAllocation, SeatAssignment
 
@@ -17,6 +18,7 @@ __all__ = [
     "EligibilityVerdict",
     "Enrollment",
     "EnrollmentDecision",
+    "EnrollmentLabel",
     "EnrollmentTransition",
     "EvaluationJob",
     "PlannedExit",

@@ -25,6 +25,12 @@ class Api:
     def post(self, path: str, body: Any, **headers: str) -> Any:
         return self.client.post(path, body, content_type="application/json", headers=self.headers | headers)
 
+    def patch(self, path: str, body: Any) -> Any:
+        return self.client.patch(path, body, content_type="application/json", headers=self.headers)
+
+    def delete(self, path: str) -> Any:
+        return self.client.delete(path, headers=self.headers)
+
     def put(self, path: str, body: Any) -> Any:
         return self.client.put(path, body, content_type="application/json", headers=self.headers)
 

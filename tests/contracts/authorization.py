@@ -87,6 +87,20 @@ ENROLL = {
     "context": {"tenant_id": 7},
 }
 
+SUZIE = {
+    "identificationType": "customerInfo",
+    "firstName": "Suzie",
+    "lastName": "Homeowner",
+    "email": "suzie@home.test",
+}
+PROGRAM = "/api/programs/town-hall"
+PROGRAM_ROUTE = "api/programs/<str:code>"
+INSTANCE = "/api/programInstances/{town.offer.instance}"
+INSTANCE_ROUTE = "api/programInstances/<cuid:instance_id>"
+ENROLLMENT = "/api/enrollments/{town.offer.enrollment}"
+ENROLLMENT_ROUTE = "api/enrollments/<cuid:enrollment_id>"
+# Of a candidate: what may be done, and what is refused for its status.
+ACTIONS = {"evaluate": 200, "submit": 409, "approve": 409, "reject": 409, "unenroll": 409, "reconsider": 409}
 GUARDIAN = "/api/guardians/{town.guardian_id}"
 GUARDIAN_ROUTE = "api/guardians/<number:guardian_id>"
 COURSE = "/api/course-programs/{town.sale.course_code}"
@@ -146,6 +160,74 @@ ROWS = [
         elsewhere=404,
         address="/api/districts/11/seats",
         body={"total_seats": 9},
+    ),
+    # Programs and enrollments
+    by_key("api/programs", "GET", scope="enrollments:read", elsewhere=200),
+    by_key(
+        "api/programs",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=201,
+        done=201,
+        body={"code": "solar", "title": "Solar Savers"},
+    ),
+    by_key(PROGRAM_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=PROGRAM),
+    by_key(PROGRAM_ROUTE, "PATCH", scope="enrollments:write", elsewhere=404, address=PROGRAM, body={"title": "Sun"}),
+    by_key("api/programInstances", "GET", scope="enrollments:read", elsewhere=200),
+    by_key(
+        "api/programInstances",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=422,
+        done=201,
+        body={"programCode": "town-hall", "name": "Next year"},
+    ),
+    by_key(INSTANCE_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=INSTANCE),
+    by_key(INSTANCE_ROUTE, "PATCH", scope="enrollments:write", elsewhere=404, address=INSTANCE, body={"name": "New"}),
+    by_key(
+        f"{INSTANCE_ROUTE}/enrollments",
+        "GET",
+        scope="enrollments:read",
+        elsewhere=404,
+        address=f"{INSTANCE}/enrollments",
+    ),
+    by_key(
+        f"{INSTANCE_ROUTE}/enrollments",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=404,
+        done=201,
+        address=f"{INSTANCE}/enrollments",
+        body=SUZIE,
+    ),
+    by_key(ENROLLMENT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=ENROLLMENT),
+    by_key(
+        ENROLLMENT_ROUTE,
+        "PATCH",
+        scope="enrollments:write",
+        elsewhere=404,
+        address=ENROLLMENT,
+        body={"tags": ["vip"]},
+    ),
+    by_key(ENROLLMENT_ROUTE, "DELETE", scope="enrollments:write", elsewhere=404, done=204, address=ENROLLMENT),
+    by_key(
+        f"{ENROLLMENT_ROUTE}/history",
+        "GET",
+        scope="enrollments:read",
+        elsewhere=404,
+        address=f"{ENROLLMENT}/history",
+    ),
+    *(
+        by_key(
+            f"{ENROLLMENT_ROUTE}/{action}",
+            "POST",
+            scope="enrollments:write",
+            elsewhere=404,
+            done=done,
+            address=f"{ENROLLMENT}/{action}",
+            body={"reason": "Said so"},
+        )
+        for action, done in ACTIONS.items()
     ),
     # Guardians
     by_key("api/guardians", "GET", scope="learners:read", elsewhere=200),

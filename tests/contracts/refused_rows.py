@@ -34,6 +34,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.Application": {"applicant": "guardian"},
     "enrollments.Enrollment": {"learner_id": None, "lead_id": 1},
     "enrollments.EnrollmentDecision": {"status": "failed"},
+    "enrollments.EnrollmentLabel": {"kind": "tag"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
     "enrollments.PlannedExit": {"status": "planned"},
     "partners.Provider": {"base_url": "https://lms.example.test"},
@@ -89,6 +90,7 @@ CHECKS = {
         {"method": "stripe", "payment_intent_id": "pi_1"},
     ),
     "price_currency_lower": Broken("billing.Price", {"currency": "USD"}, {"currency": "usd"}),
+    "price_tax_rate_in_percent": Broken("billing.Price", {"tax_rate": 101}, {"tax_rate": 100}),
     "price_positive": Broken("billing.Price", {"amount_minor": 0}, {"amount_minor": 1}),
     "refund_amount_positive": Broken("billing.Refund", {"amount_minor": 0}, {"amount_minor": 1}),
     "refund_status_known": Broken("billing.Refund", {"status": "lost"}),
@@ -136,6 +138,7 @@ CHECKS = {
     ),
     "decision_status_known": Broken("enrollments.EnrollmentDecision", {"status": "lost"}),
     "enrollment_about_somebody": Broken("enrollments.Enrollment", {"learner_id": None, "lead_id": None}),
+    "enrollment_label_kind_known": Broken("enrollments.EnrollmentLabel", {"kind": "color"}, {"kind": "tag"}),
     "enrollment_eligibility_known": Broken("enrollments.Enrollment", {"eligibility_status": "lost"}),
     "enrollment_participation_known": Broken("enrollments.Enrollment", {"participation_status": "lost"}),
     "enrollment_payment_known": Broken("enrollments.Enrollment", {"payment_status": "lost"}),
@@ -258,6 +261,7 @@ UNIQUE = {
     "enrollment_one_current_of_lead": Twice(
         "enrollments.Enrollment", {"lead_id": 1, "instance_id": 1}, {"deleted_at": NOW}
     ),
+    "enrollment_label_once": Twice("enrollments.EnrollmentLabel", {"enrollment_id": 1, "kind": "tag", "value": "vip"}),
     "enrollments_enrollment_cuid_key": Twice("enrollments.Enrollment", {"cuid": "a"}),
     "enrollments_programinstance_cuid_key": Twice("enrollments.ProgramInstance", {"cuid": "a"}),
     "instance_one_default_per_workspace": Twice(

@@ -28,7 +28,7 @@ from demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.seats import create_allocation
-from enrollments.tests.factories import InstanceFactory
+from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
 from events.models import OutboxEvent
 
 from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row, route_methods, routes
@@ -48,6 +48,14 @@ class Sale:
     progress_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A program instance with a candidate, by their CUIDs."""
+
+    instance: str
+    enrollment: str
+
+
 @dataclass(frozen=True)
 class Town:
     """A workspace with something of every kind, and another one that must not see it."""
@@ -55,6 +63,7 @@ class Town:
     ours: Workspace
     theirs: Workspace
     decision_id: int
+    offer: Offer
 
     @cached_property
     def guardian_id(self) -> int:
@@ -102,7 +111,10 @@ def build_town() -> Town:
         content_type="application/json",
         headers={"Authorization": f"Bearer {api_key_text(workspace=ours)}"},
     )
-    return Town(ours, theirs, answer.json()["decision_id"])
+    program = ProgramFactory(workspace=ours, code="town-hall")
+    instance = InstanceFactory(workspace=ours, program=program, is_default=False)
+    candidate = CandidateFactory(workspace=ours, instance=instance)
+    return Town(ours, theirs, answer.json()["decision_id"], Offer(instance.cuid, candidate.cuid))
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,12 @@ from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, res
 from core.clock import utc_now
 from core.errors import require
 from demo import stripe
+from enrollments.changes import change_enrollment
 from enrollments.deletion import delete_enrollment
 from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import PlannedExit
-from enrollments.tests.factories import STAFF, InstanceFactory, InstancePriceFactory, route, seats
+from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, InstancePriceFactory, route, seats
 from events.event import DomainEvent, spelled
 from events.models import OutboxEvent
 from partners.acceptance import record_refusal
@@ -202,7 +203,14 @@ def a_learner_leaves_a_partner() -> None:
     unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Jane Roe moved away", now=utc_now())
 
 
+def an_enrollment_is_changed() -> None:
+    enrollment = CandidateFactory()
+    changes = {"phone": "+14155550123", "tags": ["Jane Roe"], "metadata": PERSON}
+    change_enrollment(enrollment_id=enrollment.pk, changes=changes, actor=STAFF, now=utc_now())
+
+
 STORIES = (
+    an_enrollment_is_changed,
     a_learner_goes_from_partner_to_partner,
     a_learner_leaves_a_partner,
     a_district_learner_comes_and_goes,

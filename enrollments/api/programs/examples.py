@@ -1,0 +1,67 @@
+"""Examples for the OpenAPI document. Sent as they are, they are answered with 200 or 201."""
+
+from drf_spectacular.utils import OpenApiExample
+
+CREATE_PROGRAM = OpenApiExample(
+    "A program of a utility",
+    request_only=True,
+    value={
+        "code": "solar-savers",
+        "title": "Solar Savers",
+        "description": "Rebates for households that share the power of their roofs.",
+    },
+)
+CHANGE_PROGRAM = OpenApiExample("Another title", request_only=True, value={"title": "Solar Savers Plus"})
+CREATE_INSTANCE = OpenApiExample(
+    "The program as offered next year",
+    request_only=True,
+    value={
+        "programCode": "solar-savers",
+        "name": "Solar Savers 2027",
+        "startDate": "2027-01-01",
+        "endDate": "2027-12-31",
+        "reviewMode": "manual",
+    },
+)
+CHANGE_INSTANCE = OpenApiExample(
+    "A price, tax included", request_only=True, value={"priceMinor": 4900, "currency": "USD", "taxRate": 8.5}
+)
+ENROLL_BY_INFO = OpenApiExample(
+    "Somebody described in full",
+    request_only=True,
+    value={
+        "identificationType": "customerInfo",
+        "firstName": "Suzie",
+        "lastName": "Homeowner",
+        "email": "suzie.homeowner@example.com",
+        "phone": "+1234567890",
+        "address": {
+            "streetOne": "123 Main St",
+            "streetTwo": "Apt 4B",
+            "city": "New York",
+            "state": "NY",
+            "postalCode": "10001",
+            "country": "USA",
+        },
+        "manufacturerSlugs": ["tesla", "enphase"],
+        "serialNumber": "1234567890",
+        "referenceId": "1234567890",
+        "referenceDescription": "Tesla Grid Services id.",
+        "tags": ["tag1", "tag2"],
+    },
+)
+CHANGE_ENROLLMENT = OpenApiExample(
+    "Other tags, one key of the metadata",
+    request_only=True,
+    value={"tags": ["pilot"], "metadata": {"inverter": "SE7600H"}},
+)
+ACT = OpenApiExample(
+    "If it is still in the status that was read", request_only=True, value={"expectedStatus": "submitted"}
+)
+EVALUATE = OpenApiExample("By the criteria", request_only=True, value={})
+REJECT = OpenApiExample("With what the person reads", request_only=True, value={"reason": "The documents are missing."})
+UNENROLL = OpenApiExample(
+    "At once, with what was said",
+    request_only=True,
+    value={"reason": "Moved away", "metadata": {"exitReason": "moved"}},
+)

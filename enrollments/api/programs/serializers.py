@@ -1,0 +1,265 @@
+"""What requests about programs, their instances and enrollments bring."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.http.contact import PhoneField, PostalAddressField
+from core.http.cursors import page_serializer
+from core.http.fields import (
+    CuidField,
+    DayField,
+    DocumentField,
+    EmailTextField,
+    MultilineField,
+    TextField,
+    TruthField,
+    WholeNumberField,
+)
+from core.numbers import MAX_INT
+
+from ...details import MAX_SLUG_LENGTH, MAX_SLUGS, MAX_TAG_LENGTH, MAX_TAGS
+from ...eligibility.criteria import MAX_CRITERIA, CriterionDraft, as_draft, list_criteria
+from ...models import Program, ProgramInstance
+from ...states import EligibilityStatus, IdentificationType, ReviewMode
+
+# --- Programs ---------------------------------------------------------------------------------------------------------
+
+
+class ProgramBody(serializers.Serializer[Any]):
+    title = TextField(max_length=200, required=False)
+    description = MultilineField(max_length=10_000, required=False, allow_blank=True)
+    active = TruthField(required=False, help_text="Whether its instances take enrollments.")
+
+
+class NewProgramBody(ProgramBody):
+    code = TextField(max_length=50, help_text="Letters, digits and . _ - only. It names the program for good.")
+    title = TextField(max_length=200)
+
+
+class ProgramSerializer(serializers.ModelSerializer[Program]):
+    createdAt = serializers.DateTimeField(source="created_at")
+
+    class Meta:
+        model = Program
+        fields = ("code", "title", "description", "active", "createdAt")
+
+
+ProgramPage = page_serializer(ProgramSerializer, "ProgramPage")
+
+
+# --- Instances --------------------------------------------------------------------------------------------------------
+
+
+class TaxRateField(serializers.DecimalField):
+    """A rate in percent, given as a JSON number."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_digits=5, decimal_places=2, min_value=Decimal(0), max_value=Decimal(100), **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return float(value)
+
+
+class CriterionSerializer(serializers.Serializer[Any]):
+    """One condition for being eligible. What is wrong with it is said by `eligibility.criteria`, by line and column."""
+
+    name = MultilineField(default="", allow_blank=True)
+    expression = MultilineField(default="", allow_blank=True, help_text="In the Common Expression Language.")
+    otherwise = MultilineField(
+        default="", allow_blank=True, help_text="Why somebody is not eligible, where it does not hold."
+    )
+    because = MultilineField(default="", allow_blank=True, help_text="Why somebody is, where it does.")
+
+    def to_internal_value(self, data: Any) -> CriterionDraft:
+        return CriterionDraft(**super().to_internal_value(data))
+
+
+class InstanceBody(serializers.Serializer[Any]):
+    name = TextField(max_length=200, required=False)
+    startDate = DayField(source="start_date", required=False, allow_null=True)
+    endDate = DayField(source="end_date", required=False, allow_null=True)
+    reviewMode = serializers.ChoiceField(source="review_mode", choices=ReviewMode.choices, required=False)
+    priceMinor = WholeNumberField(
+        source="price_minor",
+        max_value=MAX_INT,
+        required=False,
+        allow_null=True,
+        help_text="In the currency's smallest unit: 4900 is 49.00 USD. null or 0: nothing has to be paid.",
+    )
+    currency = TextField(min_length=3, max_length=3, required=False, allow_null=True)
+    taxRate = TaxRateField(source="tax_rate", required=False, allow_null=True, help_text="In percent; in the price.")
+    isDefault = TruthField(source="is_default", required=False, help_text="Where the router enrolls if asked for none.")
+    active = TruthField(required=False, help_text="Whether it takes enrollments.")
+    criteria = serializers.ListField(
+        child=CriterionSerializer(),
+        max_length=MAX_CRITERIA,
+        required=False,
+        help_text="All of them, in their order. Another set than before bumps criteriaVersion.",
+    )
+
+
+class NewInstanceBody(InstanceBody):
+    programCode = TextField(max_length=50)
+    name = TextField(max_length=200)
+
+
+class InstanceSerializer(serializers.ModelSerializer[ProgramInstance]):
+    id = serializers.CharField(source="cuid")
+    courseId = serializers.IntegerField(source="pk", help_text="The number that the enrolment service knows it by.")
+    programCode = serializers.CharField(source="program.code")
+    startDate = serializers.DateField(source="start_date", allow_null=True)
+    endDate = serializers.DateField(source="end_date", allow_null=True)
+    reviewMode = serializers.ChoiceField(source="review_mode", choices=ReviewMode.choices)
+    priceMinor = serializers.IntegerField(source="price.amount_minor", default=None, allow_null=True)
+    currency = serializers.CharField(source="price.currency", default=None, allow_null=True)
+    taxRate = serializers.FloatField(source="price.tax_rate", default=None, allow_null=True)
+    isDefault = serializers.BooleanField(source="is_default")
+    criteriaVersion = serializers.IntegerField(source="criteria_version")
+    createdAt = serializers.DateTimeField(source="created_at")
+
+    class Meta:
+        model = ProgramInstance
+        fields = (
+            "id",
+            "courseId",
+            "programCode",
+            "name",
+            "startDate",
+            "endDate",
+            "reviewMode",
+            "priceMinor",
+            "currency",
+            "taxRate",
+            "isDefault",
+            "active",
+            "criteriaVersion",
+            "createdAt",
+        )
+
+
+class InstanceWithCriteria(InstanceSerializer):
+    """One instance, with the criteria that apply."""
+
+    criteria = serializers.SerializerMethodField()
+
+    class Meta(InstanceSerializer.Meta):
+        fields = (*InstanceSerializer.Meta.fields, "criteria")  # type: ignore[assignment]  # one more than there
+
+    @extend_schema_field(CriterionSerializer(many=True))
+    def get_criteria(self, instance: ProgramInstance) -> list[dict[str, str]]:
+        return [asdict(as_draft(criterion)) for criterion in list_criteria(instance.pk, instance.criteria_version)]
+
+
+InstancePage = page_serializer(InstanceSerializer, "ProgramInstancePage")
+
+
+# --- Enrollments ------------------------------------------------------------------------------------------------------
+
+# The identity that each type needs; customerInfo describes the person instead.
+_IDENTITIES = {
+    IdentificationType.LEAD_ID: "leadId",
+    IdentificationType.CUSTOMER_ID: "customerId",
+    IdentificationType.ENROLLMENT_ID: "enrollmentId",
+}
+_NAMES = ("firstName", "lastName", "email")
+_TOLD_OTHERWISE = (IdentificationType.CUSTOMER_ID, IdentificationType.ENROLLMENT_ID)
+
+
+class DetailsBody(serializers.Serializer[Any]):
+    """What may be told of whoever is enrolled. null takes a value away."""
+
+    phone = PhoneField(required=False, allow_null=True, allow_blank=True)
+    address = PostalAddressField(required=False, allow_null=True)
+    manufacturerSlugs = serializers.ListField(
+        source="manufacturer_slugs",
+        child=TextField(max_length=MAX_SLUG_LENGTH),
+        max_length=MAX_SLUGS,
+        required=False,
+        allow_null=True,
+        help_text="Small letters and digits, joined by - or _.",
+    )
+    serialNumber = TextField(source="serial_number", max_length=200, required=False, allow_null=True, allow_blank=True)
+    referenceId = TextField(source="reference_id", max_length=200, required=False, allow_null=True, allow_blank=True)
+    referenceDescription = TextField(
+        source="reference_description", max_length=500, required=False, allow_null=True, allow_blank=True
+    )
+    tags = serializers.ListField(
+        child=TextField(max_length=MAX_TAG_LENGTH), max_length=MAX_TAGS, required=False, allow_null=True
+    )
+    metadata = DocumentField(
+        required=False,
+        allow_null=True,
+        help_text="Whatever you want to keep with it: at most 16 kB and 5 levels of JSON; answered as meta.",
+    )
+
+    def details(self) -> dict[str, Any]:
+        """The details that were given, each with a value."""
+        empty: dict[str, Any] = {"address": {}, "manufacturer_slugs": [], "tags": [], "metadata": {}}
+        names = {field.source for field in DetailsBody().fields.values()}
+        given = {name: value for name, value in self.validated_data.items() if name in names}
+        return {name: empty.get(name, "") if value is None else value for name, value in given.items()}
+
+
+class NewEnrollmentBody(DetailsBody):
+    """One way to say whom it is about, and exactly what that way needs."""
+
+    identificationType = serializers.ChoiceField(choices=IdentificationType.choices)
+    leadId = CuidField(required=False, allow_null=True)
+    customerId = CuidField(required=False, allow_null=True, help_text="The learner's CUID.")
+    enrollmentId = CuidField(required=False, allow_null=True, help_text="The enrollment to renew.")
+    firstName = TextField(max_length=150, required=False, allow_null=True)
+    lastName = TextField(max_length=150, required=False, allow_null=True)
+    email = EmailTextField(required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        kind = IdentificationType(attrs["identificationType"])
+        needed = _IDENTITIES.get(kind)
+        faults = {
+            name: [serializers.ErrorDetail(f"identificationType is {kind.value}: leave {name} out.", "not_allowed")]
+            for name in _IDENTITIES.values()
+            if name != needed and attrs.get(name) is not None
+        }
+        if needed and attrs.get(needed) is None:
+            faults[needed] = [serializers.ErrorDetail(f"identificationType is {kind.value}: give it.", "required")]
+        for name in _NAMES:
+            if kind in _TOLD_OTHERWISE and attrs.get(name) is not None:
+                remedy = f"It is taken from what {needed} names: leave it out."
+                faults[name] = [serializers.ErrorDetail(remedy, "not_allowed")]
+            if kind is IdentificationType.CUSTOMER_INFO and attrs.get(name) is None:
+                remedy = "customerInfo describes the person in full: give it."
+                faults[name] = [serializers.ErrorDetail(remedy, "required")]
+        if faults:
+            raise serializers.ValidationError(faults)
+        return attrs
+
+
+class ActionBody(serializers.Serializer[Any]):
+    """What goes with a change of the status."""
+
+    reason = TextField(max_length=300, required=False, allow_null=True, allow_blank=True)
+    metadata = DocumentField(required=False, allow_null=True, help_text="Merged into what is kept already.")
+    expectedStatus = serializers.ChoiceField(
+        choices=EligibilityStatus.choices,
+        required=False,
+        allow_null=True,
+        help_text="Refuse with 409 status_moved if the enrollment is in another status by now.",
+    )
+
+
+class ReasonBody(ActionBody):
+    reason = TextField(max_length=300, help_text="Whoever is concerned reads it.")
+
+
+class ExitBody(ReasonBody):
+    effectiveDate = DayField(
+        required=False, allow_null=True, help_text="The workspace's day on which it ends: today or later."
+    )

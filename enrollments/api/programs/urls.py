@@ -1,0 +1,25 @@
+from django.urls import path
+
+from .actions import ApproveView, EvaluateView, ReconsiderView, RejectView, SubmitView, UnenrollView
+from .enrollments import EnrollmentHistoryView, EnrollmentView, InstanceEnrollmentsView
+from .instances import InstanceListView, InstanceView
+from .programs import ProgramListView, ProgramView
+
+ENROLLMENT = "enrollments/<cuid:enrollment_id>"
+INSTANCE = "programInstances/<cuid:instance_id>"
+
+urlpatterns = [
+    path("programs", ProgramListView.as_view(), name="api-programs"),
+    path("programs/<str:code>", ProgramView.as_view(), name="api-program"),
+    path("programInstances", InstanceListView.as_view(), name="api-program-instances"),
+    path(INSTANCE, InstanceView.as_view(), name="api-program-instance"),
+    path(f"{INSTANCE}/enrollments", InstanceEnrollmentsView.as_view(), name="api-instance-enrollments"),
+    path(ENROLLMENT, EnrollmentView.as_view(), name="api-program-enrollment"),
+    path(f"{ENROLLMENT}/history", EnrollmentHistoryView.as_view(), name="api-enrollment-history"),
+    path(f"{ENROLLMENT}/evaluate", EvaluateView.as_view(), name="api-enrollment-evaluate"),
+    path(f"{ENROLLMENT}/submit", SubmitView.as_view(), name="api-enrollment-submit"),
+    path(f"{ENROLLMENT}/approve", ApproveView.as_view(), name="api-enrollment-approve"),
+    path(f"{ENROLLMENT}/reject", RejectView.as_view(), name="api-enrollment-reject"),
+    path(f"{ENROLLMENT}/unenroll", UnenrollView.as_view(), name="api-enrollment-unenroll"),
+    path(f"{ENROLLMENT}/reconsider", ReconsiderView.as_view(), name="api-enrollment-reconsider"),
+]

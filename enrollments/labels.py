@@ -1,0 +1,36 @@
+"""The labels by which enrollments are found: their tags and manufacturers, one row each."""
+
+from collections.abc import Collection
+
+from core.rows import insert_rows
+
+from .models import Enrollment, EnrollmentLabel
+from .states import LabelKind
+
+# The fields that are labels, each with the kind of label it holds.
+LABELED = {"tags": LabelKind.TAG, "manufacturer_slugs": LabelKind.MANUFACTURER}
+
+
+def relabel(enrollment: Enrollment, *, fields: Collection[str], is_new: bool) -> None:
+    """Make the labels those that these fields of a stored enrollment name; inside the transaction that changed them."""
+    for field in LABELED.keys() & set(fields):
+        kind = LABELED[field]
+        wanted: list[str] = getattr(enrollment, field)
+        known: set[str] = set()
+        if not is_new:
+            labels = enrollment.labels.filter(kind=kind)
+            labels.exclude(value__in=wanted).delete()
+            known = set(labels.values_list("value", flat=True))
+        insert_rows(
+            [
+                EnrollmentLabel(
+                    enrollment=enrollment,
+                    instance_id=enrollment.instance_id,
+                    kind=kind,
+                    value=value,
+                    created_at=enrollment.created_at,
+                )
+                for value in wanted
+                if value not in known
+            ]
+        )

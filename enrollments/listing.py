@@ -1,0 +1,203 @@
+"""The enrollments of an instance, newest first, filtered, at a bounded cost however many there are.
+
+Each list is read along one index that is in the order of the list: the most telling filter chooses which. What other
+filters leave of it is looked for among the next SCANNED rows of that index; a page that is not full after that says
+where to go on. See docs/decisions/0056.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Lead, Learner
+from core.addresses import canonical_address
+from core.errors import NotFound
+from core.http.cursors import REACH, Asked, Found, Position, before
+
+from .models import Enrollment, EnrollmentLabel, ProgramInstance
+from .states import LabelKind
+
+SCANNED = 10_000
+# So many people may have the address, or a name that begins so; more are no way to find anybody.
+PEOPLE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a list is narrowed to; all that are given hold together. `search` is the beginning of a last name or of an
+    email address."""
+
+    status: str = ""
+    tag: str = ""
+    manufacturer_slug: str = ""
+    reference_id: str = ""
+    email: str = ""
+    search: str = ""
+    created_from: dt.datetime | None = None
+    created_until: dt.datetime | None = None
+
+
+@dataclass(slots=True)
+class _Way:
+    """The rows of one index in the list's order, and what is left to look for among them. `path` leads from them to the
+    enrollment, `number` names the enrollment's id."""
+
+    rows: QuerySet[Any]
+    path: str = ""
+    number: str = "id"
+    rest: Q = field(default_factory=Q)
+    is_short: bool = False  # so few that all of them may be looked at
+
+    def ordered(self, after: Position | None = None) -> QuerySet[Any]:
+        return before(self.rows, after, number=self.number).order_by("-created_at", f"-{self.number}")
+
+    def matching(self, after: Position | None = None) -> QuerySet[Any]:
+        """In order, what passes the rest of the filters."""
+        rows = self.ordered(after)
+        if not self.rest:
+            return rows
+        if self.is_short:
+            return rows.filter(self.rest)
+        looked_at: QuerySet[Any] = self.rows.model._default_manager.filter(pk__in=rows.values("pk")[:SCANNED])
+        return looked_at.filter(self.rest).order_by("-created_at", f"-{self.number}")
+
+
+def list_enrollments(*, instance: ProgramInstance, filters: Filters, asked: Asked) -> Found:
+    """One page of the instance's enrollments, each with what its representation shows."""
+    way = _find_way(instance, filters)
+    wanted = asked.per_page + 1
+    keys = list(way.matching(asked.after).values_list("created_at", way.number)[asked.offset : asked.offset + wanted])
+    total, is_exact = _count(way)
+    following = None
+    if len(keys) == wanted:
+        following = Position(*keys[asked.per_page - 1])
+    elif way.rest and not way.is_short:
+        last = list(way.ordered(asked.after).values_list("created_at", way.number)[SCANNED - 1 : SCANNED])
+        following = Position(*last[0]) if last else None
+    return Found(_load([key for _, key in keys[: asked.per_page]]), following, total, is_exact)
+
+
+def get_enrollment(*, workspace_id: int, cuid: str) -> Enrollment:
+    """An enrollment of the workspace with what its representation shows. Raises NotFound."""
+    kept = with_representation(Enrollment.objects.kept().filter(workspace=workspace_id))
+    enrollment = kept.filter(cuid=cuid).first()
+    if enrollment is None:
+        raise NotFound("There is no such enrollment in this workspace.")
+    return enrollment
+
+
+def with_representation(rows: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
+    """With all that an enrollment's representation shows."""
+    return rows.select_related("instance", "learner", "lead", "previous")
+
+
+def _load(ids: list[int]) -> list[Enrollment]:
+    rows = with_representation(Enrollment.objects.filter(pk__in=ids))
+    return sorted(rows, key=lambda row: ids.index(row.pk))
+
+
+def _count(way: _Way) -> tuple[int, bool]:
+    """How many there are, and whether that is all; no further than is cheap."""
+    counted = way.matching()[: REACH + 1].count()
+    if counted > REACH:
+        return REACH, False
+    if way.rest and not way.is_short:
+        return counted, way.ordered()[: SCANNED + 1].count() <= SCANNED
+    return counted, True
+
+
+def _find_way(instance: ProgramInstance, filters: Filters) -> _Way:
+    """The most telling filter first."""
+    left = _conditions(filters)
+    kept = Enrollment.objects.kept().filter(instance=instance)
+    people = _find_people(instance.workspace_id, filters)
+    if people is not None:
+        way = _Way(kept.filter(people), is_short=True)
+        used = {"email", "search"}
+    elif filters.reference_id:
+        way = _Way(kept.filter(reference_id=filters.reference_id))
+        used = {"reference_id"}
+    elif filters.tag:
+        way = _labeled(instance, LabelKind.TAG, filters.tag)
+        used = {"tag"}
+    elif filters.manufacturer_slug:
+        way = _labeled(instance, LabelKind.MANUFACTURER, filters.manufacturer_slug)
+        used = {"manufacturer_slug"}
+    else:
+        way = _Way(kept.filter(eligibility_status=filters.status) if filters.status else kept)
+        used = {"status"}
+    if filters.created_from is not None:
+        way.rows = way.rows.filter(created_at__gte=filters.created_from)
+    if filters.created_until is not None:
+        way.rows = way.rows.filter(created_at__lt=filters.created_until)
+    for name in left.keys() - used:
+        way.rest &= _by_way_of(way.path, left[name])
+    return way
+
+
+def _labeled(instance: ProgramInstance, kind: LabelKind, value: str) -> _Way:
+    rows = EnrollmentLabel.objects.filter(instance=instance, kind=kind, value=value, enrollment__deleted_at=None)
+    return _Way(rows, path="enrollment__", number="enrollment_id")
+
+
+def _conditions(filters: Filters) -> dict[str, Q]:
+    """Each filter that is given, as a condition on an enrollment."""
+    found: dict[str, Q] = {}
+    if filters.status:
+        found["status"] = Q(eligibility_status=filters.status)
+    if filters.reference_id:
+        found["reference_id"] = Q(reference_id=filters.reference_id)
+    if filters.tag:
+        found["tag"] = _has_label(LabelKind.TAG, filters.tag)
+    if filters.manufacturer_slug:
+        found["manufacturer_slug"] = _has_label(LabelKind.MANUFACTURER, filters.manufacturer_slug)
+    for name, about in _about_people(filters).items():
+        found[name] = _by_way_of("learner__", about) | (Q(learner=None) & _by_way_of("lead__", about))
+    return found
+
+
+def _has_label(kind: LabelKind, value: str) -> Q:
+    return Q(pk__in=EnrollmentLabel.objects.filter(kind=kind, value=value).values("enrollment"))
+
+
+def _about_people(filters: Filters) -> dict[str, Q]:
+    """The filters that tell of the person, as conditions on a learner or a lead."""
+    found: dict[str, Q] = {}
+    if filters.email:
+        found["email"] = Q(email=filters.email)
+    if filters.search:
+        start = canonical_address(filters.search)
+        found["search"] = Q(last_name__istartswith=filters.search) | Q(email__startswith=start.lower())
+    return found
+
+
+def _find_people(workspace_id: int, filters: Filters) -> Q | None:
+    """The enrollments of the people whom the filters name; None if they name nobody in particular, or too many."""
+    about = _about_people(filters)
+    if not about:
+        return None
+    everything = reduce(and_, about.values())
+    learners = _few(Learner.objects.live().filter(everything, workspace=workspace_id))
+    leads = _few(Lead.objects.filter(everything, workspace=workspace_id))
+    if learners is None or leads is None:
+        return None
+    return Q(learner__in=learners) | Q(learner=None, lead__in=leads)
+
+
+def _few(people: QuerySet[Any]) -> list[int] | None:
+    ids = list(people.values_list("pk", flat=True)[: PEOPLE + 1])
+    return ids if len(ids) <= PEOPLE else None
+
+
+def _by_way_of(path: str, condition: Q) -> Q:
+    """A condition on the row at the end of `path`."""
+    children: list[Any] = list(condition.children)
+    moved = Q(_connector=condition.connector, _negated=condition.negated)
+    moved.children = [
+        _by_way_of(path, each) if isinstance(each, Q) else (f"{path}{each[0]}", each[1]) for each in children
+    ]
+    return moved
