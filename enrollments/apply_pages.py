@@ -110,7 +110,7 @@ def _act(request: HttpRequest, application: Application, token: str) -> HttpResp
     except ApplicationOver:
         return _over(request, application)
     except AlreadyEnrolled as found:
-        return _show_earlier(request, application, str(found.extra["enrollment_id"]))
+        return _show_earlier(request, application, str(found.enrollment_id))
     except DomainError as refusal:
         return _ask_to_confirm(request, application, refusal=refusal)
     if application.confirmed_at is None:
