@@ -1,7 +1,8 @@
 """How the holder of a proven address brings in learners: a child they answer for, or themselves.
 
 Callers know the address to be proven, by a code or by the secret of a link that was mailed to it. The same names again
-are the same learner.
+are the same learner. Grade and school replace what the family said before; what the workspace's own system says of a
+learner it knows by an id of its own stays.
 """
 
 from core.names import fold_name
@@ -36,15 +37,29 @@ def find_or_add_oneself(
     new. Locked until the end of the caller's transaction. Raises LearnerMerged."""
     known = _find_in_family(workspace_id, address, first_name, last_name)
     if known is not None and known.email != address:  # a child with an address of their own
-        return lock_live_learner(known.pk), False
-    return find_or_create_learner(
-        workspace_id=workspace_id,
-        email=address,
-        first_name=first_name,
-        last_name=last_name,
-        grade_level=grade_level,
-        school=school,
-    )
+        learner = lock_live_learner(known.pk)
+        is_new = False
+    else:
+        learner, is_new = find_or_create_learner(
+            workspace_id=workspace_id,
+            email=address,
+            first_name=first_name,
+            last_name=last_name,
+            grade_level=grade_level,
+            school=school,
+        )
+    _bring_up_to_date(learner, grade_level=grade_level, school=school)
+    return learner, is_new
+
+
+def _bring_up_to_date(learner: Learner, **told: str) -> None:
+    """Note what the family says of a (locked) learner who is known by nothing else than its word."""
+    news = {name: value for name, value in told.items() if value and value != getattr(learner, name)}
+    if learner.external_id is not None or not news:
+        return
+    for name, value in news.items():
+        setattr(learner, name, value)
+    learner.save(update_fields=[*news])
 
 
 def _find_in_family(workspace_id: int, address: str, first_name: str, last_name: str) -> Learner | None:

@@ -90,8 +90,8 @@ def show_sent(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
 def show_application(request: HttpRequest, token: str) -> HttpResponse:
     """Confirm an application, or say that it was not yours; afterwards, where it stands and what is to be paid."""
     application = find_application(token=token)
-    if application is None:
-        return _over(request, None)
+    if application is None or (application.enrollment and application.enrollment.deleted_at):
+        return _over(request, application)
     if request.method == "POST":
         return _act(request, application, token)
     if application.confirmed_at is None:

@@ -37,6 +37,7 @@ from events.models import OutboxEvent
 from .events import EnrollmentStatusChanged
 from .history import FACET_OF_FIELD
 from .models import (
+    Application,
     DistrictSeatAllocation,
     Enrollment,
     EnrollmentDecision,
@@ -65,6 +66,9 @@ SWEEP_NOTICES_WITHIN = dt.timedelta(minutes=30)
 _FACET_FIELDS = {facet: field for field, facet in FACET_OF_FIELD.items()}
 
 # --- Seats ------------------------------------------------------------------------------------------------------------
+
+# The sweep runs every hour.
+SWEEP_NOTICES_APPLICATIONS_WITHIN = dt.timedelta(hours=6)
 
 
 def seat_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
@@ -337,6 +341,15 @@ def seats_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"seat {pk}", f"is {status}; its last event says {told}")
 
 
+def unconfirmed_applications_are_deleted(extent: Extent) -> Iterator[Breach]:
+    """Nothing that somebody told without proving their address stays long after its time."""
+    forgotten = Application.objects.filter(
+        confirmed_at__isnull=True, expires_at__lt=extent.now - SWEEP_NOTICES_APPLICATIONS_WITHIN
+    )
+    for pk, expired in extent.of(forgotten).values_list("pk", "expires_at").iterator():
+        yield Breach(f"application {pk}", f"expired at {expired:%Y-%m-%d %H:%M}, and no sweep has deleted it")
+
+
 def _named(kind: str, pk: OuterRef) -> Concat:
     """How outbox aggregates and staff tasks name a row: "decision:12"."""
     return Concat(Value(f"{kind}:"), Cast(pk, CharField()), output_field=CharField())
@@ -371,4 +384,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     transitions_have_their_event,
     decisions_are_published_as_they_are,
     seats_are_published_as_they_are,
+    unconfirmed_applications_are_deleted,
 )

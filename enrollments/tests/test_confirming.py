@@ -12,6 +12,7 @@ from core.clock import utc_now
 from enrollments.application.confirm import confirm_application
 from enrollments.application.expiry import forget_unconfirmed
 from enrollments.application.files import forget_orphans
+from enrollments.deletion import delete_enrollment
 from enrollments.errors import InstanceFull
 from enrollments.lifecycle import reject_enrollment, submit_enrollment, unenroll_enrollment
 from enrollments.models import Application, ApplicationFile, Enrollment, ProgramInstance
@@ -101,6 +102,37 @@ class TestPressingTheButton:
 
         assert Enrollment.objects.get().learner == mia
         assert Learner.objects.count() == 1
+
+    def test_notes_the_grade_of_this_year_for_a_child_the_family_brought_in(self) -> None:
+        set_criterion(eighth := instance_with_form(), "gradeLevel == '8'")
+        LearnerFactory(
+            workspace=eighth.workspace,
+            external_id=None,
+            first_name="Mia",
+            last_name="Doe",
+            email="ann@home.test",
+            grade_level="7",
+        )
+
+        apply(eighth, grade_level="8")
+
+        assert Learner.objects.get().grade_level == "8"
+        assert status() == "submitted"
+
+    def test_leaves_the_grade_that_the_system_of_the_workspace_gave(self) -> None:
+        instance = instance_with_form()
+        LearnerFactory(
+            workspace=instance.workspace,
+            external_id="S-1",
+            first_name="Mia",
+            last_name="Doe",
+            email="ann@home.test",
+            grade_level="7",
+        )
+
+        apply(instance, grade_level="8")
+
+        assert Learner.objects.get().grade_level == "7"
 
     def test_never_finds_a_namesake_of_another_family(self) -> None:
         instance = instance_with_form()
@@ -203,6 +235,17 @@ class TestPressingTheButton:
         apply(instance)
 
         assert Enrollment.objects.exclude(pk=left.pk).get().eligibility_status == "approved"
+
+
+class TestTheLinkOfADeletedEnrollment:
+    def test_no_longer_works(self) -> None:
+        apply(instance_with_form())
+        delete_enrollment(enrollment_id=Enrollment.objects.get().pk, actor=STAFF, now=utc_now())
+
+        answers = [Client().get(mailed_link()), press(mailed_link())]
+
+        assert [answer.status_code for answer in answers] == [410, 410]
+        assert Enrollment.objects.count() == 1
 
 
 class TestAPlace:

@@ -3,7 +3,8 @@
 import datetime as dt
 
 from core.clock import utc_now
-from enrollments.models import Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
+from core.ids import new_cuid
+from enrollments.models import Application, Enrollment, EnrollmentDecision, EnrollmentTransition, SeatAssignment
 from enrollments.tests.factories import CandidateFactory
 from events.models import OutboxEvent
 from notifications.models import Notification
@@ -177,6 +178,30 @@ def a_seat_used_in_silence(world: World) -> Rows:
 def a_seat_taken_in_silence(world: World) -> str:
     OutboxEvent.objects.filter(aggregate=f"seat:{world.used.seat_id}").delete()
     return f"seat {world.used.seat_id}"
+
+
+@breaks("enrollments.unconfirmed_applications_are_deleted")
+def an_application_that_no_sweep_deletes(world: World) -> str:
+    return _an_application_that_expired(world, hours=7)
+
+
+@spares("enrollments.unconfirmed_applications_are_deleted")
+def an_application_that_the_next_sweep_deletes(world: World) -> None:
+    _an_application_that_expired(world, hours=5)
+
+
+def _an_application_that_expired(world: World, *, hours: int) -> str:
+    instance = world.paid.instance
+    application = Application.objects.create(
+        workspace=instance.workspace,
+        instance=instance,
+        submission=new_cuid(),
+        token_digest=new_cuid(),
+        applicant="guardian",
+        email="parent@example.test",
+        expires_at=utc_now() - dt.timedelta(hours=hours),
+    )
+    return f"application {application.pk}"
 
 
 @spares("notifications.pending_notifications_are_pursued")
