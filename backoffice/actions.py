@@ -134,12 +134,17 @@ class RowButton:
     def __get__(self, model_admin: Any, owner: type) -> Any:
         return self if model_admin is None else OnPage(self, model_admin)
 
-    def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    def find_row(self, model_admin: Any, request: HttpRequest, object_id: str) -> Any:
+        """The row whose button was pressed. Raises Http404, and PermissionDenied for those without the power."""
         row = model_admin.get_visible(request, object_id)
         if row is None:
             raise Http404(f"There is no such {model_admin.opts.verbose_name}.")
         if not model_admin.may(request, self.power, row):
             raise PermissionDenied
+        return row
+
+    def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        row = self.find_row(model_admin, request, object_id)
         back = HttpResponseRedirect(admin_url(row))
         if not self.possible(row):
             changed = f"{self.description} is no longer possible: {model_admin.describe(row)} has changed."

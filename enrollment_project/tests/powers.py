@@ -72,6 +72,7 @@ BUTTONS: dict[str, Power] = {
     "payment.refund": Power.MANAGE,
     "notification.resend": Power.DECIDE,
     "stripeevent.handle": Power.OPERATE,
+    "programinstance.edit_criteria": Power.MANAGE,
     "programinstance.evaluate_candidates": Power.DECIDE,
     "programinstance.make_default": Power.MANAGE,
     "coursestep.remove": Power.MANAGE,

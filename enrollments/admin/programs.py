@@ -12,10 +12,12 @@ from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighb
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
+from ..eligibility.criteria import list_criteria
 from ..evaluation import request_evaluation
 from ..models import Enrollment, Program, ProgramInstance
 from ..programs import make_default
 from ..states import EligibilityStatus
+from .playground import PLAYGROUND
 
 LISTED_CODE = re.compile(r"[A-Za-z0-9_-]+")
 RESERVED_CODES = ("browse", "enrolled")  # addresses beside those of the courses
@@ -96,7 +98,8 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
         ),
         ("Identity", {"fields": (("cuid", "number"), ("criteria_version", "created_at"))}),
     )
-    actions_detail = ("evaluate_candidates", "make_default")
+    actions_detail = ("edit_criteria", "evaluate_candidates", "make_default")
+    edit_criteria = PLAYGROUND
     review_badge = status_badge("review_mode", "review")
 
     @admin.display(description="number", ordering="id")
@@ -135,6 +138,18 @@ def enrollments_of_instance(request: HttpRequest, instance: ProgramInstance) -> 
     ]
     more = list_url(Enrollment, instance__id__exact=instance.pk)
     return Card("Enrollments", rows, empty="Nobody yet.", more_url=more if rows else "")
+
+
+@neighbors_of(ProgramInstance)
+def criteria_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
+    rows = [
+        Neighbor(
+            title=f"{criterion.position}. {criterion.name}",
+            note=f"{criterion.expression} · else: {criterion.otherwise}",
+        )
+        for criterion in list_criteria(instance.pk, instance.criteria_version)
+    ]
+    return Card(f"Criteria, version {instance.criteria_version}", rows, empty="None: everybody is eligible.")
 
 
 @neighbors_of(ProgramInstance)
