@@ -10,13 +10,13 @@ import structlog
 from django.conf import settings
 
 from core.addresses import address_fault, canonical_address
+from core.breaker import Breaker
 from core.network import forbid_open_transaction
 from core.numbers import parse_whole_number
 from core.text import shorten
 
 from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
 from .amounts import from_stripe, to_stripe
-from .breaker import Breaker
 from .contract import (
     DisputeSnapshot,
     EventSnapshot,

@@ -4,8 +4,8 @@ import pytest
 from django.db import transaction
 
 from billing.errors import PaymentProviderDown, PaymentRejected
-from billing.gateways.breaker import Breaker
 from billing.gateways.stripe import _connect, get_gateway
+from core.breaker import Breaker
 from core.network import NetworkInsideTransaction
 from sandbox.testing import free_port
 
