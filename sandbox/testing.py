@@ -166,6 +166,14 @@ class SandboxProcess:
         body = {"dispute": dispute, "outcome": outcome}
         return self.control("disputes/close", body | ({"given_back": given_back} if given_back else {}))
 
+    def partner(self, slug: str, **settings: Any) -> Body:
+        """Set up a partner's system (`api_key`, `honors_keys`); its books: who was ever enrolled there."""
+        return self.control(f"lms/{slug}", settings)
+
+    def take_course(self, launch_url: str, *, button: str = "complete") -> httpx.Response:
+        """Press a button on the page of a course: `progress` or `complete`."""
+        return self._http.post(f"{launch_url.replace('/launch/', '/enrollments/')}/{button}")
+
     def reset(self) -> None:
         """Forget everything, faults and clock included; webhooks go where they went at the start."""
         self.control("reset", {})

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from sandbox import control
+from sandbox.lms import control as lms_control
 from sandbox.stripe import control as stripe_control
 
 urlpatterns = [
@@ -20,5 +21,7 @@ urlpatterns = [
     path("_sandbox/refunds/settle", stripe_control.settle_refund),
     path("_sandbox/disputes", stripe_control.open_dispute),
     path("_sandbox/disputes/close", stripe_control.close_dispute),
+    path("_sandbox/lms/<slug:slug>", lms_control.partner),
     path("", include("sandbox.stripe.urls")),
+    path("", include("sandbox.lms.urls")),
 ]

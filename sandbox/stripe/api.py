@@ -15,10 +15,11 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.crypto import get_random_string
 
 from sandbox.knobs import clock, faults
+from sandbox.knobs.lost_answers import broken_off
 from sandbox.stripe import errors, events
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.models import IdempotentAnswer
@@ -83,7 +84,7 @@ def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
         except StripeError as error:
             answer = _error_answer(error)
         except ConnectionLost:
-            return _broken_off(headers)
+            return broken_off(headers)
         except Exception:
             logger.exception("The sandbox failed to answer %s %s", request.method, request.path)
             answer = _error_answer(errors.internal())
@@ -251,8 +252,3 @@ def _error_answer(error: StripeError) -> Answer:
 
 def _dump(body: Body) -> str:
     return json.dumps(body, indent=2)
-
-
-def _broken_off(headers: Mapping[str, str]) -> StreamingHttpResponse:
-    """A response far shorter than announced, which is how a client sees a connection lost on the way back."""
-    return StreamingHttpResponse([b"{"], headers={**headers, "Content-Length": "1000"})

@@ -1,0 +1,1 @@
+"""A stand-in for the learning management systems of partners, one for each slug."""

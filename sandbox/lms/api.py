@@ -1,0 +1,150 @@
+"""What a partner's API answers: enroll, look up by id or by reference, withdraw. Faults strike as they do at Stripe."""
+
+import datetime as dt
+import hmac
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+
+from sandbox.knobs import faults
+from sandbox.knobs.lost_answers import broken_off
+from sandbox.lms.models import LmsEnrollment, Partner
+
+Body = dict[str, Any]
+
+
+class Refusal(Exception):
+    """A request that the partner does not carry out, with the status it answers."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+Operation = Callable[..., tuple[int, Any]]
+
+
+def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
+    """The view of a path; `operations` by lower-case method."""
+
+    def view(request: HttpRequest, slug: str, **ids: str) -> HttpResponseBase:
+        try:
+            run = operations.get(str(request.method).lower())
+            if run is None:
+                raise Refusal(405, "No such method here.")
+            partner, _ = Partner.objects.get_or_create(slug=slug)
+            _check_key(partner, request)
+            _suffer_before(request)
+            with transaction.atomic():
+                status, body = run(partner, request, **ids)
+        except Refusal as refusal:
+            return JsonResponse({"error": str(refusal)}, status=refusal.status, headers=refusal.headers)
+        return _suffer_after(request, JsonResponse(body, status=status, safe=False))
+
+    return view
+
+
+def enroll(partner: Partner, request: HttpRequest) -> tuple[int, Body]:
+    asked = _read(request)
+    key = request.headers.get("Idempotency-Key", "") if partner.honors_keys else ""
+    known = LmsEnrollment.objects.filter(partner=partner, key=key).first() if key else None
+    if known is not None:
+        return 201, render(known)
+    if str(asked["course_id"]).startswith("unknown"):
+        raise Refusal(422, f"There is no course {asked['course_id']}.")
+    made = LmsEnrollment.objects.create(
+        partner=partner,
+        reference=asked["reference"],
+        key=key,
+        course_id=asked["course_id"],
+        learner=asked["learner"],
+    )
+    return 201, render(made)
+
+
+def list_enrollments(partner: Partner, request: HttpRequest) -> tuple[int, list[Body]]:
+    rows = LmsEnrollment.objects.filter(partner=partner)
+    if "reference" in request.GET:
+        rows = rows.filter(reference=request.GET["reference"])
+    return 200, [render(row) for row in rows.order_by("pk")[:100]]
+
+
+def retrieve(partner: Partner, request: HttpRequest, ref: str) -> tuple[int, Body]:
+    return 200, render(find(partner, ref))
+
+
+def withdraw(partner: Partner, request: HttpRequest, ref: str) -> tuple[int, Body]:
+    row = find(partner, ref)
+    if row.status == "active":
+        row.status = "withdrawn"
+        row.save()
+    return 200, render(row)
+
+
+def find(partner: Partner, ref: str) -> LmsEnrollment:
+    row = LmsEnrollment.objects.filter(partner=partner, ref=ref).first()
+    if row is None:
+        raise Refusal(404, "There is no such enrollment.")
+    return row
+
+
+def render(row: LmsEnrollment) -> Body:
+    """An enrollment as the partner shows it."""
+    body = {
+        "id": row.ref,
+        "reference": row.reference,
+        "course_id": row.course_id,
+        "status": row.status,
+        "progress": row.progress,
+        "launch_url": f"{settings.PUBLIC_URL}/lms/{row.partner.slug}/launch/{row.ref}",
+    }
+    if row.completed is not None:
+        body["completed_at"] = dt.datetime.fromtimestamp(row.completed, dt.UTC).isoformat()
+    return body
+
+
+def _read(request: HttpRequest) -> Body:
+    try:
+        body = json.loads(request.body)
+    except ValueError as error:
+        raise Refusal(400, "The body must be JSON.") from error
+    missing = [name for name in ("course_id", "reference", "learner") if not isinstance(body, dict) or name not in body]
+    if missing:
+        raise Refusal(422, f"Missing: {', '.join(missing)}.")
+    return dict(body)
+
+
+def _check_key(partner: Partner, request: HttpRequest) -> None:
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if partner.api_key and not hmac.compare_digest(given.encode(), partner.api_key.encode()):
+        raise Refusal(401, "This key is not known here.")
+
+
+def _suffer_before(request: HttpRequest) -> None:
+    here = {"path": request.path, "method": str(request.method)}
+    if fault := faults.strike("latency_ms", **here):
+        time.sleep(fault["value"] / 1000)
+    if fault := faults.strike("rate_limit", **here):
+        raise Refusal(429, "Too many requests.", **{"Retry-After": str(fault["retry_after"])})
+    if faults.strike("server_error", **here):
+        raise Refusal(500, "Something went wrong here.")
+    if faults.strike("refusal", **here):
+        raise Refusal(403, "This key may not do this.")
+
+
+def _suffer_after(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
+    fault = faults.strike("lost_answer", path=request.path, method=str(request.method))
+    if fault is None:
+        return answer
+    if fault["value"] == "close":
+        return broken_off({"Content-Type": "application/json"})
+    if fault["value"] == "hang":
+        time.sleep(fault["delay_ms"] / 1000)
+        return answer
+    return JsonResponse({"error": "Something went wrong here."}, status=500)

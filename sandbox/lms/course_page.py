@@ -1,0 +1,45 @@
+"""The page on which a learner takes a course, which here is two buttons. curl can press them."""
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import render
+
+from sandbox.knobs import clock
+from sandbox.lms.models import LmsEnrollment
+
+HALF = 50
+
+
+def show(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
+    row = _find(slug, ref)
+    if row is None:
+        return render(request, "sandbox/message.html", {"message": "There is no such course."}, status=404)
+    return render(request, "lms/course.html", {"row": row, "path": f"/lms/{slug}/enrollments/{ref}"})
+
+
+def take_half(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
+    """Progress grows and never shrinks, as in any course."""
+    return _press(request, slug, ref, progress=HALF, status="active")
+
+
+def complete(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
+    return _press(request, slug, ref, progress=100, status="completed")
+
+
+def _press(request: HttpRequest, slug: str, ref: str, *, progress: int, status: str) -> HttpResponse:
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    with transaction.atomic():
+        row = _find(slug, ref)
+        if row is not None and row.status == "active":
+            row.progress = max(row.progress, progress)
+            row.status = status
+            row.completed = clock.now() if status == "completed" else None
+            row.save()
+    if row is None:
+        return render(request, "sandbox/message.html", {"message": "There is no such course."}, status=404)
+    return HttpResponse(status=303, headers={"Location": f"/lms/{slug}/launch/{ref}"})
+
+
+def _find(slug: str, ref: str) -> LmsEnrollment | None:
+    return LmsEnrollment.objects.select_related("partner").filter(partner__slug=slug, ref=ref).first()
