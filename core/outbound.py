@@ -1,0 +1,146 @@
+"""The one way to ask a system whose address somebody typed: a partner's, and whatever else is configured by its URL.
+
+Such an address may be wrong, slow, hostile, or one of ours. So: HTTPS only; the name is resolved once, every address it
+stands for must be a public one, and the one that was looked at is connected to; no redirects; a deadline for the whole
+answer and a limit on its size; and never while a transaction is open. Only with the sandbox on may an address be plain
+HTTP, or ours.
+"""
+
+import ipaddress
+import json
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import httpx
+from django.conf import settings
+
+from .network import forbid_open_transaction
+
+CONNECT_SECONDS = 3.0
+MAX_BYTES = 1_000_000
+# Both carry an IPv4 address that is connected to in the end (RFC 6052, RFC 3056).
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class NotSent(Exception):
+    """Nothing reached the other side: the address is refused, unknown, or does not take connections."""
+
+
+class NoAnswer(Exception):
+    """The request may have arrived, and what came of it is unknown: the answer is late, broken off or too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the other side said, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The decoded body. Raises ValueError if it is none."""
+        try:
+            return json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
+
+
+def ask(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: Any = None,
+    params: Mapping[str, str] | None = None,
+    seconds: float,
+) -> Answer:
+    """Send one request, `body` as JSON, and read its answer within `seconds`. Raises NotSent, NoAnswer."""
+    forbid_open_transaction()
+    deadline = time.monotonic() + seconds
+    target = _parse(url, params)
+    for address in _resolve(target):
+        try:
+            return _ask(method, target, address, headers, body, deadline)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            continue  # nothing was sent: the name may stand for another address that works
+        except httpx.HTTPError as error:
+            raise NoAnswer(f"{target.host} gave no answer ({type(error).__name__}).") from error
+    raise NotSent(f"{target.host} does not take connections.")
+
+
+def _ask(
+    method: str, target: httpx.URL, address: _Address, headers: Mapping[str, str], body: Any, deadline: float
+) -> Answer:
+    left = max(deadline - time.monotonic(), 0.01)
+    timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
+    with (
+        httpx.Client(verify=_trust(), timeout=timeout, trust_env=False, follow_redirects=False) as client,
+        client.stream(
+            method,
+            target.copy_with(host=str(address)),
+            headers={**headers, "Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"},
+            json=body,
+            extensions={"sni_hostname": target.host},
+        ) as response,
+    ):
+        return Answer(response.status_code, response.headers, _read(response, deadline))
+
+
+def _parse(url: str, params: Mapping[str, str] | None) -> httpx.URL:
+    try:
+        target = httpx.URL(url)
+        target = target.copy_merge_params(params) if params else target
+    except (httpx.InvalidURL, ValueError) as error:
+        raise NotSent("The address is none.") from error
+    schemes = ("https", "http") if settings.SANDBOX else ("https",)
+    if target.scheme not in schemes or not target.host or target.userinfo:
+        raise NotSent(f"The address has to begin with {' or '.join(schemes)} and to name no user.")
+    return target
+
+
+def _resolve(target: httpx.URL) -> list[_Address]:
+    """The addresses that the name stands for. Raises NotSent if one of them is not public."""
+    port = target.port or (443 if target.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(target.host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise NotSent(f"There is no address for {target.host}.") from error
+    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    if not settings.SANDBOX and not all(is_public(address) for address in addresses):
+        raise NotSent(f"{target.host} is not a public address.")
+    return addresses
+
+
+def is_public(address: _Address) -> bool:
+    """Whether it belongs to somebody on the internet, and not to a network that only we can see."""
+    if isinstance(address, ipaddress.IPv6Address):
+        carried = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if carried is not None:
+            return is_public(carried)
+    return address.is_global and not address.is_multicast
+
+
+def _read(response: httpx.Response, deadline: float) -> bytes:
+    body = b""
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise NoAnswer(f"The answer has more than {MAX_BYTES:,} bytes.")
+        if time.monotonic() > deadline:
+            raise NoAnswer("The answer took too long.")
+    return body
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The authorities that certificates are checked by; reading them takes longer than most answers."""
+    return httpx.create_ssl_context(trust_env=False)
