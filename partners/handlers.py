@@ -1,13 +1,24 @@
-"""Reactions to what enrollments say about participation, inside its transaction: the enrollment is locked."""
+"""Reactions inside the transaction of what happened: participation begins or ends, with the enrollment locked; a step's
+turn has come."""
+
+from celery import signature
 
 from core.actors import SYSTEM
+from core.work import nudge
 from enrollments.events import EnrollmentStatusChanged
 from enrollments.models import Enrollment
 from enrollments.states import ENDED_PARTICIPATION, Facet, ParticipationStatus
 from events.publishing import handles
 
+from .events import PartnerStepQueued
 from .models import EnrollmentStep
 from .progression import generate_enrollment_steps, withdraw_open_steps
+
+
+@handles(PartnerStepQueued)
+def ask_partner(event: PartnerStepQueued) -> None:
+    """The worker need not wait for the sweep."""
+    nudge(signature("partners.tasks.enroll_step"), event.step_cuid)
 
 
 @handles(EnrollmentStatusChanged)

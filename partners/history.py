@@ -6,6 +6,7 @@ from typing import Any
 from django_fsm import ConcurrentTransition
 from django_fsm import TransitionNotAllowed as FsmRefusal
 
+from accounts.staff_tasks import raise_staff_task, settle_staff_task
 from core.actors import Actor
 from core.errors import Contradiction, TransitionNotAllowed
 from core.http.middleware import current_request_id
@@ -23,6 +24,7 @@ from .events import (
 )
 from .models import EnrollmentStep, StepTransition
 from .states import PartnerStepStatus
+from .task_kinds import STEP_FAILED
 
 _TELLS: dict[str, type[PartnerStepEvent]] = {
     PartnerStepStatus.QUEUED: PartnerStepQueued,
@@ -39,7 +41,8 @@ def change_step(
 ) -> None:
     """Run the FSM method of this name on a locked step, save it with `values`, record the change and publish it.
 
-    Raises TransitionNotAllowed, naming both states, where there is no edge.
+    A step that has failed is a task for staff as long as it is one. Raises TransitionNotAllowed, naming both states,
+    where there is no edge.
     """
     row = move_step(step, transition, actor=actor, reason=reason, now=now)
     for name, value in values.items():
@@ -50,6 +53,20 @@ def change_step(
         raise Contradiction("A step is changed only behind the lock of its enrollment.") from moved
     row.save()
     publish(event_about(step, now))
+    if row.from_status == PartnerStepStatus.FAILED:
+        settle_staff_task(kind=STEP_FAILED, subject=_subject(step), resolution=f"It is {step.status} now.", now=now)
+    if step.status == PartnerStepStatus.FAILED:
+        raise_staff_task(
+            workspace_id=step.enrollment.workspace_id,
+            kind=STEP_FAILED,
+            subject=_subject(step),
+            summary=f"{step.provider} did not take the learner for step {step.sequence_order}. {reason}",
+        )
+
+
+def _subject(step: EnrollmentStep) -> str:
+    """What a task for staff is about: the enrollment's page, and which of its steps."""
+    return f"enrollment:{step.enrollment.cuid}/step:{step.sequence_order}"
 
 
 def move_step(

@@ -41,7 +41,7 @@ def retry_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> 
     a reason."""
     why = _required("reason", reason, "Say what has changed since it failed.")
     step, _ = lock_step(step_id)
-    change_step(step, "retry", actor=actor, reason=why, now=now)
+    change_step(step, "retry", actor=actor, reason=why, now=now, attempts=0, next_attempt_at=now)
     return step
 
 

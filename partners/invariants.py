@@ -1,5 +1,6 @@
 """What always holds about the steps that learners take at partners."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 from django.db.models import Count, Exists, F, Min, OuterRef, Q
@@ -9,6 +10,9 @@ from enrollments.states import ParticipationStatus
 
 from .models import EnrollmentStep, SequenceItem, StepTransition
 from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus
+
+# How long a step may be due before it is tried.
+PURSUED_WITHIN = dt.timedelta(minutes=15)
 
 
 def steps_follow_one_version(extent: Extent) -> Iterator[Breach]:
@@ -84,10 +88,19 @@ def active_learners_have_something_to_do(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"enrollment {found['enrollment']}", "is active, and none of its partner steps is under way")
 
 
+def queued_steps_are_pursued(extent: Extent) -> Iterator[Breach]:
+    """A partner that has an API and is not paused has been asked about every learner whose turn came, or will be."""
+    steps = extent.of(EnrollmentStep.objects.to_enroll(), "enrollment__workspace")
+    late = Q(next_attempt_at=None) | Q(next_attempt_at__lt=extent.now - PURSUED_WITHIN)
+    for pk in steps.filter(late).values_list("pk", flat=True).iterator():
+        yield Breach(f"partner step {pk}", "is queued, and nobody has asked its partner for a quarter of an hour")
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     steps_follow_one_version,
     step_statuses_follow_their_history,
     groups_in_order_have_one_active_step,
     open_steps_belong_to_active_learners,
     active_learners_have_something_to_do,
+    queued_steps_are_pursued,
 )

@@ -52,6 +52,8 @@ def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datet
     ]
     first = find_startable(steps)
     rows = [move_step(step, "queue", actor=actor, now=now) for step in first]
+    for step in first:
+        step.next_attempt_at = now
     insert_rows(steps)
     for step, row in zip(first, rows, strict=True):
         row.step = step  # whose key is known by now
@@ -134,7 +136,7 @@ def settle(steps: Sequence[EnrollmentStep], *, actor: Actor, now: dt.datetime) -
     for step in find_needless(steps):
         change_step(step, "withdraw", actor=SYSTEM, reason=ENOUGH_DONE, now=now)
     for step in find_startable(steps):
-        change_step(step, "queue", actor=SYSTEM, now=now)
+        change_step(step, "queue", actor=SYSTEM, now=now, next_attempt_at=now)
     if are_satisfied(steps):
         finish_participation(enrollment_id=steps[0].enrollment_id, actor=actor, reason=ALL_DONE, now=now)
 

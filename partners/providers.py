@@ -18,7 +18,16 @@ from .states import Adapter
 log = structlog.get_logger(__name__)
 
 # What may be changed later; a slug may not, since it stands in addresses that the partner knows.
-CHANGEABLE = ("name", "adapter", "base_url", "api_key", "expected_days", "stuck_after_days", "contact_email")
+CHANGEABLE = (
+    "name",
+    "adapter",
+    "base_url",
+    "api_key",
+    "timeout_seconds",
+    "expected_days",
+    "stuck_after_days",
+    "contact_email",
+)
 
 
 @transaction.atomic

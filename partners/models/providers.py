@@ -1,4 +1,4 @@
-from django.core.validators import MinValueValidator, URLValidator, validate_slug
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator, validate_slug
 from django.db import models
 
 from accounts.models import Workspace
@@ -22,6 +22,12 @@ class Provider(models.Model):
     adapter = models.CharField(max_length=6, choices=Adapter.choices, default=Adapter.REST)
     base_url = models.URLField(max_length=500, blank=True, validators=[URLValidator(["http", "https"])])
     api_key = SealedTextField(blank=True)
+    timeout_seconds = models.PositiveSmallIntegerField(
+        default=10,
+        db_default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text="Within how many seconds its system has to answer.",
+    )
     expected_days = models.PositiveSmallIntegerField(
         default=14,
         validators=[MinValueValidator(1)],

@@ -5,7 +5,7 @@ from core.clock import utc_now
 from core.ids import new_cuid
 from enrollments.models import Enrollment
 
-from ..states import ACTIVE, OPEN, PartnerStepStatus
+from ..states import ACTIVE, OPEN, Adapter, PartnerStepStatus
 from .providers import Provider
 from .sequences import SequenceItem
 
@@ -18,6 +18,15 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
     def active(self) -> "EnrollmentStepQuerySet":
         """Those that have begun and are not over."""
         return self.filter(status__in=ACTIVE)
+
+    def failed(self) -> "EnrollmentStepQuerySet":
+        """Those that wait for staff to act."""
+        return self.filter(status=PartnerStepStatus.FAILED)
+
+    def to_enroll(self) -> "EnrollmentStepQuerySet":
+        """Those whose learner a partner with an API is to be asked to take, unless it is paused."""
+        queued = self.filter(status=PartnerStepStatus.QUEUED)
+        return queued.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
 
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
         """All steps of an enrollment with the rules of their groups, in the order in which they are taken."""
@@ -48,6 +57,11 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     due_at = models.DateTimeField(null=True, blank=True)  # when the learner is expected to have finished
     completed_at = models.DateTimeField(null=True, blank=True)
     evidence = models.CharField(max_length=300, blank=True)  # what staff completed it by
+    # When the partner was first asked, before it was: what came of it may be known to the partner alone.
+    asked_at = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)  # when to ask (again), while it is queued
+    last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
     change_count = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
@@ -75,6 +89,14 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
                 | (~models.Q(status=PartnerStepStatus.COMPLETED) & models.Q(completed_at__isnull=True)),
                 name="partner_step_completed_iff_dated",
             ),
+        ]
+
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(status=PartnerStepStatus.QUEUED),
+                name="partner_step_due",
+            )
         ]
 
     def __str__(self) -> str:

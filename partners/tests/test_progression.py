@@ -66,7 +66,7 @@ class TestApproval:
         assert [step.item.course_id for step in steps] == ["course-1", "course-2", "course-3"]
         assert [step.provider for step in steps] == [step.item.provider for step in steps]
         assert told(enrollment) == [("partner.step_queued", 1)]
-        assert breaches() == set()
+        assert breaches(now=NOON) == set()
 
     def test_gives_none_where_the_program_has_no_partners(self) -> None:
         enrollment = approved(InstanceFactory(price=None))
@@ -197,7 +197,7 @@ class TestCompletion:
             ("partner.step_queued", 2),
         ]
         assert not is_enrollment_complete(enrollment_id=enrollment.pk)
-        assert breaches() == set()
+        assert breaches(now=NOON) == set()
 
     def test_of_the_last_step_completes_the_participation(self) -> None:
         enrollment = approved(steps=2)

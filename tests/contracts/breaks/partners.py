@@ -1,10 +1,13 @@
 """What breaks the invariants of the steps that learners take at partners, and what comes close."""
 
+import datetime as dt
+
 from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF, ProgramFactory
 from partners.interventions import skip_step
 from partners.models import EnrollmentStep, PartnerSequence, SequenceGroup, SequenceItem, StepTransition
+from partners.providers import pause_provider
 
 from .world import Rows, World, breaks, copy, spares
 
@@ -77,7 +80,7 @@ def a_step_that_begins_too_early(world: World) -> str:
     StepTransition.objects.create(
         step=third, number=1, from_status="pending", to_status="queued", actor="system", created_at=utc_now()
     )
-    EnrollmentStep.objects.filter(pk=third.pk).update(status="queued", change_count=1)
+    EnrollmentStep.objects.filter(pk=third.pk).update(status="queued", change_count=1, next_attempt_at=utc_now())
     return f"partner step {third.pk}"
 
 
@@ -102,3 +105,33 @@ def a_step_that_never_begins(world: World) -> str:
 def forget_all_changes(row: EnrollmentStep) -> None:
     StepTransition.objects.filter(step=row).delete()
     EnrollmentStep.objects.filter(pk=row.pk).update(status="pending", change_count=0)
+
+
+@breaks("partners.queued_steps_are_pursued")
+def a_step_that_no_sweep_takes_up(world: World) -> str:
+    queue_second(world, next_attempt_at=utc_now() - dt.timedelta(minutes=16))
+    return f"partner step {step(world, 2).pk}"
+
+
+@breaks("partners.queued_steps_are_pursued")
+def a_step_that_is_never_due(world: World) -> str:
+    queue_second(world, next_attempt_at=None)
+    return f"partner step {step(world, 2).pk}"
+
+
+@spares("partners.queued_steps_are_pursued")
+def a_step_that_was_due_a_moment_ago(world: World) -> None:
+    queue_second(world, next_attempt_at=utc_now() - dt.timedelta(minutes=14))
+
+
+@spares("partners.queued_steps_are_pursued")
+def a_step_at_a_partner_that_is_paused(world: World) -> None:
+    queue_second(world, next_attempt_at=None)
+    pause_provider(provider_id=step(world, 2).provider_id, now=utc_now())
+
+
+def queue_second(world: World, *, next_attempt_at: dt.datetime | None) -> None:
+    """Bring the second step back to where the partner has not accepted yet."""
+    second = step(world, 2)
+    StepTransition.objects.filter(step=second, to_status="in_progress").delete()
+    EnrollmentStep.objects.filter(pk=second.pk).update(status="queued", change_count=1, next_attempt_at=next_attempt_at)

@@ -1,0 +1,111 @@
+"""Having partners take the learners whose turn it is: queued steps, each a row that is due until the partner answers.
+
+Intent, commit, call, commit the answer. The step is the intent, and its id names the call. It notes that a partner was
+asked before it is: after a lost answer, or a worker that died, the partner is first asked what came of it. So nobody is
+enrolled twice, even by a partner that knows no idempotency.
+"""
+
+import datetime as dt
+
+import structlog
+from celery import signature
+
+from core import retries
+from core.actors import SYSTEM
+from core.errors import require
+from core.text import fit
+from core.work import nudge
+
+from .acceptance import record_acceptance, record_refusal
+from .gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
+from .gateways.rest import get_gateway
+from .models import EnrollmentStep
+
+log = structlog.get_logger(__name__)
+
+# The lease is longer than the two calls of a try can take. After the last try staff have a task, and can have it tried
+# again.
+RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=dt.timedelta(minutes=3), attempts=12)
+
+
+def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
+    """Have the partner take the learner of a queued step, if the step is due and nobody else is at it.
+
+    Whatever the partner answers is recorded. False if it does not answer: others would fare alike just now.
+    """
+    due = EnrollmentStep.objects.to_enroll().filter(cuid=step_cuid)
+    if not retries.claim(due, now=now, lease=RETRY.lease):
+        return True
+    step = EnrollmentStep.objects.select_related("enrollment__learner", "item", "provider").get(cuid=step_cuid)
+    try:
+        found = _enroll(step, now)
+    except PartnerDown as error:
+        _record_delay(step, error, now)
+        return False
+    except PartnerRefuses as error:
+        log.warning("partner_refused", step=step.cuid, partner=step.provider_id)
+        record_refusal(step_id=step.pk, reason=error.detail, actor=SYSTEM, now=now)
+        return True
+    record_acceptance(
+        step_id=step.pk, external_enrollment_id=found.id, launch_url=found.launch_url, actor=SYSTEM, now=now
+    )
+    return True
+
+
+def enroll_at_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
+    """Enroll those who are due at one partner, the longest waiting first; stops when it does not answer. Returns how
+    many were tried."""
+    due = retries.due(EnrollmentStep.objects.to_enroll().filter(provider=provider_id), now=now)
+    tried = 0
+    for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
+        tried += 1
+        try:
+            if not enroll_step(step_cuid=step_cuid, now=now):
+                break
+        except Exception:  # the trouble of one step is its own; its lease brings it back
+            log.exception("step_not_enrolled", step=step_cuid)
+    return tried
+
+
+def ring_for_due_steps(*, now: dt.datetime) -> int:
+    """Ask the worker to enroll at each partner where somebody is due; returns at how many. Each partner is a task of
+    its own, so one that hangs holds up no other."""
+    due = retries.due(EnrollmentStep.objects.to_enroll(), now=now).order_by()
+    provider_ids = sorted(set(due.values_list("provider_id", flat=True).distinct()))
+    for provider_id in provider_ids:
+        nudge(signature("partners.tasks.enroll_at_provider"), provider_id)
+    return len(provider_ids)
+
+
+def _enroll(step: EnrollmentStep, now: dt.datetime) -> PartnerEnrollment:
+    gateway = get_gateway(step.provider)
+    if step.asked_at is not None and (known := gateway.find(step.cuid)):
+        return known
+    EnrollmentStep.objects.filter(pk=step.pk, asked_at=None).update(asked_at=now)
+    learner = require(step.enrollment.learner, "an approved enrollment has a learner")
+    return gateway.enroll(
+        EnrollmentRequest(
+            reference=step.cuid,
+            course_id=step.item.course_id,
+            learner_cuid=learner.cuid,
+            email=learner.email,
+            first_name=learner.first_name,
+            last_name=learner.last_name,
+        )
+    )
+
+
+def _record_delay(step: EnrollmentStep, error: PartnerDown, now: dt.datetime) -> None:
+    attempts = step.attempts + error.was_asked
+    log.warning("partner_down", step=step.cuid, partner=step.provider_id, attempts=attempts)
+    retries.record_failure(
+        EnrollmentStep.objects.to_enroll().filter(pk=step.pk),
+        retry=RETRY,
+        attempts=attempts,
+        error=error.detail,
+        now=now,
+        retry_after=error.wait_seconds,
+    )
+    if error.was_asked and RETRY.is_used_up(attempts):
+        reason = fit(EnrollmentStep, "last_error", f"Asked {attempts} times. {error.detail}")
+        record_refusal(step_id=step.pk, reason=reason, actor=SYSTEM, now=now)

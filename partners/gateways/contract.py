@@ -1,0 +1,55 @@
+"""What we ask of a partner's system, in our words, and how it may fail."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.errors import DomainError, Unavailable
+
+
+class PartnerDown(Unavailable):
+    """The partner does not answer, or not now. What came of the call is unknown, unless it was not even asked."""
+
+    code = "partner_down"
+    title = "The partner does not answer"
+
+    def __init__(self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True) -> None:
+        self.wait_seconds = wait_seconds  # how long to leave it alone at least
+        self.was_asked = was_asked
+        super().__init__(detail)
+
+
+class PartnerRefuses(DomainError):
+    """The partner has understood and does not take the learner: asking again would be answered alike."""
+
+    code = "partner_refuses"
+    title = "The partner refuses"
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentRequest:
+    """Whom the partner is to teach what. `reference` is our step, and names the call as well."""
+
+    reference: str
+    course_id: str
+    learner_cuid: str
+    email: str
+    first_name: str
+    last_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerEnrollment:
+    """The learner as the partner knows them."""
+
+    id: str
+    launch_url: str
+
+
+class PartnerGateway(Protocol):
+    """One partner's system. Every call raises PartnerDown or PartnerRefuses."""
+
+    def enroll(self, request: EnrollmentRequest) -> PartnerEnrollment:
+        """Have the learner taken; the same reference is taken once if the partner knows idempotency."""
+
+    def find(self, reference: str) -> PartnerEnrollment | None:
+        """What came of an earlier call under this reference, if anything did."""

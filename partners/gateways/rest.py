@@ -1,0 +1,137 @@
+"""The one place that speaks to partners' systems: HTTP and JSON, as docs/partners.md asks of them."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from core.breaker import Breaker
+from core.outbound import Answer, NoAnswer, NotSent, ask
+
+from ..models import EnrollmentStep, Provider
+from .contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerGateway, PartnerRefuses
+
+T = TypeVar("T")
+
+# Longer than this no partner makes us wait; it is asked again then, and may say so again.
+LONGEST_WAIT_SECONDS = 3600.0
+FAILURES_IN_A_ROW = 5
+LEFT_ALONE_SECONDS = 30.0
+# Refused keys are the staff's mistake, not the learner's: with the right key, the same call succeeds.
+LATER = frozenset((401, 403, 408, 425, 429))
+
+
+def get_gateway(provider: Provider) -> PartnerGateway:
+    """The gateway to a partner that has an API."""
+    return RestGateway(provider, _breaker_of(provider.pk))
+
+
+@cache
+def _breaker_of(provider_id: int) -> Breaker:
+    """One for each partner and process: what one of them fails in is no other's fault."""
+    return Breaker(failures=FAILURES_IN_A_ROW, seconds=LEFT_ALONE_SECONDS)
+
+
+class RestGateway:
+    """Implements PartnerGateway over HTTP."""
+
+    def __init__(self, provider: Provider, breaker: Breaker) -> None:
+        self._address = f"{provider.base_url.rstrip('/')}/enrollments"
+        self._key = provider.api_key
+        self._seconds = float(provider.timeout_seconds)
+        self._breaker = breaker
+
+    def enroll(self, request: EnrollmentRequest) -> PartnerEnrollment:
+        body = {
+            "course_id": request.course_id,
+            "reference": request.reference,
+            "learner": {
+                "id": request.learner_cuid,
+                "email": request.email,
+                "first_name": request.first_name,
+                "last_name": request.last_name,
+            },
+        }
+        return self._ask("POST", _enrollment, body=body, headers={"Idempotency-Key": request.reference})
+
+    def find(self, reference: str) -> PartnerEnrollment | None:
+        return self._ask("GET", lambda body: _first(body, reference), params={"reference": reference})
+
+    def _ask(
+        self,
+        method: str,
+        read: Callable[[Any], T],
+        *,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> T:
+        if wait := self._breaker.seconds_left():
+            raise PartnerDown(
+                "The partner kept failing and is left alone for a while.", wait_seconds=wait, was_asked=False
+            )
+        try:
+            answer = ask(
+                method,
+                self._address,
+                headers={"Authorization": f"Bearer {self._key}", **(headers or {})},
+                seconds=self._seconds,
+                **more,
+            )
+            found = self._judge(answer, read)
+        except (NotSent, NoAnswer) as error:
+            self._breaker.record_failure()
+            raise PartnerDown(str(error)) from error
+        except PartnerRefuses:
+            self._breaker.record_answer()
+            raise
+        self._breaker.record_answer()
+        return found
+
+    def _judge(self, answer: Answer, read: Callable[[Any], T]) -> T:
+        if answer.status in LATER or answer.status >= 500:
+            if answer.status >= 500:
+                self._breaker.record_failure()
+            raise PartnerDown(f"The partner answered {answer.status}.", wait_seconds=_retry_after(answer))
+        if not 200 <= answer.status < 300:
+            raise PartnerRefuses(f"The partner answered {answer.status}.")
+        try:
+            return read(answer.json())
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            self._breaker.record_failure()
+            raise PartnerDown("The partner answered something else than was asked for.") from error
+
+
+def _enrollment(body: Any) -> PartnerEnrollment:
+    found = body["id"]
+    if isinstance(found, bool) or not isinstance(found, str | int) or not str(found).strip():
+        raise ValueError("no id")
+    column = EnrollmentStep._meta.get_field("external_enrollment_id")
+    if len(str(found)) > (column.max_length or 0) or not str(found).isprintable():
+        raise ValueError("an id that is none")
+    return PartnerEnrollment(id=str(found), launch_url=_launch_url(body.get("launch_url")))
+
+
+def _first(body: Any, reference: str) -> PartnerEnrollment | None:
+    """Of a list, or of `{"data": [...]}`: the one under our reference, whatever else the partner lists."""
+    rows = body["data"] if isinstance(body, dict) else body
+    if not isinstance(rows, list):
+        raise TypeError("no list")
+    ours = [row for row in rows if row["reference"] == reference]
+    return _enrollment(ours[0]) if ours else None
+
+
+def _launch_url(given: Any) -> str:
+    """An address that a learner may be sent to; empty for anything else, and they sign in by themselves."""
+    if not isinstance(given, str) or len(given) > 2000 or not given.isprintable():
+        return ""
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return ""
+    return given if parts.scheme in ("http", "https") and parts.hostname else ""
+
+
+def _retry_after(answer: Answer) -> float:
+    """The seconds that the partner asked for; a date is no number, and our own pause will do."""
+    text = answer.headers.get("retry-after", "")
+    return min(float(text), LONGEST_WAIT_SECONDS) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0

@@ -1,0 +1,22 @@
+"""Partners' work in the background: each task calls one use case and may run twice or be lost."""
+
+from celery import shared_task
+
+from core.clock import utc_now
+
+from . import enrolling
+
+
+@shared_task
+def enroll_step(step_cuid: str) -> None:
+    enrolling.enroll_step(step_cuid=step_cuid, now=utc_now())
+
+
+@shared_task
+def enroll_at_provider(provider_id: int) -> None:
+    enrolling.enroll_at_provider(provider_id=provider_id, limit=100, now=utc_now())
+
+
+@shared_task
+def enroll_due_steps() -> None:
+    enrolling.ring_for_due_steps(now=utc_now())
