@@ -32,7 +32,7 @@ trailer<</Root 1 0 R>>
 %%EOF
 """
 QUESTIONS: tuple[tuple[QuestionKind, str, bool, str], ...] = (
-    (QuestionKind.LONG_TEXT, "What would you like to find out this summer?", True, ""),
+    (QuestionKind.LONG_TEXT, "What would you like to find out outdoors?", True, ""),
     (QuestionKind.CHOICE, "Which group?", True, "Rivers and ponds\nBirds\nNight sky"),
     (QuestionKind.NUMBER, "How far can you walk, in miles?", False, ""),
     (QuestionKind.DATE, "Date of birth", True, ""),
@@ -57,11 +57,11 @@ def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], No
     program = Program.objects.create(
         workspace=scene.workspace,
         code=CODE,
-        title="Summer Discovery",
+        title="Nature Discovery",
         description="Three weeks outdoors with a notebook. It is free, and there are more wishes than places.",
     )
-    instance = _open_form(scene, program, "Summer Discovery, July", today, capacity=24)
-    full = _open_form(scene, program, "Summer Discovery, August", today, capacity=1)
+    instance = _open_form(scene, program, "Nature Discovery, first group", today, capacity=24)
+    full = _open_form(scene, program, "Nature Discovery, second group", today, capacity=1)
     for first_name, last_name, grade, days, word in APPLICANTS:
         begin(now - dt.timedelta(days=days), _apply(scene, instance, first_name, last_name, grade, word))
     begin(now - dt.timedelta(days=15), _apply(scene, full, "Mei", "Sato", "6", "approve"))
@@ -82,12 +82,12 @@ def _open_form(scene: Scene, program: Program, name: str, today: dt.date, *, cap
         ApplicationQuestion.objects.create(
             instance=instance, position=position, kind=kind, label=label, is_required=is_required, options=options
         )
-    old_enough = CriterionDraft(
-        name="Old enough",
+    grades = CriterionDraft(
+        name="Grades 3 to 8",
         expression='gradeLevel in ["3", "4", "5", "6", "7", "8"]',
-        otherwise="Summer Discovery is for grades 3 to 8.",
+        otherwise="Nature Discovery is for grades 3 to 8.",
     )
-    return change_criteria(instance_id=instance.pk, drafts=[old_enough], actor=_staff(scene), now=utc_now())
+    return change_criteria(instance_id=instance.pk, drafts=[grades], actor=_staff(scene), now=utc_now())
 
 
 def _apply(scene: Scene, instance: ProgramInstance, first_name: str, last_name: str, grade: str, word: str) -> Story:
