@@ -110,7 +110,9 @@ def _act(request: HttpRequest, application: Application, token: str) -> HttpResp
     except ApplicationOver:
         return _over(request, application)
     except AlreadyEnrolled as found:
-        return _show_earlier(request, application, str(found.enrollment_id))
+        if found.enrollment_id is None:
+            return _ask_to_confirm(request, application, refusal=found)
+        return _show_earlier(request, application, found.enrollment_id)
     except DomainError as refusal:
         return _ask_to_confirm(request, application, refusal=refusal)
     if application.confirmed_at is None:

@@ -57,6 +57,12 @@ def refuse_closed(instance: ProgramInstance, now: dt.datetime) -> None:
         raise InstanceClosed(closed[1])
 
 
+def why_closed(instance: ProgramInstance, now: dt.datetime) -> str:
+    """`inactive` or `ended` where nobody can enroll by `now`, else empty; of an instance selected with its program."""
+    closed = _why_closed(instance, instance.active and instance.program.active, now)
+    return closed[0] if closed else ""
+
+
 def _why_closed(instance: ProgramInstance, is_open: bool, now: dt.datetime) -> tuple[str, str] | None:
     if not is_open:
         return "inactive", f"{instance.name} does not take enrollments."

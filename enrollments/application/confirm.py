@@ -5,6 +5,7 @@ payment comes next and the review after it, as with the router (docs/decisions/0
 """
 
 import datetime as dt
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -13,16 +14,17 @@ from accounts.models import Learner
 from accounts.newcomers import find_or_add_child, find_or_add_oneself
 from core.actors import Actor
 from core.errors import NotFound
-from events.publishing import publish
 
+from ..changes import change_enrollment
+from ..details import EnrollmentDetails
 from ..errors import AlreadyEnrolled, ApplicationOver
-from ..history import Journal
+from ..identification import ByLearner, create_enrollment
 from ..lifecycle import evaluate_enrollment, reconsider_enrollment, submit_enrollment
 from ..locks import lock_enrollment
 from ..models import Application, Enrollment
 from ..purchase import begin_purchase
 from ..queries import current_enrollment
-from ..states import REFUSED, Applicant, EligibilityStatus, IdentificationType
+from ..states import EVALUATED, REFUSED, Applicant, EligibilityStatus
 from .answers import ANSWERS
 from .opening import require_open
 from .receive import digest
@@ -70,9 +72,16 @@ def _find_learner(application: Application) -> Learner:
 
 def _enroll(application: Application, learner: Learner, now: dt.datetime) -> Enrollment:
     actor = Actor("application", application.pk)
-    enrollment = _take_up(application, learner, actor, now) or _begin(application, learner, now)
-    told = {ANSWERS: application.answers} if application.answers else None
-    enrollment = evaluate_enrollment(enrollment_id=enrollment.pk, actor=actor, metadata=told, now=now)
+    told = {ANSWERS: application.answers} if application.answers else {}
+    enrollment = _take_up(application, learner, told, actor, now) or create_enrollment(
+        workspace_id=application.workspace_id,
+        instance_id=application.instance_id,
+        identification=ByLearner(learner.cuid),
+        details=EnrollmentDetails(metadata=told),
+        actor=actor,
+        now=now,
+    )
+    enrollment = evaluate_enrollment(enrollment_id=enrollment.pk, actor=actor, now=now)
     if enrollment.eligibility_status != EligibilityStatus.ELIGIBLE:
         return enrollment
     if application.instance.price is not None:
@@ -80,30 +89,19 @@ def _enroll(application: Application, learner: Learner, now: dt.datetime) -> Enr
     return submit_enrollment(enrollment_id=enrollment.pk, actor=actor, now=now)
 
 
-def _take_up(application: Application, learner: Learner, actor: Actor, now: dt.datetime) -> Enrollment | None:
+def _take_up(
+    application: Application, learner: Learner, told: dict[str, Any], actor: Actor, now: dt.datetime
+) -> Enrollment | None:
     """The learner's current enrollment, if the application can continue it; None if there is none."""
     found = current_enrollment(learner_id=learner.pk, instance_id=application.instance_id)
     if found is None:
         return None
     enrollment = lock_enrollment(found.pk)
     if enrollment.eligibility_status in REFUSED and enrollment.instance.criteria_version > enrollment.criteria_version:
-        return reconsider_enrollment(enrollment_id=enrollment.pk, actor=actor, reason="Applied again", now=now)
-    if enrollment.eligibility_status not in (EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE):
+        enrollment = reconsider_enrollment(enrollment_id=enrollment.pk, actor=actor, reason="Applied again", now=now)
+    if enrollment.eligibility_status not in EVALUATED:
         raise AlreadyEnrolled(enrollment_id=enrollment.cuid)
-    return enrollment
-
-
-def _begin(application: Application, learner: Learner, now: dt.datetime) -> Enrollment:
-    enrollment = Enrollment(
-        workspace_id=application.workspace_id,
-        learner=learner,
-        instance=application.instance,
-        identification_type=IdentificationType.CUSTOMER_INFO,
-        end_date=application.instance.end_date,
-        created_at=now,
-    )
-    publish(*Journal(enrollment, Actor("application", application.pk), now).write())
-    return enrollment
+    return change_enrollment(enrollment_id=enrollment.pk, changes={"metadata": told}, actor=actor, now=now)
 
 
 def _forget_what_moved(application: Application) -> None:

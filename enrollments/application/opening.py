@@ -2,11 +2,10 @@
 
 import datetime as dt
 
-from core.local_time import local_date
-
 from ..admission import has_room
 from ..errors import ApplicationsClosed, InstanceFull
 from ..models import ProgramInstance
+from ..queries import why_closed
 from ..states import FormState
 
 
@@ -18,10 +17,11 @@ def find_form(*, code: str, cuid: str) -> ProgramInstance | None:
 
 def form_state(instance: ProgramInstance, *, now: dt.datetime) -> FormState:
     """Whether somebody can apply at `now`."""
-    is_sold_out = instance.price is not None and not instance.price.active
-    if not (instance.takes_applications and instance.active and instance.program.active) or is_sold_out:
+    closed = why_closed(instance, now)
+    can_be_paid = instance.price is None or instance.price.active
+    if not (instance.takes_applications and can_be_paid) or closed == "inactive":
         return FormState.OFF
-    if instance.end_date is not None and instance.end_date < local_date(now, instance.zone):
+    if closed:
         return FormState.OVER
     return FormState.OPEN if has_room(instance) else FormState.FULL
 

@@ -199,6 +199,7 @@ class TestPressingTheButton:
         enrollment = Enrollment.objects.get()
         assert (enrollment.pk, enrollment.eligibility_status) == (invited.pk, "submitted")
         assert enrollment.metadata == {"source": "import", "answers": {question.key: "Yes"}}
+        assert OutboxEvent.objects.filter(type="enrollment.updated").count() == 1
 
     def test_tells_who_applied_before_that_there_is_an_application(self) -> None:
         instance = instance_with_form()
