@@ -15,3 +15,28 @@ CHANGE_GUARDIAN = OpenApiExample(
 INVITE_GUARDIAN = OpenApiExample(
     "An invitation by mail", request_only=True, value={"email": "gail.roe@families.example"}
 )
+REGISTER_LEARNER = OpenApiExample(
+    "A learner of your own system",
+    request_only=True,
+    value={
+        "externalId": "student-4711",
+        "firstName": "June",
+        "lastName": "Roe",
+        "email": "june.roe@families.example",
+        "gradeLevel": "7",
+        "school": "Lincoln Middle School",
+    },
+)
+CHANGE_LEARNER = OpenApiExample(
+    "A phone number and an address",
+    request_only=True,
+    value={"phone": "+14155550123", "address": {"city": "Springfield", "state": "IL", "country": "USA"}},
+)
+CREATE_LEAD = OpenApiExample(
+    "Somebody who left a phone number", request_only=True, value={"lastName": "Homeowner", "phone": "+14155550123"}
+)
+CHANGE_LEAD = OpenApiExample(
+    "What became known since",
+    request_only=True,
+    value={"firstName": "Suzie", "email": "suzie.homeowner@example.com"},
+)

@@ -42,6 +42,10 @@ class PostalAddressField(serializers.Serializer[Any]):
         help_text="ISO 3166: US or USA; answered as USA.",
     )
 
+    def to_representation(self, instance: Any) -> Any:
+        """The parts that are known, null if none is."""
+        return instance or None
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if faults := postal_faults(attrs):
             raise serializers.ValidationError({part: [fault] for part, fault in faults.items()}, code="invalid")

@@ -101,6 +101,11 @@ ENROLLMENT = "/api/enrollments/{town.offer.enrollment}"
 ENROLLMENT_ROUTE = "api/enrollments/<cuid:enrollment_id>"
 # Of a candidate: what may be done, and what is refused for its status.
 ACTIONS = {"evaluate": 200, "submit": 409, "approve": 409, "reject": 409, "unenroll": 409, "reconsider": 409}
+JUNE = {"firstName": "June", "lastName": "Roe", "email": "june.roe@home.test"}
+LEARNER = "/api/learners/{town.offer.learner}"
+LEARNER_ROUTE = "api/learners/<cuid:learner_id>"
+LEAD = "/api/leads/{town.offer.lead}"
+LEAD_ROUTE = "api/leads/<cuid:lead_id>"
 GUARDIAN = "/api/guardians/{town.guardian_id}"
 GUARDIAN_ROUTE = "api/guardians/<number:guardian_id>"
 COURSE = "/api/course-programs/{town.sale.course_code}"
@@ -229,6 +234,15 @@ ROWS = [
         )
         for action, done in ACTIONS.items()
     ),
+    # Learners and leads
+    by_key("api/learners", "GET", scope="learners:read", elsewhere=200),
+    by_key("api/learners", "POST", scope="learners:write", elsewhere=201, done=201, body=JUNE),
+    by_key(LEARNER_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEARNER),
+    by_key(LEARNER_ROUTE, "PATCH", scope="learners:write", elsewhere=404, address=LEARNER, body={"school": "New"}),
+    by_key("api/leads", "GET", scope="learners:read", elsewhere=200),
+    by_key("api/leads", "POST", scope="learners:write", elsewhere=201, done=201, body={"lastName": "Roe"}),
+    by_key(LEAD_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEAD),
+    by_key(LEAD_ROUTE, "PATCH", scope="learners:write", elsewhere=404, address=LEAD, body={"lastName": "Doe"}),
     # Guardians
     by_key("api/guardians", "GET", scope="learners:read", elsewhere=200),
     by_key("api/guardians", "POST", scope="learners:write", elsewhere=201, done=201, body={"externalId": "G-2"}),

@@ -19,7 +19,7 @@ from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import find_or_create_guardian
 from accounts.models import ApiKey, Learner, Workspace
 from accounts.states import Scope
-from accounts.tests.factories import UserFactory, api_key_text
+from accounts.tests.factories import LeadFactory, UserFactory, api_key_text
 from billing.models import Checkout
 from cohorts.models import StepProgress
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
@@ -50,10 +50,12 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A program instance with a candidate, by their CUIDs."""
+    """A program instance with a candidate, and a lead, by their CUIDs."""
 
     instance: str
     enrollment: str
+    learner: str
+    lead: str
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ def build_town() -> Town:
     program = ProgramFactory(workspace=ours, code="town-hall")
     instance = InstanceFactory(workspace=ours, program=program, is_default=False)
     candidate = CandidateFactory(workspace=ours, instance=instance)
-    return Town(ours, theirs, answer.json()["decision_id"], Offer(instance.cuid, candidate.cuid))
+    lead = LeadFactory(workspace=ours)
+    offer = Offer(instance.cuid, candidate.cuid, candidate.person.cuid, lead.cuid)
+    return Town(ours, theirs, answer.json()["decision_id"], offer)
 
 
 @pytest.fixture(scope="module")
