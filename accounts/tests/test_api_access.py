@@ -2,11 +2,7 @@ import pytest
 
 from .factories import WorkspaceFactory, api_key_text
 
-pytestmark = [
-    pytest.mark.urls("accounts.tests.sample_api"),
-    pytest.mark.django_db,
-    pytest.mark.sqlite,
-]
+pytestmark = [pytest.mark.urls("accounts.tests.sample_api"), pytest.mark.django_db]
 
 
 class TestAKeyOnARequest:

@@ -15,7 +15,7 @@ from core.clock import utc_now
 
 from .factories import GuardianFactory, GuardianshipFactory, LearnerFactory, WorkspaceFactory, bearer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 PARENT = "parent@home.test"
 URL = "/api/guardians"
@@ -58,6 +58,7 @@ def faults(answer: Any) -> list[tuple[str, str]]:
     return [(fault["field"], fault["code"]) for fault in answer.json()["errors"]]
 
 
+@pytest.mark.sqlite
 class TestRegisteringAGuardian:
     def test_links_learners_by_cuid_and_by_the_workspaces_own_id(
         self, integrator: Integrator, workspace: Workspace
@@ -171,6 +172,7 @@ class TestChangingAGuardian:
         assert StaffTask.objects.get().status == "done"
         assert GuardianInvitation.objects.get().state(utc_now()) == "revoked"
 
+    @pytest.mark.sqlite
     def test_replaces_all_learners_and_only_if_they_are_named(
         self, integrator: Integrator, workspace: Workspace, guardian: Guardian
     ) -> None:
@@ -204,6 +206,7 @@ class TestChangingAGuardian:
         assert (answer.status_code, answer.json()["email"]) == (200, None)
         assert list(learners_of(proven_user(PARENT))) == []
 
+    @pytest.mark.sqlite
     def test_may_swap_what_the_guardian_is_known_by(self, integrator: Integrator, guardian: Guardian) -> None:
         path = f"{URL}/{guardian.pk}"
 
@@ -213,6 +216,7 @@ class TestChangingAGuardian:
         assert (by_address["externalId"], by_address["email"]) == (None, PARENT)
         assert (by_id["externalId"], by_id["email"]) == ("G-2", None)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("change", "status", "code"),
         [
@@ -244,6 +248,7 @@ class TestChangingAGuardian:
         assert (answer.status_code, foreign.email) == (404, PARENT)
 
 
+@pytest.mark.sqlite
 class TestListingGuardians:
     def test_finds_by_id_address_and_learner(self, integrator: Integrator, guardian: Guardian) -> None:
         child = GuardianshipFactory(guardian=guardian, learner__external_id="S-1").learner
@@ -303,6 +308,7 @@ class TestInvitingByTheApi:
         assert (answer.status_code, answer.json()["code"]) == (409, "already_invited")
         assert len(mail.outbox) == 1
 
+    @pytest.mark.sqlite
     def test_is_refused_once_another_address_is_proven_user(self, integrator: Integrator, workspace: Workspace) -> None:
         known = GuardianFactory(workspace=workspace, email=PARENT)
         proven_user(PARENT)

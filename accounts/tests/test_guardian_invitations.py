@@ -31,7 +31,7 @@ from core.clock import utc_now
 
 from .factories import GuardianFactory, GuardianshipFactory, StaffFactory, UserFactory, WorkspaceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 PARENT = "parent@home.test"
 BY_CODE = "allauth.account.auth_backends.AuthenticationBackend"
@@ -213,6 +213,7 @@ class TestAccepting:
         assert guardian.email == "mother@home.test"
         assert "mother@home.test" not in refused.value.detail
 
+    @pytest.mark.sqlite
     def test_makes_one_of_two_rows_for_a_parent_who_added_a_child_before(self, guardian: Guardian) -> None:
         added = GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT, first_name="Gail")
         child_of(added, "Dora")
@@ -228,6 +229,7 @@ class TestAccepting:
         assert seen_by(parent) == ["Ada", "Ben", "Cleo", "Dora"]
         assert Guardianship.objects.count() == 4
 
+    @pytest.mark.sqlite
     def test_asks_whether_a_child_of_both_rows_is_one(self, guardian: Guardian) -> None:
         added = GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT)
         known = GuardianshipFactory(guardian=guardian, learner__first_name="Eve", learner__last_name="Roe").learner
@@ -238,6 +240,7 @@ class TestAccepting:
         tasks = StaffTask.objects.filter(kind="possible_twins", subject=f"learner:{known.pk}/learner:{twin.pk}")
         assert tasks.count() == 1
 
+    @pytest.mark.sqlite
     def test_links_the_children_to_the_guardian_who_has_the_address(self, guardian: Guardian) -> None:
         other = GuardianFactory(workspace=guardian.workspace, external_id="G-2", email=PARENT)
         child_of(other, "Dora")
@@ -284,6 +287,7 @@ class TestTheLink:
         assert "Mail me a code" in body(answer)
         assert not re.search("Ada|Ben|Doe", body(answer))
 
+    @pytest.mark.sqlite
     def test_leads_through_the_code_to_the_children(self, client: Client, guardian: Guardian) -> None:
         link = page(invite(guardian))
 
@@ -371,6 +375,7 @@ class TestTheLink:
     def test_that_is_guessed_is_not_found(self, client: Client) -> None:
         assert client.get(page("guessed")).status_code == 404
 
+    @pytest.mark.sqlite
     def test_that_was_sent_again_ends_the_one_before(self, client: Client, guardian: Guardian) -> None:
         old = invite(guardian)
         _, new = renew_invitation(GuardianInvitation, invitation_id=GuardianInvitation.objects.get().pk, now=utc_now())
@@ -386,6 +391,7 @@ class TestTheLink:
         assert client.get(page(token)).status_code == 410
 
 
+@pytest.mark.sqlite
 class TestAnInvitationThatNobodyAccepts:
     def test_becomes_one_task_for_staff(self, guardian: Guardian) -> None:
         invite(guardian)

@@ -17,7 +17,7 @@ from core.clock import utc_now
 
 from .factories import StaffFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)

@@ -12,7 +12,7 @@ from accounts.sign_in import find_or_open_account, proven_address
 
 from .factories import StaffFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def ask_for_code(client: Client, email: str) -> Any:
@@ -23,6 +23,7 @@ def code_in(message: mail.EmailMessage) -> str:
     return str(message.body).splitlines()[2]
 
 
+@pytest.mark.sqlite
 class TestAnAccount:
     def test_is_opened_without_a_password_for_a_new_address(self) -> None:
         user = find_or_open_account(email=" Parent@Example.test ")
@@ -80,6 +81,7 @@ class TestSigningIn:
         assert "_auth_user_id" not in client.session
         assert proven_address(user=User.objects.get()) is None
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("look_alike", ["guardıan@demo.test", "guardian@dem\u1d0f.test", "GUARDİAN@demo.test"])
     def test_by_an_address_that_looks_alike_opens_no_account_and_writes_to_nobody_else(
         self, client: Client, look_alike: str

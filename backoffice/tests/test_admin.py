@@ -266,7 +266,6 @@ class TestLearnerPage:
         assert not Guardianship.objects.exists()
 
 
-@pytest.mark.sqlite
 class TestASearchedList:
     @pytest.mark.parametrize("made_up", ["9" * 40, str(2**63), "-1", "1.0"])
     def test_takes_only_the_number_of_a_row(self, workspace: Workspace, made_up: str) -> None:

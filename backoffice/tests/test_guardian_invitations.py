@@ -15,7 +15,7 @@ from accounts.tests.factories import GuardianFactory, GuardianshipFactory, Works
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 PARENT = "parent@home.test"
 
@@ -97,6 +97,7 @@ class TestTheInviteButton:
         assert GuardianInvitation.objects.get().is_open()
 
 
+@pytest.mark.sqlite
 class TestATaskThatAsksForTheGuardian:
     def test_leads_to_the_invitation_and_waits_for_the_answer(self, staff: StaffClient, guardian: Guardian) -> None:
         ask_who_is_guardian(guardian_id=guardian.pk)
@@ -122,6 +123,7 @@ class TestATaskThatAsksForTheGuardian:
         assert not GuardianInvitation.objects.exists()
 
 
+@pytest.mark.sqlite
 class TestAnInvitation:
     @pytest.fixture
     def invitation(self, guardian: Guardian) -> GuardianInvitation:
@@ -145,6 +147,7 @@ class TestAnInvitation:
         assert GuardianInvitation.objects.get().state(utc_now()) == "revoked"
 
 
+@pytest.mark.sqlite
 class TestAnAddressGivenByStaff:
     def give(self, staff: StaffClient, guardian: Guardian, email: str) -> Any:
         fields = {"first_name": "Gail", "last_name": "Roe", "email": email, "external_id": guardian.external_id or ""}
@@ -173,6 +176,7 @@ class TestAnAddressGivenByStaff:
         assert StaffTask.objects.get().status == "open"
 
 
+@pytest.mark.sqlite
 class TestTheListOfGuardians:
     def test_tells_who_has_no_access_yet(
         self, staff: StaffClient, workspace: Workspace, django_assert_max_num_queries: Any

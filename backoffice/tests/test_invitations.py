@@ -19,7 +19,7 @@ from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 PASSWORD = "correct horse battery"
 PARENT = "parent@example.test"
@@ -74,6 +74,7 @@ class TestInviting:
         assert browser.get(reverse("my-enrollments")).status_code == 200
         assert not opens(browser)
 
+    @pytest.mark.sqlite
     def test_opens_no_account_for_an_unknown_address(self, workspace: Workspace) -> None:
         invite(workspace, "New@District.test")
 
@@ -95,6 +96,7 @@ class TestInviting:
             invite(workspace)
         assert StaffInvitation.objects.count() == 1
 
+    @pytest.mark.sqlite
     def test_refuses_an_unknown_role_and_an_unknown_workspace(self, workspace: Workspace) -> None:
         with pytest.raises(Invalid, match="role"):
             invite(workspace, role="king")
@@ -138,6 +140,7 @@ class TestInviting:
 
 
 class TestAccepting:
+    @pytest.mark.sqlite
     def test_makes_a_member_with_a_password(self, client: Client, owner: StaffClient, workspace: Workspace) -> None:
         owner.post(
             reverse("admin:accounts_membership_invite"),
@@ -196,6 +199,7 @@ class TestAccepting:
         assert "This invitation was accepted" in again.content.decode()
         assert User.objects.get().check_password(PASSWORD)
 
+    @pytest.mark.sqlite
     def test_of_staff_elsewhere_takes_their_own_password(self, client: Client, workspace: Workspace) -> None:
         staff = MembershipFactory(user=StaffFactory(email="staff@south.test", password=make_password(PASSWORD))).user
         token = invite(workspace, "staff@south.test")
@@ -229,6 +233,7 @@ class TestAccepting:
 
         assert answers == [422] * 5 + [429]
 
+    @pytest.mark.sqlite
     def test_is_closed_to_an_account_that_was_switched_off(self, client: Client, workspace: Workspace) -> None:
         UserFactory(email=PARENT, is_active=False)
 
@@ -245,6 +250,7 @@ class TestAccepting:
         assert client.session["_auth_user_id"] == str(User.objects.get(email=PARENT).pk)
 
 
+@pytest.mark.sqlite
 class TestAnInvitation:
     def test_expires_after_a_week_and_says_so(
         self, client: Client, owner: StaffClient, workspace: Workspace, time_machine: Any
@@ -319,6 +325,7 @@ class TestAnInvitation:
         assert not mail.outbox
 
 
+@pytest.mark.sqlite
 class TestAMemberWhoIsRemoved:
     def test_is_out_at_once(self, owner: StaffClient, workspace: Workspace) -> None:
         colleague = StaffClient(workspace=workspace, role=Role.ADMIN)
@@ -347,6 +354,7 @@ class TestANewPassword:
         assert opens(client)
         assert client.get(link).status_code == 410
 
+    @pytest.mark.sqlite
     def test_needs_a_link_younger_than_an_hour(self, client: Client, time_machine: Any) -> None:
         time_machine.move_to("2026-09-01T12:00:00Z", tick=False)
         StaffFactory(email="staff@north.test", password=make_password(PASSWORD))

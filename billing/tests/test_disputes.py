@@ -14,7 +14,7 @@ from core.clock import utc_now
 
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 def contested(world: StripeWorld) -> tuple[Payment, str]:
@@ -83,6 +83,7 @@ class TestADispute:
         assert (Dispute.objects.get().status, state()) == ("won", ("paid", 0))
         assert published() == ["payment.succeeded", "payment.disputed", "payment.dispute_closed"]
 
+    @pytest.mark.sqlite
     def test_that_was_decided_is_not_opened_by_an_older_answer(self, world: StripeWorld) -> None:
         payment, dispute = contested(world)
         older = get_gateway().retrieve_dispute(dispute)

@@ -18,7 +18,7 @@ from notifications.sending import send_due_notifications
 
 from .stripe_world import StripeWorld
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def refund(payment: Payment, amount: int | None, reason: RefundReason = RefundReason.REQUESTED) -> Refund:
@@ -70,6 +70,7 @@ class TestAPayment:
 
 
 class TestARefund:
+    @pytest.mark.sqlite
     def test_in_part_names_both_amounts(self, world: StripeWorld) -> None:
         payment = world.paid()
         delivered()

@@ -11,8 +11,6 @@ from sandbox.testing import free_port
 
 from .stripe_world import StripeWorld
 
-pytestmark = pytest.mark.sqlite
-
 
 class TestTheGateway:
     @pytest.mark.django_db(transaction=True)

@@ -41,7 +41,7 @@ from tests.processes import Failure, Meeting, at_once
 from .factories import PURPOSE, CheckoutFactory, PaymentFactory, PriceFactory
 from .stripe_world import StripeWorld
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 BUYER = Buyer(email="parent@example.test", name="Zoë Łukaszewicz", address="1 Main St\nAustin, TX 78701\nUS")
@@ -82,6 +82,7 @@ class TestAPayment:
         assert invoice.lines == [{"description": "Algebra I", "amount_minor": 4900}]
         assert breaches() == []
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("zone", "number", "date"),
         [
@@ -185,6 +186,7 @@ def read_and_add(workspace_id: int, year: int) -> int:
 
 
 class TestARefund:
+    @pytest.mark.sqlite
     def test_in_part_and_then_the_rest_is_corrected_twice(self, world: StripeWorld) -> None:
         payment = world.paid()
 
@@ -198,6 +200,7 @@ class TestARefund:
         assert (part.buyer_email, part.number[5:], rest.number[5:]) == (invoice.buyer_email, "000002", "000003")
         assert breaches() == []
 
+    @pytest.mark.sqlite
     def test_that_the_bank_sends_back_is_corrected_back(self, world: StripeWorld) -> None:
         payment = world.paid()
         refund(payment, 900)
@@ -385,6 +388,7 @@ class TestTheInvoicePage:
         return invoiced(subject=str(learner.pk), price=PriceFactory(workspace=learner.workspace))
 
 
+@pytest.mark.sqlite
 class TestTheBackOffice:
     def test_lets_staff_download_the_paper(self) -> None:
         invoice = invoiced()
@@ -402,6 +406,7 @@ class TestTheBackOffice:
         assert staff.get(f"/admin/billing/invoice/{invoice.pk}/pdf/").status_code == 404
 
 
+@pytest.mark.sqlite
 class TestAnInvoice:
     def test_exists_once_for_a_payment_says_the_database(self) -> None:
         invoice = invoiced()

@@ -21,7 +21,7 @@ from core.clock import utc_now
 from .factories import CheckoutFactory
 from .snapshots import NOW, arrive, dispute, refund, session
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 PAYER = "jane.doe@home.test"
 

@@ -21,7 +21,7 @@ from .factories import CheckoutFactory, PaymentFactory, paid, statuses
 from .snapshots import Deaf, arrive, dispute, refund, session
 from .stripe_world import published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = utc_now()
 EARLIER = NOW - dt.timedelta(hours=1)
@@ -42,6 +42,7 @@ class Obliging:
         return replace(made, id=f"re_of_{request.reference}", reference=request.reference)
 
 
+@pytest.mark.sqlite
 class TestARefund:
     def test_of_a_payment_that_is_not_there_is_refused_beside_one_that_is(self) -> None:
         beside = paid()
@@ -94,6 +95,7 @@ class TestARefund:
         assert list(Refund.objects.order_by("pk").values_list("reason", flat=True)) == ["requested", "outside"]
 
 
+@pytest.mark.sqlite
 class TestTheSweepOfRefunds:
     def test_submits_each_that_is_due(self, monkeypatch: pytest.MonkeyPatch) -> None:
         due, late, early = asked(), asked(), asked()
@@ -146,6 +148,7 @@ class TestMoneyThatDidNotFit:
 
 
 class TestADispute:
+    @pytest.mark.sqlite
     def test_stands_beside_another_of_the_same_payment(self) -> None:
         payment = arrive(paid(), dispute(1000, status="won", number=1), dispute(500, status="lost", number=2))
 
@@ -176,6 +179,7 @@ class TestADispute:
         assert Dispute.objects.get().withdrawn_minor == withdrawn
 
 
+@pytest.mark.sqlite
 class TestAnInvoice:
     BUYER = Buyer(email="parent@example.test")
 
@@ -224,6 +228,7 @@ def event(number: int = 1, *, type: str = "charge.refunded", **fields: Any) -> S
     return StripeEvent.objects.create(event_id=f"evt_{number}", type=type, **(defaults | fields))
 
 
+@pytest.mark.sqlite
 class TestAnEvent:
     def test_of_money_that_is_not_ours_changes_none_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ours = paid()

@@ -21,8 +21,6 @@ from core.currencies import CURRENCIES, LARGEST_COLUMN
 from core.errors import Invalid
 from core.money import Money
 
-pytestmark = pytest.mark.sqlite
-
 
 class TestAmountsAtStripe:
     @pytest.mark.parametrize(
@@ -72,6 +70,7 @@ class TestWhatCanBeCharged:
 
 @pytest.mark.django_db
 class TestPayingInEveryCurrency:
+    @pytest.mark.sqlite
     def test_the_least_is_taken(self, world: StripeWorld) -> None:
         for currency in CURRENCIES.values():
             intent = CheckoutFactory(price=PriceFactory(amount_minor=currency.least, currency=currency.code))
@@ -136,6 +135,7 @@ class TestPayingInEveryCurrency:
         assert (payment.status, payment.refunded_minor) == ("refunded", minor)
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db
 class TestKronurStoredWithDecimals:
     def test_lose_them_and_get_them_back(self) -> None:

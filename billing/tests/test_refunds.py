@@ -17,7 +17,7 @@ from events.models import OutboxEvent
 from .factories import PaymentFactory
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 LATER = dt.timedelta(hours=2)
 
 
@@ -95,6 +95,7 @@ class TestRequestingARefund:
 
 
 class TestSubmittingARefund:
+    @pytest.mark.sqlite
     def test_of_everything_returns_the_payment(self, world: StripeWorld) -> None:
         payment = world.paid()
 
@@ -218,6 +219,7 @@ class TestARefundThatTakesItsTime:
 
         assert state(payment) == ("refunded", 4900)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("arrived_first", [True, False])
     def test_and_fails_gives_the_payment_back_its_money(self, world: StripeWorld, arrived_first: bool) -> None:
         payment = world.paid()
@@ -249,6 +251,7 @@ class TestARefundThatTakesItsTime:
         assert state(payment) == ("refunded", 4900)
 
 
+@pytest.mark.sqlite
 class TestARefundMadeInStripesDashboard:
     def test_becomes_a_row(self, world: StripeWorld) -> None:
         payment = world.paid()

@@ -16,7 +16,7 @@ from core.clock import utc_now
 from .factories import CheckoutFactory, PriceFactory
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def kept_price(client: stripe.StripeClient, *, active: bool = True) -> str:

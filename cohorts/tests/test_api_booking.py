@@ -15,7 +15,7 @@ from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestBooking:
@@ -60,6 +60,7 @@ class TestBooking:
 
         assert (body["autoBooked"], body["manualSelections"]) == ([], [chosen.step_id])
 
+    @pytest.mark.sqlite
     def test_with_the_same_key_books_once(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe)
         body = {"selections": [choice(session_of(package, 2))]}
@@ -177,6 +178,7 @@ class TestChangingABooking:
         )
         assert ClassSession.objects.get(pk=only.class_session_id).booked_count == 0
 
+    @pytest.mark.sqlite
     def test_takes_the_other_session_for_it(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe)
         old, new = session_of(package, 2), session_of(package, 2, 1)

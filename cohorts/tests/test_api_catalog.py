@@ -13,7 +13,7 @@ from core.clock import utc_now
 from enrollments.models import Program
 from enrollments.tests.factories import ProgramFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 BROWSE = "/api/course-programs/browse"
 
@@ -87,6 +87,7 @@ class TestBrowsing:
         assert item["code"] == cohort.instance.program.code
         assert (item["availableCohorts"], item["priceInCents"], item["nextCohortStartDate"]) == (0, None, None)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("params", "found"),
         [
@@ -142,6 +143,7 @@ class TestBrowsing:
 
 
 class TestACourse:
+    @pytest.mark.sqlite
     def test_is_shown_with_its_steps(self) -> None:
         cohort = cohort_with(options=(1, 2))
         course = course_of(cohort, description="Letters for numbers.")
@@ -194,6 +196,7 @@ class TestACourse:
 
 
 class TestCohorts:
+    @pytest.mark.sqlite
     def test_are_shown_as_documented(self) -> None:
         deadline = utc_now().replace(microsecond=0) + dt.timedelta(days=7)
         cohort = cohort_with(max_enrollment=12, enrollment_deadline=deadline)
@@ -218,6 +221,7 @@ class TestCohorts:
             }
         ]
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(("asked", "count"), [({}, 1), ({"includeFullCohorts": "true"}, 2)])
     def test_that_are_full_are_shown_only_if_asked_for(self, asked: dict[str, str], count: int) -> None:
         cohort = cohort_with()
@@ -251,6 +255,7 @@ class TestCohorts:
         assert problem(response) == (422, "invalid")
         assert fields(response) == ["includeFullCohorts"]
 
+    @pytest.mark.sqlite
     def test_come_a_page_at_a_time(self) -> None:
         cohort = cohort_with()
         CohortFactory.create_batch(104, instance=cohort.instance)
@@ -283,6 +288,7 @@ class TestCohorts:
 
 
 class TestSessions:
+    @pytest.mark.sqlite
     def test_of_a_cohort_are_dated_and_tell_the_seats_left(self) -> None:
         cohort = cohort_with(options=(1,), start_date=dt.date(2094, 1, 11), seats=8)
         ClassSession.objects.update(booked_count=3)
@@ -354,6 +360,7 @@ class TestSessions:
 
         assert [problem(answer) for answer in answers] == [(404, "cohort_not_found")] * 2
 
+    @pytest.mark.sqlite
     def test_of_a_course_are_its_weekly_classes(self) -> None:
         cohort = cohort_with(options=(2,), seats=8)
         first, second = CourseStepOption.objects.order_by("pk")
@@ -376,6 +383,7 @@ class TestSessions:
             for number, option in ((1, first), (2, second))
         ]
 
+    @pytest.mark.sqlite
     def test_never_tell_the_public_where_to_join(self) -> None:
         cohort = cohort_with(options=(1,))
         option = CourseStepOption.objects.get()
@@ -387,6 +395,7 @@ class TestSessions:
 
         assert [b"meet.test" in answer.content for answer in answers] == [False] * 3
 
+    @pytest.mark.sqlite
     def test_take_the_same_number_of_queries_however_many(self, django_assert_num_queries: Any) -> None:
         cohort = cohort_with(options=(3, 3, 3, 3))
         url = f"/api/course-programs/{cohort.instance.program.code}"

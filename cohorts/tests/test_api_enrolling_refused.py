@@ -15,7 +15,7 @@ from enrollments.models import Program
 from enrollments.tests.criteria import set_criterion
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestARefusal:

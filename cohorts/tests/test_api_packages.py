@@ -13,7 +13,7 @@ from cohorts.tests.purchases import PACKAGES, SESSIONS, bought, session_of, stat
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestPackages:

@@ -15,7 +15,7 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def session_url(checkout: Checkout) -> str:
@@ -157,6 +157,7 @@ class TestTheSession:
 
         assert response.json() == {"packageId": package.pk}
 
+    @pytest.mark.sqlite
     def test_of_another_student_is_forbidden(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         checkout = start(cohort)

@@ -15,7 +15,7 @@ from core.clock import utc_now
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def url(cohort: Cohort) -> str:
@@ -41,6 +41,7 @@ def state() -> tuple[Any, ...]:
 
 
 class TestJoining:
+    @pytest.mark.sqlite
     def test_answers_with_the_position(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
         join_waitlist(
@@ -110,6 +111,7 @@ class TestJoining:
 
 
 class TestAnOffer:
+    @pytest.mark.sqlite
     def test_is_shown_with_its_end_and_taken_by_enrolling(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
         family, learner = student_of(cohort.instance.workspace)
@@ -151,6 +153,7 @@ class TestLeaving:
         assert (response.status_code, response.content) == (204, b"")
         assert WaitlistEntry.objects.get().status == "left"
 
+    @pytest.mark.sqlite
     def test_without_having_joined_is_a_conflict(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
         stranger, _ = student_of(cohort.instance.workspace, email="other@school.test")

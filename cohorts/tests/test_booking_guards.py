@@ -27,7 +27,7 @@ from cohorts.tests.staff_pages import begin_now, cohort_in
 from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def session(cohort: Cohort, order: int, number: int = 0) -> CohortSession:
@@ -166,6 +166,7 @@ class TestTwoCourses:
 
         assert state() == before
 
+    @pytest.mark.sqlite
     def test_at_once_are_not_booked_by_the_purchase_itself(self) -> None:
         _, other, learner = two_courses(options=(1,))
 
@@ -177,6 +178,7 @@ class TestTwoCourses:
         assert task.subject == f"package:{second.pk}/step:{session(other, 1).step_id}"
         assert breaches() == set()
 
+    @pytest.mark.sqlite
     def test_one_after_the_other_are(self) -> None:
         _, other, learner = two_courses(options=(1,))
         meet_apart(other, 1)
@@ -196,6 +198,7 @@ class TestTwoCourses:
         assert breaches() == set()
 
 
+@pytest.mark.sqlite
 class TestTwoStepsOfOneCourse:
     def test_at_once_are_not_both_booked_by_the_purchase(self) -> None:
         cohort = cohort_with(options=(1, 1))
@@ -207,6 +210,7 @@ class TestTwoStepsOfOneCourse:
         assert StaffTask.objects.filter(kind="only_session_overlaps").count() == 1
 
 
+@pytest.mark.sqlite
 class TestACancellation:
     @pytest.mark.parametrize("change", ["cancel", "swap"])
     def test_that_meets_an_attendance_mark_gives_no_seat_back(
@@ -249,6 +253,7 @@ class TestACancellation:
         assert state() == before
 
 
+@pytest.mark.sqlite
 class TestMarkingInBulk:
     @pytest.mark.parametrize(("limit", "marked"), [(1, 0), (2, 2)])
     def test_takes_so_many_rows_and_of_more_none(
@@ -278,6 +283,7 @@ class TestWhoBuysAnotherCohort:
         change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         return cohort, first, second
 
+    @pytest.mark.sqlite
     def test_leaves_the_offer_to_the_next_in_line(self, offered: tuple[Cohort, Learner, Learner]) -> None:
         cohort, first, second = offered
         buy_on_rows(

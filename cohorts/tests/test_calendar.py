@@ -19,7 +19,7 @@ from core.clock import utc_now
 from enrollments.models import Program
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 FEED = "/api/students/me/calendar-feed"
 # Monday; in Chicago the clocks change on March 14, between the first meeting and the second.
@@ -49,6 +49,7 @@ def stamps(event: Any) -> tuple[dt.datetime, int, dt.datetime]:
 
 
 class TestTheFeed:
+    @pytest.mark.sqlite
     def test_shows_the_sessions_whoever_has_the_address(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe)
         GroupClass.objects.filter(name="Week 1 class 1").update(
@@ -103,6 +104,7 @@ class TestTheFeed:
         assert off[uid]["last-modified"].dt == off[uid]["dtstamp"].dt == LATER
         assert forgotten == before.keys() - {uid}
 
+    @pytest.mark.sqlite
     def test_counts_every_change_of_a_session(self, stripe: SandboxProcess) -> None:
         """There, back and there again: a program that looked each time has followed."""
         family, _ = bought(stripe, options=(1,))
@@ -143,6 +145,7 @@ class TestTheFeed:
 
         assert sequences == sorted(set(sequences))
 
+    @pytest.mark.sqlite
     def test_folds_and_escapes_what_is_long_or_special(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe, options=(1,))
         title = "Łódź, Żółw; \\ and so on " * 7
@@ -153,6 +156,7 @@ class TestTheFeed:
         assert all(len(line) <= 75 for line in content.split(b"\r\n"))
         assert Calendar.from_ical(content).events[0]["summary"] == f"{title}: Week 1"
 
+    @pytest.mark.sqlite
     def test_moves_a_session_that_was_swapped_or_moved_under_the_same_uid(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe, options=(2,))
         path = feed_path(family)
@@ -210,6 +214,7 @@ class TestTheFeed:
 
         assert (unchanged.status_code, changed.status_code) == (304, 200)
 
+    @pytest.mark.sqlite
     def test_takes_the_same_number_of_queries_however_many_sessions(
         self, stripe: SandboxProcess, django_assert_num_queries: Any
     ) -> None:
@@ -223,6 +228,7 @@ class TestTheFeed:
 
 
 class TestTheAddressOfAFeed:
+    @pytest.mark.sqlite
     def test_is_there_once_it_was_asked_for(self) -> None:
         family = Family("jane@school.test")
         before = family.get(FEED).json()
@@ -233,6 +239,7 @@ class TestTheAddressOfAFeed:
         assert url == f"http://127.0.0.1:8000/calendar/{CalendarFeed.objects.get().token}.ics"
         assert family.get(FEED).json() == {"url": url}
 
+    @pytest.mark.sqlite
     def test_that_was_replaced_or_taken_away_answers_nobody(self) -> None:
         family = Family("jane@school.test")
         first = feed_path(family)
@@ -276,6 +283,7 @@ class TestTheAddressOfAFeed:
 
 
 class TestOneSession:
+    @pytest.mark.sqlite
     def test_is_a_file_for_whom_it_belongs_to(self, stripe: SandboxProcess) -> None:
         family, package = bought(stripe)
         row = package.progress.order_by("step__order").first()

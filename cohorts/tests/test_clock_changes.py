@@ -17,7 +17,7 @@ from cohorts.tests.factories import CohortFactory, GroupClassFactory
 from cohorts.tests.staff_pages import faults, press, url_of
 from core.clock import utc_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
 # zone, day of the class, its start, and when it is then: (month, day, hour, minute) in UTC
@@ -73,6 +73,7 @@ class TestAClass:
         session.refresh_from_db()
         assert (session.starts_at, session.ends_at) == (moment, moment + HOUR)
 
+    @pytest.mark.sqlite
     def test_is_shown_on_the_course_s_page(self, zone: str, day: dt.date, start: dt.time, moment: dt.datetime) -> None:
         cohort = cohort_meeting_on(day, start=start, zone=zone)
         schedule_cohort(cohort_id=cohort.pk)
@@ -84,6 +85,7 @@ class TestAClass:
         assert " time</li>" in text(page)
 
 
+@pytest.mark.sqlite
 class TestACohortClonedIntoAChange:
     def test_keeps_the_time_on_the_clock_of_its_deadline(self) -> None:
         cohort = cohort_meeting_on(dt.date(2027, 1, 10), start=dt.time(2), zone="America/New_York")
@@ -115,6 +117,7 @@ class TestStaff:
         assert "Mar 14, 2027, 2:00 AM does not exist in America/New_York" in page.content.decode()
         assert "It becomes Mar 14, 2027, 3:00 AM." in page.content.decode()
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("date", ["0001-01-01", "9999-12-31", "2300-01-01"])
     def test_are_refused_a_date_that_no_clock_has(self, workspace: Workspace, manager: StaffClient, date: str) -> None:
         cohort = cohort_meeting_on(dt.date(2027, 3, 7), start=dt.time(2), zone="Pacific/Apia", workspace=workspace)

@@ -31,7 +31,7 @@ from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 Change = Callable[[StudentPackage], None]
 
@@ -138,6 +138,7 @@ PATHS: dict[str, tuple[tuple[Change, ...], tuple[bool, bool, int, int, int]]] = 
 }
 
 
+@pytest.mark.sqlite
 class TestACourseOfTwoRequiredSteps:
     @pytest.mark.parametrize("path", PATHS)
     def test_stands_alike_in_state_event_mail_and_doctor_after(self, path: str) -> None:
@@ -169,6 +170,7 @@ class TestAnOptionalStep:
         assert stands(package) == GOES_ON
 
 
+@pytest.mark.sqlite
 class TestAChangeOfTheCourse:
     def test_completes_everybody_whom_it_leaves_nothing_to_do(self) -> None:
         cohort = cohort_with(options=(1, 1))
@@ -226,6 +228,7 @@ def on_program(package: StudentPackage) -> tuple[str, dict[str, object]]:
 
 
 class TestAttendanceInTheBackOffice:
+    @pytest.mark.sqlite
     def test_taken_for_a_session_completes_the_course(self, workspace: Workspace, reviewer: StaffClient) -> None:
         package = buy_on_rows(cohort_in(workspace, options=(1,)))
         session = row(package, 1).class_session
@@ -249,6 +252,7 @@ class TestAttendanceInTheBackOffice:
 
         assert [stands(package)[:2] for package in packages] == [(True, True), (True, True)]
 
+    @pytest.mark.sqlite
     def test_excuses_a_missed_step_with_a_reason(self, workspace: Workspace, reviewer: StaffClient) -> None:
         package = buy_on_rows(cohort_in(workspace, options=(1,)))
         miss(package, 1)
@@ -269,6 +273,7 @@ class TestAnExcuse:
         assert ClassSession.objects.get().booked_count == 0
         assert breaches() == set()
 
+    @pytest.mark.sqlite
     def test_can_be_withdrawn_and_the_step_is_booked_again(self) -> None:
         package = buy_on_rows(cohort_with(options=(2, 1)))
         excuse(package, 1)
@@ -337,6 +342,7 @@ class TestTheSweep:
         assert stands(package) == COMPLETED
 
 
+@pytest.mark.sqlite
 class TestTheDoctor:
     def test_sees_a_completion_on_one_side_only(self) -> None:
         done, open_one = buy_on_rows(cohort_with(options=(1,))), buy_on_rows(cohort_with(options=(1,)))
@@ -368,6 +374,7 @@ class TestTheFamily:
         assert [message.subject for message in mail.outbox if "complete" in message.subject.lower()] != []
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db(transaction=True)
 class TestABoughtPackage:
     def test_made_on_rows_equals_one_that_was_paid_on_stripe_s_page(self, stripe: SandboxProcess) -> None:

@@ -35,7 +35,7 @@ from enrollments.models import Program
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
 
 def new_step(program: Program, order: int = 3) -> CourseStep:
@@ -67,6 +67,7 @@ def revoke(package: StudentPackage) -> None:
     submit_refund(refund_id=refund.pk, now=utc_now())
 
 
+@pytest.mark.sqlite
 class TestAStepAddedToASoldCourse:
     def test_reaches_every_package_that_is_live(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2))
@@ -180,6 +181,7 @@ def on_its_own(program: Program) -> dict[str, Any]:
 
 
 class TestAStepTakenOutOfASoldCourse:
+    @pytest.mark.sqlite
     def test_takes_its_classes_and_open_steps_along(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2))
         package = buy(stripe, cohort)
@@ -192,6 +194,7 @@ class TestAStepTakenOutOfASoldCourse:
         assert CohortSession.objects.count() == 1
         assert packages_without_a_step() == 0
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("attended", "said"),
         [
@@ -221,6 +224,7 @@ class TestAStepTakenOutOfASoldCourse:
 
         assert progress(package) == [(2, "UNBOOKED")]
 
+    @pytest.mark.sqlite
     def test_from_the_back_office_says_why_not(
         self, stripe: SandboxProcess, workspace: Workspace, manager: StaffClient
     ) -> None:
@@ -240,6 +244,7 @@ class TestAStepTakenOutOfASoldCourse:
         assert done.status_code == 302
         assert list(CourseStep.objects.all()) == [first]
 
+    @pytest.mark.sqlite
     def test_is_not_for_reviewers(self, workspace: Workspace) -> None:
         step = cohort_in(workspace, options=(2,)).instance.program.steps.get()
 

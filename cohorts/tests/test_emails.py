@@ -24,7 +24,7 @@ from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -135,11 +135,13 @@ class TestAPurchase:
         addresses = [address for message in read() for address in message.to if "enrolled" in message.subject]
         assert addresses == ["adult@example.test"]
 
+    @pytest.mark.sqlite
     def test_is_told_with_ids_alone(self, package: StudentPackage) -> None:
         notification = Notification.objects.get(kind="course_enrolled")
 
         assert (notification.subject_key, notification.params) == (f"package:{package.pk}", {"package": package.pk})
 
+    @pytest.mark.sqlite
     def test_refunded_before_the_mail_went_out_is_told_by_the_refund_alone(
         self, stripe: SandboxProcess, cohort: Cohort
     ) -> None:
@@ -161,6 +163,7 @@ def refund(package: StudentPackage) -> None:
 
 
 class TestABooking:
+    @pytest.mark.sqlite
     def test_is_confirmed_with_a_file_for_the_calendar(self, package: StudentPackage) -> None:
         book(package)
 
@@ -301,6 +304,7 @@ class TestARescheduledSession:
         assert read() == []
 
 
+@pytest.mark.sqlite
 class TestTheFileOfACancelledBooking:
     def test_takes_the_session_out_of_the_calendar(self, package: StudentPackage) -> None:
         row = package.progress.get(step__order=1)
@@ -318,6 +322,7 @@ class TestTheFileOfACancelledBooking:
         assert parts["text/calendar"].get_param("method") == "CANCEL"
 
 
+@pytest.mark.sqlite
 class TestANewMeetingPage:
     def test_is_told_once_for_each_change(self, package: StudentPackage) -> None:
         group_class = GroupClass.objects.get(sessions__bookings__package=package)
@@ -429,6 +434,7 @@ class TestEveryLink:
         assert resolve(path).func is not None
 
 
+@pytest.mark.sqlite
 class TestAWorkspace:
     def test_hears_nothing_of_another(self, package: StudentPackage) -> None:
         assert Notification.objects.filter(workspace=WorkspaceFactory()).count() == 0

@@ -21,7 +21,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
 
 def broken() -> set[str]:
@@ -35,6 +35,7 @@ def unenroll(package: StudentPackage) -> StudentPackage:
 
 
 class TestUnenrolling:
+    @pytest.mark.sqlite
     def test_takes_the_course_back_and_frees_place_and_sessions(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2))
 

@@ -28,7 +28,7 @@ from core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
 from enrollments.tests.factories import STAFF, InstanceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def ready(**more: Any) -> Cohort:
@@ -93,6 +93,7 @@ GAPS: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.sqlite
 class TestOpening:
     def test_takes_a_cohort_that_lacks_nothing(self) -> None:
         cohort = ready()
@@ -200,6 +201,7 @@ class TestACohortMadeInTheBackOffice:
         assert "Set the enrollment deadline." in page
         assert url_of(CourseStep.objects.get()) in page
 
+    @pytest.mark.sqlite
     def test_is_not_opened_by_the_button_until_it_is_mended(self, manager: StaffClient, workspace: Workspace) -> None:
         cohort = self.make(manager, workspace)
 

@@ -21,7 +21,7 @@ from core.clock import utc_now
 from enrollments.models import ProgramInstance
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestASecondClickDuringABankDebit:
@@ -134,6 +134,7 @@ class TestWhoIsPaying:
 
 
 class TestALearnerOfAnotherWorkspace:
+    @pytest.mark.sqlite
     def test_finds_no_such_course(self, stripe: SandboxProcess) -> None:
         cohort, stranger = cohort_with(), LearnerFactory()
         before = written()

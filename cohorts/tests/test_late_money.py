@@ -19,7 +19,7 @@ from enrollments.errors import AlreadyEnrolled
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.tests.factories import route, seats
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def hold(cohort: Cohort, learner: Learner) -> Checkout:
@@ -42,6 +42,7 @@ def jane(cohort: Cohort) -> Learner:
 
 
 class TestALatePayment:
+    @pytest.mark.sqlite
     def test_with_a_second_hold_goes_back_and_that_one_stays(self, cohort: Cohort, jane: Learner) -> None:
         first = hold(cohort, jane)
         tell(first, **EXPIRED)

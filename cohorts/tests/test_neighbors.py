@@ -27,7 +27,7 @@ from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = utc_now()
 LATER = NOW + dt.timedelta(hours=3)
@@ -72,6 +72,7 @@ class TestAPosition:
         assert position_of(in_line(cohort, rank=3.0)) == 2
 
 
+@pytest.mark.sqlite
 class TestReordering:
     def test_counts_who_waits_and_not_who_has_left(self) -> None:
         cohort = CohortFactory()
@@ -143,6 +144,7 @@ class TestALineForACourseThatWasGivenBack:
         assert states(waiting) == ["waiting"]
 
 
+@pytest.mark.sqlite
 class TestAnOfferThatAnEarlierPaymentOverrides:
     def test_leaves_every_other_hold_as_it_is(self) -> None:
         cohort, elsewhere = CohortFactory(), CohortFactory()
@@ -170,6 +172,7 @@ class TestAnOfferThatAnEarlierPaymentOverrides:
         assert CohortPlace.objects.get(pk=taken.pk).status == "taken"
 
 
+@pytest.mark.sqlite
 class TestAnOfferThatIsOver:
     def test_alone_is_ended(self) -> None:
         cohort = CohortFactory()

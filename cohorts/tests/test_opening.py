@@ -22,7 +22,7 @@ from enrollments.models import Program
 from events.models import OutboxEvent
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
 
 def waiting_for(cohort: Cohort) -> Learner:
@@ -66,6 +66,7 @@ class TestALine:
         assert serve_waiting_lines(now=utc_now()) == 0
         assert WaitlistEntry.objects.get().status == "waiting"
 
+    @pytest.mark.sqlite
     def test_that_makes_trouble_does_not_hold_up_the_others(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -85,6 +86,7 @@ class TestALine:
 
 
 class TestMorePlaces:
+    @pytest.mark.sqlite
     def test_go_to_those_who_wait_first(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
         first, second = waiting_for(cohort), waiting_for(cohort)
@@ -130,6 +132,7 @@ class TestMorePlaces:
 
 
 class TestAMovedMeeting:
+    @pytest.mark.sqlite
     def test_keeps_its_bookings_and_is_told(self, stripe: SandboxProcess) -> None:
         buy(stripe, cohort_with(options=(1,)))
         session = ClassSession.objects.get()
@@ -152,6 +155,7 @@ class TestAMovedMeeting:
         event = OutboxEvent.objects.get(type="session.rescheduled")
         assert event.payload["classSessionId"] == session.pk
 
+    @pytest.mark.sqlite
     def test_that_only_gets_more_seats_is_not_told(self) -> None:
         cohort_with(options=(1,))
         session = ClassSession.objects.get()
@@ -187,6 +191,7 @@ class TestAMovedMeeting:
         assert ClassSession.objects.get().date == session.date
         assert not OutboxEvent.objects.filter(type="session.rescheduled").exists()
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("days", "start", "end", "field"),
         [(7, dt.time(17), dt.time(18), "date"), (0, dt.time(18), dt.time(18), "end_time")],

@@ -25,7 +25,7 @@ from core.actors import SYSTEM
 from core.clock import utc_now
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestTheWizard:
@@ -54,6 +54,7 @@ class TestTheWizard:
 
         assert [row.status for row in package.progress.order_by("step__order")] == ["BOOKED", "UNBOOKED"]
 
+    @pytest.mark.sqlite
     def test_explains_a_class_that_just_filled_up_and_keeps_the_other_choice(self, stripe: SandboxProcess) -> None:
         client, package, rows = self.bought(stripe, options=(2, 2))
         chosen = [self.options(row)[0] for row in rows]
@@ -71,6 +72,7 @@ class TestTheWizard:
         assert f'name="step-{rows[1].step_id}" value="{chosen[1]}" checked' in page
         assert [row.status for row in package.progress.order_by("step__order")] == ["UNBOOKED", "UNBOOKED"]
 
+    @pytest.mark.sqlite
     def test_explains_two_classes_at_the_same_time(self, stripe: SandboxProcess) -> None:
         client, package, rows = self.bought(stripe, options=(2, 2))
         chosen = [self.options(row)[0] for row in rows]
@@ -199,6 +201,7 @@ class TestTheDashboard:
         assert "Jane" not in page
         assert "Jane" in text(signed_in()[0].get(reverse("my-courses")))
 
+    @pytest.mark.sqlite
     def test_asks_the_database_as_often_for_eight_children(
         self, stripe: SandboxProcess, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
@@ -231,6 +234,7 @@ class TestTheDashboard:
         assert "Your session was changed." in text(answer)
         assert package.progress.get().option_id == second
 
+    @pytest.mark.sqlite
     def test_keeps_the_session_when_the_other_is_full(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(2,), seats=1)
         package = buy(stripe, cohort, child_of(cohort))
@@ -321,6 +325,7 @@ class TestTheWaitingList:
         assert (answer.status_code, answer["Location"]) == (302, course_url("course-enroll", cohort))
         assert WaitlistEntry.objects.count() == 0
 
+    @pytest.mark.sqlite
     def test_offers_a_place_that_can_be_accepted(self, stripe: SandboxProcess) -> None:
         cohort, _ = self.full(stripe)
         child = child_of(cohort)

@@ -26,7 +26,7 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestEnrolling:
@@ -343,6 +343,7 @@ class TestThePageAfterPaying:
         ]
         assert unpaid.url in said[0]
 
+    @pytest.mark.sqlite
     def test_after_its_time_ran_out_says_so(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         client, _ = signed_in()

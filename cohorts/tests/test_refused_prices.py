@@ -18,7 +18,7 @@ from core.clock import utc_now
 from core.models import IdempotencyRecord
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 REFUSED = "price_archived"
 
@@ -38,6 +38,7 @@ def held(cohort: Cohort) -> int:
 
 
 class TestThePage:
+    @pytest.mark.sqlite
     def test_says_it_in_our_words_and_holds_nothing(self, stripe: SandboxProcess) -> None:
         cohort = refused_cohort()
         child = child_of(cohort)

@@ -15,7 +15,7 @@ from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
 
@@ -81,6 +81,7 @@ class TestAReminder:
 
         assert [reminder.status for reminder in reminders()] == ["skipped"]
 
+    @pytest.mark.sqlite
     def test_comes_again_when_the_session_moved_to_another_day(self, package: StudentPackage) -> None:
         start = starts(package)
         remind_of_sessions(now=start - 24 * HOUR)
@@ -93,6 +94,7 @@ class TestAReminder:
 
 
 class TestNobody:
+    @pytest.mark.sqlite
     def test_is_reminded_of_what_they_booked_within_the_day(self, package: StudentPackage) -> None:
         start = starts(package)
         package.progress.update(booked_at=start - 5 * HOUR)

@@ -22,7 +22,7 @@ from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 # In Chicago the clocks change between February and March 15.
 FEBRUARY, MARCH = dt.date(2094, 2, 1), dt.date(2094, 3, 15)
@@ -72,6 +72,7 @@ def meetings() -> list[str]:
     return [f"{row.class_session.starts_at:%m-%d %H:%M}" for row in rows]
 
 
+@pytest.mark.sqlite
 class TestACohortWithOtherDates:
     def test_takes_its_sessions_along_at_the_same_time_by_their_clock(self, cohort: Cohort) -> None:
         before = meetings()
@@ -158,6 +159,7 @@ class TestWhatIsInTheWay:
         assert before == (meetings(), Cohort.objects.order_by("pk").values_list("start_date", "end_date").first())
         return refusal.value.detail
 
+    @pytest.mark.sqlite
     def test_a_session_after_the_end(self, cohort: Cohort) -> None:
         assert "after the end on 2094-03-20: end later." in self.refused(cohort, dt.date(2094, 3, 20))
 

@@ -16,7 +16,7 @@ from cohorts.tests.purchases import enroll_url
 from core.clock import utc_now
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def lower(cohort: Cohort) -> None:

@@ -18,7 +18,7 @@ from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import utc_now
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 MOTHER, FATHER = "mother@home.test", "father@home.test"
 PAYER = "payer@example.test"  # who pays in `buy_on_rows`
@@ -62,6 +62,7 @@ def seen_by(address: str) -> set[str]:
     return {what for what, is_seen in found.items() if is_seen}
 
 
+@pytest.mark.sqlite
 class TestTwoGuardiansOfOneChild:
     def test_both_see_everything(self, package: StudentPackage) -> None:
         assert seen_by(MOTHER) == seen_by(FATHER) == EVERYTHING

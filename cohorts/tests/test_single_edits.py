@@ -17,7 +17,7 @@ from cohorts.tests.staff_pages import url_of
 from core.clock import utc_now
 from notifications.models import Notification
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 WATCHED: tuple[type[models.Model], ...] = (
     Cohort,
@@ -87,6 +87,7 @@ def as_shown(client: StaffClient, row: models.Model, view: str = "change") -> di
     return shown
 
 
+@pytest.mark.sqlite
 class TestACohort:
     @pytest.mark.parametrize(
         ("field", "value", "changed"),
@@ -130,6 +131,7 @@ class TestACohort:
         assert changes(before) == {("Cohort", column) for column in changed}
 
 
+@pytest.mark.sqlite
 class TestAClass:
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -200,6 +202,7 @@ class TestASession:
         assert answer.status_code == 302
         assert changes(before) == {("ClassSession", column) for column in changed}
 
+    @pytest.mark.sqlite
     def test_keeps_its_moment_when_its_seats_change_after_its_class_moved_to_another_zone(
         self, manager: StaffClient, cohort: Cohort
     ) -> None:

@@ -24,7 +24,7 @@ from core.errors import Invalid
 from enrollments.tests.factories import STAFF
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def begin(cohort: Cohort, *orders: int) -> None:
@@ -167,6 +167,7 @@ class TestAMoveToACohortUnderWay:
         assert "Week 1" not in told.body[choose:]
 
 
+@pytest.mark.sqlite
 class TestMovingInTheBackOffice:
     def test_warns_first_and_moves_with_an_answer(self, workspace: Workspace, reviewer: StaffClient) -> None:
         package = buy_on_rows(cohort_in(workspace, options=(1, 1)))
@@ -226,6 +227,7 @@ class TestAPurchaseInACohortUnderWay:
 
 
 class TestTheSweep:
+    @pytest.mark.sqlite
     def test_raises_a_task_for_each_required_step_that_has_no_session_left_and_once(self) -> None:
         cohort = cohort_with(options=(2, 2, 2))
         package = buy_on_rows(cohort)
@@ -252,6 +254,7 @@ class TestTheSweep:
 
         assert report_stranded_steps(now=utc_now()) == 1
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("change", [{"revoked_at": utc_now()}, {"completed_at": utc_now()}])
     def test_leaves_alone_who_need_not_attend_any_more(self, change: dict[str, object]) -> None:
         cohort = cohort_with(options=(2, 2))

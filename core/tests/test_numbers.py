@@ -12,8 +12,6 @@ from core.forms import WholeNumberField, highest_in
 from core.http import fields, query
 from core.numbers import MAX_BIGINT, MAX_INT, MAX_SMALLINT, WholeNumberConverter, parse_whole_number
 
-pytestmark = pytest.mark.sqlite
-
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("accounts", "backoffice", "billing", "cohorts", "core", "demo", "enrollments", "events", "notifications")
 UNREADABLE = [

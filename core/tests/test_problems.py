@@ -3,7 +3,7 @@ from django.db import OperationalError, connection
 
 from core.http.problems import exception_handler
 
-pytestmark = [pytest.mark.urls("core.tests.sample_api"), pytest.mark.sqlite]
+pytestmark = pytest.mark.urls("core.tests.sample_api")
 
 
 class TestARefusalOfAUseCase:

@@ -14,8 +14,6 @@ from core.network import NetworkInsideTransaction, forbid_open_transaction
 from core.retries import Retry, jittered
 from core.work import nudge
 
-pytestmark = pytest.mark.sqlite
-
 
 class TestACuid:
     def test_is_new_each_time_and_recognized(self):
@@ -115,6 +113,7 @@ class TestANudge:
 
         assert rung == []
 
+    @pytest.mark.sqlite
     def test_forgives_a_broker_that_is_gone_and_asks_it_once(self, caplog, monkeypatch):
         unreachable = Celery("unreachable", broker="redis://127.0.0.1:1/0", set_as_current=False)
         unreachable.conf.broker_transport_options = settings.REDIS_TRANSPORT_OPTIONS

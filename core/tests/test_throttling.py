@@ -4,7 +4,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.http import throttling
 
-pytestmark = [pytest.mark.urls("core.tests.sample_api"), pytest.mark.sqlite]
+pytestmark = pytest.mark.urls("core.tests.sample_api")
 
 
 class TestTheRateLimit:

@@ -7,7 +7,6 @@ def policy(response):
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestTheContentSecurityPolicy:
     @pytest.mark.parametrize("path", ["/", "/accounts/login/code/", "/no/such/page"])
     def test_lets_pages_load_only_our_own_files(self, client, path):

@@ -77,9 +77,9 @@ class TestLoadDemo:
         assert not Workspace.objects.exists()
 
 
-@pytest.mark.sqlite
 @pytest.mark.django_db(transaction=True)
 class TestALoadThatIsInterrupted:
+    @pytest.mark.sqlite
     def test_after_an_organization_goes_on_with_the_next(self, small: SandboxProcess) -> None:
         load.load_organization(SMALL[0])
         events = StripeEvent.objects.count()
@@ -108,6 +108,7 @@ class TestALoadThatIsInterrupted:
         assert left == []
         assert slugs() == ["bright-futures", "harbor-skills"]
 
+    @pytest.mark.sqlite
     def test_has_told_the_sandbox_of_whatever_it_leaves(
         self, small: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -155,7 +155,6 @@ class TestTheOpenApiDocument:
                 node = node[part]
 
 
-@pytest.mark.sqlite
 class TestTheExamples:
     def test_stand_with_every_body(self, schema):
         for path, method, operation in operations(schema):

@@ -8,8 +8,6 @@ from pytest_django import Settings
 from accounts.tests.factories import StaffFactory, UserFactory
 from enrollment_project.pages import server_error
 
-pytestmark = pytest.mark.sqlite
-
 
 class TestTheFrontPage:
     def test_offers_a_visitor_to_sign_in(self, client: Client) -> None:

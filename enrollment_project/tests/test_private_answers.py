@@ -7,7 +7,7 @@ from django.urls import get_resolver
 from accounts.tests.factories import UserFactory, WorkspaceFactory, bearer
 from tests.contracts.authorization import routes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 # Every route, with something in place of what it takes: an answer that refuses is as personal as one that does not.
 ADDRESSES = sorted(

@@ -11,7 +11,7 @@ from core.errors import DomainError
 from enrollment_project.openapi import PROBLEMS
 from enrollment_project.problem_types import list_problem_types
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def refusals(base: type[DomainError] = DomainError) -> set[type[DomainError]]:

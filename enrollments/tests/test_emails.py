@@ -31,7 +31,7 @@ from notifications.sending import send_due_notifications
 from notifications.wording import begin_letter, change_letter
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ class TestAPaidEnrollment:
             "Riverside Academy\n"
         )
 
+    @pytest.mark.sqlite
     def test_that_waits_for_review_is_confirmed_when_it_is_approved(
         self, stripe: SandboxProcess, instance: ProgramInstance
     ) -> None:
@@ -153,6 +154,7 @@ def move(use_case: Any, enrollment: Enrollment, **more: Any) -> None:
     use_case(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now(), **more)
 
 
+@pytest.mark.sqlite
 class TestAnEnrollmentThatNobodyElseAnswersFor:
     def test_is_told_step_by_step(self, instance: ProgramInstance) -> None:
         enrollment = enrolled_by_an_integrator(instance)

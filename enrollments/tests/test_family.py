@@ -23,7 +23,7 @@ from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def ask_parent(instance: Any = None, **asked: Any) -> EnrollmentDecision:
@@ -51,6 +51,7 @@ def signed_in(email: str) -> Client:
 
 
 class TestWhereAnEnrollmentStands:
+    @pytest.mark.sqlite
     def test_to_pay_with_a_way_to_do_it(self, stripe: SandboxProcess) -> None:
         decision = ask_parent()
 
@@ -156,6 +157,7 @@ class TestItsHistory:
         ]
         assert {moment.reason for moment in moments} == {""}
 
+    @pytest.mark.sqlite
     def test_gives_the_reason_of_a_refusal(self) -> None:
         instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
         seats(instance.workspace, total=1)
@@ -199,6 +201,7 @@ class TestAFamily:
         assert "No enrollments yet" in page
         assert "Jane" not in page
 
+    @pytest.mark.sqlite
     def test_of_whom_a_stranger_pays_for_one_stays_unseen_by_the_stranger(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory(name="Spring term")
         paid_for = ask_parent(instance, first_name="Cleo", last_name="Doe", email="family@school.test")
@@ -249,6 +252,7 @@ class TestAFamily:
 
         assert re.search(rf"open until \w+ \d+, \d+:\d\d [AP]M {written}\.", page)
 
+    @pytest.mark.sqlite
     def test_is_listed_with_as_many_queries_for_many_as_for_one(
         self, stripe: SandboxProcess, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:

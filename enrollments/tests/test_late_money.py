@@ -13,7 +13,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 
 from .parents import ask_parent, fresh
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +56,7 @@ class TestALatePayment:
         assert standing(second) == ("checkout_required", "submitted", "pending")
         assert fresh(first).status == "expired"
 
+    @pytest.mark.sqlite
     def test_for_an_enrollment_that_has_a_district_seat_by_now_goes_back(self, instance: ProgramInstance) -> None:
         first = ask_parent(instance)
         tell(asked(first), **EXPIRED)
@@ -67,6 +68,7 @@ class TestALatePayment:
         assert [reason for _, reason in wanted_back()] == [RefundReason.DUPLICATE]
         assert standing(second) == ("completed", "approved", "not_required")
 
+    @pytest.mark.sqlite
     def test_for_an_enrollment_that_was_rejected_goes_back(self, instance: ProgramInstance) -> None:
         decision = ask_parent(instance)
         Enrollment.objects.update(eligibility_status="rejected")
@@ -77,6 +79,7 @@ class TestALatePayment:
         assert standing(decision) == ("cancelled", "rejected", "pending")
 
 
+@pytest.mark.sqlite
 class TestARefundedDuplicate:
     def test_leaves_the_child_enrolled_whose_other_payment_stands(self, instance: ProgramInstance) -> None:
         decision = ask_parent(instance)

@@ -15,7 +15,7 @@ from sandbox.testing import SandboxProcess
 
 from .parents import ask_parent, fresh, pay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestMoneyGoingBack:

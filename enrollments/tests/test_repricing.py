@@ -15,7 +15,7 @@ from sandbox.testing import SandboxProcess
 
 from .parents import ask_parent, fresh, pay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def lower(instance: ProgramInstance) -> None:
@@ -81,6 +81,7 @@ class TestADecisionThatWaitsForPayment:
         assert fresh(decision).status == "cancelled"
         assert asked(stripe) == [("expired", 4900)]
 
+    @pytest.mark.sqlite
     def test_stands_while_the_bank_works_on_it_however_long(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()
         decision = ask_parent(instance)

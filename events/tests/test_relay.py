@@ -207,7 +207,6 @@ class TestAnEventTheStreamRefuses:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.sqlite
 class TestReplaying:
     def test_refuses_an_event_that_is_not_dead(self):
         (event_id,) = happen(workspace=WorkspaceFactory())
@@ -223,7 +222,6 @@ class TestReplaying:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.sqlite
 class TestARedisStream:
     def test_holds_what_consumers_need(self, server):
         happen(workspace=WorkspaceFactory(slug="north"), body={"a": ["é", 1]})

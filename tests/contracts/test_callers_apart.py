@@ -23,7 +23,7 @@ from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.routing import route
 from enrollments.tests.factories import InstanceFactory, seats
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 ENROLL: dict[str, Any] = {
     "learner_profile": {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe", "learner_id": "S-1"},
@@ -82,6 +82,7 @@ class TestOneKeyOfTwoIntegrators:
             DistrictSeatAllocation.objects.get(district__workspace=workspace).used_seats for workspace in workspaces
         ] == [1, 1]
 
+    @pytest.mark.sqlite
     def test_gives_seats_in_each_of_their_workspaces(self, workspaces: tuple[Workspace, Workspace]) -> None:
         answers = [integrator(workspace)("/api/districts/seats", SEATS) for workspace in workspaces]
 
@@ -112,6 +113,7 @@ class TestOneKeyOfTwoIntegrators:
 
 @pytest.mark.usefixtures("_open_pages")
 class TestOneKeyOfTwoFamilies:
+    @pytest.mark.sqlite
     def test_opens_a_payment_page_for_each(self) -> None:
         cohort = cohort_with(options=(1,))
         families = [student_of(cohort.instance.workspace, f"{name}@home.test") for name in ("abel", "baker")]
@@ -125,6 +127,7 @@ class TestOneKeyOfTwoFamilies:
         assert [(answer.status_code, is_replay(answer)) for answer in answers] == [(200, False)] * 2
         assert learners == [learner for _, learner in families]
 
+    @pytest.mark.sqlite
     def test_makes_each_a_calendar_address_of_its_own(self) -> None:
         families = [Family(f"{name}@home.test") for name in ("abel", "baker")]
 
@@ -147,6 +150,7 @@ class TestOneKeyOfTwoFamilies:
         assert answers[0].json() == answers[1].json()
 
 
+@pytest.mark.sqlite
 @pytest.mark.usefixtures("_open_pages")
 class TestOneKeyTooMany:
     @pytest.fixture(autouse=True)
@@ -218,6 +222,7 @@ class TestOneIdInTwoWorkspaces:
         assert {guardian.workspace_id for guardian in found} == {learner.workspace_id}
         assert Guardian.objects.count() == 2
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("times", [1, 2])
     def test_of_a_learner_enrolls_our_own(
         self, theirs: Workspace, workspaces: tuple[Workspace, Workspace], times: int
@@ -233,6 +238,7 @@ class TestOneIdInTwoWorkspaces:
         assert {decision.learner.workspace for decision in decisions} == {ours}
         assert Learner.objects.filter(external_id="S-1").count() == 2
 
+    @pytest.mark.sqlite
     @pytest.mark.usefixtures("_open_pages")
     def test_of_a_district_is_not_ours(self, theirs: Workspace) -> None:
         seats(theirs, total=5, tenant_id=7)
@@ -260,6 +266,7 @@ class TestOneIdInTwoWorkspaces:
         ours = EnrollmentDecision.objects.get(workspace=workspaces[0])
         assert [[row["decision_id"] for row in rows] for rows in found] == [[ours.pk]] * len(filters)
 
+    @pytest.mark.sqlite
     def test_in_the_path_of_a_district_finds_and_changes_our_own(self, workspaces: tuple[Workspace, Workspace]) -> None:
         headers = bearer(workspace=workspaces[1])
 
@@ -272,6 +279,7 @@ class TestOneIdInTwoWorkspaces:
         ]
         assert (changed.status_code, totals) == (200, [5, 9])
 
+    @pytest.mark.sqlite
     def test_of_a_program_instance_elsewhere_is_refused(self, workspaces: tuple[Workspace, Workspace]) -> None:
         theirs = workspaces[1].program_instances.get()
         headers = bearer(workspace=workspaces[0])

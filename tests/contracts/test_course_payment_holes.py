@@ -38,7 +38,7 @@ from tests.sweeps import SOON
 
 from . import first_draft
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 COMPLETED = "checkout.session.completed"
 
@@ -205,6 +205,7 @@ class TestASecondRealPayment:
 
         return hear
 
+    @pytest.mark.sqlite
     def test_goes_back_in_full(self, pay_twice: Callable[[], None], stripe: SandboxProcess) -> None:
         pay_twice()
 

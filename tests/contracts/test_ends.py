@@ -24,7 +24,7 @@ from enrollments.tests.parents import ask_parent
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOTE = "Father called twice, rather rude"
 PAYER, GUARDIAN = "payer@example.test", "mother@example.test"
@@ -104,6 +104,7 @@ def lose_dispute() -> None:
 
 
 class TestARejection:
+    @pytest.mark.sqlite
     def test_after_payment_is_told_as_what_it_is(self, stripe: SandboxProcess) -> None:
         decision = paid(stripe)
 
@@ -197,6 +198,7 @@ class TestARefund:
         assert "Because the whole payment was refunded, what it paid for has ended." in found[PAYER][0][1]
         assert "The payment for it was returned to the person who paid." in found[GUARDIAN][0][1]
 
+    @pytest.mark.sqlite
     def test_of_everything_before_review_is_not_told_as_a_rejection(self, stripe: SandboxProcess) -> None:
         paid(stripe)
 
@@ -227,6 +229,7 @@ class TestARefund:
         assert subjects(told())[GUARDIAN] == ["Ana is no longer enrolled in Algebra"]
 
 
+@pytest.mark.sqlite
 class TestAPaymentThatTheBankRefuses:
     def test_is_told_to_who_waits_for_it(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1,), name="Fall cohort", instance__program__title="Algebra")

@@ -38,7 +38,7 @@ from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from sandbox.testing import SandboxProcess
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 WORDS = "𝔄lgebra ünd 中文 ə 👩‍👧 "  # a letter of four bytes, and what is seen as one but is several
 OURS = ("accounts", "billing", "cohorts", "enrollments", "events", "notifications")
@@ -101,6 +101,7 @@ def mails_not_sent() -> list[tuple[str, str]]:
 
 
 class TestTheLongestTexts:
+    @pytest.mark.sqlite
     def test_pass_through_all_that_is_done_with_a_course(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2))
         lengthen(Workspace, Program, ProgramInstance, Cohort, CourseStep, GroupClass, Price)
@@ -161,6 +162,7 @@ class TestTheLongestTexts:
         assert texts_beyond_their_limit() == []
 
 
+@pytest.mark.sqlite
 class TestACheckoutOfALongTitle:
     def test_names_course_and_cohort_within_the_column(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1,), name="b" * 79)

@@ -28,7 +28,7 @@ from tests.processes import Failure, Meeting, at_once
 
 from .router_rows import NOTHING, written
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.race
@@ -100,6 +100,7 @@ class TestASeatWithoutItsDecision:
         assert "enrollments.seats_are_published_as_they_are" in examine()
 
 
+@pytest.mark.sqlite
 class TestALearnerWithManySeats:
     """Hole: every request of the same learner takes another seat."""
 
@@ -143,6 +144,7 @@ class TestALearnerWithManySeats:
         monkeypatch.setattr(supply, "_allocations_held", lambda learner_id: set())
 
 
+@pytest.mark.sqlite
 class TestATotalBelowUse:
     """Hole: a district's total can be set below the seats that are taken."""
 

@@ -28,7 +28,7 @@ from demo.stripe import expire, open_page
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 NAMES = ("Has", "Had", "Pays", "Lapsed", "Waits", "Missed")
@@ -115,6 +115,7 @@ def learner_of(row: Any) -> Learner:
     return learner
 
 
+@pytest.mark.sqlite
 class TestEachReadOfAFamilys:
     @pytest.mark.parametrize("name", READS)
     def test_gives_its_own_children_and_nobody_elses(self, name: str, homes: tuple[Cohort, Home, Home]) -> None:
@@ -172,6 +173,7 @@ class TestAnUnpaidPlace:
         with pytest.raises(NotFound):
             family.get_purchase(user=ours.user, session_id=session_id, now=utc_now())
 
+    @pytest.mark.sqlite
     def test_is_not_called_off_by_another_family(self, homes: tuple[Cohort, Home, Home]) -> None:
         cohort, ours, theirs = homes
         place = CohortPlace.objects.get(learner=theirs.children["Pays"])
@@ -186,6 +188,7 @@ class TestAnUnpaidPlace:
         assert place.checkout.cancel_requested_at is None
 
 
+@pytest.mark.sqlite
 class TestALine:
     def test_is_left_by_its_own_family_alone(self, homes: tuple[Cohort, Home, Home]) -> None:
         _, ours, theirs = homes
