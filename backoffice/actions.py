@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
+from django.db import OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -35,6 +35,7 @@ from .scoping import access_of
 
 BULK_LIMIT = 500
 ROWS_FORESEEN = 3
+REFUSALS_TOLD = 10
 CONFIRM = "_confirm"
 CHANGE = "_change"
 Perform = Callable[..., str | HttpResponse]
@@ -148,7 +149,7 @@ class RowButton:
         back = HttpResponseRedirect(admin_url(row))
         if not self.possible(row):
             changed = f"{self.description} is no longer possible: {model_admin.describe(row)} has changed."
-            messages.error(request, changed)
+            messages.error(request, f"{changed} {model_admin.tell_latest_change(row)}".strip())
             return back
         page = _Page(
             model_admin=model_admin,
@@ -311,24 +312,27 @@ def in_bulk(button: RowButton, *, description: str) -> BulkButton:
 
 def _for_each(model_admin: Any, request: HttpRequest, button: RowButton, rows: list[Any], form: StaffForm) -> str:
     done = 0
-    refusals = []
+    refusals: list[str] = []
     for row in rows:
         if not (model_admin.may(request, button.power, row) and button.possible(row)):
-            refusals.append(f"{model_admin.describe(row)}: not possible.")
+            told = model_admin.tell_latest_change(row) if len(refusals) < REFUSALS_TOLD else ""
+            refusals.append(f"{model_admin.describe(row)}: not possible. {told}".strip())
             continue
         try:
             button.perform(model_admin, request, row, form)
         except DomainError as refusal:
             refusals.append(f"{model_admin.describe(row)}: {refusal.detail}")
+        except OperationalError:
+            refusals.append(f"{model_admin.describe(row)}: somebody else was changing it. Try it again.")
         else:
             model_admin.log_change(request, row, button.description)
             done += 1
     if done:
         messages.success(request, f"{button.description}: {done} done.")
-    for text in refusals[:10]:
+    for text in refusals[:REFUSALS_TOLD]:
         messages.warning(request, text)
-    if len(refusals) > 10:
-        messages.warning(request, f"… and {len(refusals) - 10} more were refused.")
+    if len(refusals) > REFUSALS_TOLD:
+        messages.warning(request, f"… and {len(refusals) - REFUSALS_TOLD} more were refused.")
     return "done"
 
 

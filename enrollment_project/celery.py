@@ -34,6 +34,7 @@ app.conf.beat_schedule = {
     "forget-old-answers": {"task": "core.tasks.forget_old_answers", "schedule": 3600.0},
     "forget-old-counters": {"task": "core.tasks.forget_old_counters", "schedule": 900.0},
     "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},
+    "write-to-reviewers": {"task": "enrollments.tasks.write_to_reviewers", "schedule": 900.0},
     "carry-out-exits": {"task": "enrollments.tasks.carry_out_due_exits", "schedule": 300.0},
     "continue-evaluations": {"task": "enrollments.tasks.continue_due_evaluations", "schedule": 60.0},
     "expire-waitlist-offers": {"task": "cohorts.tasks.expire_waitlist_offers", "schedule": 60.0},

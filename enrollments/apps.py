@@ -6,4 +6,4 @@ class EnrollmentsConfig(AppConfig):
     verbose_name = "Enrollments"
 
     def ready(self) -> None:
-        from . import belongings, emails, handlers  # noqa: F401, PLC0415  registers reactions once the models are there
+        from . import belongings, digest, emails, handlers  # noqa: F401, PLC0415  registers reactions once the models are there

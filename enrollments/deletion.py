@@ -29,7 +29,7 @@ def delete_enrollment(
     decide it. Raises StatusMoved, and NotFound if it was deleted before.
     """
     enrollment, seat = lock_to_end(enrollment_id)
-    check_open(enrollment, expected_status)
+    check_open(enrollment, expected_status, now)
     was_enrolled = enrollment.eligibility_status == EligibilityStatus.APPROVED
     journal = Journal(enrollment, actor, now, note.strip())
     if was_enrolled:

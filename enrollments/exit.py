@@ -12,13 +12,14 @@ from django.db import transaction
 
 from core import retries
 from core.actors import Actor
-from core.errors import NotFound, TransitionNotAllowed, invalid_field
+from core.errors import NotFound, invalid_field
 from core.local_time import check_date, has_come, local_date
 from core.text import fit
 from events.publishing import publish
 
 from .errors import ExitSettled
 from .events import ExitPlanned, ExitWithdrawn
+from .latest import not_allowed
 from .lifecycle import check_open, lock_to_end, require_reason, unenroll_enrollment
 from .locks import lock_enrollment
 from .models import Enrollment, PlannedExit
@@ -66,12 +67,10 @@ def plan_exit(
     if effective_date < today:
         raise invalid_field("effectiveDate", "past", f"Give today, {today}, or a later day.")
     enrollment = lock_enrollment(enrollment_id)
-    check_open(enrollment, expected_status)
+    check_open(enrollment, expected_status, now)
     if enrollment.eligibility_status != EligibilityStatus.APPROVED:
-        raise TransitionNotAllowed(
-            f"An enrollment that is {enrollment.eligibility_status} can't become {EligibilityStatus.UNENROLLED}.",
-            from_status=enrollment.eligibility_status,
-            to_status=EligibilityStatus.UNENROLLED,
+        raise not_allowed(
+            enrollment, before=enrollment.eligibility_status, target=EligibilityStatus.UNENROLLED, now=now
         )
     plan = PlannedExit(
         enrollment=enrollment,

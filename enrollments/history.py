@@ -11,7 +11,6 @@ from django_fsm import ConcurrentTransition
 from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from core.actors import Actor
-from core.errors import TransitionNotAllowed
 from core.http.middleware import current_request_id
 from core.rows import insert_rows
 from core.text import fit
@@ -20,6 +19,7 @@ from .details import SPELLING
 from .errors import StatusMoved
 from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged, EnrollmentUpdated
 from .labels import relabel
+from .latest import not_allowed
 from .models import Enrollment, EnrollmentTransition
 from .states import Facet
 
@@ -60,9 +60,7 @@ class Journal:
             method()
         except FsmRefusal as refusal:
             target = next(iter(method._django_fsm.transitions.values())).target
-            raise TransitionNotAllowed(
-                f"An enrollment that is {before} can't become {target}.", from_status=before, to_status=target
-            ) from refusal
+            raise not_allowed(self.enrollment, before=before, target=target, now=self.now) from refusal
         self.enrollment.transition_count += 1
         self._touched.add(state_field)
         self._rows.append(

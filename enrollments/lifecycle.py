@@ -27,6 +27,7 @@ from .eligibility.record import follow_up, keep_verdict
 from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
 from .funding import end_funding
 from .history import Journal
+from .latest import tell_latest_change
 from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_seat, lock_learner_of, refuse_deleted
 from .models import Enrollment, SeatAssignment
 from .queries import current_enrollment
@@ -296,12 +297,13 @@ def lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
     return lock_enrollment_with_seat(enrollment_id)
 
 
-def check_open(enrollment: Enrollment, expected_status: str | None) -> None:
+def check_open(enrollment: Enrollment, expected_status: str | None, now: dt.datetime) -> None:
     """Raises NotFound if the (locked) enrollment was deleted, StatusMoved unless it is in the status the caller saw."""
     refuse_deleted(enrollment)
     if expected_status is not None and enrollment.eligibility_status != expected_status:
         raise StatusMoved(
-            f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again.",
+            f"Expected {expected_status}, but the enrollment is {enrollment.eligibility_status}; read it again. "
+            f"{tell_latest_change(enrollment, now)}".strip(),
             status_found=enrollment.eligibility_status,
         )
 
@@ -321,7 +323,7 @@ def _begin(
     expected_status: str | None,
     now: dt.datetime,
 ) -> Journal:
-    check_open(enrollment, expected_status)
+    check_open(enrollment, expected_status, now)
     journal = Journal(enrollment, actor, now, note.strip())
     if metadata:
         journal.set(**check_details({"metadata": enrollment.metadata | metadata}))

@@ -8,6 +8,7 @@ from core.work import in_batches
 from . import evaluation
 from .application.expiry import forget_unconfirmed
 from .application.files import forget_orphans
+from .digest import write_digests
 from .exit import carry_out_due_exits as carry_out
 
 
@@ -31,3 +32,8 @@ def evaluate_candidates(job_id: int) -> None:
 @shared_task
 def continue_due_evaluations() -> None:
     in_batches(evaluation.continue_due_evaluations, size=5, at_most=5)
+
+
+@shared_task
+def write_to_reviewers() -> None:
+    write_digests(now=utc_now())

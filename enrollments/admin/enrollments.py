@@ -21,12 +21,13 @@ from core.local_time import local_date
 from core.postal import in_one_line
 from core.time_words import day
 from notifications.letters import Email
-from notifications.recipients import family_addresses
+from notifications.wording import is_switched_off
 
 from ..deletion import delete_enrollment
-from ..emails import hears_from_us
+from ..emails import addresses_about, hears_from_us
 from ..exit import plan_exit
-from ..letters import write_end, write_planned_exit, write_rejection
+from ..latest import tell_latest_change
+from ..letters import ENDED, EXIT_PLANNED, REJECTED, write_end, write_planned_exit, write_rejection
 from ..lifecycle import (
     approve_enrollment,
     evaluate_enrollment,
@@ -114,8 +115,8 @@ def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
     is_paid = enrollment.payment_status in PAID
     if is_paid:
         sentences.append("What was paid goes back in full.")
-    email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
-    return Preview(tuple(sentences), _letters_to_family(enrollment, email))
+    kind, email = REJECTED, write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
+    return Preview(tuple(sentences), _letters_to_family(enrollment, kind, email))
 
 
 def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
@@ -128,12 +129,13 @@ def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
     if enrollment.payment_status in PAID:
         sentences.append("No money moves: you get a task to decide what of the payment goes back.")
     reason = form.cleaned_data["reason"]
+    kind = EXIT_PLANNED if form.is_later else ENDED
     email = (
         write_planned_exit(enrollment, effective_date=leaves_on, reason=reason, is_another_plan=False)
         if form.is_later
         else write_end(enrollment, reason=reason)
     )
-    return Preview(tuple(sentences), _letters_to_family(enrollment, email))
+    return Preview(tuple(sentences), _letters_to_family(enrollment, kind, email))
 
 
 def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
@@ -149,11 +151,11 @@ def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
     return Preview(tuple(sentences), mails="The family is not told.")
 
 
-def _letters_to_family(enrollment: Enrollment, email: Email) -> tuple[Letter, ...]:
-    """Families of a district's learners hear of it from the integrator."""
-    if enrollment.learner is None or not hears_from_us(enrollment):
+def _letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
+    """Families of a district's learners hear of it from the integrator, and a mail may be switched off."""
+    if not hears_from_us(enrollment) or is_switched_off(kind=kind, workspace_id=enrollment.workspace_id):
         return ()
-    return (Letter(tuple(family_addresses(enrollment.learner)), email.subject, email.text),)
+    return (Letter(tuple(addresses_about(enrollment)), email.subject, email.text),)
 
 
 @admin.register(Enrollment)
@@ -242,8 +244,21 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
     previous_link = link_column("previous", "earlier enrollment")
     metadata_text = json_column("metadata")
 
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The newest first; at the reviewers' desk whoever has waited longest."""
+        return ("id",) if request.GET.get("waiting") == "review" else ("-id",)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """At the reviewers' desk why it is there, instead of states in which all that wait are alike."""
+        if request.GET.get("waiting") == "review":
+            return ("person", "instance", "eligibility_reason", "payment", "workspace", "created_at")
+        return self.list_display
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrollment]:
         return super().get_queryset(request).filter(deleted_at__isnull=True)
+
+    def tell_latest_change(self, row: Enrollment) -> str:
+        return tell_latest_change(row, utc_now())
 
     def describe(self, row: Enrollment) -> str:
         return f"{row.person}, {row.instance}"

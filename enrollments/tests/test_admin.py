@@ -104,7 +104,10 @@ class TestReviewing:
 
         response = press(reviewer, "reject", enrollment, reason="Too late")
 
-        assert said(response) == [f"Reject is no longer possible: {enrollment.learner}, {instance} has changed."]
+        assert said(response) == [
+            f"Reject is no longer possible: {enrollment.learner}, {instance} has changed. "
+            "A member of staff approved it just now."
+        ]
         assert status(enrollment) == "approved"
 
     def test_a_refusal_of_the_use_case_is_a_sentence_on_the_form(
@@ -168,7 +171,10 @@ class TestReviewing:
         assert list(unanswered.context["form"].errors) == ["reason"]
         assert len(foreseen.context["previews"]) == 3
         assert "And 1 more, described in the same way." in foreseen.content.decode()
-        assert said(answered) == ["Reject: 3 done.", f"{approved.learner}, {instance}: not possible."]
+        assert said(answered) == [
+            "Reject: 3 done.",
+            f"{approved.learner}, {instance}: not possible. A member of staff approved it just now.",
+        ]
         assert [status(enrollment) for enrollment in chosen] == ["rejected"] * 3
         assert status(approved) == "approved"
 

@@ -1,0 +1,57 @@
+"""Who was faster: the latest decision about an enrollment, for whoever comes too late with another."""
+
+import datetime as dt
+
+from accounts.models import ApiKey, User
+from core.errors import TransitionNotAllowed
+
+from .models import Enrollment, EnrollmentTransition
+from .states import EligibilityStatus, Facet
+
+_DID = {
+    EligibilityStatus.CANDIDATE: "made it a candidate again",
+    EligibilityStatus.ELIGIBLE: "found it eligible",
+    EligibilityStatus.INELIGIBLE: "found it not eligible",
+    EligibilityStatus.SUBMITTED: "submitted it",
+    EligibilityStatus.APPROVED: "approved it",
+    EligibilityStatus.REJECTED: "rejected it",
+    EligibilityStatus.UNENROLLED: "unenrolled the learner",
+}
+
+
+def tell_latest_change(enrollment: Enrollment, now: dt.datetime) -> str:
+    """ "Ana Ruiz approved it 2 minutes ago."; empty while nothing has been decided. One query or two, so only for
+    somebody who was refused."""
+    if enrollment.pk is None:
+        return ""
+    changes = EnrollmentTransition.objects.filter(enrollment=enrollment.pk, facet=Facet.ELIGIBILITY)
+    latest = changes.order_by("-number").first()
+    if latest is None:
+        return ""
+    return f"{_who(latest.actor)} {_DID[EligibilityStatus(latest.to_status)]} {_how_long_ago(now - latest.created_at)}."
+
+
+def not_allowed(enrollment: Enrollment, *, before: str, target: str, now: dt.datetime) -> TransitionNotAllowed:
+    """The refusal that names both states, and whoever brought the enrollment to the one it is in."""
+    sentences = (f"An enrollment that is {before} can't become {target}.", tell_latest_change(enrollment, now))
+    return TransitionNotAllowed(" ".join(filter(None, sentences)), from_status=before, to_status=target)
+
+
+def _who(actor: str) -> str:
+    kind, _, number = actor.partition(":")
+    if kind == "user":
+        user = User.objects.filter(pk=number).first()
+        return (user.get_full_name() if user else "") or "A member of staff"
+    if kind == "key":
+        name = ApiKey.objects.filter(pk=number).values_list("name", flat=True).first()
+        return f"The API key “{name}”" if name else "An API key"
+    return {"application": "The family", "stripe": "A payment"}.get(kind, "The platform")
+
+
+def _how_long_ago(passed: dt.timedelta) -> str:
+    minutes = int(passed.total_seconds()) // 60
+    for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+        count = minutes // size
+        if count > 0:
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"
