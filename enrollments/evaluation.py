@@ -8,6 +8,7 @@ from django.db import models, transaction
 
 from accounts.staff_tasks import raise_staff_task
 from core.actors import Actor, read_actor
+from core.errors import NotFound
 from core.jobs import UNFINISHED, due_jobs, run_job
 from core.rows import insert_unless_present
 from core.work import nudge
@@ -46,6 +47,14 @@ def request_evaluation(*, instance_id: int, actor: Actor, now: dt.datetime) -> E
         if going_on is not None:
             return going_on
     nudge(signature(TASK), job.pk)
+    return job
+
+
+def get_job(*, workspace_id: int, cuid: str) -> EvaluationJob:
+    """A job of this workspace. Raises NotFound."""
+    job = EvaluationJob.objects.filter(workspace=workspace_id, cuid=cuid).first()
+    if job is None:
+        raise NotFound("There is no such job in this workspace.")
     return job
 
 

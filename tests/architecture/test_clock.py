@@ -18,6 +18,7 @@ OTHER_EDGES = {
     "cohorts/emails.py": "a mail says what is true when it is sent",
     "billing/reconciliation.py": "a run takes minutes: what it finds is caught up with at its own moment",
     "core/clock.py": "the clock itself",
+    "core/jobs.py": "does the batches of a job, each at its own moment",
     "core/work.py": "runs a sweep for its task, each batch at its own moment",
     "core/counters.py": "windows of the cache, which has a clock of its own",
 }

@@ -23,9 +23,11 @@ from accounts.tests.factories import LeadFactory, UserFactory, api_key_text
 from billing.models import Checkout
 from cohorts.models import StepProgress
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
+from core.actors import SYSTEM
 from core.clock import utc_now
 from demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
+from enrollments.evaluation import request_evaluation
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.seats import create_allocation
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
@@ -50,12 +52,13 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A program instance with a candidate, and a lead, by their CUIDs."""
+    """A program instance with a candidate who is being evaluated, and a lead, by their CUIDs."""
 
     instance: str
     enrollment: str
     learner: str
     lead: str
+    job: str
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ def build_town() -> Town:
     instance = InstanceFactory(workspace=ours, program=program, is_default=False)
     candidate = CandidateFactory(workspace=ours, instance=instance)
     lead = LeadFactory(workspace=ours)
-    offer = Offer(instance.cuid, candidate.cuid, candidate.person.cuid, lead.cuid)
+    job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
+    offer = Offer(instance.cuid, candidate.cuid, candidate.person.cuid, lead.cuid, job.cuid)
     return Town(ours, theirs, answer.json()["decision_id"], offer)
 
 

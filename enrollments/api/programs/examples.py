@@ -65,3 +65,14 @@ UNENROLL = OpenApiExample(
     request_only=True,
     value={"reason": "Moved away", "metadata": {"exitReason": "moved"}},
 )
+TRY_CRITERIA = OpenApiExample(
+    "Two criteria and a person",
+    request_only=True,
+    value={
+        "criteria": [
+            {"name": "Area", "expression": "address.state == 'NY'", "otherwise": "Outside the service area"},
+            {"name": "Device", "expression": "'enphase' in manufacturerSlugs", "otherwise": "No such device"},
+        ],
+        "sample": {"address": {"state": "NY"}, "manufacturerSlugs": ["enphase"]},
+    },
+)

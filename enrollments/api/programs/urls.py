@@ -2,6 +2,7 @@ from django.urls import path
 
 from .actions import ApproveView, EvaluateView, ReconsiderView, RejectView, SubmitView, UnenrollView
 from .enrollments import EnrollmentHistoryView, EnrollmentView, InstanceEnrollmentsView
+from .evaluation import EvaluateInstanceView, JobView, TryCriteriaView
 from .instances import InstanceListView, InstanceView
 from .programs import ProgramListView, ProgramView
 
@@ -14,6 +15,9 @@ urlpatterns = [
     path("programInstances", InstanceListView.as_view(), name="api-program-instances"),
     path(INSTANCE, InstanceView.as_view(), name="api-program-instance"),
     path(f"{INSTANCE}/enrollments", InstanceEnrollmentsView.as_view(), name="api-instance-enrollments"),
+    path(f"{INSTANCE}/evaluate", EvaluateInstanceView.as_view(), name="api-instance-evaluate"),
+    path(f"{INSTANCE}/criteria/try", TryCriteriaView.as_view(), name="api-instance-criteria-try"),
+    path("jobs/<cuid:job_id>", JobView.as_view(), name="api-job"),
     path(ENROLLMENT, EnrollmentView.as_view(), name="api-program-enrollment"),
     path(f"{ENROLLMENT}/history", EnrollmentHistoryView.as_view(), name="api-enrollment-history"),
     path(f"{ENROLLMENT}/evaluate", EvaluateView.as_view(), name="api-enrollment-evaluate"),

@@ -1,0 +1,81 @@
+import sys
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.commands import UseCaseCommand
+from core.errors import NotFound
+from core.numbers import parse_whole_number
+from core.work import quietly
+from enrollments.eligibility.criteria import list_criteria
+from enrollments.eligibility.trial import try_criteria
+from enrollments.evaluation import evaluate_candidates, request_evaluation
+from enrollments.models import EvaluationJob, ProgramInstance
+
+
+class Command(UseCaseCommand):
+    help = (
+        "Evaluate all candidates of a program instance by its criteria, here and now, as the back office and the API "
+        "do in the background. It can be interrupted and started again: nobody is evaluated twice."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--instance", required=True, help="CUID or number of the program instance")
+        parser.add_argument("--dry-run", action="store_true", help="count what would become of them and change nothing")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        instance = _find(options["instance"])
+        with Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+            disable=options["json"] or not sys.stderr.isatty(),
+        ) as bar:
+            shown = bar.add_task("Evaluating", total=None)
+
+            def progress(done: int, total: int) -> None:
+                bar.update(shown, completed=done, total=total)
+
+            if options["dry_run"]:
+                trial = try_criteria(
+                    instance=instance,
+                    drafts=list_criteria(instance.pk, instance.criteria_version),
+                    at_most=None,
+                    only_candidates=True,
+                    progress=progress,
+                    now=utc_now(),
+                )
+                return {"instance": instance.cuid, "dry_run": True, "done": trial.tried, **trial.counts}
+            job = _evaluate(instance, progress)
+        counts = {name: job.counts.get(name, 0) for name in ("eligible", "ineligible", "undecided")}
+        return {"instance": instance.cuid, "job": job.cuid, "status": job.status, "done": job.done, **counts}
+
+
+def _find(reference: str) -> ProgramInstance:
+    number = parse_whole_number(reference)
+    rows = ProgramInstance.objects.select_related("program", "workspace")
+    instance = rows.filter(cuid=reference).first() if number is None else rows.filter(pk=number).first()
+    if instance is None:
+        raise NotFound(f"There is no program instance {reference}.")
+    return instance
+
+
+def _evaluate(instance: ProgramInstance, progress: Any) -> EvaluationJob:
+    """Do the work in this process. A job that another worker is busy with is left to it."""
+    with quietly():
+        job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
+        while not job.is_finished:
+            done = job.done
+            evaluate_candidates(job_id=job.pk, now=utc_now())
+            job.refresh_from_db()
+            progress(job.done, max(job.total, job.done))
+            if job.done == done:
+                break
+    return job
