@@ -152,7 +152,7 @@ class TestStartingACheckout:
     def test_of_a_cohort_that_is_over_is_refused(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         Cohort.objects.update(
-            start_date=utc_now().date() - dt.timedelta(days=9), end_date=utc_now().date() - dt.timedelta(days=1)
+            start_date=utc_now().date() - dt.timedelta(days=9), end_date=utc_now().date() - dt.timedelta(days=2)
         )
 
         with pytest.raises(DeadlinePassed):
