@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SERVER] = server = get_server(folder, cleanup_mode="delete")
         # It goes with its data when the session ends, so nothing here has to outlive a power cut. What a killed process
         # has committed stays: that takes no fsync.
-        for setting in ("fsync", "full_page_writes", "jit"):
+        for setting in ("fsync", "full_page_writes", "jit", "update_process_title"):
             server.psql(f"ALTER SYSTEM SET {setting} = off")
         server.psql("SELECT pg_reload_conf()")
 

@@ -22,8 +22,9 @@ def empty_database(connection: BaseDatabaseWrapper) -> None:
     """DELETE costs nothing where there is nothing; TRUNCATE makes new files for each table and index. In which order
     is all the same: Django's foreign keys are checked when the transaction ends."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        for table in sorted(_tables()):
-            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
+        statements = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in sorted(_tables())]
+        for statement in ["; ".join(statements)] if connection.vendor == "postgresql" else statements:
+            cursor.execute(statement)
 
 
 def _tables() -> set[str]:
