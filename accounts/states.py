@@ -28,5 +28,6 @@ class Scope(models.TextChoices):
     DISTRICTS_WRITE = "districts:write"
     ENROLLMENTS_READ = "enrollments:read"
     ENROLLMENTS_WRITE = "enrollments:write"
+    EVENTS_READ = "events:read"
     LEARNERS_READ = "learners:read"
     LEARNERS_WRITE = "learners:write"

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
+    path("", include("events.api.urls")),
     path("", include("billing.api.urls")),
     path("", include("enrollments.api.urls")),
     path("", include("cohorts.api.urls")),

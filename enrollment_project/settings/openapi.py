@@ -65,6 +65,7 @@ SPECTACULAR_SETTINGS = {
             "name": "Students",
             "description": "What a student or guardian has: packages, booking, sessions. By session cookie, not key.",
         },
+        {"name": "Events", "description": "What happened in the workspace, for those who come and ask."},
         {"name": "Webhooks", "description": "Where vendors tell us what happened. By signature, not by key."},
     ],
     "SWAGGER_UI_DIST": "SIDECAR",

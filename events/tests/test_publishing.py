@@ -48,7 +48,7 @@ class TestPublishing:
 
         stored, made = OutboxEvent.objects.get(), OutboxEvent()
         left = {field.name for field in OutboxEvent._meta.concrete_fields} - given - {"id"}
-        assert left == {"relay_status", "attempts", "relayed_at", "last_error"}
+        assert left == {"relay_status", "attempts", "position", "relayed_at", "last_error"}
         assert {name: getattr(stored, name) for name in left} == {name: getattr(made, name) for name in left}
         assert (stored.next_attempt_at, len(stored.cuid)) == (NOON, 24)
 

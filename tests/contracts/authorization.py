@@ -266,6 +266,7 @@ ROWS = [
     by_key("api/leads", "POST", scope="learners:write", elsewhere=201, done=201, body={"lastName": "Roe"}),
     by_key(LEAD_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEAD),
     by_key(LEAD_ROUTE, "PATCH", scope="learners:write", elsewhere=404, address=LEAD, body={"lastName": "Doe"}),
+    by_key("api/events", "GET", scope="events:read", elsewhere=200),
     # Guardians
     by_key("api/guardians", "GET", scope="learners:read", elsewhere=200),
     by_key("api/guardians", "POST", scope="learners:write", elsewhere=201, done=201, body={"externalId": "G-2"}),

@@ -284,6 +284,8 @@ UNIQUE = {
     ),
     "transition_number_unique": Twice("enrollments.EnrollmentTransition", {"enrollment_id": 1, "number": 1}),
     "events_outboxevent_cuid_key": Twice("events.OutboxEvent", {"cuid": "a"}),
+    "events_eventfeed_workspace_id_key": Twice("events.EventFeed", {"workspace_id": 1}),
+    "outbox_position_unique": Twice("events.OutboxEvent", {"workspace_id": 1, "position": 1}, {"position": None}),
     "outbox_sequence_unique": Twice("events.OutboxEvent", {"aggregate": "a", "sequence": 1}),
     "letter_one_per_kind": Twice("notifications.WorkspaceLetter", {"workspace_id": 1, "kind": "a"}),
     "notification_once": Twice(

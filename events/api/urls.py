@@ -1,0 +1,5 @@
+from django.urls import path
+
+from .feed import EventFeedView
+
+urlpatterns = [path("events", EventFeedView.as_view(), name="api-events")]
