@@ -4,6 +4,7 @@ import contextlib
 import gc
 import logging
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -55,6 +56,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.cleanup()
     if folder := config.stash.get(FOLDER, None):
         folder.cleanup()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module whose tests would all be left out: `-m browser` needs a dozen of some hundred."""
+    expression = config.option.markexpr
+    if "(" in expression or " or " in expression or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text()
+    for term in expression.split(" and ") if expression else []:
+        marker = term.strip().removeprefix("not ")
+        if marker == term.strip():
+            is_left_out = f"mark.{marker}" not in text
+        else:
+            is_left_out = bool(re.search(rf"^pytestmark = .*mark\.{marker}\b", text, re.MULTILINE))
+        if is_left_out:
+            return True
+    return None
 
 
 @pytest.hookimpl(trylast=True)
