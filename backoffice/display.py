@@ -189,23 +189,25 @@ def neighbor(
 
 
 NeighborSource = Callable[[HttpRequest, Any], Card]
+_early_sources: dict[type[models.Model], list[NeighborSource]] = defaultdict(list)
 _sources: dict[type[models.Model], list[NeighborSource]] = defaultdict(list)
 _subjects: dict[str, type[models.Model]] = {}
 
 
-def neighbors_of(model: type[models.Model]) -> Callable[[NeighborSource], NeighborSource]:
-    """Register a card for the pages of a model. Apps above add theirs to models of apps below."""
+def neighbors_of(model: type[models.Model], *, early: bool = False) -> Callable[[NeighborSource], NeighborSource]:
+    """Register a card for the pages of a model. Apps above add theirs to models of apps below. The `early` ones come
+    first: what people decide by."""
 
     def register(source: NeighborSource) -> NeighborSource:
-        _sources[model].append(source)
+        (_early_sources if early else _sources)[model].append(source)
         return source
 
     return register
 
 
 def cards_for(request: HttpRequest, row: models.Model) -> list[Card]:
-    """The cards of a row, in the order they were registered."""
-    return [source(request, row) for source in _sources[type(row)]]
+    """The cards of a row, in the order they were registered, the early ones before the others."""
+    return [source(request, row) for source in (*_early_sources[type(row)], *_sources[type(row)])]
 
 
 def register_subject(kind: str, model: type[models.Model]) -> None:

@@ -63,6 +63,11 @@ class EnrollmentCard:
     checks: list[Check]
 
     @property
+    def leaves_on(self) -> dt.date | None:
+        """The first day without the learner, where an exit is planned."""
+        return next((plan.effective_date for plan in self.view.enrollment.planned_exits.all()), None)
+
+    @property
     def why(self) -> str:
         """The reason it ended for, where one was given for the family to read."""
         return self.history[-1].reason

@@ -130,7 +130,7 @@ class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
     search_fields = ("subject__icontains", "=kind")
     search_help_text = "Subject, or the mail's kind, e.g. enrollment_approved"
     fieldsets = (
-        (None, {"fields": (("title", "state", "workspace"), "subject", "text", ("changed_by", "changed_at"))}),
+        (None, {"fields": (("title", "state"), "workspace", "subject", "text", ("changed_by", "changed_at"))}),
         ("As a family gets it", {"fields": ("preview",)}),
     )
     actions_list = ("begin",)
@@ -171,7 +171,7 @@ class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
         return HttpResponseRedirect(reverse("admin:notifications_workspaceletter_change_words", args=[letter.pk]))
 
     @staff_action(
-        description="Change the words",
+        description="Reword",
         power=Power.MANAGE,
         form=WordsForm,
         preview=foresee_words,

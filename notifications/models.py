@@ -75,6 +75,8 @@ class WorkspaceLetter(models.Model):
     changed_at = models.DateTimeField(default=utc_now)
 
     class Meta:
+        verbose_name = "wording of a mail"
+        verbose_name_plural = "words of emails"
         constraints = [
             models.UniqueConstraint(fields=["workspace", "kind"], name="letter_one_per_kind"),
         ]

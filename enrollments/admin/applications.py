@@ -192,7 +192,7 @@ def url_of(file: ApplicationFile) -> str:
     return reverse("admin:enrollments_application_file", args=[file.application_id, file.pk])
 
 
-@neighbors_of(Enrollment)
+@neighbors_of(Enrollment, early=True)
 def answers_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     rows = [
         Neighbor(

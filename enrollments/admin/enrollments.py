@@ -234,7 +234,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         "unenroll",
         "reconsider",
         {"title": "Set by hand", "items": ["mark_eligible", "mark_ineligible"]},
-        "remove",
+        {"title": "More", "items": ["remove"]},
     )
     actions = ("approve_selected", "reject_selected", "evaluate_selected", "submit_selected")
     eligibility = status_badge("eligibility_status", "eligibility")

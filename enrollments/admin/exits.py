@@ -7,15 +7,27 @@ from unfold.decorators import display
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
-from backoffice.display import json_column, link_column, register_subject, status_badge
+from backoffice.display import Card, json_column, link, neighbor, neighbors_of, register_subject, status_badge
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.time_words import day
 
 from ..exit import withdraw_exit
-from ..models import PlannedExit
+from ..models import Enrollment, PlannedExit
 from ..states import ExitStatus
 
 register_subject("planned-exit", PlannedExit)
+
+
+@neighbors_of(Enrollment)
+def exits_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    """The planned one and what became of those before it."""
+    plans = enrollment.planned_exits.order_by("-pk")[:10]
+    rows = [
+        neighbor(plan, title=f"On {day(plan.effective_date)}", status="status", note=plan.reason, at=plan.created_at)
+        for plan in plans
+    ]
+    return Card("Planned exits", rows)
 
 
 @admin.register(PlannedExit)
@@ -39,20 +51,23 @@ class PlannedExitAdmin(WorkspaceScopedAdmin):
             None,
             {
                 "fields": (
-                    ("enrollment_link", "effective_date", "status_label"),
+                    ("effective_date", "status_label"),
+                    ("person_link", "instance"),
                     "reason",
                     "note",
                     "metadata_text",
                     ("planned_by", "created_at"),
                     ("settled_by", "settled_at"),
-                    ("attempts", "next_attempt_at", "last_error"),
                 )
             },
+        ),
+        (
+            "Tries",
+            {"fields": (("attempts", "next_attempt_at"), "last_error"), "classes": ("collapse",)},
         ),
     )
     actions_detail = ("withdraw",)
     status_label = status_badge("status")
-    enrollment_link = link_column("enrollment", "enrollment")
     metadata_text = json_column("metadata")
 
     def describe(self, row: PlannedExit) -> str:
@@ -61,6 +76,10 @@ class PlannedExitAdmin(WorkspaceScopedAdmin):
     @display(description="learner", ordering="enrollment__learner__last_name")
     def person(self, row: PlannedExit) -> str:
         return str(row.enrollment.learner)
+
+    @display(description="enrollment of")
+    def person_link(self, row: PlannedExit) -> str:
+        return link(row.enrollment, str(row.enrollment.person))
 
     @display(description="program", ordering="enrollment__instance__name")
     def instance(self, row: PlannedExit) -> str:
@@ -75,4 +94,4 @@ class PlannedExitAdmin(WorkspaceScopedAdmin):
     )
     def withdraw(self, request: HttpRequest, row: PlannedExit, form: StaffForm) -> str:
         withdraw_exit(planned_exit_id=row.pk, actor=actor_of(request), now=utc_now())
-        return f"{self.describe(row)}: the exit on {row.effective_date} is withdrawn."
+        return f"{self.describe(row)}: the exit on {day(row.effective_date)} is withdrawn."

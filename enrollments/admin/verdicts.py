@@ -27,7 +27,7 @@ VERDICTS_SHOWN = 5
 _BADGES = {True: ("eligible", "holds"), False: ("ineligible", "does not hold"), None: ("pending", "not evaluated")}
 
 
-@neighbors_of(Enrollment)
+@neighbors_of(Enrollment, early=True)
 def verdict_on_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     """The newest verdict with each criterion, what it read and what it answered; the earlier ones in a line each."""
     verdicts = list(enrollment.verdicts.order_by("-id")[:VERDICTS_SHOWN])

@@ -14,9 +14,9 @@ from core.errors import NotFound
 from core.ids import is_cuid
 from core.money import Money
 
-from ..models import EligibilityVerdict, Enrollment, EnrollmentDecision, EnrollmentTransition
+from ..models import EligibilityVerdict, Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
 from ..sellers import Sale
-from ..states import OVER, PURPOSE, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
+from ..states import OVER, PURPOSE, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, ParticipationStatus
 
 ENROLLMENTS_SHOWN = 200
 
@@ -180,6 +180,7 @@ def list_family_enrollments(*, user: User) -> list[Enrollment]:
         .select_related("instance__program", "learner", "workspace")
         .prefetch_related(
             Prefetch("verdicts", EligibilityVerdict.objects.order_by("-id")),
+            Prefetch("planned_exits", PlannedExit.objects.filter(status=ExitStatus.PLANNED)),
             Prefetch("transitions", EnrollmentTransition.objects.order_by("number")),
             Prefetch("decisions", queryset=_decisions().order_by("-id")),
         )

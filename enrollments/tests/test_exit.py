@@ -4,9 +4,13 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from accounts.models import Workspace
-from accounts.tests.factories import WorkspaceFactory
+from accounts.states import Role
+from accounts.tests.factories import WorkspaceFactory, proven_user
+from backoffice.tests.staff_client import StaffClient, said
 from core.actors import Actor
 from core.errors import Invalid, NotFound, TransitionNotAllowed
 from core.local_time import has_come, known_zones, local_date
@@ -317,3 +321,54 @@ def fail_for(enrollment_id: int, lock: Callable[[int], object]) -> Callable[[int
         return lock(asked_for)
 
     return lock_or_fail
+
+
+class TestThePages:
+    def test_of_the_family_say_when_the_learner_leaves(self, enrolled: Enrollment) -> None:
+        plan(enrolled)
+        user = proven_user("mia@home.test")
+        assert enrolled.learner is not None
+        enrolled.learner.user = user
+        enrolled.learner.save()
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+        page = client.get("/my/enrollments").content.decode()
+
+        assert "Leaves on" in page
+        assert "September 10, 2026" in page
+
+    def test_of_staff_show_the_plan_beside_the_enrollment_and_withdraw_it(self, enrolled: Enrollment) -> None:
+        plan(enrolled)
+        planned = PlannedExit.objects.get()
+        reviewer = StaffClient(workspace=enrolled.workspace, role=Role.REVIEWER)
+
+        page = reviewer.get(reverse("admin:enrollments_enrollment_change", args=[enrolled.pk])).content.decode()
+        answer = reviewer.post(reverse("admin:enrollments_plannedexit_withdraw", args=[planned.pk]))
+
+        planned.refresh_from_db()
+        assert "On Sep 10, 2026" in page
+        assert said(answer) == [f"{enrolled.learner}, {enrolled.instance}: the exit on Sep 10, 2026 is withdrawn."]
+        assert (planned.status, planned.settled_by) == ("withdrawn", f"user:{reviewer.user.pk}")
+
+    def test_of_staff_plan_an_exit(self, enrolled: Enrollment) -> None:
+        reviewer = StaffClient(workspace=enrolled.workspace, role=Role.REVIEWER)
+
+        answer = reviewer.confirm(
+            reverse("admin:enrollments_enrollment_unenroll", args=[enrolled.pk]),
+            {"reason": "Moves away", "effective_date": "2100-01-01"},
+        )
+
+        assert said(answer) == [f"{enrolled.learner} leaves {enrolled.instance} on Jan 1, 2100."]
+        assert PlannedExit.objects.get().effective_date == dt.date(2100, 1, 1)
+
+    def test_of_staff_refuse_a_day_that_is_over(self, enrolled: Enrollment) -> None:
+        reviewer = StaffClient(workspace=enrolled.workspace, role=Role.REVIEWER)
+
+        page = reviewer.confirm(
+            reverse("admin:enrollments_enrollment_unenroll", args=[enrolled.pk]),
+            {"reason": "Moves away", "effective_date": "2020-01-01"},
+        )
+
+        assert "or a later day." in str(page.context["form"].errors["effective_date"])
+        assert saved(enrolled).eligibility_status == "approved"
