@@ -12,6 +12,7 @@ import structlog
 from django.core.files import File
 from django.db import transaction
 
+from core.errors import Unavailable
 from core.http.uploads import FILE_MAX_BYTES
 from core.text import fit
 
@@ -65,7 +66,8 @@ def find_fault(content: "File[bytes]") -> str:
 
 
 def keep_files(application: Application, uploads: Iterable[Upload], *, now: dt.datetime) -> None:
-    """Store what was uploaded, as part of the caller's transaction; what was stored for it before goes."""
+    """Store what was uploaded, as part of the caller's transaction; what was stored for it before goes. Raises
+    Unavailable if the storage takes nothing."""
     drop_files(application)
     for upload in uploads:
         file = ApplicationFile(
@@ -76,7 +78,11 @@ def keep_files(application: Application, uploads: Iterable[Upload], *, now: dt.d
             size=upload.content.size,
             created_at=now,
         )
-        file.content.save(file.cuid, upload.content, save=False)
+        try:
+            file.content.save(file.cuid, upload.content, save=False)
+        except OSError as error:
+            log.error("file_not_stored", error=type(error).__name__)
+            raise Unavailable("The file could not be stored. Send the form again in a few minutes.") from error
         file.save()
 
 

@@ -90,6 +90,7 @@ class TestAProgramInstance:
             "priceMinor": 4900,
             "currency": "USD",
             "taxRate": 8.5,
+            "capacity": 24,
             "isDefault": True,
             "active": True,
             "criteria": [{"name": "Here", "expression": 'address.country == "USA"', "otherwise": "Too far away"}],

@@ -12,6 +12,7 @@ from accounts.models import Guardian, Learner
 from core.clock import utc_now
 from core.ids import new_cuid
 from enrollments.models import Application, ApplicationFile, Enrollment
+from enrollments.models.forms import files_of_applications
 from enrollments.states import QuestionKind
 from enrollments.tests.applicants import (
     answer_to,
@@ -227,6 +228,17 @@ class TestAFile:
 
         assert "choose each file again" in page(response)
 
+    def test_that_the_storage_does_not_take_leaves_nothing_and_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance = instance_with_form()
+        question = ask(instance, kind=QuestionKind.FILE)
+        monkeypatch.setattr(type(files_of_applications()), "_save", _no_space_left)
+
+        response = fill_in(instance, **answer_to(question, pdf()))
+
+        assert response.status_code == 503
+        assert "The file could not be stored. Send the form again in a few minutes." in page(response)
+        assert (Application.objects.count(), len(mail.outbox)) == (0, 0)
+
     def test_larger_than_a_whole_form_may_be_is_not_read(self) -> None:
         instance = instance_with_form()
         question = ask(instance, kind=QuestionKind.FILE)
@@ -298,6 +310,10 @@ class TestAMailServerThatIsDown:
         assert again.status_code == 302
         assert Application.objects.get().first_name == "Maya"
         assert len(mail.outbox) == 1
+
+
+def _no_space_left(*args: object, **kwargs: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def _refuse(*args: object, **kwargs: object) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.test import Client
 
 from accounts.models import Guardian, Learner
@@ -31,6 +32,7 @@ from enrollments.tests.applicants import (
 from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstancePriceFactory
 from events.models import OutboxEvent
+from notifications.sending import send_due_notifications
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
 
@@ -185,6 +187,17 @@ class TestPressingTheButton:
         apply(instance, **answer_to(question, "3.5"))
 
         assert status() == "submitted"
+
+    def test_is_followed_by_one_mail_about_where_the_application_stands(self) -> None:
+        instance = instance_with_form()
+        apply(instance)
+
+        send_due_notifications(now=utc_now())
+
+        assert [message.subject for message in mail.outbox] == [
+            f"Confirm your application for {instance.program.title}",
+            "We have the request for Mia",
+        ]
 
     def test_takes_up_a_candidate_whom_the_workspace_invited(self) -> None:
         instance = instance_with_form()

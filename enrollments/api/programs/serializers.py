@@ -97,6 +97,12 @@ class InstanceBody(serializers.Serializer[Any]):
     )
     currency = TextField(min_length=3, max_length=3, required=False, allow_null=True)
     taxRate = TaxRateField(source="tax_rate", required=False, allow_null=True, help_text="In percent; in the price.")
+    capacity = WholeNumberField(
+        max_value=MAX_INT,
+        required=False,
+        allow_null=True,
+        help_text="How many enrollments may be submitted or approved at a time; null: no limit.",
+    )
     isDefault = TruthField(source="is_default", required=False, help_text="Where the router enrolls if asked for none.")
     active = TruthField(required=False, help_text="Whether it takes enrollments.")
     criteria = serializers.ListField(
@@ -139,6 +145,7 @@ class InstanceSerializer(serializers.ModelSerializer[ProgramInstance]):
             "priceMinor",
             "currency",
             "taxRate",
+            "capacity",
             "isDefault",
             "active",
             "criteriaVersion",
