@@ -8,4 +8,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.api.urls")),
     path("", include("enrollments.api.urls")),
     path("", include("cohorts.api.urls")),
+    path("", include("partners.api.urls")),
 ]

@@ -38,6 +38,7 @@ app.conf.beat_schedule = {
     "carry-out-exits": {"task": "enrollments.tasks.carry_out_due_exits", "schedule": 300.0},
     "continue-evaluations": {"task": "enrollments.tasks.continue_due_evaluations", "schedule": 60.0},
     "expire-waitlist-offers": {"task": "cohorts.tasks.expire_waitlist_offers", "schedule": 60.0},
+    "handle-partner-events": {"task": "partners.tasks.handle_due_partner_events", "schedule": 15.0},
     "enroll-at-partners": {"task": "partners.tasks.enroll_due_steps", "schedule": 15.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
 }

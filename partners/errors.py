@@ -18,6 +18,22 @@ class SlugTaken(DomainError):
     title = "Another partner has this slug"
 
 
+class BadPartnerSignature(DomainError):
+    """What came to a partner's webhook is not provably what that partner sent just now."""
+
+    status = 401
+    code = "bad_partner_signature"
+    title = "The signature, its timestamp or the address is not the partner's"
+
+
+class UnreadableEvent(DomainError):
+    """It is signed, and is no event."""
+
+    status = 400
+    code = "unreadable_event"
+    title = "The body is no event: it needs event, and data with enrollmentId"
+
+
 class StepHasAnotherId(DomainError):
     code = "step_has_another_id"
     title = "The partner knows this step by another id"

@@ -10,7 +10,8 @@ from enrollments.models import Enrollment
 from enrollments.states import ENDED_PARTICIPATION, Facet, ParticipationStatus
 from events.publishing import handles
 
-from .events import PartnerStepQueued
+from .events import PartnerStepQueued, PartnerStepStarted
+from .inbox import wake_events_about
 from .models import EnrollmentStep
 from .progression import generate_enrollment_steps, withdraw_open_steps
 
@@ -19,6 +20,12 @@ from .progression import generate_enrollment_steps, withdraw_open_steps
 def ask_partner(event: PartnerStepQueued) -> None:
     """The worker need not wait for the sweep."""
     nudge(signature("partners.tasks.enroll_step"), event.step_cuid)
+
+
+@handles(PartnerStepStarted)
+def apply_what_came_early(event: PartnerStepStarted) -> None:
+    """The partner may have told of the learner before it answered us."""
+    wake_events_about(step_cuid=event.step_cuid, now=event.occurred_at)
 
 
 @handles(EnrollmentStatusChanged)

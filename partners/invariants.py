@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, Min, OuterRef, Q
 from core.invariants import Breach, Extent, Invariant
 from enrollments.states import ParticipationStatus
 
-from .models import EnrollmentStep, SequenceItem, StepTransition
+from .models import EnrollmentStep, PartnerEvent, SequenceItem, StepTransition
 from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus
 
 # How long a step may be due before it is tried.
@@ -96,6 +96,13 @@ def queued_steps_are_pursued(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"partner step {pk}", "is queued, and nobody has asked its partner for a quarter of an hour")
 
 
+def the_partners_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
+    """What a partner told us has been applied, or will be; waiting for a learner to be known is no breach."""
+    events = extent.of(PartnerEvent.objects.filter(handled_at=None), "provider__workspace")
+    for pk in events.filter(next_attempt_at__lt=extent.now - PURSUED_WITHIN).values_list("pk", flat=True).iterator():
+        yield Breach(f"partner event {pk}", "is due, and nobody has applied it for a quarter of an hour")
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     steps_follow_one_version,
     step_statuses_follow_their_history,
@@ -103,4 +110,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     open_steps_belong_to_active_learners,
     active_learners_have_something_to_do,
     queued_steps_are_pursued,
+    the_partners_inbox_is_handled,
 )

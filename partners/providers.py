@@ -1,6 +1,8 @@
 """A workspace's partners: added, changed, paused and resumed."""
 
+import base64
 import datetime as dt
+import secrets
 from typing import Any
 
 import structlog
@@ -17,6 +19,7 @@ from .states import Adapter
 
 log = structlog.get_logger(__name__)
 
+BOTH_HOLD = dt.timedelta(days=1)
 # What may be changed later; a slug may not, since it stands in addresses that the partner knows.
 CHANGEABLE = (
     "name",
@@ -34,6 +37,7 @@ CHANGEABLE = (
 def create_provider(*, workspace_id: int, slug: str, name: str, now: dt.datetime, **fields: Any) -> Provider:
     """Add a partner. Raises Invalid naming the field, SlugTaken."""
     provider = Provider(workspace_id=workspace_id, slug=slug, name=name, created_at=now, **fields)
+    provider.webhook_secret = new_webhook_secret()
     _check(provider)
     if not insert_unless_present(provider):
         raise SlugTaken(f"Choose another slug than {slug}: it names a partner already, here or elsewhere.")
@@ -55,6 +59,27 @@ def change_provider(*, provider_id: int, **changes: Any) -> Provider:
     provider.save(update_fields=list(changes))
     after_commit(log.info, "partner_changed", partner=provider.pk, fields=sorted(changes))
     return provider
+
+
+@transaction.atomic
+def rotate_webhook_secret(*, provider_id: int, now: dt.datetime) -> str:
+    """Give the partner a new secret to sign with, told this once; the one before holds for a day. Raises
+    ProviderNotFound."""
+    provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
+    if provider is None:
+        raise ProviderNotFound
+    provider.previous_webhook_secret = provider.webhook_secret
+    provider.previous_secret_until = now + BOTH_HOLD
+    secret = new_webhook_secret()
+    provider.webhook_secret = secret
+    provider.save(update_fields=["previous_webhook_secret", "previous_secret_until", "webhook_secret"])
+    after_commit(log.info, "partner_secret_rotated", partner=provider.pk)
+    return secret
+
+
+def new_webhook_secret() -> str:
+    """As Standard Webhooks spells it: 24 random bytes."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode('ascii')}"
 
 
 def pause_provider(*, provider_id: int, now: dt.datetime) -> None:

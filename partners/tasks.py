@@ -3,8 +3,9 @@
 from celery import shared_task
 
 from core.clock import utc_now
+from core.work import in_batches
 
-from . import enrolling
+from . import enrolling, inbox
 
 
 @shared_task
@@ -20,3 +21,13 @@ def enroll_at_provider(provider_id: int) -> None:
 @shared_task
 def enroll_due_steps() -> None:
     enrolling.ring_for_due_steps(now=utc_now())
+
+
+@shared_task
+def handle_partner_event(event_id: int) -> None:
+    inbox.handle_event(event_id=event_id, now=utc_now())
+
+
+@shared_task
+def handle_due_partner_events() -> None:
+    in_batches(inbox.handle_due_events, size=200, at_most=10)

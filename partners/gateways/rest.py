@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from core.breaker import Breaker
 from core.outbound import Answer, NoAnswer, NotSent, ask
 
 from ..models import EnrollmentStep, Provider
+from ..web_addresses import web_address
 from .contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerGateway, PartnerRefuses
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def _enrollment(body: Any) -> PartnerEnrollment:
     column = EnrollmentStep._meta.get_field("external_enrollment_id")
     if len(str(found)) > (column.max_length or 0) or not str(found).isprintable():
         raise ValueError("an id that is none")
-    return PartnerEnrollment(id=str(found), launch_url=_launch_url(body.get("launch_url")))
+    return PartnerEnrollment(id=str(found), launch_url=web_address(body.get("launch_url")))
 
 
 def _first(body: Any, reference: str) -> PartnerEnrollment | None:
@@ -118,17 +118,6 @@ def _first(body: Any, reference: str) -> PartnerEnrollment | None:
         raise TypeError("no list")
     ours = [row for row in rows if row["reference"] == reference]
     return _enrollment(ours[0]) if ours else None
-
-
-def _launch_url(given: Any) -> str:
-    """An address that a learner may be sent to; empty for anything else, and they sign in by themselves."""
-    if not isinstance(given, str) or len(given) > 2000 or not given.isprintable():
-        return ""
-    try:
-        parts = urlsplit(given)
-    except ValueError:
-        return ""
-    return given if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
 def _retry_after(answer: Answer) -> float:

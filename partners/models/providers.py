@@ -12,8 +12,8 @@ from ..states import Adapter
 class Provider(models.Model):
     """A partner that teaches: its learning management system, and what we expect of it.
 
-    Its slug is unique on the whole installation, because the address its webhooks come to names it. The API key is
-    sealed in the database. While it is paused, nobody is sent to it.
+    Its slug is unique on the whole installation, because the address its webhooks come to names it. The API key and
+    the secrets that sign its webhooks are sealed in the database. While it is paused, nobody is sent to it.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="providers")
@@ -22,6 +22,9 @@ class Provider(models.Model):
     adapter = models.CharField(max_length=6, choices=Adapter.choices, default=Adapter.REST)
     base_url = models.URLField(max_length=500, blank=True, validators=[URLValidator(["http", "https"])])
     api_key = SealedTextField(blank=True)
+    webhook_secret = SealedTextField(blank=True, editable=False, default="", db_default="")
+    previous_webhook_secret = SealedTextField(blank=True, editable=False, default="", db_default="")
+    previous_secret_until = models.DateTimeField(null=True, editable=False)
     timeout_seconds = models.PositiveSmallIntegerField(
         default=10,
         db_default=10,

@@ -57,6 +57,7 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     due_at = models.DateTimeField(null=True, blank=True)  # when the learner is expected to have finished
     completed_at = models.DateTimeField(null=True, blank=True)
     evidence = models.CharField(max_length=300, blank=True)  # what staff completed it by
+    certificate = models.JSONField(null=True, blank=True)  # the partner's own: its id, number and address
     # When the partner was first asked, before it was: what came of it may be known to the partner alone.
     asked_at = models.DateTimeField(null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)

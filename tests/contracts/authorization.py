@@ -361,6 +361,7 @@ ROWS = [
     by_session("api/students/me/calendar-feed", "DELETE", stranger=204),
     # By signature: without one nobody is heard, key or not
     for_all("api/webhooks/stripe", "POST", status=400),
+    for_all("api/webhooks/partners/<slug:slug>", "POST", status=401, address="/api/webhooks/partners/nobody"),
     # Pages
     for_all(""),
     for_families("my/enrollments", stranger=200),

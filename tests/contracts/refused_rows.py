@@ -291,6 +291,7 @@ UNIQUE = {
     "notification_once": Twice(
         "notifications.Notification", {"kind": "a", "subject_key": "b", "recipient": "c@example.test"}
     ),
+    "partner_event_once": Twice("partners.PartnerEvent", {"provider_id": 1, "event_id": "a"}),
     "partner_sequence_one_active": Twice(
         "partners.PartnerSequence", {"program_id": 1, "active": True}, {"active": False}
     ),

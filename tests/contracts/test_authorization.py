@@ -35,6 +35,14 @@ from events.models import OutboxEvent
 
 from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row, route_methods, routes
 
+
+def wanted_by(row: Row) -> str:
+    """What a caller who is not heard is asked for."""
+    if row.route.startswith("api/webhooks/"):
+        return "Signature"
+    return "Bearer" if row.scope else "Session"
+
+
 ANY_SCOPE = Scope.DISTRICTS_READ  # where no scope opens anything
 
 
@@ -225,7 +233,7 @@ class TestARoute:
         if response.status_code == 403 and caller is Caller.UNPROVEN:
             assert says_how_to_confirm(response, back=row.address.format(town=town))
         if response.status_code == 401:
-            assert response["WWW-Authenticate"] == f'{"Bearer" if row.scope else "Session"} realm="api"'
+            assert response["WWW-Authenticate"] == f'{wanted_by(row)} realm="api"'
 
     @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
     def test_shows_another_workspace_nothing_of_ours_and_changes_nothing_of_ours(self, row, town):

@@ -6,7 +6,7 @@ from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF, ProgramFactory
 from partners.interventions import skip_step
-from partners.models import EnrollmentStep, PartnerSequence, SequenceGroup, SequenceItem, StepTransition
+from partners.models import EnrollmentStep, PartnerEvent, PartnerSequence, SequenceGroup, SequenceItem, StepTransition
 from partners.providers import pause_provider
 
 from .world import Rows, World, breaks, copy, spares
@@ -135,3 +135,23 @@ def queue_second(world: World, *, next_attempt_at: dt.datetime | None) -> None:
     second = step(world, 2)
     StepTransition.objects.filter(step=second, to_status="in_progress").delete()
     EnrollmentStep.objects.filter(pk=second.pk).update(status="queued", change_count=1, next_attempt_at=next_attempt_at)
+
+
+@breaks("partners.the_partners_inbox_is_handled")
+def an_event_that_nobody_applies(world: World) -> str:
+    return f"partner event {an_event(world, minutes=16).pk}"
+
+
+@spares("partners.the_partners_inbox_is_handled")
+def an_event_that_just_came(world: World) -> None:
+    an_event(world, minutes=14)
+
+
+def an_event(world: World, *, minutes: int) -> PartnerEvent:
+    return PartnerEvent.objects.create(
+        provider=step(world, 2).provider,
+        event_id="msg-1",
+        type="course.completed",
+        external_enrollment_id="unknown",
+        next_attempt_at=utc_now() - dt.timedelta(minutes=minutes),
+    )

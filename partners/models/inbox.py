@@ -1,0 +1,39 @@
+from django.db import models
+
+from core.clock import utc_now
+
+from .providers import Provider
+from .steps import EnrollmentStep
+
+
+class PartnerEvent(models.Model):
+    """The inbox: what a partner told us, stored once by the id it gave the message, before anything is done about it.
+
+    `payload` keeps the fields that are acted on and nothing else, since the rest may name people. An event about
+    somebody we do not know (yet) waits unmatched.
+    """
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="events")
+    event_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=100)
+    external_enrollment_id = models.CharField(max_length=255)
+    payload = models.JSONField(default=dict)
+    step = models.ForeignKey(EnrollmentStep, null=True, blank=True, on_delete=models.PROTECT, related_name="events")
+    received_at = models.DateTimeField(default=utc_now, editable=False)
+    handled_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=100, blank=True)  # what handling it came to, e.g. "completed"
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=utc_now)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "event_id"], name="partner_event_once")]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(handled_at__isnull=True), name="partner_event_due"
+            ),
+            models.Index(fields=["provider", "external_enrollment_id"], name="partner_event_about"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
