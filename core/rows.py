@@ -29,6 +29,28 @@ def insert_rows(rows: Sequence[Model]) -> None:
         _mark_as_stored(row, key)
 
 
+def insert_many(rows: Sequence[Model]) -> None:
+    """Insert new rows of one model whose keys nobody asks for. Raises IntegrityError.
+
+    PostgreSQL takes them by COPY: of thousands of values in one statement, psycopg spends more time on finding the
+    places than the database on the rows.
+    """
+    if not rows:
+        return
+    if connection.vendor != "postgresql":
+        insert_rows(rows)
+        return
+    table = _table(type(rows[0]))
+    copy_rows(table.copy, [table.values(row) for row in rows])
+
+
+def copy_rows(statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Send rows to PostgreSQL by a COPY ... FROM STDIN, whose errors Django translates as it does any other's."""
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
 def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> bool:
     """Insert `row` and set its primary key; False if a unique constraint stands in the way, or (where columns are
     named) a row with the same values in all of them.
@@ -70,6 +92,7 @@ class _Table:
 
     name: str
     insert: str
+    copy: str
     placeholders: str
     returning: str
     columns: tuple[tuple[str, type | None, Callable[[Any, Any], Any]], ...]
@@ -92,6 +115,7 @@ def _table(model: type[Model]) -> _Table:
     return _Table(
         name=quote(meta.db_table),
         insert=f"INSERT INTO {quote(meta.db_table)} ({names})",
+        copy=f"COPY {quote(meta.db_table)} ({names}) FROM STDIN",
         placeholders=", ".join(["%s"] * len(fields)),
         returning=f"RETURNING {quote(str(meta.pk.column))}",
         columns=tuple((field.attname, stored_as_it_is(field), field.get_db_prep_save) for field in fields),

@@ -12,7 +12,7 @@ from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from core.actors import Actor
 from core.http.middleware import current_request_id
-from core.rows import insert_rows
+from core.rows import insert_many, insert_rows
 from core.text import fit
 
 from .details import SPELLING
@@ -204,6 +204,6 @@ def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[Enr
             raise StatusMoved("Somebody else has changed one of the enrollments; read them again.")
     for journal in journals:
         relabel(journal.enrollment, fields=journal._changed, is_new=False)
-    insert_rows([row for journal in journals for row in journal._rows_of(journal._rows)])
-    insert_rows([row for journal in journals for row in journal._rows_of(journal._attached)])
+    insert_many([row for journal in journals for row in journal._rows_of(journal._rows)])
+    insert_many([row for journal in journals for row in journal._rows_of(journal._attached)])
     return [event for journal in journals for event in (*journal._updated_event(), *journal._finish())]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from django.db import connection
 
 from core.ids import new_cuid
+from core.rows import copy_rows
 
 from .event import DomainEvent
 
@@ -75,10 +76,14 @@ def publish(*events: DomainEvent) -> None:
 # values. `tests/test_publishing.py` holds the statement against the model. The moment is passed once: psycopg remembers
 # how to translate statements of up to 50 values, and routing a learner publishes eight events.
 _COLUMNS = ("cuid", "workspace_id", "type", "aggregate", "sequence", "payload")
-_INSERT = (
-    "INSERT INTO events_outboxevent (cuid, workspace_id, type, aggregate, sequence, payload, occurred_at, "
-    "next_attempt_at, relay_status, relay_attempts, last_error) VALUES "
+_INTO = (
+    "events_outboxevent (cuid, workspace_id, type, aggregate, sequence, payload, occurred_at, "
+    "next_attempt_at, relay_status, relay_attempts, last_error)"
 )
+_INSERT = f"INSERT INTO {_INTO} VALUES "  # noqa: S608  (names of columns, no values)
+# So many at once, as a job publishes them, go faster by COPY (`core.rows.insert_many`).
+MANY = 100
+_COPY = f"COPY {_INTO} FROM STDIN"
 _LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate IN ({}) GROUP BY aggregate"
 
 
@@ -87,15 +92,19 @@ def _store(events: Sequence[DomainEvent]) -> None:
     which the events of a use case do."""
     counters = _last_sequences(events)
     for moment, simultaneous in groupby(events, key=attrgetter("occurred_at")):
-        values: dict[str, Any] = {"occurred_at": connection.ops.adapt_datetimefield_value(moment)}
-        rows = 0
+        at = connection.ops.adapt_datetimefield_value(moment)
+        rows = []
         for event in simultaneous:
             counters[event.aggregate] += 1
-            row = _row(event, counters[event.aggregate])
-            values |= {f"{column}_{rows}": value for column, value in zip(_COLUMNS, row, strict=True)}
-            rows += 1
+            rows.append(_row(event, counters[event.aggregate]))
+        if len(rows) >= MANY and connection.vendor == "postgresql":
+            copy_rows(_COPY, [(*row, at, at, "pending", 0, "") for row in rows])
+            continue
+        values: dict[str, Any] = {"occurred_at": at}
+        for number, row in enumerate(rows):
+            values |= {f"{column}_{number}": value for column, value in zip(_COLUMNS, row, strict=True)}
         with connection.cursor() as cursor:
-            cursor.execute(_insert(rows), values)
+            cursor.execute(_insert(len(rows)), values)
 
 
 def _row(event: DomainEvent, sequence: int) -> tuple[object, ...]:

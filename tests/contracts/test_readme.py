@@ -52,9 +52,15 @@ class TestTheTour:
             answers = [json.loads(line) for line in printed if '"decision_id"' in line]
             (link,) = re.findall(r"owner invitation +(\S+)", "\n".join(printed))
             decision = f"{stack.url}/admin/enrollments/enrollmentdecision/{answers[3]['decision_id']}/change/"
+            (robotics,) = [json.loads(line)["data"] for line in printed if line.startswith('{"data"')]
             browser = join(link, {"password": password})
             shown = browser.get(decision)
 
+        assert {one["firstName"]: (one["eligibility"]["status"], one["eligibility"]["reason"]) for one in robotics} == {
+            "Ada": ("eligible", "Meets all criteria"),
+            "Ben": ("ineligible", "Too young for robotics"),
+            "Cleo": ("candidate", "Age could not be evaluated: metadata.age is missing"),
+        }
         assert [answer["provision_source"] for answer in answers] == ["district", "district", "parent", "parent"]
         assert answers[2]["status"] == "checkout_required"
         assert (answers[3]["status"], answers[3]["reason"]) == ("completed", "seats_exhausted")
