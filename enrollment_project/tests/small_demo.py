@@ -31,7 +31,8 @@ from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
 from enrollments.evaluation import request_evaluation
 from enrollments.exit import plan_exit
-from enrollments.models import Enrollment
+from enrollments.models import Application, Enrollment
+from enrollments.states import Applicant
 from notifications.wording import begin_letter
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
@@ -78,6 +79,15 @@ def _add_what_the_demo_lacks() -> None:
             reason="Moves away",
             actor=SYSTEM,
             now=now,
+        )
+        Application.objects.create(
+            workspace=workspace,
+            instance=workspace.program_instances.earliest("pk"),
+            submission=f"submission-{slug}",
+            applicant=Applicant.LEARNER,
+            email="applicant@home.test",
+            token_digest=f"digest-{slug}",
+            expires_at=now + dt.timedelta(days=7),
         )
         begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)
         drop, keep = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)

@@ -63,6 +63,9 @@ SAID_IN_WORDS = re.compile(
             # between two fields, two requests, or a field and what is there
             "Give your name",
             "Give either learnerId or your own names",
+            "Give both names",
+            "no more than 2 decimal places",
+            "no more than 5 digits",
             "Give a day that is not before ",
             "Use a new Idempotency-Key for a different request",
             "There is no such ",

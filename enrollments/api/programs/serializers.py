@@ -54,6 +54,7 @@ ProgramPage = page_serializer(ProgramSerializer, "ProgramPage")
 # --- Instances --------------------------------------------------------------------------------------------------------
 
 
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
 class TaxRateField(serializers.DecimalField):
     """A rate in percent, given as a JSON number."""
 
