@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core.files.base import ContentFile
+from django.db import transaction
 
-from core.actors import Actor
+from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.ids import new_cuid
 from core.local_time import local_date
@@ -17,6 +18,8 @@ from enrollments.application.receive import FilledForm, receive_application
 from enrollments.eligibility.criteria import CriterionDraft, change_criteria
 from enrollments.lifecycle import approve_enrollment, reject_enrollment
 from enrollments.models import Application, ApplicationQuestion, Program, ProgramInstance
+from enrollments.routing.decide import decide
+from enrollments.routing.request import LearnerProfile, RoutingContext, RoutingRequest
 from enrollments.states import Applicant, QuestionKind, ReviewMode
 
 from .catalog import Scene
@@ -65,6 +68,7 @@ def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], No
     for first_name, last_name, grade, days, word in APPLICANTS:
         begin(now - dt.timedelta(days=days), _apply(scene, instance, first_name, last_name, grade, word))
     begin(now - dt.timedelta(days=15), _apply(scene, full, "Mei", "Sato", "6", "approve"))
+    begin(now - dt.timedelta(days=6), _ask_without_an_age(scene, _open_camp(scene, program, today)))
 
 
 def _open_form(scene: Scene, program: Program, name: str, today: dt.date, *, capacity: int) -> ProgramInstance:
@@ -88,6 +92,41 @@ def _open_form(scene: Scene, program: Program, name: str, today: dt.date, *, cap
         otherwise="Nature Discovery is for grades 3 to 8.",
     )
     return change_criteria(instance_id=instance.pk, drafts=[grades], actor=_staff(scene), now=utc_now())
+
+
+def _open_camp(scene: Scene, program: Program, today: dt.date) -> ProgramInstance:
+    """An instance that learners are routed to; its criteria read an age."""
+    instance = ProgramInstance.objects.create(
+        workspace=scene.workspace,
+        program=program,
+        name="Nature Discovery, camp",
+        start_date=today + dt.timedelta(weeks=16),
+        end_date=today + dt.timedelta(weeks=17),
+    )
+    age = CriterionDraft(
+        name="Ten or older", expression="metadata.age >= 10", otherwise="The camp is for children from the age of 10."
+    )
+    return change_criteria(instance_id=instance.pk, drafts=[age], actor=_staff(scene), now=utc_now())
+
+
+def _ask_without_an_age(scene: Scene, instance: ProgramInstance) -> Story:
+    """A district's portal asks for a place and leaves out what the criteria read, so staff have a task."""
+    yield from ()
+    profile = {"email": "okafor@families.test", "first_name": "Chidi", "last_name": "Okafor"}
+    request = RoutingRequest(
+        workspace_id=scene.workspace.pk,
+        actor=SYSTEM,
+        profile=LearnerProfile(**profile, received=profile),
+        context=RoutingContext(
+            tenant_id=None,
+            guardian_id=None,
+            program_instance=instance.cuid,
+            received={"program_instance_id": instance.cuid, "source": "district_portal"},
+        ),
+        now=utc_now(),
+    )
+    with transaction.atomic():
+        decide(request, set())
 
 
 def _apply(scene: Scene, instance: ProgramInstance, first_name: str, last_name: str, grade: str, word: str) -> Story:

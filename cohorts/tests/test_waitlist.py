@@ -246,7 +246,7 @@ class TestLeaving:
 
 
 class TestALineForACohortThatIsOver:
-    @pytest.mark.parametrize(("days_ago", "ended", "status"), [(1, 1, "expired"), (0, 0, "waiting")])
+    @pytest.mark.parametrize(("days_ago", "ended", "status"), [(2, 1, "expired"), (0, 0, "waiting")])
     def test_ends_after_its_last_day(self, full: Cohort, days_ago: int, ended: int, status: str) -> None:
         learner = learner_for(full)
         join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())

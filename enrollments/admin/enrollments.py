@@ -115,8 +115,8 @@ def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
     is_paid = enrollment.payment_status in PAID
     if is_paid:
         sentences.append("What was paid goes back in full.")
-    kind, email = REJECTED, write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
-    return Preview(tuple(sentences), _letters_to_family(enrollment, kind, email))
+    email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
+    return Preview(tuple(sentences), _letters_to_family(enrollment, REJECTED, email))
 
 
 def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:

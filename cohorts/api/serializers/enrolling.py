@@ -87,7 +87,7 @@ class ProcessingSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["processing"])
 
 
-class LearnerSerializer(serializers.Serializer[Any]):
+class CourseLearnerSerializer(serializers.Serializer[Any]):
     learnerId = serializers.CharField(source="cuid")
     firstName = serializers.CharField(source="first_name")
     lastName = serializers.CharField(source="last_name")
@@ -95,7 +95,7 @@ class LearnerSerializer(serializers.Serializer[Any]):
 
 class WaitlistEntrySerializer(serializers.Serializer[Any]):
     cohortId = serializers.IntegerField(source="cohort_id")
-    learner = LearnerSerializer()
+    learner = CourseLearnerSerializer()
     status = serializers.ChoiceField(choices=WaitStatus.choices)
     position = serializers.IntegerField(help_text="1 is next.")
     offerExpiresAt = serializers.DateTimeField(

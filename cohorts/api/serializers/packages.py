@@ -13,7 +13,7 @@ from core.http.query import QueryDayField, QuerySerializer
 
 from ...models import StepProgress, StudentPackage
 from ...states import DONE, StepStatus
-from .enrolling import LearnerSerializer
+from .enrolling import CourseLearnerSerializer
 
 MAX_SELECTIONS = 100
 
@@ -115,7 +115,7 @@ class PackageSerializer(serializers.Serializer[Any]):
     courseTitle = serializers.CharField(source="program.title")
     cohortId = serializers.IntegerField(source="cohort_id")
     cohortName = serializers.CharField(source="cohort.name")
-    learner = LearnerSerializer()
+    learner = CourseLearnerSerializer()
     purchasedAt = serializers.DateTimeField(source="purchased_at")
     expiresAt = serializers.DateTimeField(source="expires_at", allow_null=True)
     completedAt = serializers.DateTimeField(
@@ -164,7 +164,7 @@ class ClassEventSerializer(BookedSessionSerializer):
     courseStepId = serializers.IntegerField(source="step_id")
     stepLabel = serializers.CharField(source="step.label")
     stepTitle = serializers.CharField(source="step.title")
-    learner = LearnerSerializer(source="package.learner")
+    learner = CourseLearnerSerializer(source="package.learner")
 
     def get_type(self, row: StepProgress) -> str:
         return "CLASS"

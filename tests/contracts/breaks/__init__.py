@@ -1,6 +1,6 @@
 """Every way to break an invariant, for the doctor to find: what each does, and the rows that must be named."""
 
-from . import accounts, billing, cohorts, enrollments, history, partners, sessions
+from . import accounts, billing, cohorts, enrollments, exits, history, partners, sessions
 from .world import BREAKS, SPARED, Rows, World
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "billing",
     "cohorts",
     "enrollments",
+    "exits",
     "history",
     "partners",
     "sessions",

@@ -7,12 +7,10 @@ from django.db.models import F
 from billing.invoicing import Buyer, issue_invoice
 from billing.models import Checkout, Invoice, Payment, Refund
 from core.clock import utc_now
-from enrollments.deletion import delete_enrollment
 from enrollments.events import SeatReleased
-from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.funding import decision_changed
 from enrollments.lifecycle import approve_enrollment
-from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, PlannedExit, SeatAssignment
+from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.states import PURPOSE
 from enrollments.tests.factories import STAFF
 from events.publishing import publish
@@ -347,64 +345,6 @@ def a_decision_that_was_released_with_its_money(world: World) -> Rows:
     Refund.objects.filter(pk=world.refund.pk).update(amount_minor=4900)
     Invoice.objects.filter(payment=world.payment, corrects__isnull=False).update(amount_minor=-4900)
     return {}
-
-
-# --- Deleted ----------------------------------------------------------------------------------------------------------
-
-
-@breaks("enrollments.deleted_enrollments_hold_nothing")
-def an_enrollment_that_was_only_hidden(world: World) -> str:
-    Enrollment.objects.filter(pk=world.used.enrollment_id).update(deleted_at=utc_now())
-    return f"enrollment {world.used.enrollment_id}"
-
-
-@breaks("enrollments.deleted_enrollments_hold_nothing")
-def a_request_that_was_only_hidden(world: World) -> Rows:
-    """While its payment is asked for."""
-    Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(deleted_at=utc_now())
-    return {
-        "enrollments.deleted_enrollments_hold_nothing": [f"enrollment {world.waiting.enrollment_id}"],
-        "enrollments.live_checkouts_are_wanted": [f"checkout {world.checkout.pk}"],
-    }
-
-
-@spares("enrollments.deleted_enrollments_hold_nothing")
-def an_enrollment_that_was_deleted_with_its_seat(world: World) -> None:
-    delete_enrollment(enrollment_id=world.used.enrollment_id, actor=STAFF, now=utc_now())
-
-
-# --- Exits ------------------------------------------------------------------------------------------------------------
-
-
-@breaks("enrollments.planned_exits_are_of_the_enrolled")
-def an_exit_of_somebody_who_is_not_enrolled(world: World) -> str:
-    plan = a_planned_exit(world.used, on=TODAY + dt.timedelta(days=30))
-    PlannedExit.objects.filter(pk=plan.pk).update(enrollment=world.reserved.enrollment)
-    return f"planned exit {plan.pk}"
-
-
-@spares("enrollments.planned_exits_are_of_the_enrolled")
-def an_exit_that_was_withdrawn_before_the_end(world: World) -> None:
-    plan = a_planned_exit(world.used, on=TODAY + dt.timedelta(days=30))
-    withdraw_exit(planned_exit_id=plan.pk, actor=STAFF, now=utc_now())
-    PlannedExit.objects.filter(pk=plan.pk).update(enrollment=world.reserved.enrollment)
-
-
-@breaks("enrollments.planned_exits_are_carried_out")
-def an_exit_whose_day_has_begun(world: World) -> str:
-    plan = a_planned_exit(world.used, on=TODAY + dt.timedelta(days=30))
-    PlannedExit.objects.filter(pk=plan.pk).update(effective_date=TODAY - dt.timedelta(days=2))
-    return f"planned exit {plan.pk}"
-
-
-@spares("enrollments.planned_exits_are_carried_out")
-def an_exit_that_waits_for_its_day(world: World) -> None:
-    a_planned_exit(world.used, on=TODAY + dt.timedelta(days=3))
-
-
-def a_planned_exit(decision: EnrollmentDecision, *, on: dt.date) -> PlannedExit:
-    plan_exit(enrollment_id=decision.enrollment_id, effective_date=on, reason="Moves away", actor=STAFF, now=utc_now())
-    return PlannedExit.objects.get(enrollment=decision.enrollment_id)
 
 
 # --- Rows beside those of the world -----------------------------------------------------------------------------------

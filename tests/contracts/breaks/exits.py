@@ -1,0 +1,69 @@
+"""What breaks the invariants of deleted enrollments and planned exits, and what comes close."""
+
+import datetime as dt
+
+from core.clock import utc_now
+from enrollments.deletion import delete_enrollment
+from enrollments.exit import plan_exit, withdraw_exit
+from enrollments.models import Enrollment, EnrollmentDecision, PlannedExit
+from enrollments.tests.factories import STAFF
+
+from .enrollments import TODAY
+from .world import Rows, World, breaks, spares
+
+# --- Deleted ----------------------------------------------------------------------------------------------------------
+
+
+@breaks("enrollments.deleted_enrollments_hold_nothing")
+def an_enrollment_that_was_only_hidden(world: World) -> str:
+    Enrollment.objects.filter(pk=world.used.enrollment_id).update(deleted_at=utc_now())
+    return f"enrollment {world.used.enrollment_id}"
+
+
+@breaks("enrollments.deleted_enrollments_hold_nothing")
+def a_request_that_was_only_hidden(world: World) -> Rows:
+    """While its payment is asked for."""
+    Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(deleted_at=utc_now())
+    return {
+        "enrollments.deleted_enrollments_hold_nothing": [f"enrollment {world.waiting.enrollment_id}"],
+        "enrollments.live_checkouts_are_wanted": [f"checkout {world.checkout.pk}"],
+    }
+
+
+@spares("enrollments.deleted_enrollments_hold_nothing")
+def an_enrollment_that_was_deleted_with_its_seat(world: World) -> None:
+    delete_enrollment(enrollment_id=world.used.enrollment_id, actor=STAFF, now=utc_now())
+
+
+# --- Exits ------------------------------------------------------------------------------------------------------------
+
+
+@breaks("enrollments.planned_exits_are_of_the_enrolled")
+def an_exit_of_somebody_who_is_not_enrolled(world: World) -> str:
+    plan = a_planned_exit(world.used, on=TODAY + dt.timedelta(days=30))
+    PlannedExit.objects.filter(pk=plan.pk).update(enrollment=world.reserved.enrollment)
+    return f"planned exit {plan.pk}"
+
+
+@spares("enrollments.planned_exits_are_of_the_enrolled")
+def an_exit_that_was_withdrawn_before_the_end(world: World) -> None:
+    plan = a_planned_exit(world.used, on=TODAY + dt.timedelta(days=30))
+    withdraw_exit(planned_exit_id=plan.pk, actor=STAFF, now=utc_now())
+    PlannedExit.objects.filter(pk=plan.pk).update(enrollment=world.reserved.enrollment)
+
+
+@breaks("enrollments.planned_exits_are_carried_out")
+def an_exit_whose_day_has_begun(world: World) -> str:
+    plan = a_planned_exit(world.used, on=TODAY + dt.timedelta(days=30))
+    PlannedExit.objects.filter(pk=plan.pk).update(effective_date=TODAY - dt.timedelta(days=2))
+    return f"planned exit {plan.pk}"
+
+
+@spares("enrollments.planned_exits_are_carried_out")
+def an_exit_that_waits_for_its_day(world: World) -> None:
+    a_planned_exit(world.used, on=TODAY + dt.timedelta(days=3))
+
+
+def a_planned_exit(decision: EnrollmentDecision, *, on: dt.date) -> PlannedExit:
+    plan_exit(enrollment_id=decision.enrollment_id, effective_date=on, reason="Moves away", actor=STAFF, now=utc_now())
+    return PlannedExit.objects.get(enrollment=decision.enrollment_id)
