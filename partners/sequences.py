@@ -54,8 +54,8 @@ def define_sequence(
     PartnerSequence.objects.filter(program=program, active=True).update(active=False)
     if not groups:
         return None
-    last = PartnerSequence.objects.filter(program=program).aggregate(last=Max("version"))["last"] or 0
-    sequence = PartnerSequence.objects.create(program=program, version=last + 1, created_by=str(actor), created_at=now)
+    version = _next_version(program_id)
+    sequence = PartnerSequence.objects.create(program=program, version=version, created_by=str(actor), created_at=now)
     for place, draft in enumerate(groups, start=1):
         group = SequenceGroup.objects.create(
             sequence=sequence, position=place, name=draft.name, rule=draft.rule, at_least=draft.at_least
@@ -78,6 +78,11 @@ def read_groups(sequence: PartnerSequence) -> tuple[GroupDraft, ...]:
         GroupDraft(tuple(items[group.pk]), group.rule, group.at_least, group.name)
         for group in sequence.groups.order_by("position")
     )
+
+
+def _next_version(program_id: int) -> int:
+    last = PartnerSequence.objects.filter(program=program_id).aggregate(last=Max("version"))["last"] or 0
+    return int(last) + 1
 
 
 def _find_partners(workspace_id: int, groups: Sequence[GroupDraft]) -> dict[str, Provider]:

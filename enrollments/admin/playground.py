@@ -16,6 +16,8 @@ from backoffice.display import Neighbor, admin_url, badge
 from backoffice.scoping import actor_of
 from core.clock import utc_now
 from core.errors import DomainError
+from core.forms import WholeNumberField
+from core.numbers import parse_whole_number
 from core.text import limit_of
 
 from ..eligibility.criteria import MAX_CRITERIA, CriterionDraft, as_draft, change_criteria, list_criteria
@@ -68,15 +70,14 @@ class CriteriaForm(StaffForm):
 
     def prepare(self) -> None:
         stored = [as_draft(criterion) for criterion in list_criteria(self.row.pk, self.row.criteria_version)]
-        asked = str(self.data.get("rows", "")) if self.is_bound else ""
-        count = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 3 else len(stored) + SPARE_ROWS
-        self.row_count = min(count, MAX_CRITERIA)
+        asked = parse_whole_number(str(self.data.get("rows", ""))) if self.is_bound else None
+        self.row_count = min(len(stored) + SPARE_ROWS if asked is None else asked, MAX_CRITERIA)
         for index in range(self.row_count):
             draft = stored[index] if index < len(stored) else None
             for name in FIELDS:
                 self.fields[f"{name}_{index}"] = self._field(name, getattr(draft, name, ""))
-            self.fields[f"order_{index}"] = forms.IntegerField(
-                label="Order", required=False, min_value=0, max_value=999, initial=index + 1 if draft else None
+            self.fields[f"order_{index}"] = WholeNumberField(
+                label="Order", required=False, max_value=999, initial=index + 1 if draft else None
             )
 
     def _field(self, name: str, initial: str) -> forms.CharField:
@@ -112,8 +113,9 @@ class CriteriaForm(StaffForm):
         """Put each fault beside the field it is about."""
         for fault in refusal.errors:
             place, _, name = fault.field.removeprefix("criteria[").partition("].")
-            if name in FIELDS and place.isdigit():
-                self.add_error(f"{name}_{drafts[int(place)][0]}", fault.detail)
+            index = parse_whole_number(place)
+            if name in FIELDS and index is not None:
+                self.add_error(f"{name}_{drafts[index][0]}", fault.detail)
             else:
                 self.add_error("sample" if fault.field.startswith("sample") else None, fault.detail)
         if not refusal.errors:

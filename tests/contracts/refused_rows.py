@@ -296,7 +296,7 @@ UNIQUE = {
         "partners.PartnerSequence", {"program_id": 1, "active": True}, {"active": False}
     ),
     "partner_sequence_version_unique": Twice(
-        "partners.PartnerSequence", {"program_id": 1, "version": 1}, {"active": False}
+        "partners.PartnerSequence", {"program_id": 1, "version": 1, "active": False}
     ),
     "partner_step_external_id_unique": Twice(
         "partners.EnrollmentStep", {"provider_id": 1, "external_enrollment_id": "a"}, {"external_enrollment_id": None}

@@ -186,8 +186,8 @@ class TestTwoVersionsAtOnce:
 
     def test_without_the_lock_are_left_to_the_database_to_refuse(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: both count the versions before either adds one."""
-        look = Meeting(lambda program_id: Program.objects.get(pk=program_id), patience=10)
-        monkeypatch.setattr(sequences, "lock_program", look)
+        monkeypatch.setattr(sequences, "lock_program", lambda program_id: Program.objects.get(pk=program_id))
+        monkeypatch.setattr(sequences, "_next_version", Meeting(sequences._next_version, patience=10))
 
         assert self.define_two() == ["1", "IntegrityError"]
 
