@@ -31,7 +31,7 @@ class Receiver:
     def types(self) -> list[str]:
         return [event["type"] for event in self.events]
 
-    def wait_for(self, count: int, *, seconds: float = 10.0) -> None:
+    def wait_for(self, count: int, *, seconds: float = 60.0) -> None:
         wait_until(lambda: len(self.requests) >= count, seconds=seconds)
 
     def close(self) -> None:
