@@ -135,7 +135,7 @@ class SandboxProcess:
         deliveries: list[Body] = self._read("webhooks")["deliveries"]
         return deliveries
 
-    def wait_for_deliveries(self, *, seconds: float = 10.0) -> list[Body]:
+    def wait_for_deliveries(self, *, seconds: float = 60.0) -> list[Body]:
         """Wait until no webhook is pending; raises TimeoutError after `seconds`."""
         wait_until(
             lambda: not [delivery for delivery in self.deliveries() if delivery["state"] == "pending"], seconds=seconds

@@ -39,7 +39,7 @@ class TestTheProcess:
 
             os.kill(sandbox.pid, signal.SIGKILL)
 
-            wait_until(lambda: not any(is_running(child) for child in children), seconds=5)
+            wait_until(lambda: not any(is_running(child) for child in children), seconds=30)
             assert children != []
 
 
