@@ -38,7 +38,7 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
 
 def build() -> dict[str, str]:
     """Make them; the path of each form, and the reviewer's address and password."""
-    workspace = WorkspaceFactory(slug="lakeside", name="Lakeside Learning", timezone="America/Chicago")
+    workspace = WorkspaceFactory(slug="hillcrest", name="Hillcrest Learning", timezone="America/Chicago")
     program = Program.objects.create(
         workspace=workspace,
         code="ROBOT-LAB",
@@ -63,7 +63,7 @@ def build() -> dict[str, str]:
         "closed": _form(program, "Autumn 2027", takes_applications=False),
         "over": _form(program, "Spring 2020", end_date=dt.date(2020, 6, 1)),
     }
-    reviewer = StaffFactory(email="reviewer@lakeside.test")
+    reviewer = StaffFactory(email="reviewer@hillcrest.test")
     reviewer.set_password(PASSWORD)
     reviewer.save()
     MembershipFactory(workspace=workspace, user=reviewer, role=Role.ADMIN)
