@@ -162,6 +162,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
         "learner_id": town.offer.learner,
         "lead_id": town.offer.lead,
         "enrollment_id": town.offer.enrollment,
+        "job_id": town.offer.job,
         "cohort_id": town.sale.cohort_id,
         "session_id": town.sale.session_id,
         "package_id": town.sale.package_id,
