@@ -85,8 +85,7 @@ def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> C
             for name in ("naive", "hot"):
                 load.run(name, tenants=[SCARCE_TENANT], requests=SCARCE_REQUESTS)
         contest.courses = run_courses(servers, rounds=rounds, say=say)
-        if rounds > 1:  # not in the quick round: its candidates still land in the workspaces whose books are checked
-            contest.evaluation = run_evaluation(servers, quick=False, say=say)
+        contest.evaluation = run_evaluation(servers, quick=rounds == 1, say=say)
         with servers.connect() as connection:
             for name, results in contest.measured.items():
                 contest.scores[name] = Score(

@@ -43,7 +43,7 @@ _CANDIDATES = """
     SELECT %(mark)s || lpad(id::text, 20, '0'), workspace_id, %(instance)s, id, 'customerId', 'candidate', '', 0,
            'not_started', 'not_required', jsonb_build_object('age', CASE WHEN id %% 10 = 0 THEN 9 ELSE 12 END),
            '{"country": "US", "state": "NY"}', '["sma", "enphase"]', '["vip"]', 0, now(), now()
-      FROM accounts_learner WHERE person LIKE %(mark)s || '%%'
+      FROM accounts_learner WHERE workspace_id = %(workspace)s AND person LIKE %(mark)s || '%%'
 """
 
 
