@@ -1,9 +1,9 @@
 """The changes of an enrollment's status: parse, call one use case, render."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,7 +38,8 @@ class ActionView(APIView):
     use_case: ClassVar[UseCase]
     body: ClassVar[type[serializers.Serializer[Any]]] = ActionBody
 
-    def act(self, request: Request, enrollment_id: str) -> Response:
+    @idempotent
+    def post(self, request: Request, enrollment_id: str) -> Response:
         body = self.body(data=request.data)
         body.is_valid(raise_exception=True)
         caller = principal_of(request)
@@ -57,81 +58,72 @@ class ActionView(APIView):
         }
 
 
+View = TypeVar("View", bound=type[ActionView])
+
+
+def documented(verb: str, example: OpenApiExample) -> Callable[[View], View]:
+    """How the OpenAPI document tells of an action, in the words of its docstring."""
+
+    def document(view: View) -> View:
+        schema = extend_schema(
+            tags=TAGS,
+            operation_id=f"{verb}_enrollment",
+            request=view.body,
+            responses=EnrollmentSerializer,
+            examples=[example],
+        )
+        return extend_schema_view(post=schema)(view)
+
+    return document
+
+
+@documented("evaluate", EVALUATE)
 class EvaluateView(ActionView):
-    """Decide by the criteria whether a candidate is eligible."""
+    """Decide by the criteria whether a candidate is eligible.
+
+    The answer is eligible or ineligible, with the reason. One that is eligible is evaluated again.
+    """
 
     use_case = staticmethod(evaluate_enrollment)
 
-    @extend_schema(
-        tags=TAGS,
-        operation_id="evaluate_enrollment",
-        request=ActionBody,
-        responses=EnrollmentSerializer,
-        examples=[EVALUATE],
-    )
-    @idempotent
-    def post(self, request: Request, enrollment_id: str) -> Response:
-        """The answer is eligible or ineligible, with the reason. One that is eligible is evaluated again."""
-        return self.act(request, enrollment_id)
 
-
+@documented("submit", ACT)
 class SubmitView(ActionView):
-    """Ask for review."""
+    """Ask for review.
+
+    Where review is automatic and nothing is left to pay, the answer is approved.
+    """
 
     use_case = staticmethod(submit_enrollment)
 
-    @extend_schema(
-        tags=TAGS,
-        operation_id="submit_enrollment",
-        request=ActionBody,
-        responses=EnrollmentSerializer,
-        examples=[ACT],
-    )
-    @idempotent
-    def post(self, request: Request, enrollment_id: str) -> Response:
-        """Where review is automatic and nothing is left to pay, the answer is approved."""
-        return self.act(request, enrollment_id)
 
-
+@documented("approve", ACT)
 class ApproveView(ActionView):
-    """Accept into the program."""
+    """Accept into the program.
+
+    Participation starts; a lead becomes a learner.
+    """
 
     use_case = staticmethod(approve_enrollment)
 
-    @extend_schema(
-        tags=TAGS,
-        operation_id="approve_enrollment",
-        request=ActionBody,
-        responses=EnrollmentSerializer,
-        examples=[ACT],
-    )
-    @idempotent
-    def post(self, request: Request, enrollment_id: str) -> Response:
-        """Participation starts; a lead becomes a learner."""
-        return self.act(request, enrollment_id)
 
-
+@documented("reject", REJECT)
 class RejectView(ActionView):
-    """Refuse, with a reason."""
+    """Refuse, with a reason.
+
+    What it held is given back.
+    """
 
     use_case = staticmethod(reject_enrollment)
     body = ReasonBody
 
-    @extend_schema(
-        tags=TAGS,
-        operation_id="reject_enrollment",
-        request=ReasonBody,
-        responses=EnrollmentSerializer,
-        examples=[REJECT],
-    )
-    @idempotent
-    def post(self, request: Request, enrollment_id: str) -> Response:
-        """What it held is given back."""
-        return self.act(request, enrollment_id)
 
-
+@documented("unenroll", UNENROLL)
 class UnenrollView(ActionView):
-    """Leave the program."""
+    """Leave the program.
+
+    At once, or on a later day.
+    """
 
     use_case = staticmethod(plan_exit)
     body = ExitBody
@@ -139,32 +131,12 @@ class UnenrollView(ActionView):
     def keywords(self, given: dict[str, Any]) -> dict[str, Any]:
         return super().keywords(given) | {"effective_date": given.get("effectiveDate")}
 
-    @extend_schema(
-        tags=TAGS,
-        operation_id="unenroll_enrollment",
-        request=ExitBody,
-        responses=EnrollmentSerializer,
-        examples=[UNENROLL],
-    )
-    @idempotent
-    def post(self, request: Request, enrollment_id: str) -> Response:
-        """At once, or on a later day."""
-        return self.act(request, enrollment_id)
 
-
+@documented("reconsider", ACT)
 class ReconsiderView(ActionView):
-    """Start over after the criteria changed."""
+    """Start over after the criteria changed.
+
+    Make an ineligible or rejected enrollment a candidate again; 409 `criteria_unchanged` if nothing changed.
+    """
 
     use_case = staticmethod(reconsider_enrollment)
-
-    @extend_schema(
-        tags=TAGS,
-        operation_id="reconsider_enrollment",
-        request=ActionBody,
-        responses=EnrollmentSerializer,
-        examples=[ACT],
-    )
-    @idempotent
-    def post(self, request: Request, enrollment_id: str) -> Response:
-        """Make an ineligible or rejected enrollment a candidate again; 409 `criteria_unchanged` if nothing changed."""
-        return self.act(request, enrollment_id)
