@@ -20,7 +20,7 @@ from events.publishing import publish
 from .errors import ExitSettled
 from .events import ExitPlanned, ExitWithdrawn
 from .latest import not_allowed
-from .lifecycle import check_open, lock_to_end, require_reason, unenroll_enrollment
+from .lifecycle import check_open, lock_to_end, require_reason, unenroll_enrollment, with_metadata
 from .locks import lock_enrollment
 from .models import Enrollment, PlannedExit
 from .states import EligibilityStatus, ExitStatus
@@ -48,8 +48,8 @@ def plan_exit(
     """End an approved enrollment on a day, the first one without the learner: at once for today (or no day), else when
     that day begins. A plan that waits already is replaced; the same plan again changes nothing.
 
-    The family reads the `reason` and never the `note`. Raises Invalid for a day that is over and without a reason,
-    StatusMoved, NotFound, TransitionNotAllowed.
+    The family reads the `reason` and never the `note`. Raises Invalid for a day that is over, without a reason and for
+    metadata that can't be kept, StatusMoved, NotFound, TransitionNotAllowed.
     """
     reason = require_reason(reason)
     today = _today_of(enrollment_id, now)
@@ -72,6 +72,7 @@ def plan_exit(
         raise not_allowed(
             enrollment, before=enrollment.eligibility_status, target=EligibilityStatus.UNENROLLED, now=now
         )
+    with_metadata(enrollment, metadata or {})  # what could not be kept on the day is refused today
     plan = PlannedExit(
         enrollment=enrollment,
         effective_date=effective_date,

@@ -308,6 +308,12 @@ def check_open(enrollment: Enrollment, expected_status: str | None, now: dt.date
         )
 
 
+def with_metadata(enrollment: Enrollment, told: dict[str, Any]) -> dict[str, Any]:
+    """The enrollment's metadata with what is told along with a change. Raises Invalid if it can't be kept."""
+    merged: dict[str, Any] = check_details({"metadata": enrollment.metadata | told})["metadata"]
+    return merged
+
+
 def require_reason(reason: str) -> str:
     """The reason that the family reads. Raises Invalid without one."""
     if not reason.strip():
@@ -326,7 +332,7 @@ def _begin(
     check_open(enrollment, expected_status, now)
     journal = Journal(enrollment, actor, now, note.strip())
     if metadata:
-        journal.set(**check_details({"metadata": enrollment.metadata | metadata}))
+        journal.set(metadata=with_metadata(enrollment, metadata))
     return journal
 
 

@@ -95,6 +95,15 @@ class TestLeaving:
         assert saved(enrolled).eligibility_status == "approved"
         assert not PlannedExit.objects.exists()
 
+    @pytest.mark.parametrize("day", [TODAY, LATER])
+    def test_with_more_metadata_than_may_be_kept_is_refused(self, enrolled: Enrollment, day: dt.date) -> None:
+        with pytest.raises(Invalid) as refusal:
+            plan(enrolled, on=day, metadata={"exitInterview": "x" * 20_000})
+
+        assert [fault.field for fault in refusal.value.errors] == ["metadata"]
+        assert (saved(enrolled).eligibility_status, saved(enrolled).metadata) == ("approved", {})
+        assert not PlannedExit.objects.exists()
+
     def test_is_only_for_the_approved(self) -> None:
         candidate = CandidateFactory()
 
