@@ -2,8 +2,6 @@
 so many mails a day. What accepting does is a matter of each kind."""
 
 import datetime as dt
-import hashlib
-import secrets
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -11,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from core.errors import DomainError, NotFound
 
-from .link_mail import DAY_SECONDS, find_exceeded, mailbox_key, send_link_mail
+from .link_mail import DAY_SECONDS, digest_of, find_exceeded, mailbox_key, new_secret, send_link_mail
 from .models import Invitation
 
 LIFETIME = dt.timedelta(days=7)
@@ -44,8 +42,7 @@ class TooManyInvitations(DomainError):
 def give_link(invitation: Invitation, *, now: dt.datetime) -> str:
     """Give an invitation a new link and a week from now; any link before ends. Returns its secret, which can't be had
     again. The caller saves."""
-    token = secrets.token_urlsafe(24)
-    invitation.token_digest = _digest(token)
+    token, invitation.token_digest = new_secret()
     invitation.sent_at = now
     invitation.expires_at = now + LIFETIME
     return token
@@ -71,7 +68,7 @@ def revoke_invitation(kind: type[Kind], *, invitation_id: int, now: dt.datetime)
 
 def find_invitation(kind: type[Kind], *, token: str) -> Kind | None:
     """The invitation whose link has this secret, open or not."""
-    return _rows(kind).select_related("workspace").filter(token_digest=_digest(token)).first()
+    return _rows(kind).select_related("workspace").filter(token_digest=digest_of(token)).first()
 
 
 def lock_open(kind: type[Kind], **which: Any) -> Kind:
@@ -86,7 +83,7 @@ def lock_open(kind: type[Kind], **which: Any) -> Kind:
 
 def lock_pending(kind: type[Kind], *, token: str, now: dt.datetime) -> Kind:
     """The invitation that this link can accept, locked. Raises NotFound, InvitationOver."""
-    invitation = lock_open(kind, token_digest=_digest(token))
+    invitation = lock_open(kind, token_digest=digest_of(token))
     if invitation.state(now) != "pending":
         raise InvitationOver("This invitation has expired. Ask for another one.")
     return invitation
@@ -113,7 +110,3 @@ def mail_link(
 
 def _rows(kind: type[Kind]) -> QuerySet[Kind]:
     return kind._default_manager.all()
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Mails whose link is a key: sent at once, and kept nowhere."""
 
 import hashlib
+import secrets
 import smtplib
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,17 @@ def find_exceeded(limits: Mapping[str, int]) -> tuple[int, int] | None:
         if number > limit:
             return limit, starts_anew
     return None
+
+
+def new_secret() -> tuple[str, str]:
+    """What a link carries, which can't be had again, and the digest by which it is found."""
+    secret = secrets.token_urlsafe(24)
+    return secret, digest_of(secret)
+
+
+def digest_of(secret: str) -> str:
+    """All that is kept of a link's secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def mailbox_key(address: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
+from accounts.link_mail import digest_of
 from accounts.models import Learner
 from accounts.newcomers import find_or_add_child, find_or_add_oneself
 from core.actors import Actor
@@ -27,7 +28,6 @@ from ..queries import current_enrollment
 from ..states import EVALUATED, REFUSED, Applicant, EligibilityStatus
 from .answers import ANSWERS
 from .opening import require_open
-from .receive import digest
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ def confirm_application(*, token: str, now: dt.datetime) -> Application:
     Raises NotFound, ApplicationOver, ApplicationsClosed, InstanceFull, and AlreadyEnrolled (naming the enrollment) if
     the learner's enrollment is further than that: then nothing is changed, and the link works until it expires.
     """
-    application = Application.objects.select_for_update().filter(token_digest=digest(token)).first()
+    application = Application.objects.select_for_update().filter(token_digest=digest_of(token)).first()
     if application is None:
         raise NotFound("There is no such application.")
     if application.confirmed_at is not None:

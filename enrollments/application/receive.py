@@ -5,8 +5,6 @@ nothing before its mailbox is proven.
 """
 
 import datetime as dt
-import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from accounts.link_mail import DAY_SECONDS, find_exceeded, mailbox_key, send_link_mail
+from accounts.link_mail import DAY_SECONDS, digest_of, find_exceeded, mailbox_key, new_secret, send_link_mail
 from core.addresses import canonical_address
 from core.errors import DomainError, NotFound, invalid_field
 from core.rows import insert_unless_present
@@ -129,20 +127,19 @@ def renew_link(*, application_id: int, now: dt.datetime) -> tuple[Application, s
 def discard_application(*, token: str = "", application_id: int | None = None) -> None:
     """Delete an unconfirmed application with its files, named by its link or its number. Raises NotFound,
     ApplicationOver."""
-    application = _lock(pk=application_id) if application_id is not None else _lock(token_digest=digest(token))
+    application = _lock(pk=application_id) if application_id is not None else _lock(token_digest=digest_of(token))
     delete_application(application)
 
 
 def find_application(*, token: str) -> Application | None:
     """The application whose link has this secret."""
     rows = Application.objects.select_related("instance__program", "instance__workspace", "instance__price")
-    return rows.select_related("workspace", "enrollment").filter(token_digest=digest(token)).first()
+    return rows.select_related("workspace", "enrollment").filter(token_digest=digest_of(token)).first()
 
 
 def give_link(application: Application, *, now: dt.datetime) -> str:
     """Set a new secret and a week from now; the caller saves. Returns the secret."""
-    token = secrets.token_urlsafe(24)
-    application.token_digest = digest(token)
+    token, application.token_digest = new_secret()
     application.expires_at = now + LIFETIME
     return token
 
@@ -151,10 +148,6 @@ def delete_application(application: Application) -> None:
     """Delete a (locked) application and all that it told, in the caller's transaction."""
     drop_files(application)
     application.delete()
-
-
-def digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _lock(**which: Any) -> Application:
