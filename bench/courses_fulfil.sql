@@ -137,10 +137,10 @@ WITH number AS MATERIALIZED (
  RETURNING series.year, series.last_number
 )
 INSERT INTO billing_invoice
-       (cuid, workspace_id, payment_id, corrects_id, provider, number, issued_at, seller_name, buyer_name, buyer_email,
+       (cuid, workspace_id, payment_id, corrects_id, provider, status, number, requested_at, issued_at, seller_name, buyer_name, buyer_email,
         buyer_address, amount_minor, currency, lines)
-SELECT left(replace(gen_random_uuid()::text, '-', ''), 24), :workspace_id::bigint, payment.id, NULL, 'local',
-       year || '-' || lpad((last_number / (SELECT count(*) FROM seated))::text, 6, '0'), at, 'Courses limit', 'Jane Doe',
+SELECT left(replace(gen_random_uuid()::text, '-', ''), 24), :workspace_id::bigint, payment.id, NULL, 'local', 'issued',
+       year || '-' || lpad((last_number / (SELECT count(*) FROM seated))::text, 6, '0'), at, at, 'Courses limit', 'Jane Doe',
        payer_email, '', payment.amount_minor, payment.currency,
        jsonb_build_array(jsonb_build_object('description', description, 'amount_minor', payment.amount_minor))
   FROM number, payment, checkout, series;

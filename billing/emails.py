@@ -6,10 +6,11 @@ from notifications.models import Notification
 from notifications.sending import notify
 
 from .events import MoneyEvent, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from .invoice_files import file_name, is_kept_by_vendor
 from .invoice_pdf import render_invoice
 from .letters import write_failure, write_invoice, write_refund
 from .models import Checkout, Invoice, Payment, Refund
-from .states import PaymentStatus, RefundReason, RefundStatus
+from .states import InvoiceStatus, PaymentStatus, RefundReason, RefundStatus
 
 INVOICE = "invoice"
 REFUND = "refund"
@@ -56,8 +57,9 @@ def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int)
 
 
 def render_invoice_mail(notification: Notification) -> Email | None:
-    invoice = Invoice.objects.filter(payment=notification.params["payment"], corrects=None).first()
-    return write_invoice(invoice=invoice, attachments=(_attached(invoice),)) if invoice else None
+    invoices = Invoice.objects.standing().filter(payment=notification.params["payment"], corrects=None)
+    invoice = invoices.first()
+    return write_invoice(invoice=invoice, attachments=_attached(invoice)) if invoice else None
 
 
 def render_refund_mail(notification: Notification) -> Email | None:
@@ -68,14 +70,14 @@ def render_refund_mail(notification: Notification) -> Email | None:
     if refund.status != RefundStatus.SUCCEEDED or refund.settled_at is None or payment.checkout is None:
         return None
     corrections = Invoice.objects.filter(payment=payment, corrects__isnull=False)
-    correction = corrections.filter(issued_at=refund.settled_at).first()  # the same transaction recorded both
+    correction = corrections.filter(requested_at=refund.settled_at).first()  # the same transaction recorded both
     return write_refund(
         payment=payment,
         amount=refund.money,
         reason=RefundReason(refund.reason),
         is_last=payment.refunded_minor == payment.amount_minor,
         correction=correction.number if correction else "",
-        attachments=(_attached(correction),) if correction else (),
+        attachments=_attached(correction) if correction else (),
     )
 
 
@@ -85,8 +87,11 @@ def render_failure_mail(notification: Notification) -> Email | None:
     return write_failure(payment=payment) if payment.status == PaymentStatus.FAILED else None
 
 
-def _attached(invoice: Invoice) -> Attachment:
-    return Attachment(f"invoice-{invoice.number}.pdf", render_invoice(invoice), "application/pdf")
+def _attached(invoice: Invoice) -> tuple[Attachment, ...]:
+    """Ours goes with the mail. A vendor's is fetched by whoever opens the link: no mail waits for a vendor."""
+    if invoice.status != InvoiceStatus.ISSUED or is_kept_by_vendor(invoice):
+        return ()
+    return (Attachment(file_name(invoice), render_invoice(invoice), "application/pdf"),)
 
 
 register_email(INVOICE, render_invoice_mail)

@@ -1,6 +1,6 @@
 """What billing refuses with."""
 
-from core.errors import DomainError, Unavailable
+from core.errors import DomainError, NotFound, Unavailable
 
 # Our own word where Stripe gives none: the idempotency key was used before, with another request.
 KEY_REUSED = "idempotency_key_reused"
@@ -67,3 +67,40 @@ class PaymentNotRefundable(DomainError):
 
     code = "payment_not_refundable"
     title = "This payment can't be refunded"
+
+
+class InvoicingDown(Unavailable):
+    """The vendor of invoices does not answer, or not now. What came of the call is unknown, unless it was not asked."""
+
+    code = "invoicing_down"
+    title = "The invoicing service is not available"
+
+    def __init__(self, detail: str = "", *, wait_seconds: float = 0.0, was_asked: bool = True) -> None:
+        super().__init__(detail)
+        self.wait_seconds = wait_seconds
+        self.was_asked = was_asked
+
+
+class InvoiceRefused(DomainError):
+    """The vendor understood and issues no such document; asking again would be answered alike."""
+
+    code = "invoice_refused"
+    title = "The invoicing service refused the document"
+
+
+class InvoiceNotFound(NotFound):
+    title = "There is no such invoice"
+
+
+class InvoiceNotReplaceable(DomainError):
+    """Another invoice can't take its place as it stands."""
+
+    code = "invoice_not_replaceable"
+    title = "This invoice can't be replaced"
+
+
+class InvoiceNotOpen(DomainError):
+    """It is not, or no longer, one that waits for staff."""
+
+    code = "invoice_not_open"
+    title = "This invoice does not wait to be issued"

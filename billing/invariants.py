@@ -8,11 +8,12 @@ import datetime as dt
 from collections.abc import Iterator
 
 from django.db.models import Case, CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
-from django.db.models.functions import Cast, Coalesce, Concat, Left
+from django.db.models.functions import Cast, Coalesce, Concat, Left, Substr
 
 from core.invariants import Breach, Extent, Invariant
 
 from .checkout import EXPIRY_SLACK, LATEST_CHECK
+from .invoicing import Series, write_number
 from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
 from .states import (
     FAILED_REFUNDS,
@@ -22,6 +23,8 @@ from .states import (
     UNDECIDED_DISPUTES,
     CheckoutStatus,
     DisputeStatus,
+    InvoiceProvider,
+    InvoiceStatus,
     PaymentStatus,
     RefundStatus,
 )
@@ -92,9 +95,10 @@ def checkouts_agree_with_their_payments(extent: Extent) -> Iterator[Breach]:
 
 def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
     """The invoice of a payment that counts, with its corrections, is what is left of it after refunds, in its
-    currency."""
+    currency. A canceled one counts for nothing."""
     payments = extent.of(Payment.objects.all()).filter(status__in=(*_COUNTED, PaymentStatus.REFUNDED))
-    invoiced = Coalesce(Sum("invoices__amount_minor", filter=Q(invoices__currency=F("currency"))), 0)
+    counts = Q(invoices__currency=F("currency")) & ~Q(invoices__status=InvoiceStatus.CANCELLED)
+    invoiced = Coalesce(Sum("invoices__amount_minor", filter=counts), 0)
     differing = payments.annotate(invoiced=invoiced).exclude(invoiced=F("amount_minor") - F("refunded_minor"))
     rows = differing.values_list("pk", "invoiced", "amount_minor", "refunded_minor")
     for pk, total, amount, refunded in rows.iterator():
@@ -102,22 +106,38 @@ def invoices_add_up_to_payments(extent: Extent) -> Iterator[Breach]:
 
 
 def invoice_numbers_have_no_gaps(extent: Extent) -> Iterator[Breach]:
-    """A workspace's invoices of a year count 1, 2, 3 … to where their series is."""
-    prefix = Concat(Cast(OuterRef("year"), CharField()), Value("-"), output_field=CharField())
-    issued = Invoice.objects.filter(workspace=OuterRef("workspace"), number__startswith=prefix)
-    counted = issued.values("workspace").annotate(count=Count("id"), last=Max("number"))
-    series = extent.of(InvoiceSeries.objects.all()).annotate(
-        count=Coalesce(Subquery(counted.values("count")), 0), last=Subquery(counted.values("last"))
+    """A workspace's own invoices of a year, and apart from them its corrections, count 1, 2, 3 … to where their series
+    is. Corrections of before 2026-12 were counted among the invoices."""
+    ours = Invoice.objects.filter(provider=InvoiceProvider.LOCAL)
+    for kind, counter in ((Series.INVOICES, "last_number"), (Series.CORRECTIONS, "last_correction")):
+        beginning = Concat(Value(kind.value), Cast(OuterRef("year"), CharField()), Value("-"), output_field=CharField())
+        issued = ours.filter(workspace=OuterRef("workspace"), number__startswith=beginning)
+        counted = issued.values("workspace").annotate(count=Count("id"), last=Max("number"))
+        series = extent.of(InvoiceSeries.objects.all()).annotate(
+            count=Coalesce(Subquery(counted.values("count")), 0), last=Subquery(counted.values("last"))
+        )
+        for pk, year, given, count, last in series.values_list("pk", "year", counter, "count", "last").iterator():
+            if (count, last) != (given, write_number(kind, year, given) if given else None):
+                yield Breach(f"invoice series {pk}", f"{given} numbers were given, {count} invoices go up to {last}")
+    known = InvoiceSeries.objects.filter(workspace=OuterRef("workspace")).annotate(
+        beginning=Concat(Cast("year", CharField()), Value("-"), output_field=CharField())
     )
-    for pk, year, given, count, last in series.values_list("pk", "year", "last_number", "count", "last").iterator():
-        if (count, last) != (given, f"{year}-{given:06d}"):
-            yield Breach(f"invoice series {pk}", f"{given} numbers were given, {count} invoices go up to {last}")
-    known = InvoiceSeries.objects.annotate(prefix=Concat(Cast("year", CharField()), Value("-"))).filter(
-        workspace=OuterRef("workspace")
-    )
-    uncounted = extent.of(Invoice.objects.all()).exclude(Exists(known.filter(prefix=Left(OuterRef("number"), 5))))
+    after_code = len(Series.CORRECTIONS) + 1
+    of_its_year = Q(beginning=Left(OuterRef("number"), 5)) | Q(beginning=Substr(OuterRef("number"), after_code, 5))
+    uncounted = extent.of(ours).exclude(Exists(known.filter(of_its_year)))
     for pk in uncounted.values_list("pk", flat=True).iterator():
         yield Breach(f"invoice {pk}", "its workspace has no series that counts it")
+
+
+def requested_invoices_are_pursued(extent: Extent) -> Iterator[Breach]:
+    """The first document that waits for a workspace's vendor is asked for when its time comes; the others wait for
+    it."""
+    waiting = Invoice.objects.to_issue()
+    before = waiting.filter(workspace=OuterRef("workspace"), id__lt=OuterRef("id"))
+    first = extent.of(waiting).exclude(Exists(before)).exclude(corrects__status=InvoiceStatus.FAILED)
+    overdue = first.filter(next_attempt_at__lt=extent.now - SWEEPS_NOTICE_WITHIN)
+    for pk, attempts in overdue.values_list("pk", "attempts").iterator():
+        yield Breach(f"invoice {pk}", f"requested, asked for {attempts} times, and no sweep goes on")
 
 
 def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
@@ -171,6 +191,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     checkouts_agree_with_their_payments,
     invoices_add_up_to_payments,
     invoice_numbers_have_no_gaps,
+    requested_invoices_are_pursued,
     one_live_checkout_per_subject,
     live_checkouts_are_asked_about,
     open_refunds_are_pursued,

@@ -12,7 +12,9 @@ from reportlab.platypus import Flowable, SimpleDocTemplate, Spacer, Table, Table
 from core.money import Money
 from core.paper import PrintedLine, lay_out
 
+from .invoicing.lines import InvoiceLine
 from .models import Invoice
+from .states import InvoiceStatus
 
 INK = HexColor("#22302e")
 QUIET = HexColor("#6a716c")
@@ -52,51 +54,99 @@ def _story(invoice: Invoice) -> list[Flowable]:
     return [
         *_text(str(invoice), size=22, color=ACCENT, bold=True),
         *_text(_subtitle(invoice), color=QUIET),
+        *(_text(_canceled(invoice), bold=True) if invoice.status == InvoiceStatus.CANCELLED else []),
         Spacer(1, 12 * mm),
         _parties(invoice),
         Spacer(1, 12 * mm),
         _lines(invoice),
         Spacer(1, 12 * mm),
         *_text(_paid(invoice), color=QUIET),
+        *(_text(invoice.footer, size=8, color=QUIET) if invoice.footer else []),
     ]
 
 
 def _subtitle(invoice: Invoice) -> str:
-    issued = f"Issued on {invoice.date:%B %-d, %Y}"
-    if invoice.corrects is None:
-        return issued
-    return f"{issued}, corrects invoice {invoice.corrects.number} of {invoice.corrects.date:%B %-d, %Y}"
+    told = f"Issued on {_written(invoice)}"
+    if invoice.corrects is not None:
+        told += f", corrects invoice {invoice.corrects.number} of {_written(invoice.corrects)}"
+    if invoice.replaces is not None:
+        told += f", in place of invoice {invoice.replaces.number} of {_written(invoice.replaces)}"
+    return told
+
+
+def _written(invoice: Invoice) -> str:
+    return f"{invoice.date:%B %-d, %Y}"
+
+
+def _canceled(invoice: Invoice) -> str:
+    return f"Canceled: {invoice.reason}" if invoice.reason else "Canceled"
 
 
 def _parties(invoice: Invoice) -> Table:
     """A row for each of their lines, so that a long address continues on the next page."""
     half = WIDTH / 2 - GAP
-    buyer = [invoice.buyer_name, *invoice.buyer_address.splitlines(), invoice.buyer_email]
-    left = _text(invoice.seller_name, bold=True, width=half)
-    right = _text("\n".join(line for line in buyer if line.strip()), width=half)
+    seller = [*invoice.seller_address.splitlines(), _tax_id(invoice.seller_tax_id)]
+    buyer = [
+        invoice.buyer_name,
+        *invoice.buyer_address.splitlines(),
+        _tax_id(invoice.buyer_tax_id),
+        invoice.buyer_email,
+    ]
+    left = [*_text(invoice.seller_name, bold=True, width=half), *_block(seller, half)]
+    right = _block(buyer, half)
     heads = [*_text("From", color=QUIET), *_text("To", color=QUIET)]
     rows = [heads, *([one or "", other or ""] for one, other in zip_longest(left, right))]
     return Table(rows, colWidths=[WIDTH / 2] * 2, style=TableStyle(PLAIN), repeatRows=1)
 
 
+def _tax_id(number: str) -> str:
+    return f"Tax id {number}" if number else ""
+
+
+def _block(lines: list[str], width: float) -> list[Flowable]:
+    text = "\n".join(line for line in lines if line.strip())
+    return _text(text, width=width) if text else []
+
+
 def _lines(invoice: Invoice) -> Table:
-    rows: list[list[Any]] = [[*_text("Description", color=QUIET), *_text("Amount", color=QUIET, right=True)]]
+    """What was sold; net and tax have columns of their own where a tax is stated."""
+    lines = [InvoiceLine.read(line) for line in invoice.lines]
+    taxed = any(line.tax_rate is not None for line in lines)
+    widths = [WIDTH * part for part in ((0.4, 0.21, 0.18, 0.21) if taxed else (0.7, 0.3))]
+    heads = ["Net", "Tax", "Amount"] if taxed else ["Amount"]
+    rows: list[list[Any]] = [
+        [*_text("Description", color=QUIET), *(_text(head, color=QUIET, right=True)[0] for head in heads)]
+    ]
     rules = [("LINEBELOW", (0, 0), (-1, 0), 0.75, RULE), ("BOTTOMPADDING", (0, 0), (-1, 0), 6)]
-    for line in invoice.lines:
-        amount = Money(line["amount_minor"], invoice.currency)
-        rows += _item(_text(line["description"], width=WIDTH * 0.7 - GAP), str(amount), bold=False)
+    for line in lines:
+        rows += _item(_text(_what(line), width=widths[0] - GAP), _figures(invoice, line, taxed), bold=False)
         last = len(rows) - 1
         rules += [("LINEBELOW", (0, last), (-1, last), 0.75, RULE), ("BOTTOMPADDING", (0, last), (-1, last), 6)]
-    rows += _item(_text("Total", bold=True), str(invoice.money), bold=True)
+    rows += _item(_text("Total", bold=True), _totals(invoice, lines, taxed), bold=True)
     rules += [("LINEABOVE", (0, -1), (-1, -1), 1.25, ACCENT), ("TOPPADDING", (0, -1), (-1, -1), 6)]
-    style = TableStyle([*PLAIN, *rules])
-    return Table(rows, colWidths=[WIDTH * 0.7, WIDTH * 0.3], style=style, repeatRows=1)
+    return Table(rows, colWidths=widths, style=TableStyle([*PLAIN, *rules]), repeatRows=1)
 
 
-def _item(lines: list[Flowable], amount: str, *, bold: bool) -> list[list[Any]]:
-    """The lines of a description, with the amount beside the first."""
-    (printed,) = _text(amount, bold=bold, right=True)
-    return [[line, "" if number else printed] for number, line in enumerate(lines)]
+def _what(line: InvoiceLine) -> str:
+    what = line.description if line.quantity == 1 else f"{line.quantity} x {line.description}"
+    return what if line.tax_rate is None else f"{what}\nincluding {line.tax_rate.normalize():f} % tax"
+
+
+def _figures(invoice: Invoice, line: InvoiceLine, taxed: bool) -> list[str]:
+    minors = [line.net_minor, line.tax_minor, line.amount_minor] if taxed else [line.amount_minor]
+    return [str(Money(minor, invoice.currency)) for minor in minors]
+
+
+def _totals(invoice: Invoice, lines: list[InvoiceLine], taxed: bool) -> list[str]:
+    tax = sum(line.tax_minor for line in lines)
+    minors = [invoice.amount_minor - tax, tax, invoice.amount_minor] if taxed else [invoice.amount_minor]
+    return [str(Money(minor, invoice.currency)) for minor in minors]
+
+
+def _item(lines: list[Flowable], figures: list[str], *, bold: bool) -> list[list[Any]]:
+    """The lines of a description, with the figures beside the first."""
+    printed = [_text(figure, bold=bold, right=True)[0] for figure in figures]
+    return [[line, *(printed if number == 0 else [""] * len(printed))] for number, line in enumerate(lines)]
 
 
 def _paid(invoice: Invoice) -> str:

@@ -26,6 +26,7 @@ def write_invoice(*, invoice: Invoice, attachments: tuple[Attachment, ...] = ())
     """Thanks for a payment, with its invoice."""
     context = {
         "number": invoice.number,
+        "is_attached": bool(attachments),
         "amount": str(invoice.money),
         "description": invoice.lines[0]["description"],
         "learner": _learner(invoice.payment),
@@ -55,6 +56,7 @@ def write_refund(
         "learner": _learner(payment),
         "reason": _REASONS.get(reason, ""),
         "correction": correction,
+        "is_attached": bool(attachments),
         "seller": payment.workspace.name,
     }
     return compose("billing/refund", context, attachments=attachments)

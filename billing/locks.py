@@ -1,7 +1,7 @@
 """Every row lock of this app. The purpose's own rows come first (`purposes.lock_subject`), then checkout, then payment.
 
-The series of invoice numbers is locked last of all (`invoicing.py`). Refunds and disputes are guarded by their
-payment's lock. An inbox row is locked before everything else by its handler, and nobody who holds another lock
+The series of invoice numbers is locked last of all (`invoicing/numbering.py`). Refunds and disputes are guarded by
+their payment's lock. An inbox row is locked before everything else by its handler, and nobody who holds another lock
 waits for one.
 """
 

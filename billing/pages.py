@@ -1,11 +1,14 @@
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.family_pages import for_families
 from accounts.models import User
 from core.errors import NotFound
 
-from .invoice_pdf import render_invoice
+from .errors import InvoiceRefused, InvoicingDown
+from .invoice_files import InvoiceNotReady, fetch_invoice, file_name
+from .models import Invoice
 from .queries import get_invoice_for
 
 
@@ -17,5 +20,25 @@ def show_invoice(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
         invoice = get_invoice_for(user=user, cuid=cuid)
     except NotFound as error:
         raise Http404 from error
-    name = f'inline; filename="invoice-{invoice.number}.pdf"'
-    return HttpResponse(render_invoice(invoice), content_type="application/pdf", headers={"Content-Disposition": name})
+    return serve_invoice(request, invoice)
+
+
+def serve_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
+    """The PDF to look at; or a page that says why it is not there yet, and how to look again."""
+    try:
+        paper = fetch_invoice(invoice)
+    except InvoiceNotReady:
+        message = "Your payment has arrived, and its invoice is being issued. That takes a few minutes at most times."
+        return _not_ready(request, "Your invoice is being issued", message, status=202)
+    except (InvoicingDown, InvoiceRefused):
+        message = "The service that keeps our invoices does not answer just now. Nothing is lost."
+        return _not_ready(request, "Your invoice can't be shown just now", message, status=503)
+    name = f'inline; filename="{file_name(invoice)}"'
+    return HttpResponse(paper, content_type="application/pdf", headers={"Content-Disposition": name})
+
+
+def _not_ready(request: HttpRequest, title: str, message: str, *, status: int) -> HttpResponse:
+    context = {"title": title, "message": message, "here": request.get_full_path()}
+    answer = render(request, "billing/invoice_not_ready.html", context, status=status)
+    answer["Retry-After"] = "60"
+    return answer

@@ -51,7 +51,12 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
     after_commit(log.info, "payment_received", **logged(payment))
     _end_others(checkout, now)
     publish(PaymentSucceeded(**payment_facts(payment, now)))
-    buyer = Buyer(email=session.payer_email, name=session.payer_name, address=session.payer_address)
+    buyer = Buyer(
+        email=session.payer_email,
+        name=session.payer_name,
+        address=session.payer_address,
+        tax_id=session.payer_tax_id,
+    )
     issue_invoice(payment=payment, buyer=buyer, now=now)  # last: payments of a workspace wait here for each other
 
 

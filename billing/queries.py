@@ -54,7 +54,7 @@ def list_payments_made(*, user: User, besides: Collection[int]) -> list[PaymentM
     made = made.exclude(pk__in=besides).exclude(status=PaymentStatus.FAILED).order_by("-id")
     payments = list(
         made.select_related("checkout", "workspace").prefetch_related(
-            Prefetch("invoices", Invoice.objects.order_by("-id"))
+            Prefetch("invoices", Invoice.objects.standing().order_by("-id"))
         )[:PAYMENTS_SHOWN]
     )
     learner_ids = {each.pk: find_learner_id(each.purpose, each.subject) for each in payments}

@@ -72,6 +72,18 @@ UNDECIDED_DISPUTES = (DisputeStatus.INQUIRY, DisputeStatus.OPEN)
 
 class InvoiceProvider(models.TextChoices):
     LOCAL = "local", "Local"  # numbered and printed here
+    FAKTUROWNIA = "fakturownia", "Fakturownia"  # numbered, printed and reported to the tax office there
+
+
+class InvoiceStatus(models.TextChoices):
+    REQUESTED = "requested", "Requested"  # the vendor is to issue it; what it says is fixed
+    ISSUED = "issued", "Issued"  # it has its number and is never changed
+    FAILED = "failed", "Failed"  # the vendor refused, or never answered: staff decide
+    CANCELLED = "cancelled", "Canceled"  # it was issued by mistake and another one stands in its place
+
+
+# No document exists yet.
+UNISSUED_INVOICES = (InvoiceStatus.REQUESTED, InvoiceStatus.FAILED)
 
 
 class EventSource(models.TextChoices):

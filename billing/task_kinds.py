@@ -73,3 +73,11 @@ REFUND_FAILED = register_kind(
     subjects=("refund",),
     remedy="Refund the payment again, or return the money another way.",
 )
+INVOICE_FAILED = register_kind(
+    "invoice_failed",
+    label="Invoice that was not issued",
+    role=Role.ADMIN,
+    subjects=("invoice",),
+    remedy="Read what the invoicing service said. Mend the seller's or the buyer's data there and have it tried again, "
+    "or issue the document by hand and enter its number.",
+)

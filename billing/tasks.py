@@ -5,7 +5,7 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
-from . import checkout, inbox, reconciliation, refunds
+from . import checkout, inbox, invoicing, reconciliation, refunds
 
 # Each row of a sweep waits for Stripe.
 BATCH = 10
@@ -39,6 +39,16 @@ def submit_refund(refund_id: int) -> None:
 @shared_task
 def submit_due_refunds() -> None:
     in_batches(refunds.submit_due_refunds, size=BATCH, at_most=10)
+
+
+@shared_task
+def issue_invoices(workspace_id: int) -> None:
+    invoicing.issue_requested(workspace_id=workspace_id, limit=100, now=utc_now())
+
+
+@shared_task
+def issue_due_invoices() -> None:
+    invoicing.ring_for_due_invoices(now=utc_now())
 
 
 @shared_task

@@ -70,7 +70,7 @@ def ended_packages(*, user: User) -> QuerySet[StudentPackage]:
     kept = StudentPackage.objects.revoked().filter(enrollment__deleted_at__isnull=True)
     ended = kept.filter(learner__in=learners_of(user))
     related = ended.select_related("learner", "program", "cohort", "payment").prefetch_related(
-        Prefetch("payment__invoices", Invoice.objects.order_by("-id"))
+        Prefetch("payment__invoices", Invoice.objects.standing().order_by("-id"))
     )
     return related.order_by("-revoked_at", "-pk")
 

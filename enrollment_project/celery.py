@@ -20,6 +20,7 @@ app.conf.beat_schedule = {
     "relay-events": {"task": "events.tasks.relay_events", "schedule": 2.0},
     "handle-stripe-events": {"task": "billing.tasks.handle_due_stripe_events", "schedule": 15.0},
     "check-checkouts": {"task": "billing.tasks.check_due_checkouts", "schedule": 30.0},
+    "issue-invoices": {"task": "billing.tasks.issue_due_invoices", "schedule": 30.0},
     "submit-refunds": {"task": "billing.tasks.submit_due_refunds", "schedule": 30.0},
     "send-notifications": {"task": "notifications.tasks.send_due_notifications", "schedule": 30.0},
     "remind-of-sessions": {"task": "cohorts.tasks.remind_of_sessions", "schedule": 600.0},

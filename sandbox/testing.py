@@ -98,9 +98,10 @@ class SandboxProcess:
             self._process.wait()
         self._process = None
 
-    def pay(self, session_url: str, *, card: str = "ok", email: str = "") -> httpx.Response:
-        """Press Pay on the hosted page: `card` is ok, declined or async. The answer is not followed to success_url."""
-        return self._http.post(f"{session_url}/pay", data={"card": card, "email": email})
+    def pay(self, session_url: str, *, card: str = "ok", email: str = "", **company: str) -> httpx.Response:
+        """Press Pay on the hosted page: `card` is ok, declined or async. A company gives `name` and `tax_id`. The
+        answer is not followed to success_url."""
+        return self._http.post(f"{session_url}/pay", data={"card": card, "email": email, **company})
 
     def cancel(self, session_url: str) -> httpx.Response:
         return self._http.post(f"{session_url}/cancel")
@@ -173,6 +174,10 @@ class SandboxProcess:
     def take_course(self, launch_url: str, *, button: str = "complete") -> httpx.Response:
         """Press a button on the page of a course: `progress` or `complete`."""
         return self._http.post(f"{launch_url.replace('/launch/', '/enrollments/')}/{button}")
+
+    def invoicing(self, slug: str, **settings: Any) -> Body:
+        """Set up an account at Fakturownia (`api_token`, `reports`); its books: every document it ever issued."""
+        return self.control(f"fakturownia/{slug}", settings)
 
     def reset(self) -> None:
         """Forget everything, faults and clock included; webhooks go where they went at the start."""

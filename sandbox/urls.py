@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from sandbox import control
+from sandbox.fakturownia import control as fakturownia_control
 from sandbox.lms import control as lms_control
 from sandbox.stripe import control as stripe_control
 
@@ -21,7 +22,10 @@ urlpatterns = [
     path("_sandbox/refunds/settle", stripe_control.settle_refund),
     path("_sandbox/disputes", stripe_control.open_dispute),
     path("_sandbox/disputes/close", stripe_control.close_dispute),
+    path("_sandbox/fakturownia/<slug:slug>", fakturownia_control.account),
+    path("_sandbox/fakturownia/<slug:slug>/tax-office", fakturownia_control.tax_office),
     path("_sandbox/lms/<slug:slug>", lms_control.partner),
     path("", include("sandbox.stripe.urls")),
     path("", include("sandbox.lms.urls")),
+    path("", include("sandbox.fakturownia.urls")),
 ]

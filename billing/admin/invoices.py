@@ -1,39 +1,117 @@
 from typing import Any
 
-from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django import forms
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
+from unfold.enums import ActionVariant
 
-from backoffice.display import Card, link_column, money_column, neighbor, neighbors_of, register_subject
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from accounts.roles import Power
+from backoffice.actions import ConfirmForm, StaffForm, staff_action
+from backoffice.display import (
+    Card,
+    link_column,
+    money_column,
+    neighbor,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from core.addresses import AddressFormField
+from core.clock import utc_now
+from core.errors import DomainError
+from core.money import Money
 
-from ..invoice_pdf import render_invoice
+from ..invoice_files import fetch_invoice, file_name
+from ..invoicing import Buyer, InvoiceLine, record_issued_by_hand, replace_invoice, retry_invoice
 from ..models import Invoice, Payment
+from ..states import InvoiceStatus
 
 register_subject("invoice", Invoice)
+
+
+class ByHandForm(StaffForm):
+    number = forms.CharField(max_length=40, help_text="The number on the document that you have issued.")
+    date = forms.DateField(label="Date of issue", widget=forms.DateInput(attrs={"type": "date"}))
+
+
+class BuyerForm(StaffForm):
+    """Who the new invoice is for; it begins with what the old one says."""
+
+    name = forms.CharField(max_length=200)
+    tax_id = forms.CharField(label="Tax id", max_length=30, required=False, help_text="Of a company.")
+    address = forms.CharField(max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    email = AddressFormField()
+    reason = forms.CharField(
+        max_length=300,
+        help_text="Why the old one is canceled. It is printed on it.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def prepare(self) -> None:
+        for name in ("name", "tax_id", "address", "email"):
+            self.initial[name] = getattr(self.row, f"buyer_{name}")
+
+
+def has_failed(invoice: Invoice) -> bool:
+    return bool(invoice.status == InvoiceStatus.FAILED)
+
+
+def is_replaceable(invoice: Invoice) -> bool:
+    return bool(invoice.status == InvoiceStatus.ISSUED) and invoice.corrects_id is None
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(WorkspaceScopedAdmin):
     """Invoices and their corrections, as they were issued; nobody changes one."""
 
-    list_display = ("__str__", "amount", "buyer", "payment_link", "workspace", "issued_at", "pdf")
+    list_display = ("__str__", "status_badge", "amount", "buyer", "payment_link", "workspace", "issued_at", "pdf")
     list_filter = (
+        ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
         ("corrects", admin.EmptyFieldListFilter),
         "currency",
         "issued_at",
     )
     list_select_related = ("workspace", "payment", "corrects")
-    search_fields = ("=number", "buyer_email__istartswith", "buyer_name__istartswith", "=payment__id")
-    search_help_text = "Number, buyer, payment number"
-    date_hierarchy = "issued_at"
+    search_fields = ("=number", "buyer_email__istartswith", "buyer_name__istartswith", "=buyer_tax_id", "=payment__id")
+    search_help_text = "Number, buyer, tax id, payment number"
+    date_hierarchy = "requested_at"
     fieldsets = (
-        (None, {"fields": (("number", "amount"), ("issued_at", "provider"), ("payment_link", "corrected"), "pdf")}),
-        ("From and to", {"fields": (("seller_name", "workspace"), ("buyer_name", "buyer_email"), "buyer_address")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("number", "status_badge"),
+                    ("amount", "tax"),
+                    ("issued_at", "provider"),
+                    ("payment_link", "corrected"),
+                    ("reason", "pdf"),
+                )
+            },
+        ),
+        (
+            "From and to",
+            {
+                "fields": (
+                    ("seller_name", "seller_tax_id"),
+                    ("seller_address", "workspace"),
+                    ("buyer_name", "buyer_tax_id"),
+                    ("buyer_address", "buyer_email"),
+                )
+            },
+        ),
+        (
+            "At the invoicing service",
+            {"fields": (("external_id", "e_invoice_state"), ("attempts", "next_attempt_at"), "last_error")},
+        ),
     )
+    actions_detail = ("try_again", "issued_by_hand", "replace")
+    status_badge = status_badge("status")
     amount = money_column("amount_minor", "amount")
     payment_link = link_column("payment", "payment")
     corrected = link_column("corrects", "corrects")
@@ -42,8 +120,75 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
     def buyer(self, invoice: Invoice) -> str:
         return invoice.buyer_name or invoice.buyer_email
 
+    @display(description="tax included")
+    def tax(self, invoice: Invoice) -> str:
+        lines = [InvoiceLine.read(line) for line in invoice.lines]
+        if all(line.tax_rate is None for line in lines):
+            return "None stated"
+        return str(Money(sum(line.tax_minor for line in lines), invoice.currency))
+
+    @staff_action(
+        description="Try again",
+        power=Power.MANAGE,
+        possible=has_failed,
+        form=ConfirmForm,
+        icon="refresh",
+        explanation="The invoicing service is asked for this document again, with the data that it has: nothing on it "
+        "can be changed. If the service refused these data, issue the document by hand there.",
+    )
+    def try_again(self, request: HttpRequest, invoice: Invoice, form: StaffForm) -> str:
+        retry_invoice(invoice_id=invoice.pk, actor=actor_of(request), now=utc_now())
+        return "The invoicing service will be asked again in a moment."
+
+    @staff_action(
+        description="Issued by hand",
+        power=Power.MANAGE,
+        possible=has_failed,
+        form=ByHandForm,
+        icon="edit_document",
+        explanation="For a document that you have issued yourself where the invoicing service refused ours. It counts "
+        "as issued under the number that you enter.",
+    )
+    def issued_by_hand(self, request: HttpRequest, invoice: Invoice, form: StaffForm) -> str:
+        record_issued_by_hand(
+            invoice_id=invoice.pk,
+            number=form.cleaned_data["number"],
+            date=form.cleaned_data["date"],
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        return f"It is recorded as {form.cleaned_data['number']}."
+
+    @staff_action(
+        description="Replace",
+        power=Power.MANAGE,
+        possible=is_replaceable,
+        form=BuyerForm,
+        icon="find_replace",
+        variant=ActionVariant.DANGER,
+        explanation="This invoice is canceled, keeps its number, and a new one for the same money is issued to the "
+        "buyer below. For money that goes back, refund the payment instead: that issues a correction.",
+    )
+    def replace(self, request: HttpRequest, invoice: Invoice, form: StaffForm) -> HttpResponse:
+        replacement = replace_invoice(
+            invoice_id=invoice.pk,
+            buyer=Buyer(
+                email=form.cleaned_data["email"],
+                name=form.cleaned_data["name"],
+                address=form.cleaned_data["address"],
+                tax_id=form.cleaned_data["tax_id"],
+            ),
+            reason=form.cleaned_data["reason"],
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        messages.success(request, f"{invoice} is canceled. This one stands in its place.")
+        return HttpResponseRedirect(reverse("admin:billing_invoice_change", args=[replacement.pk]))
+
     @display(description="PDF")
     def pdf(self, invoice: Invoice) -> str:
+        if not invoice.number:
+            return "Not issued yet"
         return format_html(
             '<a class="text-link" href="{}">Download</a>', reverse("admin:billing_invoice_pdf", args=[invoice.pk])
         )
@@ -56,15 +201,19 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
         invoice: Any = self.get_visible(request, object_id)
         if invoice is None:
             raise Http404("There is no such invoice.")
-        name = f'attachment; filename="invoice-{invoice.number}.pdf"'
-        return HttpResponse(
-            render_invoice(invoice), content_type="application/pdf", headers={"Content-Disposition": name}
-        )
+        try:
+            paper = fetch_invoice(invoice)
+        except DomainError as refusal:
+            messages.error(request, refusal.detail)
+            return HttpResponseRedirect(reverse("admin:billing_invoice_change", args=[invoice.pk]))
+        name = f'attachment; filename="{file_name(invoice)}"'
+        return HttpResponse(paper, content_type="application/pdf", headers={"Content-Disposition": name})
 
 
 @neighbors_of(Payment)
 def invoices_of_payment(request: HttpRequest, payment: Payment) -> Card:
     rows = [
-        neighbor(invoice, note=invoice.money, at=invoice.issued_at) for invoice in payment.invoices.order_by("-id")[:20]
+        neighbor(invoice, status="status", note=invoice.money, at=invoice.requested_at)
+        for invoice in payment.invoices.order_by("-id")[:20]
     ]
     return Card("Invoices", rows, empty="None was issued.")

@@ -52,6 +52,7 @@ class SessionSnapshot:
     metadata: Mapping[str, str]
     payer_name: str = ""
     payer_address: str = ""  # a line for each of its lines
+    payer_tax_id: str = ""  # of a company
 
     @property
     def money(self) -> Money:

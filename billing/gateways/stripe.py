@@ -85,6 +85,7 @@ class StripeGateway:
             "cancel_url": request.cancel_url,
             "expires_at": int(request.expires_at.timestamp()),
             "client_reference_id": request.reference,
+            "tax_id_collection": {"enabled": True},  # a company may want its tax id on the invoice
             "metadata": (metadata := _short_metadata(request.metadata)),
             "payment_intent_data": {"metadata": metadata},
             **({"customer_email": request.customer_email} if request.customer_email else {}),
@@ -257,6 +258,7 @@ def _session(session: stripe.checkout.Session) -> SessionSnapshot:
         payer_email=_address_or_nothing(payer.email if payer else None),
         payer_name=(payer.name if payer else None) or "",
         payer_address=_address(payer.address) if payer and payer.address else "",
+        payer_tax_id=_tax_id(payer),
         url=session.url or "",
         expires_at=_moment(session.expires_at),
         metadata=_metadata(session),
@@ -272,6 +274,12 @@ def _address(address: Any) -> str:
     region = " ".join(filter(None, [address.state, address.postal_code]))
     town = ", ".join(filter(None, [address.city, region]))
     return "\n".join(filter(None, [address.line1, address.line2, town, address.country]))
+
+
+def _tax_id(payer: Any) -> str:
+    """The first that a company gave on the payment page."""
+    given = (getattr(payer, "tax_ids", None) or []) if payer else []
+    return str(given[0].value or "") if given else ""
 
 
 def _refund(refund: stripe.Refund) -> RefundSnapshot:

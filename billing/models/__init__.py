@@ -2,7 +2,7 @@
 
 from .checkouts import Checkout, CheckoutQuerySet, Price
 from .inbox import ReconciliationRun, StripeEvent
-from .invoices import Invoice, InvoiceSeries
+from .invoices import Invoice, InvoiceQuerySet, InvoiceSeries, Seller
 from .payments import Dispute, Payment, Refund
 
 __all__ = [
@@ -10,10 +10,12 @@ __all__ = [
     "CheckoutQuerySet",
     "Dispute",
     "Invoice",
+    "InvoiceQuerySet",
     "InvoiceSeries",
     "Payment",
     "Price",
     "ReconciliationRun",
     "Refund",
+    "Seller",
     "StripeEvent",
 ]

@@ -1,6 +1,9 @@
 import datetime as dt
 
+from django.core.validators import URLValidator
 from django.db import models
+from django.db.models.functions import Now
+from django_fsm import FSMField, transition
 
 from accounts.models import Workspace
 from core.addresses import AddressField
@@ -8,76 +11,191 @@ from core.clock import utc_now
 from core.ids import new_cuid
 from core.local_time import local_date
 from core.money import Money
+from core.sealing import SealedTextField
 
-from ..states import InvoiceProvider
+from ..states import UNISSUED_INVOICES, InvoiceProvider, InvoiceStatus
 from .payments import Payment
 
 
+class Seller(models.Model):
+    """Who a workspace is on its invoices, and who issues them. Without this row, it is its name alone."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.PROTECT, related_name="seller")
+    name = models.CharField(max_length=200, help_text="The legal name, as the tax office knows it.")
+    tax_id = models.CharField("tax id", max_length=30, blank=True)
+    address = models.TextField(blank=True, max_length=500, help_text="As it is printed, line by line.")
+    footer = models.CharField(
+        max_length=300, blank=True, help_text="Printed at the bottom of each invoice: a register number, a bank."
+    )
+    provider = models.CharField(
+        "issued by",
+        max_length=12,
+        choices=InvoiceProvider.choices,
+        default=InvoiceProvider.LOCAL,
+        help_text="Local invoices are numbered and printed here.",
+    )
+    base_url = models.URLField(
+        "address of the account",
+        max_length=200,
+        blank=True,
+        validators=[URLValidator(["http", "https"])],
+        help_text="Fakturownia only: https://your-account.fakturownia.pl",
+    )
+    api_token = SealedTextField("API token", blank=True, help_text="Fakturownia only. Nobody is shown it again.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(provider__in=InvoiceProvider.values), name="seller_provider_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(provider=InvoiceProvider.LOCAL) | (~models.Q(base_url="") & ~models.Q(api_token="")),
+                name="seller_vendor_has_account",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class InvoiceSeries(models.Model):
-    """How far a workspace has counted its invoices in a year. A transaction that takes a number holds this row until
-    the end of the transaction, so none is given twice and none is lost."""
+    """How far a workspace has counted its invoices, and apart from them their corrections, in a year. A transaction
+    that takes a number holds this row until the end of the transaction, so none is given twice and none is lost."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoice_series")
     year = models.PositiveSmallIntegerField()
     last_number = models.PositiveIntegerField(default=0)
+    last_correction = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name_plural = "invoice series"
         constraints = [models.UniqueConstraint(fields=["workspace", "year"], name="invoice_series_once")]
 
     def __str__(self) -> str:
-        return f"Invoices of {self.year}: {self.last_number}"
+        return f"Invoices of {self.year}: {self.last_number}, corrections: {self.last_correction}"
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def standing(self) -> "InvoiceQuerySet":
+        """Those that count: not the canceled ones, in whose place others stand."""
+        return self.exclude(status=InvoiceStatus.CANCELLED)
+
+    def to_issue(self) -> "InvoiceQuerySet":
+        """Those that a vendor is to issue."""
+        return self.filter(status=InvoiceStatus.REQUESTED)
 
 
 class Invoice(models.Model):
     """What a payer gets for their books: a payment's invoice, or the correction of one when money went back.
 
-    Invariant: never changed once issued; numbers count without gaps in a workspace and year; a payment has one invoice,
-    and with its corrections it adds up to what is left of the payment.
+    Invariants: what it says is never changed; once issued it has a number, and ours count without gaps in a workspace,
+    series and year; a payment has one invoice that stands, and with its corrections it adds up to what is left of the
+    payment.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="invoices")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="invoices")
     corrects = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="corrections")
+    replaces = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="replaced_by"
+    )  # the canceled one in whose place it stands
     provider = models.CharField(max_length=12, choices=InvoiceProvider.choices, default=InvoiceProvider.LOCAL)
-    number = models.CharField(max_length=20)  # e.g. "2026-000123"
-    issued_at = models.DateTimeField(default=utc_now, editable=False)
+    status = FSMField(
+        max_length=9,
+        choices=InvoiceStatus.choices,
+        default=InvoiceStatus.REQUESTED,
+        protected=True,
+    )
+    number = models.CharField(max_length=40, blank=True)  # e.g. "2026-000123"; a vendor's are its own
+    requested_at = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
+    issued_at = models.DateTimeField(null=True, editable=False)
     issued_on = models.DateField(
         null=True, editable=False
-    )  # its date where the workspace is; null: before 2026-12, UTC
+    )  # its date where the workspace is; null: not issued, or before 2026-12, UTC
     seller_name = models.CharField(max_length=200)
+    seller_tax_id = models.CharField(max_length=30, blank=True, default="", db_default="")
+    seller_address = models.TextField(blank=True, default="", db_default="")
+    footer = models.CharField(max_length=300, blank=True, default="", db_default="")
     buyer_name = models.CharField(max_length=200, blank=True)
+    buyer_tax_id = models.CharField(max_length=30, blank=True, default="", db_default="")
     buyer_email = AddressField(max_length=254, blank=True)
     buyer_address = models.TextField(blank=True)
     amount_minor = models.IntegerField()  # below zero on a correction for money that went back
     currency = models.CharField(max_length=3)
-    lines = models.JSONField()  # [{"description": text, "amount_minor": number}]
+    lines = models.JSONField()  # of `InvoiceLine`
+    reason = models.CharField(max_length=300, blank=True, default="", db_default="")  # of a correction, or canceling
+    # What a vendor knows and how asking it goes.
+    external_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    e_invoice_state = models.CharField(max_length=30, blank=True, default="", db_default="", editable=False)
+    asked_at = models.DateTimeField(null=True, editable=False)  # before the vendor was: what came of it it may know
+    cancel_requested_at = models.DateTimeField(null=True, editable=False)  # the vendor is still to be told
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    objects = InvoiceQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["workspace", "number"], name="invoice_number_unique"),
             models.UniqueConstraint(
-                fields=["payment"], condition=models.Q(corrects__isnull=True), name="invoice_one_per_payment"
+                fields=["workspace", "provider", "number"],
+                condition=~models.Q(number=""),
+                name="invoice_number_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["payment"],
+                condition=models.Q(corrects__isnull=True) & ~models.Q(status=InvoiceStatus.CANCELLED),
+                name="invoice_one_per_payment",
             ),
             models.CheckConstraint(
                 condition=models.Q(provider__in=InvoiceProvider.values), name="invoice_provider_known"
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=InvoiceStatus.values), name="invoice_status_known"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=UNISSUED_INVOICES, number="", issued_at=None)
+                | (models.Q(issued_at__isnull=False) & ~models.Q(number="") & ~models.Q(status__in=UNISSUED_INVOICES)),
+                name="invoice_numbered_iff_issued",
             ),
             models.CheckConstraint(
                 condition=models.Q(corrects__isnull=False) | models.Q(amount_minor__gt=0),
                 name="invoice_amount_positive",
             ),
         ]
-        indexes = [models.Index(fields=["buyer_email", "-id"], name="invoice_by_buyer")]
+        indexes = [
+            models.Index(fields=["buyer_email", "-id"], name="invoice_by_buyer"),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(next_attempt_at__isnull=False),
+                name="invoice_due",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"Correction {self.number}" if self.corrects_id else f"Invoice {self.number}"
+        kind = "Correction" if self.corrects_id else "Invoice"
+        return f"{kind} {self.number}" if self.number else f"{kind} to be issued"
 
     @property
     def date(self) -> dt.date:
         """The date on the invoice. It was UTC's before invoices kept the date of their workspace."""
-        return self.issued_on or local_date(self.issued_at, "UTC")
+        return self.issued_on or local_date(self.issued_at or self.requested_at, "UTC")
 
     @property
     def money(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    @transition(field=status, source=[InvoiceStatus.REQUESTED, InvoiceStatus.FAILED], target=InvoiceStatus.ISSUED)
+    def issue(self) -> None:
+        """It has its number."""
+
+    @transition(field=status, source=InvoiceStatus.REQUESTED, target=InvoiceStatus.FAILED)
+    def fail(self) -> None:
+        """The vendor refused, or never answered."""
+
+    @transition(field=status, source=InvoiceStatus.FAILED, target=InvoiceStatus.REQUESTED)
+    def retry(self) -> None:
+        """Ask the vendor again."""
+
+    @transition(field=status, source=InvoiceStatus.ISSUED, target=InvoiceStatus.CANCELLED)
+    def cancel(self) -> None:
+        """It was issued by mistake."""

@@ -123,7 +123,7 @@ class TestARefund:
         files = [message.attachments[0][0] for message in mail.outbox[1:]]
         year = utc_now().year
         assert subjects == ["We sent 9.00 USD back to you", "We sent 10.00 USD back to you"]
-        assert files == [f"invoice-{year}-000002.pdf", f"invoice-{year}-000003.pdf"]
+        assert files == [f"invoice-C-{year}-000001.pdf", f"invoice-C-{year}-000002.pdf"]
 
     def test_told_twice_is_mailed_once(self, world: StripeWorld) -> None:
         payment = world.paid()

@@ -3,6 +3,7 @@
 import datetime as dt
 import unicodedata
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -23,12 +24,17 @@ from accounts.tests.factories import (
     proven_user,
 )
 from backoffice.tests.staff_client import StaffClient
-from billing import invoicing
 from billing.checkout import settle_checkout
 from billing.gateways.stripe import _session
 from billing.invariants import INVARIANTS
 from billing.invoice_pdf import render_invoice
-from billing.invoicing import Buyer, issue_invoice
+from billing.invoicing import (
+    Buyer,
+    Series,
+    issue,
+    issue_invoice,
+    write_number,
+)
 from billing.models import Checkout, Invoice, InvoiceSeries, Payment
 from billing.purposes import Purpose, register_purpose
 from billing.refunds import record_refunds, request_refund, submit_refund
@@ -79,7 +85,9 @@ class TestAPayment:
         assert (invoice.payment, invoice.amount_minor, invoice.currency) == (payment, 4900, "usd")
         assert invoice.number == f"{utc_now().year}-000001"
         assert (invoice.seller_name, invoice.buyer_email) == (payment.workspace.name, "parent@example.test")
-        assert invoice.lines == [{"description": "Algebra I", "amount_minor": 4900}]
+        assert invoice.lines == [
+            {"description": "Algebra I", "quantity": 1, "amount_minor": 4900, "tax_rate": None, "tax_minor": 0}
+        ]
         assert breaches() == []
 
     @pytest.mark.sqlite
@@ -97,7 +105,7 @@ class TestAPayment:
         invoice = issue_invoice(payment=payment, buyer=BUYER, now=dt.datetime(2027, 1, 1, 1, tzinfo=dt.UTC))
 
         Workspace.objects.update(timezone="Pacific/Honolulu")
-        invoice.refresh_from_db()
+        invoice = Invoice.objects.get(pk=invoice.pk)
         assert invoice.number == number
         assert f"Issued on {date}" in words(render_invoice(invoice))
 
@@ -147,19 +155,19 @@ class TestNumbers:
 
 @pytest.mark.race
 @pytest.mark.django_db(transaction=True)
-class TestEightAtOnce:
+class TestSixteenAtOnce:
     def test_take_numbers_without_a_gap(self) -> None:
-        calls, workspace_id = eight_issuers()
+        calls, workspace_id = sixteen_issuers(each=32)
 
         numbers = at_once(*calls)
 
-        assert sorted(numbers) == [f"2026-{number:06d}" for number in range(1, 17)]
-        assert InvoiceSeries.objects.get(workspace=workspace_id).last_number == 16
+        assert sorted(chain(*numbers)) == [f"2026-{number:06d}" for number in range(1, 513)]
+        assert InvoiceSeries.objects.get(workspace=workspace_id).last_number == 512
 
     def test_without_the_series_would_take_the_same_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Negative control: reading the last number and adding one."""
-        monkeypatch.setattr(invoicing, "_take_number", Meeting(read_and_add, parties=16, patience=30))
-        calls, _ = eight_issuers()
+        monkeypatch.setattr(issue, "take_number", Meeting(read_and_add, parties=16, patience=30))
+        calls, _ = sixteen_issuers(each=1)
 
         answers = at_once(*calls)
 
@@ -167,22 +175,23 @@ class TestEightAtOnce:
         assert [failure.kind for failure in refused] == ["IntegrityError"] * 15
 
 
-def eight_issuers() -> tuple[list[Any], int]:
-    """Sixteen payments, to be invoiced by as many processes as there are, eight and eight."""
+def sixteen_issuers(*, each: int) -> tuple[list[Any], int]:
+    """Processes that invoice so many payments each."""
     price = PriceFactory()
-    payments = [PaymentFactory(checkout=CheckoutFactory(price=price)).pk for _ in range(16)]
+    payments = [PaymentFactory(checkout=CheckoutFactory(price=price)).pk for _ in range(16 * each)]
 
     def issue(payment_id: int) -> str:
         with transaction.atomic():
-            payment = Payment.objects.select_related("workspace", "checkout").get(pk=payment_id)
+            payment = Payment.objects.select_related("workspace", "checkout__price").get(pk=payment_id)
             return issue_invoice(payment=payment, buyer=BUYER, now=NOW).number
 
-    return [lambda pk=pk: issue(pk) for pk in payments], price.workspace_id
+    shares = [payments[place::16] for place in range(16)]
+    return [lambda share=share: [issue(pk) for pk in share] for share in shares], price.workspace_id
 
 
-def read_and_add(workspace_id: int, year: int) -> int:
+def read_and_add(*, workspace_id: int, series: Series, year: int) -> str:
     last = Invoice.objects.filter(workspace=workspace_id).aggregate(last=Max("number"))["last"]
-    return int(last.partition("-")[2]) + 1 if last else 1
+    return write_number(series, year, int(last.partition("-")[2]) + 1 if last else 1)
 
 
 class TestARefund:
@@ -196,8 +205,10 @@ class TestARefund:
         invoice, part, rest = Invoice.objects.order_by("pk")
         assert [part.amount_minor, rest.amount_minor] == [-900, -4000]
         assert {part.corrects, rest.corrects} == {invoice}
-        assert part.lines == [{"description": "Refund: Algebra I", "amount_minor": -900}]
-        assert (part.buyer_email, part.number[5:], rest.number[5:]) == (invoice.buyer_email, "000002", "000003")
+        assert (part.lines[0]["description"], part.lines[0]["amount_minor"]) == ("Refund: Algebra I", -900)
+        year = part.date.year
+        assert [part.number, rest.number] == [f"C-{year}-000001", f"C-{year}-000002"]
+        assert part.buyer_email == invoice.buyer_email
         assert breaches() == []
 
     @pytest.mark.sqlite
@@ -284,7 +295,7 @@ class TestThePaper:
         text = words(render_invoice(Invoice.objects.get(corrects__isnull=False)))
 
         today = utc_now()
-        assert f"Correction {today.year}-000002 Issued on {today:%B %-d, %Y}, corrects invoice" in text
+        assert f"Correction C-{today.year}-000001 Issued on {today:%B %-d, %Y}, corrects invoice" in text
         assert f"corrects invoice {today.year}-000001 of {today:%B %-d, %Y}" in text
         assert "Refund: Algebra I -9.00 USD Total -9.00 USD" in text
 

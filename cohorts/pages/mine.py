@@ -96,7 +96,9 @@ def show_my_courses(request: HttpRequest, user: User) -> HttpResponse:
         return learners.setdefault(learner.pk, LearnerCourses(learner))
 
     catch_up_with_prices((place.checkout for place in unpaid_places(user=user) if place.checkout), now=now)
-    packages = list(packages_of(user).prefetch_related(Prefetch("payment__invoices", Invoice.objects.order_by("-id"))))
+    packages = list(
+        packages_of(user).prefetch_related(Prefetch("payment__invoices", Invoice.objects.standing().order_by("-id")))
+    )
     offered = offered_by_cohort(cohort_ids={package.cohort_id for package in packages}, now=now)
     for package in packages:
         of(package.learner).courses.append(_view_course(package, offered[package.cohort_id], zone_of(request), now))

@@ -25,7 +25,7 @@ from accounts.models import (
 )
 from backoffice.display import admin_url
 from backoffice.scoping import WorkspaceScopedAdmin
-from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, StripeEvent
+from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, Seller, StripeEvent
 from cohorts.models import (
     ClassSession,
     Cohort,
@@ -112,6 +112,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Disputes", "gavel", Dispute),
         Entry("Checkouts", "shopping_cart", Checkout),
         Entry("Prices", "sell", Price),
+        Entry("Sellers", "storefront", Seller),
     ),
     "People": (
         Entry("Learners", "face", Learner),

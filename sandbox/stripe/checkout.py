@@ -13,7 +13,19 @@ from sandbox.stripe.errors import StripeError, invalid, no_such
 from sandbox.stripe.listing import CURSORS, PAGING, list_page
 from sandbox.stripe.models import CheckoutSession, LineItem, Price
 from sandbox.stripe.money import SMALLEST_AMOUNT, check_divisible, format_amount, largest_of
-from sandbox.stripe.parameters import Address, Choice, Currency, Email, Hash, Integer, Kind, List, Metadata, Text
+from sandbox.stripe.parameters import (
+    Address,
+    Boolean,
+    Choice,
+    Currency,
+    Email,
+    Hash,
+    Integer,
+    Kind,
+    List,
+    Metadata,
+    Text,
+)
 from sandbox.stripe.rendering import Body, render
 
 SHORTEST_SECONDS = 30 * 60
@@ -51,6 +63,7 @@ PAYMENT_INTENT_DATA: Mapping[str, Kind] = {
     customer_creation=Choice(("if_required",)),
     expires_at=Integer(),
     locale=Text(longest=10),
+    tax_id_collection=Hash({"enabled": Boolean(required=True)}),
     metadata=Metadata(),
     payment_intent_data=Hash(PAYMENT_INTENT_DATA),
     payment_method_types=List(Choice(METHODS)),

@@ -90,7 +90,10 @@ class CheckoutSession(StripeObject):
     submit_type = models.CharField(max_length=10, null=True)
     payment_method_types = models.JSONField()
     payment_intent_data = models.JSONField(default=dict)
+    tax_id_collection = models.JSONField(default=dict)
     payer_email = models.CharField(max_length=500, null=True)
+    payer_name = models.CharField(max_length=200, blank=True)
+    payer_tax_id = models.CharField(max_length=50, blank=True)
     # Made by the first attempt to pay; the API shows it once the session is complete.
     payment_intent = models.OneToOneField(PaymentIntent, on_delete=models.CASCADE, null=True)
 

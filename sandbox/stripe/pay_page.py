@@ -48,8 +48,11 @@ def pay(request: HttpRequest, ref: str) -> HttpResponse:
         return _show(request, ref, notice=f"card must be one of {', '.join(CARDS)}.", status=400)
     if "\x00" in email or len(email) > 500 or (email and "@" not in email):
         return _show(request, ref, notice="email must be an email address.", status=400)
+    name, tax_id = (request.POST.get(each, "").strip() for each in ("name", "tax_id"))
+    if "\x00" in name + tax_id or len(name) > 200 or len(tax_id) > 50:
+        return _show(request, ref, notice="name has at most 200 characters, tax_id at most 50.", status=400)
     try:
-        outcome = payments.pay_session(ref=ref, email=email, card=card)
+        outcome = payments.pay_session(ref=ref, email=email, card=card, company=(name, tax_id))
     except NotPayable:
         return _show(request, ref, notice="Nothing was charged.", status=409)
     if outcome == "declined":

@@ -54,8 +54,9 @@ def find_charge(ref: str) -> Charge:
     return charge
 
 
-def pay_session(*, ref: str, email: str, card: Card) -> Outcome:
-    """Try to pay an open session once with the given card; `async` is a bank debit that is settled later.
+def pay_session(*, ref: str, email: str, card: Card, company: tuple[str, str] = ("", "")) -> Outcome:
+    """Try to pay an open session once with the given card; `async` is a bank debit that is settled later. A `company`
+    gives its name and its tax id.
 
     Raises NotPayable when the session is no longer open, StripeError when there is none.
     """
@@ -64,7 +65,7 @@ def pay_session(*, ref: str, email: str, card: Card) -> Outcome:
         if card == "declined":
             _decline(_open_session(ref), email)
             return "declined"
-        session = _complete(ref, email, paid=card == "ok")
+        session = _complete(ref, email, company, paid=card == "ok")
         if session.amount_total == 0:
             events.publish("checkout.session.completed", about=session)
             return "paid"
@@ -113,12 +114,19 @@ def _open_session(ref: str) -> CheckoutSession:
     return session
 
 
-def _complete(ref: str, email: str, *, paid: bool) -> CheckoutSession:
+def _complete(ref: str, email: str, company: tuple[str, str], *, paid: bool) -> CheckoutSession:
     session = _open_session(ref)
     status = session.payment_status if session.amount_total == 0 or not paid else "paid"
     # The conditions decide against an expiry or a second payment that runs at the same moment.
     still_open = CheckoutSession.objects.filter(pk=session.pk, status="open", expires_at__gt=clock.now())
-    if not still_open.update(status="complete", payment_status=status, payer_email=session.customer_email or email):
+    name, tax_id = company
+    if not still_open.update(
+        status="complete",
+        payment_status=status,
+        payer_email=session.customer_email or email,
+        payer_name=name,
+        payer_tax_id=tax_id,
+    ):
         raise NotPayable("This session is no longer open.")
     return find_session(ref)
 

@@ -163,6 +163,7 @@ def _session(session: CheckoutSession) -> Body:
         "submit_type": session.submit_type,
         "subscription": None,
         "success_url": session.success_url,
+        "tax_id_collection": session.tax_id_collection or {"enabled": False},
         "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted_page",
         "url": session_url(session) if session.status == "open" else None,
@@ -180,8 +181,16 @@ def _customer_details(session: CheckoutSession) -> Body | None:
     email = session.payer_email or session.customer_email
     if email is None:
         return None
-    unasked = dict.fromkeys(("address", "business_name", "individual_name", "name", "phone"))
-    return {"email": email, "tax_exempt": "none", "tax_ids": None, **unasked}
+    unasked = dict.fromkeys(("address", "business_name", "individual_name", "phone"))
+    number = session.payer_tax_id
+    tax_ids = [{"type": "eu_vat" if number[:2].isalpha() else "us_ein", "value": number}] if number else []
+    return {
+        "email": email,
+        "name": session.payer_name or None,
+        "tax_exempt": "none",
+        "tax_ids": tax_ids if session.tax_id_collection.get("enabled") else None,
+        **unasked,
+    }
 
 
 def _payment_intent(intent: PaymentIntent) -> Body:

@@ -20,7 +20,8 @@ OWNERS = {
     "reserved_seats": "enrollments/seats.py",
     "used_seats": "enrollments/seats.py",
     "refunded_minor": "billing/balance.py",
-    "last_number": "billing/invoicing.py",
+    "last_number": "billing/invoicing/numbering.py",
+    "last_correction": "billing/invoicing/numbering.py",
     "transition_count": "enrollments/history.py",
     "change_count": "partners/history.py",
 }

@@ -24,7 +24,8 @@ VALID: dict[str, dict[str, Any]] = {
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
     "accounts.StaffInvitation": {"role": "viewer"},
     "billing.Checkout": {"currency": "usd"},
-    "billing.Invoice": {"currency": "usd"},
+    "billing.Invoice": {"currency": "usd", "status": "issued", "number": "1", "issued_at": NOW},
+    "billing.Seller": {"provider": "local"},
     "billing.Payment": {"payment_intent_id": None, "method": "offline", "currency": "usd"},
     "billing.Price": {"currency": "usd"},
     "cohorts.ClassSession": {"starts_at": NOW, "ends_at": LATER},
@@ -80,6 +81,16 @@ CHECKS = {
     "dispute_status_known": Broken("billing.Dispute", {"status": "gone"}),
     "invoice_amount_positive": Broken("billing.Invoice", {"amount_minor": 0}, {"amount_minor": -1, "corrects_id": 1}),
     "invoice_provider_known": Broken("billing.Invoice", {"provider": "another"}),
+    "invoice_status_known": Broken("billing.Invoice", {"status": "another"}),
+    "invoice_numbered_iff_issued": Broken(
+        "billing.Invoice", {"number": ""}, {"status": "requested", "number": "", "issued_at": None}
+    ),
+    "seller_provider_known": Broken("billing.Seller", {"provider": "another"}),
+    "seller_vendor_has_account": Broken(
+        "billing.Seller",
+        {"provider": "fakturownia", "base_url": ""},
+        {"provider": "fakturownia", "base_url": "https://a.fakturownia.pl"},
+    ),
     "payment_refunds_within_amount": Broken(
         "billing.Payment", {"amount_minor": 5, "refunded_minor": 6}, {"amount_minor": 5, "refunded_minor": 5}
     ),
@@ -219,7 +230,13 @@ UNIQUE = {
     "billing_refund_stripe_refund_id_key": Twice("billing.Refund", {"stripe_refund_id": "re_1"}),
     "billing_stripeevent_event_id_key": Twice("billing.StripeEvent", {"event_id": "evt_1"}),
     "checkout_one_live_per_subject": Twice("billing.Checkout", {"purpose": "a", "subject": "1"}, {"status": "expired"}),
-    "invoice_number_unique": Twice("billing.Invoice", {"workspace_id": 1, "number": "1"}),
+    "invoice_number_unique": Twice(
+        "billing.Invoice",
+        {"workspace_id": 1, "provider": "local", "number": "1"},
+        {"number": "", "status": "requested", "issued_at": None},
+    ),
+    "billing_invoice_replaces_id_key": Twice("billing.Invoice", {"replaces_id": 1}),
+    "billing_seller_workspace_id_key": Twice("billing.Seller", {"workspace_id": 1}),
     "invoice_one_per_payment": Twice("billing.Invoice", {"payment_id": 1}, {"corrects_id": 1}),
     "invoice_series_once": Twice("billing.InvoiceSeries", {"workspace_id": 1, "year": 2026}),
     "class_session_one_a_day": Twice("cohorts.ClassSession", {"group_class_id": 1, "date": MONDAY}),

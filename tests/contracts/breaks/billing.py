@@ -207,7 +207,7 @@ def a_payment_without_an_invoice(world: World) -> Rows:
     Invoice.objects.filter(payment=world.payment).delete()
     return {
         "billing.invoices_add_up_to_payments": [f"payment {world.payment.pk}"],
-        "billing.invoice_numbers_have_no_gaps": [series_of(world)],
+        "billing.invoice_numbers_have_no_gaps": [series_of(world)] * 2,  # of the invoice and of the correction
     }
 
 
@@ -238,7 +238,7 @@ def a_number_that_was_skipped(world: World) -> str:
 
 @breaks("billing.invoice_numbers_have_no_gaps")
 def a_number_that_nobody_got(world: World) -> str:
-    InvoiceSeries.objects.filter(workspace=world.payment.workspace).update(last_number=3)
+    InvoiceSeries.objects.filter(workspace=world.payment.workspace).update(last_correction=3)
     number = Invoice.objects.get(payment=world.payment, corrects__isnull=False).number
     Invoice.objects.filter(number=number).update(number=f"{number[:-1]}3")
     return series_of(world)
@@ -246,18 +246,28 @@ def a_number_that_nobody_got(world: World) -> str:
 
 @breaks("billing.invoice_numbers_have_no_gaps")
 def a_series_that_is_gone(world: World) -> Rows:
-    InvoiceSeries.objects.filter(workspace=world.payment.workspace).update(year=1999, last_number=0)
+    InvoiceSeries.objects.filter(workspace=world.payment.workspace).update(year=1999, last_number=0, last_correction=0)
     invoices = Invoice.objects.filter(payment=world.payment)
-    return {
-        "billing.invoice_numbers_have_no_gaps": [series_of(world), *(f"invoice {invoice.pk}" for invoice in invoices)]
-    }
+    return {"billing.invoice_numbers_have_no_gaps": [f"invoice {invoice.pk}" for invoice in invoices]}
 
 
 @spares("billing.invoice_numbers_have_no_gaps")
 def a_series_of_another_year(world: World) -> None:
     correction = Invoice.objects.get(payment=world.payment, corrects__isnull=False)
-    InvoiceSeries.objects.create(workspace=world.payment.workspace, year=1999, last_number=1)
-    Invoice.objects.bulk_create([copy(correction, cuid="c1999", number="1999-000001", amount_minor=0)])
+    InvoiceSeries.objects.create(workspace=world.payment.workspace, year=1999, last_correction=1)
+    Invoice.objects.bulk_create([copy(correction, cuid="c1999", number="C-1999-000001", amount_minor=0)])
+
+
+@breaks("billing.requested_invoices_are_pursued")
+def an_invoice_that_no_sweep_asks_for(world: World) -> str:
+    """Two wait: the first is overdue, the second waits for the first."""
+    first, _ = [requested_invoice(world, due=utc_now() - 16 * MINUTE) for _ in range(2)]
+    return f"invoice {first.pk}"
+
+
+@spares("billing.requested_invoices_are_pursued")
+def an_invoice_whose_vendor_is_asked_soon(world: World) -> None:
+    requested_invoice(world, due=utc_now())
 
 
 # --- Checkouts, refunds, the inbox ------------------------------------------------------------------------------------
@@ -386,6 +396,15 @@ def a_dispute_of(payment: Payment, status: str, *, withdrawn_minor: int = 0) -> 
         withdrawn_minor=withdrawn_minor,
         status=status,
     )
+
+
+def requested_invoice(world: World, *, due: dt.datetime) -> Invoice:
+    """A document that a vendor is to issue: a correction of nothing, since amounts are not the point."""
+    correction = Invoice.objects.get(payment=world.payment, corrects__isnull=False, status="issued")
+    values = {"cuid": f"c{Invoice.objects.count()}", "provider": "fakturownia", "number": "", "amount_minor": 0}
+    invoice: Invoice = copy(correction, **values, status="requested", issued_at=None, next_attempt_at=due)
+    invoice.save()
+    return invoice
 
 
 def series_of(world: World) -> str:

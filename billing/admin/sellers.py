@@ -1,0 +1,63 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from unfold.widgets import INPUT_CLASSES
+
+from accounts.roles import Power
+from backoffice.display import register_subject
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin
+
+from ..models import Seller
+from ..states import InvoiceProvider
+
+register_subject("seller", Seller)
+
+KEPT = "Leave it empty to keep the one that is stored. Nobody is shown it."
+
+
+class SellerForm(WorkspaceModelForm):
+    """The token is written and never shown: empty keeps what is stored."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        token = self.fields.get("api_token")
+        if token is not None:
+            token.widget = forms.PasswordInput(attrs={"autocomplete": "new-password", "class": " ".join(INPUT_CLASSES)})
+            token.help_text = KEPT if self.instance.api_token else "Fakturownia only: Settings > Integration."
+            self._stored = self.instance.api_token
+
+    def clean_api_token(self) -> str:
+        return str(self.cleaned_data["api_token"]).strip() or self._stored
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("provider") == InvoiceProvider.FAKTUROWNIA:
+            for name, missing in (
+                ("base_url", "Enter the address of the account: https://your-account.fakturownia.pl"),
+                ("api_token", "Enter the account's API token."),
+            ):
+                if name in cleaned and not cleaned[name]:
+                    self.add_error(name, missing)
+        return cleaned
+
+    class Meta:
+        widgets = {"address": forms.Textarea(attrs={"rows": 3})}
+
+
+@admin.register(Seller)
+class SellerAdmin(WorkspaceScopedAdmin):
+    """Who a workspace is on its invoices, and who issues them. What was issued keeps what it says."""
+
+    add_power = Power.GOVERN
+    change_power = Power.GOVERN
+    form = SellerForm
+    list_display = ("name", "tax_id", "workspace", "provider")
+    list_filter = (("workspace", ScopedRelatedFilter), "provider")
+    list_select_related = ("workspace",)
+    search_fields = ("name__istartswith", "=tax_id")
+    search_help_text = "Name, tax id"
+    fieldsets = (
+        (None, {"fields": ("workspace", ("name", "tax_id"), "address", "footer")}),
+        ("Where invoices are issued", {"fields": ("provider", "base_url", "api_token")}),
+    )

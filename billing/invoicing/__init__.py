@@ -1,0 +1,22 @@
+"""Invoices: one for each payment that counts, a correction whenever what is left of it changes, and another one in the
+place of one that was issued by mistake. Where a vendor issues them, a worker asks it."""
+
+from .issue import Buyer, correct_invoice, issue_invoice
+from .lines import InvoiceLine
+from .numbering import Series, write_number
+from .replacement import replace_invoice
+from .vendor import issue_requested, record_issued_by_hand, retry_invoice, ring_for_due_invoices
+
+__all__ = [
+    "Buyer",
+    "InvoiceLine",
+    "Series",
+    "correct_invoice",
+    "issue_invoice",
+    "issue_requested",
+    "record_issued_by_hand",
+    "replace_invoice",
+    "retry_invoice",
+    "ring_for_due_invoices",
+    "write_number",
+]

@@ -1,0 +1,140 @@
+"""A payment's invoice, and a correction whenever what is left of the payment changes.
+
+Each function belongs to a transaction that holds the payment's lock. What a document says is fixed in that transaction.
+Where we issue it ourselves it gets its number there, too: it needs nothing from outside, so there is no time at which
+money is here without its document. Where a vendor issues it, the vendor is asked once the transaction is committed
+(`vendor.py`).
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+
+from celery import signature
+
+from core.local_time import local_date
+from core.text import fit
+from core.work import nudge
+
+from ..models import Invoice, Payment, Price, Seller
+from ..purposes import describe_subject, find_price_ids
+from ..states import InvoiceProvider
+from .lines import InvoiceLine, change_of, line_of
+from .numbering import Series, take_number
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who paid, as they told the payment provider; `address` has a line for each of its lines. Companies have a tax
+    id."""
+
+    email: str
+    name: str = ""
+    address: str = ""
+    tax_id: str = ""
+
+
+def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoice:
+    """The invoice of a payment that was received, made if there is none."""
+    known = Invoice.objects.standing().filter(payment=payment, corrects=None).first()
+    if known is not None:
+        return known
+    invoice = Invoice(payment=payment, workspace_id=payment.workspace_id, currency=payment.currency)
+    state_seller(invoice)
+    state_buyer(invoice, buyer)
+    return record(invoice, line_of(_description(payment), payment.amount_minor, _tax_rate_of(payment)), now=now)
+
+
+def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:
+    """Bring a payment's invoices to what is left of it after refunds and lost disputes, by one correction.
+
+    None when they already agree, or when the money never counted and so has no invoice.
+    """
+    documents = list(Invoice.objects.standing().filter(payment=payment).order_by("id"))
+    if not documents:
+        return None
+    invoice = documents[0]
+    left = payment.amount_minor - payment.refunded_minor
+    if left == sum(each.amount_minor for each in documents):
+        return None
+    why = "Refund" if left < sum(each.amount_minor for each in documents) else "Money that came back"
+    before = [InvoiceLine.read(line) for each in documents for line in each.lines]
+    correction = Invoice(
+        payment=payment,
+        workspace_id=payment.workspace_id,
+        currency=payment.currency,
+        corrects=invoice,
+        provider=invoice.provider,
+        reason=why,
+        seller_name=invoice.seller_name,
+        seller_tax_id=invoice.seller_tax_id,
+        seller_address=invoice.seller_address,
+        footer=invoice.footer,
+        buyer_name=invoice.buyer_name,
+        buyer_tax_id=invoice.buyer_tax_id,
+        buyer_email=invoice.buyer_email,
+        buyer_address=invoice.buyer_address,
+    )
+    return record(correction, change_of(f"{why}: {before[0].description}", before, left), now=now)
+
+
+def record(invoice: Invoice, line: InvoiceLine, *, now: dt.datetime) -> Invoice:
+    """Keep a new document. Ours has its number by that; a vendor is asked for the others after the commit."""
+    invoice.lines = [line.stored()]
+    invoice.amount_minor = line.amount_minor
+    invoice.requested_at = now
+    if invoice.provider == InvoiceProvider.LOCAL:
+        number_it(invoice, now=now)
+    else:
+        invoice.next_attempt_at = now
+        nudge(signature("billing.tasks.issue_invoices"), invoice.workspace_id)
+    invoice.save(force_insert=True)
+    return invoice
+
+
+def number_it(invoice: Invoice, *, now: dt.datetime) -> None:
+    """Issue a document of ours, not saved yet: with today's date where the workspace is, and the next number."""
+    invoice.issued_at = now
+    invoice.issued_on = local_date(now, invoice.workspace.timezone)
+    series = Series.CORRECTIONS if invoice.corrects else Series.INVOICES
+    invoice.number = take_number(workspace_id=invoice.workspace_id, series=series, year=invoice.issued_on.year)
+    invoice.issue()
+
+
+def state_seller(invoice: Invoice) -> None:
+    """Put down who sells, and who issues, as the workspace has it now."""
+    seller = Seller.objects.filter(workspace=invoice.workspace_id).first()
+    if seller is None:
+        invoice.seller_name = invoice.workspace.name
+        return
+    invoice.provider = seller.provider
+    invoice.seller_name = seller.name
+    invoice.seller_tax_id = seller.tax_id
+    invoice.seller_address = seller.address
+    invoice.footer = seller.footer
+
+
+def state_buyer(invoice: Invoice, buyer: Buyer) -> None:
+    """Put down who paid."""
+    invoice.buyer_name = fit(Invoice, "buyer_name", buyer.name)
+    invoice.buyer_tax_id = fit(Invoice, "buyer_tax_id", buyer.tax_id)
+    invoice.buyer_email = buyer.email
+    invoice.buyer_address = buyer.address
+
+
+def _description(payment: Payment) -> str:
+    if payment.checkout is not None:
+        return payment.checkout.description
+    label, _ = describe_subject(payment.purpose, payment.subject)
+    return label
+
+
+def _tax_rate_of(payment: Payment) -> Decimal | None:
+    """The rate of the price that was charged; of money that came without a checkout, of the present price."""
+    price = payment.checkout.price if payment.checkout is not None else _present_price(payment)
+    return None if price is None else price.tax_rate
+
+
+def _present_price(payment: Payment) -> Price | None:
+    price_id = find_price_ids(payment.purpose, [payment.subject]).get(payment.subject)
+    return None if price_id is None else Price.objects.get(pk=price_id)

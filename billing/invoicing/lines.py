@@ -1,0 +1,77 @@
+"""What an invoice lists, and the tax in it.
+
+Prices include their tax, since a family is charged what it is shown. So the amount is given and the tax is taken out of
+it: amount x rate / (100 + rate), rounded half up to the smallest unit of the currency; the net is the rest. Each line
+adds up by that, and so does each sum of lines. A correction's tax is the difference between what the rule says of the
+amount that is left and what was invoiced before: however often money goes back, all documents of a payment together
+carry exactly the tax of what is left of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Self
+
+WHOLE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One thing that was sold. Amounts are in minor units; `tax_rate` is in percent, None where no tax is stated."""
+
+    description: str
+    amount_minor: int
+    tax_rate: Decimal | None = None
+    tax_minor: int = 0
+    quantity: int = 1
+
+    @property
+    def net_minor(self) -> int:
+        return self.amount_minor - self.tax_minor
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """From `Invoice.lines`; those of before 2026-12 have neither rate nor tax."""
+        rate = stored.get("tax_rate")
+        return cls(
+            description=stored["description"],
+            amount_minor=stored["amount_minor"],
+            tax_rate=None if rate is None else Decimal(rate),
+            tax_minor=stored.get("tax_minor", 0),
+            quantity=stored.get("quantity", 1),
+        )
+
+    def stored(self) -> dict[str, Any]:
+        """As `Invoice.lines` keeps it."""
+        return {
+            "description": self.description,
+            "quantity": self.quantity,
+            "amount_minor": self.amount_minor,
+            "tax_rate": None if self.tax_rate is None else str(self.tax_rate),
+            "tax_minor": self.tax_minor,
+        }
+
+
+def line_of(description: str, amount_minor: int, tax_rate: Decimal | None) -> InvoiceLine:
+    """What is charged for one thing, tax included."""
+    return InvoiceLine(description, amount_minor, tax_rate, tax_within(amount_minor, tax_rate))
+
+
+def change_of(description: str, before: Iterable[InvoiceLine], left_minor: int) -> InvoiceLine:
+    """What a correction says: from what the lines before add up to, to what is left."""
+    lines = list(before)
+    rate = lines[0].tax_rate
+    return InvoiceLine(
+        description,
+        left_minor - sum(line.amount_minor for line in lines),
+        rate,
+        tax_within(left_minor, rate) - sum(line.tax_minor for line in lines),
+    )
+
+
+def tax_within(amount_minor: int, tax_rate: Decimal | None) -> int:
+    """The tax that an amount includes, in minor units."""
+    if not tax_rate:
+        return 0
+    tax = amount_minor * tax_rate / (100 + tax_rate)
+    return int(tax.quantize(WHOLE, rounding=ROUND_HALF_UP))

@@ -1,0 +1,274 @@
+"""Having a vendor issue what waits to be issued: each document is a row that is due until the vendor answers.
+
+Intent, commit, call, commit the answer. A row notes that the vendor was asked before it is: after a lost answer, or a
+worker that died, the vendor is first asked what came of it. So under one reference there is one document with one
+number. The documents of a workspace are issued one after the other, in the order in which they were asked for, so
+their numbers follow that order and a correction never comes before its invoice.
+"""
+
+import datetime as dt
+
+import structlog
+from celery import signature
+from django.db import transaction
+
+from accounts.staff_tasks import raise_staff_task, settle_staff_task
+from core import retries
+from core.actors import Actor
+from core.local_time import local_date
+from core.logs import after_commit
+from core.money import Money
+from core.text import fit
+from core.work import nudge
+
+from ..errors import InvoiceNotFound, InvoiceNotOpen, InvoiceRefused, InvoicingDown
+from ..gateways.fakturownia import get_invoice_gateway
+from ..gateways.invoices import (
+    E_INVOICE_UNDER_WAY,
+    DocumentRequest,
+    InvoiceGateway,
+    IssuedDocument,
+    Party,
+    Position,
+)
+from ..models import Invoice, Seller
+from ..states import InvoiceStatus
+from ..task_kinds import INVOICE_FAILED
+from .lines import InvoiceLine
+
+log = structlog.get_logger(__name__)
+
+# The first one that waits holds up those behind it, so a vendor may be gone for days before staff have a task.
+RETRY = retries.Retry(first_pause_seconds=15, longest_pause_seconds=1800, lease=dt.timedelta(minutes=3), attempts=200)
+# How long the tax office is given before it is asked after again.
+ASK_AFTER = dt.timedelta(minutes=10)
+
+
+def issue_requested(*, workspace_id: int, limit: int = 100, now: dt.datetime) -> int:
+    """Have a workspace's documents issued, in their order; stops at the first that the vendor has not answered for.
+    Returns how many were dealt with."""
+    done = 0
+    while done < limit and (invoice := _next(workspace_id)) is not None:
+        if not _claim(invoice, now) or not _issue(invoice, now):
+            break
+        done += 1
+    return done + _follow_up(workspace_id, limit=limit - done, now=now)
+
+
+def ring_for_due_invoices(*, now: dt.datetime) -> int:
+    """Ask the worker to go on in each workspace where something is due; returns in how many. Each is a task of its own,
+    so an account that hangs holds up no other."""
+    due = retries.due(Invoice.objects.all(), now=now).order_by()
+    workspace_ids = sorted(set(due.values_list("workspace_id", flat=True).distinct()))
+    for workspace_id in workspace_ids:
+        nudge(signature("billing.tasks.issue_invoices"), workspace_id)
+    return len(workspace_ids)
+
+
+@transaction.atomic
+def retry_invoice(*, invoice_id: int, actor: Actor, now: dt.datetime) -> Invoice:
+    """Ask the vendor again for a document that it refused. Raises InvoiceNotFound, InvoiceNotOpen."""
+    invoice = _lock(invoice_id)
+    if invoice.status != InvoiceStatus.FAILED:
+        raise InvoiceNotOpen(f"It is {invoice.get_status_display().lower()}; only a failed one is tried again.")
+    invoice.retry()
+    invoice.attempts = 0
+    invoice.next_attempt_at = now
+    invoice.save()
+    _settle_task(invoice, "It is tried again.", now)
+    after_commit(log.info, "invoice_retried", invoice=invoice.pk, actor=str(actor))
+    nudge(signature("billing.tasks.issue_invoices"), invoice.workspace_id)
+    return invoice
+
+
+@transaction.atomic
+def record_issued_by_hand(*, invoice_id: int, number: str, date: dt.date, actor: Actor, now: dt.datetime) -> Invoice:
+    """Staff have issued a document themselves that the vendor's API refused. Raises InvoiceNotFound, InvoiceNotOpen."""
+    invoice = _lock(invoice_id)
+    if invoice.status != InvoiceStatus.FAILED:
+        raise InvoiceNotOpen(f"It is {invoice.get_status_display().lower()}; only a failed one is issued by hand.")
+    _put_down(invoice, IssuedDocument(id="", number=number, date=date), now)
+    _settle_task(invoice, f"Issued by hand as {number}.", now)
+    after_commit(log.info, "invoice_issued_by_hand", invoice=invoice.pk, actor=str(actor))
+    return invoice
+
+
+def _next(workspace_id: int) -> Invoice | None:
+    """The first that waits. A correction of a document that failed waits for staff to see to that one."""
+    waiting = Invoice.objects.to_issue().filter(workspace=workspace_id).exclude(corrects__status=InvoiceStatus.FAILED)
+    return waiting.select_related("workspace", "corrects").order_by("id").first()
+
+
+def _claim(invoice: Invoice, now: dt.datetime) -> bool:
+    due = Invoice.objects.to_issue().filter(pk=invoice.pk)
+    return retries.claim(due, now=now, lease=RETRY.lease)
+
+
+def _issue(invoice: Invoice, now: dt.datetime) -> bool:
+    """False if the vendor does not answer: the others would fare alike just now."""
+    try:
+        issued = _ask_vendor(invoice, now)
+    except InvoicingDown as error:
+        _postpone(invoice, error, now)
+        return False
+    except InvoiceRefused as error:
+        _give_up(invoice.pk, error.detail, now)
+        return True
+    _record_issued(invoice.pk, issued, now)
+    return True
+
+
+def _ask_vendor(invoice: Invoice, now: dt.datetime) -> IssuedDocument:
+    gateway = _gateway_of(invoice.workspace_id)
+    if invoice.asked_at is not None and (known := gateway.find(invoice.cuid)):
+        return known
+    Invoice.objects.filter(pk=invoice.pk, asked_at=None).update(asked_at=now)
+    return gateway.issue(_request(invoice, local_date(now, invoice.workspace.timezone)))
+
+
+def _gateway_of(workspace_id: int) -> InvoiceGateway:
+    seller = Seller.objects.filter(workspace=workspace_id).first()
+    if seller is None:
+        raise InvoicingDown("The workspace has no seller any longer.", was_asked=False)
+    return get_invoice_gateway(seller)
+
+
+def _request(invoice: Invoice, date: dt.date) -> DocumentRequest:
+    lines = [InvoiceLine.read(line) for line in invoice.lines]
+    before = after = None
+    if invoice.corrects is not None:
+        before, after = _before_and_after(invoice, lines[0])
+    return DocumentRequest(
+        reference=invoice.cuid,
+        seller=Party(invoice.seller_name, invoice.seller_tax_id, invoice.seller_address),
+        buyer=Party(
+            invoice.buyer_name or invoice.buyer_email, invoice.buyer_tax_id, invoice.buyer_address, invoice.buyer_email
+        ),
+        date=date,
+        positions=[_position(line, invoice.currency, line.amount_minor) for line in lines],
+        currency=invoice.currency,
+        corrects=invoice.corrects.external_id if invoice.corrects else "",
+        before=before,
+        after=after,
+        reason=invoice.reason,
+    )
+
+
+def _before_and_after(correction: Invoice, line: InvoiceLine) -> tuple[Position, Position]:
+    """The line as it stood after the documents before, and as it stands with this one."""
+    earlier = Invoice.objects.filter(payment=correction.payment_id, id__lt=correction.pk).standing()
+    minor = sum(earlier.values_list("amount_minor", flat=True))
+    return (
+        _position(line, correction.currency, minor),
+        _position(line, correction.currency, minor + line.amount_minor),
+    )
+
+
+def _position(line: InvoiceLine, currency: str, minor: int) -> Position:
+    rate = "" if line.tax_rate is None else f"{line.tax_rate.normalize():f}"
+    return Position(line.description, line.quantity, Money(minor, currency), rate)
+
+
+@transaction.atomic
+def _record_issued(invoice_id: int, issued: IssuedDocument, now: dt.datetime) -> None:
+    invoice = _lock(invoice_id)
+    if invoice.status == InvoiceStatus.REQUESTED:
+        _put_down(invoice, issued, now)
+        after_commit(log.info, "invoice_issued", invoice=invoice.pk, workspace=invoice.workspace_id)
+
+
+def _put_down(invoice: Invoice, issued: IssuedDocument, now: dt.datetime) -> None:
+    invoice.external_id = issued.id
+    invoice.number = issued.number
+    invoice.issued_on = issued.date
+    invoice.issued_at = now
+    invoice.e_invoice_state = issued.e_invoice_state
+    invoice.next_attempt_at = now + ASK_AFTER if issued.e_invoice_state == E_INVOICE_UNDER_WAY else None
+    invoice.attempts = 0
+    invoice.last_error = ""
+    invoice.issue()
+    invoice.save()
+
+
+def _postpone(invoice: Invoice, error: InvoicingDown, now: dt.datetime) -> None:
+    attempts = invoice.attempts + error.was_asked
+    log.warning("invoicing_down", invoice=invoice.pk, workspace=invoice.workspace_id, attempts=attempts)
+    retries.record_failure(
+        Invoice.objects.filter(pk=invoice.pk, next_attempt_at__isnull=False),
+        retry=RETRY,
+        attempts=attempts,
+        error=error.detail,
+        now=now,
+        retry_after=error.wait_seconds,
+    )
+    if error.was_asked and RETRY.is_used_up(attempts) and invoice.status == InvoiceStatus.REQUESTED:
+        _give_up(invoice.pk, f"Asked {attempts} times. {error.detail}", now)
+
+
+@transaction.atomic
+def _give_up(invoice_id: int, why: str, now: dt.datetime) -> None:
+    invoice = _lock(invoice_id)
+    if invoice.status != InvoiceStatus.REQUESTED:
+        return
+    invoice.fail()
+    invoice.next_attempt_at = None
+    invoice.last_error = fit(Invoice, "last_error", why)
+    invoice.save()
+    after_commit(log.warning, "invoice_failed", invoice=invoice.pk, workspace=invoice.workspace_id)
+    raise_staff_task(
+        workspace_id=invoice.workspace_id, kind=INVOICE_FAILED, subject=_subject(invoice), summary=invoice.last_error
+    )
+
+
+def _follow_up(workspace_id: int, *, limit: int, now: dt.datetime) -> int:
+    """Tell the vendor what was canceled, and ask after what the tax office still has."""
+    open_matters = Invoice.objects.filter(workspace=workspace_id, next_attempt_at__isnull=False).exclude(
+        status=InvoiceStatus.REQUESTED
+    )
+    done = 0
+    for invoice in list(retries.due(open_matters, now=now)[: max(limit, 0)]):
+        if not retries.claim(open_matters.filter(pk=invoice.pk), now=now, lease=RETRY.lease):
+            continue
+        try:
+            _follow(invoice, now)
+        except InvoicingDown as error:
+            _postpone(invoice, error, now)
+            break
+        except InvoiceRefused as error:
+            _leave_to_staff(invoice, error, now)
+        done += 1
+    return done
+
+
+def _follow(invoice: Invoice, now: dt.datetime) -> None:
+    gateway = _gateway_of(invoice.workspace_id)
+    row = Invoice.objects.filter(pk=invoice.pk)
+    if invoice.cancel_requested_at is not None:
+        gateway.cancel(invoice.external_id, reason=invoice.reason)
+        row.update(cancel_requested_at=None, next_attempt_at=None, attempts=0, last_error="")
+        return
+    state = gateway.retrieve(invoice.external_id).e_invoice_state
+    again = now + ASK_AFTER if state == E_INVOICE_UNDER_WAY else None
+    row.update(e_invoice_state=state, next_attempt_at=again, attempts=0, last_error="")
+
+
+@transaction.atomic
+def _leave_to_staff(invoice: Invoice, error: InvoiceRefused, now: dt.datetime) -> None:
+    why = fit(Invoice, "last_error", error.detail)
+    Invoice.objects.filter(pk=invoice.pk).update(next_attempt_at=None, last_error=why)
+    raise_staff_task(workspace_id=invoice.workspace_id, kind=INVOICE_FAILED, subject=_subject(invoice), summary=why)
+
+
+def _lock(invoice_id: int) -> Invoice:
+    invoice = Invoice.objects.select_for_update(of=("self",)).filter(pk=invoice_id).first()
+    if invoice is None:
+        raise InvoiceNotFound
+    return invoice
+
+
+def _settle_task(invoice: Invoice, resolution: str, now: dt.datetime) -> None:
+    settle_staff_task(kind=INVOICE_FAILED, subject=_subject(invoice), resolution=resolution, now=now)
+
+
+def _subject(invoice: Invoice) -> str:
+    return f"invoice:{invoice.pk}"

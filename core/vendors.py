@@ -1,0 +1,87 @@
+"""A vendor's HTTP API that speaks JSON, asked through the one hardened client and judged by one rule.
+
+A breaker stands in front of it. What it answers is an answer, a refusal (it has understood: asking again would be
+answered alike), or not now: no answer, an overload, a fault of its own, a key that it does not take yet.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from .breaker import Breaker
+from .outbound import Answer, NoAnswer, NotSent, ask
+
+T = TypeVar("T")
+
+# Refused keys are the staff's mistake, not that of the thing asked for: with the right key, the same call succeeds.
+LATER = frozenset((401, 403, 408, 425, 429))
+# Longer than this no vendor makes us wait; it is asked again then, and may say so again.
+LONGEST_WAIT_SECONDS = 3600.0
+
+
+class VendorDown(Exception):
+    """No answer, or not now. What came of the call is unknown, unless the vendor was not even asked."""
+
+    def __init__(self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.wait_seconds = wait_seconds  # how long to leave it alone at least
+        self.was_asked = was_asked
+
+
+class VendorRefuses(Exception):
+    """The vendor has understood and does not do it. `answer` is what it said, for staff."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"{answer.status}")
+        self.answer = answer
+
+
+class Vendor:
+    """One account at one vendor. `name` is how messages call it: "The partner"."""
+
+    def __init__(self, name: str, *, breaker: Breaker, seconds: float) -> None:
+        self._name = name
+        self._breaker = breaker
+        self._seconds = seconds
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        read: Callable[[Answer], T],
+        *,
+        headers: Mapping[str, str],
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+    ) -> T:
+        """Send one request and `read` its answer; what can't be read counts as no answer. Raises VendorDown,
+        VendorRefuses."""
+        if wait := self._breaker.seconds_left():
+            raise VendorDown(
+                f"{self._name} kept failing and is left alone for a while.", wait_seconds=wait, was_asked=False
+            )
+        try:
+            answer = ask(method, url, headers=headers, body=body, params=params, seconds=self._seconds)
+        except (NotSent, NoAnswer) as error:
+            self._breaker.record_failure()
+            raise VendorDown(str(error)) from error
+        if answer.status >= 500:
+            self._breaker.record_failure()
+        if answer.status in LATER or answer.status >= 500:
+            raise VendorDown(f"{self._name} answered {answer.status}.", wait_seconds=_retry_after(answer))
+        if not 200 <= answer.status < 300:
+            self._breaker.record_answer()
+            raise VendorRefuses(answer)
+        try:
+            found = read(answer)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            self._breaker.record_failure()
+            raise VendorDown(f"{self._name} answered something else than was asked for.") from error
+        self._breaker.record_answer()
+        return found
+
+
+def _retry_after(answer: Answer) -> float:
+    """The seconds that the vendor asked for; a date is no number, and our own pause will do."""
+    text = answer.headers.get("retry-after", "")
+    return min(float(text), LONGEST_WAIT_SECONDS) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0

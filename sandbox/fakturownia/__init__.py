@@ -1,0 +1,1 @@
+"""A stand-in for Fakturownia: the accounts in which workspaces have their invoices issued."""

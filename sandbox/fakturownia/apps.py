@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class FakturowniaConfig(AppConfig):
+    name = "sandbox.fakturownia"
+    label = "fakturownia"
