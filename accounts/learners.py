@@ -92,6 +92,14 @@ def lock_live_learner(learner_id: int) -> Learner:
     return learner
 
 
+def lock_learner_with_external_id(*, workspace_id: int, external_id: str) -> Learner | None:
+    """The workspace's learner whom an integrator knows by this id, or whoever that one was merged into, locked. None if
+    there is none. Raises LearnerMerged if they are merged just now."""
+    named = Learner.objects.filter(workspace=workspace_id, external_id=external_id)
+    found = named.values_list("pk", "merged_into_id").first()
+    return None if found is None else lock_live_learner(found[1] or found[0])
+
+
 def lock_owner_of(rows: QuerySet[Any]) -> None:
     """Lock the learner whom the rows belong to: the one who has them once the lock is there, since a merge that was
     waited for may have given them to another."""

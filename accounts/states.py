@@ -31,3 +31,4 @@ class Scope(models.TextChoices):
     EVENTS_READ = "events:read"
     LEARNERS_READ = "learners:read"
     LEARNERS_WRITE = "learners:write"
+    PAYMENTS_WRITE = "payments:write"

@@ -8,8 +8,9 @@ from core.errors import NotFound
 
 from .errors import InvoiceRefused, InvoicingDown
 from .invoice_files import InvoiceNotReady, fetch_invoice, file_name
+from .invoice_links import find_linked_payment
 from .models import Invoice
-from .queries import get_invoice_for
+from .queries import find_standing_invoice, get_invoice_for
 
 
 @require_safe
@@ -23,18 +24,39 @@ def show_invoice(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
     return serve_invoice(request, invoice)
 
 
+@require_safe
+def show_linked_invoice(request: HttpRequest, token: str) -> HttpResponse:
+    """The invoice of a payment as a PDF, for whoever was given this address."""
+    try:
+        payment = find_linked_payment(token)
+    except NotFound as error:
+        raise Http404 from error
+    invoice = find_standing_invoice(payment)
+    if invoice is None:
+        return _not_ready(request, *_BEING_ISSUED, status=202)
+    answer = serve_invoice(request, invoice)
+    answer["Referrer-Policy"] = "no-referrer"  # the address is a key
+    answer["X-Robots-Tag"] = "noindex"
+    return answer
+
+
 def serve_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     """The PDF to look at; or a page that says why it is not there yet, and how to look again."""
     try:
         paper = fetch_invoice(invoice)
     except InvoiceNotReady:
-        message = "Your payment has arrived, and its invoice is being issued. That takes a few minutes at most times."
-        return _not_ready(request, "Your invoice is being issued", message, status=202)
+        return _not_ready(request, *_BEING_ISSUED, status=202)
     except (InvoicingDown, InvoiceRefused):
         message = "The service that keeps our invoices does not answer just now. Nothing is lost."
         return _not_ready(request, "Your invoice can't be shown just now", message, status=503)
     name = f'inline; filename="{file_name(invoice)}"'
     return HttpResponse(paper, content_type="application/pdf", headers={"Content-Disposition": name})
+
+
+_BEING_ISSUED = (
+    "Your invoice is being issued",
+    "Your payment has arrived, and its invoice is being issued. That takes a few minutes at most times.",
+)
 
 
 def _not_ready(request: HttpRequest, title: str, message: str, *, status: int) -> HttpResponse:

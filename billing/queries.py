@@ -31,6 +31,11 @@ def _is_family(invoice: Invoice, user: User) -> bool:
     return learner_id is not None and learners_of(user).filter(pk=learner_id).exists()
 
 
+def find_standing_invoice(payment: Payment) -> Invoice | None:
+    """The invoice of a payment, apart from its corrections and from those in whose place it stands."""
+    return Invoice.objects.standing().filter(payment=payment, corrects=None).select_related("payment").first()
+
+
 PAYMENTS_SHOWN = 50
 
 

@@ -35,6 +35,16 @@ class PaymentMethod(models.TextChoices):
     OFFLINE = "offline", "Offline"  # recorded by staff or by payments:write
 
 
+class OfflineMeans(models.TextChoices):
+    """How money came that did not come by Stripe."""
+
+    BANK_TRANSFER = "bank_transfer", "Bank transfer"
+    CASH = "cash", "Cash"
+    CHECK = "check", "Check"
+    CARD = "card", "Card, at a terminal of ours"
+    OTHER = "other", "Other"
+
+
 class RefundStatus(models.TextChoices):
     REQUESTED = "requested", "Requested"  # our intent; Stripe may not know of it yet
     PENDING = "pending", "Pending"
@@ -56,6 +66,7 @@ class RefundReason(models.TextChoices):
     NOT_NEEDED = "not_needed", "The enrollment ended before the payment arrived"
     NOT_ACCEPTED = "rejected", "The enrollment was not accepted"
     OUTSIDE = "outside", "Made in the Stripe dashboard"
+    NOT_RECEIVED = "unreceived", "Recorded as paid, and never received"  # of money outside of Stripe only
 
 
 class DisputeStatus(models.TextChoices):

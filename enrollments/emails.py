@@ -21,12 +21,14 @@ from .letters import (
     EXIT_PLANNED,
     EXIT_WITHDRAWN,
     INELIGIBLE,
+    ON_ACCOUNT,
     REJECTED,
     SUBMITTED,
     write_approval,
     write_eligible,
     write_end,
     write_ineligible,
+    write_on_account,
     write_planned_exit,
     write_rejection,
     write_submission,
@@ -127,6 +129,19 @@ def _tell_of_exit(kind: str, event: ExitPlanned | ExitWithdrawn) -> None:
         )
 
 
+def tell_of_enrollment_on_account(*, enrollment: Enrollment, now: dt.datetime) -> None:
+    """The confirmation: the learner takes part, and what is to be paid. Part of the caller's transaction."""
+    for address in addresses_about(enrollment):
+        notify(
+            workspace_id=enrollment.workspace_id,
+            kind=ON_ACCOUNT,
+            recipient=address,
+            subject_key=f"enrollment:{enrollment.cuid}/on_account",
+            params={"enrollment": enrollment.cuid},
+            now=now,
+        )
+
+
 def hears_from_us(enrollment: Enrollment) -> bool:
     """Whether its family is written to by us: not if an integrator routed the learner to a district's seat, and not
     about what was deleted."""
@@ -161,6 +176,11 @@ def render_submission(notification: Notification) -> Email | None:
 def render_approval(notification: Notification) -> Email | None:
     enrollment = _find(notification, EligibilityStatus.APPROVED)
     return write_approval(enrollment) if enrollment else None
+
+
+def render_on_account(notification: Notification) -> Email | None:
+    enrollment = _find(notification, EligibilityStatus.APPROVED)
+    return write_on_account(enrollment) if enrollment else None
 
 
 def render_rejection(notification: Notification) -> Email | None:
@@ -207,7 +227,9 @@ def _find_exit(notification: Notification) -> PlannedExit:
 
 def _find(notification: Notification, *statuses: EligibilityStatus) -> Enrollment | None:
     """None if it has been decided otherwise since, or deleted."""
-    found = Enrollment.objects.kept().select_related("learner", "lead", "instance__program", "workspace")
+    found = Enrollment.objects.kept().select_related(
+        "learner", "lead", "instance__program", "instance__price", "workspace"
+    )
     enrollment = found.filter(cuid=notification.params["enrollment"]).first()
     is_so_still = enrollment is not None and enrollment.eligibility_status in statuses
     return enrollment if is_so_still else None
@@ -217,6 +239,7 @@ register_email(ELIGIBLE, render_eligible)
 register_email(INELIGIBLE, render_ineligible)
 register_email(SUBMITTED, render_submission)
 register_email(APPROVED, render_approval)
+register_email(ON_ACCOUNT, render_on_account)
 register_email(REJECTED, render_rejection)
 register_email(ENDED, render_end)
 register_email(EXIT_PLANNED, render_planned_exit)

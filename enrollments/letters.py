@@ -9,7 +9,7 @@ from notifications.letters import Email
 from notifications.wording import Placeholder, Wording, register_wording, write_letter
 
 from .models import Enrollment
-from .states import PAID, EnrollmentPaymentStatus
+from .states import PAID, UNPAID, EnrollmentPaymentStatus
 
 ELIGIBLE = "enrollment_eligible"
 INELIGIBLE = "enrollment_ineligible"
@@ -19,6 +19,7 @@ REJECTED = "enrollment_rejected"
 ENDED = "enrollment_ended"
 EXIT_PLANNED = "enrollment_exit_planned"
 EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
+ON_ACCOUNT = "enrollment_on_account"
 
 _EVERYWHERE = (
     Placeholder("learner", "the learner's first name", "Mia"),
@@ -29,6 +30,7 @@ _EVERYWHERE = (
 )
 _START = Placeholder("start", "when it starts, where that is known", "It starts on Tuesday, January 14, 2031.")
 _REASON = Placeholder("reason", "the reason given for the family", "The course needs grade 7.")
+_OWED = Placeholder("owed", "what is to be paid, where there is a price", "49.00 USD is to be paid for it.")
 _MONEY = Placeholder("money", "what becomes of the payment, where there is one", "There is nothing to pay.")
 _WHY = Placeholder("why", "the reason given, or that the payment went back", "The reason given: You moved away.")
 _DATE = Placeholder("date", "the first day without the learner", "September 10, 2026")
@@ -52,6 +54,7 @@ for _wording in (
         "enrollments/exit_planned",
         (*_EVERYWHERE, _DATE, _LAST_DAY, _REASON, _REPLACES),
     ),
+    Wording(ON_ACCOUNT, "Enrollment: on account", "enrollments/on_account", (*_EVERYWHERE, _START, _OWED)),
     Wording(EXIT_WITHDRAWN, "Enrollment: does not end", "enrollments/exit_withdrawn", (*_EVERYWHERE, _DATE)),
 ):
     register_wording(_wording)
@@ -70,8 +73,15 @@ def write_submission(enrollment: Enrollment) -> Email:
 
 
 def write_approval(enrollment: Enrollment) -> Email:
-    start = enrollment.instance.start_date
-    return _write(APPROVED, enrollment, start=f"It starts on {full_day(start)}." if start else "")
+    return _write(APPROVED, enrollment, start=_start_of(enrollment))
+
+
+def write_on_account(enrollment: Enrollment) -> Email:
+    """That the learner is enrolled, and what is still to be paid."""
+    price = enrollment.instance.price
+    is_owed = price is not None and enrollment.payment_status in UNPAID
+    owed = f"{price.money} is to be paid for it." if price is not None and is_owed else ""
+    return _write(ON_ACCOUNT, enrollment, start=_start_of(enrollment), owed=owed)
 
 
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:
@@ -113,6 +123,11 @@ def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reaso
 def write_withdrawn_exit(enrollment: Enrollment, *, effective_date: dt.date) -> Email:
     """That it goes on after all."""
     return _write(EXIT_WITHDRAWN, enrollment, date=plain_day(effective_date))
+
+
+def _start_of(enrollment: Enrollment) -> str:
+    start = enrollment.instance.start_date
+    return f"It starts on {full_day(start)}." if start else ""
 
 
 def _write(kind: str, enrollment: Enrollment, **more: str) -> Email:

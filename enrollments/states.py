@@ -2,6 +2,8 @@ from django.db import models
 
 # Names, in billing, what this app asks money for: the subject of such a checkout is the id of a routing decision.
 PURPOSE = "enrollment_decision"
+# Money for an enrollment that came outside of Stripe: its subject is the enrollment's id.
+OFFLINE_PURPOSE = "enrollment"
 
 
 class Facet(models.TextChoices):

@@ -5,7 +5,15 @@ from accounts.models import User, Workspace
 from core.clock import utc_now
 from core.money import Money
 
-from ..states import OPEN_REFUNDS, DisputeStatus, PaymentMethod, PaymentStatus, RefundReason, RefundStatus
+from ..states import (
+    OPEN_REFUNDS,
+    DisputeStatus,
+    OfflineMeans,
+    PaymentMethod,
+    PaymentStatus,
+    RefundReason,
+    RefundStatus,
+)
 from .checkouts import Checkout
 
 
@@ -21,17 +29,33 @@ class Payment(models.Model):
     purpose = models.CharField(max_length=32)
     subject = models.CharField(max_length=64)
     method = models.CharField(max_length=7, choices=PaymentMethod.choices, default=PaymentMethod.STRIPE)
+    # Of money that came outside of Stripe: how, under which reference, and who says so.
+    means = models.CharField(max_length=13, choices=OfflineMeans.choices, blank=True, default="", db_default="")
+    reference = models.CharField(max_length=200, blank=True, default="", db_default="")
+    note = models.CharField(max_length=300, blank=True, default="", db_default="")  # for colleagues only
+    recorded_by = models.CharField(max_length=64, blank=True, default="", db_default="")
     payment_intent_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     amount_minor = models.PositiveIntegerField()
     refunded_minor = models.PositiveIntegerField(default=0)
     currency = models.CharField(max_length=3)
     status = FSMField(max_length=18, choices=PaymentStatus.choices, default=PaymentStatus.PENDING, protected=True)
     paid_at = models.DateTimeField(null=True, blank=True)
+    invoice_link = models.PositiveIntegerField(default=1, db_default=1)  # the number of the address that works now
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=PaymentStatus.values), name="payment_status_known"),
+            models.UniqueConstraint(
+                fields=["purpose", "subject"],
+                condition=models.Q(method=PaymentMethod.OFFLINE) & ~models.Q(status=PaymentStatus.REFUNDED),
+                name="payment_one_offline_per_subject",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(method=PaymentMethod.STRIPE)
+                | (models.Q(means__in=OfflineMeans.values) & ~models.Q(recorded_by="")),
+                name="payment_offline_is_vouched_for",
+            ),
             models.CheckConstraint(
                 condition=models.Q(refunded_minor__lte=models.F("amount_minor")), name="payment_refunds_within_amount"
             ),

@@ -16,6 +16,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from ..characters import trim, visibility_fault
+from ..errors import FieldError, Invalid
 from ..forms import WholeNumberField
 from ..numbers import parse_whole_number
 from .fields import DAY, NumberField, TextField
@@ -110,13 +111,26 @@ class StrictFilterSet(django_filters.FilterSet):  # type: ignore[misc]
 # --- Other parameters -------------------------------------------------------------------------------------------------
 
 
+class ParameterMissing(Invalid):
+    """A parameter without which the question can't be answered was left out."""
+
+    status = 400
+    code = "parameter_missing"
+    title = "A required query parameter is missing"
+
+
 class QuerySerializer(serializers.Serializer[Any]):
     """The parameters that a GET request takes. `read` is how views get them."""
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """The checked parameters, with defaults for those left out. Raises ValidationError naming the faulty ones."""
+        """The checked parameters, with defaults for those left out. Raises ParameterMissing, and ValidationError naming
+        the faulty ones."""
         query = cls(data=request.query_params.dict())
+        missing = [name for name, field in query.fields.items() if field.required and name not in query.initial_data]
+        if missing:
+            named = tuple(FieldError(name, "required", "Give this parameter.") for name in missing)
+            raise ParameterMissing(f"Give the parameter {', '.join(missing)}.", errors=named)
         if faults := query_faults(request.query_params, set(query.fields)):
             raise serializers.ValidationError({name: [detail] for name, detail in faults.items()})
         query.is_valid(raise_exception=True)

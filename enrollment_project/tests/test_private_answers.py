@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.tests.factories import UserFactory, WorkspaceFactory, bearer
-from tests.contracts.authorization import routes
+from tests.contracts.routes import routes
 
 pytestmark = pytest.mark.django_db
 

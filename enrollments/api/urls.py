@@ -5,4 +5,5 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("enrollments.api.router.urls")),
     path("", include("enrollments.api.programs.urls")),
+    path("", include("enrollments.api.enrolment.urls")),
 ]

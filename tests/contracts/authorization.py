@@ -5,13 +5,8 @@ without a row fails the build, and so does a row without a route.
 """
 
 import enum
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-
-from django.urls import URLPattern, URLResolver
-
-METHODS = ("get", "post", "put", "patch", "delete")
 
 
 class Caller(enum.Enum):
@@ -101,6 +96,9 @@ ENROLLMENT = "/api/enrollments/{town.offer.enrollment}"
 ENROLLMENT_ROUTE = "api/enrollments/<cuid:enrollment_id>"
 # Of a candidate: what may be done, and what is refused for its status.
 ACTIONS = {"evaluate": 200, "submit": 409, "approve": 409, "reject": 409, "unenroll": 409, "reconsider": 409}
+ENROLMENT = "/api/enrolment/{town.offer.number}"
+ENROLMENT_ROUTE = "api/enrolment/<number:enrolment_id>"
+ON_ACCOUNT = {"course_id": 0, "user_id": "Ada"}  # there is no such course
 JUNE = {"firstName": "June", "lastName": "Roe", "email": "june.roe@home.test"}
 LEARNER = "/api/learners/{town.offer.learner}"
 LEARNER_ROUTE = "api/learners/<cuid:learner_id>"
@@ -258,6 +256,20 @@ ROWS = [
         for action, done in ACTIONS.items()
     ),
     # Learners and leads
+    # The enrolment service
+    by_key("api/enrolment", "POST", scope="enrollments:write", elsewhere=422, done=422, body=ON_ACCOUNT),
+    by_key("api/enrolment/active", "GET", scope="enrollments:read", elsewhere=200),
+    for_all("api/enrolment/health"),
+    by_key(ENROLMENT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=ENROLMENT),
+    by_key(ENROLMENT_ROUTE, "DELETE", scope="enrollments:write", elsewhere=404, done=204, address=ENROLMENT),
+    by_key(
+        f"{ENROLMENT_ROUTE}/details",
+        "GET",
+        scope="enrollments:read",
+        elsewhere=404,
+        address=f"{ENROLMENT}/details?user_id=Ada",
+    ),
+    for_all("invoices/<str:token>", status=404, address="/invoices/1-1.forged"),
     by_key("api/learners", "GET", scope="learners:read", elsewhere=200),
     by_key("api/learners", "POST", scope="learners:write", elsewhere=201, done=201, body=JUNE),
     by_key(LEARNER_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEARNER),
@@ -419,23 +431,3 @@ ROWS = [
 # matter of roles (see backoffice/scoping.py).
 BACK_OFFICE = "admin/"
 BACK_OFFICE_OPEN = {"admin/login/", "admin/logout/", "admin/jsi18n/"}
-
-
-def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Every route of a URL configuration with its pattern, included ones in full."""
-    for pattern in resolver.url_patterns:
-        route = prefix + str(pattern.pattern)
-        if isinstance(pattern, URLPattern):
-            yield route, pattern
-        else:
-            yield from routes(pattern, route)
-
-
-def route_methods(resolver: URLResolver) -> set[tuple[str, str]]:
-    """The (route, method) pairs a row must exist for: each method that an API view implements, GET for pages."""
-    pairs = set()
-    for route, pattern in routes(resolver):
-        view = getattr(pattern.callback, "cls", None)
-        implemented = [method.upper() for method in METHODS if view is not None and hasattr(view, method)]
-        pairs |= {(route, method) for method in implemented or ["GET"]}
-    return pairs

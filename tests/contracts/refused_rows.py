@@ -26,7 +26,13 @@ VALID: dict[str, dict[str, Any]] = {
     "billing.Checkout": {"currency": "usd"},
     "billing.Invoice": {"currency": "usd", "status": "issued", "number": "1", "issued_at": NOW},
     "billing.Seller": {"provider": "local"},
-    "billing.Payment": {"payment_intent_id": None, "method": "offline", "currency": "usd"},
+    "billing.Payment": {
+        "payment_intent_id": None,
+        "method": "offline",
+        "means": "cash",
+        "recorded_by": "user:1",
+        "currency": "usd",
+    },
     "billing.Price": {"currency": "usd"},
     "cohorts.ClassSession": {"starts_at": NOW, "ends_at": LATER},
     "cohorts.Cohort": {"start_date": MONDAY, "end_date": TUESDAY},
@@ -94,6 +100,7 @@ CHECKS = {
     "payment_refunds_within_amount": Broken(
         "billing.Payment", {"amount_minor": 5, "refunded_minor": 6}, {"amount_minor": 5, "refunded_minor": 5}
     ),
+    "payment_offline_is_vouched_for": Broken("billing.Payment", {"recorded_by": ""}),
     "payment_status_known": Broken("billing.Payment", {"status": "lost"}),
     "payment_stripe_has_intent": Broken(
         "billing.Payment",
@@ -226,6 +233,9 @@ UNIQUE = {
     "billing_checkout_stripe_session_id_key": Twice("billing.Checkout", {"stripe_session_id": "cs_1"}),
     "billing_dispute_stripe_dispute_id_key": Twice("billing.Dispute", {"stripe_dispute_id": "du_1"}),
     "billing_invoice_cuid_key": Twice("billing.Invoice", {"cuid": "a"}),
+    "payment_one_offline_per_subject": Twice(
+        "billing.Payment", {"purpose": "tuition", "subject": "1"}, {"status": "refunded"}
+    ),
     "billing_payment_payment_intent_id_key": Twice("billing.Payment", {"payment_intent_id": "pi_1"}),
     "billing_refund_stripe_refund_id_key": Twice("billing.Refund", {"stripe_refund_id": "re_1"}),
     "billing_stripeevent_event_id_key": Twice("billing.StripeEvent", {"event_id": "evt_1"}),

@@ -33,7 +33,8 @@ from enrollments.seats import create_allocation
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
 from events.models import OutboxEvent
 
-from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row, route_methods, routes
+from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row
+from .routes import route_methods, routes
 
 
 def wanted_by(row: Row) -> str:
@@ -60,10 +61,11 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A program instance with a candidate who is being evaluated, and a lead, by their CUIDs."""
+    """A program instance with a candidate who is being evaluated (Ada, elsewhere), and a lead, by their CUIDs."""
 
     instance: str
     enrollment: str
+    number: int  # of the same enrollment
     learner: str
     lead: str
     job: str
@@ -126,10 +128,10 @@ def build_town() -> Town:
     )
     program = ProgramFactory(workspace=ours, code="town-hall")
     instance = InstanceFactory(workspace=ours, program=program, is_default=False)
-    candidate = CandidateFactory(workspace=ours, instance=instance)
+    candidate = CandidateFactory(workspace=ours, instance=instance, learner__external_id="Ada")
     lead = LeadFactory(workspace=ours)
     job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
-    offer = Offer(instance.cuid, candidate.cuid, candidate.person.cuid, lead.cuid, job.cuid)
+    offer = Offer(instance.cuid, candidate.cuid, candidate.pk, candidate.person.cuid, lead.cuid, job.cuid)
     return Town(ours, theirs, answer.json()["decision_id"], offer)
 
 

@@ -21,7 +21,8 @@ from cohorts.tests.callers import proven_user
 from core.network import NetworkInsideTransaction
 
 from . import hostile
-from .authorization import BACK_OFFICE, ROWS, routes
+from .authorization import BACK_OFFICE, ROWS
+from .routes import routes
 from .test_authorization import Town, built_town, town  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.walk, pytest.mark.sqlite, pytest.mark.django_db]

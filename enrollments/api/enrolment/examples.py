@@ -1,0 +1,17 @@
+"""Examples for the OpenAPI document, as the enrolment service's document gives them."""
+
+from drf_spectacular.utils import OpenApiExample
+
+CREATE = OpenApiExample("On account", request_only=True, value={"course_id": 1, "user_id": "63a1f1234abc5678def12345"})
+CREATED = OpenApiExample(
+    "Enrolled, and not paid yet",
+    response_only=True,
+    value={
+        "id": 1,
+        "user_id": "63a1f1234abc5678def12345",
+        "course_id": 1,
+        "status": "active",
+        "payment_status": "pending",
+        "invoice_url": None,
+    },
+)

@@ -1,0 +1,45 @@
+"""The shapes of the enrolment service's requests and answers, spelled as its document spells them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from core.http.fields import TextField, WholeNumberField
+from core.http.query import QuerySerializer, QueryTextField
+
+from ...enrolments import Enrolment
+from ...states import EnrollmentPaymentStatus
+
+
+class NewEnrolmentBody(serializers.Serializer[Any]):
+    course_id = WholeNumberField(help_text="The `courseId` of a program instance.")
+    user_id = TextField(max_length=150, help_text="The learner's external id: theirs in your own system.")
+
+
+class UserQuery(QuerySerializer):
+    user_id = QueryTextField(help_text="The learner's external id.")
+
+
+class EnrolmentSerializer(serializers.Serializer[Enrolment]):
+    id = serializers.IntegerField()
+    user_id = serializers.CharField(
+        allow_null=True, help_text="The learner's external id; null for a learner or lead without one."
+    )
+    course_id = serializers.IntegerField()
+    status = serializers.ChoiceField(
+        choices=["active", "completed", "cancelled"], help_text="active: neither completed nor ended otherwise."
+    )
+    payment_status = serializers.ChoiceField(choices=EnrollmentPaymentStatus.choices)
+    invoice_url = serializers.URLField(
+        allow_null=True, help_text="Where whoever has this address can read the invoice; null while nothing was paid."
+    )
+
+
+class EnrolmentList(serializers.Serializer[Any]):
+    enrolments = EnrolmentSerializer(many=True)
+
+
+class ServiceHealth(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["healthy", "unhealthy"])
+    service = serializers.CharField()
+    database = serializers.ChoiceField(choices=["ok", "unavailable"])

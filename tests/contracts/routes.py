@@ -1,0 +1,27 @@
+"""What routes the URL configuration has, and which methods each of them takes."""
+
+from collections.abc import Iterator
+
+from django.urls import URLPattern, URLResolver
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every route of a URL configuration with its pattern, included ones in full."""
+    for pattern in resolver.url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield route, pattern
+        else:
+            yield from routes(pattern, route)
+
+
+def route_methods(resolver: URLResolver) -> set[tuple[str, str]]:
+    """The (route, method) pairs a row must exist for: each method that an API view implements, GET for pages."""
+    pairs = set()
+    for route, pattern in routes(resolver):
+        view = getattr(pattern.callback, "cls", None)
+        implemented = [method.upper() for method in METHODS if view is not None and hasattr(view, method)]
+        pairs |= {(route, method) for method in implemented or ["GET"]}
+    return pairs
