@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from .breaker import Breaker
+from .numbers import parse_whole_number
 from .outbound import Answer, NoAnswer, NotSent, ask
 
 T = TypeVar("T")
@@ -83,5 +84,5 @@ class Vendor:
 
 def _retry_after(answer: Answer) -> float:
     """The seconds that the vendor asked for; a date is no number, and our own pause will do."""
-    text = answer.headers.get("retry-after", "")
-    return min(float(text), LONGEST_WAIT_SECONDS) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
+    asked = parse_whole_number(answer.headers.get("retry-after", ""))
+    return min(float(asked or 0), LONGEST_WAIT_SECONDS)
