@@ -6,10 +6,12 @@ answer and a limit on its size; and never while a transaction is open. Only with
 HTTP, or ours.
 """
 
+import contextlib
 import ipaddress
 import json
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ CONNECT_SECONDS = 3.0
 MAX_BYTES = 1_000_000
 # Both carry an IPv4 address that is connected to in the end (RFC 6052, RFC 3056).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -60,14 +63,16 @@ def ask(
     body: Any = None,
     params: Mapping[str, str] | None = None,
     seconds: float,
+    read_at_most: int | None = None,
 ) -> Answer:
-    """Send one request, `body` as JSON, and read its answer within `seconds`. Raises NotSent, NoAnswer."""
+    """Send one request, `body` as JSON (bytes as they are), and read its answer within `seconds`; with `read_at_most`,
+    only its first bytes, where the status alone matters. Raises NotSent, NoAnswer."""
     forbid_open_transaction()
     deadline = time.monotonic() + seconds
     target = _parse(url, params)
     for address in _resolve(target):
         try:
-            return _ask(method, target, address, headers, body, deadline)
+            return _ask(method, target, address, headers, body, deadline, read_at_most)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             continue  # nothing was sent: the name may stand for another address that works
         except httpx.HTTPError as error:
@@ -75,22 +80,68 @@ def ask(
     raise NotSent(f"{target.host} does not take connections.")
 
 
+def check_address(url: str) -> None:
+    """Refuse an address that can't be asked whatever its name stands for: to tell whoever types it, since the name is
+    looked up again each time. Raises NotSent."""
+    target = _parse(url, None)
+    with contextlib.suppress(OSError, UnicodeError):  # a name, and not an address in one of its spellings
+        _check_public(target, socket.getaddrinfo(target.host, None, flags=socket.AI_NUMERICHOST))
+
+
 def _ask(
-    method: str, target: httpx.URL, address: _Address, headers: Mapping[str, str], body: Any, deadline: float
+    method: str,
+    target: httpx.URL,
+    address: _Address,
+    headers: Mapping[str, str],
+    body: Any,
+    deadline: float,
+    read_at_most: int | None,
 ) -> Answer:
     left = max(deadline - time.monotonic(), 0.01)
     timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
+    sent = {"content": body} if isinstance(body, bytes) else {"json": body}
     with (
+        _Cut(left) as cut,
         httpx.Client(verify=_trust(), timeout=timeout, trust_env=False, follow_redirects=False) as client,
         client.stream(
             method,
             target.copy_with(host=str(address)),
             headers={**headers, "Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"},
-            json=body,
-            extensions={"sni_hostname": target.host},
+            extensions={"sni_hostname": target.host, "trace": cut.watch},
+            **sent,
         ) as response,
     ):
-        return Answer(response.status_code, response.headers, _read(response, deadline))
+        return Answer(response.status_code, response.headers, _read(response, deadline, read_at_most))
+
+
+class _Cut:
+    """Closes the connection when the time is up. Timeouts bound each wait for the other side, and one that sends a
+    byte now and then would never be late."""
+
+    def __init__(self, seconds: float) -> None:
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._close)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Cut":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._socket is not None:
+            self._socket.close()
+
+    def watch(self, event: str, details: Mapping[str, Any]) -> None:
+        """httpx tells of each step of a request: the one that is waited for is the connection."""
+        if event == "connection.connect_tcp.complete":
+            # A second handle: TLS takes the first one over, in a handshake that may last as well.
+            self._socket = details["return_value"].get_extra_info("socket").dup()
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _parse(url: str, params: Mapping[str, str] | None) -> httpx.URL:
@@ -112,6 +163,10 @@ def _resolve(target: httpx.URL) -> list[_Address]:
         found = socket.getaddrinfo(target.host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise NotSent(f"There is no address for {target.host}.") from error
+    return _check_public(target, found)
+
+
+def _check_public(target: httpx.URL, found: list[Any]) -> list[_Address]:
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     if not settings.SANDBOX and not all(is_public(address) for address in addresses):
         raise NotSent(f"{target.host} is not a public address.")
@@ -126,17 +181,25 @@ def is_public(address: _Address) -> bool:
             carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if carried is not None:
             return is_public(carried)
+        # What lies outside was never given out (RFC 4291), but may lead to our own networks by an old or local rule:
+        # ::127.0.0.1, fec0::1, 64:ff9b:1::1.
+        if address not in _GIVEN_OUT:
+            return False
     return address.is_global and not address.is_multicast
 
 
-def _read(response: httpx.Response, deadline: float) -> bytes:
+def _read(response: httpx.Response, deadline: float, at_most: int | None) -> bytes:
     body = b""
     for chunk in response.iter_raw():
         body += chunk
+        if at_most is not None and len(body) >= at_most:
+            return body[:at_most]
         if len(body) > MAX_BYTES:
             raise NoAnswer(f"The answer has more than {MAX_BYTES:,} bytes.")
         if time.monotonic() > deadline:
             raise NoAnswer("The answer took too long.")
+    if time.monotonic() > deadline:  # it was cut off
+        raise NoAnswer("The answer took too long.")
     return body
 
 

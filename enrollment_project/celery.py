@@ -18,6 +18,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule_filename = str(settings.VAR_DIR / "celerybeat-schedule")
 app.conf.beat_schedule = {
     "relay-events": {"task": "events.tasks.relay_events", "schedule": 2.0},
+    "deliver-webhooks": {"task": "events.tasks.deliver_webhooks", "schedule": 2.0},
     "handle-stripe-events": {"task": "billing.tasks.handle_due_stripe_events", "schedule": 15.0},
     "check-checkouts": {"task": "billing.tasks.check_due_checkouts", "schedule": 30.0},
     "issue-invoices": {"task": "billing.tasks.issue_due_invoices", "schedule": 30.0},

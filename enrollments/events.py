@@ -126,6 +126,7 @@ class DecisionRecorded(DomainEvent):
     metadata: dict[str, Any]
 
     type: ClassVar[str] = "ENROLLMENT_DECISION"
+    personal: ClassVar[frozenset[str]] = frozenset({"learner_email"})
 
     @property
     def aggregate(self) -> str:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Final
@@ -19,7 +19,8 @@ class DomainEvent(ABC):
     `events.py`; docs/how-to/event.md leads through it.
 
     `type` is its public name. `starts_aggregate` says that nothing about the aggregate can have been published before,
-    because its row was made in this transaction. The outbox gives each event its id and its number in the aggregate.
+    because its row was made in this transaction. `personal` names what of the payload leaves only by the stream and the
+    feed, and never in a webhook. The outbox gives each event its id and its number in the aggregate.
     """
 
     workspace_id: int
@@ -27,6 +28,7 @@ class DomainEvent(ABC):
 
     type: ClassVar[str]
     starts_aggregate: ClassVar[bool] = False
+    personal: ClassVar[frozenset[str]] = frozenset()
 
     @property
     @abstractmethod
@@ -36,6 +38,17 @@ class DomainEvent(ABC):
     def payload(self) -> dict[str, Any]:
         """What consumers are told: the fields that a class adds to these, as `docs/events/<type>.json` has them."""
         return {key: _json_value(getattr(self, name)) for name, key in _published(type(self))}
+
+
+def event_types() -> dict[str, type[DomainEvent]]:
+    """Every type that the apps state, by its public name."""
+    return {event.type: event for event in _stated(DomainEvent) if "type" in vars(event)}
+
+
+def _stated(kind: type[DomainEvent]) -> Iterator[type[DomainEvent]]:
+    for event in kind.__subclasses__():
+        yield event
+        yield from _stated(event)
 
 
 def spelled(name: str) -> str:

@@ -10,13 +10,21 @@ docs/decisions/0066.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from .models import EventFeed, OutboxEvent
 
 # So many events are numbered for one request, and so many positions looked through for those of a type.
 BATCH = 1_000
 LOOKED_THROUGH = 10_000
+_NUMBER = """
+    UPDATE events_outboxevent SET position = %s + numbered.place
+    FROM (
+        SELECT id AS event_id, row_number() OVER (ORDER BY id) AS place FROM events_outboxevent
+        WHERE workspace_id = %s AND position IS NULL AND id <= %s
+    ) AS numbered
+    WHERE events_outboxevent.id = numbered.event_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ def read_feed(*, workspace_id: int, after: int, limit: int, types: Sequence[str]
 
     No event will ever appear at or before `next`, however transactions commit.
     """
-    last = _number_new_events(workspace_id)
+    last = number_new_events(workspace_id)
     reach = min(last, after + LOOKED_THROUGH)
     rows = OutboxEvent.objects.filter(workspace=workspace_id, position__gt=after, position__lte=reach)
     if types:
@@ -43,7 +51,7 @@ def read_feed(*, workspace_id: int, after: int, limit: int, types: Sequence[str]
 
 
 @transaction.atomic
-def _number_new_events(workspace_id: int) -> int:
+def number_new_events(workspace_id: int) -> int:
     """Give a position to what has none; returns the last one that is given. Whoever numbers at the same time waits, and
     then sees what the other one has numbered."""
     fresh = OutboxEvent.objects.filter(workspace=workspace_id, position__isnull=True).order_by("pk")
@@ -51,10 +59,11 @@ def _number_new_events(workspace_id: int) -> int:
     if not fresh.exists():
         return feed.last_position
     feed = EventFeed.objects.select_for_update().get(pk=feed.pk)
-    events = list(fresh.only("pk")[:BATCH])
-    for event in events:
-        feed.last_position += 1
-        event.position = feed.last_position
-    OutboxEvent.objects.bulk_update(events, ["position"], batch_size=500)
-    feed.save(update_fields=["last_position"])
+    # In the order in which the relay locks them as well.
+    found = list(fresh.select_for_update(no_key=True).values_list("pk", flat=True)[:BATCH])
+    if found:
+        with connection.cursor() as cursor:
+            cursor.execute(_NUMBER, [feed.last_position, workspace_id, found[-1]])
+            feed.last_position += cursor.rowcount
+        feed.save(update_fields=["last_position"])
     return feed.last_position

@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 
 import structlog
+from django.db import transaction
 from django.db.models import Count, QuerySet
 
 from core import retries
@@ -50,7 +51,11 @@ def relay_due_events(*, limit: int = 500, stream: EventStream | None = None, now
         raise
     refused = {row.pk: refusal for row, refusal in zip(claimed, refusals, strict=True) if refusal}
     taken = [row.pk for row in claimed if row.pk not in refused]
-    OutboxEvent.objects.filter(pk__in=taken).update(relay_status=RelayStatus.RELAYED, relayed_at=now, last_error="")
+    with transaction.atomic():
+        rows = OutboxEvent.objects.filter(pk__in=taken).order_by("pk")
+        # In the order in which the feed locks them to number them.
+        list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
+        rows.update(relay_status=RelayStatus.RELAYED, relayed_at=now, last_error="")
     for row in claimed:
         if row.pk in refused:
             _put_off(row, refused[row.pk], now)

@@ -2,10 +2,13 @@ import datetime as dt
 
 from celery import shared_task
 
+from core.clock import utc_now
 from core.work import in_batches
 
 from .gateways.port import StreamUnavailable
 from .relay import relay_due_events
+from .webhooks.queueing import fan_out
+from .webhooks.sending import start_sending
 
 BATCH = 500
 BATCHES = 20
@@ -23,3 +26,12 @@ def _relay(*, limit: int, now: dt.datetime) -> int:
         return relay_due_events(limit=limit, now=now)
     except StreamUnavailable:
         return 0  # noted by the relay; the events wait for a later run
+
+
+@shared_task
+def deliver_webhooks() -> int:
+    """Sweep: make the deliveries of what is new, and have senders send what is due."""
+    for _ in range(BATCHES):
+        if not fan_out(now=utc_now()):
+            break
+    return start_sending()

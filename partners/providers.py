@@ -1,8 +1,6 @@
 """A workspace's partners: added, changed, paused and resumed."""
 
-import base64
 import datetime as dt
-import secrets
 from typing import Any
 
 import structlog
@@ -12,6 +10,7 @@ from django.db import transaction
 from core.errors import FieldError, Invalid, invalid_field
 from core.logs import after_commit
 from core.rows import insert_unless_present
+from core.signing import BOTH_HOLD, new_signing_secret
 
 from .errors import ProviderNotFound, SlugTaken
 from .models import Provider
@@ -19,7 +18,6 @@ from .states import Adapter
 
 log = structlog.get_logger(__name__)
 
-BOTH_HOLD = dt.timedelta(days=1)
 # What may be changed later; a slug may not, since it stands in addresses that the partner knows.
 CHANGEABLE = (
     "name",
@@ -37,7 +35,7 @@ CHANGEABLE = (
 def create_provider(*, workspace_id: int, slug: str, name: str, now: dt.datetime, **fields: Any) -> Provider:
     """Add a partner. Raises Invalid naming the field, SlugTaken."""
     provider = Provider(workspace_id=workspace_id, slug=slug, name=name, created_at=now, **fields)
-    provider.webhook_secret = new_webhook_secret()
+    provider.webhook_secret = new_signing_secret()
     _check(provider)
     if not insert_unless_present(provider):
         raise SlugTaken(f"Choose another slug than {slug}: it names a partner already, here or elsewhere.")
@@ -70,16 +68,11 @@ def rotate_webhook_secret(*, provider_id: int, now: dt.datetime) -> str:
         raise ProviderNotFound
     provider.previous_webhook_secret = provider.webhook_secret
     provider.previous_secret_until = now + BOTH_HOLD
-    secret = new_webhook_secret()
+    secret = new_signing_secret()
     provider.webhook_secret = secret
     provider.save(update_fields=["previous_webhook_secret", "previous_secret_until", "webhook_secret"])
     after_commit(log.info, "partner_secret_rotated", partner=provider.pk)
     return secret
-
-
-def new_webhook_secret() -> str:
-    """As Standard Webhooks spells it: 24 random bytes."""
-    return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode('ascii')}"
 
 
 def pause_provider(*, provider_id: int, now: dt.datetime) -> None:

@@ -9,8 +9,10 @@ from django.db import transaction
 from accounts.models import Workspace
 from core.clock import utc_now
 from events.event import DomainEvent
-from events.models import OutboxEvent
+from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from events.publishing import publish
+from events.webhooks.endpoints import create_endpoint
+from events.webhooks.queueing import fan_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,7 @@ class ThingHappened(DomainEvent):
     body: dict[str, Any] = field(default_factory=dict)
 
     type: ClassVar[str] = "thing.happened"
+    personal: ClassVar[frozenset[str]] = frozenset({"email"})
 
     @property
     def aggregate(self) -> str:
@@ -41,3 +44,20 @@ def happen(*, workspace: Workspace, times: int = 1, thing: str = "1", body: dict
         with transaction.atomic():
             publish(ThingHappened(workspace_id=workspace.pk, thing=thing, body=body or {}))
     return list(OutboxEvent.objects.order_by("id").values_list("pk", flat=True))
+
+
+def listen(workspace: Workspace, *, now: dt.datetime, url: str = "", **fields: Any) -> WebhookEndpoint:
+    """An endpoint that is told everything that happens from `now` on."""
+    fields.setdefault("event_types", ["*"])
+    url = url or "https://receiver.example.test/hooks"
+    return create_endpoint(workspace_id=workspace.pk, url=url, now=now, **fields)
+
+
+def tell(workspace: Workspace, *things: str, now: dt.datetime, **body: Any) -> list[WebhookDelivery]:
+    """Publish ThingHappened of each of these, and make its deliveries; those that are new, in their order."""
+    known = list(WebhookDelivery.objects.order_by("pk").values_list("pk", flat=True))
+    for thing in things:
+        with transaction.atomic():
+            publish(ThingHappened(workspace_id=workspace.pk, occurred_at=now, thing=thing, body=body))
+    fan_out(now=now)
+    return list(WebhookDelivery.objects.exclude(pk__in=known).order_by("pk"))

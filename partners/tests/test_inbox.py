@@ -10,6 +10,7 @@ from django.test import Client
 from standardwebhooks.webhooks import Webhook
 
 from core.clock import utc_now
+from core.signing import new_signing_secret
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
@@ -18,7 +19,7 @@ from partners import inbox
 from partners.inbox import handle_due_events, handle_event
 from partners.interventions import skip_step
 from partners.models import EnrollmentStep, PartnerEvent, Provider, StepTransition
-from partners.providers import new_webhook_secret, rotate_webhook_secret
+from partners.providers import rotate_webhook_secret
 
 from .breaches import breaches
 from .factories import ProviderFactory, accept, approved, statuses, steps_of
@@ -58,7 +59,7 @@ def post(
 def partner_with_secret(enrollment: Enrollment, place: int = 0) -> Provider:
     """The partner of a step, as `create_provider` would have made it."""
     provider = steps_of(enrollment)[place].provider
-    provider.webhook_secret = new_webhook_secret()
+    provider.webhook_secret = new_signing_secret()
     provider.save()
     return provider
 
@@ -67,7 +68,7 @@ def tell(step: EnrollmentStep, event: str = "course.completed", **data: Any) -> 
     """What a partner says about a step, stored and applied."""
     provider = Provider.objects.get(pk=step.provider_id)
     if not provider.webhook_secret:
-        provider.webhook_secret = new_webhook_secret()
+        provider.webhook_secret = new_signing_secret()
         provider.save()
     answer = post(provider, body(event, f"their-{step.pk}", **data))
     assert answer.status_code in (200, 202), answer.content
@@ -110,12 +111,12 @@ class TestAMessage:
 
     def test_of_two_partners_may_have_one_id(self) -> None:
         for _ in range(2):
-            post(ProviderFactory(webhook_secret=new_webhook_secret()), body(), message_id="msg-a")
+            post(ProviderFactory(webhook_secret=new_signing_secret()), body(), message_id="msg-a")
 
         assert PartnerEvent.objects.count() == 2
 
     def test_about_nobody_we_know_is_kept_unmatched(self) -> None:
-        answer = post(ProviderFactory(webhook_secret=new_webhook_secret()), body())
+        answer = post(ProviderFactory(webhook_secret=new_signing_secret()), body())
 
         assert (answer.status_code, answer.json()) == (202, {"received": True, "matched": False})
         event = handle_event(event_id=PartnerEvent.objects.get().pk, now=utc_now())
@@ -125,7 +126,7 @@ class TestAMessage:
 class TestAMessageThatIsRefused:
     @pytest.fixture
     def provider(self) -> Provider:
-        return ProviderFactory(webhook_secret=new_webhook_secret())
+        return ProviderFactory(webhook_secret=new_signing_secret())
 
     @pytest.mark.parametrize(
         "headers",
@@ -158,7 +159,7 @@ class TestAMessageThatIsRefused:
         assert answer.status_code == 401
 
     def test_is_signed_by_another_partner(self, provider: Provider) -> None:
-        other = ProviderFactory(webhook_secret=new_webhook_secret())
+        other = ProviderFactory(webhook_secret=new_signing_secret())
 
         assert post(provider, body(), secret=other.webhook_secret).status_code == 401
         assert PartnerEvent.objects.count() == 0
@@ -208,7 +209,7 @@ class TestAMessageThatIsRefused:
 
 class TestASecret:
     def test_that_was_replaced_holds_for_a_day(self) -> None:
-        provider = ProviderFactory(webhook_secret=new_webhook_secret())
+        provider = ProviderFactory(webhook_secret=new_signing_secret())
         old = provider.webhook_secret
 
         new = rotate_webhook_secret(provider_id=provider.pk, now=utc_now())
@@ -348,7 +349,7 @@ class TestAnEventThatFails:
         assert PartnerEvent.objects.get().last_error == ""
 
     def test_about_somebody_who_is_never_known_ends_after_a_week(self) -> None:
-        post(ProviderFactory(webhook_secret=new_webhook_secret()), body())
+        post(ProviderFactory(webhook_secret=new_signing_secret()), body())
 
         handle_due_events(now=utc_now() + dt.timedelta(days=8))
 

@@ -1,0 +1,1 @@
+"""Telling integrators of events as they happen, at addresses they gave us."""

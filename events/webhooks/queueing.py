@@ -1,0 +1,186 @@
+"""Making deliveries due: of new events, by the feed; again, one or all that failed; of a range that is replayed.
+
+A delivery is a row, one for each endpoint and event, so whatever is asked for twice is sent once more at most.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from celery import signature
+from django.db import transaction
+from django.db.models import QuerySet
+
+from core.errors import invalid_field
+from core.ids import new_cuid
+from core.work import nudge
+
+from ..feed import number_new_events
+from ..models import OutboxEvent, WebhookDelivery, WebhookEndpoint
+from ..states import DeliveryStatus
+from .choosing import of_types
+from .endpoints import LEASE, lock_endpoint
+from .errors import DeliveryNotFound, EndpointDisabled
+
+log = structlog.get_logger(__name__)
+
+GIVEN_UP_AFTER: Final = dt.timedelta(days=3)
+BATCH = 1_000
+REPLAYED_AT_ONCE = 10_000
+
+
+# --- New events -------------------------------------------------------------------------------------------------------
+
+
+def fan_out(*, limit: int = BATCH, now: dt.datetime) -> int:
+    """Make the deliveries of up to `limit` new positions for each endpoint that has not been told of them. Returns the
+    positions gone through: as long as there are any, there may be more."""
+    done = 0
+    listening = WebhookEndpoint.objects.listening()
+    for workspace_id in list(listening.order_by("workspace").values_list("workspace", flat=True).distinct()):
+        last = number_new_events(workspace_id)
+        behind = listening.filter(workspace=workspace_id, position__lt=last).order_by("pk")
+        for endpoint_id in list(behind.values_list("pk", flat=True)):
+            done += _fan_out_to(endpoint_id, last, limit, now)
+    return done
+
+
+@transaction.atomic
+def _fan_out_to(endpoint_id: int, last: int, limit: int, now: dt.datetime) -> int:
+    """The deliveries and how far they go commit together, behind the endpoint's lock."""
+    rows = WebhookEndpoint.objects.listening().select_for_update(skip_locked=True)
+    endpoint = rows.filter(pk=endpoint_id, position__lt=last).first()
+    if endpoint is None:
+        return 0
+    reach = min(last, endpoint.position + limit)
+    events = OutboxEvent.objects.filter(
+        of_types(endpoint.event_types),
+        workspace=endpoint.workspace_id,
+        position__gt=endpoint.position,
+        position__lte=reach,
+        occurred_at__gte=endpoint.listens_since,
+    )
+    _insert(endpoint.pk, events, now)
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(position=reach)
+    return reach - endpoint.position
+
+
+def _insert(endpoint_id: int, events: QuerySet[OutboxEvent], now: dt.datetime) -> None:
+    found = events.order_by("position", "pk").values_list("pk", "aggregate", "sequence")
+    WebhookDelivery.objects.bulk_create(
+        [
+            WebhookDelivery(
+                cuid=new_cuid(),
+                endpoint_id=endpoint_id,
+                event_id=event_id,
+                aggregate=aggregate,
+                sequence=sequence,
+                next_attempt_at=now,
+                give_up_at=now + GIVEN_UP_AFTER,
+                created_at=now,
+            )
+            for event_id, aggregate, sequence in found
+        ],
+        ignore_conflicts=True,
+        batch_size=500,
+    )
+
+
+# --- Again ------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def ping(*, endpoint_id: int, now: dt.datetime) -> WebhookDelivery:
+    """Send something that means nothing, to see whether it arrives. Raises EndpointNotFound, EndpointDisabled."""
+    endpoint = _enabled(endpoint_id)
+    made = WebhookDelivery.objects.create(
+        endpoint=endpoint,
+        aggregate=f"ping:{new_cuid()}",
+        sequence=0,
+        next_attempt_at=now,
+        give_up_at=now,  # whoever pings wants to know how things are at present
+        created_at=now,
+    )
+    _ring(endpoint, now)
+    return made
+
+
+@transaction.atomic
+def redeliver(*, delivery_id: int, now: dt.datetime) -> WebhookDelivery:
+    """Send a delivery once more, with all its tries; one that waits is due at once. Raises DeliveryNotFound,
+    EndpointDisabled."""
+    delivery = WebhookDelivery.objects.filter(pk=delivery_id).first()
+    if delivery is None:
+        raise DeliveryNotFound
+    endpoint = _enabled(delivery.endpoint_id)
+    _make_due(WebhookDelivery.objects.filter(pk=delivery_id), now)
+    _ring(endpoint, now)
+    delivery.refresh_from_db()
+    return delivery
+
+
+@transaction.atomic
+def redeliver_failed(*, endpoint_id: int, now: dt.datetime) -> int:
+    """Send all that were given up once more; returns how many. Raises EndpointNotFound, EndpointDisabled."""
+    endpoint = _enabled(endpoint_id)
+    failed = WebhookDelivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.FAILED, event__isnull=False)
+    count = _make_due(failed, now)
+    _ring(endpoint, now)
+    log.info("webhooks_redelivered", endpoint=endpoint.pk, count=count)
+    return count
+
+
+@transaction.atomic
+def replay(
+    *, endpoint_id: int, since: dt.datetime, until: dt.datetime, types: Sequence[str] = (), now: dt.datetime
+) -> int:
+    """Send what happened from `since` to before `until`, of the types the endpoint listens to (or of those `types`),
+    whether it was sent before or not; returns how many. Raises EndpointNotFound, EndpointDisabled, Invalid."""
+    if since >= until:
+        raise invalid_field("until", "before_since", "Give a time after since.")
+    endpoint = _enabled(endpoint_id)
+    events = OutboxEvent.objects.filter(
+        of_types(types or endpoint.event_types),
+        workspace=endpoint.workspace_id,
+        occurred_at__gte=since,
+        occurred_at__lt=until,
+    )
+    event_ids = list(events.order_by("pk").values_list("pk", flat=True)[: REPLAYED_AT_ONCE + 1])
+    if len(event_ids) > REPLAYED_AT_ONCE:
+        raise invalid_field(
+            "since", "too_many", f"There are more than {REPLAYED_AT_ONCE:,} events in this range. Replay parts of it."
+        )
+    for first in range(0, len(event_ids), BATCH):
+        part = event_ids[first : first + BATCH]
+        _insert(endpoint.pk, OutboxEvent.objects.filter(pk__in=part), now)
+        _make_due(WebhookDelivery.objects.filter(endpoint=endpoint, event__in=part), now)
+    _ring(endpoint, now)
+    log.info("webhooks_replayed", endpoint=endpoint.pk, count=len(event_ids))
+    return len(event_ids)
+
+
+def _make_due(deliveries: QuerySet[WebhookDelivery], now: dt.datetime) -> int:
+    return deliveries.update(
+        status=DeliveryStatus.PENDING,
+        attempts=0,
+        next_attempt_at=now,
+        give_up_at=now + GIVEN_UP_AFTER,
+        is_after_gap=False,
+        delivered_at=None,
+    )
+
+
+def _enabled(endpoint_id: int) -> WebhookEndpoint:
+    """The endpoint, locked. Raises EndpointNotFound, EndpointDisabled."""
+    endpoint = lock_endpoint(endpoint_id)
+    if not endpoint.is_enabled:
+        raise EndpointDisabled
+    return endpoint
+
+
+def _ring(endpoint: WebhookEndpoint, now: dt.datetime) -> None:
+    """Whoever asks for it again believes that the receiver is there: it rests no longer."""
+    resting = WebhookEndpoint.objects.filter(pk=endpoint.pk, next_attempt_at__gt=now + LEASE)
+    resting.update(next_attempt_at=now)
+    nudge(signature("events.tasks.deliver_webhooks"))
