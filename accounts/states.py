@@ -32,3 +32,5 @@ class Scope(models.TextChoices):
     LEARNERS_READ = "learners:read"
     LEARNERS_WRITE = "learners:write"
     PAYMENTS_WRITE = "payments:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"

@@ -29,7 +29,7 @@ NOTHING = "—"
 TONES: dict[str, str] = {
     word: tone
     for tone, words in {
-        "success": "approved active completed paid succeeded used relayed done usable handled taken accepted",
+        "success": "approved active completed paid succeeded used relayed delivered done usable handled taken accepted",
         "info": "eligible reserved partially_refunded refunded automatic district offered",
         "warning": "submitted checkout_required open pending processing requested manual held waiting",
         "danger": "expired revoked ineligible rejected failed disputed dead overdue",

@@ -78,6 +78,14 @@ class AlreadyAnswered(Exception):
         super().__init__(f"answered {status}")
 
 
+class TellOnce(Response):
+    """An answer with a secret in it, which is told and never kept: a repeated request is told null in its place."""
+
+    def __init__(self, data: Any, *, once: str, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.kept = {**data, once: None}
+
+
 @dataclass(slots=True)
 class Claim:
     """The right to answer one key. Without a key every method does nothing."""
@@ -208,7 +216,7 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
             with transaction.atomic():
                 claim.take(utc_now())
                 response = handler(view, request, *args, **kwargs)
-                claim.store(response.status_code, response.data)
+                claim.store(response.status_code, getattr(response, "kept", response.data))
                 return response
         except AlreadyAnswered as answer:
             return replay(answer)

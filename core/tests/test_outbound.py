@@ -162,6 +162,74 @@ class TestWhatIsNotSent:
         assert other.asked == []
 
 
+HOSTILE = [
+    *("127.0.0.1", "127.1", "127.0.1", "2130706433", "017700000001", "0x7f000001", "0x7f.1", "0177.0.0.1"),
+    *("localhost", "127.0.0.1.", "127。0。0。1", "①②⑦.⓪.⓪.①", "127.127.127.127", "0.0.0.0", "0", "0x0"),
+    *("[::1]", "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]"),
+    *("169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fe80::1]", "[fd00:ec2::254]"),
+    *("10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "[fc00::1]", "[fec0::1]", "[64:ff9b::7f00:1]"),
+    *("[2002:7f00:1::]", "[64:ff9b:1::7f00:1]", "224.0.0.1", "255.255.255.255", "[ff02::1]"),
+]
+
+
+class TestAnAddressOfOurs:
+    @override_settings(SANDBOX=False)
+    @pytest.mark.parametrize("host", HOSTILE)
+    def test_is_not_asked_however_it_is_spelled(self, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+        def connect(*args: Any, **_: Any) -> Any:
+            raise AssertionError(f"it was connected to: {args}")
+
+        monkeypatch.setattr(socket, "create_connection", connect)
+
+        with pytest.raises(NotSent):
+            send(f"https://{host}/")
+
+    @override_settings(SANDBOX=False)
+    @pytest.mark.parametrize("host", ["0x7f.1", "[::127.0.0.1]", "[::ffff:10.0.0.1]", "localhost."])
+    def test_is_refused_where_it_is_typed_unless_it_is_a_name(self, host: str) -> None:
+        if host == "localhost.":
+            outbound.check_address(f"https://{host}/")
+            return
+        with pytest.raises(NotSent, match="not a public address"):
+            outbound.check_address(f"https://{host}/")
+
+
+class TestAnAnswerThatTrickles:
+    def test_is_cut_off_in_time(self) -> None:
+        """A byte now and then keeps every timeout of a single wait from ending it."""
+        server = socket.create_server(("127.0.0.1", 0))
+        is_over = threading.Event()
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                try:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                    while not is_over.wait(0.05):
+                        connection.sendall(b"X-Wait: 1\r\n")
+                except OSError:
+                    """Cut off, as it should be."""
+
+        threading.Thread(target=trickle, daemon=True).start()
+        # So that a client that waits for ever ends in an answer that is broken off, and another message.
+        threading.Timer(5, is_over.set).start()
+        try:
+            with pytest.raises(NoAnswer):
+                send(f"http://127.0.0.1:{server.getsockname()[1]}/", seconds=0.3)
+            assert not is_over.is_set()
+        finally:
+            is_over.set()
+            server.close()
+
+    def test_is_read_as_far_as_it_matters(self, other: Other) -> None:
+        other.body = b"x" * 100_000
+
+        answer = send(f"http://127.0.0.1:{other.port}/", read_at_most=64_000)
+
+        assert (answer.status, len(answer.body)) == (200, 64_000)
+
+
 class TestAPublicAddress:
     @pytest.mark.parametrize(
         "address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822", "2002:5db8:d822::1"]

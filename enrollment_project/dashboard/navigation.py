@@ -51,7 +51,7 @@ from enrollments.models import (
     ProgramInstance,
     SeatAssignment,
 )
-from events.models import OutboxEvent
+from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
 
 from .courses import CourseOverview
@@ -127,6 +127,8 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "Integration": (
         Entry("API keys", "key", ApiKey),
         Entry("Events", "outbox", OutboxEvent),
+        Entry("Webhook endpoints", "webhook", WebhookEndpoint),
+        Entry("Webhook deliveries", "send", WebhookDelivery),
         Entry("Stripe inbox", "move_to_inbox", StripeEvent),
     ),
     "Operations": (

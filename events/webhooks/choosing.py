@@ -19,15 +19,15 @@ def check_types(wanted: Sequence[str]) -> list[str]:
     """The types to listen to, each once. Raises Invalid naming those that no event has."""
     chosen = list(dict.fromkeys(wanted))
     if not chosen:
-        raise invalid_field("event_types", "required", f"Name the types of events to be told of, or {ALL} for all.")
+        raise invalid_field("eventTypes", "required", f"Name the types of events to be told of, or {ALL} for all.")
     if len(chosen) > MAX_TYPES:
-        raise invalid_field("event_types", "too_many", f"Name at most {MAX_TYPES}; {ALL} stands for all.")
+        raise invalid_field("eventTypes", "too_many", f"Name at most {MAX_TYPES}; {ALL} stands for all.")
     known = event_types()
     kinds = {f"{name.partition('.')[0]}.*" for name in known if "." in name}
     unknown = [each for each in chosen if each != ALL and each not in known and each not in kinds]
     if unknown:
         raise invalid_field(
-            "event_types",
+            "eventTypes",
             "unknown_type",
             f"There is no event {', '.join(unknown[:5])}. Give types as docs/events.md lists them, "
             f"a kind as in enrollment.*, or {ALL}.",

@@ -10,16 +10,16 @@ from typing import Final
 import structlog
 from celery import signature
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from core.errors import invalid_field
 from core.ids import new_cuid
 from core.work import nudge
 
 from ..feed import number_new_events
-from ..models import OutboxEvent, WebhookDelivery, WebhookEndpoint
+from ..models import OutboxEvent, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from ..states import DeliveryStatus
-from .choosing import of_types
+from .choosing import check_types, of_types
 from .endpoints import LEASE, lock_endpoint
 from .errors import DeliveryNotFound, EndpointDisabled
 
@@ -90,6 +90,26 @@ def _insert(endpoint_id: int, events: QuerySet[OutboxEvent], now: dt.datetime) -
 # --- Again ------------------------------------------------------------------------------------------------------------
 
 
+def list_deliveries(*, endpoint_id: int, status: str | None = None) -> QuerySet[WebhookDelivery]:
+    """Those of an endpoint, newest first, each with its event and its tries."""
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint_id, **({"status": status} if status else {}))
+    return _with_tries(rows).order_by("-pk")
+
+
+def get_delivery(*, workspace_id: int, cuid: str) -> WebhookDelivery:
+    """Raises DeliveryNotFound."""
+    rows = WebhookDelivery.objects.filter(endpoint__workspace=workspace_id, endpoint__deleted_at=None, cuid=cuid)
+    delivery = _with_tries(rows).first()
+    if delivery is None:
+        raise DeliveryNotFound
+    return delivery
+
+
+def _with_tries(rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+    tries = Prefetch("tries", WebhookAttempt.objects.order_by("pk"))
+    return rows.select_related("event").prefetch_related(tries)
+
+
 @transaction.atomic
 def ping(*, endpoint_id: int, now: dt.datetime) -> WebhookDelivery:
     """Send something that means nothing, to see whether it arrives. Raises EndpointNotFound, EndpointDisabled."""
@@ -141,7 +161,7 @@ def replay(
         raise invalid_field("until", "before_since", "Give a time after since.")
     endpoint = _enabled(endpoint_id)
     events = OutboxEvent.objects.filter(
-        of_types(types or endpoint.event_types),
+        of_types(check_types(types) if types else endpoint.event_types),
         workspace=endpoint.workspace_id,
         occurred_at__gte=since,
         occurred_at__lt=until,

@@ -3,7 +3,7 @@ up no other, nor the worker that everything else waits for."""
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
 import structlog
@@ -23,6 +23,7 @@ TURN_SECONDS = 5.0
 _pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhooks")
 _lock = threading.Lock()
 _busy: set[int] = set()
+_turns: set[Future[None]] = set()
 
 
 def start_sending() -> int:
@@ -34,7 +35,10 @@ def start_sending() -> int:
             if endpoint_id in _busy:
                 continue
             _busy.add(endpoint_id)
-        _pool.submit(_run, endpoint_id)
+        turn = _pool.submit(_run, endpoint_id)
+        with _lock:
+            _turns.add(turn)
+        turn.add_done_callback(_end)
         started += 1
     return started
 
@@ -58,3 +62,18 @@ def _run(endpoint_id: int) -> None:
         connections.close_all()
         with _lock:
             _busy.discard(endpoint_id)
+
+
+def _end(turn: Future[None]) -> None:
+    with _lock:
+        _turns.discard(turn)
+
+
+def wait_until_idle() -> None:
+    """Until the senders of this process have nothing left: for whoever ends it, or looks at what they did."""
+    while True:
+        with _lock:
+            turns = list(_turns)
+        if not turns:
+            return
+        wait(turns)

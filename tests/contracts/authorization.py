@@ -114,6 +114,9 @@ COURSE_PAGE = "/courses/{town.sale.course_code}"
 COHORT_PAGE = f"{COURSE_PAGE}/cohorts/{{town.sale.cohort_id}}"
 COHORT_ROUTE = "courses/<str:code>/cohorts/<number:cohort_id>"
 PACKAGE_PAGE = "/my/courses/{town.sale.package_id}"
+HOOK = "/api/webhookEndpoints/{town.hook.endpoint}"
+HOOK_ROUTE = "api/webhookEndpoints/<cuid:endpoint_id>"
+LISTEN = {"url": "https://receiver.example.org/hooks", "eventTypes": ["*"]}
 NOBODY_OF_THEIRS = {"learnerId": "c" * 24}
 
 ROWS = [
@@ -279,6 +282,47 @@ ROWS = [
     by_key(LEAD_ROUTE, "GET", scope="learners:read", elsewhere=404, address=LEAD),
     by_key(LEAD_ROUTE, "PATCH", scope="learners:write", elsewhere=404, address=LEAD, body={"lastName": "Doe"}),
     by_key("api/events", "GET", scope="events:read", elsewhere=200),
+    # Webhooks
+    by_key("api/webhookEndpoints", "GET", scope="webhooks:read", elsewhere=200),
+    by_key("api/webhookEndpoints", "POST", scope="webhooks:write", elsewhere=201, done=201, body=LISTEN),
+    by_key(HOOK_ROUTE, "GET", scope="webhooks:read", elsewhere=404, address=HOOK),
+    by_key(HOOK_ROUTE, "PATCH", scope="webhooks:write", elsewhere=404, address=HOOK, body={"enabled": False}),
+    by_key(HOOK_ROUTE, "DELETE", scope="webhooks:write", elsewhere=404, done=204, address=HOOK),
+    by_key(f"{HOOK_ROUTE}/rotate", "POST", scope="webhooks:write", elsewhere=404, address=f"{HOOK}/rotate"),
+    by_key(f"{HOOK_ROUTE}/ping", "POST", scope="webhooks:write", elsewhere=404, done=202, address=f"{HOOK}/ping"),
+    by_key(f"{HOOK_ROUTE}/deliveries", "GET", scope="webhooks:read", elsewhere=404, address=f"{HOOK}/deliveries"),
+    by_key(
+        f"{HOOK_ROUTE}/redeliverFailed",
+        "POST",
+        scope="webhooks:write",
+        elsewhere=404,
+        done=202,
+        address=f"{HOOK}/redeliverFailed",
+    ),
+    by_key(
+        f"{HOOK_ROUTE}/replay",
+        "POST",
+        scope="webhooks:write",
+        elsewhere=404,
+        done=202,
+        address=f"{HOOK}/replay",
+        body={"since": "2026-09-01T00:00:00Z", "until": "2026-09-02T00:00:00Z"},
+    ),
+    by_key(
+        "api/webhookDeliveries/<cuid:delivery_id>",
+        "GET",
+        scope="webhooks:read",
+        elsewhere=404,
+        address="/api/webhookDeliveries/{town.hook.delivery}",
+    ),
+    by_key(
+        "api/webhookDeliveries/<cuid:delivery_id>/redeliver",
+        "POST",
+        scope="webhooks:write",
+        elsewhere=404,
+        done=202,
+        address="/api/webhookDeliveries/{town.hook.delivery}/redeliver",
+    ),
     # Guardians
     by_key("api/guardians", "GET", scope="learners:read", elsewhere=200),
     by_key("api/guardians", "POST", scope="learners:write", elsewhere=201, done=201, body={"externalId": "G-2"}),

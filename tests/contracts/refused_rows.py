@@ -44,6 +44,8 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.EnrollmentLabel": {"kind": "tag"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
     "enrollments.PlannedExit": {"status": "planned"},
+    "events.WebhookDelivery": {"status": "pending"},
+    "events.WebhookEndpoint": {"disabled_reason": ""},
     "partners.Provider": {"base_url": "https://lms.example.test"},
 }
 
@@ -176,6 +178,17 @@ CHECKS = {
     "seat_status_known": Broken("enrollments.SeatAssignment", {"status": "lost"}),
     "transition_facet_known": Broken("enrollments.EnrollmentTransition", {"facet": "mood"}),
     "outbox_status_known": Broken("events.OutboxEvent", {"relay_status": "lost"}),
+    "endpoint_disabled_for_a_reason": Broken(
+        "events.WebhookEndpoint",
+        {"disabled_at": NOW, "disabled_reason": ""},
+        {"disabled_at": NOW, "disabled_reason": "gone"},
+    ),
+    "delivery_status_known": Broken("events.WebhookDelivery", {"status": "lost"}),
+    "delivery_delivered_iff_dated": Broken(
+        "events.WebhookDelivery",
+        {"status": "delivered", "delivered_at": None},
+        {"status": "delivered", "delivered_at": NOW},
+    ),
     "notification_sent_at_some_time": Broken(
         "notifications.Notification", {"status": "sent", "sent_at": None}, {"status": "sent", "sent_at": NOW}
     ),
@@ -312,6 +325,9 @@ UNIQUE = {
     "transition_number_unique": Twice("enrollments.EnrollmentTransition", {"enrollment_id": 1, "number": 1}),
     "events_outboxevent_cuid_key": Twice("events.OutboxEvent", {"cuid": "a"}),
     "events_eventfeed_workspace_id_key": Twice("events.EventFeed", {"workspace_id": 1}),
+    "events_webhookdelivery_cuid_key": Twice("events.WebhookDelivery", {"cuid": "a"}),
+    "events_webhookendpoint_cuid_key": Twice("events.WebhookEndpoint", {"cuid": "a"}),
+    "delivery_once_per_event": Twice("events.WebhookDelivery", {"endpoint_id": 1, "event_id": 1}),
     "outbox_position_unique": Twice("events.OutboxEvent", {"workspace_id": 1, "position": 1}, {"position": None}),
     "outbox_sequence_unique": Twice("events.OutboxEvent", {"aggregate": "a", "sequence": 1}),
     "letter_one_per_kind": Twice("notifications.WorkspaceLetter", {"workspace_id": 1, "kind": "a"}),

@@ -31,7 +31,9 @@ from enrollments.evaluation import request_evaluation
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.seats import create_allocation
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
-from events.models import OutboxEvent
+from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
+from events.webhooks.endpoints import create_endpoint
+from events.webhooks.queueing import ping
 
 from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row
 from .routes import route_methods, routes
@@ -71,6 +73,14 @@ class Offer:
     job: str
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A webhook endpoint and a delivery to it, by their CUIDs."""
+
+    endpoint: str
+    delivery: str
+
+
 @dataclass(frozen=True)
 class Town:
     """A workspace with something of every kind, and another one that must not see it."""
@@ -86,6 +96,14 @@ class Town:
         guardian = find_or_create_guardian(workspace_id=self.ours.pk, external_id="G-1")
         invite_guardian(guardian_id=guardian.pk, email="parent@home.test", invited_by=None, now=utc_now())
         return guardian.pk
+
+    @cached_property
+    def hook(self) -> Hook:
+        now = utc_now()
+        endpoint = create_endpoint(
+            workspace_id=self.ours.pk, url="https://receiver.example.org/hooks", event_types=["*"], now=now
+        )
+        return Hook(endpoint.cuid, ping(endpoint_id=endpoint.pk, now=now).cuid)
 
     @cached_property
     def form(self) -> str:
@@ -192,6 +210,8 @@ def state(town: Town) -> dict[str, Any]:
         "seats": list(allocations.order_by("pk").values_list("total_seats", "reserved_seats", "used_seats")),
         "courses": list(StepProgress.objects.order_by("pk").values_list("status", "class_session")),
         "learners": Learner.objects.count(),
+        "hooks": list(WebhookEndpoint.objects.order_by("pk").values_list("pk", "disabled_at", "deleted_at")),
+        "deliveries": WebhookDelivery.objects.count(),
     }
 
 

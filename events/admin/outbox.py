@@ -9,9 +9,9 @@ from backoffice.display import json_column, status_badge, subject_column
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
-from .models import OutboxEvent
-from .relay import replay_event
-from .states import RelayStatus
+from ..models import OutboxEvent
+from ..relay import replay_event
+from ..states import RelayStatus
 
 
 @admin.register(OutboxEvent)

@@ -1,0 +1,5 @@
+"""The back office of events. Importing the modules registers their pages."""
+
+from . import deliveries, endpoints, outbox
+
+__all__ = ["deliveries", "endpoints", "outbox"]

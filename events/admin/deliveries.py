@@ -1,0 +1,118 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.roles import Power
+from backoffice.actions import StaffForm, in_bulk, staff_action
+from backoffice.display import NOTHING, json_block, link_column, status_badge, subject_link
+from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
+
+from ..models import WebhookAttempt, WebhookDelivery
+from ..states import DeliveryStatus
+from ..webhooks.message import PING, public_data
+from ..webhooks.queueing import redeliver
+
+
+class AttemptInline(ScopedInline):
+    """Each try, with what was answered."""
+
+    model = WebhookAttempt
+    verbose_name_plural = "attempts"
+    fields = ("at", "status", "milliseconds", "error")
+    readonly_fields = fields
+    ordering = ("-pk",)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
+    """What was sent to integrators, what waits and why."""
+
+    workspace_path = "endpoint__workspace"
+    list_display = ("type", "about", "status_badge", "attempts", "last_error", "to", "created_at")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("endpoint", ScopedRelatedFilter),
+        "event__type",
+        "created_at",
+    )
+    list_select_related = ("endpoint__workspace", "event")
+    search_fields = ("=cuid", "=aggregate", "=event__cuid")
+    search_help_text = "CUID of the delivery or the event, or what it is about, e.g. decision:12"
+    fieldsets = (
+        (None, {"fields": ("to", ("type", "about"), ("status_badge", "order_text"), ("cuid", "event"), "data_text")}),
+        (
+            "Tries",
+            {
+                "fields": (
+                    ("attempts", "last_status"),
+                    "last_error",
+                    ("next_attempt_at", "give_up_at"),
+                    ("created_at", "delivered_at"),
+                )
+            },
+        ),
+    )
+    inlines = (AttemptInline,)
+    actions_detail = ("redeliver",)
+    status_badge = status_badge("status", "status")
+    to = link_column("endpoint", "to")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        rows: QuerySet[WebhookDelivery] = super().get_queryset(request)
+        return rows.filter(endpoint__deleted_at=None)
+
+    def describe(self, row: Any) -> str:
+        return f"{self.type(row)} {row}"
+
+    @display(description="event", ordering="event__type")
+    def type(self, delivery: WebhookDelivery) -> str:
+        return delivery.event.type if delivery.event else PING
+
+    @display(description="about", ordering="aggregate")
+    def about(self, delivery: WebhookDelivery) -> str:
+        return subject_link(delivery.aggregate) if delivery.event else NOTHING
+
+    @display(description="data")
+    def data_text(self, delivery: WebhookDelivery) -> str:
+        return json_block(public_data(delivery.event)) if delivery.event else NOTHING
+
+    @display(description="order")
+    def order_text(self, delivery: WebhookDelivery) -> str:
+        """Why it waits although it may be due, or came although an earlier one did not."""
+        if delivery.is_after_gap:
+            return "An earlier event of the same thing was given up, so this one goes without it."
+        if delivery.status != DeliveryStatus.PENDING:
+            return NOTHING
+        if not delivery.endpoint.is_enabled:
+            return "Waits until the endpoint is enabled."
+        earlier = WebhookDelivery.objects.filter(
+            endpoint=delivery.endpoint_id,
+            aggregate=delivery.aggregate,
+            status=DeliveryStatus.PENDING,
+            sequence__lt=delivery.sequence,
+        )
+        first = earlier.order_by("sequence").first()
+        if first is None:
+            return NOTHING
+        return f"Waits for event {first.sequence} of the same thing, which is given up after three days at the latest."
+
+    @staff_action(
+        description="Send again",
+        power=Power.MANAGE,
+        possible=lambda delivery: delivery.endpoint.is_enabled,
+        icon="replay",
+        variant=ActionVariant.PRIMARY,
+        explanation="The delivery is due at once. Receivers drop repeated events by their id.",
+    )
+    def redeliver(self, request: HttpRequest, delivery: WebhookDelivery, form: StaffForm) -> str:
+        redeliver(delivery_id=delivery.pk, now=utc_now())
+        return "The delivery is on its way again."
+
+    redeliver_selected = in_bulk(redeliver, description="Send the selected deliveries again")
+    actions = ("redeliver_selected",)
