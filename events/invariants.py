@@ -1,12 +1,17 @@
 """What always holds in the outbox."""
 
+import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 
 from core.invariants import Breach, Extent, Invariant
 
-from .models import OutboxEvent
+from .models import OutboxEvent, WebhookDelivery, WebhookEndpoint
+from .states import DeliveryStatus
+
+# How long what is due for a webhook may wait for its sweep.
+PURSUED_WITHIN = dt.timedelta(minutes=15)
 
 
 def sequences_have_no_gaps(extent: Extent) -> Iterator[Breach]:
@@ -25,4 +30,38 @@ def sequences_have_no_gaps(extent: Extent) -> Iterator[Breach]:
             yield Breach(found["aggregate"], fact)
 
 
-INVARIANTS: tuple[Invariant, ...] = (sequences_have_no_gaps,)
+def new_events_reach_the_endpoints(extent: Extent) -> Iterator[Breach]:
+    """Each event gets its delivery for every endpoint that listens."""
+    untold = OutboxEvent.objects.filter(
+        Q(position=None) | Q(position__gt=OuterRef("position")),
+        workspace=OuterRef("workspace"),
+        occurred_at__gte=OuterRef("listens_since"),
+        occurred_at__lt=extent.now - PURSUED_WITHIN,
+    )
+    behind = extent.of(WebhookEndpoint.objects.listening()).filter(Exists(untold))
+    for pk, position in behind.values_list("pk", "position").iterator():
+        yield Breach(f"webhook endpoint {pk}", f"was told of nothing after position {position}")
+
+
+def due_webhooks_are_sent(extent: Extent) -> Iterator[Breach]:
+    """What is due at an endpoint that is on and not resting is tried."""
+    long_ago = extent.now - PURSUED_WITHIN
+    waiting = WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING)
+    earlier = waiting.filter(
+        endpoint=OuterRef("endpoint"), aggregate=OuterRef("aggregate"), sequence__lt=OuterRef("sequence")
+    )
+    overdue = extent.of(waiting, "endpoint__workspace").filter(
+        ~Exists(earlier),
+        next_attempt_at__lt=long_ago,
+        endpoint__disabled_at=None,
+        endpoint__next_attempt_at__lt=long_ago,
+    )
+    for pk, endpoint in overdue.values_list("pk", "endpoint").iterator():
+        yield Breach(f"webhook delivery {pk}", f"is overdue, and nobody sends it to endpoint {endpoint}")
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    sequences_have_no_gaps,
+    new_events_reach_the_endpoints,
+    due_webhooks_are_sent,
+)

@@ -1,6 +1,6 @@
 """Every way to break an invariant, for the doctor to find: what each does, and the rows that must be named."""
 
-from . import accounts, billing, cohorts, enrollments, exits, history, partners, sessions
+from . import accounts, billing, cohorts, enrollments, exits, history, partners, sessions, webhooks
 from .world import BREAKS, SPARED, Rows, World
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "history",
     "partners",
     "sessions",
+    "webhooks",
 ]
