@@ -170,12 +170,12 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         "for 30 days.",
     )
     def replay(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
-        since, until = form.cleaned_data["since"], form.cleaned_data["until"]
+        day_after = form.cleaned_data["until"] + dt.timedelta(days=1)
         zone = endpoint.workspace.timezone
         count = replay(
             endpoint_id=endpoint.pk,
-            since=to_instant(date=since, time=dt.time(), zone=zone).at,
-            until=to_instant(date=until + dt.timedelta(days=1), time=dt.time(), zone=zone).at,
+            since=to_instant(date=form.cleaned_data["since"], time=dt.time(), zone=zone).at,
+            until=to_instant(date=day_after, time=dt.time(), zone=zone).at,
             now=utc_now(),
         )
         return f"{count:,} {'event is' if count == 1 else 'events are'} on the way."

@@ -40,7 +40,8 @@ from .serializers import (
 )
 
 TAGS = ["Webhooks"]
-READ, WRITE = "webhooks:read", "webhooks:write"
+READ = "webhooks:read"
+WRITE = "webhooks:write"
 
 
 def _endpoint(request: Request, endpoint_id: str) -> WebhookEndpoint:

@@ -17,7 +17,7 @@ import pytest
 from accounts.models import Workspace
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
-from core.signing import new_signing_secret
+from core.signing import new_signing_secret, signed_headers
 from events.models import OutboxEvent, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from events.states import DeliveryStatus
 from events.webhooks import delivering, sending
@@ -82,7 +82,7 @@ class TestAReceiverOfItsOwnProcess:
             rotate_secret(endpoint_id=endpoint.pk, now=now)  # the receiver still has the one before
             send(now)
             send(now - 0.2 * HOUR)
-            signed = delivering.signed_headers
+            signed = signed_headers
             monkeypatch.setattr(
                 delivering, "signed_headers", lambda *, body, **more: signed(body=body.replace("1", "2"), **more)
             )

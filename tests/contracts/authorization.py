@@ -4,78 +4,7 @@
 without a row fails the build, and so does a row without a route.
 """
 
-import enum
-from dataclasses import dataclass, field
-from typing import Any
-
-
-class Caller(enum.Enum):
-    """The kinds of caller there are."""
-
-    ANONYMOUS = "nobody in particular"
-    KEY = "a key with this scope only"
-    KEY_WITHOUT_SCOPE = "a key with every other scope"
-    REVOKED_KEY = "a revoked key"
-    EXPIRED_KEY = "an expired key"
-    FOREIGN_KEY = "a key of another workspace with this scope"
-    SESSION = "a signed-in parent, whom the row is not about"
-    UNPROVEN = "somebody signed in whose mailbox is not proven"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One route and method. `answers` gives the status for each caller; `scope` the one that API keys need; `address`
-    is called with what it names of the `town` fixture filled in, with `body` as JSON."""
-
-    route: str
-    method: str
-    address: str
-    answers: dict[Caller, int]
-    scope: str | None = None
-    body: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.route}"
-
-
-def by_key(
-    route: str,
-    method: str,
-    *,
-    scope: str,
-    elsewhere: int,
-    address: str = "",
-    body: dict[str, Any] | None = None,
-    done: int = 200,
-) -> Row:
-    """For keys with the scope, who are answered with `done`; `elsewhere` is what the key of another workspace gets: 404
-    where the address or body names something of ours, else its own workspace's answer."""
-    admitted = {Caller.KEY: done, Caller.KEY_WITHOUT_SCOPE: 403, Caller.FOREIGN_KEY: elsewhere}
-    answers = dict.fromkeys(Caller, 401) | admitted
-    return Row(route, method, address or f"/{route}", answers, scope, body or {})
-
-
-def by_session(route: str, method: str, *, stranger: int, address: str = "", body: dict[str, Any] | None = None) -> Row:
-    """For families, who see and change what is their own; `stranger` is what another family gets. No key helps."""
-    answers = dict.fromkeys(Caller, 401) | {Caller.SESSION: stranger, Caller.UNPROVEN: 403}
-    return Row(route, method, address or f"/{route}", answers, body=body or {})
-
-
-def for_all(
-    route: str, method: str = "GET", *, status: int = 200, session: int | None = None, address: str = ""
-) -> Row:
-    """The same for everybody, keys or not; `session` where somebody signed in is answered otherwise."""
-    signed_in = status if session is None else session
-    answers = dict.fromkeys(Caller, status) | {Caller.SESSION: signed_in, Caller.UNPROVEN: signed_in}
-    return Row(route, method, address or f"/{route}", answers)
-
-
-def for_families(route: str, *, stranger: int, address: str = "") -> Row:
-    """A page that sends everybody else to sign in first, and wants the mailbox proven; `stranger` is what another
-    family gets."""
-    answers = dict.fromkeys(Caller, 302) | {Caller.SESSION: stranger, Caller.UNPROVEN: 403}
-    return Row(route, "GET", address or f"/{route}", answers)
-
+from .callers import by_key, by_session, for_all, for_families
 
 ENROLL = {
     "learner_profile": {"email": "june@school.test", "first_name": "June", "last_name": "Roe"},

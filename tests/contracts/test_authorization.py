@@ -35,7 +35,8 @@ from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import ping
 
-from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS, Caller, Row
+from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS
+from .callers import Caller, Row
 from .routes import route_methods, routes
 
 
