@@ -90,10 +90,12 @@ audit: .venv/.development ## Compare every package with the public security advi
 
 bench: .venv/.development ## How fast and how safe, against a plain implementation and against the limit
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.evaluation
 	@$(BIN)/python -m bench.lists
 
 bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(BIN)/python -m bench --quick
+	@$(BIN)/python -m bench.evaluation --quick
 	@$(BIN)/python -m bench.lists --quick
 
 screenshots: .venv/.development chromium ## Take the pictures that the README shows

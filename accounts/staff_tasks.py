@@ -82,6 +82,6 @@ def settle_staff_task(*, kind: TaskKind, subject: str, resolution: str, now: dt.
 
 def settle_staff_tasks(*, kind: TaskKind, subjects: Sequence[str], resolution: str, now: dt.datetime) -> None:
     """The same for many subjects with one statement."""
-    waiting = StaffTask.objects.filter(kind=kind.name, subject__in=subjects, status=TaskStatus.OPEN)
+    waiting = StaffTask.objects.filter(kind=kind.name, subject__among=subjects, status=TaskStatus.OPEN)
     if settled := waiting.update(status=TaskStatus.DONE, done_at=now, resolution=resolution):
         log.info("staff_tasks_settled", kind=kind.name, subjects=list(subjects)[:20], settled=settled)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from .courses import Courses, run_courses
-from .evaluation import Evaluation, run_evaluation
 from .invariants import count_oversold, find_breaches
 from .limit import run_limit
 from .seed import CONTESTANTS, SCARCE_SEATS, SCARCE_TENANT
@@ -53,7 +52,6 @@ class Contest:
     scores: dict[str, Score] = field(default_factory=dict)
     server: dict[str, str] = field(default_factory=dict)
     courses: Courses = field(default_factory=Courses)
-    evaluation: Evaluation = field(default_factory=Evaluation)
 
     def ratio(self, name: str, to: str) -> float:
         """New enrollments a second of one contestant in those of another; repeats count for nobody.
@@ -85,7 +83,6 @@ def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> C
             for name in ("naive", "hot"):
                 load.run(name, tenants=[SCARCE_TENANT], requests=SCARCE_REQUESTS)
         contest.courses = run_courses(servers, rounds=rounds, say=say)
-        contest.evaluation = run_evaluation(servers, quick=rounds == 1, say=say)
         with servers.connect() as connection:
             for name, results in contest.measured.items():
                 contest.scores[name] = Score(

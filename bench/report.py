@@ -10,7 +10,6 @@ from rich.table import Table
 
 from .contest import CLIENTS, NAMES, REPEATS, SCARCE_REQUESTS, Contest
 from .courses_report import courses_as_json, failed_course_gates, print_courses
-from .evaluation import failed_evaluation_gates, print_evaluation
 from .seed import SCARCE_SEATS
 
 TIMES_NAIVE = 2.0
@@ -25,7 +24,6 @@ def failed_gates(contest: Contest, *, speed: bool) -> list[str]:
     if not contest.scores["naive"].oversold:
         failures.append("The naive view did not oversell: the load shows no race, so it proves nothing.")
     failures += failed_course_gates(contest.courses, speed=speed)
-    failures += failed_evaluation_gates(contest.evaluation, speed=speed)
     if speed:
         failures += _slow(contest)
     return failures
@@ -69,7 +67,6 @@ def print_table(contest: Contest, *, command: str) -> None:
         f"enrollments a second. oversold: when {SCARCE_REQUESTS} ask for the last {SCARCE_SEATS} seats."
     )
     print_courses(contest.courses)
-    print_evaluation(contest.evaluation)
     facts = ", ".join(f"{name} {value}" for name, value in machine(contest).items())
     console.print(f"{facts}\nmade by: {command}")
 
@@ -92,7 +89,6 @@ def as_json(contest: Contest, *, command: str) -> dict[str, Any]:
         "seconds": contest.seconds,
         "scores": scores,
         "courses": courses_as_json(contest.courses),
-        "evaluation": asdict(contest.evaluation) | {"share": contest.evaluation.share},
     }
 
 

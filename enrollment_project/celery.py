@@ -7,6 +7,8 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
+from core.memory import keep_for_good
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
 
 # Before anything connects: kombu's own file transport ends a worker that reads a message while it is written.
@@ -49,3 +51,9 @@ app.conf.beat_schedule = {
 @signals.setup_logging.connect
 def keep_our_logging(**kwargs: Any) -> None:
     """Being connected is all: the settings configure logs, and Celery would hide from them what is only news."""
+
+
+@signals.worker_init.connect
+def settle(**kwargs: Any) -> None:
+    """The tasks are imported by now, and no process is forked yet."""
+    keep_for_good()

@@ -24,9 +24,9 @@ from .models import Enrollment, EvaluationJob, ProgramInstance
 from .states import EligibilityStatus
 from .task_kinds import EVALUATION_FAILED
 
-BATCH = 500
+BATCH = 1_000
 # A worker turns to other work after so many batches; the job waits in line again.
-BATCHES_IN_A_ROW = 20
+BATCHES_IN_A_ROW = 10
 TASK = "enrollments.tasks.evaluate_candidates"
 
 

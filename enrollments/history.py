@@ -197,7 +197,7 @@ def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[Enr
     for journal in journals:
         groups[journal._alike()].append(journal.enrollment.pk)
     for (states, values, changes), keys in groups.items():
-        unmoved = Enrollment.objects.filter(pk__in=keys, **dict(cast(Any, states)))
+        unmoved = Enrollment.objects.filter(pk__among=keys, **dict(cast(Any, states)))
         moved = F("transition_count") + cast(int, changes)
         saved = unmoved.update(**dict(cast(Any, values)), transition_count=moved, updated_at=now)
         if saved != len(keys):

@@ -229,8 +229,8 @@ def evaluate_and_submit(*, journal: Journal, facts: Facts) -> Verdict:
     status = enrollment.eligibility_status
     refused = status in REFUSED
     if refused and instance.criteria_version <= enrollment.criteria_version:
-        trace = ({"rule": "eligibility.refused_before", "status": status, "answer": False},)
-        return Verdict(VerdictOutcome.INELIGIBLE, enrollment.eligibility_reason, trace=trace)
+        rule = {"rule": "eligibility.refused_before", "status": status, "answer": False}
+        return Verdict(VerdictOutcome.INELIGIBLE, enrollment.eligibility_reason, rule=rule)
     verdict = assess(instance=instance, facts=facts)
     if refused:
         journal.change("reconsider", reason="The criteria changed")

@@ -36,11 +36,23 @@ def lock_enrollment(enrollment_id: int) -> Enrollment:
     )
 
 
+# What no criterion reads and no verdict changes. Most of what a candidate costs is the reading of its columns.
+_NOT_EVALUATED = (
+    *("identification_type", "reference_id", "reference_description", "previous", "start_date", "end_date"),
+    *("updated_at", "deleted_at", "learner__cuid", "learner__workspace", "learner__identity", "learner__person"),
+    *("learner__external_id", "learner__external_key", "learner__first_name", "learner__last_name"),
+    *("learner__user", "learner__merged_into", "learner__created_at"),
+)
+
+
 def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
-    """Those of these enrollments that are candidates and not deleted, each with its learner and lead, by their ids."""
-    rows = Enrollment.objects.kept().filter(pk__in=enrollment_ids, eligibility_status=EligibilityStatus.CANDIDATE)
+    """Those of these enrollments that are candidates and not deleted, each with its learner and lead, by their ids.
+
+    They come with what an evaluation reads and no more: to ask one for another field costs a query.
+    """
+    rows = Enrollment.objects.kept().filter(pk__among=enrollment_ids, eligibility_status=EligibilityStatus.CANDIDATE)
     locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
-    return list(locked.select_related("learner", "lead"))
+    return list(locked.select_related("learner", "lead").defer(*_NOT_EVALUATED))
 
 
 def refuse_deleted(enrollment: Enrollment) -> None:

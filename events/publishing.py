@@ -84,7 +84,7 @@ _INSERT = f"INSERT INTO {_INTO} VALUES "  # noqa: S608  (names of columns, no va
 # So many at once, as a job publishes them, go faster by COPY (`core.rows.insert_many`).
 MANY = 100
 _COPY = f"COPY {_INTO} FROM STDIN"
-_LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate IN ({}) GROUP BY aggregate"
+_LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate {} GROUP BY aggregate"
 
 
 def _store(events: Sequence[DomainEvent]) -> None:
@@ -127,8 +127,15 @@ def _last_sequences(events: Iterable[DomainEvent]) -> dict[str, int]:
     known = {event.aggregate for event in events} - fresh
     counters = dict.fromkeys(fresh, 0) | dict.fromkeys(known, 0)
     if known:
-        names = ", ".join(["%s"] * len(known))
+        one_of, params = _one_of([*known])
         with connection.cursor() as cursor:
-            cursor.execute(_LAST.format(names), [*known])
+            cursor.execute(_LAST.format(one_of), params)
             counters |= dict(cursor.fetchall())
     return counters
+
+
+def _one_of(names: list[str]) -> tuple[str, Sequence[Any]]:
+    """A condition that holds for these names: as in `core.lookups`, one array where there are arrays."""
+    if connection.vendor == "postgresql":
+        return "= ANY(%s)", [names]
+    return f"IN ({', '.join(['%s'] * len(names))})", names

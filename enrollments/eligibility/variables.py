@@ -85,6 +85,8 @@ DEEPEST = 8  # levels of maps and lists in a variable
 
 def measure(value: object) -> tuple[int, int, int]:
     """How many characters and values there are in a value, and how many levels. Stops counting levels past DEEPEST."""
+    if isinstance(value, str):  # as most are
+        return len(value), 1, 1
     characters = 0
     values = 0
     level: list[object] = [value]

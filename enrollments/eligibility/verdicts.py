@@ -1,7 +1,7 @@
 """Whether somebody meets a program instance's criteria, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from core.text import fit, shorten_together
@@ -19,12 +19,19 @@ UNREADABLE = "its expression can't be read any more"
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome with its reason in words. `answers` has each criterion with its inputs and its answer, as the verdict
-    is kept; `trace` is the same as a routing decision keeps it."""
+    is kept. `rule` is what decided where no criterion was asked."""
 
     outcome: VerdictOutcome
     reason: str
     answers: tuple[dict[str, Any], ...] = ()
-    trace: tuple[dict[str, Any], ...] = field(default=())
+    rule: dict[str, Any] | None = None
+
+    @property
+    def trace(self) -> tuple[dict[str, Any], ...]:
+        """What was asked, as a routing decision keeps it."""
+        if self.rule is not None:
+            return (self.rule,)
+        return tuple({"rule": "eligibility.criterion", **answer} for answer in self.answers)
 
     @property
     def is_eligible(self) -> bool:
@@ -74,11 +81,11 @@ class CriteriaSet:
                 decisive = _decisive(criterion, answer)
         outcome, reason = decisive or (VerdictOutcome.ELIGIBLE, _joined(reasons))
         reason = fit(EligibilityVerdict, "reason", reason)
-        return Verdict(outcome, reason, tuple(answers), tuple({"rule": "eligibility.criterion", **a} for a in answers))
+        return Verdict(outcome, reason, tuple(answers))
 
 
 NOTHING_TO_MEET = Verdict(
-    VerdictOutcome.ELIGIBLE, NO_CRITERIA, trace=({"rule": "eligibility.no_criteria", "answer": True},)
+    VerdictOutcome.ELIGIBLE, NO_CRITERIA, rule={"rule": "eligibility.no_criteria", "answer": True}
 )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import StaffTask
 from accounts.tests.factories import LeadFactory, LearnerFactory
@@ -13,6 +15,7 @@ from core.clock import time_is
 from enrollments import evaluation
 from enrollments.eligibility.criteria import CriterionDraft
 from enrollments.eligibility.record import follow_up
+from enrollments.eligibility.variables import VARIABLES
 from enrollments.evaluation import continue_due_evaluations, evaluate_candidates, request_evaluation
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
 from enrollments.models import (
@@ -150,6 +153,28 @@ class TestEvaluatingAll:
             evaluate_candidates(job_id=job.pk, now=NOW)
 
         assert EvaluationJob.objects.get().done == 35
+
+    @pytest.mark.parametrize("name", VARIABLES)
+    def test_takes_no_statement_more_for_a_candidate_more(self, name: str) -> None:
+        """Whatever the criteria read: a candidate comes without the columns that no criterion is about."""
+        statements = []
+        for number in (1, 3):
+            instance = set_criteria(InstanceFactory(), CriterionDraft("Any", f"size({name}) >= 0", "No"))
+            for _ in range(number):
+                CandidateFactory(instance=instance, workspace=instance.workspace)
+            CandidateFactory(
+                instance=instance,
+                workspace=instance.workspace,
+                learner=None,
+                lead=LeadFactory(workspace=instance.workspace),
+            )
+            job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
+            with CaptureQueriesContext(connection) as asked:
+                evaluate_candidates(job_id=job.pk, now=NOW)
+            statements.append(len(asked))
+
+        assert statements[0] == statements[1]
+        assert EvaluationJob.objects.get(pk=job.pk).counts == {"eligible": 4}
 
 
 class TestAsking:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from core.clock import utc_now
 from core.jobs import RETRY
 from enrollment_project.doctor import examine
 from enrollments import evaluation, lifecycle
-from enrollments.eligibility.record import follow_up
 from enrollments.evaluation import continue_due_evaluations, evaluate_candidates, request_evaluation
 from enrollments.history import Journal
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
@@ -27,6 +27,9 @@ from tests.constraints import without_constraints
 from tests.processes import Death, Failure, Meeting, at_once, in_process
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+
+
+STEPS = ("lock_candidates", "write_together", "publish", "follow_up")
 
 
 def instance_with(candidates: int) -> ProgramInstance:
@@ -65,18 +68,24 @@ class TestAnEvaluationOfAll:
         assert (job.status, job.attempts) == ("completed", 0)
         assert examine() == {}
 
-    def test_goes_on_after_its_worker_was_killed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("step", STEPS)
+    def test_goes_on_after_its_worker_was_killed(self, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+        """Killed in its second batch, after the step of it that is named."""
         monkeypatch.setattr(evaluation, "BATCH", 2)
         instance = instance_with(6)
         job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
 
-        def die_in_the_second_batch(*args: Any, **kwargs: Any) -> None:
-            follow_up(*args, **kwargs)
-            if changes("eligible") == 4:
+        take_step = getattr(evaluation, step)
+        batches = count(1)
+
+        def die_in_the_second_batch(*args: Any, **kwargs: Any) -> Any:
+            answer = take_step(*args, **kwargs)
+            if next(batches) == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
+            return answer
 
         with monkeypatch.context() as patch:
-            patch.setattr(evaluation, "follow_up", die_in_the_second_batch)
+            patch.setattr(evaluation, step, die_in_the_second_batch)
             death = in_process(partial(work_on, job))
         job.refresh_from_db()
         left_with = job.done, changes("eligible")
