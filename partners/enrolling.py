@@ -20,6 +20,7 @@ from .acceptance import record_acceptance, record_refusal
 from .gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from .gateways.rest import get_gateway
 from .models import EnrollmentStep
+from .outages import note_answer, note_silence
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +41,15 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     try:
         found = _enroll(step, now)
     except PartnerDown as error:
+        note_silence(provider_id=step.provider_id, now=now)
         _record_delay(step, error, now)
         return False
     except PartnerRefuses as error:
+        _note_answer(step, now)
         log.warning("partner_refused", step=step.cuid, partner=step.provider_id)
         record_refusal(step_id=step.pk, reason=error.detail, actor=SYSTEM, now=now)
         return True
+    _note_answer(step, now)
     record_acceptance(
         step_id=step.pk, external_enrollment_id=found.id, launch_url=found.launch_url, actor=SYSTEM, now=now
     )
@@ -86,13 +90,18 @@ def _enroll(step: EnrollmentStep, now: dt.datetime) -> PartnerEnrollment:
     return gateway.enroll(
         EnrollmentRequest(
             reference=step.cuid,
-            course_id=step.item.course_id,
+            course_id=step.course,
             learner_cuid=learner.cuid,
             email=learner.email,
             first_name=learner.first_name,
             last_name=learner.last_name,
         )
     )
+
+
+def _note_answer(step: EnrollmentStep, now: dt.datetime) -> None:
+    if step.provider.silent_since is not None:
+        note_answer(provider_id=step.provider_id, now=now)
 
 
 def _record_delay(step: EnrollmentStep, error: PartnerDown, now: dt.datetime) -> None:

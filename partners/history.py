@@ -48,7 +48,7 @@ def change_step(
     for name, value in values.items():
         setattr(step, name, value)
     try:
-        step.save(update_fields=["status", "change_count", *values])
+        step.save(update_fields=["status", "change_count", "changed_at", *values])
     except ConcurrentTransition as moved:
         raise Contradiction("A step is changed only behind the lock of its enrollment.") from moved
     row.save()
@@ -82,6 +82,7 @@ def move_step(
             f"A step that is {before} can't become {target}.", from_status=before, to_status=target
         ) from refusal
     step.change_count += 1
+    step.changed_at = now
     return StepTransition(
         step=step,
         number=step.change_count,

@@ -47,7 +47,14 @@ def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datet
     if enrollment.participation_status != ParticipationStatus.ACTIVE:
         return []
     steps = [
-        EnrollmentStep(enrollment=enrollment, item=item, provider=item.provider, sequence_order=order, created_at=now)
+        EnrollmentStep(
+            enrollment=enrollment,
+            item=item,
+            provider=item.provider,
+            sequence_order=order,
+            changed_at=now,
+            created_at=now,
+        )
         for order, item in enumerate(_items_for(enrollment), start=1)
     ]
     first = find_startable(steps)

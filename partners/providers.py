@@ -14,7 +14,8 @@ from core.signing import BOTH_HOLD, new_signing_secret
 
 from .errors import ProviderNotFound, SlugTaken
 from .models import Provider
-from .states import Adapter
+from .outages import keep_outage
+from .states import Adapter, OutageReason
 
 log = structlog.get_logger(__name__)
 
@@ -81,10 +82,16 @@ def pause_provider(*, provider_id: int, now: dt.datetime) -> None:
         log.info("partner_paused", partner=provider_id)
 
 
-def resume_provider(*, provider_id: int) -> None:
-    """Send learners to this partner again. Again changes nothing."""
-    if Provider.objects.filter(pk=provider_id, paused_at__isnull=False).update(paused_at=None):
-        log.info("partner_resumed", partner=provider_id)
+@transaction.atomic
+def resume_provider(*, provider_id: int, now: dt.datetime) -> None:
+    """Send learners to this partner again. The pause is kept, since its time makes nobody stuck. Again changes
+    nothing."""
+    paused = Provider.objects.filter(pk=provider_id, paused_at__isnull=False)
+    since = paused.select_for_update(no_key=True).values_list("paused_at", flat=True).first()
+    if since is not None:
+        paused.update(paused_at=None)
+        keep_outage(provider_id=provider_id, reason=OutageReason.PAUSED, since=since, now=now)
+        after_commit(log.info, "partner_resumed", partner=provider_id)
 
 
 def _check(provider: Provider) -> None:

@@ -16,6 +16,13 @@ class GroupRule(models.TextChoices):
     AT_LEAST = "at_least", "At least some of them"
 
 
+class OutageReason(models.TextChoices):
+    """Why nobody could be taught at a partner for a while."""
+
+    PAUSED = "paused", "Paused by staff"  # nobody was sent to it
+    SILENT = "silent", "Did not answer"  # none of our calls was answered
+
+
 class PartnerStepStatus(models.TextChoices):
     PENDING = "pending", "Pending"  # its turn has not come
     QUEUED = "queued", "Queued"  # its turn has come; the partner has not accepted the learner yet
@@ -32,5 +39,7 @@ DONE = (PartnerStepStatus.COMPLETED, PartnerStepStatus.SKIPPED)
 ACTIVE = (PartnerStepStatus.QUEUED, PartnerStepStatus.IN_PROGRESS, PartnerStepStatus.FAILED)
 # Can still become something else.
 OPEN = (PartnerStepStatus.PENDING, *ACTIVE)
+# Is over, unless staff reopen it.
+OVER = (*DONE, PartnerStepStatus.WITHDRAWN)
 # The learner has not begun, as far as we know: nobody loses anything if it is no longer asked for.
 NOT_BEGUN = (PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED, PartnerStepStatus.FAILED)

@@ -1,4 +1,5 @@
 from .inbox import PartnerEvent
+from .outages import ProviderOutage
 from .providers import Provider
 from .sequences import PartnerSequence, SequenceGroup, SequenceItem
 from .steps import EnrollmentStep, EnrollmentStepQuerySet, StepTransition
@@ -9,6 +10,7 @@ __all__ = [
     "PartnerEvent",
     "PartnerSequence",
     "Provider",
+    "ProviderOutage",
     "SequenceGroup",
     "SequenceItem",
     "StepTransition",

@@ -43,6 +43,9 @@ class Provider(models.Model):
     )
     contact_email = AddressField(blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Since when, and until when at least, no call was answered; empty while it answers.
+    silent_since = models.DateTimeField(null=True, editable=False)
+    silent_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

@@ -1,13 +1,21 @@
+import datetime as dt
+
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
 from django_fsm import ConcurrentTransitionMixin, FSMField, transition
 
 from core.clock import utc_now
 from core.ids import new_cuid
 from enrollments.models import Enrollment
 
-from ..states import ACTIVE, OPEN, Adapter, PartnerStepStatus
+from ..states import ACTIVE, OPEN, OVER, Adapter, PartnerStepStatus
+from .outages import go_back, outages_of
 from .providers import Provider
 from .sequences import SequenceItem
+
+# For how long a step may wait for its partner to take the learner before it counts as stuck.
+ACCEPTED_WITHIN = dt.timedelta(hours=1)
 
 
 class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
@@ -28,9 +36,28 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
         queued = self.filter(status=PartnerStepStatus.QUEUED)
         return queued.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
 
+    def stuck(self, now: dt.datetime) -> "EnrollmentStepQuerySet":
+        """Those that do not move: in progress for longer than `stuck_after_days` of their partner, queued for an hour
+        without being accepted, or failed. Time in which the partner was paused, or did not answer, does not count.
+
+        Reads the partners and their outages (two queries), so that the steps are found by their index.
+        """
+        providers = list(Provider.objects.only("pk", "stuck_after_days", "paused_at", "silent_since", "silent_until"))
+        outages = outages_of(providers, now=now)
+        alike: dict[tuple[dt.datetime, dt.datetime], list[int]] = {}
+        for provider in providers:
+            out = outages[provider.pk]
+            begun = go_back(now, dt.timedelta(days=provider.stuck_after_days), out)
+            alike.setdefault((begun, go_back(now, ACCEPTED_WITHIN, out)), []).append(provider.pk)
+        found = Q(status=PartnerStepStatus.FAILED)
+        for (begun, queued), provider_ids in alike.items():
+            found |= Q(provider__in=provider_ids, status=PartnerStepStatus.IN_PROGRESS, changed_at__lt=begun)
+            found |= Q(provider__in=provider_ids, status=PartnerStepStatus.QUEUED, changed_at__lt=queued)
+        return self.filter(found)
+
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
-        """All steps of an enrollment with the rules of their groups, in the order in which they are taken."""
-        rows = self.filter(enrollment=enrollment_id).select_related("item__group", "provider")
+        """All steps of an enrollment's way with the rules of their groups, in the order in which they are taken."""
+        rows = self.filter(enrollment=enrollment_id, retired_at=None).select_related("item__group", "provider")
         return rows.order_by("sequence_order")
 
 
@@ -39,13 +66,15 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
 
     Invariants: one row per enrollment and item of its sequence; in progress only once the partner accepted; completed
     exactly while it has a completion time; `progress` never goes back; every change of the status has its
-    StepTransition, numbered without gaps up to `change_count`.
+    StepTransition, numbered without gaps up to `change_count`. A step that is retired is over, and another one may
+    stand in its place.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
     enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="partner_steps")
     item = models.ForeignKey(SequenceItem, on_delete=models.PROTECT, related_name="steps")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="steps")
+    course_id = models.CharField(max_length=255, blank=True, default="", db_default="")  # if not the item's
     sequence_order = models.PositiveSmallIntegerField()
     status = FSMField(
         max_length=11, choices=PartnerStepStatus.choices, default=PartnerStepStatus.PENDING, protected=True
@@ -64,14 +93,25 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)  # when to ask (again), while it is queued
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
     change_count = models.PositiveIntegerField(default=0, editable=False)
+    # Since when it has its status.
+    changed_at = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
+    # When staff took it out of the enrollment's way: it was reassigned, or the version they moved to has none like it.
+    retired_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     objects = EnrollmentStepQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["enrollment", "item"], name="partner_step_one_per_item"),
-            models.UniqueConstraint(fields=["enrollment", "sequence_order"], name="partner_step_order_unique"),
+            models.UniqueConstraint(
+                fields=["enrollment", "item"], condition=Q(retired_at=None), name="partner_step_one_per_item"
+            ),
+            models.UniqueConstraint(
+                fields=["enrollment", "sequence_order"], condition=Q(retired_at=None), name="partner_step_order_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(retired_at=None) | Q(status__in=OVER), name="partner_step_retired_is_over"
+            ),
             models.UniqueConstraint(
                 fields=["provider", "external_enrollment_id"],
                 condition=models.Q(external_enrollment_id__isnull=False),
@@ -97,11 +137,17 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
                 fields=["next_attempt_at"],
                 condition=models.Q(status=PartnerStepStatus.QUEUED),
                 name="partner_step_due",
-            )
+            ),
+            models.Index(fields=["provider", "status", "changed_at"], name="partner_step_standing"),
         ]
 
     def __str__(self) -> str:
         return f"Step {self.sequence_order} ({self.status})"
+
+    @property
+    def course(self) -> str:
+        """The course as the partner calls it: that of the sequence, unless the step was reassigned."""
+        return self.course_id or self.item.course_id
 
     @transition(field=status, source=PartnerStepStatus.PENDING, target=PartnerStepStatus.QUEUED)
     def queue(self) -> None:

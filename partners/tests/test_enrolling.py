@@ -130,7 +130,7 @@ class TestAQueuedStep:
         pause_provider(provider_id=step.provider_id, now=NOON)
         assert enroll(step, NOON).status == "queued"
 
-        resume_provider(provider_id=step.provider_id)
+        resume_provider(provider_id=step.provider_id, now=utc_now())
 
         assert enroll(step, NOON).status == "in_progress"
         assert partner.calls == 1

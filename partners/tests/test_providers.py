@@ -110,6 +110,6 @@ class TestAPause:
         pause_provider(provider_id=provider.pk, now=NOON)
         pause_provider(provider_id=provider.pk, now=utc_now())
         assert Provider.objects.get().paused_at == NOON
-        resume_provider(provider_id=provider.pk)
+        resume_provider(provider_id=provider.pk, now=utc_now())
 
         assert Provider.objects.get().paused_at is None

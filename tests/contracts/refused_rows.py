@@ -47,6 +47,7 @@ VALID: dict[str, dict[str, Any]] = {
     "events.WebhookDelivery": {"status": "pending"},
     "events.WebhookEndpoint": {"disabled_reason": ""},
     "partners.Provider": {"base_url": "https://lms.example.test"},
+    "partners.ProviderOutage": {"reason": "paused", "began_at": NOW, "ended_at": LATER},
 }
 
 
@@ -199,6 +200,11 @@ CHECKS = {
         {"status": "completed", "completed_at": NOW},
     ),
     "partner_step_progress_in_percent": Broken("partners.EnrollmentStep", {"progress": 101}, {"progress": 100}),
+    "partner_step_retired_is_over": Broken(
+        "partners.EnrollmentStep",
+        {"retired_at": NOW, "status": "queued"},
+        {"retired_at": NOW, "status": "withdrawn"},
+    ),
     "partner_step_started_once_accepted": Broken(
         "partners.EnrollmentStep",
         {"status": "in_progress", "started_at": None},
@@ -207,6 +213,10 @@ CHECKS = {
     "partner_step_status_known": Broken("partners.EnrollmentStep", {"status": "lost"}),
     "provider_adapter_known": Broken("partners.Provider", {"adapter": "soap"}),
     "provider_days_from_one": Broken("partners.Provider", {"expected_days": 0}, {"expected_days": 1}),
+    "provider_outage_ends_after_it_began": Broken(
+        "partners.ProviderOutage", {"began_at": LATER, "ended_at": NOW}, {"began_at": NOW, "ended_at": LATER}
+    ),
+    "provider_outage_reason_known": Broken("partners.ProviderOutage", {"reason": "bored"}),
     "provider_rest_has_address": Broken(
         "partners.Provider", {"adapter": "rest", "base_url": ""}, {"adapter": "manual", "base_url": ""}
     ),
@@ -344,8 +354,16 @@ UNIQUE = {
     "partner_step_external_id_unique": Twice(
         "partners.EnrollmentStep", {"provider_id": 1, "external_enrollment_id": "a"}, {"external_enrollment_id": None}
     ),
-    "partner_step_one_per_item": Twice("partners.EnrollmentStep", {"enrollment_id": 1, "item_id": 1}),
-    "partner_step_order_unique": Twice("partners.EnrollmentStep", {"enrollment_id": 1, "sequence_order": 1}),
+    "partner_step_one_per_item": Twice(
+        "partners.EnrollmentStep",
+        {"enrollment_id": 1, "item_id": 1, "retired_at": None, "status": "withdrawn"},
+        {"retired_at": NOW},
+    ),
+    "partner_step_order_unique": Twice(
+        "partners.EnrollmentStep",
+        {"enrollment_id": 1, "sequence_order": 1, "retired_at": None, "status": "withdrawn"},
+        {"retired_at": NOW},
+    ),
     "partners_enrollmentstep_cuid_key": Twice("partners.EnrollmentStep", {"cuid": "a"}),
     "partners_provider_slug_key": Twice("partners.Provider", {"slug": "a"}),
     "sequence_group_position_unique": Twice("partners.SequenceGroup", {"sequence_id": 1, "position": 1}),

@@ -1,0 +1,32 @@
+"""When a partner stopped answering, and when it answered again. Time in which it was out makes no learner stuck."""
+
+import datetime as dt
+
+from django.db import transaction
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+
+from .models import Provider, ProviderOutage
+from .states import OutageReason
+
+
+def note_silence(*, provider_id: int, now: dt.datetime) -> None:
+    """The partner did not answer just now: it is out since it first did not."""
+    Provider.objects.filter(pk=provider_id).update(
+        silent_since=Coalesce(F("silent_since"), Value(now)), silent_until=now
+    )
+
+
+@transaction.atomic
+def note_answer(*, provider_id: int, now: dt.datetime) -> None:
+    """The partner answered, be it with a refusal: if it was silent, that is over. Again changes nothing."""
+    silent = Provider.objects.filter(pk=provider_id, silent_since__isnull=False)
+    since = silent.select_for_update(no_key=True).values_list("silent_since", flat=True).first()
+    if since is not None:
+        silent.update(silent_since=None, silent_until=None)
+        keep_outage(provider_id=provider_id, reason=OutageReason.SILENT, since=since, now=now)
+
+
+def keep_outage(*, provider_id: int, reason: OutageReason, since: dt.datetime, now: dt.datetime) -> None:
+    """Write down an outage that is over; part of the caller's transaction."""
+    ProviderOutage.objects.create(provider_id=provider_id, reason=reason, began_at=since, ended_at=max(now, since))
