@@ -29,7 +29,7 @@ from core.money import Money
 from ..invoice_files import fetch_invoice, file_name
 from ..invoicing import Buyer, InvoiceLine, record_issued_by_hand, replace_invoice, retry_invoice
 from ..models import Invoice, Payment
-from ..states import InvoiceStatus
+from ..states import InvoiceProvider, InvoiceStatus
 
 register_subject("invoice", Invoice)
 
@@ -69,7 +69,7 @@ def is_replaceable(invoice: Invoice) -> bool:
 class InvoiceAdmin(WorkspaceScopedAdmin):
     """Invoices and their corrections, as they were issued; nobody changes one."""
 
-    list_display = ("__str__", "status_badge", "amount", "buyer", "payment_link", "workspace", "issued_at", "pdf")
+    list_display = ("__str__", "status_badge", "amount", "buyer", "workspace", "issued_at", "pdf")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
@@ -105,10 +105,10 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
                 )
             },
         ),
-        (
-            "At the invoicing service",
-            {"fields": (("external_id", "e_invoice_state"), ("attempts", "next_attempt_at"), "last_error")},
-        ),
+    )
+    vendor_fieldset = (
+        "At the invoicing service",
+        {"fields": (("external_id", "e_invoice_state"), ("attempts", "next_attempt_at"), "last_error")},
     )
     actions_detail = ("try_again", "issued_by_hand", "replace")
     status_badge = status_badge("status")
@@ -119,6 +119,11 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
     @display(description="buyer", ordering="buyer_email")
     def buyer(self, invoice: Invoice) -> str:
         return invoice.buyer_name or invoice.buyer_email
+
+    def get_fieldsets(self, request: HttpRequest, obj: Invoice | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        issued_here = obj is None or obj.provider == InvoiceProvider.LOCAL
+        return fieldsets if issued_here else (*fieldsets, self.vendor_fieldset)
 
     @display(description="tax included")
     def tax(self, invoice: Invoice) -> str:
@@ -190,7 +195,7 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
         if not invoice.number:
             return "Not issued yet"
         return format_html(
-            '<a class="text-link" href="{}">Download</a>', reverse("admin:billing_invoice_pdf", args=[invoice.pk])
+            '<a class="text-link" href="{}">PDF</a>', reverse("admin:billing_invoice_pdf", args=[invoice.pk])
         )
 
     def get_urls(self) -> list[URLPattern]:

@@ -41,9 +41,6 @@ class SellerForm(WorkspaceModelForm):
                     self.add_error(name, missing)
         return cleaned
 
-    class Meta:
-        widgets = {"address": forms.Textarea(attrs={"rows": 3})}
-
 
 @admin.register(Seller)
 class SellerAdmin(WorkspaceScopedAdmin):
