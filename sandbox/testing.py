@@ -168,12 +168,18 @@ class SandboxProcess:
         return self.control("disputes/close", body | ({"given_back": given_back} if given_back else {}))
 
     def partner(self, slug: str, **settings: Any) -> Body:
-        """Set up a partner's system (`api_key`, `honors_keys`); its books: who was ever enrolled there."""
+        """Set up a partner's system (`api_key`, `honors_keys`, `webhook_url`, `secret`); its books: who was ever
+        enrolled there, and what it told."""
         return self.control(f"lms/{slug}", settings)
 
     def take_course(self, launch_url: str, *, button: str = "complete") -> httpx.Response:
         """Press a button on the page of a course: `progress` or `complete`."""
         return self._http.post(f"{launch_url.replace('/launch/', '/enrollments/')}/{button}")
+
+    def flush_partners(self) -> int:
+        """Have the partners' messages sent that were held back; returns how many."""
+        released: int = self.control("lms-flush", {})["released"]
+        return released
 
     def invoicing(self, slug: str, **settings: Any) -> Body:
         """Set up an account at Fakturownia (`api_token`, `reports`); its books: every document it ever issued."""

@@ -24,6 +24,7 @@ urlpatterns = [
     path("_sandbox/disputes/close", stripe_control.close_dispute),
     path("_sandbox/fakturownia/<slug:slug>", fakturownia_control.account),
     path("_sandbox/fakturownia/<slug:slug>/tax-office", fakturownia_control.tax_office),
+    path("_sandbox/lms-flush", lms_control.flush),
     path("_sandbox/lms/<slug:slug>", lms_control.partner),
     path("", include("sandbox.stripe.urls")),
     path("", include("sandbox.lms.urls")),

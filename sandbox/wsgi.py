@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.settings"
 application = get_wsgi_application()
 
-from sandbox.stripe import background  # noqa: E402  (models can be imported only once Django is set up)
+from sandbox import background  # noqa: E402  (models can be imported only once Django is set up)
 
 background.start()
 sys.stdout.write(f"Sandbox ready at {settings.PUBLIC_URL}\n")

@@ -37,10 +37,11 @@ KNOBS: Mapping[str, Knob] = {
     "server_error": Knob(values=None, options={}, limits=REQUEST),
     "refusal": Knob(values=("account", "permission"), options={}, limits=REQUEST),
     "lost_answer": Knob(values=("close", "500", "hang"), options={"delay_ms": 5_000}, limits=REQUEST),
+    "garbage": Knob(values=None, options={}, limits=REQUEST),
     "webhooks": Knob(
         values=("hold", "drop", "duplicate", "late", "shuffle"),
         options={"delay_ms": 500, "copies": 2},
-        limits=("type",),
+        limits=("type", "path"),
     ),
     "refunds": Knob(values=("pending", "failed"), options={}, limits=()),
 }

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from sandbox.knobs import faults
 from sandbox.knobs.lost_answers import broken_off
@@ -38,6 +38,8 @@ def strike_after(
     request: HttpRequest, answer: HttpResponseBase, spoil: Callable[[str], HttpResponseBase]
 ) -> HttpResponseBase:
     """What befalls the answer once the operation is done; `spoil` writes an error as the vendor does."""
+    if faults.strike("garbage", path=request.path, method=str(request.method)):
+        return HttpResponse("<html>Welcome!</html>", content_type="application/json")
     fault = faults.strike("lost_answer", path=request.path, method=str(request.method))
     if fault is None:
         return answer

@@ -3,7 +3,6 @@
 import datetime as dt
 import hmac
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
-from sandbox.knobs import faults
-from sandbox.knobs.lost_answers import broken_off
+from sandbox.knobs.weather import strike_after, strike_before
 from sandbox.lms.models import LmsEnrollment, Partner
+from sandbox.lms.webhooks import tell
 
 Body = dict[str, Any]
 
@@ -40,12 +39,14 @@ def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
                 raise Refusal(405, "No such method here.")
             partner, _ = Partner.objects.get_or_create(slug=slug)
             _check_key(partner, request)
-            _suffer_before(request)
+            if blow := strike_before(request):
+                raise Refusal(blow.status, blow.message, **blow.headers)
             with transaction.atomic():
                 status, body = run(partner, request, **ids)
         except Refusal as refusal:
             return JsonResponse({"error": str(refusal)}, status=refusal.status, headers=refusal.headers)
-        return _suffer_after(request, JsonResponse(body, status=status, safe=False))
+        answer = JsonResponse(body, status=status, safe=False)
+        return strike_after(request, answer, lambda message: JsonResponse({"error": message}, status=500))
 
     return view
 
@@ -65,6 +66,7 @@ def enroll(partner: Partner, request: HttpRequest) -> tuple[int, Body]:
         course_id=asked["course_id"],
         learner=asked["learner"],
     )
+    tell(made, "enrollment.created")
     return 201, render(made)
 
 
@@ -96,17 +98,27 @@ def find(partner: Partner, ref: str) -> LmsEnrollment:
 
 def render(row: LmsEnrollment) -> Body:
     """An enrollment as the partner shows it."""
-    body = {
+    body: Body = {
         "id": row.ref,
         "reference": row.reference,
         "course_id": row.course_id,
         "status": row.status,
         "progress": row.progress,
-        "launch_url": f"{settings.PUBLIC_URL}/lms/{row.partner.slug}/launch/{row.ref}",
+        "launch_url": launch_url(row),
     }
     if row.completed is not None:
-        body["completed_at"] = dt.datetime.fromtimestamp(row.completed, dt.UTC).isoformat()
+        certificate = {"id": f"cert_{row.ref}", "number": f"C-{row.pk:06}", "download_url": launch_url(row)}
+        body |= {"completed_at": completed_at(row), "certificate": certificate}
     return body
+
+
+def launch_url(row: LmsEnrollment) -> str:
+    """Where the learner takes the course."""
+    return f"{settings.PUBLIC_URL}/lms/{row.partner.slug}/launch/{row.ref}"
+
+
+def completed_at(row: LmsEnrollment) -> str:
+    return dt.datetime.fromtimestamp(row.completed or 0, dt.UTC).isoformat()
 
 
 def _read(request: HttpRequest) -> Body:
@@ -124,27 +136,3 @@ def _check_key(partner: Partner, request: HttpRequest) -> None:
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if partner.api_key and not hmac.compare_digest(given.encode(), partner.api_key.encode()):
         raise Refusal(401, "This key is not known here.")
-
-
-def _suffer_before(request: HttpRequest) -> None:
-    here = {"path": request.path, "method": str(request.method)}
-    if fault := faults.strike("latency_ms", **here):
-        time.sleep(fault["value"] / 1000)
-    if fault := faults.strike("rate_limit", **here):
-        raise Refusal(429, "Too many requests.", **{"Retry-After": str(fault["retry_after"])})
-    if faults.strike("server_error", **here):
-        raise Refusal(500, "Something went wrong here.")
-    if faults.strike("refusal", **here):
-        raise Refusal(403, "This key may not do this.")
-
-
-def _suffer_after(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
-    fault = faults.strike("lost_answer", path=request.path, method=str(request.method))
-    if fault is None:
-        return answer
-    if fault["value"] == "close":
-        return broken_off({"Content-Type": "application/json"})
-    if fault["value"] == "hang":
-        time.sleep(fault["delay_ms"] / 1000)
-        return answer
-    return JsonResponse({"error": "Something went wrong here."}, status=500)

@@ -1,12 +1,15 @@
 """The control surface of partners' systems: set one up, and read its books."""
 
 from django.http import HttpRequest, HttpResponse
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from sandbox.control_api import Body, Unprocessable, control
+from sandbox.lms import webhooks
 from sandbox.lms.api import render
-from sandbox.lms.models import LmsEnrollment, Partner
+from sandbox.lms.models import LmsEnrollment, LmsMessage, Partner
 
-_KINDS = {"api_key": str, "honors_keys": bool}
+_KINDS = {"api_key": str, "honors_keys": bool, "webhook_url": str, "secret": str}
+_COLUMNS = {"secret": "webhook_secret"}
 
 
 def partner(request: HttpRequest, slug: str) -> HttpResponse:
@@ -18,8 +21,32 @@ def _set_up(slug: str, body: Body) -> Body:
     row, _ = Partner.objects.get_or_create(slug=slug)
     for name, value in body.items():
         if name not in _KINDS or not isinstance(value, _KINDS[name]):
-            raise Unprocessable("Give api_key (a text) or honors_keys (true or false).")
-        setattr(row, name, value)
+            raise Unprocessable("Give api_key, webhook_url, secret (texts) or honors_keys (true or false).")
+        setattr(row, _COLUMNS.get(name, name), value)
+    if row.webhook_url and not _is_secret(row.webhook_secret):
+        raise Unprocessable("With webhook_url, give secret: base64, after whsec_ or bare.")
     row.save()
     enrollments = LmsEnrollment.objects.filter(partner=row).select_related("partner").order_by("pk")
-    return {"slug": slug, "enrollments": [render(each) for each in enrollments]}
+    messages = LmsMessage.objects.filter(partner=row).order_by("pk")
+    return {
+        "slug": slug,
+        "enrollments": [render(each) for each in enrollments],
+        "messages": [
+            {"id": each.ref, "event": each.body["event"], "state": each.state, "answer": each.answer_status}
+            for each in messages
+        ],
+    }
+
+
+@control("POST")
+def flush(request: HttpRequest, body: Body) -> Body:
+    """Send the messages now that the `webhooks` knob held back, of every partner."""
+    return {"released": webhooks.release()}
+
+
+def _is_secret(text: str) -> bool:
+    try:
+        Webhook(text)
+    except (EmptyWebhookSecretError, ValueError):
+        return False
+    return True

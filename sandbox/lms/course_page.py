@@ -5,7 +5,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 
 from sandbox.knobs import clock
+from sandbox.lms import api
 from sandbox.lms.models import LmsEnrollment
+from sandbox.lms.webhooks import tell
 
 HALF = 50
 
@@ -36,9 +38,25 @@ def _press(request: HttpRequest, slug: str, ref: str, *, progress: int, status: 
             row.status = status
             row.completed = clock.now() if status == "completed" else None
             row.save()
+            _tell(row)
     if row is None:
         return render(request, "sandbox/message.html", {"message": "There is no such course."}, status=404)
     return HttpResponse(status=303, headers={"Location": f"/lms/{slug}/launch/{ref}"})
+
+
+def _tell(row: LmsEnrollment) -> None:
+    tell(row, "progress.updated", progress=row.progress)
+    if row.status == "completed":
+        shown = api.render(row)
+        certificate = shown["certificate"]
+        tell(row, "course.completed", completedAt=shown["completed_at"])
+        tell(
+            row,
+            "certificate.issued",
+            certificateId=certificate["id"],
+            certificateNumber=certificate["number"],
+            downloadUrl=certificate["download_url"],
+        )
 
 
 def _find(slug: str, ref: str) -> LmsEnrollment | None:

@@ -8,12 +8,18 @@ def new_ref() -> str:
     return f"enr_{get_random_string(20)}"
 
 
+def new_message_ref() -> str:
+    return f"msg_{get_random_string(20)}"
+
+
 class Partner(models.Model):
     """One partner's system. It exists once it was set up, or asked by anybody: then it takes any key."""
 
     slug = models.CharField(max_length=50, unique=True)
     api_key = models.CharField(max_length=200, blank=True)  # empty: any key will do
     honors_keys = models.BooleanField(default=True)  # false: an Idempotency-Key means nothing to it
+    webhook_url = models.CharField(max_length=500, blank=True)  # where it tells what happens; empty: nowhere
+    webhook_secret = models.CharField(max_length=200, blank=True)
 
     def __str__(self) -> str:
         return self.slug
@@ -32,6 +38,21 @@ class LmsEnrollment(models.Model):
     progress = models.PositiveSmallIntegerField(default=0)
     created = models.BigIntegerField(default=clock.now)
     completed = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class LmsMessage(models.Model):
+    """A copy of something that a partner tells: held, dropped, pending, delivered or failed."""
+
+    partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="messages")
+    ref = models.CharField(max_length=40)  # the message's id, which its copies share
+    body = models.JSONField()
+    state = models.CharField(max_length=10)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.FloatField()
+    answer_status = models.PositiveSmallIntegerField(null=True)
 
     def __str__(self) -> str:
         return self.ref

@@ -6,8 +6,6 @@ The `webhooks` knob decides at the moment of the event what becomes of its copie
 import hashlib
 import hmac
 import json
-import random
-import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,20 +17,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from sandbox.knobs import faults
+from sandbox.knobs import deliveries
+from sandbox.knobs.deliveries import LEASE_SECONDS, bell, client
 from sandbox.knobs.models import Setting
 from sandbox.stripe.models import Delivery, Event
 from sandbox.stripe.rendering import render
 
 ENDPOINT = "webhook_endpoint"
-MOST_ATTEMPTS = 10
-TIMEOUT_SECONDS = 10.0
-LEASE_SECONDS = 3 * TIMEOUT_SECONDS
-
-# No kept connections: an endpoint that restarts must not cost a failed attempt. No proxies: it is a neighbor.
-client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
-# Rung whenever a copy may have become due; the background thread sleeps on it.
-bell = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -45,10 +36,6 @@ class Endpoint:
 class Answer:
     status: int | None
     text: str
-
-    @property
-    def is_good(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
 
 
 def get_endpoint() -> Endpoint | None:
@@ -67,14 +54,10 @@ def enqueue(event: Event) -> None:
     """Queue the event's copies, as many and as soon as the knob has it. Without an endpoint there are none."""
     if get_endpoint() is None:
         return
-    fault = faults.strike("webhooks", type=event.type) or {"value": "normal"}
-    mode = fault["value"]
-    delay = fault.get("delay_ms", 0) / 1000
-    state = {"hold": "held", "drop": "dropped"}.get(mode, "pending")
-    waits = {"late": delay, "shuffle": random.uniform(0, delay)}  # noqa: S311  (no secret)
-    due_at = time.time() + waits.get(mode, 0)
-    copies = fault["copies"] if mode == "duplicate" else 1
-    Delivery.objects.bulk_create(Delivery(event=event, state=state, next_attempt_at=due_at) for _ in range(copies))
+    fate = deliveries.decide(type=event.type)
+    Delivery.objects.bulk_create(
+        Delivery(event=event, state=fate.state, next_attempt_at=fate.due_at) for _ in range(fate.copies)
+    )
     transaction.on_commit(bell.set)
 
 
@@ -117,10 +100,10 @@ def redeliver(event: Event) -> Delivery:
     return delivery
 
 
-def send(deliveries: Iterable[Delivery], *, state: str) -> None:
+def send(copies: Iterable[Delivery], *, state: str) -> None:
     """Claim the copies that are still in `state`, send them at once, record the answers."""
     endpoint = get_endpoint()
-    claimed = [delivery for delivery in deliveries if _claim(delivery, state)]
+    claimed = [delivery for delivery in copies if _claim(delivery, state)]
     if not claimed or endpoint is None:
         return
     payload = json.dumps(render(claimed[0].event), indent=2).encode()
@@ -153,12 +136,7 @@ def _post(endpoint: Endpoint, payload: bytes) -> Answer:
 
 
 def _record(delivery: Delivery, answer: Answer) -> None:
-    attempts = delivery.attempts + 1
-    unanswered = "failed" if attempts >= MOST_ATTEMPTS else "pending"
     # The update names the row only: a reset may have removed it while it was on its way.
     Delivery.objects.filter(pk=delivery.pk).update(
-        state="delivered" if answer.is_good else unanswered,
-        answer_status=answer.status,
-        answer=answer.text[:300],
-        next_attempt_at=time.time() + settings.WEBHOOK_RETRY_SECONDS * 2 ** (attempts - 1),
+        answer=answer.text[:300], **deliveries.outcome(status=answer.status, attempts=delivery.attempts + 1)
     )

@@ -4,8 +4,12 @@ from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import Webhook
 
-from sandbox.testing import SandboxProcess
+from sandbox.testing import SandboxProcess, wait_until
+from sandbox.tests.conftest import Receiver
+
+SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS1wYXJ0bmVyLWhlcmU="
 
 BODY = {"course_id": "algebra", "reference": "step-1", "learner": {"id": "c1"}}
 
@@ -70,3 +74,72 @@ class TestTheCourse:
         assert (kept["status"], kept["progress"]) == ("completed", 100)
         assert "completed_at" in kept
         assert "Completed" in http.get(made["launch_url"]).text
+
+
+class TestWhatItTells:
+    def test_comes_signed_with_each_step_of_the_course(
+        self, sandbox: SandboxProcess, http: httpx.Client, receiver: Receiver
+    ) -> None:
+        sandbox.partner("acme", webhook_url=receiver.url, secret=SECRET)
+        made = enroll(http).json()
+
+        sandbox.take_course(made["launch_url"], button="progress")
+        sandbox.take_course(made["launch_url"])
+        sandbox.take_course(made["launch_url"])
+        receiver.wait_for(5)
+
+        told = [(event["event"], event["data"].get("progress")) for event in receiver.events]
+        assert told == [
+            ("enrollment.created", None),
+            ("progress.updated", 50),
+            ("progress.updated", 100),
+            ("course.completed", None),
+            ("certificate.issued", None),
+        ]
+        assert {event["data"]["enrollmentId"] for event in receiver.events} == {made["id"]}
+        for headers, body in receiver.requests:
+            Webhook(SECRET).verify(body, headers)
+
+    def test_is_told_again_under_its_id_until_it_is_heard(
+        self, sandbox: SandboxProcess, http: httpx.Client, receiver: Receiver
+    ) -> None:
+        receiver.answers = [500]
+        sandbox.partner("acme", webhook_url=receiver.url, secret=SECRET)
+
+        enroll(http)
+        receiver.wait_for(2)
+
+        first, second = (headers["webhook-id"] for headers, _ in receiver.requests)
+        assert first == second
+
+    def test_suffers_the_faults_of_its_partner(
+        self, sandbox: SandboxProcess, http: httpx.Client, receiver: Receiver
+    ) -> None:
+        sandbox.partner("acme", webhook_url=receiver.url, secret=SECRET)
+        path = "/lms/acme"
+        sandbox.faults(webhooks={"value": "drop", "path": path, "times": 1})
+        enroll(http, reference="dropped")
+        sandbox.faults(webhooks={"value": "hold", "path": path, "times": 1})
+        enroll(http, reference="held")
+        sandbox.faults(webhooks={"value": "duplicate", "path": "/lms/other"})
+        enroll(http, reference="told")
+        receiver.wait_for(1)
+
+        assert [message["state"] for message in sandbox.partner("acme")["messages"]][:2] == ["dropped", "held"]
+        assert sandbox.flush_partners() == 1
+        receiver.wait_for(2)
+        wait_until(lambda: [m["state"] for m in sandbox.partner("acme")["messages"]][1:] == ["delivered"] * 2)
+
+    def test_needs_a_secret_to_be_signed_with(self, sandbox: SandboxProcess) -> None:
+        with pytest.raises(httpx.HTTPStatusError, match="secret"):
+            sandbox.partner("acme", webhook_url="http://127.0.0.1:9/")
+
+        assert sandbox.partner("acme")["messages"] == []
+
+    def test_may_be_garbage_instead_of_an_answer(self, sandbox: SandboxProcess, http: httpx.Client) -> None:
+        sandbox.faults(garbage={"value": True, "times": 1, "path": "/lms/acme"})
+
+        with pytest.raises(ValueError, match="Expecting value"):
+            enroll(http).json()
+
+        assert len(sandbox.partner("acme")["enrollments"]) == 1

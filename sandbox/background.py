@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 
+from sandbox.knobs.deliveries import bell
+from sandbox.lms import webhooks as lms_webhooks
 from sandbox.stripe import checkout, webhooks
 
 LONGEST_WAIT_SECONDS = 1.0
@@ -18,23 +20,22 @@ def start() -> None:
 
 def _run(parent: int) -> None:
     while True:
-        webhooks.bell.clear()
+        bell.clear()
         try:
             checkout.expire_due_sessions()
             webhooks.send_due()
+            lms_webhooks.send_due()
             wait = _seconds_until_due()
         except Exception:
             # Whatever went wrong with one delivery, the others must still go out.
             logger.exception("The sandbox's background thread failed and goes on")
             wait = LONGEST_WAIT_SECONDS
-        webhooks.bell.wait(wait)
+        bell.wait(wait)
         if os.getppid() != parent:
             # The parent was killed outright; nobody else would end this process.
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _seconds_until_due() -> float:
-    due_at = webhooks.next_due_at()
-    if due_at is None:
-        return LONGEST_WAIT_SECONDS
-    return min(max(due_at - time.time(), 0), LONGEST_WAIT_SECONDS)
+    times = [due_at for due_at in (webhooks.next_due_at(), lms_webhooks.next_due_at()) if due_at is not None]
+    return min([LONGEST_WAIT_SECONDS, *(max(due_at - time.time(), 0) for due_at in times)])
