@@ -62,6 +62,13 @@ class RefundExceedsPayment(DomainError):
     title = "The refund is larger than what is left of the payment"
 
 
+class AlreadyPaid(DomainError):
+    """All of the money for it is here, or was."""
+
+    code = "already_paid"
+    title = "It has been paid already"
+
+
 class PaymentNotRefundable(DomainError):
     """Nothing of this payment can be sent back through Stripe as it stands."""
 

@@ -53,11 +53,6 @@ class AlreadyOwned(DomainError):
     title = "The learner already has this course"
 
 
-class PaymentOnItsWay(DomainError):
-    code = "payment_on_its_way"
-    title = "A payment for this course is on its way"
-
-
 class TooManyPlacesHeld(DomainError):
     code = "too_many_places_held"
     title = "Too many places are held or waited for"

@@ -5,8 +5,9 @@ docs/notifications.md."""
 import datetime as dt
 from collections.abc import Collection
 
-from billing.models import Refund
-from billing.states import RefundStatus
+from billing.invoice_links import invoice_url
+from billing.models import Payment, Refund
+from billing.states import PaymentStatus, RefundStatus
 from events.publishing import handles
 from notifications.letters import Email, register_email
 from notifications.models import Notification
@@ -22,6 +23,7 @@ from .letters import (
     EXIT_WITHDRAWN,
     INELIGIBLE,
     ON_ACCOUNT,
+    PAYMENT_RECORDED,
     REJECTED,
     SUBMITTED,
     write_approval,
@@ -29,6 +31,7 @@ from .letters import (
     write_end,
     write_ineligible,
     write_on_account,
+    write_payment_recorded,
     write_planned_exit,
     write_rejection,
     write_submission,
@@ -142,6 +145,19 @@ def tell_of_enrollment_on_account(*, enrollment: Enrollment, now: dt.datetime) -
         )
 
 
+def tell_of_offline_payment(*, enrollment: Enrollment, payment_id: int, now: dt.datetime) -> None:
+    """That the money is here, with the address of the invoice. Part of the caller's transaction."""
+    for address in addresses_about(enrollment):
+        notify(
+            workspace_id=enrollment.workspace_id,
+            kind=PAYMENT_RECORDED,
+            recipient=address,
+            subject_key=f"payment:{payment_id}",
+            params={"enrollment": enrollment.cuid, "payment": payment_id},
+            now=now,
+        )
+
+
 def hears_from_us(enrollment: Enrollment) -> bool:
     """Whether its family is written to by us: not if an integrator routed the learner to a district's seat, and not
     about what was deleted."""
@@ -181,6 +197,15 @@ def render_approval(notification: Notification) -> Email | None:
 def render_on_account(notification: Notification) -> Email | None:
     enrollment = _find(notification, EligibilityStatus.APPROVED)
     return write_on_account(enrollment) if enrollment else None
+
+
+def render_payment_recorded(notification: Notification) -> Email | None:
+    """None if it was taken back since."""
+    payment = Payment.objects.get(pk=notification.params["payment"])
+    enrollment = _find(notification, *EligibilityStatus)
+    if enrollment is None or payment.status != PaymentStatus.PAID:
+        return None
+    return write_payment_recorded(enrollment, amount=payment.money, invoice=invoice_url(payment))
 
 
 def render_rejection(notification: Notification) -> Email | None:
@@ -240,6 +265,7 @@ register_email(INELIGIBLE, render_ineligible)
 register_email(SUBMITTED, render_submission)
 register_email(APPROVED, render_approval)
 register_email(ON_ACCOUNT, render_on_account)
+register_email(PAYMENT_RECORDED, render_payment_recorded)
 register_email(REJECTED, render_rejection)
 register_email(ENDED, render_end)
 register_email(EXIT_PLANNED, render_planned_exit)

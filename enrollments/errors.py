@@ -81,6 +81,21 @@ class NotForSale(DomainError):
     title = "The program has no price, so a parent can't pay for it"
 
 
+class NothingToPay(DomainError):
+    code = "nothing_to_pay"
+    title = "Nothing has to be paid for this enrollment"
+
+
+class PaymentOnItsWay(DomainError):
+    code = "payment_on_its_way"
+    title = "A payment is on its way"
+
+
+class EnrollmentOver(DomainError):
+    code = "enrollment_over"
+    title = "This enrollment has ended"
+
+
 class InstanceFull(DomainError):
     code = "instance_full"
     title = "The program has no place left"

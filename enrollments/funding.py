@@ -6,8 +6,9 @@ from typing import Any
 from accounts.staff_tasks import raise_staff_task
 from billing import checkout as billing_checkout
 from billing.errors import RefundExceedsPayment
+from billing.models import Payment
 from billing.refunds import request_refund
-from billing.states import LIVE_CHECKOUTS, RefundReason
+from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundReason
 from billing.task_kinds import REFUND_TO_DECIDE
 from events.event import DomainEvent
 
@@ -16,7 +17,7 @@ from .history import Journal
 from .locks import lock_decision
 from .models import EnrollmentDecision, SeatAssignment
 from .seats import release_seat
-from .states import LIVE_DECISIONS, PAID, DecisionStatus
+from .states import LIVE_DECISIONS, OFFLINE_PURPOSE, PAID, DecisionStatus
 
 
 def decision_made(decision: EnrollmentDecision, now: dt.datetime) -> DecisionMade:
@@ -36,9 +37,14 @@ def cancel_open_checkouts(*, enrollment_id: int, now: dt.datetime) -> None:
 
     Part of the caller's transaction, which has locked the enrollment.
     """
-    payable = EnrollmentDecision.objects.filter(enrollment=enrollment_id, checkout__status__in=LIVE_CHECKOUTS)
-    for checkout_id in payable.order_by("checkout_id").values_list("checkout_id", flat=True):
+    for checkout_id in find_open_checkouts(enrollment_id):
         billing_checkout.request_cancellation(checkout_id=checkout_id, now=now)
+
+
+def find_open_checkouts(enrollment_id: int) -> list[int]:
+    """By which routing decisions still ask money for the enrollment, or could be paid all the same."""
+    payable = EnrollmentDecision.objects.filter(enrollment=enrollment_id, checkout__status__in=LIVE_CHECKOUTS)
+    return list(payable.order_by("checkout_id").values_list("checkout_id", flat=True))
 
 
 def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, is_refunded: bool) -> list[DomainEvent]:
@@ -58,6 +64,7 @@ def end_funding(journal: Journal, seat: SeatAssignment | None, reason: str, *, i
     live = EnrollmentDecision.objects.filter(enrollment=enrollment, status__in=LIVE_DECISIONS).first()
     decision = lock_decision(live.pk) if live else None
     cancel_open_checkouts(enrollment_id=enrollment.pk, now=now)
+    _ask_about_offline_money(journal)
     if decision is None or decision.status == DecisionStatus.CHECKOUT_REQUIRED:
         return events  # a decision that waits ends once Stripe agrees that its checkout has
     decision.release()
@@ -84,6 +91,16 @@ def _end_payment(payment_id: int, journal: Journal, reason: str, *, is_refunded:
             pass  # it is already on its way back: staff decide about what is left then
     enrollment = journal.enrollment
     ask_what_to_refund(workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, payment_id=payment_id)
+
+
+def _ask_about_offline_money(journal: Journal) -> None:
+    """What came outside of Stripe can't be sent back by us: staff do it, and reverse the payment."""
+    enrollment = journal.enrollment
+    if enrollment.payment_status not in PAID:
+        return
+    payments = Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject=str(enrollment.pk), status=PaymentStatus.PAID)
+    for payment_id in payments.values_list("pk", flat=True):
+        ask_what_to_refund(workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, payment_id=payment_id)
 
 
 def ask_what_to_refund(*, workspace_id: int, enrollment_cuid: str, payment_id: int) -> None:

@@ -32,16 +32,21 @@ from .history import Journal
 from .lifecycle import approve_if_automatic
 from .locks import lock_decision, lock_decision_subject, lock_enrollment_with_seat
 from .models import Enrollment, EnrollmentDecision
+from .offline import follow_reversal, lock_offline_subject
 from .purchase import MONEY_IS_BACK, fail_purchase, refund_purchase, restore_purchase
 from .queries import (
     describe_decision,
+    describe_enrollment,
     find_learner_of_decision,
+    find_learner_of_enrollment,
     find_live_decision,
     find_prices_of_decisions,
+    find_prices_of_enrollments,
+    find_stake_of_offline_payment,
     find_stake_of_payment,
 )
 from .routing.result import PARENT_PAID_MESSAGE
-from .states import GIVEN_BACK, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
+from .states import GIVEN_BACK, OFFLINE_PURPOSE, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
 
 register_purpose(
     Purpose(
@@ -51,6 +56,16 @@ register_purpose(
         find_learner_id=find_learner_of_decision,
         find_stake=find_stake_of_payment,
         find_price_ids=find_prices_of_decisions,
+    )
+)
+register_purpose(
+    Purpose(
+        name=OFFLINE_PURPOSE,
+        lock_subject=lock_offline_subject,
+        describe=describe_enrollment,
+        find_learner_id=find_learner_of_enrollment,
+        find_stake=find_stake_of_offline_payment,
+        find_price_ids=find_prices_of_enrollments,
     )
 )
 
@@ -170,6 +185,13 @@ def follow_refund(event: PaymentRefunded) -> None:
         reason = "The payment was refunded" if event.fully else "A part of the payment was refunded"
         now = event.occurred_at
         refund_purchase(enrollment_id=decision.enrollment_id, fully=event.fully, reason=reason, actor=STRIPE, now=now)
+
+
+@handles(PaymentRefunded)
+def follow_reversed_payment(event: PaymentRefunded) -> None:
+    """A payment outside of Stripe was taken back."""
+    if event.purpose == OFFLINE_PURPOSE:
+        follow_reversal(enrollment_id=int(event.subject), payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(PaymentRestored)

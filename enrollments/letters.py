@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.conf import settings
 
+from core.money import Money
 from core.time_words import full_day, plain_day
 from notifications.letters import Email
 from notifications.wording import Placeholder, Wording, register_wording, write_letter
@@ -20,6 +21,7 @@ ENDED = "enrollment_ended"
 EXIT_PLANNED = "enrollment_exit_planned"
 EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
 ON_ACCOUNT = "enrollment_on_account"
+PAYMENT_RECORDED = "enrollment_payment_recorded"
 
 _EVERYWHERE = (
     Placeholder("learner", "the learner's first name", "Mia"),
@@ -31,6 +33,8 @@ _EVERYWHERE = (
 _START = Placeholder("start", "when it starts, where that is known", "It starts on Tuesday, January 14, 2031.")
 _REASON = Placeholder("reason", "the reason given for the family", "The course needs grade 7.")
 _OWED = Placeholder("owed", "what is to be paid, where there is a price", "49.00 USD is to be paid for it.")
+_AMOUNT = Placeholder("amount", "what was paid", "49.00 USD")
+_INVOICE = Placeholder("invoice", "the address of the invoice", "https://enroll.example.org/invoices/1-1.x")
 _MONEY = Placeholder("money", "what becomes of the payment, where there is one", "There is nothing to pay.")
 _WHY = Placeholder("why", "the reason given, or that the payment went back", "The reason given: You moved away.")
 _DATE = Placeholder("date", "the first day without the learner", "September 10, 2026")
@@ -55,6 +59,12 @@ for _wording in (
         (*_EVERYWHERE, _DATE, _LAST_DAY, _REASON, _REPLACES),
     ),
     Wording(ON_ACCOUNT, "Enrollment: on account", "enrollments/on_account", (*_EVERYWHERE, _START, _OWED)),
+    Wording(
+        PAYMENT_RECORDED,
+        "Enrollment: payment recorded",
+        "enrollments/payment_recorded",
+        (*_EVERYWHERE, _AMOUNT, _INVOICE),
+    ),
     Wording(EXIT_WITHDRAWN, "Enrollment: does not end", "enrollments/exit_withdrawn", (*_EVERYWHERE, _DATE)),
 ):
     register_wording(_wording)
@@ -82,6 +92,11 @@ def write_on_account(enrollment: Enrollment) -> Email:
     is_owed = price is not None and enrollment.payment_status in UNPAID
     owed = f"{price.money} is to be paid for it." if price is not None and is_owed else ""
     return _write(ON_ACCOUNT, enrollment, start=_start_of(enrollment), owed=owed)
+
+
+def write_payment_recorded(enrollment: Enrollment, *, amount: Money, invoice: str) -> Email:
+    """That money which came outside of Stripe was recorded, and where its invoice is."""
+    return _write(PAYMENT_RECORDED, enrollment, amount=str(amount), invoice=invoice)
 
 
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:

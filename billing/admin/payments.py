@@ -16,20 +16,26 @@ from core.clock import utc_now
 from core.money import Money
 
 from ..balance import refundable_minor
+from ..invoice_links import invoice_url, revoke_invoice_link
 from ..letters import write_refund
 from ..models import Payment
+from ..offline import reverse_offline_payment
 from ..purposes import find_stake
 from ..refunds import request_refund
-from ..states import RefundReason
+from ..states import NO_MONEY_YET, PaymentMethod, PaymentStatus, RefundReason
 from .display import paid_for, subject_text
 from .stripe import stripe_notices
 
 register_subject("payment", Payment)
 
 
+# What nobody decides: they say what has happened already.
+_NOT_CHOSEN = (RefundReason.OUTSIDE, RefundReason.NOT_RECEIVED)
+
+
 class RefundForm(StaffForm):
     amount = MoneyField()
-    reason = forms.ChoiceField(choices=[choice for choice in RefundReason.choices if choice[0] != RefundReason.OUTSIDE])
+    reason = forms.ChoiceField(choices=[choice for choice in RefundReason.choices if choice[0] not in _NOT_CHOSEN])
     note = forms.CharField(
         label="Note for colleagues", max_length=300, required=False, help_text="The payer never reads it."
     )
@@ -69,6 +75,40 @@ def foresee_refund(payment: Payment, form: StaffForm) -> Preview:
     return Preview(tuple(sentences), letters)
 
 
+class ReversalForm(StaffForm):
+    what_happened = forms.ChoiceField(
+        choices=[("unreceived", "It never came: a mistake, or a check that bounced"), ("returned", "We gave it back")]
+    )
+    note = forms.CharField(
+        label="Reason, for colleagues", max_length=300, help_text="The family never reads it. It is kept for good."
+    )
+
+    @property
+    def is_returned(self) -> bool:
+        return bool(self.cleaned_data["what_happened"] == "returned")
+
+
+def foresee_reversal(payment: Payment, form: ReversalForm) -> Preview:
+    """Who loses what, or owes it again."""
+    sentences = [f"{payment.money} counts no longer, and a correction of its invoice is issued."]
+    stake = find_stake(payment.purpose, payment.pk)
+    if stake is None:
+        sentences.append("Nobody loses anything: this payment pays for nothing that is still held.")
+    elif form.is_returned:
+        sentences.append(f"{stake.learner} loses {stake.what}, because all of the money went back.")
+    else:
+        sentences.append(f"{stake.learner} keeps {stake.what}, and the payment for it is pending again.")
+    return Preview(tuple(sentences))
+
+
+def is_reversible(payment: Payment) -> bool:
+    return payment.method == PaymentMethod.OFFLINE and payment.status == PaymentStatus.PAID
+
+
+def has_invoice_link(payment: Payment) -> bool:
+    return payment.status not in NO_MONEY_YET
+
+
 def is_refundable(payment: Payment) -> bool:
     return refundable_minor(payment) > 0
 
@@ -89,9 +129,13 @@ class PaymentAdmin(WorkspaceScopedAdmin):
     date_hierarchy = "created_at"
     fieldsets = (
         (None, {"fields": (("status_badge", "method"), ("amount", "refunded"), ("paid_for", "checkout"))}),
+        (
+            "Outside of Stripe",
+            {"fields": (("means", "reference"), ("recorded_by", "note")), "classes": ("collapse",)},
+        ),
         ("Stripe", {"fields": (("payment_intent_id", "workspace"), ("paid_at", "created_at"))}),
     )
-    actions_detail = ("refund",)
+    actions_detail = ("refund", "reverse", "revoke_link")
     status_badge = status_badge("status")
     amount = money_column("amount_minor", "amount")
     paid_for = paid_for
@@ -123,6 +167,39 @@ class PaymentAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         return f"{Money(refund.amount_minor, payment.currency)} will go back to the payer."
+
+    @staff_action(
+        description="Reverse",
+        power=Power.MANAGE,
+        possible=is_reversible,
+        form=ReversalForm,
+        preview=foresee_reversal,
+        icon="undo",
+        variant=ActionVariant.DANGER,
+        explanation="For money that came outside of Stripe. We move no money: record here what happened to it.",
+    )
+    def reverse(self, request: HttpRequest, payment: Payment, form: ReversalForm) -> str:
+        reverse_offline_payment(
+            payment_id=payment.pk,
+            is_returned=form.is_returned,
+            note=form.cleaned_data["note"],
+            actor=actor_of(request),
+            user=staff_of(request),
+            now=utc_now(),
+        )
+        return f"{payment.money} counts no longer."
+
+    @staff_action(
+        description="New invoice address",
+        power=Power.MANAGE,
+        possible=has_invoice_link,
+        icon="link_off",
+        explanation="The address that was given out stops working for everybody who has it. Integrators are told "
+        "another one when they ask.",
+    )
+    def revoke_link(self, request: HttpRequest, payment: Payment, form: StaffForm) -> str:
+        renewed = revoke_invoice_link(payment_id=payment.pk)
+        return f"The invoice is at {invoice_url(renewed)} from now on."
 
 
 @neighbors_of(Payment)

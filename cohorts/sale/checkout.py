@@ -14,6 +14,7 @@ from billing.states import CheckoutStatus
 from core.actors import Actor
 from core.errors import require
 from core.text import limit_of, shorten_together
+from enrollments.errors import PaymentOnItsWay
 from enrollments.models import Program
 from enrollments.purchase import begin_purchase
 
@@ -24,7 +25,6 @@ from ..errors import (
     CourseNotFound,
     DeadlinePassed,
     NotForSale,
-    PaymentOnItsWay,
 )
 from ..locks import lock_cohort, lock_learner
 from ..models import Cohort, CohortPlace, StudentPackage

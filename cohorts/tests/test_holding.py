@@ -5,7 +5,7 @@ import pytest
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import settle_checkout
 from billing.models import Checkout
-from cohorts.errors import CohortNotFound, CourseNotFound, PaymentOnItsWay
+from cohorts.errors import CohortNotFound, CourseNotFound
 from cohorts.models import StudentPackage, WaitlistEntry
 from cohorts.sale import checkout as checkout_module
 from cohorts.sale.checkout import start_checkout
@@ -18,6 +18,7 @@ from cohorts.tests.places import children, counts, written
 from cohorts.tests.purchases import enroll_url
 from core.actors import SYSTEM
 from core.clock import utc_now
+from enrollments.errors import PaymentOnItsWay
 from enrollments.models import ProgramInstance
 from sandbox.testing import SandboxProcess
 

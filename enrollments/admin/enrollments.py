@@ -38,6 +38,7 @@ from ..lifecycle import (
 from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
 from ..states import PAID, REFUSED, EligibilityStatus
+from .offline import OfflinePayments
 
 register_subject("enrollment", Enrollment)
 
@@ -159,7 +160,7 @@ def _letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple
 
 
 @admin.register(Enrollment)
-class EnrollmentAdmin(WorkspaceScopedAdmin):
+class EnrollmentAdmin(OfflinePayments, WorkspaceScopedAdmin):
     list_display = (
         "person",
         "instance",
@@ -232,6 +233,7 @@ class EnrollmentAdmin(WorkspaceScopedAdmin):
         "evaluate",
         "submit",
         "unenroll",
+        "record_payment",
         "reconsider",
         {"title": "Set by hand", "items": ["mark_eligible", "mark_ineligible"]},
         {"title": "More", "items": ["remove"]},

@@ -224,6 +224,10 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     def mark_paid(self) -> None:
         """The whole amount is there."""
 
+    @transition(field=payment_status, source=EnrollmentPaymentStatus.PAID, target=EnrollmentPaymentStatus.PENDING)
+    def mark_unpaid(self) -> None:
+        """What was recorded as paid outside of Stripe never came."""
+
     @transition(field=payment_status, source=EnrollmentPaymentStatus.PENDING, target=EnrollmentPaymentStatus.FAILED)
     def mark_payment_failed(self) -> None:
         """The bank answered no."""

@@ -4,8 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing.states import OfflineMeans
 from core.http.fields import TextField, WholeNumberField
 from core.http.query import QuerySerializer, QueryTextField
+from core.numbers import MAX_INT
 
 from ...enrolments import Enrolment
 from ...states import EnrollmentPaymentStatus
@@ -14,6 +16,25 @@ from ...states import EnrollmentPaymentStatus
 class NewEnrolmentBody(serializers.Serializer[Any]):
     course_id = WholeNumberField(help_text="The `courseId` of a program instance.")
     user_id = TextField(max_length=150, help_text="The learner's external id: theirs in your own system.")
+
+
+class PaidBody(serializers.Serializer[Any]):
+    enrolment_id = WholeNumberField()
+    method = serializers.ChoiceField(
+        choices=OfflineMeans.choices,
+        required=False,
+        allow_null=True,
+        help_text="How the money came; other if left out.",
+    )
+    reference = TextField(
+        max_length=200, required=False, allow_null=True, help_text="By which your books find it: a transfer, a receipt."
+    )
+    amount_minor = WholeNumberField(
+        required=False,
+        max_value=MAX_INT,
+        help_text="In minor units. If it is given it must be the price of the course.",
+    )
+    currency = TextField(max_length=3, required=False, help_text="If it is given it must be the currency of the price.")
 
 
 class UserQuery(QuerySerializer):

@@ -1,0 +1,89 @@
+"""Recording, at an enrollment's page, that it was paid outside of Stripe."""
+
+from django import forms
+from django.http import HttpRequest
+from unfold.enums import ActionVariant
+
+from accounts.roles import Power
+from backoffice.actions import NoteForm, StaffForm, staff_action
+from backoffice.money import MoneyField
+from backoffice.previews import Preview
+from backoffice.scoping import actor_of
+from billing.states import OfflineMeans
+from core.clock import utc_now
+from core.money import Money
+
+from ..models import Enrollment
+from ..offline import pay_offline
+from ..states import UNPAID
+
+
+def is_payable_offline(enrollment: Enrollment) -> bool:
+    is_wanted = enrollment.payment_status in UNPAID and enrollment.is_current
+    return is_wanted and enrollment.instance.price_id is not None
+
+
+class PaymentForm(NoteForm):
+    amount = MoneyField()
+    means = forms.ChoiceField(label="How it was paid", choices=OfflineMeans.choices)
+    reference = forms.CharField(
+        max_length=200, required=False, help_text="By which your books find it: a transfer, a receipt."
+    )
+    field_order = ("amount", "means", "reference", "note")
+
+    def prepare(self) -> None:
+        amount = self.fields["amount"]
+        assert isinstance(amount, MoneyField)
+        price = self._price
+        amount.ask_in(price.currency)
+        amount.initial = price.minor
+        amount.help_text = f"The price is {price}. The whole of it is recorded, or nothing."
+
+    @property
+    def _price(self) -> Money:
+        money: Money = self.row.instance.price.money
+        return money
+
+    def clean_amount(self) -> int:
+        amount: int = self.cleaned_data["amount"]
+        if amount != self._price.minor:
+            raise forms.ValidationError(f"The price is {self._price}: record it once all of it is here.")
+        return amount
+
+
+def foresee_payment(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """What the money does, and what it ends."""
+    money = Money(form.cleaned_data["amount"], enrollment.instance.price.money.currency)  # type: ignore[union-attr]
+    means = OfflineMeans(form.cleaned_data["means"]).label.lower()
+    sentences = (
+        f"{money} for {enrollment.person}, {enrollment.instance} counts as paid ({means}).",
+        "An open payment page ends at Stripe, and its invoice is issued.",
+    )
+    return Preview(sentences, mails="The family gets a mail with the address of the invoice.")
+
+
+class OfflinePayments:
+    """Part of the enrollments' pages."""
+
+    @staff_action(
+        description="Record payment",
+        power=Power.MANAGE,
+        possible=is_payable_offline,
+        form=PaymentForm,
+        preview=foresee_payment,
+        icon="payments",
+        variant=ActionVariant.PRIMARY,
+        explanation="For money that came outside of Stripe: by transfer, in cash, at a terminal. It can be reversed on "
+        "the payment's page.",
+    )
+    def record_payment(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
+        payment = pay_offline(
+            enrollment_id=enrollment.pk,
+            means=OfflineMeans(form.cleaned_data["means"]),
+            reference=form.cleaned_data["reference"],
+            note=form.cleaned_data["note"],
+            amount_minor=form.cleaned_data["amount"],
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        return f"{enrollment.person}, {enrollment.instance}: {payment.money} is recorded."

@@ -1,0 +1,162 @@
+"""Enrollments that are paid outside of Stripe: in cash, by transfer, at a terminal.
+
+An open checkout is ended at Stripe first, so that nobody pays twice; should the payer have been faster, that payment
+counts and this one is refused. A payment of Stripe's that arrives later all the same goes back as a duplicate.
+"""
+
+import datetime as dt
+
+from django.db import transaction
+
+from accounts.models import Guardian
+from billing.checkout import cancel_checkout
+from billing.errors import AlreadyPaid
+from billing.invoicing import Buyer
+from billing.models import Checkout, Payment, Refund
+from billing.offline import record_offline_payment
+from billing.states import CheckoutStatus, OfflineMeans, RefundReason
+from core.actors import Actor, read_actor
+from core.errors import invalid_field
+from core.money import Money
+from events.publishing import publish
+
+from .emails import tell_of_offline_payment
+from .errors import EnrollmentOver, NotForSale, NothingToPay, PaymentOnItsWay
+from .funding import find_open_checkouts
+from .history import Journal
+from .lifecycle import approve_if_automatic, check_open, lock_to_end
+from .locks import lock_enrollment, lock_enrollment_with_seat
+from .models import Enrollment
+from .purchase import refund_purchase
+from .sellers import find_sales
+from .states import OFFLINE_PURPOSE, PAID, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
+
+# How often a checkout may be opened anew between ending the last one and the lock.
+ATTEMPTS = 3
+
+
+def pay_offline(
+    *,
+    enrollment_id: int,
+    means: OfflineMeans,
+    reference: str = "",
+    note: str = "",
+    amount_minor: int | None = None,
+    currency: str | None = None,
+    actor: Actor,
+    now: dt.datetime,
+) -> Payment:
+    """Record that an enrollment was paid outside of Stripe, at the price of its program instance; it is approved where
+    review is automatic, its invoice is issued and the family is told.
+
+    `amount_minor` and `currency` are what the caller believes was paid: if they are given they must be the price. Not
+    inside a transaction: Stripe is asked to end an open checkout. Raises NotFound, AlreadyPaid, NothingToPay,
+    NotForSale, EnrollmentOver, PaymentOnItsWay, Invalid, and PaymentProviderDown while a checkout can't be ended.
+    """
+    for _ in range(ATTEMPTS):
+        enrollment = Enrollment.objects.select_related("instance__price").get(pk=enrollment_id)
+        _check_payable(enrollment, amount_minor, currency, now)
+        for checkout in _live_checkouts(enrollment_id, now):
+            if checkout.status == CheckoutStatus.PROCESSING:
+                raise PaymentOnItsWay("The payer's bank is moving the money already. Wait for its answer.")
+            cancel_checkout(checkout_id=checkout.pk, now=now)
+        payment = _record(enrollment_id, means, reference, note, amount_minor, currency, actor, now)
+        if payment is not None:
+            return payment
+    raise PaymentOnItsWay("Somebody is on the payment page just now. Try again in a minute.")
+
+
+def lock_offline_subject(subject: str) -> None:
+    """What billing calls before it locks a payment outside of Stripe: the enrollment, which may end with it."""
+    lock_to_end(int(subject))
+
+
+def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) -> None:
+    """A payment outside of Stripe was reversed. Money that was given back ends what it paid for, as any full refund
+    does; money that never came leaves the enrollment waiting for it. Part of the reversing transaction."""
+    reversal = Refund.objects.filter(payment=payment_id).latest("pk")
+    actor = read_actor(reversal.actor)
+    enrollment = lock_enrollment(enrollment_id)
+    if reversal.reason != RefundReason.NOT_RECEIVED or not enrollment.is_going_on:
+        reason = "The payment was given back"
+        refund_purchase(enrollment_id=enrollment_id, fully=True, reason=reason, actor=actor, now=now)
+        return
+    journal = Journal(enrollment, actor, now)
+    journal.change("mark_unpaid", reason="The payment was recorded by mistake, or bounced")
+    publish(*journal.write())
+
+
+@transaction.atomic
+def _record(
+    enrollment_id: int,
+    means: OfflineMeans,
+    reference: str,
+    note: str,
+    amount_minor: int | None,
+    currency: str | None,
+    actor: Actor,
+    now: dt.datetime,
+) -> Payment | None:
+    """None if a checkout was opened since the others were ended: whoever opens one holds the enrollment's lock."""
+    enrollment, seat = lock_enrollment_with_seat(enrollment_id)
+    money = _check_payable(enrollment, amount_minor, currency, now)
+    if _live_checkouts(enrollment_id, now):
+        return None
+    journal = Journal(enrollment, actor, now, note)
+    if enrollment.payment_status == EnrollmentPaymentStatus.FAILED:
+        journal.change("await_payment", reason="Paid in another way")
+    journal.change("mark_paid", reason=means.label)
+    events = approve_if_automatic(journal=journal, seat=seat)
+    publish(*journal.write(), *events)
+    payment = record_offline_payment(
+        workspace_id=enrollment.workspace_id,
+        purpose=OFFLINE_PURPOSE,
+        subject=str(enrollment.pk),
+        money=money,
+        means=means,
+        reference=reference,
+        note=note,
+        buyer=_buyer_of(enrollment),
+        actor=actor,
+        now=now,
+    )
+    tell_of_offline_payment(enrollment=enrollment, payment_id=payment.pk, now=now)
+    return payment
+
+
+def _check_payable(enrollment: Enrollment, amount_minor: int | None, currency: str | None, now: dt.datetime) -> Money:
+    """What is to be paid for the enrollment."""
+    check_open(enrollment, None, now)
+    if enrollment.payment_status in (*PAID, EnrollmentPaymentStatus.REFUNDED):
+        raise AlreadyPaid(f"Its payment is {enrollment.get_payment_status_display().lower()}.")
+    has_ended = enrollment.participation_status == ParticipationStatus.COMPLETED or not enrollment.is_current
+    if has_ended or enrollment.eligibility_status == EligibilityStatus.REJECTED:
+        raise EnrollmentOver("It has ended, so nothing more is paid for it.")
+    if enrollment.payment_status not in UNPAID:
+        raise NothingToPay
+    price = enrollment.instance.price
+    if price is None:
+        raise NotForSale("The program instance has no price any longer: give it one first.")
+    if amount_minor is not None and amount_minor != price.amount_minor:
+        raise invalid_field(
+            "amount_minor", "not_the_price", f"The price is {price.money}: the whole of it is recorded."
+        )
+    if currency is not None and currency.lower() != price.currency:
+        raise invalid_field("currency", "not_the_price", f"The price is {price.money}.")
+    return price.money
+
+
+def _live_checkouts(enrollment_id: int, now: dt.datetime) -> list[Checkout]:
+    """By which the enrollment could still be paid at Stripe, whoever asked for the money."""
+    decided = Checkout.objects.live().filter(pk__in=find_open_checkouts(enrollment_id)).order_by("pk")
+    sold = [sale.checkout for sale in find_sales([enrollment_id], now).values() if sale.checkout.is_live]
+    return [*decided, *sold]
+
+
+def _buyer_of(enrollment: Enrollment) -> Buyer:
+    """The learner's guardian, or the learner where nobody answers for them."""
+    guardians = (
+        Guardian.objects.filter(guardianships__learner=enrollment.learner_id).exclude(email=None).exclude(email="")
+    )
+    person = guardians.order_by("pk").first() or enrollment.person
+    return Buyer(email=person.email or "", name=f"{person.first_name} {person.last_name}".strip())
