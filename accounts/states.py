@@ -31,6 +31,8 @@ class Scope(models.TextChoices):
     EVENTS_READ = "events:read"
     LEARNERS_READ = "learners:read"
     LEARNERS_WRITE = "learners:write"
+    PARTNERS_READ = "partners:read"
+    PARTNERS_WRITE = "partners:write"
     PAYMENTS_WRITE = "payments:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"

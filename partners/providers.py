@@ -19,6 +19,8 @@ from .states import Adapter, OutageReason
 
 log = structlog.get_logger(__name__)
 
+# Words in the place of a slug at /api/partners/...
+RESERVED = ("pipeline",)
 # What may be changed later; a slug may not, since it stands in addresses that the partner knows.
 CHANGEABLE = (
     "name",
@@ -38,6 +40,8 @@ def create_provider(*, workspace_id: int, slug: str, name: str, now: dt.datetime
     provider = Provider(workspace_id=workspace_id, slug=slug, name=name, created_at=now, **fields)
     provider.webhook_secret = new_signing_secret()
     _check(provider)
+    if slug in RESERVED:
+        raise invalid_field("slug", "reserved", f"Choose another slug than {slug}: the API uses it.")
     if not insert_unless_present(provider):
         raise SlugTaken(f"Choose another slug than {slug}: it names a partner already, here or elsewhere.")
     after_commit(log.info, "partner_created", partner=provider.pk)

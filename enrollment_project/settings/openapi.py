@@ -55,6 +55,10 @@ SPECTACULAR_SETTINGS = {
             "name": "Programs",
             "description": "What the workspace offers: programs, and their instances with dates and criteria.",
         },
+        {
+            "name": "Partners",
+            "description": "Training at other organizations, and how learners fare there.",
+        },
         {"name": "Enrollments", "description": "Who is in which program: enroll, evaluate, review, change, leave."},
         {
             "name": "People",

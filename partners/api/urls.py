@@ -1,5 +1,30 @@
 from django.urls import path
 
+from .partners import (
+    PartnerListView,
+    PartnerView,
+    PausePartnerView,
+    PipelineView,
+    ResumePartnerView,
+    RotateSecretView,
+)
+from .steps import CompleteStepView, RetryStepView, SkipStepView, StepListView
 from .webhooks import PartnerWebhookView
 
-urlpatterns = [path("webhooks/partners/<slug:slug>", PartnerWebhookView.as_view(), name="partner-webhook")]
+PARTNER = "partners/<slug:slug>"
+STEPS = "enrollments/<cuid:enrollment_id>/steps"
+STEP = f"{STEPS}/<cuid:step_id>"
+
+urlpatterns = [
+    path("webhooks/partners/<slug:slug>", PartnerWebhookView.as_view(), name="partner-webhook"),
+    path("partners", PartnerListView.as_view(), name="api-partners"),
+    path("partners/pipeline", PipelineView.as_view(), name="api-partner-pipeline"),
+    path(PARTNER, PartnerView.as_view(), name="api-partner"),
+    path(f"{PARTNER}/rotate-secret", RotateSecretView.as_view(), name="api-partner-rotate-secret"),
+    path(f"{PARTNER}/pause", PausePartnerView.as_view(), name="api-partner-pause"),
+    path(f"{PARTNER}/resume", ResumePartnerView.as_view(), name="api-partner-resume"),
+    path(STEPS, StepListView.as_view(), name="api-partner-steps"),
+    path(f"{STEP}/retry", RetryStepView.as_view(), name="api-partner-step-retry"),
+    path(f"{STEP}/skip", SkipStepView.as_view(), name="api-partner-step-skip"),
+    path(f"{STEP}/complete", CompleteStepView.as_view(), name="api-partner-step-complete"),
+]

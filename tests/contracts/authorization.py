@@ -35,6 +35,11 @@ LEAD = "/api/leads/{town.offer.lead}"
 LEAD_ROUTE = "api/leads/<cuid:lead_id>"
 GUARDIAN = "/api/guardians/{town.guardian_id}"
 GUARDIAN_ROUTE = "api/guardians/<number:guardian_id>"
+PARTNER = "/api/partners/{town.training.partner}"
+PARTNER_ROUTE = "api/partners/<slug:slug>"
+STEPS = "/api/enrollments/{town.training.enrollment}/steps"
+STEPS_ROUTE = f"{ENROLLMENT_ROUTE}/steps"
+NORTHSIDE = {"slug": "northside", "name": "Northside", "baseUrl": "https://lms.example.test/api"}
 COURSE = "/api/course-programs/{town.sale.course_code}"
 COHORT = f"{COURSE}/cohorts/{{town.sale.cohort_id}}"
 PACKAGE = "/api/students/me/course-packages/{town.sale.package_id}"
@@ -186,6 +191,34 @@ ROWS = [
             body={"reason": "Said so"},
         )
         for action, done in ACTIONS.items()
+    ),
+    # Partners
+    by_key("api/partners", "GET", scope="partners:read", elsewhere=200),
+    by_key("api/partners", "POST", scope="partners:write", elsewhere=201, done=201, body=NORTHSIDE),
+    by_key("api/partners/pipeline", "GET", scope="partners:read", elsewhere=200),
+    by_key(PARTNER_ROUTE, "GET", scope="partners:read", elsewhere=404, address=PARTNER),
+    by_key(PARTNER_ROUTE, "PATCH", scope="partners:write", elsewhere=404, address=PARTNER, body={"name": "North"}),
+    *(
+        by_key(
+            f"{PARTNER_ROUTE}/{action}",
+            "POST",
+            scope="partners:write",
+            elsewhere=404,
+            address=f"{PARTNER}/{action}",
+        )
+        for action in ("rotate-secret", "pause", "resume")
+    ),
+    by_key(STEPS_ROUTE, "GET", scope="partners:read", elsewhere=404, address=STEPS),
+    *(
+        by_key(
+            f"{STEPS_ROUTE}/<cuid:step_id>/{action}",
+            "POST",
+            scope="partners:write",
+            elsewhere=404,
+            address=f"{STEPS}/{{town.training.step}}/{action}",
+            body={"reason": "Said so"} | ({"evidence": "Certificate 1"} if action == "complete" else {}),
+        )
+        for action in ("retry", "skip", "complete")
     ),
     # Learners and leads
     # The enrolment service

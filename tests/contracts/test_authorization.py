@@ -34,6 +34,8 @@ from enrollments.tests.factories import CandidateFactory, InstanceFactory, Progr
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import ping
+from partners.acceptance import record_refusal
+from partners.tests.factories import approved, define, group, steps_of
 
 from .authorization import BACK_OFFICE, BACK_OFFICE_OPEN, ROWS
 from .callers import Caller, Row
@@ -48,6 +50,15 @@ def wanted_by(row: Row) -> str:
 
 
 ANY_SCOPE = Scope.DISTRICTS_READ  # where no scope opens anything
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A learner whom a partner did not take."""
+
+    partner: str
+    enrollment: str
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +122,15 @@ class Town:
         """The path of an instance whose self-enrollment form is open."""
         instance = InstanceFactory(workspace=self.ours, is_default=False, takes_applications=True)
         return f"{instance.program.code}/{instance.cuid}"
+
+    @cached_property
+    def training(self) -> Training:
+        """Made for the rows that name it."""
+        instance = InstanceFactory(workspace=self.ours, price=None, is_default=False)
+        define(instance, group(instance, 1))
+        [step] = steps_of(approved(instance))
+        record_refusal(step_id=step.pk, reason="No such course", actor=SYSTEM, now=utc_now())
+        return Training(step.provider.slug, step.enrollment.cuid, step.cuid)
 
     @cached_property
     def sale(self) -> Sale:

@@ -1,0 +1,25 @@
+"""Examples for the OpenAPI document. Sent as they are, they are answered with 200 or 201."""
+
+from drf_spectacular.utils import OpenApiExample
+
+CREATE_PARTNER = OpenApiExample(
+    "A partner with an API",
+    request_only=True,
+    value={
+        "slug": "northside-lms",
+        "name": "Northside Learning",
+        "baseUrl": "https://lms.northside.example/api",
+        "apiKey": "the key it gave us",
+        "expectedDays": 21,
+        "stuckAfterDays": 10,
+        "contactEmail": "training@northside.example",
+    },
+)
+CHANGE_PARTNER = OpenApiExample("More patience", request_only=True, value={"stuckAfterDays": 14})
+RETRY_STEP = OpenApiExample("The cause is gone", request_only=True, value={"reason": "The course exists now"})
+SKIP_STEP = OpenApiExample("Nothing to learn", request_only=True, value={"reason": "Certified elsewhere last year"})
+COMPLETE_STEP = OpenApiExample(
+    "By the partner's own certificate",
+    request_only=True,
+    value={"reason": "Their system is down", "evidence": "Certificate 2026-118"},
+)

@@ -1,0 +1,161 @@
+"""Partners and their pipeline: parse, call one use case, render."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.principals import principal_of
+from core.clock import utc_now
+from core.errors import Invalid
+from core.http.cursors import CursorQuery, asked_page, find_page, page_document
+from core.http.idempotency import TellOnce, idempotent
+
+from ..pipeline import pipeline_of
+from ..providers import change_provider, create_provider, pause_provider, resume_provider, rotate_webhook_secret
+from ..queries import get_provider, list_providers
+from .examples import CHANGE_PARTNER, CREATE_PARTNER
+from .serializers import (
+    NewProviderBody,
+    NewProviderSerializer,
+    PipelineSerializer,
+    ProviderBody,
+    ProviderPage,
+    ProviderSerializer,
+    SecretSerializer,
+)
+
+TAGS = ["Partners"]
+_WORDS = {field.source: name for name, field in NewProviderBody().fields.items() if field.source}
+
+
+@contextmanager
+def _in_words_of_the_api() -> Iterator[None]:
+    """A use case names the fields of a partner as its rows do."""
+    try:
+        yield
+    except Invalid as refusal:
+        errors = tuple(replace(fault, field=_WORDS.get(fault.field, fault.field)) for fault in refusal.errors)
+        detail = "; ".join(f"{fault.field}: {fault.detail}" for fault in errors)
+        raise Invalid(detail or refusal.detail, errors=errors) from refusal
+
+
+class PartnerListView(APIView):
+    """Partners, newest first."""
+
+    required_scopes = {"GET": "partners:read", "POST": "partners:write"}
+
+    @extend_schema(tags=TAGS, operation_id="list_partners", parameters=[CursorQuery], responses=ProviderPage)
+    def get(self, request: Request) -> Response:
+        asked = asked_page(request)
+        found = find_page(list_providers(workspace_id=principal_of(request).workspace_id), asked)
+        return Response(page_document(asked, found, ProviderSerializer(found.rows, many=True).data))
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="create_partner",
+        request=NewProviderBody,
+        responses={201: NewProviderSerializer},
+        examples=[CREATE_PARTNER],
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Add a partner. The answer has the secret its webhooks are signed with, this once.
+
+        409 `partner_slug_taken` if a partner has this slug already, in this workspace or another.
+        """
+        body = NewProviderBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        with _in_words_of_the_api():
+            provider = create_provider(
+                workspace_id=principal_of(request).workspace_id, now=utc_now(), **body.validated_data
+            )
+        told = NewProviderSerializer(provider).data
+        return TellOnce(told, once="webhookSecret", status=status.HTTP_201_CREATED)
+
+
+class PartnerView(APIView):
+    """One partner."""
+
+    required_scopes = {"GET": "partners:read", "PATCH": "partners:write"}
+
+    @extend_schema(tags=TAGS, operation_id="get_partner", responses=ProviderSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(ProviderSerializer(_find(request, slug)).data)
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="change_partner",
+        request=ProviderBody,
+        responses=ProviderSerializer,
+        examples=[CHANGE_PARTNER],
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change what is sent. Its slug stays."""
+        body = ProviderBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        found = _find(request, slug)
+        with _in_words_of_the_api():
+            changed = change_provider(provider_id=found.pk, **body.validated_data)
+        return Response(ProviderSerializer(changed).data)
+
+
+class RotateSecretView(APIView):
+    """A new secret for a partner's webhooks."""
+
+    required_scopes = {"POST": "partners:write"}
+
+    @extend_schema(tags=TAGS, operation_id="rotate_partner_secret", request=None, responses=SecretSerializer)
+    @idempotent
+    def post(self, request: Request, slug: str) -> Response:
+        """Give the partner a new secret to sign with, told this once. The one before holds for another day."""
+        secret = rotate_webhook_secret(provider_id=_find(request, slug).pk, now=utc_now())
+        return TellOnce({"webhookSecret": secret}, once="webhookSecret")
+
+
+class PausePartnerView(APIView):
+    """Sending nobody to a partner."""
+
+    required_scopes = {"POST": "partners:write"}
+
+    @extend_schema(tags=TAGS, operation_id="pause_partner", request=None, responses=ProviderSerializer)
+    @idempotent
+    def post(self, request: Request, slug: str) -> Response:
+        """Send nobody to the partner until it is resumed; whoever is there stays. Again changes nothing."""
+        pause_provider(provider_id=_find(request, slug).pk, now=utc_now())
+        return Response(ProviderSerializer(_find(request, slug)).data)
+
+
+class ResumePartnerView(APIView):
+    """Sending learners to a partner again."""
+
+    required_scopes = {"POST": "partners:write"}
+
+    @extend_schema(tags=TAGS, operation_id="resume_partner", request=None, responses=ProviderSerializer)
+    @idempotent
+    def post(self, request: Request, slug: str) -> Response:
+        """Send learners to the partner again. The time it was paused makes nobody stuck. Again changes nothing."""
+        resume_provider(provider_id=_find(request, slug).pk, now=utc_now())
+        return Response(ProviderSerializer(_find(request, slug)).data)
+
+
+class PipelineView(APIView):
+    """How learners fare at the partners."""
+
+    required_scopes = {"GET": "partners:read"}
+
+    @extend_schema(tags=TAGS, operation_id="get_partner_pipeline", responses=PipelineSerializer)
+    def get(self, request: Request) -> Response:
+        """Say for each partner how many are where, how many complete, how long it takes and who is stuck."""
+        figures = pipeline_of(workspace_id=principal_of(request).workspace_id, now=utc_now())
+        return Response(PipelineSerializer({"partners": figures}).data)
+
+
+def _find(request: Request, slug: str) -> Any:
+    return get_provider(workspace_id=principal_of(request).workspace_id, slug=slug)

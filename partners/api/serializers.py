@@ -1,0 +1,166 @@
+"""What requests about partners and steps bring, and how both are shown. Neither keys nor secrets ever are."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.http.cursors import page_serializer
+from core.http.fields import EmailTextField, MultilineField, TextField, WholeNumberField
+from core.numbers import MAX_SMALLINT
+
+from ..models import EnrollmentStep, Provider
+from ..pipeline import PartnerFigures
+from ..states import Adapter, PartnerStepStatus
+from ..stuck import Turn
+
+# As the API and the pages show a step: one that is queued is pending to whoever looks.
+SHOWN = [status for status in PartnerStepStatus.values if status != PartnerStepStatus.QUEUED]
+
+
+class ProviderBody(serializers.Serializer[Any]):
+    name = TextField(max_length=200, required=False)
+    adapter = serializers.ChoiceField(choices=Adapter.choices, required=False)
+    baseUrl = TextField(source="base_url", max_length=500, required=False, allow_blank=True)
+    apiKey = TextField(
+        source="api_key", max_length=2000, required=False, allow_blank=True, help_text="Kept sealed and never shown."
+    )
+    timeoutSeconds = WholeNumberField(source="timeout_seconds", min_value=1, max_value=60, required=False)
+    expectedDays = WholeNumberField(source="expected_days", min_value=1, max_value=MAX_SMALLINT, required=False)
+    stuckAfterDays = WholeNumberField(source="stuck_after_days", min_value=1, max_value=MAX_SMALLINT, required=False)
+    contactEmail = EmailTextField(source="contact_email", required=False, allow_blank=True)
+
+
+class NewProviderBody(ProviderBody):
+    slug = TextField(max_length=50, help_text="Letters, digits, - and _. It names the partner in addresses, for good.")
+    name = TextField(max_length=200)
+
+
+class ProviderSerializer(serializers.ModelSerializer[Provider]):
+    adapter = serializers.ChoiceField(choices=Adapter.choices)
+    baseUrl = serializers.CharField(source="base_url")
+    hasApiKey = serializers.SerializerMethodField()
+    timeoutSeconds = serializers.IntegerField(source="timeout_seconds")
+    expectedDays = serializers.IntegerField(source="expected_days")
+    stuckAfterDays = serializers.IntegerField(source="stuck_after_days")
+    contactEmail = serializers.CharField(source="contact_email")
+    pausedAt = serializers.DateTimeField(source="paused_at", allow_null=True)
+    createdAt = serializers.DateTimeField(source="created_at")
+
+    class Meta:
+        model = Provider
+        fields = (
+            "slug",
+            "name",
+            "adapter",
+            "baseUrl",
+            "hasApiKey",
+            "timeoutSeconds",
+            "expectedDays",
+            "stuckAfterDays",
+            "contactEmail",
+            "pausedAt",
+            "createdAt",
+        )
+
+    def get_hasApiKey(self, provider: Provider) -> bool:
+        return bool(provider.api_key)
+
+
+class NewProviderSerializer(ProviderSerializer):
+    webhookSecret = serializers.CharField(source="webhook_secret", help_text="Told this once.")
+
+    class Meta(ProviderSerializer.Meta):
+        fields = (*ProviderSerializer.Meta.fields, "webhookSecret")  # type: ignore[assignment]
+
+
+class SecretSerializer(serializers.Serializer[Any]):
+    webhookSecret = serializers.CharField(help_text="Told this once. The one before holds for another day.")
+
+
+ProviderPage = page_serializer(ProviderSerializer, "PartnerPage")
+
+
+class StepSerializer(serializers.ModelSerializer[EnrollmentStep]):
+    id = serializers.CharField(source="cuid")
+    sequenceOrder = serializers.IntegerField(source="sequence_order")
+    partner = serializers.CharField(source="provider.slug")
+    courseId = serializers.CharField(source="course")
+    status = serializers.SerializerMethodField()
+    externalEnrollmentId = serializers.CharField(source="external_enrollment_id", allow_null=True)
+    launchUrl = serializers.SerializerMethodField()
+    dueAt = serializers.DateTimeField(source="due_at", allow_null=True)
+    startedAt = serializers.DateTimeField(source="started_at", allow_null=True)
+    completedAt = serializers.DateTimeField(source="completed_at", allow_null=True)
+
+    class Meta:
+        model = EnrollmentStep
+        fields = (
+            "id",
+            "sequenceOrder",
+            "partner",
+            "courseId",
+            "status",
+            "externalEnrollmentId",
+            "launchUrl",
+            "progress",
+            "dueAt",
+            "startedAt",
+            "completedAt",
+        )
+
+    @extend_schema_field(serializers.ChoiceField(choices=SHOWN))
+    def get_status(self, step: EnrollmentStep) -> str:
+        return PartnerStepStatus.PENDING if step.status == PartnerStepStatus.QUEUED else step.status
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_launchUrl(self, step: EnrollmentStep) -> str | None:
+        return step.launch_url or None
+
+
+class StepReasonBody(serializers.Serializer[Any]):
+    reason = MultilineField(max_length=300)
+
+
+class EvidenceBody(StepReasonBody):
+    evidence = MultilineField(max_length=300, help_text="What proves it, e.g. a certificate's number.")
+
+
+class StuckSerializer(serializers.Serializer[Any]):
+    stepId = serializers.CharField(source="step.cuid")
+    enrollmentId = serializers.CharField(source="step.enrollment.cuid")
+    status = serializers.SerializerMethodField()
+    daysStuck = serializers.IntegerField(source="days")
+    whoseTurn = serializers.ChoiceField(source="turn", choices=[turn.value for turn in Turn], allow_null=True)
+    lastError = serializers.CharField(source="step.last_error")
+
+    @extend_schema_field(serializers.ChoiceField(choices=SHOWN))
+    def get_status(self, found: Any) -> str:
+        return StepSerializer().get_status(found.step)
+
+
+class TrendSerializer(serializers.Serializer[Any]):
+    last4Weeks = serializers.IntegerField(source="lately")
+    the4WeeksBefore = serializers.IntegerField(source="before")
+
+
+class FiguresSerializer(serializers.Serializer[PartnerFigures]):
+    partner = serializers.CharField(source="provider.slug")
+    pending = serializers.IntegerField()
+    inProgress = serializers.IntegerField(source="in_progress")
+    completed = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    withdrawn = serializers.IntegerField()
+    completionRate = serializers.FloatField(source="completion_rate", allow_null=True)
+    dropOffRate = serializers.FloatField(source="drop_off_rate", allow_null=True)
+    medianDays = serializers.FloatField(source="median_days", allow_null=True)
+    completedTrend = TrendSerializer(source="*")
+    bottleneck = serializers.BooleanField(source="is_bottleneck")
+    stuckCount = serializers.IntegerField(source="stuck_count")
+    stuck = StuckSerializer(many=True, help_text="The longest first; at most 200 in one answer.")
+    slaBreaches = serializers.IntegerField(source="sla_breaches")
+
+
+class PipelineSerializer(serializers.Serializer[Any]):
+    partners = FiguresSerializer(many=True)

@@ -1,0 +1,99 @@
+"""The steps of an enrollment, and what staff do about them: parse, call one use case, render."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.principals import principal_of
+from core.clock import utc_now
+from core.http.idempotency import idempotent
+
+from ..interventions import complete_step_by_evidence, retry_step, skip_step
+from ..models import EnrollmentStep
+from ..queries import get_step, list_steps
+from .examples import COMPLETE_STEP, RETRY_STEP, SKIP_STEP
+from .serializers import EvidenceBody, StepReasonBody, StepSerializer
+
+TAGS = ["Partners"]
+
+
+class StepListView(APIView):
+    """The steps that an enrollment takes at partners, in their order."""
+
+    required_scopes = {"GET": "partners:read"}
+
+    @extend_schema(tags=TAGS, operation_id="list_partner_steps", responses=StepSerializer(many=True))
+    def get(self, request: Request, enrollment_id: str) -> Response:
+        steps = list_steps(workspace_id=principal_of(request).workspace_id, enrollment_cuid=enrollment_id)
+        return Response(StepSerializer(steps, many=True).data)
+
+
+class StepActionView(APIView):
+    """A change of a step by one use case."""
+
+    required_scopes = {"POST": "partners:write"}
+    use_case: ClassVar[Callable[..., EnrollmentStep]]
+    body: ClassVar[type[serializers.Serializer[Any]]] = StepReasonBody
+
+    @idempotent
+    def post(self, request: Request, enrollment_id: str, step_id: str) -> Response:
+        body = self.body(data=request.data)
+        body.is_valid(raise_exception=True)
+        caller = principal_of(request)
+        found = get_step(workspace_id=caller.workspace_id, enrollment_cuid=enrollment_id, cuid=step_id)
+        changed = type(self).use_case(step_id=found.pk, actor=caller.actor, now=utc_now(), **body.validated_data)
+        return Response(StepSerializer(changed).data)
+
+
+@extend_schema_view(
+    post=extend_schema(
+        tags=TAGS,
+        operation_id="retry_partner_step",
+        request=StepReasonBody,
+        responses=StepSerializer,
+        examples=[RETRY_STEP],
+    )
+)
+class RetryStepView(StepActionView):
+    """Have the partner asked again about a step that has failed."""
+
+    use_case = staticmethod(retry_step)
+
+
+@extend_schema_view(
+    post=extend_schema(
+        tags=TAGS,
+        operation_id="skip_partner_step",
+        request=StepReasonBody,
+        responses=StepSerializer,
+        examples=[SKIP_STEP],
+    )
+)
+class SkipStepView(StepActionView):
+    """Let a step that is not over count as done."""
+
+    use_case = staticmethod(skip_step)
+
+
+@extend_schema_view(
+    post=extend_schema(
+        tags=TAGS,
+        operation_id="complete_partner_step",
+        request=EvidenceBody,
+        responses=StepSerializer,
+        examples=[COMPLETE_STEP],
+    )
+)
+class CompleteStepView(StepActionView):
+    """Complete a step that has begun, by evidence.
+
+    For a partner that has not told of it. A step that is completed already stays as it is.
+    """
+
+    use_case = staticmethod(complete_step_by_evidence)
+    body = EvidenceBody

@@ -1,0 +1,177 @@
+"""Partners and the steps of enrollments over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models import Workspace
+from accounts.tests.factories import WorkspaceFactory
+from core.actors import SYSTEM
+from core.clock import utc_now
+from enrollments.tests.integrators import Api, fields
+from partners.acceptance import record_refusal
+from partners.models import EnrollmentStep, Provider
+
+from .factories import ProviderFactory, accept, approved, statuses, steps_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+NEW = {"slug": "northside", "name": "Northside", "baseUrl": "https://lms.example.test/api", "apiKey": "key of theirs"}
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return WorkspaceFactory()
+
+
+@pytest.fixture
+def api(workspace: Workspace) -> Api:
+    return Api(workspace)
+
+
+class TestAPartner:
+    def test_is_added_and_its_secret_told_once(self, api: Api, workspace: Workspace) -> None:
+        response = api.post("/api/partners", NEW)
+
+        provider = Provider.objects.get()
+        assert (response.status_code, provider.workspace, provider.api_key) == (201, workspace, "key of theirs")
+        assert response.json()["webhookSecret"] == provider.webhook_secret
+        shown = api.get("/api/partners/northside/").json()
+        assert "webhookSecret" not in shown
+        assert "key of theirs" not in str(shown)
+        assert (shown["hasApiKey"], shown["adapter"], shown["pausedAt"]) == (True, "rest", None)
+
+    def test_added_twice_by_one_key_is_one(self, api: Api) -> None:
+        first = api.post("/api/partners", NEW, **{"Idempotency-Key": "a"})
+        second = api.post("/api/partners", NEW, **{"Idempotency-Key": "a"})
+
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert Provider.objects.count() == 1
+        assert "whsec_" not in second.content.decode()
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"baseUrl": ""}, "baseUrl"),
+            ({"baseUrl": "ftp://lms.example.test"}, "baseUrl"),
+            ({"stuckAfterDays": 0}, "stuckAfterDays"),
+            ({"timeoutSeconds": 61}, "timeoutSeconds"),
+            ({"contactEmail": "nobody"}, "contactEmail"),
+            ({"slug": "north side"}, "slug"),
+            ({"slug": "pipeline"}, "slug"),
+            ({"name": ""}, "name"),
+        ],
+    )
+    def test_that_is_not_acceptable_is_refused_by_field(self, api: Api, wrong: dict[str, Any], field: str) -> None:
+        response = api.post("/api/partners", NEW | wrong)
+
+        assert (response.status_code, fields(response)) == (422, [field])
+        assert not Provider.objects.exists()
+
+    def test_with_the_slug_of_any_other_is_refused(self, api: Api) -> None:
+        ProviderFactory(slug="northside")
+
+        response = api.post("/api/partners", NEW)
+
+        assert (response.status_code, response.json()["code"]) == (409, "partner_slug_taken")
+        assert Provider.objects.count() == 1
+
+    def test_is_changed_where_something_is_sent(self, api: Api, workspace: Workspace) -> None:
+        ProviderFactory(workspace=workspace, slug="northside", name="Northside")
+
+        response = api.patch("/api/partners/northside", {"stuckAfterDays": 3})
+
+        assert response.status_code == 200
+        assert (response.json()["name"], response.json()["stuckAfterDays"]) == ("Northside", 3)
+        assert Provider.objects.get().api_key == "key-of-the-partner"
+
+    def test_is_paused_and_resumed(self, api: Api, workspace: Workspace) -> None:
+        ProviderFactory(workspace=workspace, slug="northside")
+
+        paused = api.post("/api/partners/northside/pause", {}).json()["pausedAt"]
+        again = api.post("/api/partners/northside/pause", {}).json()["pausedAt"]
+        resumed = api.post("/api/partners/northside/resume", {}).json()["pausedAt"]
+
+        assert paused is not None
+        assert (again, resumed) == (paused, None)
+
+    def test_gets_another_secret_while_the_one_before_holds(self, api: Api, workspace: Workspace) -> None:
+        ProviderFactory(workspace=workspace, slug="northside", webhook_secret="whsec_b2xk")
+
+        response = api.post("/api/partners/northside/rotate-secret", {})
+
+        provider = Provider.objects.get()
+        assert response.json() == {"webhookSecret": provider.webhook_secret}
+        assert provider.previous_webhook_secret == "whsec_b2xk"
+
+    def test_is_listed_in_its_own_workspace_only(self, api: Api, workspace: Workspace) -> None:
+        ProviderFactory(workspace=workspace, slug="ours")
+        ProviderFactory(slug="theirs")
+
+        assert [row["slug"] for row in api.get("/api/partners").json()["data"]] == ["ours"]
+
+
+class TestTheStepsOfAnEnrollment:
+    def test_are_shown_in_their_order_with_queued_as_pending(self) -> None:
+        enrollment = approved(steps=2)
+        step = accept(steps_of(enrollment)[0])
+        other = approved()
+
+        ours = Api(enrollment.workspace).get(f"/api/enrollments/{enrollment.cuid}/steps").json()
+        theirs = Api(other.workspace).get(f"/api/enrollments/{other.cuid}/steps").json()
+
+        assert [row["status"] for row in ours] == ["in_progress", "pending"]
+        assert (ours[0]["id"], ours[0]["sequenceOrder"], ours[0]["courseId"]) == (step.cuid, 1, "course-1")
+        assert (ours[0]["externalEnrollmentId"], ours[0]["launchUrl"]) == (f"their-{step.pk}", step.launch_url)
+        assert [row["status"] for row in theirs] == ["pending", "pending"]
+
+    def test_of_another_workspace_are_not_found(self) -> None:
+        enrollment = approved()
+
+        response = Api(WorkspaceFactory()).get(f"/api/enrollments/{enrollment.cuid}/steps")
+
+        assert response.status_code == 404
+
+    @pytest.mark.parametrize(
+        ("action", "body", "becomes"),
+        [
+            ("retry", {"reason": "It exists now"}, "pending"),
+            ("skip", {"reason": "Knows it"}, "skipped"),
+            ("complete", {"reason": "They are down", "evidence": "Certificate 12"}, "completed"),
+        ],
+    )
+    def test_that_failed_are_tried_again_skipped_or_completed(
+        self, action: str, body: dict[str, str], becomes: str
+    ) -> None:
+        step = self.failed()
+
+        response = self.act(step, action, body)
+
+        assert (response.status_code, response.json()["status"]) == (200, becomes)
+        assert step.transitions.get(from_status="failed").reason == body["reason"]
+
+    @pytest.mark.parametrize("action", ["retry", "skip", "complete"])
+    def test_are_left_alone_without_a_reason(self, action: str) -> None:
+        step = self.failed()
+
+        response = self.act(step, action, {"evidence": "Certificate 12"})
+
+        assert (response.status_code, fields(response)) == (422, ["reason"])
+        assert statuses(step.enrollment)[0] == "failed"
+
+    def test_that_are_over_are_refused_with_both_states(self) -> None:
+        step = self.failed()
+        self.act(step, "skip", {"reason": "Knows it"})
+
+        response = self.act(step, "retry", {"reason": "Why not"})
+
+        assert (response.status_code, response.json()["code"]) == (409, "transition_not_allowed")
+        assert statuses(step.enrollment)[0] == "skipped"
+
+    def failed(self) -> EnrollmentStep:
+        step = steps_of(approved())[0]
+        return record_refusal(step_id=step.pk, reason="No such course", actor=SYSTEM, now=utc_now())
+
+    def act(self, step: EnrollmentStep, action: str, body: dict[str, str]) -> Any:
+        address = f"/api/enrollments/{step.enrollment.cuid}/steps/{step.cuid}/{action}"
+        return Api(step.enrollment.workspace).post(address, body)
