@@ -44,6 +44,11 @@ def list_active_enrolments(*, workspace_id: int) -> QuerySet[Enrollment]:
     return _enrolments_of(workspace_id).current().order_by("pk")
 
 
+def list_enrolments(*, workspace_id: int, numbers: Sequence[int]) -> list[Enrollment]:
+    """Those of the workspace's enrollments that have these numbers, by number."""
+    return list(_enrolments_of(workspace_id).filter(pk__in=numbers).order_by("pk"))
+
+
 def describe_enrolments(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> list[Enrolment]:
     """Tell of enrollments that come with their learner; a constant number of queries."""
     urls = find_invoice_urls(enrollments, now=now)

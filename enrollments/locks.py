@@ -6,8 +6,11 @@ key. A learner is locked by the upsert of `accounts.learners`; checkouts and pay
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
+
 from accounts.learners import lock_owner_of
 from core.errors import NotFound
+from core.rows import lock_rows
 
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, EligibilityStatus
@@ -22,6 +25,14 @@ def lock_allocation_of(enrollment_id: int) -> None:
     seat = held_seat(enrollment_id)
     if seat is not None:
         lock_allocation(seat.allocation_id)
+
+
+def lock_allocations_of(enrollment_ids: Sequence[int]) -> set[int]:
+    """The allocations of the seats that these enrollments hold; returns their ids."""
+    held = SeatAssignment.objects.filter(enrollment__in=enrollment_ids, status__in=HELD_SEATS)
+    found = set(held.values_list("allocation_id", flat=True))
+    lock_rows(DistrictSeatAllocation, *found)
+    return found
 
 
 def lock_learner_of(enrollment_id: int) -> None:
@@ -53,6 +64,12 @@ def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     rows = Enrollment.objects.kept().filter(pk__among=enrollment_ids, eligibility_status=EligibilityStatus.CANDIDATE)
     locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
     return list(locked.select_related("learner", "lead").defer(*_NOT_EVALUATED))
+
+
+def lock_unlocked(enrollments: QuerySet[Enrollment]) -> list[Enrollment]:
+    """Those of these enrollments that nobody else has locked, by their ids; the others are left out, not waited for."""
+    locked = enrollments.select_for_update(of=("self",), no_key=True, skip_locked=True).order_by("pk")
+    return list(locked.select_related("instance"))
 
 
 def refuse_deleted(enrollment: Enrollment) -> None:

@@ -10,11 +10,22 @@ from .application.expiry import forget_unconfirmed
 from .application.files import forget_orphans
 from .digest import write_digests
 from .exit import carry_out_due_exits as carry_out
+from .expiry import expire_due
 
 
 @shared_task
 def carry_out_due_exits() -> None:
     in_batches(carry_out, size=50, at_most=20)
+
+
+# A batch is a transaction; a sweep does so many batches, and the next one goes on.
+EXPIRED_AT_ONCE = 500
+
+
+@shared_task
+def expire_enrollments() -> None:
+    """Complete what is past its end."""
+    in_batches(expire_due, size=EXPIRED_AT_ONCE, at_most=200)
 
 
 @shared_task

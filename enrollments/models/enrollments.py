@@ -107,6 +107,11 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         ]
         indexes = [
             models.Index(fields=["workspace", "eligibility_status", "-id"], name="enrollment_by_status"),
+            models.Index(
+                fields=["instance", "id"],
+                condition=_KEPT & models.Q(participation_status=ParticipationStatus.ACTIVE),
+                name="enrollment_active",
+            ),
             models.Index(fields=["instance", "-created_at", "-id"], condition=_KEPT, name="enrollment_newest"),
             models.Index(
                 fields=["instance", "eligibility_status", "-created_at", "-id"],

@@ -224,6 +224,7 @@ ROWS = [
     # The enrolment service
     by_key("api/enrolment", "POST", scope="enrollments:write", elsewhere=422, done=422, body=ON_ACCOUNT),
     by_key("api/enrolment/paid", "PATCH", scope="payments:write", elsewhere=404, done=404, body={"enrolment_id": 0}),
+    by_key("api/enrolment/expired", "PATCH", scope="enrollments:write", elsewhere=200),
     by_key("api/enrolment/active", "GET", scope="enrollments:read", elsewhere=200),
     for_all("api/enrolment/health"),
     by_key(ENROLMENT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=ENROLMENT),

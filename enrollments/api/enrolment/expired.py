@@ -1,0 +1,42 @@
+"""Completing, on request, what is past its end: parse, call the use case, render."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.principals import principal_of
+from core.clock import utc_now
+
+from ...enrolments import describe_enrolments, list_enrolments
+from ...expiry import due_to_expire, expire_enrollments
+from .enrolments import TAGS
+from .serializers import EnrolmentList
+
+BATCH = 500
+AT_MOST = 1_000
+
+
+class ExpiredEnrolmentsView(APIView):
+    """The enrolments that are past the end of their course."""
+
+    required_scopes = {"PATCH": "enrollments:write"}
+
+    @extend_schema(tags=TAGS, operation_id="complete_expired_enrolments", request=None, responses=EnrolmentList)
+    def patch(self, request: Request) -> Response:
+        """Complete up to 1,000 enrolments that are past their end, and list them.
+
+        X-Remaining says how many are left for the next call; a sweep completes them in any case.
+        """
+        caller = principal_of(request)
+        now = utc_now()
+        done: list[int] = []
+        while len(done) < AT_MOST:
+            batch = expire_enrollments(workspace_id=caller.workspace_id, limit=BATCH, actor=caller.actor, now=now)
+            done += batch
+            if not batch:
+                break
+        completed = list_enrolments(workspace_id=caller.workspace_id, numbers=done)
+        document = EnrolmentList({"enrolments": describe_enrolments(completed, now=now)}).data
+        remaining = due_to_expire(workspace_id=caller.workspace_id, now=now).count()
+        return Response(document, headers={"X-Remaining": str(remaining)})

@@ -1,0 +1,52 @@
+import sys
+from typing import Any
+
+from django.core.management.base import CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from core.clock import utc_now
+from core.commands import UseCaseCommand, whole_number
+from core.numbers import MAX_INT
+from core.work import quietly
+from enrollments.expiry import due_to_expire, expire_enrollments
+
+BATCH = 500
+
+
+class Command(UseCaseCommand):
+    help = (
+        "Complete the enrollments that are past their end, here and now, as the scheduler does every ten minutes. It "
+        "can be interrupted and started again, and may run in several places at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--dry-run", action="store_true", help="count what is past its end and change nothing")
+        parser.add_argument("--limit", type=whole_number(1, MAX_INT), help="complete at most so many")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        due = due_to_expire(now=utc_now()).count()
+        limit = options["limit"] or MAX_INT
+        if options["dry_run"]:
+            return {"dry_run": True, "due": due, "expired": 0}
+        done = 0
+        with (
+            quietly(),
+            Progress(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(file=sys.stderr),
+                transient=True,
+                disable=options["json"] or not sys.stderr.isatty(),
+            ) as bar,
+        ):
+            shown = bar.add_task("Expiring", total=min(due, limit))
+            while done < limit:
+                batch = len(expire_enrollments(limit=min(BATCH, limit - done), now=utc_now()))
+                if not batch:
+                    break
+                done += batch
+                bar.update(shown, completed=done)
+        return {"dry_run": False, "due": due, "expired": done}
