@@ -323,8 +323,22 @@ ORDERED = (
 )
 
 
+# Forward and backward: any two of them come in both orders.
+BOTH_WAYS = (ORDERED, ORDERED[::-1])
+
+
 class TestEveryOrderOfEvents:
-    @pytest.mark.parametrize("order", list(itertools.permutations(ORDERED)), ids=lambda o: " ".join(t[-9:] for t in o))
+    @pytest.mark.parametrize(
+        "order",
+        [
+            pytest.param(
+                order,
+                marks=() if order in BOTH_WAYS else pytest.mark.walk,
+                id=" ".join(type[-9:] for type in order),
+            )
+            for order in itertools.permutations(ORDERED)
+        ],
+    )
     def test_of_a_debit_that_was_paid_and_refunded_ends_alike(self, world: StripeWorld, order: tuple[str, ...]) -> None:
         submitted = world.submitted()
         world.pay(submitted, card="async")

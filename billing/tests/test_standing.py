@@ -75,8 +75,17 @@ ORACLE = {
     "charge_refunded": KEPT,
     "a status of next year": WITHHELD,
 }
+# Each status beside nothing refunded and beside a part; `make walk` goes through the rest of the table.
+NEAR = {(0, 100), (30, 40)}
 TABLE = [
-    pytest.param(status, refunded, disputed, *expected, id=f"{status}-{refunded}-{disputed}")
+    pytest.param(
+        status,
+        refunded,
+        disputed,
+        *expected,
+        marks=() if (refunded, disputed) in NEAR else pytest.mark.walk,
+        id=f"{status}-{refunded}-{disputed}",
+    )
     for status, rows in ORACLE.items()
     for (refunded, disputed), expected in rows.items()
 ]

@@ -13,7 +13,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import get_resolver
+from rest_framework.views import APIView
 
+from accounts.api.permissions import HasScope, IsProvenPerson
 from accounts.api_keys import create_api_key, revoke_api_key
 from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import find_or_create_guardian
@@ -50,6 +52,50 @@ def wanted_by(row: Row) -> str:
 
 
 ANY_SCOPE = Scope.DISTRICTS_READ  # where no scope opens anything
+
+
+# Who meets something at a route that its neighbors behind the same door need not have: the rows it looks in, and the
+# decorators of a page.
+NEAR_KEYS = {Caller.FOREIGN_KEY}
+NEAR_PEOPLE = {Caller.ANONYMOUS, Caller.SESSION, Caller.UNPROVEN}
+
+
+def door(row: Row) -> tuple[str, bool, str | None]:
+    """What a caller has to pass: the part of the site, for reading or writing, with the scope."""
+    return row.route.partition("/")[0], row.method == "GET", row.scope
+
+
+def first_of_each_door(rows: list[Row]) -> list[Row]:
+    doors = {door(row): row for row in reversed(rows)}
+    return list(doors.values())
+
+
+WITH_SCOPE = [row for row in ROWS if row.scope]
+VIEWS = {route: pattern.callback.cls for route, pattern in routes(get_resolver()) if hasattr(pattern.callback, "cls")}
+API_ROWS = [row for row in ROWS if row.route in VIEWS]
+FIRST_ROWS = first_of_each_door(ROWS)
+
+
+def rows_of_keys() -> list[Any]:
+    """The rows that keys open; the first behind each door in `make test`, all in `make walk`."""
+    firsts = first_of_each_door(WITH_SCOPE)
+    return [pytest.param(row, marks=() if row in firsts else pytest.mark.walk, id=str(row)) for row in WITH_SCOPE]
+
+
+def calls() -> list[Any]:
+    """Every row by every caller. `make test` lets all call the first row behind each door, and at the others those to
+    whom the route matters as well; `TestADoor` sees without a call that the others have the same door."""
+
+    def is_near(row: Row, caller: Caller) -> bool:
+        return row in FIRST_ROWS or caller in (NEAR_KEYS if row.scope else NEAR_PEOPLE)
+
+    return [
+        pytest.param(
+            row, caller, marks=() if is_near(row, caller) else pytest.mark.walk, id=f"{row}-{caller.name.lower()}"
+        )
+        for row in ROWS
+        for caller in Caller
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +304,31 @@ class TestTheMatrix:
         assert ("api/echo", "GET") in unnamed
 
 
+class TestADoor:
+    """How each route of the API is guarded, as it is declared: no call is needed to see that a route has a door."""
+
+    @pytest.mark.parametrize("row", API_ROWS, ids=str)
+    def test_is_the_one_that_the_matrix_names(self, row):
+        view = VIEWS[row.route]
+        scope = getattr(view, "required_scopes", {}).get(row.method)
+
+        assert scope == row.scope
+        if row.scope:
+            assert view.permission_classes == APIView.permission_classes == [HasScope]
+            assert view.authentication_classes == APIView.authentication_classes
+        elif row.answers[Caller.KEY] == 401:
+            assert IsProvenPerson in view.permission_classes
+
+    def test_that_asks_for_nothing_would_be_noticed(self):
+        """Negative control: a view that lets everybody in has neither the scope nor the permission."""
+        open_view = VIEWS["api/course-programs"]
+
+        assert open_view.permission_classes != APIView.permission_classes
+        assert not hasattr(open_view, "required_scopes")
+
+
 class TestARoute:
-    @pytest.mark.parametrize("caller", Caller, ids=lambda caller: caller.name.lower())
-    @pytest.mark.parametrize("row", ROWS, ids=str)
+    @pytest.mark.parametrize(("row", "caller"), calls())
     def test_answers_each_caller_as_the_matrix_says(self, row, caller, town):
         row.address.format(town=town)  # what it names is there before the call
         before = state(town)
@@ -278,7 +346,7 @@ class TestARoute:
         if response.status_code == 401:
             assert response["WWW-Authenticate"] == f'{wanted_by(row)} realm="api"'
 
-    @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
+    @pytest.mark.parametrize("row", WITH_SCOPE, ids=str)
     def test_shows_another_workspace_nothing_of_ours_and_changes_nothing_of_ours(self, row, town):
         before = state(town)["seats"]
 
@@ -298,7 +366,7 @@ class TestARoute:
         assert "jane@school.test" in decisions
         assert '"total_seats":5' in districts
 
-    @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
+    @pytest.mark.parametrize("row", rows_of_keys())
     def test_refuses_two_different_keys_at_once(self, row, town):
         keys = [api_key_text(workspace=town.ours) for _ in range(2)]
         headers = {"Authorization": f"Bearer {keys[0]}", "X-API-Key": keys[1]}
@@ -307,7 +375,7 @@ class TestARoute:
 
         assert response.status_code == 401
 
-    @pytest.mark.parametrize("row", [row for row in ROWS if row.scope], ids=str)
+    @pytest.mark.parametrize("row", rows_of_keys())
     def test_takes_a_key_in_either_header(self, row, town):
         key = key_of(Caller.KEY, row.scope, town)
 

@@ -82,6 +82,12 @@ def world(sound_world: World) -> World:
 
 
 @pytest.fixture(autouse=True)
+def _by_cursors_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in production; other tests ask with fewer statements (see the tests' settings)."""
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", False)
+
+
+@pytest.fixture(autouse=True)
 def _checks_are_made_again() -> Iterator[None]:
     yield
     if connection.vendor == "sqlite":

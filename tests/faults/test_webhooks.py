@@ -121,21 +121,30 @@ class TestAWebhook:
         assert examine() == {}
 
 
-class TestTheEventsOfAPaymentAndItsRefund:
-    TYPES = ("checkout.session.completed", "refund.created", "charge.refunded")
+TYPES = ("checkout.session.completed", "refund.created", "charge.refunded")
+# Forward and backward: any two of them come in both orders.
+BOTH_WAYS = (TYPES, TYPES[::-1])
 
-    @pytest.mark.parametrize("order", [*itertools.permutations(TYPES)], ids=lambda order: " ".join(order))
+
+class TestTheEventsOfAPaymentAndItsRefund:
+    @pytest.mark.parametrize(
+        "order",
+        [
+            pytest.param(order, marks=() if order in BOTH_WAYS else pytest.mark.walk, id=" ".join(order))
+            for order in itertools.permutations(TYPES)
+        ],
+    )
     def test_lead_to_the_same_end_in_every_order(self, stripe: SandboxProcess, order: tuple[str, ...]) -> None:
         checkout = ask_parent()
         stripe.faults(webhooks="hold")
         stripe.pay(checkout.url)
         refund_at_stripe(stripe)
-        ids = {event["type"]: event["id"] for event in StripeWorld(stripe).events(*self.TYPES)}
+        ids = {event["type"]: event["id"] for event in StripeWorld(stripe).events(*TYPES)}
 
         stripe.flush(order=[ids[name] for name in order])
         handle_all()
 
-        received = StripeEvent.objects.filter(type__in=self.TYPES).order_by("id").values_list("type", flat=True)
+        received = StripeEvent.objects.filter(type__in=TYPES).order_by("id").values_list("type", flat=True)
         assert list(received) == [*order]
         assert facts() == REFUNDED
         assert Payment.objects.get().refunded_minor == 4900
