@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -50,8 +50,12 @@ def advance_clock(request: HttpRequest, body: Body) -> Body:
 @transaction.atomic
 def reset(request: HttpRequest, body: Body) -> Body:
     """Forget everything: objects, events, deliveries, keys, faults, the clock's offset, a changed endpoint."""
-    for model in apps.get_models():
-        model._default_manager.all().delete()
+    # Statements, not QuerySet.delete(), which would look for what hangs on each row: all of it goes. Foreign keys are
+    # checked at the end, so any order does.
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            table = connection.ops.quote_name(model._meta.db_table)
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608  a name of our own
     return {"status": "empty"}
 
 
