@@ -33,6 +33,9 @@ def record_acceptance(
             launch_url=launch_url,
             started_at=now,
             due_at=now + dt.timedelta(days=step.provider.expected_days),
+            attempts=0,
+            last_error="",
+            next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours),
         )
     return step
 

@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookV
 
 from core import retries
 from core.actors import Actor
+from core.errors import require
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.text import fit
@@ -61,6 +62,23 @@ def receive_event(*, slug: str, raw: bytes, headers: Mapping[str, str], now: dt.
             nudge(signature("partners.tasks.handle_partner_event"), stored.pk)
         after_commit(log.info, "partner_event_stored", partner_event=stored.pk, type=stored.type, is_new=is_new)
     return stored, not is_new
+
+
+def store_found(
+    *, step: EnrollmentStep, kind: str, message_id: str, data: Mapping[str, Any], now: dt.datetime
+) -> PartnerEvent:
+    """Store what a partner told when it was asked, as if it had told it by itself; once under this id."""
+    event = PartnerEvent(
+        provider=step.provider,
+        event_id=message_id,
+        type=kind,
+        external_enrollment_id=require(step.external_enrollment_id, "a step that the partner accepted has its id"),
+        payload=_payload(data),
+        received_at=now,
+        next_attempt_at=now,
+    )
+    insert_unless_present(event)
+    return PartnerEvent.objects.get(provider=step.provider, event_id=message_id)
 
 
 def handle_event(*, event_id: int, now: dt.datetime) -> PartnerEvent:
@@ -117,8 +135,16 @@ def _apply(event: PartnerEvent, now: dt.datetime) -> None:
     unhandled = PartnerEvent.objects.filter(pk=event.pk, handled_at=None)
     if unhandled.update(handled_at=now, step=step, last_error=""):
         outcome = effect(step, event.payload, now) if effect and step else "ignored"
+        if step is not None:
+            _put_off_polling(step, now)
         PartnerEvent.objects.filter(pk=event.pk).update(outcome=fit(PartnerEvent, "outcome", outcome))
         after_commit(log.info, "partner_event_handled", partner_event=event.pk, type=event.type, outcome=outcome)
+
+
+def _put_off_polling(step: EnrollmentStep, now: dt.datetime) -> None:
+    """The partner has just told of this learner, so it need not be asked for a while."""
+    taught = EnrollmentStep.objects.filter(pk=step.pk, status=PartnerStepStatus.IN_PROGRESS)
+    taught.update(next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours))
 
 
 def _complete(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.datetime) -> str:
@@ -202,9 +228,7 @@ def _read(provider: Provider, raw: bytes, message_id: str, now: dt.datetime) -> 
         kind = body["event"]
         data = body["data"]
         external_id = _id(data["enrollmentId"])
-        payload = {name: data[name] for name in _TEXTS if _is_text(data.get(name))}
-        if "progress" in data:
-            payload["progress"] = _percent(data["progress"])
+        payload = _payload(data)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise UnreadableEvent from error
     if not _is_text(kind) or not message_id.isprintable() or len(message_id) > 255:
@@ -218,6 +242,14 @@ def _read(provider: Provider, raw: bytes, message_id: str, now: dt.datetime) -> 
         received_at=now,
         next_attempt_at=now + NUDGE_GRACE,
     )
+
+
+def _payload(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is acted on of an event's data. Raises ValueError for progress that is none."""
+    payload = {name: data[name] for name in _TEXTS if _is_text(data.get(name))}
+    if "progress" in data:
+        payload["progress"] = _percent(data["progress"])
+    return payload
 
 
 def _id(given: object) -> str:

@@ -5,7 +5,7 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
-from . import enrolling, inbox
+from . import enrolling, inbox, polling
 
 
 @shared_task
@@ -21,6 +21,16 @@ def enroll_at_provider(provider_id: int) -> None:
 @shared_task
 def enroll_due_steps() -> None:
     enrolling.ring_for_due_steps(now=utc_now())
+
+
+@shared_task
+def poll_provider(provider_id: int) -> None:
+    polling.poll_provider(provider_id=provider_id, limit=100, now=utc_now())
+
+
+@shared_task
+def poll_due_steps() -> None:
+    polling.ring_for_due_polls(now=utc_now())
 
 
 @shared_task

@@ -1,5 +1,6 @@
 """What we ask of a partner's system, in our words, and how it may fail."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +46,16 @@ class PartnerEnrollment:
     launch_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class PartnerNews:
+    """How far a learner is, as the partner tells when it is asked."""
+
+    status: str  # active, completed or withdrawn; another word means nothing to us
+    progress: int  # percent
+    completed_at: str
+    certificate: Mapping[str, str]  # by the names that the webhook has for them; empty without one
+
+
 class PartnerGateway(Protocol):
     """One partner's system. Every call raises PartnerDown or PartnerRefuses."""
 
@@ -53,3 +64,6 @@ class PartnerGateway(Protocol):
 
     def find(self, reference: str) -> PartnerEnrollment | None:
         """What came of an earlier call under this reference, if anything did."""
+
+    def read(self, external_id: str) -> PartnerNews | None:
+        """How far the learner is whom the partner knows by this id; None if it knows nobody by it."""

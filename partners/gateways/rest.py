@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from core.breaker import Breaker
 from core.outbound import Answer, NoAnswer, NotSent, ask
 
 from ..models import EnrollmentStep, Provider
 from ..web_addresses import web_address
-from .contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerGateway, PartnerRefuses
+from .contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerGateway, PartnerNews, PartnerRefuses
 
 T = TypeVar("T")
 
@@ -18,7 +19,12 @@ LONGEST_WAIT_SECONDS = 3600.0
 FAILURES_IN_A_ROW = 5
 LEFT_ALONE_SECONDS = 30.0
 # Refused keys are the staff's mistake, not the learner's: with the right key, the same call succeeds.
+GONE = frozenset((404, 410))
 LATER = frozenset((401, 403, 408, 425, 429))
+
+
+class _Unknown(PartnerRefuses):
+    """The partner knows nothing at this address."""
 
 
 def get_gateway(provider: Provider) -> PartnerGateway:
@@ -57,11 +63,20 @@ class RestGateway:
     def find(self, reference: str) -> PartnerEnrollment | None:
         return self._ask("GET", lambda body: _first(body, reference), params={"reference": reference})
 
+    def read(self, external_id: str) -> PartnerNews | None:
+        if set(external_id) <= {"."}:  # in an address, these are steps to somewhere else
+            raise PartnerRefuses("This id can't be asked for.")
+        try:
+            return self._ask("GET", lambda body: _news(body, external_id), path=f"/{quote(external_id, safe='')}")
+        except _Unknown:
+            return None
+
     def _ask(
         self,
         method: str,
         read: Callable[[Any], T],
         *,
+        path: str = "",
         headers: dict[str, str] | None = None,
         **more: Any,
     ) -> T:
@@ -72,7 +87,7 @@ class RestGateway:
         try:
             answer = ask(
                 method,
-                self._address,
+                f"{self._address}{path}",
                 headers={"Authorization": f"Bearer {self._key}", **(headers or {})},
                 seconds=self._seconds,
                 **more,
@@ -92,11 +107,13 @@ class RestGateway:
             if answer.status >= 500:
                 self._breaker.record_failure()
             raise PartnerDown(f"The partner answered {answer.status}.", wait_seconds=_retry_after(answer))
+        if answer.status in GONE:
+            raise _Unknown(f"The partner answered {answer.status}.")
         if not 200 <= answer.status < 300:
             raise PartnerRefuses(f"The partner answered {answer.status}.")
         try:
             return read(answer.json())
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self._breaker.record_failure()
             raise PartnerDown("The partner answered something else than was asked for.") from error
 
@@ -109,6 +126,27 @@ def _enrollment(body: Any) -> PartnerEnrollment:
     if len(str(found)) > (column.max_length or 0) or not str(found).isprintable():
         raise ValueError("an id that is none")
     return PartnerEnrollment(id=str(found), launch_url=web_address(body.get("launch_url")))
+
+
+def _news(body: Any, external_id: str) -> PartnerNews:
+    """An enrollment as the partner shows it. One with another id is no answer to what was asked."""
+    if str(body["id"]) != external_id:
+        raise ValueError("another enrollment")
+    progress = body.get("progress", 0)
+    if isinstance(progress, bool) or not isinstance(progress, int | float) or not 0 <= progress <= 100:
+        raise ValueError("progress is a number from 0 to 100")
+    certificate = body.get("certificate") or {}
+    named = {
+        "certificateId": certificate.get("id"),
+        "certificateNumber": certificate.get("number"),
+        "downloadUrl": certificate.get("download_url"),
+    }
+    return PartnerNews(
+        status=str(body["status"]),
+        progress=int(progress),
+        completed_at=str(body.get("completed_at") or ""),
+        certificate={name: text for name, text in named.items() if text},
+    )
 
 
 def _first(body: Any, reference: str) -> PartnerEnrollment | None:

@@ -41,6 +41,12 @@ class Provider(models.Model):
         validators=[MinValueValidator(1)],
         help_text="After how many days in progress a learner counts as stuck.",
     )
+    poll_hours = models.PositiveSmallIntegerField(
+        default=6,
+        db_default=6,
+        validators=[MinValueValidator(1)],
+        help_text="After how many hours without news of a learner its system is asked for it.",
+    )
     contact_email = AddressField(blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Since when, and until when at least, no call was answered; empty while it answers.

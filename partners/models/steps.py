@@ -55,6 +55,11 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
             found |= Q(provider__in=provider_ids, status=PartnerStepStatus.QUEUED, changed_at__lt=queued)
         return self.filter(found)
 
+    def to_poll(self) -> "EnrollmentStepQuerySet":
+        """Those of which a partner with an API is to be asked for news when they are due, unless it is paused."""
+        taught = self.filter(status=PartnerStepStatus.IN_PROGRESS, external_enrollment_id__isnull=False)
+        return taught.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
+
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
         """All steps of an enrollment's way with the rules of their groups, in the order in which they are taken."""
         rows = self.filter(enrollment=enrollment_id, retired_at=None).select_related("item__group", "provider")
@@ -90,7 +95,8 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     # When the partner was first asked, before it was: what came of it may be known to the partner alone.
     asked_at = models.DateTimeField(null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    next_attempt_at = models.DateTimeField(null=True, blank=True)  # when to ask (again), while it is queued
+    # When to ask the partner (again): to take the learner while it is queued, for news while it is in progress.
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
     change_count = models.PositiveIntegerField(default=0, editable=False)
     # Since when it has its status.
@@ -137,6 +143,11 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
                 fields=["next_attempt_at"],
                 condition=models.Q(status=PartnerStepStatus.QUEUED),
                 name="partner_step_due",
+            ),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(status=PartnerStepStatus.IN_PROGRESS),
+                name="partner_step_poll_due",
             ),
             models.Index(fields=["provider", "status", "changed_at"], name="partner_step_standing"),
         ]

@@ -1,0 +1,113 @@
+"""Asking partners for news of learners of whom they told nothing for a while: they send no webhooks, or one was lost.
+
+What a partner answers is stored in the inbox, under an id that says what it is, and applied as if the partner had told
+it by itself. So news that is read twice, or read and told, has one effect, and staff see where it came from.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import structlog
+from celery import signature
+
+from core import retries
+from core.text import fit
+from core.work import nudge
+
+from .gateways.contract import PartnerDown, PartnerNews, PartnerRefuses
+from .gateways.rest import get_gateway
+from .inbox import handle_event, store_found
+from .models import EnrollmentStep
+from .outages import note_answer, note_silence
+
+log = structlog.get_logger(__name__)
+
+# It goes on until the step is over: after a few failures once an hour.
+RETRY = retries.Retry(
+    first_pause_seconds=60, longest_pause_seconds=3600, lease=dt.timedelta(minutes=3), attempts=32_000
+)
+
+
+def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
+    """Ask a partner for news of one learner, if that is due and nobody else is at it, and apply what it tells.
+
+    False if the partner does not answer: others would fare alike just now.
+    """
+    if not retries.claim(EnrollmentStep.objects.to_poll().filter(cuid=step_cuid), now=now, lease=RETRY.lease):
+        return True
+    step = EnrollmentStep.objects.select_related("provider").get(cuid=step_cuid)
+    try:
+        news = get_gateway(step.provider).read(step.external_enrollment_id or "")
+    except PartnerDown as error:
+        note_silence(provider_id=step.provider_id, now=now)
+        retries.record_failure(
+            EnrollmentStep.objects.to_poll().filter(pk=step.pk),
+            retry=RETRY,
+            attempts=min(step.attempts + 1, RETRY.attempts),
+            error=error.detail,
+            now=now,
+            retry_after=error.wait_seconds,
+        )
+        return False
+    except PartnerRefuses as error:
+        news, trouble = None, error.detail
+    else:
+        trouble = _trouble(news)
+    if step.provider.silent_since is not None:
+        note_answer(provider_id=step.provider_id, now=now)
+    EnrollmentStep.objects.to_poll().filter(pk=step.pk).update(
+        attempts=0,
+        last_error=fit(EnrollmentStep, "last_error", trouble),
+        next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours),
+    )
+    for kind, name, data in _find_changes(step, news):
+        event = store_found(step=step, kind=kind, message_id=f"poll:{step.cuid}:{name}", data=data, now=now)
+        handle_event(event_id=event.pk, now=now)
+    return True
+
+
+def poll_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
+    """Ask one partner for news of those who are due, the longest waiting first; stops when it does not answer. Returns
+    of how many it was asked."""
+    due = retries.due(EnrollmentStep.objects.to_poll().filter(provider=provider_id), now=now)
+    asked = 0
+    for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
+        asked += 1
+        try:
+            if not poll_step(step_cuid=step_cuid, now=now):
+                break
+        except Exception:  # the trouble of one step is its own; its lease brings it back
+            log.exception("step_not_polled", step=step_cuid)
+    return asked
+
+
+def ring_for_due_polls(*, partner: str = "", now: dt.datetime) -> int:
+    """Have the worker ask each partner, or this one, that is due; returns how many. Each is a task of its own, so one
+    that hangs holds up no other."""
+    due = retries.due(EnrollmentStep.objects.to_poll(), now=now).order_by()
+    if partner:
+        due = due.filter(provider__slug=partner)
+    provider_ids = sorted(set(due.values_list("provider_id", flat=True).distinct()))
+    for provider_id in provider_ids:
+        nudge(signature("partners.tasks.poll_provider"), provider_id)
+    return len(provider_ids)
+
+
+def _trouble(news: PartnerNews | None) -> str:
+    """What staff should know of an answer that brings the learner no further."""
+    if news is None:
+        return "The partner knows nobody by this enrollment's id."
+    return "The partner says that the learner has left." if news.status == "withdrawn" else ""
+
+
+def _find_changes(step: EnrollmentStep, news: PartnerNews | None) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What the partner knows and we do not: the event that would have told it, a name for it, and its data."""
+    if news is None:
+        return
+    if news.certificate and not step.certificate:
+        yield "certificate.issued", "certificate", dict(news.certificate)
+    if news.progress > step.progress:
+        yield "progress.updated", f"progress-{news.progress}", {"progress": news.progress}
+    if news.status == "completed":
+        yield "course.completed", "completed", {"completedAt": news.completed_at}
