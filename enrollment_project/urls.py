@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("billing.pages_urls")),
     path("", include("enrollments.pages_urls")),
     path("", include("cohorts.pages_urls")),
+    path("", include("partners.pages_urls")),
     path("", pages.show_home, name="home"),
     path("problems", pages.show_problem_types, name="problem-types"),
     path("problems/<str:code>", pages.show_problem_type, name="problem-type"),

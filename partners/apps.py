@@ -6,4 +6,4 @@ class PartnersConfig(AppConfig):
     verbose_name = "Partners"
 
     def ready(self) -> None:
-        from . import handlers, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there
+        from . import emails, handlers, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there

@@ -42,3 +42,18 @@ class StepHasAnotherId(DomainError):
 class ExternalIdTaken(DomainError):
     code = "external_id_taken"
     title = "Another step has this id at the partner"
+
+
+class CertificateNotFound(NotFound):
+    code = "certificate_not_found"
+    title = "There is no such certificate"
+
+
+class CertificateNotEarned(DomainError):
+    code = "certificate_not_earned"
+    title = "The learner has not completed the program, or its payment is missing"
+
+
+class CertificateRevokedAlready(DomainError):
+    code = "certificate_revoked"
+    title = "The certificate is not valid any more"

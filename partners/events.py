@@ -60,3 +60,32 @@ class PartnerStepWithdrawn(PartnerStepEvent):
     """The step is no longer asked for: the enrollment ended, or enough others of its group are done."""
 
     type: ClassVar[str] = "partner.step_withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateEvent(DomainEvent):
+    """Facts about one certificate. Whoever has the serial can look it up."""
+
+    serial: str
+    enrollment_cuid: str
+
+    @property
+    def aggregate(self) -> str:
+        return f"certificate:{self.serial}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateIssued(CertificateEvent):
+    """The learner has completed the program; or `replaces` names the serial of the certificate that this one is for."""
+
+    replaces: str | None
+    starts_aggregate: ClassVar[bool] = True
+    type: ClassVar[str] = "certificate.issued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRevoked(CertificateEvent):
+    """The certificate is not valid any more."""
+
+    revocation: str
+    type: ClassVar[str] = "certificate.revoked"

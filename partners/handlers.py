@@ -1,19 +1,24 @@
 """Reactions inside the transaction of what happened: participation begins or ends, with the enrollment locked; a step's
 turn has come."""
 
+import datetime as dt
+
 from celery import signature
+from django.db.models import Exists, OuterRef
 
 from core.actors import SYSTEM
 from core.work import nudge
-from enrollments.events import EnrollmentStatusChanged
+from enrollments.events import EnrollmentDeleted, EnrollmentStatusChanged
 from enrollments.models import Enrollment
-from enrollments.states import ENDED_PARTICIPATION, Facet, ParticipationStatus
+from enrollments.states import ENDED_PARTICIPATION, FUNDED, EnrollmentPaymentStatus, Facet, ParticipationStatus
 from events.publishing import handles
 
+from .certificates import follow_completion
 from .events import PartnerStepQueued, PartnerStepStarted
 from .inbox import wake_events_about
-from .models import EnrollmentStep
+from .models import Certificate, EnrollmentStep
 from .progression import generate_enrollment_steps, withdraw_open_steps
+from .states import DONE
 
 
 @handles(PartnerStepQueued)
@@ -43,3 +48,31 @@ def follow_participation(event: EnrollmentStatusChanged) -> None:
         enrollment_id = unfinished.values_list("enrollment_id", flat=True).first()
         if enrollment_id is not None:
             withdraw_open_steps(enrollment_id=enrollment_id, reason=event.reason, now=event.occurred_at)
+
+
+@handles(EnrollmentStatusChanged)
+def follow_with_certificate(event: EnrollmentStatusChanged) -> None:
+    """Who has completed a program gets its certificate, at once or when the payment comes; and loses it when the money
+    goes back in full, or the completion is taken back."""
+    if event.facet == Facet.PARTICIPATION:
+        if ParticipationStatus.COMPLETED in (event.from_status, event.to_status):
+            _bring_certificate_in_line(event.enrollment_cuid, event.occurred_at)
+    elif event.facet == Facet.PAYMENT and event.to_status in (*FUNDED, EnrollmentPaymentStatus.REFUNDED):
+        _bring_certificate_in_line(event.enrollment_cuid, event.occurred_at)
+
+
+@handles(EnrollmentDeleted)
+def follow_deletion(event: EnrollmentDeleted) -> None:
+    """What should not have been recorded is vouched for no longer."""
+    _bring_certificate_in_line(event.enrollment_cuid, event.occurred_at)
+
+
+def _bring_certificate_in_line(enrollment_cuid: str, now: dt.datetime) -> None:
+    """Looks no further where neither the steps nor a certificate call for it."""
+    enrollment = Enrollment.objects.filter(cuid=enrollment_cuid).filter(
+        Exists(EnrollmentStep.objects.filter(enrollment=OuterRef("pk"), status__in=DONE))
+        | Exists(Certificate.objects.live().filter(enrollment=OuterRef("pk")))
+    )
+    enrollment_id = enrollment.values_list("pk", flat=True).first()
+    if enrollment_id is not None:
+        follow_completion(enrollment_id=enrollment_id, now=now)

@@ -3,13 +3,15 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import Count, Exists, F, Min, OuterRef, Q
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from core.invariants import Breach, Extent, Invariant
-from enrollments.states import ParticipationStatus
+from enrollments.models import Enrollment
+from enrollments.states import FUNDED, ParticipationStatus
 
-from .models import EnrollmentStep, PartnerEvent, SequenceItem, StepTransition
-from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus
+from .models import Certificate, EnrollmentStep, PartnerEvent, SequenceItem, StepTransition
+from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus, Revocation
 
 # How long a step may be due before it is tried.
 PURSUED_WITHIN = dt.timedelta(minutes=15)
@@ -103,6 +105,30 @@ def the_partners_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"partner event {pk}", "is due, and nobody has applied it for a quarter of an hour")
 
 
+def certificates_iff_complete(extent: Extent) -> Iterator[Breach]:
+    """Whoever has completed every group of steps, and owes nothing, has a certificate unless staff withdrew it; nobody
+    else has one."""
+    groups = EnrollmentStep.objects.filter(enrollment=OuterRef("pk")).values("item__group")
+    counted = groups.annotate(done=Count("pk", filter=Q(status__in=DONE)))
+    needed = Coalesce(Max("item__group__at_least"), Count("pk"))
+    unsatisfied = counted.annotate(needed=needed).filter(done__lt=F("needed"))
+    enrollments = extent.of(Enrollment.objects.filter(partner_steps__isnull=False).distinct(), "workspace")
+    earned = enrollments.filter(
+        ~Exists(unsatisfied),
+        participation_status=ParticipationStatus.COMPLETED,
+        payment_status__in=FUNDED,
+        deleted_at=None,
+    )
+    certificates = Certificate.objects.filter(enrollment=OuterRef("pk"))
+    last = certificates.order_by("-pk").values("revocation")[:1]
+    lacking = earned.annotate(last=Coalesce(Subquery(last), Value("none"))).exclude(last__in=["", Revocation.WITHDRAWN])
+    for pk in lacking.values_list("pk", flat=True).iterator():
+        yield Breach(f"enrollment {pk}", "is completed and paid, and has no certificate")
+    live = extent.of(Certificate.objects.live(), "enrollment__workspace")
+    for pk in live.exclude(enrollment__in=earned.values("pk")).values_list("pk", flat=True).iterator():
+        yield Breach(f"certificate {pk}", "is valid, and its enrollment is not completed and paid")
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     steps_follow_one_version,
     step_statuses_follow_their_history,
@@ -111,4 +137,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     active_learners_have_something_to_do,
     queued_steps_are_pursued,
     the_partners_inbox_is_handled,
+    certificates_iff_complete,
 )

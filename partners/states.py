@@ -33,6 +33,14 @@ class PartnerStepStatus(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"  # no longer asked for: the enrollment ended, or enough others are done
 
 
+class Revocation(models.TextChoices):
+    """Why a certificate is not valid any more."""
+
+    REPLACED = "replaced", "Replaced by another"  # staff issued another one, with the learner's present name
+    WITHDRAWN = "withdrawn", "Withdrawn by staff"  # a person's decision, which nothing reverses by itself
+    NOT_EARNED = "not_earned", "No longer earned"  # the payment went back, or the enrollment was reopened or deleted
+
+
 # Counts toward a group: finished, or excused by staff. Neither a failed step nor a withdrawn one ever does.
 DONE = (PartnerStepStatus.COMPLETED, PartnerStepStatus.SKIPPED)
 # Has begun and is not over: somebody has to do something about it (the learner, the partner or staff).

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -41,7 +42,7 @@ class PrincipalRateThrottle(BaseThrottle):
         return self._wait
 
 
-def wait_of_stranger(request: Request) -> float | None:
+def wait_of_stranger(request: HttpRequest | Request) -> float | None:
     """Count a request of somebody we don't know under their address; the seconds to wait if it is one too many.
 
     A caller who is refused at the door (no key, a wrong one, one without the scope) never reaches the throttle. The

@@ -53,6 +53,7 @@ from enrollments.models import (
 )
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
+from partners.models import Certificate
 
 from .courses import CourseOverview
 from .enrollments import Overview, overview_of
@@ -85,6 +86,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Planned exits", "logout", PlannedExit, query="?status__exact=planned"),
         Entry("Applications", "edit_document", Application),
         Entry("Decisions", "alt_route", EnrollmentDecision),
+        Entry("Certificates", "workspace_premium", Certificate),
         Entry("Programs", "menu_book", Program),
         Entry("Program instances", "calendar_month", ProgramInstance),
         Entry("History", "history", EnrollmentTransition),

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from .certificates import CertificateView
 from .partners import (
     PartnerListView,
     PartnerView,
@@ -27,4 +28,5 @@ urlpatterns = [
     path(f"{STEP}/retry", RetryStepView.as_view(), name="api-partner-step-retry"),
     path(f"{STEP}/skip", SkipStepView.as_view(), name="api-partner-step-skip"),
     path(f"{STEP}/complete", CompleteStepView.as_view(), name="api-partner-step-complete"),
+    path("enrollments/<cuid:enrollment_id>/certificate", CertificateView.as_view(), name="api-certificate"),
 ]

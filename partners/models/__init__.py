@@ -1,3 +1,4 @@
+from .certificates import Certificate, CertificateQuerySet
 from .inbox import PartnerEvent
 from .outages import ProviderOutage
 from .providers import Provider
@@ -5,6 +6,8 @@ from .sequences import PartnerSequence, SequenceGroup, SequenceItem
 from .steps import EnrollmentStep, EnrollmentStepQuerySet, StepTransition
 
 __all__ = [
+    "Certificate",
+    "CertificateQuerySet",
     "EnrollmentStep",
     "EnrollmentStepQuerySet",
     "PartnerEvent",

@@ -180,6 +180,14 @@ ROWS = [
         elsewhere=404,
         address=f"{ENROLLMENT}/history",
     ),
+    by_key(
+        f"{ENROLLMENT_ROUTE}/certificate",
+        "GET",
+        scope="enrollments:read",
+        elsewhere=404,
+        done=404,  # it has none
+        address=f"{ENROLLMENT}/certificate",
+    ),
     *(
         by_key(
             f"{ENROLLMENT_ROUTE}/{action}",
@@ -385,6 +393,8 @@ ROWS = [
     # Pages
     for_all(""),
     for_families("my/enrollments", stranger=200),
+    for_all("certificates/<str:serial>", status=404, address="/certificates/7K3F9-TQ2MX-0B8WC-4HZRD"),
+    for_all("certificates/<str:serial>.pdf", status=404, address="/certificates/7K3F9-TQ2MX-0B8WC-4HZRD.pdf"),
     for_families("my/invoices/<cuid:cuid>.pdf", stranger=404, address="/my/invoices/c2345678901234567890.pdf"),
     for_all("courses"),
     for_all("courses/<str:code>", address=COURSE_PAGE),

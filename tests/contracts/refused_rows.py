@@ -46,6 +46,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.PlannedExit": {"status": "planned"},
     "events.WebhookDelivery": {"status": "pending"},
     "events.WebhookEndpoint": {"disabled_reason": ""},
+    "partners.Certificate": {"revocation": "", "revoked_at": None},
     "partners.Provider": {"base_url": "https://lms.example.test"},
     "partners.ProviderOutage": {"reason": "paused", "began_at": NOW, "ended_at": LATER},
 }
@@ -194,6 +195,12 @@ CHECKS = {
         "notifications.Notification", {"status": "sent", "sent_at": None}, {"status": "sent", "sent_at": NOW}
     ),
     "notification_status_known": Broken("notifications.Notification", {"status": "lost"}),
+    "certificate_revocation_known": Broken(
+        "partners.Certificate", {"revocation": "lost", "revoked_at": NOW}, {"revocation": "replaced", "revoked_at": NOW}
+    ),
+    "certificate_revoked_iff_dated": Broken(
+        "partners.Certificate", {"revocation": "replaced", "revoked_at": None}, {"revocation": "", "revoked_at": None}
+    ),
     "partner_step_completed_iff_dated": Broken(
         "partners.EnrollmentStep",
         {"status": "completed", "completed_at": None},
@@ -344,6 +351,11 @@ UNIQUE = {
     "notification_once": Twice(
         "notifications.Notification", {"kind": "a", "subject_key": "b", "recipient": "c@example.test"}
     ),
+    "certificate_one_live": Twice(
+        "partners.Certificate", {"enrollment_id": 1, "revoked_at": None}, {"revocation": "replaced", "revoked_at": NOW}
+    ),
+    "partners_certificate_replaces_id_key": Twice("partners.Certificate", {"replaces_id": 1}),
+    "partners_certificate_serial_key": Twice("partners.Certificate", {"serial": "a"}),
     "partner_event_once": Twice("partners.PartnerEvent", {"provider_id": 1, "event_id": "a"}),
     "partner_sequence_one_active": Twice(
         "partners.PartnerSequence", {"program_id": 1, "active": True}, {"active": False}

@@ -5,8 +5,17 @@ import datetime as dt
 from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF, ProgramFactory
+from partners.certificates import revoke_certificate
 from partners.interventions import skip_step
-from partners.models import EnrollmentStep, PartnerEvent, PartnerSequence, SequenceGroup, SequenceItem, StepTransition
+from partners.models import (
+    Certificate,
+    EnrollmentStep,
+    PartnerEvent,
+    PartnerSequence,
+    SequenceGroup,
+    SequenceItem,
+    StepTransition,
+)
 from partners.providers import pause_provider
 
 from .world import Rows, World, breaks, copy, spares
@@ -155,3 +164,35 @@ def an_event(world: World, *, minutes: int) -> PartnerEvent:
         external_enrollment_id="unknown",
         next_attempt_at=utc_now() - dt.timedelta(minutes=minutes),
     )
+
+
+@breaks("partners.certificates_iff_complete")
+def a_certificate_before_the_end(world: World) -> str:
+    certificate = Certificate.objects.create(
+        enrollment=step(world, 2).enrollment,
+        learner_name="Ada",
+        program_title="Algebra",
+        issued_at=utc_now(),
+        issued_by="system",
+    )
+    return f"certificate {certificate.pk}"
+
+
+@breaks("partners.certificates_iff_complete")
+def a_completion_without_a_certificate(world: World) -> str:
+    finish(world)
+    Certificate.objects.filter(enrollment=world.training).delete()
+    return f"enrollment {world.training.pk}"
+
+
+@spares("partners.certificates_iff_complete")
+def a_completion_whose_certificate_staff_revoked(world: World) -> None:
+    finish(world)
+    certificate = Certificate.objects.get(enrollment=world.training)
+    revoke_certificate(certificate_id=certificate.pk, reason="Cheated", actor=STAFF, now=utc_now())
+
+
+def finish(world: World) -> None:
+    """Let the two steps that are left count as done."""
+    for order in (2, 3):
+        skip_step(step_id=step(world, order).pk, reason="Knows it already", actor=STAFF, now=utc_now())

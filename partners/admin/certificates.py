@@ -1,0 +1,137 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import Card, link_column, neighbor, neighbors_of, register_subject
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from core.clock import utc_now
+from enrollments.models import Enrollment
+
+from ..certificate_paper import file_name, render_certificate
+from ..certificates import reissue_certificate, revoke_certificate
+from ..models import Certificate
+
+register_subject("certificate", Certificate)
+
+
+class WhyForm(StaffForm):
+    reason = forms.CharField(
+        max_length=300,
+        help_text="Kept with the certificate. Only colleagues read it.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+def is_live(certificate: Certificate) -> bool:
+    return certificate.is_live
+
+
+@admin.register(Certificate)
+class CertificateAdmin(WorkspaceScopedAdmin):
+    """Certificates as they were printed; nobody changes one."""
+
+    workspace_path = "enrollment__workspace"
+    list_display = ("serial", "standing", "learner_name", "program_title", "enrollment_link", "issued_at", "pdf")
+    list_filter = (
+        ("revoked_at", admin.EmptyFieldListFilter),
+        ("revocation", ChoicesDropdownFilter),
+        ("enrollment__workspace", ScopedRelatedFilter),
+        "issued_at",
+    )
+    list_select_related = ("enrollment__workspace",)
+    search_fields = ("=serial", "learner_name__istartswith", "program_title__istartswith", "=enrollment__cuid")
+    search_help_text = "Number, name, program, enrollment"
+    date_hierarchy = "issued_at"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("serial", "standing"),
+                    ("learner_name", "program_title"),
+                    ("enrollment_link", "pdf"),
+                    ("issued_at", "issued_by"),
+                    ("replaced", "public_page"),
+                )
+            },
+        ),
+        ("Revocation", {"fields": (("revoked_at", "revocation"), ("revoked_by", "revoked_reason"))}),
+    )
+    actions_detail = ("reissue", "revoke")
+    enrollment_link = link_column("enrollment", "enrollment")
+    replaced = link_column("replaces", "replaces")
+
+    @display(description="status", ordering="revoked_at")
+    def standing(self, certificate: Certificate) -> str:
+        return str(certificate.get_revocation_display()) or "Valid"
+
+    @staff_action(
+        description="Issue again",
+        power=Power.MANAGE,
+        possible=is_live,
+        form=WhyForm,
+        icon="refresh",
+        explanation="The family gets a new certificate with the learner's present name and the program's present "
+        "title, under another number, and a mail about it. The page of this one says that it was replaced.",
+    )
+    def reissue(self, request: HttpRequest, certificate: Certificate, form: StaffForm) -> str:
+        issued = reissue_certificate(
+            certificate_id=certificate.pk, reason=form.cleaned_data["reason"], actor=actor_of(request), now=utc_now()
+        )
+        return f"Certificate {issued.serial} stands in its place."
+
+    @staff_action(
+        description="Revoke",
+        power=Power.MANAGE,
+        possible=is_live,
+        form=WhyForm,
+        icon="block",
+        variant=ActionVariant.DANGER,
+        explanation="The public page says from now on that the certificate was revoked. The learner gets no other one "
+        "by themselves.",
+    )
+    def revoke(self, request: HttpRequest, certificate: Certificate, form: StaffForm) -> str:
+        revoke_certificate(
+            certificate_id=certificate.pk, reason=form.cleaned_data["reason"], actor=actor_of(request), now=utc_now()
+        )
+        return "The certificate is revoked."
+
+    @display(description="PDF")
+    def pdf(self, certificate: Certificate) -> str:
+        address = reverse("admin:partners_certificate_pdf", args=[certificate.pk])
+        return format_html('<a class="text-link" href="{}">Download</a>', address)
+
+    @display(description="public page")
+    def public_page(self, certificate: Certificate) -> str:
+        address = reverse("certificate", args=[certificate.serial])
+        return format_html('<a class="text-link" href="{}">See what others see</a>', address)
+
+    def get_urls(self) -> list[URLPattern]:
+        download = self.admin_site.admin_view(self.download)
+        return [path("<path:object_id>/pdf/", download, name="partners_certificate_pdf"), *super().get_urls()]
+
+    def download(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        certificate: Any = self.get_visible(request, object_id)
+        if certificate is None:
+            raise Http404("There is no such certificate.")
+        name = f'attachment; filename="{file_name(certificate)}"'
+        paper = render_certificate(certificate)
+        return HttpResponse(paper, content_type="application/pdf", headers={"Content-Disposition": name})
+
+
+@neighbors_of(Enrollment)
+def certificates_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    rows = [
+        neighbor(certificate, note=certificate.get_revocation_display() or "Valid", at=certificate.issued_at)
+        for certificate in enrollment.certificates.order_by("-pk")[:20]
+    ]
+    return Card("Certificates", rows, empty="None was issued.")
