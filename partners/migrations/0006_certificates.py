@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('enrollments', '0012_labels'),
-        ('partners', '0003_partners_inbox'),
+        ('partners', '0005_since_when_steps_stand'),
     ]
 
     operations = [
