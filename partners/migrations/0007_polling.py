@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('enrollments', '0012_labels'),
-        ('partners', '0005_since_when_steps_stand'),
+        ('partners', '0006_certificates'),
     ]
 
     operations = [
