@@ -35,6 +35,7 @@ app.conf.beat_schedule = {
         "task": "enrollments.tasks.forget_unconfirmed_applications",
         "schedule": 3600.0,
     },
+    "forget-old-events": {"task": "events.tasks.forget_old_events", "schedule": 3600.0},
     "forget-old-answers": {"task": "core.tasks.forget_old_answers", "schedule": 3600.0},
     "forget-old-counters": {"task": "core.tasks.forget_old_counters", "schedule": 900.0},
     "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},

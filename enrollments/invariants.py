@@ -33,6 +33,7 @@ from billing.states import FAILED_REFUNDS, LIVE_CHECKOUTS, PaymentStatus
 from core.invariants import Breach, Extent, Invariant
 from core.local_time import has_come
 from events.models import OutboxEvent
+from events.retention import KEPT_FOR as EVENTS_KEPT_FOR
 
 from .events import EnrollmentStatusChanged
 from .history import FACET_OF_FIELD
@@ -311,12 +312,14 @@ def planned_exits_are_carried_out(extent: Extent) -> Iterator[Breach]:
 
 
 def transitions_have_their_event(extent: Extent) -> Iterator[Breach]:
+    """As long as events are kept."""
     told = OutboxEvent.objects.annotate(number=Cast(KT("payload__number"), IntegerField())).filter(
         type=EnrollmentStatusChanged.type,
         aggregate=Concat(Value("enrollment:"), OuterRef("enrollment__cuid")),
         number=OuterRef("number"),
     )
-    untold = extent.of(EnrollmentTransition.objects.all(), "enrollment__workspace").exclude(Exists(told))
+    recent = EnrollmentTransition.objects.filter(created_at__gte=extent.now - EVENTS_KEPT_FOR)
+    untold = extent.of(recent, "enrollment__workspace").exclude(Exists(told))
     for pk, enrollment in untold.values_list("pk", "enrollment").iterator():
         yield Breach(f"transition {pk}", f"no event told that enrollment {enrollment} changed")
 

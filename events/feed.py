@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from core.errors import DomainError
+
 from .models import EventFeed, OutboxEvent
 
 # So many events are numbered for one request, and so many positions looked through for those of a type.
@@ -27,6 +29,12 @@ _NUMBER = """
 """
 
 
+class EventsForgotten(DomainError):
+    status = 410
+    code = "events_forgotten"
+    title = "Some events after this position are older than 30 days and no longer kept"
+
+
 @dataclass(frozen=True, slots=True)
 class FeedPage:
     """Events in their order, and the position up to which all have been told."""
@@ -38,16 +46,28 @@ class FeedPage:
 def read_feed(*, workspace_id: int, after: int, limit: int, types: Sequence[str] = ()) -> FeedPage:
     """Up to `limit` events of the workspace after a position, of these types if any are named.
 
-    No event will ever appear at or before `next`, however transactions commit.
+    No event will ever appear at or before `next`, however transactions commit. Raises EventsForgotten for a reader who
+    was away for so long that some are gone; 0 begins with the first that is kept.
     """
     last = number_new_events(workspace_id)
-    reach = min(last, after + LOOKED_THROUGH)
+    forgotten = EventFeed.objects.values_list("forgotten_position", flat=True).get(workspace=workspace_id)
+    if 0 < after < forgotten:
+        raise EventsForgotten("Read the present state from the API, then begin again with after=0.")
+    begins = after or _before_the_first(workspace_id)
+    reach = min(last, begins + LOOKED_THROUGH)
     rows = OutboxEvent.objects.filter(workspace=workspace_id, position__gt=after, position__lte=reach)
     if types:
         rows = rows.filter(type__in=types)
     found = list(rows.order_by("position")[:limit])
     told = found[-1].position if len(found) == limit else max(after, reach)
     return FeedPage(found, told or after)
+
+
+def _before_the_first(workspace_id: int) -> int:
+    """The last position before the first that is kept."""
+    rows = OutboxEvent.objects.filter(workspace=workspace_id, position__isnull=False).order_by("position")
+    first = rows.values_list("position", flat=True).first()
+    return first - 1 if first else 0
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 from core.invariants import Breach, Extent, Invariant
 
 from .models import OutboxEvent, WebhookDelivery, WebhookEndpoint
+from .retention import KEPT_FOR
 from .states import DeliveryStatus
 
 # How long what is due for a webhook may wait for its sweep.
@@ -15,17 +16,27 @@ PURSUED_WITHIN = dt.timedelta(minutes=15)
 
 
 def sequences_have_no_gaps(extent: Extent) -> Iterator[Breach]:
-    """The events of an aggregate count 1, 2, 3 …"""
+    """The events of an aggregate count 1, 2, 3 …; where old ones were forgotten, from the newest of the old ones."""
+    old = extent.now - KEPT_FOR
+    newer = OutboxEvent.objects.filter(
+        aggregate=OuterRef("aggregate"), sequence__gt=OuterRef("sequence"), occurred_at__lt=old
+    )
+    kept = OutboxEvent.objects.filter(Q(occurred_at__gte=old) | ~Exists(newer))
     aggregates = (
-        extent.of(OutboxEvent.objects.all())
+        extent.of(kept)
         .values("aggregate")
         .annotate(
-            first=Min("sequence"), last=Max("sequence"), numbers=Count("sequence", distinct=True), rows=Count("id")
+            first=Min("sequence"),
+            last=Max("sequence"),
+            numbers=Count("sequence", distinct=True),
+            rows=Count("id"),
+            since=Min("occurred_at"),
         )
     )
     for found in aggregates.iterator():
         first, last, numbers, rows = (found[name] for name in ("first", "last", "numbers", "rows"))
-        if (first, last, numbers) != (1, rows, rows):
+        begins = first if found["since"] < old and first > 0 else 1
+        if (first, last, numbers) != (begins, begins + rows - 1, rows):
             fact = f"{rows} events have {numbers} different numbers, from {first} to {last}"
             yield Breach(found["aggregate"], fact)
 

@@ -7,6 +7,8 @@ from core.work import in_batches
 
 from .gateways.port import StreamUnavailable
 from .relay import relay_due_events
+from .retention import forget_old_deliveries
+from .retention import forget_old_events as forget
 from .webhooks.queueing import fan_out
 from .webhooks.sending import start_sending
 
@@ -35,3 +37,11 @@ def deliver_webhooks() -> int:
         if not fan_out(now=utc_now()):
             break
     return start_sending()
+
+
+@shared_task
+def forget_old_events() -> int:
+    """Sweep: delete what is past its time, a bounded number of batches at a time."""
+    return in_batches(forget, size=BATCH, at_most=BATCHES) + in_batches(
+        forget_old_deliveries, size=BATCH, at_most=BATCHES
+    )
