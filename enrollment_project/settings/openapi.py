@@ -44,6 +44,7 @@ SPECTACULAR_SETTINGS = {
         "DecisionStatus": "enrollments.states.DecisionStatus",
         "EligibilityStatus": "enrollments.states.EligibilityStatus",
         "StepStatus": "cohorts.states.StepStatus",
+        "PartnerStepStatus": "partners.api.serializers.SHOWN",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -24,11 +24,11 @@ from .examples import CHANGE_PARTNER, CREATE_PARTNER
 from .serializers import (
     NewProviderBody,
     NewProviderSerializer,
+    PartnerSecretSerializer,
     PipelineSerializer,
     ProviderBody,
     ProviderPage,
     ProviderSerializer,
-    SecretSerializer,
 )
 
 TAGS = ["Partners"]
@@ -111,7 +111,7 @@ class RotateSecretView(APIView):
 
     required_scopes = {"POST": "partners:write"}
 
-    @extend_schema(tags=TAGS, operation_id="rotate_partner_secret", request=None, responses=SecretSerializer)
+    @extend_schema(tags=TAGS, operation_id="rotate_partner_secret", request=None, responses=PartnerSecretSerializer)
     @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Give the partner a new secret to sign with, told this once. The one before holds for another day."""

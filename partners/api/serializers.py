@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.validators import validate_slug
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -32,7 +33,11 @@ class ProviderBody(serializers.Serializer[Any]):
 
 
 class NewProviderBody(ProviderBody):
-    slug = TextField(max_length=50, help_text="Letters, digits, - and _. It names the partner in addresses, for good.")
+    slug = TextField(
+        max_length=50,
+        validators=[validate_slug],
+        help_text="Letters, digits, - and _. It names the partner in addresses, for good.",
+    )
     name = TextField(max_length=200)
 
 
@@ -74,14 +79,14 @@ class NewProviderSerializer(ProviderSerializer):
         fields = (*ProviderSerializer.Meta.fields, "webhookSecret")  # type: ignore[assignment]
 
 
-class SecretSerializer(serializers.Serializer[Any]):
+class PartnerSecretSerializer(serializers.Serializer[Any]):
     webhookSecret = serializers.CharField(help_text="Told this once. The one before holds for another day.")
 
 
 ProviderPage = page_serializer(ProviderSerializer, "PartnerPage")
 
 
-class StepSerializer(serializers.ModelSerializer[EnrollmentStep]):
+class PartnerStepSerializer(serializers.ModelSerializer[EnrollmentStep]):
     id = serializers.CharField(source="cuid")
     sequenceOrder = serializers.IntegerField(source="sequence_order")
     partner = serializers.CharField(source="provider.slug")
@@ -136,7 +141,7 @@ class StuckSerializer(serializers.Serializer[Any]):
 
     @extend_schema_field(serializers.ChoiceField(choices=SHOWN))
     def get_status(self, found: Any) -> str:
-        return StepSerializer().get_status(found.step)
+        return PartnerStepSerializer().get_status(found.step)
 
 
 class TrendSerializer(serializers.Serializer[Any]):

@@ -17,7 +17,7 @@ from ..interventions import complete_step_by_evidence, retry_step, skip_step
 from ..models import EnrollmentStep
 from ..queries import get_step, list_steps
 from .examples import COMPLETE_STEP, RETRY_STEP, SKIP_STEP
-from .serializers import EvidenceBody, StepReasonBody, StepSerializer
+from .serializers import EvidenceBody, PartnerStepSerializer, StepReasonBody
 
 TAGS = ["Partners"]
 
@@ -27,10 +27,10 @@ class StepListView(APIView):
 
     required_scopes = {"GET": "partners:read"}
 
-    @extend_schema(tags=TAGS, operation_id="list_partner_steps", responses=StepSerializer(many=True))
+    @extend_schema(tags=TAGS, operation_id="list_partner_steps", responses=PartnerStepSerializer(many=True))
     def get(self, request: Request, enrollment_id: str) -> Response:
         steps = list_steps(workspace_id=principal_of(request).workspace_id, enrollment_cuid=enrollment_id)
-        return Response(StepSerializer(steps, many=True).data)
+        return Response(PartnerStepSerializer(steps, many=True).data)
 
 
 class StepActionView(APIView):
@@ -47,7 +47,7 @@ class StepActionView(APIView):
         caller = principal_of(request)
         found = get_step(workspace_id=caller.workspace_id, enrollment_cuid=enrollment_id, cuid=step_id)
         changed = type(self).use_case(step_id=found.pk, actor=caller.actor, now=utc_now(), **body.validated_data)
-        return Response(StepSerializer(changed).data)
+        return Response(PartnerStepSerializer(changed).data)
 
 
 @extend_schema_view(
@@ -55,7 +55,7 @@ class StepActionView(APIView):
         tags=TAGS,
         operation_id="retry_partner_step",
         request=StepReasonBody,
-        responses=StepSerializer,
+        responses=PartnerStepSerializer,
         examples=[RETRY_STEP],
     )
 )
@@ -70,7 +70,7 @@ class RetryStepView(StepActionView):
         tags=TAGS,
         operation_id="skip_partner_step",
         request=StepReasonBody,
-        responses=StepSerializer,
+        responses=PartnerStepSerializer,
         examples=[SKIP_STEP],
     )
 )
@@ -85,7 +85,7 @@ class SkipStepView(StepActionView):
         tags=TAGS,
         operation_id="complete_partner_step",
         request=EvidenceBody,
-        responses=StepSerializer,
+        responses=PartnerStepSerializer,
         examples=[COMPLETE_STEP],
     )
 )
