@@ -78,7 +78,8 @@ def _measure(rows: int) -> list[str]:
         "status, one in a thousand": Filters(status="submitted"),
         "tag, one in ten": Filters(tag="common"),
         "tag, one in 20,000": Filters(tag="rare"),
-        "tag and status": Filters(tag="common", status="submitted"),
+        "tag, and a rare status": Filters(tag="common", status="submitted"),
+        "tag, and a common status": Filters(tag="common", status="candidate"),
         "a name": Filters(search="Last77"),
         "an address": Filters(email="person77@bench.test"),
     }

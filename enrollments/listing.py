@@ -1,8 +1,8 @@
 """The enrollments of an instance, newest first, filtered, at a bounded cost however many there are.
 
 Each list is read along one index that is in the order of the list: the most telling filter chooses which. What other
-filters leave of it is looked for among the next SCANNED rows of that index; a page that is not full after that says
-where to go on. See docs/decisions/0056.
+filters leave of it is looked for among the next SCANNED rows of that index, until the page is full; a page that is not
+full after that says where to go on. See docs/decisions/0056.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import Lead, Learner
 from core.addresses import canonical_address
 from core.errors import NotFound
-from core.http.cursors import REACH, Asked, Found, Position, before
+from core.http.cursors import REACH, Asked, Found, Position, before, down_to
 
 from .models import Enrollment, EnrollmentLabel, ProgramInstance
 from .states import LabelKind
@@ -55,29 +55,27 @@ class _Way:
     def ordered(self, after: Position | None = None) -> QuerySet[Any]:
         return before(self.rows, after, number=self.number).order_by("-created_at", f"-{self.number}")
 
-    def matching(self, after: Position | None = None) -> QuerySet[Any]:
+    def end(self, after: Position | None = None) -> Position | None:
+        """The last row that is looked at; None if all of them are."""
+        if not self.rest or self.is_short:
+            return None
+        last = list(self.ordered(after).values_list("created_at", self.number)[SCANNED - 1 : SCANNED + 1])
+        return Position(*last[0]) if len(last) == 2 else None
+
+    def matching(self, after: Position | None, end: Position | None) -> QuerySet[Any]:
         """In order, what passes the rest of the filters."""
-        rows = self.ordered(after)
-        if not self.rest:
-            return rows
-        if self.is_short:
-            return rows.filter(self.rest)
-        looked_at: QuerySet[Any] = self.rows.model._default_manager.filter(pk__in=rows.values("pk")[:SCANNED])
-        return looked_at.filter(self.rest).order_by("-created_at", f"-{self.number}")
+        return down_to(self.ordered(after).filter(self.rest), end, number=self.number)
 
 
 def list_enrollments(*, instance: ProgramInstance, filters: Filters, asked: Asked) -> Found:
     """One page of the instance's enrollments, each with what its representation shows."""
     way = _find_way(instance, filters)
+    end = way.end(asked.after)
     wanted = asked.per_page + 1
-    keys = list(way.matching(asked.after).values_list("created_at", way.number)[asked.offset : asked.offset + wanted])
-    total, is_exact = _count(way)
-    following = None
-    if len(keys) == wanted:
-        following = Position(*keys[asked.per_page - 1])
-    elif way.rest and not way.is_short:
-        last = list(way.ordered(asked.after).values_list("created_at", way.number)[SCANNED - 1 : SCANNED])
-        following = Position(*last[0]) if last else None
+    found = way.matching(asked.after, end).values_list("created_at", way.number)
+    keys = list(found[asked.offset : asked.offset + wanted])
+    following = Position(*keys[asked.per_page - 1]) if len(keys) == wanted else end
+    total, is_exact = _count(way, end if asked.after is None else way.end())
     return Found(_load([key for _, key in keys[: asked.per_page]]), following, total, is_exact)
 
 
@@ -100,43 +98,62 @@ def _load(ids: list[int]) -> list[Enrollment]:
     return sorted(rows, key=lambda row: ids.index(row.pk))
 
 
-def _count(way: _Way) -> tuple[int, bool]:
-    """How many there are, and whether that is all; no further than is cheap."""
-    counted = way.matching()[: REACH + 1].count()
-    if counted > REACH:
-        return REACH, False
-    if way.rest and not way.is_short:
-        return counted, way.ordered()[: SCANNED + 1].count() <= SCANNED
-    return counted, True
+def _count(way: _Way, end: Position | None) -> tuple[int, bool]:
+    """How many there are down to the end of what is looked at, and whether that is all; no further than is cheap."""
+    counted = way.matching(None, end)[: REACH + 1].count()
+    return min(counted, REACH), counted <= REACH and end is None
 
 
 def _find_way(instance: ProgramInstance, filters: Filters) -> _Way:
-    """The most telling filter first."""
+    """The most telling filter first: the people, or else what the fewest have."""
     left = _conditions(filters)
     kept = Enrollment.objects.kept().filter(instance=instance)
     people = _find_people(instance.workspace_id, filters)
     if people is not None:
-        way = _Way(kept.filter(people), is_short=True)
         used = {"email", "search"}
-    elif filters.reference_id:
-        way = _Way(kept.filter(reference_id=filters.reference_id))
-        used = {"reference_id"}
-    elif filters.tag:
-        way = _labeled(instance, LabelKind.TAG, filters.tag)
-        used = {"tag"}
-    elif filters.manufacturer_slug:
-        way = _labeled(instance, LabelKind.MANUFACTURER, filters.manufacturer_slug)
-        used = {"manufacturer_slug"}
+        way = _Way(_created_within(kept.filter(people), filters), is_short=True)
     else:
-        way = _Way(kept.filter(eligibility_status=filters.status) if filters.status else kept)
-        used = {"status"}
-    if filters.created_from is not None:
-        way.rows = way.rows.filter(created_at__gte=filters.created_from)
-    if filters.created_until is not None:
-        way.rows = way.rows.filter(created_at__lt=filters.created_until)
+        name, way = _fewest(_ways(instance, filters))
+        used = {name}
     for name in left.keys() - used:
         way.rest &= _by_way_of(way.path, left[name])
     return way
+
+
+def _ways(instance: ProgramInstance, filters: Filters) -> dict[str, _Way]:
+    """The filters that have an index in the order of the list, each as the way along it; without any, all there are."""
+    kept = Enrollment.objects.kept().filter(instance=instance)
+    ways = {}
+    if filters.reference_id:
+        ways["reference_id"] = _Way(kept.filter(reference_id=filters.reference_id))
+    if filters.tag:
+        ways["tag"] = _labeled(instance, LabelKind.TAG, filters.tag)
+    if filters.manufacturer_slug:
+        ways["manufacturer_slug"] = _labeled(instance, LabelKind.MANUFACTURER, filters.manufacturer_slug)
+    if filters.status:
+        ways["status"] = _Way(kept.filter(eligibility_status=filters.status))
+    ways = ways or {"": _Way(kept)}
+    for way in ways.values():
+        way.rows = _created_within(way.rows, filters)
+    return ways
+
+
+def _fewest(ways: dict[str, _Way]) -> tuple[str, _Way]:
+    """The shortest way, counted as far as SCANNED; the first of those that are longer."""
+    if len(ways) == 1:
+        return next(iter(ways.items()))
+    lengths = {name: way.rows[: SCANNED + 1].count() for name, way in ways.items()}
+    name = min(lengths, key=lambda each: lengths[each])
+    ways[name].is_short = lengths[name] <= SCANNED
+    return name, ways[name]
+
+
+def _created_within(rows: QuerySet[Any], filters: Filters) -> QuerySet[Any]:
+    if filters.created_from is not None:
+        rows = rows.filter(created_at__gte=filters.created_from)
+    if filters.created_until is not None:
+        rows = rows.filter(created_at__lt=filters.created_until)
+    return rows
 
 
 def _labeled(instance: ProgramInstance, kind: LabelKind, value: str) -> _Way:

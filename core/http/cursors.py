@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, QuerySet
-from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThanOrEqual, TupleLessThan
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -134,8 +134,18 @@ def before(rows: QuerySet[Any], place: Position | None, *, number: str = "pk") -
     """The rows after this place in a list that is newest first. Compared as one value, which an index can seek."""
     if place is None:
         return rows
-    row = Tuple(F("created_at"), F(number))
-    return rows.filter(TupleLessThan(row, (place.moment, place.number)))
+    return rows.filter(TupleLessThan(_row(number), (place.moment, place.number)))
+
+
+def down_to(rows: QuerySet[Any], place: Position | None, *, number: str = "pk") -> QuerySet[Any]:
+    """The rows as far as this place, which is among them."""
+    if place is None:
+        return rows
+    return rows.filter(TupleGreaterThanOrEqual(_row(number), (place.moment, place.number)))
+
+
+def _row(number: str) -> Tuple:
+    return Tuple(F("created_at"), F(number))
 
 
 def page_document(asked: Asked, found: Found, data: Iterable[Any]) -> dict[str, Any]:

@@ -244,6 +244,7 @@ class TestALongSearch:
         wanted = enrolled(instance, tags=["vip"], eligibility_status="submitted")
         for hours in range(1, 8):
             enrolled(instance, hours=hours, tags=["vip"])
+            enrolled(instance, hours=hours + 10, eligibility_status="submitted")
         address = f"/api/programInstances/{instance.cuid}/enrollments"
 
         pages = [api.get(address, tag="vip", status="submitted").json()]
@@ -253,6 +254,32 @@ class TestALongSearch:
         assert [len(page["data"]) for page in pages] == [0, 0, 1]
         assert pages[-1]["data"][0]["id"] == wanted.cuid
         assert (pages[0]["totalItems"], pages[0]["totalIsExact"]) == (0, False)
+
+    def test_is_not_needed_where_one_of_the_filters_leaves_few(self, api: Api, instance: ProgramInstance) -> None:
+        wanted = enrolled(instance, tags=["vip"], manufacturer_slugs=["enphase"], eligibility_status="submitted")
+        for hours in range(1, 8):
+            enrolled(instance, hours=hours, tags=["vip"], manufacturer_slugs=["enphase"])
+        address = f"/api/programInstances/{instance.cuid}/enrollments"
+
+        found = api.get(address, tag="vip", manufacturerSlug="enphase", status="submitted").json()
+
+        assert [each["id"] for each in found["data"]] == [wanted.cuid]
+        assert (found["nextCursor"], found["totalItems"], found["totalIsExact"]) == (None, 1, True)
+
+    def test_ends_where_nothing_is_left_to_look_through(
+        self, api: Api, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listing, "PEOPLE", 0)
+        ada = LearnerFactory(workspace=instance.workspace, last_name="Lovelace")
+        wanted = enrolled(instance, learner=ada)
+        for hours in range(1, 3):
+            enrolled(instance, hours=hours)
+        address = f"/api/programInstances/{instance.cuid}/enrollments"
+
+        found = api.get(address, search="love").json()
+
+        assert [each["id"] for each in found["data"]] == [wanted.cuid]
+        assert (found["nextCursor"], found["totalItems"], found["totalIsExact"]) == (None, 1, True)
 
     def test_is_not_needed_for_few_people(
         self, api: Api, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
