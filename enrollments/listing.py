@@ -23,7 +23,7 @@ from .states import LabelKind
 
 SCANNED = 10_000
 # So many people may have the address, or a name that begins so; more are no way to find anybody.
-PEOPLE = 500
+PEOPLE = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,12 @@ class Filters:
 @dataclass(slots=True)
 class _Way:
     """The rows of one index in the list's order, and what is left to look for among them. `path` leads from them to the
-    enrollment, `number` names the enrollment's id."""
+    enrollment, `number` names the enrollment's id. `shown` is true of those that a list shows at all."""
 
     rows: QuerySet[Any]
     path: str = ""
     number: str = "id"
+    shown: Q = field(default_factory=Q)
     rest: Q = field(default_factory=Q)
     is_short: bool = False  # so few that all of them may be looked at
 
@@ -64,7 +65,7 @@ class _Way:
 
     def matching(self, after: Position | None, end: Position | None) -> QuerySet[Any]:
         """In order, what passes the rest of the filters."""
-        return down_to(self.ordered(after).filter(self.rest), end, number=self.number)
+        return down_to(self.ordered(after).filter(self.shown, self.rest), end, number=self.number)
 
 
 def list_enrollments(*, instance: ProgramInstance, filters: Filters, asked: Asked) -> Found:
@@ -157,8 +158,8 @@ def _created_within(rows: QuerySet[Any], filters: Filters) -> QuerySet[Any]:
 
 
 def _labeled(instance: ProgramInstance, kind: LabelKind, value: str) -> _Way:
-    rows = EnrollmentLabel.objects.filter(instance=instance, kind=kind, value=value, enrollment__deleted_at=None)
-    return _Way(rows, path="enrollment__", number="enrollment_id")
+    rows = EnrollmentLabel.objects.filter(instance=instance, kind=kind, value=value)
+    return _Way(rows, path="enrollment__", number="enrollment_id", shown=Q(enrollment__deleted_at=None))
 
 
 def _conditions(filters: Filters) -> dict[str, Q]:
@@ -202,7 +203,7 @@ def _find_people(workspace_id: int, filters: Filters) -> Q | None:
     leads = _few(Lead.objects.filter(everything, workspace=workspace_id))
     if learners is None or leads is None:
         return None
-    return Q(learner__in=learners) | Q(learner=None, lead__in=leads)
+    return Q(learner__pk__among=learners) | Q(learner=None, lead__pk__among=leads)
 
 
 def _few(people: QuerySet[Any]) -> list[int] | None:
