@@ -3,7 +3,8 @@ district's seat are told by the integrator, whose request it was; see docs/decis
 docs/notifications.md."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 from billing.invoice_links import invoice_url
 from billing.models import Payment, Refund
@@ -11,8 +12,8 @@ from billing.states import PaymentStatus, RefundStatus
 from events.publishing import handles
 from notifications.letters import Email, register_email
 from notifications.models import Notification
-from notifications.recipients import family_addresses
-from notifications.sending import notify
+from notifications.recipients import addresses_of_families, family_addresses
+from notifications.sending import Letter, notify, notify_many
 
 from .events import EnrollmentEvent, EnrollmentStatusChanged, ExitPlanned, ExitWithdrawn
 from .letters import (
@@ -37,7 +38,7 @@ from .letters import (
     write_submission,
     write_withdrawn_exit,
 )
-from .models import Enrollment, EnrollmentTransition, PlannedExit
+from .models import Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
 from .sellers import find_sales
 from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus
 
@@ -71,6 +72,29 @@ def _is_told_step_by_step(event: EnrollmentStatusChanged) -> bool:
     return not event.is_answered and event.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED
 
 
+def tell_families(changes: Sequence[EnrollmentStatusChanged], *, about: Sequence[Enrollment], behind: int) -> int:
+    """Tell the families of many enrollments (with their learner and lead) of one change each, as `tell_family` would,
+    in a fixed number of statements; returns how many mails there are. `behind` so many, these go out."""
+    enrollments = {enrollment.cuid: enrollment for enrollment in about}
+    learners = [enrollment.learner for enrollment in about if enrollment.learner is not None]
+    addresses = addresses_of_families(learners)
+    routed = set(EnrollmentDecision.objects.filter(enrollment__in=about).values_list("enrollment", flat=True))
+    letters: dict[tuple[int, str], list[Letter]] = defaultdict(list)
+    for change in changes:
+        enrollment = enrollments[change.enrollment_cuid]
+        is_ours = change.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED and enrollment.pk not in routed
+        if change.to_status not in _STEPS or not is_ours:
+            continue
+        known = addresses[enrollment.learner_id] if enrollment.learner_id else _addresses_of_lead(enrollment)
+        kind = _STEPS[EligibilityStatus(change.to_status)]
+        letters[change.workspace_id, kind] += [Letter(one, _subject_of(change), _params_of(change)) for one in known]
+    told = 0
+    for (workspace_id, kind), found in letters.items():
+        now = changes[0].occurred_at
+        told += notify_many(workspace_id=workspace_id, kind=kind, letters=found, behind=behind + told, now=now)
+    return told
+
+
 def _tell_of_end(event: EnrollmentStatusChanged) -> None:
     enrollment = _enrollment_of(event)
     if not hears_from_us(enrollment):
@@ -89,6 +113,10 @@ def addresses_about(enrollment: Enrollment) -> list[str]:
     """Whom to write to: the learner's family, or the lead while there is no learner."""
     if enrollment.learner is not None:
         return family_addresses(enrollment.learner)
+    return _addresses_of_lead(enrollment)
+
+
+def _addresses_of_lead(enrollment: Enrollment) -> list[str]:
     return [email for email in [enrollment.person.email] if email]
 
 
@@ -100,10 +128,19 @@ def _tell(kind: str, event: EnrollmentStatusChanged, enrollment: Enrollment, *, 
             workspace_id=event.workspace_id,
             kind=kind,
             recipient=address,
-            subject_key=f"enrollment:{event.enrollment_cuid}/{event.number}",
-            params={"enrollment": event.enrollment_cuid, "number": event.number},
+            subject_key=_subject_of(event),
+            params=_params_of(event),
             now=event.occurred_at,
         )
+
+
+def _subject_of(event: EnrollmentStatusChanged) -> str:
+    """Names the transition, so that a change has one mail to an address, whatever is tried again."""
+    return f"enrollment:{event.enrollment_cuid}/{event.number}"
+
+
+def _params_of(event: EnrollmentStatusChanged) -> dict[str, int | str]:
+    return {"enrollment": event.enrollment_cuid, "number": event.number}
 
 
 @handles(ExitPlanned)

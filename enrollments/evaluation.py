@@ -17,6 +17,8 @@ from events.publishing import publish
 from .eligibility.batch import judge_many
 from .eligibility.record import follow_up
 from .eligibility.verdicts import criteria_of
+from .emails import tell_families
+from .events import EnrollmentStatusChanged
 from .history import Journal, write_together
 from .lifecycle import apply_verdict
 from .locks import lock_candidates
@@ -27,16 +29,21 @@ from .task_kinds import EVALUATION_FAILED
 BATCH = 1_000
 # A worker turns to other work after so many batches; the job waits in line again.
 BATCHES_IN_A_ROW = 10
+ARE_FAMILIES_TOLD = "are_families_told"  # the option of a job; those of before have none, and told nobody
 TASK = "enrollments.tasks.evaluate_candidates"
 
 
 @transaction.atomic
-def request_evaluation(*, instance_id: int, actor: Actor, now: dt.datetime) -> EvaluationJob:
-    """Have all candidates of the instance evaluated in the background. While a job does so, asking again finds it."""
+def request_evaluation(
+    *, instance_id: int, actor: Actor, are_families_told: bool = True, now: dt.datetime
+) -> EvaluationJob:
+    """Have all candidates of the instance evaluated in the background, and their families told by mail of what was
+    found. While a job does so, asking again finds it, whether it tells families or not."""
     instance = ProgramInstance.objects.get(pk=instance_id)
     job = EvaluationJob(
         workspace_id=instance.workspace_id,
         instance=instance,
+        options={ARE_FAMILIES_TOLD: are_families_told},
         total=_candidates(instance_id, after=0).count(),
         actor=str(actor),
         created_at=now,
@@ -89,10 +96,15 @@ def _evaluate_batch(job: EvaluationJob, now: dt.datetime) -> bool:
         enrollment.instance = instance
     verdicts = judge_many(enrollments, criteria=criteria_of(instance), now=now)
     actor = read_actor(job.actor)
+    # Each family is told below, with all others of the batch.
     journals = [Journal(enrollment, actor, now, is_answered=True) for enrollment in enrollments]
     for journal, verdict in zip(journals, verdicts, strict=True):
         apply_verdict(journal=journal, verdict=verdict)
-    publish(*write_together(journals, now=now))
+    events = write_together(journals, now=now)
+    publish(*events)
+    if job.options.get(ARE_FAMILIES_TOLD, False):
+        changes = [event for event in events if isinstance(event, EnrollmentStatusChanged)]
+        tell_families(changes, about=enrollments, behind=job.done)
     follow_up(list(zip(enrollments, verdicts, strict=True)), workspace_id=job.workspace_id, now=now)
     job.position = ids[-1]
     job.count(Counter(verdict.outcome.value for verdict in verdicts))

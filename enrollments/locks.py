@@ -47,12 +47,13 @@ def lock_enrollment(enrollment_id: int) -> Enrollment:
     )
 
 
-# What no criterion reads and no verdict changes. Most of what a candidate costs is the reading of its columns.
+# What no criterion reads, no verdict changes and no mail is addressed by. Most of what a candidate costs is the reading
+# of its columns.
 _NOT_EVALUATED = (
     *("identification_type", "reference_id", "reference_description", "previous", "start_date", "end_date"),
     *("updated_at", "deleted_at", "learner__cuid", "learner__workspace", "learner__identity", "learner__person"),
     *("learner__external_id", "learner__external_key", "learner__first_name", "learner__last_name"),
-    *("learner__user", "learner__merged_into", "learner__created_at"),
+    *("learner__merged_into", "learner__created_at"),
 )
 
 

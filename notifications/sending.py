@@ -6,7 +6,8 @@ when the lease is over, under the same Message-ID: rather twice than never.
 
 import datetime as dt
 import smtplib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from email.utils import parseaddr
 
 import structlog
@@ -21,7 +22,7 @@ from core import retries
 from core.addresses import canonical_address
 from core.errors import DomainError, NotFound
 from core.network import forbid_open_transaction
-from core.rows import insert_unless_present
+from core.rows import insert_many, insert_unless_present
 from core.work import nudge
 
 from .letters import Email, is_registered, render
@@ -35,8 +36,20 @@ log = structlog.get_logger(__name__)
 RETRY = retries.Retry(  # ten times within 7 to 15 hours
     first_pause_seconds=120.0, longest_pause_seconds=6 * 3600.0, lease=dt.timedelta(minutes=2), attempts=10
 )
+# The sweep sends so many mails each time, and comes this often.
+SWEEP_SENDS = 100
+SWEEP_EVERY = dt.timedelta(seconds=30)
 # What a mail server says about one mail. Any other trouble means that the server does not answer at all.
 _REFUSALS = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One email of many: to whom, what it is about, and the ids its text is made from."""
+
+    recipient: str
+    subject_key: str
+    params: Mapping[str, int | str] = field(default_factory=dict)
 
 
 class NotificationOnItsWay(DomainError):
@@ -76,6 +89,35 @@ def notify(
         return False
     nudge(signature("notifications.tasks.send_notification"), notification.pk)
     return True
+
+
+def notify_many(*, workspace_id: int, kind: str, letters: Iterable[Letter], behind: int = 0, now: dt.datetime) -> int:
+    """Record many emails of one kind that nobody has recorded before, as part of the caller's transaction; returns how
+    many. None if the workspace has switched such emails off.
+
+    They are due at the pace of the sweep, `behind` so many of the same work: thousands of them hold up no other mail,
+    and those that have not gone out can still be switched off. Raises IntegrityError for an email that is there.
+    """
+    if not is_registered(kind):
+        raise LookupError(f"no app registered the email {kind}")
+    if is_switched_off(kind=kind, workspace_id=workspace_id):
+        return 0
+    rows = [
+        Notification(
+            workspace_id=workspace_id,
+            kind=kind,
+            recipient=letter.recipient,
+            subject_key=letter.subject_key,
+            params=dict(letter.params),
+            created_at=now,
+            next_attempt_at=now + SWEEP_EVERY * (number // SWEEP_SENDS),
+        )
+        for number, letter in enumerate(letters, start=behind)
+    ]
+    insert_many(rows)
+    if rows and behind < SWEEP_SENDS:
+        nudge(signature("notifications.tasks.send_due_notifications"))
+    return len(rows)
 
 
 def send_notification(*, notification_id: int, now: dt.datetime) -> Notification:

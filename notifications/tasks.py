@@ -15,4 +15,4 @@ def send_notification(notification_id: int) -> None:
 
 @shared_task
 def send_due_notifications() -> None:
-    in_batches(sending.send_due_notifications, size=10, at_most=10)
+    in_batches(sending.send_due_notifications, size=10, at_most=sending.SWEEP_SENDS // 10)

@@ -1,6 +1,7 @@
 import re
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -34,6 +35,16 @@ class ProgramForm(WorkspaceModelForm):
         elif Program.objects.filter(code=code, listed=True).exclude(pk=self.instance.pk).exists():
             self.add_error("code", "Another program in the public catalog has this code.")
         return cleaned
+
+
+class EvaluationForm(StaffForm):
+    tell_families = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Tell families",
+        help_text="Each family is mailed what was found, at about 200 mails a minute. To stop those that still wait, "
+        "switch the mail off under Words of emails.",
+    )
 
 
 @admin.register(Program)
@@ -110,11 +121,17 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
         description="Evaluate candidates",
         power=Power.DECIDE,
         possible=lambda instance: True,
+        form=EvaluationForm,
         icon="rule",
         explanation="Evaluates every candidate of this instance by its criteria, in the background.",
     )
     def evaluate_candidates(self, request: HttpRequest, instance: ProgramInstance, form: StaffForm) -> str:
-        job = request_evaluation(instance_id=instance.pk, actor=actor_of(request), now=utc_now())
+        job = request_evaluation(
+            instance_id=instance.pk,
+            actor=actor_of(request),
+            are_families_told=form.cleaned_data["tell_families"],
+            now=utc_now(),
+        )
         return f"{job.total:,} candidates are being evaluated; the card Evaluations shows how far it is."
 
     @staff_action(

@@ -15,6 +15,7 @@ from enrollments.eligibility.criteria import list_criteria
 from enrollments.evaluation import evaluate_candidates
 from enrollments.models import EligibilityVerdict, Enrollment, EvaluationJob, ProgramInstance
 from events.models import OutboxEvent
+from notifications.models import Notification
 
 from .criteria import set_criterion
 from .factories import CandidateFactory, InstanceFactory
@@ -103,6 +104,20 @@ class TestTryingCriteria:
         assert (unknown.status_code, fields(unknown)) == (422, ["sample.ag"])
         assert [criterion.name for criterion in list_criteria(instance.pk)] == ["The only one"]
 
+    def test_tells_families_unless_the_caller_says_otherwise(self, api: Api, instance: ProgramInstance) -> None:
+        path = f"/api/programInstances/{instance.cuid}/evaluate"
+
+        wrong = api.post(path, {"tellFamilies": "perhaps"})
+        quiet = api.post(path, {"tellFamilies": False})
+        EvaluationJob.objects.update(status="completed", finished_at=utc_now())
+        told = api.post(path, {})
+
+        assert (wrong.status_code, fields(wrong)) == (422, ["tellFamilies"])
+        assert [EvaluationJob.objects.get(cuid=made.json()["id"]).options for made in (quiet, told)] == [
+            {"are_families_told": False},
+            {"are_families_told": True},
+        ]
+
 
 class TestTheCommand:
     def run(self, *arguments: str) -> dict[str, Any]:
@@ -118,6 +133,16 @@ class TestTheCommand:
 
         assert (report["status"], report["done"], report["ineligible"]) == ("completed", 1, 1)
         assert Enrollment.objects.get(pk=young.pk).eligibility_status == "ineligible"
+
+    def test_tells_families_unless_it_is_told_not_to(self, instance: ProgramInstance) -> None:
+        enroll(instance, age=18)
+        self.run("--instance", instance.cuid, "--tell-nobody")
+        nobody = Notification.objects.count()
+        enroll(instance, age=19)
+
+        self.run("--instance", instance.cuid)
+
+        assert (nobody, Notification.objects.count()) == (0, 1)
 
     def test_only_counts_with_dry_run(self, instance: ProgramInstance) -> None:
         young = enroll(instance, age=17)

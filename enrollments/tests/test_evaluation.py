@@ -3,13 +3,15 @@
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import StaffTask
-from accounts.tests.factories import LeadFactory, LearnerFactory
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LeadFactory, LearnerFactory
 from core.actors import SYSTEM
 from core.clock import time_is
 from enrollments import evaluation
@@ -17,10 +19,12 @@ from enrollments.eligibility.criteria import CriterionDraft
 from enrollments.eligibility.record import follow_up
 from enrollments.eligibility.variables import VARIABLES
 from enrollments.evaluation import continue_due_evaluations, evaluate_candidates, request_evaluation
+from enrollments.letters import INELIGIBLE
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
 from enrollments.models import (
     EligibilityVerdict,
     Enrollment,
+    EnrollmentDecision,
     EnrollmentTransition,
     EvaluationJob,
     Program,
@@ -29,6 +33,10 @@ from enrollments.models import (
 from enrollments.tests.criteria import set_criteria, set_criterion
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
 from events.models import OutboxEvent
+from notifications import sending
+from notifications.models import Notification
+from notifications.sending import send_due_notifications
+from notifications.wording import begin_letter, change_letter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -149,7 +157,7 @@ class TestEvaluatingAll:
             candidates(instance)
         job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW)
 
-        with django_assert_max_num_queries(24):
+        with django_assert_max_num_queries(30):
             evaluate_candidates(job_id=job.pk, now=NOW)
 
         assert EvaluationJob.objects.get().done == 35
@@ -175,6 +183,104 @@ class TestEvaluatingAll:
 
         assert statements[0] == statements[1]
         assert EvaluationJob.objects.get(pk=job.pk).counts == {"eligible": 4}
+
+
+class TestFamiliesOfManyCandidates:
+    @pytest.fixture
+    def instance(self) -> ProgramInstance:
+        return set_criterion(InstanceFactory(), "metadata.age >= 18", otherwise="Too young")
+
+    def family(self, instance: ProgramInstance, *guardians: str, **fields: Any) -> Enrollment:
+        made: Enrollment = CandidateFactory(instance=instance, workspace=instance.workspace, **fields)
+        for address in guardians:
+            guardian = GuardianFactory(workspace=instance.workspace, email=address)
+            GuardianshipFactory(guardian=guardian, learner=made.learner)
+        return made
+
+    def told(self) -> set[tuple[str, str]]:
+        return set(Notification.objects.values_list("recipient", "kind"))
+
+    def test_are_told_what_was_found_as_they_would_be_one_by_one(self, instance: ProgramInstance) -> None:
+        self.family(instance, metadata={"age": 20}, learner__email="grown@home.test")
+        self.family(instance, "one@home.test", "two@home.test", metadata={"age": 9}, learner__email="child@home.test")
+        lead = LeadFactory(workspace=instance.workspace, email="lead@home.test")
+        self.family(instance, learner=None, lead=lead, metadata={"age": 19})
+        self.family(instance, learner__email="undecided@home.test")
+        self.family(instance, metadata={"age": 30}, learner__email="")
+
+        evaluate_all(instance)
+
+        assert self.told() == {
+            ("grown@home.test", "enrollment_eligible"),
+            ("one@home.test", "enrollment_ineligible"),
+            ("two@home.test", "enrollment_ineligible"),
+            ("lead@home.test", "enrollment_eligible"),
+        }
+
+    def test_read_the_reason(self, instance: ProgramInstance) -> None:
+        self.family(instance, metadata={"age": 9}, learner__email="child@home.test")
+
+        evaluate_all(instance)
+        send_due_notifications(now=NOW)
+
+        (message,) = mail.outbox
+        assert message.to == ["child@home.test"]
+        assert "The reason: Too young" in message.body
+
+    def test_are_told_nothing_by_whoever_says_so_or_switched_the_mail_off(self, instance: ProgramInstance) -> None:
+        self.family(instance, metadata={"age": 9})
+        quiet = request_evaluation(instance_id=instance.pk, actor=SYSTEM, are_families_told=False, now=NOW)
+        evaluate_candidates(job_id=quiet.pk, now=NOW)
+        self.family(instance, metadata={"age": 8})
+        letter = begin_letter(workspace_id=instance.workspace_id, kind=INELIGIBLE, actor=SYSTEM, now=NOW)
+        change_letter(letter_id=letter.pk, subject=letter.subject, body=letter.body, is_on=False, actor=SYSTEM, now=NOW)
+
+        job = evaluate_all(instance)
+
+        assert (quiet.pk != job.pk, job.counts) == (True, {"ineligible": 1})
+        assert Notification.objects.count() == 0
+
+    def test_hear_nothing_from_us_where_an_integrator_answers(self, instance: ProgramInstance) -> None:
+        routed = self.family(instance, metadata={"age": 20})
+        EnrollmentDecision.objects.create(
+            workspace=instance.workspace,
+            enrollment=routed,
+            instance=instance,
+            learner=routed.learner,
+            learner_profile={},
+            context={},
+            status="failed",
+        )
+
+        evaluate_all(instance)
+
+        assert Notification.objects.count() == 0
+
+    def test_wait_at_the_pace_of_the_sweep_so_that_other_mail_overtakes_them(
+        self, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sending, "SWEEP_SENDS", 2)
+        monkeypatch.setattr(evaluation, "BATCH", 3)
+        for _ in range(5):
+            self.family(instance, metadata={"age": 20})
+
+        evaluate_all(instance)
+
+        due = Notification.objects.order_by("pk").values_list("next_attempt_at", flat=True)
+        assert [(moment - NOW).total_seconds() for moment in due] == [0, 0, 30, 30, 60]
+
+    def test_are_told_once_though_the_batch_is_done_again(
+        self, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.family(instance, metadata={"age": 20})
+        with monkeypatch.context() as patch:
+            patch.setattr(evaluation, "follow_up", mock.Mock(side_effect=RuntimeError("out of order")))
+            evaluate_all(instance)
+        after_the_failure = Notification.objects.count()
+
+        continue_due_evaluations(limit=1, now=NOW + dt.timedelta(hours=1))
+
+        assert (after_the_failure, Notification.objects.count()) == (0, 1)
 
 
 class TestAsking:

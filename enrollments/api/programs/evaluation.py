@@ -20,7 +20,7 @@ from ...evaluation import get_job, request_evaluation
 from ...models import EvaluationJob
 from ...programs import get_instance
 from ...states import EligibilityStatus, VerdictOutcome
-from .examples import TRY_CRITERIA
+from .examples import EVALUATE_QUIETLY, TRY_CRITERIA
 from .serializers import CriterionSerializer
 from .shapes import AnswerSerializer
 
@@ -39,6 +39,13 @@ class JobSerializer(serializers.ModelSerializer[EvaluationJob]):
     class Meta:
         model = EvaluationJob
         fields = ("id", "status", "total", "done", "counts", "createdAt", "finishedAt")
+
+
+class EvaluationBody(serializers.Serializer[Any]):
+    tellFamilies = serializers.BooleanField(
+        default=True,
+        help_text="Whether families are told by mail of what was found. A job that is going on keeps what it was told.",
+    )
 
 
 class TrialBody(serializers.Serializer[Any]):
@@ -76,13 +83,29 @@ class EvaluateInstanceView(APIView):
 
     required_scopes = {"POST": "enrollments:write"}
 
-    @extend_schema(tags=TAGS, operation_id="evaluate_program_instance", request=None, responses={202: JobSerializer})
+    @extend_schema(
+        tags=TAGS,
+        operation_id="evaluate_program_instance",
+        request=EvaluationBody,
+        responses={202: JobSerializer},
+        examples=[EVALUATE_QUIETLY],
+    )
     @idempotent
     def post(self, request: Request, instance_id: str) -> Response:
-        """Have every candidate evaluated in the background. While that is going on, the answer is the same job."""
+        """Have every candidate evaluated in the background, and tell their families.
+
+        While that is going on, the answer is the same job.
+        """
+        body = EvaluationBody(data=request.data)
+        body.is_valid(raise_exception=True)
         caller = principal_of(request)
         instance = get_instance(workspace_id=caller.workspace_id, cuid=instance_id)
-        job = request_evaluation(instance_id=instance.pk, actor=caller.actor, now=utc_now())
+        job = request_evaluation(
+            instance_id=instance.pk,
+            actor=caller.actor,
+            are_families_told=body.validated_data["tellFamilies"],
+            now=utc_now(),
+        )
         return Response(JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 

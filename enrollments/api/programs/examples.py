@@ -59,6 +59,7 @@ ACT = OpenApiExample(
     "If it is still in the status that was read", request_only=True, value={"expectedStatus": "submitted"}
 )
 EVALUATE = OpenApiExample("By the criteria", request_only=True, value={})
+EVALUATE_QUIETLY = OpenApiExample("Telling nobody", request_only=True, value={"tellFamilies": False})
 REJECT = OpenApiExample("With what the person reads", request_only=True, value={"reason": "The documents are missing."})
 UNENROLL = OpenApiExample(
     "At once, with what was said",

@@ -26,6 +26,7 @@ class Command(UseCaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--instance", required=True, help="CUID or number of the program instance")
+        parser.add_argument("--tell-nobody", action="store_true", help="send families no mail about what was found")
         parser.add_argument("--dry-run", action="store_true", help="count what would become of them and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class Command(UseCaseCommand):
                     now=utc_now(),
                 )
                 return {"instance": instance.cuid, "dry_run": True, "done": trial.tried, **trial.counts}
-            job = _evaluate(instance, progress)
+            job = _evaluate(instance, progress, are_families_told=not options["tell_nobody"])
         counts = {name: job.counts.get(name, 0) for name in ("eligible", "ineligible", "undecided")}
         return {"instance": instance.cuid, "job": job.cuid, "status": job.status, "done": job.done, **counts}
 
@@ -67,10 +68,12 @@ def _find(reference: str) -> ProgramInstance:
     return instance
 
 
-def _evaluate(instance: ProgramInstance, progress: Any) -> EvaluationJob:
+def _evaluate(instance: ProgramInstance, progress: Any, *, are_families_told: bool) -> EvaluationJob:
     """Do the work in this process. A job that another worker is busy with is left to it."""
     with quietly():
-        job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
+        job = request_evaluation(
+            instance_id=instance.pk, actor=SYSTEM, are_families_told=are_families_told, now=utc_now()
+        )
         while not job.is_finished:
             done = job.done
             evaluate_candidates(job_id=job.pk, now=utc_now())
