@@ -1,9 +1,7 @@
 import datetime as dt
-import io
-import json
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from accounts.api_keys import find_principal
 from accounts.invitation_links import find_invitation
@@ -17,16 +15,7 @@ from enrollments.states import ReviewMode
 from events.models import OutboxEvent
 from events.states import RelayStatus
 from events.tests.factories import happen
-
-
-def run(*arguments):
-    out = io.StringIO()
-    call_command(*arguments, stdout=out)
-    return out.getvalue()
-
-
-def run_json(*arguments):
-    return json.loads(run(*arguments, "--json"))
+from tests.commands import run, run_json
 
 
 @pytest.mark.django_db

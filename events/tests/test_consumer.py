@@ -8,8 +8,8 @@ import pytest
 
 from accounts.tests.factories import WorkspaceFactory, api_key_text
 from core.clock import utc_now
-from enrollment_project.tests.test_commands import run, run_json
 from events import feed
+from tests.commands import run, run_json
 
 from .factories import happen, listen
 
