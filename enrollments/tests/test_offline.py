@@ -6,21 +6,16 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.test import Client
-from django.urls import reverse
 
 from accounts.models import StaffTask
-from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, bearer
-from backoffice.tests.staff_client import StaffClient, said
 from billing import invariants as of_money
 from billing.checkout import record_session
 from billing.checkout.outcome import record_nothing_sent
 from billing.errors import AlreadyPaid, PaymentNotRefundable, PaymentProviderDown
-from billing.invoice_links import invoice_url, revoke_invoice_link
 from billing.models import Checkout, Invoice, Payment, Refund
 from billing.offline import reverse_offline_payment
 from billing.states import OfflineMeans
-from billing.tests.factories import paid
 from billing.tests.snapshots import session
 from core.actors import Actor
 from core.clock import utc_now
@@ -357,92 +352,6 @@ class TestAPaidEnrollmentThatEnds:
 
         assert StaffTask.objects.get().subject == f"payment:{payment.pk}"
         assert not Refund.objects.exists()
-
-
-class TestTheLink:
-    def link(self, payment: Payment) -> str:
-        return "/" + invoice_url(payment).partition("://")[2].partition("/")[2]
-
-    def test_dies_when_it_is_revoked_and_another_one_works(self, enrollment: Enrollment) -> None:
-        payment = pay(enrollment)
-        before = self.link(payment)
-
-        renewed = revoke_invoice_link(payment_id=payment.pk)
-
-        assert Client().get(before).status_code == 404
-        assert Client().get(self.link(renewed)).status_code == 200
-
-    @pytest.mark.parametrize("forged", ["1-1", "1-1.x", "x", "1-1.", "-.x", "%00"])
-    def test_can_t_be_forged(self, enrollment: Enrollment, forged: str) -> None:
-        payment = pay(enrollment)
-
-        assert Client().get(f"/invoices/{forged}").status_code == 404
-        signature = self.link(payment).rpartition(".")[2]
-        assert Client().get(f"/invoices/{payment.pk + 1}-1.{signature}").status_code == 404
-
-    def test_says_that_the_invoice_is_being_made_until_it_is_there(self, enrollment: Enrollment) -> None:
-        payment = pay(enrollment)
-        Invoice.objects.all().delete()
-
-        answer = Client().get(self.link(payment))
-
-        assert answer.status_code == 202
-        assert b"being issued" in answer.content
-
-    def test_leads_nowhere_for_money_that_never_counted(self, enrollment: Enrollment) -> None:
-        payment = paid()
-        Payment.objects.filter(pk=payment.pk).update(status="pending")
-
-        assert Client().get(self.link(payment)).status_code == 404
-
-
-class TestStaff:
-    @pytest.fixture
-    def desk(self, enrollment: Enrollment) -> StaffClient:
-        return StaffClient(workspace=enrollment.workspace, role=Role.ADMIN)
-
-    def button(self, kind: str, row: Any, name: str) -> str:
-        return reverse(f"admin:{kind}_{name}", args=[row.pk])
-
-    def test_record_a_payment_at_the_price(self, desk: StaffClient, enrollment: Enrollment) -> None:
-        url = self.button("enrollments_enrollment", enrollment, "record_payment")
-        page = desk.get(url).content.decode()
-
-        answer = desk.confirm(url, {"amount": "49.00", "means": "check", "reference": "No. 7", "note": "At the desk"})
-
-        assert "The price is 49.00 USD" in page
-        assert said(answer) == [f"{enrollment.person}, {enrollment.instance}: 49.00 USD is recorded."]
-        payment = Payment.objects.get()
-        assert (payment.means, payment.reference, payment.note) == ("check", "No. 7", "At the desk")
-        assert payment.recorded_by == f"user:{desk.user.pk}"
-
-    def test_can_t_record_another_amount(self, desk: StaffClient, enrollment: Enrollment) -> None:
-        url = self.button("enrollments_enrollment", enrollment, "record_payment")
-
-        answer = desk.confirm(url, {"amount": "48.00", "means": "cash"})
-
-        assert "The price is 49.00 USD: record it once all of it is here." in answer.content.decode()
-        assert not Payment.objects.exists()
-
-    def test_reverse_it_with_a_reason(self, desk: StaffClient, enrollment: Enrollment) -> None:
-        payment = pay(enrollment)
-        url = self.button("billing_payment", payment, "reverse")
-
-        without = desk.confirm(url, {"what_happened": "unreceived", "note": ""})
-        answer = desk.confirm(url, {"what_happened": "unreceived", "note": "The check bounced"})
-
-        assert "This field is required" in without.content.decode()
-        assert said(answer) == ["49.00 USD counts no longer."]
-        refund = Refund.objects.get()
-        assert (refund.note, refund.requested_by, refund.status) == ("The check bounced", desk.user, "succeeded")
-
-    def test_are_told_the_new_address_when_they_revoke_one(self, desk: StaffClient, enrollment: Enrollment) -> None:
-        payment = pay(enrollment)
-
-        answer = desk.post(self.button("billing_payment", payment, "revoke_link"))
-
-        assert "/invoices/" in said(answer)[0]
-        assert Payment.objects.get().invoice_link == 2
 
 
 class TestTheBooks:
