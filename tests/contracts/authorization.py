@@ -11,12 +11,7 @@ ENROLL = {
     "context": {"tenant_id": 7},
 }
 
-SUZIE = {
-    "identificationType": "customerInfo",
-    "firstName": "Suzie",
-    "lastName": "Homeowner",
-    "email": "suzie@home.test",
-}
+SUZIE = {"identificationType": "customerInfo", "firstName": "Suzie", "lastName": "Homeowner", "email": "s@home.test"}
 PROGRAM = "/api/programs/town-hall"
 PROGRAM_ROUTE = "api/programs/<str:code>"
 INSTANCE = "/api/programInstances/{town.offer.instance}"
