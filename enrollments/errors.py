@@ -88,7 +88,7 @@ class NothingToPay(DomainError):
 
 class PaymentOnItsWay(DomainError):
     code = "payment_on_its_way"
-    title = "A payment is on its way"
+    title = "A payment for this course is on its way"
 
 
 class EnrollmentOver(DomainError):

@@ -51,7 +51,8 @@ def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
         )
         return False
     except PartnerRefuses as error:
-        news, trouble = None, error.detail
+        news = None
+        trouble = error.detail
     else:
         trouble = _trouble(news)
     if step.provider.silent_since is not None:

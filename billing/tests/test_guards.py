@@ -170,7 +170,7 @@ class TestARefund:
 
     def test_of_money_that_came_outside_stripe_is_refused(self) -> None:
         payment = paid()
-        Payment.objects.update(method="offline")
+        Payment.objects.update(method="offline", means="cash", recorded_by="system")
 
         with pytest.raises(PaymentNotRefundable, match="outside Stripe"):
             refunds.request_refund(

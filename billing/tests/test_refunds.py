@@ -85,7 +85,7 @@ class TestRequestingARefund:
 
     def test_of_money_paid_outside_stripe_is_refused(self) -> None:
         with pytest.raises(PaymentNotRefundable, match="outside Stripe"):
-            ask(PaymentFactory(method="offline"))
+            ask(PaymentFactory(method="offline", means="cash", recorded_by="system"))
 
     def test_of_no_payment_is_not_found(self) -> None:
         with pytest.raises(NotFound):

@@ -186,7 +186,7 @@ class TestTheDashboard:
 
         assert "Jane's enrollment ended on" in page
         assert "Refunded" in page
-        assert re.findall(r">(Invoice|Correction) [0-9-]+ \(PDF\)<", page) == ["Correction", "Invoice"]
+        assert re.findall(r">(Invoice|Correction) [C0-9-]+ \(PDF\)<", page) == ["Correction", "Invoice"]
         assert "Next session" not in page
         assert "No courses yet" not in page
 

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from core import retries
+from core.numbers import parse_whole_number
 from core.outbound import NoAnswer, NotSent, ask
 from core.signing import signed_headers
 from core.text import fit
@@ -195,4 +196,4 @@ def _milliseconds_since(began: float) -> int:
 
 def _retry_after(text: str) -> float:
     """The seconds that the receiver asks for; a date is no number, and our own pause will do."""
-    return min(float(text), LONGEST_WAIT_SECONDS) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0
+    return min(float(parse_whole_number(text) or 0), LONGEST_WAIT_SECONDS)

@@ -15,7 +15,7 @@ PACKAGES = (*APPS, "backoffice", "core", "demo", "enrollment_project")
 OF_ITS_OWN = {"billing/invariants.py": {"_COUNTED"}}
 # A lookup that stands for a rule, with the module that may write it.
 LOOKUPS = {
-    "revoked_at__isnull": {"cohorts/models/packages.py"},
+    "revoked_at__isnull": {"cohorts/models/packages.py", "partners/models/certificates.py"},
     "package__revoked_at__isnull": {"cohorts/models/packages.py"},
     "next_check_at__lte": {"billing/models/checkouts.py"},
     "held_until__lte": {"cohorts/models/places.py"},

@@ -177,6 +177,8 @@ NEEDED_BY = {
         "lock_learner_of": "tests.races.test_ending:TestMoving",
         "lock_enrollment": "tests.races.test_reviews:TestApprovalAgainstRejection",
         "lock_enrollment_with_seat": "tests.races.test_reviews:TestApprovalAgainstRejection",
+        "lock_allocations_of": "tests.races.test_expiry:TestTheAllocationsOfASweep",
+        "lock_unlocked": "tests.races.test_expiry:TestSweepsAtOnce",
         "lock_candidates": "tests.races.test_evaluations:TestAnEvaluationOfAll",
         "lock_instance": "tests.races.test_applications:TestTheLastPlace",
         "lock_decision": BEHIND_ANOTHER,

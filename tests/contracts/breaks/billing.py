@@ -50,8 +50,9 @@ def money_that_did_not_fit_and_money_that_never_came(world: World) -> None:
 
 @spares("billing.payments_are_what_was_asked")
 def two_payments_without_a_checkout(world: World) -> None:
-    for _ in range(2):
-        payment = a_payment_beside(world, checkout_id=None, method="offline", purpose="elsewhere")
+    offline = {"checkout_id": None, "method": "offline", "means": "cash", "recorded_by": "system"}
+    for subject in ("1", "2"):
+        payment = a_payment_beside(world, **offline, purpose="elsewhere", subject=subject)
         issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
 
 
