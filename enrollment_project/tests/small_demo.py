@@ -22,7 +22,7 @@ from accounts.roles import POWERS, Power
 from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, StaffFactory
 from backoffice.scoping import WorkspaceScopedAdmin
-from billing.models import Payment, ReconciliationRun
+from billing.models import Payment, ReconciliationRun, Seller
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.models import IdempotencyRecord
@@ -33,7 +33,10 @@ from enrollments.evaluation import request_evaluation
 from enrollments.exit import plan_exit
 from enrollments.models import Application, Enrollment
 from enrollments.states import Applicant
+from events.webhooks.endpoints import create_endpoint
+from events.webhooks.queueing import fan_out
 from notifications.wording import begin_letter
+from partners.models import Certificate
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
 
@@ -60,6 +63,8 @@ def _add_what_the_demo_lacks() -> None:
     IdempotencyRecord.objects.create(scope="key:1", key="k", fingerprint="f", locked_until=now, created_at=now)
     for slug in (MINE, OTHERS):
         workspace = Workspace.objects.get(slug=slug)
+        create_endpoint(workspace_id=workspace.pk, url="https://hooks.example.org/in", event_types=["*"], now=now)
+        Seller.objects.create(workspace=workspace, name=workspace.name)
         invite_member(workspace_id=workspace.pk, email="new@role.test", role=Role.VIEWER, invited_by=None, now=now)
         guardian = find_or_create_guardian(workspace_id=workspace.pk, external_id="G-invited")
         invite_guardian(guardian_id=guardian.pk, email="new@home.test", invited_by=None, now=now)
@@ -80,6 +85,9 @@ def _add_what_the_demo_lacks() -> None:
             actor=SYSTEM,
             now=now,
         )
+        Certificate.objects.create(
+            enrollment=enrolled, learner_name="June Roe", program_title="Algebra I", issued_at=now, issued_by="system"
+        )
         Application.objects.create(
             workspace=workspace,
             instance=workspace.program_instances.earliest("pk"),
@@ -92,6 +100,8 @@ def _add_what_the_demo_lacks() -> None:
         begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)
         drop, keep = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
+    while fan_out(now=now):
+        pass
     for role in Role.values:
         user = StaffFactory(email=f"{role}@role.test")
         Membership.objects.create(workspace=Workspace.objects.get(slug=MINE), user=user, role=role)

@@ -85,7 +85,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         ("Since when", {"fields": (("created_at", "listens_since"), "previous_secret_until")}),
     )
     actions_list = ("create",)
-    actions_detail = ("change", "ping", "redeliver_failed", "replay", "rotate", "enable", "disable", "delete")
+    actions_detail = ("edit", "ping", "redeliver_failed", "replay", "rotate", "enable", "disable", "remove")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
         rows: QuerySet[WebhookEndpoint] = super().get_queryset(request).filter(deleted_at=None)
@@ -132,7 +132,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         return self.show_once(request, made)
 
     @staff_action(description="Change", power=Power.GOVERN, form=EndpointForm, icon="edit")
-    def change(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
+    def edit(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
         change_endpoint(endpoint_id=endpoint.pk, **form.cleaned_data)
         return "The endpoint is changed. What waits goes to the new address."
 
@@ -221,7 +221,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         variant=ActionVariant.DANGER,
         explanation="It is told nothing any more, and its deliveries are deleted. You can't undo this.",
     )
-    def delete(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> HttpResponse:
+    def remove(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> HttpResponse:
         delete_endpoint(endpoint_id=endpoint.pk, now=utc_now())
         self.log_change(request, endpoint, "Deleted")
         return self.response_to_list(request, "The endpoint is deleted.")

@@ -8,7 +8,7 @@ from core.http.fields import TextField, TruthField
 from core.http.query import MomentField, QuerySerializer
 
 from ..models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from ..states import DeliveryStatus, DisabledReason
+from ..states import DeliveryStatus
 from ..webhooks.choosing import MAX_TYPES
 from ..webhooks.message import PING
 
@@ -56,8 +56,8 @@ class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
     id = serializers.CharField(source="cuid")
     eventTypes = serializers.ListField(source="event_types", child=serializers.CharField())
     enabled = serializers.BooleanField(source="is_enabled")
-    disabledReason = serializers.ChoiceField(
-        source="disabled_reason", choices=[*DisabledReason.choices, ("", "Enabled")], help_text="Empty while enabled."
+    disabledReason = serializers.CharField(
+        source="disabled_reason", help_text="Empty while enabled; otherwise by_hand, gone or failing."
     )
     failingSince = serializers.DateTimeField(
         source="failing_since",
