@@ -22,6 +22,7 @@ import httpx
 from django.conf import settings
 
 from .network import forbid_open_transaction
+from .numbers import parse_whole_number
 
 CONNECT_SECONDS = 3.0
 MAX_BYTES = 1_000_000
@@ -53,6 +54,11 @@ class Answer:
             return json.loads(self.body)
         except RecursionError as error:
             raise ValueError("nested too deep") from error
+
+    def retry_after(self, *, longest: float) -> float:
+        """The seconds that the other side asks to be left alone, `longest` at most; a date is no number, and our own
+        pause will do."""
+        return min(float(parse_whole_number(self.headers.get("retry-after", "")) or 0), longest)
 
 
 def ask(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from .breaker import Breaker
-from .numbers import parse_whole_number
 from .outbound import Answer, NoAnswer, NotSent, ask
 
 T = TypeVar("T")
@@ -69,20 +68,15 @@ class Vendor:
         if answer.status >= 500:
             self._breaker.record_failure()
         if answer.status in LATER or answer.status >= 500:
-            raise VendorDown(f"{self._name} answered {answer.status}.", wait_seconds=_retry_after(answer))
+            pause = answer.retry_after(longest=LONGEST_WAIT_SECONDS)
+            raise VendorDown(f"{self._name} answered {answer.status}.", wait_seconds=pause)
         if not 200 <= answer.status < 300:
             self._breaker.record_answer()
             raise VendorRefuses(answer)
         try:
             found = read(answer)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self._breaker.record_failure()
             raise VendorDown(f"{self._name} answered something else than was asked for.") from error
         self._breaker.record_answer()
         return found
-
-
-def _retry_after(answer: Answer) -> float:
-    """The seconds that the vendor asked for; a date is no number, and our own pause will do."""
-    asked = parse_whole_number(answer.headers.get("retry-after", ""))
-    return min(float(asked or 0), LONGEST_WAIT_SECONDS)

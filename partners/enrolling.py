@@ -8,19 +8,18 @@ enrolled twice, even by a partner that knows no idempotency.
 import datetime as dt
 
 import structlog
-from celery import signature
 
 from core import retries
 from core.actors import SYSTEM
 from core.errors import require
 from core.text import fit
-from core.work import nudge
 
 from .acceptance import record_acceptance, record_refusal
 from .gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from .gateways.rest import get_gateway
 from .models import EnrollmentStep
 from .outages import note_answer, note_silence
+from .rounds import go_through, ring_for
 
 log = structlog.get_logger(__name__)
 
@@ -45,11 +44,11 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
         _record_delay(step, error, now)
         return False
     except PartnerRefuses as error:
-        _note_answer(step, now)
+        note_answer(step.provider, now=now)
         log.warning("partner_refused", step=step.cuid, partner=step.provider_id)
         record_refusal(step_id=step.pk, reason=error.detail, actor=SYSTEM, now=now)
         return True
-    _note_answer(step, now)
+    note_answer(step.provider, now=now)
     record_acceptance(
         step_id=step.pk, external_enrollment_id=found.id, launch_url=found.launch_url, actor=SYSTEM, now=now
     )
@@ -59,26 +58,13 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
 def enroll_at_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
     """Enroll those who are due at one partner, the longest waiting first; stops when it does not answer. Returns how
     many were tried."""
-    due = retries.due(EnrollmentStep.objects.to_enroll().filter(provider=provider_id), now=now)
-    tried = 0
-    for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
-        tried += 1
-        try:
-            if not enroll_step(step_cuid=step_cuid, now=now):
-                break
-        except Exception:  # the trouble of one step is its own; its lease brings it back
-            log.exception("step_not_enrolled", step=step_cuid)
-    return tried
+    to_enroll = EnrollmentStep.objects.to_enroll()
+    return go_through(to_enroll, provider_id=provider_id, deal=enroll_step, limit=limit, now=now)
 
 
 def ring_for_due_steps(*, now: dt.datetime) -> int:
-    """Ask the worker to enroll at each partner where somebody is due; returns at how many. Each partner is a task of
-    its own, so one that hangs holds up no other."""
-    due = retries.due(EnrollmentStep.objects.to_enroll(), now=now).order_by()
-    provider_ids = sorted(set(due.values_list("provider_id", flat=True).distinct()))
-    for provider_id in provider_ids:
-        nudge(signature("partners.tasks.enroll_at_provider"), provider_id)
-    return len(provider_ids)
+    """Ask the worker to enroll at each partner where somebody is due; returns at how many."""
+    return ring_for(EnrollmentStep.objects.to_enroll(), task="partners.tasks.enroll_at_provider", now=now)
 
 
 def _enroll(step: EnrollmentStep, now: dt.datetime) -> PartnerEnrollment:
@@ -97,11 +83,6 @@ def _enroll(step: EnrollmentStep, now: dt.datetime) -> PartnerEnrollment:
             last_name=learner.last_name,
         )
     )
-
-
-def _note_answer(step: EnrollmentStep, now: dt.datetime) -> None:
-    if step.provider.silent_since is not None:
-        note_answer(provider_id=step.provider_id, now=now)
 
 
 def _record_delay(step: EnrollmentStep, error: PartnerDown, now: dt.datetime) -> None:

@@ -17,9 +17,15 @@ def note_silence(*, provider_id: int, now: dt.datetime) -> None:
     )
 
 
+def note_answer(provider: Provider, *, now: dt.datetime) -> None:
+    """The partner answered, be it with a refusal: if it was silent when it was read, that is over."""
+    if provider.silent_since is not None:
+        _end_silence(provider.pk, now)
+
+
 @transaction.atomic
-def note_answer(*, provider_id: int, now: dt.datetime) -> None:
-    """The partner answered, be it with a refusal: if it was silent, that is over. Again changes nothing."""
+def _end_silence(provider_id: int, now: dt.datetime) -> None:
+    """Once: whoever finds it ended already changes nothing."""
     silent = Provider.objects.filter(pk=provider_id, silent_since__isnull=False)
     since = silent.select_for_update(no_key=True).values_list("silent_since", flat=True).first()
     if since is not None:

@@ -8,20 +8,15 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-import structlog
-from celery import signature
-
 from core import retries
 from core.text import fit
-from core.work import nudge
 
 from .gateways.contract import PartnerDown, PartnerNews, PartnerRefuses
 from .gateways.rest import get_gateway
 from .inbox import handle_event, store_found
 from .models import EnrollmentStep
 from .outages import note_answer, note_silence
-
-log = structlog.get_logger(__name__)
+from .rounds import go_through, ring_for
 
 # It goes on until the step is over: after a few failures once an hour.
 RETRY = retries.Retry(
@@ -55,8 +50,7 @@ def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
         trouble = error.detail
     else:
         trouble = _trouble(news)
-    if step.provider.silent_since is not None:
-        note_answer(provider_id=step.provider_id, now=now)
+    note_answer(step.provider, now=now)
     EnrollmentStep.objects.to_poll().filter(pk=step.pk).update(
         attempts=0,
         last_error=fit(EnrollmentStep, "last_error", trouble),
@@ -71,28 +65,16 @@ def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
 def poll_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
     """Ask one partner for news of those who are due, the longest waiting first; stops when it does not answer. Returns
     of how many it was asked."""
-    due = retries.due(EnrollmentStep.objects.to_poll().filter(provider=provider_id), now=now)
-    asked = 0
-    for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
-        asked += 1
-        try:
-            if not poll_step(step_cuid=step_cuid, now=now):
-                break
-        except Exception:  # the trouble of one step is its own; its lease brings it back
-            log.exception("step_not_polled", step=step_cuid)
-    return asked
+    to_poll = EnrollmentStep.objects.to_poll()
+    return go_through(to_poll, provider_id=provider_id, deal=poll_step, limit=limit, now=now)
 
 
 def ring_for_due_polls(*, partner: str = "", now: dt.datetime) -> int:
-    """Have the worker ask each partner, or this one, that is due; returns how many. Each is a task of its own, so one
-    that hangs holds up no other."""
-    due = retries.due(EnrollmentStep.objects.to_poll(), now=now).order_by()
+    """Have the worker ask each partner, or this one, that is due; returns how many."""
+    to_poll = EnrollmentStep.objects.to_poll()
     if partner:
-        due = due.filter(provider__slug=partner)
-    provider_ids = sorted(set(due.values_list("provider_id", flat=True).distinct()))
-    for provider_id in provider_ids:
-        nudge(signature("partners.tasks.poll_provider"), provider_id)
-    return len(provider_ids)
+        to_poll = to_poll.filter(provider__slug=partner)
+    return ring_for(to_poll, task="partners.tasks.poll_provider", now=now)
 
 
 def _trouble(news: PartnerNews | None) -> str:

@@ -16,7 +16,6 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from core import retries
-from core.numbers import parse_whole_number
 from core.outbound import NoAnswer, NotSent, ask
 from core.signing import signed_headers
 from core.text import fit
@@ -105,7 +104,7 @@ def _send(delivery: WebhookDelivery, now: dt.datetime) -> Outcome:
         _milliseconds_since(began),
         status=answer.status,
         error=_fault(answer.status),
-        retry_after=_retry_after(answer.headers.get("retry-after", "")),
+        retry_after=answer.retry_after(longest=LONGEST_WAIT_SECONDS),
     )
 
 
@@ -192,8 +191,3 @@ def _pending_at(endpoint_id: int) -> QuerySet[WebhookDelivery]:
 
 def _milliseconds_since(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
-
-
-def _retry_after(text: str) -> float:
-    """The seconds that the receiver asks for; a date is no number, and our own pause will do."""
-    return min(float(parse_whole_number(text) or 0), LONGEST_WAIT_SECONDS)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from core.breaker import Breaker
-from core.outbound import Answer, NoAnswer, NotSent, ask
+from core.vendors import Vendor, VendorDown, VendorRefuses
 
 from ..models import EnrollmentStep, Provider
 from ..web_addresses import web_address
@@ -14,13 +14,9 @@ from .contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, Partner
 
 T = TypeVar("T")
 
-# Longer than this no partner makes us wait; it is asked again then, and may say so again.
-LONGEST_WAIT_SECONDS = 3600.0
 FAILURES_IN_A_ROW = 5
 LEFT_ALONE_SECONDS = 30.0
-# Refused keys are the staff's mistake, not the learner's: with the right key, the same call succeeds.
 GONE = frozenset((404, 410))
-LATER = frozenset((401, 403, 408, 425, 429))
 
 
 class _Unknown(PartnerRefuses):
@@ -44,8 +40,7 @@ class RestGateway:
     def __init__(self, provider: Provider, breaker: Breaker) -> None:
         self._address = f"{provider.base_url.rstrip('/')}/enrollments"
         self._key = provider.api_key
-        self._seconds = float(provider.timeout_seconds)
-        self._breaker = breaker
+        self._vendor = Vendor("The partner", breaker=breaker, seconds=float(provider.timeout_seconds))
 
     def enroll(self, request: EnrollmentRequest) -> PartnerEnrollment:
         body = {
@@ -80,42 +75,15 @@ class RestGateway:
         headers: dict[str, str] | None = None,
         **more: Any,
     ) -> T:
-        if wait := self._breaker.seconds_left():
-            raise PartnerDown(
-                "The partner kept failing and is left alone for a while.", wait_seconds=wait, was_asked=False
-            )
+        known = {"Authorization": f"Bearer {self._key}", **(headers or {})}
+        address = f"{self._address}{path}"
         try:
-            answer = ask(
-                method,
-                f"{self._address}{path}",
-                headers={"Authorization": f"Bearer {self._key}", **(headers or {})},
-                seconds=self._seconds,
-                **more,
-            )
-            found = self._judge(answer, read)
-        except (NotSent, NoAnswer) as error:
-            self._breaker.record_failure()
-            raise PartnerDown(str(error)) from error
-        except PartnerRefuses:
-            self._breaker.record_answer()
-            raise
-        self._breaker.record_answer()
-        return found
-
-    def _judge(self, answer: Answer, read: Callable[[Any], T]) -> T:
-        if answer.status in LATER or answer.status >= 500:
-            if answer.status >= 500:
-                self._breaker.record_failure()
-            raise PartnerDown(f"The partner answered {answer.status}.", wait_seconds=_retry_after(answer))
-        if answer.status in GONE:
-            raise _Unknown(f"The partner answered {answer.status}.")
-        if not 200 <= answer.status < 300:
-            raise PartnerRefuses(f"The partner answered {answer.status}.")
-        try:
-            return read(answer.json())
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            self._breaker.record_failure()
-            raise PartnerDown("The partner answered something else than was asked for.") from error
+            return self._vendor.ask(method, address, lambda answer: read(answer.json()), headers=known, **more)
+        except VendorDown as error:
+            raise PartnerDown(error.detail, wait_seconds=error.wait_seconds, was_asked=error.was_asked) from error
+        except VendorRefuses as error:
+            refusal = _Unknown if error.answer.status in GONE else PartnerRefuses
+            raise refusal(f"The partner answered {error.answer.status}.") from error
 
 
 def _enrollment(body: Any) -> PartnerEnrollment:
@@ -156,9 +124,3 @@ def _first(body: Any, reference: str) -> PartnerEnrollment | None:
         raise TypeError("no list")
     ours = [row for row in rows if row["reference"] == reference]
     return _enrollment(ours[0]) if ours else None
-
-
-def _retry_after(answer: Answer) -> float:
-    """The seconds that the partner asked for; a date is no number, and our own pause will do."""
-    text = answer.headers.get("retry-after", "")
-    return min(float(text), LONGEST_WAIT_SECONDS) if text.isascii() and text.isdigit() and len(text) < 10 else 0.0

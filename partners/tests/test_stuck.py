@@ -8,7 +8,7 @@ from core.actors import SYSTEM
 from enrollments.tests.factories import STAFF
 from partners.acceptance import record_refusal
 from partners.interventions import retry_step
-from partners.models import EnrollmentStep, ProviderOutage
+from partners.models import EnrollmentStep, Provider, ProviderOutage
 from partners.outages import note_answer, note_silence
 from partners.providers import change_provider, pause_provider, resume_provider
 from partners.stuck import Turn, describe_stuck, whose_turn
@@ -96,8 +96,9 @@ class TestOutagesOfAPartner:
         assert stuck(NOON + 8 * DAY) == []  # until it was last asked in vain: nobody knows more
         assert stuck(NOON + 8 * DAY + SECOND) == [step]
 
-        note_answer(provider_id=step.provider_id, now=NOON + 3 * DAY)
-        note_answer(provider_id=step.provider_id, now=NOON + 4 * DAY)
+        silent = Provider.objects.get(pk=step.provider_id)
+        note_answer(silent, now=NOON + 3 * DAY)
+        note_answer(silent, now=NOON + 4 * DAY)
 
         assert stuck(NOON + 9 * DAY) == []
         assert stuck(NOON + 9 * DAY + SECOND) == [step]
@@ -108,7 +109,7 @@ class TestOutagesOfAPartner:
         step = in_progress()
         note_silence(provider_id=step.provider_id, now=NOON + DAY)
         pause_provider(provider_id=step.provider_id, now=NOON + 2 * DAY)
-        note_answer(provider_id=step.provider_id, now=NOON + 3 * DAY)
+        note_answer(Provider.objects.get(pk=step.provider_id), now=NOON + 3 * DAY)
         resume_provider(provider_id=step.provider_id, now=NOON + 4 * DAY)
 
         assert stuck(NOON + 10 * DAY) == []

@@ -1,0 +1,46 @@
+"""Going round the partners with what is due at them.
+
+Each partner is a task of its own for the worker, so one that hangs holds up no other."""
+
+import datetime as dt
+from typing import Protocol
+
+import structlog
+from celery import signature
+
+from core import retries
+from core.work import nudge
+
+from .models import EnrollmentStepQuerySet
+
+log = structlog.get_logger(__name__)
+
+
+class Deal(Protocol):
+    """Asks a partner about one step. False if the partner does not answer: others would fare alike just now."""
+
+    def __call__(self, *, step_cuid: str, now: dt.datetime) -> bool: ...
+
+
+def go_through(steps: EnrollmentStepQuerySet, *, provider_id: int, deal: Deal, limit: int, now: dt.datetime) -> int:
+    """Deal with those of `steps` that are due at one partner, the longest waiting first; stops when it does not answer.
+    Returns how many were tried."""
+    due = retries.due(steps.filter(provider=provider_id), now=now)
+    tried = 0
+    for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
+        tried += 1
+        try:
+            if not deal(step_cuid=step_cuid, now=now):
+                break
+        except Exception:  # the trouble of one step is its own; its lease brings it back
+            log.exception("step_not_dealt_with", step=step_cuid)
+    return tried
+
+
+def ring_for(steps: EnrollmentStepQuerySet, *, task: str, now: dt.datetime) -> int:
+    """Have the worker run `task` for each partner at which one of `steps` is due; returns for how many."""
+    due = retries.due(steps, now=now).order_by()
+    provider_ids = sorted(set(due.values_list("provider_id", flat=True).distinct()))
+    for provider_id in provider_ids:
+        nudge(signature(task), provider_id)
+    return len(provider_ids)
