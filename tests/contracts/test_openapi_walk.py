@@ -79,8 +79,6 @@ SAID_IN_WORDS = re.compile(
             "Give a time after since",
             "There is no event ",
             "This field may not be blank",
-            # of a PATCH, whose fields the document calls optional
-            r"^This field is required\.$",
             "Give the address of the partner's API",
             "Enter a valid URL",
             "Enter a valid “slug”",

@@ -19,6 +19,17 @@ class NewEnrolmentBody(serializers.Serializer[Any]):
 
 
 class PaidBody(serializers.Serializer[Any]):
+    """The method of the document's route is PATCH, and its body is a whole one all the same: what is required stays so
+    in the OpenAPI document, which otherwise takes every PATCH for a change of some fields."""
+
+    @property
+    def partial(self) -> bool:
+        return False
+
+    @partial.setter
+    def partial(self, value: bool) -> None:
+        """Said by whoever takes it for a change of some fields."""
+
     enrolment_id = WholeNumberField()
     method = serializers.ChoiceField(
         choices=OfflineMeans.choices,
