@@ -88,6 +88,19 @@ class MultilineField(TextField):
         return str(super(TextField, self).to_internal_value(data))
 
 
+@extend_schema_field({"type": "string", "pattern": "^[A-Za-z]{3}$"})
+class CurrencyField(TextField):
+    """A currency by the three letters of ISO 4217, large or small. Whether it can be charged says `billing.prices`."""
+
+    default_error_messages = {"shape": "Give the three letters of a currency, as in USD."}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not (len(text) == 3 and text.isascii() and text.isalpha()):
+            self.fail("shape")
+        return text
+
+
 class DayField(serializers.DateField):
     """A day as in 2027-01-31, within the years that dates are kept for."""
 

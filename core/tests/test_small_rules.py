@@ -6,8 +6,10 @@ from celery import Celery, shared_task
 from django.conf import settings
 from django.db import transaction
 from kombu import Connection
+from rest_framework.exceptions import ValidationError as RestFault
 
 from core.errors import invalid_field
+from core.http.fields import CurrencyField
 from core.ids import CuidConverter, is_cuid, new_cuid
 from core.money import Money
 from core.network import NetworkInsideTransaction, forbid_open_transaction
@@ -166,3 +168,13 @@ class TestTryingAgain:
 
     def test_is_used_up_after_the_last_attempt(self) -> None:
         assert [self.RETRY.is_used_up(attempts) for attempts in (2, 3, 4)] == [False, True, True]
+
+
+class TestACurrency:
+    @pytest.mark.parametrize("given", ["us", "usdx", " us", "u$d", "ＵＳＤ", "USİ"])
+    def test_is_three_letters(self, given: str) -> None:
+        with pytest.raises(RestFault, match="three letters of a currency"):
+            CurrencyField().run_validation(given)
+
+    def test_is_taken_as_it_is_spelled(self) -> None:
+        assert CurrencyField().run_validation(" USD ") == "USD"

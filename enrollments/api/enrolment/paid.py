@@ -1,6 +1,6 @@
 """Recording that an enrolment was paid outside of Stripe: parse, call the use case, render."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -25,7 +25,7 @@ class PaidEnrolmentView(APIView):
         tags=TAGS,
         operation_id="mark_enrolment_paid",
         request=PaidBody,
-        responses=EnrolmentSerializer,
+        responses={200: EnrolmentSerializer, 404: OpenApiResponse(description="No such enrolment")},
         examples=[PAY, PAID],
     )
     def patch(self, request: Request) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from billing.states import OfflineMeans
-from core.http.fields import TextField, WholeNumberField
+from core.http.fields import CurrencyField, TextField, WholeNumberField
 from core.http.query import QuerySerializer, QueryTextField
 from core.numbers import MAX_INT
 
@@ -45,7 +45,7 @@ class PaidBody(serializers.Serializer[Any]):
         max_value=MAX_INT,
         help_text="In minor units. If it is given it must be the price of the course.",
     )
-    currency = TextField(max_length=3, required=False, help_text="If it is given it must be the currency of the price.")
+    currency = CurrencyField(required=False, help_text="If it is given it must be the currency of the price.")
 
 
 class UserQuery(QuerySerializer):

@@ -11,6 +11,7 @@ from core.http.contact import PhoneField, PostalAddressField
 from core.http.cursors import page_serializer
 from core.http.fields import (
     CuidField,
+    CurrencyField,
     DayField,
     DocumentField,
     EmailTextField,
@@ -96,7 +97,7 @@ class InstanceBody(serializers.Serializer[Any]):
         allow_null=True,
         help_text="In the currency's smallest unit: 4900 is 49.00 USD. null or 0: nothing has to be paid.",
     )
-    currency = TextField(min_length=3, max_length=3, required=False, allow_null=True)
+    currency = CurrencyField(required=False, allow_null=True)
     taxRate = TaxRateField(source="tax_rate", required=False, allow_null=True, help_text="In percent; in the price.")
     capacity = WholeNumberField(
         max_value=MAX_INT,
