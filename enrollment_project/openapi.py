@@ -113,7 +113,8 @@ class ApiSchema(AutoSchema):
     """Adds what holds for all operations: the common headers, and the scope that the view declares."""
 
     def get_override_parameters(self) -> list[Any]:
-        takes_keys = self.method == "POST" and bool(self.view.get_authenticators())
+        handler = getattr(self.view, self.method.lower())
+        takes_keys = getattr(handler, "takes_keys", self.method == "POST") and bool(self.view.get_authenticators())
         return [IDEMPOTENCY_KEY, REQUEST_ID] if takes_keys else [REQUEST_ID]
 
     def get_summary(self) -> str | None:

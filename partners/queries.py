@@ -1,11 +1,12 @@
 """Reads that more than one caller needs, each within one workspace."""
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from enrollments.listing import get_enrollment
+from enrollments.states import ParticipationStatus
 
 from .errors import ProviderNotFound, StepNotFound
-from .models import EnrollmentStep, EnrollmentStepQuerySet, Provider
+from .models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider
 
 
 def list_providers(*, workspace_id: int) -> QuerySet[Provider]:
@@ -33,3 +34,20 @@ def get_step(*, workspace_id: int, enrollment_cuid: str, cuid: str) -> Enrollmen
     if step is None:
         raise StepNotFound
     return step
+
+
+def get_active_sequence(*, program_id: int) -> PartnerSequence | None:
+    """The version that learners of a program get who are approved now."""
+    return PartnerSequence.objects.filter(program=program_id, active=True).first()
+
+
+def count_under_way(*, program_id: int) -> dict[int, int]:
+    """How many active learners of a program go by each version of its sequence, by version."""
+    first = EnrollmentStep.objects.filter(
+        item__group__sequence__program=program_id,
+        sequence_order=1,
+        retired_at=None,
+        enrollment__participation_status=ParticipationStatus.ACTIVE,
+    )
+    found = first.values_list("item__group__sequence__version").annotate(Count("pk"))
+    return dict(found.order_by("item__group__sequence__version"))

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from core.actors import Actor
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, refuse
 from core.logs import after_commit
 
 from .locks import lock_program
@@ -17,6 +17,8 @@ from .models import PartnerSequence, Provider, SequenceGroup, SequenceItem
 from .states import GroupRule
 
 log = structlog.get_logger(__name__)
+
+MAX_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,7 @@ def _find_partners(workspace_id: int, groups: Sequence[GroupDraft]) -> dict[str,
     """The partners that the groups name, by slug. Raises Invalid for anything that no sequence can be made of."""
     named = {item.partner for group in groups for item in group.items}
     found = {each.slug: each for each in Provider.objects.filter(workspace=workspace_id, slug__in=named)}
-    faults = [*_unknown_partners(groups, found), *_repeated_courses(groups), *_odd_groups(groups)]
-    if faults:
-        raise Invalid("; ".join(f"{fault.field}: {fault.detail}" for fault in faults), errors=tuple(faults))
+    refuse([*_unknown_partners(groups, found), *_repeated_courses(groups), *_odd_groups(groups), *_too_many(groups)])
     return found
 
 
@@ -114,7 +114,10 @@ def _repeated_courses(groups: Sequence[GroupDraft]) -> list[FieldError]:
 
 def _odd_groups(groups: Sequence[GroupDraft]) -> list[FieldError]:
     faults = []
+    names = [group.name for group in groups]
     for place, group in enumerate(groups):
+        if group.name and group.name in names[:place]:
+            faults.append(FieldError(f"groups.{place}.name", "repeated", "Another group has this name: choose one."))
         if not group.items:
             faults.append(FieldError(f"groups.{place}", "empty", "A group needs a step at least."))
         if group.rule not in GroupRule.values:
@@ -126,6 +129,12 @@ def _odd_groups(groups: Sequence[GroupDraft]) -> list[FieldError]:
         elif group.rule != GroupRule.AT_LEAST and group.at_least is not None:
             faults.append(FieldError(f"groups.{place}.atLeast", "not_allowed", "Only the rule at_least takes it."))
     return faults
+
+
+def _too_many(groups: Sequence[GroupDraft]) -> list[FieldError]:
+    if len(_items(groups)) <= MAX_STEPS:
+        return []
+    return [FieldError("steps", "too_many", f"A sequence has at most {MAX_STEPS} steps: leave some out.")]
 
 
 def _items(groups: Sequence[GroupDraft]) -> list[ItemDraft]:

@@ -204,7 +204,7 @@ def replay(answer: AlreadyAnswered) -> Response:
 
 
 def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
-    """Make a view's POST idempotent when it needs no vendor: claim, effects and answer in one transaction.
+    """Make a view's POST or PUT idempotent when it needs no vendor: claim, effects and answer in one transaction.
 
     A refusal raised by the handler rolls everything back, the claim included: nothing happened, so nothing is kept.
     """
@@ -221,4 +221,5 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
         except AlreadyAnswered as answer:
             return replay(answer)
 
+    wrapped.takes_keys = True  # type: ignore[attr-defined]  # for the OpenAPI document
     return wrapped

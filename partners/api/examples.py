@@ -23,3 +23,16 @@ COMPLETE_STEP = OpenApiExample(
     request_only=True,
     value={"reason": "Their system is down", "evidence": "Certificate 2026-118"},
 )
+DEFINE_SEQUENCE = OpenApiExample(
+    "Two electives of three after the basics",
+    request_only=True,
+    value={
+        "steps": [
+            {"partner": "northside-lms", "courseId": "safety-1"},
+            {"partner": "northside-lms", "courseId": "welding-1", "group": "Electives"},
+            {"partner": "northside-lms", "courseId": "welding-2", "group": "Electives"},
+            {"partner": "northside-lms", "courseId": "robotics-1", "group": "Electives"},
+        ],
+        "groups": [{"name": "Electives", "rule": "at_least", "atLeast": 2}],
+    },
+)

@@ -12,7 +12,8 @@ from core.numbers import MAX_SMALLINT
 
 from ..models import EnrollmentStep, Provider
 from ..pipeline import PartnerFigures
-from ..states import Adapter, PartnerStepStatus
+from ..sequences import MAX_STEPS
+from ..states import Adapter, GroupRule, PartnerStepStatus
 from ..stuck import Turn
 
 # As the API and the pages show a step: one that is queued is pending to whoever looks.
@@ -84,6 +85,44 @@ class PartnerSecretSerializer(serializers.Serializer[Any]):
 
 
 ProviderPage = page_serializer(ProviderSerializer, "PartnerPage")
+
+
+class SequenceStepBody(serializers.Serializer[Any]):
+    partner = TextField(max_length=50, help_text="The partner's slug.")
+    courseId = TextField(max_length=255, help_text="The course as the partner calls it.")
+    group = TextField(max_length=100, default=None, allow_null=True, help_text="The name of one of `groups`.")
+
+
+class SequenceGroupBody(serializers.Serializer[Any]):
+    name = TextField(max_length=100)
+    rule = serializers.ChoiceField(choices=GroupRule.choices, default=GroupRule.ALL_IN_ORDER)
+    atLeast = WholeNumberField(
+        min_value=1,
+        max_value=MAX_STEPS,
+        default=None,
+        allow_null=True,
+        help_text="How many of its steps are enough; for the rule `at_least` only.",
+    )
+
+
+class SequenceBody(serializers.Serializer[Any]):
+    steps: serializers.ListSerializer[Any] = serializers.ListSerializer(child=SequenceStepBody(), max_length=MAX_STEPS)
+    groups: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=SequenceGroupBody(), max_length=MAX_STEPS, default=list
+    )
+
+
+class UnderWaySerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    learners = serializers.IntegerField()
+
+
+class SequenceSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField(allow_null=True)
+    createdAt = serializers.DateTimeField(allow_null=True)
+    steps = SequenceStepBody(many=True)
+    groups = SequenceGroupBody(many=True)
+    underWay = UnderWaySerializer(many=True, help_text="How many active learners go by which version.")
 
 
 class PartnerStepSerializer(serializers.ModelSerializer[EnrollmentStep]):

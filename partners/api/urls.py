@@ -9,6 +9,7 @@ from .partners import (
     ResumePartnerView,
     RotateSecretView,
 )
+from .sequences import PartnerSequenceView
 from .steps import CompleteStepView, RetryStepView, SkipStepView, StepListView
 from .webhooks import PartnerWebhookView
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path(f"{PARTNER}/rotate-secret", RotateSecretView.as_view(), name="api-partner-rotate-secret"),
     path(f"{PARTNER}/pause", PausePartnerView.as_view(), name="api-partner-pause"),
     path(f"{PARTNER}/resume", ResumePartnerView.as_view(), name="api-partner-resume"),
+    path("programs/<str:code>/partnerSequence", PartnerSequenceView.as_view(), name="api-partner-sequence"),
     path(STEPS, StepListView.as_view(), name="api-partner-steps"),
     path(f"{STEP}/retry", RetryStepView.as_view(), name="api-partner-step-retry"),
     path(f"{STEP}/skip", SkipStepView.as_view(), name="api-partner-step-skip"),

@@ -34,6 +34,8 @@ PARTNER = "/api/partners/{town.training.partner}"
 PARTNER_ROUTE = "api/partners/<slug:slug>"
 STEPS = "/api/enrollments/{town.training.enrollment}/steps"
 STEPS_ROUTE = f"{ENROLLMENT_ROUTE}/steps"
+SEQUENCE = f"{PROGRAM}/partnerSequence"
+SEQUENCE_ROUTE = f"{PROGRAM_ROUTE}/partnerSequence"
 NORTHSIDE = {"slug": "northside", "name": "Northside", "baseUrl": "https://lms.example.test/api"}
 COURSE = "/api/course-programs/{town.sale.course_code}"
 COHORT = f"{COURSE}/cohorts/{{town.sale.cohort_id}}"
@@ -211,6 +213,8 @@ ROWS = [
         )
         for action in ("rotate-secret", "pause", "resume")
     ),
+    by_key(SEQUENCE_ROUTE, "GET", scope="partners:read", elsewhere=404, address=SEQUENCE),
+    by_key(SEQUENCE_ROUTE, "PUT", scope="partners:write", elsewhere=404, address=SEQUENCE, body={"steps": []}),
     by_key(STEPS_ROUTE, "GET", scope="partners:read", elsewhere=404, address=STEPS),
     *(
         by_key(
