@@ -80,6 +80,7 @@ class Organization:
     staff: dict[str, Role]  # who of the demo's people has which role
     known_family: Family | None = None
     has_forms: bool = False  # whether families can apply by themselves
+    has_partners: bool = False  # whether partners teach one of its programs
 
 
 _SCHOOL_TERMS = (("first term", -22, -6), ("second term", -5, 12))
@@ -138,6 +139,7 @@ ORGANIZATIONS = (
         staff={"reviewer": Role.REVIEWER, "owner": Role.OWNER, "admin": Role.ADMIN, "viewer": Role.VIEWER},
         known_family=KNOWN_FAMILY,
         has_forms=True,
+        has_partners=True,
     ),
     Organization(
         slug="harbor-skills",

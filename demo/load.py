@@ -21,6 +21,7 @@ from events.models import OutboxEvent
 from events.states import RelayStatus
 from notifications.models import Notification
 from notifications.states import NotificationStatus
+from partners.models import EnrollmentStep
 
 from .applications import begin_applications
 from .catalog import (
@@ -34,6 +35,7 @@ from .catalog import (
 )
 from .course_stories import begin_courses
 from .courses import build_courses
+from .partners import begin_partners
 from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask_and_hesitate, meet_an_outage
 
 SEED = 20_250_901
@@ -95,12 +97,17 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
     if organization.has_forms:
         with time_is(now - HISTORY):
             begin_applications(scene, begin=teller.begin, now=now)
+    if organization.has_partners:
+        with time_is(now - HISTORY):
+            begin_partners(scene, begin=teller.begin, now=now)
     begin_courses(scene, courses, begin=teller.begin, now=now)
     teller.tell()
     _relay_the_past(scene.workspace, now)
     _send_the_past(scene.workspace, now)
-    overdue = Checkout.objects.filter(workspace=scene.workspace, next_check_at__lt=now)
-    overdue.update(next_check_at=now)  # the sweeps' work begins today
+    # The sweeps' work begins today.
+    Checkout.objects.filter(workspace=scene.workspace, next_check_at__lt=now).update(next_check_at=now)
+    asked = EnrollmentStep.objects.active().filter(enrollment__workspace=scene.workspace)
+    asked.filter(next_attempt_at__lt=now).update(next_attempt_at=now)
     return scene.workspace
 
 

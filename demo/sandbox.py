@@ -1,4 +1,5 @@
-"""Let the sandbox know what was sold in the demo's past, so that what comes after works: refunds, bank debits, sweeps.
+"""Let the sandbox know the demo's past, so that what comes after works: what was sold, for refunds, bank debits and
+sweeps; and whom partners teach, so that a click on a course's page tells us.
 
 It could not happen there by itself: Stripe lets nobody pay half a year ago.
 """
@@ -12,11 +13,15 @@ from accounts.models import Workspace
 from billing.gateways.amounts import to_stripe
 from billing.models import Checkout, Dispute, Payment
 from billing.states import CheckoutStatus, DisputeStatus, RefundStatus
+from core.errors import require
+from partners.models import EnrollmentStep, Provider
+from partners.states import PartnerStepStatus
 
 AT_ONCE = 200
 SECONDS = 30
 _SESSIONS = {CheckoutStatus.OPEN: "open", CheckoutStatus.EXPIRED: "expired", CheckoutStatus.CANCELLED: "expired"}
 _REFUNDS = {RefundStatus.PENDING: "pending", RefundStatus.SUCCEEDED: "succeeded"}
+_STEPS = {PartnerStepStatus.COMPLETED: "completed", PartnerStepStatus.IN_PROGRESS: "active"}
 _DISPUTES = {
     DisputeStatus.INQUIRY: "warning_needs_response",
     DisputeStatus.CLOSED: "warning_closed",
@@ -35,13 +40,46 @@ def is_sandbox_there() -> bool:
 
 
 def tell_sandbox(workspace: Workspace) -> int:
-    """Tell the sandbox of every checkout session of the workspace; returns how many. Raises httpx.HTTPError."""
+    """Tell the sandbox of every checkout session of the workspace, and of every learner at its partners; returns how
+    many sessions. Raises httpx.HTTPError."""
     checkouts = Checkout.objects.filter(workspace=workspace, stripe_session_id__isnull=False).order_by("pk")
     sessions = [_session(one) for one in checkouts.prefetch_related("payments__refunds", "payments__disputes")]
     for first in range(0, len(sessions), AT_ONCE):
-        body = {"sessions": sessions[first : first + AT_ONCE]}
-        httpx.post(f"{settings.SANDBOX_URL}/_sandbox/history", json=body, timeout=SECONDS).raise_for_status()
+        _tell("history", {"sessions": sessions[first : first + AT_ONCE]})
+    for provider in Provider.objects.filter(workspace=workspace).order_by("pk"):
+        _tell_partner(provider)
     return len(sessions)
+
+
+def _tell_partner(provider: Provider) -> None:
+    """Set its system up as ours knows it, with the learners that it has accepted."""
+    steps = EnrollmentStep.objects.filter(provider=provider, external_enrollment_id__isnull=False).order_by("pk")
+    at_once = {
+        "api_key": provider.api_key,
+        "webhook_url": f"{settings.PUBLIC_URL}/api/webhooks/partners/{provider.slug}",
+        "secret": provider.webhook_secret,
+    }
+    _tell(f"lms/{provider.slug}", at_once)
+    learners = [_learner(step) for step in steps.select_related("enrollment__learner", "item")]
+    _tell(f"lms/{provider.slug}/history", {"enrollments": learners})
+
+
+def _tell(path: str, body: dict[str, Any]) -> None:
+    httpx.post(f"{settings.SANDBOX_URL}/_sandbox/{path}", json=body, timeout=SECONDS).raise_for_status()
+
+
+def _learner(step: EnrollmentStep) -> dict[str, Any]:
+    learner = require(step.enrollment.learner, "an approved enrollment has a learner")
+    return {
+        "id": step.external_enrollment_id,
+        "reference": step.cuid,
+        "course_id": step.course,
+        "learner": {"id": learner.cuid},
+        "status": _STEPS.get(PartnerStepStatus(step.status), "withdrawn"),
+        "progress": step.progress,
+        "created": int(require(step.started_at, "the partner has accepted").timestamp()),
+        "completed": int(step.completed_at.timestamp()) if step.completed_at else None,
+    }
 
 
 def _session(checkout: Checkout) -> dict[str, Any]:

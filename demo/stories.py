@@ -86,7 +86,7 @@ def apply_through_staff(
     scene: Scene, family: Family, child: Child, instance: ProgramInstance, chance: random.Random
 ) -> Story:
     """Entered as a candidate, evaluated and submitted by staff; nobody is asked to pay."""
-    enrollment = _enter_candidate(scene, child, instance, as_lead=chance.random() < 0.3)
+    enrollment = enter_candidate(scene, child, instance, as_lead=chance.random() < 0.3)
     if chance.random() < 0.12:
         return
     yield _days(chance, 0.2, 3)
@@ -185,7 +185,7 @@ def enter_learner(scene: Scene, child: Child) -> Learner:
     return learner
 
 
-def _enter_candidate(scene: Scene, child: Child, instance: ProgramInstance, *, as_lead: bool) -> Enrollment:
+def enter_candidate(scene: Scene, child: Child, instance: ProgramInstance, *, as_lead: bool) -> Enrollment:
     known = scene.workspace.learners.filter(external_id=child.external_id).first()
     person: dict[str, Any] = {
         "workspace": scene.workspace,

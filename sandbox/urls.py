@@ -26,6 +26,7 @@ urlpatterns = [
     path("_sandbox/fakturownia/<slug:slug>/tax-office", fakturownia_control.tax_office),
     path("_sandbox/lms-flush", lms_control.flush),
     path("_sandbox/lms/<slug:slug>", lms_control.partner),
+    path("_sandbox/lms/<slug:slug>/history", lms_control.remember),
     path("", include("sandbox.stripe.urls")),
     path("", include("sandbox.lms.urls")),
     path("", include("sandbox.fakturownia.urls")),

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from sandbox.control_api import Body, Unprocessable, control
-from sandbox.lms import webhooks
+from sandbox.lms import history, webhooks
 from sandbox.lms.api import render
 from sandbox.lms.models import LmsEnrollment, LmsMessage, Partner
 
@@ -36,6 +36,21 @@ def _set_up(slug: str, body: Body) -> Body:
             for each in messages
         ],
     }
+
+
+def remember(request: HttpRequest, slug: str) -> HttpResponse:
+    """`{"enrollments": [...]}`: whom the partner taught before; it tells nobody of it."""
+    return control("POST")(lambda _, body: _remember(slug, body))(request)
+
+
+def _remember(slug: str, body: Body) -> Body:
+    told = body.get("enrollments")
+    if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
+        raise Unprocessable("enrollments must be a list of objects.")
+    try:
+        return {"enrollments": history.remember_enrollments(slug=slug, told=told)}
+    except history.InvalidHistory as error:
+        raise Unprocessable(str(error)) from error
 
 
 @control("POST")

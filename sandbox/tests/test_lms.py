@@ -11,6 +11,16 @@ from sandbox.tests.conftest import Receiver
 
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS1wYXJ0bmVyLWhlcmU="
 
+TAUGHT = {
+    "id": "enr_demo1",
+    "reference": "step-9",
+    "course_id": "algebra",
+    "learner": {"id": "c9"},
+    "status": "active",
+    "progress": 40,
+    "created": 1_700_000_000,
+    "completed": None,
+}
 BODY = {"course_id": "algebra", "reference": "step-1", "learner": {"id": "c1"}}
 
 
@@ -143,3 +153,28 @@ class TestWhatItTells:
             enroll(http).json()
 
         assert len(sandbox.partner("acme")["enrollments"]) == 1
+
+
+class TestThePastOfAPartner:
+    def test_is_in_its_books_and_nobody_is_told_of_it(self, sandbox: SandboxProcess, http: httpx.Client) -> None:
+        sandbox.partner("acme", webhook_url="http://127.0.0.1:9/", secret=SECRET)
+
+        answer = sandbox.control("lms/acme/history", {"enrollments": [TAUGHT]})
+
+        books = sandbox.partner("acme")
+        assert answer == {"enrollments": 1}
+        assert [(row["id"], row["status"], row["progress"]) for row in books["enrollments"]] == [
+            ("enr_demo1", "active", 40)
+        ]
+        assert books["messages"] == []
+
+    @pytest.mark.parametrize(
+        "change", [{"status": "asleep"}, {"status": "completed"}, {"completed": 1_700_000_500}, {"progress": "half"}]
+    )
+    def test_is_refused_whole_if_it_can_t_have_been(self, sandbox: SandboxProcess, change: dict[str, Any]) -> None:
+        told = [TAUGHT, TAUGHT | {"id": "enr_demo2"} | change]
+
+        with pytest.raises(httpx.HTTPStatusError, match="enrollments\\[1\\]"):
+            sandbox.control("lms/acme/history", {"enrollments": told})
+
+        assert sandbox.partner("acme")["enrollments"] == []
