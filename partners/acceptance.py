@@ -10,7 +10,7 @@ from .history import change_step
 from .locks import lock_step
 from .models import EnrollmentStep
 from .progression import keep_external_id
-from .states import PartnerStepStatus
+from .states import LEFT, PartnerStepStatus
 
 
 @transaction.atomic
@@ -19,11 +19,16 @@ def record_acceptance(
 ) -> EnrollmentStep:
     """The partner has the learner: a queued step is in progress from now on, and due after the partner's usual days.
 
-    The id is kept in any state, since the partner knows the learner by it; said again, it changes nothing. Raises
-    StepNotFound, StepHasAnotherId, ExternalIdTaken.
+    The id is kept in any state, since the partner knows the learner by it; of a learner who left meanwhile, the partner
+    is told. Said again, it changes nothing. Raises StepNotFound, StepHasAnotherId, ExternalIdTaken.
     """
     step, _ = lock_step(step_id)
+    is_news = step.external_enrollment_id is None
     keep_external_id(step, external_enrollment_id)
+    if is_news and step.status in LEFT:
+        step.ended_at = None  # whoever looked before the partner answered found nobody
+        step.next_attempt_at = now
+        step.save(update_fields=["ended_at", "next_attempt_at"])
     if step.status == PartnerStepStatus.QUEUED:
         change_step(
             step,

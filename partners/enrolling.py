@@ -17,6 +17,7 @@ from core.text import fit
 from .acceptance import record_acceptance, record_refusal
 from .gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from .gateways.rest import get_gateway
+from .history import UNDER_WAY
 from .models import EnrollmentStep
 from .outages import note_answer, note_silence
 from .rounds import go_through, ring_for
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 # The lease is longer than the two calls of a try can take. After the last try staff have a task, and can have it tried
 # again.
-RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=dt.timedelta(minutes=3), attempts=12)
+RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=UNDER_WAY, attempts=12)
 
 
 def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:

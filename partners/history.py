@@ -23,9 +23,11 @@ from .events import (
     PartnerStepWithdrawn,
 )
 from .models import EnrollmentStep, StepTransition
-from .states import PartnerStepStatus
+from .states import LEFT, PartnerStepStatus
 from .task_kinds import STEP_FAILED
 
+# A call to the partner that is under way has come to something by then.
+UNDER_WAY = dt.timedelta(minutes=3)
 _TELLS: dict[str, type[PartnerStepEvent]] = {
     PartnerStepStatus.QUEUED: PartnerStepQueued,
     PartnerStepStatus.IN_PROGRESS: PartnerStepStarted,
@@ -45,6 +47,8 @@ def change_step(
     where there is no edge.
     """
     row = move_step(step, transition, actor=actor, reason=reason, now=now)
+    if step.status in LEFT:
+        values |= {"next_attempt_at": when_to_end(row), "attempts": 0, "last_error": ""}
     for name, value in values.items():
         setattr(step, name, value)
     try:
@@ -54,17 +58,28 @@ def change_step(
     row.save()
     publish(event_about(step, now))
     if row.from_status == PartnerStepStatus.FAILED:
-        settle_staff_task(kind=STEP_FAILED, subject=_subject(step), resolution=f"It is {step.status} now.", now=now)
+        settle_staff_task(kind=STEP_FAILED, subject=subject_of(step), resolution=f"It is {step.status} now.", now=now)
     if step.status == PartnerStepStatus.FAILED:
         raise_staff_task(
             workspace_id=step.enrollment.workspace_id,
             kind=STEP_FAILED,
-            subject=_subject(step),
+            subject=subject_of(step),
             summary=f"{step.provider} did not take the learner for step {step.sequence_order}. {reason}",
         )
 
 
-def _subject(step: EnrollmentStep) -> str:
+def when_to_end(row: StepTransition) -> dt.datetime | None:
+    """When to have the partner let a learner go who has just left: at once, or once the answer of a partner is in that
+    may be asked to take the learner just now. None if it was never asked."""
+    match row.from_status:
+        case PartnerStepStatus.PENDING:
+            return None
+        case PartnerStepStatus.QUEUED:
+            return row.created_at + UNDER_WAY
+    return row.created_at
+
+
+def subject_of(step: EnrollmentStep) -> str:
     """What a task for staff is about: the enrollment's page, and which of its steps."""
     return f"enrollment:{step.enrollment.cuid}/step:{step.sequence_order}"
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Value
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from core.invariants import Breach, Extent, Invariant
@@ -15,6 +15,8 @@ from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus, Revocation
 
 # How long a step may be due before it is tried.
 PURSUED_WITHIN = dt.timedelta(minutes=15)
+# How long a step may be due for news.
+POLLED_WITHIN = dt.timedelta(hours=2)
 
 
 def steps_follow_one_version(extent: Extent) -> Iterator[Breach]:
@@ -93,9 +95,30 @@ def active_learners_have_something_to_do(extent: Extent) -> Iterator[Breach]:
 def queued_steps_are_pursued(extent: Extent) -> Iterator[Breach]:
     """A partner that has an API and is not paused has been asked about every learner whose turn came, or will be."""
     steps = extent.of(EnrollmentStep.objects.to_enroll(), "enrollment__workspace")
-    late = Q(next_attempt_at=None) | Q(next_attempt_at__lt=extent.now - PURSUED_WITHIN)
-    for pk in steps.filter(late).values_list("pk", flat=True).iterator():
+    for pk in _overdue(steps, extent, PURSUED_WITHIN).values_list("pk", flat=True).iterator():
         yield Breach(f"partner step {pk}", "is queued, and nobody has asked its partner for a quarter of an hour")
+
+
+def learners_in_progress_are_asked_about(extent: Extent) -> Iterator[Breach]:
+    """A partner that has an API and is not paused is asked for news of every learner of whom it told nothing."""
+    steps = extent.of(EnrollmentStep.objects.to_poll(), "enrollment__workspace")
+    for pk in _overdue(steps, extent, POLLED_WITHIN).values_list("pk", flat=True).iterator():
+        yield Breach(f"partner step {pk}", "is in progress, and its partner was to be asked for news two hours ago")
+
+
+def partners_let_go_of_who_left(extent: Extent) -> Iterator[Breach]:
+    """A partner that has an API and is not paused has been told of every learner who left, or will be."""
+    steps = extent.of(EnrollmentStep.objects.to_end(), "enrollment__workspace")
+    for pk in _overdue(steps, extent, PURSUED_WITHIN).values_list("pk", flat=True).iterator():
+        yield Breach(f"partner step {pk}", "is over, and nobody has told its partner for a quarter of an hour")
+
+
+def _overdue(steps: QuerySet[EnrollmentStep], extent: Extent, within: dt.timedelta) -> QuerySet[EnrollmentStep]:
+    """Those that will never be due, or have been for too long. A partner that has just not answered is asked about one
+    learner at a time, so the others at it wait."""
+    late = Q(next_attempt_at__lt=extent.now - within)
+    silent = Q(provider__silent_until__gte=extent.now - PURSUED_WITHIN)
+    return steps.filter(Q(next_attempt_at=None) | (late & ~silent))
 
 
 def the_partners_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
@@ -136,6 +159,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     open_steps_belong_to_active_learners,
     active_learners_have_something_to_do,
     queued_steps_are_pursued,
+    learners_in_progress_are_asked_about,
+    partners_let_go_of_who_left,
     the_partners_inbox_is_handled,
     certificates_iff_complete,
 )

@@ -49,5 +49,7 @@ ACTIVE = (PartnerStepStatus.QUEUED, PartnerStepStatus.IN_PROGRESS, PartnerStepSt
 OPEN = (PartnerStepStatus.PENDING, *ACTIVE)
 # Is over, unless staff reopen it.
 OVER = (*DONE, PartnerStepStatus.WITHDRAWN)
+# Over without being completed: a partner that has the learner is told so.
+LEFT = (PartnerStepStatus.SKIPPED, PartnerStepStatus.WITHDRAWN)
 # The learner has not begun, as far as we know: nobody loses anything if it is no longer asked for.
 NOT_BEGUN = (PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED, PartnerStepStatus.FAILED)

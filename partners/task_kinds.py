@@ -10,3 +10,11 @@ STEP_FAILED = register_kind(
     subjects=("enrollment",),
     remedy="Ask the partner why, and see to it. Then have the step tried again, skip it, or complete it by evidence.",
 )
+
+STEP_NOT_ENDED = register_kind(
+    "partner_step_not_ended",
+    label="Partner that did not let a learner go",
+    role=Role.REVIEWER,
+    subjects=("enrollment",),
+    remedy="Tell the partner that the learner has left.",
+)

@@ -5,7 +5,7 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
-from . import enrolling, inbox, polling
+from . import ending, enrolling, inbox, polling
 
 
 @shared_task
@@ -31,6 +31,16 @@ def poll_provider(provider_id: int) -> None:
 @shared_task
 def poll_due_steps() -> None:
     polling.ring_for_due_polls(now=utc_now())
+
+
+@shared_task
+def end_at_provider(provider_id: int) -> None:
+    ending.end_at_provider(provider_id=provider_id, limit=100, now=utc_now())
+
+
+@shared_task
+def end_due_steps() -> None:
+    ending.ring_for_due_ends(now=utc_now())
 
 
 @shared_task

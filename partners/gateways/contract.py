@@ -63,7 +63,10 @@ class PartnerGateway(Protocol):
         """Have the learner taken; the same reference is taken once if the partner knows idempotency."""
 
     def find(self, reference: str) -> PartnerEnrollment | None:
-        """What came of an earlier call under this reference, if anything did."""
+        """What came of an earlier call under this reference, if anything did and it has not ended since."""
 
     def read(self, external_id: str) -> PartnerNews | None:
         """How far the learner is whom the partner knows by this id; None if it knows nobody by it."""
+
+    def end(self, external_id: str) -> None:
+        """Let the learner go whom the partner knows by this id; nothing happens if it knows nobody by it."""

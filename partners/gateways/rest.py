@@ -1,11 +1,13 @@
 """The one place that speaks to partners' systems: HTTP and JSON, as docs/partners.md asks of them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from core.breaker import Breaker
+from core.outbound import Answer
 from core.vendors import Vendor, VendorDown, VendorRefuses
 
 from ..models import EnrollmentStep, Provider
@@ -53,23 +55,26 @@ class RestGateway:
                 "last_name": request.last_name,
             },
         }
-        return self._ask("POST", _enrollment, body=body, headers={"Idempotency-Key": request.reference})
+        headers = {"Idempotency-Key": request.reference}
+        return self._ask("POST", lambda answer: _enrollment(answer.json()), body=body, headers=headers)
 
     def find(self, reference: str) -> PartnerEnrollment | None:
-        return self._ask("GET", lambda body: _first(body, reference), params={"reference": reference})
+        return self._ask("GET", lambda answer: _first(answer.json(), reference), params={"reference": reference})
 
     def read(self, external_id: str) -> PartnerNews | None:
-        if set(external_id) <= {"."}:  # in an address, these are steps to somewhere else
-            raise PartnerRefuses("This id can't be asked for.")
         try:
-            return self._ask("GET", lambda body: _news(body, external_id), path=f"/{quote(external_id, safe='')}")
+            return self._ask("GET", lambda answer: _news(answer.json(), external_id), path=_path_of(external_id))
         except _Unknown:
             return None
+
+    def end(self, external_id: str) -> None:
+        with suppress(_Unknown):
+            self._ask("DELETE", lambda answer: None, path=_path_of(external_id))
 
     def _ask(
         self,
         method: str,
-        read: Callable[[Any], T],
+        read: Callable[[Answer], T],
         *,
         path: str = "",
         headers: dict[str, str] | None = None,
@@ -78,12 +83,18 @@ class RestGateway:
         known = {"Authorization": f"Bearer {self._key}", **(headers or {})}
         address = f"{self._address}{path}"
         try:
-            return self._vendor.ask(method, address, lambda answer: read(answer.json()), headers=known, **more)
+            return self._vendor.ask(method, address, read, headers=known, **more)
         except VendorDown as error:
             raise PartnerDown(error.detail, wait_seconds=error.wait_seconds, was_asked=error.was_asked) from error
         except VendorRefuses as error:
             refusal = _Unknown if error.answer.status in GONE else PartnerRefuses
             raise refusal(f"The partner answered {error.answer.status}.") from error
+
+
+def _path_of(external_id: str) -> str:
+    if set(external_id) <= {"."}:  # in an address, these are steps to somewhere else
+        raise PartnerRefuses("This id can't be asked for.")
+    return f"/{quote(external_id, safe='')}"
 
 
 def _enrollment(body: Any) -> PartnerEnrollment:
@@ -118,9 +129,10 @@ def _news(body: Any, external_id: str) -> PartnerNews:
 
 
 def _first(body: Any, reference: str) -> PartnerEnrollment | None:
-    """Of a list, or of `{"data": [...]}`: the one under our reference, whatever else the partner lists."""
+    """Of a list, or of `{"data": [...]}`: the one under our reference, whatever else the partner lists. One that has
+    ended there is none that the learner can go on with."""
     rows = body["data"] if isinstance(body, dict) else body
     if not isinstance(rows, list):
         raise TypeError("no list")
-    ours = [row for row in rows if row["reference"] == reference]
+    ours = [row for row in rows if row["reference"] == reference and row.get("status") != "withdrawn"]
     return _enrollment(ours[0]) if ours else None

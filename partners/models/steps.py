@@ -9,7 +9,7 @@ from core.clock import utc_now
 from core.ids import new_cuid
 from enrollments.models import Enrollment
 
-from ..states import ACTIVE, OPEN, OVER, Adapter, PartnerStepStatus
+from ..states import ACTIVE, LEFT, OPEN, OVER, Adapter, PartnerStepStatus
 from .outages import go_back, outages_of
 from .providers import Provider
 from .sequences import SequenceItem
@@ -60,6 +60,13 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
         taught = self.filter(status=PartnerStepStatus.IN_PROGRESS, external_enrollment_id__isnull=False)
         return taught.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
 
+    def to_end(self) -> "EnrollmentStepQuerySet":
+        """Those whose learner left while a partner with an API has them, or may have, and was not told yet; unless it
+        is paused."""
+        left = self.filter(status__in=LEFT, ended_at=None, next_attempt_at__isnull=False)
+        known = left.filter(Q(external_enrollment_id__isnull=False) | Q(asked_at__isnull=False))
+        return known.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
+
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
         """All steps of an enrollment's way with the rules of their groups, in the order in which they are taken."""
         rows = self.filter(enrollment=enrollment_id, retired_at=None).select_related("item__group", "provider")
@@ -95,9 +102,12 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     # When the partner was first asked, before it was: what came of it may be known to the partner alone.
     asked_at = models.DateTimeField(null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
-    # When to ask the partner (again): to take the learner while it is queued, for news while it is in progress.
+    # When to ask the partner (again): to take the learner while it is queued, for news while it is in progress, to let
+    # the learner go once it is skipped or withdrawn.
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # When the partner let go of a learner who left, or was found to have nobody to let go of.
+    ended_at = models.DateTimeField(null=True, editable=False)
     change_count = models.PositiveIntegerField(default=0, editable=False)
     # Since when it has its status.
     changed_at = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
@@ -148,6 +158,11 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
                 fields=["next_attempt_at"],
                 condition=models.Q(status=PartnerStepStatus.IN_PROGRESS),
                 name="partner_step_poll_due",
+            ),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(status__in=LEFT, ended_at__isnull=True, next_attempt_at__isnull=False),
+                name="partner_step_end_due",
             ),
             models.Index(fields=["provider", "status", "changed_at"], name="partner_step_standing"),
         ]

@@ -13,7 +13,7 @@ from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
-from partners import enrolling
+from partners import enrolling, rounds
 from partners.enrolling import RETRY, enroll_at_provider, enroll_step, ring_for_due_steps
 from partners.gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from partners.interventions import retry_step, skip_step
@@ -97,7 +97,7 @@ class TestAQueuedStep:
                 last_name=learner.last_name,
             )
         ]
-        assert breaches() == set()
+        assert breaches(now=NOON) == set()
 
     def test_is_taken_up_by_one_worker_at_a_time(self, partner: Partner) -> None:
         step = first_step(approved(now=NOON))
@@ -258,7 +258,7 @@ class TestALearnerWhoLeftMeanwhile:
         step = enroll(first_step(enrollment), NOON)
 
         assert (step.status, step.external_enrollment_id) == ("withdrawn", "e-1")
-        assert breaches() == set()
+        assert breaches(now=NOON) == set()
 
 
 class TestTheSweep:
@@ -269,7 +269,7 @@ class TestTheSweep:
         for _ in range(2):
             approved(instance, now=NOON)
         rung: list[Any] = []
-        monkeypatch.setattr(enrolling, "nudge", lambda task, *ids: rung.append((task.task, *ids)))
+        monkeypatch.setattr(rounds, "nudge", lambda task, *ids: rung.append((task.task, *ids)))
 
         assert ring_for_due_steps(now=NOON) == 2
 

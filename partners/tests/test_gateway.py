@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from accounts.models import Workspace
+from core import vendors
 from core.breaker import Breaker
 from core.outbound import Answer
 from partners.enrolling import enroll_step
-from partners.gateways import rest
 from partners.gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from partners.gateways.rest import RestGateway
 from partners.models import EnrollmentStep, Provider
@@ -152,7 +152,7 @@ class TestGarbage:
         ],
     )
     def test_is_no_answer(self, lms: SandboxProcess, gateway: RestGateway, monkeypatch: Any, body: bytes) -> None:
-        monkeypatch.setattr(rest, "ask", lambda *_, **__: Answer(201, {}, body))
+        monkeypatch.setattr(vendors, "ask", lambda *_, **__: Answer(201, {}, body))
 
         with pytest.raises(PartnerDown, match="something else"):
             gateway.enroll(REQUEST)
@@ -188,3 +188,30 @@ class TestAPartnerThatKnowsNoIdempotency:
 
         assert EnrollmentStep.objects.get(pk=step.pk).status == "in_progress"
         assert len(books(lms)) == 1
+
+
+class TestEnding:
+    def test_withdraws_the_learner_at_the_partner(self, lms: SandboxProcess, gateway: RestGateway) -> None:
+        made = gateway.enroll(REQUEST)
+
+        gateway.end(made.id)
+        gateway.end(made.id)
+
+        assert [row["status"] for row in books(lms)] == ["withdrawn"]
+
+    def test_of_somebody_whom_the_partner_does_not_know_is_done(self, gateway: RestGateway) -> None:
+        gateway.end("enr_unknown")
+
+    def test_raises_what_the_partner_answers_otherwise(self, lms: SandboxProcess, gateway: RestGateway) -> None:
+        made = gateway.enroll(REQUEST)
+        lms.faults(server_error={"value": True, "times": 1, "path": "/lms/acme"})
+
+        with pytest.raises(PartnerDown):
+            gateway.end(made.id)
+
+        assert [row["status"] for row in books(lms)] == ["active"]
+
+    def test_leaves_nothing_to_be_found_by_the_reference(self, gateway: RestGateway) -> None:
+        gateway.end(gateway.enroll(REQUEST).id)
+
+        assert gateway.find("step-1") is None

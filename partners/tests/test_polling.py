@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from core import vendors
 from core.breaker import Breaker
 from core.outbound import Answer
 from partners import polling
-from partners.gateways import rest
 from partners.gateways.contract import PartnerDown, PartnerNews, PartnerRefuses
 from partners.gateways.rest import RestGateway
 from partners.interventions import skip_step
@@ -190,7 +190,7 @@ class TestTheGateway:
             asked.append(f"{method} {url}")
             return Answer(status, {}, json.dumps(body).encode())
 
-        monkeypatch.setattr(rest, "ask", answer)
+        monkeypatch.setattr(vendors, "ask", answer)
         gateway = RestGateway(ProviderFactory.build(slug="acme", workspace=None), Breaker(failures=9, seconds=60))
 
         if isinstance(news, type):
@@ -202,7 +202,7 @@ class TestTheGateway:
 
     @pytest.mark.parametrize("external_id", [".", ".."])
     def test_asks_for_no_other_address(self, monkeypatch: pytest.MonkeyPatch, external_id: str) -> None:
-        monkeypatch.setattr(rest, "ask", lambda *args, **more: pytest.fail("asked"))
+        monkeypatch.setattr(vendors, "ask", lambda *args, **more: pytest.fail("asked"))
         gateway = RestGateway(ProviderFactory.build(slug="acme", workspace=None), Breaker(failures=9, seconds=60))
 
         with pytest.raises(PartnerRefuses):

@@ -16,6 +16,7 @@ from partners.models import (
     SequenceItem,
     StepTransition,
 )
+from partners.outages import note_silence
 from partners.providers import pause_provider
 
 from .world import Rows, World, breaks, copy, spares
@@ -144,6 +145,48 @@ def queue_second(world: World, *, next_attempt_at: dt.datetime | None) -> None:
     second = step(world, 2)
     StepTransition.objects.filter(step=second, to_status="in_progress").delete()
     EnrollmentStep.objects.filter(pk=second.pk).update(status="queued", change_count=1, next_attempt_at=next_attempt_at)
+
+
+@breaks("partners.learners_in_progress_are_asked_about")
+def a_learner_of_whom_nobody_asks_for_news(world: World) -> str:
+    second = take_second(world, next_attempt_at=utc_now() - dt.timedelta(minutes=121))
+    return f"partner step {second.pk}"
+
+
+@breaks("partners.learners_in_progress_are_asked_about")
+def a_learner_of_whom_nobody_will_ask_for_news(world: World) -> str:
+    return f"partner step {take_second(world, next_attempt_at=None).pk}"
+
+
+@spares("partners.learners_in_progress_are_asked_about")
+def a_learner_at_a_partner_that_does_not_answer(world: World) -> None:
+    second = take_second(world, next_attempt_at=utc_now() - dt.timedelta(minutes=121))
+    note_silence(provider_id=second.provider_id, now=utc_now())
+
+
+@breaks("partners.partners_let_go_of_who_left")
+def a_partner_that_waits_for_somebody_who_left(world: World) -> str:
+    second = leave_second(world, next_attempt_at=utc_now() - dt.timedelta(minutes=16))
+    return f"partner step {second.pk}"
+
+
+@spares("partners.partners_let_go_of_who_left")
+def a_partner_that_is_told_of_somebody_just_now(world: World) -> None:
+    leave_second(world, next_attempt_at=utc_now() - dt.timedelta(minutes=14))
+
+
+def take_second(world: World, **due: dt.datetime | None) -> EnrollmentStep:
+    """Let the partner have the second step's learner by an id, as it would from the start."""
+    second = step(world, 2)
+    EnrollmentStep.objects.filter(pk=second.pk).update(external_enrollment_id="their-2", **due)
+    return second
+
+
+def leave_second(world: World, **due: dt.datetime) -> EnrollmentStep:
+    second = take_second(world)
+    skip_step(step_id=second.pk, reason="Took it before", actor=STAFF, now=utc_now())
+    EnrollmentStep.objects.filter(pk=second.pk).update(**due)
+    return second
 
 
 @breaks("partners.the_partners_inbox_is_handled")

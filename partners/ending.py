@@ -1,0 +1,111 @@
+"""Having partners let learners go who left: a step that was skipped or withdrawn while the partner had the learner.
+
+Who has to be told is a row that is due until the partner has answered. Where it is unknown whether the partner took the
+learner (the step ended while it was being asked), it is asked by our reference first.
+"""
+
+import datetime as dt
+
+import structlog
+from django.db import transaction
+
+from accounts.staff_tasks import raise_staff_task, settle_staff_task
+from core import retries
+from core.text import fit
+
+from .gateways.contract import PartnerDown, PartnerRefuses
+from .gateways.rest import get_gateway
+from .history import UNDER_WAY, subject_of
+from .models import EnrollmentStep
+from .outages import note_answer, note_silence
+from .rounds import go_through, ring_for
+from .task_kinds import STEP_NOT_ENDED
+
+log = structlog.get_logger(__name__)
+
+# It goes on, once an hour at last. After so many tries staff are told, who may tell the partner.
+RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=UNDER_WAY, attempts=12)
+
+
+def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
+    """Have the partner let the learner of a step go, if that is due and nobody else is at it.
+
+    False if it does not answer: others would fare alike just now.
+    """
+    due = EnrollmentStep.objects.to_end().filter(cuid=step_cuid)
+    if not retries.claim(due, now=now, lease=RETRY.lease):
+        return True
+    step = EnrollmentStep.objects.select_related("enrollment", "provider").get(cuid=step_cuid)
+    gateway = get_gateway(step.provider)
+    external_id = step.external_enrollment_id
+    try:
+        if external_id is None and (found := gateway.find(step.cuid)):
+            external_id = found.id
+        if external_id is not None:
+            gateway.end(external_id)
+    except PartnerDown as error:
+        note_silence(provider_id=step.provider_id, now=now)
+        _postpone(step, error, now)
+        return False
+    except PartnerRefuses as error:
+        note_answer(step.provider, now=now)
+        _give_up(step, error, now)
+        return True
+    note_answer(step.provider, now=now)
+    _keep(step, now)
+    return True
+
+
+def end_at_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
+    """Have one partner let go of those who are due, the longest waiting first; stops when it does not answer. Returns
+    how many were tried."""
+    to_end = EnrollmentStep.objects.to_end()
+    return go_through(to_end, provider_id=provider_id, deal=end_step, limit=limit, now=now)
+
+
+def ring_for_due_ends(*, now: dt.datetime) -> int:
+    """Ask the worker to tell each partner of whom it has to let go; returns how many partners."""
+    return ring_for(EnrollmentStep.objects.to_end(), task="partners.tasks.end_at_provider", now=now)
+
+
+@transaction.atomic
+def _keep(step: EnrollmentStep, now: dt.datetime) -> None:
+    """Unless the partner's answer to us came in between: then it is asked once more, by its id."""
+    known = EnrollmentStep.objects.to_end().filter(pk=step.pk, external_enrollment_id=step.external_enrollment_id)
+    if known.update(ended_at=now, next_attempt_at=None, attempts=0, last_error=""):
+        settle_staff_task(kind=STEP_NOT_ENDED, subject=subject_of(step), resolution="The partner was told.", now=now)
+        log.info("partner_step_ended", step=step.cuid, partner=step.provider_id)
+
+
+@transaction.atomic
+def _postpone(step: EnrollmentStep, error: PartnerDown, now: dt.datetime) -> None:
+    attempts = step.attempts + error.was_asked
+    log.warning("partner_down", step=step.cuid, partner=step.provider_id, attempts=attempts)
+    retries.record_failure(
+        EnrollmentStep.objects.to_end().filter(pk=step.pk),
+        retry=RETRY,
+        attempts=min(attempts, RETRY.attempts),
+        error=error.detail,
+        now=now,
+        retry_after=error.wait_seconds,
+    )
+    if error.was_asked and RETRY.is_used_up(attempts):
+        _tell_staff(step, error.detail)
+
+
+@transaction.atomic
+def _give_up(step: EnrollmentStep, error: PartnerRefuses, now: dt.datetime) -> None:
+    """Asking again would be answered alike."""
+    log.warning("partner_refused", step=step.cuid, partner=step.provider_id)
+    error_text = fit(EnrollmentStep, "last_error", error.detail)
+    EnrollmentStep.objects.to_end().filter(pk=step.pk).update(next_attempt_at=None, last_error=error_text)
+    _tell_staff(step, error.detail)
+
+
+def _tell_staff(step: EnrollmentStep, detail: str) -> None:
+    raise_staff_task(
+        workspace_id=step.enrollment.workspace_id,
+        kind=STEP_NOT_ENDED,
+        subject=subject_of(step),
+        summary=f"{step.provider} still has a learner who left, from step {step.sequence_order}. {detail}",
+    )
