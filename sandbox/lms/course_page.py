@@ -16,7 +16,14 @@ def show(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
     row = _find(slug, ref)
     if row is None:
         return render(request, "sandbox/message.html", {"message": "There is no such course."}, status=404)
-    return render(request, "lms/course.html", {"row": row, "path": f"/lms/{slug}/enrollments/{ref}"})
+    context = {
+        "row": row,
+        "course": _in_words(row.course_id),
+        "partner": _in_words(slug).title(),
+        "certificate": api.render(row).get("certificate"),
+        "path": f"/lms/{slug}/enrollments/{ref}",
+    }
+    return render(request, "lms/course.html", context)
 
 
 def take_half(request: HttpRequest, slug: str, ref: str) -> HttpResponse:
@@ -57,6 +64,10 @@ def _tell(row: LmsEnrollment) -> None:
             certificateNumber=certificate["number"],
             downloadUrl=certificate["download_url"],
         )
+
+
+def _in_words(name: str) -> str:
+    return name.replace("-", " ").replace("_", " ").capitalize()
 
 
 def _find(slug: str, ref: str) -> LmsEnrollment | None:
