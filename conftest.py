@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,20 +23,16 @@ from billing.gateways import stripe as stripe_gateway
 from sandbox.testing import SandboxProcess
 from tests.emptying import empty_databases
 from tests.lock_order import recorded_locks
-from tests.migrated import SHARED_FOLDER, quick_migrations
+from tests.migrated import keep_test_database, migrated_once, quick_migrations
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERVER = pytest.StashKey[PostgresServer]()
-FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one PostgreSQL for the session, and give it a folder; pytest-xdist's workers inherit both addresses."""
+    """Start one PostgreSQL for the session; pytest-xdist's workers inherit its address."""
     # End as Ctrl-C does, so that the server is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if SHARED_FOLDER not in os.environ:
-        config.stash[FOLDER] = folder_of_all = tempfile.TemporaryDirectory(prefix="tests-")
-        os.environ[SHARED_FOLDER] = folder_of_all.name
     wanted = not (config.option.help or config.option.version or config.option.collectonly)
     folder: Path | None = getattr(settings, "POSTGRES_TO_START", None)  # of the tests' settings alone
     if folder and wanted:
@@ -54,8 +49,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if server := config.stash.get(SERVER, None):
         server.cleanup()
-    if folder := config.stash.get(FOLDER, None):
-        folder.cleanup()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -104,6 +97,7 @@ def pytest_collection_finish() -> None:
 def quickly_migrating() -> Iterator[contextlib.ExitStack]:
     with contextlib.ExitStack() as around:
         around.enter_context(quick_migrations())
+        around.enter_context(migrated_once())
         yield around
 
 
@@ -115,6 +109,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None, quickly_mig
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, quickly_migrating: contextlib.ExitStack) -> None:
     """Let the processes that tests start use the test database: DATABASE_URL names it from here on."""
+    keep_test_database()
     quickly_migrating.close()
     os.environ.pop("TEST_DATABASE_URL", None)
     database = connection.settings_dict

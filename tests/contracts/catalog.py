@@ -71,8 +71,9 @@ def _name(name: str) -> str:
 
 
 def _bare(condition: str) -> str:
-    """Without the parentheses that PostgreSQL puts around a whole condition and around a single column."""
-    plain = re.sub(r"\((\w+)\)", r"\1", condition)
+    """Without the parentheses that PostgreSQL puts around a whole condition, a single column and, restored from what
+    pg_dump wrote, around a single text."""
+    plain = re.sub(r"\((\w+|'[^']*')\)", r"\1", condition)
     plain = re.sub(r"= ANY \((\()?ARRAY\[(.*?)\](?(1)\))\)", r"in (\2)", plain)
     while plain.startswith("(") and plain.endswith(")") and _closes_at_the_end(plain):
         plain = plain[1:-1]
