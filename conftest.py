@@ -1,12 +1,14 @@
 """What every test runs on: a PostgreSQL of its own, a clean cache, and a browser where there is one."""
 
 import contextlib
+import functools
 import gc
 import logging
 import os
 import re
 import shutil
 import signal
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,14 @@ def django_db_setup(django_db_setup: None, quickly_migrating: contextlib.ExitSta
 def _quickly_emptied_database() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_databases)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _trust_store_read_once() -> Iterator[None]:
+    """Each `httpx.get` would read all the authorities again, for an address here and without TLS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
 
 
