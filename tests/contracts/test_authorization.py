@@ -171,7 +171,6 @@ class Town:
 
     @cached_property
     def training(self) -> Training:
-        """Made for the rows that name it."""
         instance = InstanceFactory(workspace=self.ours, price=None, is_default=False)
         define(instance, group(instance, 1))
         [step] = steps_of(approved(instance))
@@ -180,7 +179,6 @@ class Town:
 
     @cached_property
     def sale(self) -> Sale:
-        """Made for the rows that name it."""
         program = CourseFactory(workspace=self.ours)
         cohort = cohort_with(
             options=(1,), instance=InstanceFactory(workspace=self.ours, program=program, is_default=False)
@@ -220,14 +218,22 @@ def build_town() -> Town:
     return Town(ours, theirs, answer.json()["decision_id"], offer)
 
 
+def build_whole_town() -> Town:
+    """With all that any row names."""
+    town = build_town()
+    for name in ("guardian_id", "hook", "form", "training", "sale"):
+        getattr(town, name)
+    return town
+
+
 @pytest.fixture(scope="module")
 def built_town(rows_of_module: None) -> Town:
-    return build_town()
+    return build_whole_town()
 
 
 @pytest.fixture
 def town(built_town: Town, db: None) -> Town:
-    """A copy, in which nothing is sold yet."""
+    """A copy, whose objects remember nothing of what other tests did to the rows."""
     return copy.deepcopy(built_town)
 
 
