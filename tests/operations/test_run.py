@@ -66,27 +66,22 @@ class TestTheRunningStack:
         assert left_of(processes) == []
         assert "Stopping ..." in output
 
-    def test_ends_when_make_deletes_its_target(self, stack: subprocess.Popen[str], tmp_path: Path) -> None:
-        processes = tree(stack)
-
-        (tmp_path / "running").unlink()
-        stack.communicate(timeout=STOP_SECONDS)
-
-        assert stack.returncode == 0
-        assert left_of(processes) == []
-
-    def test_starts_again_whatever_dies(self, stack: subprocess.Popen[str], environment: dict[str, str]) -> None:
+    def test_starts_again_whatever_dies_and_ends_when_make_deletes_its_target(
+        self, stack: subprocess.Popen[str], environment: dict[str, str], tmp_path: Path
+    ) -> None:
         before = [named(tree(stack), part) for part in PARTS]
 
         for process in before:
             process.kill()
         wait_until(lambda: is_whole_without(before, stack) and is_healthy(environment), seconds=START_SECONDS)
-        stack.send_signal(signal.SIGINT)
+        processes = tree(stack)
+        (tmp_path / "running").unlink()
         output, _ = stack.communicate(timeout=STOP_SECONDS)
 
         for name in ("web", "worker", "beat", "sandbox"):
             assert f"The {name} process ended by itself (exit code -9) and is started again." in output
         assert stack.returncode == 0
+        assert left_of(processes) == []
 
 
 class TestAStart:
