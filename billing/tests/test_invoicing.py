@@ -42,6 +42,7 @@ from billing.states import RefundReason
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.invariants import Breach, Extent
+from core.rows import insert_rows
 from tests.processes import Failure, Meeting, at_once
 
 from .factories import PURPOSE, CheckoutFactory, PaymentFactory, PriceFactory
@@ -178,14 +179,17 @@ class TestSixteenAtOnce:
 def sixteen_issuers(*, each: int) -> tuple[list[Any], int]:
     """Processes that invoice so many payments each."""
     price = PriceFactory()
-    payments = [PaymentFactory(checkout=CheckoutFactory(price=price)).pk for _ in range(16 * each)]
+    checkouts = CheckoutFactory.build_batch(16 * each, price=price)
+    insert_rows(checkouts)
+    payments = [PaymentFactory.build(checkout=checkout) for checkout in checkouts]
+    insert_rows(payments)
 
     def issue(payment_id: int) -> str:
         with transaction.atomic():
             payment = Payment.objects.select_related("workspace", "checkout__price").get(pk=payment_id)
             return issue_invoice(payment=payment, buyer=BUYER, now=NOW).number
 
-    shares = [payments[place::16] for place in range(16)]
+    shares = [[payment.pk for payment in payments[place::16]] for place in range(16)]
     return [lambda share=share: [issue(pk) for pk in share] for share in shares], price.workspace_id
 
 
