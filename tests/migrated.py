@@ -103,21 +103,21 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _kept(vendor: str) -> Path:
-    return KEPT_IN / f"{_digest()}.{vendor}"
-
-
 @cache
-def _digest() -> str:
+def _kept(vendor: str) -> Path:
+    return KEPT_IN / f"{digest_of(ROOT)}.{vendor}"
+
+
+def digest_of(root: Path) -> str:
     """Of all that decides what a migrated database is: the migrations, what they import, and what is installed."""
-    migrations = sorted(ROOT.glob("*/migrations/*.py"))
+    migrations = sorted(root.glob("*/migrations/*.py"))
     text = "\n".join(path.read_text() for path in migrations)
-    imported = {
-        ROOT.joinpath(*name.split(".")) for name in re.findall(r"^(?:from|import) ([\w.]+)", text, re.MULTILINE)
-    }
+    names = set(re.findall(r"^(?:from|import) ([\w.]+)", text, re.MULTILINE))
+    imported = [root.joinpath(*name.split(".")) for name in names]
     modules = {path for at in imported for path in (at.with_suffix(".py"), *at.glob("**/*.py")) if path.exists()}
-    made_of = [*migrations, *sorted(modules), ROOT / "requirements.lock", ROOT / "enrollment_project/settings/base.py"]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in made_of)).hexdigest()[:16]
+    made_of = [*migrations, *sorted(modules), root / "requirements.lock", root / "enrollment_project/settings/base.py"]
+    named = [str(path.relative_to(root)).encode() + path.read_bytes() for path in made_of]
+    return hashlib.sha256(b"\0".join(named)).hexdigest()[:16]
 
 
 def _migrate_to(kept: Path) -> None:
