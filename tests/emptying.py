@@ -22,11 +22,12 @@ def empty_database(connection: BaseDatabaseWrapper) -> None:
     """DELETE costs nothing where there is nothing; TRUNCATE makes new files for each table and index. In which order
     is all the same: Django's foreign keys are checked when the transaction ends."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        statements = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in sorted(_tables())]
+        statements = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in sorted(tables_of_rows())]
         for statement in ["; ".join(statements)] if connection.vendor == "postgresql" else statements:
             cursor.execute(statement)
 
 
-def _tables() -> set[str]:
+def tables_of_rows() -> set[str]:
+    """All but those that follow from the code."""
     models = apps.get_models(include_auto_created=True)
     return {model._meta.db_table for model in models if model._meta.managed and not model._meta.proxy} - KEPT

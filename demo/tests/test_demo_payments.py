@@ -4,6 +4,7 @@ import dataclasses
 import logging
 
 import pytest
+from django.test import override_settings
 from pytest_django import Settings
 
 from accounts.models import StaffTask, Workspace
@@ -21,11 +22,17 @@ from tests.sweeps import sweep
 pytestmark = [pytest.mark.django_db, pytest.mark.walk]
 
 
+@pytest.fixture(scope="module")
+def loaded(rows_of_module: None, sandbox_process: SandboxProcess) -> None:
+    """Some of the demo."""
+    with override_settings(SANDBOX_URL=sandbox_process.url):
+        load_demo(organizations=(dataclasses.replace(ORGANIZATIONS[1], families=30),))
+
+
 @pytest.fixture
-def demo(stripe: SandboxProcess, settings: Settings) -> SandboxProcess:
+def demo(loaded: None, db: None, stripe: SandboxProcess, settings: Settings) -> SandboxProcess:
     """Some of the demo; the sandbox was told."""
     settings.SANDBOX_URL = stripe.url
-    load_demo(organizations=(dataclasses.replace(ORGANIZATIONS[1], families=30),))
     tell_sandbox(Workspace.objects.get())
     return stripe
 

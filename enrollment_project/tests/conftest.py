@@ -1,4 +1,6 @@
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +9,16 @@ from django.test import Client
 from .small_demo import SignIn, person, small_demo
 
 
+@pytest.fixture(scope="session")
+def folder_of_the_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all workers of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small_demo"
+
+
 @pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    with small_demo(django_db_blocker, families=9):
+def world(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[None]:
+    with small_demo(django_db_blocker, folder_of_the_demo):
         yield
 
 

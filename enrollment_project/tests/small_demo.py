@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import fan_out
 from notifications.wording import begin_letter
 from partners.models import Certificate
+from tests.kept_rows import make_once
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
 
@@ -47,14 +49,18 @@ SignIn = Callable[[str], Client]
 
 
 @contextlib.contextmanager
-def small_demo(blocker: Any, *, families: int) -> Iterator[None]:
-    """A small demo of two workspaces, rolled back afterwards; people of every role in the first one."""
-    small = tuple(dataclasses.replace(organization, families=families) for organization in ORGANIZATIONS)
+def small_demo(blocker: Any, folder: Path) -> Iterator[None]:
+    """A small demo of two workspaces, rolled back afterwards; people of every role in the first one. In the folder the
+    processes of a test run keep it for each other."""
     with blocker.unblock(), transaction.atomic():
-        load_demo(organizations=small)
-        _add_what_the_demo_lacks()
+        make_once(folder, _make)
         yield
         transaction.set_rollback(True)
+
+
+def _make() -> None:
+    load_demo(organizations=tuple(dataclasses.replace(organization, families=9) for organization in ORGANIZATIONS))
+    _add_what_the_demo_lacks()
 
 
 def _add_what_the_demo_lacks() -> None:
@@ -98,7 +104,7 @@ def _add_what_the_demo_lacks() -> None:
             expires_at=now + dt.timedelta(days=7),
         )
         begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)
-        drop, keep = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
+        drop, keep = (LearnerFactory(workspace=workspace, email=f"{name}@home.test") for name in ("drop", "keep"))
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
     while fan_out(now=now):
         pass

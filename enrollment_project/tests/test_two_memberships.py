@@ -4,6 +4,7 @@ Over every registered page, button, bulk action and form. The control is somebod
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,8 +42,8 @@ ASIDE, BOTH = "aside@role.test", "both@role.test"
 
 
 @pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    with small_demo(django_db_blocker, families=9):
+def world(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Path) -> Iterator[None]:
+    with small_demo(django_db_blocker, folder_of_the_demo):
         mine, others = (Workspace.objects.get(slug=slug) for slug in (MINE, OTHERS))
         for email, role in ((ASIDE, Role.VIEWER), (BOTH, Role.OWNER)):
             user = StaffFactory(email=email)
