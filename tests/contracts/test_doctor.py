@@ -82,9 +82,11 @@ def world(sound_world: World) -> World:
 
 
 @pytest.fixture(autouse=True)
-def _by_cursors_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in production; other tests ask with fewer statements (see the tests' settings)."""
-    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", False)
+def _by_cursors_of_the_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in production; other tests, and the walk that asks everything after each, ask with fewer statements (see the
+    tests' settings)."""
+    if request.node.get_closest_marker("walk") is None:
+        monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", False)
 
 
 @pytest.fixture(autouse=True)
