@@ -14,7 +14,7 @@ from pytest_django import Settings
 from accounts.models import User, Workspace
 from accounts.tests.factories import WorkspaceFactory
 from billing.models import Checkout, StripeEvent
-from demo import load
+from demo import courses, load
 from demo.catalog import ORGANIZATIONS
 from demo.progress import AlreadyLoading, announced, loaded_percent
 from enrollment_project.doctor import examine
@@ -32,8 +32,10 @@ def folder(settings: Settings, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(stripe: SandboxProcess, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> SandboxProcess:
-    """The command loads two small organizations and tells this sandbox, in a folder of its own."""
+    """The command loads two small organizations without courses, which take longest, and tells this sandbox, in a
+    folder of its own."""
     settings.SANDBOX_URL = stripe.url
+    monkeypatch.setattr(courses, "COURSES", {})
     monkeypatch.setattr(command, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(command, "list_missing", lambda: load.list_missing(SMALL))
     return stripe
