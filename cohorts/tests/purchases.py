@@ -6,22 +6,21 @@ from typing import Any
 from billing.models import Checkout
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage
 from cohorts.tests.callers import Family, student_of
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.models import IdempotencyRecord
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
-from sandbox.testing import SandboxProcess
 
 PACKAGES = "/api/students/me/course-packages"
 SESSIONS = "/api/students/me/course-sessions"
 START = dt.date(2094, 1, 11)
 
 
-def bought(stripe: SandboxProcess, **cohort: Any) -> tuple[Family, StudentPackage]:
+def bought(**cohort: Any) -> tuple[Family, StudentPackage]:
     """A student who has bought a course that starts in January 2094: Tuesdays, and Wednesdays for second classes."""
     made = cohort_with(**{"options": (1, 2), "start_date": START, **cohort})
     family, learner = student_of(made.instance.workspace, first_name="Jane", last_name="Doe")
-    return family, buy(stripe, made, learner)
+    return family, buy_on_rows(made, learner)
 
 
 def session_of(package: StudentPackage, order: int, number: int = 0) -> CohortSession:

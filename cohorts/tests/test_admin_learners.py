@@ -17,7 +17,7 @@ from cohorts.models import (
     StudentPackage,
     WaitlistEntry,
 )
-from cohorts.tests.factories import CohortFactory, buy, start
+from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, start
 from cohorts.tests.staff_pages import begin_now, cohort_in, counters, faults, press, wait_for
 from sandbox.testing import SandboxProcess
 
@@ -25,12 +25,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestASession:
-    def test_keeps_seats_for_those_who_booked(
-        self, workspace: Workspace, manager: StaffClient, stripe: SandboxProcess
-    ) -> None:
+    def test_keeps_seats_for_those_who_booked(self, workspace: Workspace, manager: StaffClient) -> None:
         cohort = cohort_in(workspace, options=(1,))
-        buy(stripe, cohort)
-        buy(stripe, cohort)
+        buy_on_rows(cohort)
+        buy_on_rows(cohort)
         session = ClassSession.objects.get()
         form = {"date": session.date, "start_time": "17:00", "end_time": "18:00"}
 
@@ -39,8 +37,8 @@ class TestASession:
         assert "2 seats are booked" in faults(response)["__all__"][0]
         assert ClassSession.objects.get().max_students == 10
 
-    def test_moves_with_its_bookings(self, workspace: Workspace, manager: StaffClient, stripe: SandboxProcess) -> None:
-        buy(stripe, cohort_in(workspace, options=(1,)))
+    def test_moves_with_its_bookings(self, workspace: Workspace, manager: StaffClient) -> None:
+        buy_on_rows(cohort_in(workspace, options=(1,)))
         session = ClassSession.objects.get()
         day = session.date + dt.timedelta(days=1)
 
@@ -61,11 +59,9 @@ class TestASession:
 
 
 class TestAttendance:
-    def test_is_taken_for_all_at_once(
-        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
-    ) -> None:
+    def test_is_taken_for_all_at_once(self, workspace: Workspace, reviewer: StaffClient) -> None:
         cohort = cohort_in(workspace, options=(1,))
-        came, missed = buy(stripe, cohort), buy(stripe, cohort)
+        came, missed = buy_on_rows(cohort), buy_on_rows(cohort)
         session = ClassSession.objects.get()
         begin_now(session)
 
@@ -75,19 +71,17 @@ class TestAttendance:
         assert (came.progress.get().status, missed.progress.get().status) == ("COMPLETED", "MISSED")
         assert type(came.enrollment).objects.get(pk=came.enrollment_id).participation_status == "completed"
 
-    def test_waits_for_the_session(self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_in(workspace, options=(1,)))
+    def test_waits_for_the_session(self, workspace: Workspace, reviewer: StaffClient) -> None:
+        package = buy_on_rows(cohort_in(workspace, options=(1,)))
 
         response = press(reviewer, ClassSession.objects.get(), "take_attendance", came=[])
 
         assert "is no longer possible" in said(response)[0]
         assert package.progress.get().status == "BOOKED"
 
-    def test_of_selected_bookings_counts_the_refused(
-        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
-    ) -> None:
+    def test_of_selected_bookings_counts_the_refused(self, workspace: Workspace, reviewer: StaffClient) -> None:
         cohort = cohort_in(workspace, options=(1, 1))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         begun, coming = package.progress.order_by("step__order")
         assert begun.class_session is not None
         begin_now(begun.class_session)
@@ -102,8 +96,8 @@ class TestAttendance:
             "BOOKED",
         ]
 
-    def test_is_not_taken_by_a_viewer(self, workspace: Workspace, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_in(workspace, options=(1,)))
+    def test_is_not_taken_by_a_viewer(self, workspace: Workspace) -> None:
+        package = buy_on_rows(cohort_in(workspace, options=(1,)))
         session = ClassSession.objects.get()
         begin_now(session)
 
@@ -114,10 +108,8 @@ class TestAttendance:
 
 
 class TestAPackage:
-    def test_gets_the_sessions_that_staff_choose(
-        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
-    ) -> None:
-        package = buy(stripe, cohort_in(workspace, options=(1, 2)))
+    def test_gets_the_sessions_that_staff_choose(self, workspace: Workspace, reviewer: StaffClient) -> None:
+        package = buy_on_rows(cohort_in(workspace, options=(1, 2)))
         row = package.progress.get(status="UNBOOKED")
         option = row.step.options.order_by("id").last()
         assert option is not None
@@ -127,10 +119,8 @@ class TestAPackage:
         assert said(response) == [f"{package.learner}, {package}: 1 sessions booked."]
         assert package.progress.get(step=row.step_id).option_id == option.pk
 
-    def test_is_told_when_the_chosen_session_is_full(
-        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
-    ) -> None:
-        package = buy(stripe, cohort_in(workspace, options=(2,)))
+    def test_is_told_when_the_chosen_session_is_full(self, workspace: Workspace, reviewer: StaffClient) -> None:
+        package = buy_on_rows(cohort_in(workspace, options=(2,)))
         row = package.progress.get()
         ClassSession.objects.update(max_students=0)
         option = row.step.options.order_by("id").first()
@@ -141,10 +131,8 @@ class TestAPackage:
         assert "filled up" in faults(response)["__all__"][0]
         assert package.progress.get().status == "UNBOOKED"
 
-    def test_changes_one_session_for_another(
-        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
-    ) -> None:
-        package = buy(stripe, cohort_in(workspace, options=(2,)))
+    def test_changes_one_session_for_another(self, workspace: Workspace, reviewer: StaffClient) -> None:
+        package = buy_on_rows(cohort_in(workspace, options=(2,)))
         row = package.progress.get()
         first, second = row.step.options.order_by("pk")
 
@@ -155,21 +143,19 @@ class TestAPackage:
         booked = ClassSession.objects.order_by("group_class__options__pk").values_list("booked_count", flat=True)
         assert list(booked) == [0, 1]
 
-    def test_gives_a_session_back(self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_in(workspace, options=(1,)))
+    def test_gives_a_session_back(self, workspace: Workspace, reviewer: StaffClient) -> None:
+        package = buy_on_rows(cohort_in(workspace, options=(1,)))
 
         press(reviewer, package.progress.get(), "give_back")
 
         assert package.progress.get().status == "UNBOOKED"
         assert ClassSession.objects.get().booked_count == 0
 
-    def test_moves_to_another_cohort_with_its_place(
-        self, workspace: Workspace, reviewer: StaffClient, stripe: SandboxProcess
-    ) -> None:
+    def test_moves_to_another_cohort_with_its_place(self, workspace: Workspace, reviewer: StaffClient) -> None:
         old = cohort_in(workspace, max_enrollment=1)
         new = CohortFactory(instance=old.instance, start_date=old.start_date + dt.timedelta(weeks=2))
         schedule_cohort(cohort_id=new.pk)
-        package = buy(stripe, old)
+        package = buy_on_rows(old)
 
         response = press(reviewer, package, "move", cohort=new.pk)
 

@@ -22,8 +22,8 @@ class TestBooking:
     def url(self, package: StudentPackage) -> str:
         return f"{PACKAGES}/{package.pk}/book-sessions"
 
-    def test_answers_as_documented(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_answers_as_documented(self) -> None:
+        family, package = bought()
         chosen = session_of(package, 2, 1)
 
         response = family.post(self.url(package), {"selections": [choice(chosen)]})
@@ -40,8 +40,8 @@ class TestBooking:
         )
         assert ClassSession.objects.get(pk=chosen.class_session_id).booked_count == 1
 
-    def test_books_what_leaves_no_choice_without_being_asked(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_books_what_leaves_no_choice_without_being_asked(self) -> None:
+        family, package = bought()
         only = session_of(package, 1)
         family.post(f"{PACKAGES}/{package.pk}/steps/{only.step_id}/cancel")
 
@@ -50,8 +50,8 @@ class TestBooking:
         assert (body["autoBooked"], body["manualSelections"]) == ([only.step_id], [])
         assert [row["courseStepId"] for row in body["booked"]] == [only.step_id]
 
-    def test_is_not_kept_back_by_a_full_class_that_leaves_no_choice(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, seats=2)
+    def test_is_not_kept_back_by_a_full_class_that_leaves_no_choice(self) -> None:
+        family, package = bought(seats=2)
         only, chosen = session_of(package, 1), session_of(package, 2)
         family.post(f"{PACKAGES}/{package.pk}/steps/{only.step_id}/cancel")
         ClassSession.objects.filter(pk=only.class_session_id).update(booked_count=2)
@@ -61,8 +61,8 @@ class TestBooking:
         assert (body["autoBooked"], body["manualSelections"]) == ([], [chosen.step_id])
 
     @pytest.mark.sqlite
-    def test_with_the_same_key_books_once(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_with_the_same_key_books_once(self) -> None:
+        family, package = bought()
         body = {"selections": [choice(session_of(package, 2))]}
         first = family.post(self.url(package), body, **{"Idempotency-Key": "k1"})
 
@@ -74,8 +74,8 @@ class TestBooking:
         assert problem(other) == (409, "step_already_booked")
         assert other.json()["stepIds"] == [body["selections"][0]["courseStepId"]]
 
-    def test_of_a_full_session_books_none_of_the_request(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(2, 2), seats=1)
+    def test_of_a_full_session_books_none_of_the_request(self) -> None:
+        family, package = bought(options=(2, 2), seats=1)
         free, full = session_of(package, 1), session_of(package, 2)
         ClassSession.objects.filter(pk=full.class_session_id).update(booked_count=1)
         before = state()
@@ -86,8 +86,8 @@ class TestBooking:
         assert response.json()["stepIds"] == [full.step_id]
         assert state() == before
 
-    def test_of_a_step_that_was_attended_is_refused(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_of_a_step_that_was_attended_is_refused(self) -> None:
+        family, package = bought()
         row = package.progress.get(status="BOOKED")
         assert row.class_session is not None
         mark_attended(progress_id=row.pk, actor=STAFF, now=row.class_session.ends_at)
@@ -98,8 +98,8 @@ class TestBooking:
         assert problem(response) == (409, "step_already_booked")
         assert state() == before
 
-    def test_of_two_sessions_at_once_is_refused(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(2, 2))
+    def test_of_two_sessions_at_once_is_refused(self) -> None:
+        family, package = bought(options=(2, 2))
         first, second = session_of(package, 1), session_of(package, 2)
         times = {"starts_at": first.class_session.starts_at, "ends_at": first.class_session.ends_at}
         ClassSession.objects.filter(pk=second.class_session_id).update(**times)
@@ -111,7 +111,7 @@ class TestBooking:
         assert state() == before
 
     def test_of_an_option_that_is_not_of_this_step_and_cohort_is_refused(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(2, 2))
+        family, package = bought(options=(2, 2))
         good, other_step = session_of(package, 1), session_of(package, 2)
         other_cohort = CohortFactory(instance=package.cohort.instance, scheduled=False)
         foreign = session_of(buy(stripe, cohort_with(options=(2,), start_date=START)), 1)
@@ -148,10 +148,8 @@ class TestBooking:
             ({"selections": [{"courseStepId": 1, "courseStepOptionId": 1}] * 101}, ["selections"]),
         ],
     )
-    def test_refuses_what_makes_no_sense_by_name(
-        self, stripe: SandboxProcess, body: dict[str, Any], named: list[str]
-    ) -> None:
-        family, package = bought(stripe)
+    def test_refuses_what_makes_no_sense_by_name(self, body: dict[str, Any], named: list[str]) -> None:
+        family, package = bought()
         before = state()
 
         response = family.post(self.url(package), body)
@@ -162,8 +160,8 @@ class TestBooking:
 
 
 class TestChangingABooking:
-    def test_gives_the_session_back(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_gives_the_session_back(self) -> None:
+        family, package = bought()
         only = session_of(package, 1)
 
         response = family.post(f"{PACKAGES}/{package.pk}/steps/{only.step_id}/cancel")
@@ -179,8 +177,8 @@ class TestChangingABooking:
         assert ClassSession.objects.get(pk=only.class_session_id).booked_count == 0
 
     @pytest.mark.sqlite
-    def test_takes_the_other_session_for_it(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_takes_the_other_session_for_it(self) -> None:
+        family, package = bought()
         old, new = session_of(package, 2), session_of(package, 2, 1)
         book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
 
@@ -192,8 +190,8 @@ class TestChangingABooking:
         counts = dict(ClassSession.objects.values_list("pk", "booked_count"))
         assert (counts[old.class_session_id], counts[new.class_session_id]) == (0, 1)
 
-    def test_to_a_full_session_keeps_the_old_one(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, seats=1)
+    def test_to_a_full_session_keeps_the_old_one(self) -> None:
+        family, package = bought(seats=1)
         old, new = session_of(package, 2), session_of(package, 2, 1)
         book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
         ClassSession.objects.filter(pk=new.class_session_id).update(booked_count=1)
@@ -207,8 +205,8 @@ class TestChangingABooking:
         assert state() == before
 
     @pytest.mark.parametrize("body", [{}, {"courseStepOptionId": "1"}, {"courseStepOptionId": 2**62}])
-    def test_to_what_is_no_option_is_refused(self, stripe: SandboxProcess, body: dict[str, Any]) -> None:
-        family, package = bought(stripe)
+    def test_to_what_is_no_option_is_refused(self, body: dict[str, Any]) -> None:
+        family, package = bought()
         step = package.progress.get(status="BOOKED").step_id
         before = state()
 
@@ -219,10 +217,8 @@ class TestChangingABooking:
         assert state() == before
 
     @pytest.mark.parametrize("change", ["cancel", "swap"])
-    def test_too_late_or_of_a_step_without_a_session_is_refused(
-        self, stripe: SandboxProcess, settings: Settings, change: str
-    ) -> None:
-        family, package = bought(stripe)
+    def test_too_late_or_of_a_step_without_a_session_is_refused(self, settings: Settings, change: str) -> None:
+        family, package = bought()
         booked, unbooked = (package.progress.get(status=status).step_id for status in ("BOOKED", "UNBOOKED"))
         body = {"courseStepOptionId": session_of(package, 1).option_id} if change == "swap" else None
         before = state()

@@ -8,7 +8,7 @@ import pytest
 from billing.models import Checkout
 from cohorts.models import Cohort, CohortPlace
 from cohorts.tests.callers import fields, problem, student_of
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with
 from cohorts.tests.purchases import enroll_url, nothing_was_written
 from core.clock import utc_now
 from enrollments.models import Program
@@ -57,10 +57,10 @@ class TestARefusal:
         assert problem(response) == (422, "ineligible")
         assert nothing_was_written()
 
-    def test_of_what_is_owned_already_is_a_conflict(self, stripe: SandboxProcess) -> None:
+    def test_of_what_is_owned_already_is_a_conflict(self) -> None:
         cohort = cohort_with()
         family, learner = student_of(cohort.instance.workspace)
-        buy(stripe, cohort, learner)
+        buy_on_rows(cohort, learner)
 
         response = family.post(enroll_url(cohort))
 

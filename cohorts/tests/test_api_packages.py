@@ -8,17 +8,16 @@ from accounts.tests.factories import LearnerFactory, forget_proof
 from cohorts.learning.attendance import mark_attended
 from cohorts.models import ClassSession
 from cohorts.tests.callers import Family, parent_of, problem, student_of
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with
 from cohorts.tests.purchases import PACKAGES, SESSIONS, bought, session_of, state
 from enrollments.tests.factories import STAFF
-from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db
 
 
 class TestPackages:
-    def test_are_listed_with_their_progress(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_are_listed_with_their_progress(self) -> None:
+        family, package = bought()
 
         response = family.get(PACKAGES)
 
@@ -43,8 +42,8 @@ class TestPackages:
             }
         ]
 
-    def test_count_what_was_attended(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_count_what_was_attended(self) -> None:
+        family, package = bought()
         row = package.progress.get(status="BOOKED")
         assert row.class_session is not None
         mark_attended(progress_id=row.pk, actor=STAFF, now=row.class_session.ends_at)
@@ -53,8 +52,8 @@ class TestPackages:
 
         assert (item["progress"], item["completedSteps"], item["nextSessionAt"]) == (50, 1, None)
 
-    def test_show_the_progress_of_each_step(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_show_the_progress_of_each_step(self) -> None:
+        family, package = bought()
         booked, unbooked = package.progress.order_by("step__order")
 
         response = family.get(f"{PACKAGES}/{package.pk}")
@@ -101,25 +100,23 @@ class TestPackages:
             },
         ]
 
-    def test_of_all_children_are_their_guardian_s(self, stripe: SandboxProcess) -> None:
+    def test_of_all_children_are_their_guardian_s(self) -> None:
         cohort = cohort_with()
         children = LearnerFactory.create_batch(2, workspace=cohort.instance.workspace)
-        packages = [buy(stripe, cohort, child) for child in children]
-        buy(stripe, cohort)  # somebody else's
+        packages = [buy_on_rows(cohort, child) for child in children]
+        buy_on_rows(cohort)  # somebody else's
 
         response = parent_of(*children).get(PACKAGES)
 
         assert [item["packageId"] for item in response.json()] == [packages[1].pk, packages[0].pk]
 
-    def test_take_the_same_number_of_queries_however_many(
-        self, stripe: SandboxProcess, django_assert_num_queries: Any
-    ) -> None:
+    def test_take_the_same_number_of_queries_however_many(self, django_assert_num_queries: Any) -> None:
         children = []
         for _ in range(3):
             cohort = cohort_with(options=(1, 2))
             child = LearnerFactory(workspace=cohort.instance.workspace, email="parent@home.test")
             children.append(child)
-            buy(stripe, cohort, child)
+            buy_on_rows(cohort, child)
         family = Family("parent@home.test")
 
         with django_assert_num_queries(5):  # session, user, address; packages, their steps
@@ -141,8 +138,8 @@ class TestSomebodyElse:
             ("post", "/steps/{step}/swap", {"courseStepOptionId": 1}),
         ],
     )
-    def test_finds_no_package_and_changes_none(self, stripe: SandboxProcess, method: str, path: str, body: Any) -> None:
-        _, package = bought(stripe)
+    def test_finds_no_package_and_changes_none(self, method: str, path: str, body: Any) -> None:
+        _, package = bought()
         stranger, _ = student_of(package.learner.workspace, email="other@school.test")
         step = package.progress.get(status="BOOKED").step_id
         before = state()
@@ -155,14 +152,14 @@ class TestSomebodyElse:
         assert theirs.json()["detail"] == nobodys.json()["detail"]
         assert state() == before
 
-    def test_sees_none_of_it_in_lists(self, stripe: SandboxProcess) -> None:
-        _, package = bought(stripe)
+    def test_sees_none_of_it_in_lists(self) -> None:
+        _, package = bought()
         stranger, _ = student_of(package.learner.workspace, email="other@school.test")
 
         assert stranger.get(PACKAGES).json() == stranger.get(SESSIONS).json() == []
 
-    def test_who_only_claims_the_address_sees_none_of_it(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_who_only_claims_the_address_sees_none_of_it(self) -> None:
+        family, package = bought()
         forget_proof(family.user)
 
         answers = [family.get(path) for path in (PACKAGES, SESSIONS, f"{PACKAGES}/{package.pk}")]
@@ -171,8 +168,8 @@ class TestSomebodyElse:
 
 
 class TestUnbookedSteps:
-    def test_offer_their_coming_sessions(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, seats=8)
+    def test_offer_their_coming_sessions(self) -> None:
+        family, package = bought(seats=8)
         first, second = session_of(package, 2), session_of(package, 2, 1)
         ClassSession.objects.filter(pk=second.class_session_id).update(booked_count=8)
 
@@ -214,18 +211,16 @@ class TestUnbookedSteps:
             }
         ]
 
-    def test_of_a_course_without_choices_are_none_since_all_was_booked(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(1, 1))
+    def test_of_a_course_without_choices_are_none_since_all_was_booked(self) -> None:
+        family, package = bought(options=(1, 1))
 
         response = family.get(f"{PACKAGES}/{package.pk}/unbooked-steps")
 
         assert response.json() == []
         assert set(package.progress.values_list("status", flat=True)) == {"BOOKED"}
 
-    def test_take_the_same_number_of_queries_however_many(
-        self, stripe: SandboxProcess, django_assert_num_queries: Any
-    ) -> None:
-        family, package = bought(stripe, options=(2, 2, 2, 2))
+    def test_take_the_same_number_of_queries_however_many(self, django_assert_num_queries: Any) -> None:
+        family, package = bought(options=(2, 2, 2, 2))
 
         with django_assert_num_queries(6):  # session, user, address; package, its steps, the sessions
             response = family.get(f"{PACKAGES}/{package.pk}/unbooked-steps")

@@ -4,14 +4,13 @@ import pytest
 
 from cohorts.tests.callers import Family, fields, problem
 from cohorts.tests.purchases import SESSIONS, bought
-from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
 class TestSessions:
-    def test_are_listed_for_a_calendar(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_are_listed_for_a_calendar(self) -> None:
+        family, package = bought()
         row = package.progress.get(status="BOOKED")
 
         response = family.get(SESSIONS)
@@ -50,8 +49,8 @@ class TestSessions:
             ({"untilDate": "2094-01-11"}, 0),
         ],
     )
-    def test_are_narrowed_to_days(self, stripe: SandboxProcess, period: dict[str, str], found: int) -> None:
-        family, _ = bought(stripe, options=(1, 1))
+    def test_are_narrowed_to_days(self, period: dict[str, str], found: int) -> None:
+        family, _ = bought(options=(1, 1))
 
         response = family.get(SESSIONS, **period)
 

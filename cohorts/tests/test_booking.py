@@ -17,7 +17,7 @@ from cohorts.learning.booking import Selection, book_sessions, cancel_booking, s
 from cohorts.locks import lock_place_subject
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from cohorts.sale.fulfilment import revoke_package
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import utc_now
 from core.errors import Invalid
 from events.models import OutboxEvent
@@ -45,9 +45,9 @@ def seats_taken() -> int:
 
 
 class TestBooking:
-    def test_takes_a_seat_in_the_chosen_session(self, stripe: SandboxProcess) -> None:
+    def test_takes_a_seat_in_the_chosen_session(self) -> None:
         cohort = cohort_with(options=(1, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         chosen = choices(cohort, 2)[1]
 
         booked = book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
@@ -58,9 +58,9 @@ class TestBooking:
         assert session_of(cohort, chosen).booked_count == 1
         assert seats_taken() == 2
 
-    def test_books_steps_without_a_choice_along(self, stripe: SandboxProcess) -> None:
+    def test_books_steps_without_a_choice_along(self) -> None:
         cohort = cohort_with(options=(1, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         only = CourseStep.objects.get(order=1)
         cancel_booking(package_id=package.pk, step_id=only.pk, now=utc_now())
 
@@ -70,9 +70,9 @@ class TestBooking:
         assert statuses(package) == ["BOOKED", "BOOKED"]
 
     @pytest.mark.sqlite
-    def test_leaves_a_step_without_a_choice_alone_when_its_session_is_full(self, stripe: SandboxProcess) -> None:
+    def test_leaves_a_step_without_a_choice_alone_when_its_session_is_full(self) -> None:
         cohort = cohort_with(options=(1, 2), seats=3)
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk, now=utc_now())
         ClassSession.objects.filter(cohort_sessions__step__order=1).update(booked_count=F("max_students"))
 
@@ -81,9 +81,9 @@ class TestBooking:
         assert booked.auto_booked == []
         assert statuses(package) == ["UNBOOKED", "BOOKED"]
 
-    def test_leaves_a_step_without_a_choice_alone_when_it_overlaps(self, stripe: SandboxProcess) -> None:
+    def test_leaves_a_step_without_a_choice_alone_when_it_overlaps(self) -> None:
         cohort = cohort_with(options=(1, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         cancel_booking(package_id=package.pk, step_id=CourseStep.objects.get(order=1).pk, now=utc_now())
         chosen = choices(cohort, 2)[0]
         hour = session_of(cohort, chosen)
@@ -96,18 +96,18 @@ class TestBooking:
         assert (booked.auto_booked, booked.manual_selections) == ([], [chosen.step_id])
         assert statuses(package) == ["UNBOOKED", "BOOKED"]
 
-    def test_of_nothing_changes_nothing(self, stripe: SandboxProcess) -> None:
+    def test_of_nothing_changes_nothing(self) -> None:
         cohort = cohort_with(options=(2, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
 
         booked = book_sessions(package_id=package.pk, selections=[], now=utc_now())
 
         assert booked.booked == []
         assert statuses(package) == ["UNBOOKED", "UNBOOKED"]
 
-    def test_into_a_full_class_books_none_of_the_choices(self, stripe: SandboxProcess) -> None:
+    def test_into_a_full_class_books_none_of_the_choices(self) -> None:
         cohort = cohort_with(options=(2, 2), seats=1)
-        first, second = buy(stripe, cohort), buy(stripe, cohort)
+        first, second = buy_on_rows(cohort), buy_on_rows(cohort)
         wanted = [choices(cohort, 1)[0], choices(cohort, 2)[0]]
         book_sessions(package_id=first.pk, selections=[wanted[1]], now=utc_now())
         events = OutboxEvent.objects.count()
@@ -120,9 +120,9 @@ class TestBooking:
         assert seats_taken() == 1
         assert OutboxEvent.objects.count() == events
 
-    def test_of_a_booked_step_is_refused(self, stripe: SandboxProcess) -> None:
+    def test_of_a_booked_step_is_refused(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         book_sessions(package_id=package.pk, selections=[choices(cohort, 1)[0]], now=utc_now())
 
         with pytest.raises(StepAlreadyBooked):
@@ -130,9 +130,9 @@ class TestBooking:
 
         assert seats_taken() == 1
 
-    def test_of_an_option_of_another_step_or_cohort_is_refused_by_name(self, stripe: SandboxProcess) -> None:
+    def test_of_an_option_of_another_step_or_cohort_is_refused_by_name(self) -> None:
         cohort, other = cohort_with(options=(2, 2)), cohort_with(options=(2, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         good, wrong_step = choices(cohort, 1)[0], choices(cohort, 2)[0]
         bad = [Selection(good.step_id, wrong_step.option_id), choices(other, 1)[0], Selection(good.step_id, 10**9)]
 
@@ -144,9 +144,9 @@ class TestBooking:
         assert seats_taken() == 0
         assert statuses(package) == ["UNBOOKED", "UNBOOKED"]
 
-    def test_of_a_session_that_has_begun_is_refused(self, stripe: SandboxProcess) -> None:
+    def test_of_a_session_that_has_begun_is_refused(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         chosen = choices(cohort, 1)[0]
 
         with pytest.raises(Invalid):
@@ -154,9 +154,9 @@ class TestBooking:
 
         assert seats_taken() == 0
 
-    def test_of_two_sessions_at_once_is_refused(self, stripe: SandboxProcess) -> None:
+    def test_of_two_sessions_at_once_is_refused(self) -> None:
         cohort = cohort_with(options=(2, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         early, late = choices(cohort, 1)[0], choices(cohort, 2)[0]
         moment = session_of(cohort, early)
         ClassSession.objects.filter(pk=session_of(cohort, late).pk).update(
@@ -173,9 +173,9 @@ class TestBooking:
         assert seats_taken() == 1
 
     @pytest.mark.sqlite
-    def test_right_after_another_session_is_no_conflict(self, stripe: SandboxProcess) -> None:
+    def test_right_after_another_session_is_no_conflict(self) -> None:
         cohort = cohort_with(options=(2, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         early, late = choices(cohort, 1)[0], choices(cohort, 2)[0]
         moment = session_of(cohort, early)
         ClassSession.objects.filter(pk=session_of(cohort, late).pk).update(
@@ -186,9 +186,9 @@ class TestBooking:
 
         assert statuses(package) == ["BOOKED", "BOOKED"]
 
-    def test_for_a_revoked_package_is_not_found(self, stripe: SandboxProcess) -> None:
+    def test_for_a_revoked_package_is_not_found(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         with transaction.atomic():
             lock_place_subject(str(package.place_id))
             revoke_package(package_id=package.pk, reason="Test", now=utc_now())
@@ -206,8 +206,8 @@ class TestBooking:
             ClassSession.objects.update(booked_count=2)
 
     @pytest.mark.sqlite
-    def test_holds_a_session_exactly_while_booked_even_without_the_guard(self, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_with(options=(2,)))
+    def test_holds_a_session_exactly_while_booked_even_without_the_guard(self) -> None:
+        package = buy_on_rows(cohort_with(options=(2,)))
 
         with pytest.raises(IntegrityError, match="progress_session_iff_seated"), transaction.atomic():
             StepProgress.objects.filter(package=package).update(status="BOOKED")
@@ -215,7 +215,7 @@ class TestBooking:
 
 @pytest.mark.sqlite
 class TestASharedMeeting:
-    def test_of_two_cohorts_shares_its_seats(self, stripe: SandboxProcess) -> None:
+    def test_of_two_cohorts_shares_its_seats(self) -> None:
         first = cohort_with(options=(2,), seats=1)
         second = Cohort.objects.create(
             instance=first.instance,
@@ -229,7 +229,7 @@ class TestASharedMeeting:
             CohortSession.objects.create(
                 cohort=second, step=row.step, option=row.option, class_session=row.class_session
             )
-        ours, theirs = buy(stripe, first), buy(stripe, second)
+        ours, theirs = buy_on_rows(first), buy_on_rows(second)
         book_sessions(package_id=ours.pk, selections=[choices(first, 1)[0]], now=utc_now())
 
         with pytest.raises(SessionFull):
@@ -239,9 +239,9 @@ class TestASharedMeeting:
 
 
 class TestChangingABooking:
-    def test_gives_the_seat_back(self, stripe: SandboxProcess) -> None:
+    def test_gives_the_seat_back(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         chosen = choices(cohort, 1)[0]
         book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
 
@@ -250,18 +250,18 @@ class TestChangingABooking:
         assert statuses(package) == ["UNBOOKED"]
         assert seats_taken() == 0
 
-    def test_of_a_step_without_one_is_refused(self, stripe: SandboxProcess) -> None:
+    def test_of_a_step_without_one_is_refused(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
 
         with pytest.raises(StepNotBooked):
             cancel_booking(package_id=package.pk, step_id=choices(cohort, 1)[0].step_id, now=utc_now())
 
         assert seats_taken() == 0
 
-    def test_is_possible_until_the_day_before(self, stripe: SandboxProcess) -> None:
+    def test_is_possible_until_the_day_before(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         chosen = choices(cohort, 1)[0]
         book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
         starts_at = session_of(cohort, chosen).starts_at
@@ -275,9 +275,9 @@ class TestChangingABooking:
 
         assert seats_taken() == 0
 
-    def test_by_staff_is_possible_later(self, stripe: SandboxProcess) -> None:
+    def test_by_staff_is_possible_later(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         chosen = choices(cohort, 1)[0]
         book_sessions(package_id=package.pk, selections=[chosen], now=utc_now())
 
@@ -287,9 +287,9 @@ class TestChangingABooking:
 
         assert seats_taken() == 0
 
-    def test_to_another_session_moves_the_seat(self, stripe: SandboxProcess) -> None:
+    def test_to_another_session_moves_the_seat(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         old, new = choices(cohort, 1)
         book_sessions(package_id=package.pk, selections=[old], now=utc_now())
 
@@ -298,9 +298,9 @@ class TestChangingABooking:
         assert row.class_session == session_of(cohort, new)
         assert (session_of(cohort, old).booked_count, session_of(cohort, new).booked_count) == (0, 1)
 
-    def test_to_a_full_session_keeps_the_old_one(self, stripe: SandboxProcess) -> None:
+    def test_to_a_full_session_keeps_the_old_one(self) -> None:
         cohort = cohort_with(options=(2,), seats=1)
-        ours, theirs = buy(stripe, cohort), buy(stripe, cohort)
+        ours, theirs = buy_on_rows(cohort), buy_on_rows(cohort)
         old, new = choices(cohort, 1)
         book_sessions(package_id=ours.pk, selections=[old], now=utc_now())
         book_sessions(package_id=theirs.pk, selections=[new], now=utc_now())
@@ -313,12 +313,12 @@ class TestChangingABooking:
 
 
 class TestAnotherLearner:
-    def test_of_the_same_name_has_bookings_of_their_own(self, stripe: SandboxProcess) -> None:
+    def test_of_the_same_name_has_bookings_of_their_own(self) -> None:
         cohort = cohort_with(options=(1,))
         one = LearnerFactory(workspace=cohort.instance.workspace, first_name="Ana", last_name="Ruiz")
         two = LearnerFactory(workspace=cohort.instance.workspace, first_name="Ana", last_name="Ruiz")
 
-        packages = [buy(stripe, cohort, one), buy(stripe, cohort, two)]
+        packages = [buy_on_rows(cohort, one), buy_on_rows(cohort, two)]
 
         assert [statuses(package) for package in packages] == [["BOOKED"], ["BOOKED"]]
         assert seats_taken() == 2

@@ -23,7 +23,7 @@ from cohorts.errors import (
 )
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.sale.checkout import start_checkout
-from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
+from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with, pay, start
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments import purchase
@@ -104,27 +104,25 @@ class TestStartingACheckout:
         assert (fresh(first), fresh(second)) == ((0, 0), (0, 1))
         assert Checkout.objects.get(pk=old.pk).status == "cancelled"
 
-    def test_by_an_enrollment_that_ended_a_moment_ago_begins_a_new_one(
-        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_by_an_enrollment_that_ended_a_moment_ago_begins_a_new_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It was found before staff ended it, and locked after."""
         cohort = cohort_with()
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         old = package.enrollment
         unenroll_enrollment(enrollment_id=old.pk, actor=STAFF, reason="Moved away", now=utc_now())
         monkeypatch.setattr(purchase, "current_enrollment", lambda **_: old)
 
-        again = buy(stripe, cohort, package.learner)
+        again = buy_on_rows(cohort, package.learner)
 
         assert again.enrollment_id != old.pk
         assert Enrollment.objects.get(pk=old.pk).eligibility_status == "unenrolled"
 
     @pytest.mark.sqlite
-    def test_is_refused_in_the_documented_order(self, stripe: SandboxProcess) -> None:
+    def test_is_refused_in_the_documented_order(self) -> None:
         cohort = cohort_with(max_enrollment=1)
         instance, program = cohort.instance, cohort.instance.program
         taken_by = LearnerFactory(workspace=instance.workspace)
-        buy(stripe, cohort, taken_by)
+        buy_on_rows(cohort, taken_by)
         Cohort.objects.update(is_active=False, enrollment_deadline=utc_now() - dt.timedelta(days=1))
         instance.price = None
         instance.save()
@@ -182,10 +180,10 @@ class TestStartingACheckout:
 
 @pytest.mark.sqlite
 class TestAPaidPlace:
-    def test_becomes_a_package_with_its_steps(self, stripe: SandboxProcess) -> None:
+    def test_becomes_a_package_with_its_steps(self) -> None:
         cohort = cohort_with(options=(1, 2))
 
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
 
         assert package.name == f"{cohort.instance.program.code} - {cohort.name}"
         assert package.expires_at is None
@@ -217,14 +215,12 @@ class TestAPaidPlace:
         assert package is not None
         assert package.name.endswith("Renamed")
 
-    def test_whose_only_session_is_full_is_sold_with_the_others_booked_and_staff_are_told(
-        self, stripe: SandboxProcess
-    ) -> None:
+    def test_whose_only_session_is_full_is_sold_with_the_others_booked_and_staff_are_told(self) -> None:
         cohort = cohort_with(options=(1, 2, 1), seats=10)
         full = ClassSession.objects.get(cohort_sessions__step__order=1)
         ClassSession.objects.filter(pk=full.pk).update(booked_count=F("max_students"))
 
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
 
         progress = StepProgress.objects.filter(package=package).order_by("step__order")
         assert [row.status for row in progress] == ["UNBOOKED", "UNBOOKED", "BOOKED"]

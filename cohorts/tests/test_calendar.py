@@ -14,10 +14,9 @@ from cohorts.learning.booking import Selection, book_sessions, cancel_booking, s
 from cohorts.learning.calendar import CANCELLED_SHOWN
 from cohorts.models import CalendarFeed, CohortSession, GroupClass, StudentPackage
 from cohorts.tests.callers import Family, parent_of, student_of
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import utc_now
 from enrollments.models import Program
-from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db
 
@@ -27,10 +26,10 @@ START = dt.date(2094, 3, 8)
 LATER = dt.datetime(2093, 6, 1, 12, tzinfo=dt.UTC)
 
 
-def bought(stripe: SandboxProcess, **cohort: Any) -> tuple[Family, StudentPackage]:
+def bought(**cohort: Any) -> tuple[Family, StudentPackage]:
     made = cohort_with(**{"options": (1, 1), "start_date": START, **cohort})
     family, learner = student_of(made.instance.workspace, first_name="Jane", last_name="Doe")
-    return family, buy(stripe, made, learner)
+    return family, buy_on_rows(made, learner)
 
 
 def feed_path(family: Family) -> str:
@@ -50,8 +49,8 @@ def stamps(event: Any) -> tuple[dt.datetime, int, dt.datetime]:
 
 class TestTheFeed:
     @pytest.mark.sqlite
-    def test_shows_the_sessions_whoever_has_the_address(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_shows_the_sessions_whoever_has_the_address(self) -> None:
+        family, package = bought()
         GroupClass.objects.filter(name="Week 1 class 1").update(
             teacher="Ms. Ortega; really", meeting_url="https://meet.test/a,b"
         )
@@ -72,8 +71,8 @@ class TestTheFeed:
         assert event["description"] == "Topic 1\nWeek 1 class 1\nMs. Ortega; really\nhttps://meet.test/a,b"
         assert (event["location"], event["url"]) == ("https://meet.test/a,b",) * 2
 
-    def test_keeps_the_local_time_over_daylight_saving(self, stripe: SandboxProcess) -> None:
-        family, _ = bought(stripe)
+    def test_keeps_the_local_time_over_daylight_saving(self) -> None:
+        family, _ = bought()
 
         starts = [event.start for event in events_at(feed_path(family))]
 
@@ -82,8 +81,8 @@ class TestTheFeed:
             dt.datetime(2094, 3, 16, 22, tzinfo=dt.UTC),
         ]
 
-    def test_says_that_a_session_is_cancelled_for_a_while(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_says_that_a_session_is_cancelled_for_a_while(self) -> None:
+        family, package = bought()
         path = feed_path(family)
         first = package.progress.order_by("step__order").first()
         assert first is not None
@@ -105,9 +104,9 @@ class TestTheFeed:
         assert forgotten == before.keys() - {uid}
 
     @pytest.mark.sqlite
-    def test_counts_every_change_of_a_session(self, stripe: SandboxProcess) -> None:
+    def test_counts_every_change_of_a_session(self) -> None:
         """There, back and there again: a program that looked each time has followed."""
-        family, _ = bought(stripe, options=(1,))
+        family, _ = bought(options=(1,))
         path = feed_path(family)
         session_id = CohortSession.objects.get().class_session_id
         seen = [stamps(events_at(path)[0])]
@@ -128,8 +127,8 @@ class TestTheFeed:
         assert sequences == (0, 1, 2, 3)
         assert changes[1:] == tuple(LATER + dt.timedelta(days=day) for day in (1, 2, 3))
 
-    def test_counts_on_when_a_step_is_booked_again(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(2,))
+    def test_counts_on_when_a_step_is_booked_again(self) -> None:
+        family, package = bought(options=(2,))
         path = feed_path(family)
         old, new = CohortSession.objects.order_by("pk")
         sequences = []
@@ -146,8 +145,8 @@ class TestTheFeed:
         assert sequences == sorted(set(sequences))
 
     @pytest.mark.sqlite
-    def test_folds_and_escapes_what_is_long_or_special(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(1,))
+    def test_folds_and_escapes_what_is_long_or_special(self) -> None:
+        family, package = bought(options=(1,))
         title = "Łódź, Żółw; \\ and so on " * 7
         Program.objects.filter(pk=package.program_id).update(title=title)
 
@@ -157,8 +156,8 @@ class TestTheFeed:
         assert Calendar.from_ical(content).events[0]["summary"] == f"{title}: Week 1"
 
     @pytest.mark.sqlite
-    def test_moves_a_session_that_was_swapped_or_moved_under_the_same_uid(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(2,))
+    def test_moves_a_session_that_was_swapped_or_moved_under_the_same_uid(self) -> None:
+        family, package = bought(options=(2,))
         path = feed_path(family)
         old, new = CohortSession.objects.order_by("pk")
         book_sessions(package_id=package.pk, selections=[Selection(old.step_id, old.option_id)], now=utc_now())
@@ -183,16 +182,16 @@ class TestTheFeed:
             "2094-03-12T15:00:00+00:00",
         ]
 
-    def test_names_no_other_learner_and_one_s_own_only_where_there_are_several(self, stripe: SandboxProcess) -> None:
+    def test_names_no_other_learner_and_one_s_own_only_where_there_are_several(self) -> None:
         cohort = cohort_with(options=(1,), start_date=START)
         ann = LearnerFactory(workspace=cohort.instance.workspace, first_name="Ann", last_name="Lee")
         ben = LearnerFactory(workspace=cohort.instance.workspace, first_name="Ben", last_name="Lee")
-        buy(stripe, cohort, LearnerFactory(workspace=cohort.instance.workspace, first_name="Zoe"))
-        buy(stripe, cohort, ann)
+        buy_on_rows(cohort, LearnerFactory(workspace=cohort.instance.workspace, first_name="Zoe"))
+        buy_on_rows(cohort, ann)
         family = parent_of(ann, ben)
         path = feed_path(family)
         alone = [event["summary"] for event in events_at(path)]
-        buy(stripe, cohort, ben)
+        buy_on_rows(cohort, ben)
 
         together = [event["summary"] for event in events_at(path)]
 
@@ -201,8 +200,8 @@ class TestTheFeed:
         assert together == [f"Ann: {title}", f"Ben: {title}"]
         assert b"Zoe" not in Client().get(path).content
 
-    def test_is_not_sent_again_while_it_is_the_same(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_is_not_sent_again_while_it_is_the_same(self) -> None:
+        family, package = bought()
         path = feed_path(family)
         etag = Client().get(path)["ETag"]
         unchanged = Client().get(path, headers={"If-None-Match": etag})
@@ -215,10 +214,8 @@ class TestTheFeed:
         assert (unchanged.status_code, changed.status_code) == (304, 200)
 
     @pytest.mark.sqlite
-    def test_takes_the_same_number_of_queries_however_many_sessions(
-        self, stripe: SandboxProcess, django_assert_num_queries: Any
-    ) -> None:
-        family, _ = bought(stripe, options=(1, 1, 1, 1, 1))
+    def test_takes_the_same_number_of_queries_however_many_sessions(self, django_assert_num_queries: Any) -> None:
+        family, _ = bought(options=(1, 1, 1, 1, 1))
         path = feed_path(family)
 
         with django_assert_num_queries(4):  # the feed and its owner, the address, the sessions, the canceled ones
@@ -284,8 +281,8 @@ class TestTheAddressOfAFeed:
 
 class TestOneSession:
     @pytest.mark.sqlite
-    def test_is_a_file_for_whom_it_belongs_to(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe)
+    def test_is_a_file_for_whom_it_belongs_to(self) -> None:
+        family, package = bought()
         row = package.progress.order_by("step__order").first()
         assert row is not None
 
@@ -296,8 +293,8 @@ class TestOneSession:
         events = Calendar.from_ical(response.content).events
         assert [event["uid"] for event in events] == [f"session-{row.pk}@127.0.0.1"]
 
-    def test_is_nobody_else_s(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(1, 2))
+    def test_is_nobody_else_s(self) -> None:
+        family, package = bought(options=(1, 2))
         booked, unbooked = package.progress.order_by("step__order")
         stranger = Family("other@school.test")
 

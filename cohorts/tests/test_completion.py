@@ -19,7 +19,7 @@ from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, Step
 from cohorts.sale.transfer import move_package
 from cohorts.tests.breaches import breaches
 from cohorts.tests.browsing import child_of, signed_in, text
-from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import begin_now, cohort_in, url_of
 from core.clock import utc_now
 from core.errors import Invalid
@@ -29,7 +29,6 @@ from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
-from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db
 
@@ -377,10 +376,10 @@ class TestTheFamily:
 @pytest.mark.sqlite
 @pytest.mark.django_db(transaction=True)
 class TestABoughtPackage:
-    def test_made_on_rows_equals_one_that_was_paid_on_stripe_s_page(self, stripe: SandboxProcess) -> None:
+    def test_made_on_rows_equals_one_that_was_paid_on_stripe_s_page(self) -> None:
         cohort = cohort_with(options=(1, 2))
 
-        real, built = buy(stripe, cohort), buy_on_rows(cohort)
+        real, built = buy_on_rows(cohort), buy_on_rows(cohort)
 
         def facts(package: StudentPackage) -> list[object]:
             place, payment, enrollment = package.place, package.payment, package.enrollment

@@ -26,7 +26,7 @@ from cohorts.models import (
     StepProgress,
     StudentPackage,
 )
-from cohorts.tests.factories import GroupClassFactory, buy, cohort_with
+from cohorts.tests.factories import GroupClassFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.purchases import PACKAGES, bought
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
 from core.clock import utc_now
@@ -81,25 +81,25 @@ class TestAStepAddedToASoldCourse:
         assert step.progress.count() == 1
         assert packages_without_a_step() == 0
 
-    def test_leaves_other_courses_alone(self, stripe: SandboxProcess) -> None:
+    def test_leaves_other_courses_alone(self) -> None:
         cohort, other = cohort_with(options=(2,)), cohort_with(options=(2,))
-        package = buy(stripe, other)
+        package = buy_on_rows(other)
 
         add_step(step=new_step(cohort.instance.program))
 
         assert progress(package) == [(1, "UNBOOKED")]
 
-    def test_is_missed_by_the_doctor_where_it_did_not_reach_one(self, stripe: SandboxProcess) -> None:
+    def test_is_missed_by_the_doctor_where_it_did_not_reach_one(self) -> None:
         """Control: a step that was saved by another way."""
         cohort = cohort_with(options=(2,))
-        buy(stripe, cohort)
+        buy_on_rows(cohort)
 
         new_step(cohort.instance.program).save()
 
         assert packages_without_a_step() == 1
 
-    def test_is_offered_and_booked_like_the_others(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(1, 2))
+    def test_is_offered_and_booked_like_the_others(self) -> None:
+        family, package = bought(options=(1, 2))
         step = add_step(step=new_step(package.program))
         offer(step, package.cohort)
 
@@ -114,10 +114,10 @@ class TestAStepAddedToASoldCourse:
 
     @pytest.mark.parametrize("page", ["program", "step"])
     def test_on_either_page_of_the_back_office_reaches_them(
-        self, stripe: SandboxProcess, workspace: Workspace, manager: StaffClient, page: str
+        self, workspace: Workspace, manager: StaffClient, page: str
     ) -> None:
         cohort = cohort_in(workspace, options=(2,))
-        program, package = cohort.instance.program, buy(stripe, cohort)
+        program, package = cohort.instance.program, buy_on_rows(cohort)
 
         if page == "program":
             response = manager.post(reverse("admin:enrollments_program_change", args=[program.pk]), on_program(program))
@@ -127,11 +127,9 @@ class TestAStepAddedToASoldCourse:
         assert response.status_code == 302
         assert progress(package) == [(1, "UNBOOKED"), (2, "UNBOOKED")]
 
-    def test_changed_afterwards_is_not_given_twice(
-        self, stripe: SandboxProcess, workspace: Workspace, manager: StaffClient
-    ) -> None:
+    def test_changed_afterwards_is_not_given_twice(self, workspace: Workspace, manager: StaffClient) -> None:
         cohort = cohort_in(workspace, options=(2,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         step = CourseStep.objects.get()
         form = {**on_its_own(step.program), "order": 1, "title": "Renamed", "options-INITIAL_FORMS": 2}
         form |= {"options-TOTAL_FORMS": 2}
@@ -182,9 +180,9 @@ def on_its_own(program: Program) -> dict[str, Any]:
 
 class TestAStepTakenOutOfASoldCourse:
     @pytest.mark.sqlite
-    def test_takes_its_classes_and_open_steps_along(self, stripe: SandboxProcess) -> None:
+    def test_takes_its_classes_and_open_steps_along(self) -> None:
         cohort = cohort_with(options=(1, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         step = CourseStep.objects.get(order=2)
 
         remove_step(step_id=step.pk, actor=STAFF, now=utc_now())
@@ -202,8 +200,8 @@ class TestAStepTakenOutOfASoldCourse:
             (True, "1 learners attended or missed Week 1: Topic 1: it stays"),
         ],
     )
-    def test_that_holds_a_seat_is_refused(self, stripe: SandboxProcess, attended: bool, said: str) -> None:
-        package = buy(stripe, cohort_with(options=(1, 2)))
+    def test_that_holds_a_seat_is_refused(self, attended: bool, said: str) -> None:
+        package = buy_on_rows(cohort_with(options=(1, 2)))
         row = package.progress.get(step__order=1)
         if attended:
             mark_attended(progress_id=row.pk, actor=STAFF, now=utc_now())
@@ -214,9 +212,9 @@ class TestAStepTakenOutOfASoldCourse:
 
         assert everything() == before
 
-    def test_goes_once_its_bookings_are_given_back(self, stripe: SandboxProcess) -> None:
+    def test_goes_once_its_bookings_are_given_back(self) -> None:
         """Control: it is the seat that keeps it."""
-        package = buy(stripe, cohort_with(options=(1, 2)))
+        package = buy_on_rows(cohort_with(options=(1, 2)))
         row = package.progress.get(step__order=1)
         cancel_booking(package_id=package.pk, step_id=row.step_id, is_by_staff=True, now=utc_now())
 
@@ -225,11 +223,9 @@ class TestAStepTakenOutOfASoldCourse:
         assert progress(package) == [(2, "UNBOOKED")]
 
     @pytest.mark.sqlite
-    def test_from_the_back_office_says_why_not(
-        self, stripe: SandboxProcess, workspace: Workspace, manager: StaffClient
-    ) -> None:
+    def test_from_the_back_office_says_why_not(self, workspace: Workspace, manager: StaffClient) -> None:
         cohort = cohort_in(workspace, options=(1, 1))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         first, second = CourseStep.objects.order_by("order")
         cancel_booking(package_id=package.pk, step_id=second.pk, is_by_staff=True, now=utc_now())
 
@@ -253,9 +249,9 @@ class TestAStepTakenOutOfASoldCourse:
         assert response.status_code == 403
         assert CourseStep.objects.count() == 1
 
-    def test_with_nobody_s_seat_leaves_the_rest_to_be_booked(self, stripe: SandboxProcess) -> None:
+    def test_with_nobody_s_seat_leaves_the_rest_to_be_booked(self) -> None:
         cohort = cohort_with(options=(2, 2))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         remove_step(step_id=CourseStep.objects.get(order=1).pk, actor=STAFF, now=utc_now())
         session = CohortSession.objects.filter(step__order=2).earliest("pk")
 

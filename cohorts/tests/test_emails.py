@@ -17,7 +17,7 @@ from cohorts.learning.booking import Selection, book_sessions, cancel_booking, s
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, GroupClass, StudentPackage
 from cohorts.sale.transfer import move_package
 from cohorts.sale.waitlist import join_waitlist, leave_waitlist
-from cohorts.tests.factories import buy, cohort_with, pay, start
+from cohorts.tests.factories import buy, buy_on_rows, cohort_with, pay, start
 from core.clock import utc_now
 from enrollments.tests.factories import STAFF
 from notifications.models import Notification
@@ -41,12 +41,12 @@ def cohort() -> Cohort:
 
 
 @pytest.fixture
-def package(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
+def package(cohort: Cohort) -> StudentPackage:
     """Jane's place, bought by her parent, who has read what came of it."""
     guardianship = GuardianshipFactory(
         guardian__workspace=cohort.instance.workspace, guardian__email="parent@example.test"
     )
-    bought = buy(stripe, cohort, guardianship.learner)
+    bought = buy_on_rows(cohort, guardianship.learner)
     read()
     return bought
 
@@ -84,9 +84,9 @@ def events_in(message: Any) -> list[Any]:
 
 
 class TestAPurchase:
-    def test_tells_what_is_booked_and_what_to_choose(self, stripe: SandboxProcess, cohort: Cohort) -> None:
+    def test_tells_what_is_booked_and_what_to_choose(self, cohort: Cohort) -> None:
         learner = LearnerFactory(workspace=cohort.instance.workspace, email="jane@example.test")
-        package = buy(stripe, cohort, learner)
+        package = buy_on_rows(cohort, learner)
 
         (message,) = [message for message in read() if "invoice" not in message.subject]
 
@@ -103,8 +103,8 @@ class TestAPurchase:
         )
         assert [event["summary"] for event in events_in(message)] == ["Algebra: Week 1"]
 
-    def test_with_nothing_to_choose_says_that_all_is_done(self, stripe: SandboxProcess) -> None:
-        buy(stripe, cohort_with(options=(1, 1)))
+    def test_with_nothing_to_choose_says_that_all_is_done(self) -> None:
+        buy_on_rows(cohort_with(options=(1, 1)))
 
         (message,) = [message for message in read() if "invoice" not in message.subject]
 
@@ -181,8 +181,8 @@ class TestABooking:
         )
         assert [event["summary"] for event in events_in(message)] == ["Algebra: Week 2"]
 
-    def test_of_several_sessions_at_once_is_one_mail(self, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_with(options=(2, 2)))
+    def test_of_several_sessions_at_once_is_one_mail(self) -> None:
+        package = buy_on_rows(cohort_with(options=(2, 2)))
         read()
         chosen = [options(package, 1)[0], options(package, 2)[0]]
 
@@ -216,8 +216,8 @@ class TestABooking:
         assert message.subject == "Canceled for Jane: Week 2: Topic 2"
         assert told("sessions_booked") == ["skipped"]
 
-    def test_in_summer_is_told_in_summer_time(self, stripe: SandboxProcess) -> None:
-        buy(stripe, cohort_with(options=(1,), start_date=dt.date(2031, 7, 13)))
+    def test_in_summer_is_told_in_summer_time(self) -> None:
+        buy_on_rows(cohort_with(options=(1,), start_date=dt.date(2031, 7, 13)))
 
         (message,) = [message for message in read() if "enrolled" in message.subject]
 

@@ -11,7 +11,7 @@ from billing.states import RefundReason
 from cohorts import handlers, invariants
 from cohorts.models import ClassSession, CohortPlace, StudentPackage, WaitlistEntry
 from cohorts.sale.waitlist import join_waitlist
-from cohorts.tests.factories import buy, cohort_with, pay, start
+from cohorts.tests.factories import buy, buy_on_rows, cohort_with, pay, start
 from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.invariants import Extent
@@ -36,10 +36,10 @@ def unenroll(package: StudentPackage) -> StudentPackage:
 
 class TestUnenrolling:
     @pytest.mark.sqlite
-    def test_takes_the_course_back_and_frees_place_and_sessions(self, stripe: SandboxProcess) -> None:
+    def test_takes_the_course_back_and_frees_place_and_sessions(self) -> None:
         cohort = cohort_with(options=(1, 2))
 
-        package = unenroll(buy(stripe, cohort))
+        package = unenroll(buy_on_rows(cohort))
 
         assert (package.revoked_at is not None, package.revoke_reason) == (True, "Moved away")
         assert counts(cohort) == (0, 0)
@@ -48,8 +48,8 @@ class TestUnenrolling:
         assert OutboxEvent.objects.filter(type="package.revoked").count() == 1
         assert broken() == set()
 
-    def test_leaves_the_money_to_staff(self, stripe: SandboxProcess) -> None:
-        package = unenroll(buy(stripe, cohort_with()))
+    def test_leaves_the_money_to_staff(self) -> None:
+        package = unenroll(buy_on_rows(cohort_with()))
 
         task = StaffTask.objects.get()
         assert (task.kind, task.subject) == ("refund_to_decide", f"payment:{package.payment_id}")
@@ -71,9 +71,9 @@ class TestUnenrolling:
         assert counts(cohort) == (0, 0)
         assert broken() == set()
 
-    def test_gives_the_place_to_the_next_in_line(self, stripe: SandboxProcess) -> None:
+    def test_gives_the_place_to_the_next_in_line(self) -> None:
         cohort = cohort_with(max_enrollment=1)
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         join_waitlist(
             learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk, now=utc_now()
         )
@@ -83,11 +83,11 @@ class TestUnenrolling:
         assert WaitlistEntry.objects.get().status == "offered"
         assert counts(cohort) == (0, 1)
 
-    def test_lets_the_learner_buy_again(self, stripe: SandboxProcess) -> None:
+    def test_lets_the_learner_buy_again(self) -> None:
         cohort = cohort_with(max_enrollment=1)
-        package = unenroll(buy(stripe, cohort))
+        package = unenroll(buy_on_rows(cohort))
 
-        again = buy(stripe, cohort, package.learner)
+        again = buy_on_rows(cohort, package.learner)
 
         assert (again.revoked_at, again.enrollment_id != package.enrollment_id) == (None, True)
         assert counts(cohort) == (1, 0)
@@ -103,14 +103,12 @@ class TestUnenrolling:
         assert Enrollment.objects.get().eligibility_status == "unenrolled"
         assert not StaffTask.objects.exists()
 
-    def test_without_our_reaction_leaves_a_course_nobody_is_enrolled_in(
-        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_without_our_reaction_leaves_a_course_nobody_is_enrolled_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control."""
         monkeypatch.setattr(handlers, "give_back", lambda **_: None)
         cohort = cohort_with()
 
-        package = unenroll(buy(stripe, cohort))
+        package = unenroll(buy_on_rows(cohort))
 
         assert (package.revoked_at, counts(cohort)) == (None, (1, 0))
         assert "live_packages_have_their_place" in broken()

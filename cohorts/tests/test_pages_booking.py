@@ -29,16 +29,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestTheWizard:
-    def bought(self, stripe: SandboxProcess, **cohort: Any) -> tuple[Client, StudentPackage, list[StepProgress]]:
+    def bought(self, **cohort: Any) -> tuple[Client, StudentPackage, list[StepProgress]]:
         made = cohort_with(**cohort)
-        package = buy(stripe, made, child_of(made))
+        package = buy_on_rows(made, child_of(made))
         return signed_in()[0], package, list(package.progress.select_related("step").order_by("step__order"))
 
     def options(self, row: StepProgress) -> list[int]:
         return list(row.step.options.order_by("pk").values_list("pk", flat=True))
 
-    def test_books_what_was_chosen(self, stripe: SandboxProcess) -> None:
-        client, package, rows = self.bought(stripe, options=(1, 2, 2))
+    def test_books_what_was_chosen(self) -> None:
+        client, package, rows = self.bought(options=(1, 2, 2))
         choice = {f"step-{row.step_id}": self.options(row)[1] for row in rows[1:]}
 
         answer = client.post(reverse("course-book", args=[package.pk]), choice, follow=True)
@@ -47,16 +47,16 @@ class TestTheWizard:
         assert [row.status for row in package.progress.order_by("step__order")] == ["BOOKED"] * 3
         assert [row.option_id for row in package.progress.order_by("step__order")][1:] == [*choice.values()]
 
-    def test_books_some_and_leaves_the_rest_for_later(self, stripe: SandboxProcess) -> None:
-        client, package, rows = self.bought(stripe, options=(2, 2))
+    def test_books_some_and_leaves_the_rest_for_later(self) -> None:
+        client, package, rows = self.bought(options=(2, 2))
 
         client.post(reverse("course-book", args=[package.pk]), {f"step-{rows[0].step_id}": self.options(rows[0])[0]})
 
         assert [row.status for row in package.progress.order_by("step__order")] == ["BOOKED", "UNBOOKED"]
 
     @pytest.mark.sqlite
-    def test_explains_a_class_that_just_filled_up_and_keeps_the_other_choice(self, stripe: SandboxProcess) -> None:
-        client, package, rows = self.bought(stripe, options=(2, 2))
+    def test_explains_a_class_that_just_filled_up_and_keeps_the_other_choice(self) -> None:
+        client, package, rows = self.bought(options=(2, 2))
         chosen = [self.options(row)[0] for row in rows]
         ClassSession.objects.filter(cohort_sessions__option=chosen[0]).update(booked_count=F("max_students"))
 
@@ -73,8 +73,8 @@ class TestTheWizard:
         assert [row.status for row in package.progress.order_by("step__order")] == ["UNBOOKED", "UNBOOKED"]
 
     @pytest.mark.sqlite
-    def test_explains_two_classes_at_the_same_time(self, stripe: SandboxProcess) -> None:
-        client, package, rows = self.bought(stripe, options=(2, 2))
+    def test_explains_two_classes_at_the_same_time(self) -> None:
+        client, package, rows = self.bought(options=(2, 2))
         chosen = [self.options(row)[0] for row in rows]
         first = ClassSession.objects.get(cohort_sessions__option=chosen[0])
         ClassSession.objects.filter(cohort_sessions__option=chosen[1]).update(
@@ -90,8 +90,8 @@ class TestTheWizard:
         assert text(answer).count("Two of these sessions overlap.") == 3
         assert [row.status for row in package.progress.order_by("step__order")] == ["UNBOOKED", "UNBOOKED"]
 
-    def test_has_the_only_class_of_a_step_chosen_already(self, stripe: SandboxProcess) -> None:
-        client, package, rows = self.bought(stripe, options=(1,))
+    def test_has_the_only_class_of_a_step_chosen_already(self) -> None:
+        client, package, rows = self.bought(options=(1,))
         cancel_booking(package_id=package.pk, step_id=rows[0].step_id, now=utc_now())
 
         page = text(client.get(reverse("course-book", args=[package.pk])))
@@ -99,16 +99,16 @@ class TestTheWizard:
         assert f'value="{self.options(rows[0])[0]}" checked' in page
 
     @pytest.mark.parametrize("value", ["", "x", "-1", "9" * 30, "999999"])
-    def test_refuses_a_choice_that_is_none(self, stripe: SandboxProcess, value: str) -> None:
-        client, package, rows = self.bought(stripe, options=(2,))
+    def test_refuses_a_choice_that_is_none(self, value: str) -> None:
+        client, package, rows = self.bought(options=(2,))
 
         answer = client.post(reverse("course-book", args=[package.pk]), {f"step-{rows[0].step_id}": value})
 
         assert answer.status_code == 422
         assert package.progress.get().status == "UNBOOKED"
 
-    def test_confirmed_twice_says_that_it_is_booked(self, stripe: SandboxProcess) -> None:
-        client, package, rows = self.bought(stripe, options=(2,))
+    def test_confirmed_twice_says_that_it_is_booked(self) -> None:
+        client, package, rows = self.bought(options=(2,))
         choice = {f"step-{rows[0].step_id}": self.options(rows[0])[0]}
         client.post(reverse("course-book", args=[package.pk]), choice)
 
@@ -118,8 +118,8 @@ class TestTheWizard:
         assert "Every session is booked" in text(answer)
         assert package.progress.get().class_session is not None
 
-    def test_is_not_for_another_family(self, stripe: SandboxProcess) -> None:
-        _, package, rows = self.bought(stripe, options=(2,))
+    def test_is_not_for_another_family(self) -> None:
+        _, package, rows = self.bought(options=(2,))
         stranger, _ = signed_in("stranger@families.test")
         choice = {f"step-{rows[0].step_id}": self.options(rows[0])[0]}
 
@@ -145,9 +145,9 @@ class TestTheListOfEnrollments:
 
 
 class TestTheDashboard:
-    def test_shows_courses_next_session_and_what_waits_to_be_booked(self, stripe: SandboxProcess) -> None:
+    def test_shows_courses_next_session_and_what_waits_to_be_booked(self) -> None:
         cohort = cohort_with(options=(1, 2))
-        buy(stripe, cohort, child_of(cohort))
+        buy_on_rows(cohort, child_of(cohort))
         client, _ = signed_in()
 
         page = text(client.get(reverse("my-courses")))
@@ -157,9 +157,9 @@ class TestTheDashboard:
         assert "0 of 2 steps attended" in page
         assert "Book 1 session<" in page
 
-    def test_offers_only_sessions_to_come_for_the_calendar(self, stripe: SandboxProcess) -> None:
+    def test_offers_only_sessions_to_come_for_the_calendar(self) -> None:
         cohort = cohort_with(options=(1, 1))
-        package = buy(stripe, cohort, child_of(cohort))
+        package = buy_on_rows(cohort, child_of(cohort))
         past, coming = package.progress.order_by("step__order")
         over = utc_now() - dt.timedelta(hours=1)
         ClassSession.objects.filter(pk=past.class_session_id).update(
@@ -203,24 +203,24 @@ class TestTheDashboard:
 
     @pytest.mark.sqlite
     def test_asks_the_database_as_often_for_eight_children(
-        self, stripe: SandboxProcess, django_assert_num_queries: DjangoAssertNumQueries
+        self, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         cohort = cohort_with(options=(1, 2), max_enrollment=20)
-        buy(stripe, cohort, child_of(cohort, "Jane"))
+        buy_on_rows(cohort, child_of(cohort, "Jane"))
         client, _ = signed_in()
         with CaptureQueriesContext(connection) as one:
             client.get(reverse("my-courses"))
         for number in range(7):
-            buy(stripe, cohort, child_of(cohort, f"Child {number}"))
+            buy_on_rows(cohort, child_of(cohort, f"Child {number}"))
 
         with django_assert_num_queries(len(one)):
             page = text(client.get(reverse("my-courses")))
 
         assert page.count("Next session") == 8
 
-    def test_changes_a_session_for_another(self, stripe: SandboxProcess) -> None:
+    def test_changes_a_session_for_another(self) -> None:
         cohort = cohort_with(options=(2,))
-        package = buy(stripe, cohort, child_of(cohort))
+        package = buy_on_rows(cohort, child_of(cohort))
         row = package.progress.get()
         first, second = row.step.options.order_by("pk").values_list("pk", flat=True)
         client, _ = signed_in()
@@ -235,9 +235,9 @@ class TestTheDashboard:
         assert package.progress.get().option_id == second
 
     @pytest.mark.sqlite
-    def test_keeps_the_session_when_the_other_is_full(self, stripe: SandboxProcess) -> None:
+    def test_keeps_the_session_when_the_other_is_full(self) -> None:
         cohort = cohort_with(options=(2,), seats=1)
-        package = buy(stripe, cohort, child_of(cohort))
+        package = buy_on_rows(cohort, child_of(cohort))
         row = package.progress.get()
         first, second = row.step.options.order_by("pk").values_list("pk", flat=True)
         book_sessions(package_id=package.pk, selections=[Selection(row.step_id, first)], now=utc_now())
@@ -250,9 +250,9 @@ class TestTheDashboard:
         assert "Your session stays as it was." in text(answer)
         assert package.progress.get().option_id == first
 
-    def test_gives_a_session_back(self, stripe: SandboxProcess) -> None:
+    def test_gives_a_session_back(self) -> None:
         cohort = cohort_with(options=(1,))
-        package = buy(stripe, cohort, child_of(cohort))
+        package = buy_on_rows(cohort, child_of(cohort))
         client, _ = signed_in()
 
         answer = client.post(reverse("course-cancel", args=[package.pk, package.progress.get().step_id]), follow=True)
@@ -260,9 +260,9 @@ class TestTheDashboard:
         assert "Your session was given back." in text(answer)
         assert package.progress.get().status == "UNBOOKED"
 
-    def test_offers_no_change_shortly_before_a_session(self, stripe: SandboxProcess) -> None:
+    def test_offers_no_change_shortly_before_a_session(self) -> None:
         cohort = cohort_with(options=(1,))
-        package = buy(stripe, cohort, child_of(cohort))
+        package = buy_on_rows(cohort, child_of(cohort))
         step = package.progress.get().step_id
         soon = utc_now() + dt.timedelta(hours=2)
         ClassSession.objects.update(starts_at=soon, ends_at=soon + dt.timedelta(hours=1))
@@ -279,17 +279,17 @@ class TestTheDashboard:
 
     @pytest.mark.parametrize("name", ["course-change", "course-cancel"])
     @pytest.mark.parametrize("step", [999_999, 10**30])
-    def test_knows_no_step_of_another_course(self, stripe: SandboxProcess, name: str, step: int) -> None:
+    def test_knows_no_step_of_another_course(self, name: str, step: int) -> None:
         cohort = cohort_with(options=(1,))
-        package = buy(stripe, cohort, child_of(cohort))
+        package = buy_on_rows(cohort, child_of(cohort))
         client, _ = signed_in()
         address = reverse(name, args=[package.pk, 0]).replace("/steps/0", f"/steps/{step}")
 
         assert client.post(address, {f"step-{step}": "1"}).status_code == 404
 
-    def test_gives_the_calendar_an_address_and_then_a_new_one(self, stripe: SandboxProcess) -> None:
+    def test_gives_the_calendar_an_address_and_then_a_new_one(self) -> None:
         cohort = cohort_with(options=(1,))
-        buy(stripe, cohort, child_of(cohort))
+        buy_on_rows(cohort, child_of(cohort))
         client, _ = signed_in()
 
         first = text(client.post(reverse("share-calendar"), follow=True))
@@ -300,12 +300,12 @@ class TestTheDashboard:
 
 
 class TestTheWaitingList:
-    def full(self, stripe: SandboxProcess) -> tuple[Cohort, StudentPackage]:
+    def full(self) -> tuple[Cohort, StudentPackage]:
         cohort = cohort_with(max_enrollment=1)
-        return cohort, buy(stripe, cohort)
+        return cohort, buy_on_rows(cohort)
 
-    def test_is_joined_and_left(self, stripe: SandboxProcess) -> None:
-        cohort, _ = self.full(stripe)
+    def test_is_joined_and_left(self) -> None:
+        cohort, _ = self.full()
         client, _ = signed_in()
 
         joined = client.post(course_url("course-wait", cohort), {"learner": child_of(cohort).cuid}, follow=True)
@@ -326,8 +326,9 @@ class TestTheWaitingList:
         assert WaitlistEntry.objects.count() == 0
 
     @pytest.mark.sqlite
-    def test_offers_a_place_that_can_be_accepted(self, stripe: SandboxProcess) -> None:
-        cohort, _ = self.full(stripe)
+    @pytest.mark.usefixtures("stripe")
+    def test_offers_a_place_that_can_be_accepted(self) -> None:
+        cohort, _ = self.full()
         child = child_of(cohort)
         join_waitlist(learner_id=child.pk, cohort_id=cohort.pk, now=utc_now())
         change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
@@ -341,8 +342,8 @@ class TestTheWaitingList:
         assert answer["Location"] == Checkout.objects.latest("pk").url
         assert "Accept and pay" not in text(client.get(reverse("my-courses")))
 
-    def test_offers_a_place_that_can_be_declined(self, stripe: SandboxProcess) -> None:
-        cohort, _ = self.full(stripe)
+    def test_offers_a_place_that_can_be_declined(self) -> None:
+        cohort, _ = self.full()
         join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk, now=utc_now())
         change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         client, _ = signed_in()
@@ -352,8 +353,8 @@ class TestTheWaitingList:
         assert WaitlistEntry.objects.get().status == "declined"
         assert Cohort.objects.get().held_places == 0
 
-    def test_can_not_be_left_for_somebody_else(self, stripe: SandboxProcess) -> None:
-        cohort, _ = self.full(stripe)
+    def test_can_not_be_left_for_somebody_else(self) -> None:
+        cohort, _ = self.full()
         entry = join_waitlist(learner_id=child_of(cohort).pk, cohort_id=cohort.pk, now=utc_now())
         client, _ = signed_in("stranger@families.test")
 

@@ -144,10 +144,10 @@ class TestEnrolling:
         assert answer.status_code == 422
         assert CohortPlace.objects.count() == 0
 
-    def test_of_a_child_who_has_the_course_is_refused_in_words(self, stripe: SandboxProcess) -> None:
+    def test_of_a_child_who_has_the_course_is_refused_in_words(self) -> None:
         cohort = cohort_with()
         child = child_of(cohort)
-        buy(stripe, cohort, child)
+        buy_on_rows(cohort, child)
         client, _ = signed_in()
 
         answer = client.post(course_url("course-enroll", cohort), {"learner": child.cuid})
@@ -156,11 +156,11 @@ class TestEnrolling:
         assert "already has this course" in text(answer)
         assert Checkout.objects.count() == 1
 
-    def test_in_a_cohort_that_just_filled_up_offers_the_waiting_list(self, stripe: SandboxProcess) -> None:
+    def test_in_a_cohort_that_just_filled_up_offers_the_waiting_list(self) -> None:
         cohort = cohort_with(max_enrollment=1)
         child = child_of(cohort)
         client, _ = signed_in()
-        buy(stripe, cohort)
+        buy_on_rows(cohort)
 
         answer = client.post(course_url("course-enroll", cohort), {"learner": child.cuid})
 
@@ -400,9 +400,9 @@ class TestThePageAfterPaying:
 
         assert answer.status_code == 404
 
-    def test_of_another_family_is_not_found(self, stripe: SandboxProcess) -> None:
+    def test_of_another_family_is_not_found(self) -> None:
         cohort = cohort_with()
-        buy(stripe, cohort, child_of(cohort))
+        buy_on_rows(cohort, child_of(cohort))
         client, _ = signed_in("stranger@families.test")
 
         answer = client.get(reverse("course-enrolled"), {"session_id": Checkout.objects.get().stripe_session_id})

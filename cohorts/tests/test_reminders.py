@@ -9,11 +9,10 @@ from django.core import mail
 from cohorts.learning.booking import cancel_booking
 from cohorts.learning.reminders import remind_of_sessions
 from cohorts.models import ClassSession, Cohort, GroupClass, StudentPackage
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import time_is, utc_now
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
-from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +25,8 @@ def cohort() -> Cohort:
 
 
 @pytest.fixture
-def package(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
-    return buy(stripe, cohort)
+def package(cohort: Cohort) -> StudentPackage:
+    return buy_on_rows(cohort)
 
 
 def starts(package: StudentPackage) -> dt.datetime:

@@ -15,7 +15,7 @@ from cohorts.course.scheduling import clone_cohort, schedule_cohort
 from cohorts.errors import DatesConflict
 from cohorts.models import ClassSession, Cohort, CohortSession, StepProgress, StudentPackage
 from cohorts.states import StepStatus
-from cohorts.tests.factories import CohortFactory, buy, cohort_with
+from cohorts.tests.factories import CohortFactory, buy, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import faults, url_of
 from core.clock import utc_now
 from notifications.models import Notification
@@ -51,11 +51,11 @@ def cohort(workspace: Workspace) -> Cohort:
     )
 
 
-def bought(stripe: SandboxProcess, cohort: Cohort) -> StudentPackage:
+def bought(cohort: Cohort) -> StudentPackage:
     guardianship = GuardianshipFactory(
         guardian__workspace=cohort.instance.workspace, guardian__email="parent@example.test"
     )
-    package = buy(stripe, cohort, guardianship.learner)
+    package = buy_on_rows(cohort, guardianship.learner)
     read()
     return package
 
@@ -110,8 +110,8 @@ class TestACohortWithOtherDates:
         assert meetings() == before
         assert [warning.endswith("outside the new dates.") for warning in plan.warnings] == [True, True, True]
 
-    def test_keeps_what_began_and_what_was_marked(self, stripe: SandboxProcess, cohort: Cohort) -> None:
-        package = bought(stripe, cohort)
+    def test_keeps_what_began_and_what_was_marked(self, cohort: Cohort) -> None:
+        package = bought(cohort)
         StepProgress.objects.filter(package=package, step__order=2).update(status=StepStatus.COMPLETED)
         after_the_first = dt.datetime(2094, 2, 3, tzinfo=dt.UTC)
 
@@ -119,8 +119,8 @@ class TestACohortWithOtherDates:
 
         assert meetings() == ["02-02 23:00", "02-09 23:00", "03-30 22:00"]
 
-    def test_tells_each_family_once_with_all_that_moved(self, stripe: SandboxProcess, cohort: Cohort) -> None:
-        bought(stripe, cohort)
+    def test_tells_each_family_once_with_all_that_moved(self, cohort: Cohort) -> None:
+        bought(cohort)
 
         for _ in range(2):  # the second time changes nothing
             change_dates(cohort_id=cohort.pk, start_date=MARCH, end_date=LATER_END, now=utc_now(), **MOVING)
@@ -179,7 +179,7 @@ class TestWhatIsInTheWay:
     def test_is_told_of_another_course_at_that_time_but_not_forbidden(
         self, stripe: SandboxProcess, workspace: Workspace, cohort: Cohort
     ) -> None:
-        package = bought(stripe, cohort)
+        package = bought(cohort)
         other = cohort_with(instance__workspace=workspace, options=(1,), start_date=MARCH, end_date=LATER_END)
         buy(stripe, other, package.learner)
 
@@ -190,10 +190,8 @@ class TestWhatIsInTheWay:
 
 
 class TestTheButton:
-    def test_shows_what_would_move_before_anything_does(
-        self, stripe: SandboxProcess, manager: StaffClient, cohort: Cohort
-    ) -> None:
-        bought(stripe, cohort)
+    def test_shows_what_would_move_before_anything_does(self, manager: StaffClient, cohort: Cohort) -> None:
+        bought(cohort)
         before = meetings()
 
         page = manager.post(url_of(cohort, "change_dates"), ANSWERS)

@@ -26,7 +26,7 @@ from cohorts.sale.waitlist import (
     position_of,
     reorder_entry,
 )
-from cohorts.tests.factories import CohortFactory, buy, cohort_with, pay, start
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, pay, start
 from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.errors import Invalid
@@ -76,10 +76,10 @@ class TestJoining:
 
         assert WaitlistEntry.objects.count() == 0
 
-    def test_for_a_course_one_has_is_refused(self, stripe: SandboxProcess) -> None:
+    def test_for_a_course_one_has_is_refused(self) -> None:
         cohort = cohort_with(max_enrollment=1)
         learner = learner_for(cohort)
-        buy(stripe, cohort, learner)
+        buy_on_rows(cohort, learner)
 
         with pytest.raises(AlreadyOwned):
             join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
@@ -149,13 +149,11 @@ class TestAPlaceThatFrees:
         assert [line(cohort)[0][1] for cohort in cohorts] == ["offered", "expired"]
 
     @pytest.mark.sqlite
-    def test_passes_over_who_has_bought_the_course_in_another_cohort(
-        self, stripe: SandboxProcess, full: Cohort
-    ) -> None:
+    def test_passes_over_who_has_bought_the_course_in_another_cohort(self, full: Cohort) -> None:
         buyer, next_one = learner_for(full), learner_for(full)
         for learner in (buyer, next_one):
             join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
-        buy(stripe, CohortFactory(instance=full.instance), buyer)
+        buy_on_rows(CohortFactory(instance=full.instance), buyer)
 
         cancel_checkout(checkout_id=CohortPlace.objects.get(cohort=full).checkout_id, now=utc_now())
 
@@ -177,12 +175,12 @@ class TestAPlaceThatFrees:
         assert line(full) == [(first.pk, "waiting"), (second.pk, "offered")]
         assert counts(full) == (0, 2)
 
-    def test_is_bought_by_who_was_offered_it(self, stripe: SandboxProcess, full: Cohort) -> None:
+    def test_is_bought_by_who_was_offered_it(self, full: Cohort) -> None:
         learner = learner_for(full)
         join_waitlist(learner_id=learner.pk, cohort_id=full.pk, now=utc_now())
         cancel_checkout(checkout_id=CohortPlace.objects.get().checkout_id, now=utc_now())
 
-        package = buy(stripe, full, learner)
+        package = buy_on_rows(full, learner)
 
         assert package.learner == learner
         assert line(full) == [(learner.pk, "accepted")]

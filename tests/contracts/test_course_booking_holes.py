@@ -13,7 +13,7 @@ from cohorts.learning.attendance import mark_attended
 from cohorts.models import ClassSession, Cohort, CohortPlace, CohortSession, StudentPackage
 from cohorts.sale import purchase
 from cohorts.tests.callers import Family, fields, problem, student_of
-from cohorts.tests.factories import buy, cohort_with, start
+from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from cohorts.tests.purchases import PACKAGES, bought, choice, session_of, state
 from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
@@ -72,27 +72,25 @@ class TestASuccessPageBeforeTheWebhook:
 class TestSomebodyElsesPackage:
     """Hole: whoever knows a package's number may book its sessions."""
 
-    def book_as_a_stranger(self, stripe: SandboxProcess) -> Any:
-        _, package = bought(stripe)
+    def book_as_a_stranger(self) -> Any:
+        _, package = bought()
         stranger, _ = student_of(package.learner.workspace, email="stranger@school.test")
         self.before = state()
         return book(stranger, package, session_of(package, 2))
 
-    def test_is_not_found_and_stays_as_it_is(self, stripe: SandboxProcess) -> None:
-        response = self.book_as_a_stranger(stripe)
+    def test_is_not_found_and_stays_as_it_is(self) -> None:
+        response = self.book_as_a_stranger()
 
         assert problem(response) == (404, "package_not_found")
         assert state() == self.before
 
-    def test_of_nobody_in_particular_would_be_booked(
-        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_of_nobody_in_particular_would_be_booked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def get_anybodys(*, user: User, package_id: int) -> StudentPackage:
             return StudentPackage.objects.get(pk=package_id)
 
         monkeypatch.setattr(packages_api, "get_package_for", get_anybodys)
 
-        response = self.book_as_a_stranger(stripe)
+        response = self.book_as_a_stranger()
 
         assert response.status_code == 200
         assert statuses(StudentPackage.objects.get()) == ["BOOKED", "BOOKED"]
@@ -101,15 +99,15 @@ class TestSomebodyElsesPackage:
 class TestAnOptionOfSomethingElse:
     """Hole: the option is taken from the request, be it of another step, another cohort or another course."""
 
-    def book_a_foreign_option(self, stripe: SandboxProcess) -> Any:
-        family, package = bought(stripe)
+    def book_a_foreign_option(self) -> Any:
+        family, package = bought()
         self.foreign = cohort_with().sessions.order_by("pk")[0]
         self.before = state()
         body = {"courseStepId": session_of(package, 2).step_id, "courseStepOptionId": self.foreign.option_id}
         return family.post(f"{PACKAGES}/{package.pk}/book-sessions", {"selections": [body]})
 
-    def test_is_refused_by_name(self, stripe: SandboxProcess) -> None:
-        response = self.book_a_foreign_option(stripe)
+    def test_is_refused_by_name(self) -> None:
+        response = self.book_a_foreign_option()
 
         assert problem(response) == (422, "invalid")
         assert fields(response) == ["selections.0.courseStepOptionId"]
@@ -117,8 +115,8 @@ class TestAnOptionOfSomethingElse:
 
     @pytest.mark.sqlite
     @pytest.mark.usefixtures("_first_draft")
-    def test_believed_would_seat_a_learner_in_a_class_they_did_not_buy(self, stripe: SandboxProcess) -> None:
-        response = self.book_a_foreign_option(stripe)
+    def test_believed_would_seat_a_learner_in_a_class_they_did_not_buy(self) -> None:
+        response = self.book_a_foreign_option()
 
         assert response.status_code == 200
         assert self.foreign.class_session.bookings.count() == 1
@@ -128,25 +126,25 @@ class TestAnOptionOfSomethingElse:
 class TestTheLastSeat:
     """Hole: booking counts nobody, so a class of one is booked by all."""
 
-    def two_book_the_last_seat(self, stripe: SandboxProcess) -> tuple[list[Any], ClassSession]:
+    def two_book_the_last_seat(self) -> tuple[list[Any], ClassSession]:
         cohort = cohort_with(options=(2,), seats=1)
         answers = []
         for email in ("ann@school.test", "ben@school.test"):
             family, learner = student_of(cohort.instance.workspace, email=email)
-            package = buy(stripe, cohort, learner)
+            package = buy_on_rows(cohort, learner)
             answers.append(book(family, package, session_of(package, 1)))
         return answers, session_of(package, 1).class_session
 
-    def test_is_taken_by_the_first_and_refused_to_the_next(self, stripe: SandboxProcess) -> None:
-        (first, second), meeting = self.two_book_the_last_seat(stripe)
+    def test_is_taken_by_the_first_and_refused_to_the_next(self) -> None:
+        (first, second), meeting = self.two_book_the_last_seat()
 
         assert first.status_code == 200
         assert problem(second) == (409, "session_full")
         assert meeting.booked_count == meeting.bookings.count() == 1
 
     @pytest.mark.usefixtures("_first_draft")
-    def test_uncounted_would_be_booked_twice(self, stripe: SandboxProcess) -> None:
-        answers, meeting = self.two_book_the_last_seat(stripe)
+    def test_uncounted_would_be_booked_twice(self) -> None:
+        answers, meeting = self.two_book_the_last_seat()
 
         assert [answer.status_code for answer in answers] == [200, 200]
         assert (meeting.booked_count, meeting.bookings.count()) == (0, 2)
@@ -157,9 +155,9 @@ class TestAStepThatWasCompleted:
     """Hole: the next booking books every step with one option anew, the completed ones too."""
 
     @pytest.fixture
-    def attended(self, stripe: SandboxProcess) -> tuple[Family, StudentPackage]:
+    def attended(self) -> tuple[Family, StudentPackage]:
         """Somebody who attended the first step, which left no choice, and has the second before them."""
-        family, package = bought(stripe)
+        family, package = bought()
         row = package.progress.get(status="BOOKED")
         assert row.class_session is not None
         mark_attended(progress_id=row.pk, actor=STAFF, now=row.class_session.ends_at)
@@ -196,8 +194,8 @@ class TestAStepThatWasCompleted:
 class TestACourseThatLeavesNoChoice:
     """Hole: the wizard shows that all sessions were booked and never calls the API, so none is."""
 
-    def test_is_booked_when_it_is_paid(self, stripe: SandboxProcess) -> None:
-        family, package = bought(stripe, options=(1, 1, 1))
+    def test_is_booked_when_it_is_paid(self) -> None:
+        family, package = bought(options=(1, 1, 1))
 
         unbooked = family.get(f"{PACKAGES}/{package.pk}/unbooked-steps")
 
@@ -206,15 +204,13 @@ class TestACourseThatLeavesNoChoice:
         assert list(ClassSession.objects.values_list("booked_count", flat=True)) == [1, 1, 1]
 
     @pytest.mark.sqlite
-    def test_left_to_the_wizard_would_stay_unbooked(
-        self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_left_to_the_wizard_would_stay_unbooked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fulfil(*, place_id: int, **_: Any) -> StudentPackage:
             return first_draft.create_package(CohortPlace.objects.get(pk=place_id))
 
         monkeypatch.setattr(handlers, "fulfil_place", fulfil)
 
-        _, package = bought(stripe, options=(1, 1, 1))
+        _, package = bought(options=(1, 1, 1))
 
         assert statuses(package) == ["UNBOOKED"] * 3
         assert list(ClassSession.objects.values_list("booked_count", flat=True)) == [0, 0, 0]

@@ -25,7 +25,7 @@ from cohorts.learning.calendar import render_sessions
 from cohorts.models import Cohort, CohortPlace, CourseStep, GroupClass, StepProgress, StudentPackage
 from cohorts.sale.transfer import move_package
 from cohorts.sale.waitlist import join_waitlist
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy, buy_on_rows, cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollments.lifecycle import reject_enrollment, unenroll_enrollment
@@ -145,11 +145,11 @@ class TestTheLongestTexts:
         assert mails_not_sent() == []
         assert texts_beyond_their_limit() == []
 
-    def test_are_kept_from_breaking_an_exit(self, stripe: SandboxProcess) -> None:
+    def test_are_kept_from_breaking_an_exit(self) -> None:
         cohort = cohort_with(options=(1,), max_enrollment=1)
         lengthen(Workspace, Program, ProgramInstance, Cohort, CourseStep, GroupClass, Price)
         cohort = Cohort.objects.get(pk=cohort.pk)
-        package = buy(stripe, cohort, child_of(cohort.instance.workspace))
+        package = buy_on_rows(cohort, child_of(cohort.instance.workspace))
         join_waitlist(
             learner_id=LearnerFactory(workspace=cohort.instance.workspace).pk, cohort_id=cohort.pk, now=utc_now()
         )
@@ -164,12 +164,12 @@ class TestTheLongestTexts:
 
 @pytest.mark.sqlite
 class TestACheckoutOfALongTitle:
-    def test_names_course_and_cohort_within_the_column(self, stripe: SandboxProcess) -> None:
+    def test_names_course_and_cohort_within_the_column(self) -> None:
         cohort = cohort_with(options=(1,), name="b" * 79)
         Program.objects.update(title="a" * 120)
         cohort = Cohort.objects.get(pk=cohort.pk)
 
-        buy(stripe, cohort)
+        buy_on_rows(cohort)
 
         assert Checkout.objects.get().description == "a" * 118 + "…: " + "b" * 79
 

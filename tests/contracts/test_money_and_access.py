@@ -8,7 +8,7 @@ from accounts.models import StaffTask
 from billing.models import Payment
 from billing.tests.snapshots import arrive, dispute, refund
 from cohorts.models import Cohort, CohortPlace, StudentPackage
-from cohorts.tests.factories import buy, cohort_with
+from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
@@ -45,9 +45,9 @@ def breaches() -> list[str]:
 
 class TestACourse:
     @pytest.mark.parametrize(("things", "kept", "status"), SEQUENCES)
-    def test_follows_its_money(self, stripe: SandboxProcess, things: list[Any], kept: bool, status: str) -> None:
+    def test_follows_its_money(self, things: list[Any], kept: bool, status: str) -> None:
         cohort = cohort_with(options=(1,))
-        package = buy(stripe, cohort)
+        package = buy_on_rows(cohort)
         assert package.payment is not None
 
         arrive(package.payment, *things, now=utc_now())
@@ -62,8 +62,8 @@ class TestACourse:
         )
         assert breaches() == []
 
-    def test_that_ended_stays_so_when_its_money_is_here_again_and_staff_are_told(self, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_with(options=(1,)))
+    def test_that_ended_stays_so_when_its_money_is_here_again_and_staff_are_told(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1,)))
         assert package.payment is not None
 
         arrive(package.payment, ALL, FAILED, now=utc_now())
@@ -95,28 +95,28 @@ class TestTheDoctor:
     def found(self, name: str) -> list[str]:
         return [breach.row for breach in examine(now=utc_now() + SOON).get(name, [])]
 
-    def test_finds_a_course_that_outlived_its_money(self, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_with(options=(1,)))
+    def test_finds_a_course_that_outlived_its_money(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1,)))
         Payment.objects.update(status="refunded", refunded_minor=4900)
 
         assert self.found("cohorts.packages_agree_with_their_money") == [f"package {package.pk}"]
 
-    def test_finds_a_course_whose_enrollment_knows_nothing_of_a_partial_refund(self, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_with(options=(1,)))
+    def test_finds_a_course_whose_enrollment_knows_nothing_of_a_partial_refund(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1,)))
         Payment.objects.update(status="partially_refunded", refunded_minor=900)
 
         assert self.found("cohorts.packages_agree_with_their_money") == [f"enrollment {package.enrollment_id}"]
 
     @pytest.mark.parametrize("status", ["paid", "partially_refunded", "disputed"])
-    def test_finds_money_that_outlived_its_course(self, stripe: SandboxProcess, status: str) -> None:
-        package = buy(stripe, cohort_with(options=(1,)))
+    def test_finds_money_that_outlived_its_course(self, status: str) -> None:
+        package = buy_on_rows(cohort_with(options=(1,)))
         StudentPackage.objects.update(revoked_at=utc_now())
         Payment.objects.update(status=status)
 
         assert self.found("cohorts.settled_payments_bought_something") == [f"payment {package.payment_id}"]
 
-    def test_takes_a_partial_refund_for_no_answer_to_money_that_bought_nothing(self, stripe: SandboxProcess) -> None:
-        package = buy(stripe, cohort_with(options=(1,)))
+    def test_takes_a_partial_refund_for_no_answer_to_money_that_bought_nothing(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1,)))
         assert package.payment is not None
         arrive(package.payment, PART, now=utc_now())
         StudentPackage.objects.update(revoked_at=utc_now())
