@@ -19,8 +19,10 @@ from events.publishing import publish
 from .details import EnrollmentDetails
 from .errors import AlreadyEnrolled
 from .history import Journal
+from .locks import lock_enrollment
 from .models import Enrollment, ProgramInstance
 from .queries import refuse_closed
+from .renewal import make_way, may_be_renewed
 from .states import IdentificationType
 
 
@@ -83,13 +85,15 @@ def create_enrollment(
     """Enroll somebody as a candidate.
 
     A re-enrollment takes the contact and device details of the earlier enrollment where none are given, and leaves its
-    metadata there. Raises Invalid naming the fields as the API spells them, InstanceClosed, NotFound, and
-    AlreadyEnrolled with the current enrollment of the same person in this instance.
+    metadata there. If the earlier one was refused in this very instance, it makes way. Raises Invalid naming the fields
+    as the API spells them, InstanceClosed, NotFound, and AlreadyEnrolled with the current enrollment of the same person
+    in this instance.
     """
     details = details.checked()
     instance = _get_instance(workspace_id, instance_id)
     refuse_closed(instance, now)
     whom = _identify(workspace_id, identification, details)
+    _withdraw_refused(whom.previous, instance, actor, now)
     _refuse_second(whom, instance)
     enrollment = Enrollment(
         workspace_id=workspace_id,
@@ -190,6 +194,14 @@ def _refuse_missing(named: ByInfo) -> None:
             if not getattr(named, field).strip()
         ]
     )
+
+
+def _withdraw_refused(previous: Enrollment | None, instance: ProgramInstance, actor: Actor, now: dt.datetime) -> None:
+    if previous is None or previous.instance_id != instance.pk:
+        return
+    earlier = lock_enrollment(previous.pk)
+    if may_be_renewed(earlier):
+        make_way(enrollment=earlier, actor=actor, now=now)
 
 
 def _refuse_second(whom: _Identified, instance: ProgramInstance) -> None:

@@ -24,13 +24,14 @@ from .details import check_details
 from .eligibility import Verdict, assess
 from .eligibility.facts import Facts
 from .eligibility.record import follow_up, keep_verdict
-from .errors import AlreadyEnrolled, CriteriaUnchanged, StatusMoved
+from .errors import AlreadyEnrolled, CriteriaUnchanged, EnrollmentOver, StatusMoved
 from .funding import end_funding
 from .history import Journal
 from .latest import tell_latest_change
 from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_seat, lock_learner_of, refuse_deleted
 from .models import Enrollment, SeatAssignment
 from .queries import current_enrollment
+from .renewal import must_be_renewed
 from .seats import use_seat
 from .sellers import lock_holdings
 from .states import (
@@ -182,11 +183,15 @@ def reconsider_enrollment(
 ) -> Enrollment:
     """Make an ineligible or rejected enrollment a candidate again, if the criteria changed since it was evaluated.
 
-    Raises CriteriaUnchanged if they did not, StatusMoved, TransitionNotAllowed.
+    Raises CriteriaUnchanged if they did not, EnrollmentOver if a new one has taken its place or its money goes back,
+    StatusMoved, TransitionNotAllowed.
     """
     enrollment = lock_enrollment(enrollment_id)
     journal = _begin(enrollment, actor, note, metadata, expected_status, now)
+    is_over = must_be_renewed(enrollment) or not enrollment.is_current
     journal.change("reconsider", reason=reason)
+    if is_over:
+        raise EnrollmentOver("It stays as the record of what was refused. Enroll the same person again instead.")
     if enrollment.instance.criteria_version <= enrollment.criteria_version:
         raise CriteriaUnchanged("Change the program instance's criteria first; then refused learners can try again.")
     publish(*journal.write())

@@ -16,6 +16,7 @@ from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_sub
 from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
+from .renewal import make_way, must_be_renewed
 from .states import (
     PAID,
     PAYABLE,
@@ -37,6 +38,9 @@ def begin_purchase(*, learner: Learner, instance: ProgramInstance, actor: Actor,
     enrollment = lock_enrollment(current.pk) if current else None
     if enrollment is None or not enrollment.is_current:  # ended before it was locked
         enrollment = _new_enrollment(learner, instance, now)
+    elif must_be_renewed(enrollment) and instance.criteria_version > enrollment.criteria_version:
+        make_way(enrollment=enrollment, actor=actor, now=now)
+        enrollment = _new_enrollment(learner, instance, now, previous=enrollment)
     journal = Journal(enrollment, actor, now, is_answered=True)
     verdict = evaluate_and_submit(journal=journal, facts=Facts(enrollment, now=now))
     if not verdict.is_decided:
@@ -108,11 +112,14 @@ def restore_purchase(*, enrollment_id: int, reason: str, actor: Actor, now: dt.d
         publish(*journal.write())
 
 
-def _new_enrollment(learner: Learner, instance: ProgramInstance, now: dt.datetime) -> Enrollment:
+def _new_enrollment(
+    learner: Learner, instance: ProgramInstance, now: dt.datetime, *, previous: Enrollment | None = None
+) -> Enrollment:
     return Enrollment(
         workspace_id=instance.workspace_id,
         learner=learner,
         instance=instance,
+        previous=previous,
         identification_type=IdentificationType.CUSTOMER_ID,
         end_date=instance.end_date,
         created_at=now,

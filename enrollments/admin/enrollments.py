@@ -37,7 +37,8 @@ from ..lifecycle import (
 )
 from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
-from ..states import PAID, REFUSED, EligibilityStatus
+from ..renewal import may_be_renewed, must_be_renewed
+from ..states import PAID, EligibilityStatus
 from .offline import OfflinePayments
 
 register_subject("enrollment", Enrollment)
@@ -400,7 +401,8 @@ class EnrollmentAdmin(OfflinePayments, WorkspaceScopedAdmin):
         description="Reconsider",
         power=Power.DECIDE,
         possible=lambda enrollment: (
-            enrollment.eligibility_status in REFUSED
+            may_be_renewed(enrollment)
+            and not must_be_renewed(enrollment)
             and enrollment.instance.criteria_version > enrollment.criteria_version
         ),
         form=NoteForm,

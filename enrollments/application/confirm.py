@@ -19,13 +19,14 @@ from core.errors import NotFound
 from ..changes import change_enrollment
 from ..details import EnrollmentDetails
 from ..errors import AlreadyEnrolled, ApplicationOver
-from ..identification import ByLearner, create_enrollment
-from ..lifecycle import evaluate_enrollment, reconsider_enrollment, submit_enrollment
+from ..identification import ByEarlierEnrollment, ByLearner, create_enrollment
+from ..lifecycle import evaluate_enrollment, submit_enrollment
 from ..locks import lock_enrollment
 from ..models import Application, Enrollment
 from ..purchase import begin_purchase
 from ..queries import current_enrollment
-from ..states import EVALUATED, REFUSED, Applicant, EligibilityStatus
+from ..renewal import may_be_renewed
+from ..states import EVALUATED, Applicant, EligibilityStatus
 from .answers import ANSWERS
 from .opening import require_open
 
@@ -36,9 +37,10 @@ log = structlog.get_logger(__name__)
 def confirm_application(*, token: str, now: dt.datetime) -> Application:
     """Make an enrollment of the application; pressed again, it is the same one.
 
-    A candidate whom the workspace knows already, or somebody refused by criteria that have changed since, is taken up.
-    Raises NotFound, ApplicationOver, ApplicationsClosed, InstanceFull, and AlreadyEnrolled (naming the enrollment) if
-    the learner's enrollment is further than that: then nothing is changed, and the link works until it expires.
+    A candidate whom the workspace knows already is taken up. Somebody who was refused gets a new enrollment, judged by
+    what they tell now. Raises NotFound, ApplicationOver, ApplicationsClosed, InstanceFull, and AlreadyEnrolled (naming
+    the enrollment) if the learner's enrollment is in review or accepted: then nothing is changed, and the link works
+    until it expires.
     """
     application = Application.objects.select_for_update().filter(token_digest=digest_of(token)).first()
     if application is None:
@@ -72,15 +74,19 @@ def _find_learner(application: Application) -> Learner:
 
 def _enroll(application: Application, learner: Learner, now: dt.datetime) -> Enrollment:
     actor = Actor("application", application.pk)
-    told = {ANSWERS: application.answers} if application.answers else {}
-    enrollment = _take_up(application, learner, told, actor, now) or create_enrollment(
-        workspace_id=application.workspace_id,
-        instance_id=application.instance_id,
-        identification=ByLearner(learner.cuid),
-        details=EnrollmentDetails(metadata=told),
-        actor=actor,
-        now=now,
-    )
+    told: dict[str, Any] = {ANSWERS: application.answers} if application.answers else {}
+    found = current_enrollment(learner_id=learner.pk, instance_id=application.instance_id)
+    if found is not None and not may_be_renewed(found):
+        enrollment = _take_up(found, told, actor, now)
+    else:
+        enrollment = create_enrollment(
+            workspace_id=application.workspace_id,
+            instance_id=application.instance_id,
+            identification=ByEarlierEnrollment(found.cuid) if found else ByLearner(learner.cuid),
+            details=EnrollmentDetails(metadata=_kept_of(found) | told),
+            actor=actor,
+            now=now,
+        )
     enrollment = evaluate_enrollment(enrollment_id=enrollment.pk, actor=actor, now=now)
     if enrollment.eligibility_status != EligibilityStatus.ELIGIBLE:
         return enrollment
@@ -89,19 +95,19 @@ def _enroll(application: Application, learner: Learner, now: dt.datetime) -> Enr
     return submit_enrollment(enrollment_id=enrollment.pk, actor=actor, now=now)
 
 
-def _take_up(
-    application: Application, learner: Learner, told: dict[str, Any], actor: Actor, now: dt.datetime
-) -> Enrollment | None:
-    """The learner's current enrollment, if the application can continue it; None if there is none."""
-    found = current_enrollment(learner_id=learner.pk, instance_id=application.instance_id)
-    if found is None:
-        return None
+def _take_up(found: Enrollment, told: dict[str, Any], actor: Actor, now: dt.datetime) -> Enrollment:
+    """The learner's current enrollment, which the application continues if nothing has been asked of anybody yet."""
     enrollment = lock_enrollment(found.pk)
-    if enrollment.eligibility_status in REFUSED and enrollment.instance.criteria_version > enrollment.criteria_version:
-        enrollment = reconsider_enrollment(enrollment_id=enrollment.pk, actor=actor, reason="Applied again", now=now)
     if enrollment.eligibility_status not in EVALUATED:
         raise AlreadyEnrolled(enrollment_id=enrollment.cuid)
     return change_enrollment(enrollment_id=enrollment.pk, changes={"metadata": told}, actor=actor, now=now)
+
+
+def _kept_of(refused: Enrollment | None) -> dict[str, Any]:
+    """What the workspace itself noted of somebody who applies again, for criteria that read it: the answers are given
+    anew."""
+    known = refused.metadata if refused else {}
+    return {key: value for key, value in known.items() if key != ANSWERS}
 
 
 def _forget_what_moved(application: Application) -> None:

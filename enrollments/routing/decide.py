@@ -28,6 +28,7 @@ from ..lifecycle import approve_if_automatic, evaluate_and_submit
 from ..locks import lock_allocation, lock_decision, lock_enrollment
 from ..models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance, SeatAssignment
 from ..queries import current_enrollment, find_instance, find_live_decision
+from ..renewal import make_way, must_be_renewed
 from ..seats import take_seat
 from ..states import (
     GOING_ON,
@@ -79,7 +80,9 @@ def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
     # A new enrollment is not locked by anybody, so its seat is counted last; an instance's last place comes after both.
     if offer.allocation is not None and (current is not None or instance.capacity is not None):
         lock_allocation(offer.allocation.pk)
-    enrollment = _new_enrollment(request, learner, instance) if current is None else lock_enrollment(current.pk)
+    enrollment = _take_up(request, current) if current else None
+    if enrollment is None:
+        enrollment = _new_enrollment(request, learner, instance, previous=current)
     return _Deciding(request, enrollment, learner, guardian, offer).decide()
 
 
@@ -91,11 +94,23 @@ def _guardian(request: RoutingRequest, learner: Learner) -> Guardian | None:
     return guardian
 
 
-def _new_enrollment(request: RoutingRequest, learner: Learner, instance: ProgramInstance) -> Enrollment:
+def _take_up(request: RoutingRequest, current: Enrollment) -> Enrollment | None:
+    """The current enrollment, locked; None if only a new one can be judged by the criteria that changed."""
+    enrollment = lock_enrollment(current.pk)
+    if must_be_renewed(enrollment) and enrollment.instance.criteria_version > enrollment.criteria_version:
+        make_way(enrollment=enrollment, actor=request.actor, now=request.now)
+        return None
+    return enrollment
+
+
+def _new_enrollment(
+    request: RoutingRequest, learner: Learner, instance: ProgramInstance, *, previous: Enrollment | None
+) -> Enrollment:
     return Enrollment(
         workspace_id=request.workspace_id,
         learner=learner,
         instance=instance,
+        previous=previous,
         identification_type=IdentificationType.CUSTOMER_INFO,
         metadata=request.profile.additional_info,
         end_date=instance.end_date,

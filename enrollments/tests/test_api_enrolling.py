@@ -250,6 +250,19 @@ class TestEnrollmentId:
         assert response.json()["enrollmentId"] == current.cuid
         assert Enrollment.objects.count() == 1
 
+    def test_of_one_that_was_refused_in_this_instance_takes_its_place(
+        self, enroll: Any, workspace: Workspace, instance: ProgramInstance
+    ) -> None:
+        refused = CandidateFactory(workspace=workspace, instance=instance, eligibility_status="rejected")
+
+        answers = [enroll({"identificationType": "enrollmentId", "enrollmentId": refused.cuid}) for _ in range(2)]
+
+        assert [answer.status_code for answer in answers] == [201, 409]
+        again = Enrollment.objects.get(cuid=answers[0].json()["id"])
+        assert (again.previous, again.eligibility_status) == (refused, "candidate")
+        before = Enrollment.objects.get(pk=refused.pk)
+        assert (before.eligibility_status, before.participation_status) == ("rejected", "withdrawn")
+
     def test_of_a_deleted_one_or_another_workspaces_is_not_found(self, enroll: Any, workspace: Workspace) -> None:
         deleted = earlier(workspace, deleted_at=utc_now())
 

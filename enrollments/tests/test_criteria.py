@@ -8,9 +8,10 @@ import pytest
 from accounts.models import StaffTask
 from core.errors import Invalid
 from enrollments.eligibility.criteria import MAX_CRITERIA, CriterionDraft, change_criteria, list_criteria
-from enrollments.errors import CriteriaUnchanged, Ineligible, NotEvaluated
+from enrollments.errors import CriteriaUnchanged, EnrollmentOver, Ineligible, NotEvaluated
 from enrollments.lifecycle import evaluate_enrollment, reconsider_enrollment
 from enrollments.models import Criterion, EligibilityVerdict, Enrollment, EnrollmentTransition, ProgramInstance
+from enrollments.purchase import begin_purchase
 from enrollments.tests.criteria import set_criteria, set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
@@ -277,8 +278,53 @@ class TestTheRouter:
         assert Enrollment.objects.get().metadata == {"age": 30}
         assert StaffTask.objects.get().status == "done"
 
+    def test_enrolls_anew_whom_it_refused_and_paid_back_once_the_criteria_changed(self, stripe: Any) -> None:
+        instance = set_criteria(InstanceFactory(), ADULT)
+        refused = route(instance.workspace, tenant_id=None, guardian_id="g1", additional_info={"age": 17})
+        Enrollment.objects.update(eligibility_status="rejected", payment_status="refunded")
+        set_criterion(instance, "metadata.age >= 16")
+
+        routed = route(instance.workspace, tenant_id=None, guardian_id="g1", additional_info={"age": 17})
+
+        again = routed.decision.enrollment
+        assert (routed.refusal, routed.decision.status) == (None, "checkout_required")
+        assert (again.previous_id, again.payment_status) == (refused.decision.enrollment_id, "pending")
+        assert Enrollment.objects.get(pk=again.previous_id).participation_status == "withdrawn"
+
+    def test_sells_anew_to_whom_it_refused_and_paid_back_once_the_criteria_changed(self) -> None:
+        instance = set_criteria(InstanceFactory(), ADULT)
+        refused = evaluated(instance, metadata={"age": 17})
+        Enrollment.objects.update(eligibility_status="rejected", payment_status="refunded")
+        set_criterion(instance, "true")
+
+        bought = begin_purchase(learner=refused.learner, instance=instance, actor=STAFF, now=NOW)
+
+        assert (bought.previous, bought.payment_status) == (refused, "pending")
+
+    def test_keeps_refusing_whom_it_paid_back_while_the_criteria_are_the_same(self) -> None:
+        instance = set_criteria(InstanceFactory(), ADULT)
+        route(instance.workspace, tenant_id=None, guardian_id="g1", additional_info={"age": 17})
+        Enrollment.objects.update(eligibility_status="rejected", payment_status="refunded")
+
+        routed = route(instance.workspace, tenant_id=None, guardian_id="g1", additional_info={"age": 17})
+
+        assert isinstance(routed.refusal, Ineligible)
+        assert Enrollment.objects.count() == 1
+
 
 class TestReconsidering:
+    @pytest.mark.parametrize("payment", ["paid", "partially_refunded", "refunded"])
+    def test_is_not_possible_once_the_money_goes_back(self, payment: str) -> None:
+        instance = set_criteria(InstanceFactory(), ADULT)
+        enrollment = evaluated(instance, metadata={"age": 17})
+        Enrollment.objects.update(eligibility_status="rejected", payment_status=payment)
+        set_criterion(instance, "metadata.age >= 16")
+
+        with pytest.raises(EnrollmentOver):
+            reconsider_enrollment(enrollment_id=enrollment.pk, actor=STAFF, now=NOW)
+
+        assert Enrollment.objects.get().eligibility_status == "rejected"
+
     def test_is_possible_only_after_the_criteria_moved_on(self) -> None:
         instance = set_criteria(InstanceFactory(), ADULT)
         enrollment = evaluated(instance, metadata={"age": 17})
