@@ -8,7 +8,6 @@ from core.actors import Actor
 from events.publishing import publish
 
 from .events import EnrollmentDeleted
-from .exit import settle_overtaken_exit
 from .funding import end_funding
 from .history import Journal
 from .lifecycle import check_open, lock_to_end
@@ -46,5 +45,4 @@ def delete_enrollment(
         payment_status=enrollment.payment_status,
     )
     publish(*changes, deleted, *end_funding(journal, seat, DELETED, is_refunded=not was_enrolled))
-    settle_overtaken_exit(enrollment_id=enrollment.pk, actor=actor, now=now)
     return enrollment

@@ -5,6 +5,7 @@ out holds it, and each change of the plan is one UPDATE whose condition is that 
 """
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from core.local_time import check_date, has_come, local_date
 from core.text import fit
 from events.publishing import publish
 
-from .errors import ExitSettled
+from .errors import EnrollmentOver, ExitSettled
 from .events import ExitPlanned, ExitWithdrawn
 from .latest import not_allowed
 from .lifecycle import check_open, lock_to_end, require_reason, unenroll_enrollment, with_metadata
@@ -49,7 +50,8 @@ def plan_exit(
     that day begins. A plan that waits already is replaced; the same plan again changes nothing.
 
     The family reads the `reason` and never the `note`. Raises Invalid for a day that is over, without a reason and for
-    metadata that can't be kept, StatusMoved, NotFound, TransitionNotAllowed.
+    metadata that can't be kept, EnrollmentOver for a later day of one that is completed, StatusMoved, NotFound,
+    TransitionNotAllowed.
     """
     reason = require_reason(reason)
     today = _today_of(enrollment_id, now)
@@ -72,6 +74,8 @@ def plan_exit(
         raise not_allowed(
             enrollment, before=enrollment.eligibility_status, target=EligibilityStatus.UNENROLLED, now=now
         )
+    if not enrollment.is_current:
+        raise EnrollmentOver("The learner has completed it, so there is nothing left that a later day could end.")
     with_metadata(enrollment, metadata or {})  # what could not be kept on the day is refused today
     plan = PlannedExit(
         enrollment=enrollment,
@@ -125,12 +129,10 @@ def carry_out_due_exits(*, limit: int = 100, now: dt.datetime) -> int:
     return len(found)
 
 
-@transaction.atomic
-def settle_overtaken_exit(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None:
-    """The enrollment has ended otherwise: its plan waits no longer. Part of the transaction that ended it."""
-    plan = find_planned_exit(enrollment_id)
-    if plan is not None:
-        _settle(plan, ExitStatus.OVERTAKEN, actor, now)
+def settle_overtaken_exits(*, enrollment_cuids: Collection[str], actor: Actor, now: dt.datetime) -> None:
+    """These enrollments have ended otherwise: their plans wait no longer. Part of the transaction that ended them."""
+    waiting = PlannedExit.objects.filter(enrollment__cuid__in=enrollment_cuids, status=ExitStatus.PLANNED)
+    waiting.update(status=ExitStatus.OVERTAKEN, settled_by=str(actor), settled_at=now)
 
 
 def find_planned_exit(enrollment_id: int) -> PlannedExit | None:

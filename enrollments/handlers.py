@@ -4,6 +4,7 @@ Billing has locked the enrollment and the decision before its own rows, by the p
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 from accounts.guardians import ask_who_is_guardian
 from billing.checkout import REFUSAL
@@ -23,10 +24,10 @@ from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
 from events.event import DomainEvent
-from events.publishing import handles, publish
+from events.publishing import handles, handles_together, publish
 
 from .events import EnrollmentStatusChanged
-from .exit import settle_overtaken_exit
+from .exit import settle_overtaken_exits
 from .funding import decision_changed
 from .history import Journal
 from .lifecycle import approve_if_automatic
@@ -46,7 +47,7 @@ from .queries import (
     find_stake_of_payment,
 )
 from .routing.result import PARENT_PAID_MESSAGE
-from .states import GIVEN_BACK, OFFLINE_PURPOSE, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
+from .states import ENDED_PARTICIPATION, GIVEN_BACK, OFFLINE_PURPOSE, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
 
 register_purpose(
     Purpose(
@@ -74,12 +75,13 @@ def _decision_of(event: MoneyEvent) -> EnrollmentDecision | None:
     return lock_decision(int(event.subject)) if event.purpose == PURPOSE else None
 
 
-@handles(EnrollmentStatusChanged)
-def follow_end(event: EnrollmentStatusChanged) -> None:
-    """An exit that was planned for a later day is overtaken by any other end."""
-    if event.to_status in GIVEN_BACK:
-        enrollment_id = Enrollment.objects.values_list("pk", flat=True).get(cuid=event.enrollment_cuid)
-        settle_overtaken_exit(enrollment_id=enrollment_id, actor=SYSTEM, now=event.occurred_at)
+@handles_together(EnrollmentStatusChanged)
+def follow_ends(events: Sequence[EnrollmentStatusChanged]) -> None:
+    """An exit that was planned for a later day is overtaken by any other end, the completion included."""
+    ended = [event for event in events if event.to_status in (*GIVEN_BACK, *ENDED_PARTICIPATION)]
+    if ended:
+        cuids = {event.enrollment_cuid for event in ended}
+        settle_overtaken_exits(enrollment_cuids=cuids, actor=SYSTEM, now=ended[0].occurred_at)
 
 
 @handles(PaymentSucceeded)

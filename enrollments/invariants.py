@@ -5,6 +5,8 @@ Sets of states come from `states.py`, as everywhere; what a guard should have ke
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, cast
 
 from django.db.models import (
@@ -35,13 +37,16 @@ from core.local_time import has_come
 from events.models import OutboxEvent
 from events.retention import KEPT_FOR as EVENTS_KEPT_FOR
 
+from .eligibility.invariants import INVARIANTS as ELIGIBILITY
 from .events import EnrollmentStatusChanged
 from .history import FACET_OF_FIELD
+from .labels import LABELED
 from .models import (
     Application,
     DistrictSeatAllocation,
     Enrollment,
     EnrollmentDecision,
+    EnrollmentLabel,
     EnrollmentTransition,
     PlannedExit,
     SeatAssignment,
@@ -287,13 +292,34 @@ def deleted_enrollments_hold_nothing(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"enrollment {pk}", "was deleted, and takes part or holds something all the same")
 
 
+def labels_are_what_their_enrollment_names(extent: Extent) -> Iterator[Breach]:
+    """A list by tag or manufacturer finds exactly the enrollments whose fields name it, at their place in the order."""
+    labeled = ~Q(tags=[]) | ~Q(manufacturer_slugs=[]) | Q(labels__isnull=False)
+    rows = extent.of(Enrollment.objects.all()).filter(labeled).order_by("pk")
+    found = rows.values_list("pk", *LABELED, "labels__kind", "labels__value").iterator()
+    for (pk, *named), labels in groupby(found, key=itemgetter(0, 1, 2)):
+        wanted = {(kind, value) for kind, values in zip(LABELED.values(), named, strict=True) for value in values}
+        kept = {(kind, value) for *_, kind, value in labels if kind is not None}
+        if wanted != kept:
+            fact = f"names {len(wanted)} labels; {len(kept - wanted)} others are kept, {len(wanted - kept)} are missing"
+            yield Breach(f"enrollment {pk}", fact)
+    strayed = extent.of(EnrollmentLabel.objects.all(), "enrollment__workspace").exclude(
+        instance=F("enrollment__instance"), created_at=F("enrollment__created_at")
+    )
+    for pk, enrollment in strayed.values_list("pk", "enrollment").iterator():
+        yield Breach(f"label {pk}", f"is listed where its enrollment {enrollment} is not")
+
+
 # --- Exits ------------------------------------------------------------------------------------------------------------
 
 
 def planned_exits_are_of_the_enrolled(extent: Extent) -> Iterator[Breach]:
-    """An exit waits for its day only while the enrollment it will end goes on."""
+    """An exit waits for its day only while the enrollment it will end is current and approved."""
     waiting = extent.of(PlannedExit.objects.all(), "enrollment__workspace").filter(status=ExitStatus.PLANNED)
-    wrong = waiting.exclude(enrollment__eligibility_status=EligibilityStatus.APPROVED)
+    wrong = waiting.exclude(
+        Q(enrollment__eligibility_status=EligibilityStatus.APPROVED, enrollment__deleted_at__isnull=True)
+        & ~Q(enrollment__participation_status__in=ENDED_PARTICIPATION)
+    )
     for pk, enrollment in wrong.values_list("pk", "enrollment").iterator():
         yield Breach(f"planned exit {pk}", f"waits for its day, though enrollment {enrollment} has ended")
 
@@ -382,6 +408,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     transitions_form_a_chain,
     transitions_follow_the_machine,
     deleted_enrollments_hold_nothing,
+    labels_are_what_their_enrollment_names,
+    *ELIGIBILITY,
     planned_exits_are_of_the_enrolled,
     planned_exits_are_carried_out,
     transitions_have_their_event,

@@ -16,9 +16,9 @@ from core.actors import Actor
 from core.errors import Invalid, NotFound, TransitionNotAllowed
 from core.local_time import has_come, known_zones, local_date
 from enrollments import exit as leaving
-from enrollments.errors import ExitSettled, StatusMoved
+from enrollments.errors import EnrollmentOver, ExitSettled, StatusMoved
 from enrollments.exit import carry_out_due_exits, plan_exit, withdraw_exit
-from enrollments.lifecycle import lock_to_end, unenroll_enrollment
+from enrollments.lifecycle import finish_participation, lock_to_end, unenroll_enrollment
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentTransition, PlannedExit
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, approved_enrollment, route, seats
 from events.models import OutboxEvent
@@ -164,6 +164,23 @@ class TestPlanning:
 
         planned = PlannedExit.objects.get()
         assert (planned.status, planned.settled_at) == ("overtaken", NOW)
+
+    def test_is_overtaken_by_the_completion(self, enrolled: Enrollment) -> None:
+        plan(enrolled)
+
+        finish_participation(enrollment_id=enrolled.pk, actor=STAFF, reason="Done", now=NOW)
+        carry_out_due_exits(now=DAY_BEGINS)
+
+        assert PlannedExit.objects.get().status == "overtaken"
+        assert saved(enrolled).eligibility_status == "approved"
+
+    def test_is_refused_for_what_is_completed(self, enrolled: Enrollment) -> None:
+        finish_participation(enrollment_id=enrolled.pk, actor=STAFF, reason="Done", now=NOW)
+
+        with pytest.raises(EnrollmentOver):
+            plan(enrolled)
+
+        assert not PlannedExit.objects.exists()
 
 
 class TestWithdrawing:

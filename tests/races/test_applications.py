@@ -1,18 +1,27 @@
 """Many families who press their buttons in the same moment: one last place, one application."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
+from django.db import transaction
+from django.db.models import Model
 
+from accounts.learners import find_or_create_learner
 from core.clock import utc_now
 from core.ids import new_cuid
 from enrollment_project.doctor import examine
-from enrollments import admission
+from enrollments import admission, identification
+from enrollments.application import confirm as confirmation
 from enrollments.application.confirm import confirm_application
 from enrollments.application.receive import FilledForm, receive_application
-from enrollments.models import Enrollment, ProgramInstance
+from enrollments.lifecycle import reject_enrollment
+from enrollments.models import Application, Enrollment, EnrollmentTransition, ProgramInstance
 from enrollments.states import Applicant
 from enrollments.tests.applicants import instance_with_form
+from enrollments.tests.factories import STAFF
+from events.models import OutboxEvent
+from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
@@ -66,17 +75,74 @@ class TestOneLink:
 
         assert answers == ["submitted"] * RIVALS
         assert Enrollment.objects.get().transition_count == 2
+        assert OutboxEvent.objects.filter(type="enrollment.created").count() == 1
         assert examine() == {}
 
+    def test_without_the_lock_would_be_refused_to_who_pressed_it_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: both see an application that waits."""
+        token = received(instance_with_form(), 1)
+        monkeypatch.setattr(Application.objects, "select_for_update", Application.objects.all)
+        monkeypatch.setattr(confirmation, "require_open", Meeting(confirmation.require_open, patience=5))
 
+        answers = at_once(*[partial(confirm, token)] * 2)
+
+        assert [answer.kind for answer in answers if isinstance(answer, Failure)] == ["AlreadyEnrolled"]
+
+
+def new() -> ProgramInstance:
+    return instance_with_form()
+
+
+def refused_before() -> ProgramInstance:
+    """An instance that has rejected this learner."""
+    instance = instance_with_form()
+    confirm(received(instance, 1))
+    enrollment = Enrollment.objects.get()
+    reject_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Too young", now=utc_now())
+    return instance
+
+
+@pytest.mark.parametrize("start", [new, refused_before])
 class TestTwoApplicationsOfOneLearner:
-    def test_are_one_enrollment_and_the_second_is_told(self) -> None:
-        instance = instance_with_form()
+    def test_are_one_enrollment_and_the_second_is_told(self, start: Callable[[], ProgramInstance]) -> None:
+        instance = start()
         tokens = [received(instance, 1) for _ in range(RIVALS)]
 
         answers = at_once(*[partial(confirm, token) for token in tokens])
 
         failures = [answer.kind for answer in answers if isinstance(answer, Failure)]
         assert failures == ["AlreadyEnrolled"] * (RIVALS - 1)
-        assert Enrollment.objects.get().transition_count == 2
+        assert Enrollment.objects.current().get().transition_count == 2
+        made = Enrollment.objects.count()
+        assert OutboxEvent.objects.filter(type="enrollment.created").count() == made == (1 if start is new else 2)
         assert examine() == {}
+
+    def test_without_the_guards_would_be_two_enrollments(
+        self, start: Callable[[], ProgramInstance], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: no lock on the learner, none on what was refused, and no constraint behind them."""
+        instance = start()
+        with transaction.atomic():
+            learner, _ = find_or_create_learner(
+                workspace_id=instance.workspace_id, email="ann1@home.test", first_name="Mia", last_name="Doe1"
+            )
+        tokens = [received(instance, 1) for _ in range(2)]
+        monkeypatch.setattr(confirmation, "_find_learner", lambda application: learner)
+        monkeypatch.setattr(identification, "lock_live_learner", lambda pk: learner)
+        unlocked = Enrollment.objects.select_related("instance")
+        monkeypatch.setattr(identification, "lock_enrollment", Meeting(lambda pk: unlocked.get(pk=pk), patience=5))
+        monkeypatch.setattr(identification, "_refuse_second", lambda *_: None)
+        if start is new:
+            monkeypatch.setattr(identification, "_refuse_second", Meeting(lambda *_: None, patience=5))
+        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        guards = (
+            (Enrollment, "enrollment_one_current"),
+            (EnrollmentTransition, "transition_number_unique"),
+            (OutboxEvent, "outbox_sequence_unique"),
+        )
+
+        with without_constraints(*guards):
+            answers = at_once(*[partial(confirm, token) for token in tokens])
+
+            assert answers == ["submitted", "submitted"]
+            assert Enrollment.objects.current().count() == 2

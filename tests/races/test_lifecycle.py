@@ -171,12 +171,19 @@ class TestTwoAtOnceWithoutGuards:
     @pytest.mark.parametrize(
         ("start", "rivals"),
         [
+            (submitted, (approve_enrollment, reject_enrollment)),
             (submitted, (approve_enrollment, approve_enrollment)),
             (eligible, (turn_down, submit_enrollment)),
             (approved, (unenroll_enrollment, unenroll_enrollment)),
             (submitted, (delete, approve_enrollment)),
         ],
-        ids=["approve_twice", "evaluate_against_submit", "unenroll_twice", "delete_against_approve"],
+        ids=[
+            "approve_against_reject",
+            "approve_twice",
+            "evaluate_against_submit",
+            "unenroll_twice",
+            "delete_against_approve",
+        ],
     )
     def test_would_both_win(
         self, start: Callable[[], Enrollment], rivals: tuple[Decide, Decide], monkeypatch: pytest.MonkeyPatch
@@ -198,6 +205,54 @@ class TestTwoAtOnceWithoutGuards:
         answers = at_once(*[partial(attempt, use_case, enrollment) for use_case in (delete, approve_enrollment)])
 
         assert sorted(answers) == ["status_moved", "won"]
+
+
+class TestAnApprovalThatComesAfterTheExit:
+    """A reviewer read it in review; before they approve it, somebody else has approved it and it has left again."""
+
+    def test_is_refused(self) -> None:
+        enrollment = submitted()
+
+        answers = self.race(enrollment)
+
+        assert answers == ["status_moved", "won"]
+        assert Enrollment.objects.get().eligibility_status == "unenrolled"
+        assert (changes(to_status="approved"), changes(to_status="unenrolled")) == ((1, 1), (1, 1))
+        assert examine() == {}
+
+    def test_without_guards_would_bring_it_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: neither the conditional save nor unique numbers."""
+        with without_constraints(*UNGUARDED):
+            enrollment = submitted()
+            monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+
+            answers = self.race(enrollment)
+
+            assert answers == ["won", "won"]
+            assert Enrollment.objects.get().eligibility_status == "approved"
+            assert "enrollments.transitions_have_no_gaps" in examine()
+
+    @staticmethod
+    def race(enrollment: Enrollment) -> list[str]:
+        has_read, has_left = Meeting(lambda: None, patience=5), Meeting(lambda: None, patience=5)
+
+        def read_early(pk: int) -> tuple[Enrollment, None]:
+            read = Enrollment.objects.select_related("instance").get(pk=pk)
+            has_read()
+            has_left()
+            return read, None
+
+        def approve_late() -> str:
+            lifecycle.lock_enrollment_with_seat = read_early  # type: ignore[assignment]  # in this process alone
+            return attempt(approve_enrollment, enrollment)
+
+        def approve_and_leave() -> str:
+            has_read()
+            answers = {attempt(approve_enrollment, enrollment), attempt(unenroll_enrollment, enrollment)}
+            has_left()
+            return " and ".join(answers)
+
+        return at_once(approve_late, approve_and_leave)
 
 
 def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:

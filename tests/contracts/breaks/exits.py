@@ -5,6 +5,7 @@ import datetime as dt
 from core.clock import utc_now
 from enrollments.deletion import delete_enrollment
 from enrollments.exit import plan_exit, withdraw_exit
+from enrollments.lifecycle import finish_participation
 from enrollments.models import Enrollment, EnrollmentDecision, PlannedExit
 from enrollments.tests.factories import STAFF
 
@@ -43,6 +44,20 @@ def an_exit_of_somebody_who_is_not_enrolled(world: World) -> str:
     plan = a_planned_exit(world.used, on=TODAY + dt.timedelta(days=30))
     PlannedExit.objects.filter(pk=plan.pk).update(enrollment=world.reserved.enrollment)
     return f"planned exit {plan.pk}"
+
+
+@breaks("enrollments.planned_exits_are_of_the_enrolled")
+def an_exit_of_somebody_who_has_completed(world: World) -> str:
+    plan = a_planned_exit(world.paid, on=TODAY + dt.timedelta(days=30))
+    finish_participation(enrollment_id=world.paid.enrollment_id, actor=STAFF, reason="Done", now=utc_now())
+    PlannedExit.objects.filter(pk=plan.pk).update(status="planned")
+    return f"planned exit {plan.pk}"
+
+
+@spares("enrollments.planned_exits_are_of_the_enrolled")
+def an_exit_that_a_completion_has_overtaken(world: World) -> None:
+    a_planned_exit(world.paid, on=TODAY + dt.timedelta(days=30))
+    finish_participation(enrollment_id=world.paid.enrollment_id, actor=STAFF, reason="Done", now=utc_now())
 
 
 @spares("enrollments.planned_exits_are_of_the_enrolled")
