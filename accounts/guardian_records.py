@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, Q, QuerySet
 
-from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field
+from core.errors import DomainError, FieldError, Invalid, NotFound, invalid_field, item_of
 from core.rows import lock_rows
 
 from .guardians import address_of_another, link_guardian, lock_guardian, set_guardian_address, with_proof
@@ -110,7 +110,7 @@ def _find_learners(workspace_id: int, learner_ids: Sequence[str]) -> list[Learne
     unknown = [number for number, learner_id in enumerate(learner_ids) if learner_id not in known]
     if unknown:
         remedy = "There is no such learner in this workspace: give a CUID, or your own id as enrolled."
-        faults = tuple(FieldError(f"learnerIds.{number}", "unknown", remedy) for number in unknown)
+        faults = tuple(FieldError(item_of("learnerIds", number), "unknown", remedy) for number in unknown)
         raise Invalid(f"learnerIds: {remedy}", errors=faults)
     learners = {known[learner_id].pk: known[learner_id] for learner_id in learner_ids}
     lock_rows(Learner, *learners)

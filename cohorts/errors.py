@@ -1,4 +1,4 @@
-from core.errors import DomainError, FieldError, Invalid, NotFound
+from core.errors import DomainError, FieldError, Invalid, NotFound, item_of
 
 
 class CourseNotActive(DomainError):
@@ -185,5 +185,5 @@ class TermTooShort(Invalid):
 
 def bad_selection(position: int, detail: str) -> Invalid:
     """One choice of a booking that is not an option of this package's step and cohort."""
-    field = f"selections.{position}.courseStepOptionId"
+    field = item_of("selections", position, "courseStepOptionId")
     return Invalid(f"{field}: {detail}", errors=(FieldError(field, "not_an_option", detail),))

@@ -1,5 +1,6 @@
 """What a use case may refuse with. The edges (API, pages, admin, commands) turn these into answers; nobody else."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,11 +10,27 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field's fault: dotted path in the request body, stable code, and what would be right."""
+    """One field's fault: its place in the request body (`address.city`, or by `item_of`), stable code, and what would be
+    right."""
 
     field: str
     code: str
     detail: str
+
+
+def item_of(field: str, position: int, name: str = "") -> str:
+    """How errors name one item of a list, the first being 0, or a field of that item: `tags[0]`, `steps[1].partner`."""
+    return f"{field}[{position}].{name}" if name else f"{field}[{position}]"
+
+
+def read_item(field: str) -> tuple[str, int, str] | None:
+    """What `item_of` named: the list, the position and the field of the item, which is empty for the item itself. None
+    for any other place."""
+    found = _ITEM.fullmatch(field)
+    return (found[1], int(found[2]), found[3] or "") if found else None
+
+
+_ITEM = re.compile(r"(\w+)\[(\d+)\](?:\.(.+))?")
 
 
 class DomainError(Exception):

@@ -47,7 +47,10 @@ PROBLEM_SCHEMA = {
                 "type": "object",
                 "required": ["field", "code", "detail"],
                 "properties": {
-                    "field": {"type": "string", "description": "Dotted path in the body, or the query parameter."},
+                    "field": {
+                        "type": "string",
+                        "description": "Place in the body, as in `address.city` or `tags[0]`, or the query parameter.",
+                    },
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
                 },

@@ -11,7 +11,7 @@ from typing import Any
 from core.characters import storage_fault, trim, visibility_fault
 from core.contact import check_phone, check_postal
 from core.documents import document_fault
-from core.errors import FieldError, refuse
+from core.errors import FieldError, item_of, refuse
 from core.text import limit_of
 
 from .models import Enrollment
@@ -80,7 +80,7 @@ def _tags(name: str, value: list[str], faults: list[FieldError]) -> list[str]:
         faults.append(FieldError(name, "too_many", f"Give at most {MAX_TAGS} tags."))
         return []
     for position, tag in enumerate(tags):
-        faults += _text_faults(f"{name}.{position}", tag, MAX_TAG_LENGTH, is_required=True)
+        faults += _text_faults(item_of(name, position), tag, MAX_TAG_LENGTH, is_required=True)
     return tags
 
 
@@ -92,7 +92,7 @@ def _slugs(name: str, value: list[str], faults: list[FieldError]) -> list[str]:
     for position, slug in enumerate(slugs):
         if len(slug) > MAX_SLUG_LENGTH or not _slug.fullmatch(slug):
             remedy = f"Give a slug of at most {MAX_SLUG_LENGTH} small letters and digits, joined by - or _."
-            faults.append(FieldError(f"{name}.{position}", "invalid", remedy))
+            faults.append(FieldError(item_of(name, position), "invalid", remedy))
     return slugs
 
 

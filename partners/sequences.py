@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from core.actors import Actor
-from core.errors import FieldError, refuse
+from core.errors import FieldError, item_of, refuse
 from core.logs import after_commit
 
 from .locks import lock_program
@@ -97,7 +97,9 @@ def _find_partners(workspace_id: int, groups: Sequence[GroupDraft]) -> dict[str,
 
 def _unknown_partners(groups: Sequence[GroupDraft], found: dict[str, Provider]) -> list[FieldError]:
     return [
-        FieldError(f"steps.{place}.partner", "not_found", f"There is no partner {item.partner} in this workspace.")
+        FieldError(
+            item_of("steps", place, "partner"), "not_found", f"There is no partner {item.partner} in this workspace."
+        )
         for place, item in enumerate(_items(groups))
         if item.partner not in found
     ]
@@ -106,7 +108,9 @@ def _unknown_partners(groups: Sequence[GroupDraft], found: dict[str, Provider]) 
 def _repeated_courses(groups: Sequence[GroupDraft]) -> list[FieldError]:
     items = _items(groups)
     return [
-        FieldError(f"steps.{place}.courseId", "repeated", "A learner takes a course of a partner once: leave it out.")
+        FieldError(
+            item_of("steps", place, "courseId"), "repeated", "A learner takes a course of a partner once: leave it out."
+        )
         for place, item in enumerate(items)
         if item in items[:place]
     ]
@@ -117,17 +121,20 @@ def _odd_groups(groups: Sequence[GroupDraft]) -> list[FieldError]:
     names = [group.name for group in groups]
     for place, group in enumerate(groups):
         if group.name and group.name in names[:place]:
-            faults.append(FieldError(f"groups.{place}.name", "repeated", "Another group has this name: choose one."))
+            known_name = "Another group has this name: choose one."
+            faults.append(FieldError(item_of("groups", place, "name"), "repeated", known_name))
         if not group.items:
-            faults.append(FieldError(f"groups.{place}", "empty", "A group needs a step at least."))
+            faults.append(FieldError(item_of("groups", place), "empty", "A group needs a step at least."))
         if group.rule not in GroupRule.values:
             known = ", ".join(GroupRule.values)
-            faults.append(FieldError(f"groups.{place}.rule", "unknown", f"Give one of {known}."))
+            faults.append(FieldError(item_of("groups", place, "rule"), "unknown", f"Give one of {known}."))
         elif group.rule == GroupRule.AT_LEAST and not 1 <= (group.at_least or 0) <= len(group.items):
             wanted = f"Give a number from 1 to {len(group.items)}, the number of its steps."
-            faults.append(FieldError(f"groups.{place}.atLeast", "out_of_range", wanted))
+            faults.append(FieldError(item_of("groups", place, "atLeast"), "out_of_range", wanted))
         elif group.rule != GroupRule.AT_LEAST and group.at_least is not None:
-            faults.append(FieldError(f"groups.{place}.atLeast", "not_allowed", "Only the rule at_least takes it."))
+            faults.append(
+                FieldError(item_of("groups", place, "atLeast"), "not_allowed", "Only the rule at_least takes it.")
+            )
     return faults
 
 

@@ -132,7 +132,7 @@ class TestRegisteringAGuardian:
             ({"externalId": "\u200b"}, [("externalId", "blank")]),
             (
                 {"externalId": "G-1", "learnerIds": ["S-1", "nobody"]},
-                [("learnerIds.0", "unknown"), ("learnerIds.1", "unknown")],
+                [("learnerIds[0]", "unknown"), ("learnerIds[1]", "unknown")],
             ),
         ],
     )

@@ -129,7 +129,7 @@ class TestBooking:
 
         assert other_cohort.sessions.count() == 0
         assert [problem(answer) for answer in answers] == [(422, "invalid")] * 4
-        assert [fields(answer) for answer in answers] == [["selections.1.courseStepOptionId"]] * 4
+        assert [fields(answer) for answer in answers] == [["selections[1].courseStepOptionId"]] * 4
         assert state() == before
 
     @pytest.mark.parametrize(
@@ -138,13 +138,13 @@ class TestBooking:
             ({}, ["selections"]),
             ({"selections": None}, ["selections"]),
             ({"selections": {}}, ["selections"]),
-            ({"selections": [{}]}, ["selections.0.courseStepId", "selections.0.courseStepOptionId"]),
-            ({"selections": [5]}, ["selections.0"]),
-            ({"selections": [{"courseStepId": "1", "courseStepOptionId": 1}]}, ["selections.0.courseStepId"]),
-            ({"selections": [{"courseStepId": 1, "courseStepOptionId": 1.5}]}, ["selections.0.courseStepOptionId"]),
-            ({"selections": [{"courseStepId": True, "courseStepOptionId": 1}]}, ["selections.0.courseStepId"]),
-            ({"selections": [{"courseStepId": 0, "courseStepOptionId": 1}]}, ["selections.0.courseStepId"]),
-            ({"selections": [{"courseStepId": 10**30, "courseStepOptionId": 1}]}, ["selections.0.courseStepId"]),
+            ({"selections": [{}]}, ["selections[0].courseStepId", "selections[0].courseStepOptionId"]),
+            ({"selections": [5]}, ["selections[0]"]),
+            ({"selections": [{"courseStepId": "1", "courseStepOptionId": 1}]}, ["selections[0].courseStepId"]),
+            ({"selections": [{"courseStepId": 1, "courseStepOptionId": 1.5}]}, ["selections[0].courseStepOptionId"]),
+            ({"selections": [{"courseStepId": True, "courseStepOptionId": 1}]}, ["selections[0].courseStepId"]),
+            ({"selections": [{"courseStepId": 0, "courseStepOptionId": 1}]}, ["selections[0].courseStepId"]),
+            ({"selections": [{"courseStepId": 10**30, "courseStepOptionId": 1}]}, ["selections[0].courseStepId"]),
             ({"selections": [{"courseStepId": 1, "courseStepOptionId": 1}] * 101}, ["selections"]),
         ],
     )

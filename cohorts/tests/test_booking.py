@@ -139,7 +139,7 @@ class TestBooking:
         for selection in bad:
             with pytest.raises(Invalid) as refusal:
                 book_sessions(package_id=package.pk, selections=[wrong_step, selection], now=utc_now())
-            assert refusal.value.errors[0].field == "selections.1.courseStepOptionId"
+            assert refusal.value.errors[0].field == "selections[1].courseStepOptionId"
 
         assert seats_taken() == 0
         assert statuses(package) == ["UNBOOKED", "UNBOOKED"]

@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException, ErrorDetail, ParseError, Val
 from rest_framework.parsers import BaseParser
 
 from ..characters import storage_fault
+from ..errors import item_of
 from ..numbers import MAX_BIGINT
 
 MAX_DEPTH = 20
@@ -74,18 +75,24 @@ def _integer(digits: str) -> int | float:
 
 
 def _fault(value: Any, path: str, depth: int) -> tuple[str, str] | None:
-    """The first thing in a JSON value that can't be stored: its dotted path, and what is wrong."""
+    """The first thing in a JSON value that can't be stored: its place, and what is wrong."""
     if isinstance(value, dict | list):
         if depth > MAX_DEPTH:
             return path, f"Nested deeper than {MAX_DEPTH} levels."
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(key, str) and (wrong := storage_fault(key)):
                 return path or "body", f"A key is not acceptable: {wrong}"
-            if fault := _fault(item, f"{path}.{key}" if path else str(key), depth + 1):
+            if fault := _fault(item, _place(path, key), depth + 1):
                 return fault
         return None
     wrong = _leaf_fault(value)
     return (path, wrong) if wrong else None
+
+
+def _place(path: str, key: str | int) -> str:
+    if isinstance(key, int):
+        return item_of(path, key)
+    return f"{path}.{key}" if path else key
 
 
 def _leaf_fault(value: Any) -> str:

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from ..errors import DomainError, FieldError
+from ..errors import DomainError, FieldError, item_of
 from .middleware import current_request_id
 from .throttling import wait_of_stranger
 
@@ -103,7 +103,7 @@ def _api_problem(error: exceptions.APIException) -> Response:
 
 
 def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
-    """DRF's nested details flattened to one entry per fault, by dotted path."""
+    """DRF's nested details flattened to one entry per fault, by its place in the body."""
     if isinstance(details, dict) and set(details) == {"message", "code"} and not isinstance(details["code"], dict):
         yield FieldError(path or "body", str(details["code"]), str(details["message"]))
     elif isinstance(details, dict):
@@ -113,7 +113,7 @@ def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
     elif isinstance(details, list):
         for position, inner in enumerate(details):
             is_item = isinstance(inner, dict) and set(inner) != {"message", "code"}
-            yield from _field_errors(inner, f"{path}.{position}" if is_item else path)
+            yield from _field_errors(inner, item_of(path, position) if is_item else path)
 
 
 def problem_response(

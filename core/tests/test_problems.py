@@ -49,7 +49,7 @@ class TestABodyThatDoesNotValidate:
         assert response.status_code == 422
         assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [
             ("text", "max_length"),
-            ("tags.1", "invalid"),
+            ("tags[1]", "invalid"),
         ]
 
 

@@ -15,7 +15,7 @@ from backoffice.actions import RowButton, StaffForm
 from backoffice.display import Neighbor, admin_url, badge
 from backoffice.scoping import actor_of
 from core.clock import utc_now
-from core.errors import DomainError
+from core.errors import DomainError, read_item
 from core.forms import WholeNumberField
 from core.numbers import parse_whole_number
 from core.text import limit_of
@@ -112,10 +112,9 @@ class CriteriaForm(StaffForm):
     def show(self, refusal: DomainError, drafts: list[tuple[int, CriterionDraft]]) -> None:
         """Put each fault beside the field it is about."""
         for fault in refusal.errors:
-            place, _, name = fault.field.removeprefix("criteria[").partition("].")
-            index = parse_whole_number(place)
-            if name in FIELDS and index is not None:
-                self.add_error(f"{name}_{drafts[index][0]}", fault.detail)
+            item = read_item(fault.field)
+            if item is not None and item[2] in FIELDS:
+                self.add_error(f"{item[2]}_{drafts[item[1]][0]}", fault.detail)
             else:
                 self.add_error("sample" if fault.field.startswith("sample") else None, fault.detail)
         if not refusal.errors:

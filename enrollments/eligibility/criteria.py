@@ -8,7 +8,7 @@ from django.db import transaction
 
 from core.actors import Actor
 from core.characters import storage_fault, visibility_fault
-from core.errors import FieldError, Invalid, NotFound
+from core.errors import FieldError, Invalid, NotFound, item_of
 from core.rows import insert_rows
 from core.text import limit_of
 
@@ -83,7 +83,7 @@ def check_criteria(drafts: Sequence[CriterionDraft]) -> list[CriterionDraft]:
         for draft in drafts
     ]
     errors = [
-        FieldError(f"criteria[{index}].{field}", code, detail)
+        FieldError(item_of("criteria", index, field), code, detail)
         for index, draft in enumerate(kept)
         for field, code, detail in _faults(draft, {earlier.name for earlier in kept[:index]})
     ]

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.principals import principal_of
 from core.clock import utc_now
-from core.errors import FieldError, Invalid, refuse
+from core.errors import FieldError, Invalid, item_of, read_item, refuse
 from core.http.idempotency import idempotent
 from enrollments.models import Program
 from enrollments.programs import get_program
@@ -79,12 +79,14 @@ def _read(steps: list[dict[str, Any]], groups: list[dict[str, Any]]) -> tuple[li
         item = ItemDraft(step["partner"], step["courseId"])
         place = place_of.get(name)
         if name and place is None:
-            faults.append(FieldError(f"steps.{number}.group", "not_found", f"Name the group {name} in groups."))
+            faults.append(
+                FieldError(item_of("steps", number, "group"), "not_found", f"Name the group {name} in groups.")
+            )
         elif drafts and places[-1] == place:
             drafts[-1] = replace(drafts[-1], items=(*drafts[-1].items, item))
         elif place is not None and place in places:
             remedy = f"Put it next to the other steps of {name}: a group is worked through before the next one."
-            faults.append(FieldError(f"steps.{number}.group", "apart", remedy))
+            faults.append(FieldError(item_of("steps", number, "group"), "apart", remedy))
         else:
             drafts.append(_draft(groups[place], item) if place is not None else GroupDraft((item,)))
             places.append(place)
@@ -104,10 +106,11 @@ def _at_the_callers_places(refusal: Invalid, places: list[int | None]) -> Invali
     """The use case counts groups in the order of their steps, and among them those that have no name."""
 
     def moved(fault: FieldError) -> FieldError:
-        start, _, rest = fault.field.partition(".")
-        number, _, member = rest.partition(".")
-        place = places[int(number)] if start == "groups" else None
-        return fault if place is None else replace(fault, field=f"groups.{place}.{member}".rstrip("."))
+        item = read_item(fault.field)
+        if item is None or item[0] != "groups":
+            return fault
+        place = places[item[1]]
+        return fault if place is None else replace(fault, field=item_of("groups", place, item[2]))
 
     errors = tuple(moved(fault) for fault in refusal.errors)
     return Invalid("; ".join(f"{fault.field}: {fault.detail}" for fault in errors), errors=errors)

@@ -70,11 +70,11 @@ class TestASequenceThatIsRefused:
     @pytest.mark.parametrize(
         ("rule", "at_least", "field", "code"),
         [
-            ("in_turns", None, "groups.0.rule", "unknown"),
-            (GroupRule.AT_LEAST, None, "groups.0.atLeast", "out_of_range"),
-            (GroupRule.AT_LEAST, 0, "groups.0.atLeast", "out_of_range"),
-            (GroupRule.AT_LEAST, 3, "groups.0.atLeast", "out_of_range"),
-            (GroupRule.ALL_IN_ORDER, 1, "groups.0.atLeast", "not_allowed"),
+            ("in_turns", None, "groups[0].rule", "unknown"),
+            (GroupRule.AT_LEAST, None, "groups[0].atLeast", "out_of_range"),
+            (GroupRule.AT_LEAST, 0, "groups[0].atLeast", "out_of_range"),
+            (GroupRule.AT_LEAST, 3, "groups[0].atLeast", "out_of_range"),
+            (GroupRule.ALL_IN_ORDER, 1, "groups[0].atLeast", "not_allowed"),
         ],
     )
     def test_has_an_odd_group(
@@ -83,19 +83,19 @@ class TestASequenceThatIsRefused:
         self.refuse(instance, group(instance, 2, rule, at_least=at_least), field=field, code=code)
 
     def test_has_an_empty_group(self, instance: ProgramInstance) -> None:
-        self.refuse(instance, GroupDraft(()), field="groups.0", code="empty")
+        self.refuse(instance, GroupDraft(()), field="groups[0]", code="empty")
 
     def test_names_a_partner_of_another_workspace(self, instance: ProgramInstance) -> None:
         stranger = ProviderFactory()
 
         self.refuse(
-            instance, GroupDraft((ItemDraft(stranger.slug, "course"),)), field="steps.0.partner", code="not_found"
+            instance, GroupDraft((ItemDraft(stranger.slug, "course"),)), field="steps[0].partner", code="not_found"
         )
 
     def test_has_a_course_twice(self, instance: ProgramInstance) -> None:
         draft = group(instance, 1)
 
-        self.refuse(instance, draft, draft, field="steps.1.courseId", code="repeated")
+        self.refuse(instance, draft, draft, field="steps[1].courseId", code="repeated")
 
     def refuse(self, instance: ProgramInstance, *drafts: GroupDraft, field: str, code: str) -> None:
         """The refusal names the field, and the sequence that there was goes on."""

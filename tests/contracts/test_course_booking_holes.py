@@ -110,7 +110,7 @@ class TestAnOptionOfSomethingElse:
         response = self.book_a_foreign_option()
 
         assert problem(response) == (422, "invalid")
-        assert fields(response) == ["selections.0.courseStepOptionId"]
+        assert fields(response) == ["selections[0].courseStepOptionId"]
         assert state() == self.before
 
     @pytest.mark.sqlite
