@@ -10,8 +10,8 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field's fault: its place in the request body (`address.city`, or by `item_of`), stable code, and what would be
-    right."""
+    """One field's fault: its place in the request body (`address.city`, or by `item_of`), stable code and what would
+    be right."""
 
     field: str
     code: str

@@ -56,20 +56,27 @@ def tell_family(event: EnrollmentStatusChanged) -> None:
     """Costs a request of the router nothing: its steps are answered, and looked up by nobody."""
     if event.to_status in GIVEN_BACK:
         _tell_of_end(event)
-    elif event.to_status == EligibilityStatus.APPROVED and event.payment_status in PAID:
-        # A course that was bought has mails of its own, and no routing decision.
+    elif event.to_status in _STEPS and (_is_paid_approval(event) or _is_told_step_by_step(event)):
         enrollment = _enrollment_of(event)
-        if enrollment.decisions.filter(payment__isnull=False).exists():
-            _tell(APPROVED, event, enrollment)
-    elif event.to_status in _STEPS and _is_told_step_by_step(event):
-        enrollment = _enrollment_of(event)
-        if hears_from_us(enrollment):
+        if hears_of_step(enrollment, EligibilityStatus(event.to_status)):
             _tell(_STEPS[EligibilityStatus(event.to_status)], event, enrollment)
+
+
+def _is_paid_approval(event: EnrollmentStatusChanged) -> bool:
+    return event.to_status == EligibilityStatus.APPROVED and event.payment_status in PAID
 
 
 def _is_told_step_by_step(event: EnrollmentStatusChanged) -> bool:
     """Whoever pays is led through by the pages of the purchase, and then told that it is paid and accepted."""
     return not event.is_answered and event.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED
+
+
+def hears_of_step(enrollment: Enrollment, status: EligibilityStatus) -> bool:
+    """Whether its family is written to when it comes to this status on its way in."""
+    if status == EligibilityStatus.APPROVED and enrollment.payment_status in PAID:
+        # A course that was bought has mails of its own, and no routing decision.
+        return enrollment.decisions.filter(payment__isnull=False).exists()
+    return enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED and hears_from_us(enrollment)
 
 
 def tell_families(changes: Sequence[EnrollmentStatusChanged], *, about: Sequence[Enrollment], behind: int) -> int:

@@ -112,6 +112,11 @@ def withdraw_exit(*, planned_exit_id: int, actor: Actor, now: dt.datetime) -> En
     return enrollment
 
 
+def has_plan_to_replace(enrollment: Enrollment) -> bool:
+    """Whether a plan made now would replace one that the family was told of."""
+    return enrollment.planned_exits.filter(status__in=(ExitStatus.PLANNED, ExitStatus.REPLACED)).exists()
+
+
 def carry_out_due_exits(*, limit: int = 100, now: dt.datetime) -> int:
     """End the enrollments whose day has begun where their workspace is, each in a transaction of its own; returns how
     many plans were dealt with. One that fails is tried again later and holds up no other."""

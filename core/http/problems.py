@@ -108,12 +108,19 @@ def _field_errors(details: Any, path: str = "") -> Iterator[FieldError]:
         yield FieldError(path or "body", str(details["code"]), str(details["message"]))
     elif isinstance(details, dict):
         for name, inner in details.items():
-            here = "" if name == api_settings.NON_FIELD_ERRORS_KEY else str(name)
-            yield from _field_errors(inner, ".".join(part for part in (path, here) if part))
+            yield from _field_errors(inner, _place(path, name))
     elif isinstance(details, list):
         for position, inner in enumerate(details):
             is_item = isinstance(inner, dict) and set(inner) != {"message", "code"}
             yield from _field_errors(inner, item_of(path, position) if is_item else path)
+
+
+def _place(path: str, name: str | int) -> str:
+    """DRF keys the items of a list by their positions."""
+    if isinstance(name, int):
+        return item_of(path, name)
+    here = "" if name == api_settings.NON_FIELD_ERRORS_KEY else name
+    return ".".join(part for part in (path, here) if part)
 
 
 def problem_response(

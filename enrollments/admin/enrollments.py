@@ -1,9 +1,6 @@
-import datetime as dt
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -14,20 +11,14 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
 from backoffice.display import json_column, link, link_column, register_subject, status_badge
-from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
-from core.local_time import local_date
 from core.postal import in_one_line
 from core.time_words import day
-from notifications.letters import Email
-from notifications.wording import is_switched_off
 
 from ..deletion import delete_enrollment
-from ..emails import addresses_about, hears_from_us
 from ..exit import plan_exit
 from ..latest import tell_latest_change
-from ..letters import ENDED, EXIT_PLANNED, REJECTED, write_end, write_planned_exit, write_rejection
 from ..lifecycle import (
     approve_enrollment,
     evaluate_enrollment,
@@ -38,8 +29,17 @@ from ..lifecycle import (
 from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
 from ..renewal import may_be_renewed, must_be_renewed
-from ..states import PAID, EligibilityStatus
+from ..states import EligibilityStatus
+from .exits import ExitForm, foresee_exit
 from .offline import OfflinePayments
+from .previews import (
+    foresee_approval,
+    foresee_deletion,
+    foresee_eligible,
+    foresee_ineligible,
+    foresee_rejection,
+    foresee_submission,
+)
 
 register_subject("enrollment", Enrollment)
 
@@ -76,88 +76,6 @@ class WaitingFilter(DropdownFilter):
         if self.value() == "review":
             return awaiting_review(queryset)
         return awaiting_payment(queryset) if self.value() == "payment" else queryset
-
-
-class ExitForm(ReasonForm):
-    effective_date = forms.DateField(
-        label="Leaves on",
-        widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="The first day without the learner. Today ends it at once; on a later day it ends by itself.",
-    )
-    exit_interview = forms.CharField(
-        required=False,
-        max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What they said when they left. It is kept with the enrollment and goes into no mail.",
-    )
-    field_order = ("effective_date", "reason", "note")
-
-    def prepare(self) -> None:
-        self.initial["effective_date"] = local_date(utc_now(), self.row.instance.zone)
-
-    @property
-    def is_later(self) -> bool:
-        """Whether the day is still to come in the workspace."""
-        chosen: dt.date = self.cleaned_data["effective_date"]
-        return chosen > local_date(utc_now(), self.row.instance.zone)
-
-    def clean_effective_date(self) -> dt.date:
-        chosen: dt.date = self.cleaned_data["effective_date"]
-        today = local_date(utc_now(), self.row.instance.zone)
-        if chosen < today:
-            raise ValidationError(f"Give today, {day(today)}, or a later day.", code="past")
-        return chosen
-
-
-def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """Who is refused, what goes back, and the mail about it."""
-    sentences = [
-        f"{enrollment.learner or enrollment.lead} is not accepted, and a seat that was reserved is free again."
-    ]
-    is_paid = enrollment.payment_status in PAID
-    if is_paid:
-        sentences.append("What was paid goes back in full.")
-    email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
-    return Preview(tuple(sentences), _letters_to_family(enrollment, REJECTED, email))
-
-
-def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
-    """Who leaves, what they give back, and the mail about it."""
-    leaves_on = form.cleaned_data["effective_date"]
-    sentences = [
-        f"{enrollment.learner} leaves {enrollment.instance} {f'on {day(leaves_on)}' if form.is_later else 'now'} and "
-        "gives back the seat, or the place and the course with all booked sessions."
-    ]
-    if enrollment.payment_status in PAID:
-        sentences.append("No money moves: you get a task to decide what of the payment goes back.")
-    reason = form.cleaned_data["reason"]
-    kind = EXIT_PLANNED if form.is_later else ENDED
-    email = (
-        write_planned_exit(enrollment, effective_date=leaves_on, reason=reason, is_another_plan=False)
-        if form.is_later
-        else write_end(enrollment, reason=reason)
-    )
-    return Preview(tuple(sentences), _letters_to_family(enrollment, kind, email))
-
-
-def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
-    """What vanishes, what is given back, and what becomes of the money."""
-    sentences = [
-        f"{enrollment.person}, {enrollment.instance} is shown nowhere any more; the history stays.",
-        "A seat or a place that it holds is free again, and an open payment page ends.",
-    ]
-    if enrollment.payment_status in PAID:
-        was_enrolled = enrollment.eligibility_status == EligibilityStatus.APPROVED
-        decide = "You get a task to decide what of the payment goes back."
-        sentences.append(decide if was_enrolled else "What was paid goes back in full.")
-    return Preview(tuple(sentences), mails="The family is not told.")
-
-
-def _letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
-    """Families of a district's learners hear of it from the integrator, and a mail may be switched off."""
-    if not hears_from_us(enrollment) or is_switched_off(kind=kind, workspace_id=enrollment.workspace_id):
-        return ()
-    return (Letter(tuple(addresses_about(enrollment)), email.subject, email.text),)
 
 
 @admin.register(Enrollment)
@@ -296,6 +214,7 @@ class EnrollmentAdmin(OfflinePayments, WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=while_in(EligibilityStatus.SUBMITTED),
         form=NoteForm,
+        preview=foresee_approval,
         icon="check",
         variant=ActionVariant.SUCCESS,
         explanation="The learner takes part from now on, and a reserved seat is used.",
@@ -331,6 +250,7 @@ class EnrollmentAdmin(OfflinePayments, WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=while_in(EligibilityStatus.CANDIDATE),
         form=RequiredNoteForm,
+        preview=foresee_eligible,
         icon="thumb_up",
     )
     def mark_eligible(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
@@ -341,6 +261,7 @@ class EnrollmentAdmin(OfflinePayments, WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=while_in(EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE),
         form=ReasonForm,
+        preview=foresee_ineligible,
         icon="thumb_down",
         variant=ActionVariant.DANGER,
     )
@@ -352,6 +273,7 @@ class EnrollmentAdmin(OfflinePayments, WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=while_in(EligibilityStatus.ELIGIBLE),
         form=NoteForm,
+        preview=foresee_submission,
         icon="send",
         variant=ActionVariant.PRIMARY,
         explanation="Submits it for review. If review is automatic and nothing is left to pay, it is approved at once.",

@@ -1,22 +1,96 @@
-"""Exits that were planned for a later day: the list of them, and taking one back."""
+"""Leaving a program: what staff are asked and told about it, the list of planned exits, and taking one back."""
 
+import datetime as dt
+
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from accounts.roles import Power
-from backoffice.actions import StaffForm, staff_action
+from backoffice.actions import ReasonForm, StaffForm, staff_action
 from backoffice.display import Card, json_column, link, neighbor, neighbors_of, register_subject, status_badge
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.local_time import local_date
 from core.time_words import day
 
-from ..exit import withdraw_exit
+from ..exit import has_plan_to_replace, withdraw_exit
+from ..letters import (
+    ENDED,
+    EXIT_PLANNED,
+    EXIT_WITHDRAWN,
+    write_end,
+    write_planned_exit,
+    write_withdrawn_exit,
+)
 from ..models import Enrollment, PlannedExit
-from ..states import ExitStatus
+from ..states import PAID, ExitStatus
+from .previews import letters_to_family
 
 register_subject("planned-exit", PlannedExit)
+
+
+class ExitForm(ReasonForm):
+    effective_date = forms.DateField(
+        label="Leaves on",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="The first day without the learner. Today ends it at once; on a later day it ends by itself.",
+    )
+    exit_interview = forms.CharField(
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What they said when they left. It is kept with the enrollment and goes into no mail.",
+    )
+    field_order = ("effective_date", "reason", "note")
+
+    def prepare(self) -> None:
+        self.initial["effective_date"] = local_date(utc_now(), self.row.instance.zone)
+
+    @property
+    def is_later(self) -> bool:
+        """Whether the day is still to come in the workspace."""
+        chosen: dt.date = self.cleaned_data["effective_date"]
+        return chosen > local_date(utc_now(), self.row.instance.zone)
+
+    def clean_effective_date(self) -> dt.date:
+        chosen: dt.date = self.cleaned_data["effective_date"]
+        today = local_date(utc_now(), self.row.instance.zone)
+        if chosen < today:
+            raise ValidationError(f"Give today, {day(today)}, or a later day.", code="past")
+        return chosen
+
+
+def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
+    """Who leaves, what they give back, and the mail about it."""
+    leaves_on = form.cleaned_data["effective_date"]
+    sentences = [
+        f"{enrollment.learner} leaves {enrollment.instance} {f'on {day(leaves_on)}' if form.is_later else 'now'} and "
+        "gives back the seat, or the place and the course with all booked sessions."
+    ]
+    if enrollment.payment_status in PAID:
+        sentences.append("No money moves: you get a task to decide what of the payment goes back.")
+    reason = form.cleaned_data["reason"]
+    kind = EXIT_PLANNED if form.is_later else ENDED
+    email = (
+        write_planned_exit(
+            enrollment, effective_date=leaves_on, reason=reason, is_another_plan=has_plan_to_replace(enrollment)
+        )
+        if form.is_later
+        else write_end(enrollment, reason=reason)
+    )
+    return Preview(tuple(sentences), letters_to_family(enrollment, kind, email))
+
+
+def foresee_withdrawal(plan: PlannedExit, form: StaffForm) -> Preview:
+    """Who stays, and the mail about it."""
+    email = write_withdrawn_exit(plan.enrollment, effective_date=plan.effective_date)
+    sentences = (f"{plan.enrollment.person} stays in {plan.enrollment.instance}.",)
+    return Preview(sentences, letters_to_family(plan.enrollment, EXIT_WITHDRAWN, email))
 
 
 @neighbors_of(Enrollment)
@@ -89,6 +163,7 @@ class PlannedExitAdmin(WorkspaceScopedAdmin):
         description="Withdraw",
         power=Power.DECIDE,
         possible=lambda row: row.status == ExitStatus.PLANNED,
+        preview=foresee_withdrawal,
         icon="undo",
         explanation="The learner stays, and the family is told that the enrollment does not end on that day.",
     )

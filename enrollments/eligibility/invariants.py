@@ -34,10 +34,10 @@ def verdicts_are_by_criteria_that_exist(extent: Extent) -> Iterator[Breach]:
     """A verdict names a version that its instance has had, and asked criteria that are kept; an enrollment was last
     evaluated by such a version."""
     asked = Criterion.objects.filter(instance=OuterRef("enrollment__instance"), version=OuterRef("criteria_version"))
-    unknown = Q(criteria_version__lt=FIRST_VERSION)
-    unknown |= Q(criteria_version__gt=F("enrollment__instance__criteria_version"))
-    unknown |= ~Q(answers=[]) & ~Exists(asked)
-    verdicts = extent.of(EligibilityVerdict.objects.all(), "enrollment__workspace").filter(unknown)
+    never_was = Q(criteria_version__lt=FIRST_VERSION)
+    never_was |= Q(criteria_version__gt=F("enrollment__instance__criteria_version"))
+    is_gone = ~Q(answers=[]) & ~Q(Exists(asked))
+    verdicts = extent.of(EligibilityVerdict.objects.all(), "enrollment__workspace").filter(never_was | is_gone)
     for pk, version in verdicts.values_list("pk", "criteria_version").iterator():
         yield Breach(f"verdict {pk}", f"is by version {version} of criteria that do not exist")
     ahead = extent.of(Enrollment.objects.all()).filter(criteria_version__gt=F("instance__criteria_version"))

@@ -369,7 +369,7 @@ class TestThePages:
         reviewer = StaffClient(workspace=enrolled.workspace, role=Role.REVIEWER)
 
         page = reviewer.get(reverse("admin:enrollments_enrollment_change", args=[enrolled.pk])).content.decode()
-        answer = reviewer.post(reverse("admin:enrollments_plannedexit_withdraw", args=[planned.pk]))
+        answer = reviewer.confirm(reverse("admin:enrollments_plannedexit_withdraw", args=[planned.pk]))
 
         planned.refresh_from_db()
         assert "On Sep 10, 2026" in page

@@ -91,6 +91,8 @@ def review(staff: Page, forms: dict[str, str], email: str) -> None:
         staff.get_by_role("link", name="Last report card").click()
     assert download.value.suggested_filename == "report.pdf"
     staff.get_by_role("link", name="Approve").click()
+    staff.get_by_role("button", name="Preview").click()
+    expect(staff.get_by_text("was accepted into")).to_be_visible()
     staff.get_by_role("button", name="Approve").click()
     expect(staff.get_by_text("approved").first).to_be_visible()
     staff.close()

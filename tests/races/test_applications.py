@@ -14,6 +14,7 @@ from enrollment_project.doctor import examine
 from enrollments import admission, identification
 from enrollments.application import confirm as confirmation
 from enrollments.application.confirm import confirm_application
+from enrollments.application.opening import require_open
 from enrollments.application.receive import FilledForm, receive_application
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import Application, Enrollment, EnrollmentTransition, ProgramInstance
@@ -82,7 +83,7 @@ class TestOneLink:
         """Control: both see an application that waits."""
         token = received(instance_with_form(), 1)
         monkeypatch.setattr(Application.objects, "select_for_update", Application.objects.all)
-        monkeypatch.setattr(confirmation, "require_open", Meeting(confirmation.require_open, patience=5))
+        monkeypatch.setattr(confirmation, "require_open", Meeting(require_open, patience=5))
 
         answers = at_once(*[partial(confirm, token)] * 2)
 

@@ -1,0 +1,106 @@
+"""What a button on an enrollment is about to do, with the mail that the family will get, told before it is pressed."""
+
+from backoffice.actions import StaffForm
+from backoffice.previews import Letter, Preview
+from notifications.letters import Email
+from notifications.wording import is_switched_off
+
+from ..emails import addresses_about, hears_from_us, hears_of_step
+from ..letters import (
+    APPROVED,
+    ELIGIBLE,
+    INELIGIBLE,
+    REJECTED,
+    SUBMITTED,
+    write_approval,
+    write_eligible,
+    write_ineligible,
+    write_rejection,
+    write_submission,
+)
+from ..locks import held_seat
+from ..models import Enrollment
+from ..states import PAID, UNPAID, EligibilityStatus, ReviewMode
+
+
+def foresee_eligible(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """Who may be submitted, whatever the criteria say."""
+    sentences = (f"{enrollment.person} counts as eligible, whatever the criteria say.",)
+    return Preview(sentences, letters_of_step(enrollment, ELIGIBLE, write_eligible(enrollment)))
+
+
+def foresee_ineligible(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """Who is refused, and the mail about it."""
+    email = write_ineligible(enrollment, reason=form.cleaned_data["reason"])
+    sentences = (f"{enrollment.person} counts as not eligible, until the criteria change.",)
+    return Preview(sentences, letters_of_step(enrollment, INELIGIBLE, email))
+
+
+def foresee_submission(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """Who comes into review, or past it."""
+    if enrollment.instance.review_mode == ReviewMode.AUTOMATIC and enrollment.is_funded:
+        return foresee_approval(enrollment, form)
+    sentences = (f"{enrollment.person} waits for a reviewer of {enrollment.instance}.",)
+    return Preview(sentences, letters_of_step(enrollment, SUBMITTED, write_submission(enrollment)))
+
+
+def foresee_approval(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """Who takes part from now on, with which seat, and the mail about it."""
+    sentences = [f"{enrollment.person} takes part in {enrollment.instance} from now on."]
+    if held_seat(enrollment.pk):
+        sentences.append("The seat that was reserved is used.")
+    if enrollment.learner is None:
+        sentences.append("The lead becomes a learner.")
+    if enrollment.payment_status in UNPAID:
+        sentences.append("Nothing has been paid for it yet.")
+    email = write_approval(enrollment)
+    return Preview(tuple(sentences), letters_of_step(enrollment, APPROVED, email))
+
+
+def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """Who is refused, what goes back, and the mail about it."""
+    sentences = [f"{enrollment.person} is not accepted, and a seat that was reserved is free again."]
+    is_paid = enrollment.payment_status in PAID
+    if is_paid:
+        sentences.append("What was paid goes back in full.")
+    email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
+    return Preview(tuple(sentences), letters_to_family(enrollment, REJECTED, email))
+
+
+def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
+    """What vanishes, what is given back, and what becomes of the money."""
+    sentences = [
+        f"{enrollment.person}, {enrollment.instance} is shown nowhere any more; the history stays.",
+        "A seat or a place that it holds is free again, and an open payment page ends.",
+    ]
+    if enrollment.payment_status in PAID:
+        was_enrolled = enrollment.eligibility_status == EligibilityStatus.APPROVED
+        decide = "You get a task to decide what of the payment goes back."
+        sentences.append(decide if was_enrolled else "What was paid goes back in full.")
+    return Preview(tuple(sentences), mails="The family is not told.")
+
+
+def letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
+    """A mail about the end. Families of a district's learners hear of it from the integrator."""
+    return _letters(enrollment, kind, email) if hears_from_us(enrollment) else ()
+
+
+def letters_of_step(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
+    """A mail about the way there, `kind` being what it is about."""
+    return _letters(enrollment, kind, email) if hears_of_step(enrollment, _STATUS_OF[kind]) else ()
+
+
+_STATUS_OF = {
+    ELIGIBLE: EligibilityStatus.ELIGIBLE,
+    INELIGIBLE: EligibilityStatus.INELIGIBLE,
+    SUBMITTED: EligibilityStatus.SUBMITTED,
+    APPROVED: EligibilityStatus.APPROVED,
+}
+
+
+def _letters(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
+    """None if the workspace has switched that mail off, or nobody's address is known."""
+    to = tuple(addresses_about(enrollment))
+    if not to or is_switched_off(kind=kind, workspace_id=enrollment.workspace_id):
+        return ()
+    return (Letter(to, email.subject, email.text),)
