@@ -287,7 +287,7 @@ class TestEveryBulkAction:
         selected = {"action": "approve_selected", "_selected_action": [row.pk for row in waiting.values()]}
 
         browser(reviewer.email).post(
-            reverse("admin:enrollments_enrollment_changelist"), {**selected, "_confirmed": "1"}
+            reverse("admin:enrollments_enrollment_changelist"), {**selected, "_confirmed": "1", "_confirm": "1"}
         )
 
         states = {slug: type(row).objects.get(pk=row.pk).eligibility_status for slug, row in waiting.items()}
