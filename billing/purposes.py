@@ -8,6 +8,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 
+def key_of(subject: str) -> int:
+    """The primary key that a subject spells: apps name the row that is paid for by it (`as_subject`)."""
+    return int(subject)
+
+
+def as_subject(key: int) -> str:
+    """How a checkout or a payment names the row that it pays for, by its primary key."""
+    return str(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Stake:
     """What somebody has by a payment, and loses when all of it goes back: "the place in Fall cohort of Algebra"."""

@@ -10,6 +10,7 @@ from accounts.families import learners_of
 from accounts.models import Learner, User
 from billing.models import Checkout, Invoice
 from billing.outcomes import Outcome, Purchase, view_purchase
+from billing.purposes import key_of
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus
 from core.errors import NotFound
 from core.ids import is_cuid
@@ -47,7 +48,7 @@ def get_purchase(*, user: User, session_id: str, now: dt.datetime, is_confirmed:
     """
     sessions = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
     checkout = sessions.first() if session_id.isprintable() else None
-    mine = CohortPlace.objects.filter(learner__in=learners_of(user), pk=int(checkout.subject) if checkout else 0)
+    mine = CohortPlace.objects.filter(learner__in=learners_of(user), pk=key_of(checkout.subject) if checkout else 0)
     place = mine.select_related("learner", "cohort__instance__program").first()
     if place is None or checkout is None:
         raise NotFound("There is no such payment among yours.")

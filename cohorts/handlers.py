@@ -14,7 +14,7 @@ from billing.events import (
     PaymentRestored,
     PaymentSucceeded,
 )
-from billing.purposes import Purpose, register_purpose
+from billing.purposes import Purpose, key_of, register_purpose
 from core.actors import STRIPE
 from enrollments.deletion import DELETED
 from enrollments.events import EnrollmentDeleted, EnrollmentStatusChanged
@@ -56,7 +56,7 @@ register_holding(lock_held_for_enrollment)
 def fulfil(event: PaymentSucceeded) -> None:
     """The place is paid for."""
     if event.purpose == PURPOSE:
-        fulfil_place(place_id=int(event.subject), payment_id=event.payment_id, now=event.occurred_at)
+        fulfil_place(place_id=key_of(event.subject), payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(CheckoutExpired)
@@ -78,7 +78,7 @@ def ask_the_present_price(event: CheckoutReplaced) -> None:
     """The price changed before it was paid: the place is held on, for the checkout that asks the new one."""
     if event.purpose != PURPOSE:
         return
-    place = lock_place(int(event.subject))
+    place = lock_place(key_of(event.subject))
     if place.status == PlaceStatus.HELD and place.checkout_id == event.checkout_id:
         place.checkout_id = event.replacement_id
         place.held_until = event.occurred_at + HOLD_TIME
@@ -139,7 +139,7 @@ def follow_deletion(event: EnrollmentDeleted) -> None:
 
 
 def _release(event: MoneyEvent, reason: str) -> CohortPlace:
-    place = lock_place(int(event.subject))
+    place = lock_place(key_of(event.subject))
     if place.status == PlaceStatus.HELD:
         free_unpaid_place(place=place, reason=reason, now=event.occurred_at)
     return place

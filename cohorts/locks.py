@@ -10,6 +10,7 @@ from django.db import connection
 
 from accounts.learners import LearnerMerged, lock_live_learner, lock_owner_of
 from accounts.models import Learner, User
+from billing.purposes import key_of
 from core.rows import lock_rows
 from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
@@ -102,7 +103,7 @@ def lock_held_for_enrollment(enrollment_id: int) -> None:
 def lock_place_subject(subject: str) -> None:
     """What billing calls before it locks one of our checkouts: everything that a payment or its end may touch, where
     the learner was moved since as well."""
-    place_id = int(subject)
+    place_id = key_of(subject)
     # This waits for their bookings elsewhere: what is booked with the place must not overlap with them.
     lock_owner_of(CohortPlace.objects.filter(pk=place_id))
     found = CohortPlace.objects.filter(pk=place_id)

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
-from billing.purposes import Stake
+from billing.purposes import Stake, key_of
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Sale
 
@@ -226,12 +226,12 @@ def due_to_complete() -> QuerySet[StudentPackage]:
 
 def find_learner_of_place(subject: str) -> int | None:
     """For whom a place is paid, by the subject of its checkout."""
-    return CohortPlace.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
+    return CohortPlace.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
 
 
 def find_prices_of_places(subjects: Collection[str]) -> dict[str, int | None]:
     """What each place costs at present, by the subject of its checkout."""
-    rows = CohortPlace.objects.filter(pk__in=[int(subject) for subject in subjects])
+    rows = CohortPlace.objects.filter(pk__in=[key_of(subject) for subject in subjects])
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "cohort__instance__price")}
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from accounts.guardians import link_guardian
 from accounts.models import Guardian, Learner
 from billing.models import Checkout
+from billing.purposes import key_of
 from cohorts.errors import SessionFull, TimeConflict, TooLateToChange
 from cohorts.learning.attendance import excuse_step, mark_attended, mark_missed
 from cohorts.learning.booking import Selection, book_sessions, swap_booking
@@ -146,7 +147,7 @@ def _buy(scene: Scene, family: Family, child: Child, cohort: Cohort, chance: ran
     checkout = _reserve(scene, family, child, cohort)
     yield dt.timedelta(minutes=chance.uniform(1, 12))
     stripe.pay(checkout, family.email)
-    return StudentPackage.objects.get(place=int(checkout.subject))
+    return StudentPackage.objects.get(place=key_of(checkout.subject))
 
 
 def _reserve(scene: Scene, family: Family, child: Child, cohort: Cohort) -> Checkout:

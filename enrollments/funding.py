@@ -7,6 +7,7 @@ from accounts.staff_tasks import raise_staff_task
 from billing import checkout as billing_checkout
 from billing.errors import RefundExceedsPayment
 from billing.models import Payment
+from billing.purposes import as_subject
 from billing.refunds import request_refund
 from billing.states import LIVE_CHECKOUTS, PaymentStatus, RefundReason
 from billing.task_kinds import REFUND_TO_DECIDE
@@ -98,7 +99,9 @@ def _ask_about_offline_money(journal: Journal) -> None:
     enrollment = journal.enrollment
     if enrollment.payment_status not in PAID:
         return
-    payments = Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject=str(enrollment.pk), status=PaymentStatus.PAID)
+    payments = Payment.objects.filter(
+        purpose=OFFLINE_PURPOSE, subject=as_subject(enrollment.pk), status=PaymentStatus.PAID
+    )
     for payment_id in payments.values_list("pk", flat=True):
         ask_what_to_refund(workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, payment_id=payment_id)
 

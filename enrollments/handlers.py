@@ -19,7 +19,7 @@ from billing.events import (
     PaymentRestored,
     PaymentSucceeded,
 )
-from billing.purposes import Purpose, register_purpose
+from billing.purposes import Purpose, key_of, register_purpose
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM
@@ -72,7 +72,7 @@ register_purpose(
 
 
 def _decision_of(event: MoneyEvent) -> EnrollmentDecision | None:
-    return lock_decision(int(event.subject)) if event.purpose == PURPOSE else None
+    return lock_decision(key_of(event.subject)) if event.purpose == PURPOSE else None
 
 
 @handles_together(EnrollmentStatusChanged)
@@ -193,7 +193,7 @@ def follow_refund(event: PaymentRefunded) -> None:
 def follow_reversed_payment(event: PaymentRefunded) -> None:
     """A payment outside of Stripe was taken back."""
     if event.purpose == OFFLINE_PURPOSE:
-        follow_reversal(enrollment_id=int(event.subject), payment_id=event.payment_id, now=event.occurred_at)
+        follow_reversal(enrollment_id=key_of(event.subject), payment_id=event.payment_id, now=event.occurred_at)
 
 
 @handles(PaymentRestored)

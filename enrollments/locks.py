@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from django.db.models import QuerySet
 
 from accounts.learners import lock_owner_of
+from billing.purposes import key_of
 from core.errors import NotFound
 from core.rows import lock_rows
 
@@ -110,7 +111,7 @@ def lock_decision(decision_id: int) -> EnrollmentDecision:
 def lock_decision_subject(subject: str) -> None:
     """What billing calls before it locks one of our checkouts: the enrollment, then the decision that asked for
     money."""
-    decision_id = int(subject)
+    decision_id = key_of(subject)
     enrollment_id = EnrollmentDecision.objects.values_list("enrollment_id", flat=True).get(pk=decision_id)
     lock_enrollment_with_seat(enrollment_id)
     lock_decision(decision_id)

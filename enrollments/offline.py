@@ -14,6 +14,7 @@ from billing.errors import AlreadyPaid
 from billing.invoicing import Buyer
 from billing.models import Checkout, Payment, Refund
 from billing.offline import record_offline_payment
+from billing.purposes import as_subject, key_of
 from billing.states import CheckoutStatus, OfflineMeans, RefundReason
 from core.actors import Actor, read_actor
 from core.errors import invalid_field
@@ -68,7 +69,7 @@ def pay_offline(
 
 def lock_offline_subject(subject: str) -> None:
     """What billing calls before it locks a payment outside of Stripe: the enrollment, which may end with it."""
-    lock_to_end(int(subject))
+    lock_to_end(key_of(subject))
 
 
 def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) -> None:
@@ -111,7 +112,7 @@ def _record(
     payment = record_offline_payment(
         workspace_id=enrollment.workspace_id,
         purpose=OFFLINE_PURPOSE,
-        subject=str(enrollment.pk),
+        subject=as_subject(enrollment.pk),
         money=money,
         means=means,
         reference=reference,

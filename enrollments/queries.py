@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from billing.models import Payment
-from billing.purposes import Stake
+from billing.purposes import Stake, key_of
 from core.errors import NotFound, invalid_field
 from core.local_time import local_date
 
@@ -102,7 +102,7 @@ def describe_decision(subject: str) -> tuple[str, str]:
 
 def find_learner_of_decision(subject: str) -> int | None:
     """For whom a decision was made, by the subject of its checkout."""
-    return EnrollmentDecision.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
+    return EnrollmentDecision.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
 
 
 def find_stake_of_payment(payment_id: int) -> Stake | None:
@@ -122,20 +122,22 @@ def find_stake_of_payment(payment_id: int) -> Stake | None:
 
 def describe_enrollment(subject: str) -> tuple[str, str]:
     """What staff read where billing names an enrollment as the thing paid for."""
-    enrollment = Enrollment.objects.select_related("instance__program").get(pk=int(subject))
+    enrollment = Enrollment.objects.select_related("instance__program").get(pk=key_of(subject))
     instance = enrollment.instance
     return f"{instance.program.title}, {instance.name}", reverse("admin:enrollments_enrollment_change", args=[subject])
 
 
 def find_learner_of_enrollment(subject: str) -> int | None:
     """Whose enrollment was paid for outside of Stripe."""
-    return Enrollment.objects.filter(pk=int(subject)).values_list("learner_id", flat=True).first()
+    return Enrollment.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
 
 
 def find_stake_of_offline_payment(payment_id: int) -> Stake | None:
     """The enrollment that a payment outside of Stripe pays for, for staff who think of giving it back."""
     subject = Payment.objects.filter(pk=payment_id).values_list("subject", flat=True).get()
-    found = Enrollment.objects.current().filter(pk=int(subject)).select_related("learner", "instance__program").first()
+    found = (
+        Enrollment.objects.current().filter(pk=key_of(subject)).select_related("learner", "instance__program").first()
+    )
     if found is None:
         return None
     return Stake(str(found.person), f"the enrollment in {found.instance.program.title}, {found.instance.name}")
@@ -143,13 +145,13 @@ def find_stake_of_offline_payment(payment_id: int) -> Stake | None:
 
 def find_prices_of_enrollments(subjects: Collection[str]) -> dict[str, int | None]:
     """The present price of what each enrollment is in."""
-    rows = Enrollment.objects.filter(pk__in=[int(subject) for subject in subjects])
+    rows = Enrollment.objects.filter(pk__in=[key_of(subject) for subject in subjects])
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "instance__price")}
 
 
 def find_prices_of_decisions(subjects: Collection[str]) -> dict[str, int | None]:
     """The present price of what each decision is about, by the subject of its checkout."""
-    rows = EnrollmentDecision.objects.filter(pk__in=[int(subject) for subject in subjects])
+    rows = EnrollmentDecision.objects.filter(pk__in=[key_of(subject) for subject in subjects])
     return {str(pk): price_id for pk, price_id in rows.values_list("pk", "instance__price")}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from billing.invoice_links import invoice_url
 from billing.models import Payment
+from billing.purposes import as_subject, key_of
 from billing.states import NO_MONEY_YET
 
 from .models import Enrollment, EnrollmentDecision
@@ -24,8 +25,8 @@ def find_payments(enrollments: Sequence[Enrollment], *, now: dt.datetime) -> dic
     for decision in decided:
         if decision.payment is not None:
             found[decision.enrollment_id].append(decision.payment)
-    for payment in Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject__in=[str(pk) for pk in ids]):
-        found[int(payment.subject)].append(payment)
+    for payment in Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject__in=[as_subject(pk) for pk in ids]):
+        found[key_of(payment.subject)].append(payment)
     counted = {pk: [each for each in each_of if each.status not in NO_MONEY_YET] for pk, each_of in found.items()}
     return {pk: max(those, key=lambda payment: payment.pk) for pk, those in counted.items() if those}
 

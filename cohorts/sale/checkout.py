@@ -9,6 +9,7 @@ from django.db import transaction
 from accounts.models import Learner, User
 from billing.checkout import SHORTEST_TIME, open_checkout, request_cancellation, settle_checkout, submit_checkout
 from billing.models import Checkout
+from billing.purposes import as_subject
 from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
 from core.actors import Actor
@@ -187,7 +188,7 @@ def _hold_and_open(
     place.checkout = open_checkout(
         workspace_id=learner.workspace_id,
         purpose=PURPOSE,
-        subject=str(place.pk),
+        subject=as_subject(place.pk),
         price=price,
         description=shorten_together(
             cohort.instance.program.title, cohort.name, separator=": ", limit=limit_of(Checkout, "description")

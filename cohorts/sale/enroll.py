@@ -37,23 +37,22 @@ def enroll(
     back. Raises what `checkout.start_checkout` raises, NotFound for a learner who is not theirs, LearnerNameMissing;
     AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
     """
-    cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
-    known = find_participant(user=user, workspace_id=cohort.instance.workspace_id, participant=participant)
-    if known is not None:
-        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=now)
-    with transaction.atomic():
+
+    def add(workspace_id: int) -> Learner:
         claim.take(now)
-        learner = find_or_add_participant(user=user, workspace_id=cohort.instance.workspace_id, participant=participant)
-        place = reserve_place(
-            learner_id=learner.pk,
-            course_code=course_code,
-            cohort_id=cohort_id,
-            success_url=success_url,
-            cancel_url=cancel_url,
-            actor=Actor("user", user.pk),
-            now=now,
-        )
-    return _answer_from_stripe(require(place.checkout_id, "a reserved place has its checkout"), claim, now)
+        return find_or_add_participant(user=user, workspace_id=workspace_id, participant=participant)
+
+    checkout_id = _hold_place(
+        user=user,
+        named=participant,
+        add=add,
+        course_code=course_code,
+        cohort_id=cohort_id,
+        success_url=success_url,
+        cancel_url_of=lambda learner: cancel_url,
+        now=now,
+    )
+    return _answer_from_stripe(checkout_id, claim, now)
 
 
 def enroll_newcomer(
@@ -70,23 +69,17 @@ def enroll_newcomer(
 
     Raises what it raises, and TooManyLearners.
     """
-    cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
-    named = Participant(first_name=newcomer.first_name, last_name=newcomer.last_name)
-    known = find_participant(user=user, workspace_id=cohort.instance.workspace_id, participant=named)
-    if known is not None:
-        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=now)
-    with transaction.atomic():
-        learner = newcomer.add(user=user, workspace_id=cohort.instance.workspace_id)
-        place = reserve_place(
-            learner_id=learner.pk,
-            course_code=course_code,
-            cohort_id=cohort_id,
-            success_url=success_url,
-            cancel_url=cancel_url_of(learner),
-            actor=Actor("user", user.pk),
-            now=now,
-        )
-    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=now)
+    checkout_id = _hold_place(
+        user=user,
+        named=Participant(first_name=newcomer.first_name, last_name=newcomer.last_name),
+        add=lambda workspace_id: newcomer.add(user=user, workspace_id=workspace_id),
+        course_code=course_code,
+        cohort_id=cohort_id,
+        success_url=success_url,
+        cancel_url_of=cancel_url_of,
+        now=now,
+    )
+    return submit_checkout(checkout_id=checkout_id, now=now)
 
 
 def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort, now: dt.datetime) -> WaitlistEntry:
@@ -102,6 +95,38 @@ def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort, now
         else:
             learner = find_or_add_participant(user=user, workspace_id=workspace_id, participant=who)
         return join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, actor=Actor("user", user.pk), now=now)
+
+
+def _hold_place(
+    *,
+    user: User,
+    named: Participant,
+    add: Callable[[int], Learner],
+    course_code: str,
+    cohort_id: int,
+    success_url: str,
+    cancel_url_of: Callable[[Learner], str],
+    now: dt.datetime,
+) -> int:
+    """Hold a place for the learner whom `add` finds or adds in the cohort's workspace, inside the transaction; returns
+    the checkout to open. If the learner is known, what is overdue of theirs is settled before it."""
+    cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
+    workspace_id = cohort.instance.workspace_id
+    known = find_participant(user=user, workspace_id=workspace_id, participant=named)
+    if known is not None:
+        settle_overdue(learner_id=known.pk, cohort_id=cohort_id, now=now)
+    with transaction.atomic():
+        learner = add(workspace_id)
+        place = reserve_place(
+            learner_id=learner.pk,
+            course_code=course_code,
+            cohort_id=cohort_id,
+            success_url=success_url,
+            cancel_url=cancel_url_of(learner),
+            actor=Actor("user", user.pk),
+            now=now,
+        )
+    return require(place.checkout_id, "a reserved place has its checkout")
 
 
 def _answer_from_stripe(checkout_id: int, claim: Claim, now: dt.datetime) -> dict[str, str]:

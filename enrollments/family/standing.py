@@ -10,6 +10,7 @@ from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout, Payment
 from billing.outcomes import UNPAID_IN_THE_END, Outcome, Purchase, view_purchase
+from billing.purposes import key_of
 from core.errors import NotFound
 from core.ids import is_cuid
 from core.money import Money
@@ -145,7 +146,7 @@ def get_decision_by_session(*, session_id: str) -> EnrollmentDecision:
     """The decision that this Stripe session pays for; its holder came from the payment page. Raises NotFound."""
     paid_by = Checkout.objects.filter(purpose=PURPOSE, stripe_session_id=session_id)
     subject = paid_by.values_list("subject", flat=True).first() if session_id.isprintable() else None
-    decision = _decisions().filter(pk=int(subject)).first() if subject else None
+    decision = _decisions().filter(pk=key_of(subject)).first() if subject else None
     if decision is None:
         raise NotFound("There is no such payment.")
     return decision

@@ -10,6 +10,7 @@ from accounts.guardians import find_or_create_guardian, link_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Guardian, Learner
 from billing import checkout as billing_checkout
+from billing.purposes import as_subject
 from core.errors import DomainError
 from core.http.middleware import current_request_id
 from core.local_time import local_date
@@ -238,7 +239,7 @@ class _Deciding:
         decision.checkout = billing_checkout.open_checkout(
             workspace_id=self.request.workspace_id,
             purpose=PURPOSE,
-            subject=str(decision.pk),
+            subject=as_subject(decision.pk),
             price=instance.price,
             description=instance.name,
             success_url=f"{settings.PUBLIC_URL}/enroll/return?session_id={{CHECKOUT_SESSION_ID}}",
