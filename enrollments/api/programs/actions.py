@@ -23,7 +23,7 @@ from ...lifecycle import (
 )
 from ...listing import get_enrollment
 from ...models import Enrollment
-from .examples import ACT, EVALUATE, REJECT, UNENROLL
+from .examples import APPROVE, EVALUATE, RECONSIDER, REJECT, SUBMIT, UNENROLL
 from .serializers import ActionBody, ExitBody, ReasonBody
 from .shapes import EnrollmentSerializer
 
@@ -87,7 +87,7 @@ class EvaluateView(ActionView):
     use_case = staticmethod(evaluate_enrollment)
 
 
-@documented("submit", ACT)
+@documented("submit", SUBMIT)
 class SubmitView(ActionView):
     """Ask for review.
 
@@ -97,7 +97,7 @@ class SubmitView(ActionView):
     use_case = staticmethod(submit_enrollment)
 
 
-@documented("approve", ACT)
+@documented("approve", APPROVE)
 class ApproveView(ActionView):
     """Accept into the program.
 
@@ -132,7 +132,7 @@ class UnenrollView(ActionView):
         return super().keywords(given) | {"effective_date": given.get("effectiveDate")}
 
 
-@documented("reconsider", ACT)
+@documented("reconsider", RECONSIDER)
 class ReconsiderView(ActionView):
     """Start over after the criteria changed.
 

@@ -55,9 +55,10 @@ CHANGE_ENROLLMENT = OpenApiExample(
     request_only=True,
     value={"tags": ["pilot"], "metadata": {"inverter": "SE7600H"}},
 )
-ACT = OpenApiExample(
-    "If it is still in the status that was read", request_only=True, value={"expectedStatus": "submitted"}
-)
+_STILL = "If it is still in the status that was read"
+SUBMIT = OpenApiExample(_STILL, request_only=True, value={"expectedStatus": "eligible"})
+APPROVE = OpenApiExample(_STILL, request_only=True, value={"expectedStatus": "submitted"})
+RECONSIDER = OpenApiExample(_STILL, request_only=True, value={"expectedStatus": "rejected"})
 EVALUATE = OpenApiExample("By the criteria", request_only=True, value={})
 EVALUATE_QUIETLY = OpenApiExample("Telling nobody", request_only=True, value={"tellFamilies": False})
 REJECT = OpenApiExample("With what the person reads", request_only=True, value={"reason": "The documents are missing."})
