@@ -1,4 +1,5 @@
-"""Two self-enrollment forms, an open one and a full one, and families who filled them in, in every state."""
+"""Two self-enrollment forms, an open one and a full one, families who filled them in, in every state, and whom the
+organization invited."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from accounts.newcomers import find_or_add_oneself
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.ids import new_cuid
@@ -15,12 +17,22 @@ from enrollments.application.answers import keep_answer
 from enrollments.application.confirm import confirm_application
 from enrollments.application.files import Upload
 from enrollments.application.receive import FilledForm, receive_application
+from enrollments.details import EnrollmentDetails
 from enrollments.eligibility.criteria import CriterionDraft, change_criteria
-from enrollments.lifecycle import approve_enrollment, reject_enrollment
+from enrollments.exit import plan_exit
+from enrollments.identification import ByLearner, create_enrollment
+from enrollments.letters import APPROVED
+from enrollments.lifecycle import (
+    approve_enrollment,
+    evaluate_enrollment,
+    reject_enrollment,
+    unenroll_enrollment,
+)
 from enrollments.models import Application, ApplicationQuestion, Program, ProgramInstance
 from enrollments.routing.decide import decide
 from enrollments.routing.request import LearnerProfile, RoutingContext, RoutingRequest
 from enrollments.states import Applicant, QuestionKind, ReviewMode
+from notifications.wording import begin_letter, change_letter
 
 from .catalog import Scene
 
@@ -46,12 +58,17 @@ QUESTIONS: tuple[tuple[QuestionKind, str, bool, str], ...] = (
 APPLICANTS = (
     ("Nora", "Lindqvist", "5", 20.0, "approve"),
     ("Theo", "Lindqvist", "7", 20.0, "approve"),
+    ("Ravi", "Menon", "7", 18.0, "leave"),
+    ("Clara", "Hoffmann", "6", 16.0, "plan"),
     ("Amara", "Diallo", "6", 12.0, "reject"),
+    ("Amara", "Diallo", "6", 3.0, ""),  # applied again, with what was missing
     ("Felix", "Winter", "2", 9.0, ""),  # too young: the criteria say so
     ("Ines", "Cardoso", "4", 2.0, ""),
     ("Omar", "Rahimi", "8", 1.0, ""),
     ("Lucy", "Baxter", "5", 0.2, "wait"),  # has not opened the mail yet
 )
+# Whom the organization has on its list, and who have not applied yet.
+INVITED = (("Jonas", "Berg", False), ("Selma", "Aydin", True))
 
 
 def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], None], now: dt.datetime) -> None:
@@ -67,6 +84,9 @@ def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], No
     full = _open_form(scene, program, "Nature Discovery, second group", today, capacity=1)
     for first_name, last_name, grade, days, word in APPLICANTS:
         begin(now - dt.timedelta(days=days), _apply(scene, instance, first_name, last_name, grade, word))
+    for first_name, last_name, is_evaluated in INVITED:
+        begin(now - dt.timedelta(days=4), _invite(scene, instance, first_name, last_name, is_evaluated=is_evaluated))
+    _write_own_words(scene)
     begin(now - dt.timedelta(days=15), _apply(scene, full, "Mei", "Sato", "6", "approve"))
     begin(now - dt.timedelta(days=6), _ask_without_an_age(scene, _open_camp(scene, program, today)))
 
@@ -144,10 +164,58 @@ def _apply(scene: Scene, instance: ProgramInstance, first_name: str, last_name: 
         return
     yield dt.timedelta(days=3)
     known: dict[str, Any] = {"enrollment_id": enrollment.pk, "actor": _staff(scene), "now": utc_now()}
+    if word == "reject":
+        reject_enrollment(**known, reason="The consent of a parent is missing. Apply again with it.")
+        return
+    approve_enrollment(**known)
     if word == "approve":
-        approve_enrollment(**known)
+        return
+    yield dt.timedelta(days=2)
+    known["now"] = utc_now()
+    if word == "leave":
+        unenroll_enrollment(**known, reason="The family moves to another state.", metadata={"exitReason": "moved"})
     else:
-        reject_enrollment(**known, reason="This group is for children who have not taken part before.")
+        last_day = local_date(utc_now(), scene.workspace.timezone) + dt.timedelta(weeks=4)
+        plan_exit(**known, effective_date=last_day, reason="Clara changes schools next month.")
+
+
+def _invite(scene: Scene, instance: ProgramInstance, first_name: str, last_name: str, *, is_evaluated: bool) -> Story:
+    """Somebody whom the organization knows, as a candidate; the form takes them up once they apply."""
+    yield from ()
+    learner = find_or_add_oneself(
+        workspace_id=scene.workspace.pk,
+        address=f"{last_name.lower()}@families.test",
+        first_name=first_name,
+        last_name=last_name,
+        grade_level="6",
+    )[0]
+    enrollment = create_enrollment(
+        workspace_id=scene.workspace.pk,
+        instance_id=instance.pk,
+        identification=ByLearner(learner.cuid),
+        details=EnrollmentDetails(tags=["invited"]),
+        actor=_staff(scene),
+        now=utc_now(),
+    )
+    if is_evaluated:
+        evaluate_enrollment(enrollment_id=enrollment.pk, actor=_staff(scene), now=utc_now())
+
+
+def _write_own_words(scene: Scene) -> None:
+    """The organization greets whom it accepts in its own words."""
+    letter = begin_letter(workspace_id=scene.workspace.pk, kind=APPROVED, actor=_staff(scene), now=utc_now())
+    change_letter(
+        letter_id=letter.pk,
+        subject="Welcome to {program}, {learner}!",
+        body=(
+            "We are happy to have {learner} in {program} ({instance}). {start}\n\n"
+            "Bring a notebook, shoes that may get wet, and a bottle of water.\n\n"
+            "-> See the enrollment: {link}\n\n{workspace}"
+        ),
+        is_on=True,
+        actor=_staff(scene),
+        now=utc_now(),
+    )
 
 
 def _fill_in(instance: ProgramInstance, first_name: str, last_name: str, grade: str) -> FilledForm:

@@ -23,10 +23,18 @@ from core.clock import utc_now
 from demo.catalog import GUARDIAN_EMAIL, ORGANIZATIONS, PASSWORD
 from demo.load import load_demo
 from enrollment_project.doctor import examine
-from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, EnrollmentTransition
-from enrollments.states import DecisionReason, EligibilityStatus
+from enrollments.models import (
+    Application,
+    ApplicationQuestion,
+    DistrictSeatAllocation,
+    Enrollment,
+    EnrollmentDecision,
+    EnrollmentTransition,
+    PlannedExit,
+)
+from enrollments.states import DecisionReason, EligibilityStatus, ExitStatus
 from events.models import OutboxEvent
-from notifications.models import Notification
+from notifications.models import Notification, WorkspaceLetter
 from notifications.states import NotificationStatus
 
 
@@ -109,6 +117,28 @@ class TestDemoData:
         )
         assert guardian.learners.count() == 3
         assert open_checkouts.exists()
+
+
+@pytest.mark.usefixtures("demo", "db")
+class TestDemoApplications:
+    def test_have_somebody_in_every_state(self) -> None:
+        applied = Enrollment.objects.filter(instance__takes_applications=True)
+
+        assert set(applied.values_list("eligibility_status", flat=True)) == set(EligibilityStatus.values)
+        assert Application.objects.filter(confirmed_at__isnull=True).exists()
+
+    def test_have_one_who_applied_again_and_one_who_will_leave(self) -> None:
+        again = Enrollment.objects.get(previous__isnull=False)
+
+        assert (again.previous and again.previous.eligibility_status, again.eligibility_status) == (
+            "rejected",
+            "submitted",
+        )
+        assert PlannedExit.objects.filter(status=ExitStatus.PLANNED).count() == 1
+
+    def test_have_questions_and_words_of_the_organization(self) -> None:
+        assert ApplicationQuestion.objects.exists()
+        assert WorkspaceLetter.objects.get().kind == "enrollment_approved"
 
 
 @pytest.mark.usefixtures("demo", "db")
