@@ -136,7 +136,8 @@ class UnenrollView(ActionView):
 class ReconsiderView(ActionView):
     """Start over after the criteria changed.
 
-    Make an ineligible or rejected enrollment a candidate again; 409 `criteria_unchanged` if nothing changed.
+    Make an ineligible or rejected enrollment a candidate again; 409 `criteria_unchanged` if nothing changed, and
+    `enrollment_over` if money came for it or a new enrollment has taken its place.
     """
 
     use_case = staticmethod(reconsider_enrollment)

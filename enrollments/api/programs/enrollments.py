@@ -66,8 +66,9 @@ class InstanceEnrollmentsView(APIView):
     def post(self, request: Request, instance_id: str) -> Response:
         """Enroll somebody as a candidate.
 
-        409 `already_enrolled` names the person's current enrollment in this instance as `enrollmentId`; 409
-        `instance_closed` if the instance takes no enrollments.
+        409 `already_enrolled` names the person's current enrollment in this instance as `enrollmentId`. One that was
+        refused makes way if it is named as the `enrollmentId` to renew. 409 `instance_closed` if the instance takes no
+        enrollments.
         """
         body = NewEnrollmentBody(data=request.data)
         body.is_valid(raise_exception=True)
