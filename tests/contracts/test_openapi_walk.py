@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +25,9 @@ from accounts.tests.factories import GuardianFactory, GuardianshipFactory, api_k
 from cohorts.tests.callers import proven_user
 from enrollment_project.wsgi import application
 from sandbox.testing import SandboxProcess
+from tests.kept_rows import make_once
 
-from .test_authorization import Town, build_town
+from .test_authorization import Town, build_whole_town
 
 pytestmark = [pytest.mark.walk, pytest.mark.django_db(transaction=True)]
 
@@ -128,9 +130,14 @@ UNSIGNED = {  # nobody but Stripe or the partner can sign what they send
 }
 
 
+@pytest.fixture(scope="session")
+def folder_of_the_town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("town")
+
+
 @pytest.fixture
-def town(stripe: SandboxProcess) -> Town:
-    return build_town()
+def town(stripe: SandboxProcess, folder_of_the_town: Path) -> Town:
+    return make_once(folder_of_the_town, build_whole_town)
 
 
 @cache
