@@ -209,6 +209,30 @@ def finish_participation(*, enrollment_id: int, actor: Actor, reason: str, now: 
     return enrollment
 
 
+@transaction.atomic
+def resume_participation(*, enrollment_id: int, actor: Actor, reason: str, now: dt.datetime) -> Enrollment:
+    """Make a completed participation active again, because what it was completed by was taken back; one that is active
+    stays so. Its place in the instance is not asked for again: it had one.
+
+    Raises TransitionNotAllowed for any other, and AlreadyEnrolled if the learner has another enrollment by now.
+    """
+    enrollment = lock_enrollment(enrollment_id)
+    if enrollment.participation_status == ParticipationStatus.ACTIVE:
+        return enrollment
+    others = Enrollment.objects.current().filter(learner=enrollment.learner_id, instance=enrollment.instance_id)
+    if other := others.exclude(pk=enrollment.pk).values_list("cuid", flat=True).first():
+        raise AlreadyEnrolled("The learner is enrolled again by now: change that enrollment.", enrollment_id=other)
+    journal = Journal(enrollment, actor, now)
+    journal.change("resume", reason=reason)
+    try:
+        with transaction.atomic():
+            events = journal.write()
+    except IntegrityError as error:  # another one was made in the same moment
+        raise AlreadyEnrolled("The learner is enrolled again by now: change that enrollment.") from error
+    publish(*events)
+    return enrollment
+
+
 # --- Steps shared with routing and with the reactions to money -------------------------------------------------------
 
 

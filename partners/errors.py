@@ -8,6 +8,11 @@ class StepNotFound(NotFound):
     title = "There is no such step"
 
 
+class StepNotReopenable(DomainError):
+    code = "step_not_reopenable"
+    title = "The learner does not take part any more, or the step is not on their way"
+
+
 class ProviderNotFound(NotFound):
     code = "partner_not_found"
     title = "There is no such partner in this workspace"

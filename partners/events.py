@@ -63,6 +63,13 @@ class PartnerStepWithdrawn(PartnerStepEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerStepReopened(PartnerStepEvent):
+    """Staff took a completion back: the learner goes on at the partner."""
+
+    type: ClassVar[str] = "partner.step_reopened"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateEvent(DomainEvent):
     """Facts about one certificate. Whoever has the serial can look it up."""
 

@@ -70,7 +70,7 @@ def follow_deletion(event: EnrollmentDeleted) -> None:
 def _bring_certificate_in_line(enrollment_cuid: str, now: dt.datetime) -> None:
     """Looks no further where neither the steps nor a certificate call for it."""
     enrollment = Enrollment.objects.filter(cuid=enrollment_cuid).filter(
-        Exists(EnrollmentStep.objects.filter(enrollment=OuterRef("pk"), status__in=DONE))
+        Exists(EnrollmentStep.objects.current().filter(enrollment=OuterRef("pk"), status__in=DONE))
         | Exists(Certificate.objects.live().filter(enrollment=OuterRef("pk")))
     )
     enrollment_id = enrollment.values_list("pk", flat=True).first()

@@ -18,6 +18,7 @@ from .events import (
     PartnerStepEvent,
     PartnerStepFailed,
     PartnerStepQueued,
+    PartnerStepReopened,
     PartnerStepSkipped,
     PartnerStepStarted,
     PartnerStepWithdrawn,
@@ -36,6 +37,8 @@ _TELLS: dict[str, type[PartnerStepEvent]] = {
     PartnerStepStatus.SKIPPED: PartnerStepSkipped,
     PartnerStepStatus.WITHDRAWN: PartnerStepWithdrawn,
 }
+# What says more than the status that it leads to.
+_TELLS_APART: dict[str, type[PartnerStepEvent]] = {"reopen": PartnerStepReopened}
 
 
 def change_step(
@@ -56,7 +59,7 @@ def change_step(
     except ConcurrentTransition as moved:
         raise Contradiction("A step is changed only behind the lock of its enrollment.") from moved
     row.save()
-    publish(event_about(step, now))
+    publish(event_about(step, now, tells=_TELLS_APART.get(transition)))
     if row.from_status == PartnerStepStatus.FAILED:
         settle_staff_task(kind=STEP_FAILED, subject=subject_of(step), resolution=f"It is {step.status} now.", now=now)
     if step.status == PartnerStepStatus.FAILED:
@@ -110,9 +113,17 @@ def move_step(
     )
 
 
-def event_about(step: EnrollmentStep, now: dt.datetime) -> PartnerStepEvent:
-    """What its present status tells the world."""
-    return _TELLS[step.status](
+def taken_back_at(step: EnrollmentStep) -> dt.datetime | None:
+    """When staff took its completion back, the last time: what the partner told of one before counts no more."""
+    reopened = step.transitions.filter(from_status=PartnerStepStatus.COMPLETED, to_status=PartnerStepStatus.IN_PROGRESS)
+    return reopened.order_by("-number").values_list("created_at", flat=True).first()
+
+
+def event_about(
+    step: EnrollmentStep, now: dt.datetime, *, tells: type[PartnerStepEvent] | None = None
+) -> PartnerStepEvent:
+    """What its present status tells the world, unless it `tells` more."""
+    return (tells or _TELLS[step.status])(
         workspace_id=step.enrollment.workspace_id,
         occurred_at=now,
         step_cuid=step.cuid,

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from celery import signature
 from django.db import transaction
+from django.utils.dateparse import parse_datetime
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from core import retries
@@ -23,6 +24,7 @@ from core.text import fit
 from core.work import nudge
 
 from .errors import BadPartnerSignature, UnreadableEvent
+from .history import taken_back_at
 from .locks import lock_step
 from .models import EnrollmentStep, PartnerEvent, Provider
 from .progression import mark_step_complete
@@ -134,7 +136,10 @@ def _apply(event: PartnerEvent, now: dt.datetime) -> None:
     step = lock_step(step_id)[0] if step_id is not None else None
     unhandled = PartnerEvent.objects.filter(pk=event.pk, handled_at=None)
     if unhandled.update(handled_at=now, step=step, last_error=""):
-        outcome = effect(step, event.payload, now) if effect and step else "ignored"
+        outcome = "ignored"
+        if effect and step:
+            is_old = effect is _complete and _was_taken_back(step, event)
+            outcome = "staff had the step done again after that" if is_old else effect(step, event.payload, now)
         if step is not None:
             _put_off_polling(step, now)
         PartnerEvent.objects.filter(pk=event.pk).update(outcome=fit(PartnerEvent, "outcome", outcome))
@@ -153,6 +158,23 @@ def _complete(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.datetime
         return f"the step was {step.status} before"
     mark_step_complete(step_id=step.pk, actor=PARTNER, now=now)
     return "completed"
+
+
+def _was_taken_back(step: EnrollmentStep, event: PartnerEvent) -> bool:
+    """Whether the completion that the partner tells of is one that staff no longer accept."""
+    taken_back = taken_back_at(step)
+    return taken_back is not None and completion_time(event.payload, event.received_at) <= taken_back
+
+
+def completion_time(payload: Mapping[str, Any], otherwise: dt.datetime) -> dt.datetime:
+    """When the learner finished, as far as the partner says so readably."""
+    try:
+        told = parse_datetime(payload.get("completedAt", ""))
+    except ValueError:
+        return otherwise
+    if told is None:
+        return otherwise
+    return told if told.tzinfo else told.replace(tzinfo=dt.UTC)
 
 
 def _progress(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.datetime) -> str:

@@ -1,16 +1,33 @@
-"""What staff do about a single step: skip it, complete it by evidence, ask the partner again. Each takes a reason."""
+"""What staff do about a single step: have the partner asked again, skip it, complete it by evidence, send the learner
+elsewhere, take a completion back. Each takes a reason.
+
+What a decision means for the learner, the partner and the certificate: docs/decisions/0074.
+"""
 
 import datetime as dt
+from collections.abc import Sequence
 
+import structlog
 from django.db import transaction
 
 from core.actors import Actor
 from core.errors import invalid_field
+from core.logs import after_commit
+from enrollments.lifecycle import resume_participation
+from enrollments.states import ParticipationStatus
 
+from .errors import StepNotReopenable
+from .groups import are_satisfied
 from .history import change_step
 from .locks import lock_step
-from .models import EnrollmentStep
-from .progression import mark_step_complete, settle
+from .models import EnrollmentStep, Provider
+from .progression import ENOUGH_DONE, mark_step_complete, settle
+from .states import PartnerStepStatus
+
+log = structlog.get_logger(__name__)
+
+# What the family may read in the enrollment's history; what staff wrote stays with the step.
+DONE_AGAIN = "A step at a partner is to be done again"
 
 
 @transaction.atomic
@@ -43,6 +60,107 @@ def retry_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> 
     step, _ = lock_step(step_id)
     change_step(step, "retry", actor=actor, reason=why, now=now, attempts=0, next_attempt_at=now)
     return step
+
+
+@transaction.atomic
+def reassign_step(
+    *, step_id: int, partner: str, course_id: str = "", reason: str, actor: Actor, now: dt.datetime
+) -> EnrollmentStep:
+    """Send the learner to another partner, or to another course, for an open step; without a course, to the same one.
+
+    The present step is withdrawn and retired, and its partner is told if it has the learner, or may have. The one in
+    its place, which is returned, is asked for in its turn. Raises StepNotFound, TransitionNotAllowed, and Invalid
+    naming the field.
+    """
+    why = _required("reason", reason, "Say why the learner goes elsewhere.")
+    step, steps = lock_step(step_id)
+    provider = Provider.objects.filter(workspace=step.enrollment.workspace_id, slug=partner).first()
+    if provider is None:
+        raise invalid_field("partner", "not_found", f"There is no partner {partner} in this workspace.")
+    course = course_id or step.course
+    for each in steps:
+        if (each.provider_id, each.course) == (provider.pk, course):
+            remedy = f"Step {each.sequence_order} is that course already: choose another partner or course."
+            raise invalid_field("courseId", "repeated", remedy)
+    change_step(step, "withdraw", actor=actor, reason=why, now=now)
+    placed = _replace(step, provider=provider, course=course, now=now)
+    settle(_on_the_way(steps, step, placed), actor=actor, now=now)
+    after_commit(log.info, "partner_step_reassigned", step=step.cuid, by=placed.cuid, partner=provider.pk)
+    return placed
+
+
+@transaction.atomic
+def reopen_step(*, step_id: int, reason: str, actor: Actor, now: dt.datetime) -> EnrollmentStep:
+    """Take back that a step counts as done: the learner has to do it after all. Returns the step that is to be done.
+
+    A learner whom the partner has goes on there. Otherwise the step is withdrawn, and another one in its place is asked
+    for in its turn. A completed participation is active again, which ends its certificate. Steps after it that have
+    begun go on. Raises StepNotFound, TransitionNotAllowed for a step that is not done, StepNotReopenable,
+    AlreadyEnrolled, and Invalid without a reason.
+    """
+    why = _required("reason", reason, "Say why the step does not count any more.")
+    step, steps = lock_step(step_id)
+    was_over = _is_over(step, steps)
+    if step.status == PartnerStepStatus.COMPLETED and step.external_enrollment_id is not None and step.started_at:
+        change_step(
+            step,
+            "reopen",
+            actor=actor,
+            reason=why,
+            now=now,
+            completed_at=None,
+            evidence="",
+            certificate=None,
+            progress=0,
+            attempts=0,
+            placed_at=now,
+            due_at=now + dt.timedelta(days=step.provider.expected_days),
+            next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours),
+        )
+        placed = step
+    else:
+        change_step(step, "take_back", actor=actor, reason=why, now=now, completed_at=None)
+        placed = _replace(step, provider=step.provider, course=step.course, now=now)
+    steps = _on_the_way(steps, step, placed)
+    if not are_satisfied(steps):
+        resume_participation(enrollment_id=step.enrollment_id, actor=actor, reason=DONE_AGAIN, now=now)
+    elif was_over:
+        change_step(placed, "withdraw", actor=actor, reason=ENOUGH_DONE, now=now)
+    settle(steps, actor=actor, now=now)
+    after_commit(log.info, "partner_step_reopened", step=step.cuid, by=placed.cuid)
+    return placed
+
+
+def _is_over(step: EnrollmentStep, steps: Sequence[EnrollmentStep]) -> bool:
+    """Whether the participation is completed by its steps. Raises StepNotReopenable where it has ended otherwise."""
+    status = step.enrollment.participation_status
+    if step.retired_at is not None:
+        raise StepNotReopenable("Another step stands in the place of this one: reopen that one.")
+    if status == ParticipationStatus.COMPLETED and are_satisfied(steps):
+        return True
+    if status != ParticipationStatus.ACTIVE:
+        raise StepNotReopenable("The learner does not take part any more, so there is nothing to do again.")
+    return False
+
+
+def _replace(step: EnrollmentStep, *, provider: Provider, course: str, now: dt.datetime) -> EnrollmentStep:
+    """Take a step that is over out of the enrollment's way, and put another one in its place."""
+    step.retired_at = now
+    step.save(update_fields=["retired_at"])
+    return EnrollmentStep.objects.create(
+        enrollment=step.enrollment,
+        item=step.item,
+        provider=provider,
+        course_id="" if course == step.item.course_id else course,
+        sequence_order=step.sequence_order,
+        placed_at=now,
+        changed_at=now,
+        created_at=now,
+    )
+
+
+def _on_the_way(steps: Sequence[EnrollmentStep], step: EnrollmentStep, placed: EnrollmentStep) -> list[EnrollmentStep]:
+    return [placed if each.pk == step.pk else each for each in steps]
 
 
 def _required(field: str, text: str, remedy: str) -> str:

@@ -21,7 +21,7 @@ POLLED_WITHIN = dt.timedelta(hours=2)
 
 def steps_follow_one_version(extent: Extent) -> Iterator[Breach]:
     """An enrollment's steps are the items of one version of its own program's sequence, each of them once."""
-    steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
+    steps = extent.of(EnrollmentStep.objects.current(), "enrollment__workspace")
     foreign = steps.exclude(item__group__sequence__program=F("enrollment__instance__program"))
     for pk in foreign.values_list("pk", flat=True).iterator():
         yield Breach(f"partner step {pk}", "is of another program's sequence")
@@ -60,16 +60,24 @@ def step_statuses_follow_their_history(extent: Extent) -> Iterator[Breach]:
 
 
 def groups_in_order_have_one_active_step(extent: Extent) -> Iterator[Breach]:
-    """In such a group, a step begins once all before it are done; so one is under way at most."""
-    steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
+    """In such a group, a step begins once all before it are done; so one is under way at most. Those that staff put
+    before it afterwards, or had done again, take nothing from a step that had begun."""
+    steps = extent.of(EnrollmentStep.objects.current(), "enrollment__workspace")
     begun = steps.filter(item__group__rule=GroupRule.ALL_IN_ORDER).filter(
         Q(status__in=ACTIVE) | Q(status=PartnerStepStatus.COMPLETED)
     )
-    undone = EnrollmentStep.objects.filter(
-        enrollment=OuterRef("enrollment"),
-        item__group=OuterRef("item__group"),
-        sequence_order__lt=OuterRef("sequence_order"),
-    ).exclude(status__in=DONE)
+    turns = StepTransition.objects.filter(step=OuterRef("pk"), to_status=PartnerStepStatus.QUEUED)
+    begun = begun.annotate(begun_at=Subquery(turns.order_by("-number").values("created_at")[:1]))
+    undone = (
+        EnrollmentStep.objects.current()
+        .filter(
+            enrollment=OuterRef("enrollment"),
+            item__group=OuterRef("item__group"),
+            sequence_order__lt=OuterRef("sequence_order"),
+        )
+        .exclude(status__in=DONE)
+        .exclude(placed_at__isnull=False, placed_at__gte=OuterRef("begun_at"))
+    )
     for pk in begun.filter(Exists(undone)).values_list("pk", flat=True).iterator():
         yield Breach(f"partner step {pk}", "has begun before the one that it follows is done")
 
@@ -84,7 +92,7 @@ def open_steps_belong_to_active_learners(extent: Extent) -> Iterator[Breach]:
 
 def active_learners_have_something_to_do(extent: Extent) -> Iterator[Breach]:
     """An active enrollment with steps has one that is under way: nobody waits for a step that never begins."""
-    steps = extent.of(EnrollmentStep.objects.all(), "enrollment__workspace")
+    steps = extent.of(EnrollmentStep.objects.current(), "enrollment__workspace")
     active = steps.filter(enrollment__participation_status=ParticipationStatus.ACTIVE)
     under_way = Count("pk", filter=Q(status__in=ACTIVE))
     idle = active.values("enrollment").annotate(under_way=under_way).filter(under_way=0)
@@ -131,7 +139,7 @@ def the_partners_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
 def certificates_iff_complete(extent: Extent) -> Iterator[Breach]:
     """Whoever has completed every group of steps, and owes nothing, has a certificate unless staff withdrew it; nobody
     else has one."""
-    groups = EnrollmentStep.objects.filter(enrollment=OuterRef("pk")).values("item__group")
+    groups = EnrollmentStep.objects.current().filter(enrollment=OuterRef("pk")).values("item__group")
     counted = groups.annotate(done=Count("pk", filter=Q(status__in=DONE)))
     needed = Coalesce(Max("item__group__at_least"), Count("pk"))
     unsatisfied = counted.annotate(needed=needed).filter(done__lt=F("needed"))

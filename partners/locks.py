@@ -21,12 +21,17 @@ def lock_steps(enrollment_id: int) -> list[EnrollmentStep]:
 
 
 def lock_step(step_id: int) -> tuple[EnrollmentStep, list[EnrollmentStep]]:
-    """One step, and all of its enrollment in their order, it among them. Raises StepNotFound."""
+    """One step, and all on the way of its enrollment in their order, it among them unless it is retired. Raises
+    StepNotFound."""
     enrollment_id = EnrollmentStep.objects.filter(pk=step_id).values_list("enrollment_id", flat=True).first()
     if enrollment_id is None:
         raise StepNotFound
     steps = lock_steps(enrollment_id)
-    return next(step for step in steps if step.pk == step_id), steps
+    for step in steps:
+        if step.pk == step_id:
+            return step, steps
+    retired = EnrollmentStep.objects.select_related("item__group", "provider", "enrollment").get(pk=step_id)
+    return retired, steps
 
 
 def lock_program(program_id: int) -> Program:

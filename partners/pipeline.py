@@ -57,7 +57,7 @@ def pipeline_of(*, workspace_id: int, now: dt.datetime) -> list[PartnerFigures]:
     The bottleneck is the partner with the most learners stuck, if any are; of several, the one with the most to do.
     """
     providers = list(Provider.objects.filter(workspace=workspace_id).order_by("name", "pk"))
-    steps = EnrollmentStep.objects.filter(provider__in=[each.pk for each in providers], retired_at=None)
+    steps = EnrollmentStep.objects.current().filter(provider__in=[each.pk for each in providers])
     counts = _counted(steps, now)
     medians = _median_days(steps)
     late = steps.stuck(now)

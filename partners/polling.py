@@ -13,7 +13,8 @@ from core.text import fit
 
 from .gateways.contract import PartnerDown, PartnerNews, PartnerRefuses
 from .gateways.rest import get_gateway
-from .inbox import handle_event, store_found
+from .history import taken_back_at
+from .inbox import completion_time, handle_event, store_found
 from .models import EnrollmentStep
 from .outages import note_answer, note_silence
 from .rounds import go_through, ring_for
@@ -93,4 +94,9 @@ def _find_changes(step: EnrollmentStep, news: PartnerNews | None) -> Iterator[tu
     if news.progress > step.progress:
         yield "progress.updated", f"progress-{news.progress}", {"progress": news.progress}
     if news.status == "completed":
-        yield "course.completed", "completed", {"completedAt": news.completed_at}
+        taken_back = taken_back_at(step)
+        data = {"completedAt": news.completed_at}
+        if taken_back is None:
+            yield "course.completed", "completed", data
+        elif completion_time(data, taken_back) > taken_back:  # without a time, it may be the one that staff took back
+            yield "course.completed", f"completed-after-{taken_back:%Y%m%dT%H%M%S%f}", data

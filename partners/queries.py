@@ -43,10 +43,9 @@ def get_active_sequence(*, program_id: int) -> PartnerSequence | None:
 
 def count_under_way(*, program_id: int) -> dict[int, int]:
     """How many active learners of a program go by each version of its sequence, by version."""
-    first = EnrollmentStep.objects.filter(
+    first = EnrollmentStep.objects.current().filter(
         item__group__sequence__program=program_id,
         sequence_order=1,
-        retired_at=None,
         enrollment__participation_status=ParticipationStatus.ACTIVE,
     )
     found = first.values_list("item__group__sequence__version").annotate(Count("pk"))

@@ -199,6 +199,10 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     def finish(self) -> None:
         """Everything is done, or the end date has passed."""
 
+    @transition(field=participation_status, source=ParticipationStatus.COMPLETED, target=ParticipationStatus.ACTIVE)
+    def resume(self) -> None:
+        """What it was completed by was taken back."""
+
     @transition(
         field=participation_status,
         source=[ParticipationStatus.NOT_STARTED, ParticipationStatus.ACTIVE],

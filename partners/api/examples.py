@@ -36,3 +36,9 @@ DEFINE_SEQUENCE = OpenApiExample(
         "groups": [{"name": "Electives", "rule": "at_least", "atLeast": 2}],
     },
 )
+REASSIGN_STEP = OpenApiExample(
+    "The same at another partner",
+    request_only=True,
+    value={"reason": "Closed until summer", "partner": "northside-lms", "courseId": "safety-2"},
+)
+REOPEN_STEP = OpenApiExample("Told by mistake", request_only=True, value={"reason": "It was another learner's exam"})

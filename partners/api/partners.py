@@ -1,11 +1,11 @@
 """Partners and their pipeline: parse, call one use case, render."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -119,30 +119,34 @@ class RotateSecretView(APIView):
         return TellOnce({"webhookSecret": secret}, once="webhookSecret")
 
 
-class PausePartnerView(APIView):
-    """Sending nobody to a partner."""
+class PartnerActionView(APIView):
+    """A change of a partner by one use case, which needs nothing but to be asked for."""
 
     required_scopes = {"POST": "partners:write"}
+    use_case: ClassVar[Callable[..., None]]
 
-    @extend_schema(tags=TAGS, operation_id="pause_partner", request=None, responses=ProviderSerializer)
     @idempotent
     def post(self, request: Request, slug: str) -> Response:
-        """Send nobody to the partner until it is resumed; whoever is there stays. Again changes nothing."""
-        pause_provider(provider_id=_find(request, slug).pk, now=utc_now())
+        type(self).use_case(provider_id=_find(request, slug).pk, now=utc_now())
         return Response(ProviderSerializer(_find(request, slug)).data)
 
 
-class ResumePartnerView(APIView):
-    """Sending learners to a partner again."""
+@extend_schema_view(
+    post=extend_schema(tags=TAGS, operation_id="pause_partner", request=None, responses=ProviderSerializer)
+)
+class PausePartnerView(PartnerActionView):
+    """Send nobody to the partner until it is resumed; whoever is there stays. Again changes nothing."""
 
-    required_scopes = {"POST": "partners:write"}
+    use_case = staticmethod(pause_provider)
 
-    @extend_schema(tags=TAGS, operation_id="resume_partner", request=None, responses=ProviderSerializer)
-    @idempotent
-    def post(self, request: Request, slug: str) -> Response:
-        """Send learners to the partner again. The time it was paused makes nobody stuck. Again changes nothing."""
-        resume_provider(provider_id=_find(request, slug).pk, now=utc_now())
-        return Response(ProviderSerializer(_find(request, slug)).data)
+
+@extend_schema_view(
+    post=extend_schema(tags=TAGS, operation_id="resume_partner", request=None, responses=ProviderSerializer)
+)
+class ResumePartnerView(PartnerActionView):
+    """Send learners to the partner again. The time it was paused makes nobody stuck. Again changes nothing."""
+
+    use_case = staticmethod(resume_provider)
 
 
 class PipelineView(APIView):

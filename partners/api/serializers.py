@@ -170,6 +170,13 @@ class EvidenceBody(StepReasonBody):
     evidence = MultilineField(max_length=300, help_text="What proves it, e.g. a certificate's number.")
 
 
+class ReassignBody(StepReasonBody):
+    partner = TextField(max_length=50, help_text="The slug of the partner that is to teach the learner.")
+    courseId = TextField(
+        source="course_id", max_length=255, required=False, help_text="The course as that partner calls it, if another."
+    )
+
+
 class StuckSerializer(serializers.Serializer[Any]):
     stepId = serializers.CharField(source="step.cuid")
     enrollmentId = serializers.CharField(source="step.enrollment.cuid")

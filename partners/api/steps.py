@@ -1,9 +1,9 @@
 """The steps of an enrollment, and what staff do about them: parse, call one use case, render."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,11 +13,11 @@ from accounts.principals import principal_of
 from core.clock import utc_now
 from core.http.idempotency import idempotent
 
-from ..interventions import complete_step_by_evidence, retry_step, skip_step
+from ..interventions import complete_step_by_evidence, reassign_step, reopen_step, retry_step, skip_step
 from ..models import EnrollmentStep
 from ..queries import get_step, list_steps
-from .examples import COMPLETE_STEP, RETRY_STEP, SKIP_STEP
-from .serializers import EvidenceBody, PartnerStepSerializer, StepReasonBody
+from .examples import COMPLETE_STEP, REASSIGN_STEP, REOPEN_STEP, RETRY_STEP, SKIP_STEP
+from .serializers import EvidenceBody, PartnerStepSerializer, ReassignBody, StepReasonBody
 
 TAGS = ["Partners"]
 
@@ -50,45 +50,40 @@ class StepActionView(APIView):
         return Response(PartnerStepSerializer(changed).data)
 
 
-@extend_schema_view(
-    post=extend_schema(
-        tags=TAGS,
-        operation_id="retry_partner_step",
-        request=StepReasonBody,
-        responses=PartnerStepSerializer,
-        examples=[RETRY_STEP],
-    )
-)
+View = TypeVar("View", bound=type[StepActionView])
+
+
+def documented(verb: str, example: OpenApiExample) -> Callable[[View], View]:
+    """How the OpenAPI document tells of an action, in the words of its docstring."""
+
+    def document(view: View) -> View:
+        schema = extend_schema(
+            tags=TAGS,
+            operation_id=f"{verb}_partner_step",
+            request=view.body,
+            responses=PartnerStepSerializer,
+            examples=[example],
+        )
+        return extend_schema_view(post=schema)(view)
+
+    return document
+
+
+@documented("retry", RETRY_STEP)
 class RetryStepView(StepActionView):
     """Have the partner asked again about a step that has failed."""
 
     use_case = staticmethod(retry_step)
 
 
-@extend_schema_view(
-    post=extend_schema(
-        tags=TAGS,
-        operation_id="skip_partner_step",
-        request=StepReasonBody,
-        responses=PartnerStepSerializer,
-        examples=[SKIP_STEP],
-    )
-)
+@documented("skip", SKIP_STEP)
 class SkipStepView(StepActionView):
     """Let a step that is not over count as done."""
 
     use_case = staticmethod(skip_step)
 
 
-@extend_schema_view(
-    post=extend_schema(
-        tags=TAGS,
-        operation_id="complete_partner_step",
-        request=EvidenceBody,
-        responses=PartnerStepSerializer,
-        examples=[COMPLETE_STEP],
-    )
-)
+@documented("complete", COMPLETE_STEP)
 class CompleteStepView(StepActionView):
     """Complete a step that has begun, by evidence.
 
@@ -97,3 +92,26 @@ class CompleteStepView(StepActionView):
 
     use_case = staticmethod(complete_step_by_evidence)
     body = EvidenceBody
+
+
+@documented("reassign", REASSIGN_STEP)
+class ReassignStepView(StepActionView):
+    """Send the learner to another partner, or to another course.
+
+    The answer is the step that stands in the place of this one, which is withdrawn; its partner is told if it has the
+    learner.
+    """
+
+    use_case = staticmethod(reassign_step)
+    body = ReassignBody
+
+
+@documented("reopen", REOPEN_STEP)
+class ReopenStepView(StepActionView):
+    """Take back that a step is completed or skipped.
+
+    A learner whom the partner has goes on there; otherwise the answer is another step in the place of this one. A
+    participation that was completed is active again, and its certificate is revoked.
+    """
+
+    use_case = staticmethod(reopen_step)

@@ -10,7 +10,14 @@ from .partners import (
     RotateSecretView,
 )
 from .sequences import PartnerSequenceView
-from .steps import CompleteStepView, RetryStepView, SkipStepView, StepListView
+from .steps import (
+    CompleteStepView,
+    ReassignStepView,
+    ReopenStepView,
+    RetryStepView,
+    SkipStepView,
+    StepListView,
+)
 from .webhooks import PartnerWebhookView
 
 PARTNER = "partners/<slug:slug>"
@@ -30,5 +37,7 @@ urlpatterns = [
     path(f"{STEP}/retry", RetryStepView.as_view(), name="api-partner-step-retry"),
     path(f"{STEP}/skip", SkipStepView.as_view(), name="api-partner-step-skip"),
     path(f"{STEP}/complete", CompleteStepView.as_view(), name="api-partner-step-complete"),
+    path(f"{STEP}/reassign", ReassignStepView.as_view(), name="api-partner-step-reassign"),
+    path(f"{STEP}/reopen", ReopenStepView.as_view(), name="api-partner-step-reopen"),
     path("enrollments/<cuid:enrollment_id>/certificate", CertificateView.as_view(), name="api-certificate"),
 ]

@@ -9,7 +9,7 @@ from core.clock import utc_now
 from core.ids import new_cuid
 from enrollments.models import Enrollment
 
-from ..states import ACTIVE, LEFT, OPEN, OVER, Adapter, PartnerStepStatus
+from ..states import ACTIVE, DONE, LEFT, OPEN, OVER, Adapter, PartnerStepStatus
 from .outages import go_back, outages_of
 from .providers import Provider
 from .sequences import SequenceItem
@@ -22,6 +22,10 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
     def open(self) -> "EnrollmentStepQuerySet":
         """Those that are not over."""
         return self.filter(status__in=OPEN)
+
+    def current(self) -> "EnrollmentStepQuerySet":
+        """Those on the way of their enrollment: no other one stands in their place."""
+        return self.filter(retired_at=None)
 
     def active(self) -> "EnrollmentStepQuerySet":
         """Those that have begun and are not over."""
@@ -69,7 +73,7 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
 
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
         """All steps of an enrollment's way with the rules of their groups, in the order in which they are taken."""
-        rows = self.filter(enrollment=enrollment_id, retired_at=None).select_related("item__group", "provider")
+        rows = self.current().filter(enrollment=enrollment_id).select_related("item__group", "provider")
         return rows.order_by("sequence_order")
 
 
@@ -79,7 +83,7 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     Invariants: one row per enrollment and item of its sequence; in progress only once the partner accepted; completed
     exactly while it has a completion time; `progress` never goes back; every change of the status has its
     StepTransition, numbered without gaps up to `change_count`. A step that is retired is over, and another one may
-    stand in its place.
+    stand in its place: it is not on the enrollment's way any more.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -111,6 +115,8 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     change_count = models.PositiveIntegerField(default=0, editable=False)
     # Since when it has its status.
     changed_at = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
+    # When staff put it where it stands, or had it done again: those after it may have begun before.
+    placed_at = models.DateTimeField(null=True, editable=False)
     # When staff took it out of the enrollment's way: it was reassigned, or the version they moved to has none like it.
     retired_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
@@ -218,6 +224,14 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     )
     def withdraw(self) -> None:
         """It is no longer asked for."""
+
+    @transition(field=status, source=PartnerStepStatus.COMPLETED, target=PartnerStepStatus.IN_PROGRESS)
+    def reopen(self) -> None:
+        """Staff take the completion back: the learner goes on at the partner."""
+
+    @transition(field=status, source=list(DONE), target=PartnerStepStatus.WITHDRAWN)
+    def take_back(self) -> None:
+        """Staff take back that it counts as done, and another one stands in its place."""
 
 
 class StepTransition(models.Model):

@@ -12,7 +12,7 @@ from enrollments.tests.integrators import Api, fields
 from partners.acceptance import record_refusal
 from partners.models import EnrollmentStep, Provider
 
-from .factories import ProviderFactory, accept, approved, statuses, steps_of
+from .factories import ProviderFactory, accept, approved, complete, statuses, steps_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -149,6 +149,35 @@ class TestTheStepsOfAnEnrollment:
 
         assert (response.status_code, response.json()["status"]) == (200, becomes)
         assert step.transitions.get(from_status="failed").reason == body["reason"]
+
+    def test_are_reassigned_to_another_course_and_the_answer_is_the_new_one(self) -> None:
+        step = self.failed()
+        other = ProviderFactory(workspace=step.enrollment.workspace)
+
+        response = self.act(step, "reassign", {"reason": "Closed", "partner": other.slug, "courseId": "algebra"})
+
+        shown = response.json()
+        assert (response.status_code, shown["partner"], shown["courseId"]) == (200, other.slug, "algebra")
+        assert (shown["sequenceOrder"], shown["status"], shown["id"] == step.cuid) == (1, "pending", False)
+
+    def test_that_are_completed_are_reopened(self) -> None:
+        step = complete(accept(steps_of(approved())[0]))
+
+        response = self.act(step, "reopen", {"reason": "By mistake"})
+
+        assert (response.status_code, response.json()["status"], response.json()["completedAt"]) == (
+            200,
+            "in_progress",
+            None,
+        )
+
+    def test_that_are_reassigned_to_nobody_stay(self) -> None:
+        step = self.failed()
+
+        response = self.act(step, "reassign", {"reason": "Closed", "partner": "nobody"})
+
+        assert (response.status_code, fields(response)) == (422, ["partner"])
+        assert statuses(step.enrollment)[0] == "failed"
 
     @pytest.mark.parametrize("action", ["retry", "skip", "complete"])
     def test_are_left_alone_without_a_reason(self, action: str) -> None:

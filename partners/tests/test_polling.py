@@ -13,7 +13,7 @@ from core.outbound import Answer
 from partners import polling
 from partners.gateways.contract import PartnerDown, PartnerNews, PartnerRefuses
 from partners.gateways.rest import RestGateway
-from partners.interventions import skip_step
+from partners.interventions import reopen_step, skip_step
 from partners.models import EnrollmentStep, PartnerEvent
 from partners.polling import poll_provider, poll_step, ring_for_due_polls
 from partners.providers import pause_provider
@@ -87,6 +87,26 @@ class TestAStepInProgress:
         assert [kind for kind, _ in told] == ["certificate.issued", "progress.updated", "course.completed"]
         assert partner.asked == [f"their-{step.pk}"]
         assert breaches(now=DUE) == set()
+
+    @pytest.mark.parametrize(
+        ("finished", "becomes"),
+        [
+            ("2026-03-02T16:59:00Z", "in_progress"),  # it is the one that staff took back
+            ("", "in_progress"),  # it may be
+            ("2026-03-03T09:00:00Z", "completed"),
+        ],
+    )
+    def test_that_staff_had_done_again_is_completed_by_a_later_completion_only(
+        self, partner: Partner, step: EnrollmentStep, finished: str, becomes: str
+    ) -> None:
+        partner.news = said("completed")
+        poll(step)
+        reopen_step(step_id=step.pk, reason="By mistake", actor=STAFF, now=DUE)
+        partner.news = PartnerNews("completed", 100, finished, {})
+
+        poll(step, DUE + dt.timedelta(days=1))
+
+        assert statuses(step.enrollment)[0] == becomes
 
     def test_never_goes_back(self, partner: Partner, step: EnrollmentStep) -> None:
         partner.news = said(progress=60)

@@ -227,6 +227,24 @@ ROWS = [
         )
         for action in ("retry", "skip", "complete")
     ),
+    by_key(
+        f"{STEPS_ROUTE}/<cuid:step_id>/reassign",
+        "POST",
+        scope="partners:write",
+        elsewhere=404,
+        address=f"{STEPS}/{{town.training.step}}/reassign",
+        body={"reason": "Said so", "partner": "nobody"},
+        done=422,
+    ),
+    by_key(
+        f"{STEPS_ROUTE}/<cuid:step_id>/reopen",
+        "POST",
+        scope="partners:write",
+        elsewhere=404,
+        address=f"{STEPS}/{{town.training.step}}/reopen",
+        body={"reason": "Said so"},
+        done=409,
+    ),
     # Learners and leads
     # The enrolment service
     by_key("api/enrolment", "POST", scope="enrollments:write", elsewhere=422, done=422, body=ON_ACCOUNT),

@@ -40,7 +40,7 @@ from events.event import DomainEvent, spelled
 from events.models import OutboxEvent
 from partners.acceptance import record_refusal
 from partners.certificates import reissue_certificate, revoke_certificate
-from partners.interventions import retry_step, skip_step
+from partners.interventions import reopen_step, retry_step, skip_step
 from partners.tests.factories import accept, complete, steps_of
 from partners.tests.factories import approved as trained
 
@@ -196,6 +196,8 @@ def a_learner_goes_from_partner_to_partner() -> None:
     record_refusal(step_id=first.pk, reason="Jane Roe is unknown", actor=STAFF, now=utc_now())
     retry_step(step_id=first.pk, reason="Jane Roe is known now", actor=STAFF, now=utc_now())
     complete(accept(first))
+    reopen_step(step_id=first.pk, reason="Jane Roe was not there", actor=STAFF, now=utc_now())
+    complete(first)
     skip_step(step_id=second.pk, reason="Jane Roe knows it all", actor=STAFF, now=utc_now())
     certificate = enrollment.certificates.get()
     again = reissue_certificate(certificate_id=certificate.pk, reason="Jane Poe now", actor=STAFF, now=utc_now())

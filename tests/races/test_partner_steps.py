@@ -13,11 +13,21 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, Program
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent
-from partners import progression, sequences
-from partners.interventions import skip_step
+from partners import acceptance, interventions, progression, sequences
+from partners.interventions import reassign_step, reopen_step, skip_step
 from partners.models import EnrollmentStep, PartnerSequence, StepTransition
 from partners.states import GroupRule
-from partners.tests.factories import accept, approved, complete, define, group, instance_with, statuses, steps_of
+from partners.tests.factories import (
+    ProviderFactory,
+    accept,
+    approved,
+    complete,
+    define,
+    group,
+    instance_with,
+    statuses,
+    steps_of,
+)
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 
@@ -44,6 +54,21 @@ def skipped(step: EnrollmentStep) -> Callable[[], str]:
     return partial(status_after, skip)
 
 
+def reassigned(step: EnrollmentStep) -> Callable[[], str]:
+    other = ProviderFactory(workspace=step.enrollment.workspace)
+    reassign = partial(reassign_step, step_id=step.pk, partner=other.slug, reason="Closed", actor=STAFF, now=utc_now())
+    return lambda: f"reassigned, {reassign().status}"
+
+
+def reopened(step: EnrollmentStep) -> Callable[[], str]:
+    reopen = partial(reopen_step, step_id=step.pk, reason="By mistake", actor=STAFF, now=utc_now())
+    return lambda: f"reopened, {reopen().status}"
+
+
+def accepted(step: EnrollmentStep) -> Callable[[], str]:
+    return lambda: f"accepted, {accept(step).status}"
+
+
 def leaving(enrollment: Enrollment) -> Callable[[], str]:
     def leave() -> str:
         ended = unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
@@ -64,7 +89,9 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
         steps = list(EnrollmentStep.objects.of(enrollment_id).select_related("enrollment"))
         return next(step for step in steps if step.pk == step_id), steps
 
-    monkeypatch.setattr(progression, "lock_step", Meeting(read, patience=10))
+    meeting = Meeting(read, patience=10)
+    for module in (progression, interventions, acceptance):
+        monkeypatch.setattr(module, "lock_step", meeting)
 
 
 class TestOneStepCompletedTwiceAtOnce:
@@ -142,6 +169,102 @@ class TestCompletionAgainstSkipping:
         assert second == "queued"
         assert OutboxEvent.objects.filter(type="partner.step_queued", payload__sequenceOrder=2).count() == 1
         assert examine() == {}
+
+    def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: both read the step as in progress. The one that saves second is told so."""
+        _, step = in_progress()
+        read_without_lock(monkeypatch)
+
+        answers = at_once(completed(step), skipped(step))
+
+        assert outcomes(answers)[0] == "Contradiction"
+
+
+class TestCompletionAgainstReassigning:
+    @pytest.mark.parametrize("attempt", ROUNDS)
+    def test_has_one_winner(self, attempt: int) -> None:
+        enrollment, step = in_progress()
+
+        answers = at_once(completed(step), reassigned(step))
+
+        assert (outcomes(answers), statuses(enrollment)) in [
+            (["TransitionNotAllowed", "completed"], ["completed", "queued"]),
+            (["TransitionNotAllowed", "reassigned, queued"], ["queued", "pending"]),
+        ]
+        assert examine() == {}
+
+    def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: both read the step as in progress. The one that saves second is told so."""
+        _, step = in_progress()
+        read_without_lock(monkeypatch)
+
+        answers = at_once(completed(step), reassigned(step))
+
+        assert outcomes(answers)[0] == "Contradiction"
+
+    def test_without_any_guard_would_be_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: the completion is lost with the step, or the learner is sent to two partners."""
+        monkeypatch.setattr(EnrollmentStep, "_do_update", Model._do_update)
+        with without_constraints(
+            (StepTransition, "step_transition_number_unique"),
+            (OutboxEvent, "outbox_sequence_unique"),
+            (EnrollmentStep, "partner_step_retired_is_over"),
+            (EnrollmentStep, "partner_step_completed_iff_dated"),
+        ):
+            _, step = in_progress()
+            read_without_lock(monkeypatch)
+
+            answers = at_once(completed(step), reassigned(step))
+
+            assert outcomes(answers) == ["completed", "reassigned, queued"]
+            assert "partners.step_statuses_follow_their_history" in examine()
+
+
+class TestReassigningTwiceAtOnce:
+    def test_puts_one_step_in_its_place(self) -> None:
+        enrollment, step = in_progress()
+
+        answers = at_once(reassigned(step), reassigned(step))
+
+        assert outcomes(answers) == ["TransitionNotAllowed", "reassigned, queued"]
+        assert EnrollmentStep.objects.current().filter(enrollment=enrollment).count() == 2
+        assert examine() == {}
+
+
+class TestCompletionAgainstReopening:
+    def test_of_the_last_step_leaves_one_certificate_or_none(self) -> None:
+        enrollment, step = in_progress(steps=1)
+        complete(step)
+
+        answers = at_once(completed(step), reopened(step))
+
+        assert (outcomes(answers), statuses(enrollment)) in [
+            (["completed", "reopened, in_progress"], ["in_progress"]),  # told again before, which changes nothing
+            (["completed", "reopened, in_progress"], ["completed"]),  # told after
+        ]
+        assert examine() == {}
+
+
+class TestAcceptanceAgainstCompletion:
+    def test_ends_completed_with_the_id_whichever_comes_first(self) -> None:
+        enrollment = approved(steps=2)
+        step = steps_of(enrollment)[0]
+
+        answers = at_once(accepted(step), completed(step))
+
+        assert outcomes(answers) in [["accepted, completed", "completed"], ["accepted, in_progress", "completed"]]
+        assert statuses(enrollment) == ["completed", "queued"]
+        assert EnrollmentStep.objects.get(pk=step.pk).external_enrollment_id == f"their-{step.pk}"
+        assert examine() == {}
+
+    def test_without_the_lock_is_decided_by_the_conditional_save(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: both read the step as queued. The one that saves second is told so, and its work comes again."""
+        step = steps_of(approved(steps=2))[0]
+        read_without_lock(monkeypatch)
+
+        answers = at_once(accepted(step), completed(step))
+
+        assert outcomes(answers)[0] in ("ConcurrentTransition", "Contradiction")
 
 
 class TestCompletionAgainstLeaving:
