@@ -13,6 +13,16 @@ class StepNotReopenable(DomainError):
     title = "The learner does not take part any more, or the step is not on their way"
 
 
+class SequenceChanged(DomainError):
+    code = "sequence_changed"
+    title = "The program's sequence of partners has another version by now"
+
+
+class LearnerNotUnderWay(DomainError):
+    code = "learner_not_under_way"
+    title = "The learner takes no partner steps now"
+
+
 class ProviderNotFound(NotFound):
     code = "partner_not_found"
     title = "There is no such partner in this workspace"

@@ -70,6 +70,23 @@ class PartnerStepReopened(PartnerStepEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerSequenceChanged(DomainEvent):
+    """Staff moved a learner to the newest version of the program's sequence: how many steps carried over, are new, or
+    are no longer asked for."""
+
+    enrollment_cuid: str
+    version: int
+    kept: int
+    added: int
+    dropped: int
+    type: ClassVar[str] = "partner.sequence_changed"
+
+    @property
+    def aggregate(self) -> str:
+        return f"enrollment:{self.enrollment_cuid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateEvent(DomainEvent):
     """Facts about one certificate. Whoever has the serial can look it up."""
 

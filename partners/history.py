@@ -63,12 +63,15 @@ def change_step(
     if row.from_status == PartnerStepStatus.FAILED:
         settle_staff_task(kind=STEP_FAILED, subject=subject_of(step), resolution=f"It is {step.status} now.", now=now)
     if step.status == PartnerStepStatus.FAILED:
-        raise_staff_task(
-            workspace_id=step.enrollment.workspace_id,
-            kind=STEP_FAILED,
-            subject=subject_of(step),
-            summary=f"{step.provider} did not take the learner for step {step.sequence_order}. {reason}",
-        )
+        _raise_task(step, reason)
+
+
+def follow_order(step: EnrollmentStep, *, before: int, now: dt.datetime) -> None:
+    """A step that was the `before`th has another place by now: what staff are asked to do about it goes with it."""
+    if step.status == PartnerStepStatus.FAILED and step.sequence_order != before:
+        place = f"It is step {step.sequence_order} now."
+        settle_staff_task(kind=STEP_FAILED, subject=_subject(step, before), resolution=place, now=now)
+        _raise_task(step, f"It was step {before}. {step.last_error}")
 
 
 def when_to_end(row: StepTransition) -> dt.datetime | None:
@@ -84,7 +87,20 @@ def when_to_end(row: StepTransition) -> dt.datetime | None:
 
 def subject_of(step: EnrollmentStep) -> str:
     """What a task for staff is about: the enrollment's page, and which of its steps."""
-    return f"enrollment:{step.enrollment.cuid}/step:{step.sequence_order}"
+    return _subject(step, step.sequence_order)
+
+
+def _subject(step: EnrollmentStep, order: int) -> str:
+    return f"enrollment:{step.enrollment.cuid}/step:{order}"
+
+
+def _raise_task(step: EnrollmentStep, why: str) -> None:
+    raise_staff_task(
+        workspace_id=step.enrollment.workspace_id,
+        kind=STEP_FAILED,
+        subject=subject_of(step),
+        summary=f"{step.provider} did not take the learner for step {step.sequence_order}. {why}".strip(),
+    )
 
 
 def move_step(

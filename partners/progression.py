@@ -17,7 +17,6 @@ from core.rows import insert_rows
 from core.text import fit
 from enrollments.lifecycle import finish_participation
 from enrollments.locks import lock_enrollment
-from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus
 from events.publishing import publish
 
@@ -25,7 +24,8 @@ from .errors import ExternalIdTaken, StepHasAnotherId
 from .groups import are_satisfied, find_needless, find_startable
 from .history import change_step, event_about, move_step
 from .locks import lock_step, lock_steps
-from .models import EnrollmentStep, SequenceItem
+from .models import EnrollmentStep
+from .queries import get_active_sequence, list_items
 from .states import OPEN, PartnerStepStatus
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,7 @@ def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datet
         return present
     if enrollment.participation_status != ParticipationStatus.ACTIVE:
         return []
+    sequence = get_active_sequence(program_id=enrollment.instance.program_id)
     steps = [
         EnrollmentStep(
             enrollment=enrollment,
@@ -55,7 +56,7 @@ def generate_enrollment_steps(*, enrollment_id: int, actor: Actor, now: dt.datet
             changed_at=now,
             created_at=now,
         )
-        for order, item in enumerate(_items_for(enrollment), start=1)
+        for order, item in enumerate(list_items(sequence) if sequence else [], start=1)
     ]
     first = find_startable(steps)
     rows = [move_step(step, "queue", actor=actor, now=now) for step in first]
@@ -146,14 +147,6 @@ def settle(steps: Sequence[EnrollmentStep], *, actor: Actor, now: dt.datetime) -
         change_step(step, "queue", actor=SYSTEM, now=now, next_attempt_at=now)
     if are_satisfied(steps):
         finish_participation(enrollment_id=steps[0].enrollment_id, actor=actor, reason=ALL_DONE, now=now)
-
-
-def _items_for(enrollment: Enrollment) -> list[SequenceItem]:
-    """The items of the sequence that its program has now, in the order in which they are taken."""
-    items = SequenceItem.objects.filter(
-        group__sequence__program=enrollment.instance.program_id, group__sequence__active=True
-    )
-    return list(items.select_related("group", "provider").order_by("group__position", "position"))
 
 
 def keep_external_id(step: EnrollmentStep, external_id: str) -> None:

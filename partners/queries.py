@@ -6,7 +6,7 @@ from enrollments.listing import get_enrollment
 from enrollments.states import ParticipationStatus
 
 from .errors import ProviderNotFound, StepNotFound
-from .models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider
+from .models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider, SequenceItem
 
 
 def list_providers(*, workspace_id: int) -> QuerySet[Provider]:
@@ -39,6 +39,12 @@ def get_step(*, workspace_id: int, enrollment_cuid: str, cuid: str) -> Enrollmen
 def get_active_sequence(*, program_id: int) -> PartnerSequence | None:
     """The version that learners of a program get who are approved now."""
     return PartnerSequence.objects.filter(program=program_id, active=True).first()
+
+
+def list_items(sequence: PartnerSequence) -> list[SequenceItem]:
+    """What a version consists of, in the order in which it is taken, with groups and partners."""
+    items = SequenceItem.objects.filter(group__sequence=sequence).select_related("group", "provider")
+    return list(items.order_by("group__position", "position"))
 
 
 def count_under_way(*, program_id: int) -> dict[int, int]:

@@ -10,8 +10,8 @@ from .providers import Provider
 class PartnerSequence(models.Model):
     """One version of the partners that a program's learners go through. Invariant: one active version per program.
 
-    A version never changes, and learners keep the one they began with: another order is another version, which only
-    those get who are approved afterwards.
+    A version never changes, and learners keep the one they began with unless staff move them: another order is another
+    version, which those get who are approved afterwards.
     """
 
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="partner_sequences")

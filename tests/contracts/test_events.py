@@ -41,7 +41,8 @@ from events.models import OutboxEvent
 from partners.acceptance import record_refusal
 from partners.certificates import reissue_certificate, revoke_certificate
 from partners.interventions import reopen_step, retry_step, skip_step
-from partners.tests.factories import accept, complete, steps_of
+from partners.moving import move_learner
+from partners.tests.factories import accept, complete, define, group, steps_of
 from partners.tests.factories import approved as trained
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
@@ -204,6 +205,12 @@ def a_learner_goes_from_partner_to_partner() -> None:
     revoke_certificate(certificate_id=again.pk, reason="Jane Roe cheated", actor=STAFF, now=utc_now())
 
 
+def a_learner_is_moved_to_other_partners() -> None:
+    enrollment = trained(steps=1)
+    define(enrollment.instance, group(enrollment.instance, 2))
+    move_learner(enrollment_id=enrollment.pk, version=2, reason="Jane Roe asked for it", actor=STAFF, now=utc_now())
+
+
 def a_learner_leaves_a_partner() -> None:
     enrollment = trained(steps=1)
     unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Jane Roe moved away", now=utc_now())
@@ -218,6 +225,7 @@ def an_enrollment_is_changed() -> None:
 STORIES = (
     an_enrollment_is_changed,
     a_learner_goes_from_partner_to_partner,
+    a_learner_is_moved_to_other_partners,
     a_learner_leaves_a_partner,
     a_district_learner_comes_and_goes,
     a_learner_goes_to_class,

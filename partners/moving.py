@@ -1,0 +1,180 @@
+"""Moving learners who are under way to the newest version of their program's sequence: one, or all of them.
+
+What becomes of a learner's steps is planned by `plan_move` as a function of rows that are read, so a preview says what
+the move then does. What carries over, and why: docs/decisions/0075.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+
+import structlog
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from core.actors import Actor
+from core.errors import invalid_field
+from core.logs import after_commit
+from enrollments.models import Enrollment
+from enrollments.states import ParticipationStatus
+from events.publishing import publish
+
+from .errors import LearnerNotUnderWay, SequenceChanged
+from .events import PartnerSequenceChanged
+from .groups import are_satisfied
+from .history import change_step, follow_order
+from .locks import lock_steps
+from .models import EnrollmentStep, PartnerSequence, SequenceItem
+from .progression import settle
+from .queries import get_active_sequence, list_items
+from .states import OPEN, PartnerStepStatus
+
+log = structlog.get_logger(__name__)
+
+# Out of the way of the places that the steps get.
+_ASIDE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What moving means for one learner."""
+
+    kept: list[tuple[EnrollmentStep, SequenceItem]]  # steps that go on at their new place
+    added: list[SequenceItem]  # what the learner has not been asked to do yet
+    dropped: list[EnrollmentStep]  # what is no longer asked for, done or not
+    steps: list[EnrollmentStep]  # those of the new version, in their order, as they would stand
+
+    @property
+    def completes(self) -> bool:
+        """Whether nothing is left to do: the program is completed at once, and the certificate issued."""
+        return are_satisfied(self.steps)
+
+
+def plan_move(steps: Sequence[EnrollmentStep], items: Sequence[SequenceItem]) -> Move:
+    """What becomes of a learner's steps in a version with these items. Reads and writes no rows.
+
+    A step carries over to the item of the same partner and course; one that was reassigned, also to the item that it
+    stands for. One that was withdrawn does not: nobody asks for it at the partner any more.
+    """
+    going = [step for step in steps if step.status != PartnerStepStatus.WITHDRAWN]
+    by_course = {(step.provider_id, step.course): step for step in going}
+    stood_for = {(step.item.provider_id, step.item.course_id): step for step in going}
+    kept: list[tuple[EnrollmentStep, SequenceItem]] = []
+    added: list[SequenceItem] = []
+    placed: list[EnrollmentStep] = []
+    taken: set[int] = set()
+    wanted = {(item.provider_id, item.course_id) for item in items}
+    for order, item in enumerate(items, start=1):
+        course = (item.provider_id, item.course_id)
+        step = by_course.get(course) or stood_for.get(course)
+        if step is not None and (step.provider_id, step.course) != course and (step.provider_id, step.course) in wanted:
+            step = None  # it carries over to the item of its own course
+        if step is None or step.pk in taken:
+            added.append(item)
+            placed.append(EnrollmentStep(item=item, provider=item.provider, sequence_order=order))
+        else:
+            taken.add(step.pk)
+            kept.append((step, item))
+            placed.append(_standing_at(step, item, order))
+    return Move(kept, added, [step for step in steps if step.pk not in taken], placed)
+
+
+def foresee_move(*, enrollment_id: int, sequence: PartnerSequence) -> Move:
+    """What `move_learner` would do now."""
+    return plan_move(list(EnrollmentStep.objects.of(enrollment_id)), list_items(sequence))
+
+
+def list_learners_to_move(sequence: PartnerSequence) -> QuerySet[Enrollment]:
+    """The active learners of the program who go by another version than this one, in the order in which they came."""
+    behind = EnrollmentStep.objects.current().filter(sequence_order=1).exclude(item__group__sequence=sequence)
+    active = Enrollment.objects.filter(
+        participation_status=ParticipationStatus.ACTIVE,
+        instance__program=sequence.program_id,
+        pk__in=behind.filter(item__group__sequence__program=sequence.program_id).values("enrollment"),
+    )
+    return active.order_by("pk")
+
+
+@transaction.atomic
+def move_learner(*, enrollment_id: int, version: int, reason: str, actor: Actor, now: dt.datetime) -> Move | None:
+    """Move an active learner to this version of their program's sequence, if it is the present one; None for a learner
+    who goes by it already.
+
+    Steps that carry over keep their partner, progress and history. Others that are open are withdrawn, and their
+    partners told. What is new is asked for in its turn. Raises SequenceChanged if there is another version by now,
+    LearnerNotUnderWay, and Invalid without a reason.
+    """
+    why = reason.strip()
+    if not why:
+        raise invalid_field("reason", "required", "Say why the learner is moved.")
+    steps = lock_steps(enrollment_id)
+    if not steps or steps[0].enrollment.participation_status != ParticipationStatus.ACTIVE:
+        raise LearnerNotUnderWay("Only a learner who takes part and has partner steps can be moved.")
+    enrollment = steps[0].enrollment
+    sequence = get_active_sequence(program_id=enrollment.instance.program_id)
+    if sequence is None or sequence.version != version:
+        raise SequenceChanged(f"Version {version} is not the present one of this program: look at it again.")
+    before = steps[0].item.group.sequence_id
+    if before == sequence.pk:
+        return None
+    move = plan_move(steps, list_items(sequence))
+    for step in move.dropped:
+        if step.status in OPEN:
+            change_step(step, "withdraw", actor=actor, reason=why, now=now)
+    dropped = EnrollmentStep.objects.filter(pk__in=[step.pk for step in move.dropped])
+    dropped.update(retired_at=now)
+    kept = EnrollmentStep.objects.filter(pk__in=[step.pk for step, _ in move.kept])
+    kept.update(sequence_order=F("sequence_order") + _ASIDE)
+    orders = {step.pk: step.sequence_order for step in steps}
+    for step in move.steps:
+        step.enrollment = enrollment
+        step.placed_at = now
+        if step.pk is None:
+            step.changed_at = now
+            step.created_at = now
+            step.save()
+        else:
+            step.save(update_fields=["item", "course_id", "sequence_order", "placed_at"])
+            follow_order(step, before=orders[step.pk], now=now)
+    publish(
+        PartnerSequenceChanged(
+            workspace_id=enrollment.workspace_id,
+            occurred_at=now,
+            enrollment_cuid=enrollment.cuid,
+            version=version,
+            kept=len(move.kept),
+            added=len(move.added),
+            dropped=len(move.dropped),
+        )
+    )
+    settle(move.steps, actor=actor, now=now)
+    after_commit(log.info, "learner_moved", enrollment=enrollment.cuid, version=version, kept=len(move.kept))
+    return move
+
+
+def move_next_learners(
+    *, program_id: int, version: int, reason: str, limit: int, actor: Actor, now: dt.datetime
+) -> int:
+    """Move the next learners of a program, each in a transaction of its own; returns how many there were. One who has
+    left or finished meanwhile stays. Raises SequenceChanged and Invalid as `move_learner`."""
+    sequence = get_active_sequence(program_id=program_id)
+    if sequence is None or sequence.version != version:
+        raise SequenceChanged(f"Version {version} is not the present one of this program: look at it again.")
+    keys = list(list_learners_to_move(sequence).values_list("pk", flat=True)[:limit])
+    for key in keys:
+        try:
+            move_learner(enrollment_id=key, version=version, reason=reason, actor=actor, now=now)
+        except LearnerNotUnderWay:
+            log.info("learner_not_moved", enrollment=key)
+    return len(keys)
+
+
+def _standing_at(step: EnrollmentStep, item: SequenceItem, order: int) -> EnrollmentStep:
+    """The step at its new place, for whoever looks at it or saves it."""
+    course = step.course
+    moved = copy(step)
+    moved.item = item
+    moved.course_id = "" if course == item.course_id else course
+    moved.sequence_order = order
+    return moved
