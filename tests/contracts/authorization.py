@@ -5,6 +5,7 @@ without a row fails the build, and so does a row without a route.
 """
 
 from .callers import by_key, by_session, for_all, for_families
+from .partner_routes import ROWS as PARTNER_ROWS
 
 ENROLL = {
     "learner_profile": {"email": "june@school.test", "first_name": "June", "last_name": "Roe"},
@@ -30,13 +31,6 @@ LEAD = "/api/leads/{town.offer.lead}"
 LEAD_ROUTE = "api/leads/<cuid:lead_id>"
 GUARDIAN = "/api/guardians/{town.guardian_id}"
 GUARDIAN_ROUTE = "api/guardians/<number:guardian_id>"
-PARTNER = "/api/partners/{town.training.partner}"
-PARTNER_ROUTE = "api/partners/<slug:slug>"
-STEPS = "/api/enrollments/{town.training.enrollment}/steps"
-STEPS_ROUTE = f"{ENROLLMENT_ROUTE}/steps"
-SEQUENCE = f"{PROGRAM}/partnerSequence"
-SEQUENCE_ROUTE = f"{PROGRAM_ROUTE}/partnerSequence"
-NORTHSIDE = {"slug": "northside", "name": "Northside", "baseUrl": "https://lms.example.test/api"}
 COURSE = "/api/course-programs/{town.sale.course_code}"
 COHORT = f"{COURSE}/cohorts/{{town.sale.cohort_id}}"
 PACKAGE = "/api/students/me/course-packages/{town.sale.package_id}"
@@ -197,54 +191,7 @@ ROWS = [
         )
         for action, done in ACTIONS.items()
     ),
-    # Partners
-    by_key("api/partners", "GET", scope="partners:read", elsewhere=200),
-    by_key("api/partners", "POST", scope="partners:write", elsewhere=201, done=201, body=NORTHSIDE),
-    by_key("api/partners/pipeline", "GET", scope="partners:read", elsewhere=200),
-    by_key(PARTNER_ROUTE, "GET", scope="partners:read", elsewhere=404, address=PARTNER),
-    by_key(PARTNER_ROUTE, "PATCH", scope="partners:write", elsewhere=404, address=PARTNER, body={"name": "North"}),
-    *(
-        by_key(
-            f"{PARTNER_ROUTE}/{action}",
-            "POST",
-            scope="partners:write",
-            elsewhere=404,
-            address=f"{PARTNER}/{action}",
-        )
-        for action in ("rotate-secret", "pause", "resume")
-    ),
-    by_key(SEQUENCE_ROUTE, "GET", scope="partners:read", elsewhere=404, address=SEQUENCE),
-    by_key(SEQUENCE_ROUTE, "PUT", scope="partners:write", elsewhere=404, address=SEQUENCE, body={"steps": []}),
-    by_key(STEPS_ROUTE, "GET", scope="partners:read", elsewhere=404, address=STEPS),
-    *(
-        by_key(
-            f"{STEPS_ROUTE}/<cuid:step_id>/{action}",
-            "POST",
-            scope="partners:write",
-            elsewhere=404,
-            address=f"{STEPS}/{{town.training.step}}/{action}",
-            body={"reason": "Said so"} | ({"evidence": "Certificate 1"} if action == "complete" else {}),
-        )
-        for action in ("retry", "skip", "complete")
-    ),
-    by_key(
-        f"{STEPS_ROUTE}/<cuid:step_id>/reassign",
-        "POST",
-        scope="partners:write",
-        elsewhere=404,
-        address=f"{STEPS}/{{town.training.step}}/reassign",
-        body={"reason": "Said so", "partner": "nobody"},
-        done=422,
-    ),
-    by_key(
-        f"{STEPS_ROUTE}/<cuid:step_id>/reopen",
-        "POST",
-        scope="partners:write",
-        elsewhere=404,
-        address=f"{STEPS}/{{town.training.step}}/reopen",
-        body={"reason": "Said so"},
-        done=409,
-    ),
+    *PARTNER_ROWS,
     # Learners and leads
     # The enrolment service
     by_key("api/enrolment", "POST", scope="enrollments:write", elsewhere=422, done=422, body=ON_ACCOUNT),
