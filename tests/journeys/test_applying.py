@@ -92,7 +92,7 @@ def review(staff: Page, forms: dict[str, str], email: str) -> None:
     assert download.value.suggested_filename == "report.pdf"
     staff.get_by_role("link", name="Approve").click()
     staff.get_by_role("button", name="Preview").click()
-    expect(staff.get_by_text("was accepted into")).to_be_visible()
+    expect(staff.get_by_text("Mia is enrolled in Robot Lab", exact=True)).to_be_visible()
     staff.get_by_role("button", name="Approve").click()
     expect(staff.get_by_text("approved").first).to_be_visible()
     staff.close()
