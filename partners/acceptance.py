@@ -5,6 +5,7 @@ import datetime as dt
 from django.db import transaction
 
 from core.actors import Actor
+from core.text import fit
 
 from .history import change_step
 from .locks import lock_step
@@ -51,5 +52,7 @@ def record_refusal(*, step_id: int, reason: str, actor: Actor, now: dt.datetime)
     One that has moved on meanwhile stays as it is. Raises StepNotFound."""
     step, _ = lock_step(step_id)
     if step.status == PartnerStepStatus.QUEUED:
-        change_step(step, "fail", actor=actor, reason=reason, now=now)
+        change_step(
+            step, "fail", actor=actor, reason=reason, now=now, last_error=fit(EnrollmentStep, "last_error", reason)
+        )
     return step

@@ -1,6 +1,7 @@
 """Reads that more than one caller needs, each within one workspace."""
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from enrollments.listing import get_enrollment
 from enrollments.states import ParticipationStatus
@@ -48,11 +49,18 @@ def list_items(sequence: PartnerSequence) -> list[SequenceItem]:
 
 
 def count_under_way(*, program_id: int) -> dict[int, int]:
-    """How many active learners of a program go by each version of its sequence, by version."""
+    """How many active learners of a program go by each version of its sequence, by version; without those by which
+    nobody goes."""
+    found = with_learners_under_way(PartnerSequence.objects.filter(program=program_id)).order_by("version")
+    return {each.version: each.under_way for each in found if each.under_way}  # type: ignore[attr-defined]
+
+
+def with_learners_under_way(sequences: QuerySet[PartnerSequence]) -> QuerySet[PartnerSequence]:
+    """Each with `under_way`: how many active learners go by it, counted by the first of their steps."""
     first = EnrollmentStep.objects.current().filter(
-        item__group__sequence__program=program_id,
+        item__group__sequence=OuterRef("pk"),
         sequence_order=1,
         enrollment__participation_status=ParticipationStatus.ACTIVE,
     )
-    found = first.values_list("item__group__sequence__version").annotate(Count("pk"))
-    return dict(found.order_by("item__group__sequence__version"))
+    counted = first.order_by().values("item__group__sequence").annotate(count=Count("pk")).values("count")
+    return sequences.annotate(under_way=Coalesce(Subquery(counted), 0))

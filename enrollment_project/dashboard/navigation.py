@@ -53,7 +53,7 @@ from enrollments.models import (
 )
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
-from partners.models import Certificate
+from partners.models import Certificate, EnrollmentStep, PartnerEvent, PartnerSequence, Provider
 
 from .courses import CourseOverview
 from .enrollments import Overview, overview_of
@@ -63,13 +63,14 @@ RESULTS_PER_MODEL = 5
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the sidebar: a model's list, optionally filtered."""
+    """One line of the sidebar: a model's list, optionally filtered, or another page of the model."""
 
     title: str
     icon: str
     model: type[models.Model]
     query: str = ""
     badge: str = ""
+    page: str = "changelist"
 
 
 NAVIGATION: dict[str, tuple[Entry, ...]] = {
@@ -101,6 +102,14 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Places", "chair", CohortPlace),
         Entry("Group classes", "co_present", GroupClass),
         Entry("Course steps", "format_list_numbered", CourseStep),
+    ),
+    "Partners": (
+        Entry("Partner pipeline", "conveyor_belt", Provider, page="pipeline"),
+        Entry("Stuck learners", "hourglass_disabled", EnrollmentStep, query="?stuck=yes"),
+        Entry("Partner steps", "steps", EnrollmentStep),
+        Entry("Partners", "handshake", Provider),
+        Entry("Sequences", "account_tree", PartnerSequence),
+        Entry("Partners' inbox", "move_to_inbox", PartnerEvent),
     ),
     "Districts": (
         Entry("Districts", "domain", District),
@@ -161,7 +170,8 @@ def _may_view(request: HttpRequest, model: type[models.Model]) -> bool:
 
 
 def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, Any]:
-    path = reverse(f"admin:{entry.model._meta.app_label}_{entry.model._meta.model_name}_changelist")
+    path = _path(entry)
+    pages = [_path(other) for group in NAVIGATION.values() for other in group if other.page != "changelist"]
     queues = (other.query for group in NAVIGATION.values() for other in group if other.model is entry.model)
     filtered = request.GET.urlencode() == entry.query.removeprefix("?")
     is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
@@ -169,10 +179,16 @@ def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, A
         "title": entry.title,
         "icon": entry.icon,
         "link": path + entry.query,
-        "active": request.path.startswith(path) and (filtered if entry.query else not is_elsewhere),
+        "active": request.path.startswith(path)
+        and (path in pages or request.path not in pages)
+        and (filtered if entry.query else not is_elsewhere),
     }
     waiting = getattr(overview, entry.badge) if entry.badge else 0
     return {**item, "badge": f"{waiting:,}", "badge_variant": "warning"} if waiting else item
+
+
+def _path(entry: Entry) -> str:
+    return reverse(f"admin:{entry.model._meta.app_label}_{entry.model._meta.model_name}_{entry.page}")
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:

@@ -34,10 +34,12 @@ from enrollments.evaluation import request_evaluation
 from enrollments.exit import plan_exit
 from enrollments.models import Application, Enrollment
 from enrollments.states import Applicant
+from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import fan_out
 from notifications.wording import begin_letter
-from partners.models import Certificate
+from partners.models import Certificate, PartnerEvent
+from partners.tests.factories import accept, approved, define, group, steps_of
 from tests.kept_rows import make_once
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
@@ -93,6 +95,12 @@ def _add_what_the_demo_lacks() -> None:
         )
         Certificate.objects.create(
             enrollment=enrolled, learner_name="June Roe", program_title="Algebra I", issued_at=now, issued_by="system"
+        )
+        training = InstanceFactory(workspace=workspace, price=None, is_default=False)
+        define(training, group(training, 1))
+        step = accept(steps_of(approved(training))[0])
+        PartnerEvent.objects.create(
+            provider=step.provider, event_id="1", type="course.completed", external_enrollment_id="nobody's"
         )
         Application.objects.create(
             workspace=workspace,

@@ -1,5 +1,5 @@
 """The back office of partners. Importing the modules registers their pages."""
 
-from . import certificates
+from . import certificates, inbox, providers, sequences, steps
 
-__all__ = ["certificates"]
+__all__ = ["certificates", "inbox", "providers", "sequences", "steps"]

@@ -1,0 +1,67 @@
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import badge, json_column, link_column
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
+
+from ..inbox import UNMATCHED, handle_event
+from ..models import PartnerEvent
+
+
+def waits(event: PartnerEvent) -> bool:
+    return event.handled_at is None
+
+
+@admin.register(PartnerEvent)
+class PartnerEventAdmin(WorkspaceScopedAdmin):
+    """What partners told us, as far as it is acted on, and what became of it."""
+
+    workspace_path = "provider__workspace"
+    list_display = ("type", "provider_link", "external_enrollment_id", "state", "outcome", "attempts", "received_at")
+    list_filter = (
+        ("handled_at", admin.EmptyFieldListFilter),
+        ("provider", ScopedRelatedFilter),
+        ("provider__workspace", ScopedRelatedFilter),
+        "type",
+        "received_at",
+    )
+    list_select_related = ("provider__workspace",)
+    search_fields = ("=event_id", "=external_enrollment_id", "=step__cuid")
+    search_help_text = "Id of the message, the partner's id of the learner, CUID of the step"
+    date_hierarchy = "received_at"
+    fieldsets = (
+        (
+            None,
+            {"fields": (("type", "event_id"), ("provider_link", "step_link"), ("state", "outcome"), "payload_text")},
+        ),
+        ("Handling", {"fields": (("received_at", "handled_at"), ("attempts", "next_attempt_at"), "last_error")}),
+    )
+    actions_detail = ("handle",)
+    provider_link = link_column("provider", "partner")
+    step_link = link_column("step", "step")
+    payload_text = json_column("payload")
+
+    @display(description="state", ordering="handled_at")
+    def state(self, event: PartnerEvent) -> str:
+        if event.handled_at is not None:
+            return badge("handled", "Handled")
+        if event.outcome == UNMATCHED:
+            return badge("waiting", "Nobody known by this id")
+        return badge("failed", "Failed") if event.last_error else badge("pending", "Waiting")
+
+    @staff_action(
+        description="Apply now",
+        power=Power.MANAGE,
+        possible=waits,
+        icon="play_arrow",
+        variant=ActionVariant.PRIMARY,
+        explanation="It is applied by itself when its time comes. An event is applied once, however often it is tried.",
+    )
+    def handle(self, request: HttpRequest, event: PartnerEvent, form: StaffForm) -> str:
+        handled = handle_event(event_id=event.pk, now=utc_now())
+        return handled.outcome or handled.last_error or "It still waits."

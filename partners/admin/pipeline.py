@@ -1,0 +1,131 @@
+"""The page that shows how learners fare at each partner."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts.models import Workspace
+from accounts.roles import Power
+from backoffice.display import admin_url, list_url
+from backoffice.scoping import access_of
+from core.clock import utc_now
+
+from ..models import EnrollmentStep
+from ..pipeline import PartnerFigures, pipeline_of
+from ..states import PartnerStepStatus
+from ..stuck import StuckStep, Turn
+
+STUCK_ON_PAGE = 10
+TURNS = {Turn.LEARNER: "the learner", Turn.PARTNER: "the partner", Turn.US: "us"}
+# What the bar of a partner is made of, and how its parts look.
+PARTS = (
+    ("completed", "Completed", "approved"),
+    ("in_progress", "In progress", "active"),
+    ("pending", "Pending", "candidate"),
+    ("failed", "Failed", "rejected"),
+    ("skipped", "Skipped", "unenrolled"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a partner's bar."""
+
+    label: str
+    tone: str
+    count: int
+    share: int  # percent of all steps at this partner
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StuckRow:
+    """A learner who is stuck, with what staff need to act."""
+
+    title: str
+    url: str
+    days: str
+    turn: str
+    contact: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerRow:
+    """One partner's figures as the page shows them."""
+
+    figures: PartnerFigures
+    url: str
+    parts: list[Part]
+    stuck: list[StuckRow]
+    stuck_url: str
+    trend: str
+
+    @property
+    def completion(self) -> str:
+        return _percent(self.figures.completion_rate)
+
+    @property
+    def drop_off(self) -> str:
+        return _percent(self.figures.drop_off_rate)
+
+
+def pipeline_context(request: HttpRequest) -> dict[str, Any]:
+    """What the page shows: the workspaces that this person may see, and in each of them the partners."""
+    workspaces = access_of(request).limit(Workspace.objects.order_by("slug"), path="id", power=Power.VIEW)
+    now = utc_now()
+    found = [(each, [_row(one) for one in pipeline_of(workspace_id=each.pk, now=now)]) for each in workspaces]
+    with_partners = [(workspace, rows) for workspace, rows in found if rows]
+    return {"title": "Partner pipeline", "workspaces": with_partners, "is_single": len(found) == 1}
+
+
+def _row(figures: PartnerFigures) -> PartnerRow:
+    provider = figures.provider
+    total = sum(getattr(figures, name) for name, _, _ in PARTS) or 1
+    parts = [
+        Part(label, tone, count, round(100 * count / total), _steps_url(provider.pk, name))
+        for name, label, tone in PARTS
+        if (count := getattr(figures, name))
+    ]
+    return PartnerRow(
+        figures=figures,
+        url=admin_url(provider),
+        parts=parts,
+        stuck=[_stuck_row(each) for each in figures.stuck[:STUCK_ON_PAGE]],
+        stuck_url=f"{list_url(EnrollmentStep)}?stuck=yes&provider__id__exact={provider.pk}",
+        trend=_trend(figures.lately, figures.before),
+    )
+
+
+def _steps_url(provider_id: int, status: str) -> str:
+    several = [status] if status != "pending" else [PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED]
+    chosen = "&".join(f"status__exact={each}" for each in several[:1])
+    return f"{reverse('admin:partners_enrollmentstep_changelist')}?{chosen}&provider__id__exact={provider_id}"
+
+
+def _stuck_row(found: StuckStep) -> StuckRow:
+    step = found.step
+    person = step.enrollment.person
+    contact = step.provider.contact_email if found.turn == Turn.PARTNER else person.email
+    return StuckRow(
+        title=f"{person}, step {step.sequence_order}",
+        url=admin_url(step),
+        days=f"{found.days} {'day' if found.days == 1 else 'days'}",
+        turn=TURNS[found.turn] if found.turn else "nobody",
+        contact=contact,
+        error=step.last_error,
+    )
+
+
+def _trend(lately: int, before: int) -> str:
+    """Completions of the last four weeks against the four before."""
+    if lately == before:
+        return "as many as in the 4 weeks before"
+    direction = "more" if lately > before else "fewer"
+    return f"{abs(lately - before):,} {direction} than in the 4 weeks before"
+
+
+def _percent(rate: float | None) -> str:
+    return "—" if rate is None else f"{rate:.0%}"

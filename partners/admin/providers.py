@@ -1,0 +1,235 @@
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.models import Workspace
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action, staff_list_action
+from backoffice.display import Card, Neighbor, badge, list_url, moment, neighbor, neighbors_of, register_subject
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.clock import utc_now
+from core.forms import WholeNumberField
+from core.numbers import MAX_SMALLINT
+
+from ..models import EnrollmentStep, PartnerEvent, Provider, ProviderOutage
+from ..providers import change_provider, create_provider, pause_provider, resume_provider, rotate_webhook_secret
+from ..states import Adapter
+from .pipeline import pipeline_context
+
+register_subject("partner", Provider)
+
+
+class ProviderForm(StaffForm):
+    """What may be changed of a partner. The key is written and never shown."""
+
+    name = forms.CharField(max_length=200)
+    adapter = forms.ChoiceField(choices=Adapter.choices, label="How we tell it whom to teach")
+    base_url = forms.CharField(
+        max_length=500, required=False, label="Address of its API", help_text="With https. Only for a REST API."
+    )
+    api_key = forms.CharField(
+        max_length=2000,
+        required=False,
+        label="API key",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Kept sealed and never shown. Leave it empty to keep the present one.",
+    )
+    timeout_seconds = WholeNumberField(
+        min_value=1, max_value=60, initial=10, help_text="Within how many seconds its system has to answer."
+    )
+    expected_days = WholeNumberField(
+        min_value=1, max_value=MAX_SMALLINT, initial=14, help_text="Within how many days a learner should finish there."
+    )
+    stuck_after_days = WholeNumberField(
+        min_value=1, max_value=MAX_SMALLINT, initial=7, help_text="After how many days in progress a learner is stuck."
+    )
+    contact_email = forms.EmailField(required=False, help_text="Whom staff write to about a learner.")
+
+    def prepare(self) -> None:
+        if self.row is not None:
+            known = {name: getattr(self.row, name) for name in self.fields if name not in ("api_key", "workspace")}
+            self.initial = {**known, **self.initial}
+
+    def told(self) -> dict[str, Any]:
+        """What was filled in; an empty key changes nothing."""
+        told = {name: value for name, value in self.cleaned_data.items() if name not in ("workspace", "slug")}
+        if not told["api_key"]:
+            del told["api_key"]
+        return told
+
+
+class NewProviderForm(ProviderForm):
+    workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
+    slug = forms.SlugField(max_length=50, help_text="Names the partner in addresses, for good.")
+    field_order: tuple[str, ...] = ("workspace", "slug", "name")
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.offer_workspaces(Power.GOVERN)
+
+
+def is_paused(provider: Provider) -> bool:
+    return provider.paused_at is not None
+
+
+def is_at_work(provider: Provider) -> bool:
+    return provider.paused_at is None
+
+
+@admin.register(Provider)
+class ProviderAdmin(WorkspaceScopedAdmin):
+    """Partners. Everything changes by buttons; neither the key nor a secret is ever shown again."""
+
+    list_display = ("name", "standing", "slug", "adapter", "expected_days", "stuck_after_days", "workspace")
+    list_filter = (("workspace", ScopedRelatedFilter), ("adapter", ChoicesDropdownFilter))
+    list_select_related = ("workspace",)
+    search_fields = ("name__icontains", "=slug")
+    search_help_text = "Name or slug"
+    fieldsets = (
+        (None, {"fields": (("name", "standing"), ("slug", "workspace"), ("adapter", "base_url"), "has_key")}),
+        ("What we expect", {"fields": (("expected_days", "stuck_after_days"), ("timeout_seconds", "poll_hours"))}),
+        ("Contact", {"fields": ("contact",)}),
+        ("Since when", {"fields": (("paused_at", "silent_since"), ("previous_secret_until", "created_at"))}),
+    )
+    actions_list = ("create",)
+    actions_detail = ("edit", "pause", "resume", "rotate")
+
+    @display(description="status", ordering="paused_at")
+    def standing(self, provider: Provider) -> str:
+        if provider.paused_at is not None:
+            return badge("held", "Paused")
+        if provider.silent_since is not None:
+            return badge("failed", f"No answer since {moment(provider.silent_since)}")
+        return badge("active", "Active")
+
+    @display(description="API key")
+    def has_key(self, provider: Provider) -> str:
+        return "Kept, and never shown" if provider.api_key else "None"
+
+    @display(description="contact")
+    def contact(self, provider: Provider) -> str:
+        if not provider.contact_email:
+            return "—"
+        return format_html('<a class="text-link" href="mailto:{0}">{0}</a>', provider.contact_email)
+
+    @staff_list_action(
+        description="Add a partner",
+        power=Power.GOVERN,
+        form=NewProviderForm,
+        explanation="The next page shows the secret that the partner signs its webhooks with, once.",
+    )
+    def create(self, request: HttpRequest, form: NewProviderForm) -> HttpResponse:
+        made = create_provider(
+            workspace_id=form.cleaned_data["workspace"].pk,
+            slug=form.cleaned_data["slug"],
+            now=utc_now(),
+            **form.told(),
+        )
+        self.log_addition(request, made, "Added")
+        return self.show_once(request, made, made.webhook_secret)
+
+    @staff_action(description="Change", power=Power.GOVERN, form=ProviderForm, icon="edit")
+    def edit(self, request: HttpRequest, provider: Provider, form: ProviderForm) -> str:
+        change_provider(provider_id=provider.pk, **form.told())
+        return "The partner is changed. Learners who are there stay."
+
+    @staff_action(
+        description="Pause",
+        power=Power.MANAGE,
+        possible=is_at_work,
+        icon="pause",
+        explanation="Nobody is sent there until you resume it. Whoever is there stays, and the pause makes nobody "
+        "stuck.",
+    )
+    def pause(self, request: HttpRequest, provider: Provider, form: StaffForm) -> str:
+        pause_provider(provider_id=provider.pk, now=utc_now())
+        return f"{provider} is paused."
+
+    @staff_action(
+        description="Resume",
+        power=Power.MANAGE,
+        possible=is_paused,
+        icon="play_arrow",
+        variant=ActionVariant.PRIMARY,
+        explanation="Learners whose turn it is are sent there at once.",
+    )
+    def resume(self, request: HttpRequest, provider: Provider, form: StaffForm) -> str:
+        resume_provider(provider_id=provider.pk, now=utc_now())
+        return f"{provider} takes learners again."
+
+    @staff_action(
+        description="Rotate the secret",
+        power=Power.GOVERN,
+        icon="autorenew",
+        explanation="Shows a new secret. For a day both hold, so the partner can change over in between.",
+    )
+    def rotate(self, request: HttpRequest, provider: Provider, form: StaffForm) -> HttpResponse:
+        secret = rotate_webhook_secret(provider_id=provider.pk, now=utc_now())
+        self.log_change(request, provider, "Rotated the secret")
+        return self.show_once(request, Provider.objects.select_related("workspace").get(pk=provider.pk), secret)
+
+    def show_once(self, request: HttpRequest, provider: Provider, secret: str) -> HttpResponse:
+        """The only page that ever shows the secret."""
+        address = f"{settings.PUBLIC_URL}{reverse('partner-webhook', args=[provider.slug])}"
+        response = self._page(
+            request,
+            "admin/partners/secret.html",
+            {"title": "The secret that signs", "provider": provider, "secret": secret, "address": address},
+        )
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.show_pipeline)
+        return [path("pipeline/", page, name="partners_provider_pipeline"), *super().get_urls()]
+
+    def show_pipeline(self, request: HttpRequest) -> HttpResponse:
+        """How learners fare at each partner."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return self._page(request, "admin/partners/pipeline.html", pipeline_context(request))
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+        frame = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, template, {**frame, **context})
+
+
+@neighbors_of(Provider)
+def steps_at_partner(request: HttpRequest, provider: Provider) -> Card:
+    steps = EnrollmentStep.objects.current().filter(provider=provider).select_related("enrollment__learner")
+    late = steps.stuck(utc_now()).order_by("changed_at")[:10]
+    rows = [
+        neighbor(each, title=f"{each.enrollment.person}", status="status", note=each.last_error, at=each.changed_at)
+        for each in late
+    ]
+    more = f"{list_url(EnrollmentStep)}?provider__id__exact={provider.pk}"
+    return Card("Stuck here", rows, empty="Nobody is stuck here.", more_url=more)
+
+
+@neighbors_of(Provider)
+def news_of_partner(request: HttpRequest, provider: Provider) -> Card:
+    events = PartnerEvent.objects.filter(provider=provider).order_by("-pk")[:10]
+    rows = [
+        neighbor(each, title=each.type, note=each.outcome or each.last_error, at=each.received_at) for each in events
+    ]
+    more = f"{list_url(PartnerEvent)}?provider__id__exact={provider.pk}" if rows else ""
+    return Card("What it told us", rows, empty="It has told us nothing yet.", more_url=more)
+
+
+@neighbors_of(Provider)
+def outages_of_partner(request: HttpRequest, provider: Provider) -> Card:
+    rows = [
+        Neighbor(title=each.get_reason_display(), note=f"until {moment(each.ended_at)}", at=each.began_at)
+        for each in ProviderOutage.objects.filter(provider=provider).order_by("-ended_at")[:10]
+    ]
+    return Card("Outages", rows, empty="It has not been out.")

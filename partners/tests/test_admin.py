@@ -1,0 +1,211 @@
+"""The back office of partners: what staff see of the pipeline, and what they do about those who are stuck."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Membership
+from accounts.states import Role
+from backoffice.tests.staff_client import StaffClient
+from core.actors import SYSTEM
+from core.clock import utc_now
+from enrollments.models import Enrollment, ProgramInstance
+from enrollments.tests.factories import InstanceFactory
+from partners.acceptance import record_refusal
+from partners.models import EnrollmentStep, Provider
+from partners.states import GroupRule
+
+from .breaches import breaches
+from .factories import ProviderFactory, accept, approved, complete, define, group, instance_with, statuses, steps_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def instance() -> ProgramInstance:
+    return instance_with((2, GroupRule.ALL_IN_ORDER))
+
+
+@pytest.fixture
+def staff(instance: ProgramInstance) -> Client:
+    return signed_in(instance, Role.OWNER)
+
+
+def signed_in(instance: ProgramInstance, role: Role) -> Client:
+    return StaffClient(workspace=instance.workspace, role=role)
+
+
+def press(client: Client, row: Any, action: str, **answers: Any) -> Any:
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_{action}"
+    return client.post(reverse(name, args=[row.pk]), answers, follow=True)
+
+
+def failed(instance: ProgramInstance) -> EnrollmentStep:
+    step = steps_of(approved(instance))[0]
+    return record_refusal(step_id=step.pk, reason="No such course", actor=SYSTEM, now=utc_now())
+
+
+class TestThePipelinePage:
+    def test_shows_each_partner_with_its_figures_and_who_is_stuck(
+        self, staff: Client, instance: ProgramInstance
+    ) -> None:
+        complete(accept(steps_of(approved(instance))[0]))
+        step = failed(instance)
+        Provider.objects.filter(pk=step.provider_id).update(name="Northside")
+
+        page = staff.get(reverse("admin:partners_provider_pipeline"))
+
+        text = page.content.decode()
+        assert page.status_code == 200
+        assert "Northside" in text
+        assert "Bottleneck" in text
+        assert str(step.enrollment.person) in text
+        assert "It is the turn of us." in text
+
+    def test_of_another_workspace_shows_nothing_of_it(self, staff: Client, instance: ProgramInstance) -> None:
+        ProviderFactory(name="A stranger's")
+
+        assert "A stranger" not in staff.get(reverse("admin:partners_provider_pipeline")).content.decode()
+
+    def test_is_closed_to_whoever_belongs_to_no_workspace(self, instance: ProgramInstance) -> None:
+        client = signed_in(instance, Role.VIEWER)
+        Membership.objects.all().delete()
+
+        answer = client.get(reverse("admin:partners_provider_pipeline"))
+
+        assert answer.status_code == 403
+
+    def test_is_fine_without_partners(self) -> None:
+        instance = InstanceFactory(price=None)
+
+        page = signed_in(instance, Role.VIEWER).get(reverse("admin:partners_provider_pipeline"))
+
+        assert "There are no partners yet" in page.content.decode()
+
+
+class TestAPartner:
+    def test_is_added_and_its_secret_shown_once(self, staff: Client, instance: ProgramInstance) -> None:
+        answer = staff.post(
+            reverse("admin:partners_provider_create"),
+            {
+                "workspace": instance.workspace.pk,
+                "slug": "northside",
+                "name": "Northside",
+                "adapter": "rest",
+                "base_url": "https://lms.example.test/api",
+                "api_key": "key of theirs",
+                "timeout_seconds": "10",
+                "expected_days": "14",
+                "stuck_after_days": "7",
+            },
+        )
+
+        made = Provider.objects.get(slug="northside")
+        assert made.webhook_secret in answer.content.decode()
+        assert "no-store" in answer["Cache-Control"]
+        later = staff.get(reverse("admin:partners_provider_change", args=[made.pk])).content.decode()
+        assert made.webhook_secret not in later
+        assert "key of theirs" not in later
+
+    def test_keeps_its_key_where_none_is_typed(self, staff: Client, instance: ProgramInstance) -> None:
+        partner = ProviderFactory(workspace=instance.workspace)
+        page = staff.get(reverse("admin:partners_provider_edit", args=[partner.pk])).content.decode()
+        facts = {"name": "North", "adapter": "rest", "base_url": partner.base_url, "timeout_seconds": "9"}
+
+        press(staff, partner, "edit", expected_days="30", stuck_after_days="3", **facts)
+
+        partner = Provider.objects.get(pk=partner.pk)
+        assert "key-of-the-partner" not in page
+        assert (partner.name, partner.expected_days, partner.api_key) == ("North", 30, "key-of-the-partner")
+
+    def test_is_paused_and_resumed(self, staff: Client, instance: ProgramInstance) -> None:
+        partner = ProviderFactory(workspace=instance.workspace)
+
+        press(staff, partner, "pause")
+        paused = Provider.objects.get(pk=partner.pk).paused_at
+        press(staff, partner, "resume")
+
+        assert paused is not None
+        assert Provider.objects.get(pk=partner.pk).paused_at is None
+
+
+class TestAStep:
+    def test_stuck_is_listed_with_whose_turn_it_is(self, staff: Client, instance: ProgramInstance) -> None:
+        step = failed(instance)
+        accept(steps_of(approved(instance))[0])
+
+        page = staff.get(reverse("admin:partners_enrollmentstep_changelist"), {"stuck": "yes"}).content.decode()
+
+        assert str(step.enrollment.person) in page
+        assert page.count("Step 1") == 1
+        assert "No such course" in page
+
+    def test_tells_its_story(self, staff: Client, instance: ProgramInstance) -> None:
+        step = failed(instance)
+
+        page = staff.get(reverse("admin:partners_enrollmentstep_change", args=[step.pk])).content.decode()
+
+        assert "No such course" in page
+
+    @pytest.mark.parametrize(
+        ("action", "answers", "becomes"),
+        [
+            ("retry", {}, ["queued", "pending"]),
+            ("skip", {}, ["skipped", "queued"]),
+            ("complete", {"evidence": "Certificate 12"}, ["completed", "queued"]),
+        ],
+    )
+    def test_that_failed_is_dealt_with_by_buttons(
+        self, staff: Client, instance: ProgramInstance, action: str, answers: dict[str, str], becomes: list[str]
+    ) -> None:
+        step = failed(instance)
+
+        press(staff, step, action, reason="Said so", **answers)
+
+        assert statuses(step.enrollment) == becomes
+
+    def test_is_reassigned_to_a_partner_of_the_workspace_only(self, staff: Client, instance: ProgramInstance) -> None:
+        step = failed(instance)
+        stranger, other = ProviderFactory(), ProviderFactory(workspace=instance.workspace)
+
+        press(staff, step, "reassign", partner=stranger.pk, reason="Closed")
+        assert statuses(step.enrollment)[0] == "failed"
+
+        press(staff, step, "reassign", partner=other.pk, reason="Closed")
+        assert steps_of(step.enrollment)[0].provider == other
+
+    def test_is_had_done_again_by_those_who_manage(self, instance: ProgramInstance) -> None:
+        step = complete(accept(steps_of(approved(instance))[0]))
+
+        refused = press(signed_in(instance, Role.REVIEWER), step, "reopen", reason="By mistake")
+        assert (refused.status_code, statuses(step.enrollment)[0]) == (403, "completed")
+
+        press(signed_in(instance, Role.ADMIN), step, "reopen", reason="By mistake")
+        assert statuses(step.enrollment)[0] == "in_progress"
+
+    def test_is_moved_to_the_newest_version_after_a_preview(self, staff: Client, instance: ProgramInstance) -> None:
+        step = steps_of(approved(instance))[0]
+        sequence = define(instance, group(instance, 3))
+        assert sequence is not None
+
+        preview = press(staff, step, "move", reason="New partners").content.decode()
+        assert "New: course-3" in preview
+        assert len(steps_of(step.enrollment)) == 2
+
+        press(staff, step, "move", reason="New partners", _confirm="1")
+        assert statuses(step.enrollment) == ["queued", "pending", "pending"]
+        assert breaches() == set()
+
+
+class TestASequence:
+    def test_moves_everybody_who_is_behind_after_a_preview(self, staff: Client, instance: ProgramInstance) -> None:
+        learners: list[Enrollment] = [approved(instance) for _ in range(2)]
+        sequence = define(instance, group(instance, 3))
+
+        preview = press(staff, sequence, "move_all", reason="New partners").content.decode()
+        assert "2 of 2 learners move to version 2 now." in preview
+
+        press(staff, sequence, "move_all", reason="New partners", _confirm="1")
+        assert [len(steps_of(each)) for each in learners] == [3, 3]
