@@ -9,6 +9,7 @@ import hashlib
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from core.addresses import canonical_address
 from core.counters import count_in_database
@@ -29,7 +30,7 @@ class CodesPaused(DomainError):
 
     def __init__(self, detail: str, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__(f"{detail} in {in_words(retry_after)}.")
+        super().__init__(detail % {"time": in_words(retry_after)})
 
 
 def count_code_request(*, email: str, request: HttpRequest) -> None:
@@ -44,20 +45,20 @@ def count_code_request(*, email: str, request: HttpRequest) -> None:
         f"codes:from:{network}",
         limit=settings.SIGN_IN_CODES_PER_NETWORK,
         seconds=MINUTE,
-        detail="Many codes were requested from your network. Try again",
+        detail=_("Many codes were requested from your network. Try again in %(time)s."),
     )
     _count(
         f"codes:{mailbox}:{caller}",
         limit=settings.SIGN_IN_CODES_PER_CALLER,
         seconds=10 * MINUTE,
-        detail="You have asked for several codes. The newest one works; you can have another",
+        detail=_("You have asked for several codes. The newest one works; you can have another in %(time)s."),
     )
     if device is None:
         _count(
             f"codes:{mailbox}",
             limit=settings.SIGN_IN_CODES_PER_MAILBOX,
             seconds=30 * MINUTE,
-            detail="We sent several codes to this address. You can have another",
+            detail=_("We sent several codes to this address. You can have another in %(time)s."),
         )
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.urls import reverse
+from django.utils import translation
 
 from core.addresses import canonical_address
 from core.errors import DomainError, NotFound
@@ -35,6 +36,7 @@ from .invitation_links import (
     mail_link,
     renew_invitation,
 )
+from .languages import language_of_address
 from .models import Guardian, GuardianInvitation, Learner, User
 from .sign_in import proven_address
 from .staff_tasks import raise_staff_task, settle_staff_task
@@ -181,17 +183,19 @@ def mail_guardian_invitation(*, invitation: GuardianInvitation, token: str) -> N
         resolution="The guardian was invited again.",
         now=invitation.sent_at,
     )
-    mail_link(
-        template="account/email/guardian_invitation",
-        to=invitation.email,
-        workspace_id=invitation.workspace_id,
-        sender="invitations:guardians",
-        mails_from_workspace=MAILS_FROM_WORKSPACE,
-        context={
-            "workspace": invitation.workspace,
-            "url": settings.PUBLIC_URL + reverse("guardian-invitation", args=[token]),
-        },
-    )
+    language = language_of_address(invitation.email, workspace_id=invitation.workspace_id)
+    with translation.override(language):
+        mail_link(
+            template="account/email/guardian_invitation",
+            to=invitation.email,
+            workspace_id=invitation.workspace_id,
+            sender="invitations:guardians",
+            mails_from_workspace=MAILS_FROM_WORKSPACE,
+            context={
+                "workspace": invitation.workspace,
+                "url": settings.PUBLIC_URL + reverse("guardian-invitation", args=[token]),
+            },
+        )
 
 
 def _refuse_replacing_proven(guardian: Guardian, address: str) -> None:

@@ -3,6 +3,8 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -53,15 +55,11 @@ def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
 def _told(accepted: Acceptance) -> str:
     names = [learner.first_name for learner in accepted.learners]
     if not names:
-        return "Thank you. The children you answer for will be shown here."
+        return _("Thank you. The children you answer for will be shown here.")
+    followed = {"names": get_text_list(names, _("and"))}
     if accepted.has_joined:
-        return f"You were already a guardian here with this address. You now follow {_in_a_row(names)} as well."
-    return f"Thank you. You follow {_in_a_row(names)} now."
-
-
-def _in_a_row(names: list[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+        return _("You were already a guardian here with this address. You now follow %(names)s as well.") % followed
+    return _("Thank you. You follow %(names)s now.") % followed
 
 
 def _is_over(request: HttpRequest, invitation: GuardianInvitation | None) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from core.addresses import AddressFormField
@@ -19,7 +20,7 @@ from .sign_in import find_or_open_account
 class CodeRequestForm(RequestLoginCodeForm):  # type: ignore[misc]  # allauth has no types
     """An address, in the one spelling that accounts are known by: allauth would make two mailboxes one."""
 
-    email = AddressFormField(label="Email", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = AddressFormField(label=_("Email"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 
 
 @method_decorator(never_cache, name="dispatch")

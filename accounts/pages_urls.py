@@ -5,7 +5,7 @@ from allauth.account import views as allauth_views
 from django.urls import path
 from django.views.generic import RedirectView
 
-from . import guardian_pages, staff_pages
+from . import guardian_pages, language_pages, staff_pages
 from .pages import ConfirmCodeView, RequestCodeView
 
 to_code = RedirectView.as_view(pattern_name="account_request_login_code", query_string=True)
@@ -15,6 +15,7 @@ urlpatterns = [
     path("login/code/confirm/", ConfirmCodeView.as_view(), name="account_confirm_login_code"),
     path("logout/", allauth_views.logout, name="account_logout"),
     path("inactive/", allauth_views.account_inactive, name="account_inactive"),
+    path("language", language_pages.switch_language, name="switch-language"),
     # Guardians, who sign in by a code.
     path("guardians/invitations/<str:token>", guardian_pages.show_invitation, name="guardian-invitation"),
     # Staff, who have a password.

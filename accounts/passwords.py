@@ -19,6 +19,7 @@ import structlog
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
+from django.utils.translation import ngettext
 
 from core.addresses import canonical_address
 from core.counters import count_in_database
@@ -104,9 +105,9 @@ def is_signed_in_by_password(request: HttpRequest) -> bool:
 
 def in_words(seconds: int) -> str:
     if seconds < 60:
-        return "a second" if seconds == 1 else f"{seconds} seconds"
+        return ngettext("a second", "%(count)s seconds", seconds) % {"count": seconds}
     minutes = math.ceil(seconds / 60)
-    return "a minute" if minutes == 1 else f"{minutes} minutes"
+    return ngettext("a minute", "%(count)s minutes", minutes) % {"count": minutes}
 
 
 def _refuse_if(seconds: int) -> None:

@@ -1,6 +1,8 @@
 """What the mails about money say, for those who send or preview them."""
 
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from accounts.models import Learner
 from core.money import Money
@@ -11,14 +13,15 @@ from .purposes import find_learner_id
 from .states import CheckoutStatus, RefundReason
 
 _REASONS = {
-    RefundReason.DUPLICATE: "This had already been paid for, so we are returning your second payment in full.",
-    RefundReason.PLACE_LOST: (
+    RefundReason.DUPLICATE: _("This had already been paid for, so we are returning your second payment in full."),
+    RefundReason.PLACE_LOST: _(
         "The last place was gone when your payment arrived. We are sorry. We hold a place while you pay, but your "
         "payment came after that time was over."
     ),
-    RefundReason.NOT_ACCEPTED: "The enrollment that you paid for was not accepted, so we are returning your payment "
-    "in full.",
-    RefundReason.NOT_NEEDED: "The enrollment that you paid for had ended, so there was nothing left to pay for.",
+    RefundReason.NOT_ACCEPTED: _(
+        "The enrollment that you paid for was not accepted, so we are returning your payment in full."
+    ),
+    RefundReason.NOT_NEEDED: _("The enrollment that you paid for had ended, so there was nothing left to pay for."),
 }
 
 
@@ -54,7 +57,7 @@ def write_refund(
         "description": payment.checkout.description if payment.checkout else "",
         "has_ended": is_last and payment.checkout is not None and payment.checkout.status == CheckoutStatus.PAID,
         "learner": _learner(payment),
-        "reason": _REASONS.get(reason, ""),
+        "reason": gettext(_REASONS[reason]) if reason in _REASONS else "",
         "correction": correction,
         "is_attached": bool(attachments),
         "seller": payment.workspace.name,

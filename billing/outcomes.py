@@ -8,6 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from core.money import Money
 
@@ -16,15 +17,15 @@ from .states import FAILED_REFUNDS, NO_MONEY_YET, CheckoutStatus
 
 
 class Outcome(models.TextChoices):
-    TO_PAY = "to_pay", "Waiting for your payment"
-    CONFIRMING = "confirming", "Confirming your payment"  # Stripe could not be asked, or its word is being worked on
-    PROCESSING = "processing", "Payment on its way"  # a bank debit takes days
-    PAID = "paid", "Paid"  # the money is here, or a part of it
-    REFUNDED = "refunded", "Refunded"  # all of it went back, or is about to
-    FAILED = "payment_failed", "Payment failed"
-    EXPIRED = "payment_expired", "Payment time ran out"
-    CANCELLED = "payment_cancelled", "Payment canceled"
-    NOT_PAYABLE = "not_payable", "Payment not possible yet"  # Stripe refuses the price; staff know
+    TO_PAY = "to_pay", _("Waiting for your payment")
+    CONFIRMING = "confirming", _("Confirming your payment")  # Stripe could not be asked, or its word is being worked on
+    PROCESSING = "processing", _("Payment on its way")  # a bank debit takes days
+    PAID = "paid", _("Paid")  # the money is here, or a part of it
+    REFUNDED = "refunded", _("Refunded")  # all of it went back, or is about to
+    FAILED = "payment_failed", _("Payment failed")
+    EXPIRED = "payment_expired", _("Payment time ran out")
+    CANCELLED = "payment_cancelled", _("Payment canceled")
+    NOT_PAYABLE = "not_payable", _("Payment not possible yet")  # Stripe refuses the price; staff know
 
 
 # Nothing was paid in the end, and nothing will be.

@@ -1,5 +1,6 @@
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.family_pages import for_families
@@ -33,7 +34,7 @@ def show_linked_invoice(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404 from error
     invoice = find_standing_invoice(payment)
     if invoice is None:
-        return _not_ready(request, *_BEING_ISSUED, status=202)
+        return _being_issued(request)
     answer = serve_invoice(request, invoice)
     answer["Referrer-Policy"] = "no-referrer"  # the address is a key
     answer["X-Robots-Tag"] = "noindex"
@@ -45,18 +46,17 @@ def serve_invoice(request: HttpRequest, invoice: Invoice) -> HttpResponse:
     try:
         paper = fetch_invoice(invoice)
     except InvoiceNotReady:
-        return _not_ready(request, *_BEING_ISSUED, status=202)
+        return _being_issued(request)
     except (InvoicingDown, InvoiceRefused):
-        message = "The service that keeps our invoices does not answer just now. Nothing is lost."
-        return _not_ready(request, "Your invoice can't be shown just now", message, status=503)
+        message = _("The service that keeps our invoices does not answer just now. Nothing is lost.")
+        return _not_ready(request, _("Your invoice can't be shown just now"), message, status=503)
     name = f'inline; filename="{file_name(invoice)}"'
     return HttpResponse(paper, content_type="application/pdf", headers={"Content-Disposition": name})
 
 
-_BEING_ISSUED = (
-    "Your invoice is being issued",
-    "Your payment has arrived, and its invoice is being issued. That takes a few minutes at most times.",
-)
+def _being_issued(request: HttpRequest) -> HttpResponse:
+    message = _("Your payment has arrived, and its invoice is being issued. That takes a few minutes at most times.")
+    return _not_ready(request, _("Your invoice is being issued"), message, status=202)
 
 
 def _not_ready(request: HttpRequest, title: str, message: str, *, status: int) -> HttpResponse:

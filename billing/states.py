@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class CheckoutStatus(models.TextChoices):
@@ -16,12 +17,12 @@ LIVE_CHECKOUTS = (CheckoutStatus.OPEN, CheckoutStatus.PROCESSING)
 
 
 class PaymentStatus(models.TextChoices):
-    PENDING = "pending", "Pending"  # money is on its way
-    PAID = "paid", "Paid"
-    PARTIALLY_REFUNDED = "partially_refunded", "Partially refunded"
-    REFUNDED = "refunded", "Refunded"
-    FAILED = "failed", "Failed"
-    DISPUTED = "disputed", "Disputed"  # the payer's bank contests it; access stays while not all the money is back
+    PENDING = "pending", _("Pending")  # money is on its way
+    PAID = "paid", _("Paid")
+    PARTIALLY_REFUNDED = "partially_refunded", _("Partially refunded")
+    REFUNDED = "refunded", _("Refunded")
+    FAILED = "failed", _("Failed")
+    DISPUTED = "disputed", _("Disputed")  # the payer's bank contests it; access stays while not all the money is back
 
 
 # The bank has not said yes.

@@ -8,8 +8,10 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.models import Learner
+from core import time_words
 from core.clock import utc_now
 from core.time_words import meeting, moment
 from events.publishing import handles, handles_together
@@ -213,7 +215,7 @@ def write_new_dates(notification: Notification) -> Email | None:
         return None
     first = package.cohort.start_date
     last = package.cohort.end_date
-    dates = f"{first:%B} {first.day}, {first.year} to {last:%B} {last.day}, {last.year}"
+    dates = time_words.term(first, last)
     return _write_overview(package, "cohorts/new_dates", dates=dates)
 
 
@@ -334,7 +336,7 @@ def _step(row: StepProgress) -> str:
 
 def _line(row: StepProgress) -> str:
     where = row.seat.group_class.meeting_url
-    return f"{_step(row)}, {_time(row)}" + (f", at {where}" if where else "")
+    return f"{_step(row)}, {_time(row)}" + (", " + _("at %(address)s") % {"address": where} if where else "")
 
 
 def _time(row: StepProgress, session: ClassSession | None = None) -> str:

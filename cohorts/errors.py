@@ -1,10 +1,12 @@
+from django.utils.translation import gettext_noop as _
+
 from core.errors import DomainError, FieldError, Invalid, NotFound, item_of
 
 
 class CourseNotActive(DomainError):
     status = 403
     code = "course_not_active"
-    title = "This course is not taking enrollments"
+    title = _("This course is not taking enrollments")
 
 
 class CourseNotFound(NotFound):
@@ -30,37 +32,37 @@ class EnrollmentRefused(DomainError):
 
 class CohortNotActive(EnrollmentRefused):
     code = "cohort_not_active"
-    title = "This cohort is not taking enrollments"
+    title = _("This cohort is not taking enrollments")
 
 
 class CohortFull(EnrollmentRefused):
     code = "cohort_full"
-    title = "This cohort is full"
+    title = _("This cohort is full")
 
 
 class DeadlinePassed(EnrollmentRefused):
     code = "deadline_passed"
-    title = "The enrollment deadline has passed"
+    title = _("The enrollment deadline has passed")
 
 
 class NotForSale(EnrollmentRefused):
     code = "not_for_sale"
-    title = "This course is not available for purchase"
+    title = _("This course is not available for purchase")
 
 
 class AlreadyOwned(DomainError):
     code = "already_owned"
-    title = "The learner already has this course"
+    title = _("The learner already has this course")
 
 
 class TooManyPlacesHeld(DomainError):
     code = "too_many_places_held"
-    title = "Too many places are held or waited for"
+    title = _("Too many places are held or waited for")
 
 
 class TooManyLearners(DomainError):
     code = "too_many_learners"
-    title = "This account has added as many learners as it may"
+    title = _("This account has added as many learners as it may")
 
 
 class NotReadyToOpen(DomainError):
@@ -85,19 +87,19 @@ class StepInUse(DomainError):
 
 class LearnerNameMissing(Invalid):
     code = "learner_name_missing"
-    title = "The learner's name is not known yet"
+    title = _("The learner's name is not known yet")
 
 
 class NotYourPayment(DomainError):
     status = 403
     code = "not_your_payment"
-    title = "This payment belongs to another student"
+    title = _("This payment belongs to another student")
 
 
 class NothingBought(DomainError):
     """What came of a payment was no course; `code` says why."""
 
-    title = "This payment brought no course"
+    title = _("This payment brought no course")
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
@@ -113,7 +115,7 @@ class SessionFull(DomainError):
     """Names the steps whose class is full, so that the choice can be offered again."""
 
     code = "session_full"
-    title = "A chosen session is full"
+    title = _("A chosen session is full")
 
     def __init__(self, *, step_ids: tuple[int, ...], detail: str = "") -> None:
         self.step_ids = step_ids
@@ -122,7 +124,7 @@ class SessionFull(DomainError):
 
 class StepAlreadyBooked(DomainError):
     code = "step_already_booked"
-    title = "A step is already booked"
+    title = _("A step is already booked")
 
     def __init__(self, *, step_ids: tuple[int, ...], detail: str = "") -> None:
         self.step_ids = step_ids
@@ -131,7 +133,7 @@ class StepAlreadyBooked(DomainError):
 
 class TimeConflict(DomainError):
     code = "time_conflict"
-    title = "Two chosen sessions are at the same time"
+    title = _("Two chosen sessions are at the same time")
 
     def __init__(self, *, step_ids: tuple[int, ...], detail: str = "") -> None:
         self.step_ids = step_ids
@@ -140,12 +142,12 @@ class TimeConflict(DomainError):
 
 class TooLateToChange(DomainError):
     code = "too_late_to_change"
-    title = "It is too late to change this session"
+    title = _("It is too late to change this session")
 
 
 class StepNotBooked(DomainError):
     code = "step_not_booked"
-    title = "This step has no booked session"
+    title = _("This step has no booked session")
 
 
 class StepsStranded(DomainError):
@@ -160,22 +162,22 @@ class StepNotOpen(DomainError):
 
 class NotInLine(DomainError):
     code = "not_in_line"
-    title = "The learner is not on the waiting list"
+    title = _("The learner is not on the waiting list")
 
 
 class AlreadyInLine(DomainError):
     code = "already_in_line"
-    title = "The learner is already on the waiting list"
+    title = _("The learner is already on the waiting list")
 
 
 class PlaceAwaitsPayment(DomainError):
     code = "place_awaits_payment"
-    title = "A place in this cohort is already held for the learner"
+    title = _("A place in this cohort is already held for the learner")
 
 
 class PlacesFree(DomainError):
     code = "places_free"
-    title = "The cohort has free places: enroll instead of waiting"
+    title = _("The cohort has free places: enroll instead of waiting")
 
 
 class TermTooShort(Invalid):

@@ -15,6 +15,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models
+from django.utils.translation import gettext as _
 
 MAX_LENGTH = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
 
@@ -41,18 +42,18 @@ def address_fault(text: str) -> str:
     address = canonical_address(text)
     local, _at, domain = address.rpartition("@")
     if len(address) > MAX_LENGTH:
-        return f"An email address has at most {MAX_LENGTH} characters."
+        return _("An email address has at most %(most)s characters.") % {"most": MAX_LENGTH}
     if not local.isascii():
-        return (
+        return _(
             "Use an address with only plain letters, digits and signs before the @: mail to other addresses is not "
             "delivered."
         )
     try:
         validate_email(address)
     except ValidationError:
-        return "Enter an email address, such as name@example.org."
+        return _("Enter an email address, such as name@example.org.")
     if local.startswith('"') or domain.startswith("["):
-        return "Enter an email address without quotation marks or brackets, such as name@example.org."
+        return _("Enter an email address without quotation marks or brackets, such as name@example.org.")
     return ""
 
 

@@ -1,6 +1,7 @@
 """Which characters a text may hold: what no database keeps, and what nobody can see in a name."""
 
 import regex
+from django.utils.translation import gettext as _
 
 # What shows nothing and yet makes two texts differ (Unicode calls it default ignorable), control characters and line
 # separators. Let through: the joiners that Persian, Indic scripts and emoji are spelled with, and variation selectors.
@@ -25,9 +26,11 @@ def visibility_fault(text: str, *, multiline: bool = False) -> str:
     """What in the text nobody would see, as a sentence with its code point; empty if there is nothing."""
     for found in _INVISIBLE.finditer(text):
         if not (multiline and found[0] in _LINE_BREAKS):
-            return f"Control and invisible characters are not allowed (U+{ord(found[0]):04X} was found)."
+            return _("Control and invisible characters are not allowed (%(character)s was found).") % {
+                "character": f"U+{ord(found[0]):04X}"
+            }
     if text and not shows_something(text):
-        return "Enter text that can be seen."
+        return _("Enter text that can be seen.")
     return ""
 
 

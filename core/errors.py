@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from django.utils.translation import gettext, gettext_noop
+
 Value = TypeVar("Value")
 
 
@@ -38,10 +40,10 @@ class DomainError(Exception):
 
     status = 409
     code = "conflict"
-    title = "The request conflicts with the current state"
+    title = gettext_noop("The request conflicts with the current state")
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = (), **extra: object) -> None:
-        self.detail = detail or self.title
+        self.detail = detail or gettext(self.title)
         self.errors = errors
         self.extra = extra
         super().__init__(self.detail)
@@ -52,7 +54,7 @@ class NotFound(DomainError):
 
     status = 404
     code = "not_found"
-    title = "Not found"
+    title = gettext_noop("Not found")
 
 
 class Invalid(DomainError):
@@ -68,7 +70,7 @@ class Unavailable(DomainError):
 
     status = 503
     code = "unavailable"
-    title = "Temporarily unavailable"
+    title = gettext_noop("Temporarily unavailable")
     retry_after = 5
     address_setting = ""  # which setting says where it was looked for
 

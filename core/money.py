@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.formats import number_format
+
 from .currencies import currency_of
 
 
@@ -14,7 +16,7 @@ class Money:
     currency: str
 
     def __str__(self) -> str:
-        return f"{self.units:,.{self.decimals}f} {self.currency.upper()}"
+        return f"{number_format(self.units, self.decimals, force_grouping=True)} {self.currency.upper()}"
 
     @classmethod
     def of(cls, units: Decimal, currency: str) -> "Money":

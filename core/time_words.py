@@ -3,22 +3,45 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from django.utils.dateformat import format, time_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+_WEEKLY = (
+    gettext_noop("Mondays"),
+    gettext_noop("Tuesdays"),
+    gettext_noop("Wednesdays"),
+    gettext_noop("Thursdays"),
+    gettext_noop("Fridays"),
+    gettext_noop("Saturdays"),
+    gettext_noop("Sundays"),
+)
 _UTC = {"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu"}
 
 
 def day(date: dt.date) -> str:
     """Oct 6, 2026"""
-    return f"{date:%b} {date.day}, {date.year}"
+    return format(date, _("M j, Y"))
 
 
 def plain_day(date: dt.date) -> str:
     """October 6, 2026, as a letter has it."""
-    return f"{date:%B} {date.day}, {date.year}"
+    return format(date, _("F j, Y"))
 
 
 def full_day(date: dt.date) -> str:
     """Tuesday, October 6, 2026"""
-    return f"{date:%A}, {plain_day(date)}"
+    return format(date, _("l, F j, Y"))
+
+
+def weekday(date: dt.date) -> str:
+    """Tuesday, October 6"""
+    return format(date, _("l, F j"))
+
+
+def term(first: dt.date, last: dt.date) -> str:
+    """October 6, 2026 to January 5, 2027"""
+    return _("%(begin)s to %(end)s") % {"begin": plain_day(first), "end": plain_day(last)}
 
 
 def stamp(local: dt.datetime) -> str:
@@ -28,7 +51,7 @@ def stamp(local: dt.datetime) -> str:
 
 def clock(local: dt.datetime | dt.time) -> str:
     """5:00 PM"""
-    return f"{local:%-I:%M %p}"
+    return time_format(local, _("g:i A"))
 
 
 def zone_label(local: dt.datetime) -> str:
@@ -44,13 +67,14 @@ def zone_name(zone: str) -> str:
     """A zone whatever the season, for what recurs over the months: Chicago time."""
     if zone in _UTC:
         return "UTC"
-    return zone.rpartition("/")[2].replace("_", " ") + " time"
+    return _("%(city)s time") % {"city": zone.rpartition("/")[2].replace("_", " ")}
 
 
 def span(start: dt.datetime, end: dt.datetime) -> str:
     """5:00 to 6:30 PM, or 11:00 AM to 12:30 PM"""
-    begins = f"{start:%-I:%M}" if start.hour // 12 == end.hour // 12 and start.date() == end.date() else clock(start)
-    return f"{begins} to {clock(end)}"
+    is_one_half = start.hour // 12 == end.hour // 12 and start.date() == end.date()
+    begins = time_format(start, _("g:i")) if is_one_half else clock(start)
+    return _("%(begin)s to %(end)s") % {"begin": begins, "end": clock(end)}
 
 
 def hours(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
@@ -64,19 +88,19 @@ def weekly(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     """Tuesdays, 5:00 to 6:30 PM, Chicago time: the clock stays while its distance from UTC changes."""
     start = starts_at.astimezone(ZoneInfo(zone))
     end = ends_at.astimezone(ZoneInfo(zone))
-    return f"{start:%A}s, {span(start, end)}, {zone_name(zone)}"
+    return f"{_(_WEEKLY[start.weekday()])}, {span(start, end)}, {zone_name(zone)}"
 
 
 def meeting(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     """Tuesday, October 6, 5:00 to 6:00 PM CDT (America/Chicago)"""
     start = starts_at.astimezone(ZoneInfo(zone))
-    return f"{start:%A, %B} {start.day}, {_named(hours(starts_at, ends_at, zone), start, zone)}"
+    return f"{weekday(start)}, {_named(hours(starts_at, ends_at, zone), start, zone)}"
 
 
 def moment(at: dt.datetime, zone: str) -> str:
     """Tuesday, October 6, 5:00 PM CDT (America/Chicago)"""
     local = at.astimezone(ZoneInfo(zone))
-    return f"{local:%A, %B} {local.day}, {_named(f'{clock(local)} {zone_label(local)}', local, zone)}"
+    return f"{weekday(local)}, {_named(f'{clock(local)} {zone_label(local)}', local, zone)}"
 
 
 def _named(text: str, local: dt.datetime, zone: str) -> str:

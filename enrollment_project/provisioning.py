@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from accounts.models import Workspace, default_timezone
+from accounts.languages import check_language
+from accounts.models import Workspace, default_language, default_timezone
 from billing.models import Price
 from billing.prices import check_chargeable
 from core.errors import DomainError, NotFound, invalid_field
@@ -34,12 +35,19 @@ class Provisioned:
 
 @transaction.atomic
 def create_workspace(
-    *, slug: str, name: str = "", price_minor: int = 4900, currency: str = "usd", timezone: str = ""
+    *,
+    slug: str,
+    name: str = "",
+    price_minor: int = 4900,
+    currency: str = "usd",
+    timezone: str = "",
+    language: str = "",
 ) -> Provisioned:
     """A workspace with one program, offered to all comers, reviewed automatically, at `price_minor` for parents.
 
     Raises WorkspaceExists, and Invalid for a slug that is not lower-case letters, digits and dashes, a price or a
-    currency that can't be charged, and a time zone that does not exist. Without `timezone`, DEFAULT_TIMEZONE is used.
+    currency that can't be charged, a time zone that does not exist and a language that is none of ours. Without
+    `timezone`, DEFAULT_TIMEZONE is used, and without `language`, DEFAULT_LANGUAGE.
     """
     code = currency.lower()
     if not _SLUG.fullmatch(slug):
@@ -47,8 +55,14 @@ def create_workspace(
     check_chargeable(Money(price_minor, code), amount_field="price_minor")
     if timezone and timezone not in known_zones():
         raise invalid_field("timezone", "invalid", "Give a time zone's name, for example America/Chicago.")
-    zone = timezone or default_timezone()
-    workspace = Workspace(slug=slug, name=name.strip() or slug.replace("-", " ").title(), timezone=zone)
+    if language:
+        check_language(language)
+    workspace = Workspace(
+        slug=slug,
+        name=name.strip() or slug.replace("-", " ").title(),
+        timezone=timezone or default_timezone(),
+        language=language or default_language(),
+    )
     if not insert_unless_present(workspace):
         raise WorkspaceExists(f"The workspace {slug} already exists.")
     program = Program.objects.create(workspace=workspace, code=GENERAL_PROGRAM, title="General enrollment")

@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Learner
 from core.addresses import address_fault
@@ -16,7 +18,7 @@ from core.local_time import validate_date
 from core.text import limit_of
 
 from .application.answers import LONG_TEXT_LENGTH, SHORT_TEXT_LENGTH, keep_answer
-from .application.files import KINDS_IN_WORDS, MEDIA_TYPES, Upload, find_fault, find_media_type
+from .application.files import MEDIA_TYPES, Upload, find_fault, find_media_type
 from .application.receive import FilledForm
 from .models import ApplicationQuestion
 from .states import Applicant, QuestionKind
@@ -32,31 +34,34 @@ class ApplyForm(forms.Form):
 
     submission = forms.CharField(widget=forms.HiddenInput, max_length=32)
     # People don't see it, and leave it empty; programs that fill in every field of a form give themselves away.
-    website = forms.CharField(required=False, label="Leave this field empty", max_length=500)
+    website = forms.CharField(required=False, label=_("Leave this field empty"), max_length=500)
     applicant = forms.ChoiceField(
-        label="Who are you?",
+        label=_("Who are you?"),
         choices=Applicant.choices,
-        error_messages={"required": "Say whether you apply for a child or for yourself."},
+        error_messages={"required": _("Say whether you apply for a child or for yourself.")},
     )
     email = forms.EmailField(
-        label="Your email address",
-        help_text="We mail you a link to confirm it. News about the application goes there.",
+        label=_("Your email address"),
+        help_text=_("We mail you a link to confirm it. News about the application goes there."),
         max_length=254,
-        error_messages={"required": "Type your email address.", "invalid": "Type an address like name@example.org."},
+        error_messages={
+            "required": _("Type your email address."),
+            "invalid": _("Type an address like name@example.org."),
+        },
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     first_name = forms.CharField(
-        label="First name",
+        label=_("First name"),
         max_length=limit_of(Learner, "first_name"),
-        error_messages={"required": "Type the learner's first name."},
+        error_messages={"required": _("Type the learner's first name.")},
     )
     last_name = forms.CharField(
-        label="Last name",
+        label=_("Last name"),
         max_length=limit_of(Learner, "last_name"),
-        error_messages={"required": "Type the learner's last name."},
+        error_messages={"required": _("Type the learner's last name.")},
     )
-    grade_level = forms.CharField(label="Grade", required=False, max_length=limit_of(Learner, "grade_level"))
-    school = forms.CharField(label="School", required=False, max_length=limit_of(Learner, "school"))
+    grade_level = forms.CharField(label=_("Grade"), required=False, max_length=limit_of(Learner, "grade_level"))
+    school = forms.CharField(label=_("School"), required=False, max_length=limit_of(Learner, "school"))
 
     def __init__(self, *args: Any, questions: Sequence[ApplicationQuestion], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,7 +93,7 @@ class ApplyForm(forms.Form):
     def clean_submission(self) -> str:
         submission = self.cleaned_data["submission"]
         if not is_cuid(submission):
-            raise forms.ValidationError("Reload the page, then fill in the form again.")
+            raise forms.ValidationError(gettext("Reload the page, then fill in the form again."))
         return str(submission)
 
     def clean_email(self) -> str:
@@ -159,34 +164,37 @@ def _field_for(question: ApplicationQuestion) -> forms.Field:
         "help_text": question.help_text,
         "required": question.is_required,
     }
-    missing = {"required": "Answer this question."}
+    missing = {"required": gettext("Answer this question.")}
     match question.kind:
         case QuestionKind.LONG_TEXT:
             widget = forms.Textarea(attrs={"rows": 5})
             return forms.CharField(max_length=LONG_TEXT_LENGTH, widget=widget, error_messages=missing, **common)
         case QuestionKind.CHOICE:
-            options = [("", "Choose …"), *((option, option) for option in question.choices)]
-            refusals = {"required": "Choose one.", "invalid_choice": "Choose one of the options."}
+            options = [("", gettext("Choose …")), *((option, option) for option in question.choices)]
+            refusals = {"required": gettext("Choose one."), "invalid_choice": gettext("Choose one of the options.")}
             return forms.ChoiceField(choices=options, error_messages=refusals, **common)
         case QuestionKind.NUMBER:
-            refusals = missing | {"invalid": "Type a number, such as 12 or 3.5."}
+            refusals = missing | {"invalid": gettext("Type a number, such as 12 or 3.5.")}
             return PlainNumberField(max_digits=DIGITS, decimal_places=DECIMALS, error_messages=refusals, **common)
         case QuestionKind.DATE:
             return forms.DateField(
                 validators=[validate_date],
                 widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-                error_messages=missing | {"invalid": "Type a date like 2027-01-31."},
+                error_messages=missing | {"invalid": gettext("Type a date like 2027-01-31.")},
                 **common,
             )
         case QuestionKind.FILE:
             common["help_text"] = " ".join(
-                part for part in (question.help_text, f"{KINDS_IN_WORDS}, at most 5 MB.") if part
+                part for part in (question.help_text, gettext("PDF, JPEG, PNG, WebP or HEIC, at most 5 MB.")) if part
             )
-            refusals = {"required": "Choose a file.", "empty": "The file is empty. Choose another one."}
+            refusals = {
+                "required": gettext("Choose a file."),
+                "empty": gettext("The file is empty. Choose another one."),
+            }
             return KnownFileField(
                 widget=forms.FileInput(attrs={"accept": MEDIA_TYPES}), error_messages=refusals, **common
             )
         case QuestionKind.CONSENT:
-            return forms.BooleanField(error_messages={"required": "Check the box to agree."}, **common)
+            return forms.BooleanField(error_messages={"required": gettext("Check the box to agree.")}, **common)
         case _:
             return forms.CharField(max_length=SHORT_TEXT_LENGTH, error_messages=missing, **common)

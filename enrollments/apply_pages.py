@@ -12,6 +12,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -44,7 +46,7 @@ DISCARD = "discard"  # any other word of the page asks for the payment page
 class FormsPaused(DomainError):
     status = 429
     code = "forms_paused"
-    title = "Many applications were sent from your network. Try again in an hour"
+    title = gettext_noop("Many applications were sent from your network. Try again in an hour")
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
@@ -74,7 +76,7 @@ def apply(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
         return _closed(request, instance, form_state(instance, now=utc_now()))
     except DomainError as refusal:
         return _ask(request, instance, form, refusal=refusal, status=refusal.status)
-    messages.info(request, f"We mailed a link to {form.cleaned_data['email']}.")
+    messages.info(request, _("We mailed a link to %(address)s.") % {"address": form.cleaned_data["email"]})
     return redirect("apply-sent", code=code, cuid=cuid)
 
 

@@ -1,3 +1,5 @@
+from django.utils.translation import gettext_noop as _
+
 from core.errors import DomainError, Invalid
 
 
@@ -50,7 +52,7 @@ class AlreadyEnrolled(DomainError):
     `enrollmentId`."""
 
     code = "already_enrolled"
-    title = "The learner is already enrolled in this program"
+    title = _("The learner is already enrolled in this program")
 
     def __init__(self, detail: str = "", *, enrollment_id: str | None = None) -> None:
         self.enrollment_id = enrollment_id
@@ -63,7 +65,7 @@ class InstanceClosed(DomainError):
     """The program instance, or its program, takes no enrollments: it is switched off, or it has ended."""
 
     code = "instance_closed"
-    title = "The program instance takes no enrollments"
+    title = _("The program instance takes no enrollments")
 
 
 class ProgramExists(DomainError):
@@ -88,25 +90,25 @@ class NothingToPay(DomainError):
 
 class PaymentOnItsWay(DomainError):
     code = "payment_on_its_way"
-    title = "A payment for this course is on its way"
+    title = _("A payment for this course is on its way")
 
 
 class EnrollmentOver(DomainError):
     code = "enrollment_over"
-    title = "This enrollment has ended"
+    title = _("This enrollment has ended")
 
 
 class InstanceFull(DomainError):
     code = "instance_full"
-    title = "The program has no place left"
+    title = _("The program has no place left")
 
 
 class ApplicationsClosed(DomainError):
     code = "applications_closed"
-    title = "The program takes no applications now"
+    title = _("The program takes no applications now")
 
 
 class ApplicationOver(DomainError):
     status = 410
     code = "application_over"
-    title = "The link of this application no longer works"
+    title = _("The link of this application no longer works")

@@ -3,6 +3,8 @@
 import datetime as dt
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from core.money import Money
 from core.time_words import full_day, plain_day
@@ -42,7 +44,7 @@ _LAST_DAY = Placeholder("last_day", "the last day", "Wednesday, September 9, 202
 _REPLACES = Placeholder(
     "replaces",
     "that this replaces an earlier mail, where there was one",
-    "This replaces what we wrote before about the end of this enrollment.",
+    gettext_noop("This replaces what we wrote before about the end of this enrollment."),
 )
 
 for _wording in (
@@ -90,7 +92,7 @@ def write_on_account(enrollment: Enrollment) -> Email:
     """That the learner is enrolled, and what is still to be paid."""
     price = enrollment.instance.price
     is_owed = price is not None and enrollment.payment_status in UNPAID
-    owed = f"{price.money} is to be paid for it." if price is not None and is_owed else ""
+    owed = _("%(price)s is to be paid for it.") % {"price": price.money} if price is not None and is_owed else ""
     return _write(ON_ACCOUNT, enrollment, start=_start_of(enrollment), owed=owed)
 
 
@@ -101,24 +103,24 @@ def write_payment_recorded(enrollment: Enrollment, *, amount: Money, invoice: st
 
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:
     """`was_paid` when it was refused: then the money goes back by itself."""
-    money = "There is nothing to pay. If a payment is already on its way, we will return it in full."
+    money = _("There is nothing to pay. If a payment is already on its way, we will return it in full.")
     if was_paid:
-        money = "We are returning the payment in full. We will write again when it is on its way."
+        money = _("We are returning the payment in full. We will write again when it is on its way.")
     return _write(REJECTED, enrollment, reason=reason, money=money)
 
 
 def write_end(enrollment: Enrollment, *, reason: str) -> Email:
     """That an enrollment, or the request for one, has ended; and what is known about the money."""
     status = enrollment.payment_status
-    deciding = (
+    deciding = _(
         "We are deciding whether to return some of the payment. If so, we will write again when it is on its way."
     )
     is_refunded = status == EnrollmentPaymentStatus.REFUNDED
-    refunded = "The payment for it was returned to the person who paid."
+    refunded = _("The payment for it was returned to the person who paid.")
     return _write(
         ENDED,
         enrollment,
-        why=refunded if is_refunded else f"The reason given: {reason}",
+        why=refunded if is_refunded else _("The reason given: %(reason)s") % {"reason": reason},
         money=deciding if status in PAID else "",
     )
 
@@ -131,7 +133,7 @@ def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reaso
         date=plain_day(effective_date),
         last_day=full_day(effective_date - dt.timedelta(days=1)),
         reason=reason,
-        replaces=_REPLACES.sample if is_another_plan else "",
+        replaces=_(_REPLACES.sample) if is_another_plan else "",
     )
 
 
@@ -142,7 +144,7 @@ def write_withdrawn_exit(enrollment: Enrollment, *, effective_date: dt.date) -> 
 
 def _start_of(enrollment: Enrollment) -> str:
     start = enrollment.instance.start_date
-    return f"It starts on {full_day(start)}." if start else ""
+    return _("It starts on %(day)s.") % {"day": full_day(start)} if start else ""
 
 
 def _write(kind: str, enrollment: Enrollment, **more: str) -> Email:

@@ -10,6 +10,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -39,6 +41,12 @@ from .family.standing import (
 from .models import Enrollment, EnrollmentDecision
 from .sellers import Sale, find_sales
 from .states import ReviewMode
+
+REQUEST = gettext_noop("Request")
+PAYMENT = gettext_noop("Payment")
+DISTRICT_SEAT = gettext_noop("District seat")
+REVIEW = gettext_noop("Review")
+ENROLLED = gettext_noop("Enrolled")
 
 TONES: dict[str, str] = {
     **OUTCOME_TONES,
@@ -148,7 +156,7 @@ def _render_outcome(
         facts=_facts(view),
         here=f"{reverse('enroll-return')}?{urlencode({'session_id': view.purchase.checkout.stripe_session_id or ''})}",
         zone=zone_of(request) or ZoneInfo(fresh.enrollment.workspace.timezone),
-        links=[Link(reverse("my-enrollments"), "See all my enrollments")],
+        links=[Link(reverse("my-enrollments"), _("See all my enrollments"))],
         steps=_steps(view),
         left_payment_page=left_payment_page,
     )
@@ -161,12 +169,12 @@ def _render_outcome(
 def _facts(view: FamilyView) -> list[tuple[str, object]]:
     enrollment = view.enrollment
     facts: list[tuple[str, object]] = [
-        ("Learner", enrollment.learner.first_name if enrollment.learner else ""),
-        ("Program", enrollment.instance.program.title),
+        (_("Learner"), enrollment.learner.first_name if enrollment.learner else ""),
+        (_("Program"), enrollment.instance.program.title),
     ]
     if enrollment.instance.start_date:
-        facts.append(("Starts", date_format(enrollment.instance.start_date, "F j, Y")))
-    return [*facts, ("Amount", view.amount)] if view.amount else facts
+        facts.append((_("Starts"), date_format(enrollment.instance.start_date, _("F j, Y"))))
+    return [*facts, (_("Amount"), view.amount)] if view.amount else facts
 
 
 def _by_learner(enrollments: list[Enrollment], sales: dict[int, Sale], now: dt.datetime) -> list[LearnerCards]:
@@ -190,21 +198,19 @@ def _card(enrollment: Enrollment, sale: Sale | None, now: dt.datetime) -> Enroll
 
 def _steps(view: FamilyView) -> list[Step]:
     """The way in as stations; the one where it stands, or ended, is marked."""
-    funding = (
-        "Payment" if view.is_paid_by_family else "District seat" if view.decision and view.decision.seat_id else ""
-    )
+    funding = PAYMENT if view.is_paid_by_family else "District seat" if view.decision and view.decision.seat_id else ""
     manual = view.enrollment.instance.review_mode == ReviewMode.MANUAL
-    stations = ["Request", funding, "Review" if manual else "", "Enrolled"]
+    stations = [REQUEST, funding, REVIEW if manual else "", ENROLLED]
     labels = [label for label in stations if label]
-    return [Step(label, _state(view, label, labels)) for label in labels]
+    return [Step(_(label), _state(view, label, labels)) for label in labels]
 
 
 _STATIONS = {
-    Standing.BEING_CHECKED: "Request",
-    Standing.NOT_ELIGIBLE: "Request",
-    Standing.IN_REVIEW: "Review",
-    Standing.NOT_ACCEPTED: "Review",
-    Standing.LEFT: "Enrolled",
+    Standing.BEING_CHECKED: REQUEST,
+    Standing.NOT_ELIGIBLE: REQUEST,
+    Standing.IN_REVIEW: REVIEW,
+    Standing.NOT_ACCEPTED: REVIEW,
+    Standing.LEFT: ENROLLED,
 }
 _STOPPED = (*UNPAID_IN_THE_END, Outcome.REFUNDED, Standing.NOT_ELIGIBLE, Standing.NOT_ACCEPTED, Standing.LEFT)
 
@@ -212,10 +218,10 @@ _STOPPED = (*UNPAID_IN_THE_END, Outcome.REFUNDED, Standing.NOT_ELIGIBLE, Standin
 def _state(view: FamilyView, label: str, labels: list[str]) -> str:
     if view.standing in (Standing.ENROLLED, Standing.COMPLETED):
         return "done"
-    station = "Payment" if isinstance(view.standing, Outcome) else _STATIONS[view.standing]
+    station = PAYMENT if isinstance(view.standing, Outcome) else _STATIONS[view.standing]
     here = labels.index(station) if station in labels else len(labels) - 1
     place = labels.index(label)
-    if label == "Payment" and place < here and view.payment is None:
+    if label == PAYMENT and place < here and view.payment is None:
         return "ahead"  # decided before it was paid
     if place != here:
         return "done" if place < here else "ahead"

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -80,6 +81,11 @@ class NotificationAdmin(WorkspaceScopedAdmin):
 class BeginForm(StaffForm):
     workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
     kind = forms.ChoiceField(label="Mail")
+    language = forms.ChoiceField(
+        choices=settings.LANGUAGES,
+        initial="en",
+        help_text="Families who read another language get the words in that one: yours, or ours.",
+    )
 
     def prepare(self) -> None:
         self.offer_workspaces(Power.MANAGE)
@@ -124,13 +130,16 @@ def _sample(kind: str, words: Words) -> Email:
 class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
     """The mails that a workspace words itself or has switched off. All others are sent in our words."""
 
-    list_display = ("title", "subject", "state", "workspace", "changed_by", "changed_at")
-    list_filter = (("workspace", ScopedRelatedFilter), "is_on")
+    list_display = ("title", "language", "subject", "state", "workspace", "changed_by", "changed_at")
+    list_filter = (("workspace", ScopedRelatedFilter), "language", "is_on")
     list_select_related = ("workspace",)
     search_fields = ("subject__icontains", "=kind")
     search_help_text = "Subject, or the mail's kind, e.g. enrollment_approved"
     fieldsets = (
-        (None, {"fields": (("title", "state"), "workspace", "subject", "text", ("changed_by", "changed_at"))}),
+        (
+            None,
+            {"fields": (("title", "language", "state"), "workspace", "subject", "text", ("changed_by", "changed_at"))},
+        ),
         ("As a family gets it", {"fields": ("preview",)}),
     )
     actions_list = ("begin",)
@@ -166,7 +175,11 @@ class WorkspaceLetterAdmin(WorkspaceScopedAdmin):
     def begin(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         given = form.cleaned_data
         letter = begin_letter(
-            workspace_id=given["workspace"].pk, kind=given["kind"], actor=actor_of(request), now=utc_now()
+            workspace_id=given["workspace"].pk,
+            kind=given["kind"],
+            language=given["language"],
+            actor=actor_of(request),
+            now=utc_now(),
         )
         return HttpResponseRedirect(reverse("admin:notifications_workspaceletter_change_words", args=[letter.pk]))
 

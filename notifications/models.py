@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 
 from accounts.models import Workspace
@@ -60,14 +61,15 @@ class Notification(models.Model):
 
 
 class WorkspaceLetter(models.Model):
-    """What a workspace has decided about one kind of mail: its own words, or that it is not sent.
+    """What a workspace has decided about one kind of mail: its own words in a language, or that it is not sent.
 
-    Invariant: at most one row per workspace and kind; where there is none, the mail is sent in our words. The words
-    hold no placeholder that the kind does not know.
+    Invariant: at most one row per workspace, kind and language; where there is none, the mail is sent in our words. The
+    words hold no placeholder that the kind does not know.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="letters")
     kind = models.CharField(max_length=40)
+    language = models.CharField(max_length=5, choices=settings.LANGUAGES, default="en", db_default="en")
     subject = models.CharField(max_length=150)
     body = models.TextField(max_length=5000)
     is_on = models.BooleanField(default=True)
@@ -78,7 +80,7 @@ class WorkspaceLetter(models.Model):
         verbose_name = "wording of a mail"
         verbose_name_plural = "words of emails"
         constraints = [
-            models.UniqueConstraint(fields=["workspace", "kind"], name="letter_one_per_kind"),
+            models.UniqueConstraint(fields=["workspace", "kind", "language"], name="letter_one_per_kind_and_language"),
         ]
 
     def __str__(self) -> str:

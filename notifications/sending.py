@@ -16,7 +16,9 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import F
+from django.utils import translation
 
+from accounts.languages import language_of_address
 from accounts.staff_tasks import raise_staff_task
 from core import retries
 from core.addresses import canonical_address
@@ -172,7 +174,9 @@ def _try_to_send(notification_id: int, now: dt.datetime) -> bool:
     notification = Notification.objects.get(pk=notification_id)
     try:
         is_off = is_switched_off(kind=notification.kind, workspace_id=notification.workspace_id)
-        email = None if is_off else render(notification)
+        language = language_of_address(notification.recipient, workspace_id=notification.workspace_id)
+        with translation.override(language):
+            email = None if is_off else render(notification)
         if email is not None:
             _deliver(notification, email)
     except Exception as error:

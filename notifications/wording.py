@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.template.loader import get_template
+from django.utils import translation
+from django.utils.translation import get_language, gettext
 
+from accounts.languages import check_language
 from core.actors import Actor
 from core.errors import FieldError, Invalid, NotFound
 
@@ -77,13 +80,21 @@ def find_wording(kind: str) -> Wording:
 def our_words(kind: str) -> Words:
     """What the mail says until a workspace writes something else."""
     source = get_template(f"emails/{find_wording(kind).template}.txt").template  # type: ignore[attr-defined]
-    subject, _, body = str(source.source).strip().partition("\n")
+    subject, _, body = "\n".join(_translate(line) for line in str(source.source).strip().splitlines()).partition("\n")
     return Words(subject.strip(), body.strip())
 
 
+def _translate(line: str) -> str:
+    """A line of our words in the current language; of a button, its label."""
+    if line.startswith("-> "):
+        label, _, address = line.removeprefix("-> ").rpartition(": ")
+        return f"-> {gettext(label)}: {address}"
+    return gettext(line) if _PLACEHOLDER.sub("", line).strip() else line
+
+
 def write_letter(*, kind: str, workspace_id: int, values: Mapping[str, str]) -> Email:
-    """The mail in the workspace's words, or in ours."""
-    own = WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind).first()
+    """The mail in the current language: in the workspace's words if it has written some in it, else in ours."""
+    own = WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind, language=get_language()).first()
     return fill_in(Words(own.subject, own.body) if own else our_words(kind), values)
 
 
@@ -107,13 +118,25 @@ def is_switched_off(*, kind: str, workspace_id: int) -> bool:
 
 
 @transaction.atomic
-def begin_letter(*, workspace_id: int, kind: str, actor: Actor, now: dt.datetime) -> WorkspaceLetter:
-    """The workspace's own copy of a mail's words, ours to begin with; the one there is, if there is one."""
-    ours = our_words(kind)
+def begin_letter(
+    *, workspace_id: int, kind: str, language: str = "en", actor: Actor, now: dt.datetime
+) -> WorkspaceLetter:
+    """The workspace's own copy of a mail's words in a language, ours to begin with; the one there is, if there is one.
+    Raises Invalid for a language that is none of ours."""
+    check_language(language)
+    with translation.override(language):
+        ours = our_words(kind)
     letter, _ = WorkspaceLetter.objects.get_or_create(
         workspace_id=workspace_id,
         kind=kind,
-        defaults={"subject": ours.subject, "body": ours.body, "changed_by": str(actor), "changed_at": now},
+        language=language,
+        defaults={
+            "subject": ours.subject,
+            "body": ours.body,
+            "is_on": not is_switched_off(kind=kind, workspace_id=workspace_id),
+            "changed_by": str(actor),
+            "changed_at": now,
+        },
     )
     return letter
 
@@ -122,8 +145,8 @@ def begin_letter(*, workspace_id: int, kind: str, actor: Actor, now: dt.datetime
 def change_letter(
     *, letter_id: int, subject: str, body: str, is_on: bool, actor: Actor, now: dt.datetime
 ) -> WorkspaceLetter:
-    """Write a workspace's words, or switch the mail off or on. Raises Invalid naming a placeholder that is not known
-    and NotFound if the words were reset meanwhile."""
+    """Write a workspace's words in a language, or switch the mail off or on in every language. Raises Invalid naming a
+    placeholder that is not known, and NotFound if the words were reset meanwhile."""
     letter = WorkspaceLetter.objects.select_for_update().filter(pk=letter_id).first()
     if letter is None:
         raise NotFound("The words of this mail were reset meanwhile.")
@@ -134,6 +157,7 @@ def change_letter(
     letter.changed_by = str(actor)
     letter.changed_at = now
     letter.save()
+    WorkspaceLetter.objects.filter(workspace=letter.workspace_id, kind=letter.kind).update(is_on=is_on)
     return letter
 
 

@@ -34,8 +34,12 @@ def are_satisfied(steps: Sequence[EnrollmentStep]) -> bool:
 
 def is_satisfied(group: Sequence[EnrollmentStep]) -> bool:
     """Whether enough steps of one group are completed, or skipped by staff. Failed ones never count."""
-    done = sum(step.status in DONE for step in group)
-    return done >= (group[0].item.group.at_least or len(group))
+    return sum(step.status in DONE for step in group) >= steps_needed(group)
+
+
+def steps_needed(group: Sequence[EnrollmentStep]) -> int:
+    """How many steps of a group have to be done."""
+    return group[0].item.group.at_least or len(group)
 
 
 def _rule(group: Sequence[EnrollmentStep]) -> str:

@@ -1,8 +1,9 @@
 from django.urls import path
 
-from .pages import certificates
+from .pages import certificates, progress
 
 urlpatterns = [
+    path("student/progress", progress.show_my_progress, name="my-progress"),
     path("certificates/<str:serial>.pdf", certificates.download_certificate, name="certificate-pdf"),
     path("certificates/<str:serial>", certificates.show_certificate, name="certificate"),
 ]

@@ -13,7 +13,7 @@ from .learners import (
 )
 from .staff_tasks import StaffTask
 from .users import Membership, User, UserManager
-from .workspaces import Workspace, default_timezone
+from .workspaces import Workspace, default_language, default_timezone
 
 __all__ = [
     "ApiKey",
@@ -31,6 +31,7 @@ __all__ = [
     "User",
     "UserManager",
     "Workspace",
+    "default_language",
     "default_timezone",
     "external_key",
     "identity_by_person",

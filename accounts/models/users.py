@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 
@@ -34,6 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = AddressField(max_length=254, unique=True)
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
+    # In which families read us, once they have chosen one.
+    language = models.CharField(max_length=5, choices=settings.LANGUAGES, blank=True, default="", db_default="")
     is_staff = models.BooleanField(default=False, help_text="May sign in to the back office.")
     is_active = models.BooleanField(default=True)
     date_joined = models.DateTimeField(default=utc_now, editable=False)

@@ -13,6 +13,11 @@ def default_timezone() -> str:
     return str(settings.DEFAULT_WORKSPACE_TIMEZONE)
 
 
+def default_language() -> str:
+    """The language of a new workspace that names none."""
+    return str(settings.DEFAULT_WORKSPACE_LANGUAGE)
+
+
 class Workspace(models.Model):
     """An organization running enrollment: the tenant."""
 
@@ -25,6 +30,13 @@ class Workspace(models.Model):
         db_default="UTC",
         validators=[validate_timezone],
         help_text="Where its days begin and end: for dates without a zone of their own, and for invoices.",
+    )
+    language = models.CharField(
+        max_length=5,
+        choices=settings.LANGUAGES,
+        default=default_language,
+        db_default="en",
+        help_text="In which it writes to families who have chosen none.",
     )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from events.publishing import publish
 
@@ -138,9 +139,9 @@ def _chosen_sessions(offered: Iterable[CohortSession], selections: Sequence[Sele
     for position, selection in enumerate(selections):
         session = by_option.get((selection.step_id, selection.option_id))
         if session is None:
-            raise bad_selection(position, "This is not an upcoming session of this step in the learner's cohort.")
+            raise bad_selection(position, _("This is not an upcoming session of this step in the learner's cohort."))
         if selection.step_id in chosen:
-            raise bad_selection(position, "This step was chosen twice.")
+            raise bad_selection(position, _("This step was chosen twice."))
         chosen[selection.step_id] = session
     return chosen
 
@@ -160,7 +161,7 @@ def _booked_row(package: StudentPackage, step_id: int) -> StepProgress:
     rows = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED, step__pk=step_id)
     row = rows.select_related("class_session").first()
     if row is None:
-        raise StepNotBooked("There is no booked session to give back for this step.")
+        raise StepNotBooked(_("There is no booked session to give back for this step."))
     return row
 
 
@@ -174,7 +175,7 @@ def _refuse_booked(step_ids: Collection[int]) -> None:
 
 def _refuse_full(step_ids: Sequence[int]) -> None:
     if step_ids:
-        raise SessionFull(step_ids=tuple(step_ids), detail="A session you chose just filled up. Choose another one.")
+        raise SessionFull(step_ids=tuple(step_ids), detail=_("A session you chose just filled up. Choose another one."))
 
 
 def _refuse_conflicts(chosen: Sessions, taken: Iterable[tuple[int, ClassSession]]) -> None:
@@ -184,11 +185,14 @@ def _refuse_conflicts(chosen: Sessions, taken: Iterable[tuple[int, ClassSession]
         other = find_overlap(session.class_session, seen)
         if other is not None:
             raise TimeConflict(
-                step_ids=(other, step), detail="Two of these sessions overlap. Choose sessions that do not."
+                step_ids=(other, step), detail=_("Two of these sessions overlap. Choose sessions that do not.")
             )
         seen.append((step, session.class_session))
 
 
 def _refuse_late(session: ClassSession, now: dt.datetime) -> None:
     if session.starts_at - now < dt.timedelta(hours=settings.BOOKING_CHANGE_HOURS):
-        raise TooLateToChange(f"Sessions can be changed until {settings.BOOKING_CHANGE_HOURS} hours before they start.")
+        raise TooLateToChange(
+            _("Sessions can be changed until %(hours)s hours before they start.")
+            % {"hours": settings.BOOKING_CHANGE_HOURS}
+        )

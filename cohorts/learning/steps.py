@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 from django.db.models import F, QuerySet
+from django.utils.translation import gettext as _
 
 from events.publishing import publish
 
@@ -207,7 +208,7 @@ def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> Non
         changed_at=now,
     )
     if not freed:
-        raise StepNotBooked("The session was changed in the meantime. Check it again.")
+        raise StepNotBooked(_("The session was changed in the meantime. Check it again."))
     row.status = status
     row.option = None
     row.booked_at = None
@@ -216,7 +217,7 @@ def free_step(row: StepProgress, status: StepStatus, *, now: dt.datetime) -> Non
 def already_booked(step_ids: Iterable[int]) -> StepAlreadyBooked:
     """The refusal to book steps that are not open to be booked."""
     return StepAlreadyBooked(
-        step_ids=tuple(sorted(step_ids)), detail="Cancel or change the session that is booked for this step."
+        step_ids=tuple(sorted(step_ids)), detail=_("Cancel or change the session that is booked for this step.")
     )
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.families import find_family
@@ -36,11 +37,11 @@ FEW_PLACES = 3
 class Availability(models.TextChoices):
     """What a visitor can do about a cohort."""
 
-    OPEN = "open", "Open"
-    FEW_LEFT = "few_left", "Few places left"
-    FULL = "full", "Full"
-    CLOSED = "closed", "Enrollment closed"
-    NOT_FOR_SALE = "not_for_sale", "Not on sale"
+    OPEN = "open", _("Open")
+    FEW_LEFT = "few_left", _("Few places left")
+    FULL = "full", _("Full")
+    CLOSED = "closed", _("Enrollment closed")
+    NOT_FOR_SALE = "not_for_sale", _("Not on sale")
 
 
 TONES = {

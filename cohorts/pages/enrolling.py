@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.family_pages import for_families
@@ -83,12 +84,14 @@ def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpRes
             now=utc_now(),
         )
     except PlacesFree:
-        messages.info(request, f"There is no need to wait: a place in {cohort.name} is free.")
+        messages.info(request, _("There is no need to wait: a place in %(cohort)s is free.") % {"cohort": cohort.name})
         return redirect("course-enroll", code=course.code, cohort_id=cohort.pk)
     except DomainError as refusal:
         return _ask_who(request, user, course, cohort, form=form, refusal=refusal, status=_page_status(refusal))
     messages.success(
-        request, f"{entry.learner} is on the waiting list. We will email {user.email} when a place opens up."
+        request,
+        _("%(learner)s is on the waiting list. We will email %(address)s when a place opens up.")
+        % {"learner": entry.learner, "address": user.email},
     )
     return redirect("my-courses")
 
@@ -111,16 +114,23 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
     try:
         ended = cancel_checkout(checkout_id=place.checkout.pk, now=utc_now())
     except (Unavailable, PaymentRejected, OperationalError):  # the request is kept, and the sweep continues it
-        what = "The payment is being canceled" if place.offer else "The place is being given back"
-        messages.info(request, f"Nothing was charged. {what}.")
+        messages.info(
+            request,
+            _("Nothing was charged. The payment is being canceled.")
+            if place.offer
+            else _("Nothing was charged. The place is being given back."),
+        )
         return redirect("course", code=course.code)
     if ended.status == CheckoutStatus.CANCELLED and find_offer(user=user, place=place) is not None:
         messages.info(
-            request, f"Nothing was charged. The place is still kept for {place.learner}; see below until when."
+            request,
+            _("Nothing was charged. The place is still kept for %(learner)s; see below until when.")
+            % {"learner": place.learner},
         )
         return redirect("my-courses")
     if ended.status == CheckoutStatus.CANCELLED:
-        messages.info(request, f"Nothing was charged, and the place of {place.learner} was given back.")
+        told = _("Nothing was charged, and the place of %(learner)s was given back.") % {"learner": place.learner}
+        messages.info(request, told)
         return redirect("course", code=course.code)
     return redirect(f"{reverse('course-enrolled')}?{urlencode({'session_id': ended.stripe_session_id or ''})}")
 
@@ -183,11 +193,11 @@ def _ask_who(
 def _new_learners(user: User, learners: list[Learner], form: LearnerForm) -> list[NewLearner]:
     """Who could be added by name: the person, unless they are already among the learners, and a child."""
     child = NewLearner(
-        NEW_CHILD, "Another child" if learners else "A child", "Name of the child", form.names[NEW_CHILD]
+        NEW_CHILD, _("Another child") if learners else _("A child"), _("Name of the child"), form.names[NEW_CHILD]
     )
     if any(learner.user_id == user.pk for learner in learners):
         return [child]
-    return [child, NewLearner(MYSELF, "Me", "Your name", form.names[MYSELF])]
+    return [child, NewLearner(MYSELF, _("Me"), _("Your name"), form.names[MYSELF])]
 
 
 def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner | Newcomer:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Learner
 from core.forms import check_texts
@@ -16,10 +17,10 @@ class CatalogForm(forms.Form):
     """How the catalog is narrowed and sorted; what makes no sense is ignored."""
 
     SORTS = (
-        ("nextCohort", "Starting soonest"),
-        ("title", "Title"),
-        ("price", "Price, lowest first"),
-        ("-price", "Price, highest first"),
+        ("nextCohort", _("Starting soonest")),
+        ("title", _("Title")),
+        ("price", _("Price, lowest first")),
+        ("-price", _("Price, highest first")),
     )
 
     SORTED = {  # what each means to sort_courses(): by what, and whether the highest come first
@@ -29,9 +30,9 @@ class CatalogForm(forms.Form):
         "-price": ("priceInCents", True),
     }
 
-    search = forms.CharField(label="Search", required=False, max_length=100)
-    sort = forms.ChoiceField(label="Sort by", required=False, choices=SORTS)
-    free = forms.BooleanField(label="Only with free places", required=False)
+    search = forms.CharField(label=_("Search"), required=False, max_length=100)
+    sort = forms.ChoiceField(label=_("Sort by"), required=False, choices=SORTS)
+    free = forms.BooleanField(label=_("Only with free places"), required=False)
 
 
 class NameForm(forms.Form):
@@ -40,9 +41,11 @@ class NameForm(forms.Form):
     use_required_attribute = False
 
     first_name = forms.CharField(
-        label="First name", max_length=150, error_messages={"required": "Type the first name."}
+        label=_("First name"), max_length=150, error_messages={"required": _("Type the first name.")}
     )
-    last_name = forms.CharField(label="Last name", max_length=150, error_messages={"required": "Type the last name."})
+    last_name = forms.CharField(
+        label=_("Last name"), max_length=150, error_messages={"required": _("Type the last name.")}
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -55,8 +58,8 @@ class LearnerForm(forms.Form):
 
     learner = forms.ChoiceField(
         error_messages={
-            "required": "Choose who the course is for.",
-            "invalid_choice": "This is not one of your learners. Choose who the course is for.",
+            "required": _("Choose who the course is for."),
+            "invalid_choice": _("This is not one of your learners. Choose who the course is for."),
         }
     )
 
@@ -65,7 +68,7 @@ class LearnerForm(forms.Form):
         known = [(learner.cuid, str(learner)) for learner in learners]
         field = self.fields["learner"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [*known, (MYSELF, "Me"), (NEW_CHILD, "A child")]
+        field.choices = [*known, (MYSELF, _("Me")), (NEW_CHILD, _("A child"))]
         chosen = self.data.get("learner")
         self.names = {
             prefix: NameForm(self.data if prefix == chosen else None, prefix=prefix) for prefix in (MYSELF, NEW_CHILD)

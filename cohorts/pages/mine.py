@@ -10,6 +10,8 @@ from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.family_pages import for_families
@@ -33,12 +35,12 @@ from .wizard import field_of, may_change, package_or_404
 
 ENDED_SHOWN = 20
 BADGES = {
-    StepStatus.UNBOOKED: ("wait", "Not booked"),
-    StepStatus.BOOKED: ("info", "Booked"),
-    StepStatus.COMPLETED: ("good", "Attended"),
-    StepStatus.MISSED: ("bad", "Missed"),
-    StepStatus.EXCUSED: ("good", "Excused"),
-    StepStatus.CANCELLED: ("calm", "Canceled"),
+    StepStatus.UNBOOKED: ("wait", gettext_noop("Not booked")),
+    StepStatus.BOOKED: ("info", gettext_noop("Booked")),
+    StepStatus.COMPLETED: ("good", gettext_noop("Attended")),
+    StepStatus.MISSED: ("bad", gettext_noop("Missed")),
+    StepStatus.EXCUSED: ("good", gettext_noop("Excused")),
+    StepStatus.CANCELLED: ("calm", gettext_noop("Canceled")),
 }
 
 
@@ -129,15 +131,15 @@ def change_session(request: HttpRequest, user: User, package_id: int, step_id: i
     if request.method != "POST":
         return _show_change(request, package, step_id)
     if option_id is None:
-        return _show_change(request, package, step_id, problem="Choose another class first.", status=422)
+        return _show_change(request, package, step_id, problem=_("Choose another class first."), status=422)
     try:
         swap_booking(package_id=package.pk, step_id=step_id, option_id=option_id, now=utc_now())
     except PackageNotFound as error:
         raise Http404 from error
     except DomainError as refusal:
-        problem = f"Your session stays as it was. {refusal.detail}"
+        problem = _("Your session stays as it was. %(why)s") % {"why": refusal.detail}
         return _show_change(request, package, step_id, problem=problem, status=max(refusal.status, 409))
-    messages.success(request, "Your session was changed.")
+    messages.success(request, _("Your session was changed."))
     return redirect("my-courses")
 
 
@@ -151,7 +153,8 @@ def share_calendar(request: HttpRequest, user: User) -> HttpResponse:
     else:
         open_feed(user=user)
     messages.info(
-        request, "The old address no longer works. Use the new one." if renewed else "Your calendar has an address."
+        request,
+        _("The old address no longer works. Use the new one.") if renewed else _("Your calendar has an address."),
     )
     return redirect(f"{reverse('my-courses')}#calendar")
 
@@ -170,7 +173,9 @@ def cancel_session(request: HttpRequest, user: User, package_id: int, step_id: i
     except DomainError as refusal:
         messages.error(request, refusal.detail)
     else:
-        messages.info(request, f"Your session was given back. You can book {row.step.label} again.")
+        messages.info(
+            request, _("Your session was given back. You can book %(step)s again.") % {"step": row.step.label}
+        )
     return redirect("my-courses")
 
 
@@ -189,13 +194,18 @@ def _view_course(
     return CourseView(
         package=package,
         zone=zone or ZoneInfo(package.cohort.timezone),
-        steps=[StepView(row, *BADGES[StepStatus(row.status)], may_change(row, limit=limit)) for row in rows],
+        steps=[_view_step(row, limit) for row in rows],
         done=sum(row.status in DONE for row in rows),
         unbooked=len(bookable) - full,
         full=full,
         stranded=sum(row.status == StepStatus.UNBOOKED for row in rows) - len(bookable),
         next=min(coming, key=lambda pair: pair[0])[1] if coming else None,
     )
+
+
+def _view_step(row: StepProgress, limit: dt.datetime) -> StepView:
+    tone, label = BADGES[StepStatus(row.status)]
+    return StepView(row, tone, _(label), may_change(row, limit=limit))
 
 
 def _show_change(

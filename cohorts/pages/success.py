@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.family_pages import for_families
@@ -33,7 +34,7 @@ def show_enrolled(request: HttpRequest, user: User) -> HttpResponse:
         return render_wizard(request, user, package_id=bought.package.pk, purchase=bought.purchase)
     page = _view(request, user, bought)
     if bought.has_ended:
-        context = {"page": page, "label": "Enrollment ended", "tone": "calm"}
+        context = {"page": page, "label": _("Enrollment ended"), "tone": "calm"}
         return render(request, "cohorts/ended.html", context)
     return render_outcome(request, page)
 
@@ -63,13 +64,14 @@ def _view(request: HttpRequest, user: User, bought: PlacePurchase) -> OutcomePag
         here=f"{reverse('course-enrolled')}?{urlencode({'session_id': purchase.checkout.stripe_session_id or ''})}",
         zone=zone_of(request) or ZoneInfo(place.cohort.timezone),
         links=[
-            Link(reverse("course", args=[course.code]), "Back to the course"),
-            Link(reverse("my-courses"), "My courses"),
+            Link(reverse("course", args=[course.code]), _("Back to the course")),
+            Link(reverse("my-courses"), _("My courses")),
         ],
         place=place.cohort.name,
         is_kept=is_kept,
         again=Link(
-            f"{enroll}?{urlencode({'learner': place.learner.cuid})}", "See the offer" if is_kept else "Enroll again"
+            f"{enroll}?{urlencode({'learner': place.learner.cuid})}",
+            _("See the offer") if is_kept else _("Enroll again"),
         ),
         ended=course.title if bought.package else "",
     )

@@ -8,6 +8,8 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.family_pages import for_families
@@ -52,7 +54,7 @@ def book(request: HttpRequest, user: User, package_id: int) -> HttpResponse:
     package = package_or_404(user, package_id)
     chosen = _chosen(request, package)
     if not chosen:
-        problem = "Choose a class for at least one step, or book later."
+        problem = _("Choose a class for at least one step, or book later.")
         return render_wizard(request, user, package_id=package_id, problem=problem, status=422)
     try:
         booked = book_sessions(
@@ -67,7 +69,9 @@ def book(request: HttpRequest, user: User, package_id: int) -> HttpResponse:
             request, user, package_id=package_id, chosen=chosen, refusal=refusal, status=max(refusal.status, 409)
         )
     count = len(booked.booked)
-    messages.success(request, "Your session is booked." if count == 1 else f"Your {count} sessions are booked.")
+    messages.success(
+        request, ngettext("Your session is booked.", "Your %(count)s sessions are booked.", count) % {"count": count}
+    )
     return redirect("my-courses")
 
 
@@ -140,5 +144,7 @@ def _summary(refusal: DomainError | None, choices: list[Choice]) -> str:
     if refusal is None:
         return ""
     labels = [choice.step.label for choice in choices if choice.trouble]
-    where = f" Please look at {get_text_list(labels, 'and')}." if labels else ""
-    return f"Nothing was booked yet. {refusal.detail}{where}"
+    told = _("Nothing was booked yet. %(why)s") % {"why": refusal.detail}
+    if not labels:
+        return told
+    return told + " " + _("Please look at %(steps)s.") % {"steps": get_text_list(labels, _("and"))}

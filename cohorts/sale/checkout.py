@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.models import Learner, User
 from billing.checkout import SHORTEST_TIME, open_checkout, request_cancellation, settle_checkout, submit_checkout
@@ -123,25 +124,30 @@ def _refuse_second_payment(learner: Learner, course: Program) -> None:
     paying = places.filter(checkout__status=CheckoutStatus.PROCESSING).select_related("cohort").first()
     if paying is not None:
         raise PaymentOnItsWay(
-            f"The bank is working on the payment for {paying.cohort.name}, which can take some days. The place is "
-            "held until it answers, and we write then: please do not pay again."
+            _(
+                "The bank is working on the payment for %(cohort)s, which can take some days. The place is held until "
+                "it answers, and we write then: please do not pay again."
+            )
+            % {"cohort": paying.cohort.name}
         )
 
 
 def _validate(cohort: Cohort, learner: Learner, place: CohortPlace | None, now: dt.datetime) -> None:
     is_paying = place is not None and place.checkout is not None  # then they may, whatever was changed in the meantime
     if not is_paying and not cohort.is_opened:
-        raise CohortNotActive(f"{cohort.name} does not take enrollments.")
+        raise CohortNotActive(_("%(cohort)s does not take enrollments.") % {"cohort": cohort.name})
     if not is_paying:
         _refuse_without_sessions(cohort, now)
     if place is None and not cohort.has_room:
-        raise CohortFull(f"{cohort.name} is full. Join its waiting list, or choose another cohort.")
+        raise CohortFull(
+            _("%(cohort)s is full. Join its waiting list, or choose another cohort.") % {"cohort": cohort.name}
+        )
     if place is None and cohort.is_past_deadline(now):
-        raise DeadlinePassed(f"Enrollment in {cohort.name} has ended.")
+        raise DeadlinePassed(_("Enrollment in %(cohort)s has ended.") % {"cohort": cohort.name})
     if StudentPackage.objects.live().filter(learner=learner, program=cohort.instance.program_id).exists():
-        raise AlreadyOwned("You are already enrolled in this course.")
+        raise AlreadyOwned(_("You are already enrolled in this course."))
     if not is_paying and cohort.price_asked is None:
-        raise NotForSale(f"{cohort.instance.program.title} can't be bought at the moment.")
+        raise NotForSale(_("%(course)s can't be bought at the moment.") % {"course": cohort.instance.program.title})
 
 
 def _refuse_without_sessions(cohort: Cohort, now: dt.datetime) -> None:

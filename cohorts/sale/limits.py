@@ -5,6 +5,7 @@ They count together, since each of them becomes the next: a learner in line is o
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.families import learners_of
 from accounts.models import Learner, User
@@ -45,8 +46,11 @@ def refuse_hoarding(*, learner: Learner, actor: Actor) -> None:
     most = settings.HELD_PLACES_PER_ACCOUNT
     if held + waiting >= most:
         raise TooManyPlacesHeld(
-            f"{held} unpaid places are held for your family and it waits for {waiting}, {most} in all being the most "
-            "at a time. Pay for one, give one back or leave a waiting list; then try again."
+            _(
+                "%(held)s unpaid places are held for your family and it waits for %(waiting)s, %(most)s in all being "
+                "the most at a time. Pay for one, give one back or leave a waiting list; then try again."
+            )
+            % {"held": held, "waiting": waiting, "most": most}
         )
 
 
@@ -57,8 +61,11 @@ def refuse_more_learners(*, user: User, workspace_id: int) -> None:
     most = settings.LEARNERS_PER_ACCOUNT
     if learners_of(user).filter(workspace=workspace_id).count() > most:
         raise TooManyLearners(
-            f"Your account has {most} learners here, the most it may add by itself. Choose one of them, or ask the "
-            "program to add another."
+            _(
+                "Your account has %(most)s learners here, the most it may add by itself. Choose one of them, or ask "
+                "the program to add another."
+            )
+            % {"most": most}
         )
 
 

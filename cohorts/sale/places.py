@@ -3,6 +3,7 @@
 import datetime as dt
 
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from accounts.models import Learner
 from core.rows import insert_unless_present
@@ -25,7 +26,10 @@ def hold_place(
         raise CohortFull
     place = CohortPlace(cohort=cohort, learner=learner, enrollment=enrollment, held_until=held_until, created_at=now)
     if not insert_unless_present(place):
-        raise PlaceAwaitsPayment(f"A place in {cohort.name} was just held for this learner: try again to pay for it.")
+        raise PlaceAwaitsPayment(
+            _("A place in %(cohort)s was just held for this learner: try again to pay for it.")
+            % {"cohort": cohort.name}
+        )
     publish(place_event(PlaceHeld, place, now))
     return place
 

@@ -5,9 +5,11 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.utils.dateformat import format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_current_timezone_name, localtime
+from django.utils.translation import gettext as _
 
 from core import time_words
 
@@ -40,7 +42,7 @@ def meets(session: ClassSession, home: str = "") -> SafeString:
     return format_html(
         '<time datetime="{}">{}</time>, <span class="hours">{}</span>{}',
         start.isoformat(),
-        f"{start:%A, %B} {start.day}",
+        time_words.weekday(start),
         here,
         format_html('<span class="home-hours">{}</span>', there) if there else "",
     )
@@ -51,8 +53,8 @@ def term(cohort: Cohort) -> str:
     """Oct 6 to Dec 1, 2026, or Oct 6, 2026 to Jan 5, 2027; a line breaks between the dates only."""
     first = cohort.start_date
     last = cohort.end_date
-    year = "" if first.year == last.year else f", {first.year}"
-    return f"{_whole(f'{first:%b} {first.day}{year}')} to {_whole(f'{last:%b} {last.day}, {last.year}')}"
+    begin = format(first, _("M j")) if first.year == last.year else time_words.day(first)
+    return _("%(begin)s to %(end)s") % {"begin": _whole(begin), "end": _whole(time_words.day(last))}
 
 
 @register.filter

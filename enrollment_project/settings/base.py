@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "core.http.limits.ApiLimitsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.languages.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -92,10 +93,12 @@ TEMPLATES: list[dict[str, Any]] = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "enrollment_project.context_processors.site",
             ],
+            "builtins": ["django.templatetags.i18n"],
         },
     },
 ]
@@ -281,7 +284,19 @@ STORAGES: dict[str, dict[str, Any]] = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("en", "English"),
+    ("es", "Español"),
+    ("pl", "Polski"),
+]  # of families' pages and mails: docs/how-to/language.md
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+# The language of new workspaces that name none: in it they write to families who chose none.
+DEFAULT_WORKSPACE_LANGUAGE = env.str("DEFAULT_LANGUAGE", default="en")
+if DEFAULT_WORKSPACE_LANGUAGE not in dict(LANGUAGES):
+    raise ImproperlyConfigured(f"DEFAULT_LANGUAGE={DEFAULT_WORKSPACE_LANGUAGE} is none of {list(dict(LANGUAGES))}.")
 # What we compute in. People read times in the zone of what they are about: see core/local_time.py.
 TIME_ZONE = "UTC"
 # The zone of new workspaces that name none.
@@ -290,7 +305,6 @@ if DEFAULT_WORKSPACE_TIMEZONE not in available_timezones():
     raise ImproperlyConfigured(
         f"DEFAULT_TIMEZONE={DEFAULT_WORKSPACE_TIMEZONE} is not a time zone of the IANA database."
     )
-USE_I18N = False
 FORMAT_MODULE_PATH = ["enrollment_project.formats"]
 USE_TZ = True
 X_FRAME_OPTIONS = "DENY"

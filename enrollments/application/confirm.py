@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts.link_mail import digest_of
 from accounts.models import Learner
@@ -44,11 +45,11 @@ def confirm_application(*, token: str, now: dt.datetime) -> Application:
     """
     application = Application.objects.select_for_update().filter(token_digest=digest_of(token)).first()
     if application is None:
-        raise NotFound("There is no such application.")
+        raise NotFound(_("There is no such application."))
     if application.confirmed_at is not None:
         return application
     if application.state(now) == "expired":
-        raise ApplicationOver("This link has expired. Fill in the form again.")
+        raise ApplicationOver(_("This link has expired. Fill in the form again."))
     require_open(application.instance, now=now)
     enrollment = _enroll(application, _find_learner(application), now)
     application.confirmed_at = now

@@ -11,6 +11,7 @@ import filetype
 import structlog
 from django.core.files import File
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core.errors import Unavailable
 from core.http.uploads import FILE_MAX_BYTES
@@ -59,9 +60,9 @@ def find_media_type(content: "File[bytes]") -> str | None:
 def find_fault(content: "File[bytes]") -> str:
     """Why the file is not taken; empty if it is."""
     if content.size is None or content.size > FILE_MAX_BYTES:
-        return "The file is larger than 5 MB. Choose a smaller one."
+        return _("The file is larger than 5 MB. Choose a smaller one.")
     if find_media_type(content) is None:
-        return f"Choose a file of one of these kinds: {KINDS_IN_WORDS}."
+        return _("Choose a file of one of these kinds: PDF, JPEG, PNG, WebP or HEIC.")
     return ""
 
 
@@ -82,7 +83,7 @@ def keep_files(application: Application, uploads: Iterable[Upload], *, now: dt.d
             file.content.save(file.cuid, upload.content, save=False)
         except OSError as error:
             log.error("file_not_stored", error=type(error).__name__)
-            raise Unavailable("The file could not be stored. Send the form again in a few minutes.") from error
+            raise Unavailable(_("The file could not be stored. Send the form again in a few minutes.")) from error
         file.save()
 
 

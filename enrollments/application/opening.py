@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+from django.utils.translation import gettext as _
+
 from ..admission import has_room
 from ..errors import ApplicationsClosed, InstanceFull
 from ..models import ProgramInstance
@@ -30,6 +32,6 @@ def require_open(instance: ProgramInstance, *, now: dt.datetime) -> None:
     """Raises ApplicationsClosed, or InstanceFull, if nobody can apply now."""
     state = form_state(instance, now=now)
     if state == FormState.FULL:
-        raise InstanceFull(f"All places of {instance.name} are taken.")
+        raise InstanceFull(_("All places of %(instance)s are taken.") % {"instance": instance.name})
     if state != FormState.OPEN:
         raise ApplicationsClosed(f"{instance.name} takes no applications now.")

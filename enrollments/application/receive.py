@@ -13,6 +13,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.link_mail import DAY_SECONDS, digest_of, find_exceeded, mailbox_key, new_secret, send_link_mail
 from core.addresses import canonical_address
@@ -69,7 +70,7 @@ def receive_application(
     instance = ProgramInstance.objects.select_related("program", "workspace", "price").get(pk=instance_id)
     require_open(instance, now=now)
     if size_of(dict(filled.answers)) > ANSWERS_MAX_BYTES:
-        raise invalid_field("answers", "too_long", "The answers are too long together. Shorten the longest ones.")
+        raise invalid_field("answers", "too_long", _("The answers are too long together. Shorten the longest ones."))
     application = Application(
         workspace_id=instance.workspace_id, instance=instance, submission=submission, created_at=now
     )
@@ -99,7 +100,7 @@ def mail_link(*, application: Application, token: str, now: dt.datetime) -> None
     )
     if exceeded is not None:
         raise TooManyApplications(
-            "Too many applications were sent to this address today. Try again tomorrow.", retry_after=exceeded[1]
+            _("Too many applications were sent to this address today. Try again tomorrow."), retry_after=exceeded[1]
         )
     instance = application.instance
     context = {
@@ -153,9 +154,9 @@ def delete_application(application: Application) -> None:
 def _lock(**which: Any) -> Application:
     application = Application.objects.select_for_update().filter(**which).first()
     if application is None:
-        raise NotFound("There is no such application.")
+        raise NotFound(_("There is no such application."))
     if application.confirmed_at is not None:
-        raise ApplicationOver("This application was confirmed.")
+        raise ApplicationOver(_("This application was confirmed."))
     return application
 
 

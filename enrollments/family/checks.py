@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from ..models import EligibilityVerdict
+from django.utils.translation import gettext as _
 
-OPEN = "could not be checked yet; somebody looks at it"
+from ..models import EligibilityVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Check:
     @property
     def label(self) -> str:
         if self.is_met is None:
-            return "Open"
-        return "Met" if self.is_met else "Not met"
+            return _("Open")
+        return _("Met") if self.is_met else _("Not met")
 
 
 def list_checks(verdict: EligibilityVerdict | None) -> list[Check]:
@@ -30,5 +30,5 @@ def list_checks(verdict: EligibilityVerdict | None) -> list[Check]:
 
 def _check(name: str, answer: bool | None, reason: str) -> Check:
     if answer is None:
-        return Check(None, f"{name} {OPEN}")
+        return Check(None, _("%(criterion)s could not be checked yet; somebody looks at it") % {"criterion": name})
     return Check(answer, reason or name)

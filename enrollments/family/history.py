@@ -4,24 +4,27 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from ..models import EnrollmentTransition
 from ..states import OVER, EligibilityStatus, EnrollmentPaymentStatus, Facet, ParticipationStatus
 
 # What is not here is bookkeeping to a family.
 _SENTENCES: dict[tuple[str, str], str] = {
-    (Facet.ELIGIBILITY, EligibilityStatus.CANDIDATE): "Looked at again, because the criteria changed",
-    (Facet.ELIGIBILITY, EligibilityStatus.INELIGIBLE): "Does not meet the program's criteria",
-    (Facet.ELIGIBILITY, EligibilityStatus.SUBMITTED): "Meets the criteria, sent to review",
-    (Facet.ELIGIBILITY, EligibilityStatus.APPROVED): "Accepted into the program",
-    (Facet.ELIGIBILITY, EligibilityStatus.REJECTED): "Not accepted",
-    (Facet.ELIGIBILITY, EligibilityStatus.UNENROLLED): "Left the program",
-    (Facet.PARTICIPATION, ParticipationStatus.COMPLETED): "Program completed",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.PENDING): "A payment was requested",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.PAID): "Payment received",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.FAILED): "The payment did not go through",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.NOT_REQUIRED): "A district seat replaced the payment",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): "Part of the payment was returned",
-    (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): "The payment was returned",
+    (Facet.ELIGIBILITY, EligibilityStatus.CANDIDATE): gettext_noop("Looked at again, because the criteria changed"),
+    (Facet.ELIGIBILITY, EligibilityStatus.INELIGIBLE): gettext_noop("Does not meet the program's criteria"),
+    (Facet.ELIGIBILITY, EligibilityStatus.SUBMITTED): gettext_noop("Meets the criteria, sent to review"),
+    (Facet.ELIGIBILITY, EligibilityStatus.APPROVED): gettext_noop("Accepted into the program"),
+    (Facet.ELIGIBILITY, EligibilityStatus.REJECTED): gettext_noop("Not accepted"),
+    (Facet.ELIGIBILITY, EligibilityStatus.UNENROLLED): gettext_noop("Left the program"),
+    (Facet.PARTICIPATION, ParticipationStatus.COMPLETED): gettext_noop("Program completed"),
+    (Facet.PAYMENT, EnrollmentPaymentStatus.PENDING): gettext_noop("A payment was requested"),
+    (Facet.PAYMENT, EnrollmentPaymentStatus.PAID): gettext_noop("Payment received"),
+    (Facet.PAYMENT, EnrollmentPaymentStatus.FAILED): gettext_noop("The payment did not go through"),
+    (Facet.PAYMENT, EnrollmentPaymentStatus.NOT_REQUIRED): gettext_noop("A district seat replaced the payment"),
+    (Facet.PAYMENT, EnrollmentPaymentStatus.PARTIALLY_REFUNDED): gettext_noop("Part of the payment was returned"),
+    (Facet.PAYMENT, EnrollmentPaymentStatus.REFUNDED): gettext_noop("The payment was returned"),
 }
 
 
@@ -36,11 +39,11 @@ class Moment:
 
 def retell(*, asked_at: dt.datetime, transitions: Iterable[EnrollmentTransition]) -> list[Moment]:
     """What happened, oldest first, beginning with the request itself."""
-    moments = [Moment(asked_at, "Asked to enroll")]
+    moments = [Moment(asked_at, _("Asked to enroll"))]
     for change in transitions:
         sentence = _SENTENCES.get((change.facet, change.to_status))
         if sentence:
             # Elsewhere the reason may be an internal note.
             explained = change.facet == Facet.ELIGIBILITY and change.to_status in OVER
-            moments.append(Moment(change.created_at, sentence, change.reason if explained else ""))
+            moments.append(Moment(change.created_at, _(sentence), change.reason if explained else ""))
     return moments

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import Prefetch
+from django.utils.translation import gettext_lazy as _
 
 from accounts.families import learners_of
 from accounts.models import User
@@ -25,13 +26,13 @@ ENROLLMENTS_SHOWN = 200
 class Standing(models.TextChoices):
     """Where an enrollment is, seen from a family, where its purchase does not say it (`billing.outcomes.Outcome`)."""
 
-    BEING_CHECKED = "being_checked", "Being checked"
-    IN_REVIEW = "in_review", "In review"
-    ENROLLED = "enrolled", "Enrolled"
-    COMPLETED = "completed", "Completed"
-    NOT_ELIGIBLE = "not_eligible", "Not eligible"
-    NOT_ACCEPTED = "not_accepted", "Not accepted"
-    LEFT = "left", "Left the program"
+    BEING_CHECKED = "being_checked", _("Being checked")
+    IN_REVIEW = "in_review", _("In review")
+    ENROLLED = "enrolled", _("Enrolled")
+    COMPLETED = "completed", _("Completed")
+    NOT_ELIGIBLE = "not_eligible", _("Not eligible")
+    NOT_ACCEPTED = "not_accepted", _("Not accepted")
+    LEFT = "left", _("Left the program")
 
 
 _BY_ELIGIBILITY = {

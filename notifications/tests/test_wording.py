@@ -2,13 +2,15 @@
 
 import datetime as dt
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.models import Workspace
 from accounts.states import Role
-from accounts.tests.factories import WorkspaceFactory
+from accounts.tests.factories import UserFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
 from core.actors import Actor
 from core.errors import Invalid, NotFound
@@ -104,6 +106,57 @@ class TestTheWords:
         assert not WorkspaceLetter.objects.exists()
 
 
+class TestALanguage:
+    def test_has_words_of_ours(self, workspace: Workspace) -> None:
+        with translation.override("es"):
+            letter = write_letter(kind=KIND, workspace_id=workspace.pk, values=VALUES)
+
+        assert letter.subject == "Mia cumple los criterios de Robotics"
+        assert '<html lang="es">' in letter.html
+
+    def test_has_words_of_the_workspaces_own(self, workspace: Workspace) -> None:
+        letter = begin_letter(workspace_id=workspace.pk, kind=KIND, language="es", actor=STAFF, now=NOW)
+        change_letter(letter_id=letter.pk, subject="Hola {learner}", body="Bien", is_on=True, actor=STAFF, now=NOW)
+
+        with translation.override("es"):
+            theirs = write_letter(kind=KIND, workspace_id=workspace.pk, values=VALUES)
+
+        assert theirs.subject == "Hola Mia"
+        assert write_letter(kind=KIND, workspace_id=workspace.pk, values=VALUES).subject.startswith("Mia meets")
+
+    def test_begins_with_ours_in_it(self, workspace: Workspace) -> None:
+        letter = begin_letter(workspace_id=workspace.pk, kind=KIND, language="pl", actor=STAFF, now=NOW)
+
+        assert letter.subject == "{learner} spełnia kryteria programu {program}"
+
+    def test_that_is_none_of_ours_is_refused(self, workspace: Workspace) -> None:
+        with pytest.raises(Invalid):
+            begin_letter(workspace_id=workspace.pk, kind=KIND, language="de", actor=STAFF, now=NOW)
+
+        assert not WorkspaceLetter.objects.exists()
+
+    def test_is_switched_off_with_the_others(self, workspace: Workspace) -> None:
+        begin_letter(workspace_id=workspace.pk, kind=KIND, language="es", actor=STAFF, now=NOW)
+
+        own(workspace, is_on=False)
+
+        assert set(WorkspaceLetter.objects.values_list("language", "is_on")) == {("en", False), ("es", False)}
+        assert not tell(workspace)
+
+
+class TestAReceiver:
+    def test_is_written_to_in_the_language_of_their_account(self, workspace: Workspace) -> None:
+        UserFactory(email="a@home.test", language="pl")
+        tell(workspace)
+
+        with patch("notifications.sending.render", side_effect=lambda _: spoken.append(translation.get_language())):
+            spoken: list[str] = []
+            send_due_notifications(now=NOW)
+
+        assert spoken == ["pl"]
+        assert translation.get_language() == "en"
+
+
 class TestPlaceholders:
     @pytest.mark.parametrize(
         ("subject", "body", "field", "code"),
@@ -187,7 +240,8 @@ class TestTheBackOffice:
     def test_begins_previews_and_saves(self, workspace: Workspace) -> None:
         manager = StaffClient(workspace=workspace, role=Role.ADMIN)
         begun = manager.post(
-            reverse("admin:notifications_workspaceletter_begin"), {"workspace": workspace.pk, "kind": KIND}
+            reverse("admin:notifications_workspaceletter_begin"),
+            {"workspace": workspace.pk, "kind": KIND, "language": "en"},
         )
         letter = WorkspaceLetter.objects.get()
         page = reverse("admin:notifications_workspaceletter_change_words", args=[letter.pk])

@@ -12,7 +12,7 @@ function check() {
     const clashes = mine && [...taken, ...chosen].some((other) => other !== mine && overlap(mine, other));
     const trouble = step.querySelector("[data-trouble]");
     trouble.hidden = !clashes;
-    trouble.textContent = clashes ? "This overlaps with another class you chose or have booked." : "";
+    trouble.textContent = clashes ? form.dataset.overlap : "";
   }
 }
 

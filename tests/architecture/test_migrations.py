@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
 # of the kind whose subject is unique from now on, enrolls no leads
 # and gives events no positions. A number of an invoice is unique with who issued it, of which the old code knows one.
 # It records no payment that came outside of Stripe.
+# It words a mail once, in English, so the words of each language are unique to it.
 # It retires no steps, so what is unique among those that are not retired is unique to it.
 HARMLESS = [
     "0007_prices_asked_and_inquiries",
@@ -44,6 +45,7 @@ HARMLESS = [
     "0004_what_makes_a_learner_stuck",
     "0015_seller_and_vendor_invoices",
     "0017_offline_payments",
+    "0005_letters_by_language",
 ]
 
 

@@ -4,7 +4,8 @@
 without a row fails the build, and so does a row without a route.
 """
 
-from .callers import by_key, by_session, for_all, for_families
+from .authorization_pages import PAGES
+from .callers import by_key, by_session, for_all
 from .partner_routes import ROWS as PARTNER_ROWS
 
 ENROLL = {
@@ -35,10 +36,6 @@ COURSE = "/api/course-programs/{town.sale.course_code}"
 COHORT = f"{COURSE}/cohorts/{{town.sale.cohort_id}}"
 PACKAGE = "/api/students/me/course-packages/{town.sale.package_id}"
 STEP = "{town.sale.step_id}"
-COURSE_PAGE = "/courses/{town.sale.course_code}"
-COHORT_PAGE = f"{COURSE_PAGE}/cohorts/{{town.sale.cohort_id}}"
-COHORT_ROUTE = "courses/<str:code>/cohorts/<number:cohort_id>"
-PACKAGE_PAGE = "/my/courses/{town.sale.package_id}"
 HOOK = "/api/webhookEndpoints/{town.hook.endpoint}"
 HOOK_ROUTE = "api/webhookEndpoints/<cuid:endpoint_id>"
 LISTEN = {"url": "https://receiver.example.org/hooks", "eventTypes": ["*"]}
@@ -354,59 +351,7 @@ ROWS = [
     # By signature: without one nobody is heard, key or not
     for_all("api/webhooks/stripe", "POST", status=400),
     for_all("api/webhooks/partners/<slug:slug>", "POST", status=401, address="/api/webhooks/partners/nobody"),
-    # Pages
-    for_all(""),
-    for_families("my/enrollments", stranger=200),
-    for_all("certificates/<str:serial>", status=404, address="/certificates/7K3F9-TQ2MX-0B8WC-4HZRD"),
-    for_all("certificates/<str:serial>.pdf", status=404, address="/certificates/7K3F9-TQ2MX-0B8WC-4HZRD.pdf"),
-    for_families("my/invoices/<cuid:cuid>.pdf", stranger=404, address="/my/invoices/c2345678901234567890.pdf"),
-    for_all("courses"),
-    for_all("courses/<str:code>", address=COURSE_PAGE),
-    for_families(f"{COHORT_ROUTE}/enroll", stranger=200, address=f"{COHORT_PAGE}/enroll"),
-    for_all(f"{COHORT_ROUTE}/wait", status=405, address=f"{COHORT_PAGE}/wait"),  # POST only
-    for_families(f"{COHORT_ROUTE}/left", stranger=302, address=f"{COHORT_PAGE}/left"),
-    for_families("courses/enrolled", stranger=404, address="/courses/enrolled?session_id={town.sale.session_id}"),
-    for_families("my/courses", stranger=200),
-    for_families("my/courses/<number:package_id>/book", stranger=404, address=f"{PACKAGE_PAGE}/book"),
-    for_families(
-        "my/courses/<number:package_id>/steps/<number:step_id>", stranger=404, address=f"{PACKAGE_PAGE}/steps/{STEP}"
-    ),
-    for_all(
-        "my/courses/<number:package_id>/steps/<number:step_id>/cancel",
-        status=405,
-        address=f"{PACKAGE_PAGE}/steps/{STEP}/cancel",
-    ),
-    for_families(
-        "my/sessions/<number:progress_id>.ics", stranger=404, address="/my/sessions/{town.sale.progress_id}.ics"
-    ),
-    for_all("my/calendar", status=405),
-    for_all("calendar/<str:token>.ics", status=404, address="/calendar/guessed.ics"),  # by its unguessable token
-    for_all("my/waiting/<number:entry_id>/leave", status=405, address="/my/waiting/1/leave"),
-    for_all("programs/<path:code>/<cuid:cuid>/apply", address="/programs/{town.form}/apply"),
-    for_all("programs/<path:code>/<cuid:cuid>/apply/sent", address="/programs/{town.form}/apply/sent"),
-    for_all("applications/<str:token>", status=404, address="/applications/guessed"),  # by its unguessable token
-    for_all("enroll/return", status=404),  # by the unguessable id of a payment session
-    for_all("enroll/cancelled", status=404),
-    for_all("problems"),
-    for_all("problems/<str:code>", address="/problems/not_found"),
-    for_all("dev/mailbox", status=404),  # in the sandbox only
-    # Signing in and out
-    for_all("accounts/login/code/", session=302),
-    for_all("accounts/login/code/confirm/", status=302),
-    for_all("accounts/logout/", status=302, session=200),
-    for_all("accounts/inactive/"),
-    # What invited guardians open, by an unguessable link
-    for_all(
-        "accounts/guardians/invitations/<str:token>", status=404, address="/accounts/guardians/invitations/guessed"
-    ),
-    # How staff come by a password: by unguessable links
-    for_all("accounts/invitations/<str:token>", status=404, address="/accounts/invitations/guessed"),
-    for_all("accounts/staff/password"),
-    for_all(
-        "accounts/staff/password/<number:user_id>/<str:token>", status=410, address="/accounts/staff/password/1/guessed"
-    ),
-    for_all("accounts/login/", status=302),
-    for_all("accounts/signup/", status=302),
+    *PAGES,
 ]
 
 # The back office is one row: no caller above gets past its sign-in, whatever the page. Who sees what behind it is a

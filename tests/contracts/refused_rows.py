@@ -347,7 +347,9 @@ UNIQUE = {
     "delivery_once_per_event": Twice("events.WebhookDelivery", {"endpoint_id": 1, "event_id": 1}),
     "outbox_position_unique": Twice("events.OutboxEvent", {"workspace_id": 1, "position": 1}, {"position": None}),
     "outbox_sequence_unique": Twice("events.OutboxEvent", {"aggregate": "a", "sequence": 1}),
-    "letter_one_per_kind": Twice("notifications.WorkspaceLetter", {"workspace_id": 1, "kind": "a"}),
+    "letter_one_per_kind_and_language": Twice(
+        "notifications.WorkspaceLetter", {"workspace_id": 1, "kind": "a", "language": "en"}
+    ),
     "notification_once": Twice(
         "notifications.Notification", {"kind": "a", "subject_key": "b", "recipient": "c@example.test"}
     ),

@@ -1,3 +1,4 @@
+NUMBER_GROUPING = 3
 DATE_FORMAT = "M j, Y"
 DATETIME_FORMAT = "M j, Y, g:i A T"
 TIME_FORMAT = "g:i A"

@@ -33,6 +33,7 @@ class Command(UseCaseCommand):
         parser.add_argument("--currency", default="usd", help="three-letter ISO 4217 code (usd)")
         parser.add_argument("--owner", default="", help="invite this address as its owner, and print the link")
         parser.add_argument("--timezone", default="", help="where its days begin and end, like America/Chicago")
+        parser.add_argument("--language", default="", help="in which it writes to families: en, es or pl")
         parser.add_argument(
             "--if-missing", action="store_true", help="leave an existing workspace and its owner as they are"
         )
@@ -46,6 +47,7 @@ class Command(UseCaseCommand):
                 price_minor=options["price_minor"],
                 currency=options["currency"],
                 timezone=options["timezone"],
+                language=options["language"],
             )
         except WorkspaceExists:
             if not options["if_missing"]:
@@ -92,6 +94,7 @@ def _report(made: Provisioned, *, created: bool) -> dict[str, Any]:
         "slug": made.workspace.slug,
         "name": made.workspace.name,
         "timezone": made.workspace.timezone,
+        "language": made.workspace.language,
         "created": created,
         "program_instance_id": instance.cuid if instance else None,
         "course_id": instance.pk if instance else None,
