@@ -1,6 +1,7 @@
 """Money that came outside of Stripe: it counts because somebody vouches for it, and is taken back the same way."""
 
 import datetime as dt
+from dataclasses import dataclass
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -25,17 +26,26 @@ from .states import OfflineMeans, PaymentMethod, PaymentStatus, RefundReason
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """Who vouches for money that came outside of Stripe, and what they say of it."""
+
+    means: OfflineMeans
+    actor: Actor
+    reference: str = ""  # on the bank statement, the receipt, the check
+    note: str = ""  # for colleagues
+    amount_minor: int | None = None  # how much came, where they say so
+    currency: str | None = None
+
+
 def record_offline_payment(
     *,
     workspace_id: int,
     purpose: str,
     subject: str,
     money: Money,
-    means: OfflineMeans,
-    reference: str,
-    note: str,
+    voucher: Voucher,
     buyer: Buyer,
-    actor: Actor,
     now: dt.datetime,
 ) -> Payment:
     """Record money that is here, with its invoice. Raises AlreadyPaid.
@@ -48,10 +58,10 @@ def record_offline_payment(
         purpose=purpose,
         subject=subject,
         method=PaymentMethod.OFFLINE,
-        means=means,
-        reference=reference,
-        note=fit(Payment, "note", note),
-        recorded_by=str(actor),
+        means=voucher.means,
+        reference=voucher.reference,
+        note=fit(Payment, "note", voucher.note),
+        recorded_by=str(voucher.actor),
         amount_minor=money.minor,
         currency=money.currency,
         paid_at=now,
@@ -63,7 +73,7 @@ def record_offline_payment(
             payment.save(force_insert=True)
     except IntegrityError as error:
         raise AlreadyPaid from error
-    after_commit(log.info, "payment_recorded", **logged(payment), means=means, actor=str(actor))
+    after_commit(log.info, "payment_recorded", **logged(payment), means=payment.means, actor=payment.recorded_by)
     publish(PaymentSucceeded(**payment_facts(payment, now)))
     issue_invoice(payment=payment, buyer=buyer, now=now)  # last: payments of a workspace wait here for each other
     return payment

@@ -13,10 +13,10 @@ from billing.checkout import cancel_checkout
 from billing.errors import AlreadyPaid
 from billing.invoicing import Buyer
 from billing.models import Checkout, Payment, Refund
-from billing.offline import record_offline_payment
+from billing.offline import Voucher, record_offline_payment
 from billing.purposes import as_subject, key_of
-from billing.states import CheckoutStatus, OfflineMeans, RefundReason
-from core.actors import Actor, read_actor
+from billing.states import CheckoutStatus, RefundReason
+from core.actors import read_actor
 from core.errors import invalid_field
 from core.money import Money
 from events.publishing import publish
@@ -39,29 +39,24 @@ ATTEMPTS = 3
 def pay_offline(
     *,
     enrollment_id: int,
-    means: OfflineMeans,
-    reference: str = "",
-    note: str = "",
-    amount_minor: int | None = None,
-    currency: str | None = None,
-    actor: Actor,
+    voucher: Voucher,
     now: dt.datetime,
 ) -> Payment:
     """Record that an enrollment was paid outside of Stripe, at the price of its program instance; it is approved where
     review is automatic, its invoice is issued and the family is told.
 
-    `amount_minor` and `currency` are what the caller believes was paid: if they are given they must be the price. Not
-    inside a transaction: Stripe is asked to end an open checkout. Raises NotFound, AlreadyPaid, NothingToPay,
-    NotForSale, EnrollmentOver, PaymentOnItsWay, Invalid, and PaymentProviderDown while a checkout can't be ended.
+    An amount or a currency that the voucher names must be the price. Not inside a transaction: Stripe is asked to end
+    an open checkout. Raises NotFound, AlreadyPaid, NothingToPay, NotForSale, EnrollmentOver, PaymentOnItsWay, Invalid,
+    and PaymentProviderDown while a checkout can't be ended.
     """
     for _ in range(ATTEMPTS):
         enrollment = Enrollment.objects.select_related("instance__price").get(pk=enrollment_id)
-        _check_payable(enrollment, amount_minor, currency, now)
+        _check_payable(enrollment, voucher, now)
         for checkout in _live_checkouts(enrollment_id, now):
             if checkout.status == CheckoutStatus.PROCESSING:
                 raise PaymentOnItsWay("The payer's bank is moving the money already. Wait for its answer.")
             cancel_checkout(checkout_id=checkout.pk, now=now)
-        payment = _record(enrollment_id, means, reference, note, amount_minor, currency, actor, now)
+        payment = _record(enrollment_id, voucher, now)
         if payment is not None:
             return payment
     raise PaymentOnItsWay("Somebody is on the payment page just now. Try again in a minute.")
@@ -88,25 +83,16 @@ def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) ->
 
 
 @transaction.atomic
-def _record(
-    enrollment_id: int,
-    means: OfflineMeans,
-    reference: str,
-    note: str,
-    amount_minor: int | None,
-    currency: str | None,
-    actor: Actor,
-    now: dt.datetime,
-) -> Payment | None:
+def _record(enrollment_id: int, voucher: Voucher, now: dt.datetime) -> Payment | None:
     """None if a checkout was opened since the others were ended: whoever opens one holds the enrollment's lock."""
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
-    money = _check_payable(enrollment, amount_minor, currency, now)
+    money = _check_payable(enrollment, voucher, now)
     if _live_checkouts(enrollment_id, now):
         return None
-    journal = Journal(enrollment, actor, now, note)
+    journal = Journal(enrollment, voucher.actor, now, voucher.note)
     if enrollment.payment_status == EnrollmentPaymentStatus.FAILED:
         journal.change("await_payment", reason="Paid in another way")
-    journal.change("mark_paid", reason=means.label)
+    journal.change("mark_paid", reason=voucher.means.label)
     events = approve_if_automatic(journal=journal, seat=seat)
     publish(*journal.write(), *events)
     payment = record_offline_payment(
@@ -114,18 +100,15 @@ def _record(
         purpose=OFFLINE_PURPOSE,
         subject=as_subject(enrollment.pk),
         money=money,
-        means=means,
-        reference=reference,
-        note=note,
+        voucher=voucher,
         buyer=_buyer_of(enrollment),
-        actor=actor,
         now=now,
     )
     tell_of_offline_payment(enrollment=enrollment, payment_id=payment.pk, now=now)
     return payment
 
 
-def _check_payable(enrollment: Enrollment, amount_minor: int | None, currency: str | None, now: dt.datetime) -> Money:
+def _check_payable(enrollment: Enrollment, voucher: Voucher, now: dt.datetime) -> Money:
     """What is to be paid for the enrollment."""
     check_open(enrollment, None, now)
     if enrollment.payment_status in (*PAID, EnrollmentPaymentStatus.REFUNDED):
@@ -138,11 +121,11 @@ def _check_payable(enrollment: Enrollment, amount_minor: int | None, currency: s
     price = enrollment.instance.price
     if price is None:
         raise NotForSale("The program instance has no price any longer: give it one first.")
-    if amount_minor is not None and amount_minor != price.amount_minor:
+    if voucher.amount_minor is not None and voucher.amount_minor != price.amount_minor:
         raise invalid_field(
             "amount_minor", "not_the_price", f"The price is {price.money}: the whole of it is recorded."
         )
-    if currency is not None and currency.lower() != price.currency:
+    if voucher.currency is not None and voucher.currency.lower() != price.currency:
         raise invalid_field("currency", "not_the_price", f"The price is {price.money}.")
     return price.money
 

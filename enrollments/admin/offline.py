@@ -9,6 +9,7 @@ from backoffice.actions import NoteForm, StaffForm, staff_action
 from backoffice.money import MoneyField
 from backoffice.previews import Preview
 from backoffice.scoping import actor_of
+from billing.offline import Voucher
 from billing.states import OfflineMeans
 from core.clock import utc_now
 from core.money import Money
@@ -79,11 +80,13 @@ class OfflinePayments:
     def record_payment(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         payment = pay_offline(
             enrollment_id=enrollment.pk,
-            means=OfflineMeans(form.cleaned_data["means"]),
-            reference=form.cleaned_data["reference"],
-            note=form.cleaned_data["note"],
-            amount_minor=form.cleaned_data["amount"],
-            actor=actor_of(request),
+            voucher=Voucher(
+                means=OfflineMeans(form.cleaned_data["means"]),
+                actor=actor_of(request),
+                reference=form.cleaned_data["reference"],
+                note=form.cleaned_data["note"],
+                amount_minor=form.cleaned_data["amount"],
+            ),
             now=utc_now(),
         )
         return f"{enrollment.person}, {enrollment.instance}: {payment.money} is recorded."

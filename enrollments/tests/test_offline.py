@@ -14,7 +14,7 @@ from billing.checkout import record_session
 from billing.checkout.outcome import record_nothing_sent
 from billing.errors import AlreadyPaid, PaymentNotRefundable, PaymentProviderDown
 from billing.models import Checkout, Invoice, Payment, Refund
-from billing.offline import reverse_offline_payment
+from billing.offline import Voucher, reverse_offline_payment
 from billing.states import OfflineMeans
 from billing.tests.snapshots import session
 from core.actors import Actor
@@ -66,9 +66,8 @@ def api(course: ProgramInstance) -> Api:
     return Api(course.workspace)
 
 
-def pay(enrollment: Enrollment, **more: Any) -> Payment:
-    told: dict[str, Any] = {"means": OfflineMeans.CASH, "actor": STAFF, "now": utc_now()} | more
-    return pay_offline(enrollment_id=enrollment.pk, **told)
+def pay(enrollment: Enrollment) -> Payment:
+    return pay_offline(enrollment_id=enrollment.pk, voucher=Voucher(OfflineMeans.CASH, STAFF), now=utc_now())
 
 
 def status(enrollment: Enrollment) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
+from billing.offline import Voucher
 from billing.states import OfflineMeans
 from core.clock import utc_now
 
@@ -42,11 +43,13 @@ class PaidEnrolmentView(APIView):
         found = get_enrolment(workspace_id=caller.workspace_id, number=given["enrolment_id"])
         pay_offline(
             enrollment_id=found.pk,
-            means=OfflineMeans(given.get("method") or OfflineMeans.OTHER),
-            reference=given.get("reference") or "",
-            amount_minor=given.get("amount_minor"),
-            currency=given.get("currency"),
-            actor=caller.actor,
+            voucher=Voucher(
+                means=OfflineMeans(given.get("method") or OfflineMeans.OTHER),
+                actor=caller.actor,
+                reference=given.get("reference") or "",
+                amount_minor=given.get("amount_minor"),
+                currency=given.get("currency"),
+            ),
             now=now,
         )
         paid = get_enrolment(workspace_id=caller.workspace_id, number=found.pk)
