@@ -42,6 +42,7 @@ app.conf.beat_schedule = {
     "write-to-reviewers": {"task": "enrollments.tasks.write_to_reviewers", "schedule": 900.0},
     "carry-out-exits": {"task": "enrollments.tasks.carry_out_due_exits", "schedule": 300.0},
     "expire-enrollments": {"task": "enrollments.tasks.expire_enrollments", "schedule": 600.0},
+    "remind-of-ends": {"task": "enrollments.tasks.remind_of_ends", "schedule": 3600.0},
     "continue-evaluations": {"task": "enrollments.tasks.continue_due_evaluations", "schedule": 60.0},
     "expire-waitlist-offers": {"task": "cohorts.tasks.expire_waitlist_offers", "schedule": 60.0},
     "handle-partner-events": {"task": "partners.tasks.handle_due_partner_events", "schedule": 15.0},

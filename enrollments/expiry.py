@@ -1,19 +1,19 @@
 """What becomes of an enrollment whose end has passed: it is completed, paid or not.
 
-It ends with the last day of its program instance, or with its own where the instance has none, by the workspace's
-clock. The sweep works in batches, each a transaction of its own that leaves out what others have locked. It may run in
-several places at once, be killed and go on: what is left to do is what the database says.
+The sweep works in batches, each a transaction of its own that leaves out what others have locked. It may run in several
+places at once, be killed and go on: what is left to do is what the database says. One enrollment that can't be
+completed is set apart from its batch and told to staff, and the others are completed all the same.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from django.db import transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Coalesce
+import structlog
+from django.db import OperationalError, transaction
 
+from accounts.staff_tasks import raise_staff_task, settle_staff_tasks
 from core.actors import SYSTEM, Actor
-from core.local_time import is_not_over
 from events.event import DomainEvent
 from events.publishing import publish
 
@@ -22,44 +22,116 @@ from .history import Journal, write_together
 from .locks import lock_allocations_of, lock_decision, lock_unlocked
 from .models import Enrollment, EnrollmentDecision, SeatAssignment
 from .seats import release_seat
-from .states import HELD_SEATS, DecisionStatus, ParticipationStatus
+from .states import HELD_SEATS, DecisionStatus
+from .task_kinds import NOT_COMPLETED
+
+log = structlog.get_logger(__name__)
 
 EXPIRED = "expired"
+# A batch is a transaction.
+BATCH = 500
 
 
-def due_to_expire(*, workspace_id: int | None = None, now: dt.datetime) -> QuerySet[Enrollment]:
-    """The enrollments that are active and past their end; of one workspace, or of all."""
-    active = Enrollment.objects.kept().filter(participation_status=ParticipationStatus.ACTIVE)
-    ending = active.annotate(ends_on=Coalesce("instance__end_date", "end_date")).filter(ends_on__isnull=False)
-    due = ending.filter(~is_not_over(now=now, date="ends_on", zone="workspace__timezone"))
-    return due if workspace_id is None else due.filter(workspace=workspace_id)
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What a batch came to: the ids of those it completed and of those that can't be, and the last it looked at."""
+
+    completed: list[int]
+    failed: list[int]
+    last: int
+
+
+def expire_in_batches(
+    *,
+    workspace_id: int | None = None,
+    at_most: int,
+    size: int = BATCH,
+    actor: Actor = SYSTEM,
+    clock: Callable[[], dt.datetime],
+) -> Iterator[Expired]:
+    """Complete up to `at_most` enrollments that are past their end, of one workspace or of all, in the order of their
+    ids. Each batch is told by `clock` when it begins. A run looks at each once; a later one begins at the first again.
+    """
+    left, last = at_most, 0
+    while left > 0:
+        batch = expire_enrollments(
+            workspace_id=workspace_id, limit=min(size, left), after=last, actor=actor, now=clock()
+        )
+        if batch is None:
+            return
+        yield batch
+        left -= len(batch.completed)
+        last = batch.last
+
+
+def expire_enrollments(
+    *, workspace_id: int | None = None, limit: int, after: int = 0, actor: Actor = SYSTEM, now: dt.datetime
+) -> Expired | None:
+    """Complete the next enrollments that are past their end, after the one with the id `after`, for the reason
+    `expired`, and give their seats back. None if there are no more. What others have locked is left to a later run."""
+    due = Enrollment.objects.due_to_expire(now=now).filter(pk__gt=after)
+    if workspace_id is not None:
+        due = due.filter(workspace=workspace_id)
+    ids = list(due.order_by("pk").values_list("pk", flat=True)[:limit])
+    if not ids:
+        return None
+    completed: list[int] = []
+    failed: list[int] = []
+    _complete_what_can_be(ids, completed, failed, actor, now)
+    return Expired(completed, failed, last=ids[-1])
+
+
+def _complete_what_can_be(
+    ids: Sequence[int], completed: list[int], failed: list[int], actor: Actor, now: dt.datetime
+) -> None:
+    """Halve a batch that fails until what makes it fail is alone."""
+    try:
+        completed += _complete(ids, actor, now)
+    except OperationalError:
+        raise  # the database is away or a lock was not free in time: no enrollment's fault
+    except Exception as error:
+        if len(ids) > 1:
+            half = len(ids) // 2
+            _complete_what_can_be(ids[:half], completed, failed, actor, now)
+            _complete_what_can_be(ids[half:], completed, failed, actor, now)
+            return
+        log.exception("enrollment_not_completed", enrollment=ids[0])
+        failed += ids
+        _tell_staff(ids[0], error)
 
 
 @transaction.atomic
-def expire_enrollments(
-    *, workspace_id: int | None = None, limit: int, actor: Actor = SYSTEM, now: dt.datetime
-) -> list[int]:
-    """Complete the next enrollments that are past their end, for the reason `expired`, and give their seats back;
-    returns their ids. Without any, nothing is left, or others are at it."""
-    due = due_to_expire(workspace_id=workspace_id, now=now)
-    ids = list(due.order_by("pk").values_list("pk", flat=True)[:limit])
+def _complete(ids: Sequence[int], actor: Actor, now: dt.datetime) -> list[int]:
+    """Those of these enrollments that nobody else has locked, and that are still past their end."""
     allocations = lock_allocations_of(ids)
-    enrollments = lock_unlocked(due.filter(pk__in=ids))
+    enrollments = lock_unlocked(Enrollment.objects.due_to_expire(now=now).filter(pk__among=ids))
     held = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS)
     seats = {seat.enrollment_id: seat for seat in held}
-    # A seat that was given after the allocations were locked is left for the next batch, with its enrollment.
+    # A seat that was given after the allocations were locked is left for a later run, with its enrollment.
     ready = [each for each in enrollments if each.pk not in seats or seats[each.pk].allocation_id in allocations]
     journals = [Journal(enrollment, actor, now) for enrollment in ready]
     for journal in journals:
         journal.change("finish", reason=EXPIRED)
     events: list[DomainEvent] = [*write_together(journals, now=now)]
     publish(*events, *_give_seats_back([(each, seats[each.pk]) for each in ready if each.pk in seats], now))
-    return [enrollment.pk for enrollment in ready]
+    done = [enrollment.pk for enrollment in ready]
+    subjects = [_subject_of(pk) for pk in done]
+    settle_staff_tasks(kind=NOT_COMPLETED, subjects=subjects, resolution="It is completed now.", now=now)
+    return done
 
 
-def expire_due(*, limit: int, now: dt.datetime) -> int:
-    """Sweep: complete what is past its end, in all workspaces."""
-    return len(expire_enrollments(limit=limit, now=now))
+def _tell_staff(enrollment_id: int, error: Exception) -> None:
+    workspace_id, cuid = Enrollment.objects.values_list("workspace", "cuid").get(pk=enrollment_id)
+    raise_staff_task(
+        workspace_id=workspace_id,
+        kind=NOT_COMPLETED,
+        subject=_subject_of(enrollment_id),
+        summary=f"Enrollment {cuid} is past its end and can't be completed: {type(error).__name__}.",
+    )
+
+
+def _subject_of(enrollment_id: int) -> str:
+    return f"enrollment:{enrollment_id}"
 
 
 def _give_seats_back(holding: Sequence[tuple[Enrollment, SeatAssignment]], now: dt.datetime) -> list[DomainEvent]:

@@ -23,6 +23,7 @@ ENDED = "enrollment_ended"
 EXIT_PLANNED = "enrollment_exit_planned"
 EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
 ON_ACCOUNT = "enrollment_on_account"
+ENDS_SOON = "enrollment_ends_soon"
 PAYMENT_RECORDED = "enrollment_payment_recorded"
 
 _EVERYWHERE = (
@@ -67,6 +68,7 @@ for _wording in (
         "enrollments/payment_recorded",
         (*_EVERYWHERE, _AMOUNT, _INVOICE),
     ),
+    Wording(ENDS_SOON, "Enrollment: ends soon", "enrollments/ends_soon", (*_EVERYWHERE, _LAST_DAY, _OWED)),
     Wording(EXIT_WITHDRAWN, "Enrollment: does not end", "enrollments/exit_withdrawn", (*_EVERYWHERE, _DATE)),
 ):
     register_wording(_wording)
@@ -90,10 +92,12 @@ def write_approval(enrollment: Enrollment) -> Email:
 
 def write_on_account(enrollment: Enrollment) -> Email:
     """That the learner is enrolled, and what is still to be paid."""
-    price = enrollment.instance.price
-    is_owed = price is not None and enrollment.payment_status in UNPAID
-    owed = _("%(price)s is to be paid for it.") % {"price": price.money} if price is not None and is_owed else ""
-    return _write(ON_ACCOUNT, enrollment, start=_start_of(enrollment), owed=owed)
+    return _write(ON_ACCOUNT, enrollment, start=_start_of(enrollment), owed=_owed_for(enrollment))
+
+
+def write_ends_soon(enrollment: Enrollment, *, last_day: dt.date) -> Email:
+    """That it ends, and what is still to be paid."""
+    return _write(ENDS_SOON, enrollment, last_day=full_day(last_day), owed=_owed_for(enrollment))
 
 
 def write_payment_recorded(enrollment: Enrollment, *, amount: Money, invoice: str) -> Email:
@@ -140,6 +144,12 @@ def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reaso
 def write_withdrawn_exit(enrollment: Enrollment, *, effective_date: dt.date) -> Email:
     """That it goes on after all."""
     return _write(EXIT_WITHDRAWN, enrollment, date=plain_day(effective_date))
+
+
+def _owed_for(enrollment: Enrollment) -> str:
+    price = enrollment.instance.price
+    is_owed = price is not None and enrollment.payment_status in UNPAID
+    return _("%(price)s is to be paid for it.") % {"price": price.money} if price is not None and is_owed else ""
 
 
 def _start_of(enrollment: Enrollment) -> str:

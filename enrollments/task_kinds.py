@@ -11,6 +11,14 @@ NOT_EVALUATED = register_kind(
     remedy="Look at the verdict on the enrollment's page. Complete its data or correct the criteria and evaluate it "
     "again, or mark it eligible or ineligible by hand.",
 )
+NOT_COMPLETED = register_kind(
+    "enrollment_not_completed",
+    label="Enrollment that could not be completed",
+    role=Role.ADMIN,
+    subjects=("enrollment",),
+    remedy="Its course is over, and the error is in the log. Correct what the error names; the next sweep completes "
+    "the enrollment and this task.",
+)
 EVALUATION_FAILED = register_kind(
     "evaluation_failed",
     label="Evaluation of a program that failed",

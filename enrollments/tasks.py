@@ -5,12 +5,12 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
-from . import evaluation
+from . import evaluation, reminders
 from .application.expiry import forget_unconfirmed
 from .application.files import forget_orphans
 from .digest import write_digests
 from .exit import carry_out_due_exits as carry_out
-from .expiry import expire_due
+from .expiry import expire_in_batches
 
 
 @shared_task
@@ -18,14 +18,22 @@ def carry_out_due_exits() -> None:
     in_batches(carry_out, size=50, at_most=20)
 
 
-# A batch is a transaction; a sweep does so many batches, and the next one goes on.
-EXPIRED_AT_ONCE = 500
+# So many are completed by one sweep, and the next one goes on.
+EXPIRED_AT_ONCE = 100_000
+LOOKED_AT_ONCE = 10_000
 
 
 @shared_task
 def expire_enrollments() -> None:
     """Complete what is past its end."""
-    in_batches(expire_due, size=EXPIRED_AT_ONCE, at_most=200)
+    for _ in expire_in_batches(at_most=EXPIRED_AT_ONCE, clock=utc_now):
+        pass
+
+
+@shared_task
+def remind_of_ends() -> None:
+    """Write to the families of those whose enrollment is about to end."""
+    reminders.remind_of_ends(at_most=LOOKED_AT_ONCE, clock=utc_now)
 
 
 @shared_task

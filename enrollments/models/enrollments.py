@@ -1,10 +1,14 @@
+import datetime as dt
+
 from django.db import models
+from django.db.models.functions import Coalesce
 from django_fsm import ConcurrentTransitionMixin, FSMField, transition
 
 from accounts.models import Lead, Learner, Workspace
 from core.clock import utc_now
 from core.errors import require
 from core.ids import new_cuid
+from core.local_time import is_not_over
 
 from ..states import (
     ENDED_ELIGIBILITY,
@@ -35,6 +39,16 @@ class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
     def current(self) -> "EnrollmentQuerySet":
         """Those that have neither ended nor been deleted; a learner or lead has one at most in an instance."""
         return self.filter(_CURRENT)
+
+    def ending(self) -> "EnrollmentQuerySet":
+        """Those that are active and have an end, `ends_on`: the last day of their instance, or their own where it has
+        none."""
+        active = self.kept().filter(participation_status=ParticipationStatus.ACTIVE)
+        return active.annotate(ends_on=Coalesce("instance__end_date", "end_date")).filter(ends_on__isnull=False)
+
+    def due_to_expire(self, *, now: dt.datetime) -> "EnrollmentQuerySet":
+        """Those that are active and past their end: `ends_on` is over in their workspace's zone."""
+        return self.ending().filter(~is_not_over(now=now, date="ends_on", zone="workspace__timezone"))
 
 
 class Enrollment(ConcurrentTransitionMixin, models.Model):

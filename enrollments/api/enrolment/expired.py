@@ -9,11 +9,11 @@ from accounts.principals import principal_of
 from core.clock import utc_now
 
 from ...enrolments import describe_enrolments, list_enrolments
-from ...expiry import due_to_expire, expire_enrollments
+from ...expiry import expire_in_batches
+from ...models import Enrollment
 from .enrolments import TAGS
 from .serializers import EnrolmentList
 
-BATCH = 500
 AT_MOST = 1_000
 
 
@@ -26,17 +26,16 @@ class ExpiredEnrolmentsView(APIView):
     def patch(self, request: Request) -> Response:
         """Complete up to 1,000 enrolments that are past their end, and list them.
 
-        X-Remaining says how many are left for the next call; a sweep completes them in any case.
+        X-Remaining says how many are left for the next call; a sweep completes them in any case. One that can't be
+        completed is left, and staff are told.
         """
         caller = principal_of(request)
         now = utc_now()
-        done: list[int] = []
-        while len(done) < AT_MOST:
-            batch = expire_enrollments(workspace_id=caller.workspace_id, limit=BATCH, actor=caller.actor, now=now)
-            done += batch
-            if not batch:
-                break
+        batches = expire_in_batches(
+            workspace_id=caller.workspace_id, at_most=AT_MOST, actor=caller.actor, clock=lambda: now
+        )
+        done = [pk for batch in batches for pk in batch.completed]
         completed = list_enrolments(workspace_id=caller.workspace_id, numbers=done)
         document = EnrolmentList({"enrolments": describe_enrolments(completed, now=now)}).data
-        remaining = due_to_expire(workspace_id=caller.workspace_id, now=now).count()
+        remaining = Enrollment.objects.due_to_expire(now=now).filter(workspace=caller.workspace_id).count()
         return Response(document, headers={"X-Remaining": str(remaining)})

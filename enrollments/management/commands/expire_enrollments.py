@@ -9,9 +9,8 @@ from core.clock import utc_now
 from core.commands import UseCaseCommand, whole_number
 from core.numbers import MAX_INT
 from core.work import quietly
-from enrollments.expiry import due_to_expire, expire_enrollments
-
-BATCH = 500
+from enrollments.expiry import expire_in_batches
+from enrollments.models import Enrollment
 
 
 class Command(UseCaseCommand):
@@ -26,11 +25,11 @@ class Command(UseCaseCommand):
         parser.add_argument("--limit", type=whole_number(1, MAX_INT), help="complete at most so many")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        due = due_to_expire(now=utc_now()).count()
+        due = Enrollment.objects.due_to_expire(now=utc_now()).count()
         limit = options["limit"] or MAX_INT
         if options["dry_run"]:
-            return {"dry_run": True, "due": due, "expired": 0}
-        done = 0
+            return {"dry_run": True, "due": due, "expired": 0, "failed": 0}
+        done = failed = 0
         with (
             quietly(),
             Progress(
@@ -43,10 +42,8 @@ class Command(UseCaseCommand):
             ) as bar,
         ):
             shown = bar.add_task("Expiring", total=min(due, limit))
-            while done < limit:
-                batch = len(expire_enrollments(limit=min(BATCH, limit - done), now=utc_now()))
-                if not batch:
-                    break
-                done += batch
+            for batch in expire_in_batches(at_most=limit, clock=utc_now):
+                done += len(batch.completed)
+                failed += len(batch.failed)
                 bar.update(shown, completed=done)
-        return {"dry_run": False, "due": due, "expired": done}
+        return {"dry_run": False, "due": due, "expired": done, "failed": failed}
