@@ -25,6 +25,8 @@ from .states import (
     DisputeStatus,
     InvoiceProvider,
     InvoiceStatus,
+    OfflineMeans,
+    PaymentMethod,
     PaymentStatus,
     RefundStatus,
 )
@@ -140,6 +142,15 @@ def requested_invoices_are_pursued(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"invoice {pk}", f"requested, asked for {attempts} times, and no sweep goes on")
 
 
+def offline_payments_are_vouched_for(extent: Extent) -> Iterator[Breach]:
+    """Money that came outside of Stripe has somebody who vouches for it, the way it came and the moment, and Stripe has
+    no part in it. That it is invoiced is `invoices_add_up_to_payments`."""
+    sound = Q(means__in=OfflineMeans.values, paid_at__isnull=False, checkout=None, payment_intent_id=None)
+    offline = extent.of(Payment.objects.all()).filter(method=PaymentMethod.OFFLINE)
+    for pk in offline.exclude(sound & ~Q(recorded_by="")).values_list("pk", flat=True).iterator():
+        yield Breach(f"payment {pk}", "came outside of Stripe, and nobody says how, when or on whose word")
+
+
 def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
     """Nobody can be asked to pay twice for one thing at a time."""
     live = extent.of(Checkout.objects.all()).filter(status__in=LIVE_CHECKOUTS)
@@ -192,6 +203,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     invoices_add_up_to_payments,
     invoice_numbers_have_no_gaps,
     requested_invoices_are_pursued,
+    offline_payments_are_vouched_for,
     one_live_checkout_per_subject,
     live_checkouts_are_asked_about,
     open_refunds_are_pursued,

@@ -6,13 +6,15 @@ Which rows are live or held is asked of the models, as everywhere; what a guard 
 import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q
+from django.db.models.functions import Cast
 
-from billing.models import Checkout
+from billing.models import Checkout, Payment
 from billing.states import LIVE_CHECKOUTS, PaymentStatus
 from core.invariants import Breach, Extent, Invariant
 from enrollments.invariants import idle_payments, misnoted
-from enrollments.states import EligibilityStatus, ParticipationStatus
+from enrollments.models import Enrollment, EnrollmentDecision
+from enrollments.states import OFFLINE_PURPOSE, PAID, EligibilityStatus, ParticipationStatus
 
 from .models import (
     ClassSession,
@@ -198,6 +200,20 @@ def packages_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"enrollment {pk}", f"{status}, which its payment is not")
 
 
+def paid_enrollments_have_money_behind_them(extent: Extent) -> Iterator[Breach]:
+    """Whoever counts as paid has a payment that came: for a decision, for a course, or outside of Stripe. It is asked
+    here, where all three can be seen. That the first two are not back is asked of the decision and of the package."""
+    decided = EnrollmentDecision.objects.filter(enrollment=OuterRef("pk"), payment__paid_at__isnull=False)
+    bought = StudentPackage.objects.filter(enrollment=OuterRef("pk"), payment__paid_at__isnull=False)
+    offline = Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject=OuterRef("subject"), paid_at__isnull=False)
+    offline = offline.exclude(status=PaymentStatus.REFUNDED)
+    paid = extent.of(Enrollment.objects.all()).filter(payment_status__in=PAID)
+    unfounded = paid.annotate(subject=Cast("pk", CharField()))
+    unfounded = unfounded.exclude(Exists(decided)).exclude(Exists(bought)).exclude(Exists(offline))
+    for pk, status in unfounded.values_list("pk", "payment_status").iterator():
+        yield Breach(f"enrollment {pk}", f"{status}, and no payment for it is here")
+
+
 def cohorts_stay_inside_their_workspace(extent: Extent) -> Iterator[Breach]:
     places = extent.of(CohortPlace.objects.all(), "learner__workspace")
     foreign = places.exclude(learner__workspace=F("cohort__instance__workspace"))
@@ -232,5 +248,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     settled_payments_bought_something,
     open_cohorts_have_sessions,
     packages_agree_with_their_money,
+    paid_enrollments_have_money_behind_them,
     cohorts_stay_inside_their_workspace,
 )

@@ -56,6 +56,8 @@ from .states import (
     GOING_ON,
     HELD_SEATS,
     LIVE_DECISIONS,
+    OFFLINE_PURPOSE,
+    PAID,
     PURPOSE,
     DecisionStatus,
     EligibilityStatus,
@@ -69,6 +71,8 @@ from .states import (
 MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)
 # The sweep of planned exits runs every five minutes; what has been due for this long is ended by nobody.
 SWEEP_NOTICES_WITHIN = dt.timedelta(minutes=30)
+# The sweep of ended enrollments runs every ten minutes, and may have a million of them to complete.
+EXPIRY_NOTICES_WITHIN = dt.timedelta(hours=6)
 _FACET_FIELDS = {facet: field for field, facet in FACET_OF_FIELD.items()}
 
 # --- Seats ------------------------------------------------------------------------------------------------------------
@@ -175,6 +179,15 @@ def payments_have_a_purpose(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"payment {pk}", f"{status}, funds no live enrollment, and nothing is done about it")
 
 
+def offline_payments_are_at_work(extent: Extent) -> Iterator[Breach]:
+    """Money that came outside of Stripe pays for an enrollment that goes on, or is accounted for otherwise."""
+    paid = Enrollment.objects.kept().annotate(subject=Cast("pk", CharField()))
+    paid = paid.filter(subject=OuterRef("subject"), eligibility_status__in=GOING_ON, payment_status__in=PAID)
+    idle = idle_payments(extent, purpose=OFFLINE_PURPOSE, at_work=paid)
+    for pk, status in idle.values_list("pk", "status").iterator():
+        yield Breach(f"payment {pk}", f"{status}, pays for no enrollment, and nothing is done about it")
+
+
 def decisions_agree_with_their_money(extent: Extent) -> Iterator[Breach]:
     """What a decision brought lasts while not all of its money is back, and its enrollment says how much is."""
     completed = extent.of(EnrollmentDecision.objects.all()).filter(status=DecisionStatus.COMPLETED)
@@ -235,6 +248,13 @@ def facets_equal_their_last_transition(extent: Extent) -> Iterator[Breach]:
         )
         for pk, status, last_status in rows.iterator():
             yield Breach(f"enrollment {pk}", f"its {facet} is {status}; its last transition made it {last_status}")
+
+
+def ended_enrollments_are_completed(extent: Extent) -> Iterator[Breach]:
+    """Nobody takes part in what has been over for a while."""
+    overdue = extent.of(Enrollment.objects.due_to_expire(now=extent.now - EXPIRY_NOTICES_WITHIN))
+    for pk in overdue.values_list("pk", flat=True).iterator():
+        yield Breach(f"enrollment {pk}", "is active past its end, and no sweep has completed it")
 
 
 def transitions_have_no_gaps(extent: Extent) -> Iterator[Breach]:
@@ -402,8 +422,10 @@ INVARIANTS: tuple[Invariant, ...] = (
     waiting_decisions_can_be_paid,
     live_checkouts_are_wanted,
     payments_have_a_purpose,
+    offline_payments_are_at_work,
     decisions_agree_with_their_money,
     facets_equal_their_last_transition,
+    ended_enrollments_are_completed,
     transitions_have_no_gaps,
     transitions_form_a_chain,
     transitions_follow_the_machine,

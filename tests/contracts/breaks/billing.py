@@ -50,10 +50,8 @@ def money_that_did_not_fit_and_money_that_never_came(world: World) -> None:
 
 @spares("billing.payments_are_what_was_asked")
 def two_payments_without_a_checkout(world: World) -> None:
-    offline = {"checkout_id": None, "method": "offline", "means": "cash", "recorded_by": "system"}
     for subject in ("1", "2"):
-        payment = a_payment_beside(world, **offline, purpose="elsewhere", subject=subject)
-        issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
+        an_offline_payment_beside(world, subject=subject)
 
 
 @breaks("billing.payments_are_what_was_asked")
@@ -134,6 +132,41 @@ def money_of_which_more_went_back_than_came(world: World) -> None:
     a_dispute_of(duplicate, "lost", withdrawn_minor=4900)
 
 
+@breaks("billing.offline_payments_are_vouched_for")
+def money_outside_of_stripe_that_nobody_vouches_for(world: World) -> Rows:
+    drop_constraint(Payment, "payment_offline_is_vouched_for")
+    payment = an_offline_payment_beside(world)
+    Payment.objects.filter(pk=payment.pk).update(recorded_by="")
+    return {"billing.offline_payments_are_vouched_for": [f"payment {payment.pk}"]}
+
+
+@breaks("billing.offline_payments_are_vouched_for")
+def money_outside_of_stripe_that_came_by_no_means(world: World) -> Rows:
+    drop_constraint(Payment, "payment_offline_is_vouched_for")
+    payment = an_offline_payment_beside(world)
+    Payment.objects.filter(pk=payment.pk).update(means="")
+    return {"billing.offline_payments_are_vouched_for": [f"payment {payment.pk}"]}
+
+
+@breaks("billing.offline_payments_are_vouched_for")
+def money_outside_of_stripe_with_a_checkout(world: World) -> str:
+    payment = an_offline_payment_beside(world)
+    Payment.objects.filter(pk=payment.pk).update(payment_intent_id="pi_of_stripe")
+    return f"payment {payment.pk}"
+
+
+@spares("billing.offline_payments_are_vouched_for")
+def money_outside_of_stripe_without_a_reference(world: World) -> None:
+    an_offline_payment_beside(world)
+
+
+@breaks("billing.invoices_add_up_to_payments")
+def money_outside_of_stripe_without_an_invoice(world: World) -> str:
+    payment = an_offline_payment_beside(world)
+    Invoice.objects.filter(payment=payment).update(status="cancelled")
+    return f"payment {payment.pk}"
+
+
 @breaks("billing.checkouts_agree_with_their_payments")
 def a_paid_checkout_without_a_payment(world: World) -> Rows:
     Checkout.objects.filter(pk=world.waiting.checkout_id).update(status="paid")
@@ -161,6 +194,7 @@ def a_paid_checkout_whose_money_never_came(world: World) -> Rows:
     return {
         "billing.checkouts_agree_with_their_payments": [f"checkout {world.paid.checkout_id}"],
         "enrollments.completed_decisions_are_funded": [f"decision {world.paid.pk}"],
+        "cohorts.paid_enrollments_have_money_behind_them": [f"enrollment {world.paid.enrollment_id}"],
     }
 
 
@@ -364,6 +398,22 @@ def an_event_nobody_handles(world: World) -> str:
 
 
 # --- Rows beside those of the world -----------------------------------------------------------------------------------
+
+
+def an_offline_payment_beside(world: World, **changes: object) -> Payment:
+    """For something that no app of ours sells."""
+    payment = a_payment_beside(
+        world,
+        checkout_id=None,
+        payment_intent_id=None,
+        purpose="elsewhere",
+        method="offline",
+        means="cash",
+        recorded_by="user:1",
+        **changes,
+    )
+    issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
+    return payment
 
 
 def a_payment_beside(world: World, **changes: object) -> Payment:

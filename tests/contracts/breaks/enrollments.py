@@ -7,6 +7,7 @@ from django.db.models import F
 from billing.invoicing import Buyer, issue_invoice
 from billing.models import Checkout, Invoice, Payment, Refund
 from core.clock import utc_now
+from core.local_time import local_date
 from enrollments.events import SeatReleased
 from enrollments.funding import decision_changed
 from enrollments.lifecycle import approve_enrollment
@@ -147,9 +148,12 @@ def a_completed_decision_with_another_s_seat(world: World) -> str:
 
 
 @breaks("enrollments.completed_decisions_are_funded")
-def a_completed_decision_without_a_payment(world: World) -> str:
+def a_completed_decision_without_a_payment(world: World) -> Rows:
     EnrollmentDecision.objects.filter(pk=world.paid.pk).update(payment=None)
-    return f"decision {world.paid.pk}"
+    return {
+        "enrollments.completed_decisions_are_funded": [f"decision {world.paid.pk}"],
+        "cohorts.paid_enrollments_have_money_behind_them": [f"enrollment {world.paid.enrollment_id}"],
+    }
 
 
 @breaks("enrollments.completed_decisions_are_funded")
@@ -209,10 +213,13 @@ def a_checkout_for_an_enrollment_that_was_rejected(world: World) -> Rows:
 
 
 @breaks("enrollments.live_checkouts_are_wanted")
-def a_checkout_of_a_failed_decision_after_which_one_was_completed(world: World) -> str:
+def a_checkout_of_a_failed_decision_after_which_one_was_completed(world: World) -> Rows:
     move(world.waiting, "fail")
     EnrollmentDecision.objects.filter(pk=world.paid.pk).update(enrollment=world.waiting.enrollment_id)
-    return f"checkout {world.waiting.checkout_id}"
+    return {
+        "enrollments.live_checkouts_are_wanted": [f"checkout {world.waiting.checkout_id}"],
+        "cohorts.paid_enrollments_have_money_behind_them": [f"enrollment {world.paid.enrollment_id}"],
+    }
 
 
 @breaks("enrollments.live_checkouts_are_wanted")
@@ -309,6 +316,32 @@ def money_that_funds_nothing(world: World) -> Rows:
     }
 
 
+@breaks("enrollments.offline_payments_are_at_work")
+def money_outside_of_stripe_for_an_enrollment_that_was_rejected(world: World) -> Rows:
+    payment = offline_money_for(world.paid)
+    Enrollment.objects.filter(pk=world.paid.enrollment_id).update(eligibility_status="rejected")
+    return {
+        "enrollments.offline_payments_are_at_work": [f"payment {payment.pk}"],
+        "enrollments.facets_equal_their_last_transition": [f"enrollment {world.paid.enrollment_id}"],
+    }
+
+
+@breaks("enrollments.offline_payments_are_at_work")
+def money_outside_of_stripe_that_paid_for_nothing(world: World) -> str:
+    return f"payment {offline_money_for(world.waiting).pk}"
+
+
+@spares("enrollments.offline_payments_are_at_work")
+def money_outside_of_stripe_for_an_enrollment_that_goes_on(world: World) -> None:
+    offline_money_for(world.paid)
+
+
+@spares("enrollments.offline_payments_are_at_work")
+def money_outside_of_stripe_about_which_a_person_is_asked(world: World) -> None:
+    payment = offline_money_for(world.waiting)
+    a_task_about(f"payment:{payment.pk}", payment.workspace)
+
+
 @breaks("enrollments.decisions_agree_with_their_money")
 def a_decision_that_outlived_its_money(world: World) -> Rows:
     Payment.objects.filter(pk=world.payment.pk).update(status="refunded", refunded_minor=F("amount_minor"))
@@ -347,6 +380,21 @@ def a_decision_that_was_released_with_its_money(world: World) -> Rows:
     return {}
 
 
+# --- Ends -------------------------------------------------------------------------------------------------------------
+
+
+@breaks("enrollments.ended_enrollments_are_completed")
+def a_learner_who_takes_part_in_what_is_over(world: World) -> str:
+    Enrollment.objects.filter(pk=world.used.enrollment_id).update(end_date=LONG_AGO)
+    return f"enrollment {world.used.enrollment_id}"
+
+
+@spares("enrollments.ended_enrollments_are_completed")
+def a_learner_on_the_last_day(world: World) -> None:
+    today = local_date(utc_now(), world.used.workspace.timezone)
+    Enrollment.objects.filter(pk=world.used.enrollment_id).update(end_date=today)
+
+
 # --- Rows beside those of the world -----------------------------------------------------------------------------------
 
 
@@ -358,6 +406,25 @@ def long_since(world: World) -> None:
 def money_for_nothing(world: World) -> Payment:
     """As much as the world's refund, paid long ago for the world's decision, which another payment funds."""
     payment = a_payment_beside(world, checkout_id=None, amount_minor=900, paid_at=LONG_AGO)
+    issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
+    return payment
+
+
+def offline_money_for(decision: EnrollmentDecision) -> Payment:
+    """Paid long ago for the decision's enrollment."""
+    payment = Payment(
+        workspace=decision.workspace,
+        purpose="enrollment",
+        subject=str(decision.enrollment_id),
+        method="offline",
+        means="cash",
+        recorded_by="user:1",
+        amount_minor=4900,
+        currency="usd",
+        paid_at=LONG_AGO,
+    )
+    payment.receive()
+    payment.save()
     issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
     return payment
 

@@ -48,7 +48,7 @@ def two_events_with_one_number(world: World) -> str:
 
 @breaks("enrollments.facets_equal_their_last_transition")
 def a_state_changed_behind_its_history(world: World) -> str:
-    Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(payment_status="paid")
+    Enrollment.objects.filter(pk=world.waiting.enrollment_id).update(payment_status="failed")
     return f"enrollment {world.waiting.enrollment_id}"
 
 
