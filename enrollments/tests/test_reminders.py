@@ -8,7 +8,6 @@ from django.core import mail
 
 from accounts.models import Learner
 from core.clock import utc_now
-from enrollment_project.celery import app
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.on_account import enroll_on_account
@@ -108,9 +107,6 @@ class TestAReminder:
         )
         assert "Monday, June 30, 2031 is the last day." in letter.body
         assert "49.00 USD is to be paid for it." in letter.body
-
-    def test_is_run_every_hour(self) -> None:
-        assert app.conf.beat_schedule["remind-of-ends"]["schedule"] == 3600.0
 
 
 class TestNobodyIsRemindedWho:
