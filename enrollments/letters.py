@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from core.errors import require
 from core.money import Money
 from core.time_words import full_day, plain_day
 from notifications.letters import Email
@@ -95,8 +96,9 @@ def write_on_account(enrollment: Enrollment) -> Email:
     return _write(ON_ACCOUNT, enrollment, start=_start_of(enrollment), owed=_owed_for(enrollment))
 
 
-def write_ends_soon(enrollment: Enrollment, *, last_day: dt.date) -> Email:
+def write_ends_soon(enrollment: Enrollment) -> Email:
     """That it ends, and what is still to be paid."""
+    last_day = require(enrollment.last_day, "who is reminded of an end has one")
     return _write(ENDS_SOON, enrollment, last_day=full_day(last_day), owed=_owed_for(enrollment))
 
 

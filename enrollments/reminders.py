@@ -83,7 +83,7 @@ def render_ends_soon(notification: Notification) -> Email | None:
     found = Enrollment.objects.ending().filter(near, pk=notification.params["enrollment"])
     found = found.select_related("learner", "lead", "instance__program", "instance__price", "workspace")
     enrollment = found.first()
-    return write_ends_soon(enrollment, last_day=enrollment.ends_on) if enrollment else None
+    return write_ends_soon(enrollment) if enrollment else None
 
 
 register_email(ENDS_SOON, render_ends_soon)

@@ -150,6 +150,11 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         return require(self.lead, "an enrollment without a learner is about a lead")
 
     @property
+    def last_day(self) -> dt.date | None:
+        """When it ends, as `ending` finds it: with its instance, or by itself where the instance has no end."""
+        return self.instance.end_date or self.end_date
+
+    @property
     def is_going_on(self) -> bool:
         """Whether it waits for review or has been accepted: a seat or a payment has something to be for."""
         return self.eligibility_status in GOING_ON and self.deleted_at is None

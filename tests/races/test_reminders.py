@@ -7,6 +7,7 @@ import pytest
 
 from core.clock import utc_now
 from enrollments import reminders
+from enrollments.emails import hears_from_us
 from enrollments.models import ProgramInstance
 from enrollments.reminders import remind_of_ends
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, approved_enrollment
@@ -28,7 +29,7 @@ def about_to_end() -> None:
 
 def sweeps_that_meet(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Both have found the enrollment before either writes."""
-    monkeypatch.setattr(reminders, "hears_from_us", Meeting(reminders.hears_from_us, patience=10))
+    monkeypatch.setattr(reminders, "hears_from_us", Meeting(hears_from_us, patience=10))
     return at_once(*[partial(remind_of_ends, at_most=10, clock=utc_now)] * 2)
 
 
