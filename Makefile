@@ -93,12 +93,14 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.evaluation
 	@$(BIN)/python -m bench.lists
 	@$(BIN)/python -m bench.pipeline
+	@$(BIN)/python -m bench.expiry
 
 bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(BIN)/python -m bench --quick
 	@$(BIN)/python -m bench.evaluation --quick
 	@$(BIN)/python -m bench.lists --quick
 	@$(BIN)/python -m bench.pipeline --quick
+	@$(BIN)/python -m bench.expiry --quick
 
 screenshots: .venv/.development chromium ## Take the pictures that the README shows
 	@$(BIN)/python -m tests.journeys.screenshots

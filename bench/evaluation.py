@@ -4,16 +4,14 @@ Ours and SQL take turns, and the share is the median of the rounds': whatever el
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from .servers import Servers, running_servers
-from .stack import OURS, ROOT, environment
+from .work import ask, migrate
 
 FEW, MANY = 10_000, 100_000
 QUICK = 2_000
@@ -63,12 +61,7 @@ def main() -> int:
     asked = parser.parse_args()
     sizes = [QUICK] if asked.quick else [FEW, *[MANY] * ROUNDS]
     with running_servers() as servers:
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            env=environment(servers, settings=OURS),
-            cwd=ROOT,
-            check=True,
-        )
+        migrate(servers)
         found = _measure(servers, sizes)
     _print(found)
     failures = [*found.breaches, *([] if asked.quick else _too_slow(found))]
@@ -119,18 +112,7 @@ def _print(found: Evaluation) -> None:
 
 
 def _ask(servers: Servers, **job: Any) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.evaluation_work"],
-        input=json.dumps(job),
-        env=environment(servers, settings=OURS),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-3_000:])
-    return json.loads(done.stdout.splitlines()[-1])
+    return ask(servers, "evaluation_jobs", **job)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """Reactions inside the transaction of what happened: participation begins or ends, with the enrollment locked; a step's
 turn has come."""
 
-import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from celery import signature
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from core.actors import SYSTEM
 from core.work import nudge
-from enrollments.events import EnrollmentDeleted, EnrollmentStatusChanged
+from enrollments.events import EnrollmentDeleted, EnrollmentEvent, EnrollmentStatusChanged
 from enrollments.models import Enrollment
 from enrollments.states import ENDED_PARTICIPATION, FUNDED, EnrollmentPaymentStatus, Facet, ParticipationStatus
-from events.publishing import handles
+from events.publishing import handles, handles_together
 
 from .certificates import follow_completion
 from .events import PartnerStepQueued, PartnerStepStarted
@@ -19,6 +20,8 @@ from .inbox import wake_events_about
 from .models import Certificate, EnrollmentStep
 from .progression import generate_enrollment_steps, withdraw_open_steps
 from .states import DONE
+
+E = TypeVar("E", bound=EnrollmentEvent)
 
 
 @handles(PartnerStepQueued)
@@ -33,46 +36,56 @@ def apply_what_came_early(event: PartnerStepStarted) -> None:
     wake_events_about(step_cuid=event.step_cuid, now=event.occurred_at)
 
 
-@handles(EnrollmentStatusChanged)
-def follow_participation(event: EnrollmentStatusChanged) -> None:
+@handles_together(EnrollmentStatusChanged)
+def follow_participation(events: Sequence[EnrollmentStatusChanged]) -> None:
     """An approved learner goes to the first partner; one who leaves, or is done, goes to no other."""
-    if event.facet != Facet.PARTICIPATION:
-        return
-    if event.to_status == ParticipationStatus.ACTIVE:
+    moved = [event for event in events if event.facet == Facet.PARTICIPATION]
+    begun = {event.enrollment_cuid: event for event in moved if event.to_status == ParticipationStatus.ACTIVE}
+    if begun:
         with_partners = Enrollment.objects.filter(instance__program__partner_sequences__active=True)
-        enrollment_id = with_partners.filter(cuid=event.enrollment_cuid).values_list("pk", flat=True).first()
-        if enrollment_id is not None:
+        for enrollment_id, event in _find(with_partners, "pk", "cuid", begun):
             generate_enrollment_steps(enrollment_id=enrollment_id, actor=SYSTEM, now=event.occurred_at)
-    elif event.to_status in ENDED_PARTICIPATION:
-        unfinished = EnrollmentStep.objects.open().filter(enrollment__cuid=event.enrollment_cuid)
-        enrollment_id = unfinished.values_list("enrollment_id", flat=True).first()
-        if enrollment_id is not None:
+    ended = {event.enrollment_cuid: event for event in moved if event.to_status in ENDED_PARTICIPATION}
+    if ended:
+        unfinished = EnrollmentStep.objects.open()
+        for enrollment_id, event in _find(unfinished, "enrollment_id", "enrollment__cuid", ended):
             withdraw_open_steps(enrollment_id=enrollment_id, reason=event.reason, now=event.occurred_at)
 
 
-@handles(EnrollmentStatusChanged)
-def follow_with_certificate(event: EnrollmentStatusChanged) -> None:
+@handles_together(EnrollmentStatusChanged)
+def follow_with_certificate(events: Sequence[EnrollmentStatusChanged]) -> None:
     """Who has completed a program gets its certificate, at once or when the payment comes; and loses it when the money
     goes back in full, or the completion is taken back."""
-    if event.facet == Facet.PARTICIPATION:
-        if ParticipationStatus.COMPLETED in (event.from_status, event.to_status):
-            _bring_certificate_in_line(event.enrollment_cuid, event.occurred_at)
-    elif event.facet == Facet.PAYMENT and event.to_status in (*FUNDED, EnrollmentPaymentStatus.REFUNDED):
-        _bring_certificate_in_line(event.enrollment_cuid, event.occurred_at)
+    _bring_certificates_in_line([event for event in events if _concerns_certificate(event)])
 
 
-@handles(EnrollmentDeleted)
-def follow_deletion(event: EnrollmentDeleted) -> None:
+@handles_together(EnrollmentDeleted)
+def follow_deletion(events: Sequence[EnrollmentDeleted]) -> None:
     """What should not have been recorded is vouched for no longer."""
-    _bring_certificate_in_line(event.enrollment_cuid, event.occurred_at)
+    _bring_certificates_in_line(events)
 
 
-def _bring_certificate_in_line(enrollment_cuid: str, now: dt.datetime) -> None:
+def _concerns_certificate(event: EnrollmentStatusChanged) -> bool:
+    if event.facet == Facet.PARTICIPATION:
+        return ParticipationStatus.COMPLETED in (event.from_status, event.to_status)
+    return event.facet == Facet.PAYMENT and event.to_status in (*FUNDED, EnrollmentPaymentStatus.REFUNDED)
+
+
+def _bring_certificates_in_line(events: Sequence[EnrollmentEvent]) -> None:
     """Looks no further where neither the steps nor a certificate call for it."""
-    enrollment = Enrollment.objects.filter(cuid=enrollment_cuid).filter(
+    concerned = {event.enrollment_cuid: event for event in events}
+    if not concerned:
+        return
+    enrollments = Enrollment.objects.filter(
         Exists(EnrollmentStep.objects.current().filter(enrollment=OuterRef("pk"), status__in=DONE))
         | Exists(Certificate.objects.live().filter(enrollment=OuterRef("pk")))
     )
-    enrollment_id = enrollment.values_list("pk", flat=True).first()
-    if enrollment_id is not None:
-        follow_completion(enrollment_id=enrollment_id, now=now)
+    for enrollment_id, event in _find(enrollments, "pk", "cuid", concerned):
+        follow_completion(enrollment_id=enrollment_id, now=event.occurred_at)
+
+
+def _find(rows: QuerySet[Any], pk: str, cuid: str, events: Mapping[str, E]) -> list[tuple[int, E]]:
+    """The enrollments among these rows that the events are about, each once and by its id, with the last of its events:
+    one query, however many there are."""
+    found = set(rows.filter(**{f"{cuid}__among": list(events)}).values_list(pk, cuid))
+    return [(enrollment_id, events[name]) for enrollment_id, name in sorted(found)]

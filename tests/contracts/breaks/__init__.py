@@ -1,6 +1,18 @@
 """Every way to break an invariant, for the doctor to find: what each does, and the rows that must be named."""
 
-from . import accounts, billing, cohorts, eligibility, enrollments, exits, history, partners, sessions, webhooks
+from . import (
+    accounts,
+    billing,
+    cohorts,
+    eligibility,
+    enrollments,
+    exits,
+    history,
+    offline,
+    partners,
+    sessions,
+    webhooks,
+)
 from .world import BREAKS, SPARED, Rows, World
 
 __all__ = [
@@ -15,6 +27,7 @@ __all__ = [
     "enrollments",
     "exits",
     "history",
+    "offline",
     "partners",
     "sessions",
     "webhooks",

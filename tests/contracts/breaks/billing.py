@@ -50,8 +50,10 @@ def money_that_did_not_fit_and_money_that_never_came(world: World) -> None:
 
 @spares("billing.payments_are_what_was_asked")
 def two_payments_without_a_checkout(world: World) -> None:
+    offline = {"checkout_id": None, "payment_intent_id": None, "method": "offline", "means": "cash"}
     for subject in ("1", "2"):
-        an_offline_payment_beside(world, subject=subject)
+        payment = a_payment_beside(world, **offline, recorded_by="system", purpose="elsewhere", subject=subject)
+        issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
 
 
 @breaks("billing.payments_are_what_was_asked")
@@ -130,41 +132,6 @@ def money_of_which_more_went_back_than_came(world: World) -> None:
     duplicate = a_payment_beside(world, refunded_minor=4900, status="refunded")
     a_refund_beside(world, payment_id=duplicate.pk, amount_minor=4900)
     a_dispute_of(duplicate, "lost", withdrawn_minor=4900)
-
-
-@breaks("billing.offline_payments_are_vouched_for")
-def money_outside_of_stripe_that_nobody_vouches_for(world: World) -> Rows:
-    drop_constraint(Payment, "payment_offline_is_vouched_for")
-    payment = an_offline_payment_beside(world)
-    Payment.objects.filter(pk=payment.pk).update(recorded_by="")
-    return {"billing.offline_payments_are_vouched_for": [f"payment {payment.pk}"]}
-
-
-@breaks("billing.offline_payments_are_vouched_for")
-def money_outside_of_stripe_that_came_by_no_means(world: World) -> Rows:
-    drop_constraint(Payment, "payment_offline_is_vouched_for")
-    payment = an_offline_payment_beside(world)
-    Payment.objects.filter(pk=payment.pk).update(means="")
-    return {"billing.offline_payments_are_vouched_for": [f"payment {payment.pk}"]}
-
-
-@breaks("billing.offline_payments_are_vouched_for")
-def money_outside_of_stripe_with_a_checkout(world: World) -> str:
-    payment = an_offline_payment_beside(world)
-    Payment.objects.filter(pk=payment.pk).update(payment_intent_id="pi_of_stripe")
-    return f"payment {payment.pk}"
-
-
-@spares("billing.offline_payments_are_vouched_for")
-def money_outside_of_stripe_without_a_reference(world: World) -> None:
-    an_offline_payment_beside(world)
-
-
-@breaks("billing.invoices_add_up_to_payments")
-def money_outside_of_stripe_without_an_invoice(world: World) -> str:
-    payment = an_offline_payment_beside(world)
-    Invoice.objects.filter(payment=payment).update(status="cancelled")
-    return f"payment {payment.pk}"
 
 
 @breaks("billing.checkouts_agree_with_their_payments")
@@ -398,22 +365,6 @@ def an_event_nobody_handles(world: World) -> str:
 
 
 # --- Rows beside those of the world -----------------------------------------------------------------------------------
-
-
-def an_offline_payment_beside(world: World, **changes: object) -> Payment:
-    """For something that no app of ours sells."""
-    payment = a_payment_beside(
-        world,
-        checkout_id=None,
-        payment_intent_id=None,
-        purpose="elsewhere",
-        method="offline",
-        means="cash",
-        recorded_by="user:1",
-        **changes,
-    )
-    issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
-    return payment
 
 
 def a_payment_beside(world: World, **changes: object) -> Payment:

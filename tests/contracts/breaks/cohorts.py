@@ -19,7 +19,6 @@ from enrollments.models import Enrollment
 from tests.constraints import drop_constraint
 
 from .billing import a_payment_beside
-from .enrollments import offline_money_for
 from .world import Rows, World, breaks, copy, spares
 
 LONG_AGO = dt.timedelta(days=365)
@@ -305,19 +304,3 @@ def money_that_bought_nothing(world: World) -> Rows:
         "cohorts.settled_payments_bought_something": [f"payment {world.package.payment_id}"],
         "cohorts.paid_enrollments_have_money_behind_them": [f"enrollment {world.package.enrollment_id}"],
     }
-
-
-@breaks("cohorts.paid_enrollments_have_money_behind_them")
-def an_enrollment_said_to_be_paid(world: World) -> Rows:
-    Enrollment.objects.filter(pk=world.training.pk).update(payment_status="paid")
-    return {
-        "cohorts.paid_enrollments_have_money_behind_them": [f"enrollment {world.training.pk}"],
-        "enrollments.facets_equal_their_last_transition": [f"enrollment {world.training.pk}"],
-    }
-
-
-@spares("cohorts.paid_enrollments_have_money_behind_them")
-def an_enrollment_that_was_paid_outside_of_stripe(world: World) -> Rows:
-    offline_money_for(world.used)
-    Enrollment.objects.filter(pk=world.used.enrollment_id).update(payment_status="paid")
-    return {"enrollments.facets_equal_their_last_transition": [f"enrollment {world.used.enrollment_id}"]}

@@ -316,32 +316,6 @@ def money_that_funds_nothing(world: World) -> Rows:
     }
 
 
-@breaks("enrollments.offline_payments_are_at_work")
-def money_outside_of_stripe_for_an_enrollment_that_was_rejected(world: World) -> Rows:
-    payment = offline_money_for(world.paid)
-    Enrollment.objects.filter(pk=world.paid.enrollment_id).update(eligibility_status="rejected")
-    return {
-        "enrollments.offline_payments_are_at_work": [f"payment {payment.pk}"],
-        "enrollments.facets_equal_their_last_transition": [f"enrollment {world.paid.enrollment_id}"],
-    }
-
-
-@breaks("enrollments.offline_payments_are_at_work")
-def money_outside_of_stripe_that_paid_for_nothing(world: World) -> str:
-    return f"payment {offline_money_for(world.waiting).pk}"
-
-
-@spares("enrollments.offline_payments_are_at_work")
-def money_outside_of_stripe_for_an_enrollment_that_goes_on(world: World) -> None:
-    offline_money_for(world.paid)
-
-
-@spares("enrollments.offline_payments_are_at_work")
-def money_outside_of_stripe_about_which_a_person_is_asked(world: World) -> None:
-    payment = offline_money_for(world.waiting)
-    a_task_about(f"payment:{payment.pk}", payment.workspace)
-
-
 @breaks("enrollments.decisions_agree_with_their_money")
 def a_decision_that_outlived_its_money(world: World) -> Rows:
     Payment.objects.filter(pk=world.payment.pk).update(status="refunded", refunded_minor=F("amount_minor"))
@@ -406,25 +380,6 @@ def long_since(world: World) -> None:
 def money_for_nothing(world: World) -> Payment:
     """As much as the world's refund, paid long ago for the world's decision, which another payment funds."""
     payment = a_payment_beside(world, checkout_id=None, amount_minor=900, paid_at=LONG_AGO)
-    issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
-    return payment
-
-
-def offline_money_for(decision: EnrollmentDecision) -> Payment:
-    """Paid long ago for the decision's enrollment."""
-    payment = Payment(
-        workspace=decision.workspace,
-        purpose="enrollment",
-        subject=str(decision.enrollment_id),
-        method="offline",
-        means="cash",
-        recorded_by="user:1",
-        amount_minor=4900,
-        currency="usd",
-        paid_at=LONG_AGO,
-    )
-    payment.receive()
-    payment.save()
     issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
     return payment
 
