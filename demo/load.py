@@ -21,7 +21,6 @@ from events.models import OutboxEvent
 from events.states import RelayStatus
 from notifications.models import Notification
 from notifications.states import NotificationStatus
-from partners.models import EnrollmentStep
 
 from .applications import begin_applications
 from .catalog import (
@@ -35,7 +34,7 @@ from .catalog import (
 )
 from .course_stories import begin_courses
 from .courses import build_courses
-from .partners import begin_partners
+from .partners import begin_partners, have_partners_asked_from
 from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask_and_hesitate, meet_an_outage
 
 SEED = 20_250_901
@@ -106,8 +105,7 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
     _send_the_past(scene.workspace, now)
     # The sweeps' work begins today.
     Checkout.objects.filter(workspace=scene.workspace, next_check_at__lt=now).update(next_check_at=now)
-    asked = EnrollmentStep.objects.active().filter(enrollment__workspace=scene.workspace)
-    asked.filter(next_attempt_at__lt=now).update(next_attempt_at=now)
+    have_partners_asked_from(now, workspace=scene.workspace)
     return scene.workspace
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.guardians import find_or_create_guardian, link_guardian
-from accounts.models import Learner
+from accounts.models import Learner, Workspace
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.errors import require
@@ -18,6 +18,7 @@ from enrollments.lifecycle import evaluate_enrollment, submit_enrollment, unenro
 from enrollments.models import Enrollment, Program, ProgramInstance
 from partners.acceptance import record_acceptance, record_refusal
 from partners.certificates import reissue_certificate, revoke_certificate
+from partners.ending import record_end
 from partners.inbox import handle_event, store_found
 from partners.interventions import skip_step
 from partners.models import Certificate, EnrollmentStep
@@ -93,6 +94,12 @@ def begin_partners(scene: Scene, *, begin: Callable[[dt.datetime, Story], None],
         begin(now - dt.timedelta(days=way.approved), _go(scene, instance, way))
 
 
+def have_partners_asked_from(now: dt.datetime, *, workspace: Workspace) -> None:
+    """What the sweeps would have asked the partners in the meantime is due now."""
+    asked = EnrollmentStep.objects.active().filter(enrollment__workspace=workspace)
+    asked.filter(next_attempt_at__lt=now).update(next_attempt_at=now)
+
+
 def _build_program(scene: Scene, today: dt.date) -> ProgramInstance:
     program = Program.objects.create(
         workspace=scene.workspace,
@@ -136,11 +143,13 @@ def _go(scene: Scene, instance: ProgramInstance, way: Way) -> Story:
             record_refusal(step_id=step.pk, reason="The partner answered 422.", actor=SYSTEM, now=utc_now())
         case "left":
             yield SOON
-            _accept(enrollment)
+            step = _accept(enrollment)
             yield dt.timedelta(days=6)
             unenroll_enrollment(
                 enrollment_id=enrollment.pk, actor=_staff(scene), reason="Moved to another city", now=utc_now()
             )
+            yield SOON
+            record_end(step=step, now=utc_now())
         case "revoked" | "replaced":
             yield dt.timedelta(days=5)
             _change_certificate(scene, enrollment, way)

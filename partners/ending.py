@@ -52,7 +52,7 @@ def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
         _give_up(step, error, now)
         return True
     note_answer(step.provider, now=now)
-    _keep(step, now)
+    record_end(step=step, now=now)
     return True
 
 
@@ -69,8 +69,9 @@ def ring_for_due_ends(*, now: dt.datetime) -> int:
 
 
 @transaction.atomic
-def _keep(step: EnrollmentStep, now: dt.datetime) -> None:
-    """Unless the partner's answer to us came in between: then it is asked once more, by its id."""
+def record_end(*, step: EnrollmentStep, now: dt.datetime) -> None:
+    """The partner of this step has let the learner go. Keeps nothing if the partner's answer to our request came in
+    between: then it is asked once more, by its own id."""
     known = EnrollmentStep.objects.to_end().filter(pk=step.pk, external_enrollment_id=step.external_enrollment_id)
     if known.update(ended_at=now, next_attempt_at=None, attempts=0, last_error=""):
         settle_staff_task(kind=STEP_NOT_ENDED, subject=subject_of(step), resolution="The partner was told.", now=now)

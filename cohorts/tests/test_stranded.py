@@ -205,7 +205,7 @@ class TestAPurchaseInACohortUnderWay:
         page = text(client.get(course_url("course-enroll", cohort)))
 
         assert "This group is under way" in page
-        assert f"<strong>Week 1</strong> can no longer be attended in {cohort.name}." in page
+        assert f"Can no longer be attended in {cohort.name}: <strong>Week 1</strong>." in page
 
     def test_of_one_that_has_not_begun_warns_of_nothing(self) -> None:
         client, _ = signed_in()

@@ -10,7 +10,7 @@ from accounts.tests.factories import UserFactory, WorkspaceFactory
 from core.clock import time_is, utc_now
 from demo.catalog import ORGANIZATIONS, Scene
 from demo.load import Teller
-from demo.partners import WAYS, begin_partners
+from demo.partners import WAYS, begin_partners, have_partners_asked_from
 from partners.models import Certificate, EnrollmentStep
 from partners.states import PartnerStepStatus, Revocation
 from partners.tests.breaches import breaches
@@ -27,6 +27,7 @@ def told() -> dt.datetime:
     with time_is(now - dt.timedelta(days=100)):
         begin_partners(scene, begin=teller.begin, now=now)
     teller.tell()
+    have_partners_asked_from(now, workspace=scene.workspace)
     return now
 
 

@@ -170,7 +170,7 @@ class TestSidebar:
             for item in group["items"]
         }
         lists = {url(registered, "changelist") for registered in admin.site._registry.values()}
-        assert links == lists | {reverse("admin:index")}
+        assert links == lists | {reverse("admin:index"), reverse("admin:partners_provider_pipeline")}
 
     def test_marks_the_review_queue_and_not_the_whole_list(self, sign_in: SignIn) -> None:
         page = sign_in("viewer").get(reverse("admin:enrollments_enrollment_changelist"), {"waiting": "review"})

@@ -29,6 +29,7 @@ class TestCreateWorkspace:
             "id": Workspace.objects.get().pk,
             "slug": "north-county",
             "timezone": "UTC",
+            "language": "en",
             "name": "North County",
             "created": True,
             "program_instance_id": instance.cuid,

@@ -152,7 +152,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         "item__group__sequence",
         "provider",
     )
-    search_fields = ("=cuid", "=enrollment__cuid", "=external_enrollment_id", "enrollment__learner__email__iexact")
+    search_fields = ("=cuid", "=enrollment__cuid", "=external_enrollment_id", "enrollment__learner__email__istartswith")
     search_help_text = "CUID of the step or the enrollment, the partner's id, the learner's address"
     fieldsets = (
         (None, {"fields": (("who", "enrollment_link"), ("provider_link", "course_text"), ("status_badge", "turn"))}),
