@@ -15,7 +15,7 @@ from backoffice.actions import StaffForm, staff_action, staff_list_action
 from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, register_subject
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
-from core.local_time import to_instant
+from core.local_time import to_instant, validate_date
 
 from ..models import WebhookDelivery, WebhookEndpoint
 from ..states import DeliveryStatus, DisabledReason
@@ -67,8 +67,8 @@ class NewEndpointForm(EndpointForm):
 
 
 class ReplayForm(StaffForm):
-    since = forms.DateField(label="First day", widget=DAY)
-    until = forms.DateField(label="Last day", widget=DAY)
+    since = forms.DateField(label="First day", widget=DAY, validators=[validate_date])
+    until = forms.DateField(label="Last day", widget=DAY, validators=[validate_date])
 
 
 @admin.register(WebhookEndpoint)

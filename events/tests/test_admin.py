@@ -5,9 +5,10 @@ from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
-from events.models import OutboxEvent
+from core.clock import utc_now
+from events.models import OutboxEvent, WebhookDelivery
 from events.states import RelayStatus
-from events.tests.factories import happen
+from events.tests.factories import happen, listen
 
 pytestmark = pytest.mark.django_db
 
@@ -54,3 +55,18 @@ class TestReplaying:
         page = manager.get(reverse("admin:events_outboxevent_change", args=[event_id]))
 
         assert page.context["actions_detail"] == []
+
+
+class TestReplayingDaysToAnEndpoint:
+    @pytest.mark.sqlite
+    @pytest.mark.parametrize("day", ["9999-12-31", "2199-12-31", "0001-01-01"])
+    def test_refuses_days_beyond_those_that_are_kept(self, workspace: Workspace, day: str) -> None:
+        endpoint = listen(workspace, now=utc_now())
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        address = reverse("admin:events_webhookendpoint_replay", args=[endpoint.pk])
+
+        page = manager.confirm(address, {"since": day, "until": day})
+
+        assert page.status_code == 200
+        assert "Give a date from" in page.content.decode()
+        assert not WebhookDelivery.objects.exists()
