@@ -8,8 +8,10 @@ INSERT INTO enrollments_eligibilityverdict
     (enrollment_id, criteria_version, outcome, reason, answers, actor, created_at)
 SELECT e.id, i.criteria_version, CASE WHEN (metadata->>'age')::int >= 12 THEN 'eligible' ELSE 'ineligible' END,
        CASE WHEN (metadata->>'age')::int >= 12 THEN 'In it' ELSE 'Too young' END,
-       (SELECT jsonb_agg(jsonb_build_object('name', c.name, 'expression', c.expression, 'answer', true, 'reason', c.because,
-                                            'inputs', jsonb_build_object('value', e.metadata->'age')) ORDER BY c.position)
+       (SELECT jsonb_agg(jsonb_build_object(
+                   'name', c.name, 'expression', c.expression, 'reason', c.because,
+                   'answer', c.name <> 'Age' OR (e.metadata->>'age')::int >= 12,
+                   'inputs', jsonb_build_object('value', e.metadata->'age')) ORDER BY c.position)
           FROM enrollments_criterion c WHERE c.instance_id = i.id AND c.version = i.criteria_version),
        'system', now()
   FROM enrollments_enrollment e JOIN enrollments_programinstance i ON i.id = e.instance_id

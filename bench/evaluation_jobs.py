@@ -48,6 +48,13 @@ _CANDIDATES = """
            '{"country": "US", "state": "NY"}', '["sma", "enphase"]', '["vip"]', 0, now(), now()
       FROM accounts_learner WHERE workspace_id = %(workspace)s AND person LIKE %(mark)s || '%%'
 """
+_LABELS = """
+    INSERT INTO enrollments_enrollmentlabel (enrollment_id, instance_id, kind, value, created_at)
+    SELECT e.id, e.instance_id, named.kind, named.value, e.created_at
+      FROM enrollments_enrollment e,
+           (VALUES ('manufacturer', 'sma'), ('manufacturer', 'enphase'), ('tag', 'vip')) named (kind, value)
+     WHERE e.instance_id = %(instance)s
+"""
 
 
 def seed(*, mark: str, count: int) -> dict[str, Any]:
@@ -60,6 +67,7 @@ def seed(*, mark: str, count: int) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(_LEARNERS, values)
         cursor.execute(_CANDIDATES, values)
+        cursor.execute(_LABELS, values)
         cursor.execute("ANALYZE")
     return {"instance": instance.pk}
 
