@@ -52,7 +52,8 @@ def expire_in_batches(
     """Complete up to `at_most` enrollments that are past their end, of one workspace or of all, in the order of their
     ids. Each batch is told by `clock` when it begins. A run looks at each once; a later one begins at the first again.
     """
-    left, last = at_most, 0
+    left = at_most
+    last = 0
     while left > 0:
         batch = expire_enrollments(
             workspace_id=workspace_id, limit=min(size, left), after=last, actor=actor, now=clock()

@@ -135,7 +135,9 @@ class TestOneStepCompletedTwiceAtOnce:
 class TestTwoStepsCompletedAtOnce:
     @pytest.mark.parametrize("attempt", ROUNDS)
     def test_complete_the_participation(self, attempt: int) -> None:
-        enrollment, answers = self.complete_both()
+        enrollment, first, second = self.two_in_progress()
+
+        answers = at_once(completed(first), completed(second))
 
         assert outcomes(answers) == ["completed", "completed"]
         assert Enrollment.objects.get(pk=enrollment.pk).participation_status == "completed"
@@ -143,18 +145,19 @@ class TestTwoStepsCompletedAtOnce:
 
     def test_without_the_lock_do_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: each looks whether it is the last before it can see the other."""
+        enrollment, first, second = self.two_in_progress()
         read_without_lock(monkeypatch)
 
-        enrollment, answers = self.complete_both()
+        answers = at_once(completed(first), completed(second))
 
         assert outcomes(answers) == ["completed", "completed"]
         assert Enrollment.objects.get(pk=enrollment.pk).participation_status == "active"
         assert "partners.active_learners_have_something_to_do" in examine()
 
-    def complete_both(self) -> tuple[Enrollment, list[Any]]:
+    def two_in_progress(self) -> tuple[Enrollment, EnrollmentStep, EnrollmentStep]:
         enrollment = approved(instance_with((2, GroupRule.ALL_ANY_ORDER)))
         first, second = (accept(step) for step in steps_of(enrollment))
-        return enrollment, at_once(completed(first), completed(second))
+        return enrollment, first, second
 
 
 class TestCompletionAgainstSkipping:
