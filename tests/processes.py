@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -60,14 +61,17 @@ def in_process(call: Callable[[], Any], *, seconds: float = SECONDS) -> Any:
 
 class Meeting:
     """Wraps a function so that callers in `parties` processes leave it together. Where a lock keeps one of them out,
-    the others go on alone after `patience` seconds."""
+    the others go on alone after `patience` seconds. The test itself may not call it: it would wait alone, and nobody
+    would meet after it."""
 
     def __init__(self, function: Callable[..., Any], *, parties: int = 2, patience: float = 0.5) -> None:
         self._function = function
         self._patience = patience
         self._barrier = _forking.Barrier(parties)
+        self._test = os.getpid()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        assert os.getpid() != self._test, "make what the race is about before its calls are to meet"
         answer = self._function(*args, **kwargs)
         with contextlib.suppress(threading.BrokenBarrierError):
             self._barrier.wait(self._patience)
