@@ -80,6 +80,13 @@ def plan_move(steps: Sequence[EnrollmentStep], items: Sequence[SequenceItem]) ->
     return Move(kept, added, [step for step in steps if step.pk not in taken], placed)
 
 
+def check_version(sequence: PartnerSequence | None, version: int) -> PartnerSequence:
+    """The program's present sequence, if it is this version of it; raises SequenceChanged if it is another one."""
+    if sequence is None or sequence.version != version:
+        raise SequenceChanged(f"Version {version} is not the present one of this program: look at it again.")
+    return sequence
+
+
 def foresee_move(*, enrollment_id: int, sequence: PartnerSequence) -> Move:
     """What `move_learner` would do now."""
     return plan_move(list(EnrollmentStep.objects.of(enrollment_id)), list_items(sequence))
@@ -112,9 +119,7 @@ def move_learner(*, enrollment_id: int, version: int, reason: str, actor: Actor,
     if not steps or steps[0].enrollment.participation_status != ParticipationStatus.ACTIVE:
         raise LearnerNotUnderWay("Only a learner who takes part and has partner steps can be moved.")
     enrollment = steps[0].enrollment
-    sequence = get_active_sequence(program_id=enrollment.instance.program_id)
-    if sequence is None or sequence.version != version:
-        raise SequenceChanged(f"Version {version} is not the present one of this program: look at it again.")
+    sequence = check_version(get_active_sequence(program_id=enrollment.instance.program_id), version)
     before = steps[0].item.group.sequence_id
     if before == sequence.pk:
         return None
@@ -158,9 +163,7 @@ def move_next_learners(
 ) -> int:
     """Move the next learners of a program, each in a transaction of its own; returns how many there were. One who has
     left or finished meanwhile stays. Raises SequenceChanged and Invalid as `move_learner`."""
-    sequence = get_active_sequence(program_id=program_id)
-    if sequence is None or sequence.version != version:
-        raise SequenceChanged(f"Version {version} is not the present one of this program: look at it again.")
+    sequence = check_version(get_active_sequence(program_id=program_id), version)
     keys = list(list_learners_to_move(sequence).values_list("pk", flat=True)[:limit])
     for key in keys:
         try:

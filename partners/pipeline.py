@@ -67,6 +67,7 @@ def pipeline_of(*, workspace_id: int, now: dt.datetime) -> list[PartnerFigures]:
     for found in describe_stuck(list(rows[:STUCK_SHOWN]), now=now):
         shown.setdefault(found.step.provider_id, []).append(found)
     bottleneck = _bottleneck(stuck_counts, counts)
+    counted = tuple(_counts(now))
     return [
         PartnerFigures(
             provider=provider,
@@ -74,7 +75,7 @@ def pipeline_of(*, workspace_id: int, now: dt.datetime) -> list[PartnerFigures]:
             stuck_count=stuck_counts.get(provider.pk, 0),
             stuck=shown.get(provider.pk, []),
             is_bottleneck=provider.pk == bottleneck,
-            **{name: counts.get(provider.pk, {}).get(name, 0) for name in _counts(now)},
+            **{name: counts.get(provider.pk, {}).get(name, 0) for name in counted},
         )
         for provider in providers
     ]

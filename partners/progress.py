@@ -85,7 +85,7 @@ def list_progress(*, user: User) -> list[LearnerProgress]:
 
     At most ENROLLMENTS_SHOWN; a constant number of queries, however many steps there are.
     """
-    steps = EnrollmentStep.objects.filter(retired_at=None)
+    steps = EnrollmentStep.objects.current()
     rows = (
         Enrollment.objects.kept()
         .filter(Exists(steps.filter(enrollment=OuterRef("pk"))), learner__in=learners_of(user).values("pk"))

@@ -30,8 +30,8 @@ from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus
 
 from ..interventions import complete_step_by_evidence, reassign_step, reopen_step, retry_step, skip_step
-from ..models import EnrollmentStep, EnrollmentStepQuerySet, Provider
-from ..moving import foresee_move, move_learner
+from ..models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider
+from ..moving import check_version, foresee_move, move_learner
 from ..queries import get_active_sequence
 from ..states import ACTIVE, DONE, OPEN, PartnerStepStatus
 from ..stuck import describe_stuck, whose_turn
@@ -69,6 +69,18 @@ class ReassignForm(WhyForm):
         bound = self.fields["partner"]
         assert isinstance(bound, forms.ModelChoiceField)
         bound.queryset = Provider.objects.filter(workspace=self.row.enrollment.workspace_id).order_by("name", "pk")
+
+
+class MoveForm(WhyForm):
+    """For one learner it carries the version that was shown, so that no other one is moved to. Of many learners, each
+    goes to the version that is present when the button is pressed."""
+
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def prepare(self) -> None:
+        sequence = _present_sequence(self.row) if self.row is not None else None
+        if sequence is not None:
+            self.initial["version"] = sequence.version
 
 
 class StuckFilter(DropdownFilter):
@@ -115,10 +127,15 @@ def is_behind(step: EnrollmentStep) -> bool:
     return is_active and step.retired_at is None and not step.item.group.sequence.active
 
 
+def _present_sequence(step: EnrollmentStep) -> PartnerSequence | None:
+    return get_active_sequence(program_id=step.enrollment.instance.program_id)
+
+
 def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
-    sequence = get_active_sequence(program_id=step.enrollment.instance.program_id)
+    sequence = _present_sequence(step)
     if sequence is None:
         return Preview(("The program has no partners any more, so there is no version to move to.",))
+    check_version(sequence, form.cleaned_data["version"] or sequence.version)
     move = foresee_move(enrollment_id=step.enrollment_id, sequence=sequence)
     told = [f"{step.enrollment} moves to version {sequence.version}."]
     told += [f"Carries over: {each.course} at {each.provider} ({each.get_status_display()})." for each, _ in move.kept]
@@ -311,20 +328,20 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         description="Move to the newest version",
         power=Power.MANAGE,
         possible=is_behind,
-        form=WhyForm,
+        form=MoveForm,
         preview=foresee,
         icon="upgrade",
         explanation="The learner goes by the present version of the program's partners. You see what carries over "
         "before anything changes.",
     )
     def move(self, request: HttpRequest, step: EnrollmentStep, form: StaffForm) -> str:
-        sequence = get_active_sequence(program_id=step.enrollment.instance.program_id)
+        sequence = _present_sequence(step)
         moved = move_learner(
             enrollment_id=step.enrollment_id,
-            version=sequence.version if sequence else 0,
+            version=form.cleaned_data["version"] or (sequence.version if sequence else 0),
+            reason=form.cleaned_data["reason"],
             actor=actor_of(request),
             now=utc_now(),
-            **form.cleaned_data,
         )
         return "The learner goes by the newest version." if moved else "The learner went by it already."
 

@@ -198,6 +198,22 @@ class TestAStep:
         assert statuses(step.enrollment) == ["queued", "pending", "pending"]
         assert breaches() == set()
 
+    def test_is_moved_to_no_version_that_was_not_shown(self, staff: Client, instance: ProgramInstance) -> None:
+        step = steps_of(approved(instance))[0]
+        define(instance, group(instance, 3))
+        address = reverse("admin:partners_enrollmentstep_move", args=[step.pk])
+        assert 'name="version" value="2"' in staff.get(address).content.decode()
+        shown = press(staff, step, "move", reason="New partners", version="2").content.decode()
+        assert 'name="version" value="2"' in shown
+
+        define(instance, group(instance, 4))
+        pages = [
+            press(staff, step, "move", reason="New partners", version="2", **more) for more in ({}, {"_confirm": "1"})
+        ]
+
+        assert ["Version 2 is not the present one" in page.content.decode() for page in pages] == [True, True]
+        assert statuses(step.enrollment) == ["queued", "pending"]
+
 
 class TestASequence:
     def test_moves_everybody_who_is_behind_after_a_preview(self, staff: Client, instance: ProgramInstance) -> None:
