@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.roles import Power
@@ -12,13 +11,18 @@ from backoffice.display import admin_url, list_url
 from backoffice.scoping import access_of
 from core.clock import utc_now
 
-from ..models import EnrollmentStep
+from ..models import EnrollmentStep, Provider
 from ..pipeline import PartnerFigures, pipeline_of
 from ..states import PartnerStepStatus
 from ..stuck import StuckStep, Turn
 
 STUCK_ON_PAGE = 10
 TURNS = {Turn.LEARNER: "the learner", Turn.PARTNER: "the partner", Turn.US: "us"}
+SENTENCES = {
+    Turn.LEARNER: "It is the learner's turn.",
+    Turn.PARTNER: "It is the partner's turn.",
+    Turn.US: "It is our turn.",
+}
 # What the bar of a partner is made of, and how its parts look.
 PARTS = (
     ("completed", "Completed", "approved"),
@@ -27,6 +31,8 @@ PARTS = (
     ("failed", "Failed", "rejected"),
     ("skipped", "Skipped", "unenrolled"),
 )
+# What a figure counts that is not called like its one status.
+COUNTED_AS = {"pending": (PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,9 @@ def pipeline_context(request: HttpRequest) -> dict[str, Any]:
     """What the page shows: the workspaces that this person may see, and in each of them the partners."""
     workspaces = access_of(request).limit(Workspace.objects.order_by("slug"), path="id", power=Power.VIEW)
     now = utc_now()
-    found = [(each, [_row(one) for one in pipeline_of(workspace_id=each.pk, now=now)]) for each in workspaces]
-    with_partners = [(workspace, rows) for workspace, rows in found if rows]
-    return {"title": "Partner pipeline", "workspaces": with_partners, "is_single": len(found) == 1}
+    with_partners = workspaces.filter(pk__in=Provider.objects.values("workspace"))
+    found = [(each, [_row(one) for one in pipeline_of(workspace_id=each.pk, now=now)]) for each in with_partners]
+    return {"title": "Partner pipeline", "workspaces": found, "is_single": workspaces.count() == 1}
 
 
 def _row(figures: PartnerFigures) -> PartnerRow:
@@ -99,10 +105,9 @@ def _row(figures: PartnerFigures) -> PartnerRow:
     )
 
 
-def _steps_url(provider_id: int, status: str) -> str:
-    several = [status] if status != "pending" else [PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED]
-    chosen = "&".join(f"status__exact={each}" for each in several[:1])
-    return f"{reverse('admin:partners_enrollmentstep_changelist')}?{chosen}&provider__id__exact={provider_id}"
+def _steps_url(provider_id: int, figure: str) -> str:
+    statuses = ",".join(status for status in COUNTED_AS.get(figure, (figure,)))
+    return f"{list_url(EnrollmentStep)}?status__in={statuses}&provider__id__exact={provider_id}"
 
 
 def _stuck_row(found: StuckStep) -> StuckRow:
@@ -113,7 +118,7 @@ def _stuck_row(found: StuckStep) -> StuckRow:
         title=f"{person}, step {step.sequence_order}",
         url=admin_url(step),
         days=f"{found.days} {'day' if found.days == 1 else 'days'}",
-        turn=TURNS[found.turn] if found.turn else "nobody",
+        turn=SENTENCES[found.turn] if found.turn else "",
         contact=contact,
         error=step.last_error,
     )

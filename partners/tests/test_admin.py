@@ -62,7 +62,22 @@ class TestThePipelinePage:
         assert "Northside" in text
         assert "Bottleneck" in text
         assert str(step.enrollment.person) in text
-        assert "It is the turn of us." in text
+        assert "It is our turn." in text
+
+    def test_leads_from_pending_to_those_who_wait_and_those_who_are_asked_for(
+        self, staff: Client, instance: ProgramInstance
+    ) -> None:
+        queued, pending = steps_of(approved(instance))
+        EnrollmentStep.objects.filter(pk=pending.pk).update(provider=queued.provider)
+        accept(steps_of(approved(instance))[0])
+
+        page = staff.get(reverse("admin:partners_provider_pipeline"))
+
+        rows = [row for _, partners in page.context["workspaces"] for row in partners]
+        (here,) = [row for row in rows if row.figures.provider == queued.provider]
+        (part,) = [part for part in here.parts if part.label == "Pending"]
+        assert part.count == 2
+        assert set(staff.get(part.url).context["cl"].result_list) == {queued, pending}
 
     def test_of_another_workspace_shows_nothing_of_it(self, staff: Client, instance: ProgramInstance) -> None:
         ProviderFactory(name="A stranger's")
