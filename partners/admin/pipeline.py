@@ -29,7 +29,7 @@ PARTS = (
     ("in_progress", "In progress", "active"),
     ("pending", "Pending", "candidate"),
     ("failed", "Failed", "rejected"),
-    ("skipped", "Skipped", "unenrolled"),
+    ("skipped", "Skipped", "submitted"),
 )
 # What a figure counts that is not called like its one status.
 COUNTED_AS = {"pending": (PartnerStepStatus.PENDING, PartnerStepStatus.QUEUED)}
