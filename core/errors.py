@@ -96,7 +96,18 @@ def require(value: Value | None, because: str) -> Value:
 def refuse(faults: Sequence[FieldError]) -> None:
     """Raise an `Invalid` that names all these faults; without any, do nothing."""
     if faults:
-        raise Invalid("; ".join(f"{each.field}: {each.detail}" for each in faults[:5]), errors=tuple(faults))
+        raise invalid_fields(faults)
+
+
+def invalid_fields(faults: Sequence[FieldError]) -> Invalid:
+    """An `Invalid` about several fields."""
+    return Invalid(in_one_sentence(faults), errors=tuple(faults))
+
+
+def in_one_sentence(faults: Sequence[FieldError]) -> str:
+    """The first five, each with its field, as one sentence."""
+    told = [f"{each.field}: {each.detail}" for each in faults[:5]]
+    return "; ".join([*(each.removesuffix(".") for each in told[:-1]), *told[-1:]])
 
 
 def invalid_field(field: str, code: str, detail: str) -> Invalid:

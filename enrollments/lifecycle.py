@@ -306,13 +306,14 @@ def approve_if_automatic(*, journal: Journal, seat: SeatAssignment | None) -> li
 def end_submission(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
     """Reject, write the journal and give back what the enrollment held, money included; returns events to publish."""
     journal.change("reject", reason=reason)
-    journal.set(eligibility_reason=fit(Enrollment, "eligibility_reason", reason))
+    _explain(journal, reason)
     return [*journal.write(), *end_funding(journal, seat, reason, is_refunded=True)]
 
 
 def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str) -> list[DomainEvent]:
     """Unenroll and withdraw, write the journal and give back what the enrollment held; returns events to publish."""
     journal.change("unenroll", reason=reason)
+    _explain(journal, reason)
     if journal.enrollment.participation_status not in ENDED_PARTICIPATION:
         journal.change("withdraw", reason=reason)
     return [*journal.write(), *end_funding(journal, seat, reason, is_refunded=False)]
@@ -341,6 +342,11 @@ def with_metadata(enrollment: Enrollment, told: dict[str, Any]) -> dict[str, Any
     """The enrollment's metadata with what is told along with a change. Raises Invalid if it can't be kept."""
     merged: dict[str, Any] = check_details({"metadata": enrollment.metadata | told})["metadata"]
     return merged
+
+
+def _explain(journal: Journal, reason: str) -> None:
+    """The reason of the status that the enrollment has come to, in place of why it was eligible."""
+    journal.set(eligibility_reason=fit(Enrollment, "eligibility_reason", reason))
 
 
 def require_reason(reason: str) -> str:

@@ -11,15 +11,15 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Lead, Learner
 from core.addresses import canonical_address
 from core.errors import NotFound
 from core.http.cursors import REACH, Asked, Found, Position, before, down_to
 
-from .models import Enrollment, EnrollmentLabel, ProgramInstance
-from .states import LabelKind
+from .models import Enrollment, EnrollmentLabel, PlannedExit, ProgramInstance
+from .states import ExitStatus, LabelKind
 
 SCANNED = 10_000
 # So many people may have the address, or a name that begins so; more are no way to find anybody.
@@ -90,8 +90,11 @@ def get_enrollment(*, workspace_id: int, cuid: str) -> Enrollment:
 
 
 def with_representation(rows: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """With all that an enrollment's representation shows."""
-    return rows.select_related("instance", "learner", "lead", "previous")
+    """With all that an enrollment's representation shows; `exit_date` is the day of a planned exit."""
+    planned = PlannedExit.objects.filter(enrollment=OuterRef("pk"), status=ExitStatus.PLANNED)
+    return rows.select_related("instance", "learner", "lead", "previous").annotate(
+        exit_date=Subquery(planned.values("effective_date"))
+    )
 
 
 def _load(ids: list[int]) -> list[Enrollment]:

@@ -7,7 +7,7 @@ import structlog
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from core.errors import FieldError, Invalid, invalid_field
+from core.errors import FieldError, invalid_field, invalid_fields
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.signing import BOTH_HOLD, new_signing_secret
@@ -109,5 +109,4 @@ def _check(provider: Provider) -> None:
             for field, found in error.error_dict.items()
             for each in found
         )
-        detail = "; ".join(f"{fault.field}: {fault.detail}" for fault in faults)
-        raise Invalid(detail, errors=faults) from error
+        raise invalid_fields(faults) from error

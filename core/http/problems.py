@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from ..errors import DomainError, FieldError, item_of
+from ..errors import DomainError, FieldError, in_one_sentence, item_of
 from .middleware import current_request_id
 from .throttling import wait_of_stranger
 
@@ -71,7 +71,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             status=422,
             code="invalid",
             title="The request does not validate",
-            detail="; ".join(f"{error.field}: {error.detail}" for error in fields[:5]),
+            detail=in_one_sentence(fields),
             errors=fields,
         )
     if isinstance(error, exceptions.APIException):

@@ -52,6 +52,15 @@ class TestABodyThatDoesNotValidate:
             ("tags[1]", "invalid"),
         ]
 
+    def test_tells_them_all_in_one_sentence(self, client):
+        response = client.post(
+            "/api/validated", data={"text": "x" * 11, "tags": ["fine", []]}, content_type="application/json"
+        )
+
+        assert response.json()["detail"] == (
+            "text: Ensure this field has no more than 10 characters; tags[1]: Not a valid string."
+        )
+
 
 class TestWhatDjangoRefuses:
     @pytest.mark.parametrize("path", ["/api/nothing/here", "/api/nothing/", "/api/"])

@@ -156,6 +156,7 @@ class TestAnAction:
         response = ask(api, enrollment, "unenroll", effectiveDate="2099-01-01")
 
         assert response.json()["eligibility"]["status"] == "approved"
+        assert response.json()["exitDate"] == "2099-01-01"
         assert str(enrollment.planned_exits.get().effective_date) == "2099-01-01"
 
     def test_can_not_end_it_in_the_past(self, api: Api, instance: ProgramInstance) -> None:

@@ -90,6 +90,7 @@ class TestCustomerInfo:
             "programInstanceId": instance.cuid,
             "meta": {},
             "enrollmentStartDate": None,
+            "exitDate": None,
             "participationStatus": "not_started",
             "paymentStatus": "not_required",
             "eligibility": {"status": "candidate", "reason": None, "programInstanceId": instance.cuid},

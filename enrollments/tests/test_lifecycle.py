@@ -197,6 +197,7 @@ class TestLeaving:
 
         after = saved(enrollment)
         assert (after.eligibility_status, after.participation_status) == ("unenrolled", "withdrawn")
+        assert after.eligibility_reason == "Moved away"
         assert after.metadata == {"exit_interview": True}
 
     def test_before_approval_is_refused(self) -> None:

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.principals import principal_of
 from core.clock import utc_now
-from core.errors import Invalid
+from core.errors import Invalid, in_one_sentence
 from core.http.cursors import CursorQuery, asked_page, find_page, page_document
 from core.http.idempotency import TellOnce, idempotent
 
@@ -42,8 +42,7 @@ def _in_words_of_the_api() -> Iterator[None]:
         yield
     except Invalid as refusal:
         errors = tuple(replace(fault, field=_WORDS.get(fault.field, fault.field)) for fault in refusal.errors)
-        detail = "; ".join(f"{fault.field}: {fault.detail}" for fault in errors)
-        raise Invalid(detail or refusal.detail, errors=errors) from refusal
+        raise Invalid(in_one_sentence(errors) or refusal.detail, errors=errors) from refusal
 
 
 class PartnerListView(APIView):

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.principals import principal_of
 from core.clock import utc_now
-from core.errors import FieldError, Invalid, item_of, read_item, refuse
+from core.errors import FieldError, Invalid, invalid_fields, item_of, read_item, refuse
 from core.http.idempotency import idempotent
 from enrollments.models import Program
 from enrollments.programs import get_program
@@ -112,8 +112,7 @@ def _at_the_callers_places(refusal: Invalid, places: list[int | None]) -> Invali
         place = places[item[1]]
         return fault if place is None else replace(fault, field=item_of("groups", place, item[2]))
 
-    errors = tuple(moved(fault) for fault in refusal.errors)
-    return Invalid("; ".join(f"{fault.field}: {fault.detail}" for fault in errors), errors=errors)
+    return invalid_fields([moved(fault) for fault in refusal.errors])
 
 
 def _shown(program: Program) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The shape of an enrollment as its document shows it."""
 
+import datetime as dt
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -58,6 +59,9 @@ class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
     enrollmentStartDate = serializers.SerializerMethodField(
         help_text="The day it was approved, with the time of day left at zero."
     )
+    exitDate = serializers.SerializerMethodField(
+        help_text="The first day without the learner, while a planned exit waits for it."
+    )
     participationStatus = serializers.ChoiceField(source="participation_status", choices=ParticipationStatus.choices)
     paymentStatus = serializers.ChoiceField(source="payment_status", choices=EnrollmentPaymentStatus.choices)
     eligibility = serializers.SerializerMethodField()
@@ -85,6 +89,7 @@ class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
             "meta",
             "programInstanceId",
             "enrollmentStartDate",
+            "exitDate",
             "participationStatus",
             "paymentStatus",
             "eligibility",
@@ -117,6 +122,11 @@ class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
     @extend_schema_field(serializers.DateTimeField(allow_null=True))
     def get_enrollmentStartDate(self, enrollment: Enrollment) -> str | None:
         return f"{enrollment.start_date}T00:00:00Z" if enrollment.start_date else None
+
+    @extend_schema_field(serializers.DateField(allow_null=True))
+    def get_exitDate(self, enrollment: Enrollment) -> str | None:
+        day: dt.date | None = getattr(enrollment, "exit_date", None)  # one that was just made has no plan
+        return day.isoformat() if day else None
 
     @extend_schema_field(EligibilitySerializer)
     def get_eligibility(self, enrollment: Enrollment) -> dict[str, Any]:
