@@ -2,6 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from .graphql import GraphQLView
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
     path("", include("events.api.urls")),
@@ -9,4 +11,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("enrollments.api.urls")),
     path("", include("cohorts.api.urls")),
     path("", include("partners.api.urls")),
+    path("graphql", GraphQLView.as_view(), name="api-graphql"),
 ]

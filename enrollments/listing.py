@@ -6,6 +6,7 @@ full after that says where to go on. See docs/decisions/0056.
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_
@@ -87,6 +88,12 @@ def get_enrollment(*, workspace_id: int, cuid: str) -> Enrollment:
     if enrollment is None:
         raise NotFound("There is no such enrollment in this workspace.")
     return enrollment
+
+
+def find_enrollments(*, workspace_id: int, cuids: Collection[str]) -> list[Enrollment]:
+    """Those of the workspace that have one of these CUIDs, each with what its representation shows."""
+    kept = Enrollment.objects.kept().filter(workspace=workspace_id, cuid__in=cuids)
+    return list(with_representation(kept).order_by("pk"))
 
 
 def with_representation(rows: QuerySet[Enrollment]) -> QuerySet[Enrollment]:

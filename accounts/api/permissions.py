@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from ..families import AddressUnproven, find_family
-from ..principals import Person, Principal
+from ..principals import Person, Principal, principal_of
 
 if TYPE_CHECKING:  # rest_framework.views imports the classes of the settings, this module's among them
     from rest_framework.views import APIView
@@ -30,8 +31,27 @@ class HasScope(BasePermission):
         if scope is None:
             self.message = "No API key may do this."
             return method not in view.allowed_methods or method == "OPTIONS"  # the view answers those with 405
-        self.message = f"The API key lacks the scope {scope}."
+        self.message = _lacks(scope)
         return scope in principal.scopes
+
+
+def _lacks(scope: str) -> str:
+    return f"The API key lacks the scope {scope}."
+
+
+def require_scope(request: Request, scope: str) -> Principal:
+    """The caller, whose key has the scope. Raises NotAuthenticated without a key, and PermissionDenied."""
+    principal = principal_of(request)
+    if scope not in principal.scopes:
+        raise PermissionDenied(_lacks(scope), code=HasScope.code)
+    return principal
+
+
+class IsKnown(BasePermission):
+    """Lets API keys and people who signed in through, where what they ask for decides what they need."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return isinstance(request.user, Principal | Person)
 
 
 class IsProvenPerson(BasePermission):

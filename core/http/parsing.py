@@ -53,14 +53,20 @@ def read_body(stream: Any) -> bytes:
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """The object that a request's body holds, by the rules of StrictJSONParser."""
+    data = parse_json(body)
+    if not isinstance(data, dict):
+        raise _invalid("body", "Send a JSON object.")
+    return data
+
+
+def parse_json(body: bytes) -> Any:
+    """The same of any JSON value."""
     try:
         data = json.loads(body.decode("utf-8"), parse_int=_integer, parse_constant=float)
     except RecursionError as error:
         raise _invalid("body", f"Nested deeper than {MAX_DEPTH} levels.") from error
     except ValueError as error:
         raise ParseError(f"The body is not valid JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise _invalid("body", "Send a JSON object.")
     if fault := _fault(data, "", 1):
         raise _invalid(*fault)
     return data

@@ -65,6 +65,7 @@ SPECTACULAR_SETTINGS = {
             "name": "People",
             "description": "Learners and leads; guardians: how they are reached, whom they answer for, inviting them.",
         },
+        {"name": "GraphQL", "description": "The same reads and changes, several of them in one request."},
         {"name": "Courses", "description": "The public catalog of courses, enrolling in a cohort, the waiting list."},
         {
             "name": "Students",

@@ -131,7 +131,7 @@ class TestTheOpenApiDocument:
 
     def test_names_a_known_scope_for_every_operation_that_takes_a_key(self, schema):
         for path, method, operation in operations(schema):
-            if any("bearerKey" in way for way in operation.get("security", ())):
+            if any("bearerKey" in way for way in operation.get("security", ())) and path != "/api/graphql":
                 named = [scope for scope in Scope.values if f"`{scope}`" in operation["description"]]
                 assert len(named) == 1, f"{method} {path}"
 

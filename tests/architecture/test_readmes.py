@@ -21,6 +21,7 @@ FOLDERS = {
     "commands",
     "formats",
     "gateways",
+    "graphql",
     "management",
     "models",
     "pages",

@@ -5,7 +5,7 @@ without a row fails the build, and so does a row without a route.
 """
 
 from .authorization_pages import PAGES
-from .callers import by_key, by_session, for_all
+from .callers import by_key, by_key_or_session, by_session, for_all
 from .partner_routes import ROWS as PARTNER_ROWS
 
 ENROLL = {
@@ -48,6 +48,8 @@ ROWS = [
     for_all("readyz"),
     for_all("api/schema"),
     for_all("api/docs"),
+    # GraphQL, whose fields have a matrix of their own (authorization_graphql.py)
+    by_key_or_session("api/graphql", "POST", body={"query": "{ __typename }"}),
     # The Router
     by_key("api/enroll", "POST", scope="decisions:write", elsewhere=200, body=ENROLL),
     by_key("api/enrollments", "GET", scope="decisions:read", elsewhere=200),

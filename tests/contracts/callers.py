@@ -57,6 +57,13 @@ def by_session(route: str, method: str, *, stranger: int, address: str = "", bod
     return Row(route, method, address or f"/{route}", answers, body=body or {})
 
 
+def by_key_or_session(route: str, method: str, *, body: dict[str, Any]) -> Row:
+    """For keys and for whoever is signed in, where what they ask for decides what they need."""
+    admitted = (Caller.KEY, Caller.KEY_WITHOUT_SCOPE, Caller.FOREIGN_KEY, Caller.SESSION, Caller.UNPROVEN)
+    answers = dict.fromkeys(Caller, 401) | dict.fromkeys(admitted, 200)
+    return Row(route, method, f"/{route}", answers, body=body)
+
+
 def for_all(
     route: str, method: str = "GET", *, status: int = 200, session: int | None = None, address: str = ""
 ) -> Row:

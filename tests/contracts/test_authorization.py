@@ -48,7 +48,7 @@ def wanted_by(row: Row) -> str:
     """What a caller who is not heard is asked for."""
     if row.route.startswith("api/webhooks/"):
         return "Signature"
-    return "Bearer" if row.scope else "Session"
+    return "Bearer" if row.scope or row.route == "api/graphql" else "Session"
 
 
 ANY_SCOPE = Scope.DISTRICTS_READ  # where no scope opens anything

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.principals import principal_of
+from accounts.principals import Principal, principal_of
 from core.clock import utc_now
 from core.http.idempotency import idempotent
 
@@ -40,17 +40,20 @@ class ActionView(APIView):
 
     @idempotent
     def post(self, request: Request, enrollment_id: str) -> Response:
-        body = self.body(data=request.data)
-        body.is_valid(raise_exception=True)
-        caller = principal_of(request)
-        found = get_enrollment(workspace_id=caller.workspace_id, cuid=enrollment_id)
-        type(self).use_case(
-            enrollment_id=found.pk, actor=caller.actor, now=utc_now(), **self.keywords(body.validated_data)
-        )
-        changed = get_enrollment(workspace_id=caller.workspace_id, cuid=enrollment_id)
+        changed = self.perform(principal_of(request), enrollment_id, request.data)
         return Response(EnrollmentSerializer(changed).data)
 
-    def keywords(self, given: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def perform(cls, caller: Principal, enrollment_id: str, sent: Any) -> Enrollment:
+        """Check what was sent, and change the enrollment by the use case."""
+        body = cls.body(data=sent)
+        body.is_valid(raise_exception=True)
+        found = get_enrollment(workspace_id=caller.workspace_id, cuid=enrollment_id)
+        cls.use_case(enrollment_id=found.pk, actor=caller.actor, now=utc_now(), **cls.keywords(body.validated_data))
+        return get_enrollment(workspace_id=caller.workspace_id, cuid=enrollment_id)
+
+    @classmethod
+    def keywords(cls, given: dict[str, Any]) -> dict[str, Any]:
         return {
             "reason": given.get("reason") or "",
             "metadata": given.get("metadata"),
@@ -128,7 +131,8 @@ class UnenrollView(ActionView):
     use_case = staticmethod(plan_exit)
     body = ExitBody
 
-    def keywords(self, given: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def keywords(cls, given: dict[str, Any]) -> dict[str, Any]:
         return super().keywords(given) | {"effective_date": given.get("effectiveDate")}
 
 

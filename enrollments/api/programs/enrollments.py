@@ -1,7 +1,5 @@
 """Enrollments of a program instance, and each by itself: parse, call one use case, render."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -16,17 +14,9 @@ from core.http.idempotency import idempotent
 from ...changes import change_enrollment
 from ...deletion import delete_enrollment
 from ...details import EnrollmentDetails
-from ...identification import (
-    ByEarlierEnrollment,
-    ByInfo,
-    ByLead,
-    ByLearner,
-    Identification,
-    create_enrollment,
-)
+from ...identification import create_enrollment
 from ...listing import Filters, get_enrollment, list_enrollments
 from ...programs import get_instance
-from ...states import IdentificationType
 from .examples import CHANGE_ENROLLMENT, ENROLL_BY_INFO
 from .filters import EnrollmentQuery
 from .serializers import DetailsBody, NewEnrollmentBody
@@ -77,27 +67,12 @@ class InstanceEnrollmentsView(APIView):
         enrollment = create_enrollment(
             workspace_id=caller.workspace_id,
             instance_id=instance.pk,
-            identification=_identification(body.validated_data),
+            identification=body.identification(),
             details=EnrollmentDetails(**body.details()),
             actor=caller.actor,
             now=utc_now(),
         )
         return Response(EnrollmentSerializer(enrollment).data, status=status.HTTP_201_CREATED)
-
-
-def _identification(given: dict[str, Any]) -> Identification:
-    kind = given["identificationType"]
-    names = {
-        field: given.get(spelled) or ""
-        for field, spelled in (("first_name", "firstName"), ("last_name", "lastName"), ("email", "email"))
-    }
-    if kind == IdentificationType.LEAD_ID:
-        return ByLead(lead_id=given["leadId"], **names)
-    if kind == IdentificationType.CUSTOMER_ID:
-        return ByLearner(given["customerId"])
-    if kind == IdentificationType.ENROLLMENT_ID:
-        return ByEarlierEnrollment(given["enrollmentId"])
-    return ByInfo(**names)
 
 
 class EnrollmentView(APIView):

@@ -24,6 +24,7 @@ from core.numbers import MAX_INT
 
 from ...details import MAX_SLUG_LENGTH, MAX_SLUGS, MAX_TAG_LENGTH, MAX_TAGS
 from ...eligibility.criteria import MAX_CRITERIA, CriterionDraft, as_draft, list_criteria
+from ...identification import ByEarlierEnrollment, ByInfo, ByLead, ByLearner, Identification
 from ...models import Program, ProgramInstance
 from ...states import EligibilityStatus, IdentificationType, ReviewMode
 
@@ -249,6 +250,22 @@ class NewEnrollmentBody(DetailsBody):
         if faults:
             raise serializers.ValidationError(faults)
         return attrs
+
+    def identification(self) -> Identification:
+        """Whom it is about."""
+        given = self.validated_data
+        kind = given["identificationType"]
+        names = {
+            field: given.get(spelled) or ""
+            for field, spelled in (("first_name", "firstName"), ("last_name", "lastName"), ("email", "email"))
+        }
+        if kind == IdentificationType.LEAD_ID:
+            return ByLead(lead_id=given["leadId"], **names)
+        if kind == IdentificationType.CUSTOMER_ID:
+            return ByLearner(given["customerId"])
+        if kind == IdentificationType.ENROLLMENT_ID:
+            return ByEarlierEnrollment(given["enrollmentId"])
+        return ByInfo(**names)
 
 
 class ActionBody(serializers.Serializer[Any]):

@@ -1,0 +1,32 @@
+"""Refusals of GraphQL operations: the problem that REST would answer, as the error of a field."""
+
+from typing import Any
+
+import structlog
+from graphql import GraphQLError
+from rest_framework.request import Request
+
+from ..http.problems import exception_handler, problem
+
+log = structlog.get_logger(__name__)
+
+
+def error_document(error: GraphQLError, request: Request) -> dict[str, Any]:
+    """The error as clients read it: `message` for people, `extensions.code` and what else the problem has."""
+    cause = error.original_error
+    told: dict[str, Any] = {"message": error.message}
+    if error.locations:
+        told["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path:
+        told["path"] = error.path
+    if cause is None:  # the document, or the values that came with it
+        return told | {"extensions": {"code": "graphql_document_invalid", "status": 400}}
+    answer = exception_handler(cause, {"request": request})
+    if answer is None:
+        log.error("graphql_field_failed", path=error.path, error=type(cause).__name__, exc_info=cause)
+        answer = problem(status=500, code="server_error", detail="Something broke on our side; we have a record of it.")
+    members = dict(answer.data)
+    message = members.pop("detail")
+    if (wait := answer.headers.get("Retry-After")) is not None:
+        members["retryAfter"] = int(wait)
+    return told | {"message": message, "extensions": members}

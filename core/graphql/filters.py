@@ -1,0 +1,20 @@
+"""Narrowing lists by the filters of REST."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django_filters.utils import translate_validation
+
+from ..http.query import StrictFilterSet
+
+
+def narrowed(rows: QuerySet[Any], filters: type[StrictFilterSet], **asked: str | None) -> QuerySet[Any]:
+    """The rows that pass all filters that are asked for. Raises ValidationError naming those at fault."""
+    query = QueryDict(mutable=True)
+    query.update({name: value for name, value in asked.items() if value is not None})
+    found = filters(data=query, queryset=rows)
+    if not found.is_valid():
+        raise translate_validation(found.errors)
+    narrowed_rows: QuerySet[Any] = found.qs
+    return narrowed_rows
