@@ -136,7 +136,7 @@ def carry_out_due_exits(*, limit: int = 100, now: dt.datetime) -> int:
 
 def settle_overtaken_exits(*, enrollment_cuids: Collection[str], actor: Actor, now: dt.datetime) -> None:
     """These enrollments have ended otherwise: their plans wait no longer. Part of the transaction that ended them."""
-    waiting = PlannedExit.objects.filter(enrollment__cuid__in=enrollment_cuids, status=ExitStatus.PLANNED)
+    waiting = PlannedExit.objects.filter(enrollment__cuid__among=enrollment_cuids, status=ExitStatus.PLANNED)
     waiting.update(status=ExitStatus.OVERTAKEN, settled_by=str(actor), settled_at=now)
 
 

@@ -18,7 +18,7 @@ from events.event import DomainEvent
 from events.publishing import publish
 
 from .funding import decision_changed
-from .history import Journal, write_together
+from .history import Standing, change_alike, find_standings
 from .locks import lock_allocations_of, lock_decision, lock_unlocked
 from .models import Enrollment, EnrollmentDecision, SeatAssignment
 from .seats import release_seat
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 EXPIRED = "expired"
 # A batch is a transaction.
-BATCH = 500
+BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +105,15 @@ def _complete_what_can_be(
 def _complete(ids: Sequence[int], actor: Actor, now: dt.datetime) -> list[int]:
     """Those of these enrollments that nobody else has locked, and that are still past their end."""
     allocations = lock_allocations_of(ids)
-    enrollments = lock_unlocked(Enrollment.objects.due_to_expire(now=now).filter(pk__among=ids))
-    held = SeatAssignment.objects.filter(enrollment__in=enrollments, status__in=HELD_SEATS)
+    free = lock_unlocked(ids)
+    held = SeatAssignment.objects.filter(enrollment__pk__among=free, status__in=HELD_SEATS)
     seats = {seat.enrollment_id: seat for seat in held}
     # A seat that was given after the allocations were locked is left for a later run, with its enrollment.
-    ready = [each for each in enrollments if each.pk not in seats or seats[each.pk].allocation_id in allocations]
-    journals = [Journal(enrollment, actor, now) for enrollment in ready]
-    for journal in journals:
-        journal.change("finish", reason=EXPIRED)
-    events: list[DomainEvent] = [*write_together(journals, now=now)]
-    publish(*events, *_give_seats_back([(each, seats[each.pk]) for each in ready if each.pk in seats], now))
-    done = [enrollment.pk for enrollment in ready]
+    ready = [pk for pk in free if pk not in seats or seats[pk].allocation_id in allocations]
+    standings = find_standings(Enrollment.objects.due_to_expire(now=now).filter(pk__among=ready))
+    events: list[DomainEvent] = [*change_alike(standings, "finish", reason=EXPIRED, actor=actor, now=now)]
+    publish(*events, *_give_seats_back([(each, seats[each.pk]) for each in standings if each.pk in seats], now))
+    done = [standing.pk for standing in standings]
     subjects = [_subject_of(pk) for pk in done]
     settle_staff_tasks(kind=NOT_COMPLETED, subjects=subjects, resolution="It is completed now.", now=now)
     return done
@@ -135,7 +133,7 @@ def _subject_of(enrollment_id: int) -> str:
     return f"enrollment:{enrollment_id}"
 
 
-def _give_seats_back(holding: Sequence[tuple[Enrollment, SeatAssignment]], now: dt.datetime) -> list[DomainEvent]:
+def _give_seats_back(holding: Sequence[tuple[Standing, SeatAssignment]], now: dt.datetime) -> list[DomainEvent]:
     """Release the seats of completed enrollments, whose allocations are locked, and the decisions that gave them."""
     events: list[DomainEvent] = []
     for enrollment, seat in holding:
@@ -143,7 +141,7 @@ def _give_seats_back(holding: Sequence[tuple[Enrollment, SeatAssignment]], now: 
             seat=seat, workspace_id=enrollment.workspace_id, enrollment_cuid=enrollment.cuid, reason=EXPIRED, now=now
         )
         events += [released] if released else []
-        gave = EnrollmentDecision.objects.filter(enrollment=enrollment, seat=seat, status=DecisionStatus.COMPLETED)
+        gave = EnrollmentDecision.objects.filter(enrollment=enrollment.pk, seat=seat, status=DecisionStatus.COMPLETED)
         for decision_id in gave.order_by("pk").values_list("pk", flat=True):
             decision = lock_decision(decision_id)
             decision.release()

@@ -2,17 +2,17 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
-from django.db.models import F, Model
+from django.db.models import F, Model, QuerySet
 from django_fsm import ConcurrentTransition
 from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from core.actors import Actor
 from core.http.middleware import current_request_id
-from core.rows import insert_many, insert_rows
+from core.rows import insert_alike, insert_many, insert_rows
 from core.text import fit
 
 from .details import SPELLING
@@ -174,17 +174,93 @@ class Journal:
     def _changed_event(self, row: EnrollmentTransition) -> EnrollmentEvent:
         return EnrollmentStatusChanged(
             workspace_id=self.enrollment.workspace_id,
-            occurred_at=self.now,
             enrollment_cuid=self.enrollment.cuid,
             program_instance_cuid=self.enrollment.instance.cuid,
-            facet=row.facet,
-            from_status=row.from_status,
-            to_status=row.to_status,
-            reason=row.reason,
             number=row.number,
             payment_status=self.enrollment.payment_status,
             is_answered=self.is_answered,
+            **_told_by(row),
         )
+
+
+def _told_by(row: EnrollmentTransition) -> dict[str, Any]:
+    """What an event says of a change that is the same for whomever it happens to."""
+    return {
+        "occurred_at": row.created_at,
+        "facet": row.facet,
+        "from_status": row.from_status,
+        "to_status": row.to_status,
+        "reason": row.reason,
+    }
+
+
+class Standing(NamedTuple):
+    """What changing a state takes of a saved enrollment, for those of whom there are too many to load each."""
+
+    pk: int
+    cuid: str
+    workspace_id: int
+    instance_cuid: str
+    transition_count: int
+    eligibility_status: str
+    participation_status: str
+    payment_status: str
+
+    @property
+    def states(self) -> dict[str, str]:
+        """By the names of their fields."""
+        return {name: getattr(self, name) for name in FACET_OF_FIELD}
+
+
+def find_standings(enrollments: QuerySet[Enrollment]) -> list[Standing]:
+    """How these enrollments stand, by their ids."""
+    columns = ("pk", "cuid", "workspace_id", "instance__cuid", "transition_count", *FACET_OF_FIELD)
+    return [Standing(*row) for row in enrollments.order_by("pk").values_list(*columns)]
+
+
+def change_alike(
+    standings: Sequence[Standing], transition: str, *, reason: str, actor: Actor, now: dt.datetime
+) -> list[EnrollmentEvent]:
+    """Make one change of the states of many locked enrollments, as a `Journal` of each would, in few statements;
+    returns the events for the caller to publish.
+
+    The state machine looks at nothing but the states, so it is asked once for all that are in the same. Raises
+    TransitionNotAllowed, and StatusMoved if one of them has left the states it was read in; then nothing must be kept.
+    """
+    groups: dict[tuple[str, ...], list[Standing]] = defaultdict(list)
+    for standing in standings:
+        groups[tuple(standing.states.values())].append(standing)
+    events: dict[int, EnrollmentEvent] = {}
+    for alike in groups.values():
+        states = alike[0].states
+        journal = Journal(Enrollment(**states), actor, now)
+        journal.change(transition, reason=reason)
+        became = {name: getattr(journal.enrollment, name) for name in FACET_OF_FIELD}
+        changed = {name: state for name, state in became.items() if state != states[name]}
+        _save_alike([each.pk for each in alike], states, changed, changes=1, now=now)
+        (row,) = journal._rows
+        numbered = [(each.pk, each.transition_count + 1) for each in alike]
+        insert_alike(row, fields=("enrollment_id", "number"), values=numbered)
+        told = _told_by(row) | {"payment_status": became["payment_status"]}
+        for each in alike:
+            events[each.pk] = EnrollmentStatusChanged(
+                workspace_id=each.workspace_id,
+                enrollment_cuid=each.cuid,
+                program_instance_cuid=each.instance_cuid,
+                number=each.transition_count + 1,
+                **told,
+            )
+    return [events[standing.pk] for standing in standings]
+
+
+def _save_alike(
+    keys: Sequence[int], states: Mapping[str, Any], values: Mapping[str, Any], *, changes: int, now: dt.datetime
+) -> None:
+    """One UPDATE of enrollments that change alike, whose condition is the states they were read in."""
+    unmoved = Enrollment.objects.filter(pk__among=keys, **states)
+    saved = unmoved.update(**values, transition_count=F("transition_count") + changes, updated_at=now)
+    if saved != len(keys):
+        raise StatusMoved("Somebody else has changed one of the enrollments; read them again.")
 
 
 def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[EnrollmentEvent]:
@@ -197,11 +273,7 @@ def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[Enr
     for journal in journals:
         groups[journal._alike()].append(journal.enrollment.pk)
     for (states, values, changes), keys in groups.items():
-        unmoved = Enrollment.objects.filter(pk__among=keys, **dict(cast(Any, states)))
-        moved = F("transition_count") + cast(int, changes)
-        saved = unmoved.update(**dict(cast(Any, values)), transition_count=moved, updated_at=now)
-        if saved != len(keys):
-            raise StatusMoved("Somebody else has changed one of the enrollments; read them again.")
+        _save_alike(keys, dict(cast(Any, states)), dict(cast(Any, values)), changes=cast(int, changes), now=now)
     for journal in journals:
         relabel(journal.enrollment, fields=journal._changed, is_new=False)
     insert_many([row for journal in journals for row in journal._rows_of(journal._rows)])

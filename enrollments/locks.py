@@ -6,8 +6,6 @@ key. A learner is locked by the upsert of `accounts.learners`; checkouts and pay
 
 from collections.abc import Sequence
 
-from django.db.models import QuerySet
-
 from accounts.learners import lock_owner_of
 from billing.purposes import key_of
 from core.errors import NotFound
@@ -30,7 +28,7 @@ def lock_allocation_of(enrollment_id: int) -> None:
 
 def lock_allocations_of(enrollment_ids: Sequence[int]) -> set[int]:
     """The allocations of the seats that these enrollments hold; returns their ids."""
-    held = SeatAssignment.objects.filter(enrollment__in=enrollment_ids, status__in=HELD_SEATS)
+    held = SeatAssignment.objects.filter(enrollment__pk__among=enrollment_ids, status__in=HELD_SEATS)
     found = set(held.values_list("allocation_id", flat=True))
     lock_rows(DistrictSeatAllocation, *found)
     return found
@@ -68,10 +66,11 @@ def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     return list(locked.select_related("learner", "lead").defer(*_NOT_EVALUATED))
 
 
-def lock_unlocked(enrollments: QuerySet[Enrollment]) -> list[Enrollment]:
+def lock_unlocked(enrollment_ids: Sequence[int]) -> list[int]:
     """Those of these enrollments that nobody else has locked, by their ids; the others are left out, not waited for."""
-    locked = enrollments.select_for_update(of=("self",), no_key=True, skip_locked=True).order_by("pk")
-    return list(locked.select_related("instance"))
+    found = Enrollment.objects.filter(pk__among=enrollment_ids)
+    locked = found.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    return list(locked.values_list("pk", flat=True))
 
 
 def refuse_deleted(enrollment: Enrollment) -> None:

@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django_fsm import FSMField
 
 from core.models import IdempotencyRecord
-from core.rows import insert_rows, insert_unless_present, lock_rows, stored_as_it_is
+from core.rows import insert_alike, insert_rows, insert_unless_present, lock_rows, stored_as_it_is
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
@@ -52,6 +52,35 @@ class TestInsertingRows:
     def test_asks_the_database_nothing_when_there_are_none(self, django_assert_num_queries):
         with django_assert_num_queries(0):
             insert_rows([])
+
+        assert not IdempotencyRecord.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestInsertingRowsThatAreAlike:
+    def test_stores_a_copy_for_each_of_the_values(self):
+        pattern = row(response_body={"key": "shared"})
+
+        insert_alike(pattern, fields=("key", "fingerprint"), values=[("a", "x"), ("b", "y")])
+
+        stored = IdempotencyRecord.objects.order_by("id").values_list(
+            "key", "fingerprint", "locked_until", "response_body"
+        )
+        assert list(stored) == [("a", "x", NOON, {"key": "shared"}), ("b", "y", NOON, {"key": "shared"})]
+        assert pattern.pk is None
+
+    def test_refuses_them_all_when_one_is_there_already(self):
+        insert_rows([row(key="a")])
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            insert_alike(row(), fields=("key",), values=[("b",), ("a",)])
+
+        assert IdempotencyRecord.objects.count() == 1
+
+    def test_asks_the_database_nothing_when_there_are_none(self, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            insert_alike(row(), fields=("key",), values=[])
 
         assert not IdempotencyRecord.objects.exists()
 

@@ -10,10 +10,12 @@ from django.core.management import call_command
 from django.db import OperationalError
 
 from accounts.models import StaffTask
+from core.actors import SYSTEM
 from core.clock import utc_now
 from core.invariants import Extent
 from enrollments import expiry, invariants
-from enrollments.expiry import expire_enrollments, expire_in_batches
+from enrollments.expiry import EXPIRED, expire_enrollments, expire_in_batches
+from enrollments.lifecycle import finish_participation
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentTransition, ProgramInstance
 from enrollments.tasks import expire_enrollments as sweep
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, approved_enrollment, route, seats
@@ -108,6 +110,37 @@ class TestAnEnrollmentPastItsEnd:
         assert type(decision).objects.get(pk=decision.pk).status == "released"
         extent = Extent(now=utc_now(), workspace_id=None)
         assert {rule.__name__ for rule in invariants.INVARIANTS if list(rule(extent))} == set()
+
+
+class TestABatch:
+    def test_leaves_what_completing_each_by_itself_leaves(self, course: ProgramInstance) -> None:
+        ids = active(course, 6)
+        alone, together = ids[:3], ids[3:]
+        Enrollment.objects.filter(pk__in=[alone[1], together[1]]).update(payment_status="paid")
+        ended(course)
+        now = utc_now()
+
+        for pk in alone:
+            finish_participation(enrollment_id=pk, actor=SYSTEM, reason=EXPIRED, now=now)
+        completed = expire(now)
+
+        assert completed == together
+        assert [self.left_by(pk) for pk in together] == [self.left_by(pk) for pk in alone]
+
+    def left_by(self, pk: int) -> tuple[Any, ...]:
+        """The row, its transitions and its events, without what tells one enrollment from another."""
+        row = Enrollment.objects.filter(pk=pk).values_list(
+            "participation_status", "payment_status", "eligibility_status", "transition_count", "updated_at"
+        )
+        names = [each.name for each in EnrollmentTransition._meta.fields if each.name not in ("id", "enrollment")]
+        transitions = EnrollmentTransition.objects.filter(enrollment=pk).order_by("number").values(*names)
+        cuid = Enrollment.objects.get(pk=pk).cuid
+        events = OutboxEvent.objects.filter(aggregate=f"enrollment:{cuid}").order_by("sequence")
+        said = [
+            (each.type, each.sequence, each.occurred_at, each.payload | {"enrollmentId": "its own"}) for each in events
+        ]
+        # Those of before are at moments of their own.
+        return row.get(), transitions[len(transitions) - 1], len(transitions), said[-1], len(said)
 
 
 class TestTheSweep:

@@ -11,6 +11,7 @@ from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments import expiry
 from enrollments.expiry import expire_enrollments
+from enrollments.history import find_standings
 from enrollments.models import DistrictSeatAllocation, EnrollmentTransition, ProgramInstance
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, approved_enrollment, route, seats
 from tests.lock_order import recorded_locks
@@ -58,8 +59,8 @@ class TestSweepsAtOnce:
         # One at a time they would then be found completed, and left alone.
         monkeypatch.setattr(expiry, "_complete_what_can_be", only_together)
         ended(2)
-        meet = Meeting(lambda rows: list(rows.select_related("instance")), patience=10)
-        monkeypatch.setattr(expiry, "lock_unlocked", meet)
+        monkeypatch.setattr(expiry, "lock_unlocked", list)
+        monkeypatch.setattr(expiry, "find_standings", Meeting(find_standings, patience=10))
 
         done = at_once(sweep, sweep)
 
