@@ -90,12 +90,13 @@ def _measure(servers: Servers, sizes: list[int]) -> Expiry:
             breaches = _ask(servers, do="find_breaches", **seeded)
             found.breaches += [f"{name}: {rows}" for name, rows in breaches.items()]
     print("Killing a sweep, and going on with another ...", file=sys.stderr)
-    seeded = _ask(servers, do="seed", mark="k", count=sizes[0])
+    most = min(sizes[-1], MORE)
+    seeded = _ask(servers, do="seed", mark="k", count=most)
     _kill_in_the_middle(servers, seeded)
     _ask(servers, do="expire", **seeded)
-    found.breaches += _not_once(servers, seeded, sizes[0], "a sweep that was killed, and another")
+    found.breaches += _not_once(servers, seeded, most, "a sweep that was killed, and another")
     print("Asking for an enrolment, without and with a sweep at work ...", file=sys.stderr)
-    _time_requests(servers, found, min(sizes[-1], MORE))
+    _time_requests(servers, found, most)
     return found
 
 
