@@ -21,7 +21,7 @@ from core.clock import utc_now
 from core.errors import DomainError, Invalid, invalid_field
 from core.graphql.errors import error_document
 from core.graphql.limits import MAX_BATCH, Reckoned, reckon, refuse_too_costly
-from core.http.idempotency import AlreadyAnswered, claim_for, replay
+from core.http.idempotency import AlreadyAnswered, Claim, claim_for, replay
 from core.http.parsing import StrictJSONParser, parse_json, read_body
 
 from .schema import ITEMS, schema
@@ -116,7 +116,8 @@ class GraphQLView(APIView):
         bodies = sent if isinstance(sent, list) else [sent]
         if not 1 <= len(bodies) <= MAX_BATCH:
             raise invalid_field("body", "out_of_range", f"Send 1 to {MAX_BATCH} operations at a time.")
-        if isinstance(sent, list) and "Idempotency-Key" in request.headers:
+        claim = claim_for(request)
+        if isinstance(sent, list) and claim.key is not None:
             raise Invalid("An Idempotency-Key goes with one operation: send it by itself.")
         asked = [_body(each) for each in bodies]
         try:
@@ -127,7 +128,7 @@ class GraphQLView(APIView):
             return Response([refused] * len(bodies) if isinstance(sent, list) else refused)
         if isinstance(sent, list):
             return Response([_carry_out(each, request) for each in operations])
-        return _carry_out_once(operations[0], request)
+        return _carry_out_once(operations[0], claim, request)
 
 
 def _body(sent: Any) -> dict[str, Any]:
@@ -153,11 +154,10 @@ class NoIntrospection(DomainError):
     title = "The schema is shown to API keys only"
 
 
-def _carry_out_once(operation: Operation, request: Request) -> Response:
+def _carry_out_once(operation: Operation, claim: Claim, request: Request) -> Response:
     """The answer to the one operation of a request, a change being made once for each Idempotency-Key."""
     if not operation.reckoned.is_mutation:
         return Response(_execute(operation, request))
-    claim = claim_for(request)
     try:
         with transaction.atomic():
             claim.take(utc_now())

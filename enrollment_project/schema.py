@@ -15,12 +15,13 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import get_object_definition
 
 from accounts.graphql.doors import Door, ForKeys, Needs
-from accounts.graphql.people import PeopleQuery
+from accounts.graphql.people import PeopleMutation, PeopleQuery
 from accounts.principals import principal_of
 from core.errors import Invalid, invalid_field, item_of
 from core.graphql.connections import FIRST
 from core.graphql.shapes import SCALARS
 from core.graphql.siblings import tie
+from enrollments.graphql.mutations import EnrollmentsMutation
 from enrollments.graphql.queries import EnrollmentsQuery
 from enrollments.graphql.types import READ, Enrollment, Program, ProgramInstance
 
@@ -47,6 +48,11 @@ class Query(EnrollmentsQuery, PeopleQuery):
     @strawberry.field(name="_service", extensions=[ForKeys()], description="The schema, for a gateway.")
     def service(self, info: Info) -> Service:
         return Service(sdl=info.schema.as_str())
+
+
+@strawberry.type
+class Mutation(EnrollmentsMutation, PeopleMutation):
+    """What can be changed, one thing at a time. Each field names the scope that an API key needs for it."""
 
 
 class ProjectSchema(strawberry.federation.Schema):
@@ -95,9 +101,10 @@ def _refuse_open_fields(roots: Iterable[type]) -> None:
                 raise ImproperlyConfigured(f"{root.__name__}.{field.python_name} says not who may ask for it.")
 
 
-_refuse_open_fields([Query])
+_refuse_open_fields([Query, Mutation])
 schema = ProjectSchema(
     query=Query,
+    mutation=Mutation,
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )
 

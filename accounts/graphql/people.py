@@ -6,16 +6,26 @@ from strawberry import Info
 
 from core.graphql.connections import FIRST, After, Connection, First, by_number
 from core.graphql.filters import narrowed
-from core.graphql.shapes import shape
+from core.graphql.shapes import body, checked, shape
 
-from ..api.people_shapes import LeadFilter, LeadSerializer, LearnerFilter, LearnerSerializer
-from ..leads import get_lead, list_leads
-from ..learner_records import get_learner, list_learners
+from ..api.people_shapes import (
+    LeadBody,
+    LeadFilter,
+    LeadSerializer,
+    LearnerBody,
+    LearnerFilter,
+    LearnerSerializer,
+    NewLearnerBody,
+    told,
+)
+from ..leads import change_lead, create_lead, get_lead, list_leads
+from ..learner_records import change_learner, get_learner, list_learners, register_learner
 from ..models import Lead as LeadRow
 from ..models import Learner as LearnerRow
 from .doors import Needs, caller_of
 
 READ = "learners:read"
+WRITE = "learners:write"
 
 
 @shape(LearnerSerializer)
@@ -26,6 +36,21 @@ class Learner:
 @shape(LeadSerializer)
 class Lead:
     """A prospect of whom something is known."""
+
+
+@body(NewLearnerBody)
+class NewLearner:
+    """A learner to be added."""
+
+
+@body(LearnerBody)
+class LearnerChanges:
+    """What is to change of a learner; what is left out stays."""
+
+
+@body(LeadBody)
+class LeadDetails:
+    """What is known of a lead."""
 
 
 @strawberry.type
@@ -60,3 +85,32 @@ class PeopleQuery:
     @strawberry.field(extensions=[Needs(READ)], description="One lead.")
     def lead(self, info: Info, id: strawberry.ID) -> Lead:
         return get_lead(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]
+
+
+@strawberry.type
+class PeopleMutation:
+    """Changes of learners and leads."""
+
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Add a learner.")
+    def register_learner(self, info: Info, input: NewLearner) -> Learner:
+        facts = told(checked(NewLearnerBody, input).validated_data)
+        return register_learner(workspace_id=caller_of(info).workspace_id, **facts)  # type: ignore[return-value]
+
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is sent of a learner.")
+    def change_learner(self, info: Info, id: strawberry.ID, input: LearnerChanges) -> Learner:
+        changes = told(checked(LearnerBody, input).validated_data)
+        return change_learner(  # type: ignore[return-value]
+            workspace_id=caller_of(info).workspace_id, cuid=id, changes=changes
+        )
+
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Add a prospect of whom something is known.")
+    def create_lead(self, info: Info, input: LeadDetails) -> Lead:
+        facts = told(checked(LeadBody, input).validated_data)
+        return create_lead(workspace_id=caller_of(info).workspace_id, **facts)  # type: ignore[return-value]
+
+    @strawberry.mutation(extensions=[Needs(WRITE)], description="Change what is sent of a lead.")
+    def change_lead(self, info: Info, id: strawberry.ID, input: LeadDetails) -> Lead:
+        changes = told(checked(LeadBody, input).validated_data)
+        workspace_id = caller_of(info).workspace_id
+        change_lead(workspace_id=workspace_id, cuid=id, changes=changes)
+        return get_lead(workspace_id=workspace_id, cuid=id)  # type: ignore[return-value]

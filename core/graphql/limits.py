@@ -89,7 +89,8 @@ def reckon(
     if depth > MAX_DEPTH:
         raise _too_deep()
     is_mutation = operation.operation is OperationType.MUTATION
-    if is_mutation and len(list(reckoning.fields(operation.selection_set))) > 1:
+    changes = [name for name in reckoning.fields(operation.selection_set) if name != "__typename"]
+    if is_mutation and len(changes) > 1:
         raise DocumentTooLarge("Send one change at a time: a mutation has one field. Several may be sent as a list.")
     return Reckoned(cost, is_mutation, reckoning.is_introspection)
 

@@ -28,6 +28,7 @@ SCALARS: dict[object, Any] = {
 }
 
 Class = TypeVar("Class", bound=type)
+Body = TypeVar("Body", bound=serializers.BaseSerializer[Any])
 Serializer = type[serializers.BaseSerializer[Any]]
 _shapes: dict[Serializer, type] = {}
 _bodies: dict[Serializer, type] = {}
@@ -86,6 +87,13 @@ def given(value: Any) -> Any:
         sent = {field.python_name: getattr(value, field.python_name) for field in definition.fields}
         return {name: given(each) for name, each in sent.items() if each is not UNSET}
     return value
+
+
+def checked(serializer: type[Body], sent: Any) -> Body:
+    """The serializer with what was sent as its body, checked. Raises ValidationError naming the fields at fault."""
+    asked = serializer(data=given(sent) or {})
+    asked.is_valid(raise_exception=True)
+    return asked
 
 
 def _fields(serializer: Serializer) -> Iterator[tuple[str, Any]]:

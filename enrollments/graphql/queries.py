@@ -5,7 +5,7 @@ from strawberry import Info
 
 from accounts.graphql.doors import Needs, caller_of
 from core.graphql.connections import FIRST, After, Connection, First, by_moment
-from core.graphql.shapes import body, given
+from core.graphql.shapes import body, checked
 from core.http.cursors import find_page
 
 from ..api.programs.filters import EnrollmentQuery
@@ -55,9 +55,7 @@ class EnrollmentsQuery:
         first: First = FIRST,
         after: After = None,
     ) -> Connection[Enrollment]:
-        asked_for = EnrollmentQuery(data=given(filter) or {})
-        asked_for.is_valid(raise_exception=True)
-        filters = Filters(**asked_for.validated_data)
+        filters = Filters(**checked(EnrollmentQuery, filter).validated_data)
         instance = get_instance(workspace_id=caller_of(info).workspace_id, cuid=program_instance_id)
         return by_moment(
             lambda asked: list_enrollments(instance=instance, filters=filters, asked=asked), first=first, after=after

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("core", "accounts", "backoffice", "notifications", "events", "billing", "enrollments", "cohorts", "partners")
 # What is called by a person, a program or the scheduler; `models` fill in when a row was made.
-EDGES = {"admin", "api", "pages", "tasks", "management", "http", "models"}
+EDGES = {"admin", "api", "graphql", "pages", "tasks", "management", "http", "models"}
 OTHER_EDGES = {
     "accounts/guardian_pages.py": "pages",
     "accounts/staff_pages.py": "pages",

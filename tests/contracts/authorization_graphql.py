@@ -13,19 +13,74 @@ ANY_KEY = "any key"
 class FieldRow:
     """A field by its type, and a selection that asks for it, with what it names of the `town` fixture in brackets.
     `door` is the scope that a key needs, ANY_KEY or FAMILIES; `elsewhere` is what another workspace's key is told:
-    nothing where it sees its own rows, else a code."""
+    nothing where it sees its own rows, else a code. `done` is what our own key is told: nothing, or a code where the
+    field is refused for the state of the row."""
 
     field: str
     asked: str
     door: str
     elsewhere: str = ""
+    done: str = ""
 
     def __str__(self) -> str:
         return self.field
 
 
-ENROLLMENTS, LEARNERS = "enrollments:read", "learners:read"
+ENROLLMENTS = "enrollments:read"
+CHANGE_ENROLLMENTS = "enrollments:write"
+LEARNERS = "learners:read"
+CHANGE_LEARNERS = "learners:write"
 ENROLLMENT = 'enrollment(id: "[town.offer.enrollment]")'
+ID = 'id: "[town.offer.enrollment]"'
+INSTANCE = '"[town.offer.instance]"'
+SUZIE = 'identificationType: customerInfo, firstName: "Suzie", lastName: "Homeowner", email: "s@home.test"'
+# Of a candidate: what is refused for its status is refused with a code.
+CHANGES = [
+    ("createProgram", 'input: {code: "solar", title: "Solar Savers"}) { code }', CHANGE_ENROLLMENTS),
+    ("changeProgram", 'code: "town-hall", input: {title: "Sun"}) { title }', CHANGE_ENROLLMENTS, "not_found"),
+    (
+        "createProgramInstance",
+        'input: {programCode: "town-hall", name: "Next year"}) { id }',
+        CHANGE_ENROLLMENTS,
+        "invalid",
+    ),
+    ("changeProgramInstance", f'id: {INSTANCE}, input: {{name: "New"}}) {{ id }}', CHANGE_ENROLLMENTS, "not_found"),
+    ("evaluateProgramInstance", f"id: {INSTANCE}) {{ id }}", CHANGE_ENROLLMENTS, "not_found"),
+    (
+        "createEnrollment",
+        f"programInstanceId: {INSTANCE}, input: {{{SUZIE}}}) {{ id }}",
+        CHANGE_ENROLLMENTS,
+        "not_found",
+    ),
+    ("changeEnrollment", f'{ID}, input: {{tags: ["vip"]}}) {{ id }}', CHANGE_ENROLLMENTS, "not_found"),
+    ("deleteEnrollment", f"{ID})", CHANGE_ENROLLMENTS, "not_found"),
+    ("evaluateEnrollment", f"{ID}) {{ id }}", CHANGE_ENROLLMENTS, "not_found"),
+    ("submitEnrollment", f"{ID}) {{ id }}", CHANGE_ENROLLMENTS, "not_found", "transition_not_allowed"),
+    ("approveEnrollment", f"{ID}) {{ id }}", CHANGE_ENROLLMENTS, "not_found", "transition_not_allowed"),
+    (
+        "rejectEnrollment",
+        f'{ID}, input: {{reason: "Said so"}}) {{ id }}',
+        CHANGE_ENROLLMENTS,
+        "not_found",
+        "transition_not_allowed",
+    ),
+    (
+        "unenrollEnrollment",
+        f'{ID}, input: {{reason: "Said so"}}) {{ id }}',
+        CHANGE_ENROLLMENTS,
+        "not_found",
+        "transition_not_allowed",
+    ),
+    ("reconsiderEnrollment", f"{ID}) {{ id }}", CHANGE_ENROLLMENTS, "not_found", "transition_not_allowed"),
+    (
+        "registerLearner",
+        'input: {firstName: "June", lastName: "Roe", email: "june.roe@home.test"}) { id }',
+        CHANGE_LEARNERS,
+    ),
+    ("changeLearner", 'id: "[town.offer.learner]", input: {school: "New"}) { id }', CHANGE_LEARNERS, "not_found"),
+    ("createLead", 'input: {lastName: "Roe"}) { id }', CHANGE_LEARNERS),
+    ("changeLead", 'id: "[town.offer.lead]", input: {lastName: "Doe"}) { id }', CHANGE_LEARNERS, "not_found"),
+]
 ROWS = [
     FieldRow("Query._service", "_service { sdl }", ANY_KEY),
     FieldRow(
@@ -51,6 +106,7 @@ ROWS = [
     FieldRow("Query.learner", 'learner(id: "[town.offer.learner]") { email }', LEARNERS, "not_found"),
     FieldRow("Query.leads", "leads { edges { node { email } } }", LEARNERS),
     FieldRow("Query.lead", 'lead(id: "[town.offer.lead]") { email }', LEARNERS, "not_found"),
+    *(FieldRow(f"Mutation.{field}", f"{field}({asked}", *who) for field, asked, *who in CHANGES),
 ]
 # Behind a door of their own, besides the one of the field that leads to them.
 INNER = {"Enrollment.learner": LEARNERS, "Enrollment.lead": LEARNERS}
