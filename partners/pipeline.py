@@ -1,22 +1,25 @@
-"""How the learners of a workspace fare at its partners: the figures that the API, the back office and the command show.
+"""How learners fare at the partners of workspaces: the figures that the API, the back office and the command show.
 
 A handful of statements over all steps, none of them per partner or per learner.
 """
 
 import datetime as dt
 import statistics
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from .models import EnrollmentStep, Provider
+from .models.steps import is_stuck
 from .states import NOT_BEGUN, PartnerStepStatus
 from .stuck import StuckStep, describe_stuck
 
 TREND = dt.timedelta(weeks=4)
-STUCK_SHOWN = 200
+STUCK_SHOWN = 50  # at each partner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,8 @@ class PartnerFigures:
     sla_breaches: int  # in progress, and due to have finished
     median_days: float | None  # from acceptance to completion
     stuck_count: int
-    is_bottleneck: bool
-    stuck: list[StuckStep] = field(default_factory=list)  # the longest first, as far as they are shown
+    stuck: list[StuckStep]  # the longest first, as far as they are shown
+    is_bottleneck: bool = False
 
     @property
     def completion_rate(self) -> float | None:
@@ -52,36 +55,36 @@ class PartnerFigures:
 
 
 def pipeline_of(*, workspace_id: int, now: dt.datetime) -> list[PartnerFigures]:
-    """The figures of each partner of a workspace, by name.
+    """The figures of each partner of a workspace, by name."""
+    return pipelines_of(workspace_ids=[workspace_id], now=now)[workspace_id]
 
-    The bottleneck is the partner with the most learners stuck, if any are; of several, the one with the most to do.
+
+def pipelines_of(*, workspace_ids: Sequence[int], now: dt.datetime) -> dict[int, list[PartnerFigures]]:
+    """The figures of each partner of these workspaces, by name within its workspace.
+
+    The bottleneck of a workspace is the partner with the most learners stuck, if any are; of several, the one with the
+    most to do.
     """
-    providers = list(Provider.objects.filter(workspace=workspace_id).order_by("name", "pk"))
+    providers = list(Provider.objects.filter(workspace__in=workspace_ids).order_by("name", "pk"))
     steps = EnrollmentStep.objects.current().filter(provider__in=[each.pk for each in providers])
-    counts = _counted(steps, now)
+    stuck = is_stuck(now)
+    counts = _counted(steps, stuck, now)
     medians = _median_days(steps)
-    late = steps.stuck(now)
-    stuck_counts = dict(late.values("provider").annotate(n=Count("pk")).values_list("provider", "n"))
-    shown: dict[int, list[StuckStep]] = {}
-    rows = late.select_related("provider", "item", "enrollment__learner").order_by("changed_at", "pk")
-    for found in describe_stuck(list(rows[:STUCK_SHOWN]), now=now):
-        shown.setdefault(found.step.provider_id, []).append(found)
-    bottleneck = _bottleneck(stuck_counts, counts)
-    counted = tuple(_counts(now))
-    return [
-        PartnerFigures(
+    longest = _longest_stuck(steps.filter(stuck), now)
+    nothing: dict[str, Any] = dict.fromkeys(_counts(stuck, now), 0)
+    found: dict[int, list[PartnerFigures]] = {workspace_id: [] for workspace_id in workspace_ids}
+    for provider in providers:
+        figures = PartnerFigures(
             provider=provider,
             median_days=medians.get(provider.pk),
-            stuck_count=stuck_counts.get(provider.pk, 0),
-            stuck=shown.get(provider.pk, []),
-            is_bottleneck=provider.pk == bottleneck,
-            **{name: counts.get(provider.pk, {}).get(name, 0) for name in counted},
+            stuck=longest.get(provider.pk, []),
+            **counts.get(provider.pk, nothing),
         )
-        for provider in providers
-    ]
+        found[provider.workspace_id].append(figures)
+    return {workspace_id: _mark_bottleneck(partners) for workspace_id, partners in found.items()}
 
 
-def _counts(now: dt.datetime) -> dict[str, Count]:
+def _counts(stuck: Q, now: dt.datetime) -> dict[str, Count]:
     def count(**conditions: Any) -> Count:
         return Count("pk", filter=Q(**conditions))
 
@@ -98,12 +101,28 @@ def _counts(now: dt.datetime) -> dict[str, Count]:
         "lately": count(completed_at__gt=now - TREND, completed_at__lte=now),
         "before": count(completed_at__gt=now - 2 * TREND, completed_at__lte=now - TREND),
         "sla_breaches": count(status=PartnerStepStatus.IN_PROGRESS, due_at__lt=now),
+        "stuck_count": Count("pk", filter=stuck),
     }
 
 
-def _counted(steps: QuerySet[EnrollmentStep], now: dt.datetime) -> dict[int, dict[str, Any]]:
-    rows = steps.values("provider").annotate(**_counts(now)).order_by()
-    return {row["provider"]: dict(row) for row in rows}
+def _counted(steps: QuerySet[EnrollmentStep], stuck: Q, now: dt.datetime) -> dict[int, dict[str, Any]]:
+    """Everything that is counted, by partner, in one go over the steps."""
+    counts = _counts(stuck, now)
+    names = tuple(counts)
+    rows = steps.values("provider").annotate(**counts).order_by().values_list("provider", *names)
+    return {provider_id: dict(zip(names, numbers, strict=True)) for provider_id, *numbers in rows}
+
+
+def _longest_stuck(stuck: QuerySet[EnrollmentStep], now: dt.datetime) -> dict[int, list[StuckStep]]:
+    """Those that are shown at each partner. They are found by their keys first: of a hundred thousand that wait, a few
+    are worth the reading of their learners."""
+    place = Window(RowNumber(), partition_by="provider", order_by=["changed_at", "pk"])
+    keys = stuck.annotate(place=place).filter(place__lte=STUCK_SHOWN).values_list("pk", flat=True)
+    rows = EnrollmentStep.objects.filter(pk__in=list(keys)).order_by("changed_at", "pk")
+    shown: dict[int, list[StuckStep]] = {}
+    for found in describe_stuck(list(rows.select_related("provider", "item", "enrollment__learner")), now=now):
+        shown.setdefault(found.step.provider_id, []).append(found)
+    return shown
 
 
 class _Median(Aggregate):
@@ -127,8 +146,11 @@ def _median_days(steps: QuerySet[EnrollmentStep]) -> dict[int, float]:
     return {provider_id: round(half / dt.timedelta(days=1), 1) for provider_id, half in found.items()}
 
 
-def _bottleneck(stuck_counts: dict[int, int], counts: dict[int, dict[str, Any]]) -> int | None:
-    def load(provider_id: int) -> tuple[int, int, int]:
-        return stuck_counts[provider_id], counts[provider_id]["in_progress"], -provider_id
+def _mark_bottleneck(partners: list[PartnerFigures]) -> list[PartnerFigures]:
+    def load(figures: PartnerFigures) -> tuple[int, int, int]:
+        return figures.stuck_count, figures.in_progress, -figures.provider.pk
 
-    return max(stuck_counts, key=load, default=None)
+    worst = max(partners, key=load, default=None)
+    if worst is None or not worst.stuck_count:
+        return partners
+    return [replace(each, is_bottleneck=each is worst) for each in partners]

@@ -12,7 +12,7 @@ from backoffice.scoping import access_of
 from core.clock import utc_now
 
 from ..models import EnrollmentStep, Provider
-from ..pipeline import PartnerFigures, pipeline_of
+from ..pipeline import PartnerFigures, pipelines_of
 from ..states import PartnerStepStatus
 from ..stuck import StuckStep, Turn
 
@@ -81,9 +81,9 @@ class PartnerRow:
 def pipeline_context(request: HttpRequest) -> dict[str, Any]:
     """What the page shows: the workspaces that this person may see, and in each of them the partners."""
     workspaces = access_of(request).limit(Workspace.objects.order_by("slug"), path="id", power=Power.VIEW)
-    now = utc_now()
-    with_partners = workspaces.filter(pk__in=Provider.objects.values("workspace"))
-    found = [(each, [_row(one) for one in pipeline_of(workspace_id=each.pk, now=now)]) for each in with_partners]
+    with_partners = list(workspaces.filter(pk__in=Provider.objects.values("workspace")))
+    figures = pipelines_of(workspace_ids=[each.pk for each in with_partners], now=utc_now())
+    found = [(each, [_row(one) for one in figures[each.pk]]) for each in with_partners]
     return {"title": "Partner pipeline", "workspaces": found, "is_single": workspaces.count() == 1}
 
 

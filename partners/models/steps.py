@@ -18,6 +18,26 @@ from .sequences import SequenceItem
 ACCEPTED_WITHIN = dt.timedelta(hours=1)
 
 
+def is_stuck(now: dt.datetime) -> Q:
+    """Of a step: in progress for longer than `stuck_after_days` of its partner, queued for an hour without being
+    accepted, or failed. Time in which the partner was paused, or did not answer, does not count.
+
+    Reads the partners and their outages (two queries), so that the steps are found by their index.
+    """
+    providers = list(Provider.objects.only("pk", "stuck_after_days", "paused_at", "silent_since", "silent_until"))
+    outages = outages_of(providers, now=now)
+    alike: dict[tuple[dt.datetime, dt.datetime], list[int]] = {}
+    for provider in providers:
+        out = outages[provider.pk]
+        begun = go_back(now, dt.timedelta(days=provider.stuck_after_days), out)
+        alike.setdefault((begun, go_back(now, ACCEPTED_WITHIN, out)), []).append(provider.pk)
+    found = Q(status=PartnerStepStatus.FAILED)
+    for (begun, queued), provider_ids in alike.items():
+        found |= Q(provider__in=provider_ids, status=PartnerStepStatus.IN_PROGRESS, changed_at__lt=begun)
+        found |= Q(provider__in=provider_ids, status=PartnerStepStatus.QUEUED, changed_at__lt=queued)
+    return found
+
+
 class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
     def open(self) -> "EnrollmentStepQuerySet":
         """Those that are not over."""
@@ -41,23 +61,8 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
         return queued.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
 
     def stuck(self, now: dt.datetime) -> "EnrollmentStepQuerySet":
-        """Those that do not move: in progress for longer than `stuck_after_days` of their partner, queued for an hour
-        without being accepted, or failed. Time in which the partner was paused, or did not answer, does not count.
-
-        Reads the partners and their outages (two queries), so that the steps are found by their index.
-        """
-        providers = list(Provider.objects.only("pk", "stuck_after_days", "paused_at", "silent_since", "silent_until"))
-        outages = outages_of(providers, now=now)
-        alike: dict[tuple[dt.datetime, dt.datetime], list[int]] = {}
-        for provider in providers:
-            out = outages[provider.pk]
-            begun = go_back(now, dt.timedelta(days=provider.stuck_after_days), out)
-            alike.setdefault((begun, go_back(now, ACCEPTED_WITHIN, out)), []).append(provider.pk)
-        found = Q(status=PartnerStepStatus.FAILED)
-        for (begun, queued), provider_ids in alike.items():
-            found |= Q(provider__in=provider_ids, status=PartnerStepStatus.IN_PROGRESS, changed_at__lt=begun)
-            found |= Q(provider__in=provider_ids, status=PartnerStepStatus.QUEUED, changed_at__lt=queued)
-        return self.filter(found)
+        """Those that do not move: see `is_stuck`."""
+        return self.filter(is_stuck(now))
 
     def to_poll(self) -> "EnrollmentStepQuerySet":
         """Those of which a partner with an API is to be asked for news when they are due, unless it is paused."""

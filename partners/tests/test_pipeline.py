@@ -16,7 +16,7 @@ from enrollments.tests.integrators import Api
 from partners.acceptance import record_refusal
 from partners.interventions import skip_step
 from partners.models import Provider
-from partners.pipeline import PartnerFigures, pipeline_of
+from partners.pipeline import PartnerFigures, pipeline_of, pipelines_of
 from partners.states import GroupRule
 
 from .factories import NOON, ProviderFactory, accept, approved, complete, instance_with, steps_of
@@ -99,6 +99,28 @@ class TestTheFigures:
 
         with django_assert_num_queries(8):
             pipeline_of(workspace_id=instance.workspace_id, now=NOW)
+
+    def test_of_several_workspaces_take_no_more_and_mark_a_partner_in_each(
+        self, django_assert_num_queries: Any
+    ) -> None:
+        instances = [busy(), busy()]
+
+        with django_assert_num_queries(8):
+            found = pipelines_of(workspace_ids=[each.workspace_id for each in instances], now=NOW)
+
+        for instance in instances:
+            alone = pipeline_of(workspace_id=instance.workspace_id, now=NOW)
+            assert found[instance.workspace_id] == alone
+            assert [each.is_bottleneck for each in alone].count(True) == 1
+
+    def test_show_the_longest_at_each_partner_and_count_them_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("partners.pipeline.STUCK_SHOWN", 1)
+
+        first, second = figures(busy())
+
+        assert (first.stuck_count, second.stuck_count) == (2, 2)
+        assert [each.days for each in first.stuck] == [30]
+        assert len(second.stuck) == 1
 
 
 class TestThePipelineByRest:
