@@ -1,9 +1,10 @@
 """Killing a process between any two steps of what it does.
 
-A step is what outlives the process: a commit, a statement outside a transaction, a request to Stripe, a batch handed to
-the event stream, a bell rung at the broker. `steps_of` runs a use case in a process of its own and lists its steps;
-`killed_at` runs it and sends SIGKILL to that process right before or right after one of them; `killed_at_each_write`
-goes inside its transactions. Nothing of this is in the product: the hooks are put in place in the forked process only.
+A step is what outlives the process: a commit, a statement outside a transaction, a request to Stripe or to a partner, a
+batch handed to the event stream, a bell rung at the broker. `steps_of` runs a use case in a process of its own and
+lists its steps; `killed_at` runs it and sends SIGKILL to that process right before or right after one of them;
+`killed_at_each_write` goes inside its transactions. Nothing of this is in the product: the hooks are put in place in
+the forked process only.
 """
 
 import itertools
@@ -17,11 +18,13 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+import httpx
 import requests
 from celery import Signature
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from core import outbound
 from events.gateways.log import LogStream
 from tests.processes import Death, Failure, in_process
 
@@ -40,12 +43,13 @@ class Hooks:
         with ExitStack() as patches:
             patches.enter_context(self._around(BaseDatabaseWrapper, "commit", lambda *_: "commit"))
             patches.enter_context(self._around(requests.Session, "request", _request_name))
+            patches.enter_context(self._around(outbound, "_ask", _outbound_name))
             patches.enter_context(self._around(Signature, "apply_async", lambda task, *_, **__: f"ring {task.task}"))
             patches.enter_context(self._around(LogStream, "append", lambda *_: "hand on"))
             patches.enter_context(connection.execute_wrapper(self._around_statement))
             return use_case()
 
-    def _around(self, owner: type, name: str, describe: Callable[..., str]) -> Any:
+    def _around(self, owner: Any, name: str, describe: Callable[..., str]) -> Any:
         original = getattr(owner, name)
 
         def hooked(*args: Any, **kwargs: Any) -> Any:
@@ -125,6 +129,14 @@ def _writes(sql: str) -> bool:
     return sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE"))
 
 
+def _outbound_name(method: str, target: httpx.URL, *_: Any) -> str:
+    return _name(method, target.path)
+
+
 def _request_name(session: requests.Session, method: str, url: str, *_: Any, **__: Any) -> str:
-    parts = urlsplit(url).path.split("/")
+    return _name(method, urlsplit(url).path)
+
+
+def _name(method: str, path: str) -> str:
+    parts = path.split("/")
     return f"{method.upper()} {'/'.join('…' if '_' in part else part for part in parts)}"  # ids have underscores

@@ -1,0 +1,221 @@
+"""SIGKILL for a web process or a worker between any two steps of a learner's way through the partners: from queued to
+accepted, from completed to the next one, to the certificate, and out. Then the sweeps run and the partner sends again
+what was not answered. Nobody may be lost, taken twice or certified twice, and the partners' books and ours must agree.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import pytest
+
+from core.clock import utc_now
+from enrollment_project.doctor import examine
+from enrollments.lifecycle import unenroll_enrollment
+from enrollments.models import Enrollment
+from enrollments.tests.factories import STAFF
+from partners.ending import end_step
+from partners.enrolling import enroll_step
+from partners.gateways.rest import RestGateway
+from partners.inbox import handle_event, receive_event
+from partners.models import EnrollmentStep, PartnerEvent
+from partners.polling import poll_step
+from sandbox.testing import SandboxProcess
+
+from .failpoints import killed_at, steps_of
+from .partner_world import ROUND, World, message
+
+pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
+
+
+class Scenario:
+    """Something that a process is doing when it is killed (`act`). However it ends, the learner comes to the end."""
+
+    steps: ClassVar[list[str]]
+
+    def __init__(self, lms: SandboxProcess) -> None:
+        self.world = World(lms, honors_keys=False)
+        self.enrollment: Enrollment = self.world.learner()
+
+    def prepare(self) -> None:
+        """The first partner has not been asked yet."""
+
+    def act(self) -> None:
+        raise NotImplementedError
+
+    def check(self) -> None:
+        self.world.bring_to_the_end()
+        self.world.check_end()
+        self.world.check_books()
+
+    def step(self, order: int) -> EnrollmentStep:
+        return EnrollmentStep.objects.get(enrollment=self.enrollment, sequence_order=order)
+
+    def enroll(self, order: int) -> EnrollmentStep:
+        enroll_step(step_cuid=self.step(order).cuid, now=utc_now())
+        return self.step(order)
+
+    def complete(self, order: int) -> EnrollmentStep:
+        """Accepted, and finished at the partner, which has told us: the event is not handled yet."""
+        step = self.enroll(order)
+        self.world.take_courses()
+        raw, headers = message("course.completed", step.external_enrollment_id or "", message_id=f"msg-{order}")
+        receive_event(slug=step.provider.slug, raw=raw, headers=headers, now=utc_now())
+        return step
+
+    def handle(self) -> None:
+        handle_event(event_id=PartnerEvent.objects.latest("pk").pk, now=utc_now())
+
+
+class AskingAPartner(Scenario):
+    steps = [
+        "update partners_enrollmentstep",
+        "update partners_enrollmentstep",
+        "POST /lms/partner-1/enrollments",
+        "commit",
+    ]
+
+    def act(self) -> None:
+        enroll_step(step_cuid=self.step(1).cuid, now=utc_now())
+
+
+class ReceivingACompletion(Scenario):
+    steps = ["commit", "ring partners.tasks.handle_partner_event"]
+
+    def prepare(self) -> None:
+        self.accepted = self.enroll(1)
+        self.world.take_courses()
+
+    def act(self) -> None:
+        raw, headers = message("course.completed", self.accepted.external_enrollment_id or "", message_id="msg-1")
+        receive_event(slug=self.accepted.provider.slug, raw=raw, headers=headers, now=utc_now())
+
+    def check(self) -> None:
+        self.act()  # the partner had no answer
+        super().check()
+        assert PartnerEvent.objects.filter(event_id="msg-1").count() == 1
+
+
+class HandlingACompletion(Scenario):
+    steps = ["commit", "ring partners.tasks.enroll_step"]
+
+    def prepare(self) -> None:
+        self.complete(1)
+
+    def act(self) -> None:
+        self.handle()
+
+
+class HandlingTheLastCompletion(Scenario):
+    """The participation ends with it, and the certificate is issued."""
+
+    steps = ["commit", "ring notifications.tasks.send_notification"]
+
+    def prepare(self) -> None:
+        self.complete(1)
+        self.handle()
+        self.complete(2)
+
+    def act(self) -> None:
+        self.handle()
+
+
+class AskingForNews(Scenario):
+    """Polling finds a completion of which the partner told nothing."""
+
+    steps = [
+        "update partners_enrollmentstep",
+        "GET /lms/partner-1/enrollments/…",
+        "update partners_enrollmentstep",
+        *("insert into", "commit"),  # the certificate
+        *("insert into", "commit"),  # the progress
+        *("insert into", "commit"),  # the completion
+        "ring partners.tasks.enroll_step",
+    ]
+
+    def prepare(self) -> None:
+        self.enroll(1)
+        self.world.take_courses()
+
+    def act(self) -> None:
+        poll_step(step_cuid=self.step(1).cuid, now=self.world.now + ROUND)
+
+
+class LettingALearnerGo(Scenario):
+    steps = ["update partners_enrollmentstep", "DELETE /lms/partner-1/enrollments/…", "commit"]
+
+    def prepare(self) -> None:
+        self.enroll(1)
+        unenroll_enrollment(enrollment_id=self.enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())
+
+    def act(self) -> None:
+        end_step(step_cuid=self.step(1).cuid, now=utc_now())
+
+    def check(self) -> None:
+        self.world.run_sweeps()
+        self.world.check_books()
+        assert [each["status"] for each in self.world.books("partner-1")] == ["withdrawn"]
+        assert self.step(1).ended_at is not None
+
+
+SCENARIOS = [
+    AskingAPartner,
+    ReceivingACompletion,
+    HandlingACompletion,
+    HandlingTheLastCompletion,
+    AskingForNews,
+    LettingALearnerGo,
+]
+POINTS = [
+    pytest.param(scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}")
+    for scenario in SCENARIOS
+    for number, step in enumerate(scenario.steps)
+    for after in (False, True)
+]
+
+
+@pytest.fixture
+def begin(sandbox_process: SandboxProcess) -> Callable[[type[Scenario]], Scenario]:
+    """Brings a scenario to where its process starts to act."""
+
+    def prepared(scenario: type[Scenario]) -> Scenario:
+        begun = scenario(sandbox_process)
+        begun.prepare()
+        return begun
+
+    return prepared
+
+
+class TestAProcessThatIsKilled:
+    @pytest.mark.parametrize("scenario", SCENARIOS)
+    def test_has_just_these_steps(self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario]) -> None:
+        """A new step makes this fail until it is listed, and with that tried below."""
+        begun = begin(scenario)
+
+        steps = steps_of(begun.act)
+
+        assert steps == scenario.steps
+
+    @pytest.mark.parametrize(("scenario", "number", "after"), POINTS)
+    def test_loses_nobody_and_doubles_nothing(
+        self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario], number: int, after: bool
+    ) -> None:
+        begun = begin(scenario)
+
+        killed_at(begun.act, number=number, after=after)
+
+        begun.check()
+        assert examine() == {}
+
+
+class TestAWorldInWhichNobodyIsAskedWhatCameOfIt:
+    def test_has_a_learner_at_the_partner_twice(
+        self, begin: Callable[[type[Scenario]], Scenario], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control: the partner knows no idempotency, and its answer was lost with the process."""
+        begun = begin(AskingAPartner)
+        killed_at(begun.act, number=2, after=True)
+        monkeypatch.setattr(RestGateway, "find", lambda gateway, reference: None)
+
+        begun.world.run_sweeps()
+
+        assert len(begun.world.books("partner-1")) == 2
