@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/", include("enrollment_project.api")),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.pages_urls")),
+    path("", include("backoffice.pages_urls")),
     path("", include("billing.pages_urls")),
     path("", include("enrollments.pages_urls")),
     path("", include("cohorts.pages_urls")),

@@ -7,3 +7,4 @@ class EnrollmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import belongings, digest, emails, handlers  # noqa: F401, PLC0415  registers reactions once the models are there
+        from .api.programs import exports  # noqa: F401, PLC0415  what workers export

@@ -90,6 +90,12 @@ def get_enrollment(*, workspace_id: int, cuid: str) -> Enrollment:
     return enrollment
 
 
+def matching_enrollments(*, instance: ProgramInstance, filters: Filters) -> QuerySet[Enrollment]:
+    """All that pass the filters, each with what its representation shows: for whoever reads through them all."""
+    rows = _created_within(Enrollment.objects.kept().filter(instance=instance), filters)
+    return with_representation(rows.filter(*_conditions(filters).values()))
+
+
 def find_enrollments(*, workspace_id: int, cuids: Collection[str]) -> list[Enrollment]:
     """Those of the workspace that have one of these CUIDs, each with what its representation shows."""
     kept = Enrollment.objects.kept().filter(workspace=workspace_id, cuid__in=cuids)

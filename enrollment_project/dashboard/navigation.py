@@ -24,6 +24,7 @@ from accounts.models import (
     Workspace,
 )
 from backoffice.display import admin_url
+from backoffice.models import Export
 from backoffice.scoping import WorkspaceScopedAdmin
 from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, Seller, StripeEvent
 from cohorts.models import (
@@ -144,6 +145,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     ),
     "Operations": (
         Entry("Staff tasks", "task_alt", StaffTask, query="?status__exact=open", badge="open_tasks"),
+        Entry("Exports", "download", Export),
         Entry("Emails", "mail", Notification),
         Entry("Words of emails", "edit_note", WorkspaceLetter),
         Entry("Workspaces", "workspaces", Workspace),

@@ -43,6 +43,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DecisionStatus": "enrollments.states.DecisionStatus",
         "EligibilityStatus": "enrollments.states.EligibilityStatus",
+        "JobStatus": "core.jobs.JobStatus",
+        "ExportFormat": "backoffice.models.ExportFormat",
         "StepStatus": "cohorts.states.StepStatus",
         "PartnerStepStatus": "partners.api.serializers.SHOWN",
     },

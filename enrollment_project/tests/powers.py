@@ -50,6 +50,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "plannedexit": (Power.VIEW, NOBODY, NOBODY),
     "workspaceletter": (Power.VIEW, NOBODY, NOBODY),
     "enrollment": (Power.VIEW, NOBODY, NOBODY),
+    "export": (Power.VIEW, NOBODY, NOBODY),
     "evaluationjob": (Power.VIEW, NOBODY, NOBODY),
     "enrollmenttransition": (Power.VIEW, NOBODY, NOBODY),
     "enrollmentdecision": (Power.VIEW, NOBODY, NOBODY),

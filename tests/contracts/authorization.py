@@ -39,6 +39,7 @@ STEP = "{town.sale.step_id}"
 HOOK = "/api/webhookEndpoints/{town.hook.endpoint}"
 HOOK_ROUTE = "api/webhookEndpoints/<cuid:endpoint_id>"
 LISTEN = {"url": "https://receiver.example.org/hooks", "eventTypes": ["*"]}
+NO_EXPORT = {"programInstanceId": "c" * 24}  # there is no such instance
 NOBODY_OF_THEIRS = {"learnerId": "c" * 24}
 
 ROWS = [
@@ -153,6 +154,15 @@ ROWS = [
         elsewhere=404,
         address="/api/jobs/{town.offer.job}",
     ),
+    by_key("api/exports", "POST", scope="enrollments:read", elsewhere=404, done=404, body=NO_EXPORT),
+    by_key(
+        "api/exports/<cuid:export_id>",
+        "GET",
+        scope="enrollments:read",
+        elsewhere=404,
+        address="/api/exports/{town.offer.export}",
+    ),
+    for_all("exports/<str:token>", status=404, address="/exports/forged"),
     by_key(ENROLLMENT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=ENROLLMENT),
     by_key(
         ENROLLMENT_ROUTE,

@@ -23,6 +23,7 @@ VALID: dict[str, dict[str, Any]] = {
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
     "accounts.StaffInvitation": {"role": "viewer"},
+    "backoffice.Export": {"format": "csv", "requested_by_id": 1},
     "billing.Checkout": {"currency": "usd"},
     "billing.Invoice": {"currency": "usd", "status": "issued", "number": "1", "issued_at": NOW},
     "billing.Seller": {"provider": "local"},
@@ -133,6 +134,11 @@ CHECKS = {
         {"max_enrollment": 5, "current_enrollment": 3, "held_places": 2},
     ),
     "group_class_day_known": Broken("cohorts.GroupClass", {"day_of_week": 7}, {"day_of_week": 6}),
+    "export_status_known": Broken("backoffice.Export", {"status": "lost"}),
+    "export_format_known": Broken("backoffice.Export", {"format": "pdf"}),
+    "export_asked_for_by_somebody": Broken(
+        "backoffice.Export", {"workspace_id": None, "requested_by_id": None}, {"workspace_id": 1}
+    ),
     "evaluation_status_known": Broken("enrollments.EvaluationJob", {"status": "lost"}),
     "verdict_outcome_known": Broken("enrollments.EligibilityVerdict", {"outcome": "perhaps"}),
     "group_class_times_in_order": Broken(
@@ -307,6 +313,7 @@ UNIQUE = {
     ),
     "district_tenant_unique": Twice("enrollments.District", {"workspace_id": 1, "tenant_id": 1}),
     "evaluation_one_unfinished": Twice("enrollments.EvaluationJob", {"instance_id": 1}, {"status": "completed"}),
+    "backoffice_export_cuid_key": Twice("backoffice.Export", {"cuid": "a"}),
     "enrollments_evaluationjob_cuid_key": Twice("enrollments.EvaluationJob", {"cuid": "a"}),
     "criterion_position_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "position": 1}),
     "criterion_name_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "name": "a"}),

@@ -22,6 +22,7 @@ from accounts.guardians import find_or_create_guardian
 from accounts.models import ApiKey, Learner, Workspace
 from accounts.states import Scope
 from accounts.tests.factories import LeadFactory, UserFactory, api_key_text
+from backoffice.models import Export
 from billing.models import Checkout
 from cohorts.models import StepProgress
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
@@ -129,6 +130,7 @@ class Offer:
     learner: str
     lead: str
     job: str
+    export: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +215,9 @@ def build_town() -> Town:
     instance = InstanceFactory(workspace=ours, program=program, is_default=False)
     candidate = CandidateFactory(workspace=ours, instance=instance, learner__external_id="Ada")
     lead = LeadFactory(workspace=ours)
+    export = Export.objects.create(source="enrollments", format="csv", workspace=ours)
     job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
-    offer = Offer(instance.cuid, candidate.cuid, candidate.pk, candidate.person.cuid, lead.cuid, job.cuid)
+    offer = Offer(instance.cuid, candidate.cuid, candidate.pk, candidate.person.cuid, lead.cuid, job.cuid, export.cuid)
     return Town(ours, theirs, answer.json()["decision_id"], offer)
 
 

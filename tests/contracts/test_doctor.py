@@ -173,6 +173,7 @@ class TestTheWayToAWorkspace:
             "accounts.Workspace",
             "admin.LogEntry",
             "auth.Group",
+            "backoffice.Export",
             "auth.Permission",
             "billing.ReconciliationRun",
             "billing.StripeEvent",

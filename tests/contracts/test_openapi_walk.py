@@ -189,6 +189,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
         "lead_id": town.offer.lead,
         "enrollment_id": town.offer.enrollment,
         "job_id": town.offer.job,
+        "export_id": town.offer.export,
         "enrolment_id": town.offer.number,
         "endpoint_id": town.hook.endpoint,
         "delivery_id": town.hook.delivery,

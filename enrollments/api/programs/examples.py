@@ -50,6 +50,11 @@ ENROLL_BY_INFO = OpenApiExample(
         "tags": ["tag1", "tag2"],
     },
 )
+EXPORT = OpenApiExample(
+    "Everybody who was approved, as a sheet",
+    request_only=True,
+    value={"programInstanceId": "cllgn0u4r000008l7eazybfbo", "format": "xlsx", "status": "approved"},
+)
 CHANGE_ENROLLMENT = OpenApiExample(
     "Other tags, one key of the metadata",
     request_only=True,

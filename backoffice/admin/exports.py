@@ -1,0 +1,117 @@
+"""The button by which every list is exported, and the page where staff fetch what they exported."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from accounts.roles import Power
+from core.clock import utc_now
+from core.jobs import JobStatus
+
+from ..display import NOTHING, admin_url, status_badge
+from ..exporting.jobs import request_export
+from ..exporting.links import export_url
+from ..exporting.lists import NAME, ListSource, source_name
+from ..exporting.sources import register_source
+from ..models import Export, ExportFormat
+from ..scoping import WorkspaceScopedAdmin, access_of, actor_of, staff_of
+
+register_source(NAME, ListSource())
+
+
+def _single_workspace(request: HttpRequest) -> int | None:
+    """Where colleagues see that it was made; None for somebody who works in several workspaces."""
+    access = access_of(request)
+    held = [] if access.everywhere else access.workspace_ids(Power.VIEW)
+    return held[0] if len(held) == 1 else None
+
+
+def _export_as(format: ExportFormat) -> Callable[..., HttpResponseRedirect]:
+    def export(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponseRedirect:
+        if not page.has_view_permission(request):
+            raise PermissionDenied
+        is_whole_list = request.POST.get("select_across") == "1"
+        made = request_export(
+            source=source_name(page.model),
+            format=format,
+            options={
+                "query": request.GET.urlencode(),
+                "keys": None if is_whole_list else [int(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)],
+            },
+            workspace_id=_single_workspace(request),
+            requested_by=staff_of(request),
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        messages.success(request, "The file is being written. Reload this page to see how far it is.")
+        return HttpResponseRedirect(admin_url(made))
+
+    export.power = Power.VIEW  # type: ignore[attr-defined]  # what get_actions asks each action for
+    export.short_description = f"Export as {format.label}"  # type: ignore[attr-defined]
+    return export
+
+
+for each in ExportFormat:
+    admin.site.add_action(_export_as(each), f"export_{each.value}")
+
+
+@admin.register(Export)
+class ExportAdmin(WorkspaceScopedAdmin):
+    """Who exported what. The file is for whoever asked alone: it was written with their powers."""
+
+    list_display = ("name", "format", "state", "progress", "requested_by", "workspace", "created_at")
+    list_select_related = ("requested_by", "workspace")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "format", "state"),
+                    ("progress", "file", "requested_by"),
+                    ("created_at", "finished_at"),
+                )
+            },
+        ),
+    )
+    readonly_fields = ("name", "state", "progress", "file")
+
+    state = status_badge("status")
+
+    def limit(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+        """Those of one's workspaces, and one's own, which may be about several."""
+        return super().limit(rows, request) | rows.filter(requested_by=staff_of(request))
+
+    def may(self, request: HttpRequest, power: Power | None, row: Any = None) -> bool:
+        is_own = row is not None and row.pk is not None and row.requested_by_id == staff_of(request).pk
+        return super().may(request, power, None if is_own else row)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        export = super().get_object(request, object_id, from_field)
+        if export is not None:
+            export.is_own = export.requested_by_id == staff_of(request).pk
+        return export
+
+    @display(description="list")
+    def name(self, export: Export) -> str:
+        return export.source.partition(":")[2].partition(".")[2] or export.source
+
+    @display(description="progress")
+    def progress(self, export: Export) -> str:
+        return f"{export.done:,} of {export.total:,} rows"
+
+    @display(description="file")
+    def file(self, export: Export) -> SafeString | str:
+        address = export_url(export, now=utc_now())
+        if not getattr(export, "is_own", False):
+            return NOTHING
+        if address is None:
+            return "deleted after a day" if export.status == JobStatus.COMPLETED else NOTHING
+        return format_html('<a href="{}" class="text-primary-600 underline">Download</a>', address)

@@ -1,0 +1,100 @@
+"""Exports: asked for, written batch by batch, kept for a day."""
+
+import datetime as dt
+from typing import Any
+
+from celery import signature
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import User
+from core.actors import Actor
+from core.errors import Invalid
+from core.jobs import due_jobs, run_job
+from core.work import nudge
+
+from ..models import Export, ExportFormat
+from .files import XLSX_ROWS, append_rows, delete_files, finish_file, forget_strays
+from .sources import source_of
+
+BATCH = 1_000
+BATCHES_IN_A_ROW = 20
+KEPT = dt.timedelta(days=1)
+TASK = "backoffice.tasks.write_export"
+
+
+@transaction.atomic
+def request_export(
+    *,
+    source: str,
+    format: ExportFormat,
+    options: dict[str, Any],
+    workspace_id: int | None = None,
+    requested_by: User | None = None,
+    actor: Actor,
+    now: dt.datetime,
+) -> Export:
+    """Have a list written into a file in the background. `options` say which part of it, in the source's own words."""
+    export = Export.objects.create(
+        source=source,
+        format=format,
+        options=options,
+        workspace_id=workspace_id,
+        requested_by=requested_by,
+        actor=str(actor),
+        created_at=now,
+        next_attempt_at=now,
+    )
+    nudge(signature(TASK), export.pk)
+    return export
+
+
+def write_export(*, export_id: int, now: dt.datetime) -> None:
+    """Go on with the export, if it is due and nobody else has it."""
+    jobs = Export.objects.filter(pk=export_id)
+    if run_job(jobs, step=_write_batch, give_up=delete_files, at_most=BATCHES_IN_A_ROW, now=now):
+        nudge(signature(TASK), export_id)
+
+
+def continue_due_exports(*, limit: int, now: dt.datetime) -> int:
+    """Sweep: take up the exports that were never begun, or left by a worker that died."""
+    found = list(due_jobs(Export.objects.all(), now=now)[:limit])
+    for export in found:
+        write_export(export_id=export.pk, now=now)
+    return len(found)
+
+
+def forget_old_exports(*, limit: int, now: dt.datetime) -> int:
+    """Sweep: delete the files that are older than a day."""
+    found = list(
+        Export.objects.filter(finished_at__lte=now - KEPT, file_deleted_at=None).order_by("finished_at")[:limit]
+    )
+    for export in found:
+        delete_files(export)
+        Export.objects.filter(pk=export.pk).update(file_deleted_at=now)
+    if len(found) < limit:
+        known = set(Export.objects.filter(file_deleted_at=None).values_list("cuid", flat=True))
+        forget_strays(known, before=now - KEPT)
+    return len(found)
+
+
+def _write_batch(export: Export, now: dt.datetime) -> bool:
+    source = source_of(export)
+    rows = _in_order(source.rows(export))
+    if not export.position:
+        export.total = rows.count()
+        if export.format == ExportFormat.XLSX and export.total > XLSX_ROWS:
+            raise Invalid(f"A sheet has at most {XLSX_ROWS:,} rows: narrow the list, or export it as CSV.")
+    batch = list(rows.filter(pk__gt=export.position)[:BATCH])
+    export.written = append_rows(export, source.cells(export, batch))
+    export.count({"rows": len(batch)})
+    if batch:
+        export.position = batch[-1].pk
+    if len(batch) == BATCH:
+        return True
+    finish_file(export, source.columns(export))
+    return False
+
+
+def _in_order(rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.order_by("pk")

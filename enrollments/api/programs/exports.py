@@ -1,0 +1,163 @@
+"""Exports of an instance's enrollments: parse, call one use case, render."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.principals import principal_of
+from backoffice.exporting.jobs import request_export
+from backoffice.exporting.links import ends_at, export_url
+from backoffice.exporting.sources import register_source
+from backoffice.models import Export, ExportFormat
+from core.clock import utc_now
+from core.errors import NotFound, require
+from core.http.fields import CuidField
+from core.http.idempotency import idempotent
+from core.jobs import JobStatus
+from core.postal import LENGTHS
+
+from ...listing import Filters, matching_enrollments
+from ...programs import get_instance
+from .examples import EXPORT
+from .filters import EnrollmentQuery
+from .shapes import EnrollmentSerializer
+
+TAGS = ["Enrollments"]
+SOURCE = "enrollments"
+# Written in columns of their own; the parts of an address are named as imports name them.
+_ADDRESS = tuple(LENGTHS)
+_ELIGIBILITY = {"status": "status", "reason": "reason"}
+_PLAIN = tuple(name for name in EnrollmentSerializer.Meta.fields if name not in ("address", "eligibility"))
+
+
+class EnrollmentSource:
+    """`options` have the `instance` and the `filters`, as the request named them."""
+
+    def columns(self, export: Export) -> list[str]:
+        return [*_PLAIN, *_ADDRESS, *_ELIGIBILITY]
+
+    def rows(self, export: Export) -> QuerySet[Any]:
+        workspace_id = require(export.workspace_id, "an API key belongs to a workspace")
+        instance = get_instance(workspace_id=workspace_id, cuid=export.options["instance"])
+        return matching_enrollments(instance=instance, filters=_filters(export.options["filters"]))
+
+    def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]:
+        return [_cells(shown) for shown in EnrollmentSerializer(rows, many=True).data]
+
+
+def _filters(given: dict[str, Any]) -> Filters:
+    query = EnrollmentQuery(data=given)
+    query.is_valid(raise_exception=True)
+    return Filters(**query.validated_data)
+
+
+def _cells(shown: dict[str, Any]) -> list[str]:
+    address = shown["address"] or {}
+    plain = [_text(shown[name]) for name in _PLAIN]
+    return [
+        *plain,
+        *(_text(address.get(part)) for part in _ADDRESS),
+        *(_text(shown["eligibility"][name]) for name in _ELIGIBILITY),
+    ]
+
+
+def _text(value: Any) -> str:
+    if value is None or value == {}:
+        return ""
+    if isinstance(value, list):
+        return ",".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
+register_source(SOURCE, EnrollmentSource())
+
+
+class ExportBody(EnrollmentQuery):
+    programInstanceId = CuidField()
+    format = serializers.ChoiceField(choices=ExportFormat.choices, default=ExportFormat.CSV)
+
+
+class ExportSerializer(serializers.ModelSerializer[Export]):
+    id = serializers.CharField(source="cuid")
+    status = serializers.ChoiceField(choices=JobStatus.choices)
+    format = serializers.ChoiceField(choices=ExportFormat.choices)
+    total = serializers.IntegerField(help_text="How many rows there were when it began.")
+    done = serializers.IntegerField()
+    url = serializers.SerializerMethodField(
+        help_text="Where the file is, for a day. Whoever has this address can read the file."
+    )
+    expiresAt = serializers.SerializerMethodField(help_text="When that address ends, and the file is deleted.")
+    createdAt = serializers.DateTimeField(source="created_at")
+    finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
+
+    class Meta:
+        model = Export
+        fields = ("id", "status", "format", "total", "done", "url", "expiresAt", "createdAt", "finishedAt")
+
+    def get_url(self, export: Export) -> str | None:
+        return export_url(export, now=utc_now())
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_expiresAt(self, export: Export) -> str | None:
+        until = ends_at(export)
+        return serializers.DateTimeField().to_representation(until) if until else None
+
+
+class ExportListView(APIView):
+    """Exports of enrollments."""
+
+    required_scopes = {"POST": "enrollments:read"}
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="export_enrollments",
+        request=ExportBody,
+        responses={202: ExportSerializer},
+        examples=[EXPORT],
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Have the enrollments of an instance written into a file in the background.
+
+        All filters that are given hold together. Ask for the export until its status is completed; then `url` says
+        where the file is.
+        """
+        body = ExportBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        caller = principal_of(request)
+        instance = get_instance(workspace_id=caller.workspace_id, cuid=body.validated_data["programInstanceId"])
+        sent: dict[str, Any] = dict(request.data)
+        export = request_export(
+            source=SOURCE,
+            format=ExportFormat(body.validated_data["format"]),
+            options={
+                "instance": instance.cuid,
+                "filters": {name: sent[name] for name in sent if name in EnrollmentQuery().fields},
+            },
+            workspace_id=caller.workspace_id,
+            actor=caller.actor,
+            now=utc_now(),
+        )
+        return Response(ExportSerializer(export).data, status=status.HTTP_202_ACCEPTED)
+
+
+class ExportView(APIView):
+    """One export."""
+
+    required_scopes = {"GET": "enrollments:read"}
+
+    @extend_schema(tags=TAGS, operation_id="get_export", responses=ExportSerializer)
+    def get(self, request: Request, export_id: str) -> Response:
+        """How far it has come, and where its file is."""
+        workspace_id = principal_of(request).workspace_id
+        export = Export.objects.filter(workspace=workspace_id, source=SOURCE, cuid=export_id).first()
+        if export is None:
+            raise NotFound("There is no such export in this workspace.")
+        return Response(ExportSerializer(export).data)
