@@ -17,6 +17,7 @@ from strawberry.types.base import get_object_definition
 from accounts.graphql.doors import Door, ForKeys, Needs
 from accounts.graphql.people import PeopleMutation, PeopleQuery
 from accounts.principals import principal_of
+from cohorts.graphql import CoursesQuery
 from core.errors import Invalid, invalid_field, item_of
 from core.graphql.connections import FIRST
 from core.graphql.shapes import SCALARS
@@ -42,8 +43,8 @@ class Service:
 
 
 @strawberry.type
-class Query(EnrollmentsQuery, PeopleQuery):
-    """What can be read. Each field names the scope that an API key needs for it."""
+class Query(EnrollmentsQuery, PeopleQuery, CoursesQuery):
+    """What can be read. Each field has a door: a scope that an API key needs, or a family's session."""
 
     @strawberry.field(name="_service", extensions=[ForKeys()], description="The schema, for a gateway.")
     def service(self, info: Info) -> Service:

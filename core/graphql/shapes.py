@@ -105,12 +105,14 @@ def _add_fields(cls: type, serializer: Serializer, leaving: Sequence[str]) -> No
     for name, field in _fields(serializer):
         if name in leaving:
             continue
-        kind = strawberry.ID if name == "id" else _type_of(field, _shape_of)
+        kind = _type_of(field, _shape_of)
+        kind = strawberry.ID if name == "id" and kind is str else kind  # of which callers need not think as a text
         kind = kind | None if field.allow_null else kind
         setattr(cls, name, strawberry.field(resolver=_reader(field, kind), description=_help(field)))
 
 
 def _reader(field: Any, kind: Any) -> Callable[[Any], Any]:
+    is_list = isinstance(field, serializers.ListSerializer)
     is_nested = isinstance(field, serializers.BaseSerializer)
     choices = _choices_of(field)
 
@@ -123,8 +125,10 @@ def _reader(field: Any, kind: Any) -> Callable[[Any], Any]:
             return None
         if value is None:
             return None
-        if is_nested:  # its own fields are read one by one
-            return value or None if field.allow_null else value
+        if is_list:
+            return list(value)
+        if is_nested:  # its own fields are read one by one; whether there is anything to read, it says itself
+            return value if not field.allow_null or field.to_representation(value) else None
         told = field.to_representation(value)
         return told if choices is None or told is None else _enum_of(choices)(told)
 

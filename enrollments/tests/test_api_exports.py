@@ -79,5 +79,5 @@ def test_another_workspace_finds_neither_the_instance_nor_the_export(api, instan
         stranger.get(f"/api/exports/{made}"),
     ]
 
-    assert [answer.status_code for answer in answers] == [404, 404]
+    assert [answer.status_code for answer in answers] == [422, 404]
     assert Export.objects.count() == 1

@@ -154,7 +154,7 @@ ROWS = [
         elsewhere=404,
         address="/api/jobs/{town.offer.job}",
     ),
-    by_key("api/exports", "POST", scope="enrollments:read", elsewhere=404, done=404, body=NO_EXPORT),
+    by_key("api/exports", "POST", scope="enrollments:read", elsewhere=422, done=422, body=NO_EXPORT),
     by_key(
         "api/exports/<cuid:export_id>",
         "GET",

@@ -106,6 +106,13 @@ ROWS = [
     FieldRow("Query.learner", 'learner(id: "[town.offer.learner]") { email }', LEARNERS, "not_found"),
     FieldRow("Query.leads", "leads { edges { node { email } } }", LEARNERS),
     FieldRow("Query.lead", 'lead(id: "[town.offer.lead]") { email }', LEARNERS, "not_found"),
+    FieldRow("Query.myCoursePackages", "myCoursePackages { packageId }", FAMILIES),
+    FieldRow(
+        "Query.myCoursePackage",
+        "myCoursePackage(packageId: [town.sale.package_id]) { name }",
+        FAMILIES,
+        "package_not_found",
+    ),
     *(FieldRow(f"Mutation.{field}", f"{field}({asked}", *who) for field, asked, *who in CHANGES),
 ]
 # Behind a door of their own, besides the one of the field that leads to them.

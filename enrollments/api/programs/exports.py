@@ -17,13 +17,14 @@ from backoffice.exporting.links import ends_at, export_url
 from backoffice.exporting.sources import register_source
 from backoffice.models import Export, ExportFormat
 from core.clock import utc_now
-from core.errors import NotFound, require
+from core.errors import NotFound, invalid_field, require
 from core.http.fields import CuidField
 from core.http.idempotency import idempotent
 from core.jobs import JobStatus
 from core.postal import LENGTHS
 
 from ...listing import Filters, matching_enrollments
+from ...models import ProgramInstance
 from ...programs import get_instance
 from .examples import EXPORT
 from .filters import EnrollmentQuery
@@ -110,6 +111,14 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
         return serializers.DateTimeField().to_representation(until) if until else None
 
 
+def _named_instance(workspace_id: int, cuid: str) -> ProgramInstance:
+    """Raises Invalid: what a body names is a field of it."""
+    try:
+        return get_instance(workspace_id=workspace_id, cuid=cuid)
+    except NotFound as error:
+        raise invalid_field("programInstanceId", "not_found", error.detail) from error
+
+
 class ExportListView(APIView):
     """Exports of enrollments."""
 
@@ -132,7 +141,7 @@ class ExportListView(APIView):
         body = ExportBody(data=request.data)
         body.is_valid(raise_exception=True)
         caller = principal_of(request)
-        instance = get_instance(workspace_id=caller.workspace_id, cuid=body.validated_data["programInstanceId"])
+        instance = _named_instance(caller.workspace_id, body.validated_data["programInstanceId"])
         sent: dict[str, Any] = dict(request.data)
         export = request_export(
             source=SOURCE,
