@@ -61,12 +61,12 @@ def find_or_create_learner(
         if insert_unless_present(asked, unless_same=("workspace_id", "person")):
             notice_possible_twins(learner=asked)
             return asked, True
-        return _completed(_find_again(asked), asked), False
+        return complete_learner(_find_again(asked), asked), False
     known = _find(asked)
     if known is None and insert_unless_present(asked):
         notice_possible_twins(learner=asked)
         return asked, True
-    return _completed(known or _find_again(asked), asked), False
+    return complete_learner(known or _find_again(asked), asked), False
 
 
 def checked_contact(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,8 +154,8 @@ def _look_up(asked: Learner) -> Learner | None:
     return min(found, key=closeness, default=None)
 
 
-def _completed(known: Learner, asked: Learner) -> Learner:
-    """The learner we know, with what the request adds about them."""
+def complete_learner(known: Learner, asked: Learner) -> Learner:
+    """The (locked) learner we know, with what a request adds about them."""
     news = [
         field
         for field in ("phone", "grade_level", "school", "address")

@@ -5,7 +5,8 @@ address, a guardian, or an external id that is the same but for its writing. See
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from django.db import connection
 from django.db.models import Q
@@ -51,6 +52,19 @@ def notice_possible_twins(*, learner: Learner) -> None:
             if (is_family and email == learner.email) or (key is not None and key == learner.external_key)
         ],
     )
+
+
+def notice_possible_twins_among(*, workspace_id: int, learners: Sequence[Learner]) -> None:
+    """The same for many new learners who have no external id: one query, and one more for each who may be another."""
+    addresses = {learner.email for learner in learners} - {""}
+    found = Learner.objects.live().filter(workspace=workspace_id, email__among=list(addresses))
+    households: dict[str, list[Named]] = defaultdict(list)
+    for pk, first, last, email in found.values_list("pk", "first_name", "last_name", "email"):
+        households[email].append((pk, first, last))
+    for learner in learners:
+        household = households.get(learner.email, [])
+        if 1 < len(household) <= HOUSEHOLD_AT_MOST + 1:
+            _raise_tasks(learner, [other for other in household if other[0] != learner.pk])
 
 
 def notice_twins_by_guardian(*, guardian_id: int, learner_id: int) -> None:

@@ -353,7 +353,8 @@ class _Page:
     def ask(self, perform: Callable[[StaffForm], str | HttpResponse]) -> str | HttpResponse:
         # A bulk action already arrives by POST, before its question was shown.
         answered = self.request.method == "POST" and (self.selected is None or "_confirmed" in self.request.POST)
-        form = self.form_class(self.request.POST if answered else None, request=self.request, row=self.row)
+        told = (self.request.POST, self.request.FILES) if answered else ()
+        form = self.form_class(*told, request=self.request, row=self.row)
         if not (answered and form.is_valid()) or CHANGE in self.request.POST:
             return self._render(form)
         try:

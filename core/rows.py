@@ -38,7 +38,7 @@ def insert_many(rows: Sequence[Model]) -> None:
     if not rows:
         return
     if connection.vendor != "postgresql":
-        insert_rows(rows)
+        _insert_in_bites(rows)
         return
     table = _table(type(rows[0]))
     copy_rows(table.copy, [table.values(row) for row in rows])
@@ -66,6 +66,35 @@ def insert_alike(row: Model, *, fields: Sequence[str], values: Sequence[Sequence
         return
     with connection.cursor() as cursor:
         cursor.executemany(f"{table.insert} VALUES ({table.placeholders})", rows)
+
+
+def insert_with_keys(rows: Sequence[Model]) -> None:
+    """Insert many new rows of one model and set their primary keys. Raises IntegrityError.
+
+    As COPY returns nothing, PostgreSQL is asked for the keys before: one statement more, and a fifth of the time that
+    `insert_rows` takes for a thousand rows of an enrollment.
+    """
+    if not rows:
+        return
+    if connection.vendor != "postgresql":
+        _insert_in_bites(rows)
+        return
+    table = _table(type(rows[0]))
+    with connection.cursor() as cursor:
+        cursor.execute(table.next_keys, [len(rows)])
+        keys = [key for (key,) in cursor.fetchall()]
+    copy_rows(table.copy_keyed, [[key, *table.values(row)] for key, row in zip(keys, rows, strict=True)])
+    for row, key in zip(rows, keys, strict=True):
+        _mark_as_stored(row, key)
+
+
+def _insert_in_bites(rows: Sequence[Model]) -> None:
+    """SQLite takes 32,766 values in a statement."""
+    for start in range(0, len(rows), _ROWS_IN_A_STATEMENT):
+        insert_rows(rows[start : start + _ROWS_IN_A_STATEMENT])
+
+
+_ROWS_IN_A_STATEMENT = 500
 
 
 def copy_rows(statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -117,6 +146,8 @@ class _Table:
     name: str
     insert: str
     copy: str
+    copy_keyed: str
+    next_keys: str
     placeholders: str
     returning: str
     columns: tuple[tuple[str, type | None, Callable[[Any, Any], Any]], ...]
@@ -144,6 +175,11 @@ def _table(model: type[Model]) -> _Table:
         name=quote(meta.db_table),
         insert=f"INSERT INTO {quote(meta.db_table)} ({names})",
         copy=f"COPY {quote(meta.db_table)} ({names}) FROM STDIN",
+        copy_keyed=f"COPY {quote(meta.db_table)} ({quote(str(meta.pk.column))}, {names}) FROM STDIN",
+        next_keys=(
+            f"SELECT nextval(pg_get_serial_sequence('{meta.db_table}', '{meta.pk.column}')) "  # noqa: S608  (names)
+            "FROM generate_series(1, %s)"
+        ),
         placeholders=", ".join(["%s"] * len(fields)),
         returning=f"RETURNING {quote(str(meta.pk.column))}",
         columns=tuple((field.attname, stored_as_it_is(field), field.get_db_prep_save) for field in fields),

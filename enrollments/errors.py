@@ -61,6 +61,16 @@ class AlreadyEnrolled(DomainError):
             self.extra["enrollmentId"] = enrollment_id
 
 
+class UndoTooLate(DomainError):
+    code = "undo_too_late"
+    title = "Enrollments of this import have changed since"
+
+
+class ImportNotReady(DomainError):
+    code = "import_not_ready"
+    title = "This import can't be carried out, or undone, as it is"
+
+
 class InstanceClosed(DomainError):
     """The program instance, or its program, takes no enrollments: it is switched off, or it has ended."""
 

@@ -12,13 +12,13 @@ from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from core.actors import Actor
 from core.http.middleware import current_request_id
-from core.rows import insert_alike, insert_many, insert_rows
+from core.rows import insert_alike, insert_many, insert_rows, insert_with_keys
 from core.text import fit
 
 from .details import SPELLING
 from .errors import StatusMoved
 from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged, EnrollmentUpdated
-from .labels import relabel
+from .labels import label_new, relabel
 from .latest import not_allowed
 from .models import Enrollment, EnrollmentTransition
 from .states import Facet
@@ -261,6 +261,18 @@ def _save_alike(
     saved = unmoved.update(**values, transition_count=F("transition_count") + changes, updated_at=now)
     if saved != len(keys):
         raise StatusMoved("Somebody else has changed one of the enrollments; read them again.")
+
+
+def write_new_together(journals: Sequence[Journal]) -> list[EnrollmentEvent]:
+    """Write the journals of many enrollments that are not saved yet, as `Journal.write` does for one. What is to be
+    done afterwards is the caller's."""
+    for journal in journals:
+        journal.enrollment.updated_at = journal.now
+    insert_with_keys([journal.enrollment for journal in journals])
+    label_new([journal.enrollment for journal in journals])
+    insert_many([row for journal in journals for row in journal._rows_of(journal._rows)])
+    insert_many([row for journal in journals for row in journal._rows_of(journal._attached)])
+    return [event for journal in journals for event in (*journal._created_event(), *journal._finish())]
 
 
 def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[EnrollmentEvent]:

@@ -4,7 +4,9 @@ Each way needs exactly its own facts. Whatever it names is looked up in one work
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -60,6 +62,32 @@ class ByInfo:
 
 
 Identification = ByLead | ByLearner | ByEarlierEnrollment | ByInfo
+
+# The identity that each type needs, as integrators spell it; customerInfo describes the person instead.
+IDENTITIES = {
+    IdentificationType.LEAD_ID: "leadId",
+    IdentificationType.CUSTOMER_ID: "customerId",
+    IdentificationType.ENROLLMENT_ID: "enrollmentId",
+}
+_TOLD_OTHERWISE = (IdentificationType.CUSTOMER_ID, IdentificationType.ENROLLMENT_ID)
+
+
+def identity_faults(kind: IdentificationType, given: Mapping[str, Any]) -> list[FieldError]:
+    """What a request has too much or too little of, to say whom it is about in this way."""
+    needed = IDENTITIES.get(kind)
+    faults = [
+        FieldError(name, "not_allowed", f"identificationType is {kind.value}: leave {name} out.")
+        for name in IDENTITIES.values()
+        if name != needed and given.get(name) is not None
+    ]
+    if needed and given.get(needed) is None:
+        faults.append(FieldError(needed, "required", f"identificationType is {kind.value}: give it."))
+    for name in NEEDED.values():
+        if kind in _TOLD_OTHERWISE and given.get(name) is not None:
+            faults.append(FieldError(name, "not_allowed", f"It is taken from what {needed} names: leave it out."))
+        if kind is IdentificationType.CUSTOMER_INFO and given.get(name) is None:
+            faults.append(FieldError(name, "required", "customerInfo describes the person in full: give it."))
+    return faults
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The labels by which enrollments are found: their tags and manufacturers, one row each."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from core.rows import insert_rows
+from core.rows import insert_many, insert_rows
 
 from .models import Enrollment, EnrollmentLabel
 from .states import LabelKind
@@ -21,16 +21,26 @@ def relabel(enrollment: Enrollment, *, fields: Collection[str], is_new: bool) ->
             labels = enrollment.labels.filter(kind=kind)
             labels.exclude(value__in=wanted).delete()
             known = set(labels.values_list("value", flat=True))
-        insert_rows(
-            [
-                EnrollmentLabel(
-                    enrollment=enrollment,
-                    instance_id=enrollment.instance_id,
-                    kind=kind,
-                    value=value,
-                    created_at=enrollment.created_at,
-                )
-                for value in wanted
-                if value not in known
-            ]
-        )
+        insert_rows([_label(enrollment, kind, value) for value in wanted if value not in known])
+
+
+def label_new(enrollments: Sequence[Enrollment]) -> None:
+    """The same for all fields of many enrollments that were just stored."""
+    insert_many(
+        [
+            _label(enrollment, kind, value)
+            for enrollment in enrollments
+            for field, kind in LABELED.items()
+            for value in getattr(enrollment, field)
+        ]
+    )
+
+
+def _label(enrollment: Enrollment, kind: LabelKind, value: str) -> EnrollmentLabel:
+    return EnrollmentLabel(
+        enrollment=enrollment,
+        instance_id=enrollment.instance_id,
+        kind=kind,
+        value=value,
+        created_at=enrollment.created_at,
+    )

@@ -66,6 +66,13 @@ def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     return list(locked.select_related("learner", "lead").defer(*_NOT_EVALUATED))
 
 
+def lock_imported(enrollment_ids: Sequence[int]) -> list[Enrollment]:
+    """These enrollments with their instance, by their ids."""
+    rows = Enrollment.objects.filter(pk__among=enrollment_ids)
+    locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")
+    return list(locked.select_related("instance"))
+
+
 def lock_unlocked(enrollment_ids: Sequence[int]) -> list[int]:
     """Those of these enrollments that nobody else has locked, by their ids; the others are left out, not waited for."""
     found = Enrollment.objects.filter(pk__among=enrollment_ids)

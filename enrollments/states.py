@@ -98,6 +98,23 @@ class LabelKind(models.TextChoices):
     MANUFACTURER = "manufacturer", "Manufacturer"
 
 
+class ImportStage(models.TextChoices):
+    """What the work on a file of candidates is about."""
+
+    REHEARSAL = "rehearsal", "Rehearsal"  # finds out what an import would do
+    IMPORT = "import", "Import"
+    STOPPED = "stopped", "Stopped"  # it would end too many enrollments, and did nothing
+    UNDO = "undo", "Undo"
+
+
+class DuplicatePolicy(models.TextChoices):
+    """What an import does about somebody who has a current enrollment already."""
+
+    SKIP = "skip", "Leave as it is"
+    UPDATE = "update", "Change what the file says"
+    FAIL = "fail", "Report as an error"
+
+
 class ReviewMode(models.TextChoices):
     AUTOMATIC = "automatic", "Automatic"  # approved as soon as it is funded
     MANUAL = "manual", "Manual"  # a reviewer decides

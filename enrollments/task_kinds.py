@@ -19,6 +19,14 @@ NOT_COMPLETED = register_kind(
     remedy="Its course is over, and the error is in the log. Correct what the error names; the next sweep completes "
     "the enrollment and this task.",
 )
+IMPORT_FAILED = register_kind(
+    "import_failed",
+    label="Import of candidates that failed",
+    role=Role.ADMIN,
+    subjects=("import",),
+    remedy="Look at the error on the import's page. What was imported stays; send the file again, with duplicates "
+    "skipped, to import the rest, or undo the import.",
+)
 EVALUATION_FAILED = register_kind(
     "evaluation_failed",
     label="Evaluation of a program that failed",

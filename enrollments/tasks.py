@@ -11,6 +11,8 @@ from .application.files import forget_orphans
 from .digest import write_digests
 from .exit import carry_out_due_exits as carry_out
 from .expiry import expire_in_batches
+from .imports import job as imports
+from .imports.files import forget_old_files
 
 
 @shared_task
@@ -51,6 +53,22 @@ def evaluate_candidates(job_id: int) -> None:
 @shared_task
 def continue_due_evaluations() -> None:
     in_batches(evaluation.continue_due_evaluations, size=5, at_most=5)
+
+
+@shared_task
+def import_candidates(job_id: int) -> None:
+    imports.import_candidates(job_id=job_id, now=utc_now())
+
+
+@shared_task
+def continue_due_imports() -> None:
+    in_batches(imports.continue_due_imports, size=5, at_most=5)
+
+
+@shared_task
+def forget_import_files() -> None:
+    """Delete the files of imports whose time is over."""
+    forget_old_files(now=utc_now())
 
 
 @shared_task

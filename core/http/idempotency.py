@@ -29,6 +29,7 @@ from ..clock import utc_now
 from ..errors import DomainError, Invalid
 from ..models import IdempotencyRecord
 from ..rows import insert_unless_present
+from .parsing import StrictJSONParser
 
 log = structlog.get_logger(__name__)
 
@@ -192,10 +193,16 @@ def claim_for(request: Request) -> Claim:
     key = request.headers.get("Idempotency-Key")
     if key is not None and (len(key) > MAX_KEY_LENGTH or not re.fullmatch(KEY_PATTERN, key)):
         raise Invalid(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.")
-    digest = (
-        hashlib.sha256(f"{request.method} {request.path_info}\n".encode() + request.body).hexdigest() if key else ""
-    )
+    digest = hashlib.sha256(_told_by(request)).hexdigest() if key else ""
     return Claim(scope=str(request.user), key=key, fingerprint=digest)
+
+
+def _told_by(request: Request) -> bytes:
+    """What makes two requests the same; of a file that came as the body, its digest stands for it."""
+    line = f"{request.method} {request.path_info}\n".encode()
+    if request.parser_context["view"].parser_classes[0].media_type == StrictJSONParser.media_type:
+        return line + request.body
+    return line + f"{request.query_params.urlencode()}\n{getattr(request.data, 'digest', '')}".encode()
 
 
 def replay(answer: AlreadyAnswered) -> Response:

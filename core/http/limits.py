@@ -13,7 +13,8 @@ _LENGTH = re.compile(r"[0-9]+")  # RFC 9110, 8.6: as many digits as the sender l
 
 
 class ApiLimitsMiddleware:
-    """Refuses bodies larger than API_MAX_BODY_BYTES or of unknown length."""
+    """Refuses bodies larger than API_MAX_BODY_BYTES (API_MAX_FILE_BYTES where files are taken) or of unknown
+    length."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -25,7 +26,8 @@ class ApiLimitsMiddleware:
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
         length = request.META.get("CONTENT_LENGTH") or ""
-        most = settings.API_MAX_BODY_BYTES
+        is_file = re.fullmatch(settings.API_FILE_PATHS, request.path_info) is not None
+        most = settings.API_MAX_FILE_BYTES if is_file else settings.API_MAX_BODY_BYTES
         if _LENGTH.fullmatch(length) and parse_whole_number(length.lstrip("0") or "0", highest=most) is None:
             limit = f"{most:,}"
             return problem_response(

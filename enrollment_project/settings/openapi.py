@@ -63,6 +63,7 @@ SPECTACULAR_SETTINGS = {
             "description": "Training at other organizations, and how learners fare there.",
         },
         {"name": "Enrollments", "description": "Who is in which program: enroll, evaluate, review, change, leave."},
+        {"name": "Imports", "description": "Candidates from files: thousands at once, tried first, undone if need be."},
         {
             "name": "People",
             "description": "Learners and leads; guardians: how they are reached, whom they answer for, inviting them.",

@@ -1,6 +1,17 @@
 """The back office of enrollments. Importing the modules registers their pages."""
 
-from . import applications, decisions, districts, enrollment_cards, enrollments, exits, programs, transitions, verdicts
+from . import (
+    applications,
+    decisions,
+    districts,
+    enrollment_cards,
+    enrollments,
+    exits,
+    imports,
+    programs,
+    transitions,
+    verdicts,
+)
 
 __all__ = [
     "applications",
@@ -9,6 +20,7 @@ __all__ = [
     "enrollment_cards",
     "enrollments",
     "exits",
+    "imports",
     "programs",
     "transitions",
     "verdicts",

@@ -11,27 +11,26 @@ from .verdicts import CriteriaSet, Verdict
 
 
 def judge_many(enrollments: Sequence[Enrollment], *, criteria: CriteriaSet, now: dt.datetime) -> list[Verdict]:
-    """The verdict on each of these enrollments, which are of one instance and come with their learner and lead."""
+    """The verdict on each of these enrollments, which are of one instance and come with their learner and lead. They
+    need not be saved."""
     if not enrollments:
         return []
     others = _others(enrollments) if "enrollments" in criteria.reads else None
     shared = {"today": today_of(enrollments[0].instance, now)} if "today" in criteria.reads else None
     return [
-        criteria.judge(
-            Facts(enrollment, now=now, received=shared, others=None if others is None else others[enrollment.pk])
-        )
-        for enrollment in enrollments
+        criteria.judge(Facts(enrollment, now=now, received=shared, others=None if others is None else others[position]))
+        for position, enrollment in enumerate(enrollments)
     ]
 
 
-def _others(enrollments: Sequence[Enrollment]) -> dict[int, list[dict[str, str]]]:
-    """What else each learner or lead is enrolled in, the newest first."""
+def _others(enrollments: Sequence[Enrollment]) -> list[list[dict[str, str]]]:
+    """What else the learner or lead of each is enrolled in, the newest first."""
     by_learner = _named("learner_id", {enrollment.learner_id for enrollment in enrollments})
     by_lead = _named("lead_id", {enrollment.lead_id for enrollment in enrollments if enrollment.learner_id is None})
-    found = {}
+    found = []
     for enrollment in enrollments:
         theirs = by_lead[enrollment.lead_id] if enrollment.learner_id is None else by_learner[enrollment.learner_id]
-        found[enrollment.pk] = [named for key, named in theirs if key != enrollment.pk][:OTHER_ENROLLMENTS]
+        found.append([named for key, named in theirs if key != enrollment.pk][:OTHER_ENROLLMENTS])
     return found
 
 

@@ -4,7 +4,7 @@ import codecs
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from .faults import UnreadableFile
 
@@ -41,12 +41,12 @@ class Encoding:
     notice: str = ""
 
 
-def read_lines(file: BinaryIO, encoding: Encoding) -> Iterator[tuple[int, str]]:
+def read_lines(file: IO[bytes], encoding: Encoding) -> Iterator[tuple[int, str]]:
     """The lines with their numbers from 1, ends included. Raises UnreadableFile."""
     return _lines(file, encoding.name, errors="strict")
 
 
-def find_encoding(file: BinaryIO) -> Encoding:
+def find_encoding(file: IO[bytes]) -> Encoding:
     """How to read the file, which is read once from its beginning. Raises UnreadableFile for what is no text."""
     file.seek(0)
     start = file.read(LOOKED_AT)
@@ -73,7 +73,7 @@ def _wide_encoding(start: bytes) -> str:
     return ""
 
 
-def _narrow_encoding(file: BinaryIO) -> Encoding:
+def _narrow_encoding(file: IO[bytes]) -> Encoding:
     """UTF-8 if all of it is, Windows-1252 if nothing that looks like UTF-8 speaks against it."""
     first_other = 0
     has_utf8 = False
@@ -97,7 +97,7 @@ def _narrow_encoding(file: BinaryIO) -> Encoding:
     return Encoding("cp1252", READ_AS_WINDOWS)
 
 
-def _lines(file: BinaryIO, encoding: str, *, errors: str) -> Iterator[tuple[int, str]]:
+def _lines(file: IO[bytes], encoding: str, *, errors: str) -> Iterator[tuple[int, str]]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
     number = 0

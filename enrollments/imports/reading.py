@@ -7,7 +7,7 @@ What is wrong with one record is told with it, and the others go on. What makes 
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from django.db import models
 from rest_framework.exceptions import APIException
@@ -38,7 +38,7 @@ class Record:
     fault: FieldError | None = None
 
 
-def read_records(file: BinaryIO, kind: Format) -> tuple[Encoding, Iterator[Record]]:
+def read_records(file: IO[bytes], kind: Format) -> tuple[Encoding, Iterator[Record]]:
     """How the file is encoded, and its records. Raises UnreadableFile, now or while they are read."""
     encoding = find_encoding(file)
     lines = read_lines(file, encoding)

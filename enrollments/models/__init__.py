@@ -4,6 +4,7 @@ from .enrollments import Enrollment, EnrollmentTransition
 from .evaluations import EvaluationJob
 from .exits import PlannedExit
 from .forms import Application, ApplicationFile, ApplicationQuestion
+from .imports import ImportedRow, ImportFault, ImportJob
 from .labels import EnrollmentLabel
 from .programs import Program, ProgramInstance
 from .seats import District, DistrictSeatAllocation, SeatAssignment
@@ -21,6 +22,9 @@ __all__ = [
     "EnrollmentLabel",
     "EnrollmentTransition",
     "EvaluationJob",
+    "ImportFault",
+    "ImportJob",
+    "ImportedRow",
     "PlannedExit",
     "Program",
     "ProgramInstance",

@@ -18,6 +18,8 @@ PROGRAM = "/api/programs/town-hall"
 PROGRAM_ROUTE = "api/programs/<str:code>"
 INSTANCE = "/api/programInstances/{town.offer.instance}"
 INSTANCE_ROUTE = "api/programInstances/<cuid:instance_id>"
+IMPORT = "/api/imports/{town.offer.imported}"
+IMPORT_ROUTE = "api/imports/<cuid:import_id>"
 ENROLLMENT = "/api/enrollments/{town.offer.enrollment}"
 ENROLLMENT_ROUTE = "api/enrollments/<cuid:enrollment_id>"
 # Of a candidate: what may be done, and what is refused for its status.
@@ -146,6 +148,25 @@ ROWS = [
         elsewhere=404,
         address=f"{INSTANCE}/criteria/try",
         body={"criteria": []},
+    ),
+    by_key(
+        f"{INSTANCE_ROUTE}/imports",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=404,
+        done=415,  # what is JSON is no file
+        address=f"{INSTANCE}/imports",
+        body={"email": "suzie.homeowner@example.com"},
+    ),
+    by_key(IMPORT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=IMPORT),
+    by_key(f"{IMPORT_ROUTE}/errors", "GET", scope="enrollments:read", elsewhere=404, address=f"{IMPORT}/errors"),
+    by_key(
+        f"{IMPORT_ROUTE}/undo",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=404,
+        done=409,  # it goes on
+        address=f"{IMPORT}/undo",
     ),
     by_key(
         "api/jobs/<cuid:job_id>",

@@ -44,6 +44,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.EnrollmentDecision": {"status": "failed"},
     "enrollments.EnrollmentLabel": {"kind": "tag"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
+    "enrollments.ImportJob": {"stage": "import"},
     "enrollments.PlannedExit": {"status": "planned"},
     "events.WebhookDelivery": {"status": "pending"},
     "events.WebhookEndpoint": {"disabled_reason": ""},
@@ -140,6 +141,8 @@ CHECKS = {
         "backoffice.Export", {"workspace_id": None, "requested_by_id": None}, {"workspace_id": 1}
     ),
     "evaluation_status_known": Broken("enrollments.EvaluationJob", {"status": "lost"}),
+    "import_status_known": Broken("enrollments.ImportJob", {"status": "lost"}),
+    "import_stage_known": Broken("enrollments.ImportJob", {"stage": "lost"}),
     "verdict_outcome_known": Broken("enrollments.EligibilityVerdict", {"outcome": "perhaps"}),
     "group_class_times_in_order": Broken(
         "cohorts.GroupClass", {"start_time": SIX, "end_time": SIX}, {"start_time": FIVE, "end_time": SIX}
@@ -315,6 +318,8 @@ UNIQUE = {
     "evaluation_one_unfinished": Twice("enrollments.EvaluationJob", {"instance_id": 1}, {"status": "completed"}),
     "backoffice_export_cuid_key": Twice("backoffice.Export", {"cuid": "a"}),
     "enrollments_evaluationjob_cuid_key": Twice("enrollments.EvaluationJob", {"cuid": "a"}),
+    "enrollments_importjob_cuid_key": Twice("enrollments.ImportJob", {"cuid": "a"}),
+    "imported_row_once": Twice("enrollments.ImportedRow", {"job_id": 1, "line": 2}),
     "criterion_position_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "position": 1}),
     "criterion_name_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "name": "a"}),
     "enrollment_one_current": Twice(

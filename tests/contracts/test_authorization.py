@@ -34,6 +34,7 @@ from enrollments.evaluation import request_evaluation
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.seats import create_allocation
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
+from enrollments.tests.importing import csv_of, receive
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import ping
@@ -122,7 +123,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A program instance with a candidate who is being evaluated (Ada, elsewhere), and a lead, by their CUIDs."""
+    """An instance with a candidate who is being evaluated (Ada, elsewhere), a lead, and an import, by their CUIDs."""
 
     instance: str
     enrollment: str
@@ -131,6 +132,7 @@ class Offer:
     lead: str
     job: str
     export: str
+    imported: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,8 @@ def build_town() -> Town:
     lead = LeadFactory(workspace=ours)
     export = Export.objects.create(source="enrollments", format="csv", workspace=ours)
     job = request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=utc_now())
-    offer = Offer(instance.cuid, candidate.cuid, candidate.pk, candidate.person.cuid, lead.cuid, job.cuid, export.cuid)
+    jobs = (job.cuid, export.cuid, receive(instance, csv_of(1)).cuid)
+    offer = Offer(instance.cuid, candidate.cuid, candidate.pk, candidate.person.cuid, lead.cuid, *jobs)
     return Town(ours, theirs, answer.json()["decision_id"], offer)
 
 

@@ -190,6 +190,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
         "enrollment_id": town.offer.enrollment,
         "job_id": town.offer.job,
         "export_id": town.offer.export,
+        "import_id": town.offer.imported,
         "enrolment_id": town.offer.number,
         "endpoint_id": town.hook.endpoint,
         "delivery_id": town.hook.delivery,

@@ -24,7 +24,7 @@ from core.numbers import MAX_INT
 
 from ...details import MAX_SLUG_LENGTH, MAX_SLUGS, MAX_TAG_LENGTH, MAX_TAGS
 from ...eligibility.criteria import MAX_CRITERIA, CriterionDraft, as_draft, list_criteria
-from ...identification import ByEarlierEnrollment, ByInfo, ByLead, ByLearner, Identification
+from ...identification import ByEarlierEnrollment, ByInfo, ByLead, ByLearner, Identification, identity_faults
 from ...models import Program, ProgramInstance
 from ...states import EligibilityStatus, IdentificationType, ReviewMode
 
@@ -174,15 +174,6 @@ InstancePage = page_serializer(InstanceSerializer, "ProgramInstancePage")
 
 # --- Enrollments ------------------------------------------------------------------------------------------------------
 
-# The identity that each type needs; customerInfo describes the person instead.
-_IDENTITIES = {
-    IdentificationType.LEAD_ID: "leadId",
-    IdentificationType.CUSTOMER_ID: "customerId",
-    IdentificationType.ENROLLMENT_ID: "enrollmentId",
-}
-_NAMES = ("firstName", "lastName", "email")
-_TOLD_OTHERWISE = (IdentificationType.CUSTOMER_ID, IdentificationType.ENROLLMENT_ID)
-
 
 class DetailsBody(serializers.Serializer[Any]):
     """What may be told of whoever is enrolled. null takes a value away."""
@@ -232,21 +223,9 @@ class NewEnrollmentBody(DetailsBody):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         kind = IdentificationType(attrs["identificationType"])
-        needed = _IDENTITIES.get(kind)
         faults = {
-            name: [serializers.ErrorDetail(f"identificationType is {kind.value}: leave {name} out.", "not_allowed")]
-            for name in _IDENTITIES.values()
-            if name != needed and attrs.get(name) is not None
+            fault.field: [serializers.ErrorDetail(fault.detail, fault.code)] for fault in identity_faults(kind, attrs)
         }
-        if needed and attrs.get(needed) is None:
-            faults[needed] = [serializers.ErrorDetail(f"identificationType is {kind.value}: give it.", "required")]
-        for name in _NAMES:
-            if kind in _TOLD_OTHERWISE and attrs.get(name) is not None:
-                remedy = f"It is taken from what {needed} names: leave it out."
-                faults[name] = [serializers.ErrorDetail(remedy, "not_allowed")]
-            if kind is IdentificationType.CUSTOMER_INFO and attrs.get(name) is None:
-                remedy = "customerInfo describes the person in full: give it."
-                faults[name] = [serializers.ErrorDetail(remedy, "required")]
         if faults:
             raise serializers.ValidationError(faults)
         return attrs

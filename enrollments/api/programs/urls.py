@@ -4,6 +4,7 @@ from .actions import ApproveView, EvaluateView, ReconsiderView, RejectView, Subm
 from .enrollments import EnrollmentHistoryView, EnrollmentView, InstanceEnrollmentsView
 from .evaluation import EvaluateInstanceView, JobView, TryCriteriaView
 from .exports import ExportListView, ExportView
+from .imports import ImportFaultsView, ImportInstanceView, ImportView, UndoImportView
 from .instances import InstanceListView, InstanceView
 from .programs import ProgramListView, ProgramView
 
@@ -18,6 +19,10 @@ urlpatterns = [
     path(f"{INSTANCE}/enrollments", InstanceEnrollmentsView.as_view(), name="api-instance-enrollments"),
     path(f"{INSTANCE}/evaluate", EvaluateInstanceView.as_view(), name="api-instance-evaluate"),
     path(f"{INSTANCE}/criteria/try", TryCriteriaView.as_view(), name="api-instance-criteria-try"),
+    path(f"{INSTANCE}/imports", ImportInstanceView.as_view(), name="api-instance-imports"),
+    path("imports/<cuid:import_id>", ImportView.as_view(), name="api-import"),
+    path("imports/<cuid:import_id>/errors", ImportFaultsView.as_view(), name="api-import-errors"),
+    path("imports/<cuid:import_id>/undo", UndoImportView.as_view(), name="api-import-undo"),
     path("jobs/<cuid:job_id>", JobView.as_view(), name="api-job"),
     path("exports", ExportListView.as_view(), name="api-exports"),
     path("exports/<cuid:export_id>", ExportView.as_view(), name="api-export"),

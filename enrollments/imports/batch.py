@@ -1,0 +1,328 @@
+"""One batch of an import: who is new is written set by set, everybody else by the use case of a request."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from accounts.learners_together import find_or_create_learners, lock_learners
+from accounts.models import Learner
+from core.actors import Actor, read_actor
+from core.errors import DomainError, FieldError, Invalid, Unavailable
+from core.rows import insert_many
+from core.text import fit
+from events.publishing import publish
+
+from ..changes import change_enrollment
+from ..details import SPELLING
+from ..eligibility.batch import judge_many
+from ..eligibility.record import follow_up
+from ..eligibility.verdicts import CriteriaSet, Verdict, criteria_of
+from ..emails import tell_families
+from ..errors import AlreadyEnrolled
+from ..events import EnrollmentStatusChanged
+from ..history import Journal, write_new_together
+from ..identification import ByInfo, ByLearner, create_enrollment
+from ..lifecycle import apply_verdict, evaluate_enrollment
+from ..models import Enrollment, ImportedRow, ImportFault, ImportJob, ProgramInstance
+from ..states import EVALUATED, DuplicatePolicy, EligibilityStatus, IdentificationType, ImportStage
+from .candidates import Candidate, read_candidate
+from .options import Options
+from .reading import Record
+
+IMPORTED = "imported"
+UPDATED = "updated"
+SKIPPED = "skipped"
+FAILED = "failed"
+ENDING = "becoming_ineligible"  # had been candidates or eligible, and would not stay so
+
+
+@dataclass(slots=True)
+class Batch:
+    """The work on some records of a job, and what becomes of them: `rows` counts the records, `verdicts` what the
+    criteria say of them."""
+
+    job: ImportJob
+    instance: ProgramInstance
+    options: Options
+    actor: Actor
+    now: dt.datetime
+    rows: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    kept: list[ImportedRow] = field(default_factory=list)
+    faults: list[ImportFault] = field(default_factory=list)
+    repeated: set[int] = field(default_factory=set)  # lines about somebody whom an earlier batch of a rehearsal had
+
+
+class _Rehearsed(Exception):
+    """All of it was tried, and nothing of it is kept."""
+
+
+def import_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime) -> Batch:
+    """Carry out the records, or find out what that would do, inside the caller's transaction."""
+    instance = ProgramInstance.objects.select_related("program", "workspace").get(pk=job.instance_id)
+    batch = Batch(job, instance, Options(**job.options), read_actor(job.actor), now)
+    with _undone_if(job.stage == ImportStage.REHEARSAL):
+        candidates = list(_read(batch, records))
+        others = _enroll_new(batch, candidates)
+        for candidate in others:
+            _enroll_one(batch, candidate)
+    insert_many(batch.kept)
+    insert_many(batch.faults)
+    return batch
+
+
+@contextmanager
+def _undone_if(is_rehearsal: bool) -> Iterator[None]:
+    try:
+        with transaction.atomic():
+            yield
+            if is_rehearsal:
+                raise _Rehearsed
+    except _Rehearsed:
+        pass
+
+
+def _read(batch: Batch, records: Sequence[Record]) -> Iterator[Candidate]:
+    for record in records:
+        if record.fault is not None:
+            _fail(batch, record.line, [record.fault])
+            continue
+        try:
+            yield read_candidate(record.line, record.document)
+        except Invalid as refusal:
+            _fail(batch, record.line, refusal.errors)
+
+
+def _fail(batch: Batch, line: int, faults: Sequence[FieldError]) -> None:
+    batch.rows[FAILED] += 1
+    batch.faults += [
+        ImportFault(
+            job=batch.job,
+            line=line,
+            field=fit(ImportFault, "field", fault.field),
+            code=fault.code,
+            detail=fit(ImportFault, "detail", fault.detail),
+        )
+        for fault in faults
+    ]
+
+
+# --- All who are new --------------------------------------------------------------------------------------------------
+
+
+def _enroll_new(batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Enroll those of whom nothing but a new enrollment has to be written; returns the others."""
+    learners = _learners_of(batch, candidates)
+    known = _known_people(batch, learners)
+    repeated = _repeated_people(batch, learners)
+    new: dict[int, tuple[Candidate, Learner]] = {}
+    others = []
+    for candidate in candidates:
+        learner = learners.get(candidate.line)
+        if learner is not None and learner.pk in repeated:
+            batch.repeated.add(candidate.line)
+            others.append(candidate)
+        elif learner is None or learner.pk in new or learner.pk in known:
+            others.append(candidate)
+        else:
+            new[learner.pk] = (candidate, learner)
+    if new:
+        _write_new(batch, list(new.values()))
+    return others
+
+
+def _learners_of(batch: Batch, candidates: Sequence[Candidate]) -> dict[int, Learner]:
+    """The learner of each line that describes one or names one: locked, or just made."""
+    described: dict[str, Learner] = {}
+    person_of: dict[int, str] = {}
+    named: dict[int, str] = {}
+    for candidate in candidates:
+        whom = candidate.identification
+        if isinstance(whom, ByLearner):
+            named[candidate.line] = whom.customer_id
+        elif isinstance(whom, ByInfo):
+            details = candidate.details
+            learner = Learner(
+                workspace_id=batch.job.workspace_id,
+                email=whom.email,
+                first_name=whom.first_name,
+                last_name=whom.last_name,
+                phone=details.phone,
+                address=details.address,
+            )
+            learner.derive_identity()
+            person_of[candidate.line] = learner.person
+            described.setdefault(learner.person, learner)
+    workspace_id = batch.job.workspace_id
+    by_cuid = lock_learners(workspace_id=workspace_id, cuids=list(named.values())) if named else {}
+    found = find_or_create_learners(workspace_id=workspace_id, asked=list(described.values()))
+    by_person = dict(zip(described, found, strict=True))
+    return {line: by_person[person] for line, person in person_of.items()} | {
+        line: by_cuid[cuid] for line, cuid in named.items() if cuid in by_cuid
+    }
+
+
+def _known_people(batch: Batch, learners: Mapping[int, Learner]) -> set[int]:
+    """Those who are enrolled in the instance."""
+    keys = list({learner.pk for learner in learners.values()})
+    current = Enrollment.objects.current().filter(instance=batch.instance, learner__id__among=keys)
+    return {pk for pk in current.values_list("learner", flat=True) if pk is not None}
+
+
+def _repeated_people(batch: Batch, learners: Mapping[int, Learner]) -> set[int]:
+    """Those who would be enrolled by an earlier batch, of which a rehearsal has kept nothing else."""
+    if batch.job.stage != ImportStage.REHEARSAL:
+        return set()
+    keys = {_person_key(learner): learner.pk for learner in learners.values()}
+    seen = ImportedRow.objects.filter(job=batch.job, person__among=list(keys)).values_list("person", flat=True)
+    return {keys[key] for key in seen}
+
+
+def _person_key(learner: Learner) -> str:
+    """Stays the same from one batch of a rehearsal to the next, which makes its new learners anew."""
+    return learner.person
+
+
+def _write_new(batch: Batch, new: Sequence[tuple[Candidate, Learner]]) -> None:
+    enrollments = []
+    journals = []
+    for candidate, learner in new:
+        is_described = isinstance(candidate.identification, ByInfo)
+        enrollment = Enrollment(
+            workspace_id=batch.job.workspace_id,
+            instance=batch.instance,
+            learner=learner,
+            identification_type=IdentificationType.CUSTOMER_INFO if is_described else IdentificationType.CUSTOMER_ID,
+            end_date=batch.instance.end_date,
+            created_at=batch.now,
+        )
+        # Each family is told below, with all others of the batch.
+        journal = Journal(enrollment, batch.actor, batch.now, is_answered=True)
+        journal.set(**{name: getattr(candidate.details, name) for name in SPELLING})
+        enrollments.append(enrollment)
+        journals.append(journal)
+    verdicts = _judge(batch, enrollments, journals)
+    events = write_new_together(journals)
+    publish(*events)
+    if verdicts and batch.options.tell_families:
+        changes = [event for event in events if isinstance(event, EnrollmentStatusChanged)]
+        tell_families(changes, about=enrollments, behind=batch.job.done)
+    follow_up(verdicts, workspace_id=batch.job.workspace_id, now=batch.now)
+    for enrollment, (candidate, learner) in zip(enrollments, new, strict=True):
+        _keep(batch, candidate, IMPORTED, enrollment, person=_person_key(learner))
+
+
+def _judge(
+    batch: Batch, enrollments: Sequence[Enrollment], journals: Sequence[Journal]
+) -> list[tuple[Enrollment, Verdict]]:
+    if not batch.options.evaluate:
+        return []
+    criteria: CriteriaSet = criteria_of(batch.instance)
+    verdicts = judge_many(enrollments, criteria=criteria, now=batch.now)
+    for journal, verdict in zip(journals, verdicts, strict=True):
+        apply_verdict(journal=journal, verdict=verdict)
+        batch.verdicts[verdict.outcome.value] += 1
+    return list(zip(enrollments, verdicts, strict=True))
+
+
+def _keep(
+    batch: Batch,
+    candidate: Candidate,
+    outcome: str,
+    enrollment: Enrollment,
+    *,
+    person: str = "",
+    before: dict[str, Any] | None = None,
+) -> None:
+    is_rehearsal = batch.job.stage == ImportStage.REHEARSAL
+    batch.rows[outcome] += 1
+    batch.kept.append(
+        ImportedRow(
+            job=batch.job,
+            line=candidate.line,
+            enrollment_id=None if is_rehearsal else enrollment.pk,
+            person=person if is_rehearsal else "",
+            before=before,
+            written_at=batch.now,
+        )
+    )
+
+
+# --- All others -------------------------------------------------------------------------------------------------------
+
+
+def _enroll_one(batch: Batch, candidate: Candidate) -> None:
+    """As a request would: a lead, somebody who enrolls again, and whoever is enrolled already."""
+    if candidate.line in batch.repeated:
+        _follow_policy(batch, candidate, AlreadyEnrolled("An earlier line is about the same person."))
+        return
+    try:
+        with transaction.atomic():
+            enrollment = create_enrollment(
+                workspace_id=batch.job.workspace_id,
+                instance_id=batch.instance.pk,
+                identification=candidate.identification,
+                details=candidate.details,
+                actor=batch.actor,
+                now=batch.now,
+            )
+            if batch.options.evaluate:
+                enrollment = _evaluate(batch, enrollment)
+        _keep(batch, candidate, IMPORTED, enrollment)
+    except AlreadyEnrolled as refusal:
+        _follow_policy(batch, candidate, refusal)
+    except Unavailable:
+        raise
+    except DomainError as refusal:
+        _fail(batch, candidate.line, refusal.errors or [FieldError("row", refusal.code, refusal.detail)])
+
+
+def _follow_policy(batch: Batch, candidate: Candidate, refusal: AlreadyEnrolled) -> None:
+    policy = batch.options.on_duplicate
+    if policy == DuplicatePolicy.SKIP:
+        batch.rows[SKIPPED] += 1
+    elif policy == DuplicatePolicy.FAIL:
+        remedy = f"{refusal.detail} Take the line out, or have duplicates skipped or updated."
+        _fail(batch, candidate.line, [FieldError("row", refusal.code, remedy)])
+    elif refusal.enrollment_id is None:  # rehearsed, so there is nothing yet to change
+        batch.rows[UPDATED] += 1
+    else:
+        _update(batch, candidate, refusal.enrollment_id)
+
+
+def _update(batch: Batch, candidate: Candidate, cuid: str) -> None:
+    """Change what the line says, and evaluate again whom the criteria decide about."""
+    enrollment = Enrollment.objects.select_related("instance").get(cuid=cuid)
+    told = {name: getattr(candidate.details, name) for name in candidate.told}
+    before = {name: getattr(enrollment, name) for name in told}
+    changed = change_enrollment(enrollment_id=enrollment.pk, changes=told, actor=batch.actor, now=batch.now)
+    before = {name: _undoing(value, getattr(changed, name)) for name, value in before.items()}
+    before = {name: value for name, value in before.items() if value != getattr(changed, name)}
+    status = changed.eligibility_status
+    if not before:
+        batch.rows[SKIPPED] += 1
+        return
+    if batch.options.evaluate and status in EVALUATED:
+        changed = _evaluate(batch, changed)
+        if changed.eligibility_status == EligibilityStatus.INELIGIBLE:
+            batch.verdicts[ENDING] += 1
+    _keep(batch, candidate, UPDATED, changed, before={**before, "status": str(status)})
+
+
+def _undoing(value: Any, now: Any) -> Any:
+    """What changes a detail back: metadata is merged, so that what has come has to be taken away by name."""
+    if isinstance(value, dict) and isinstance(now, dict) and value != now:
+        return {**value, **{name: None for name in now if name not in value}}
+    return value
+
+
+def _evaluate(batch: Batch, enrollment: Enrollment) -> Enrollment:
+    evaluated = evaluate_enrollment(enrollment_id=enrollment.pk, actor=batch.actor, now=batch.now)
+    status = evaluated.eligibility_status
+    batch.verdicts["undecided" if status == EligibilityStatus.CANDIDATE else str(status)] += 1
+    return evaluated

@@ -1,0 +1,116 @@
+"""Where the records of a file wait for their turn: in the private storage, one JSON document in each line, so that a
+job continues at the byte where it was left. They go with the job's last batch, or after seven days."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from functools import partial
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+import structlog
+from django.core.files import File
+from django.core.files.storage import Storage, storages
+from django.db import transaction
+
+from core.errors import FieldError, Unavailable
+
+from ..models import ImportJob
+from .faults import UnreadableFile
+from .reading import Format, Record, read_records
+
+log = structlog.get_logger(__name__)
+
+FOLDER = "imports"
+KEPT_FOR = dt.timedelta(days=7)
+UPLOAD_TAKES_AT_MOST = dt.timedelta(days=1)
+MAX_RECORDS = 2_000_000
+
+
+def storage_of_imports() -> Storage:
+    """Outside of what the web serves. Nobody reads it but the job."""
+    return storages["private"]
+
+
+def name_of(job: ImportJob) -> str:
+    return f"{FOLDER}/{job.cuid}"
+
+
+def keep_records(job: ImportJob, file: IO[bytes], kind: Format) -> None:
+    """Read the whole file, keep its records for the job, and note with it how many there are and how they were read.
+
+    Raises UnreadableFile, and then nothing is kept; Unavailable if the storage takes nothing.
+    """
+    with NamedTemporaryFile("w+b") as records:
+        encoding, found = read_records(file, kind)
+        job.total = 0
+        for record in found:
+            job.total += 1
+            if job.total > MAX_RECORDS:
+                raise UnreadableFile(record.line, f"A file has at most {MAX_RECORDS:,} candidates. Cut it in two.")
+            records.write(_line_of(record))
+        job.notice = encoding.notice
+        records.flush()
+        records.seek(0)
+        try:
+            storage_of_imports().save(name_of(job), File(records))
+        except OSError as error:
+            log.error("file_not_stored", error=type(error).__name__)
+            raise Unavailable("The file could not be stored. Send it again in a few minutes.") from error
+
+
+def read_from(job: ImportJob, *, at_most: int) -> tuple[list[Record], int]:
+    """The next records of the job, and where the ones after them begin."""
+    with storage_of_imports().open(name_of(job), "rb") as file:
+        file.seek(job.position)
+        records = list(_records(file, at_most))
+        return records, file.tell()
+
+
+def drop_file(job: ImportJob, *, now: dt.datetime) -> None:
+    """Delete the records of a job, which the caller saves: once that is committed, or a batch that is done again would
+    find nothing."""
+    transaction.on_commit(partial(storage_of_imports().delete, name_of(job)))
+    job.file_deleted_at = now
+
+
+def forget_old_files(*, now: dt.datetime) -> int:
+    """Delete the files of finished jobs whose time is over, and those that a crash left without a job; returns how
+    many."""
+    gone = 0
+    for job in ImportJob.objects.filter(file_deleted_at__isnull=True, created_at__lt=now - KEPT_FOR):
+        if job.is_finished:
+            drop_file(job, now=now)
+            job.save(update_fields=["file_deleted_at"])
+            gone += 1
+    return gone + _forget_orphans(now)
+
+
+def _forget_orphans(now: dt.datetime) -> int:
+    storage = storage_of_imports()
+    names = storage.listdir(FOLDER)[1] if storage.exists(FOLDER) else []
+    kept = ImportJob.objects.filter(file_deleted_at__isnull=True)
+    known = set(kept.values_list("cuid", flat=True)) if names else set()
+    orphans = [
+        f"{FOLDER}/{name}"
+        for name in names
+        if name not in known and storage.get_modified_time(f"{FOLDER}/{name}") < now - UPLOAD_TAKES_AT_MOST
+    ]
+    for path in orphans:
+        storage.delete(path)
+    return len(orphans)
+
+
+def _line_of(record: Record) -> bytes:
+    fault = record.fault
+    told = [record.line, record.document, None if fault is None else [fault.field, fault.code, fault.detail]]
+    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+def _records(file: "File[bytes]", at_most: int) -> Iterator[Record]:
+    for _ in range(at_most):
+        line = file.readline()
+        if not line:
+            return
+        number, document, fault = json.loads(line)
+        yield Record(number, document, None if fault is None else FieldError(*fault))

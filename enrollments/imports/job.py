@@ -1,0 +1,201 @@
+"""Importing a file of candidates in the background: accept it, go through it in batches, undo what was imported."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import IO
+
+from celery import signature
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from accounts.staff_tasks import raise_staff_task
+from core.actors import Actor
+from core.errors import NotFound
+from core.jobs import JobStatus, due_jobs, run_job
+from core.work import nudge
+
+from ..errors import ImportNotReady, UndoTooLate
+from ..models import Enrollment, ImportedRow, ImportJob, ProgramInstance
+from ..queries import refuse_closed
+from ..states import ImportStage
+from ..task_kinds import IMPORT_FAILED
+from .batch import ENDING, import_batch
+from .files import drop_file, keep_records, read_from
+from .options import Options
+from .reading import Format
+from .undo import undo_batch
+
+BATCH = 1_000
+# A worker turns to other work after so many batches; the job waits in line again.
+BATCHES_IN_A_ROW = 10
+ENDS_AT_MOST = 0.1  # of the current enrollments, without a second confirmation
+TASK = "enrollments.tasks.import_candidates"
+
+
+def receive_import(
+    *, instance_id: int, file: IO[bytes], kind: Format, options: Options, actor: Actor, now: dt.datetime
+) -> ImportJob:
+    """Take a file of candidates for the instance: it is read to its end and kept, and what it says is done in the
+    background. Raises UnreadableFile, InstanceClosed, Unavailable; then nothing is kept."""
+    instance = ProgramInstance.objects.select_related("program", "workspace").get(pk=instance_id)
+    refuse_closed(instance, now)
+    job = ImportJob(
+        workspace_id=instance.workspace_id,
+        instance=instance,
+        stage=_first_stage(options),
+        options=options.as_json(),
+        actor=str(actor),
+        created_at=now,
+        next_attempt_at=now,
+    )
+    keep_records(job, file, kind)
+    with transaction.atomic():
+        job.save()
+        nudge(signature(TASK), job.pk)
+    return job
+
+
+def _first_stage(options: Options) -> ImportStage:
+    """What could end enrollments is rehearsed first: the brake must know how many before the first one ends."""
+    if options.is_rehearsal or (options.can_end_enrollments and not options.may_end_many):
+        return ImportStage.REHEARSAL
+    return ImportStage.IMPORT
+
+
+def list_imports(*, workspace_id: int) -> QuerySet[ImportJob]:
+    """The workspace's imports with their instance."""
+    return ImportJob.objects.filter(workspace=workspace_id).select_related("instance")
+
+
+def get_import(*, workspace_id: int, cuid: str) -> ImportJob:
+    """One of them. Raises NotFound."""
+    job = list_imports(workspace_id=workspace_id).filter(cuid=cuid).first()
+    if job is None:
+        raise NotFound("There is no such import in this workspace.")
+    return job
+
+
+@transaction.atomic
+def carry_out_rehearsed(*, job_id: int, may_end_many: bool, actor: Actor, now: dt.datetime) -> ImportJob:
+    """Import the file that was rehearsed, or that the brake stopped. Raises ImportNotReady if its rehearsal goes on, if
+    it was carried out before, or if its file is gone."""
+    job = ImportJob.objects.select_for_update(no_key=True).get(pk=job_id)
+    if not job.is_finished or job.stage not in (ImportStage.REHEARSAL, ImportStage.STOPPED):
+        raise ImportNotReady("Wait until its rehearsal is done; an import is carried out once.")
+    if job.file_deleted_at is not None:
+        raise ImportNotReady("Its file was deleted after seven days: send it again.")
+    options = replace(Options(**job.options), is_rehearsal=False, may_end_many=may_end_many)
+    job.options = options.as_json()
+    job.actor = str(actor)
+    _begin(job, _first_stage(options), now)
+    return job
+
+
+@transaction.atomic
+def undo_import(*, job_id: int, actor: Actor, now: dt.datetime) -> ImportJob:
+    """Take back, in the background, what the import has done: its enrollments are deleted, and what it changed is
+    changed back. Raises ImportNotReady unless it has ended, and UndoTooLate if something was decided since."""
+    job = ImportJob.objects.select_for_update(no_key=True).get(pk=job_id)
+    if job.stage == ImportStage.UNDO:
+        return job
+    if not job.is_finished or job.stage != ImportStage.IMPORT:
+        raise ImportNotReady("Only an import that has ended can be undone.")
+    if changed := count_changed_since(job):
+        raise UndoTooLate(f"{changed:,} of its enrollments have changed since. Delete those that you want to undo.")
+    job.actor = str(actor)
+    job.total = job.rows.count()
+    _begin(job, ImportStage.UNDO, now, counts=job.counts)
+    return job
+
+
+def count_changed_since(job: ImportJob) -> int:
+    """How many of its enrollments somebody, or something, has changed after it."""
+    return job.rows.filter(enrollment__isnull=False).exclude(enrollment__updated_at=F("written_at")).count()
+
+
+def _begin(job: ImportJob, stage: ImportStage, now: dt.datetime, counts: dict[str, int] | None = None) -> None:
+    if stage != ImportStage.UNDO:
+        _forget_rehearsal(job)
+    job.stage = stage
+    job.status = JobStatus.QUEUED
+    job.counts = counts or {}
+    job.done = 0
+    job.position = 0
+    job.attempts = 0
+    job.finished_at = None
+    job.next_attempt_at = now
+    job.save()
+    nudge(signature(TASK), job.pk)
+
+
+def _forget_rehearsal(job: ImportJob) -> None:
+    job.rows.all().delete()
+    job.faults.all().delete()
+
+
+def import_candidates(*, job_id: int, now: dt.datetime) -> None:
+    """Go on with the job, if it is due and nobody else has it."""
+    jobs = ImportJob.objects.filter(pk=job_id)
+    if run_job(jobs, step=_do_batch, give_up=_tell_staff, at_most=BATCHES_IN_A_ROW, now=now):
+        nudge(signature(TASK), job_id)
+
+
+def continue_due_imports(*, limit: int, now: dt.datetime) -> int:
+    """Sweep: take up the jobs that were never begun, or left by a worker that died."""
+    found = list(due_jobs(ImportJob.objects.all(), now=now)[:limit])
+    for job in found:
+        import_candidates(job_id=job.pk, now=now)
+    return len(found)
+
+
+def _do_batch(job: ImportJob, now: dt.datetime) -> bool:
+    if job.stage == ImportStage.UNDO:
+        return undo_batch(job, at_most=BATCH, now=now)
+    records, end = read_from(job, at_most=BATCH)
+    if records:
+        batch = import_batch(job, records, now=now)
+        job.count(batch.rows)
+        job.counts |= {name: job.counts.get(name, 0) + found for name, found in batch.verdicts.items()}
+        job.position = end
+    if len(records) == BATCH:
+        return True
+    return _has_more_stages(job, now)
+
+
+def _has_more_stages(job: ImportJob, now: dt.datetime) -> bool:
+    """At the end of the file: what was rehearsed for the brake only is carried out now, unless the brake holds it."""
+    if job.stage == ImportStage.IMPORT:
+        drop_file(job, now=now)
+        return False
+    options = Options(**job.options)
+    if options.is_rehearsal:
+        return False
+    if ends_too_many(job):
+        job.stage = ImportStage.STOPPED
+        return False
+    _forget_rehearsal(job)
+    job.stage = ImportStage.IMPORT
+    job.counts = {}
+    job.done = 0
+    job.position = 0
+    return True
+
+
+def ends_too_many(job: ImportJob) -> bool:
+    """Whether so many enrollments would become ineligible by it that somebody has to confirm it once more."""
+    current = Enrollment.objects.current().filter(instance=job.instance_id).count()
+    return bool(job.counts.get(ENDING, 0) > ENDS_AT_MOST * current)
+
+
+def list_rows(job: ImportJob) -> QuerySet[ImportedRow]:
+    """What it made of which line."""
+    return job.rows.filter(Q(enrollment__isnull=False)).select_related("enrollment").order_by("line")
+
+
+def _tell_staff(job: ImportJob) -> None:
+    raise_staff_task(
+        workspace_id=job.workspace_id,
+        kind=IMPORT_FAILED,
+        subject=f"import:{job.pk}",
+        summary=f"Import {job.cuid} was given up after {job.done:,} of {job.total:,} lines.",
+    )

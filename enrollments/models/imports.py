@@ -1,0 +1,84 @@
+"""Imports of candidates from files: the work itself, what became of its rows, and what was wrong with some."""
+
+from django.db import models
+
+from accounts.models import Workspace
+from core.clock import utc_now
+from core.jobs import UNFINISHED, Job, JobStatus
+
+from ..states import ImportStage
+from .enrollments import Enrollment
+from .programs import ProgramInstance
+
+
+class ImportJob(Job):
+    """A file of candidates for one instance.
+
+    Invariant: `position` is where in the file the next batch begins, `done` how many records come before it. The file
+    is kept in the storage under the job's CUID until `file_deleted_at`. `stage` says what the job is about; once it is
+    completed, what has become of it.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
+    instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="imports")
+    stage = models.CharField(max_length=9, choices=ImportStage.choices)
+    notice = models.CharField(max_length=300, blank=True)  # what the sender should know of how the file was read
+    file_deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=JobStatus.values), name="import_status_known"),
+            models.CheckConstraint(condition=models.Q(stage__in=ImportStage.values), name="import_stage_known"),
+        ]
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=models.Q(status__in=UNFINISHED), name="import_due"),
+            models.Index(
+                fields=["created_at"], condition=models.Q(file_deleted_at__isnull=True), name="import_file_kept"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Import {self.cuid}"
+
+
+class ImportedRow(models.Model):
+    """What an import made of a line: a new enrollment, or an enrollment that it changed.
+
+    Invariant: one per line of an import. `before` has the details that it changed as they were; of a new enrollment
+    there are none. As long as `written_at` is when the enrollment last changed, the import can be undone. A rehearsal
+    has no enrollment to name, and keeps `person` so that nobody is counted twice.
+    """
+
+    job = models.ForeignKey(ImportJob, on_delete=models.PROTECT, related_name="rows", db_index=False)
+    line = models.PositiveIntegerField()
+    enrollment = models.ForeignKey(
+        Enrollment, null=True, blank=True, on_delete=models.PROTECT, related_name="imported_rows"
+    )
+    person = models.CharField(max_length=64, blank=True)
+    before = models.JSONField(null=True, blank=True)
+    written_at = models.DateTimeField(default=utc_now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "line"], name="imported_row_once")]
+        indexes = [
+            models.Index(fields=["job", "person"], condition=~models.Q(person=""), name="imported_row_by_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Line {self.line}"
+
+
+class ImportFault(models.Model):
+    """What is wrong with a line, and what would be right. It quotes nothing of the line."""
+
+    job = models.ForeignKey(ImportJob, on_delete=models.PROTECT, related_name="faults", db_index=False)
+    line = models.PositiveIntegerField()
+    field = models.CharField(max_length=100)
+    code = models.CharField(max_length=50)
+    detail = models.CharField(max_length=300)
+
+    class Meta:
+        indexes = [models.Index(fields=["job", "line"], name="import_fault_by_line")]
+
+    def __str__(self) -> str:
+        return f"Line {self.line}: {self.field}"
