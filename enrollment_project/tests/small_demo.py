@@ -33,7 +33,7 @@ from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
 from enrollments.evaluation import request_evaluation
 from enrollments.exit import plan_exit
-from enrollments.models import Application, Enrollment
+from enrollments.models import Application, Enrollment, ImportJob
 from enrollments.states import Applicant
 from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
@@ -102,6 +102,13 @@ def _add_what_the_demo_lacks() -> None:
         step = accept(steps_of(approved(training))[0])
         PartnerEvent.objects.create(
             provider=step.provider, event_id="1", type="course.completed", external_enrollment_id="nobody's"
+        )
+        ImportJob.objects.create(
+            workspace=workspace,
+            instance=workspace.program_instances.earliest("pk"),
+            stage="import",
+            status="completed",
+            actor="system",
         )
         Application.objects.create(
             workspace=workspace,

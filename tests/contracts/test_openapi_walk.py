@@ -63,6 +63,14 @@ SAID_IN_WORDS = re.compile(
             "Enter a valid email address",
             # in what the document leaves open: additional_info, unknown members
             "A key is not acceptable",
+            "The file is empty",
+            "There is no line with ",
+            "There is no column ",
+            "No column says whom ",
+            "has no name. Name it",
+            "There are two columns",
+            "There is a NUL byte",
+            "a quote is not closed",
             "NUL characters are not allowed",
             "The number is out of range",
             # between two fields, two requests, or a field and what is there
