@@ -204,12 +204,10 @@ def build_town() -> Town:
     create_allocation(workspace_id=ours.pk, tenant_id=7, total_seats=5, now=utc_now())
     create_allocation(workspace_id=ours.pk, tenant_id=11, total_seats=5, now=utc_now())
     create_allocation(workspace_id=theirs.pk, tenant_id=7, total_seats=2, now=utc_now())
+    jane = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
     answer = Client().post(
         "/api/enroll",
-        data={
-            "learner_profile": {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"},
-            "context": {"tenant_id": 7},
-        },
+        data={"learner_profile": jane, "context": {"tenant_id": 7}},
         content_type="application/json",
         headers={"Authorization": f"Bearer {api_key_text(workspace=ours)}"},
     )
