@@ -42,8 +42,15 @@ def due(rows: models.QuerySet[Row], *, now: dt.datetime) -> models.QuerySet[Row]
 
 
 def claim(rows: models.QuerySet[Row], *, now: dt.datetime, lease: dt.timedelta) -> bool:
-    """Take up the one row that `rows` select, if it is due; False if it is not, or if another worker has it."""
-    return rows.filter(next_attempt_at__lte=now).update(next_attempt_at=now + lease) == 1
+    """Take up the one row that `rows` select, if it is due; False if it is not, or if another worker has it.
+
+    Raises ValueError for rows that are selected by a join. Django would look them up in a subquery, and whoever has
+    waited for another worker's claim would not see it: PostgreSQL asks again about the row, not about the subquery.
+    """
+    free = rows.filter(next_attempt_at__lte=now)
+    if free.query.count_active_tables() > 1:
+        raise ValueError("Select what is claimed by its own columns, without a join.")
+    return free.update(next_attempt_at=now + lease) == 1
 
 
 @transaction.atomic

@@ -30,7 +30,7 @@ RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=
 def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
     """Have the partner let the learner of a step go, if that is due and nobody else is at it.
 
-    False if it does not answer: others would fare alike just now.
+    False if it does not answer.
     """
     due = EnrollmentStep.objects.to_end().filter(cuid=step_cuid)
     if not retries.claim(due, now=now, lease=RETRY.lease):
@@ -57,8 +57,8 @@ def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
 
 
 def end_at_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
-    """Have one partner let go of those who are due, the longest waiting first; stops when it does not answer. Returns
-    how many were tried."""
+    """Have one partner let go of those who are due, the longest waiting first, as far as it answers. Returns how many
+    were tried."""
     to_end = EnrollmentStep.objects.to_end()
     return go_through(to_end, provider_id=provider_id, deal=end_step, limit=limit, now=now)
 

@@ -32,7 +32,7 @@ RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=
 def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     """Have the partner take the learner of a queued step, if the step is due and nobody else is at it.
 
-    Whatever the partner answers is recorded. False if it does not answer: others would fare alike just now.
+    Whatever the partner answers is recorded. False if it does not answer.
     """
     due = EnrollmentStep.objects.to_enroll().filter(cuid=step_cuid)
     if not retries.claim(due, now=now, lease=RETRY.lease):
@@ -57,8 +57,8 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
 
 
 def enroll_at_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
-    """Enroll those who are due at one partner, the longest waiting first; stops when it does not answer. Returns how
-    many were tried."""
+    """Enroll those who are due at one partner, the longest waiting first, as far as it answers. Returns how many were
+    tried."""
     to_enroll = EnrollmentStep.objects.to_enroll()
     return go_through(to_enroll, provider_id=provider_id, deal=enroll_step, limit=limit, now=now)
 

@@ -28,7 +28,7 @@ RETRY = retries.Retry(
 def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     """Ask a partner for news of one learner, if that is due and nobody else is at it, and apply what it tells.
 
-    False if the partner does not answer: others would fare alike just now.
+    False if the partner does not answer.
     """
     if not retries.claim(EnrollmentStep.objects.to_poll().filter(cuid=step_cuid), now=now, lease=RETRY.lease):
         return True
@@ -64,8 +64,8 @@ def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
 
 
 def poll_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
-    """Ask one partner for news of those who are due, the longest waiting first; stops when it does not answer. Returns
-    of how many it was asked."""
+    """Ask one partner for news of those who are due, the longest waiting first, as far as it answers. Returns of how
+    many it was asked."""
     to_poll = EnrollmentStep.objects.to_poll()
     return go_through(to_poll, provider_id=provider_id, deal=poll_step, limit=limit, now=now)
 

@@ -16,24 +16,31 @@ from .models import EnrollmentStepQuerySet
 log = structlog.get_logger(__name__)
 
 
+# A partner that leaves so many in a row without an answer is left alone until the next round. One that fails now and
+# then is not: of five learners, the other four would wait a round for each failure.
+SILENCES_IN_A_ROW = 3
+
+
 class Deal(Protocol):
-    """Asks a partner about one step. False if the partner does not answer: others would fare alike just now."""
+    """Asks a partner about one step. False if the partner does not answer."""
 
     def __call__(self, *, step_cuid: str, now: dt.datetime) -> bool: ...
 
 
 def go_through(steps: EnrollmentStepQuerySet, *, provider_id: int, deal: Deal, limit: int, now: dt.datetime) -> int:
-    """Deal with those of `steps` that are due at one partner, the longest waiting first; stops when it does not answer.
-    Returns how many were tried."""
+    """Deal with those of `steps` that are due at one partner, the longest waiting first, until it leaves
+    SILENCES_IN_A_ROW of them without an answer. Returns how many were tried."""
     due = retries.due(steps.filter(provider=provider_id), now=now)
     tried = 0
+    silences = 0
     for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
         tried += 1
         try:
-            if not deal(step_cuid=step_cuid, now=now):
-                break
+            silences = 0 if deal(step_cuid=step_cuid, now=now) else silences + 1
         except Exception:  # the trouble of one step is its own; its lease brings it back
             log.exception("step_not_dealt_with", step=step_cuid)
+        if silences == SILENCES_IN_A_ROW:
+            break
     return tried
 
 

@@ -38,6 +38,11 @@ def is_stuck(now: dt.datetime) -> Q:
     return found
 
 
+def _partners_to_ask() -> models.QuerySet[Provider]:
+    """Those with an API that are not paused. Named by their keys and not by a join, so that a step can be claimed."""
+    return Provider.objects.filter(adapter=Adapter.REST, paused_at=None)
+
+
 class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
     def open(self) -> "EnrollmentStepQuerySet":
         """Those that are not over."""
@@ -58,7 +63,7 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
     def to_enroll(self) -> "EnrollmentStepQuerySet":
         """Those whose learner a partner with an API is to be asked to take, unless it is paused."""
         queued = self.filter(status=PartnerStepStatus.QUEUED)
-        return queued.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
+        return queued.filter(provider__in=_partners_to_ask())
 
     def stuck(self, now: dt.datetime) -> "EnrollmentStepQuerySet":
         """Those that do not move: see `is_stuck`."""
@@ -67,14 +72,14 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
     def to_poll(self) -> "EnrollmentStepQuerySet":
         """Those of which a partner with an API is to be asked for news when they are due, unless it is paused."""
         taught = self.filter(status=PartnerStepStatus.IN_PROGRESS, external_enrollment_id__isnull=False)
-        return taught.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
+        return taught.filter(provider__in=_partners_to_ask())
 
     def to_end(self) -> "EnrollmentStepQuerySet":
         """Those whose learner left while a partner with an API has them, or may have, and was not told yet; unless it
         is paused."""
         left = self.filter(status__in=LEFT, ended_at=None, next_attempt_at__isnull=False)
         known = left.filter(Q(external_enrollment_id__isnull=False) | Q(asked_at__isnull=False))
-        return known.filter(provider__adapter=Adapter.REST, provider__paused_at=None)
+        return known.filter(provider__in=_partners_to_ask())
 
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
         """All steps of an enrollment's way with the rules of their groups, in the order in which they are taken."""

@@ -286,15 +286,25 @@ class TestTheSweep:
         assert tried == 3
         assert [statuses(each) for each in enrollments] == [["in_progress"]] * 3
 
-    def test_stops_at_a_partner_that_does_not_answer(self, partner: Partner) -> None:
+    def test_stops_at_a_partner_that_does_not_answer_three_times_in_a_row(self, partner: Partner) -> None:
         instance = instance_with((1, GroupRule.ALL_IN_ORDER))
-        for _ in range(3):
+        for _ in range(5):
             approved(instance, now=NOON)
+        partner.trouble = [PartnerDown("No answer")] * 5
+
+        tried = enroll_at_provider(provider_id=Provider.objects.get().pk, now=NOON)
+
+        assert (tried, partner.calls) == (3, 3)
+
+    def test_goes_on_at_a_partner_that_fails_now_and_then(self, partner: Partner) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        first, second = (approved(instance, now=NOON) for _ in range(2))
         partner.trouble = [PartnerDown("No answer")]
 
         tried = enroll_at_provider(provider_id=Provider.objects.get().pk, now=NOON)
 
-        assert (tried, partner.calls) == (1, 1)
+        assert tried == 2
+        assert (statuses(first), statuses(second)) == (["queued"], ["in_progress"])
 
     def test_goes_on_after_trouble_that_is_one_step_s_own(self, partner: Partner) -> None:
         instance = instance_with((1, GroupRule.ALL_IN_ORDER))

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from core import vendors
 from core.breaker import Breaker
 from core.outbound import Answer
-from partners import polling
+from partners import polling, rounds
 from partners.gateways.contract import PartnerDown, PartnerNews, PartnerRefuses
 from partners.gateways.rest import RestGateway
 from partners.interventions import reopen_step, skip_step
@@ -158,7 +158,10 @@ class TestAStepInProgress:
 
 
 class TestARound:
-    def test_stops_at_a_partner_that_is_down(self, partner: Partner, step: EnrollmentStep) -> None:
+    def test_stops_at_a_partner_that_is_down(
+        self, partner: Partner, step: EnrollmentStep, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rounds, "SILENCES_IN_A_ROW", 1)
         other = accept(steps_of(approved(step.enrollment.instance, now=NOON))[0], now=NOON)
         partner.news = PartnerDown("It is down.")
 
