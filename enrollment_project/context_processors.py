@@ -11,6 +11,7 @@ def site(request: HttpRequest) -> dict[str, object]:
     return {
         "SANDBOX": settings.SANDBOX,
         "MAILBOX_PAGE": may_read_mailbox(request),
+        "GRAPHIQL_PAGE": settings.GRAPHIQL_PAGE,
         "DEMO_PERCENT": loaded_percent() if settings.SANDBOX else None,
         "SANDBOX_URL": settings.SANDBOX_URL,
         "API_DOCS_URL": "/api/docs",

@@ -1,4 +1,4 @@
-"""The pages that belong to no single app: the front page, the sandbox's mailbox, and what went wrong."""
+"""The pages that belong to no single app: the front page, the pages of development, and what went wrong."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
 from core.http.problems import problem_response
@@ -30,6 +31,15 @@ def show_mailbox(request: HttpRequest) -> HttpResponse:
         raise Http404
     mails = list_mails(folder=Path(settings.EMAIL_FILE_PATH), limit=MAILS_SHOWN)
     return render(request, "home/mailbox.html", {"mails": mails})
+
+
+@require_safe
+@ensure_csrf_cookie
+def show_graphiql(request: HttpRequest) -> HttpResponse:
+    """GraphiQL, in development only."""
+    if not settings.GRAPHIQL_PAGE:
+        raise Http404
+    return render(request, "api/graphiql.html")
 
 
 @require_safe

@@ -28,6 +28,7 @@ urlpatterns = [
     path("", pages.show_home, name="home"),
     path("problems", pages.show_problem_types, name="problem-types"),
     path("problems/<str:code>", pages.show_problem_type, name="problem-type"),
+    path("dev/graphql", pages.show_graphiql, name="dev-graphiql"),
     path("dev/mailbox", pages.show_mailbox, name="dev-mailbox"),
 ]
 

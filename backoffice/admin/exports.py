@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
@@ -101,7 +102,8 @@ class ExportAdmin(WorkspaceScopedAdmin):
 
     @display(description="list")
     def name(self, export: Export) -> str:
-        return export.source.partition(":")[2].partition(".")[2] or export.source
+        label = export.source.partition(":")[2]
+        return str(apps.get_model(label)._meta.verbose_name_plural if label else export.source).capitalize()
 
     @display(description="progress")
     def progress(self, export: Export) -> str:

@@ -248,6 +248,7 @@ class TestTheLink:
 
         assert "Download" in own
         assert "1 of 1 rows" in own
+        assert "Learners" in own
         assert "1 of 1 rows" in colleague
         assert "Download" not in colleague
         assert stranger.status_code == 302

@@ -25,6 +25,7 @@ PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/
 SANDBOX = env.bool("SANDBOX", default=False)  # vendors are stand-ins: banner on pages, loopback calls allowed
 SANDBOX_URL = env.str("SANDBOX_URL", default="")  # where the stand-ins answer
 MAILBOX_PAGE = False  # whether /dev/mailbox shows everybody's mail; only development sets it
+GRAPHIQL_PAGE = False  # whether /dev/graphql explores the GraphQL schema; only development sets it
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])

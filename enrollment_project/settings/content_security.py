@@ -23,6 +23,8 @@ CONTENT_SECURITY_POLICY = {
 CONTENT_SECURITY_POLICY_SECTIONS = {
     # Swagger UI sets style attributes; scripts and styles are our own static files.
     "/api/docs": {"style-src": [SELF, UNSAFE_INLINE]},
+    # GraphiQL sets style attributes, and its stylesheet holds its fonts.
+    "/dev/graphql": {"style-src": [SELF, UNSAFE_INLINE], "font-src": [SELF, "data:"]},
     # Answers of the API are data: should a browser be made to show one, it must do nothing.
     "/api/": dict.fromkeys(CONTENT_SECURITY_POLICY["DIRECTIVES"].keys() - {"default-src", "frame-ancestors"}),
     # Unfold's Alpine.js evaluates attributes, and its charts and menus set styles.

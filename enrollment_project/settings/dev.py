@@ -11,6 +11,7 @@ from .base import *  # noqa: E402
 
 DEBUG = env.bool("DEBUG", default=False)
 MAILBOX_PAGE = True
+GRAPHIQL_PAGE = True
 SECRET_KEY = env.str("SECRET_KEY", default="development-only-key-never-use-it-for-anything-real-0123456789")
 SEALING_KEYS = SEALING_KEYS or [DEVELOPMENT_SEALING_KEY]
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", "testserver"]

@@ -45,6 +45,7 @@ PAGES = [
     for_all("enroll/cancelled", status=404),
     for_all("problems"),
     for_all("problems/<str:code>", address="/problems/not_found"),
+    for_all("dev/graphql"),
     for_all("dev/mailbox", status=404),  # in the sandbox only
     # Signing in and out
     for_all("accounts/login/code/", session=302),
