@@ -18,9 +18,9 @@ from partners.tests.breaches import breaches
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
-@pytest.fixture
-def told() -> dt.datetime:
-    """When the stories have been told."""
+@pytest.fixture(scope="module")
+def told(rows_of_module: None) -> dt.datetime:
+    """When the stories have been told, once for all that looks at them."""
     now = utc_now()
     teller = Teller(now, lambda share: None)
     scene = Scene(ORGANIZATIONS[0], WorkspaceFactory(), UserFactory())

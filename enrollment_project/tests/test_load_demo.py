@@ -21,7 +21,7 @@ from enrollment_project.doctor import examine
 from enrollment_project.management.commands import load_demo as command
 from sandbox.testing import SandboxProcess, free_port
 
-SMALL = tuple(dataclasses.replace(organization, families=3) for organization in ORGANIZATIONS)
+SMALL = tuple(dataclasses.replace(organization, families=2) for organization in ORGANIZATIONS)
 
 
 @pytest.fixture
