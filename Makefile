@@ -30,14 +30,15 @@ var/running: .venv/.runtime FORCE
 	@$(BIN)/python manage.py run
 
 # What a race ends in is not left to the machine: the processes of tests/processes.py start together, and in a control
-# they meet. So races run among the others; browsers, which wait, beside the subset on SQLite, which computes.
+# they meet. So races run among the others; browsers, which wait, beside the subset on SQLite, which computes: two
+# browsers, each with a stack of its own for whole files.
 test: .venv/.development chromium ## The tests, on a real PostgreSQL; then the subset that also runs on SQLite
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser and not fault and not walk"
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-browser test-sqlite
 
 .PHONY: test-browser test-sqlite
 test-browser:
-	@$(BIN)/python -m pytest -m "browser and not fault and not walk"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "browser and not fault and not walk"
 
 test-sqlite:
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest -m "sqlite and not walk"
