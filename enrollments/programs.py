@@ -13,6 +13,7 @@ from billing.price_list import find_or_create_price
 from core.actors import Actor
 from core.errors import NotFound, invalid_field
 from core.money import Money
+from core.numbers import parse_whole_number
 from core.text import fit
 
 from .eligibility.criteria import change_criteria
@@ -80,6 +81,16 @@ def get_instance(*, workspace_id: int, cuid: str) -> ProgramInstance:
 
 
 @transaction.atomic
+def find_instance_anywhere(reference: str) -> ProgramInstance:
+    """An instance by its CUID or its number, for operators, who look into every workspace. Raises NotFound."""
+    number = parse_whole_number(reference)
+    rows = ProgramInstance.objects.select_related("program", "workspace")
+    instance = rows.filter(cuid=reference).first() if number is None else rows.filter(pk=number).first()
+    if instance is None:
+        raise NotFound(f"There is no program instance {reference}.")
+    return instance
+
+
 def create_instance(
     *, workspace_id: int, program_code: str, facts: dict[str, Any], actor: Actor, now: dt.datetime
 ) -> ProgramInstance:

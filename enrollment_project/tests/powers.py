@@ -115,6 +115,8 @@ BUTTONS: dict[str, Power] = {
     "stripeevent.handle": Power.OPERATE,
     "programinstance.edit_criteria": Power.MANAGE,
     "programinstance.evaluate_candidates": Power.DECIDE,
+    "programinstance.import_candidates": Power.DECIDE,
+    "importjob.carry_out": Power.DECIDE,
     "importjob.undo": Power.DECIDE,
     "programinstance.make_default": Power.MANAGE,
     "coursestep.remove": Power.MANAGE,

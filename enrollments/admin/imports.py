@@ -1,23 +1,72 @@
 """Imports of candidates: how far each has come, what it would do or has done, and what is wrong with which line."""
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import Card, Neighbor, json_column, link_column, neighbors_of, register_subject, status_badge
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
-from ..imports.job import undo_import
+from ..imports.job import carry_out_rehearsed, ends_too_many, undo_import
+from ..imports.rehearsal import describe
 from ..models import ImportJob
-from ..states import ImportStage
+from ..states import DuplicatePolicy, ImportStage
 
 register_subject("import", ImportJob)
 
 FAULTS_SHOWN = 100
+SECONDS_TO_NEXT_LOOK = 3
+
+
+class ImportForm(StaffForm):
+    file = forms.FileField(
+        help_text="CSV or JSON lines of at most 17 MB, saved in UTF-8 if you can choose. The first line of a CSV names "
+        "its columns: firstName, lastName, email, phone, city, tags, metadata.age and so on.",
+        error_messages={"empty": "The file is empty. Choose one with a line of column names and a line per candidate."},
+    )
+    on_duplicate = forms.ChoiceField(
+        label="People who are enrolled already", choices=DuplicatePolicy.choices, initial=DuplicatePolicy.SKIP
+    )
+    evaluate = forms.BooleanField(
+        required=False, initial=True, label="Evaluate", help_text="Judge each candidate by the criteria."
+    )
+    tell_families = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Tell families",
+        help_text="Each family is mailed what an evaluation found. The rehearsal mails nobody.",
+    )
+
+
+class CarryOutForm(StaffForm):
+    may_end_many = forms.BooleanField(
+        label="Yes, end that many",
+        help_text="More than a tenth of the current enrollments of this instance would become ineligible.",
+    )
+
+    def prepare(self) -> None:
+        if not ends_too_many(self.row):
+            del self.fields["may_end_many"]
+
+
+def _is_rehearsed(job: ImportJob) -> bool:
+    is_here = job.is_finished and job.file_deleted_at is None
+    return is_here and job.stage in (ImportStage.REHEARSAL, ImportStage.STOPPED)
+
+
+def foresee_import(job: ImportJob, form: StaffForm) -> Preview:
+    """What the rehearsal found."""
+    is_mailed = job.options["evaluate"] and job.options["tell_families"]
+    return Preview(describe(job), mails="Families are mailed what was found." if is_mailed else "No mail is sent.")
 
 
 @admin.register(ImportJob)
@@ -49,7 +98,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
             },
         ),
     )
-    actions_detail = ("undo",)
+    actions_detail = ("carry_out", "undo")
     status_label = status_badge("status")
     instance_link = link_column("instance", "program")
     counts_text = json_column("counts", "outcomes")
@@ -57,7 +106,30 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
 
     @display(description="progress", ordering="done")
     def progress(self, job: ImportJob) -> str:
-        return f"{job.done:,} of {job.total:,}"
+        bar = '<progress max="{}" value="{}" aria-hidden="true"></progress> {} of {}'
+        return format_html(bar, max(job.total, 1), job.done, f"{job.done:,}", f"{job.total:,}")
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A page about work that goes on looks again by itself, with or without scripts."""
+        response = super().change_view(request, object_id, *args, **kwargs)
+        job = self.get_visible(request, object_id)
+        if job is not None and not job.is_finished:
+            response["Refresh"] = str(SECONDS_TO_NEXT_LOOK)
+        return response
+
+    @staff_action(
+        description="Import",
+        power=Power.DECIDE,
+        possible=_is_rehearsed,
+        form=CarryOutForm,
+        preview=foresee_import,
+        icon="play_arrow",
+        explanation="Does what was rehearsed.",
+    )
+    def carry_out(self, request: HttpRequest, job: ImportJob, form: StaffForm) -> str:
+        may_end_many = form.cleaned_data.get("may_end_many", False)
+        carry_out_rehearsed(job_id=job.pk, may_end_many=may_end_many, actor=actor_of(request), now=utc_now())
+        return "The candidates are being imported."
 
     @staff_action(
         description="Undo",
@@ -70,6 +142,14 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
     def undo(self, request: HttpRequest, job: ImportJob, form: StaffForm) -> str:
         undo_import(job_id=job.pk, actor=actor_of(request), now=utc_now())
         return "The import is being undone."
+
+
+@neighbors_of(ImportJob, early=True)
+def rehearsal_of_import(request: HttpRequest, job: ImportJob) -> Card:
+    if job.stage not in (ImportStage.REHEARSAL, ImportStage.STOPPED):
+        return Card("What the import would do", empty="It was carried out: the outcomes are above.", wide=True)
+    rows = [Neighbor(title=sentence) for sentence in describe(job)] if job.is_finished else []
+    return Card("What the import would do", rows, empty="The rehearsal goes on.", wide=True)
 
 
 @neighbors_of(ImportJob)

@@ -4,20 +4,24 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
-from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, status_badge
+from backoffice.display import Card, Neighbor, admin_url, badge, list_url, neighbor, neighbors_of, status_badge
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
 from ..eligibility.criteria import list_criteria
 from ..evaluation import request_evaluation
+from ..imports.job import receive_import
+from ..imports.options import Options
+from ..imports.reading import kind_of
 from ..models import Enrollment, Program, ProgramInstance
 from ..programs import make_default
 from ..states import EligibilityStatus
+from .imports import ImportForm
 from .playground import PLAYGROUND
 
 LISTED_CODE = re.compile(r"[A-Za-z0-9_-]+")
@@ -109,13 +113,39 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
         ),
         ("Identity", {"fields": (("cuid", "number"), ("criteria_version", "created_at"))}),
     )
-    actions_detail = ("edit_criteria", "evaluate_candidates", "make_default")
+    actions_detail = ("edit_criteria", "import_candidates", "evaluate_candidates", "make_default")
     edit_criteria = PLAYGROUND
     review_badge = status_badge("review_mode", "review")
 
     @admin.display(description="number", ordering="id")
     def number(self, instance: ProgramInstance) -> str:
         return "" if instance.pk is None else str(instance.pk)
+
+    @staff_action(
+        description="Import candidates",
+        power=Power.DECIDE,
+        possible=lambda instance: True,
+        form=ImportForm,
+        icon="upload_file",
+        explanation="Reads the file and rehearses the import: you see what it would do before anything is done.",
+    )
+    def import_candidates(self, request: HttpRequest, instance: ProgramInstance, form: StaffForm) -> HttpResponse:
+        told = form.cleaned_data
+        job = receive_import(
+            instance_id=instance.pk,
+            file=told["file"].file,
+            kind=kind_of(told["file"].name),
+            options=Options(
+                is_rehearsal=True,
+                evaluate=told["evaluate"],
+                on_duplicate=told["on_duplicate"],
+                tell_families=told["tell_families"],
+            ),
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        self.log_change(request, instance, f"Import {job.cuid}")
+        return HttpResponseRedirect(admin_url(job))
 
     @staff_action(
         description="Evaluate candidates",
@@ -182,6 +212,21 @@ def evaluations_of_instance(request: HttpRequest, instance: ProgramInstance) -> 
         for job in instance.evaluations.order_by("-id")[:5]
     ]
     return Card("Evaluations", rows, empty="Candidates have not been evaluated together yet.")
+
+
+@neighbors_of(ProgramInstance)
+def imports_of_instance(request: HttpRequest, instance: ProgramInstance) -> Card:
+    rows = [
+        neighbor(
+            job,
+            title=f"{job.get_stage_display()}, {job.done:,} of {job.total:,} rows",
+            status="status",
+            note=job.last_error,
+            at=job.created_at,
+        )
+        for job in instance.imports.order_by("-id")[:5]
+    ]
+    return Card("Imports", rows, empty="No file of candidates was imported yet.")
 
 
 @neighbors_of(ProgramInstance)

@@ -29,6 +29,11 @@ class Format(models.TextChoices):
     JSON_LINES = "ndjson", "JSON lines"
 
 
+def kind_of(name: str) -> Format:
+    """What the name of a file says it is: CSV unless it ends as files of JSON lines do."""
+    return Format.JSON_LINES if name.lower().endswith((".jsonl", ".ndjson", ".json")) else Format.CSV
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What stands in a line, or in several if a cell has line breaks; or why nothing can be made of it."""

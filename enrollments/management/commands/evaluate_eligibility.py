@@ -8,13 +8,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.commands import UseCaseCommand
-from core.errors import NotFound
-from core.numbers import parse_whole_number
 from core.work import quietly
 from enrollments.eligibility.criteria import list_criteria
 from enrollments.eligibility.trial import try_criteria
 from enrollments.evaluation import evaluate_candidates, request_evaluation
 from enrollments.models import EvaluationJob, ProgramInstance
+from enrollments.programs import find_instance_anywhere
 
 
 class Command(UseCaseCommand):
@@ -30,7 +29,7 @@ class Command(UseCaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="count what would become of them and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        instance = _find(options["instance"])
+        instance = find_instance_anywhere(options["instance"])
         with Progress(
             BarColumn(),
             MofNCompleteColumn(),
@@ -57,15 +56,6 @@ class Command(UseCaseCommand):
             job = _evaluate(instance, progress, are_families_told=not options["tell_nobody"])
         counts = {name: job.counts.get(name, 0) for name in ("eligible", "ineligible", "undecided")}
         return {"instance": instance.cuid, "job": job.cuid, "status": job.status, "done": job.done, **counts}
-
-
-def _find(reference: str) -> ProgramInstance:
-    number = parse_whole_number(reference)
-    rows = ProgramInstance.objects.select_related("program", "workspace")
-    instance = rows.filter(cuid=reference).first() if number is None else rows.filter(pk=number).first()
-    if instance is None:
-        raise NotFound(f"There is no program instance {reference}.")
-    return instance
 
 
 def _evaluate(instance: ProgramInstance, progress: Any, *, are_families_told: bool) -> EvaluationJob:
