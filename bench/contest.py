@@ -17,6 +17,7 @@ from .limit import run_limit
 from .seed import CONTESTANTS, SCARCE_SEATS, SCARCE_TENANT
 from .servers import Servers, running_servers
 from .stack import NAIVE, OURS, ROOT, environment, running_web
+from .work import migrate
 
 CLIENTS = 16
 REPEATS = 10  # of a hundred requests, that name a learner who has a seat already
@@ -72,6 +73,7 @@ def run_contest(*, rounds: int, seconds: float, say: Callable[[str], None]) -> C
     contest = Contest(rounds, seconds)
     with running_servers() as servers, tempfile.TemporaryDirectory() as logs:
         say("Migrating and seeding ...")
+        migrate(servers)
         ids = _seed(servers)
         with (
             running_web(servers, settings=OURS, log=Path(logs) / "ours") as ours,

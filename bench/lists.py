@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import django
-from django.core.management import call_command
 
 from .servers import running_servers
 from .stack import OURS, environment
+from .work import migrate
 
 ROWS = 1_000_000
 QUICK_ROWS = 20_000
@@ -56,9 +56,9 @@ def main() -> int:
     asked = parser.parse_args()
     rows = QUICK_ROWS if asked.quick else ROWS
     with running_servers() as servers:
+        migrate(servers)
         os.environ.update(environment(servers, settings=OURS))
         django.setup()
-        call_command("migrate", verbosity=0, interactive=False)
         failures = _measure(rows)
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import django
-from django.core.management import call_command
 
 from .servers import running_servers
 from .stack import OURS, environment
+from .work import migrate
 
 STEPS = 1_000_000
 QUICK_STEPS = 50_000
@@ -92,9 +92,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_STEPS:,} steps, and no gate on the ratio")
     asked = parser.parse_args()
     with running_servers() as servers:
+        migrate(servers)
         os.environ.update(environment(servers, settings=OURS))
         django.setup()
-        call_command("migrate", verbosity=0, interactive=False)
         ratio, is_same = _measure(QUICK_STEPS if asked.quick else STEPS)
     if not is_same:
         print("FAILED the page counts other steps than SQL does", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Migrate the database and make a workspace for each contestant: `python -m bench.seed`, in a production environment.
+"""Make a workspace for each contestant: `python -m bench.seed`, in a production environment.
 
 Prints, as JSON, what the contestants have to know: workspace, key, program instance, allocations.
 """
@@ -7,7 +7,6 @@ import json
 import sys
 
 import django
-from django.core.management import call_command
 
 from core.clock import utc_now
 
@@ -19,7 +18,6 @@ CONTESTANTS = {"limit": 1, "naive": 1, "hot": 1, "spread": 64}  # and how many a
 
 def main() -> None:
     django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
     json.dump({name: _seed(name, tenants) for name, tenants in CONTESTANTS.items()}, sys.stdout)
 
 

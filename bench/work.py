@@ -11,6 +11,8 @@ from typing import Any
 
 import django
 
+from tests.migrated import copied_from_kept
+
 from .servers import Servers
 from .stack import OURS, ROOT, environment
 
@@ -54,7 +56,9 @@ def ask(servers: Servers, jobs: str, **job: Any) -> Any:
 
 
 def migrate(servers: Servers) -> None:
-    """Make the tables of a database that was just started."""
+    """Make the tables of a database that was just started: as the tests keep them, or else by every migration."""
+    if copied_from_kept(host=servers.postgres_folder, user="postgres", name="postgres"):
+        return
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(command, env=environment(servers, settings=OURS), cwd=ROOT, check=True)
 

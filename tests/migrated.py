@@ -83,7 +83,7 @@ def keep_test_database() -> None:
     """Keep the database that Django has just migrated, before a test writes into it."""
     if _is_kept() and not _kept(connection.vendor).exists():
         with _replacing(_kept(connection.vendor)) as unfinished:
-            _run("pg_dump", "--file", str(unfinished), connection.settings_dict["NAME"])
+            _run("pg_dump", "--file", str(unfinished), connection.settings_dict["NAME"], place=_place())
 
 
 def copy_migrated_database(target: Path) -> None:
@@ -93,6 +93,15 @@ def copy_migrated_database(target: Path) -> None:
         if not kept.exists():
             _migrate_to(kept)
     shutil.copy(kept, target)
+
+
+def copied_from_kept(*, host: str, user: str, name: str) -> bool:
+    """Whether this empty PostgreSQL database has been filled with the tables of the one that is kept, if any is."""
+    kept = _kept("postgresql")
+    if not kept.exists():
+        return False
+    _fill(kept, name, {"PGHOST": host, "PGUSER": user})
+    return True
 
 
 @contextlib.contextmanager
@@ -134,22 +143,19 @@ def _restore(kept: Path, name: str) -> None:
     if connection.vendor == "sqlite":
         shutil.copy(kept, name)
     else:
-        _run(
-            "psql",
-            "--no-psqlrc",
-            "--quiet",
-            "--set",
-            "ON_ERROR_STOP=1",
-            "--output",
-            os.devnull,
-            "--file",
-            str(kept),
-            name,
-        )
+        _fill(kept, name, _place())
 
 
-def _run(program: str, *arguments: str) -> None:
-    place = {"PGHOST": connection.settings_dict["HOST"], "PGUSER": connection.settings_dict["USER"]}
+def _fill(kept: Path, name: str, place: dict[str, str]) -> None:
+    quietly = ("--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--output", os.devnull)
+    _run("psql", *quietly, "--file", str(kept), name, place=place)
+
+
+def _place() -> dict[str, str]:
+    return {"PGHOST": connection.settings_dict["HOST"], "PGUSER": connection.settings_dict["USER"]}
+
+
+def _run(program: str, *arguments: str, place: dict[str, str]) -> None:
     subprocess.run([POSTGRES_BIN_PATH / program, *arguments], env=os.environ | place, check=True)
 
 
