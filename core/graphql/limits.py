@@ -5,6 +5,7 @@ compared with the schema. So no document costs more to refuse than to read: neit
 whose fragments multiply. See docs/decisions/0085.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,8 @@ MAX_FIELDS = 400
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 30
 MAX_FRAGMENTS = 30
+# Whether fields of one name may stand side by side is checked for each two of them, in some 12 microseconds.
+MAX_COMPARISONS = 10_000
 MAX_BATCH = 10
 MAX_COST = 20_000  # of all operations of a request together
 INTROSPECTION = frozenset({"__schema", "__type", "_service"})
@@ -119,11 +122,12 @@ def _bound_tokens(text: str) -> None:
     raise DocumentTooLarge(f"A document has at most {MAX_TOKENS:,} tokens.")
 
 
-class _Counter(Visitor):
+class _Nodes(Visitor):
     """How many nodes of each bounded kind a document has, fragments as they are written."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.names: Counter[str] = Counter()
         self.fields = 0
         self.aliases = 0
         self.directives = 0
@@ -131,6 +135,7 @@ class _Counter(Visitor):
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
         self.fields += 1
+        self.names[(node.alias or node.name).value] += 1
         self.aliases += node.alias is not None
 
     def enter_directive(self, *_: Any) -> None:
@@ -144,7 +149,7 @@ class _Counter(Visitor):
 
 
 def _bound_nodes(document: DocumentNode) -> None:
-    counter = _Counter()
+    counter = _Nodes()
     visit(document, counter)
     for name, most in (
         ("fields", MAX_FIELDS),
@@ -154,6 +159,8 @@ def _bound_nodes(document: DocumentNode) -> None:
     ):
         if getattr(counter, name) > most:
             raise DocumentTooLarge(f"A document has at most {most} {name}.")
+    if sum(number**2 for number in counter.names.values()) > MAX_COMPARISONS:
+        raise DocumentTooLarge("The document asks for fields of the same name too often: ask for each once.")
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

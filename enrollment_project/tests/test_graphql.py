@@ -105,6 +105,7 @@ HOSTILE = {
         "graphql_document_too_large",
     ),
     "the same field over and over": ("{" + "__typename " * 1_900 + "}", "graphql_document_too_large"),
+    "the same field as often as there may be fields": ("{" + "__typename " * 399 + "}", "graphql_document_too_large"),
     "a fragment of itself": ("{ ...A } fragment A on Query { ...A }", "graphql_document_invalid"),
     "two fragments of each other": (
         "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
