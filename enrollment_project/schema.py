@@ -17,7 +17,7 @@ from strawberry.types.base import get_object_definition
 from accounts.graphql.doors import Door, ForKeys, Needs
 from accounts.graphql.people import PeopleMutation, PeopleQuery
 from accounts.principals import principal_of
-from cohorts.graphql import CoursesQuery
+from cohorts.graphql import CoursesMutation, CoursesQuery
 from core.errors import Invalid, invalid_field, item_of
 from core.graphql.connections import FIRST
 from core.graphql.shapes import SCALARS
@@ -52,8 +52,8 @@ class Query(EnrollmentsQuery, PeopleQuery, CoursesQuery):
 
 
 @strawberry.type
-class Mutation(EnrollmentsMutation, PeopleMutation):
-    """What can be changed, one thing at a time. Each field names the scope that an API key needs for it."""
+class Mutation(EnrollmentsMutation, PeopleMutation, CoursesMutation):
+    """What can be changed, one thing at a time. Each field has a door, as those of queries."""
 
 
 class ProjectSchema(strawberry.federation.Schema):

@@ -10,7 +10,7 @@ from core.clock import utc_now
 from core.errors import Invalid, invalid_field
 from core.http.idempotency import idempotent
 
-from ..learning.booking import Selection, book_sessions, cancel_booking, swap_booking
+from ..learning.booking import book_sessions, cancel_booking, swap_booking
 from ..learning.calendar import close_feed, feed_url, find_feed, renew_feed, sessions_of
 from ..queries import get_package_for, packages_of, unbooked_steps
 from .catalog import step_with
@@ -82,11 +82,7 @@ class BookSessionsView(StudentView):
         body = BookSessionsBody(data=request.data)
         body.is_valid(raise_exception=True)
         package = get_package_for(user=user_of(request), package_id=package_id)
-        selections = [
-            Selection(step_id=chosen["courseStepId"], option_id=chosen["courseStepOptionId"])
-            for chosen in body.validated_data["selections"]
-        ]
-        booked = book_sessions(package_id=package.pk, selections=selections, now=utc_now())
+        booked = book_sessions(package_id=package.pk, selections=body.chosen(), now=utc_now())
         prefetch_related_objects(booked.booked, "step", "class_session__group_class")
         return Response(BookedSerializer(booked).data)
 

@@ -39,3 +39,39 @@ class TestACourse:
 
         assert [each["packageId"] for each in shown["myCoursePackages"]] == [each["packageId"] for each in rest]
         assert len(of_graph) <= len(of_rest) + 1  # whether the mailbox is proven is asked behind the field's door
+
+
+BOOK = """mutation($package: Int!, $input: SessionChoices!) {
+  bookCourseSessions(packageId: $package, input: $input) {
+    manualSelections
+    booked { stepLabel status session { teacher } }
+  }
+}"""
+
+
+class TestBooking:
+    def test_goes_by_the_rules_of_rest(self) -> None:
+        family, package = bought()
+        step = package.progress.get(status="UNBOOKED").step
+        [choice, *_] = family.get(f"{PACKAGES}/{package.pk}/unbooked-steps").json()[0]["options"]
+        selections = [{"courseStepId": step.pk, "courseStepOptionId": choice["courseStepOptionId"]}]
+        asked = {"query": BOOK, "variables": {"package": package.pk, "input": {"selections": selections}}}
+
+        first = family.post("/api/graphql", asked).json()["data"]["bookCourseSessions"]
+        again = family.post("/api/graphql", asked).json()
+        numbers = f"packageId: {package.pk}, stepId: {step.pk}"
+        given_back = ask(family, f"mutation {{ cancelCourseSession({numbers}) {{ status session {{ teacher }} }} }}")
+
+        assert first["manualSelections"] == [step.pk]
+        assert [each["status"] for each in first["booked"]] == ["BOOKED"]
+        assert [each["extensions"]["code"] for each in again["errors"]] == ["step_already_booked"]
+        assert given_back["cancelCourseSession"] == {"status": "UNBOOKED", "session": None}
+
+    def test_by_a_session_needs_the_csrf_token(self) -> None:
+        _, package = bought()
+        strict = Family("stranger@home.test", enforce_csrf_checks=True)
+
+        response = strict.post("/api/graphql", {"query": BOOK, "variables": {"package": package.pk, "input": {}}})
+
+        assert response.status_code == 403
+        assert response.json()["code"] == "csrf_failed"

@@ -80,6 +80,18 @@ CHANGES = [
     ("changeLearner", 'id: "[town.offer.learner]", input: {school: "New"}) { id }', CHANGE_LEARNERS, "not_found"),
     ("createLead", 'input: {lastName: "Roe"}) { id }', CHANGE_LEARNERS),
     ("changeLead", 'id: "[town.offer.lead]", input: {lastName: "Doe"}) { id }', CHANGE_LEARNERS, "not_found"),
+    (
+        "bookCourseSessions",
+        "packageId: [town.sale.package_id], input: {selections: []}) { autoBooked }",
+        FAMILIES,
+        "package_not_found",
+    ),
+    (
+        "cancelCourseSession",
+        "packageId: [town.sale.package_id], stepId: [town.sale.step_id]) { id }",
+        FAMILIES,
+        "package_not_found",
+    ),
 ]
 ROWS = [
     FieldRow("Query._service", "_service { sdl }", ANY_KEY),

@@ -11,6 +11,7 @@ from core.clock import utc_now
 from core.http.fields import WholeNumberField
 from core.http.query import QueryDayField, QuerySerializer
 
+from ...learning.booking import Selection
 from ...models import StepProgress, StudentPackage
 from ...states import DONE, StepStatus
 from .enrolling import CourseLearnerSerializer
@@ -35,6 +36,13 @@ class SelectionBody(serializers.Serializer[Any]):
 
 class BookSessionsBody(serializers.Serializer[Any]):
     selections = serializers.ListField(child=SelectionBody(), max_length=MAX_SELECTIONS)
+
+    def chosen(self) -> list[Selection]:
+        """What was chosen for which step."""
+        return [
+            Selection(step_id=each["courseStepId"], option_id=each["courseStepOptionId"])
+            for each in self.validated_data["selections"]
+        ]
 
 
 class SwapBody(serializers.Serializer[Any]):
