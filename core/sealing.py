@@ -1,10 +1,12 @@
 """Secrets that we must be able to read again (a partner's API key), sealed before they reach the database.
 
 A backup, a replica or a query log then holds nothing that opens anything. The keys come from the environment: the first
-one seals, and each of them opens, so a new key is put in front and the old one is removed once everything was sealed
-again (docs/decisions/0070-sealed-secrets.md). A password is not a case for this: what need not be read again is hashed.
+one seals, and each of them opens. So a new key is put in front, and the old one is removed once `manage.py
+reseal_secrets` has sealed everything again (docs/decisions/0070-sealed-secrets.md). A password is not a case for this:
+what need not be read again is hashed.
 """
 
+import enum
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -14,6 +16,14 @@ from django.db import models
 
 class BrokenSeal(RuntimeError):
     """None of the keys in SEALING_KEYS opens a sealed value: a key was removed too early, or the row was changed."""
+
+
+class Seal(enum.Enum):
+    """Which key opens a sealed value."""
+
+    NEWEST = "newest"
+    OLDER = "older"
+    BROKEN = "broken"  # none
 
 
 def seal(text: str) -> str:
@@ -27,6 +37,26 @@ def unseal(sealed: str) -> str:
         return _box().decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise BrokenSeal("None of the keys in SEALING_KEYS opens this value.") from error
+
+
+def reseal(sealed: str) -> str:
+    """The same text, sealed with the newest key. Raises BrokenSeal."""
+    return seal(unseal(sealed))
+
+
+def who_sealed(sealed: str) -> Seal:
+    """Whether the newest key opens a sealed value, an older one or none."""
+    try:
+        Fernet(settings.SEALING_KEYS[0]).decrypt(sealed.encode())
+    except InvalidToken:
+        pass
+    else:
+        return Seal.NEWEST
+    try:
+        unseal(sealed)
+    except BrokenSeal:
+        return Seal.BROKEN
+    return Seal.OLDER
 
 
 def _box() -> MultiFernet:

@@ -41,7 +41,7 @@ from .breaks.history import a_first_event_that_is_gone
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 # What belongs to no workspace is examined only with all of them.
-OF_THE_INSTALLATION = {"billing.the_inbox_is_handled"}
+OF_THE_INSTALLATION = {"billing.the_inbox_is_handled", "core.secrets_are_sealed_with_the_newest_key"}
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from . import (
     history,
     offline,
     partners,
+    secrets,
     sessions,
     webhooks,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "history",
     "offline",
     "partners",
+    "secrets",
     "sessions",
     "webhooks",
 ]
