@@ -1,0 +1,135 @@
+"""`python -m bench.imports`: a file of candidates imported and judged by five criteria, next to COPY and SQL that write
+the same rows.
+
+Ours and SQL take turns, and the share is the median of the rounds'. Then imports are killed at five points and go on,
+and one is undone.
+"""
+
+import argparse
+import statistics
+import sys
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from .servers import Servers, running_servers
+from .work import ask, migrate
+
+FEW, MANY = 10_000, 100_000
+QUICK = 3_000
+ROUNDS = 3
+OF_SQL = 0.2
+FLAT_MB = 40.0  # more candidates may not take more memory than this
+# Where the process dies, and after how many times.
+POINTS = ("read_from", "find_or_create_learners", "write_new_together", "publish", "commit")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """So many candidates a second, by ours and by SQL, and how much memory ours took for all of them."""
+
+    candidates: int
+    ours: float
+    sql: float
+    grown_mb: float
+
+    @property
+    def share(self) -> float:
+        return self.ours / self.sql
+
+
+@dataclass(slots=True)
+class Imports:
+    """What was measured. The first round is of fewer candidates, for the memory."""
+
+    rounds: list[Round] = field(default_factory=list)
+    kills: int = 0
+    breaches: list[str] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Ours in the rate of SQL, in the median round of the most candidates."""
+        return statistics.median(each.share for each in self.rounds if each.candidates == self.rounds[-1].candidates)
+
+    @property
+    def growth_mb(self) -> float:
+        """What many candidates take above few."""
+        return max(each.grown_mb for each in self.rounds[1:]) - self.rounds[0].grown_mb
+
+
+def main() -> int:
+    """0 when every gate holds, 1 when one does not."""
+    parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} candidates; gates that each is imported once")
+    asked = parser.parse_args()
+    sizes = [QUICK] if asked.quick else [FEW, *[MANY] * ROUNDS]
+    with running_servers() as servers:
+        migrate(servers)
+        found = _measure(servers, sizes)
+    _print(found)
+    failures = [*found.breaches, *([] if asked.quick else _too_slow(found))]
+    for failure in failures:
+        print(f"FAILED {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _measure(servers: Servers, sizes: list[int]) -> Imports:
+    found = Imports()
+    numbers = count()
+    for size in sizes:
+        print(f"Importing {size:,} candidates, judged by five criteria, and the same rows by SQL ...", file=sys.stderr)
+        ours = _ask(servers, do="import_file", mark=_mark(next(numbers)), count=size)
+        sql = _ask(servers, do="write_by_sql", mark=_mark(next(numbers)), count=size)
+        found.rounds.append(Round(size, ours["rate"], sql["rate"], ours["grown_mb"]))
+        if ours["imported"] != size or ours["rows"] != sql["rows"]:
+            found.breaches.append(f"{ours['imported']:,} of {size:,} imported: {ours['rows']}, by SQL {sql['rows']}")
+    print("Killing imports, and undoing one ...", file=sys.stderr)
+    killed = _mark(next(numbers))
+    _ask(servers, do="receive", mark=killed, count=QUICK)
+    for point in POINTS:
+        found.kills += _is_killed(servers, point=point, mark=killed)
+    if found.kills != len(POINTS):
+        found.breaches.append(f"only {found.kills} of {len(POINTS)} kills happened")
+    gone_on = _ask(servers, do="go_on", mark=killed)
+    if gone_on != {"imported": QUICK, "current": QUICK, "rows": QUICK}:
+        found.breaches.append(f"killed and resumed: {gone_on} of {QUICK:,}")
+    undone = _ask(servers, do="undo", mark=killed)
+    if undone != {"undone": QUICK, "current": 0}:
+        found.breaches.append(f"undone: {undone} of {QUICK:,}")
+    found.breaches += [f"{name}: {rows}" for name, rows in _ask(servers, do="find_breaches").items()]
+    return found
+
+
+def _is_killed(servers: Servers, **job: Any) -> bool:
+    return bool(_ask(servers, do="die_at", **job)["killed"])
+
+
+def _mark(number: int) -> str:
+    return "abcdefghijklmnopqrstuvwxyz"[number]
+
+
+def _too_slow(found: Imports) -> list[str]:
+    failures = []
+    if found.share < OF_SQL:
+        failures.append(f"{found.share:.0%} of the rate of SQL, {OF_SQL:.0%} are wanted")
+    if found.growth_mb > FLAT_MB:
+        failures.append(f"{MANY:,} candidates take {found.growth_mb:.0f} MB more than {FEW:,}")
+    return failures
+
+
+def _print(found: Imports) -> None:
+    print("Candidates a second from a file, each with learner, labels, transition, verdict and events, next to SQL")
+    print(f"{'candidates':>12}{'ours':>10}{'SQL':>10}{'share':>8}{'memory grew by':>18}")
+    for each in found.rounds:
+        share = f"{each.share:.0%}"
+        memory = f"{each.grown_mb:.1f} MB"
+        print(f"{each.candidates:>12,}{each.ours:>10,.0f}{each.sql:>10,.0f}{share:>8}{memory:>18}")
+    print(f"Median share {found.share:.0%}. Killed at {found.kills} points and resumed, then undone.")
+
+
+def _ask(servers: Servers, **job: Any) -> Any:
+    return ask(servers, "imports_jobs", **job)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
