@@ -94,6 +94,7 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.evaluation
 	@$(BIN)/python -m bench.lists
 	@$(BIN)/python -m bench.pipeline
+	@$(BIN)/python -m bench.completions
 	@$(BIN)/python -m bench.expiry
 	@$(BIN)/python -m bench.imports
 
@@ -102,6 +103,7 @@ bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(BIN)/python -m bench.evaluation --quick
 	@$(BIN)/python -m bench.lists --quick
 	@$(BIN)/python -m bench.pipeline --quick
+	@$(BIN)/python -m bench.completions --quick
 	@$(BIN)/python -m bench.expiry --quick
 	@$(BIN)/python -m bench.imports --quick
 

@@ -6,7 +6,7 @@ partner knows more than we do (it accepted, and its answer to us is late or lost
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -27,7 +27,7 @@ from .errors import BadPartnerSignature, UnreadableEvent
 from .history import taken_back_at
 from .locks import lock_step
 from .models import EnrollmentStep, PartnerEvent, Provider
-from .progression import mark_step_complete
+from .progression import complete_locked
 from .states import DONE, PartnerStepStatus
 from .web_addresses import web_address
 
@@ -40,6 +40,7 @@ RETRY = retries.Retry(first_pause_seconds=5, longest_pause_seconds=3600, lease=N
 MATCHED_WITHIN = dt.timedelta(days=7)
 UNMATCHED = "unmatched"
 PARTNER = Actor("partner")
+BATCH = 200
 
 _TEXTS = ("completedAt", "certificateId", "certificateNumber", "downloadUrl")
 _LONGEST_TEXT = 2000
@@ -96,7 +97,7 @@ def handle_event(*, event_id: int, now: dt.datetime) -> PartnerEvent:
     return PartnerEvent.objects.get(pk=event_id)
 
 
-def handle_due_events(*, limit: int = 200, now: dt.datetime) -> int:
+def handle_due_events(*, limit: int = BATCH, now: dt.datetime) -> int:
     """Apply the events whose nudge was lost, whose last try failed, or whose learner was not known, oldest first;
     returns how many were tried."""
     due = retries.due(PartnerEvent.objects.filter(handled_at=None), now=now)
@@ -133,14 +134,14 @@ def _apply(event: PartnerEvent, now: dt.datetime) -> None:
     if effect is not None and step_id is None:
         _wait_for_match(event, now)
         return
-    step = lock_step(step_id)[0] if step_id is not None else None
+    step, steps = lock_step(step_id) if step_id is not None else (None, [])
     unhandled = PartnerEvent.objects.filter(pk=event.pk, handled_at=None)
     if unhandled.update(handled_at=now, step=step, last_error=""):
         outcome = "ignored"
         if effect and step:
             is_old = effect is _complete and _was_taken_back(step, event)
-            outcome = "staff had the step done again after that" if is_old else effect(step, event.payload, now)
-        if step is not None:
+            outcome = "staff had the step done again after that" if is_old else effect(step, steps, event.payload, now)
+        if step is not None and step.status == PartnerStepStatus.IN_PROGRESS:
             _put_off_polling(step, now)
         PartnerEvent.objects.filter(pk=event.pk).update(outcome=fit(PartnerEvent, "outcome", outcome))
         after_commit(log.info, "partner_event_handled", partner_event=event.pk, type=event.type, outcome=outcome)
@@ -152,11 +153,13 @@ def _put_off_polling(step: EnrollmentStep, now: dt.datetime) -> None:
     taught.update(next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours))
 
 
-def _complete(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.datetime) -> str:
+def _complete(
+    step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime
+) -> str:
     """What staff decided meanwhile, or the learner by leaving, stands; the event shows what the partner said."""
     if step.status in (*DONE, PartnerStepStatus.WITHDRAWN):
         return f"the step was {step.status} before"
-    mark_step_complete(step_id=step.pk, actor=PARTNER, now=now)
+    complete_locked(step, steps, actor=PARTNER, now=now)
     return "completed"
 
 
@@ -177,14 +180,18 @@ def completion_time(payload: Mapping[str, Any], otherwise: dt.datetime) -> dt.da
     return told if told.tzinfo else told.replace(tzinfo=dt.UTC)
 
 
-def _progress(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.datetime) -> str:
+def _progress(
+    step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime
+) -> str:
     """Never back: an older message may come later."""
     percent = payload.get("progress", 0)
     further = EnrollmentStep.objects.filter(pk=step.pk, status=PartnerStepStatus.IN_PROGRESS, progress__lt=percent)
     return f"progress is {percent} percent" if further.update(progress=percent) else "no further than before"
 
 
-def _keep_certificate(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.datetime) -> str:
+def _keep_certificate(
+    step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime
+) -> str:
     certificate = {
         "id": payload.get("certificateId", ""),
         "number": payload.get("certificateNumber", ""),
@@ -194,11 +201,12 @@ def _keep_certificate(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.
     return "certificate kept"
 
 
-def _note(step: EnrollmentStep, payload: Mapping[str, Any], now: dt.datetime) -> str:
+def _note(step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime) -> str:
     return f"noted; the step is {step.status}"
 
 
-_EFFECTS: dict[str, Callable[[EnrollmentStep, Mapping[str, Any], dt.datetime], str]] = {
+Effect = Callable[[EnrollmentStep, Sequence[EnrollmentStep], Mapping[str, Any], dt.datetime], str]
+_EFFECTS: dict[str, Effect] = {
     "enrollment.created": _note,
     "progress.updated": _progress,
     "course.progress": _progress,

@@ -107,8 +107,22 @@ def mark_step_complete(
     step, steps = lock_step(step_id)
     if external_enrollment_id is not None:
         keep_external_id(step, external_enrollment_id)
-    if step.status == PartnerStepStatus.COMPLETED:
-        return step
+    if step.status != PartnerStepStatus.COMPLETED:
+        complete_locked(step, steps, evidence=evidence, reason=reason, actor=actor, now=now)
+    return step
+
+
+def complete_locked(
+    step: EnrollmentStep,
+    steps: Sequence[EnrollmentStep],
+    *,
+    evidence: str = "",
+    reason: str = "",
+    actor: Actor,
+    now: dt.datetime,
+) -> None:
+    """The same for a caller that has locked the step with all `steps` of its enrollment, and seen that it is not
+    completed. Part of the caller's transaction."""
     change_step(
         step,
         "complete",
@@ -120,7 +134,6 @@ def mark_step_complete(
         evidence=fit(EnrollmentStep, "evidence", evidence),
     )
     settle(steps, actor=actor, now=now)
-    return step
 
 
 def is_enrollment_complete(*, enrollment_id: int) -> bool:
