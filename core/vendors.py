@@ -12,8 +12,9 @@ from .outbound import Answer, NoAnswer, NotSent, ask
 
 T = TypeVar("T")
 
+TOO_MANY_REQUESTS = 429
 # Refused keys are the staff's mistake, not that of the thing asked for: with the right key, the same call succeeds.
-LATER = frozenset((401, 403, 408, 425, 429))
+LATER = frozenset((401, 403, 408, 425, TOO_MANY_REQUESTS))
 # Longer than this no vendor makes us wait; it is asked again then, and may say so again.
 LONGEST_WAIT_SECONDS = 3600.0
 
@@ -21,9 +22,12 @@ LONGEST_WAIT_SECONDS = 3600.0
 class VendorDown(Exception):
     """No answer, or not now. What came of the call is unknown, unless the vendor was not even asked."""
 
-    def __init__(self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True) -> None:
+    def __init__(
+        self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True, is_busy: bool = False
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.is_busy = is_busy  # it is up, and asks us to slow down
         self.wait_seconds = wait_seconds  # how long to leave it alone at least
         self.was_asked = was_asked
 
@@ -69,7 +73,8 @@ class Vendor:
             self._breaker.record_failure()
         if answer.status in LATER or answer.status >= 500:
             pause = answer.retry_after(longest=LONGEST_WAIT_SECONDS)
-            raise VendorDown(f"{self._name} answered {answer.status}.", wait_seconds=pause)
+            is_busy = answer.status == TOO_MANY_REQUESTS
+            raise VendorDown(f"{self._name} answered {answer.status}.", wait_seconds=pause, is_busy=is_busy)
         if not 200 <= answer.status < 300:
             self._breaker.record_answer()
             raise VendorRefuses(answer)

@@ -17,7 +17,7 @@ from .gateways.contract import PartnerDown, PartnerRefuses
 from .gateways.rest import get_gateway
 from .history import UNDER_WAY, subject_of
 from .models import EnrollmentStep
-from .outages import note_answer, note_silence
+from .outages import note_answer, note_failure
 from .rounds import go_through, ring_for
 from .task_kinds import STEP_NOT_ENDED
 
@@ -44,7 +44,7 @@ def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
         if external_id is not None:
             gateway.end(external_id)
     except PartnerDown as error:
-        note_silence(provider_id=step.provider_id, now=now)
+        note_failure(step.provider, error, now=now)
         _postpone(step, error, now)
         return False
     except PartnerRefuses as error:

@@ -19,7 +19,7 @@ from .gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment
 from .gateways.rest import get_gateway
 from .history import UNDER_WAY
 from .models import EnrollmentStep
-from .outages import note_answer, note_silence
+from .outages import note_answer, note_failure
 from .rounds import go_through, ring_for
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     try:
         found = _enroll(step, now)
     except PartnerDown as error:
-        note_silence(provider_id=step.provider_id, now=now)
+        note_failure(step.provider, error, now=now)
         _record_delay(step, error, now)
         return False
     except PartnerRefuses as error:

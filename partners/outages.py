@@ -6,8 +6,18 @@ from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
+from .gateways.contract import PartnerDown
 from .models import Provider, ProviderOutage
 from .states import OutageReason
+
+
+def note_failure(provider: Provider, error: PartnerDown, *, now: dt.datetime) -> None:
+    """A call came to nothing. One that we did not even make says nothing about the partner. One that asks us to slow
+    down is an answer: learners wait because of us then, and that is no outage of the partner's."""
+    if error.is_busy:
+        note_answer(provider, now=now)
+    elif error.was_asked:
+        note_silence(provider_id=provider.pk, now=now)
 
 
 def note_silence(*, provider_id: int, now: dt.datetime) -> None:

@@ -16,7 +16,7 @@ from .gateways.rest import get_gateway
 from .history import taken_back_at
 from .inbox import completion_time, handle_event, store_found
 from .models import EnrollmentStep
-from .outages import note_answer, note_silence
+from .outages import note_answer, note_failure
 from .rounds import go_through, ring_for
 
 # It goes on until the step is over: after a few failures once an hour.
@@ -36,7 +36,7 @@ def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     try:
         news = get_gateway(step.provider).read(step.external_enrollment_id or "")
     except PartnerDown as error:
-        note_silence(provider_id=step.provider_id, now=now)
+        note_failure(step.provider, error, now=now)
         retries.record_failure(
             EnrollmentStep.objects.to_poll().filter(pk=step.pk),
             retry=RETRY,

@@ -13,9 +13,12 @@ class PartnerDown(Unavailable):
     code = "partner_down"
     title = "The partner does not answer"
 
-    def __init__(self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True) -> None:
+    def __init__(
+        self, detail: str, *, wait_seconds: float = 0.0, was_asked: bool = True, is_busy: bool = False
+    ) -> None:
         self.wait_seconds = wait_seconds  # how long to leave it alone at least
         self.was_asked = was_asked
+        self.is_busy = is_busy  # it is up, and asks us to slow down
         super().__init__(detail)
 
 

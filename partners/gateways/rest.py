@@ -85,7 +85,9 @@ class RestGateway:
         try:
             return self._vendor.ask(method, address, read, headers=known, **more)
         except VendorDown as error:
-            raise PartnerDown(error.detail, wait_seconds=error.wait_seconds, was_asked=error.was_asked) from error
+            raise PartnerDown(
+                error.detail, wait_seconds=error.wait_seconds, was_asked=error.was_asked, is_busy=error.is_busy
+            ) from error
         except VendorRefuses as error:
             refusal = _Unknown if error.answer.status in GONE else PartnerRefuses
             raise refusal(f"The partner answered {error.answer.status}.") from error

@@ -17,7 +17,7 @@ from partners import enrolling, rounds
 from partners.enrolling import RETRY, enroll_at_provider, enroll_step, ring_for_due_steps
 from partners.gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from partners.interventions import retry_step, skip_step
-from partners.models import EnrollmentStep, Provider
+from partners.models import EnrollmentStep, Provider, ProviderOutage
 from partners.providers import pause_provider, resume_provider
 from partners.states import GroupRule
 
@@ -209,6 +209,33 @@ class TestAPartnerThatDoesNotAnswer:
         step = enroll(step, NOON)
 
         assert (step.attempts, step.status) == (0, "queued")
+
+    @pytest.mark.parametrize(
+        ("trouble", "is_silent"),
+        [
+            (PartnerDown("No answer"), True),
+            (PartnerDown("The partner answered 429.", is_busy=True), False),
+            (PartnerDown("Left alone", was_asked=False), False),
+        ],
+    )
+    def test_is_out_only_if_it_was_asked_and_kept_silent(
+        self, partner: Partner, trouble: PartnerDown, is_silent: bool
+    ) -> None:
+        step = first_step(approved(now=NOON))
+        partner.trouble = [trouble]
+
+        enroll(step, NOON)
+
+        assert Provider.objects.get(pk=step.provider_id).silent_since == (NOON if is_silent else None)
+
+    def test_is_back_once_it_only_asks_us_to_slow_down(self, partner: Partner) -> None:
+        step = first_step(approved(now=NOON))
+        partner.trouble = [PartnerDown("No answer"), PartnerDown("The partner answered 429.", is_busy=True)]
+
+        enroll(enroll(step, NOON), NOON + LATER)
+
+        assert Provider.objects.get(pk=step.provider_id).silent_since is None
+        assert ProviderOutage.objects.get().ended_at == NOON + LATER
 
 
 class TestAPartnerThatRefuses:

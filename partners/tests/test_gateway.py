@@ -111,7 +111,7 @@ class TestAPartnerInTrouble:
         with pytest.raises(PartnerDown) as down:
             gateway.enroll(REQUEST)
 
-        assert down.value.wait_seconds == 77
+        assert (down.value.wait_seconds, down.value.is_busy) == (77, True)
 
     def test_is_left_alone_after_failing_in_a_row(self, lms: SandboxProcess, gateway: RestGateway) -> None:
         lms.faults(server_error={"times": 2, "path": "/lms/acme"})
