@@ -88,7 +88,8 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
             None,
             {
                 "fields": (
-                    ("instance_link", "stage", "status_label", "progress"),
+                    ("instance_link", "stage"),
+                    ("status_label", "progress"),
                     "notice",
                     ("counts_text", "options_text"),
                     ("cuid", "actor", "file_deleted_at"),
@@ -124,7 +125,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
         form=CarryOutForm,
         preview=foresee_import,
         icon="play_arrow",
-        explanation="Does what was rehearsed.",
+        explanation="Does what was rehearsed, in the background. You see once more what that is.",
     )
     def carry_out(self, request: HttpRequest, job: ImportJob, form: StaffForm) -> str:
         may_end_many = form.cleaned_data.get("may_end_many", False)
@@ -147,7 +148,9 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
 @neighbors_of(ImportJob, early=True)
 def rehearsal_of_import(request: HttpRequest, job: ImportJob) -> Card:
     if job.stage not in (ImportStage.REHEARSAL, ImportStage.STOPPED):
-        return Card("What the import would do", empty="It was carried out: the outcomes are above.", wide=True)
+        return Card(
+            "What the import would do", empty="It is no rehearsal: what has become of the rows stands above.", wide=True
+        )
     rows = [Neighbor(title=sentence) for sentence in describe(job)] if job.is_finished else []
     return Card("What the import would do", rows, empty="The rehearsal goes on.", wide=True)
 
