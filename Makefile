@@ -99,13 +99,14 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.imports
 
 bench-quick: .venv/.development ## The same, small: only what must never break
-	@$(BIN)/python -m bench --quick
-	@$(BIN)/python -m bench.evaluation --quick
-	@$(BIN)/python -m bench.lists --quick
-	@$(BIN)/python -m bench.pipeline --quick
-	@$(BIN)/python -m bench.completions --quick
-	@$(BIN)/python -m bench.expiry --quick
-	@$(BIN)/python -m bench.imports --quick
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK)
+
+# Each has servers of its own, and none of them gates a speed: so two at a time.
+QUICK := $(addprefix quick-,\
+  bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.pipeline)
+.PHONY: $(QUICK)
+$(QUICK): quick-%:
+	@$(BIN)/python -m $* --quick
 
 screenshots: .venv/.development chromium ## Take the pictures that the README shows
 	@$(BIN)/python -m tests.journeys.screenshots
