@@ -11,15 +11,12 @@ from .twins import notice_possible_twins_among
 
 
 def find_or_create_learners(*, workspace_id: int, asked: Sequence[Learner]) -> list[Learner]:
-    """The workspace's learner for each of `asked`, who come unsaved and are different persons; call it inside a
-    transaction. Known learners are locked until its end, and take what was unknown of them.
+    """The workspace's learner for each of `asked`, who come unsaved, are different persons and know their identity.
+    Call it inside a transaction. Known learners are locked until its end, and take what was unknown of them.
 
     Raises LearnerMerged if one is merged just now, and IntegrityError if somebody else makes one of the new ones just
     now: the batch has to be done again.
     """
-    for learner in asked:
-        learner.workspace_id = workspace_id
-        learner.derive_identity()
     known = _find_known(workspace_id, [learner.person for learner in asked])
     new = [learner for learner in asked if learner.person not in known]
     insert_with_keys(new)

@@ -9,7 +9,7 @@ from core.characters import trim, visibility_fault
 from core.errors import FieldError, Invalid, item_of, refuse
 from core.ids import is_cuid
 
-from ..details import SPELLING, EnrollmentDetails
+from ..details import SPELLING, EnrollmentDetails, check_details
 from ..eligibility.faults import closest
 from ..identification import (
     IDENTITIES,
@@ -50,7 +50,7 @@ def read_candidate(line: int, document: Mapping[str, Any]) -> Candidate:
     email = _email(given, faults)
     told = {_DETAILS[name]: value for name, value in given.items() if name in _DETAILS}
     try:
-        details = EnrollmentDetails(**told).checked()
+        details = EnrollmentDetails(**check_details(told))
     except Invalid as refusal:
         refuse([*faults, *refusal.errors])
         raise
