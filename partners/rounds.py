@@ -12,6 +12,7 @@ from core import retries
 from core.work import nudge
 
 from .models import EnrollmentStepQuerySet
+from .outages import is_silent
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 # A partner that leaves so many in a row without an answer is left alone until the next round. One that fails now and
 # then is not: of five learners, the other four would wait a round for each failure.
 SILENCES_IN_A_ROW = 3
+# One that has been silent for so long is asked about a single learner in each round, to see whether it is back.
+LONG_SILENCE = dt.timedelta(minutes=5)
 
 
 class Deal(Protocol):
@@ -29,8 +32,9 @@ class Deal(Protocol):
 
 def go_through(steps: EnrollmentStepQuerySet, *, provider_id: int, deal: Deal, limit: int, now: dt.datetime) -> int:
     """Deal with those of `steps` that are due at one partner, the longest waiting first, until it leaves
-    SILENCES_IN_A_ROW of them without an answer. Returns how many were tried."""
+    SILENCES_IN_A_ROW of them without an answer, or one after a LONG_SILENCE. Returns how many were tried."""
     due = retries.due(steps.filter(provider=provider_id), now=now)
+    patience = 1 if is_silent(provider_id=provider_id, since=now - LONG_SILENCE) else SILENCES_IN_A_ROW
     tried = 0
     silences = 0
     for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
@@ -39,7 +43,7 @@ def go_through(steps: EnrollmentStepQuerySet, *, provider_id: int, deal: Deal, l
             silences = 0 if deal(step_cuid=step_cuid, now=now) else silences + 1
         except Exception:  # the trouble of one step is its own; its lease brings it back
             log.exception("step_not_dealt_with", step=step_cuid)
-        if silences == SILENCES_IN_A_ROW:
+        if silences == patience:
             break
     return tried
 

@@ -18,6 +18,7 @@ from partners.enrolling import RETRY, enroll_at_provider, enroll_step, ring_for_
 from partners.gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
 from partners.interventions import retry_step, skip_step
 from partners.models import EnrollmentStep, Provider, ProviderOutage
+from partners.outages import note_silence
 from partners.providers import pause_provider, resume_provider
 from partners.states import GroupRule
 
@@ -322,6 +323,18 @@ class TestTheSweep:
         tried = enroll_at_provider(provider_id=Provider.objects.get().pk, now=NOON)
 
         assert (tried, partner.calls) == (3, 3)
+
+    def test_asks_a_partner_that_has_long_been_silent_about_one_learner(self, partner: Partner) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        for _ in range(5):
+            approved(instance, now=NOON)
+        provider_id = Provider.objects.get().pk
+        note_silence(provider_id=provider_id, now=NOON - rounds.LONG_SILENCE)
+        partner.trouble = [PartnerDown("No answer")]
+
+        tried = [enroll_at_provider(provider_id=provider_id, now=NOON) for _ in range(2)]
+
+        assert tried == [1, 4]  # the second round finds it back, and goes on
 
     def test_goes_on_at_a_partner_that_fails_now_and_then(self, partner: Partner) -> None:
         instance = instance_with((1, GroupRule.ALL_IN_ORDER))
