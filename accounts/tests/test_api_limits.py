@@ -4,7 +4,7 @@ from core.http import throttling
 
 from .factories import WorkspaceFactory, api_key_text
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestWhoeverIsTurnedAwayAtTheDoor:

@@ -58,7 +58,6 @@ def faults(answer: Any) -> list[tuple[str, str]]:
     return [(fault["field"], fault["code"]) for fault in answer.json()["errors"]]
 
 
-@pytest.mark.sqlite
 class TestRegisteringAGuardian:
     def test_links_learners_by_cuid_and_by_the_workspaces_own_id(
         self, integrator: Integrator, workspace: Workspace
@@ -87,6 +86,7 @@ class TestRegisteringAGuardian:
         }
         assert set(learners_of(proven_user(PARENT))) == {ada, ben}
 
+    @pytest.mark.sqlite
     def test_twice_with_one_key_makes_one(self, integrator: Integrator) -> None:
         headers = {"Idempotency-Key": "k"}
         answers = [integrator.call("POST", URL, {"externalId": "G-1"}, **headers) for _ in range(2)]
@@ -206,7 +206,6 @@ class TestChangingAGuardian:
         assert (answer.status_code, answer.json()["email"]) == (200, None)
         assert list(learners_of(proven_user(PARENT))) == []
 
-    @pytest.mark.sqlite
     def test_may_swap_what_the_guardian_is_known_by(self, integrator: Integrator, guardian: Guardian) -> None:
         path = f"{URL}/{guardian.pk}"
 
@@ -216,7 +215,6 @@ class TestChangingAGuardian:
         assert (by_address["externalId"], by_address["email"]) == (None, PARENT)
         assert (by_id["externalId"], by_id["email"]) == ("G-2", None)
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("change", "status", "code"),
         [
@@ -248,8 +246,8 @@ class TestChangingAGuardian:
         assert (answer.status_code, foreign.email) == (404, PARENT)
 
 
-@pytest.mark.sqlite
 class TestListingGuardians:
+    @pytest.mark.sqlite
     def test_finds_by_id_address_and_learner(self, integrator: Integrator, guardian: Guardian) -> None:
         child = GuardianshipFactory(guardian=guardian, learner__external_id="S-1").learner
         other = GuardianFactory(workspace=guardian.workspace, email=PARENT)
@@ -308,7 +306,6 @@ class TestInvitingByTheApi:
         assert (answer.status_code, answer.json()["code"]) == (409, "already_invited")
         assert len(mail.outbox) == 1
 
-    @pytest.mark.sqlite
     def test_is_refused_once_another_address_is_proven_user(self, integrator: Integrator, workspace: Workspace) -> None:
         known = GuardianFactory(workspace=workspace, email=PARENT)
         proven_user(PARENT)

@@ -229,7 +229,6 @@ class TestAccepting:
         assert seen_by(parent) == ["Ada", "Ben", "Cleo", "Dora"]
         assert Guardianship.objects.count() == 4
 
-    @pytest.mark.sqlite
     def test_asks_whether_a_child_of_both_rows_is_one(self, guardian: Guardian) -> None:
         added = GuardianFactory(workspace=guardian.workspace, external_id=None, email=PARENT)
         known = GuardianshipFactory(guardian=guardian, learner__first_name="Eve", learner__last_name="Roe").learner
@@ -240,7 +239,6 @@ class TestAccepting:
         tasks = StaffTask.objects.filter(kind="possible_twins", subject=f"learner:{known.pk}/learner:{twin.pk}")
         assert tasks.count() == 1
 
-    @pytest.mark.sqlite
     def test_links_the_children_to_the_guardian_who_has_the_address(self, guardian: Guardian) -> None:
         other = GuardianFactory(workspace=guardian.workspace, external_id="G-2", email=PARENT)
         child_of(other, "Dora")
@@ -375,7 +373,6 @@ class TestTheLink:
     def test_that_is_guessed_is_not_found(self, client: Client) -> None:
         assert client.get(page("guessed")).status_code == 404
 
-    @pytest.mark.sqlite
     def test_that_was_sent_again_ends_the_one_before(self, client: Client, guardian: Guardian) -> None:
         old = invite(guardian)
         _, new = renew_invitation(GuardianInvitation, invitation_id=GuardianInvitation.objects.get().pk, now=utc_now())
@@ -391,7 +388,6 @@ class TestTheLink:
         assert client.get(page(token)).status_code == 410
 
 
-@pytest.mark.sqlite
 class TestAnInvitationThatNobodyAccepts:
     def test_becomes_one_task_for_staff(self, guardian: Guardian) -> None:
         invite(guardian)
@@ -415,6 +411,7 @@ class TestAnInvitationThatNobodyAccepts:
         assert report_unanswered_invitations(now=utc_now() + dt.timedelta(days=8)) == 0
         assert not StaffTask.objects.exists()
 
+    @pytest.mark.sqlite
     def test_waits_anew_once_it_is_sent_again(self, guardian: Guardian) -> None:
         invite(guardian)
         later = utc_now() + dt.timedelta(days=8)

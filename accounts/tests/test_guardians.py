@@ -7,7 +7,6 @@ from .factories import GuardianFactory, GuardianshipFactory, LearnerFactory, Wor
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestFindingAGuardian:
     def test_makes_one_in_one_statement(self, django_assert_num_queries):
         workspace = WorkspaceFactory()
@@ -33,7 +32,6 @@ class TestFindingAGuardian:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestLinkingAGuardian:
     def test_twice_makes_one_link(self):
         guardian = GuardianFactory()
@@ -47,7 +45,6 @@ class TestLinkingAGuardian:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestAddingAGuardian:
     def test_finds_who_has_the_address(self):
         known = GuardianFactory(email="parent@home.test")
@@ -58,6 +55,7 @@ class TestAddingAGuardian:
         assert guardian == known
         assert list(known.learners.all()) == [learner]
 
+    @pytest.mark.sqlite
     def test_adds_one_beside_those_there_are(self):
         first = GuardianshipFactory()
 
@@ -70,7 +68,6 @@ class TestAddingAGuardian:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestAGuardianWithoutAnAddress:
     def test_becomes_one_task_for_staff(self):
         guardian = GuardianFactory(email=None)
@@ -85,6 +82,7 @@ class TestAGuardianWithoutAnAddress:
             guardian.workspace_id,
         )
 
+    @pytest.mark.sqlite
     def test_is_no_task_once_the_address_is_known(self):
         ask_who_is_guardian(guardian_id=GuardianFactory().pk)
 

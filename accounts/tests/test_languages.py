@@ -8,7 +8,7 @@ from accounts.models import User
 from accounts.tests.factories import UserFactory, WorkspaceFactory, proven_user
 from core.errors import Invalid
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 ES, PL, EN = "Ir al contenido", "Przejdź do treści", "Skip to the content"
 
@@ -35,12 +35,14 @@ class TestAPage:
     def test_is_in_the_language_of_the_browser(self, client: Client, accepted: str, language: str) -> None:
         assert language_of(client, **{"Accept-Language": accepted}) == language
 
+    @pytest.mark.sqlite
     def test_is_in_the_language_of_the_account_whatever_the_browser_says(self) -> None:
         user = proven_user("ana@home.test")
         choose_language(user=user, language="pl")
 
         assert language_of(signed_in(user), "/my/enrollments", **{"Accept-Language": "es"}) == "pl"
 
+    @pytest.mark.sqlite
     def test_tells_caches_what_it_depends_on(self, client: Client) -> None:
         answer = client.get("/courses", headers={"Accept-Language": "es"})
 
@@ -93,6 +95,7 @@ class TestTheSwitch:
 
 
 class TestEnglish:
+    @pytest.mark.sqlite
     def test_is_what_staff_read(self, admin_client: Client) -> None:
         page = admin_client.get("/admin/", headers={"Accept-Language": "es"}).content.decode()
 

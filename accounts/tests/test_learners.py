@@ -18,7 +18,6 @@ def ask(workspace, **profile):
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestALearnerWithoutAnId:
     def test_is_made_in_two_statements(self, django_assert_num_queries):
         workspace = WorkspaceFactory()
@@ -107,8 +106,8 @@ class TestALearnerWithoutAnId:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestALearnerWithAnId:
+    @pytest.mark.sqlite
     def test_is_made_with_it_as_external_id_in_three_statements(self, django_assert_num_queries):
         workspace = WorkspaceFactory()
 

@@ -14,7 +14,7 @@ from .factories import GuardianFactory, LearnerFactory, UserFactory, WorkspaceFa
 migration = import_module("accounts.migrations.0002_canonical_addresses")
 external_ids = import_module("accounts.migrations.0007_compare_external_ids")
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def store(table: str, pk: int, **values: str) -> None:
@@ -24,6 +24,7 @@ def store(table: str, pk: int, **values: str) -> None:
         cursor.execute(f"UPDATE {table} SET {columns} WHERE id = %s", [*values.values(), pk])
 
 
+@pytest.mark.sqlite
 class TestOldAddresses:
     def test_are_spelled_anew(self) -> None:
         user, guardian = UserFactory(email="a@xn--bcher-kva.test"), GuardianFactory(email="b@home.test")
@@ -75,6 +76,7 @@ class TestOldLearners:
         task = StaffTask.objects.get()
         assert (task.kind, task.subject) == ("possible_twins", f"learner:{younger.pk}")
 
+    @pytest.mark.sqlite
     def test_that_are_twins_are_both_named_by_their_task_later(self) -> None:
         workspace = WorkspaceFactory()
         names = {"workspace": workspace, "email": "sean@home.test", "first_name": "Sean"}
@@ -88,6 +90,7 @@ class TestOldLearners:
         external_ids.name_the_younger(apps, None)
         assert StaffTask.objects.get().subject == f"learner:{younger.pk}"
 
+    @pytest.mark.sqlite
     def test_with_an_external_id_can_be_compared_by_it(self) -> None:
         learner = LearnerFactory(external_id="S-0017")
         Learner.objects.update(external_key=None)

@@ -11,7 +11,7 @@ from core.clock import utc_now
 
 from .factories import LeadFactory, LearnerFactory, WorkspaceFactory, bearer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 JUNE = {"firstName": "June", "lastName": "Roe", "email": "june@home.test"}
 
@@ -140,6 +140,7 @@ class TestALead:
         assert [each["id"] for each in call("get", "/api/leads").json()] == [lead.cuid]
 
 
+@pytest.mark.sqlite
 class TestAnotherWorkspaces:
     @pytest.mark.parametrize("kind", ["learners", "leads"])
     def test_are_neither_shown_nor_changed(self, call: Any, kind: str) -> None:

@@ -13,7 +13,7 @@ from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceF
 from core.clock import utc_now
 from core.errors import Invalid
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def test_a_guardian_known_by_the_address_alone_keeps_it() -> None:
@@ -25,6 +25,7 @@ def test_a_guardian_known_by_the_address_alone_keeps_it() -> None:
     assert Guardian.objects.get().email == "gail@home.test"
 
 
+@pytest.mark.sqlite
 def test_a_reference_that_names_two_learners_names_none() -> None:
     one = LearnerFactory()
     LearnerFactory(workspace=one.workspace, external_id=str(one.pk))

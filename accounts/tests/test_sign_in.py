@@ -23,7 +23,6 @@ def code_in(message: mail.EmailMessage) -> str:
     return str(message.body).splitlines()[2]
 
 
-@pytest.mark.sqlite
 class TestAnAccount:
     def test_is_opened_without_a_password_for_a_new_address(self) -> None:
         user = find_or_open_account(email=" Parent@Example.test ")
@@ -42,6 +41,7 @@ class TestAnAccount:
 
         assert find_or_open_account(email="root@example.test") is None
 
+    @pytest.mark.sqlite
     def test_that_is_switched_off_gets_no_code_and_no_second_account(self) -> None:
         UserFactory(email="gone@example.test", is_active=False)
 
@@ -81,7 +81,6 @@ class TestSigningIn:
         assert "_auth_user_id" not in client.session
         assert proven_address(user=User.objects.get()) is None
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize("look_alike", ["guardıan@demo.test", "guardian@dem\u1d0f.test", "GUARDİAN@demo.test"])
     def test_by_an_address_that_looks_alike_opens_no_account_and_writes_to_nobody_else(
         self, client: Client, look_alike: str

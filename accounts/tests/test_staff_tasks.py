@@ -19,7 +19,6 @@ def raise_task(workspace, *, kind=NO_ADDRESS, subject="guardian:12", summary="Gu
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestRaisingATask:
     def test_twice_leaves_one_open_task(self):
         workspace = WorkspaceFactory()
@@ -44,7 +43,6 @@ class TestRaisingATask:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestCompletingATask:
     def test_keeps_who_when_and_how(self):
         task, user = raise_task(WorkspaceFactory()), UserFactory()

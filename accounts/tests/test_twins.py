@@ -14,7 +14,7 @@ from accounts.tests.factories import GuardianFactory, LearnerFactory, UserFactor
 from accounts.twins import notice_possible_twins, pair_of
 from core.clock import utc_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 ANA = {"email": "home@costa.test", "first_name": "Ana Maria", "last_name": "Costa"}
 

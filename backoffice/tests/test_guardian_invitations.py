@@ -97,7 +97,6 @@ class TestTheInviteButton:
         assert GuardianInvitation.objects.get().is_open()
 
 
-@pytest.mark.sqlite
 class TestATaskThatAsksForTheGuardian:
     def test_leads_to_the_invitation_and_waits_for_the_answer(self, staff: StaffClient, guardian: Guardian) -> None:
         ask_who_is_guardian(guardian_id=guardian.pk)
@@ -109,6 +108,7 @@ class TestATaskThatAsksForTheGuardian:
         assert said(answer) == ["parent@home.test has been sent an invitation to North."]
         assert (GuardianInvitation.objects.get().guardian, task.status) == (guardian, "open")
 
+    @pytest.mark.sqlite
     def test_is_the_only_kind_with_that_button(self, staff: StaffClient, guardian: Guardian) -> None:
         task = raise_staff_task(
             workspace_id=guardian.workspace_id,
@@ -123,12 +123,12 @@ class TestATaskThatAsksForTheGuardian:
         assert not GuardianInvitation.objects.exists()
 
 
-@pytest.mark.sqlite
 class TestAnInvitation:
     @pytest.fixture
     def invitation(self, guardian: Guardian) -> GuardianInvitation:
         return invite_guardian(guardian_id=guardian.pk, email=PARENT, invited_by=None, now=utc_now())[0]
 
+    @pytest.mark.sqlite
     def test_is_listed_with_its_state(self, staff: StaffClient, invitation: GuardianInvitation) -> None:
         listed = staff.get(reverse("admin:accounts_guardianinvitation_changelist")).content.decode()
 
@@ -141,13 +141,13 @@ class TestAnInvitation:
         assert said(answer) == ["parent@home.test has been sent an invitation to North."]
         assert GuardianInvitation.objects.get().token_digest != invitation.token_digest
 
+    @pytest.mark.sqlite
     def test_is_revoked(self, staff: StaffClient, invitation: GuardianInvitation) -> None:
         staff.post(reverse("admin:accounts_guardianinvitation_revoke", args=[invitation.pk]))
 
         assert GuardianInvitation.objects.get().state(utc_now()) == "revoked"
 
 
-@pytest.mark.sqlite
 class TestAnAddressGivenByStaff:
     def give(self, staff: StaffClient, guardian: Guardian, email: str) -> Any:
         fields = {"first_name": "Gail", "last_name": "Roe", "email": email, "external_id": guardian.external_id or ""}
@@ -165,6 +165,7 @@ class TestAnAddressGivenByStaff:
         assert StaffTask.objects.get().status == "done"
         assert GuardianInvitation.objects.get().state(utc_now()) == "revoked"
 
+    @pytest.mark.sqlite
     def test_of_another_guardian_is_refused(self, staff: StaffClient, guardian: Guardian) -> None:
         other = GuardianFactory(workspace=guardian.workspace, email=PARENT)
         ask_who_is_guardian(guardian_id=guardian.pk)

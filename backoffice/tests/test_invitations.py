@@ -75,7 +75,6 @@ class TestInviting:
         assert browser.get(reverse("my-enrollments")).status_code == 200
         assert not opens(browser)
 
-    @pytest.mark.sqlite
     def test_opens_no_account_for_an_unknown_address(self, workspace: Workspace) -> None:
         invite(workspace, "New@District.test")
 
@@ -97,7 +96,6 @@ class TestInviting:
             invite(workspace)
         assert StaffInvitation.objects.count() == 1
 
-    @pytest.mark.sqlite
     def test_refuses_an_unknown_role_and_an_unknown_workspace(self, workspace: Workspace) -> None:
         with pytest.raises(Invalid, match="role"):
             invite(workspace, role="king")
@@ -141,7 +139,6 @@ class TestInviting:
 
 
 class TestAccepting:
-    @pytest.mark.sqlite
     def test_makes_a_member_with_a_password(self, client: Client, owner: StaffClient, workspace: Workspace) -> None:
         owner.post(
             reverse("admin:accounts_membership_invite"),
@@ -200,7 +197,6 @@ class TestAccepting:
         assert "This invitation was accepted" in again.content.decode()
         assert User.objects.get().check_password(PASSWORD)
 
-    @pytest.mark.sqlite
     def test_of_staff_elsewhere_takes_their_own_password(self, client: Client, workspace: Workspace) -> None:
         staff = MembershipFactory(user=StaffFactory(email="staff@south.test", password=make_password(PASSWORD))).user
         token = invite(workspace, "staff@south.test")
@@ -234,7 +230,6 @@ class TestAccepting:
 
         assert answers == [422] * 5 + [429]
 
-    @pytest.mark.sqlite
     def test_is_closed_to_an_account_that_was_switched_off(self, client: Client, workspace: Workspace) -> None:
         UserFactory(email=PARENT, is_active=False)
 
@@ -251,7 +246,6 @@ class TestAccepting:
         assert client.session["_auth_user_id"] == str(User.objects.get(email=PARENT).pk)
 
 
-@pytest.mark.sqlite
 class TestAnInvitation:
     def test_expires_after_a_week_and_says_so(
         self, client: Client, owner: StaffClient, workspace: Workspace, time_machine: Any
@@ -269,6 +263,7 @@ class TestAnInvitation:
         assert "Expired" in listed
         assert not User.objects.filter(email=PARENT).exists()
 
+    @pytest.mark.sqlite
     def test_that_is_sent_again_has_a_new_link_and_another_week(
         self, client: Client, workspace: Workspace, time_machine: Any
     ) -> None:
@@ -297,6 +292,7 @@ class TestAnInvitation:
     def test_of_a_guessed_link_is_not_found(self, client: Client) -> None:
         assert accept(client, "guessed").status_code == 404
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("end", ["removed", "demoted"])
     def test_goes_with_the_owner_who_sent_it(self, owner: StaffClient, workspace: Workspace, end: str) -> None:
         MembershipFactory(workspace=workspace, role=Role.OWNER)
@@ -313,6 +309,7 @@ class TestAnInvitation:
         states = {row.workspace_id: row.state(utc_now()) for row in StaffInvitation.objects.all()}
         assert states == {workspace.pk: "revoked", elsewhere.pk: "pending"}
 
+    @pytest.mark.sqlite
     def test_is_not_seen_from_another_workspace(self, workspace: Workspace) -> None:
         invite(workspace)
         stranger = StaffClient(workspace=WorkspaceFactory(), role=Role.OWNER)

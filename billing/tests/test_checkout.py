@@ -160,7 +160,6 @@ class TestSettlingACheckout:
         assert settled.status == "expired"
         assert published() == ["payment.checkout_expired"]
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("asked", "currency"), [(9900, "usd"), (100, "usd"), (4900, "eur")], ids=["less", "more", "another currency"]
     )
@@ -179,7 +178,6 @@ class TestSettlingACheckout:
         assert list(StaffTask.objects.values_list("kind", "subject")) == [("payment_mismatch", f"payment:{payment.pk}")]
         assert published() == []
 
-    @pytest.mark.sqlite
     def test_raises_no_second_task_once_staff_dealt_with_the_first(self, world: StripeWorld) -> None:
         submitted = world.submitted()
         world.pay(submitted)
@@ -202,7 +200,6 @@ class TestSettlingACheckout:
         assert Payment.objects.get().status == "paid"
         assert published() == ["payment.succeeded"]
 
-    @pytest.mark.sqlite
     def test_records_both_payments_of_a_subject_that_was_paid_twice(self, world: StripeWorld) -> None:
         first = world.submitted(subject="7")
         Checkout.objects.filter(pk=first.pk).update(status="expired")

@@ -26,7 +26,7 @@ from core.clock import utc_now
 from .factories import PURPOSE, CheckoutFactory, PaymentFactory, PriceFactory, statuses
 from .snapshots import AWAITING_THE_BANK, EXPIRED, Deaf, session, tell
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = utc_now()
 EARLIER = NOW - dt.timedelta(hours=1)
@@ -68,6 +68,7 @@ class TestCancelling:
         assert list(Checkout.objects.filter(cancel_requested_at=NOW)) == [ending]
         assert list(Checkout.objects.filter(cancel_requested_at=None)) == [beside]
 
+    @pytest.mark.sqlite
     def test_twice_keeps_the_time_of_the_first(self) -> None:
         ending = CheckoutFactory(cancel_requested_at=EARLIER, next_check_at=LATER)
 
@@ -166,6 +167,7 @@ class TestASessionThatEnded:
         assert Checkout.objects.get(pk=beside.pk).stripe_session_id is None
 
 
+@pytest.mark.sqlite
 class TestASessionThatStripeForgot:
     def test_fails_the_money_on_its_way_by_it_and_no_other(self) -> None:
         """Money that did not fit has arrived: failed, it could not be sent back any longer."""
@@ -236,6 +238,7 @@ class TestAChangedPrice:
     def lesson(self, subject: str, price: Price, **fields: Any) -> Checkout:
         return CheckoutFactory(purpose="lesson", subject=subject, price=price, **fields)
 
+    @pytest.mark.sqlite
     def test_ends_the_open_checkouts_that_ask_another_and_no_other(self, price: Price) -> None:
         changed, kept = self.lesson("changed", price), self.lesson("kept", price)
         being_paid = self.lesson("being paid", price, status="processing")

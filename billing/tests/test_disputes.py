@@ -83,7 +83,6 @@ class TestADispute:
         assert (Dispute.objects.get().status, state()) == ("won", ("paid", 0))
         assert published() == ["payment.succeeded", "payment.disputed", "payment.dispute_closed"]
 
-    @pytest.mark.sqlite
     def test_that_was_decided_is_not_opened_by_an_older_answer(self, world: StripeWorld) -> None:
         payment, dispute = contested(world)
         older = get_gateway().retrieve_dispute(dispute)

@@ -18,7 +18,7 @@ from .factories import CheckoutFactory, PaymentFactory, paid
 from .snapshots import AWAITING_THE_BANK, EXPIRED, REFUSED_BY_THE_BANK, Deaf, dispute, tell
 from .stripe_world import published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestASession:
@@ -147,6 +147,7 @@ class TestARefund:
 
         assert refunds.submit_refund(refund_id=refund.pk, now=utc_now()).status == status
 
+    @pytest.mark.sqlite
     def test_of_what_is_promised_already_is_refused(self) -> None:
         refund = self.asked()
 
@@ -198,6 +199,7 @@ class TestASecondEventOfOneDispute:
         assert outcomes == {(f"dispute {Dispute.objects.get().pk} is open", 0)}
         assert published() == ["payment.disputed"]
 
+    @pytest.mark.sqlite
     def test_with_another_amount_is_kept(self) -> None:
         payment = paid()
         for amount in (4900, 1900):

@@ -95,7 +95,6 @@ class TestTheWebhook:
     def test_refuses_the_signature_of_another_secret(self) -> None:
         assert_refused(post_signed(RAW, signature=signed(RAW, secret="whsec_other")))
 
-    @pytest.mark.sqlite
     def test_refuses_the_signature_of_another_body(self) -> None:
         assert_refused(post_signed(RAW, signature=signed(RAW + b" ")))
 
@@ -148,7 +147,6 @@ class TestTheWebhook:
 
 
 class TestAnEvent:
-    @pytest.mark.sqlite
     def test_of_a_session_that_is_not_ours_is_stored_and_done_with(self, world: StripeWorld) -> None:
         foreign = world.client.v1.checkout.sessions.create(
             {
@@ -197,7 +195,6 @@ class TestAnEvent:
         event = StripeEvent.objects.get()
         assert (event.outcome.endswith("not ours"), event.attempts, event.handled_at is not None) == (True, 0, True)
 
-    @pytest.mark.sqlite
     def test_about_our_money_that_stripe_knows_nothing_of_becomes_a_task_for_staff(self, world: StripeWorld) -> None:
         payment = world.paid()
         about = {"id": "du_gone", "object": "dispute", "payment_intent": payment.payment_intent_id}

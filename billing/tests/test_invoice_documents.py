@@ -22,7 +22,6 @@ class TestTheTax:
     def taxed(self, **price: Any) -> Invoice:
         return invoiced(price=PriceFactory(amount_minor=12_300, currency="pln", tax_rate=Decimal(23), **price))
 
-    @pytest.mark.sqlite
     def test_of_the_price_is_in_the_line_and_on_the_paper(self) -> None:
         invoice = self.taxed()
 
@@ -79,7 +78,6 @@ class TestAReplacement:
     def replaced(self, invoice: Invoice) -> Invoice:
         return replace_invoice(invoice_id=invoice.pk, buyer=self.NEW, reason="Wrong buyer", actor=SYSTEM, now=NOW)
 
-    @pytest.mark.sqlite
     def test_takes_the_place_of_the_canceled_one(self, world: StripeWorld) -> None:
         world.paid()
         wrong = Invoice.objects.get()

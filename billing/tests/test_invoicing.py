@@ -91,7 +91,6 @@ class TestAPayment:
         ]
         assert breaches() == []
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("zone", "number", "date"),
         [
@@ -199,7 +198,6 @@ def read_and_add(*, workspace_id: int, series: Series, year: int) -> str:
 
 
 class TestARefund:
-    @pytest.mark.sqlite
     def test_in_part_and_then_the_rest_is_corrected_twice(self, world: StripeWorld) -> None:
         payment = world.paid()
 
@@ -403,7 +401,6 @@ class TestTheInvoicePage:
         return invoiced(subject=str(learner.pk), price=PriceFactory(workspace=learner.workspace))
 
 
-@pytest.mark.sqlite
 class TestTheBackOffice:
     def test_lets_staff_download_the_paper(self) -> None:
         invoice = invoiced()

@@ -19,7 +19,7 @@ from .factories import CheckoutFactory, paid
 from .snapshots import refund
 from .stripe_world import published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = utc_now()
 EARLIER = NOW - dt.timedelta(hours=1)
@@ -56,6 +56,7 @@ def refund_of(payment: Payment, status: str, stripe_id: str | None = None) -> Re
 
 
 class TestARefund:
+    @pytest.mark.sqlite
     def test_that_stripe_does_not_list_fails_unless_another_worker_moved_it(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -101,6 +102,7 @@ class TestARefund:
             LATER,
         )
 
+    @pytest.mark.sqlite
     def test_that_another_sweep_took_up_is_left_to_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = refund_of(paid(), "requested"), refund_of(paid(), "requested")
         theirs = Refund.objects.filter(pk=second.pk)
@@ -131,6 +133,7 @@ class TestACheckout:
         assert (Checkout.objects.get().status, published()) == (status, [])
         assert not StaffTask.objects.exists()
 
+    @pytest.mark.sqlite
     def test_that_another_sweep_took_up_is_left_to_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = CheckoutFactory(next_check_at=EARLIER), CheckoutFactory(next_check_at=EARLIER)
         looked_at: list[int] = []
@@ -173,6 +176,7 @@ class TestAnEvent:
         assert Payment.objects.get(pk=payment.pk).status == "paid"
         assert published() == []
 
+    @pytest.mark.sqlite
     def test_that_another_worker_handled_has_no_failure_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.slow(monkeypatch, PaymentProviderDown("Late."))
 

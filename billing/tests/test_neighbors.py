@@ -42,7 +42,6 @@ class Obliging:
         return replace(made, id=f"re_of_{request.reference}", reference=request.reference)
 
 
-@pytest.mark.sqlite
 class TestARefund:
     def test_of_a_payment_that_is_not_there_is_refused_beside_one_that_is(self) -> None:
         beside = paid()
@@ -95,7 +94,6 @@ class TestARefund:
         assert list(Refund.objects.order_by("pk").values_list("reason", flat=True)) == ["requested", "outside"]
 
 
-@pytest.mark.sqlite
 class TestTheSweepOfRefunds:
     def test_submits_each_that_is_due(self, monkeypatch: pytest.MonkeyPatch) -> None:
         due, late, early = asked(), asked(), asked()
@@ -179,7 +177,6 @@ class TestADispute:
         assert Dispute.objects.get().withdrawn_minor == withdrawn
 
 
-@pytest.mark.sqlite
 class TestAnInvoice:
     BUYER = Buyer(email="parent@example.test")
 
@@ -204,6 +201,7 @@ class TestAnInvoice:
         assert correction.corrects == payment.invoices.get(corrects=None)
         assert list(beside.invoices.values_list("amount_minor", flat=True)) == [4900]
 
+    @pytest.mark.sqlite
     def test_and_not_its_correction_is_what_the_next_one_corrects(self) -> None:
         payment = self.invoiced()
         first = self.sent_back(payment, 1000)
@@ -228,7 +226,6 @@ def event(number: int = 1, *, type: str = "charge.refunded", **fields: Any) -> S
     return StripeEvent.objects.create(event_id=f"evt_{number}", type=type, **(defaults | fields))
 
 
-@pytest.mark.sqlite
 class TestAnEvent:
     def test_of_money_that_is_not_ours_changes_none_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ours = paid()
@@ -279,6 +276,7 @@ class TestAnEvent:
         assert StripeEvent.objects.values_list("outcome", "attempts").get() == (inbox.NOT_OURS, 0)
         assert not Dispute.objects.exists()
 
+    @pytest.mark.sqlite
     def test_of_a_session_that_nobody_knows_is_about_no_money_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         CheckoutFactory(stripe_session_id="cs_ours")
         paid()
@@ -312,6 +310,7 @@ class TestAnEvent:
         assert list(StripeEvent.objects.order_by("pk").values_list("attempts", flat=True)) == [1, 0]
         assert StripeEvent.objects.get(event_id="evt_2").next_attempt_at == beside.next_attempt_at
 
+    @pytest.mark.sqlite
     def test_that_was_handled_is_not_tried_again_by_the_sweep(self, monkeypatch: pytest.MonkeyPatch) -> None:
         event(1, handled_at=EARLIER, outcome="done")
         event(2)

@@ -11,7 +11,7 @@ from billing.states import CheckoutStatus, PaymentStatus, RefundReason, RefundSt
 from billing.tests.factories import CheckoutFactory, PaymentFactory
 from core.clock import utc_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 URL = "https://pay.test/1"
 

@@ -13,7 +13,7 @@ from core.clock import utc_now
 
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
 
 
@@ -57,6 +57,7 @@ class TestReconciliation:
         assert (found.missed_event_ids, found.stale_checkout_ids) == ([], [submitted.pk])
         assert Checkout.objects.get().status == "paid"
 
+    @pytest.mark.sqlite
     def test_adopts_the_session_of_an_intent(self, world: StripeWorld) -> None:
         submitted = world.submitted()
         Checkout.objects.filter(pk=submitted.pk).update(stripe_session_id=None, url="")
@@ -107,6 +108,7 @@ class TestTheCommand:
 
         assert "Missed and handled: 1 events." in run("--since", "2")
 
+    @pytest.mark.sqlite
     def test_only_reports_on_a_dry_run(self, world: StripeWorld) -> None:
         submitted = world.submitted()
         world.pay(submitted)

@@ -95,7 +95,6 @@ class TestRequestingARefund:
 
 
 class TestSubmittingARefund:
-    @pytest.mark.sqlite
     def test_of_everything_returns_the_payment(self, world: StripeWorld) -> None:
         payment = world.paid()
 
@@ -219,7 +218,6 @@ class TestARefundThatTakesItsTime:
 
         assert state(payment) == ("refunded", 4900)
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize("arrived_first", [True, False])
     def test_and_fails_gives_the_payment_back_its_money(self, world: StripeWorld, arrived_first: bool) -> None:
         payment = world.paid()
@@ -251,7 +249,6 @@ class TestARefundThatTakesItsTime:
         assert state(payment) == ("refunded", 4900)
 
 
-@pytest.mark.sqlite
 class TestARefundMadeInStripesDashboard:
     def test_becomes_a_row(self, world: StripeWorld) -> None:
         payment = world.paid()

@@ -71,7 +71,6 @@ CHANGES: list[Any] = [
 
 
 class TestAChangedPrice:
-    @pytest.mark.sqlite
     @pytest.mark.parametrize(("change", "amount", "currency"), CHANGES)
     def test_ends_the_open_session_and_opens_one_that_asks_it(
         self, world: StripeWorld, shop: Shop, change: Callable[[Shop], None], amount: int, currency: str
@@ -153,7 +152,6 @@ class TestAChangedPrice:
 
         assert rows() == [("paid", 4900)]
 
-    @pytest.mark.sqlite
     def test_does_not_bring_back_what_the_payer_gave_up(self, world: StripeWorld, shop: Shop) -> None:
         before = opened(world, shop)
         shop.edit(amount_minor=3900)
@@ -164,7 +162,6 @@ class TestAChangedPrice:
         assert rows() == [("cancelled", 4900)]
         assert published() == ["payment.checkout_cancelled"]
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize("off", [lambda shop: shop.edit(active=False), lambda shop: setattr(shop, "price", None)])
     def test_that_was_switched_off_ends_it_for_good(
         self, world: StripeWorld, shop: Shop, off: Callable[[Shop], None]

@@ -15,7 +15,7 @@ from core.clock import utc_now
 
 from .stripe_world import StripeWorld
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 LONG_AGO = dt.timedelta(days=1)
 
 

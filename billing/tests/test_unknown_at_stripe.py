@@ -14,7 +14,7 @@ from core.clock import utc_now
 from .factories import CheckoutFactory
 from .stripe_world import StripeWorld, published
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def tasks() -> list[tuple[str, str]]:
@@ -57,6 +57,7 @@ class TestASessionThatStripeDoesNotKnow:
 
         assert (Checkout.objects.get().status, Payment.objects.get().status, tasks()) == ("paid", "paid", [])
 
+    @pytest.mark.sqlite
     def test_does_not_stop_reconciliation(self, world: StripeWorld) -> None:
         CheckoutFactory(stripe_session_id="cs_gone")
         world.pay(world.submitted())

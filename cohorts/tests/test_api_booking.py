@@ -60,7 +60,6 @@ class TestBooking:
 
         assert (body["autoBooked"], body["manualSelections"]) == ([], [chosen.step_id])
 
-    @pytest.mark.sqlite
     def test_with_the_same_key_books_once(self) -> None:
         family, package = bought()
         body = {"selections": [choice(session_of(package, 2))]}

@@ -383,7 +383,6 @@ class TestSessions:
             for number, option in ((1, first), (2, second))
         ]
 
-    @pytest.mark.sqlite
     def test_never_tell_the_public_where_to_join(self) -> None:
         cohort = cohort_with(options=(1,))
         option = CourseStepOption.objects.get()
@@ -395,7 +394,6 @@ class TestSessions:
 
         assert [b"meet.test" in answer.content for answer in answers] == [False] * 3
 
-    @pytest.mark.sqlite
     def test_take_the_same_number_of_queries_however_many(self, django_assert_num_queries: Any) -> None:
         cohort = cohort_with(options=(3, 3, 3, 3))
         url = f"/api/course-programs/{cohort.instance.program.code}"

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.django_db
 
 
 class TestEnrolling:
-    @pytest.mark.sqlite
     def test_answers_where_to_pay(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         family, learner = student_of(cohort.instance.workspace)
@@ -218,7 +217,6 @@ class TestACaller:
 
         assert problem(response) == (401, "not_authenticated")
 
-    @pytest.mark.sqlite
     def test_whose_address_is_unproven_sees_and_changes_nothing(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         family, _ = student_of(cohort.instance.workspace)
@@ -229,7 +227,6 @@ class TestACaller:
         assert problem(response) == (403, "address_unproven")
         assert nothing_was_written()
 
-    @pytest.mark.sqlite
     def test_who_was_switched_off_is_a_stranger(self) -> None:
         family = Family("jane@school.test")
         family.user.is_active = False

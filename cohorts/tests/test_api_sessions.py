@@ -5,7 +5,7 @@ import pytest
 from cohorts.tests.callers import Family, fields, problem
 from cohorts.tests.purchases import SESSIONS, bought
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestSessions:
@@ -40,6 +40,7 @@ class TestSessions:
             }
         ]
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("period", "found"),
         [

@@ -41,7 +41,6 @@ def state() -> tuple[Any, ...]:
 
 
 class TestJoining:
-    @pytest.mark.sqlite
     def test_answers_with_the_position(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
         join_waitlist(

@@ -69,7 +69,6 @@ class TestBooking:
         assert booked.auto_booked == [only.pk]
         assert statuses(package) == ["BOOKED", "BOOKED"]
 
-    @pytest.mark.sqlite
     def test_leaves_a_step_without_a_choice_alone_when_its_session_is_full(self) -> None:
         cohort = cohort_with(options=(1, 2), seats=3)
         package = buy_on_rows(cohort)
@@ -172,7 +171,6 @@ class TestBooking:
         assert set(refusal.value.step_ids) == {early.step_id, late.step_id}
         assert seats_taken() == 1
 
-    @pytest.mark.sqlite
     def test_right_after_another_session_is_no_conflict(self) -> None:
         cohort = cohort_with(options=(2, 2))
         package = buy_on_rows(cohort)
@@ -198,14 +196,12 @@ class TestBooking:
 
         assert seats_taken() == 0
 
-    @pytest.mark.sqlite
     def test_past_the_seats_is_impossible_even_without_the_guard(self, stripe: SandboxProcess) -> None:
         cohort_with(options=(2,), seats=1)
 
         with pytest.raises(IntegrityError, match="class_session_never_overbooked"), transaction.atomic():
             ClassSession.objects.update(booked_count=2)
 
-    @pytest.mark.sqlite
     def test_holds_a_session_exactly_while_booked_even_without_the_guard(self) -> None:
         package = buy_on_rows(cohort_with(options=(2,)))
 
@@ -213,7 +209,6 @@ class TestBooking:
             StepProgress.objects.filter(package=package).update(status="BOOKED")
 
 
-@pytest.mark.sqlite
 class TestASharedMeeting:
     def test_of_two_cohorts_shares_its_seats(self) -> None:
         first = cohort_with(options=(2,), seats=1)

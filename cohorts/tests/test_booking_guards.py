@@ -166,7 +166,6 @@ class TestTwoCourses:
 
         assert state() == before
 
-    @pytest.mark.sqlite
     def test_at_once_are_not_booked_by_the_purchase_itself(self) -> None:
         _, other, learner = two_courses(options=(1,))
 
@@ -178,7 +177,6 @@ class TestTwoCourses:
         assert task.subject == f"package:{second.pk}/step:{session(other, 1).step_id}"
         assert breaches() == set()
 
-    @pytest.mark.sqlite
     def test_one_after_the_other_are(self) -> None:
         _, other, learner = two_courses(options=(1,))
         meet_apart(other, 1)
@@ -210,7 +208,6 @@ class TestTwoStepsOfOneCourse:
         assert StaffTask.objects.filter(kind="only_session_overlaps").count() == 1
 
 
-@pytest.mark.sqlite
 class TestACancellation:
     @pytest.mark.parametrize("change", ["cancel", "swap"])
     def test_that_meets_an_attendance_mark_gives_no_seat_back(

@@ -117,7 +117,6 @@ class TestStartingACheckout:
         assert again.enrollment_id != old.pk
         assert Enrollment.objects.get(pk=old.pk).eligibility_status == "unenrolled"
 
-    @pytest.mark.sqlite
     def test_is_refused_in_the_documented_order(self) -> None:
         cohort = cohort_with(max_enrollment=1)
         instance, program = cohort.instance, cohort.instance.program
@@ -146,7 +145,6 @@ class TestStartingACheckout:
         assert fresh(cohort) == (1, 0)
         assert Checkout.objects.count() == 1
 
-    @pytest.mark.sqlite
     def test_of_a_cohort_that_is_over_is_refused(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         Cohort.objects.update(
@@ -178,7 +176,6 @@ class TestStartingACheckout:
         assert CohortPlace.objects.count() == 0
 
 
-@pytest.mark.sqlite
 class TestAPaidPlace:
     def test_becomes_a_package_with_its_steps(self) -> None:
         cohort = cohort_with(options=(1, 2))
@@ -253,7 +250,6 @@ class TestAnUnpaidPlace:
 
 
 class TestMoneyThatComesTooLate:
-    @pytest.mark.sqlite
     def test_takes_a_place_that_is_still_free(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(max_enrollment=1)
         checkout = start(cohort)

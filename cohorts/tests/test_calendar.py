@@ -48,7 +48,6 @@ def stamps(event: Any) -> tuple[dt.datetime, int, dt.datetime]:
 
 
 class TestTheFeed:
-    @pytest.mark.sqlite
     def test_shows_the_sessions_whoever_has_the_address(self) -> None:
         family, package = bought()
         GroupClass.objects.filter(name="Week 1 class 1").update(
@@ -103,7 +102,6 @@ class TestTheFeed:
         assert off[uid]["last-modified"].dt == off[uid]["dtstamp"].dt == LATER
         assert forgotten == before.keys() - {uid}
 
-    @pytest.mark.sqlite
     def test_counts_every_change_of_a_session(self) -> None:
         """There, back and there again: a program that looked each time has followed."""
         family, _ = bought(options=(1,))
@@ -144,7 +142,6 @@ class TestTheFeed:
 
         assert sequences == sorted(set(sequences))
 
-    @pytest.mark.sqlite
     def test_folds_and_escapes_what_is_long_or_special(self) -> None:
         family, package = bought(options=(1,))
         title = "Łódź, Żółw; \\ and so on " * 7
@@ -213,7 +210,6 @@ class TestTheFeed:
 
         assert (unchanged.status_code, changed.status_code) == (304, 200)
 
-    @pytest.mark.sqlite
     def test_takes_the_same_number_of_queries_however_many_sessions(self, django_assert_num_queries: Any) -> None:
         family, _ = bought(options=(1, 1, 1, 1, 1))
         path = feed_path(family)

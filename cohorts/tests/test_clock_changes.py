@@ -73,7 +73,6 @@ class TestAClass:
         session.refresh_from_db()
         assert (session.starts_at, session.ends_at) == (moment, moment + HOUR)
 
-    @pytest.mark.sqlite
     def test_is_shown_on_the_course_s_page(self, zone: str, day: dt.date, start: dt.time, moment: dt.datetime) -> None:
         cohort = cohort_meeting_on(day, start=start, zone=zone)
         schedule_cohort(cohort_id=cohort.pk)
@@ -85,7 +84,6 @@ class TestAClass:
         assert " time</li>" in text(page)
 
 
-@pytest.mark.sqlite
 class TestACohortClonedIntoAChange:
     def test_keeps_the_time_on_the_clock_of_its_deadline(self) -> None:
         cohort = cohort_meeting_on(dt.date(2027, 1, 10), start=dt.time(2), zone="America/New_York")

@@ -169,7 +169,6 @@ class TestAnOptionalStep:
         assert stands(package) == GOES_ON
 
 
-@pytest.mark.sqlite
 class TestAChangeOfTheCourse:
     def test_completes_everybody_whom_it_leaves_nothing_to_do(self) -> None:
         cohort = cohort_with(options=(1, 1))
@@ -191,6 +190,7 @@ class TestAChangeOfTheCourse:
 
         assert stands(package)[:2] == (False, False)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("page", ["program", "step"])
     def test_on_either_page_of_the_back_office_completes_it(
         self, workspace: Workspace, manager: StaffClient, page: str
@@ -373,7 +373,6 @@ class TestTheFamily:
         assert [message.subject for message in mail.outbox if "complete" in message.subject.lower()] != []
 
 
-@pytest.mark.sqlite
 @pytest.mark.django_db(transaction=True)
 class TestABoughtPackage:
     def test_made_on_rows_equals_one_that_was_paid_on_stripe_s_page(self) -> None:

@@ -22,7 +22,7 @@ from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import utc_now
 from enrollments.models import Program, ProgramInstance
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def close(cohort: Cohort) -> None:
@@ -102,6 +102,7 @@ class TestWhoTakesEnrollments:
         row = Cohort.objects.get(pk=cohort.pk)
         assert (row.takes_enrollments(now), Cohort.objects.taking_enrollments(now=now).exists()) == (takes, takes)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("places", [0, 1, 2, 3])
     def test_has_room_alike(self, places: int) -> None:
         cohort = cohort_with(options=(1,), max_enrollment=2)
@@ -118,6 +119,7 @@ class TestWhoTakesEnrollments:
         assert Cohort.objects.get().has_room is Cohort.objects.with_room().exists() is (places > 0)
 
 
+@pytest.mark.sqlite
 class TestTheListForStaff:
     @pytest.mark.parametrize("chosen", HINDRANCES)
     def test_shows_a_cohort_under_the_word_of_its_badge_only(self, chosen: str) -> None:
@@ -147,6 +149,7 @@ class TestBuyingOnceMore:
         assert bool(sale.again_url) is is_offered
 
 
+@pytest.mark.sqlite
 class TestAPackage:
     def test_is_live_until_it_is_revoked(self) -> None:
         package = buy_on_rows(cohort_with(options=(1,)))
@@ -163,6 +166,7 @@ class TestAPackage:
         )
 
 
+@pytest.mark.sqlite
 class TestAnOffer:
     def test_is_due_from_its_last_moment_on(self) -> None:
         cohort = cohort_with(options=(1,))

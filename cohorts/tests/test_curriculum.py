@@ -67,7 +67,6 @@ def revoke(package: StudentPackage) -> None:
     submit_refund(refund_id=refund.pk, now=utc_now())
 
 
-@pytest.mark.sqlite
 class TestAStepAddedToASoldCourse:
     def test_reaches_every_package_that_is_live(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(options=(1, 2))
@@ -179,7 +178,6 @@ def on_its_own(program: Program) -> dict[str, Any]:
 
 
 class TestAStepTakenOutOfASoldCourse:
-    @pytest.mark.sqlite
     def test_takes_its_classes_and_open_steps_along(self) -> None:
         cohort = cohort_with(options=(1, 2))
         package = buy_on_rows(cohort)
@@ -192,7 +190,6 @@ class TestAStepTakenOutOfASoldCourse:
         assert CohortSession.objects.count() == 1
         assert packages_without_a_step() == 0
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("attended", "said"),
         [
@@ -222,7 +219,6 @@ class TestAStepTakenOutOfASoldCourse:
 
         assert progress(package) == [(2, "UNBOOKED")]
 
-    @pytest.mark.sqlite
     def test_from_the_back_office_says_why_not(self, workspace: Workspace, manager: StaffClient) -> None:
         cohort = cohort_in(workspace, options=(1, 1))
         package = buy_on_rows(cohort)
@@ -240,7 +236,6 @@ class TestAStepTakenOutOfASoldCourse:
         assert done.status_code == 302
         assert list(CourseStep.objects.all()) == [first]
 
-    @pytest.mark.sqlite
     def test_is_not_for_reviewers(self, workspace: Workspace) -> None:
         step = cohort_in(workspace, options=(2,)).instance.program.steps.get()
 

@@ -12,7 +12,7 @@ from core.invariants import Extent
 from enrollments.deletion import delete_enrollment
 from enrollments.tests.factories import STAFF
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def broken() -> set[str]:

@@ -135,13 +135,11 @@ class TestAPurchase:
         addresses = [address for message in read() for address in message.to if "enrolled" in message.subject]
         assert addresses == ["adult@example.test"]
 
-    @pytest.mark.sqlite
     def test_is_told_with_ids_alone(self, package: StudentPackage) -> None:
         notification = Notification.objects.get(kind="course_enrolled")
 
         assert (notification.subject_key, notification.params) == (f"package:{package.pk}", {"package": package.pk})
 
-    @pytest.mark.sqlite
     def test_refunded_before_the_mail_went_out_is_told_by_the_refund_alone(
         self, stripe: SandboxProcess, cohort: Cohort
     ) -> None:
@@ -163,7 +161,6 @@ def refund(package: StudentPackage) -> None:
 
 
 class TestABooking:
-    @pytest.mark.sqlite
     def test_is_confirmed_with_a_file_for_the_calendar(self, package: StudentPackage) -> None:
         book(package)
 
@@ -434,7 +431,6 @@ class TestEveryLink:
         assert resolve(path).func is not None
 
 
-@pytest.mark.sqlite
 class TestAWorkspace:
     def test_hears_nothing_of_another(self, package: StudentPackage) -> None:
         assert Notification.objects.filter(workspace=WorkspaceFactory()).count() == 0

@@ -35,7 +35,6 @@ def unenroll(package: StudentPackage) -> StudentPackage:
 
 
 class TestUnenrolling:
-    @pytest.mark.sqlite
     def test_takes_the_course_back_and_frees_place_and_sessions(self) -> None:
         cohort = cohort_with(options=(1, 2))
 

@@ -93,7 +93,6 @@ GAPS: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.sqlite
 class TestOpening:
     def test_takes_a_cohort_that_lacks_nothing(self) -> None:
         cohort = ready()
@@ -122,6 +121,7 @@ class TestOpening:
 
         assert gaps(cohort) == ["steps_missing", "places_missing", "deadline_missing"]
 
+    @pytest.mark.sqlite
     def test_sends_a_step_without_a_class_to_the_step(self) -> None:
         cohort = ready()
         without_classes()
@@ -138,6 +138,7 @@ class TestOpening:
 
         assert gaps(cohort) == []
 
+    @pytest.mark.sqlite
     def test_takes_a_cohort_under_way_that_still_has_sessions(self) -> None:
         cohort = ready()
         ClassSession.objects.filter(cohort_sessions__step__order=1).update(

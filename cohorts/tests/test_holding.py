@@ -135,7 +135,6 @@ class TestWhoIsPaying:
 
 
 class TestALearnerOfAnotherWorkspace:
-    @pytest.mark.sqlite
     def test_finds_no_such_course(self, stripe: SandboxProcess) -> None:
         cohort, stranger = cohort_with(), LearnerFactory()
         before = written()

@@ -15,7 +15,7 @@ from cohorts.tests.browsing import course_url, text
 from cohorts.tests.factories import CohortFactory, cohort_with
 from core.local_time import is_not_over, known_zones
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 LAST_DAY = dt.date(2026, 12, 18)
 # The last minute of that day, and the first of the next, by the clocks of three places.
@@ -47,6 +47,7 @@ class TestTheLastDay:
             assert cohort.is_past_deadline(moment) is not is_open
             assert lasting(moment).exists() is is_open
 
+    @pytest.mark.sqlite
     def test_keeps_its_line_until_then(self, zone: str) -> None:
         cohort = ending(zone, max_enrollment=0)
         entry = WaitlistEntry.objects.create(
@@ -59,6 +60,7 @@ class TestTheLastDay:
         assert (in_time, too_late, entry.status) == (0, 1, WaitStatus.EXPIRED)
 
 
+@pytest.mark.sqlite
 class TestAnEveningInHonolulu:
     """22:33 on the last day, with a session at 23:30: in UTC it is tomorrow already."""
 
@@ -80,6 +82,7 @@ class TestAnEveningInHonolulu:
         assert course_url("course-enroll", cohort) in page
 
 
+@pytest.mark.sqlite
 def test_every_zone_agrees_with_the_rule_on_rows() -> None:
     """The query names the zones of each date on earth; the model asks its own clock."""
     instance = ending("UTC").instance

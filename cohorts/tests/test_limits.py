@@ -43,7 +43,6 @@ class TestOneAccount:
         assert counts(cohort) == (0, 2)
         assert len(stripe.ledger()["sessions"]) == 2
 
-    @pytest.mark.sqlite
     def test_can_not_pass_that_by_naming_ever_new_learners(self, stripe: SandboxProcess, settings: Settings) -> None:
         settings.HELD_PLACES_PER_ACCOUNT = 1
         cohort = cohort_with()
@@ -147,7 +146,6 @@ class TestALine:
         buy_on_rows(cohort)
         return cohort
 
-    @pytest.mark.sqlite
     def test_takes_so_many_of_one_account_and_leaves_no_trace_of_the_rest(self, full: Cohort) -> None:
         client, user = signed_in()
         before = Learner.objects.count(), Guardian.objects.count()
@@ -195,7 +193,6 @@ class TestALine:
         assert written() == before
         assert counts(open_one) == (0, 0)
 
-    @pytest.mark.sqlite
     def test_counts_an_offer_as_much_as_the_place_in_line_it_was(self, full: Cohort) -> None:
         client, _ = signed_in()
         for number in range(3):
@@ -207,7 +204,6 @@ class TestALine:
         assert sorted(WaitlistEntry.objects.values_list("status", flat=True)) == ["offered", "offered", "waiting"]
         assert answer.status_code == 409
 
-    @pytest.mark.sqlite
     def test_takes_another_once_one_is_left(self, full: Cohort) -> None:
         client, _ = signed_in()
         for number in range(3):
@@ -227,7 +223,6 @@ class TestALine:
 
         assert "You are already on this waiting list." in text(answer)
 
-    @pytest.mark.sqlite
     def test_is_open_to_staff_without_a_limit(self, full: Cohort) -> None:
         for child in children(full, 5):
             join_waitlist(learner_id=child.pk, cohort_id=full.pk, actor=SYSTEM, now=utc_now())

@@ -72,8 +72,8 @@ class TestAPosition:
         assert position_of(in_line(cohort, rank=3.0)) == 2
 
 
-@pytest.mark.sqlite
 class TestReordering:
+    @pytest.mark.sqlite
     def test_counts_who_waits_and_not_who_has_left(self) -> None:
         cohort = CohortFactory()
         gone, first, last = in_line(cohort, "left"), in_line(cohort, rank=2.0), in_line(cohort, rank=3.0)
@@ -144,7 +144,6 @@ class TestALineForACourseThatWasGivenBack:
         assert states(waiting) == ["waiting"]
 
 
-@pytest.mark.sqlite
 class TestAnOfferThatAnEarlierPaymentOverrides:
     def test_leaves_every_other_hold_as_it_is(self) -> None:
         cohort, elsewhere = CohortFactory(), CohortFactory()
@@ -159,6 +158,7 @@ class TestAnOfferThatAnEarlierPaymentOverrides:
         assert list(left) == [beside, theirs]
         assert Cohort.objects.get(pk=cohort.pk).held_places == 1
 
+    @pytest.mark.sqlite
     def test_leaves_a_place_that_was_taken(self) -> None:
         cohort = CohortFactory()
         learner = LearnerFactory(workspace=cohort.instance.workspace)
@@ -172,8 +172,8 @@ class TestAnOfferThatAnEarlierPaymentOverrides:
         assert CohortPlace.objects.get(pk=taken.pk).status == "taken"
 
 
-@pytest.mark.sqlite
 class TestAnOfferThatIsOver:
+    @pytest.mark.sqlite
     def test_alone_is_ended(self) -> None:
         cohort = CohortFactory()
         over, running = offered(cohort, until=NOW), offered(cohort)

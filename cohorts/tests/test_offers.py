@@ -67,7 +67,6 @@ class TestAnAcceptedOffer(OfferedPlace):
         assert self.is_offered_as_before()
         assert breaches() == set()
 
-    @pytest.mark.sqlite
     def test_whose_payment_page_closed_is_still_kept(self, stripe: SandboxProcess) -> None:
         checkout = start(self.cohort, self.jane)
         stripe.advance_clock(seconds=3600)
@@ -105,7 +104,6 @@ class TestAnAcceptedOffer(OfferedPlace):
         assert ended == 1
         assert line(self.cohort) == [(self.jane.pk, "expired"), (self.leo.pk, "offered")]
 
-    @pytest.mark.sqlite
     def test_left_after_its_time_goes_on_to_the_next_at_once(self) -> None:
         checkout = start(self.cohort, self.jane)
         WaitlistEntry.objects.filter(learner=self.jane).update(offer_expires_at=utc_now() - dt.timedelta(seconds=1))
@@ -219,7 +217,6 @@ class TestThePagesOfAnOffer(OfferedPlace):
 
 
 class TestTheMailAboutAnOffer(OfferedPlace):
-    @pytest.mark.sqlite
     def test_names_the_price(self) -> None:
         send_due_notifications(now=utc_now())
 

@@ -66,7 +66,6 @@ class TestALine:
         assert serve_waiting_lines(now=utc_now()) == 0
         assert WaitlistEntry.objects.get().status == "waiting"
 
-    @pytest.mark.sqlite
     def test_that_makes_trouble_does_not_hold_up_the_others(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -86,7 +85,6 @@ class TestALine:
 
 
 class TestMorePlaces:
-    @pytest.mark.sqlite
     def test_go_to_those_who_wait_first(self, stripe: SandboxProcess) -> None:
         cohort = full_cohort(stripe)
         first, second = waiting_for(cohort), waiting_for(cohort)
@@ -132,7 +130,6 @@ class TestMorePlaces:
 
 
 class TestAMovedMeeting:
-    @pytest.mark.sqlite
     def test_keeps_its_bookings_and_is_told(self, stripe: SandboxProcess) -> None:
         buy(stripe, cohort_with(options=(1,)))
         session = ClassSession.objects.get()
@@ -155,7 +152,6 @@ class TestAMovedMeeting:
         event = OutboxEvent.objects.get(type="session.rescheduled")
         assert event.payload["classSessionId"] == session.pk
 
-    @pytest.mark.sqlite
     def test_that_only_gets_more_seats_is_not_told(self) -> None:
         cohort_with(options=(1,))
         session = ClassSession.objects.get()
@@ -191,7 +187,6 @@ class TestAMovedMeeting:
         assert ClassSession.objects.get().date == session.date
         assert not OutboxEvent.objects.filter(type="session.rescheduled").exists()
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("days", "start", "end", "field"),
         [(7, dt.time(17), dt.time(18), "date"), (0, dt.time(18), dt.time(18), "end_time")],

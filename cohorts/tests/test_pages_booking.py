@@ -54,7 +54,6 @@ class TestTheWizard:
 
         assert [row.status for row in package.progress.order_by("step__order")] == ["BOOKED", "UNBOOKED"]
 
-    @pytest.mark.sqlite
     def test_explains_a_class_that_just_filled_up_and_keeps_the_other_choice(self) -> None:
         client, package, rows = self.bought(options=(2, 2))
         chosen = [self.options(row)[0] for row in rows]
@@ -72,7 +71,6 @@ class TestTheWizard:
         assert f'name="step-{rows[1].step_id}" value="{chosen[1]}" checked' in page
         assert [row.status for row in package.progress.order_by("step__order")] == ["UNBOOKED", "UNBOOKED"]
 
-    @pytest.mark.sqlite
     def test_explains_two_classes_at_the_same_time(self) -> None:
         client, package, rows = self.bought(options=(2, 2))
         chosen = [self.options(row)[0] for row in rows]
@@ -201,7 +199,6 @@ class TestTheDashboard:
         assert "Jane" not in page
         assert "Jane" in text(signed_in()[0].get(reverse("my-courses")))
 
-    @pytest.mark.sqlite
     def test_asks_the_database_as_often_for_eight_children(
         self, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
@@ -234,7 +231,6 @@ class TestTheDashboard:
         assert "Your session was changed." in text(answer)
         assert package.progress.get().option_id == second
 
-    @pytest.mark.sqlite
     def test_keeps_the_session_when_the_other_is_full(self) -> None:
         cohort = cohort_with(options=(2,), seats=1)
         package = buy_on_rows(cohort, child_of(cohort))
@@ -325,7 +321,6 @@ class TestTheWaitingList:
         assert (answer.status_code, answer["Location"]) == (302, course_url("course-enroll", cohort))
         assert WaitlistEntry.objects.count() == 0
 
-    @pytest.mark.sqlite
     @pytest.mark.usefixtures("stripe")
     def test_offers_a_place_that_can_be_accepted(self) -> None:
         cohort, _ = self.full()

@@ -43,7 +43,6 @@ class TestTheCatalog:
         assert f"{cohort.start_date:%b} {cohort.start_date.day}, {cohort.start_date.year}" in page
         assert "Secret course" not in page
 
-    @pytest.mark.sqlite
     def test_finds_by_words_and_says_when_nothing_fits(self, client: Client) -> None:
         cohort_with(instance__program__title="Robots & friends")
 
@@ -53,7 +52,6 @@ class TestTheCatalog:
         assert "Robots &amp; friends" in found
         assert "No courses match" in nothing
 
-    @pytest.mark.sqlite
     def test_can_leave_out_what_is_full(self, client: Client) -> None:
         buy_on_rows(cohort_with(max_enrollment=1, instance__program__title="Crowded"))
         cohort_with(instance__program__title="Roomy")
@@ -80,7 +78,6 @@ class TestTheCatalog:
 
         assert sorted(titles, key=page.index) == titles
 
-    @pytest.mark.sqlite
     def test_keeps_what_was_asked_from_page_to_page(self, client: Client) -> None:
         for number in range(25):
             cohort_with(options=(1,), instance__program__title=f"Chess {number}")
@@ -91,7 +88,6 @@ class TestTheCatalog:
         assert "25 courses found" in page
         assert 'rel="next" href="?search=chess&amp;sort=-price&amp;page=2"' in page
 
-    @pytest.mark.sqlite
     def test_ignores_what_makes_no_sense(self, client: Client) -> None:
         cohort_with()
 
@@ -200,7 +196,6 @@ class TestACourse:
         assert page.count("<h3") == 12
         assert page.count("Tuesdays, 5:00 to 6:00 PM") == 12
 
-    @pytest.mark.sqlite
     def test_shows_its_cohorts_a_page_at_a_time(self, client: Client) -> None:
         cohort = cohort_with(options=(1,))
         add_cohorts_that_meet_with(cohort, 24)

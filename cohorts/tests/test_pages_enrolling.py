@@ -343,7 +343,6 @@ class TestThePageAfterPaying:
         ]
         assert unpaid.url in said[0]
 
-    @pytest.mark.sqlite
     def test_after_its_time_ran_out_says_so(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         client, _ = signed_in()

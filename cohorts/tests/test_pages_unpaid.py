@@ -66,7 +66,6 @@ class TestAnOpenCheckout:
         assert Cohort.objects.get().held_places == 0
         assert "Payment canceled" in my_enrollments(client)
 
-    @pytest.mark.sqlite
     def test_whose_end_stripe_has_not_confirmed_offers_no_payment(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         client, _ = signed_in()
@@ -92,7 +91,6 @@ class TestAnOpenCheckout:
 
 
 class TestACheckoutThatEndedUnpaid:
-    @pytest.mark.sqlite
     def test_in_time_offers_to_enroll_again(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         client, _ = signed_in()
@@ -171,7 +169,6 @@ class TestACheckoutThatEndedUnpaid:
         assert "Enroll again" not in my_courses(client)
         assert "Enroll again" not in my_enrollments(client)
 
-    @pytest.mark.sqlite
     def test_is_forgotten_after_a_week_and_after_another_try(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()
         client, _ = signed_in()

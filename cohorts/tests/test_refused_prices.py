@@ -38,7 +38,6 @@ def held(cohort: Cohort) -> int:
 
 
 class TestThePage:
-    @pytest.mark.sqlite
     def test_says_it_in_our_words_and_holds_nothing(self, stripe: SandboxProcess) -> None:
         cohort = refused_cohort()
         child = child_of(cohort)

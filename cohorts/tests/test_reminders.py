@@ -80,7 +80,6 @@ class TestAReminder:
 
         assert [reminder.status for reminder in reminders()] == ["skipped"]
 
-    @pytest.mark.sqlite
     def test_comes_again_when_the_session_moved_to_another_day(self, package: StudentPackage) -> None:
         start = starts(package)
         remind_of_sessions(now=start - 24 * HOUR)

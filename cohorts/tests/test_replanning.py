@@ -72,7 +72,6 @@ def meetings() -> list[str]:
     return [f"{row.class_session.starts_at:%m-%d %H:%M}" for row in rows]
 
 
-@pytest.mark.sqlite
 class TestACohortWithOtherDates:
     def test_takes_its_sessions_along_at_the_same_time_by_their_clock(self, cohort: Cohort) -> None:
         before = meetings()
@@ -102,6 +101,7 @@ class TestACohortWithOtherDates:
 
         assert before[1:] == meetings()[:-1] if weeks > 0 else before[:-1] == meetings()[1:]
 
+    @pytest.mark.sqlite
     def test_leaves_them_where_they_are_if_staff_say_so(self, cohort: Cohort) -> None:
         before = meetings()
 
@@ -110,6 +110,7 @@ class TestACohortWithOtherDates:
         assert meetings() == before
         assert [warning.endswith("outside the new dates.") for warning in plan.warnings] == [True, True, True]
 
+    @pytest.mark.sqlite
     def test_keeps_what_began_and_what_was_marked(self, cohort: Cohort) -> None:
         package = bought(cohort)
         StepProgress.objects.filter(package=package, step__order=2).update(status=StepStatus.COMPLETED)
@@ -132,6 +133,7 @@ class TestACohortWithOtherDates:
         assert Notification.objects.filter(kind="session_rescheduled").count() == 0
         assert set(StepProgress.objects.values_list("sequence", flat=True)) == {1}
 
+    @pytest.mark.sqlite
     def test_moves_its_deadline_by_as_many_days_if_staff_say_so(self, cohort: Cohort) -> None:
         cohort.enrollment_deadline = dt.datetime(2094, 2, 2, 5, 59, tzinfo=dt.UTC)  # 23:59 the day before
         cohort.save()
@@ -159,7 +161,6 @@ class TestWhatIsInTheWay:
         assert before == (meetings(), Cohort.objects.order_by("pk").values_list("start_date", "end_date").first())
         return refusal.value.detail
 
-    @pytest.mark.sqlite
     def test_a_session_after_the_end(self, cohort: Cohort) -> None:
         assert "after the end on 2094-03-20: end later." in self.refused(cohort, dt.date(2094, 3, 20))
 

@@ -62,7 +62,6 @@ def seen_by(address: str) -> set[str]:
     return {what for what, is_seen in found.items() if is_seen}
 
 
-@pytest.mark.sqlite
 class TestTwoGuardiansOfOneChild:
     def test_both_see_everything(self, package: StudentPackage) -> None:
         assert seen_by(MOTHER) == seen_by(FATHER) == EVERYTHING
@@ -81,6 +80,7 @@ class TestTwoGuardiansOfOneChild:
         assert seen_by(FATHER) == set()
         assert seen_by(MOTHER) == EVERYTHING
 
+    @pytest.mark.sqlite
     def test_one_whose_address_is_replaced_sees_nothing_from_then_on(self, package: StudentPackage) -> None:
         assert seen_by(FATHER) == EVERYTHING
         guardian = Guardian.objects.get(email=FATHER)

@@ -87,8 +87,8 @@ def as_shown(client: StaffClient, row: models.Model, view: str = "change") -> di
     return shown
 
 
-@pytest.mark.sqlite
 class TestACohort:
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("field", "value", "changed"),
         [
@@ -202,7 +202,6 @@ class TestASession:
         assert answer.status_code == 302
         assert changes(before) == {("ClassSession", column) for column in changed}
 
-    @pytest.mark.sqlite
     def test_keeps_its_moment_when_its_seats_change_after_its_class_moved_to_another_zone(
         self, manager: StaffClient, cohort: Cohort
     ) -> None:

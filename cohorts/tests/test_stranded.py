@@ -254,7 +254,6 @@ class TestTheSweep:
 
         assert report_stranded_steps(now=utc_now()) == 1
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize("change", [{"revoked_at": utc_now()}, {"completed_at": utc_now()}])
     def test_leaves_alone_who_need_not_attend_any_more(self, change: dict[str, object]) -> None:
         cohort = cohort_with(options=(2, 2))

@@ -71,7 +71,6 @@ class TestAMeeting:
 
 
 class TestSchedulingACohort:
-    @pytest.mark.sqlite
     def test_gives_each_option_a_session_once(self) -> None:
         cohort = cohort_with(options=(1, 3))
 
@@ -80,7 +79,6 @@ class TestSchedulingACohort:
         assert again == []
         assert CohortSession.objects.filter(cohort=cohort).count() == 4
 
-    @pytest.mark.sqlite
     def test_shares_meetings_between_cohorts_of_the_same_weeks(self) -> None:
         first = cohort_with(options=(1, 2))
         second = CohortFactory(
@@ -144,7 +142,6 @@ class TestCapacity:
 
         assert Cohort.objects.get().max_enrollment == 5
 
-    @pytest.mark.sqlite
     def test_below_use_is_impossible_even_without_the_guard(self, stripe: SandboxProcess) -> None:
         buy(stripe, cohort_with(max_enrollment=5))
 
@@ -164,7 +161,6 @@ def offered_elsewhere(stripe: SandboxProcess) -> tuple[Cohort, StudentPackage]:
 
 
 class TestMovingALearner:
-    @pytest.mark.sqlite
     def test_takes_the_place_along(self, stripe: SandboxProcess) -> None:
         old = cohort_with(options=(1, 2), max_enrollment=1)
         new = CohortFactory(instance=old.instance, max_enrollment=1, start_date=old.start_date + dt.timedelta(weeks=2))
@@ -195,7 +191,6 @@ class TestMovingALearner:
         assert StepProgress.objects.get(package=package).status == "BOOKED"
         assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 1
 
-    @pytest.mark.sqlite
     def test_where_the_waiting_list_offers_them_a_place_takes_that_one(self, stripe: SandboxProcess) -> None:
         new, package = offered_elsewhere(stripe)
 
@@ -258,7 +253,6 @@ class TestAttendance:
 
         assert package.progress.get().status == "UNBOOKED"
 
-    @pytest.mark.sqlite
     def test_marked_by_mistake_can_be_corrected(self, stripe: SandboxProcess) -> None:
         package = buy(stripe, cohort_with(options=(1,)))
         row = package.progress.get()

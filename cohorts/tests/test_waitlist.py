@@ -67,7 +67,6 @@ class TestJoining:
 
         assert WaitlistEntry.objects.count() == 1
 
-    @pytest.mark.sqlite
     def test_while_places_are_free_is_refused(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with(max_enrollment=1)
 
@@ -124,7 +123,6 @@ class TestAPlaceThatFrees:
             start(full, second)
         assert OutboxEvent.objects.filter(type="waitlist.offered").count() == 1
 
-    @pytest.mark.sqlite
     def test_is_offered_though_another_offer_makes_trouble(
         self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -148,7 +146,6 @@ class TestAPlaceThatFrees:
         assert ended == 1
         assert [line(cohort)[0][1] for cohort in cohorts] == ["offered", "expired"]
 
-    @pytest.mark.sqlite
     def test_passes_over_who_has_bought_the_course_in_another_cohort(self, full: Cohort) -> None:
         buyer, next_one = learner_for(full), learner_for(full)
         for learner in (buyer, next_one):
@@ -257,7 +254,6 @@ class TestALineForACohortThatIsOver:
         assert OutboxEvent.objects.filter(type="waitlist.ended").count() == ended
 
 
-@pytest.mark.sqlite
 class TestReordering:
     def test_moves_somebody_to_a_position_and_keeps_why(self, full: Cohort) -> None:
         entries = [join_waitlist(learner_id=learner_for(full).pk, cohort_id=full.pk, now=utc_now()) for _ in range(4)]

@@ -9,7 +9,7 @@ from core.clock import utc_now
 from core.counters import count, count_in_database, forget_old_counters
 from core.models import SharedCounter
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestACounterInTheDatabase:
@@ -18,6 +18,7 @@ class TestACounterInTheDatabase:
         self.time = time_machine
         self.time.move_to("2026-09-01T12:00:00Z", tick=False)
 
+    @pytest.mark.sqlite
     def test_counts_from_the_first_until_its_time_is_over(self):
         assert count_in_database("a", seconds=60) == (1, 60)
 
@@ -32,6 +33,7 @@ class TestACounterInTheDatabase:
 
         assert count_in_database("b", seconds=60)[0] == 1
 
+    @pytest.mark.sqlite
     def test_is_swept_when_its_time_is_over(self):
         count_in_database("old", seconds=10)
         count_in_database("young", seconds=100)

@@ -35,7 +35,6 @@ def effects():
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestARepeatedRequest:
     def test_has_one_effect_and_the_same_answer(self, client):
         first = post(client, "order-1")
@@ -85,7 +84,6 @@ class TestARepeatedRequest:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestAClaim:
     def claim(self, **change):
         return Claim(**({"scope": "key:1", "key": "order-1", "fingerprint": "f" * 64} | change))
@@ -130,6 +128,7 @@ class TestAClaim:
 
         assert IdempotencyRecord.objects.count() == 1
 
+    @pytest.mark.sqlite
     def test_answered_is_not_given_back(self):
         first = self.claim()
         first.take(NOON)
@@ -146,6 +145,7 @@ class TestAClaim:
 
         assert IdempotencyRecord.objects.count() == 2
 
+    @pytest.mark.sqlite
     def test_past_its_day_is_as_new(self):
         old = self.claim()
         old.take(NOON)
@@ -164,7 +164,6 @@ class TestAClaim:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestTheLimitOfKeys:
     @pytest.fixture(autouse=True)
     def _nothing_counted_before(self, settings, monkeypatch):
@@ -175,6 +174,7 @@ class TestTheLimitOfKeys:
         with transaction.atomic():
             Claim(scope=scope, key=key, fingerprint="f" * 64).take(now)
 
+    @pytest.mark.sqlite
     def test_refuses_one_request_under_ever_new_keys(self, client, time_machine):
         time_machine.move_to(NOON, tick=False)
         answers = [post(client, f"again-{number}").status_code for number in range(3)]
@@ -262,8 +262,8 @@ class TestTheLimitOfKeys:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestTheSweep:
+    @pytest.mark.sqlite
     def test_forgets_what_is_past_its_day_only(self):
         Claim(scope="key:1", key="old", fingerprint="").take(NOON - KEEP - dt.timedelta(seconds=1))
         Claim(scope="key:1", key="young", fingerprint="").take(NOON - KEEP + dt.timedelta(seconds=1))

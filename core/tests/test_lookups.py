@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from core.models import SharedCounter
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 
@@ -29,10 +29,12 @@ class TestAmong:
     def test_selects_nothing_among_no_values(self) -> None:
         assert (values_among(), values_among(None)) == ([], [])
 
+    @pytest.mark.sqlite
     def test_selects_by_texts_and_is_negated_as_in_is(self) -> None:
         assert SharedCounter.objects.filter(pk__among=["a", "c"]).count() == 2
         assert SharedCounter.objects.exclude(key__among=["a", "c"]).get().key == "b"
 
+    @pytest.mark.sqlite
     def test_changes_the_rows_that_it_selects(self) -> None:
         changed = SharedCounter.objects.filter(pk__among=["a", "b"]).update(value=9)
 

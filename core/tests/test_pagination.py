@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from core.http.pagination import array_page, page_of
 from core.models import SharedCounter
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class CounterSerializer(serializers.Serializer[SharedCounter]):
@@ -20,6 +20,7 @@ class TestAListInPages:
         with pytest.raises(ValueError, match="no order"):
             array_page(request, SharedCounter.objects.all(), CounterSerializer)
 
+    @pytest.mark.sqlite
     def test_says_how_many_rows_there_are(self) -> None:
         request = Request(RequestFactory().get("/?limit=1"))
 

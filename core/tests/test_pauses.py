@@ -6,7 +6,7 @@ from django.db import connections
 from core.clock import utc_now
 from core.pauses import Growth, count_try, forgive, seconds_to_wait, take_back
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 SLOW = Growth(free=2, longest=60)
 
@@ -32,6 +32,7 @@ class TestPauses:
 
         assert [count_try({"a": SLOW}, now=utc_now()) for _ in range(3)] == [0, 0, 1]
 
+    @pytest.mark.sqlite
     def test_end_for_a_subject_that_has_proven_itself(self):
         for _ in range(2):
             count_try({"a": SLOW}, now=utc_now())
@@ -40,6 +41,7 @@ class TestPauses:
 
         assert seconds_to_wait({"a": SLOW}, now=utc_now()) == 0
 
+    @pytest.mark.sqlite
     def test_are_shorter_by_one_try_that_is_taken_back(self):
         for _ in range(2):
             count_try({"a": SLOW}, now=utc_now())

@@ -18,7 +18,6 @@ def row(**change):
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestInsertingRows:
     def test_stores_all_of_them_in_their_order_by_one_statement(self, django_assert_num_queries):
         rows = [row(key=key, response_body={"key": key}) for key in "abc"]
@@ -115,7 +114,6 @@ class TestAValueThatIsStoredAsItIs:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestInsertingUnlessPresent:
     def test_stores_every_field_and_sets_the_key(self):
         fresh = row(response_status=201, response_body={"at": NOON, "ok": True})

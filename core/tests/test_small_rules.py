@@ -115,7 +115,6 @@ class TestANudge:
 
         assert rung == []
 
-    @pytest.mark.sqlite
     def test_forgives_a_broker_that_is_gone_and_asks_it_once(self, caplog, monkeypatch):
         unreachable = Celery("unreachable", broker="redis://127.0.0.1:1/0", set_as_current=False)
         unreachable.conf.broker_transport_options = settings.REDIS_TRANSPORT_OPTIONS

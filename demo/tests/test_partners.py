@@ -15,7 +15,7 @@ from partners.models import Certificate, EnrollmentStep
 from partners.states import PartnerStepStatus, Revocation
 from partners.tests.breaches import breaches
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,7 @@ def told(rows_of_module: None) -> dt.datetime:
 
 
 class TestLearnersAtPartners:
+    @pytest.mark.sqlite
     def test_are_at_every_stage(self, told: dt.datetime) -> None:
         stages = Counter(EnrollmentStep.objects.values_list("status", flat=True))
         under_way = EnrollmentStep.objects.filter(status=PartnerStepStatus.IN_PROGRESS)

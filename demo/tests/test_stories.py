@@ -7,7 +7,7 @@ from accounts.tests.factories import LearnerFactory, UserFactory, WorkspaceFacto
 from demo.catalog import ORGANIZATIONS, Child, Scene
 from demo.stories import enter_learner
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 ELENA = Child("Elena", "Rivera", "rivera@home.test", "S-1", "4", "Maple Street School")
 

@@ -19,7 +19,6 @@ from tests.commands import run, run_json
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestCreateWorkspace:
     def test_makes_what_routing_needs(self):
         report = run_json("create_workspace", "north-county")
@@ -79,6 +78,7 @@ class TestCreateWorkspace:
         links = [report["owner_invitation"].rstrip("/").rpartition("/")[2] for report in (first, second)]
         assert [find_invitation(StaffInvitation, token=token) for token in links] == [None, invitation]
 
+    @pytest.mark.sqlite
     def test_leaves_an_owner_there_is_alone(self):
         owner = MembershipFactory(workspace=WorkspaceFactory(slug="north"), role=Role.OWNER)
 
@@ -87,6 +87,7 @@ class TestCreateWorkspace:
         assert report["owner_invitation"] is None
         assert (StaffInvitation.objects.count(), Membership.objects.count()) == (0, 1)
 
+    @pytest.mark.sqlite
     def test_invites_nobody_as_more_than_the_owners_did(self):
         workspace = WorkspaceFactory(slug="north")
         invite_member(workspace_id=workspace.pk, email="v@north.test", role=Role.VIEWER, invited_by=None, now=utc_now())
@@ -96,6 +97,7 @@ class TestCreateWorkspace:
 
         assert StaffInvitation.objects.get().role == Role.VIEWER
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         "arguments",
         [
@@ -126,7 +128,6 @@ class TestCreateWorkspace:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestCreateApiKey:
     def test_prints_a_key_that_works(self):
         workspace = WorkspaceFactory(slug="north")
@@ -170,6 +171,7 @@ class TestCreateApiKey:
 
         assert ApiKey.objects.count() == 0
 
+    @pytest.mark.sqlite
     def test_names_the_workspaces_there_are(self):
         WorkspaceFactory(slug="north")
 
@@ -188,8 +190,8 @@ class TestCreateApiKey:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestRotateAndRevoke:
+    @pytest.mark.sqlite
     def test_replace_a_key_named_by_its_public_start(self):
         WorkspaceFactory(slug="north")
         old = run_json("create_api_key", "--workspace", "north", "--scopes", "all")
@@ -216,7 +218,6 @@ class TestRotateAndRevoke:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.sqlite
 class TestRelayEvents:
     def test_hands_on_what_is_due(self):
         happen(workspace=WorkspaceFactory(), times=3)

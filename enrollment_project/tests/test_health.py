@@ -6,7 +6,6 @@ from kombu.exceptions import OperationalError as BrokerGone
 from enrollment_project import health
 
 
-@pytest.mark.sqlite
 class TestHealth:
     def test_names_the_service_without_any_key(self, client, time_machine):
         time_machine.move_to("2026-09-01T12:00:00Z", tick=False)
@@ -33,7 +32,6 @@ class TestHealth:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestReadiness:
     def test_is_there_when_all_parts_are(self, client):
         response = client.get("/readyz")
@@ -66,6 +64,7 @@ class TestReadiness:
         }
         assert b"secret" not in response.content
 
+    @pytest.mark.sqlite
     def test_is_not_there_before_migrations_are_applied(self, client, monkeypatch):
         health._check_migrations.cache_clear()
         monkeypatch.setattr(

@@ -9,7 +9,7 @@ from enrollments.tests.factories import InstanceFactory, seats
 
 from .integrators import PROFILE, Api, fields, nothing_was_written
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestEnroll:

@@ -13,7 +13,7 @@ from events.models import OutboxEvent
 from .factories import CandidateFactory, InstanceFactory
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 ACTIONS = ("evaluate", "submit", "approve", "reject", "unenroll", "reconsider")
 # (from, action) -> where it leads. Everything else is refused.

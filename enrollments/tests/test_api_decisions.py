@@ -9,7 +9,7 @@ from enrollments.tests.factories import InstanceFactory, route, seats
 
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestDecisions:
@@ -65,6 +65,7 @@ class TestDecisions:
         assert [row["decision_id"] for row in response.json()] == [ids[2], ids[1]]
         assert response["X-Total-Count"] == "3"
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("params", "found"),
         [

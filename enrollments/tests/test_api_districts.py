@@ -10,7 +10,7 @@ from enrollments.tests.factories import InstanceFactory, route, seats
 
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestSeats:
@@ -91,6 +91,7 @@ class TestSeats:
         assert [answer.status_code for answer in answers] == [404, 404]
         assert DistrictSeatAllocation.objects.get().total_seats == 5
 
+    @pytest.mark.sqlite
     def test_are_listed_for_all_districts_or_the_active_ones(self) -> None:
         workspace = WorkspaceFactory()
         seats(workspace, total=5, tenant_id=7)

@@ -15,7 +15,7 @@ from events.models import OutboxEvent
 from .factories import STAFF, CandidateFactory, InstanceFactory
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 SUZIE = {
     "identificationType": "customerInfo",
@@ -187,6 +187,7 @@ class TestLeadId:
 
         assert (body["leadId"], body["customerId"]) == (lead.cuid, learner.cuid)
 
+    @pytest.mark.sqlite
     def test_may_fill_in_what_is_unknown_of_the_lead(self, enroll: Any, workspace: Workspace) -> None:
         lead = LeadFactory(workspace=workspace, last_name="", email="")
 

@@ -12,7 +12,7 @@ from events.models import OutboxEvent
 from .factories import STAFF, CandidateFactory
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ class TestAnEnrollment:
         assert answers == [404, 404]
         assert not OutboxEvent.objects.exists()
 
+    @pytest.mark.sqlite
     def test_does_not_stand_in_the_way_of_the_routers_numbers(self, api: Api, enrollment: Enrollment) -> None:
         answer = api.get(f"/api/enrollments/{enrollment.pk}")
 
@@ -196,6 +197,7 @@ class TestTheHistory:
         assert (answer["name"], answer["answer"], answer["reason"]) == ("Here", False, "Outside service area")
         assert answer["inputs"] == {"address.country": "CAN"}
 
+    @pytest.mark.sqlite
     def test_keeps_notes_for_colleagues_to_colleagues(self, api: Api, enrollment: Enrollment) -> None:
         evaluate_enrollment(enrollment_id=enrollment.pk, actor=STAFF, note="Looks fine to me", now=utc_now())
 

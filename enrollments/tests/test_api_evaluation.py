@@ -21,7 +21,7 @@ from .criteria import set_criterion
 from .factories import CandidateFactory, InstanceFactory
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 ADULT = {"name": "Age", "expression": "metadata.age >= 18", "otherwise": "Too young"}
 
@@ -45,6 +45,7 @@ def enroll(instance: ProgramInstance, **metadata: Any) -> Enrollment:
     return CandidateFactory(instance=instance, workspace=instance.workspace, metadata=metadata)
 
 
+@pytest.mark.sqlite
 class TestEvaluatingAnInstance:
     def test_is_accepted_and_can_be_followed(self, api: Api, instance: ProgramInstance) -> None:
         enroll(instance, age=18)
@@ -126,6 +127,7 @@ class TestTheCommand:
         found: dict[str, Any] = json.loads(printed.getvalue())
         return found
 
+    @pytest.mark.sqlite
     def test_evaluates_here_and_now(self, instance: ProgramInstance) -> None:
         young = enroll(instance, age=17)
 

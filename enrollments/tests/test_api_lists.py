@@ -14,7 +14,7 @@ from enrollments.models import Enrollment, ProgramInstance
 from .factories import STAFF, CandidateFactory, InstanceFactory
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
@@ -98,6 +98,7 @@ class TestAPage:
         assert page["nextCursor"] is None
         assert page["page"] is None
 
+    @pytest.mark.sqlite
     def test_by_cursor_stays_where_it_was_when_somebody_enrolls_meanwhile(
         self, api: Api, instance: ProgramInstance
     ) -> None:
@@ -171,6 +172,7 @@ class TestAFilter:
 
         assert listed(api, instance, referenceId="R-1") == [wanted.cuid]
 
+    @pytest.mark.sqlite
     def test_by_email_of_a_learner_or_a_lead(self, api: Api, instance: ProgramInstance) -> None:
         workspace = instance.workspace
         enrolled(instance)
@@ -179,6 +181,7 @@ class TestAFilter:
 
         assert listed(api, instance, email="ADA@Home.Test") == [lead.cuid, learner.cuid]
 
+    @pytest.mark.sqlite
     def test_by_the_range_of_creation(self, api: Api, instance: ProgramInstance) -> None:
         rows = [enrolled(instance, hours=hours) for hours in range(4)]
 
@@ -196,6 +199,7 @@ class TestAFilter:
 
         assert listed(api, instance, search=search) == [wanted.cuid]
 
+    @pytest.mark.sqlite
     def test_holds_together_with_all_others(self, api: Api, instance: ProgramInstance) -> None:
         ada = LearnerFactory(workspace=instance.workspace, last_name="Lovelace", email="ada@home.test")
         facts: dict[str, Any] = {"tags": ["vip"], "manufacturer_slugs": ["tesla"], "reference_id": "R-1"}
@@ -225,6 +229,7 @@ class TestAFilter:
 
         assert listed(api, instance, status="submitted", **{first: values[first]}) == [wanted.cuid]
 
+    @pytest.mark.sqlite
     def test_does_not_show_what_was_deleted(self, api: Api, instance: ProgramInstance) -> None:
         gone = enrolled(instance, tags=["vip"], reference_id="R-1")
         Enrollment.objects.filter(pk=gone.pk).update(deleted_at=NOON)
@@ -240,6 +245,7 @@ class TestALongSearch:
     def _short_sight(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(listing, "SCANNED", 3)
 
+    @pytest.mark.sqlite
     def test_goes_on_by_cursor_until_all_was_looked_through(self, api: Api, instance: ProgramInstance) -> None:
         wanted = enrolled(instance, tags=["vip"], eligibility_status="submitted")
         for hours in range(1, 8):
@@ -255,6 +261,7 @@ class TestALongSearch:
         assert pages[-1]["data"][0]["id"] == wanted.cuid
         assert (pages[0]["totalItems"], pages[0]["totalIsExact"]) == (0, False)
 
+    @pytest.mark.sqlite
     def test_is_not_needed_where_one_of_the_filters_leaves_few(self, api: Api, instance: ProgramInstance) -> None:
         wanted = enrolled(instance, tags=["vip"], manufacturer_slugs=["enphase"], eligibility_status="submitted")
         for hours in range(1, 8):
@@ -266,6 +273,7 @@ class TestALongSearch:
         assert [each["id"] for each in found["data"]] == [wanted.cuid]
         assert (found["nextCursor"], found["totalItems"], found["totalIsExact"]) == (None, 1, True)
 
+    @pytest.mark.sqlite
     def test_ends_where_nothing_is_left_to_look_through(
         self, api: Api, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:

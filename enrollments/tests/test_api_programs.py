@@ -12,7 +12,7 @@ from enrollments.models import Program, ProgramInstance
 from .factories import InstanceFactory, ProgramFactory
 from .integrators import Api, fields
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -53,6 +53,7 @@ class TestAProgram:
         assert (response.status_code, response.json()["code"]) == (409, "program_exists")
         assert Program.objects.count() == 1
 
+    @pytest.mark.sqlite
     def test_may_have_the_code_of_another_workspaces(self, api: Api) -> None:
         ProgramFactory(code="solar")
 
@@ -82,6 +83,7 @@ class TestAProgramInstance:
     def _program(self, workspace: Workspace) -> None:
         ProgramFactory(workspace=workspace, code="solar")
 
+    @pytest.mark.sqlite
     def test_is_created_with_all_that_its_document_names(self, api: Api) -> None:
         facts = self.NEW | {
             "startDate": "2027-01-01",
@@ -196,6 +198,7 @@ class TestAProgramInstance:
         assert [answer.status_code for answer in answers] == [404, 404, 404, 422]
         assert [each["name"] for each in api.get("/api/programInstances").json()["data"]] == []
 
+    @pytest.mark.sqlite
     def test_list_takes_the_same_number_of_queries_however_many(
         self, api: Api, workspace: Workspace, django_assert_num_queries: Any
     ) -> None:

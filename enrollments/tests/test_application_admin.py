@@ -26,7 +26,7 @@ from enrollments.tests.applicants import (
     pdf,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ class TestAReviewer:
         assert "Robots and more" in shown
         assert "Photos" in shown
 
+    @pytest.mark.sqlite
     def test_reads_answers_to_a_question_that_is_no_longer_asked(self, instance: ProgramInstance) -> None:
         question = ask(instance, label="Why?")
         apply(instance, **answer_to(question, "Robots!"))
@@ -72,6 +73,7 @@ class TestAReviewer:
         assert "Why?" in shown
         assert "Robots!" in shown
 
+    @pytest.mark.sqlite
     def test_downloads_a_file_which_no_browser_runs_and_the_download_is_on_record(
         self, instance: ProgramInstance
     ) -> None:
@@ -100,6 +102,7 @@ class TestAReviewer:
 
 
 class TestAFile:
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("role", [None, Role.VIEWER])
     def test_is_kept_from_who_does_not_decide(self, instance: ProgramInstance, role: Role | None) -> None:
         apply(instance, **answer_to(ask(instance, kind=QuestionKind.FILE), pdf()))
@@ -117,6 +120,7 @@ class TestAFile:
 
         assert response.status_code == 404
 
+    @pytest.mark.sqlite
     def test_of_an_unconfirmed_application_is_nobodys(self, instance: ProgramInstance) -> None:
         fill_in(instance, **answer_to(ask(instance, kind=QuestionKind.FILE), pdf()))
 
@@ -153,6 +157,7 @@ class TestAFormOfAnInstance:
 
         assert (Application.objects.count(), len(mail.outbox)) == (0, 0)
 
+    @pytest.mark.sqlite
     def test_gets_its_questions_on_the_page_of_the_instance(self, instance: ProgramInstance) -> None:
         response = save_questions(instance, {"label": "Which day?", "kind": "choice", "options": "Monday\nFriday"})
 
@@ -160,6 +165,7 @@ class TestAFormOfAnInstance:
         question = ApplicationQuestion.objects.get()
         assert (question.label, question.choices) == ("Which day?", ["Monday", "Friday"])
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("questions", "remedy"),
         [

@@ -28,7 +28,7 @@ from enrollments.tests.applicants import (
 )
 from enrollments.tests.factories import InstancePriceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def page(response: Any) -> str:
@@ -298,6 +298,7 @@ class TestAMailServerThatIsDown:
         assert response.status_code == 503
         assert 'value="Hill School"' in page(response)
 
+    @pytest.mark.sqlite
     def test_loses_nothing_when_the_form_is_sent_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         instance = instance_with_form()
         same = typed()

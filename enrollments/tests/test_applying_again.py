@@ -11,7 +11,7 @@ from enrollments.tests.applicants import answer_to, apply, ask, fill_in, instanc
 from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, InstancePriceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 class TestApplyingAgain:
@@ -59,6 +59,7 @@ class TestApplyingAgain:
         again = Enrollment.objects.exclude(pk=refused.pk).get()
         assert (again.metadata, again.phone) == ({"zone": "north"}, "+14155550123")
 
+    @pytest.mark.sqlite
     def test_is_paid_for_anew_where_the_first_payment_went_back(self) -> None:
         instance = instance_with_form()
         instance.price = InstancePriceFactory(workspace=instance.workspace)

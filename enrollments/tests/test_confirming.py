@@ -34,7 +34,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstancePriceFa
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 def page(response: Any) -> str:
@@ -170,6 +170,7 @@ class TestPressingTheButton:
         assert status() == "approved"
         assert "Enrolled" in page(Client().get(response["Location"]))
 
+    @pytest.mark.sqlite
     def test_tells_the_reason_to_who_is_not_eligible(self) -> None:
         instance = instance_with_form()
         set_criterion(instance, "gradeLevel == '8'", otherwise="For grade 8 only")
@@ -343,6 +344,7 @@ class TestAnUnconfirmedApplication:
         assert (opened.status_code, pressed.status_code) == (410, 410)
         assert Enrollment.objects.count() == 0
 
+    @pytest.mark.sqlite
     def test_is_deleted_with_its_files_by_the_sweep(self, django_capture_on_commit_callbacks: Any) -> None:
         instance = instance_with_form()
         fill_in(instance, **answer_to(ask(instance, kind=QuestionKind.FILE), pdf()))

@@ -16,7 +16,7 @@ from enrollments.tests.criteria import set_criteria, set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 NOW = dt.datetime(2026, 9, 1, 3, 30, tzinfo=dt.UTC)
 ADULT = CriterionDraft("Age", "metadata.age >= 18", "Too young", "Old enough")
@@ -59,6 +59,7 @@ class TestChangingCriteria:
         assert [criterion.name for criterion in list_criteria(instance.pk)] == ["Age", "School"]
         assert [criterion.name for criterion in list_criteria(instance.pk, 2)] == ["Age"]
 
+    @pytest.mark.sqlite
     def test_to_the_same_set_changes_nothing(self) -> None:
         instance = InstanceFactory()
         change(instance, ADULT)
@@ -168,6 +169,7 @@ class TestAVerdict:
 
         assert evaluated(instance, now=NOW).eligibility_status == "eligible"
 
+    @pytest.mark.sqlite
     def test_knows_the_other_enrollments_of_the_learner(self) -> None:
         instance = set_criterion(
             InstanceFactory(), "enrollments.exists(other, other.programCode == 'ART' && other.status == 'candidate')"
@@ -246,6 +248,7 @@ class TestOneThatCouldNotBeEvaluated:
         assert Enrollment.objects.get().eligibility_status == "candidate"
         assert StaffTask.objects.count() == 1
 
+    @pytest.mark.sqlite
     def test_whose_expression_is_read_no_longer_is_no_error(self) -> None:
         instance = set_criteria(InstanceFactory(), ADULT)
         Criterion.objects.update(expression="no longer(")
@@ -301,6 +304,7 @@ class TestTheRouter:
 
         assert (bought.previous, bought.payment_status) == (refused, "pending")
 
+    @pytest.mark.sqlite
     def test_keeps_refusing_whom_it_paid_back_while_the_criteria_are_the_same(self) -> None:
         instance = set_criteria(InstanceFactory(), ADULT)
         route(instance.workspace, tenant_id=None, guardian_id="g1", additional_info={"age": 17})

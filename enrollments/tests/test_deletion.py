@@ -40,7 +40,7 @@ from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 @pytest.fixture(autouse=True)
@@ -294,6 +294,7 @@ class TestTheFamily:
         assert set(Notification.objects.values_list("status", flat=True)) == {"skipped"}
 
 
+@pytest.mark.sqlite
 class TestTheBackOffice:
     def test_deletes_with_a_note_and_shows_it_no_more(self) -> None:
         enrollment = candidate()

@@ -17,7 +17,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 MORNING = dt.datetime(2026, 9, 2, 12, 0, tzinfo=dt.UTC)  # 7:00 in Chicago
 MINUTE = dt.timedelta(minutes=1)
@@ -47,6 +47,7 @@ def readers() -> list[str]:
 
 
 class TestTheDigest:
+    @pytest.mark.sqlite
     def test_goes_to_those_who_may_decide(self, workspace: Workspace, mailoutbox: list[Any]) -> None:
         for role in Role:
             member(workspace, role, f"{role}@staff.test")
@@ -97,6 +98,7 @@ class TestTheDigest:
 
         assert write_digests(now=MORNING) == 0
 
+    @pytest.mark.sqlite
     def test_is_not_sent_if_all_was_decided_before_it_went(self, workspace: Workspace) -> None:
         member(workspace, Role.REVIEWER, "ana@staff.test")
         enrollment = waiting(workspace)

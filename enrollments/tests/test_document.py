@@ -26,7 +26,7 @@ from enrollments.tests.integrators import Api
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 DETAILS: dict[str, Any] = {
     "phone": "+14155550123",

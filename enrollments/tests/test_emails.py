@@ -154,7 +154,6 @@ def move(use_case: Any, enrollment: Enrollment, **more: Any) -> None:
     use_case(enrollment_id=enrollment.pk, actor=STAFF, now=utc_now(), **more)
 
 
-@pytest.mark.sqlite
 class TestAnEnrollmentThatNobodyElseAnswersFor:
     def test_is_told_step_by_step(self, instance: ProgramInstance) -> None:
         enrollment = enrolled_by_an_integrator(instance)

@@ -22,7 +22,7 @@ from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 USER = "63a1f1234abc5678def12345"
 
@@ -202,6 +202,7 @@ class TestGetEnrolment:
 
 
 class TestGetDetails:
+    @pytest.mark.sqlite
     def test_shows_the_user_s_enrolment(self, api: Api, course: ProgramInstance) -> None:
         number = create(api, course).json()["id"]
 
@@ -224,6 +225,7 @@ class TestGetDetails:
 
 
 class TestGetActive:
+    @pytest.mark.sqlite
     def test_lists_what_is_current(self, api: Api, course: ProgramInstance) -> None:
         number = create(api, course).json()["id"]
         left = CandidateFactory(instance=course, workspace=course.workspace)
@@ -235,6 +237,7 @@ class TestGetActive:
         assert answer.json() == {"enrolments": [document(Enrollment.objects.get(pk=number))]}
         assert answer["X-Total-Count"] == "1"
 
+    @pytest.mark.sqlite
     def test_is_paged(self, api: Api, course: ProgramInstance) -> None:
         made = [CandidateFactory(instance=course, workspace=course.workspace) for _ in range(3)]
 

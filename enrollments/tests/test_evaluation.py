@@ -38,7 +38,7 @@ from notifications.models import Notification
 from notifications.sending import send_due_notifications
 from notifications.wording import begin_letter, change_letter
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 1, 12, 0, tzinfo=dt.UTC)
 CRITERIA = (
@@ -269,6 +269,7 @@ class TestFamiliesOfManyCandidates:
         due = Notification.objects.order_by("pk").values_list("next_attempt_at", flat=True)
         assert [(moment - NOW).total_seconds() for moment in due] == [0, 0, 30, 30, 60]
 
+    @pytest.mark.sqlite
     def test_are_told_once_though_the_batch_is_done_again(
         self, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -299,6 +300,7 @@ class TestAsking:
         assert request_evaluation(instance_id=instance.pk, actor=SYSTEM, now=NOW).pk != first.pk
 
 
+@pytest.mark.sqlite
 class TestAnInterruptedEvaluation:
     @pytest.fixture(autouse=True)
     def _small_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:

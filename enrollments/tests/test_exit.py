@@ -25,7 +25,7 @@ from events.models import OutboxEvent
 from notifications.models import Notification
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 NOW = dt.datetime(2026, 9, 2, 15, 0, tzinfo=dt.UTC)  # 10:00 in Chicago
 TODAY = dt.date(2026, 9, 2)
@@ -279,6 +279,7 @@ class TestTheSweep:
         assert approved_enrollment(again, now=DAY_BEGINS).eligibility_status == "approved"
 
 
+@pytest.mark.sqlite
 class TestTheDay:
     @pytest.mark.parametrize("hour", [0, 5, 10, 11, 14, 23])
     def test_has_come_where_the_clock_says_so(self, hour: int) -> None:
@@ -309,6 +310,7 @@ class TestTheFamily:
         assert first == f"{learner.first_name} leaves {program.title} on September 10, 2026"
         assert second == f"{learner.first_name} is no longer enrolled in {program.title}"
 
+    @pytest.mark.sqlite
     def test_is_told_that_it_goes_on(self, enrolled: Enrollment) -> None:
         plan(enrolled)
         send_due_notifications(now=NOW)
@@ -329,6 +331,7 @@ class TestTheFamily:
         assert told() == [("enrollment_exit_planned", "skipped"), ("enrollment_exit_planned", "sent")]
         assert [mail.subject[-18:] for mail in mailoutbox] == ["September 11, 2026"]  # type: ignore[attr-defined]
 
+    @pytest.mark.sqlite
     def test_of_a_district_hears_it_from_the_integrator(self) -> None:
         workspace = InstanceFactory(workspace=_chicago()).workspace
         seats(workspace, total=1)
@@ -349,6 +352,7 @@ def fail_for(enrollment_id: int, lock: Callable[[int], object]) -> Callable[[int
 
 
 class TestThePages:
+    @pytest.mark.sqlite
     def test_of_the_family_say_when_the_learner_leaves(self, enrolled: Enrollment) -> None:
         plan(enrolled)
         user = proven_user("mia@home.test")
@@ -363,6 +367,7 @@ class TestThePages:
         assert "Leaves on" in page
         assert "September 10, 2026" in page
 
+    @pytest.mark.sqlite
     def test_of_staff_show_the_plan_beside_the_enrollment_and_withdraw_it(self, enrolled: Enrollment) -> None:
         plan(enrolled)
         planned = PlannedExit.objects.get()

@@ -23,7 +23,7 @@ from enrollments.tests.integrators import Api
 from events.models import OutboxEvent
 from events.publishing import publish
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 LONG_AGO = dt.date(2020, 1, 31)
 
@@ -236,6 +236,7 @@ class TestAnEnrollmentThatCanNotBeCompleted:
 
 
 class TestPatchExpired:
+    @pytest.mark.sqlite
     def test_lists_what_it_completed_and_says_how_many_are_left(
         self, course: ProgramInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -157,7 +157,6 @@ class TestItsHistory:
         ]
         assert {moment.reason for moment in moments} == {""}
 
-    @pytest.mark.sqlite
     def test_gives_the_reason_of_a_refusal(self) -> None:
         instance = InstanceFactory(review_mode=ReviewMode.MANUAL)
         seats(instance.workspace, total=1)
@@ -252,7 +251,6 @@ class TestAFamily:
 
         assert re.search(rf"open until \w+ \d+, \d+:\d\d [AP]M {written}\.", page)
 
-    @pytest.mark.sqlite
     def test_is_listed_with_as_many_queries_for_many_as_for_one(
         self, stripe: SandboxProcess, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:

@@ -9,13 +9,14 @@ from enrollments.models import Enrollment
 
 from .factories import CandidateFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def delete(enrollment: Enrollment) -> None:
     Enrollment.objects.filter(pk=enrollment.pk).update(deleted_at=utc_now())
 
 
+@pytest.mark.sqlite
 class TestADeletedEnrollment:
     def test_is_neither_kept_nor_current_and_makes_room_for_another(self) -> None:
         first = CandidateFactory()

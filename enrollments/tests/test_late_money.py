@@ -56,7 +56,6 @@ class TestALatePayment:
         assert standing(second) == ("checkout_required", "submitted", "pending")
         assert fresh(first).status == "expired"
 
-    @pytest.mark.sqlite
     def test_for_an_enrollment_that_has_a_district_seat_by_now_goes_back(self, instance: ProgramInstance) -> None:
         first = ask_parent(instance)
         tell(asked(first), **EXPIRED)
@@ -79,7 +78,6 @@ class TestALatePayment:
         assert standing(decision) == ("cancelled", "rejected", "pending")
 
 
-@pytest.mark.sqlite
 class TestARefundedDuplicate:
     def test_leaves_the_child_enrolled_whose_other_payment_stands(self, instance: ProgramInstance) -> None:
         decision = ask_parent(instance)
@@ -95,6 +93,7 @@ class TestARefundedDuplicate:
         assert standing(decision) == ("completed", "approved", "paid")
         assert fresh(decision).payment_id == stands.pk
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("status", ["succeeded", "failed"])
     def test_in_part_is_not_noted_on_the_enrollment(self, instance: ProgramInstance, status: str) -> None:
         decision = ask_parent(instance)

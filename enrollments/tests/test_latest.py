@@ -20,7 +20,7 @@ from enrollments.models import Enrollment, EnrollmentTransition, ProgramInstance
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 2, 15, 0, tzinfo=dt.UTC)
 
@@ -81,6 +81,7 @@ class TestWhoeverComesTooLate:
 
 
 class TestTheDesk:
+    @pytest.mark.sqlite
     def test_lists_what_waits_the_oldest_first_with_its_verdict(self, instance: ProgramInstance) -> None:
         first, second = submitted(instance), submitted(instance)
         approve_enrollment(enrollment_id=submitted(instance).pk, actor=STAFF, now=NOW)
@@ -116,6 +117,7 @@ class TestTheDesk:
         ]
         assert Enrollment.objects.get(pk=left.pk).eligibility_status == "rejected"
 
+    @pytest.mark.sqlite
     def test_goes_on_past_one_that_somebody_holds_locked(
         self, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -94,7 +94,6 @@ class TestEvaluating:
         assert saved(enrollment).eligibility_reason == "Moved last week"
 
 
-@pytest.mark.sqlite
 class TestSubmitting:
     def test_where_review_is_automatic_approves_and_starts(self) -> None:
         enrollment = CandidateFactory()
@@ -155,7 +154,6 @@ class TestDeciding:
 
         assert saved(enrollment).eligibility_status == "submitted"
 
-    @pytest.mark.sqlite
     def test_keeps_who_and_why(self) -> None:
         enrollment = submitted()
 
@@ -169,7 +167,6 @@ class TestDeciding:
             NOW,
         )
 
-    @pytest.mark.sqlite
     def test_against_a_saved_state_that_moved_is_impossible_even_without_the_lock(self) -> None:
         """The second guard behind the row lock: the save itself is conditional on the state it started from."""
         stale = saved(submitted())
@@ -209,7 +206,6 @@ class TestLeaving:
         assert saved(enrollment).eligibility_status == "submitted"
 
 
-@pytest.mark.sqlite
 class TestReconsidering:
     def test_needs_criteria_that_changed(self) -> None:
         enrollment = submitted()
@@ -232,7 +228,6 @@ class TestReconsidering:
         assert saved(enrollment).eligibility_status == "candidate"
 
 
-@pytest.mark.sqlite
 class TestALead:
     def test_becomes_a_learner_with_the_approval(self) -> None:
         lead = LeadFactory()
@@ -269,7 +264,6 @@ class TestALead:
         assert saved(enrollment).eligibility_status == "submitted"
 
 
-@pytest.mark.sqlite
 class TestEveryChange:
     def test_has_its_row_and_its_event_in_the_same_order(self) -> None:
         enrollment = approved()

@@ -27,7 +27,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 
 from .parents import ask_parent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 JANE: dict[str, Any] = {"email": "jane@school.test", "first_name": "Jane"}
 LEO: dict[str, Any] = {"email": "leo@school.test", "first_name": "Leo"}
@@ -68,6 +68,7 @@ class TestTwoReservedSeats:
         assert seat_states() == ["reserved", "used"]
         assert counts() == [(1, 0), (0, 1)]
 
+    @pytest.mark.sqlite
     def test_of_which_one_is_given_back_are_one_reserved_and_one_released(self) -> None:
         reject_enrollment(enrollment_id=self.enrollment_of_leo(), actor=STAFF, reason="Too late", now=utc_now())
 
@@ -94,6 +95,7 @@ class TestASeatThatWasMovedMeanwhile:
         assert use_seat(seat=reserved, now=utc_now(), **self.MORE) is None
         assert (seat_states(), counts()) == (["used"], [(0, 1)])
 
+    @pytest.mark.sqlite
     def test_to_used_is_not_given_back_as_the_reserved_one_it_was(self) -> None:
         reserved = seat()
         use_seat(seat=reserved, now=utc_now(), **self.MORE)
@@ -125,12 +127,14 @@ class TestTwoFamiliesWhoOwe:
         for number, decision in enumerate((self.jane, self.leo), start=1):
             Checkout.objects.filter(pk=decision.checkout_id).update(stripe_session_id=f"cs_{number}")
 
+    @pytest.mark.sqlite
     def test_are_not_both_called_off_when_one_child_is_rejected(self) -> None:
         reject_enrollment(enrollment_id=self.leo.enrollment_id, actor=STAFF, reason="Too late", now=utc_now())
 
         called_off = Checkout.objects.filter(cancel_requested_at__isnull=False)
         assert [checkout.pk for checkout in called_off] == [self.leo.checkout_id]
 
+    @pytest.mark.sqlite
     def test_each_find_their_own_by_the_session_they_paid(self) -> None:
         found = [get_decision_by_session(session_id=session) for session in ("cs_1", "cs_2")]
 
@@ -147,12 +151,14 @@ class TestTwoFamiliesWhoOwe:
         with pytest.raises(NotFound):
             get_decision_by_session(session_id="cs_of_something_else")
 
+    @pytest.mark.sqlite
     def test_are_found_by_the_decision_that_asked_for_money_and_not_by_a_later_one(self) -> None:
         EnrollmentDecision.objects.filter(pk=self.jane.pk).update(status="expired")
         EnrollmentDecision.objects.filter(pk=self.leo.pk).update(enrollment=self.jane.enrollment, checkout=None)
 
         assert get_decision_by_enrollment(cuid=self.jane.enrollment.cuid) == self.jane
 
+    @pytest.mark.sqlite
     def test_leave_nothing_to_review(self, instance: ProgramInstance) -> None:
         Enrollment.objects.filter(pk=self.leo.enrollment_id).update(payment_status="paid")
         CandidateFactory(workspace=instance.workspace, instance=instance)
@@ -174,6 +180,7 @@ class TestADecisionThatWasGivenUp:
 
 
 class TestTwoDistricts:
+    @pytest.mark.sqlite
     def test_have_their_seats_found_each_by_its_own_id_and_instance(self) -> None:
         instance = InstanceFactory()
         rows = {
@@ -191,6 +198,7 @@ class TestTwoDistricts:
 
         assert found == rows
 
+    @pytest.mark.sqlite
     def test_are_told_apart_where_one_has_no_seats(self, instance: ProgramInstance) -> None:
         """The other one, which nobody knows, is no district without seats."""
         seats(instance.workspace, total=1, tenant_id=1)

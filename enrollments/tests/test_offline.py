@@ -34,7 +34,7 @@ from enrollments.tests.parents import ask_parent
 from events.models import OutboxEvent
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 USER = "63a1f1234abc5678def12345"
 
@@ -221,6 +221,7 @@ class TestAnOpenCheckout:
         assert Payment.objects.get().method == "stripe"
         assert status(decision.enrollment)[2] == "paid"
 
+    @pytest.mark.sqlite
     def test_that_can_t_be_ended_leaves_everything_as_it_is(
         self, course: ProgramInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -19,7 +19,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory
 
 from .test_offline import USER, pay
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 @pytest.fixture
@@ -53,6 +53,7 @@ class TestTheLink:
         signature = self.link(payment).rpartition(".")[2]
         assert Client().get(f"/invoices/{payment.pk + 1}-1.{signature}").status_code == 404
 
+    @pytest.mark.sqlite
     def test_says_that_the_invoice_is_being_made_until_it_is_there(self, enrollment: Enrollment) -> None:
         payment = pay(enrollment)
         Invoice.objects.all().delete()
@@ -109,6 +110,7 @@ class TestStaff:
         refund = Refund.objects.get()
         assert (refund.note, refund.requested_by, refund.status) == ("The check bounced", desk.user, "succeeded")
 
+    @pytest.mark.sqlite
     def test_are_told_the_new_address_when_they_revoke_one(self, desk: StaffClient, enrollment: Enrollment) -> None:
         payment = pay(enrollment)
 

@@ -109,7 +109,6 @@ class TestAPaidCheckout:
         assert enrollment.participation_status == "active"
         assert decision.payment_id == Payment.objects.get().pk
 
-    @pytest.mark.sqlite
     def test_publishes_each_change_once_and_in_order(self, stripe: SandboxProcess) -> None:
         decision = pay(stripe, ask_parent(InstanceFactory()))
 
@@ -141,7 +140,6 @@ class TestAPaidCheckout:
         assert decision.status == "completed"
         assert (decision.enrollment.eligibility_status, decision.enrollment.payment_status) == ("submitted", "paid")
 
-    @pytest.mark.sqlite
     def test_makes_nobody_the_guardian(self, stripe: SandboxProcess) -> None:
         pay(stripe, ask_parent(InstanceFactory()), email="stranger@home.test")
 
@@ -255,7 +253,6 @@ class TestABankDebit:
 
         assert fresh(decision).status == "completed"
 
-    @pytest.mark.sqlite
     def test_that_fails_fails_it_and_the_parent_may_try_again(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()
         decision = pay(stripe, ask_parent(instance), card="async")
@@ -355,7 +352,6 @@ class TestStripeDown:
         assert stripe_sessions(stripe) == 1
 
 
-@pytest.mark.sqlite
 class TestTwoWorkspaces:
     def test_with_the_same_guardian_id_stay_apart(self, stripe: SandboxProcess) -> None:
         ask_parent(InstanceFactory(workspace=WorkspaceFactory()))

@@ -22,7 +22,7 @@ from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 ADULT = CriterionDraft("Age", "metadata.age >= 18", "Too young")
 
@@ -96,6 +96,7 @@ class TestTryingCriteria:
         }
         assert [prospect.changes for prospect in trial.prospects] == [True] * 4 + [False] * 8
 
+    @pytest.mark.sqlite
     def test_writes_nothing(self, instance: ProgramInstance) -> None:
         enroll(instance, age=17)
 
@@ -149,6 +150,7 @@ class TestThePlayground:
         assert page.count("Too young") == 2  # in the form and beside the learner
         assert list_criteria(instance.pk) == []
 
+    @pytest.mark.sqlite
     def test_saves_a_new_version_in_the_order_that_was_given(
         self, instance: ProgramInstance, admin: StaffClient
     ) -> None:

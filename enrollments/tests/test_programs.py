@@ -6,7 +6,7 @@ from enrollments.models import ProgramInstance
 from enrollments.programs import make_default
 from enrollments.tests.factories import InstanceFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestMakeDefault:

@@ -16,7 +16,7 @@ from sandbox.testing import SandboxProcess
 
 from .parents import ask_parent
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BODY = {
     "learner_profile": {"email": "student@school.edu", "first_name": "Jane", "last_name": "Doe"},
@@ -25,6 +25,7 @@ BODY = {
 
 
 class TestARefusedDecision:
+    @pytest.mark.sqlite
     def test_is_told_by_the_api_with_a_stable_code_and_nothing_of_the_vendor_s(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()
         Price.objects.update(stripe_price_id="price_archived")

@@ -16,7 +16,7 @@ from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from notifications.models import Notification, WorkspaceLetter
 from notifications.sending import send_due_notifications
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 LAST_DAY = dt.date(2031, 6, 30)
 BEGINNING = dt.datetime(2031, 1, 7, 12, tzinfo=dt.UTC)
@@ -137,6 +137,7 @@ class TestNobodyIsRemindedWho:
 
         assert [letter.subject for letter in mail.outbox if "ends on" in letter.subject] == []
 
+    @pytest.mark.sqlite
     def test_has_weeks_more_by_the_time_of_the_mail(self, enrollment: Enrollment, course: ProgramInstance) -> None:
         remind(days_before(14))
         ProgramInstance.objects.filter(pk=course.pk).update(end_date=LAST_DAY + dt.timedelta(days=40))

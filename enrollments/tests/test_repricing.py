@@ -81,7 +81,6 @@ class TestADecisionThatWaitsForPayment:
         assert fresh(decision).status == "cancelled"
         assert asked(stripe) == [("expired", 4900)]
 
-    @pytest.mark.sqlite
     def test_stands_while_the_bank_works_on_it_however_long(self, stripe: SandboxProcess) -> None:
         instance = InstanceFactory()
         decision = ask_parent(instance)

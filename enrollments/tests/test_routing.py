@@ -24,7 +24,7 @@ from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, ProgramFactory, route, seats
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 class TestWithAFreeSeat:
@@ -201,6 +201,7 @@ class TestWithManualReview:
 
 
 class TestAskingAgain:
+    @pytest.mark.sqlite
     def test_returns_the_same_decision_and_takes_no_second_seat(self) -> None:
         instance = InstanceFactory()
         allocation = seats(instance.workspace, total=5)

@@ -27,7 +27,7 @@ from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def for_jane_only(**more: object) -> ProgramInstance:
@@ -161,6 +161,7 @@ class TestTheProgram:
 
 
 class TestAnotherWorkspace:
+    @pytest.mark.sqlite
     def test_its_district_is_not_ours(self) -> None:
         theirs = InstanceFactory()
         seats(theirs.workspace, total=5)

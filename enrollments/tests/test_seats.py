@@ -13,7 +13,7 @@ from enrollments.seats import create_allocation, take_seat, update_allocation
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import InstanceFactory, route, seats
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 class TestTakingASeat:
@@ -42,6 +42,7 @@ class TestTakingASeat:
         assert refusal.value.allocation_id == allocation.pk
         assert (allocation.reserved_seats, allocation.used_seats) == (1, 0)
 
+    @pytest.mark.sqlite
     def test_is_refused_when_the_allocation_is_switched_off(self) -> None:
         allocation = seats(WorkspaceFactory(), total=1)
         update_allocation(allocation_id=allocation.pk, is_active=False, now=utc_now())
@@ -70,6 +71,7 @@ class TestTakingASeat:
         allocation.refresh_from_db()
         assert allocation.reserved_seats == int(taken)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("zone", "own_zone"), [("Pacific/Honolulu", ""), ("Pacific/Kiritimati", "Pacific/Honolulu")]
     )
@@ -136,6 +138,7 @@ class TestGivingADistrictSeats:
 
         assert District.objects.filter(workspace=workspace).count() == 0
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("total", [-1, 10_000_001])
     def test_refuses_a_total_that_makes_no_sense(self, total: int) -> None:
         workspace = WorkspaceFactory()

@@ -57,8 +57,8 @@ class TestReplaying:
         assert page.context["actions_detail"] == []
 
 
+@pytest.mark.sqlite
 class TestReplayingDaysToAnEndpoint:
-    @pytest.mark.sqlite
     @pytest.mark.parametrize("day", ["9999-12-31", "2199-12-31", "0001-01-01"])
     def test_refuses_days_beyond_those_that_are_kept(self, workspace: Workspace, day: str) -> None:
         endpoint = listen(workspace, now=utc_now())

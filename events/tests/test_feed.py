@@ -26,7 +26,6 @@ def names(page: feed.FeedPage) -> list[str]:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestTheFeed:
     def test_goes_on_where_the_page_before_ended(self) -> None:
         workspace = WorkspaceFactory()
@@ -59,6 +58,7 @@ class TestTheFeed:
 
         assert (names(page), page.next) == ([], 1)
 
+    @pytest.mark.sqlite
     def test_looks_through_a_limited_part_for_a_type(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(feed, "LOOKED_THROUGH", 2)
         workspace = WorkspaceFactory()
@@ -83,6 +83,7 @@ class TestTheFeed:
 
         assert told == ["a", "b", "c", "d", "e"]
 
+    @pytest.mark.sqlite
     def test_has_nothing_of_another_workspace(self) -> None:
         ours, theirs = WorkspaceFactory(), WorkspaceFactory()
         happen(theirs, "a")
@@ -93,7 +94,6 @@ class TestTheFeed:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestOverHttp:
     def test_an_event_is_told_with_what_happened(self, client: Any) -> None:
         workspace = WorkspaceFactory()

@@ -23,7 +23,6 @@ def _own_handlers(monkeypatch):
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestPublishing:
     def test_writes_the_fact_to_the_outbox(self):
         workspace = WorkspaceFactory()

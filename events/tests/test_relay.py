@@ -98,8 +98,8 @@ def statuses():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.sqlite
 class TestRelaying:
+    @pytest.mark.sqlite
     def test_hands_on_each_event_once_in_order(self):
         happen(workspace=WorkspaceFactory(slug="north"), times=3, body={"a": 1})
         stream = ListStream()
@@ -162,7 +162,6 @@ class TestRelaying:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.sqlite
 class TestAnEventTheStreamRefuses:
     def test_is_put_off_while_the_others_go_on(self):
         happen(workspace=WorkspaceFactory(), times=3)
@@ -198,6 +197,7 @@ class TestAnEventTheStreamRefuses:
         assert relayed == 1
         assert statuses() == [RelayStatus.RELAYED]
 
+    @pytest.mark.sqlite
     def test_is_replayed_with_all_the_dead(self):
         happen(workspace=WorkspaceFactory(), times=3)
         OutboxEvent.objects.filter(sequence__lt=3).update(relay_status=RelayStatus.DEAD)

@@ -20,7 +20,7 @@ from events.webhooks.endpoints import delete_endpoint, disable_endpoint
 from .factories import ThingHappened, listen, tell
 from .receiving import NOON, SECOND
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 LATER = NOON + KEPT_FOR + SECOND
 
@@ -74,6 +74,7 @@ class TestOldEvents:
 
         assert forget_old_events(limit=9, now=LATER) == 0
 
+    @pytest.mark.sqlite
     def test_stay_while_an_endpoint_that_is_on_waits_for_them(self, workspace: Workspace) -> None:
         endpoint = listen(workspace, now=NOON)
         tell(workspace, "a", "a", now=NOON)
@@ -108,6 +109,7 @@ class TestOldDeliveries:
         assert forget_old_deliveries(limit=10, now=LATER) == 1
         assert WebhookDelivery.objects.get() == second
 
+    @pytest.mark.sqlite
     def test_of_a_deleted_endpoint_go_with_it(self, workspace: Workspace) -> None:
         endpoint = listen(workspace, now=NOON)
         tell(workspace, "a", "b", now=NOON)

@@ -25,10 +25,11 @@ from notifications.sending import send_due_notifications
 from .factories import happen, listen, tell
 from .receiving import DAY, HOUR, NOON, SECOND, Receiver, fresh, send_all, statuses
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestAnEvent:
+    @pytest.mark.sqlite
     def test_is_sent_signed_and_without_what_is_personal(self, workspace: Workspace, receiver: Receiver) -> None:
         endpoint = listen(workspace, now=NOON)
         (delivery,) = tell(workspace, "a", now=NOON, n=1, email="jane@school.test")
@@ -46,6 +47,7 @@ class TestAnEvent:
         assert (fresh(delivery).status, fresh(delivery).attempts) == (DeliveryStatus.DELIVERED, 1)
         assert list(WebhookAttempt.objects.values_list("status", "error")) == [(200, "")]
 
+    @pytest.mark.sqlite
     def test_goes_to_each_endpoint_that_listens_to_its_type_once(self, workspace: Workspace) -> None:
         wanted = [["*"], ["thing.*"], ["thing.happened"], ["thing.happened", "thing.*", "*"]]
         told = [listen(workspace, now=NOON, event_types=types).pk for types in wanted]
@@ -58,6 +60,7 @@ class TestAnEvent:
         assert sorted(WebhookDelivery.objects.values_list("endpoint", flat=True)) == told
         assert again == 0
 
+    @pytest.mark.sqlite
     def test_that_happened_before_the_endpoint_was_made_is_not_sent(self, workspace: Workspace) -> None:
         happen(workspace=workspace, times=3)
         later = OutboxEvent.objects.order_by("-occurred_at")[0].occurred_at + SECOND
@@ -157,6 +160,7 @@ class TestTheOrder:
         assert fresh(first).last_error == "The receiver answered 500."
         assert fresh(second).delivered_at > NOON + 3 * DAY
 
+    @pytest.mark.sqlite
     def test_comes_to_nothing_without_the_wait(
         self, workspace: Workspace, receiver: Receiver, monkeypatch: Any
     ) -> None:
@@ -198,6 +202,7 @@ class TestAReceiverThatIsDown:
         assert statuses() == [DeliveryStatus.DELIVERED] * 18
         assert {name: [n for n in receiver.told if n[0] == name] for name in "abc"} == expected
 
+    @pytest.mark.sqlite
     def test_is_asked_once_in_a_while_and_not_for_every_event(self, workspace: Workspace, receiver: Receiver) -> None:
         endpoint = listen(workspace, now=NOON)
         tell(workspace, *"abcdefghij", now=NOON)

@@ -15,7 +15,7 @@ from events.states import DeliveryStatus
 
 from .factories import listen, tell
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 WANTED = {"url": "https://receiver.example.test/hooks", "eventTypes": ["thing.*"], "description": "LMS"}
 ENDPOINTS = "/api/webhookEndpoints"
@@ -46,6 +46,7 @@ def integrator(workspace: Workspace) -> Integrator:
 
 
 class TestAnEndpoint:
+    @pytest.mark.sqlite
     def test_is_made_and_its_secret_told_once(self, integrator: Integrator) -> None:
         answer = integrator.send("POST", ENDPOINTS, WANTED)
 
@@ -135,6 +136,7 @@ class TestDeliveries:
         assert integrator.get(f"/api/webhookDeliveries/{first.cuid}").json() == failed
         assert wrong.status_code == 422
 
+    @pytest.mark.sqlite
     def test_cost_the_same_queries_however_many_there_are(
         self, workspace: Workspace, integrator: Integrator, django_assert_max_num_queries: Any
     ) -> None:
@@ -144,6 +146,7 @@ class TestDeliveries:
         with django_assert_max_num_queries(8):
             integrator.get(f"{ENDPOINTS}/{endpoint.cuid}/deliveries")
 
+    @pytest.mark.sqlite
     def test_are_sent_again_one_or_all_that_failed(self, workspace: Workspace, integrator: Integrator) -> None:
         endpoint = listen(workspace, now=utc_now())
         first, *_ = tell(workspace, "a", "b", "c", now=utc_now())
@@ -155,6 +158,7 @@ class TestDeliveries:
         assert (one.status_code, one.json()["status"]) == (202, "pending")
         assert (rest.status_code, rest.json()) == (202, {"count": 2})
 
+    @pytest.mark.sqlite
     def test_of_a_range_are_asked_for(self, workspace: Workspace, integrator: Integrator) -> None:
         tell(workspace, "a", now=utc_now())
         endpoint = listen(workspace, now=utc_now())

@@ -24,7 +24,7 @@ from events.webhooks.queueing import fan_out, ping, redeliver, redeliver_failed,
 from .factories import listen, tell
 from .receiving import HOUR, NOON, SECOND, Receiver, fresh, send_all, statuses
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class TestSwitchingOff:
@@ -52,6 +52,7 @@ class TestSwitchingOff:
 
         assert StaffTask.objects.get().resolution == "It was enabled again."
 
+    @pytest.mark.sqlite
     def test_is_for_good_where_it_is_deleted(self, workspace: Workspace, receiver: Receiver) -> None:
         endpoint = listen(workspace, now=NOON)
         tell(workspace, "a", now=NOON)
@@ -64,6 +65,7 @@ class TestSwitchingOff:
 
 
 class TestAgain:
+    @pytest.mark.sqlite
     def test_a_delivered_one_is_sent_under_the_same_id(self, workspace: Workspace, receiver: Receiver) -> None:
         endpoint = listen(workspace, now=NOON)
         (delivery,) = tell(workspace, "a", now=NOON)
@@ -175,6 +177,7 @@ class TestAnEndpoint:
         assert word in refusal.value.detail
         assert getattr(fresh(endpoint), field) == getattr(endpoint, field)
 
+    @pytest.mark.sqlite
     def test_is_one_of_few(self, workspace: Workspace, monkeypatch: Any) -> None:
         monkeypatch.setattr(endpoints, "MAX_ENDPOINTS", 1)
         listen(workspace, now=NOON)

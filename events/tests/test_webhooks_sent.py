@@ -56,7 +56,6 @@ def workspace(settings: Any) -> Workspace:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestAReceiverOfItsOwnProcess:
     def test_accepts_ours_and_refuses_what_was_changed_or_is_stale(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch

@@ -26,7 +26,7 @@ from notifications.sending import (
 
 from .factories import KIND, Letters
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 LATER = dt.timedelta(hours=7)  # when every pause is over
@@ -282,6 +282,7 @@ class TestSendingAgain:
         names = {message.extra_headers["Message-ID"] for message in mail.outbox}
         assert (len(mail.outbox), len(names)) == (2, 2)
 
+    @pytest.mark.sqlite
     def test_revives_one_that_was_given_up(self, written: Letters) -> None:
         notification = recorded()
         Notification.objects.update(status="dead", attempts=10)

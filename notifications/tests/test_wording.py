@@ -32,7 +32,7 @@ from notifications.wording import (
     write_letter,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 9, 2, 15, 0, tzinfo=dt.UTC)
 STAFF = Actor("user", 1)
@@ -237,6 +237,7 @@ class TestEveryKind:
 
 
 class TestTheBackOffice:
+    @pytest.mark.sqlite
     def test_begins_previews_and_saves(self, workspace: Workspace) -> None:
         manager = StaffClient(workspace=workspace, role=Role.ADMIN)
         begun = manager.post(
@@ -280,6 +281,7 @@ class TestTheBackOffice:
 
         assert not WorkspaceLetter.objects.exists()
 
+    @pytest.mark.sqlite
     def test_refuses_a_reviewer(self, workspace: Workspace) -> None:
         letter = own(workspace)
         reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)

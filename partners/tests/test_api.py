@@ -14,7 +14,7 @@ from partners.models import EnrollmentStep, Provider
 
 from .factories import ProviderFactory, accept, approved, complete, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 NEW = {"slug": "northside", "name": "Northside", "baseUrl": "https://lms.example.test/api", "apiKey": "key of theirs"}
 
@@ -95,6 +95,7 @@ class TestAPartner:
         assert paused is not None
         assert (again, resumed) == (paused, None)
 
+    @pytest.mark.sqlite
     def test_gets_another_secret_while_the_one_before_holds(self, api: Api, workspace: Workspace) -> None:
         ProviderFactory(workspace=workspace, slug="northside", webhook_secret="whsec_b2xk")
 
@@ -104,6 +105,7 @@ class TestAPartner:
         assert response.json() == {"webhookSecret": provider.webhook_secret}
         assert provider.previous_webhook_secret == "whsec_b2xk"
 
+    @pytest.mark.sqlite
     def test_is_listed_in_its_own_workspace_only(self, api: Api, workspace: Workspace) -> None:
         ProviderFactory(workspace=workspace, slug="ours")
         ProviderFactory(slug="theirs")

@@ -17,7 +17,7 @@ from partners.models import Certificate
 
 from .test_certificates import completed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -91,6 +91,7 @@ class TestThePaper:
         assert certificate.program_title in said
         assert f"/certificates/{certificate.serial}" in said
 
+    @pytest.mark.sqlite
     def test_is_not_given_out_once_it_is_revoked(self, client: Client, certificate: Certificate) -> None:
         revoke_certificate(certificate_id=certificate.pk, reason="Mistake", actor=STAFF, now=utc_now())
 

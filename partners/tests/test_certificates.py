@@ -28,7 +28,7 @@ from partners.states import GroupRule
 from .breaches import breaches
 from .factories import accept, approved, complete, define, group, instance_with, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 def go_through(enrollment: Enrollment, *, but: int = 0) -> None:
@@ -280,6 +280,7 @@ class TestTheMail:
 
 
 class TestTheDoctor:
+    @pytest.mark.sqlite
     def test_misses_a_certificate_that_was_earned(self) -> None:
         enrollment = completed()
         Certificate.objects.filter(enrollment=enrollment).delete()

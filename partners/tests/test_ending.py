@@ -20,7 +20,7 @@ from partners.tests.breaches import breaches
 
 from .factories import NOON, accept, approved, complete, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 # When a call that was under way at noon has been answered.
 AFTERWARDS = NOON + dt.timedelta(minutes=3)
@@ -114,6 +114,7 @@ class TestALearnerWhomThePartnerHas:
 
         assert partner.calls == 0
 
+    @pytest.mark.sqlite
     def test_is_ended_by_the_sweep_and_no_other_partner_is_asked(self, partner: Partner, step: EnrollmentStep) -> None:
         accept(step, now=NOON)
         leave(step)
@@ -164,6 +165,7 @@ class TestALearnerWhomThePartnerMayHave:
 
         assert partner.ended == ["e-9"]
 
+    @pytest.mark.sqlite
     def test_is_looked_for_if_the_partner_was_asked_in_vain_and_staff_skip(
         self, partner: Partner, step: EnrollmentStep
     ) -> None:
@@ -177,6 +179,7 @@ class TestALearnerWhomThePartnerMayHave:
 
 
 class TestALearnerWhomThePartnerWasNeverAskedToTake:
+    @pytest.mark.sqlite
     def test_is_not_ended_there(self, partner: Partner, step: EnrollmentStep) -> None:
         leave(step)
 

@@ -25,7 +25,7 @@ from partners.states import GroupRule
 from .breaches import breaches
 from .factories import NOON, approved, instance_with, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 LATER = dt.timedelta(hours=2)
 
@@ -203,6 +203,7 @@ class TestAPartnerThatDoesNotAnswer:
         assert tasks() == [("partner_step_failed", "open")]
         assert StaffTask.objects.get().subject == f"enrollment:{step.enrollment.cuid}/step:1"
 
+    @pytest.mark.sqlite
     def test_has_no_try_counted_while_it_is_left_alone(self, partner: Partner) -> None:
         step = first_step(approved(now=NOON))
         partner.trouble = [PartnerDown("Left alone", wait_seconds=30, was_asked=False)]
@@ -290,6 +291,7 @@ class TestALearnerWhoLeftMeanwhile:
 
 
 class TestTheSweep:
+    @pytest.mark.sqlite
     def test_rings_once_for_each_partner_with_somebody_due(
         self, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Callable[..., Any]
     ) -> None:
@@ -356,6 +358,7 @@ class TestTheSweep:
         assert (statuses(first), statuses(second)) == (["queued"], ["in_progress"])
 
 
+@pytest.mark.sqlite
 class TestTheCommand:
     def test_queues_failed_steps_again(self, capsys: pytest.CaptureFixture[str], partner: Partner) -> None:
         partner.trouble = [PartnerRefuses("No")]

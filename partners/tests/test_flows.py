@@ -16,7 +16,7 @@ from .breaches import breaches
 from .factories import approved, statuses, steps_of
 from .test_inbox import body, partner_with_secret, post
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 class Partners:
@@ -54,6 +54,7 @@ def finish(step: EnrollmentStep) -> None:
     handle_event(event_id=PartnerEvent.objects.latest("pk").pk, now=utc_now())
 
 
+@pytest.mark.sqlite
 class TestEnrollmentCreation:
     def test_takes_a_learner_from_approval_to_the_first_partner(self, partners: Partners) -> None:
         enrollment = approved(steps=3)

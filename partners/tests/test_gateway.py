@@ -173,7 +173,6 @@ class TestGarbage:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestAPartnerThatKnowsNoIdempotency:
     def test_has_a_learner_once_although_the_answer_was_lost(self, lms: SandboxProcess) -> None:
         lms.partner("acme", honors_keys=False)

@@ -24,7 +24,7 @@ from partners.providers import rotate_webhook_secret
 from .breaches import breaches
 from .factories import ProviderFactory, accept, approved, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 _numbers = itertools.count(1)
 
@@ -96,6 +96,7 @@ class TestAMessage:
             {"progress": 40, "completedAt": "now"},
         )
 
+    @pytest.mark.sqlite
     def test_that_is_repeated_is_answered_alike_and_does_nothing(self) -> None:
         enrollment = approved()
         step = accept(first(enrollment))
@@ -158,6 +159,7 @@ class TestAMessageThatIsRefused:
 
         assert answer.status_code == 401
 
+    @pytest.mark.sqlite
     def test_is_signed_by_another_partner(self, provider: Provider) -> None:
         other = ProviderFactory(webhook_secret=new_signing_secret())
 
@@ -241,6 +243,7 @@ class TestACompletion:
         assert event.outcome == "the step was completed before"
         assert statuses(enrollment) == ["completed", "queued", "pending"]
 
+    @pytest.mark.sqlite
     def test_that_comes_before_the_acceptance_waits_for_it(self) -> None:
         enrollment = approved()
         step = first(enrollment)

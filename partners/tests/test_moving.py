@@ -24,7 +24,7 @@ from partners.states import GroupRule
 from .breaches import breaches
 from .factories import ProviderFactory, accept, approved, complete, define, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 class School:
@@ -66,6 +66,7 @@ def way(enrollment: Enrollment) -> list[tuple[str, str]]:
 
 
 class TestMoving:
+    @pytest.mark.sqlite
     def test_keeps_what_is_done_adds_what_is_new_and_drops_the_rest(self, school: School) -> None:
         school.define("ABC")
         enrollment = school.learner("A")
@@ -219,6 +220,7 @@ class TestAMoveThatIsRefused:
         assert way(enrollment) == [("A", "queued")]
 
 
+@pytest.mark.sqlite
 class TestMovingAll:
     def test_moves_those_who_are_under_way_in_batches_and_nobody_else(self, school: School) -> None:
         school.define("AB")

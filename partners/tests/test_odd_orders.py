@@ -16,7 +16,7 @@ from .breaches import breaches
 from .factories import accept, approved, complete, statuses, steps_of
 from .test_inbox import body, partner_with_secret, post
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 EVENTS: dict[str, dict[str, Any]] = {
     "enrollment.created": {},

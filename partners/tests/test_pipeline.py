@@ -21,7 +21,7 @@ from partners.states import GroupRule
 
 from .factories import NOON, ProviderFactory, accept, approved, complete, instance_with, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 DAY = dt.timedelta(days=1)
 NOW = NOON + 30 * DAY
@@ -85,6 +85,7 @@ class TestTheFigures:
         assert (first.stuck_count, second.stuck_count) == (2, 2)
         assert (first.is_bottleneck, second.is_bottleneck) == (True, False)
 
+    @pytest.mark.sqlite
     def test_mark_nobody_where_nobody_is_stuck(self) -> None:
         provider = ProviderFactory()
 

@@ -27,7 +27,7 @@ from partners.states import Adapter, GroupRule
 from .factories import accept, approved, complete, instance_with, steps_of
 from .test_certificates import completed, go_through, on_account
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 LATER = dt.timedelta(days=20)
 
@@ -111,6 +111,7 @@ class TestAWayThroughPartners:
 
         assert f"It is our turn: we are enrolling Mia at {partner(enrollment, 1)}." in page
 
+    @pytest.mark.sqlite
     def test_says_that_a_partner_takes_a_break(self) -> None:
         enrollment = approved(steps=1)
         pause_provider(provider_id=steps_of(enrollment)[0].provider_id, now=utc_now())

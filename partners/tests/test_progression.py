@@ -39,7 +39,7 @@ from .factories import (
     steps_of,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 IN_ORDER, ANY_ORDER, AT_LEAST = GroupRule.ALL_IN_ORDER, GroupRule.ALL_ANY_ORDER, GroupRule.AT_LEAST
 
@@ -56,6 +56,7 @@ def everything() -> list[Any]:
 
 
 class TestApproval:
+    @pytest.mark.sqlite
     def test_gives_a_step_for_each_item_and_queues_the_first(self) -> None:
         instance = instance_with((3, IN_ORDER))
 
@@ -94,6 +95,7 @@ class TestApproval:
         assert [step.pk for step in again] == [step.pk for step in steps_of(enrollment)]
         assert everything() == before
 
+    @pytest.mark.sqlite
     def test_gives_the_version_of_that_day_and_no_later_one(self) -> None:
         instance = instance_with((2, IN_ORDER))
         early = approved(instance)
@@ -346,6 +348,7 @@ class TestTheEndOfAnEnrollment:
         }
         assert breaches() == set()
 
+    @pytest.mark.sqlite
     def test_told_twice_withdraws_once(self) -> None:
         enrollment = approved()
         unenroll_enrollment(enrollment_id=enrollment.pk, actor=STAFF, reason="Moved away", now=utc_now())

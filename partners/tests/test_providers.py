@@ -15,7 +15,7 @@ from partners.providers import change_provider, create_provider, pause_provider,
 
 from .factories import NOON, ProviderFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 def create(workspace: Workspace, **fields: Any) -> Provider:

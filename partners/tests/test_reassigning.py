@@ -16,7 +16,7 @@ from partners.progression import mark_step_complete
 from .breaches import breaches
 from .factories import ProviderFactory, accept, approved, complete, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 
 def elsewhere(step: EnrollmentStep) -> Provider:
@@ -127,6 +127,7 @@ class TestReassigningThatIsRefused:
 
         assert statuses(enrollment) == ["completed", "queued"]
 
+    @pytest.mark.sqlite
     def test_is_that_of_a_step_that_was_reassigned(self) -> None:
         enrollment = approved(steps=2)
         old = steps_of(enrollment)[0]

@@ -21,7 +21,7 @@ from partners.states import GroupRule
 from .breaches import breaches
 from .factories import accept, approved, complete, instance_with, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.ordered_locks]
+pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -94,6 +94,7 @@ class TestReopening:
         assert old.transitions.get(to_status="withdrawn").reason == "Another learner's exam"
         assert breaches() == set()
 
+    @pytest.mark.sqlite
     def test_ends_the_certificate_and_the_next_completion_earns_another(self) -> None:
         enrollment = finished()
         [first] = enrollment.certificates.all()
@@ -212,6 +213,7 @@ class TestReopeningThatIsRefused:
 
         assert statuses(enrollment) == ["queued", "queued"]
 
+    @pytest.mark.sqlite
     def test_is_that_of_a_learner_who_has_enrolled_again(self) -> None:
         enrollment = finished()
         enrollment.refresh_from_db()

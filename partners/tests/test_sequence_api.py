@@ -14,7 +14,7 @@ from partners.states import GroupRule
 
 from .factories import ProviderFactory, accept, approved, complete, define, group, statuses, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -140,6 +140,7 @@ class TestASequence:
 
         assert (asked.status_code, changed.status_code) == (404, 404)
 
+    @pytest.mark.sqlite
     def test_of_the_documented_example_is_accepted(self, api: Api, instance: ProgramInstance) -> None:
         api.post("/api/partners", CREATE_PARTNER.value)
 

@@ -12,7 +12,7 @@ from partners.states import GroupRule
 
 from .factories import ProviderFactory, define, group
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

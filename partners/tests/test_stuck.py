@@ -15,7 +15,7 @@ from partners.stuck import Turn, describe_stuck, whose_turn
 
 from .factories import NOON, accept, approved, complete, steps_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
@@ -48,6 +48,7 @@ class TestStuck:
 
         assert stuck(NOON + 2 * DAY + SECOND) == [step]
 
+    @pytest.mark.sqlite
     def test_is_whoever_no_partner_accepts_for_an_hour(self) -> None:
         step = queued()
 
@@ -88,6 +89,7 @@ class TestOutagesOfAPartner:
         assert stuck(NOON + 10 * DAY) == []
         assert stuck(NOON + 10 * DAY + SECOND) == [step]
 
+    @pytest.mark.sqlite
     def test_do_not_count_while_it_does_not_answer(self) -> None:
         step = in_progress()
         note_silence(provider_id=step.provider_id, now=NOON + DAY)
@@ -126,6 +128,7 @@ class TestOutagesOfAPartner:
         assert stuck(NOON + 9 * DAY + SECOND) == [step]
 
 
+@pytest.mark.sqlite
 class TestDaysStuck:
     def test_leave_out_the_outages(self) -> None:
         step = in_progress()

@@ -8,7 +8,7 @@ from django.db import connection
 from cohorts.tests.factories import buy_on_rows, cohort_with
 from tests.emptying import KEPT, empty_database
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def filled_tables() -> set[str]:

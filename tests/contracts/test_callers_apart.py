@@ -82,7 +82,6 @@ class TestOneKeyOfTwoIntegrators:
             DistrictSeatAllocation.objects.get(district__workspace=workspace).used_seats for workspace in workspaces
         ] == [1, 1]
 
-    @pytest.mark.sqlite
     def test_gives_seats_in_each_of_their_workspaces(self, workspaces: tuple[Workspace, Workspace]) -> None:
         answers = [integrator(workspace)("/api/districts/seats", SEATS) for workspace in workspaces]
 
@@ -127,7 +126,6 @@ class TestOneKeyOfTwoFamilies:
         assert [(answer.status_code, is_replay(answer)) for answer in answers] == [(200, False)] * 2
         assert learners == [learner for _, learner in families]
 
-    @pytest.mark.sqlite
     def test_makes_each_a_calendar_address_of_its_own(self) -> None:
         families = [Family(f"{name}@home.test") for name in ("abel", "baker")]
 
@@ -150,7 +148,6 @@ class TestOneKeyOfTwoFamilies:
         assert answers[0].json() == answers[1].json()
 
 
-@pytest.mark.sqlite
 @pytest.mark.usefixtures("_open_pages")
 class TestOneKeyTooMany:
     @pytest.fixture(autouse=True)
@@ -222,7 +219,6 @@ class TestOneIdInTwoWorkspaces:
         assert {guardian.workspace_id for guardian in found} == {learner.workspace_id}
         assert Guardian.objects.count() == 2
 
-    @pytest.mark.sqlite
     @pytest.mark.parametrize("times", [1, 2])
     def test_of_a_learner_enrolls_our_own(
         self, theirs: Workspace, workspaces: tuple[Workspace, Workspace], times: int
@@ -238,7 +234,6 @@ class TestOneIdInTwoWorkspaces:
         assert {decision.learner.workspace for decision in decisions} == {ours}
         assert Learner.objects.filter(external_id="S-1").count() == 2
 
-    @pytest.mark.sqlite
     @pytest.mark.usefixtures("_open_pages")
     def test_of_a_district_is_not_ours(self, theirs: Workspace) -> None:
         seats(theirs, total=5, tenant_id=7)
@@ -279,7 +274,6 @@ class TestOneIdInTwoWorkspaces:
         ]
         assert (changed.status_code, totals) == (200, [5, 9])
 
-    @pytest.mark.sqlite
     def test_of_a_program_instance_elsewhere_is_refused(self, workspaces: tuple[Workspace, Workspace]) -> None:
         theirs = workspaces[1].program_instances.get()
         headers = bearer(workspace=workspaces[0])

@@ -54,8 +54,8 @@ class TestTheList:
         assert set(UNIQUE) == set(RULES) - checks
 
 
-@pytest.mark.sqlite
 class TestACheck:
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("name", CHECKS)
     def test_refuses_a_row_that_breaks_it_and_accepts_the_row_beside_it(self, name: str) -> None:
         broken = CHECKS[name]

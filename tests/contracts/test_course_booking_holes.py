@@ -113,7 +113,6 @@ class TestAnOptionOfSomethingElse:
         assert fields(response) == ["selections[0].courseStepOptionId"]
         assert state() == self.before
 
-    @pytest.mark.sqlite
     @pytest.mark.usefixtures("_first_draft")
     def test_believed_would_seat_a_learner_in_a_class_they_did_not_buy(self) -> None:
         response = self.book_a_foreign_option()
@@ -180,7 +179,6 @@ class TestAStepThatWasCompleted:
         assert problem(response) == (409, "step_already_booked")
         assert state() == before
 
-    @pytest.mark.sqlite
     @pytest.mark.usefixtures("_first_draft")
     def test_unchecked_would_be_to_do_once_more(self, attended: tuple[Family, StudentPackage]) -> None:
         family, package = attended
@@ -203,7 +201,6 @@ class TestACourseThatLeavesNoChoice:
         assert statuses(package) == ["BOOKED"] * 3
         assert list(ClassSession.objects.values_list("booked_count", flat=True)) == [1, 1, 1]
 
-    @pytest.mark.sqlite
     def test_left_to_the_wizard_would_stay_unbooked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fulfil(*, place_id: int, **_: Any) -> StudentPackage:
             return first_draft.create_package(CohortPlace.objects.get(pk=place_id))

@@ -205,7 +205,6 @@ class TestASecondRealPayment:
 
         return hear
 
-    @pytest.mark.sqlite
     def test_goes_back_in_full(self, pay_twice: Callable[[], None], stripe: SandboxProcess) -> None:
         pay_twice()
 

@@ -38,7 +38,7 @@ from .breaks import BREAKS, SPARED, Rows, World
 from .breaks.enrollments import a_counter_that_lost_a_seat, money_that_funds_nothing
 from .breaks.history import a_first_event_that_is_gone
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 # What belongs to no workspace is examined only with all of them.
 OF_THE_INSTALLATION = {"billing.the_inbox_is_handled", "core.secrets_are_sealed_with_the_newest_key"}
@@ -122,6 +122,7 @@ class TestTheDoctor:
     def test_has_a_test_for_every_invariant(self) -> None:
         assert {name.partition(":")[0] for name in BREAKS} == set(INVARIANTS)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("name", BREAKS)
     def test_names_the_invariant_and_the_row(self, world: World, name: str) -> None:
         rows = BREAKS[name](world)
@@ -131,6 +132,7 @@ class TestTheDoctor:
         of_workspaces = {invariant: rows[invariant] for invariant in rows if invariant not in OF_THE_INSTALLATION}
         assert found_by_workspace(rows) == in_order(of_workspaces)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("name", SPARED)
     def test_spares_what_comes_close(self, world: World, name: str) -> None:
         rows = SPARED[name](world)
@@ -147,6 +149,7 @@ class TestTheDoctor:
 
         assert in_order(named) == in_order(rows)
 
+    @pytest.mark.sqlite
     def test_looks_at_one_workspace_only_if_told_so(self, world: World) -> None:
         other = WorkspaceFactory()
         a_counter_that_lost_a_seat(world)
@@ -187,6 +190,7 @@ class TestTheWayToAWorkspace:
 
 
 class TestMoneyWithoutAnEnrollment:
+    @pytest.mark.sqlite
     def test_is_in_order_while_it_goes_back(self, world: World) -> None:
         money_that_funds_nothing(world)
 

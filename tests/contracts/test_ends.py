@@ -104,7 +104,6 @@ def lose_dispute() -> None:
 
 
 class TestARejection:
-    @pytest.mark.sqlite
     def test_after_payment_is_told_as_what_it_is(self, stripe: SandboxProcess) -> None:
         decision = paid(stripe)
 
@@ -198,7 +197,6 @@ class TestARefund:
         assert "Because the whole payment was refunded, what it paid for has ended." in found[PAYER][0][1]
         assert "The payment for it was returned to the person who paid." in found[GUARDIAN][0][1]
 
-    @pytest.mark.sqlite
     def test_of_everything_before_review_is_not_told_as_a_rejection(self, stripe: SandboxProcess) -> None:
         paid(stripe)
 

@@ -76,7 +76,6 @@ class TestTheTable:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 class TestTheExamples:
     def test_are_answered_field_by_field(self) -> None:
         asked, created, pay, paid = examples()

@@ -52,7 +52,6 @@ def pay(enrollment: Enrollment) -> Payment:
     return pay_offline(enrollment_id=enrollment.pk, voucher=Voucher(OfflineMeans.CASH, STAFF), now=utc_now())
 
 
-@pytest.mark.sqlite
 class TestMarkingPaid:
     """Hole: anyone may mark anything paid."""
 
@@ -162,7 +161,6 @@ class TestAVendorSInvoice:
         assert len(books()) == 2
 
 
-@pytest.mark.sqlite
 class TestDeleting:
     """Hole: a hard delete takes the record along."""
 
@@ -173,6 +171,7 @@ class TestDeleting:
         assert (answer.status_code, kept.deleted_at is None, kept.payment_status) == (204, False, "pending")
         assert EnrollmentTransition.objects.filter(enrollment=kept).count() == kept.transition_count
 
+    @pytest.mark.sqlite
     def test_by_a_plain_delete_would_leave_nothing(
         self, enrollment: Enrollment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -192,7 +191,6 @@ class TestDeleting:
 class TestEnrollingAgain:
     """Hole: unique (user, course) forbids it for ever."""
 
-    @pytest.mark.sqlite
     def test_is_possible_once_it_has_ended(self, course: ProgramInstance, enrollment: Enrollment) -> None:
         Api(course.workspace).delete(f"/api/enrolment/{enrollment.pk}")
 

@@ -296,7 +296,6 @@ def test_every_event_of_an_app_has_a_schema_and_every_schema_an_event() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.sqlite
 @pytest.mark.parametrize("type", sorted(SCHEMAS))
 class TestAnEvent:
     def test_is_published_as_its_schema_says(self, published: dict[str, list[OutboxEvent]], type: str) -> None:

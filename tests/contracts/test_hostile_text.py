@@ -17,7 +17,7 @@ from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory, seats
 
 LISTED = list(admin.site._registry)
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -174,6 +174,7 @@ class TestTheEndsOfTime:
 
 
 class TestAListOfTheBackOffice:
+    @pytest.mark.sqlite
     @pytest.mark.parametrize("query", ["created_at__year=99999", "pk__year=99999", "created_at__year=" + "9" * 30])
     def test_says_so_when_there_is_no_such_year(self, owner: StaffClient, query: str) -> None:
         lists = [f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in LISTED]
@@ -189,5 +190,6 @@ class TestAListOfTheBackOffice:
 
         assert answer.status_code == 404
 
+    @pytest.mark.sqlite
     def test_searches_the_first_page(self, owner: StaffClient) -> None:
         assert owner.get(reverse("admin:search"), {"s": "learner", "page": "1", "extended": "1"}).status_code == 200

@@ -162,7 +162,6 @@ class TestTheLongestTexts:
         assert texts_beyond_their_limit() == []
 
 
-@pytest.mark.sqlite
 class TestACheckoutOfALongTitle:
     def test_names_course_and_cohort_within_the_column(self) -> None:
         cohort = cohort_with(options=(1,), name="b" * 79)

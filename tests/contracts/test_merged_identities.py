@@ -27,7 +27,7 @@ from enrollments.models import SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route
 from tests.contracts.merges import JANE, district, learner, merge
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -136,6 +136,7 @@ class TestTheOldIdentity:
 
         assert list(learners_of(user)) == [keep]
 
+    @pytest.mark.sqlite
     def test_can_be_taken_on_by_the_one_who_stays(self, workspace: Workspace, pair: tuple[Learner, Learner]) -> None:
         """Staff correct names and address to those that the merged one had."""
         keep, drop = pair

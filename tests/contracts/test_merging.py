@@ -31,7 +31,7 @@ from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from tests.constraints import drop_constraint
 from tests.contracts.merges import JANE, district, full_cohort, learner, merge
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -84,6 +84,7 @@ class TestEveryForeignKeyToALearner:
 
 
 class TestAMerge:
+    @pytest.mark.sqlite
     def test_moves_an_enrollment_with_its_seat_and_decision(self, workspace: Workspace) -> None:
         InstanceFactory(workspace=workspace)
         allocation = seats(workspace, total=5)
@@ -106,6 +107,7 @@ class TestAMerge:
         assert allocation.used_seats == 1
         assert examine() == {}
 
+    @pytest.mark.sqlite
     def test_moves_a_course_with_its_place_and_bookings(self, workspace: Workspace) -> None:
         cohort = cohort_with(options=(1, 2), instance__workspace=workspace)
         keep, drop = learner(workspace), learner(workspace)
@@ -131,6 +133,7 @@ class TestAMerge:
         assert package.learner == keep
         assert examine() == {}
 
+    @pytest.mark.sqlite
     def test_moves_a_place_in_line(self, workspace: Workspace) -> None:
         cohort, keep, drop = full_cohort(workspace), learner(workspace), learner(workspace)
         entry = join_waitlist(learner_id=drop.pk, cohort_id=cohort.pk, now=utc_now())
@@ -141,6 +144,7 @@ class TestAMerge:
         leave_waitlist(learner_id=keep.pk, cohort_id=cohort.pk, now=utc_now())
         assert examine() == {}
 
+    @pytest.mark.sqlite
     def test_joins_the_guardians(self, workspace: Workspace) -> None:
         keep, drop = learner(workspace), learner(workspace)
         both, only = GuardianFactory(workspace=workspace), GuardianFactory(workspace=workspace)
@@ -151,6 +155,7 @@ class TestAMerge:
 
         assert set(Guardianship.objects.values_list("guardian", "learner")) == {(both.pk, keep.pk), (only.pk, keep.pk)}
 
+    @pytest.mark.sqlite
     def test_moves_the_lead_they_came_from(self, workspace: Workspace) -> None:
         keep, drop = learner(workspace), learner(workspace)
         LeadFactory(workspace=workspace, converted_to=drop)
@@ -173,6 +178,7 @@ class TestAMerge:
         assert (keep.external_id, keep.identity) == ("S-2", "ext:S-2")
         assert (drop.merged_into, drop.user, drop.external_id) == (keep, None, None)
 
+    @pytest.mark.sqlite
     def test_is_on_record(self, workspace: Workspace) -> None:
         user, now = UserFactory(), utc_now()
         keep, drop = learner(workspace), learner(workspace)
@@ -217,6 +223,7 @@ class TestAMergeIsRefused:
         assert set(Enrollment.objects.values_list("learner", flat=True)) == {first.learner_id}
         assert examine() == {}
 
+    @pytest.mark.sqlite
     def test_where_both_hold_a_seat_of_one_allocation(self, workspace: Workspace) -> None:
         InstanceFactory(workspace=workspace)
         other = InstanceFactory(workspace=workspace, is_default=False)
@@ -293,6 +300,7 @@ class TestAMergeIsRefused:
 
         assert not Learner.objects.exclude(merged_into=None).exists()
 
+    @pytest.mark.sqlite
     def test_for_one_who_was_merged_already_on_either_side(self, workspace: Workspace) -> None:
         first, second, third = (learner(workspace) for _ in range(3))
         merge(first, second)
@@ -313,6 +321,7 @@ class TestTheDatabase:
         with pytest.raises(IntegrityError, match="learner_not_merged_into_itself"), transaction.atomic():
             Learner.objects.filter(pk=one.pk).update(merged_into=one.pk)
 
+    @pytest.mark.sqlite
     def test_refuses_a_second_question_about_two_learners(self, workspace: Workspace) -> None:
         fields = {"workspace": workspace, "kind": "possible_twins", "subject": "learner:1/learner:2", "summary": "?"}
         StaffTask.objects.create(status="done", **fields)

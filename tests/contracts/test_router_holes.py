@@ -75,7 +75,6 @@ class TestIdsInTheBody:
         assert DistrictSeatAllocation.objects.get().used_seats == 1
         assert "accounts.foreign_keys_stay_in_their_workspace" in examine()
 
-    @pytest.mark.sqlite
     def test_make_a_guardian_of_our_own_for_a_foreign_one_s_id(
         self, ours: ProgramInstance, theirs: ProgramInstance
     ) -> None:
@@ -132,7 +131,6 @@ class TestIdsInTheBody:
         assert refusal.value.errors[0].field == "context.program_instance_id"
         assert written() == NOTHING
 
-    @pytest.mark.sqlite
     def test_believed_would_enroll_in_a_foreign_program(
         self, ours: ProgramInstance, theirs: ProgramInstance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -223,7 +221,6 @@ class TestAPaymentOutage:
 class TestTheDecisionEvent:
     """Hole: the event is a line in the log, lost with the process or the consumer."""
 
-    @pytest.mark.sqlite
     def test_waits_in_the_outbox_until_the_stream_has_it(self) -> None:
         instance = InstanceFactory()
         seats(instance.workspace, total=1)

@@ -100,7 +100,6 @@ class TestASeatWithoutItsDecision:
         assert "enrollments.seats_are_published_as_they_are" in examine()
 
 
-@pytest.mark.sqlite
 class TestALearnerWithManySeats:
     """Hole: every request of the same learner takes another seat."""
 
@@ -144,7 +143,6 @@ class TestALearnerWithManySeats:
         monkeypatch.setattr(supply, "_allocations_held", lambda learner_id: set())
 
 
-@pytest.mark.sqlite
 class TestATotalBelowUse:
     """Hole: a district's total can be set below the seats that are taken."""
 

@@ -91,7 +91,6 @@ class TestARequestThatMeetsTrouble:
         assert IdempotencyRecord.objects.count() == 0
         assert stripe.ledger()["sessions"] == []
 
-    @pytest.mark.sqlite
     def test_again_and_again_makes_one_session_in_the_end(self, stripe: SandboxProcess) -> None:
         integrator = Integrator(InstanceFactory().workspace)
         statuses = []
@@ -133,7 +132,6 @@ class TestADecisionThatFailedForAnOutage:
         stripe_gateway._connect.cache_clear()
         return EnrollmentDecision.objects.select_related("instance__workspace").get()
 
-    @pytest.mark.sqlite
     def test_is_completed_when_it_is_paid_all_the_same(
         self, stripe: SandboxProcess, decision: EnrollmentDecision
     ) -> None:
