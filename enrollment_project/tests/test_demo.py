@@ -40,8 +40,8 @@ from notifications.states import NotificationStatus
 
 @pytest.fixture(scope="module")
 def demo(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A third of the demo, rolled back after the module. It takes seconds to load."""
-    smaller = tuple(dataclasses.replace(organization, families=36) for organization in ORGANIZATIONS)
+    """The demo with fewer families, rolled back after the module. It takes seconds to load."""
+    smaller = tuple(dataclasses.replace(organization, families=20) for organization in ORGANIZATIONS)
     with django_db_blocker.unblock(), transaction.atomic():
         load_demo(organizations=smaller)
         yield
