@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from drf_spectacular.utils import OpenApiExample
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import WorkspaceFactory, bearer
 from core.clock import utc_now
+from enrollments.api.programs.examples import IMPORT_CSV, IMPORT_JSON_LINES
 from enrollments.imports.job import import_candidates
 from enrollments.models import Enrollment, ImportJob, ProgramInstance
 
@@ -156,3 +158,13 @@ class TestAnImportOfOthers:
         reader.headers = bearer(workspace=workspace, scopes=["enrollments:read"])
 
         assert send(reader, instance, csv_of(1)).status_code == 403
+
+
+class TestTheExamples:
+    @pytest.mark.parametrize("example", [IMPORT_CSV, IMPORT_JSON_LINES], ids=["csv", "json_lines"])
+    def test_are_imported_as_they_stand(self, api: Api, instance: ProgramInstance, example: OpenApiExample) -> None:
+        answer = send(api, instance, example.value.encode(), kind=example.media_type)
+        work()
+
+        assert answer.status_code == 202
+        assert api.get(f"/api/imports/{answer.json()['id']}").json()["rowsImported"] == 2

@@ -83,3 +83,22 @@ TRY_CRITERIA = OpenApiExample(
         "sample": {"address": {"state": "NY"}, "manufacturerSlugs": ["enphase"]},
     },
 )
+IMPORT_CSV = OpenApiExample(
+    "Two candidates as CSV",
+    request_only=True,
+    media_type="text/csv",
+    value=(
+        "firstName,lastName,email,state,manufacturerSlugs,metadata.age\n"
+        'Suzie,Homeowner,suzie@home.test,NY,"tesla,enphase",41\n'
+        "Leo,Renter,leo@home.test,NJ,enphase,35\n"
+    ),
+)
+IMPORT_JSON_LINES = OpenApiExample(
+    "Two candidates as JSON lines",
+    request_only=True,
+    media_type="application/x-ndjson",
+    value=(
+        '{"firstName": "Suzie", "lastName": "Homeowner", "email": "suzie@home.test", "address": {"state": "NY"}}\n'
+        '{"firstName": "Leo", "lastName": "Renter", "email": "leo@home.test", "metadata": {"age": 35}}\n'
+    ),
+)

@@ -24,6 +24,7 @@ from ...imports.reading import Format
 from ...models import ImportFault, ImportJob
 from ...programs import get_instance
 from ...states import DuplicatePolicy, ImportStage
+from .examples import IMPORT_CSV, IMPORT_JSON_LINES
 
 TAGS = ["Imports"]
 FAULTS_IN_ANSWER = 100
@@ -142,8 +143,9 @@ class ImportInstanceView(APIView):
         tags=TAGS,
         operation_id="import_candidates",
         parameters=[ImportQuery],
-        request={"text/csv": OpenApiTypes.STR, "application/x-ndjson": OpenApiTypes.STR},
+        request={CsvParser.media_type: OpenApiTypes.STR, JsonLinesParser.media_type: OpenApiTypes.STR},
         responses={202: ImportSerializer},
+        examples=[IMPORT_CSV, IMPORT_JSON_LINES],
     )
     @idempotent
     def post(self, request: Request, instance_id: str) -> Response:
