@@ -36,6 +36,7 @@ from .connections import MAX_FIRST
 
 MAX_CHARACTERS = 50_000
 MAX_TOKENS = 2_000
+MAX_DIGITS = 40  # of a number: Python itself refuses to read one of some thousand
 MAX_NESTING = 40  # of brackets: arguments nest as well
 MAX_DEPTH = 12
 MAX_FIELDS = 400
@@ -111,9 +112,12 @@ def _bound_tokens(text: str) -> None:
     nesting = 0
     for _ in range(MAX_TOKENS):
         try:
-            kind = lexer.advance().kind
+            token = lexer.advance()
         except GraphQLSyntaxError as error:
             raise DocumentInvalid(error.message) from error
+        kind = token.kind
+        if kind in (TokenKind.INT, TokenKind.FLOAT) and len(token.value or "") > MAX_DIGITS:
+            raise DocumentInvalid(f"A number has at most {MAX_DIGITS} digits.")
         if kind is TokenKind.EOF:
             return
         nesting += (kind in _OPENING) - (kind in _CLOSING)

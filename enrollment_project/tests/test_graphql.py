@@ -132,6 +132,10 @@ HOSTILE = {
     "too many items": ("{ programs(first: 101) { totalCount } }", "invalid"),
     "no items": ("{ programs(first: 0) { totalCount } }", "invalid"),
     "a number beyond all": ("{ programs(first: 99999999999999999999) { totalCount } }", "graphql_document_invalid"),
+    "a number without end": (
+        "{ programs(first: " + "9" * 5_000 + ") { totalCount } }",
+        "graphql_document_invalid",
+    ),
     "a foreign cursor": ('{ programs(after: "x") { totalCount } }', "invalid"),
     "a NUL": ('{ program(code: "a\\u0000") { code } }', "invalid"),
     "half a surrogate": ('{ program(code: "a\\uD800") { code } }', "graphql_document_invalid"),
