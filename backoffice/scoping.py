@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, ValidationError
@@ -250,6 +251,17 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return {name: entry for name, entry in actions.items() if self.may(request, entry[0].power)}
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Django looks for what was chosen as it was sent, and breaks off at what is no key."""
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(key)
+        except ValidationError as error:
+            raise BadRequest(
+                "The choice did not arrive as the list had made it. Reload the list and choose again."
+            ) from error
+        return super().response_action(request, *args, **kwargs)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         """Buttons this person may press on this row, in its present state."""

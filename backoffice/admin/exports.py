@@ -5,7 +5,6 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
@@ -45,7 +44,7 @@ def _export_as(format: ExportFormat) -> Callable[..., HttpResponseRedirect]:
             format=format,
             options={
                 "query": request.GET.urlencode(),
-                "keys": None if is_whole_list else [int(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)],
+                "keys": None if is_whole_list else list(rows.values_list("pk", flat=True)),
             },
             workspace_id=_single_workspace(request),
             requested_by=staff_of(request),

@@ -219,6 +219,17 @@ class TestStaffTasks:
         assert said(answered) == ["Complete: 2 done."]
         assert StaffTask.objects.filter(status=TaskStatus.OPEN).get() == tasks[2]
 
+    @pytest.mark.parametrize("key", ["abc", "9" * 5_000, "1\x00", ""])
+    @pytest.mark.parametrize("action", ["complete_selected", "export_csv"])
+    def test_are_chosen_by_their_keys_and_by_nothing_else(self, workspace: Workspace, action: str, key: str) -> None:
+        reviewer = StaffClient(workspace=workspace, role=Role.REVIEWER)
+
+        answer = reviewer.post(
+            reverse("admin:accounts_stafftask_changelist"), {"action": action, "_selected_action": [key]}
+        )
+
+        assert answer.status_code == 400
+
 
 class TestLearnerPage:
     def test_changes_contact_data(self, workspace: Workspace) -> None:
