@@ -49,7 +49,7 @@ faults: .venv/.development ## Kill web, worker, database and Redis between any t
 soak: .venv/.development ## The stack of `make run` under four writers; then: is anything lost, broken or replaced? MINUTES=10
 	@$(BIN)/python -m tests.operations.soak
 
-walk: .venv/.development ## Every order of events, every route and parameter with hostile values, every staff page by role
+walk: .venv/.development chromium ## Every order of events, every route and parameter with hostile values, every page by role and look
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk
 
 .PHONY: chromium

@@ -9,7 +9,7 @@ from tests.stack import RunningStack
 from .axe import LOOKS, seen
 from .conftest import DESKTOP, PHONE, Town
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
 
 class TestEveryPageIsAccessible:

@@ -11,7 +11,7 @@ from .conftest import Courses, Town
 from .stripe_page import PAY_BY_DEBIT, press
 from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.walk]
 
 Enter = Callable[[Page, str], None]
 
