@@ -86,7 +86,7 @@ def identity_faults(kind: IdentificationType, given: Mapping[str, Any]) -> list[
         if kind in _TOLD_OTHERWISE and given.get(name) is not None:
             faults.append(FieldError(name, "not_allowed", f"It is taken from what {needed} names: leave it out."))
         if kind is IdentificationType.CUSTOMER_INFO and given.get(name) is None:
-            faults.append(FieldError(name, "required", "customerInfo describes the person in full: give it."))
+            faults.append(FieldError(name, "required", "Give it: customerInfo needs first name, last name, and email."))
     return faults
 
 
@@ -217,7 +217,7 @@ def _find_earlier(workspace_id: int, cuid: str) -> _Identified:
 def _refuse_missing(named: ByInfo) -> None:
     refuse(
         [
-            FieldError(spelled, "required", "Give it: customerInfo describes the person in full.")
+            FieldError(spelled, "required", "Give it: customerInfo needs first name, last name, and email.")
             for field, spelled in NEEDED.items()
             if not getattr(named, field).strip()
         ]

@@ -91,11 +91,19 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
                     ("instance_link", "stage"),
                     ("status_label", "progress"),
                     "notice",
+                    ("created_at", "started_at", "finished_at"),
+                )
+            },
+        ),
+        (
+            "Details",
+            {
+                "fields": (
                     ("counts_text", "options_text"),
                     ("cuid", "actor", "file_deleted_at"),
-                    ("created_at", "started_at", "finished_at"),
                     ("attempts", "next_attempt_at", "last_error"),
-                )
+                ),
+                "classes": ("collapse",),
             },
         ),
     )
