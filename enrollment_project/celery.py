@@ -53,6 +53,7 @@ app.conf.beat_schedule = {
     "enroll-at-partners": {"task": "partners.tasks.enroll_due_steps", "schedule": 15.0},
     "poll-partners": {"task": "partners.tasks.poll_due_steps", "schedule": 60.0},
     "end-at-partners": {"task": "partners.tasks.end_due_steps", "schedule": 60.0},
+    "raise-breaches-of-partners": {"task": "partners.tasks.raise_breaches", "schedule": 600.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
 }
 

@@ -24,6 +24,7 @@ from .events import (
     PartnerStepWithdrawn,
 )
 from .models import EnrollmentStep, StepTransition
+from .service_levels import settle_breach
 from .states import LEFT, PartnerStepStatus
 from .task_kinds import STEP_FAILED
 
@@ -52,6 +53,9 @@ def change_step(
     row = move_step(step, transition, actor=actor, reason=reason, now=now)
     if step.status in LEFT:
         values |= {"next_attempt_at": when_to_end(row), "attempts": 0, "last_error": ""}
+    was_late = step.breached_at is not None
+    if was_late:
+        values["breached_at"] = None
     for name, value in values.items():
         setattr(step, name, value)
     try:
@@ -60,6 +64,8 @@ def change_step(
         raise Contradiction("A step is changed only behind the lock of its enrollment.") from moved
     row.save()
     publish(event_about(step, now, tells=_TELLS_APART.get(transition)))
+    if was_late:
+        settle_breach(step, status=row.from_status, now=now)
     if row.from_status == PartnerStepStatus.FAILED:
         settle_staff_task(kind=STEP_FAILED, subject=subject_of(step), resolution=f"It is {step.status} now.", now=now)
     if step.status == PartnerStepStatus.FAILED:

@@ -13,8 +13,7 @@ from django.db import connection
 from django.db.models import Aggregate, Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from .models import EnrollmentStep, Provider
-from .models.steps import is_stuck
+from .models import EnrollmentStep, Provider, is_breach, is_stuck
 from .states import NOT_BEGUN, PartnerStepStatus
 from .stuck import StuckStep, describe_stuck
 
@@ -37,7 +36,7 @@ class PartnerFigures:
     dropped_out: int  # how many of those left before they completed
     lately: int  # completed within the last four weeks
     before: int  # completed within the four weeks before those
-    sla_breaches: int  # in progress, and due to have finished
+    sla_breaches: int  # take longer than agreed to be accepted, or to finish
     median_days: float | None  # from acceptance to completion
     stuck_count: int
     stuck: list[StuckStep]  # the longest first, as far as they are shown
@@ -68,10 +67,11 @@ def pipelines_of(*, workspace_ids: Sequence[int], now: dt.datetime) -> dict[int,
     providers = list(Provider.objects.filter(workspace__in=workspace_ids).order_by("name", "pk"))
     steps = EnrollmentStep.objects.current().filter(provider__in=[each.pk for each in providers])
     stuck = is_stuck(now)
-    counts = _counted(steps, stuck, now)
+    breach = is_breach(now)
+    counts = _counted(steps, stuck, breach, now)
     medians = _median_days(steps)
     longest = _longest_stuck(steps.filter(stuck), now)
-    nothing: dict[str, Any] = dict.fromkeys(_counts(stuck, now), 0)
+    nothing: dict[str, Any] = dict.fromkeys(_counts(stuck, breach, now), 0)
     found: dict[int, list[PartnerFigures]] = {workspace_id: [] for workspace_id in workspace_ids}
     for provider in providers:
         figures = PartnerFigures(
@@ -84,7 +84,7 @@ def pipelines_of(*, workspace_ids: Sequence[int], now: dt.datetime) -> dict[int,
     return {workspace_id: _mark_bottleneck(partners) for workspace_id, partners in found.items()}
 
 
-def _counts(stuck: Q, now: dt.datetime) -> dict[str, Count]:
+def _counts(stuck: Q, breach: Q, now: dt.datetime) -> dict[str, Count]:
     def count(**conditions: Any) -> Count:
         return Count("pk", filter=Q(**conditions))
 
@@ -100,14 +100,14 @@ def _counts(stuck: Q, now: dt.datetime) -> dict[str, Count]:
         "dropped_out": count(status=PartnerStepStatus.WITHDRAWN, started_at__isnull=False),
         "lately": count(completed_at__gt=now - TREND, completed_at__lte=now),
         "before": count(completed_at__gt=now - 2 * TREND, completed_at__lte=now - TREND),
-        "sla_breaches": count(status=PartnerStepStatus.IN_PROGRESS, due_at__lt=now),
+        "sla_breaches": Count("pk", filter=breach),
         "stuck_count": Count("pk", filter=stuck),
     }
 
 
-def _counted(steps: QuerySet[EnrollmentStep], stuck: Q, now: dt.datetime) -> dict[int, dict[str, Any]]:
+def _counted(steps: QuerySet[EnrollmentStep], stuck: Q, breach: Q, now: dt.datetime) -> dict[int, dict[str, Any]]:
     """Everything that is counted, by partner, in one go over the steps."""
-    counts = _counts(stuck, now)
+    counts = _counts(stuck, breach, now)
     names = tuple(counts)
     rows = steps.values("provider").annotate(**counts).order_by().values_list("provider", *names)
     return {provider_id: dict(zip(names, numbers, strict=True)) for provider_id, *numbers in rows}

@@ -29,6 +29,7 @@ CHANGEABLE = (
     "api_key",
     "timeout_seconds",
     "expected_days",
+    "accept_within_hours",
     "stuck_after_days",
     "contact_email",
 )

@@ -11,6 +11,22 @@ STEP_FAILED = register_kind(
     remedy="Ask the partner why, and see to it. Then have the step tried again, skip it, or complete it by evidence.",
 )
 
+ACCEPTANCE_LATE = register_kind(
+    "partner_acceptance_late",
+    label="Partner that is late to take a learner",
+    role=Role.REVIEWER,
+    subjects=("partner_step",),
+    remedy="Ask the partner when it takes the learner. The task is completed once the step moves on.",
+)
+
+COMPLETION_LATE = register_kind(
+    "partner_completion_late",
+    label="Partner that is late to finish with a learner",
+    role=Role.REVIEWER,
+    subjects=("partner_step",),
+    remedy="Ask the partner and the learner what is missing. The task is completed once the step moves on.",
+)
+
 STEP_NOT_ENDED = register_kind(
     "partner_step_not_ended",
     label="Partner that did not let a learner go",

@@ -5,7 +5,7 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
-from . import ending, enrolling, inbox, polling
+from . import ending, enrolling, inbox, polling, service_levels
 
 
 @shared_task
@@ -51,3 +51,8 @@ def handle_partner_event(event_id: int) -> None:
 @shared_task
 def handle_due_partner_events() -> None:
     in_batches(inbox.handle_due_events, size=200, at_most=10)
+
+
+@shared_task
+def raise_breaches() -> None:
+    in_batches(service_levels.raise_breaches, size=200, at_most=10)

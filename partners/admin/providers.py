@@ -48,7 +48,16 @@ class ProviderForm(StaffForm):
         min_value=1, max_value=60, initial=10, help_text="Within how many seconds its system has to answer."
     )
     expected_days = WholeNumberField(
-        min_value=1, max_value=MAX_SMALLINT, initial=14, help_text="Within how many days a learner should finish there."
+        min_value=1,
+        max_value=MAX_SMALLINT,
+        initial=14,
+        help_text="Within how many days a learner should finish there. Staff have a task when it takes longer.",
+    )
+    accept_within_hours = WholeNumberField(
+        min_value=1,
+        max_value=MAX_SMALLINT,
+        initial=24,
+        help_text="Within how many hours it has agreed to take a learner. Staff have a task when it takes longer.",
     )
     stuck_after_days = WholeNumberField(
         min_value=1, max_value=MAX_SMALLINT, initial=7, help_text="After how many days in progress a learner is stuck."
@@ -97,7 +106,16 @@ class ProviderAdmin(WorkspaceScopedAdmin):
     search_help_text = "Name or slug"
     fieldsets = (
         (None, {"fields": (("name", "standing"), ("slug", "workspace"), ("adapter", "base_url"), "has_key")}),
-        ("What we expect", {"fields": (("expected_days", "stuck_after_days"), ("timeout_seconds", "poll_hours"))}),
+        (
+            "What we expect",
+            {
+                "fields": (
+                    ("accept_within_hours", "expected_days"),
+                    "stuck_after_days",
+                    ("timeout_seconds", "poll_hours"),
+                )
+            },
+        ),
         ("Contact", {"fields": ("contact",)}),
         ("Since when", {"fields": (("paused_at", "silent_since"), ("previous_secret_until", "created_at"))}),
     )

@@ -11,6 +11,7 @@ CREATE_PARTNER = OpenApiExample(
         "baseUrl": "https://lms.northside.example/api",
         "apiKey": "the key it gave us",
         "expectedDays": 21,
+        "acceptWithinHours": 48,
         "stuckAfterDays": 10,
         "contactEmail": "training@northside.example",
     },

@@ -29,6 +29,13 @@ class ProviderBody(serializers.Serializer[Any]):
     )
     timeoutSeconds = WholeNumberField(source="timeout_seconds", min_value=1, max_value=60, required=False)
     expectedDays = WholeNumberField(source="expected_days", min_value=1, max_value=MAX_SMALLINT, required=False)
+    acceptWithinHours = WholeNumberField(
+        source="accept_within_hours",
+        min_value=1,
+        max_value=MAX_SMALLINT,
+        required=False,
+        help_text="Within how many hours it has agreed to take a learner.",
+    )
     stuckAfterDays = WholeNumberField(source="stuck_after_days", min_value=1, max_value=MAX_SMALLINT, required=False)
     contactEmail = EmailTextField(source="contact_email", required=False, allow_blank=True)
 
@@ -48,6 +55,7 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
     hasApiKey = serializers.SerializerMethodField()
     timeoutSeconds = serializers.IntegerField(source="timeout_seconds")
     expectedDays = serializers.IntegerField(source="expected_days")
+    acceptWithinHours = serializers.IntegerField(source="accept_within_hours")
     stuckAfterDays = serializers.IntegerField(source="stuck_after_days")
     contactEmail = serializers.CharField(source="contact_email")
     pausedAt = serializers.DateTimeField(source="paused_at", allow_null=True)
@@ -63,6 +71,7 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
             "hasApiKey",
             "timeoutSeconds",
             "expectedDays",
+            "acceptWithinHours",
             "stuckAfterDays",
             "contactEmail",
             "pausedAt",
@@ -210,7 +219,9 @@ class FiguresSerializer(serializers.Serializer[PartnerFigures]):
     bottleneck = serializers.BooleanField(source="is_bottleneck")
     stuckCount = serializers.IntegerField(source="stuck_count")
     stuck = StuckSerializer(many=True, help_text="The longest first; at most 200 in one answer.")
-    slaBreaches = serializers.IntegerField(source="sla_breaches")
+    slaBreaches = serializers.IntegerField(
+        source="sla_breaches", help_text="How many take longer than agreed, to be accepted or to finish."
+    )
 
 
 class PipelineSerializer(serializers.Serializer[Any]):

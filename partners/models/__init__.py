@@ -3,6 +3,7 @@ from .inbox import PartnerEvent
 from .outages import ProviderOutage
 from .providers import Provider
 from .sequences import PartnerSequence, SequenceGroup, SequenceItem
+from .standing import is_breach, is_stuck
 from .steps import EnrollmentStep, EnrollmentStepQuerySet, StepTransition
 
 __all__ = [
@@ -17,4 +18,6 @@ __all__ = [
     "SequenceGroup",
     "SequenceItem",
     "StepTransition",
+    "is_breach",
+    "is_stuck",
 ]

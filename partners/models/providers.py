@@ -34,12 +34,18 @@ class Provider(models.Model):
     expected_days = models.PositiveSmallIntegerField(
         default=14,
         validators=[MinValueValidator(1)],
-        help_text="Within how many days a learner is expected to finish here.",
+        help_text="Within how many days it has agreed that a learner finishes here.",
     )
     stuck_after_days = models.PositiveSmallIntegerField(
         default=7,
         validators=[MinValueValidator(1)],
         help_text="After how many days in progress a learner counts as stuck.",
+    )
+    accept_within_hours = models.PositiveSmallIntegerField(
+        default=24,
+        db_default=24,
+        validators=[MinValueValidator(1)],
+        help_text="Within how many hours it has agreed to take a learner whose turn it is.",
     )
     poll_hours = models.PositiveSmallIntegerField(
         default=6,
@@ -62,6 +68,9 @@ class Provider(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(expected_days__gte=1, stuck_after_days__gte=1), name="provider_days_from_one"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accept_within_hours__gte=1), name="provider_accept_hours_from_one"
             ),
         ]
 

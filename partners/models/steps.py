@@ -10,32 +10,9 @@ from core.ids import new_cuid
 from enrollments.models import Enrollment
 
 from ..states import ACTIVE, DONE, LEFT, OPEN, OVER, Adapter, PartnerStepStatus
-from .outages import go_back, outages_of
 from .providers import Provider
 from .sequences import SequenceItem
-
-# For how long a step may wait for its partner to take the learner before it counts as stuck.
-ACCEPTED_WITHIN = dt.timedelta(hours=1)
-
-
-def is_stuck(now: dt.datetime) -> Q:
-    """Of a step: in progress for longer than `stuck_after_days` of its partner, queued for an hour without being
-    accepted, or failed. Time in which the partner was paused, or did not answer, does not count.
-
-    Reads the partners and their outages (two queries), so that the steps are found by their index.
-    """
-    providers = list(Provider.objects.only("pk", "stuck_after_days", "paused_at", "silent_since", "silent_until"))
-    outages = outages_of(providers, now=now)
-    alike: dict[tuple[dt.datetime, dt.datetime], list[int]] = {}
-    for provider in providers:
-        out = outages[provider.pk]
-        begun = go_back(now, dt.timedelta(days=provider.stuck_after_days), out)
-        alike.setdefault((begun, go_back(now, ACCEPTED_WITHIN, out)), []).append(provider.pk)
-    found = Q(status=PartnerStepStatus.FAILED)
-    for (begun, queued), provider_ids in alike.items():
-        found |= Q(provider__in=provider_ids, status=PartnerStepStatus.IN_PROGRESS, changed_at__lt=begun)
-        found |= Q(provider__in=provider_ids, status=PartnerStepStatus.QUEUED, changed_at__lt=queued)
-    return found
+from .standing import is_stuck
 
 
 def _partners_to_ask() -> models.QuerySet[Provider]:
@@ -125,6 +102,8 @@ class EnrollmentStep(ConcurrentTransitionMixin, models.Model):
     change_count = models.PositiveIntegerField(default=0, editable=False)
     # Since when it has its status.
     changed_at = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
+    # When its partner was found to take longer for its status than agreed; empty while nobody found that.
+    breached_at = models.DateTimeField(null=True, editable=False)
     # When staff put it where it stands, or had it done again: those after it may have begun before.
     placed_at = models.DateTimeField(null=True, editable=False)
     # When staff took it out of the enrollment's way: it was reassigned, or the version they moved to has none like it.

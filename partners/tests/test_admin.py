@@ -113,6 +113,7 @@ class TestAPartner:
                 "api_key": "key of theirs",
                 "timeout_seconds": "10",
                 "expected_days": "14",
+                "accept_within_hours": "24",
                 "stuck_after_days": "7",
             },
         )
@@ -127,13 +128,20 @@ class TestAPartner:
     def test_keeps_its_key_where_none_is_typed(self, staff: Client, instance: ProgramInstance) -> None:
         partner = ProviderFactory(workspace=instance.workspace)
         page = staff.get(reverse("admin:partners_provider_edit", args=[partner.pk])).content.decode()
-        facts = {"name": "North", "adapter": "rest", "base_url": partner.base_url, "timeout_seconds": "9"}
+        facts = {
+            "name": "North",
+            "adapter": "rest",
+            "base_url": partner.base_url,
+            "timeout_seconds": "9",
+            "accept_within_hours": "48",
+        }
 
         press(staff, partner, "edit", expected_days="30", stuck_after_days="3", **facts)
 
         partner = Provider.objects.get(pk=partner.pk)
         assert "key-of-the-partner" not in page
-        assert (partner.name, partner.expected_days, partner.api_key) == ("North", 30, "key-of-the-partner")
+        assert (partner.name, partner.expected_days, partner.accept_within_hours) == ("North", 30, 48)
+        assert partner.api_key == "key-of-the-partner"
 
     def test_is_paused_and_resumed(self, staff: Client, instance: ProgramInstance) -> None:
         partner = ProviderFactory(workspace=instance.workspace)

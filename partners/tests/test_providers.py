@@ -63,6 +63,7 @@ class TestAPartner:
             ("expected_days", 0),
             ("expected_days", -1),
             ("stuck_after_days", 0),
+            ("accept_within_hours", 0),
             ("contact_email", "nobody"),
         ],
     )

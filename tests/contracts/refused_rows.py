@@ -228,6 +228,9 @@ CHECKS = {
     ),
     "partner_step_status_known": Broken("partners.EnrollmentStep", {"status": "lost"}),
     "provider_adapter_known": Broken("partners.Provider", {"adapter": "soap"}),
+    "provider_accept_hours_from_one": Broken(
+        "partners.Provider", {"accept_within_hours": 0}, {"accept_within_hours": 1}
+    ),
     "provider_days_from_one": Broken("partners.Provider", {"expected_days": 0}, {"expected_days": 1}),
     "provider_outage_ends_after_it_began": Broken(
         "partners.ProviderOutage", {"began_at": LATER, "ended_at": NOW}, {"began_at": NOW, "ended_at": LATER}

@@ -34,7 +34,7 @@ class Command(UseCaseCommand):
             self.say(
                 f"{row['partner']}{mark}: {row['pending']:,} pending, {row['in_progress']:,} in progress, "
                 f"{row['completed']:,} completed, {row['failed']:,} failed, {row['skipped']:,} skipped; "
-                f"median days {median}; {row['stuck']:,} stuck, {row['sla_breaches']:,} overdue."
+                f"median days {median}; {row['stuck']:,} stuck, {row['sla_breaches']:,} later than agreed."
             )
 
 

@@ -1,0 +1,65 @@
+"""What partners have agreed to: how long they take to accept a learner, and to let them finish. Staff have a task for
+each step that takes longer, once for each status it stands in.
+
+`is_breach` finds those steps. A task is completed when its step moves on.
+"""
+
+import datetime as dt
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.staff_tasks import raise_staff_task, settle_staff_task
+
+from .locks import lock_step
+from .models import EnrollmentStep, is_breach
+from .states import PartnerStepStatus
+from .task_kinds import ACCEPTANCE_LATE, COMPLETION_LATE
+
+log = structlog.get_logger(__name__)
+
+
+def raise_breaches(*, limit: int, now: dt.datetime) -> int:
+    """Ask staff to look at steps whose partner takes longer than agreed, the longest standing first, each once. Returns
+    how many were looked at."""
+    breach = is_breach(now)
+    found = EnrollmentStep.objects.filter(breach, breached_at=None).order_by("changed_at", "pk")
+    step_ids = list(found.values_list("pk", flat=True)[:limit])
+    for step_id in step_ids:
+        _raise_breach(step_id, breach, now)
+    return len(step_ids)
+
+
+@transaction.atomic
+def _raise_breach(step_id: int, breach: Q, now: dt.datetime) -> None:
+    """Behind the lock of the enrollment, so that a step that moves on meanwhile, or was told of, raises nothing."""
+    step, _ = lock_step(step_id)
+    if step.breached_at is not None or not EnrollmentStep.objects.filter(breach, pk=step_id).exists():
+        return
+    step.breached_at = now
+    step.save(update_fields=["breached_at"])
+    _ask_staff(step)
+    log.info("partner_service_level_breached", step=step.cuid, partner=step.provider_id, status=step.status)
+
+
+def settle_breach(step: EnrollmentStep, *, status: str, now: dt.datetime) -> None:
+    """A step has moved on from this status: what staff were to ask its partner is answered. Part of the caller's
+    transaction."""
+    kind = ACCEPTANCE_LATE if status == PartnerStepStatus.QUEUED else COMPLETION_LATE
+    settle_staff_task(kind=kind, subject=_subject(step), resolution=f"It is {step.status} now.", now=now)
+
+
+def _subject(step: EnrollmentStep) -> str:
+    return f"partner_step:{step.cuid}"
+
+
+def _ask_staff(step: EnrollmentStep) -> None:
+    workspace_id = step.enrollment.workspace_id
+    provider = step.provider
+    if step.status == PartnerStepStatus.QUEUED:
+        summary = f"{provider} has not taken a learner within {provider.accept_within_hours} hours."
+        raise_staff_task(workspace_id=workspace_id, kind=ACCEPTANCE_LATE, subject=_subject(step), summary=summary)
+    else:
+        summary = f"A learner has not finished at {provider} within {provider.expected_days} days."
+        raise_staff_task(workspace_id=workspace_id, kind=COMPLETION_LATE, subject=_subject(step), summary=summary)
