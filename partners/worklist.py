@@ -80,16 +80,27 @@ def list_work(provider: Provider) -> Iterator[tuple[str, ...]]:
 
 
 def import_results(
-    *, provider: Provider, file: IO[bytes], dry_run: bool = False, actor: Actor, now: dt.datetime
+    *,
+    provider: Provider,
+    file: IO[bytes],
+    at_most: int | None = None,
+    dry_run: bool = False,
+    actor: Actor,
+    now: dt.datetime,
 ) -> Outcome:
     """Record what a partner without an API said of its learners. Lines without a result are passed over.
 
-    Raises Invalid for a partner that has an API, and UnreadableFile, then without having changed anything.
+    Raises Invalid for a partner that has an API, or more results than `at_most`, and UnreadableFile, then without
+    having changed anything.
     """
     if provider.adapter != Adapter.MANUAL:
         raise invalid_field("partner", "has_api", f"{provider.slug} has an API, and tells its results by itself.")
     outcome = Outcome()
-    for told in list(_read(file)):
+    results = list(_read(file))
+    if at_most is not None and len(results) > at_most:
+        found = f"The file has {len(results):,} results, and {at_most:,} are taken at once. Send it in parts."
+        raise invalid_field("file", "too_many", found)
+    for told in results:
         try:
             with transaction.atomic():
                 is_news = _record(provider, told, actor, now)

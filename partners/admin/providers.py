@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -25,8 +25,11 @@ from ..models import EnrollmentStep, PartnerEvent, Provider, ProviderOutage
 from ..providers import change_provider, create_provider, pause_provider, resume_provider, rotate_webhook_secret
 from ..states import Adapter
 from .pipeline import pipeline_context
+from .worklists import ResultsForm, describe_faults, foresee_results, has_no_api, record_results, worklist_file
 
 register_subject("partner", Provider)
+
+MISTAKES_TOLD = 5  # beside the number of all
 
 
 class ProviderForm(StaffForm):
@@ -120,7 +123,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         ("Since when", {"fields": (("paused_at", "silent_since"), ("previous_secret_until", "created_at"))}),
     )
     actions_list = ("create",)
-    actions_detail = ("edit", "pause", "resume", "rotate")
+    actions_detail = ("edit", "pause", "resume", "worklist", "results", "rotate")
 
     @display(description="status", ordering="paused_at")
     def standing(self, provider: Provider) -> str:
@@ -184,6 +187,34 @@ class ProviderAdmin(WorkspaceScopedAdmin):
     def resume(self, request: HttpRequest, provider: Provider, form: StaffForm) -> str:
         resume_provider(provider_id=provider.pk, now=utc_now())
         return f"{provider} takes learners again."
+
+    @staff_action(
+        description="Download the worklist",
+        power=Power.DECIDE,
+        possible=has_no_api,
+        icon="download",
+        explanation="Whom it is to enroll and who learns there, as CSV with empty columns for the results. The file "
+        "names learners.",
+    )
+    def worklist(self, request: HttpRequest, provider: Provider, form: StaffForm) -> HttpResponse:
+        self.log_change(request, provider, "Downloaded the worklist")
+        return worklist_file(provider)
+
+    @staff_action(
+        description="Record results",
+        power=Power.DECIDE,
+        possible=has_no_api,
+        form=ResultsForm,
+        preview=foresee_results,
+        icon="upload_file",
+        explanation="Takes the worklist back with what the partner said. You see what it would change, and the "
+        "mistakes in it, before anything is recorded. A file may be sent again.",
+    )
+    def results(self, request: HttpRequest, provider: Provider, form: StaffForm) -> str:
+        done = record_results(form, provider)
+        if done.faults:
+            messages.warning(request, f"Lines with a mistake: {' '.join(describe_faults(done)[:MISTAKES_TOLD])}")
+        return f"Recorded: {done.changed:,}. Known already: {done.unchanged:,}. With a mistake: {len(done.faults):,}."
 
     @staff_action(
         description="Rotate the secret",
