@@ -92,6 +92,8 @@ BUTTONS: dict[str, Power] = {
     "provider.create": Power.GOVERN,
     "provider.edit": Power.GOVERN,
     "provider.rotate": Power.GOVERN,
+    "provider.worklist": Power.DECIDE,
+    "provider.results": Power.DECIDE,
     "provider.pause": Power.MANAGE,
     "provider.resume": Power.MANAGE,
     "partnersequence.move_all": Power.MANAGE,
