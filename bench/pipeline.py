@@ -65,7 +65,8 @@ _COUNTS = """
            count(*) FILTER (WHERE completed_at > %(now)s - interval '28 days' AND completed_at <= %(now)s),
            count(*) FILTER (WHERE completed_at > %(now)s - interval '56 days'
                               AND completed_at <= %(now)s - interval '28 days'),
-           count(*) FILTER (WHERE status = 'in_progress' AND due_at < %(now)s)
+           count(*) FILTER (WHERE (status = 'in_progress' AND changed_at < %(now)s - interval '14 days')
+                               OR (status = 'queued' AND changed_at < %(now)s - interval '24 hours'))
       FROM partners_enrollmentstep WHERE provider_id = ANY(%(providers)s) AND retired_at IS NULL GROUP BY provider_id
 """
 _MEDIANS = """

@@ -87,7 +87,7 @@ def foresee_results(provider: Provider, form: StaffForm) -> Preview:
     """What the file would change, and the mistakes in it."""
     found = record_results(form, provider, is_rehearsal=True)
     sentences = [
-        f"Recorded: {found.changed:,}.",
+        f"To be recorded: {found.changed:,}.",
         f"Known already, and left as they are: {found.unchanged:,}.",
         f"Lines with a mistake, which change nothing: {len(found.faults):,}.",
         *describe_faults(found),

@@ -62,7 +62,7 @@ class TestAFileOfResults:
 
         seen = send(staff, step, text)
 
-        assert "Recorded: 1." in seen.content.decode()
+        assert "To be recorded: 1." in seen.content.decode()
         assert "Line 3, step:" in seen.content.decode()
         assert status_of(step) == "queued"
 
