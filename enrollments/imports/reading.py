@@ -51,12 +51,12 @@ def read_records(file: IO[bytes], kind: Format) -> tuple[Encoding, Iterator[Reco
 
 
 def _read_csv(lines: Iterator[tuple[int, str]]) -> Iterator[Record]:
-    counted = _Counted(lines)
+    counted = CountedLines(lines)
     separator = _find_separator(counted)
     rows = csv.reader(counted, delimiter=separator, strict=True)
     columns: list[str] | None = None
     begins = counted.number + 1
-    for cells in _closed(rows, counted):
+    for cells in closed_rows(rows, counted):
         line = begins
         begins = counted.number + 1
         if not any(cell.strip() for cell in cells):
@@ -92,7 +92,7 @@ def _json_fault(refusal: APIException) -> FieldError:
     return FieldError("row", "not_json", 'Have one JSON object in each line, as in {"email": "name@example.org"}.')
 
 
-class _Counted:
+class CountedLines:
     """The lines for the CSV reader, which asks for another one while a quote is open."""
 
     def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
@@ -100,7 +100,7 @@ class _Counted:
         self._held: list[tuple[int, str]] = []
         self.number = 0
 
-    def __iter__(self) -> "_Counted":
+    def __iter__(self) -> "CountedLines":
         return self
 
     def __next__(self) -> str:
@@ -117,7 +117,7 @@ class _Counted:
         return self._held[0][1]
 
 
-def _find_separator(lines: _Counted) -> str:
+def _find_separator(lines: CountedLines) -> str:
     """The one that makes the most known columns of the first line. A line `sep=;`, as Excel writes it, says it."""
     while (first := lines.peek()) and not first.strip():
         next(lines)
@@ -132,7 +132,7 @@ def _find_separator(lines: _Counted) -> str:
     return max(SEPARATORS, key=known)
 
 
-def _closed(rows: Any, lines: _Counted) -> Iterator[list[str]]:
+def closed_rows(rows: Any, lines: CountedLines) -> Iterator[list[str]]:
     """The rows. A quote that never closes swallows what follows, so nothing of the file can be trusted."""
     begins = lines.number + 1
     while True:

@@ -1,0 +1,120 @@
+"""A OneRoster 1.2 archive: what its manifest promises, and the rows of its files as a stream. Nothing is unpacked to a
+path, and what would unpack to more than its size allows is refused before it is read."""
+
+import csv
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from ..imports.faults import UnreadableFile
+from ..imports.lines import find_encoding, read_lines
+from ..imports.reading import CountedLines, closed_rows
+
+MAX_ENTRIES = 100
+MAX_BYTES = 2_000_000_000  # of all files together, unpacked
+MAX_RATIO = 200  # rosters pack to a tenth or so
+SMALL = 1_000_000  # bytes, below which the ratio says nothing
+MANIFEST = "manifest.csv"
+VERSION = "1.2"
+MODES = ("bulk", "delta", "absent")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a file by the names of its columns, and the line where it begins."""
+
+    line: int
+    cells: dict[str, str]
+
+    def get(self, column: str) -> str:
+        """What stands in a column, empty if the file has no such column."""
+        return self.cells.get(column.lower(), "")
+
+
+class Archive:
+    """The files of an archive whose manifest was found to be right."""
+
+    def __init__(self, packed: zipfile.ZipFile) -> None:
+        self._entries = _entries_of(packed)
+        self._packed = packed
+        self.modes = self._read_manifest()
+
+    def read(self, name: str, *required: str) -> Iterator[Row]:
+        """The rows of a file. Raises UnreadableFile, now or while they are read."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise UnreadableFile(None, f"{name}: The archive has no such file. Add it.", field=name, code="missing")
+        with self._packed.open(entry) as file:
+            yield from _rows(name, file, required)
+
+    def _read_manifest(self) -> dict[str, str]:
+        said = {row.get("propertyName"): row.get("value") for row in self.read(MANIFEST, "propertyName", "value")}
+        if said.get("oneroster.version") != VERSION:
+            remedy = f"{MANIFEST}: oneroster.version has to be {VERSION}. Export the roster as OneRoster {VERSION} CSV."
+            raise UnreadableFile(None, remedy, field="oneroster.version", code="version")
+        modes = {key.removeprefix("file."): mode.lower() for key, mode in said.items() if key.startswith("file.")}
+        for name, mode in modes.items():
+            if mode not in MODES:
+                remedy = f"{MANIFEST}: file.{name} has to be bulk, delta or absent."
+                raise UnreadableFile(None, remedy, field=f"file.{name}", code="mode")
+            if mode != "absent" and f"{name}.csv" not in self._entries:
+                remedy = f"{name}.csv: The manifest promises this file, and the archive has none. Add it."
+                raise UnreadableFile(None, remedy, field=f"{name}.csv", code="missing")
+        return modes
+
+
+@contextmanager
+def open_archive(file: IO[bytes]) -> Iterator[Archive]:
+    """The archive, as long as it is read. Raises UnreadableFile for whatever is wrong with it as a whole."""
+    try:
+        with zipfile.ZipFile(file) as packed:
+            yield Archive(packed)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+        remedy = "This is no ZIP archive, or it is damaged. Send the archive as the roster system exports it."
+        raise UnreadableFile(None, remedy, code="not_zip") from error
+
+
+def _entries_of(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    entries = [entry for entry in packed.infolist() if not entry.is_dir()]
+    unpacked = sum(entry.file_size for entry in entries)
+    if len(entries) > MAX_ENTRIES:
+        raise UnreadableFile(None, f"The archive has more than {MAX_ENTRIES} files.", code="too_many_files")
+    is_bomb = any(e.file_size > SMALL and e.file_size > MAX_RATIO * max(e.compress_size, 1) for e in entries)
+    if unpacked > MAX_BYTES or is_bomb:
+        remedy = "The archive would unpack to far more than a roster holds. Export it again."
+        raise UnreadableFile(None, remedy, code="too_large")
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise UnreadableFile(None, "The archive has a password. Send it without one.", code="encrypted")
+    names = [entry.filename.lower() for entry in entries]
+    if len(set(names)) < len(names):
+        raise UnreadableFile(None, "The archive has two files of one name.", code="repeated_file")
+    return dict(zip(names, entries, strict=True))
+
+
+def _rows(name: str, file: IO[bytes], required: tuple[str, ...]) -> Iterator[Row]:
+    try:
+        whole = io.BufferedReader(file)  # type: ignore[type-var]
+        lines = CountedLines(read_lines(whole, find_encoding(whole)))
+        columns: list[str] | None = None
+        begins = 1
+        for cells in closed_rows(csv.reader(lines, strict=True), lines):
+            line, begins = begins, lines.number + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if columns is None:
+                columns = [cell.strip().lower() for cell in cells]
+                _require(columns, required, line)
+                continue
+            yield Row(line, dict(zip(columns, (cell.strip() for cell in cells), strict=False)))
+    except UnreadableFile as refusal:
+        raise UnreadableFile(None, f"{name}: {refusal.detail}", field=name) from refusal
+
+
+def _require(columns: list[str], required: tuple[str, ...], line: int) -> None:
+    missing = [column for column in required if column.lower() not in columns]
+    if missing:
+        raise UnreadableFile(line, f"There is no column {', '.join(missing)}. Add it.", code="column")
