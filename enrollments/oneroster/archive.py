@@ -102,7 +102,8 @@ def _rows(name: str, file: IO[bytes], required: tuple[str, ...]) -> Iterator[Row
         columns: list[str] | None = None
         begins = 1
         for cells in closed_rows(csv.reader(lines, strict=True), lines):
-            line, begins = begins, lines.number + 1
+            line = begins
+            begins = lines.number + 1
             if not any(cell.strip() for cell in cells):
                 continue
             if columns is None:
