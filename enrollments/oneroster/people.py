@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from django.db import transaction
 
@@ -13,7 +12,8 @@ from accounts.guardian_records import change_guardian, register_guardian
 from accounts.guardians import link_guardian
 from accounts.learner_records import change_learner, register_learner
 from accounts.models import Guardian, Learner
-from core.errors import DomainError, FieldError, Invalid
+from core.addresses import address_fault, canonical_address
+from core.errors import DomainError, FieldError, Invalid, refuse
 
 from ..imports.faults import UnreadableFile
 from .archive import Archive, Row
@@ -98,29 +98,62 @@ def _refuse_repeated(archive: Archive) -> None:
     seen: set[str] = set()
     for row in archive.read(USERS, "sourcedId", "givenName", "familyName", "email"):
         sourced_id = row.get("sourcedId")
+        if not sourced_id:
+            remedy = f"{USERS}: Line {row.line:,}: The sourcedId is empty. Fill it in."
+            raise UnreadableFile(None, remedy, field="sourcedId", code="empty")
         if sourced_id in seen:
             remedy = f"{USERS}: Line {row.line:,}: An earlier line has this sourcedId. Keep one of them."
             raise UnreadableFile(None, remedy, field="sourcedId", code="repeated")
         seen.add(sourced_id)
 
 
-def _known(row: Row) -> dict[str, Any]:
+# The columns that our fields come from.
+_COLUMNS = {
+    "external_id": "sourcedId",
+    "first_name": "givenName",
+    "last_name": "familyName",
+    "email": "email",
+    "grade_level": "grades",
+}
+
+
+def _known(row: Row, model: type[Guardian] | type[Learner]) -> dict[str, str]:
+    """What the row says of a person. Raises Invalid for what could not be kept."""
     known = {
         "external_id": row.get("sourcedId"),
         "first_name": row.get("preferredFirstName") or row.get("givenName"),
         "last_name": row.get("preferredLastName") or row.get("familyName"),
-        "email": row.get("email"),
+        "email": canonical_address(row.get("email")),
     }
+    if model is Learner and (grade := row.get("grades").split(",")[0].strip()):
+        known["grade_level"] = grade
+    faults = []
+    for name, value in known.items():
+        longest = getattr(model._meta.get_field(name), "max_length", None) or 0
+        if len(value) > longest:
+            faults.append(FieldError(_COLUMNS[name], "max_length", f"Shorten it to {longest} characters."))
+        elif name == "email" and value and address_fault(value):
+            faults.append(FieldError("email", "invalid", "Give an email address, such as name@example.org."))
+        elif model is Learner and not value:
+            column = _COLUMNS[name]
+            faults.append(FieldError(column, "required", f"A student needs {column}. Fill it in."))
+    refuse(faults)
     return known
 
 
+def _changes(known: dict[str, str], person: Guardian | Learner) -> dict[str, str]:
+    """What the row says that is not known yet. Nobody's id changes: they were found by it."""
+    told = {name: value for name, value in known.items() if name != "external_id"}
+    return {name: value for name, value in told.items() if (getattr(person, name) or "") != value}
+
+
 def _write_guardian(roster: Roster, row: Row) -> str:
-    known = _known(row)
+    known = _known(row, Guardian)
     guardian = Guardian.objects.filter(workspace=roster.workspace_id, external_id=known["external_id"]).first()
     if guardian is None:
         register_guardian(workspace_id=roster.workspace_id, **known)
         return "guardians_new"
-    changes = {name: value for name, value in known.items() if (getattr(guardian, name) or "") != value}
+    changes = _changes(known, guardian)
     if not changes:
         return "guardians_unchanged"
     change_guardian(workspace_id=roster.workspace_id, guardian_id=guardian.pk, changes=changes, now=roster.now)
@@ -128,19 +161,16 @@ def _write_guardian(roster: Roster, row: Row) -> str:
 
 
 def _write_learner(roster: Roster, row: Row) -> str:
-    known = _known(row)
-    missing = [name for name in ("first_name", "last_name", "email") if not known[name]]
-    if missing:
-        column = {"first_name": "givenName", "last_name": "familyName", "email": "email"}[missing[0]]
-        raise Invalid(errors=(FieldError(column, "required", f"A student needs {column}. Fill it in."),))
-    if grade := row.get("grades").split(",")[0].strip():
-        known["grade_level"] = grade
-    learner = Learner.objects.filter(workspace=roster.workspace_id, external_id=known["external_id"]).first()
+    known = _known(row, Learner)
+    found = Learner.objects.filter(workspace=roster.workspace_id, external_id=known["external_id"])
+    learner = found.select_related("merged_into").first()
     outcome = "learners_unchanged"
     if learner is None:
         learner = register_learner(workspace_id=roster.workspace_id, **known)
         outcome = "learners_new"
-    elif changes := {name: value for name, value in known.items() if getattr(learner, name) != value}:
+    elif learner.merged_into is not None:  # staff chose what stands of whom they were merged into
+        learner = learner.merged_into
+    elif changes := _changes(known, learner):
         learner = change_learner(workspace_id=roster.workspace_id, cuid=learner.cuid, changes=changes)
         outcome = "learners_changed"
     for guardian_id in _agents_of(roster, row):

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.merging import merge_learners
 from accounts.models import Guardian, Learner
-from accounts.tests.factories import WorkspaceFactory
+from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from core.actors import SYSTEM
+from core.clock import utc_now
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +91,54 @@ def test_a_broken_archive_is_refused(tmp_path: Path, files: Any, message: str) -
         bring(tmp_path, files)
     assert not Learner.objects.exists()
     assert not Guardian.objects.exists()
+
+
+def test_a_row_that_can_not_be_kept_is_told_by_its_column_and_spoils_no_other(tmp_path: Path) -> None:
+    users = (
+        USERS
+        + f"bob@example.org,s3,active,{'B' * 200},Lee,,07,\n"
+        + "no address,s4,active,Eve,Lee,,07,\n"
+        + "cy@example.org,s5,active,,Doe,,07,\n"
+    )
+    roles = ROLES + "".join(f"r{n},s{n},primary,student\n" for n in (3, 4, 5))
+
+    done = bring(tmp_path, {**ROSTER, "users.csv": users, "roles.csv": roles})
+
+    assert (done["learners_new"], done["failed"]) == (1, 3)
+    assert done["errors"] == [
+        "users.csv line 6, givenName: Shorten it to 150 characters.",
+        "users.csv line 7, email: Give an email address, such as name@example.org.",
+        "users.csv line 8, givenName: A student needs givenName. Fill it in.",
+    ]
+    assert Learner.objects.get().external_id == "s1"
+
+
+def test_the_spelling_of_an_address_is_no_change(tmp_path: Path) -> None:
+    spelled = USERS.replace("ann@example.org", "Ann@Example.ORG")
+    bring(tmp_path, {**ROSTER, "users.csv": spelled})
+
+    again = bring(tmp_path, {**ROSTER, "users.csv": spelled})
+
+    assert (again["learners_unchanged"], again["guardians_unchanged"]) == (1, 1)
+
+
+def test_a_merged_learner_stays_as_staff_have_merged_them(tmp_path: Path) -> None:
+    bring(tmp_path, ROSTER)
+    gone = Learner.objects.get()
+    kept = LearnerFactory(
+        workspace=gone.workspace, external_id="own", first_name="Anne", last_name="Lee", email="anne@example.org"
+    )
+    merge_learners(keep_id=kept.pk, drop_id=gone.pk, actor=SYSTEM, reason="One child", now=utc_now())
+
+    done = bring(tmp_path, ROSTER)
+
+    kept.refresh_from_db()
+    assert (done["learners_unchanged"], done["errors"]) == (1, [])
+    assert (kept.first_name, kept.guardians.get().external_id) == ("Anne", "g1")
+
+
+def test_an_empty_id_refuses_the_archive(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="Line 6: The sourcedId is empty"):
+        bring(tmp_path, {**ROSTER, "users.csv": USERS + "cy@example.org,,active,Cy,Doe,,07,\n"})
+
+    assert not Learner.objects.exists()
