@@ -22,13 +22,21 @@ log = structlog.get_logger(__name__)
 
 def raise_breaches(*, limit: int, now: dt.datetime) -> int:
     """Ask staff to look at steps whose partner takes longer than agreed, the longest standing first, each once. Returns
-    how many were looked at."""
+    how many were dealt with."""
     breach = is_breach(now)
     found = EnrollmentStep.objects.filter(breach, breached_at=None).order_by("changed_at", "pk")
     step_ids = list(found.values_list("pk", flat=True)[:limit])
-    for step_id in step_ids:
+    return sum(_try_to_raise(step_id, breach, now) for step_id in step_ids)
+
+
+def _try_to_raise(step_id: int, breach: Q, now: dt.datetime) -> int:
+    """The trouble of one step is its own and must not hold up the others; the next sweep meets it again."""
+    try:
         _raise_breach(step_id, breach, now)
-    return len(step_ids)
+    except Exception:
+        log.exception("partner_service_level_not_told", step_id=step_id)
+        return 0
+    return 1
 
 
 @transaction.atomic

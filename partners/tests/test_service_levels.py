@@ -6,6 +6,7 @@ import pytest
 
 from accounts.models import StaffTask
 from core.actors import SYSTEM
+from partners import service_levels
 from partners.acceptance import record_refusal
 from partners.interventions import retry_step
 from partners.models import EnrollmentStep
@@ -46,6 +47,23 @@ class TestAPartnerThatIsLateToAccept:
         task = StaffTask.objects.get()
         assert (task.kind, task.subject) == ("partner_acceptance_late", f"partner_step:{step.cuid}")
         assert task.summary == f"{step.provider} has not taken a learner within 24 hours."
+
+    def test_holds_up_no_other_if_it_can_not_be_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, second = queued(), queued()
+        ask = service_levels._ask_staff
+
+        def fail_for_the_first(step: EnrollmentStep) -> None:
+            if step.pk == first.pk:
+                raise RuntimeError("broken")
+            ask(step)
+
+        monkeypatch.setattr(service_levels, "_ask_staff", fail_for_the_first)
+
+        assert sweep(NOON + 2 * DAY) == 1
+
+        assert StaffTask.objects.get().subject == f"partner_step:{second.cuid}"
+        first.refresh_from_db()
+        assert first.breached_at is None
 
     def test_is_held_to_its_own_hours(self) -> None:
         step = queued()
