@@ -102,6 +102,7 @@ SAID_IN_WORDS = re.compile(
             "Enter a valid “slug”",
             "leave .* out",
             "give it",
+            "customerInfo needs ",
             "leave it out",
             "send it, or change the lead first",
             "Give the number with its country code",
