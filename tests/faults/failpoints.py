@@ -10,7 +10,7 @@ the forked process only.
 import itertools
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 import requests
 from celery import Signature
 from django.db import connection
@@ -140,3 +141,16 @@ def _request_name(session: requests.Session, method: str, url: str, *_: Any, **_
 def _name(method: str, path: str) -> str:
     parts = path.split("/")
     return f"{method.upper()} {'/'.join('…' if '_' in part else part for part in parts)}"  # ids have underscores
+
+
+def points_of(scenarios: Iterable[Any]) -> list[Any]:
+    """Parameters for a test of each moment at which a process may die: before and after each of the `steps` of each
+    scenario."""
+    return [
+        pytest.param(
+            scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}"
+        )
+        for scenario in scenarios
+        for number, step in enumerate(scenario.steps)
+        for after in (False, True)
+    ]

@@ -21,7 +21,7 @@ from partners.models import EnrollmentStep, PartnerEvent
 from partners.polling import poll_step
 from sandbox.testing import SandboxProcess
 
-from .failpoints import killed_at, steps_of
+from .failpoints import killed_at, points_of, steps_of
 from .partner_world import ROUND, World, message
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -165,12 +165,7 @@ SCENARIOS = [
     AskingForNews,
     LettingALearnerGo,
 ]
-POINTS = [
-    pytest.param(scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}")
-    for scenario in SCENARIOS
-    for number, step in enumerate(scenario.steps)
-    for after in (False, True)
-]
+POINTS = points_of(SCENARIOS)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from events.relay import relay_due_events
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 
-from .failpoints import killed_at, steps_of
+from .failpoints import killed_at, points_of, steps_of
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
@@ -296,12 +296,7 @@ SCENARIOS: list[type[Scenario]] = [
     SweepingRefunds,
     Relaying,
 ]
-POINTS = [
-    pytest.param(scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}")
-    for scenario in SCENARIOS
-    for number, step in enumerate(scenario.steps)
-    for after in (False, True)
-]
+POINTS = points_of(SCENARIOS)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from notifications.models import Notification
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 
-from .failpoints import killed_at, killed_at_each_write, steps_of
+from .failpoints import killed_at, killed_at_each_write, points_of, steps_of
 from .test_killed_processes import TOMORROW, Scenario
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -180,12 +180,7 @@ SCENARIOS: list[type[Scenario]] = [
     Refunding,
     HearingOfARefund,
 ]
-POINTS = [
-    pytest.param(scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}")
-    for scenario in SCENARIOS
-    for number, step in enumerate(scenario.steps)
-    for after in (False, True)
-]
+POINTS = points_of(SCENARIOS)
 
 
 @pytest.fixture
