@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .rounds import Round, print_rounds
 from .servers import Servers, running_servers
 from .stack import HOST, OURS, running_web
 from .work import ask, begin, finish, migrate
@@ -28,20 +29,6 @@ SLOWER = 2.0  # so much slower may a request be while a sweep is at work
 CLIENTS = 2
 PAUSE_SECONDS = 0.02  # of a client between two requests: these are people, not a contest
 IDLE_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """So many enrollments a second, by ours and by SQL, and how much memory ours took for all of them."""
-
-    enrollments: int
-    ours: float
-    sql: float
-    grown_mb: float
-
-    @property
-    def share(self) -> float:
-        return self.ours / self.sql
 
 
 @dataclass(slots=True)
@@ -171,11 +158,7 @@ def _too_slow(found: Expiry) -> list[str]:
 
 def _print(found: Expiry) -> None:
     print("Enrollments completed a second, each with transition and event, next to SQL of the same rows in batches")
-    print(f"{'enrollments':>12}{'ours':>10}{'SQL':>10}{'share':>8}{'memory grew by':>18}")
-    for each in found.rounds:
-        share = f"{each.share:.0%}"
-        memory = f"{each.grown_mb:.1f} MB"
-        print(f"{each.enrollments:>12,}{each.ours:>10,.0f}{each.sql:>10,.0f}{share:>8}{memory:>18}")
+    print_rounds(found.rounds, of="enrollments")
     print(f"p99 of a request: {found.idle_p99_ms:.1f} ms, and {found.busy_p99_ms:.1f} ms while a sweep is at work.")
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from .rounds import Round, print_rounds
 from .servers import Servers, running_servers
 from .work import ask, migrate
 
@@ -22,20 +23,6 @@ OF_SQL = 0.2
 FLAT_MB = 40.0  # more candidates may not take more memory than this
 # Where the process dies, and after how many times.
 POINTS = ("read_from", "find_or_create_learners", "write_new_together", "publish", "commit")
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """So many candidates a second, by ours and by SQL, and how much memory ours took for all of them."""
-
-    candidates: int
-    ours: float
-    sql: float
-    grown_mb: float
-
-    @property
-    def share(self) -> float:
-        return self.ours / self.sql
 
 
 @dataclass(slots=True)
@@ -49,7 +36,7 @@ class Imports:
     @property
     def share(self) -> float:
         """Ours in the rate of SQL, in the median round of the most candidates."""
-        return statistics.median(each.share for each in self.rounds if each.candidates == self.rounds[-1].candidates)
+        return statistics.median(each.share for each in self.rounds if each.size == self.rounds[-1].size)
 
     @property
     def growth_mb(self) -> float:
@@ -119,11 +106,7 @@ def _too_slow(found: Imports) -> list[str]:
 
 def _print(found: Imports) -> None:
     print("Candidates a second from a file, each with learner, labels, transition, verdict and events, next to SQL")
-    print(f"{'candidates':>12}{'ours':>10}{'SQL':>10}{'share':>8}{'memory grew by':>18}")
-    for each in found.rounds:
-        share = f"{each.share:.0%}"
-        memory = f"{each.grown_mb:.1f} MB"
-        print(f"{each.candidates:>12,}{each.ours:>10,.0f}{each.sql:>10,.0f}{share:>8}{memory:>18}")
+    print_rounds(found.rounds, of="candidates")
     print(f"Median share {found.share:.0%}. Killed at {found.kills} points and resumed, then undone.")
 
 

@@ -1,0 +1,27 @@
+"""Rounds in which ours and SQL write the same rows, by turns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """So many rows: how many a second by ours and by SQL, and how much memory ours took for all of them."""
+
+    size: int
+    ours: float
+    sql: float
+    grown_mb: float
+
+    @property
+    def share(self) -> float:
+        return self.ours / self.sql
+
+
+def print_rounds(rounds: Sequence[Round], *, of: str) -> None:
+    """A table with a line for each round; `of` names what was written."""
+    print(f"{of:>12}{'ours':>10}{'SQL':>10}{'share':>8}{'memory grew by':>18}")
+    for each in rounds:
+        share = f"{each.share:.0%}"
+        memory = f"{each.grown_mb:.1f} MB"
+        print(f"{each.size:>12,}{each.ours:>10,.0f}{each.sql:>10,.0f}{share:>8}{memory:>18}")
