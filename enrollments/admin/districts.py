@@ -43,10 +43,10 @@ class DistrictAdmin(WorkspaceScopedAdmin):
     list_display = ("name", "tenant_id", "zone", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter),)
     list_select_related = ("workspace",)
-    search_fields = ("name", "=tenant_id")
-    search_help_text = "Name or tenant id"
+    search_fields = ("name", "=tenant_id", "=external_id")
+    search_help_text = "Name, tenant id or external id"
     readonly_fields = ("created_at",)
-    fields = ("workspace", ("name", "tenant_id"), "timezone", "created_at")
+    fields = ("workspace", ("name", "tenant_id"), ("external_id", "timezone"), "created_at")
 
     @display(description="time zone", ordering="timezone")
     def zone(self, district: District) -> str:

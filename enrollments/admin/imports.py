@@ -18,7 +18,7 @@ from core.clock import utc_now
 
 from ..imports.job import carry_out_rehearsed, ends_too_many, undo_import
 from ..imports.rehearsal import describe
-from ..models import ImportJob
+from ..models import ImportFault, ImportJob
 from ..states import DuplicatePolicy, ImportStage
 
 register_subject("import", ImportJob)
@@ -165,6 +165,11 @@ def rehearsal_of_import(request: HttpRequest, job: ImportJob) -> Card:
 
 @neighbors_of(ImportJob)
 def faults_of_import(request: HttpRequest, job: ImportJob) -> Card:
-    faults = job.faults.order_by("line", "pk")[:FAULTS_SHOWN]
-    rows = [Neighbor(title=f"Line {fault.line:,}, {fault.field}", note=fault.detail) for fault in faults]
+    faults = job.faults.order_by("file", "line", "pk")[:FAULTS_SHOWN]
+    rows = [Neighbor(title=_place(fault), note=fault.detail) for fault in faults]
     return Card("What is wrong with lines", rows, empty="Nothing.", wide=True)
+
+
+def _place(fault: ImportFault) -> str:
+    where = f"Line {fault.line:,}, {fault.field}"
+    return f"{fault.file}: {where}" if fault.file else where

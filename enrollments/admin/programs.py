@@ -111,7 +111,7 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
             "Enrolling",
             {"fields": ("review_mode", ("price", "capacity"), ("active", "is_default"), "takes_applications")},
         ),
-        ("Identity", {"fields": (("cuid", "number"), ("criteria_version", "created_at"))}),
+        ("Identity", {"fields": ("external_id", ("cuid", "number"), ("criteria_version", "created_at"))}),
     )
     actions_detail = ("edit_criteria", "import_candidates", "evaluate_candidates", "make_default")
     edit_criteria = PLAYGROUND

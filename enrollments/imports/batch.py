@@ -1,6 +1,7 @@
 """One batch of an import: who is new is written set by set, everybody else by the use case of a request."""
 
 import datetime as dt
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -55,7 +56,9 @@ class Batch:
     verdicts: Counter[str] = field(default_factory=Counter)
     kept: list[ImportedRow] = field(default_factory=list)
     faults: list[ImportFault] = field(default_factory=list)
+    file: str = ""  # of an archive
     repeated: set[int] = field(default_factory=set)  # lines about somebody whom an earlier batch of a rehearsal had
+    made: set[int] = field(default_factory=set)  # learners
 
 
 class _Rehearsed(Exception):
@@ -64,20 +67,23 @@ class _Rehearsed(Exception):
 
 def import_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime) -> Batch:
     """Carry out the records, or find out what that would do, inside the caller's transaction."""
-    instance = ProgramInstance.objects.select_related("program", "workspace").get(pk=job.instance_id)
+    instance = ProgramInstance.objects.select_related("program", "workspace").get(imports=job)
     batch = Batch(job, instance, Options(**job.options), read_actor(job.actor), now)
-    with _undone_if(job.stage == ImportStage.REHEARSAL):
-        candidates = list(_read(batch, records))
-        others = _enroll_new(batch, candidates)
-        for candidate in others:
-            _enroll_one(batch, candidate)
+    with undone_if(job.stage == ImportStage.REHEARSAL):
+        enroll_candidates(batch, list(_read(batch, records)))
     insert_many(batch.kept)
     insert_many(batch.faults)
     return batch
 
 
+def enroll_candidates(batch: Batch, candidates: Sequence[Candidate]) -> None:
+    """Those who are new set by set, then the others one by one."""
+    for candidate in _enroll_new(batch, candidates):
+        _enroll_one(batch, candidate)
+
+
 @contextmanager
-def _undone_if(is_rehearsal: bool) -> Iterator[None]:
+def undone_if(is_rehearsal: bool) -> Iterator[None]:
     try:
         with transaction.atomic():
             yield
@@ -100,16 +106,19 @@ def _read(batch: Batch, records: Sequence[Record]) -> Iterator[Candidate]:
 
 def _fail(batch: Batch, line: int, faults: Sequence[FieldError]) -> None:
     batch.rows[FAILED] += 1
-    batch.faults += [
-        ImportFault(
-            job=batch.job,
-            line=line,
-            field=fit(ImportFault, "field", fault.field),
-            code=fault.code,
-            detail=fit(ImportFault, "detail", fault.detail),
-        )
-        for fault in faults
-    ]
+    batch.faults += [fault_of(batch.job, line, fault, file=batch.file) for fault in faults]
+
+
+def fault_of(job: ImportJob, line: int, fault: FieldError, *, file: str = "") -> ImportFault:
+    """The row that tells what is wrong with a line."""
+    return ImportFault(
+        job=job,
+        file=file,
+        line=line,
+        field=fit(ImportFault, "field", fault.field),
+        code=fault.code,
+        detail=fit(ImportFault, "detail", fault.detail),
+    )
 
 
 # --- All who are new --------------------------------------------------------------------------------------------------
@@ -162,6 +171,7 @@ def _learners_of(batch: Batch, candidates: Sequence[Candidate]) -> dict[int, Lea
     by_cuid = lock_learners(workspace_id=workspace_id, cuids=list(named.values())) if named else {}
     found = find_or_create_learners(workspace_id=workspace_id, asked=list(described.values()))
     by_person = dict(zip(described, found, strict=True))
+    batch.made |= {one.pk for one in found if one is described[one.person]}
     return {line: by_person[person] for line, person in person_of.items()} | {
         line: by_cuid[cuid] for line, cuid in named.items() if cuid in by_cuid
     }
@@ -178,13 +188,16 @@ def _repeated_people(batch: Batch, learners: Mapping[int, Learner]) -> set[int]:
     """Those who would be enrolled by an earlier batch, of which a rehearsal has kept nothing else."""
     if batch.job.stage != ImportStage.REHEARSAL:
         return set()
-    keys = {_person_key(learner): learner.pk for learner in learners.values()}
+    keys = {_person_key(batch, learner): learner.pk for learner in learners.values()}
     seen = ImportedRow.objects.filter(job=batch.job, person__among=list(keys)).values_list("person", flat=True)
     return {keys[key] for key in seen}
 
 
-def _person_key(learner: Learner) -> str:
-    """Stays the same from one batch of a rehearsal to the next, which makes its new learners anew."""
+def _person_key(batch: Batch, learner: Learner) -> str:
+    """Stays the same from one batch of a rehearsal to the next, which makes its new learners anew. A roster has them in
+    several instances, and tells by their ids who is who."""
+    if batch.job.is_roster:
+        return hashlib.sha256(f"{batch.instance.pk} {learner.identity}".encode()).hexdigest()
     return learner.person
 
 
@@ -214,7 +227,8 @@ def _write_new(batch: Batch, new: Sequence[tuple[Candidate, Learner]]) -> None:
         tell_families(changes, about=enrollments, behind=batch.job.done)
     follow_up(verdicts, workspace_id=batch.job.workspace_id, now=batch.now)
     for enrollment, (candidate, learner) in zip(enrollments, new, strict=True):
-        _keep(batch, candidate, IMPORTED, enrollment, person=_person_key(learner))
+        made = f"learner:{learner.pk}" if learner.pk in batch.made else ""
+        _keep(batch, candidate, IMPORTED, enrollment, person=_person_key(batch, learner), made=made)
 
 
 def _judge(
@@ -237,6 +251,7 @@ def _keep(
     enrollment: Enrollment,
     *,
     person: str = "",
+    made: str = "",
     before: dict[str, Any] | None = None,
 ) -> None:
     is_rehearsal = batch.job.stage == ImportStage.REHEARSAL
@@ -244,8 +259,10 @@ def _keep(
     batch.kept.append(
         ImportedRow(
             job=batch.job,
+            file=batch.file,
             line=candidate.line,
             enrollment_id=None if is_rehearsal else enrollment.pk,
+            subject="" if is_rehearsal else made,
             person=person if is_rehearsal else "",
             before=before,
             written_at=batch.now,

@@ -3,10 +3,9 @@ job continues at the byte where it was left. They go with the job's last batch, 
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from tempfile import NamedTemporaryFile
-from typing import IO
 
 import structlog
 from django.core.files import File
@@ -17,7 +16,7 @@ from core.errors import FieldError, Unavailable
 
 from ..models import ImportJob
 from .faults import UnreadableFile
-from .reading import Format, Record, read_records
+from .reading import Record
 
 log = structlog.get_logger(__name__)
 
@@ -36,20 +35,18 @@ def name_of(job: ImportJob) -> str:
     return f"{FOLDER}/{job.cuid}"
 
 
-def keep_records(job: ImportJob, file: IO[bytes], kind: Format) -> None:
-    """Read the whole file, keep its records for the job, and note with it how many there are and how they were read.
+def keep_records(job: ImportJob, found: Iterable[Record]) -> None:
+    """Read all records, keep them for the job, and note with it how many there are.
 
     Raises UnreadableFile, and then nothing is kept; Unavailable if the storage takes nothing.
     """
     with NamedTemporaryFile("w+b") as records:
-        encoding, found = read_records(file, kind)
         job.total = 0
         for record in found:
             job.total += 1
             if job.total > MAX_RECORDS:
-                raise UnreadableFile(record.line, f"A file has at most {MAX_RECORDS:,} candidates. Cut it in two.")
+                raise UnreadableFile(record.line, f"A file has at most {MAX_RECORDS:,} rows. Cut it in two.")
             records.write(_line_of(record))
-        job.notice = encoding.notice
         records.flush()
         records.seek(0)
         try:
@@ -103,7 +100,8 @@ def _forget_orphans(now: dt.datetime) -> int:
 
 def _line_of(record: Record) -> bytes:
     fault = record.fault
-    told = [record.line, record.document, None if fault is None else [fault.field, fault.code, fault.detail]]
+    why = None if fault is None else [fault.field, fault.code, fault.detail]
+    told = [record.line, record.document, why, record.file]
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
 
 
@@ -112,5 +110,5 @@ def _records(file: "File[bytes]", at_most: int) -> Iterator[Record]:
         line = file.readline()
         if not line:
             return
-        number, document, fault = json.loads(line)
-        yield Record(number, document, None if fault is None else FieldError(*fault))
+        number, document, fault, *name = json.loads(line)  # files kept by the version before name none
+        yield Record(number, document, None if fault is None else FieldError(*fault), *name)

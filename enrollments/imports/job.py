@@ -1,4 +1,5 @@
-"""Importing a file of candidates in the background: accept it, go through it in batches, undo what was imported."""
+"""Importing a file of candidates, or a roster, in the background: accept it, go through it in batches, undo what was
+imported."""
 
 import datetime as dt
 from dataclasses import replace
@@ -21,8 +22,10 @@ from ..states import ImportStage
 from ..task_kinds import IMPORT_FAILED
 from .batch import ENDING, import_batch
 from .files import drop_file, keep_records, read_from
+from .oneroster.batch import import_roster_batch
+from .oneroster.reading import open_roster
 from .options import Options
-from .reading import Format
+from .reading import Format, read_records
 from .undo import undo_batch
 
 BATCH = 1_000
@@ -39,16 +42,31 @@ def receive_import(
     background. Raises UnreadableFile, InstanceClosed, Unavailable; then nothing is kept."""
     instance = ProgramInstance.objects.select_related("program", "workspace").get(pk=instance_id)
     refuse_closed(instance, now)
-    job = ImportJob(
-        workspace_id=instance.workspace_id,
-        instance=instance,
-        stage=_first_stage(options),
-        options=options.as_json(),
-        actor=str(actor),
-        created_at=now,
-        next_attempt_at=now,
-    )
-    keep_records(job, file, kind)
+    job = ImportJob(workspace_id=instance.workspace_id, instance=instance)
+    encoding, records = read_records(file, kind)
+    job.notice = encoding.notice
+    keep_records(job, records)
+    return _accept(job, options, actor, now)
+
+
+def receive_roster(
+    *, workspace_id: int, file: IO[bytes], options: Options, actor: Actor, now: dt.datetime
+) -> ImportJob:
+    """The same for a OneRoster archive, which names districts, people and classes itself. Raises UnreadableFile,
+    Unavailable."""
+    job = ImportJob(workspace_id=workspace_id)
+    with open_roster(file) as roster:
+        keep_records(job, roster.records())
+    job.notice = roster.notice
+    return _accept(job, replace(options, has_endings=roster.has_endings), actor, now)
+
+
+def _accept(job: ImportJob, options: Options, actor: Actor, now: dt.datetime) -> ImportJob:
+    job.stage = _first_stage(options)
+    job.options = options.as_json()
+    job.actor = str(actor)
+    job.created_at = now
+    job.next_attempt_at = now
     with transaction.atomic():
         job.save()
         nudge(signature(TASK), job.pk)
@@ -153,7 +171,7 @@ def _do_batch(job: ImportJob, now: dt.datetime) -> bool:
         return undo_batch(job, at_most=BATCH, now=now)
     records, end = read_from(job, at_most=BATCH)
     if records:
-        batch = import_batch(job, records, now=now)
+        batch = (import_roster_batch if job.is_roster else import_batch)(job, records, now=now)
         job.count(batch.rows)
         job.counts |= {name: job.counts.get(name, 0) + found for name, found in batch.verdicts.items()}
         job.position = end
@@ -182,9 +200,11 @@ def _has_more_stages(job: ImportJob, now: dt.datetime) -> bool:
 
 
 def ends_too_many(job: ImportJob) -> bool:
-    """Whether so many enrollments would become ineligible by it that somebody has to confirm it once more."""
-    current = Enrollment.objects.current().filter(instance=job.instance_id).count()
-    return bool(job.counts.get(ENDING, 0) > ENDS_AT_MOST * current)
+    """Whether so many enrollments would end, or become ineligible, by it that somebody has to confirm it once more: of
+    the instance, or for a roster of the workspace."""
+    current = Enrollment.objects.current()
+    whose = current.filter(workspace=job.workspace_id) if job.is_roster else current.filter(instance=job.instance_id)
+    return bool(job.counts.get(ENDING, 0) > ENDS_AT_MOST * whose.count())
 
 
 def list_rows(job: ImportJob) -> QuerySet[ImportedRow]:

@@ -36,11 +36,13 @@ def kind_of(name: str) -> Format:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in a line, or in several if a cell has line breaks; or why nothing can be made of it."""
+    """What stands in a line, or in several if a cell has line breaks; or why nothing can be made of it. `file` is the
+    one of an archive, empty where there is but one."""
 
     line: int
     document: dict[str, Any]
     fault: FieldError | None = None
+    file: str = ""
 
 
 def read_records(file: IO[bytes], kind: Format) -> tuple[Encoding, Iterator[Record]]:

@@ -5,9 +5,11 @@ from django.db.models import F, Sum
 
 from core.money import Money
 
-from ..models import DistrictSeatAllocation, ImportJob
+from ..models import DistrictSeatAllocation, ImportJob, ProgramInstance
 from .batch import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 from .job import ENDS_AT_MOST, ends_too_many
+from .oneroster.enrolling import ENDED, ENDED_BEFORE, EXITS_PLANNED, NOT_MATCHED, STILL_ENROLLED
+from .oneroster.rows import TO_BE_DELETED
 from .options import Options
 
 
@@ -16,6 +18,7 @@ def describe(job: ImportJob) -> tuple[str, ...]:
     counts = job.counts
     options = Options(**job.options)
     told = [
+        *(_of_roster(job) if job.is_roster else []),
         f"{counts.get(IMPORTED, 0):,} of {job.total:,} rows would be new candidates.",
         f"{counts.get(UPDATED, 0):,} would change an enrollment.",
         f"{counts.get(SKIPPED, 0):,} would change nothing, as these people are enrolled already.",
@@ -26,18 +29,54 @@ def describe(job: ImportJob) -> tuple[str, ...]:
             f"{counts.get('eligible', 0):,} would be eligible, {counts.get('ineligible', 0):,} not eligible, and "
             f"{counts.get('undecided', 0):,} could not be evaluated."
         )
-        told += _demand(job)
-    if ending := counts.get(ENDING, 0):
+        told += _demand(job.instance, counts.get("eligible", 0)) if job.instance else []
+    if job.is_roster:
+        told += _endings(job)
+    elif ending := counts.get(ENDING, 0):
         told.append(f"{ending:,} who are candidates or eligible now would become ineligible.")
     if ends_too_many(job):
         told.append(f"That is more than {ENDS_AT_MOST:.0%} of the current enrollments: it needs a second confirmation.")
     return tuple(told)
 
 
-def _demand(job: ImportJob) -> list[str]:
+def _of_roster(job: ImportJob) -> list[str]:
+    """Districts, people and classes, each with what would become of them; nothing of what there is none of."""
+    words = {
+        "districts": "districts",
+        "guardians": "parents and guardians",
+        "learners": "learners",
+    }
+    told = []
+    for name, called in words.items():
+        new, changed, unchanged = (job.counts.get(f"{name}_{what}", 0) for what in ("new", "changed", "unchanged"))
+        if new or changed or unchanged:
+            told.append(f"{new:,} {called} would be new, {changed:,} would change, {unchanged:,} stay as they are.")
+    matched, unmatched = (job.counts.get(f"classes_{what}", 0) for what in ("matched", "unmatched"))
+    if matched or unmatched:
+        told.append(f"{matched:,} classes are program instances here; {unmatched:,} are none, as is told below.")
+    if left := job.counts.get(NOT_MATCHED, 0):
+        told.append(f"{left:,} enrollments are in classes that are no program instance, and would be left out.")
+    if unknown := job.counts.get("people_unknown", 0):
+        told.append(f"{unknown:,} users have no role in the archive and are unknown here; they would be left out.")
+    if staying := job.counts.get(TO_BE_DELETED, 0):
+        told.append(f"{staying:,} districts, people and classes are to be deleted: they would stay here.")
+    return told
+
+
+def _endings(job: ImportJob) -> list[str]:
+    ended, planned, moved, before = (
+        job.counts.get(name, 0) for name in (ENDED, EXITS_PLANNED, STILL_ENROLLED, ENDED_BEFORE)
+    )
+    if not (ended or planned or moved or before):
+        return []
+    return [
+        f"{ended:,} enrollments would end today, and {planned:,} on the day that the roster names.",
+        f"{moved:,} would go on, as another class of theirs is the same instance; {before:,} have ended before.",
+    ]
+
+
+def _demand(instance: ProgramInstance, eligible: int) -> list[str]:
     """What those who are eligible would take, beside what is there."""
-    eligible = job.counts.get("eligible", 0)
-    instance = job.instance
     told = []
     seats = DistrictSeatAllocation.objects.filter(instance=instance, is_active=True)
     free = seats.aggregate(free=Sum(F("total_seats") - F("reserved_seats") - F("used_seats")))["free"]

@@ -1,47 +1,61 @@
-"""Taking back what an import has done, batch by batch. Whatever has changed since is left as it is, and counted."""
+"""Taking back what an import has done, batch by batch and last things first. Whatever has changed since is left as it
+is, and counted."""
 
 import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 
+from accounts.models import Learner
 from core.actors import Actor, read_actor
-from core.errors import require
+from core.rows import lock_rows
 from events.event import DomainEvent
 from events.publishing import publish
 
 from ..changes import change_enrollment
 from ..deletion import DELETED
 from ..events import EnrollmentDeleted
+from ..exit import withdraw_exit
 from ..history import Journal, write_together
 from ..locks import lock_imported
 from ..models import Enrollment, ImportedRow, ImportJob
+from .oneroster.undo import take_back
 
 UNDONE = "undone"
 KEPT = "kept"
+LEARNERS_KEPT = "learners_kept"  # made by the import; the records of their deleted enrollments name them
 
 
 def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     """Undo the next rows; returns whether there may be more."""
-    rows = list(job.rows.filter(pk__gt=job.position).order_by("pk")[:at_most])
+    left = job.rows.filter(pk__lt=job.position) if job.position else job.rows.all()
+    rows = list(left.order_by("-pk")[:at_most])
     if not rows:
         return False
     actor = read_actor(job.actor)
-    enrollments = {enrollment.pk: enrollment for enrollment in lock_imported([_enrollment_of(row) for row in rows])}
+    lock_rows(Learner, *(learner for row in rows if (learner := _learner_of(row)) is not None))
+    named = [row.enrollment_id for row in rows if row.enrollment_id is not None]
+    enrollments = {enrollment.pk: enrollment for enrollment in lock_imported(named)}
     untouched = [row for row in rows if _is_untouched(row, enrollments)]
-    _delete([enrollments[_enrollment_of(row)] for row in untouched if row.before is None], actor, now)
+    new = [row for row in untouched if row.before is None]
+    _delete([enrollments[row.enrollment_id] for row in new if row.enrollment_id is not None], actor, now)
     changed_back = [_change_back(row, enrollments, actor, now) for row in untouched if row.before is not None]
-    undone = sum(row.before is None for row in untouched) + sum(changed_back)
+    taken_back = [take_back(row, now=now) for row in rows if row.enrollment_id is None]
+    undone = len(new) + sum(changed_back) + sum(taken_back)
     job.position = rows[-1].pk
     job.count(Counter({UNDONE: undone, KEPT: len(rows) - undone}))
+    staying = sum(_learner_of(row) is not None for row in new)
+    job.counts[LEARNERS_KEPT] = job.counts.get(LEARNERS_KEPT, 0) + staying
     return len(rows) == at_most
 
 
-def _enrollment_of(row: ImportedRow) -> int:
-    return require(row.enrollment_id, "a row of what was carried out names its enrollment")
+def _learner_of(row: ImportedRow) -> int | None:
+    """The learner whom the row has made or changed."""
+    kind, _, key = row.subject.partition(":")
+    return int(key) if kind == "learner" else None
 
 
 def _is_untouched(row: ImportedRow, enrollments: dict[int, Enrollment]) -> bool:
-    enrollment = enrollments.get(_enrollment_of(row))
+    enrollment = enrollments.get(row.enrollment_id or 0)
     return enrollment is not None and enrollment.deleted_at is None and enrollment.updated_at == row.written_at
 
 
@@ -69,8 +83,11 @@ def _change_back(row: ImportedRow, enrollments: dict[int, Enrollment], actor: Ac
     """False for one whose status the import has changed: no edge leads back from there."""
     before = dict(row.before or {})
     status = before.pop("status", "")
-    enrollment = enrollments[_enrollment_of(row)]
+    enrollment = enrollments[row.enrollment_id or 0]
     if enrollment.eligibility_status != status:
         return False
+    if planned := before.pop("exit", None):
+        withdraw_exit(planned_exit_id=planned, actor=actor, now=now)
+        return True
     change_enrollment(enrollment_id=enrollment.pk, changes=before, actor=actor, now=now)
     return True

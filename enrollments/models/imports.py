@@ -12,7 +12,7 @@ from .programs import ProgramInstance
 
 
 class ImportJob(Job):
-    """A file of candidates for one instance.
+    """A file of candidates for one instance, or a roster, which names its instances itself and so has none.
 
     Invariant: `position` is where in the file the next batch begins, `done` how many records come before it. The file
     is kept in the storage under the job's CUID until `file_deleted_at`. `stage` says what the job is about; once it is
@@ -20,7 +20,9 @@ class ImportJob(Job):
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+")
-    instance = models.ForeignKey(ProgramInstance, on_delete=models.PROTECT, related_name="imports")
+    instance = models.ForeignKey(
+        ProgramInstance, null=True, blank=True, on_delete=models.PROTECT, related_name="imports"
+    )
     stage = models.CharField(max_length=9, choices=ImportStage.choices)
     notice = models.CharField(max_length=300, blank=True)  # what the sender should know of how the file was read
     file_deleted_at = models.DateTimeField(null=True, blank=True)
@@ -40,26 +42,35 @@ class ImportJob(Job):
     def __str__(self) -> str:
         return f"Import {self.cuid}"
 
+    @property
+    def is_roster(self) -> bool:
+        """Whether its file is a OneRoster archive."""
+        return self.instance_id is None
+
 
 class ImportedRow(models.Model):
-    """What an import made of a line: a new enrollment, or an enrollment that it changed.
+    """What an import made of a line: a new enrollment, or an enrollment that it changed. That of a roster may have made
+    or changed a district, a guardian or a learner instead, which `subject` names, as in `learner:12`.
 
-    Invariant: one per line of an import. `before` has the details that it changed as they were; of a new enrollment
-    there are none. As long as `written_at` is when the enrollment last changed, the import can be undone. A rehearsal
-    has no enrollment to name, and keeps `person` so that nobody is counted twice.
+    Invariant: one per line of a file of an import; only the files of a roster have names. `before` has the details that
+    it changed as they were; of a new enrollment there are none. As long as `written_at` is when the enrollment last
+    changed, the import can be undone. A rehearsal has no enrollment to name, and keeps `person` so that nobody is
+    counted twice.
     """
 
     job = models.ForeignKey(ImportJob, on_delete=models.PROTECT, related_name="rows", db_index=False)
+    file = models.CharField(max_length=30, blank=True, default="", db_default="")
     line = models.PositiveIntegerField()
     enrollment = models.ForeignKey(
         Enrollment, null=True, blank=True, on_delete=models.PROTECT, related_name="imported_rows"
     )
+    subject = models.CharField(max_length=40, blank=True, default="", db_default="")
     person = models.CharField(max_length=64, blank=True)
     before = models.JSONField(null=True, blank=True)
     written_at = models.DateTimeField(default=utc_now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["job", "line"], name="imported_row_once")]
+        constraints = [models.UniqueConstraint(fields=["job", "file", "line"], name="imported_row_once")]
         indexes = [
             models.Index(fields=["job", "person"], condition=~models.Q(person=""), name="imported_row_by_person"),
         ]
@@ -72,6 +83,7 @@ class ImportFault(models.Model):
     """What is wrong with a line, and what would be right. It quotes nothing of the line."""
 
     job = models.ForeignKey(ImportJob, on_delete=models.PROTECT, related_name="faults", db_index=False)
+    file = models.CharField(max_length=30, blank=True, default="", db_default="")
     line = models.PositiveIntegerField()
     field = models.CharField(max_length=100)
     code = models.CharField(max_length=50)

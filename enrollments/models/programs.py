@@ -46,6 +46,12 @@ class ProgramInstance(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="program_instances")
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="instances")
     name = models.CharField(max_length=200)
+    external_id = models.CharField(
+        max_length=150,
+        null=True,
+        blank=True,
+        help_text="The sourcedId or code of the class that OneRoster archives know it by.",
+    )
     start_date = models.DateField(null=True, blank=True, validators=[validate_date])
     end_date = models.DateField(null=True, blank=True, validators=[validate_date])
     review_mode = models.CharField(max_length=9, choices=ReviewMode.choices, default=ReviewMode.AUTOMATIC)
@@ -72,6 +78,7 @@ class ProgramInstance(models.Model):
             models.UniqueConstraint(
                 fields=["workspace"], condition=models.Q(is_default=True), name="instance_one_default_per_workspace"
             ),
+            models.UniqueConstraint(fields=["workspace", "external_id"], name="instance_external_id_unique"),
             models.CheckConstraint(condition=models.Q(review_mode__in=ReviewMode.values), name="instance_review_known"),
             models.CheckConstraint(
                 condition=models.Q(start_date__isnull=True)

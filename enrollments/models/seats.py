@@ -12,10 +12,14 @@ from .programs import ProgramInstance
 
 
 class District(models.Model):
-    """A school district that pays for seats; `tenant_id` is the number its portal knows it by."""
+    """A school district that pays for seats; `tenant_id` is the number its portal knows it by, `external_id` what
+    rosters call it."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="districts")
     tenant_id = models.BigIntegerField()
+    external_id = models.CharField(
+        max_length=150, null=True, blank=True, help_text="The sourcedId that OneRoster archives know it by."
+    )
     name = models.CharField(max_length=200)
     timezone = models.CharField(
         "time zone",
@@ -29,7 +33,10 @@ class District(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["workspace", "tenant_id"], name="district_tenant_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "tenant_id"], name="district_tenant_unique"),
+            models.UniqueConstraint(fields=["workspace", "external_id"], name="district_external_id_unique"),
+        ]
 
     def __str__(self) -> str:
         return self.name

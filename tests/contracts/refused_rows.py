@@ -317,12 +317,14 @@ UNIQUE = {
     "decision_one_live_per_enrollment": Twice(
         "enrollments.EnrollmentDecision", {"enrollment_id": 1, "status": "completed"}, {"status": "released"}
     ),
+    "district_external_id_unique": Twice("enrollments.District", {"workspace_id": 1, "external_id": "a"}),
+    "instance_external_id_unique": Twice("enrollments.ProgramInstance", {"workspace_id": 1, "external_id": "a"}),
     "district_tenant_unique": Twice("enrollments.District", {"workspace_id": 1, "tenant_id": 1}),
     "evaluation_one_unfinished": Twice("enrollments.EvaluationJob", {"instance_id": 1}, {"status": "completed"}),
     "backoffice_export_cuid_key": Twice("backoffice.Export", {"cuid": "a"}),
     "enrollments_evaluationjob_cuid_key": Twice("enrollments.EvaluationJob", {"cuid": "a"}),
     "enrollments_importjob_cuid_key": Twice("enrollments.ImportJob", {"cuid": "a"}),
-    "imported_row_once": Twice("enrollments.ImportedRow", {"job_id": 1, "line": 2}),
+    "imported_row_once": Twice("enrollments.ImportedRow", {"job_id": 1, "file": "a.csv", "line": 2}),
     "criterion_position_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "position": 1}),
     "criterion_name_unique": Twice("enrollments.Criterion", {"instance_id": 1, "version": 1, "name": "a"}),
     "enrollment_one_current": Twice(

@@ -1,61 +1,40 @@
-import sys
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from rich.console import Console
-from rich.progress import Progress
 
 from accounts.models import Workspace
+from core.actors import SYSTEM
 from core.clock import utc_now
-from core.commands import UseCaseCommand
 from core.work import quietly
-from enrollments.oneroster.archive import open_archive
-from enrollments.oneroster.people import import_people
+from enrollments.imports.job import receive_roster
+from enrollments.management.importing import ImportCommand, a_file
 
 
-class Command(UseCaseCommand):
+class Command(ImportCommand):
     help = (
-        "Import the students of a OneRoster 1.2 CSV archive as learners, and their parents as guardians. It may be "
-        "brought again, also after an interruption: what is there already stays as it is."
+        "Import a OneRoster 1.2 CSV archive, here and now: districts, students with their parents, and enrollments in "
+        "the program instances that its classes are. If it is interrupted, the worker goes on with it. It may be "
+        "brought again: what is there already stays as it is."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", type=_file, help="the ZIP archive")
+        parser.add_argument("file", type=a_file, help="the ZIP archive")
         parser.add_argument("--workspace", metavar="SLUG", required=True, help="the workspace")
-        parser.add_argument("--dry-run", action="store_true", help="find out what would happen and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
         workspace = Workspace.objects.filter(slug=options["workspace"]).first()
         if workspace is None:
             raise CommandError(f"There is no workspace {options['workspace']}.")
         path: Path = options["file"]
-        is_quiet = options["json"] or not sys.stderr.isatty()
-        with (
-            quietly(),
-            path.open("rb") as file,
-            open_archive(file) as archive,
-            Progress(console=Console(file=sys.stderr), transient=True, disable=is_quiet) as bar,
-        ):
-            shown = bar.add_task("Importing", total=None)
-            done = import_people(
-                archive,
+        with quietly(), path.open("rb") as file:
+            job = receive_roster(
                 workspace_id=workspace.pk,
-                dry_run=options["dry_run"],
+                file=file,
+                options=self.read_options(options),
+                actor=SYSTEM,
                 now=utc_now(),
-                told=lambda rows: bar.advance(shown, rows),
             )
-        return {
-            "dry_run": options["dry_run"],
-            **dict(sorted(done.counts.items())),
-            "errors": [f"{one.file} line {one.line}, {one.fault.field}: {one.fault.detail}" for one in done.faults],
-        }
-
-
-def _file(text: str) -> Path:
-    path = Path(text)
-    if not path.is_file():
-        raise ArgumentTypeError(f"there is no file {text}")
-    return path
+            self.work_on(job, is_quiet=options["json"])
+        return self.report(job, dict(sorted(job.counts.items())))

@@ -3,6 +3,7 @@ path, and what would unpack to more than its size allows is refused before it is
 
 import csv
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from ..imports.faults import UnreadableFile
-from ..imports.lines import find_encoding, read_lines
-from ..imports.reading import CountedLines, closed_rows
+from ..faults import UnreadableFile
+from ..lines import find_encoding, read_lines
+from ..reading import CountedLines, closed_rows
 
 MAX_ENTRIES = 100
 MAX_BYTES = 2_000_000_000  # of all files together, unpacked
@@ -20,7 +21,10 @@ MAX_RATIO = 200  # rosters pack to a tenth or so
 SMALL = 1_000_000  # bytes, below which the ratio says nothing
 MANIFEST = "manifest.csv"
 VERSION = "1.2"
-MODES = ("bulk", "delta", "absent")
+ABSENT = "absent"
+MODES = ("bulk", "delta", ABSENT)
+# What the tools that pack an archive leave in it.
+_ASIDE = ("__macosx/", ".ds_store", "thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class Row:
     def get(self, column: str) -> str:
         """What stands in a column, empty if the file has no such column."""
         return self.cells.get(column.lower(), "")
+
+    @property
+    def is_to_be_deleted(self) -> bool:
+        return self.get("status").lower() == "tobedeleted"
 
 
 class Archive:
@@ -51,17 +59,27 @@ class Archive:
         with self._packed.open(entry) as file:
             yield from _rows(name, file, required)
 
+    def has(self, name: str) -> bool:
+        """Whether the manifest promises the file, which is there then."""
+        return self.modes.get(name.removesuffix(".csv"), ABSENT) != ABSENT
+
+    def left_out(self, *known: str) -> list[str]:
+        """The files that nobody reads: the manifest does not promise them, or we have no use for them."""
+        return sorted(name for name in self._entries if name != MANIFEST and not (name in known and self.has(name)))
+
     def _read_manifest(self) -> dict[str, str]:
         said = {row.get("propertyName"): row.get("value") for row in self.read(MANIFEST, "propertyName", "value")}
         if said.get("oneroster.version") != VERSION:
             remedy = f"{MANIFEST}: oneroster.version has to be {VERSION}. Export the roster as OneRoster {VERSION} CSV."
             raise UnreadableFile(None, remedy, field="oneroster.version", code="version")
-        modes = {key.removeprefix("file."): mode.lower() for key, mode in said.items() if key.startswith("file.")}
+        modes = {
+            key.removeprefix("file.").lower(): mode.lower() for key, mode in said.items() if key.startswith("file.")
+        }
         for name, mode in modes.items():
             if mode not in MODES:
                 remedy = f"{MANIFEST}: file.{name} has to be bulk, delta or absent."
                 raise UnreadableFile(None, remedy, field=f"file.{name}", code="mode")
-            if mode != "absent" and f"{name}.csv" not in self._entries:
+            if mode != ABSENT and f"{name}.csv" not in self._entries:
                 remedy = f"{name}.csv: The manifest promises this file, and the archive has none. Add it."
                 raise UnreadableFile(None, remedy, field=f"{name}.csv", code="missing")
         return modes
@@ -73,13 +91,13 @@ def open_archive(file: IO[bytes]) -> Iterator[Archive]:
     try:
         with zipfile.ZipFile(file) as packed:
             yield Archive(packed)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError) as error:
         remedy = "This is no ZIP archive, or it is damaged. Send the archive as the roster system exports it."
         raise UnreadableFile(None, remedy, code="not_zip") from error
 
 
 def _entries_of(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    entries = [entry for entry in packed.infolist() if not entry.is_dir()]
+    entries = [entry for entry in packed.infolist() if not (entry.is_dir() or _is_aside(entry))]
     unpacked = sum(entry.file_size for entry in entries)
     if len(entries) > MAX_ENTRIES:
         raise UnreadableFile(None, f"The archive has more than {MAX_ENTRIES} files.", code="too_many_files")
@@ -89,10 +107,27 @@ def _entries_of(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         raise UnreadableFile(None, remedy, code="too_large")
     if any(entry.flag_bits & 1 for entry in entries):
         raise UnreadableFile(None, "The archive has a password. Send it without one.", code="encrypted")
-    names = [entry.filename.lower() for entry in entries]
+    names = [_name_of(entry) for entry in entries]
     if len(set(names)) < len(names):
         raise UnreadableFile(None, "The archive has two files of one name.", code="repeated_file")
     return dict(zip(names, entries, strict=True))
+
+
+def _is_aside(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.lower().startswith(_ASIDE)
+
+
+def _name_of(entry: zipfile.ZipInfo) -> str:
+    """As the manifest means it. Nothing is unpacked to a path; a name that points elsewhere is still no roster's."""
+    name = entry.filename.lower()
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or ":" in name or not parts[0]:
+        remedy = "A file in the archive has a name that leads out of it. Export the archive again."
+        raise UnreadableFile(None, remedy, code="path")
+    if len(parts) > 1:
+        remedy = "The files stand in a folder inside the archive. Pack the files themselves, without a folder."
+        raise UnreadableFile(None, remedy, code="folder")
+    return name
 
 
 def _rows(name: str, file: IO[bytes], required: tuple[str, ...]) -> Iterator[Row]:

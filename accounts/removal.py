@@ -1,0 +1,43 @@
+"""Removing learners and guardians that nothing refers to, such as an import that was a mistake has brought in."""
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import Q
+
+from .guardians import lock_guardian
+from .learners import lock_live_learner
+from .models import Guardian, Learner, StaffTask
+from .task_kinds import TWINS
+
+
+@transaction.atomic
+def remove_unused_learner(*, learner_id: int) -> bool:
+    """False for one who stays: somebody answers for them, they sign in, they became one of a lead, staff are asked
+    whether they are another, or anything else refers to them, deleted enrollments among that. Raises LearnerMerged."""
+    learner = lock_live_learner(learner_id)
+    named = Q(subject__endswith=f"/learner:{learner_id}") | Q(subject__startswith=f"learner:{learner_id}/")
+    is_used = (
+        learner.user_id is not None
+        or learner.guardianships.exists()
+        or learner.leads.exists()
+        or StaffTask.objects.filter(named, kind=TWINS.name).exists()
+    )
+    return not is_used and _is_deleted(learner)
+
+
+@transaction.atomic
+def remove_unused_guardian(*, guardian_id: int) -> bool:
+    """False for one who stays: they answer for a learner, were invited, or anything else refers to them. Raises
+    NotFound."""
+    guardian = lock_guardian(guardian_id)
+    is_used = guardian.guardianships.exists() or guardian.invitations.exists()
+    return not is_used and _is_deleted(guardian)
+
+
+def _is_deleted(row: Learner | Guardian) -> bool:
+    """Without Django's `delete`, which reads enrollments without their states, as django-fsm can't. A reference that is
+    made just now lets the commit fail, and this be done again."""
+    for relation in row._meta.related_objects:
+        if relation.related_model._base_manager.filter(**{relation.field.name: row}).exists():
+            return False
+    type(row)._base_manager.filter(pk=row.pk)._raw_delete(DEFAULT_DB_ALIAS)
+    return True

@@ -1,0 +1,146 @@
+"""The enrollments of a roster: students become candidates of the instance that their class is, by the same use case as
+the lines of any other import; whoever is to be deleted from a class leaves the instance."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+
+from accounts.learner_records import register_learner
+from accounts.learners_together import lock_learners
+from accounts.models import Learner
+from core.errors import DomainError, FieldError, Invalid
+from core.local_time import local_date
+
+from ...details import EnrollmentDetails
+from ...exit import find_planned_exit, plan_exit
+from ...identification import ByLearner
+from ...models import ImportedRow, ProgramInstance
+from ...queries import current_enrollment
+from ...states import EligibilityStatus
+from ..batch import ENDING, Batch, enroll_candidates
+from ..candidates import Candidate
+from ..reading import Record
+from .classes import Instances
+from .rows import RosterBatch
+
+LEFT_THE_CLASS = "The school's roster no longer lists this learner in the class."  # the family reads it
+ENDED = "ended"
+EXITS_PLANNED = "exits_planned"
+STILL_ENROLLED = "still_enrolled"  # another class of the archive is the same instance
+ENDED_BEFORE = "ended_before"
+NOT_MATCHED = "not_matched"  # no program instance is the class
+
+
+def enroll_students(batch: RosterBatch, records: Sequence[Record]) -> None:
+    instances = Instances(batch.job.workspace_id, [record.document["class"] for record in records], batch.now)
+    learners = _learners_of(batch, records)
+    chosen: dict[int, list[Candidate]] = defaultdict(list)
+    known: dict[int, ProgramInstance] = {}
+    for record in records:
+        instance = instances.find_open(record.document["class"])
+        learner = learners.get(record.document["user"])
+        if isinstance(instance, FieldError):
+            batch.rows[NOT_MATCHED] += 1
+        elif learner is None:
+            remedy = "No student here has this sourcedId. Add them to users.csv with the role student."
+            batch.fail(record, FieldError("userSourcedId", "unknown", remedy))
+        else:
+            known[instance.pk] = instance
+            chosen[instance.pk].append(Candidate(record.line, ByLearner(learner.cuid), EnrollmentDetails(), ()))
+    # All of them, in the order of their keys, before any enrollment is locked.
+    lock_learners(workspace_id=batch.job.workspace_id, cuids=[learner.cuid for learner in learners.values()])
+    for pk, candidates in chosen.items():
+        _enroll(batch, known[pk], candidates, records[0].file)
+
+
+def _enroll(batch: RosterBatch, instance: ProgramInstance, candidates: Sequence[Candidate], file: str) -> None:
+    work = Batch(batch.job, instance, batch.options, batch.actor, batch.now, file=file)
+    enroll_candidates(work, candidates)
+    batch.rows += work.rows
+    batch.verdicts += work.verdicts
+    batch.kept += work.kept
+    batch.faults += work.faults
+
+
+def _learners_of(batch: RosterBatch, records: Sequence[Record]) -> dict[str, Learner]:
+    """The learner of each record by their sourcedId. A rehearsal makes those whom the archive brings, as nothing is
+    left of the batch that made them."""
+    learners = _known_learners(batch, records)
+    if batch.is_rehearsal:
+        for record in records:
+            user, known = (record.document[name] for name in ("user", "known"))
+            if known and user not in learners and (made := _made_for_rehearsal(batch, known)):
+                learners[user] = made
+    return learners
+
+
+def _made_for_rehearsal(batch: RosterBatch, known: dict[str, Any]) -> Learner | None:
+    """None for one who would be refused, as was told with their own row."""
+    try:
+        with transaction.atomic():
+            return register_learner(workspace_id=batch.job.workspace_id, **known)
+    except DomainError:
+        return None
+
+
+def end_enrollments(batch: RosterBatch, records: Sequence[Record]) -> None:
+    named = [each for record in records for each in (record.document["class"], *record.document["others"])]
+    instances = Instances(batch.job.workspace_id, named, batch.now)
+    learners = _known_learners(batch, records)
+    for record in records:
+        found = instances.find_any(record.document["class"])
+        learner = learners.get(record.document["user"])
+        if len(found) != 1:
+            batch.rows[NOT_MATCHED] += 1
+        elif learner is None:
+            batch.rows[ENDED_BEFORE] += 1
+        elif any(found == instances.find_any(other) for other in record.document["others"]):
+            batch.rows[STILL_ENROLLED] += 1
+        else:
+            batch.attempt(record, partial(_end, batch, record, learner, found[0]))
+
+
+def _known_learners(batch: RosterBatch, records: Sequence[Record]) -> dict[str, Learner]:
+    users = list({record.document["user"] for record in records})
+    found = Learner.objects.filter(workspace=batch.job.workspace_id, external_id__among=users)
+    return {str(learner.external_id): learner.merged_into or learner for learner in found.select_related("merged_into")}
+
+
+def _end(batch: RosterBatch, record: Record, learner: Learner, instance: ProgramInstance) -> str:
+    """On the day that the roster names, if it is yet to come, else today."""
+    enrollment = current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
+    if enrollment is None:
+        return ENDED_BEFORE
+    if enrollment.eligibility_status != EligibilityStatus.APPROVED:
+        status = enrollment.get_eligibility_status_display().lower()
+        remedy = f"The enrollment is {status}; one that is approved can end. Decide about it, or delete it."
+        raise Invalid(errors=(FieldError("status", "not_approved", remedy),))
+    day = record.document["end"]
+    is_later = day > local_date(batch.now, instance.zone).isoformat()
+    ended = plan_exit(
+        enrollment_id=enrollment.pk,
+        effective_date=dt.date.fromisoformat(day) if is_later else None,
+        reason=LEFT_THE_CLASS,
+        actor=batch.actor,
+        now=batch.now,
+    )
+    batch.verdicts[ENDING] += 1
+    before: dict[str, Any] = {"status": EligibilityStatus.APPROVED.value}
+    if is_later and (plan := find_planned_exit(enrollment.pk)):
+        before["exit"] = plan.pk
+    if not batch.is_rehearsal:
+        batch.kept.append(
+            ImportedRow(
+                job=batch.job,
+                file=record.file,
+                line=record.line,
+                enrollment=ended,
+                before=before,
+                written_at=ended.updated_at,
+            )
+        )
+    return EXITS_PLANNED if is_later else ENDED

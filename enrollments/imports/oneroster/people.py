@@ -1,0 +1,165 @@
+"""Districts, guardians and learners of a roster: what is there already stays as it is, and what differs is changed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from accounts.guardian_records import change_guardian, register_guardian
+from accounts.guardians import link_guardian
+from accounts.learner_records import change_learner, register_learner
+from accounts.models import Guardian, Guardianship, Learner
+from core.errors import FieldError, Invalid
+
+from ...districts import register_district
+from ...models import District
+from ..reading import Record
+from .rows import RosterBatch
+
+# What the row of an import notes, for undoing it.
+MADE = "made"
+CHANGED = "changed"  # the fields, each with what it was and what it became
+LINKED = "guardians"  # who answers for the learner since then
+
+
+def write_districts(batch: RosterBatch, records: Sequence[Record]) -> None:
+    known = _by_external_id(District, batch, records)
+
+    def write(record: Record) -> str:
+        told = record.document["known"]
+        district = known.get(told["external_id"])
+        if district is None:
+            made = register_district(
+                workspace_id=batch.job.workspace_id,
+                external_id=told["external_id"],
+                name=told["name"],
+                number=record.document["number"],
+            )
+            batch.keep(record, f"district:{made.pk}", {MADE: True})
+            return "districts_new"
+        changes = _changes(told, district)
+        if not changes:
+            return "districts_unchanged"
+        batch.keep(record, f"district:{district.pk}", {CHANGED: _both(changes, district)})
+        district.name = told["name"]
+        district.save(update_fields=["name"])
+        return "districts_changed"
+
+    for record in records:
+        batch.attempt(record, partial(write, record))
+
+
+def write_guardians(batch: RosterBatch, records: Sequence[Record]) -> None:
+    known = _by_external_id(Guardian, batch, records)
+    for record in records:
+        guardian = known.get(record.document["known"]["external_id"])
+        batch.attempt(record, partial(_write_guardian, batch, record, guardian))
+
+
+def _write_guardian(batch: RosterBatch, record: Record, guardian: Guardian | None) -> str:
+    told = record.document["known"]
+    workspace_id = batch.job.workspace_id
+    if guardian is None:
+        made = register_guardian(workspace_id=workspace_id, **told)
+        batch.keep(record, f"guardian:{made.pk}", {MADE: True})
+        return "guardians_new"
+    changes = _changes(told, guardian)
+    if not changes:
+        return "guardians_unchanged"
+    batch.keep(record, f"guardian:{guardian.pk}", {CHANGED: _both(changes, guardian)})
+    change_guardian(workspace_id=workspace_id, guardian_id=guardian.pk, changes=changes, now=batch.now)
+    return "guardians_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What there is of the people that a batch names, read in three statements."""
+
+    learners: Mapping[str, Learner]
+    guardians: Mapping[str, Guardian]
+    links: set[tuple[int, int]]  # learner and guardian
+
+
+def write_learners(batch: RosterBatch, records: Sequence[Record]) -> None:
+    known = _read_known(batch, records)
+    for record in records:
+        batch.attempt(record, partial(_write_learner, batch, record, known))
+
+
+def _read_known(batch: RosterBatch, records: Sequence[Record]) -> _Known:
+    learners = _by_external_id(Learner, batch, records, "merged_into")
+    agents = {agent for record in records for agent, _ in record.document["agents"]}
+    people = {record.document["known"]["external_id"] for record in records if record.document.get("only_known")}
+    guardians = _named(Guardian, batch, agents | people)
+    alive = [(learner.merged_into or learner).pk for learner in learners.values()]
+    links = Guardianship.objects.filter(learner__id__among=alive).values_list("learner", "guardian")
+    return _Known(learners, guardians, set(links))
+
+
+def _write_learner(batch: RosterBatch, record: Record, known: _Known) -> str:
+    told = record.document["known"]
+    learner = known.learners.get(told["external_id"])
+    if learner is None and record.document.get("only_known"):
+        guardian = known.guardians.get(told["external_id"])
+        told.pop("grade_level", None)
+        return "people_unknown" if guardian is None else _write_guardian(batch, record, guardian)
+    guardians = _agents_of(batch, record, known)
+    outcome = "learners_unchanged"
+    before: dict[str, Any] = {}
+    if learner is None:
+        learner = register_learner(workspace_id=batch.job.workspace_id, **told)
+        outcome = "learners_new"
+        before = {MADE: True}
+    elif learner.merged_into is not None:  # staff chose what stands of whom they were merged into
+        learner = learner.merged_into
+    elif changes := _changes({name: value for name, value in told.items() if value}, learner):
+        before = {CHANGED: _both(changes, learner)}
+        learner = change_learner(workspace_id=batch.job.workspace_id, cuid=learner.cuid, changes=changes)
+        outcome = "learners_changed"
+    linked = [guardian for guardian in guardians if (learner.pk, guardian) not in known.links]
+    for guardian_id in linked:
+        link_guardian(guardian_id=guardian_id, learner_id=learner.pk)
+    if linked:
+        before[LINKED] = linked
+        outcome = "learners_changed" if outcome == "learners_unchanged" else outcome
+    if before:
+        batch.keep(record, f"learner:{learner.pk}", before)
+    return outcome
+
+
+def _agents_of(batch: RosterBatch, record: Record, known: _Known) -> list[int]:
+    """Those who answer for the learner. Raises Invalid for one who is unknown; a rehearsal has not made those whom the
+    archive brings."""
+    found = []
+    for agent, is_in_archive in record.document["agents"]:
+        guardian = known.guardians.get(agent)
+        if guardian is not None:
+            found.append(guardian.pk)
+        elif not is_in_archive:
+            remedy = f"No parent, guardian or relative has the sourcedId {agent}. Add them, or take the id out."
+            raise Invalid(errors=(FieldError("agentSourcedIds", "unknown", remedy),))
+        elif not batch.is_rehearsal:
+            remedy = f"The row of the parent with the sourcedId {agent} is refused. Correct that row first."
+            raise Invalid(errors=(FieldError("agentSourcedIds", "refused", remedy),))
+    return sorted(set(found))
+
+
+def _by_external_id(model: Any, batch: RosterBatch, records: Iterable[Record], *follow: str) -> dict[str, Any]:
+    return _named(model, batch, {record.document["known"]["external_id"] for record in records}, *follow)
+
+
+def _named(model: Any, batch: RosterBatch, external_ids: Iterable[str], *follow: str) -> dict[str, Any]:
+    """The rows of the workspace that the roster knows by these ids."""
+    rows = model.objects.filter(workspace=batch.job.workspace_id, external_id__among=list(external_ids))
+    return {row.external_id: row for row in rows.select_related(*follow)}
+
+
+def _changes(told: Mapping[str, str], row: Any) -> dict[str, str]:
+    """What the record says that is not known yet. No id changes: the row was found by it."""
+    return {
+        name: value for name, value in told.items() if name != "external_id" and (getattr(row, name) or "") != value
+    }
+
+
+def _both(changes: Mapping[str, str], row: Any) -> dict[str, list[Any]]:
+    return {name: [getattr(row, name), value] for name, value in changes.items()}

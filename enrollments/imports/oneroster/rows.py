@@ -1,0 +1,75 @@
+"""The work on some records of a roster, and what becomes of them."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from core.actors import Actor
+from core.errors import DomainError, FieldError, Unavailable
+
+from ...models import ImportedRow, ImportFault, ImportJob
+from ...states import ImportStage
+from ..batch import FAILED, fault_of
+from ..options import Options
+from ..reading import Record
+
+TO_BE_DELETED = "to_be_deleted"  # organizations, people and classes, which stay
+
+
+@dataclass(slots=True)
+class RosterBatch:
+    """`rows` counts the records by what becomes of them, `verdicts` what the criteria say of enrollments."""
+
+    job: ImportJob
+    options: Options
+    actor: Actor
+    now: dt.datetime
+    rows: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    kept: list[ImportedRow] = field(default_factory=list)
+    faults: list[ImportFault] = field(default_factory=list)
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return bool(self.job.stage == ImportStage.REHEARSAL)
+
+    def fail(self, record: Record, *faults: FieldError) -> None:
+        self.rows[FAILED] += 1
+        self.tell(record, *faults)
+
+    def tell(self, record: Record, *faults: FieldError) -> None:
+        """Keep what is wrong with a record, whatever it counts as."""
+        self.faults += [fault_of(self.job, record.line, fault, file=record.file) for fault in faults]
+
+    def attempt(self, record: Record, write: Callable[[], str]) -> None:
+        """Carry out one record, which counts as what `write` returns. A refusal leaves nothing of it."""
+        try:
+            with transaction.atomic():
+                outcome = write()
+        except Unavailable:
+            raise
+        except DomainError as refusal:
+            self.fail(record, *(refusal.errors or [FieldError("row", refusal.code, refusal.detail)]))
+        else:
+            self.rows[outcome] += 1
+
+    def keep(self, record: Record, subject: str, before: dict[str, Any]) -> None:
+        """Note what was made or changed, so that it can be undone. A rehearsal has nothing to undo."""
+        if not self.is_rehearsal:
+            self.kept.append(
+                ImportedRow(
+                    job=self.job,
+                    file=record.file,
+                    line=record.line,
+                    subject=subject,
+                    before=before,
+                    written_at=self.now,
+                )
+            )
+
+
+Write = Callable[[RosterBatch, Sequence[Record]], None]

@@ -1,0 +1,103 @@
+"""What the commands that import a file have in common: their options, the bar, and how they end."""
+
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from core.clock import utc_now
+from core.commands import UseCaseCommand
+from core.jobs import JobStatus
+from enrollments.imports.batch import ENDING
+from enrollments.imports.job import import_candidates
+from enrollments.imports.options import Options
+from enrollments.models import ImportFault, ImportJob
+from enrollments.states import DuplicatePolicy, ImportStage
+
+FAULTS_TOLD = 20
+
+
+def a_file(text: str) -> Path:
+    """An argument type: a file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise ArgumentTypeError(f"there is no file {text}")
+    return path
+
+
+class ImportCommand(UseCaseCommand):
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--evaluate", action="store_true", help="evaluate each candidate by the criteria")
+        parser.add_argument(
+            "--on-duplicate",
+            choices=DuplicatePolicy.values,
+            default=DuplicatePolicy.SKIP.value,
+            help="what to do about people who are enrolled already",
+        )
+        parser.add_argument("--tell-nobody", action="store_true", help="send families no mail about what was found")
+        parser.add_argument(
+            "--confirm-endings",
+            action="store_true",
+            help="go on even if more than a tenth of the current enrollments would end or become ineligible",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="find out what would happen and change nothing")
+
+    @staticmethod
+    def read_options(options: dict[str, Any]) -> Options:
+        return Options(
+            evaluate=options["evaluate"],
+            on_duplicate=options["on_duplicate"],
+            tell_families=not options["tell_nobody"],
+            may_end_many=options["confirm_endings"],
+            is_rehearsal=options["dry_run"],
+        )
+
+    def work_on(self, job: ImportJob, *, is_quiet: bool) -> None:
+        """Do the work in this process, unless a worker's sweep has taken it up."""
+        with Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+            disable=is_quiet or not sys.stderr.isatty(),
+        ) as bar:
+            shown = bar.add_task("Importing", total=job.total)
+            while not job.is_finished:
+                before = (job.stage, job.done)
+                import_candidates(job_id=job.pk, now=utc_now())
+                job.refresh_from_db()
+                bar.update(shown, completed=job.done)
+                if (job.stage, job.done) == before:
+                    break
+
+    @staticmethod
+    def report(job: ImportJob, counts: dict[str, int]) -> dict[str, Any]:
+        """What became of it. Raises CommandError if it was given up, or if the brake holds it."""
+        if job.status == JobStatus.FAILED:
+            raise CommandError(f"Import {job.cuid} was given up: {job.last_error}")
+        if job.stage == ImportStage.STOPPED:
+            ending = job.counts.get(ENDING, 0)
+            raise CommandError(
+                f"{ending:,} enrollments would end or become ineligible, more than a tenth. Nothing was changed. Run "
+                "it again with --confirm-endings if that is meant."
+            )
+        faults = job.faults.order_by("file", "line", "pk")[:FAULTS_TOLD]
+        return {
+            "import": job.cuid,
+            "status": job.status,
+            "dry_run": job.options["is_rehearsal"],
+            "rows": job.total,
+            **counts,
+            "notice": job.notice,
+            "errors": [_told(fault) for fault in faults],
+        }
+
+
+def _told(fault: ImportFault) -> str:
+    return f"{fault.file} line {fault.line}, {fault.field}: {fault.detail}".lstrip()
