@@ -20,7 +20,7 @@ from partners.sequences import GroupDraft, ItemDraft, define_sequence
 
 from .stack import ROOT
 
-WARM_UP = BATCH
+WARM_UP = 100
 
 
 def seed(*, mark: str, count: int) -> dict[str, Any]:

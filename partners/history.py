@@ -1,15 +1,19 @@
-"""The record of what happens to a step: each change of its status is one FSM transition, one row and one event."""
+"""The record of what happens to steps: each change of a status is one FSM transition, one row and one event."""
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from django_fsm import ConcurrentTransition
+from django.db.models import F
 from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from accounts.staff_tasks import raise_staff_task, settle_staff_task
 from core.actors import Actor
 from core.errors import Contradiction, TransitionNotAllowed
 from core.http.middleware import current_request_id
+from core.rows import insert_many
 from core.text import fit
 from events.publishing import publish
 
@@ -23,7 +27,7 @@ from .events import (
     PartnerStepStarted,
     PartnerStepWithdrawn,
 )
-from .models import EnrollmentStep, StepTransition
+from .models import EnrollmentStep, EnrollmentStepQuerySet, StepTransition
 from .service_levels import settle_breach
 from .states import LEFT, PartnerStepStatus
 from .task_kinds import STEP_FAILED
@@ -42,34 +46,104 @@ _TELLS: dict[str, type[PartnerStepEvent]] = {
 _TELLS_APART: dict[str, type[PartnerStepEvent]] = {"reopen": PartnerStepReopened}
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change of a locked step that is not saved yet, with the row that records it and what is saved along."""
+
+    step: EnrollmentStep
+    row: StepTransition
+    values: dict[str, Any]
+    was_late: bool
+    tells: type[PartnerStepEvent] | None
+
+
+@dataclass(slots=True)
+class StepJournal:
+    """Collects what happens to locked steps inside one transaction, to each of them once, then writes it once in few
+    statements, whether the steps are of one enrollment or of many (docs/decisions/0099)."""
+
+    now: dt.datetime
+    _changes: list[_Change] = field(default_factory=list)
+    _notes: dict[int, tuple[EnrollmentStep, dict[str, Any]]] = field(default_factory=dict)
+
+    def change(self, step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", **values: Any) -> None:
+        """Run the FSM method of this name, to be saved with `values`, recorded and published. Raises
+        TransitionNotAllowed, naming both states, where there is no edge."""
+        row = move_step(step, transition, actor=actor, reason=reason, now=self.now)
+        if step.status in LEFT:
+            values |= {"next_attempt_at": when_to_end(row), "attempts": 0, "last_error": ""}
+        was_late = step.breached_at is not None
+        for name, value in (values | {"breached_at": None}).items():
+            setattr(step, name, value)
+        self._changes.append(_Change(step, row, values, was_late, _TELLS_APART.get(transition)))
+
+    def note(self, step: EnrollmentStep, **values: Any) -> None:
+        """Change plain fields of a step that keeps its status."""
+        for name, value in values.items():
+            setattr(step, name, value)
+        self._notes.setdefault(step.pk, (step, {}))[1].update(values)
+
+    def write(self) -> None:
+        """Save, record and publish all of it. A step that has failed is a task for staff as long as it is one."""
+        _save_notes(self._notes.values())
+        _save_changes(self._changes, self.now)
+        insert_many([change.row for change in self._changes])
+        publish(*[event_about(change.step, self.now, tells=change.tells) for change in self._changes])
+        for change in self._changes:
+            _bring_tasks_in_line(change, self.now)
+
+
 def change_step(
     step: EnrollmentStep, transition: str, *, actor: Actor, reason: str = "", now: dt.datetime, **values: Any
 ) -> None:
-    """Run the FSM method of this name on a locked step, save it with `values`, record the change and publish it.
+    """Change one locked step, and write that. Raises TransitionNotAllowed, naming both states, where there is no
+    edge."""
+    journal = StepJournal(now)
+    journal.change(step, transition, actor=actor, reason=reason, **values)
+    journal.write()
 
-    A step that has failed is a task for staff as long as it is one. Raises TransitionNotAllowed, naming both states,
-    where there is no edge.
-    """
-    row = move_step(step, transition, actor=actor, reason=reason, now=now)
-    if step.status in LEFT:
-        values |= {"next_attempt_at": when_to_end(row), "attempts": 0, "last_error": ""}
-    was_late = step.breached_at is not None
-    if was_late:
-        values["breached_at"] = None
-    for name, value in values.items():
-        setattr(step, name, value)
-    try:
-        step.save(update_fields=["status", "change_count", "changed_at", *values])
-    except ConcurrentTransition as moved:
-        raise Contradiction("A step is changed only behind the lock of its enrollment.") from moved
-    row.save()
-    publish(event_about(step, now, tells=_TELLS_APART.get(transition)))
-    if was_late:
+
+def find_unmoved(steps: Sequence[EnrollmentStep], status: str) -> EnrollmentStepQuerySet:
+    """Those of these steps that are still in the status in which they were read: the guard behind the lock."""
+    return EnrollmentStep.objects.filter(pk__among=[step.pk for step in steps], status=status)
+
+
+def _save_changes(changes: Sequence[_Change], now: dt.datetime) -> None:
+    """Steps that change alike share an UPDATE."""
+    groups: dict[str, list[_Change]] = defaultdict(list)
+    for change in changes:
+        groups[repr((change.row.from_status, change.row.to_status, change.values))].append(change)
+    for alike in groups.values():
+        row = alike[0].row
+        saved = find_unmoved([change.step for change in alike], row.from_status).update(
+            **{"status": row.to_status, "change_count": F("change_count") + 1, "changed_at": now, "breached_at": None},
+            **alike[0].values,
+        )
+        if saved != len(alike):
+            raise Contradiction("A step is changed only behind the lock of its enrollment.")
+    for change in changes:
+        change.step._update_initial_state()  # where its next change starts from
+
+
+def _save_notes(notes: Iterable[tuple[EnrollmentStep, dict[str, Any]]]) -> None:
+    groups: dict[str, list[tuple[EnrollmentStep, dict[str, Any]]]] = defaultdict(list)
+    for step, values in notes:
+        groups[repr((step.status, values))].append((step, values))
+    for alike in groups.values():
+        first = alike[0]
+        find_unmoved([step for step, _ in alike], first[0].status).update(**first[1])
+
+
+def _bring_tasks_in_line(change: _Change, now: dt.datetime) -> None:
+    """What staff were asked to do about a step ends with the status that it was in, or begins with its failure."""
+    step = change.step
+    row = change.row
+    if change.was_late:
         settle_breach(step, status=row.from_status, now=now)
     if row.from_status == PartnerStepStatus.FAILED:
         settle_staff_task(kind=STEP_FAILED, subject=subject_of(step), resolution=f"It is {step.status} now.", now=now)
     if step.status == PartnerStepStatus.FAILED:
-        _raise_task(step, reason)
+        _raise_task(step, row.reason)
 
 
 def follow_order(step: EnrollmentStep, *, before: int, now: dt.datetime) -> None:
@@ -137,6 +211,8 @@ def move_step(
 
 def taken_back_at(step: EnrollmentStep) -> dt.datetime | None:
     """When staff took its completion back, the last time: what the partner told of one before counts no more."""
+    if step.placed_at is None:
+        return None
     reopened = step.transitions.filter(from_status=PartnerStepStatus.COMPLETED, to_status=PartnerStepStatus.IN_PROGRESS)
     return reopened.order_by("-number").values_list("created_at", flat=True).first()
 

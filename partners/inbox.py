@@ -6,30 +6,29 @@ partner knows more than we do (it accepted, and its answer to us is late or lost
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 from celery import signature
 from django.db import transaction
-from django.utils.dateparse import parse_datetime
+from django.db.models import OuterRef, QuerySet, Subquery
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from core import retries
-from core.actors import Actor
 from core.errors import require
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.text import fit
 from core.work import nudge
 
+from .effects import EFFECTS
 from .errors import BadPartnerSignature, UnreadableEvent
-from .history import taken_back_at
-from .locks import lock_step
+from .locks import lock_ways
 from .models import EnrollmentStep, PartnerEvent, Provider
-from .progression import complete_locked
-from .states import DONE, PartnerStepStatus
-from .web_addresses import web_address
+from .progression import Advance
+from .states import PartnerStepStatus
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +38,8 @@ RETRY = retries.Retry(first_pause_seconds=5, longest_pause_seconds=3600, lease=N
 # For how long an event waits for a learner whom nobody knows by that id.
 MATCHED_WITHIN = dt.timedelta(days=7)
 UNMATCHED = "unmatched"
-PARTNER = Actor("partner")
-BATCH = 200
+# A batch is a transaction, unless it tells of one learner more than once.
+BATCH = 500
 
 _TEXTS = ("completedAt", "certificateId", "certificateNumber", "downloadUrl")
 _LONGEST_TEXT = 2000
@@ -86,25 +85,21 @@ def store_found(
 
 def handle_event(*, event_id: int, now: dt.datetime) -> PartnerEvent:
     """Apply an event, once. An error is kept on the row, to be tried again later; raises PartnerEvent.DoesNotExist."""
-    event = PartnerEvent.objects.get(pk=event_id)
-    if event.handled_at is None:
-        try:
-            with transaction.atomic():
-                _apply(event, now)
-        except Exception as error:  # whatever it is, it must not be lost: the row shows it until a try succeeds
-            log.exception("partner_event_failed", partner_event=event.pk, type=event.type)
-            _postpone(event, error=f"{type(error).__name__}: {error}", now=now)
+    _apply_what_can_be([PartnerEvent.objects.get(pk=event_id)], now)
     return PartnerEvent.objects.get(pk=event_id)
 
 
 def handle_due_events(*, limit: int = BATCH, now: dt.datetime) -> int:
-    """Apply the events whose nudge was lost, whose last try failed, or whose learner was not known, oldest first;
-    returns how many were tried."""
-    due = retries.due(PartnerEvent.objects.filter(handled_at=None), now=now)
-    event_ids = list(due.values_list("pk", flat=True)[:limit])
-    for event_id in event_ids:
-        handle_event(event_id=event_id, now=now)
-    return len(event_ids)
+    """Apply the events whose nudge was lost, whose last try failed, or whose learner was not known, the longest due
+    first, and many in one transaction; returns how many were tried.
+
+    Those of learners about whom somebody else decides just now are due again after the lease.
+    """
+    unhandled = PartnerEvent.objects.filter(handled_at=None)
+    claimed = retries.claim_batch(unhandled, now=now, lease=RETRY.lease, limit=limit)
+    for events in _one_of_each(claimed):
+        _apply_what_can_be(events, now)
+    return len(claimed)
 
 
 def wake_events_about(*, step_cuid: str, now: dt.datetime) -> None:
@@ -121,98 +116,97 @@ def wake_events_about(*, step_cuid: str, now: dt.datetime) -> None:
 
 def find_step_id(event: PartnerEvent) -> int | None:
     """The step that an event is about."""
+    return next((step_id for step_id, _ in _find_steps([event]).values()), None)
+
+
+def _find_steps(events: Sequence[PartnerEvent]) -> dict[int, tuple[int, int]]:
+    """The step and the enrollment that each of these events is about, by its id; some may be about nobody we know."""
+    about = {event.pk: (event.provider_id, event.external_enrollment_id) for event in events}
     steps = EnrollmentStep.objects.filter(
-        provider=event.provider_id, external_enrollment_id=event.external_enrollment_id
+        provider__in={provider_id for provider_id, _ in about.values()},
+        external_enrollment_id__among=[name for _, name in about.values()],
     )
-    return steps.values_list("pk", flat=True).first()
+    columns = ("provider_id", "external_enrollment_id", "pk", "enrollment_id")
+    found = {(provider_id, name): (pk, way) for provider_id, name, pk, way in steps.values_list(*columns)}
+    return {event_id: found[name] for event_id, name in about.items() if name in found}
 
 
-def _apply(event: PartnerEvent, now: dt.datetime) -> None:
-    """The effect and the mark that it is handled are one commit, behind the lock of the enrollment."""
-    effect = _EFFECTS.get(event.type)
-    step_id = find_step_id(event)
-    if effect is not None and step_id is None:
-        _wait_for_match(event, now)
-        return
-    step, steps = lock_step(step_id) if step_id is not None else (None, [])
-    unhandled = PartnerEvent.objects.filter(pk=event.pk, handled_at=None)
-    if unhandled.update(handled_at=now, step=step, last_error=""):
-        outcome = "ignored"
-        if effect and step:
-            is_old = effect is _complete and _was_taken_back(step, event)
-            outcome = "staff had the step done again after that" if is_old else effect(step, steps, event.payload, now)
-        if step is not None and step.status == PartnerStepStatus.IN_PROGRESS:
-            _put_off_polling(step, now)
-        PartnerEvent.objects.filter(pk=event.pk).update(outcome=fit(PartnerEvent, "outcome", outcome))
-        after_commit(log.info, "partner_event_handled", partner_event=event.pk, type=event.type, outcome=outcome)
+def _one_of_each(events: Sequence[PartnerEvent]) -> list[list[PartnerEvent]]:
+    """The events in groups that have at most one of each enrollment: its first one, its second, and so on. So what is
+    decided about one sees all that came before it."""
+    about = _find_steps(events)
+    groups: list[list[PartnerEvent]] = []
+    seen: Counter[int] = Counter()
+    for event in events:
+        _, enrollment_id = about.get(event.pk, (0, -event.pk))
+        if seen[enrollment_id] == len(groups):
+            groups.append([])
+        groups[seen[enrollment_id]].append(event)
+        seen[enrollment_id] += 1
+    return groups
 
 
-def _put_off_polling(step: EnrollmentStep, now: dt.datetime) -> None:
-    """The partner has just told of this learner, so it need not be asked for a while."""
-    taught = EnrollmentStep.objects.filter(pk=step.pk, status=PartnerStepStatus.IN_PROGRESS)
-    taught.update(next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours))
-
-
-def _complete(
-    step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime
-) -> str:
-    """What staff decided meanwhile, or the learner by leaving, stands; the event shows what the partner said."""
-    if step.status in (*DONE, PartnerStepStatus.WITHDRAWN):
-        return f"the step was {step.status} before"
-    complete_locked(step, steps, actor=PARTNER, now=now)
-    return "completed"
-
-
-def _was_taken_back(step: EnrollmentStep, event: PartnerEvent) -> bool:
-    """Whether the completion that the partner tells of is one that staff no longer accept."""
-    taken_back = taken_back_at(step)
-    return taken_back is not None and completion_time(event.payload, event.received_at) <= taken_back
-
-
-def completion_time(payload: Mapping[str, Any], otherwise: dt.datetime) -> dt.datetime:
-    """When the learner finished, as far as the partner says so readably."""
+def _apply_what_can_be(events: Sequence[PartnerEvent], now: dt.datetime) -> None:
+    """Halve what fails together until what makes it fail is alone."""
     try:
-        told = parse_datetime(payload.get("completedAt", ""))
-    except ValueError:
-        return otherwise
-    if told is None:
-        return otherwise
-    return told if told.tzinfo else told.replace(tzinfo=dt.UTC)
+        unmatched = _apply(events, now)
+    except Exception as error:  # whatever it is, it must not be lost: the row shows it until a try succeeds
+        if len(events) == 1:
+            log.exception("partner_event_failed", partner_event=events[0].pk, type=events[0].type)
+            _postpone(events[0], error=f"{type(error).__name__}: {error}", now=now)
+            return
+        unmatched = None
+    if unmatched is None:
+        half = len(events) // 2
+        _apply_what_can_be(events[:half], now)
+        _apply_what_can_be(events[half:], now)
+        return
+    for event in unmatched:
+        _wait_for_match(event, now)
 
 
-def _progress(
-    step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime
-) -> str:
-    """Never back: an older message may come later."""
-    percent = payload.get("progress", 0)
-    further = EnrollmentStep.objects.filter(pk=step.pk, status=PartnerStepStatus.IN_PROGRESS, progress__lt=percent)
-    return f"progress is {percent} percent" if further.update(progress=percent) else "no further than before"
+@transaction.atomic
+def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> list[PartnerEvent]:
+    """The effects of events of different enrollments, and the marks that they are handled: one commit, behind the locks
+    of the enrollments. One event waits for its lock; of several, those that would have to are left as they are.
+
+    Returns those whose learner nobody knows.
+    """
+    about = {event_id: step_id for event_id, (step_id, _) in _find_steps(events).items()}
+    ways = {step.pk: (step, steps) for step, steps in lock_ways([*about.values()], wait=len(events) == 1)}
+    unhandled = set(_unhandled(events).values_list("pk", flat=True))
+    advance = Advance(now)
+    outcomes: dict[str, list[PartnerEvent]] = defaultdict(list)
+    unmatched: list[PartnerEvent] = []
+    for event in events:
+        effect = EFFECTS.get(event.type)
+        if event.pk not in unhandled:
+            continue
+        if event.pk not in about:
+            (outcomes["ignored"] if effect is None else unmatched).append(event)
+        elif about[event.pk] in ways:
+            step, steps = ways[about[event.pk]]
+            outcomes["ignored" if effect is None else effect(advance, step, steps, event)].append(event)
+            if step.status == PartnerStepStatus.IN_PROGRESS:  # the partner need not be asked for news for a while
+                advance.journal.note(step, next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours))
+    advance.write()
+    for outcome, alike in outcomes.items():
+        handled = {"handled_at": now, "outcome": fit(PartnerEvent, "outcome", outcome), "last_error": ""}
+        _unhandled(alike).update(**handled, step=_STEP_OF_EVENT)
+        after_commit(log.info, "partner_events_handled", partner_events=[event.pk for event in alike], outcome=outcome)
+    return unmatched
 
 
-def _keep_certificate(
-    step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime
-) -> str:
-    certificate = {
-        "id": payload.get("certificateId", ""),
-        "number": payload.get("certificateNumber", ""),
-        "url": web_address(payload.get("downloadUrl")),
-    }
-    EnrollmentStep.objects.filter(pk=step.pk).update(certificate=certificate)
-    return "certificate kept"
+def _unhandled(events: Sequence[PartnerEvent]) -> QuerySet[PartnerEvent]:
+    return PartnerEvent.objects.filter(pk__among=[event.pk for event in events], handled_at=None)
 
 
-def _note(step: EnrollmentStep, steps: Sequence[EnrollmentStep], payload: Mapping[str, Any], now: dt.datetime) -> str:
-    return f"noted; the step is {step.status}"
-
-
-Effect = Callable[[EnrollmentStep, Sequence[EnrollmentStep], Mapping[str, Any], dt.datetime], str]
-_EFFECTS: dict[str, Effect] = {
-    "enrollment.created": _note,
-    "progress.updated": _progress,
-    "course.progress": _progress,
-    "course.completed": _complete,
-    "certificate.issued": _keep_certificate,
-}
+# The same as `_find_steps` for the row that an UPDATE changes.
+_STEP_OF_EVENT = Subquery(
+    EnrollmentStep.objects.filter(
+        provider=OuterRef("provider"), external_enrollment_id=OuterRef("external_enrollment_id")
+    ).values("pk")
+)
 
 
 def _wait_for_match(event: PartnerEvent, now: dt.datetime) -> None:

@@ -4,7 +4,10 @@ An enrollment's steps change behind the lock of the enrollment, and need none of
 its neighbors and about the enrollment itself.
 """
 
-from enrollments.locks import lock_enrollment
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from enrollments.locks import lock_enrollment, lock_together
 from enrollments.models import Program
 
 from .errors import StepNotFound
@@ -32,6 +35,28 @@ def lock_step(step_id: int) -> tuple[EnrollmentStep, list[EnrollmentStep]]:
             return step, steps
     retired = EnrollmentStep.objects.select_related("item__group", "provider", "enrollment").get(pk=step_id)
     return retired, steps
+
+
+def lock_ways(step_ids: Sequence[int], *, wait: bool) -> Iterator[tuple[EnrollmentStep, list[EnrollmentStep]]]:
+    """For each of these steps the same, in few queries: their enrollments are locked in the order of their ids.
+
+    Without `wait`, steps of enrollments that somebody else has locked are left out.
+    """
+    concerned = EnrollmentStep.objects.filter(pk__among=step_ids).values_list("enrollment_id", flat=True)
+    enrollments = {each.pk: each for each in lock_together(sorted(set(concerned)), wait=wait)}
+    rows = EnrollmentStep.objects.filter(enrollment__pk__among=list(enrollments)).prefetch_related(
+        "item__group", "provider"
+    )
+    found = {}
+    ways: dict[int, list[EnrollmentStep]] = defaultdict(list)
+    for step in rows.order_by("sequence_order"):
+        step.enrollment = enrollments[step.enrollment_id]
+        found[step.pk] = step
+        if step.retired_at is None:
+            ways[step.enrollment_id].append(step)
+    for step_id in step_ids:
+        if step_id in found:
+            yield found[step_id], ways[found[step_id].enrollment_id]
 
 
 def lock_program(program_id: int) -> Program:

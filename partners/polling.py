@@ -11,10 +11,11 @@ from typing import Any
 from core import retries
 from core.text import fit
 
+from .effects import completion_time
 from .gateways.contract import PartnerDown, PartnerNews, PartnerRefuses
 from .gateways.rest import get_gateway
 from .history import taken_back_at
-from .inbox import completion_time, handle_event, store_found
+from .inbox import handle_event, store_found
 from .models import EnrollmentStep
 from .outages import note_answer, note_failure
 from .rounds import go_through, ring_for

@@ -2,11 +2,12 @@
 
 `generate_enrollment_steps`, `get_current_step`, `advance_to_next_step`, `mark_step_complete` and
 `is_enrollment_complete` keep the names it gives them. Whoever changes a step (a partner's webhook, staff, a sweep) ends
-with `settle`, so what follows from a change is decided in one place.
+with `Advance.settle`, so what follows from a change is decided in one place.
 """
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -22,7 +23,7 @@ from events.publishing import publish
 
 from .errors import ExternalIdTaken, StepHasAnotherId
 from .groups import are_satisfied, find_needless, find_startable
-from .history import change_step, event_about, move_step
+from .history import StepJournal, change_step, event_about, move_step
 from .locks import lock_step, lock_steps
 from .models import EnrollmentStep
 from .queries import get_active_sequence, list_items
@@ -108,32 +109,61 @@ def mark_step_complete(
     if external_enrollment_id is not None:
         keep_external_id(step, external_enrollment_id)
     if step.status != PartnerStepStatus.COMPLETED:
-        complete_locked(step, steps, evidence=evidence, reason=reason, actor=actor, now=now)
+        advance = Advance(now)
+        advance.complete(step, steps, evidence=evidence, reason=reason, actor=actor)
+        advance.write()
     return step
 
 
-def complete_locked(
-    step: EnrollmentStep,
-    steps: Sequence[EnrollmentStep],
-    *,
-    evidence: str = "",
-    reason: str = "",
-    actor: Actor,
-    now: dt.datetime,
-) -> None:
-    """The same for a caller that has locked the step with all `steps` of its enrollment, and seen that it is not
-    completed. Part of the caller's transaction."""
-    change_step(
-        step,
-        "complete",
-        actor=actor,
-        reason=reason,
-        now=now,
-        progress=100,
-        completed_at=now,
-        evidence=fit(EnrollmentStep, "evidence", evidence),
-    )
-    settle(steps, actor=actor, now=now)
+@dataclass(slots=True)
+class Advance:
+    """How enrollments whose steps are locked go on, decided in memory and written together: one enrollment alone, or as
+    many as partners tell of at once. Part of the caller's transaction."""
+
+    now: dt.datetime
+    journal: StepJournal = field(init=False)
+    _settled: list[tuple[Sequence[EnrollmentStep], Actor]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.journal = StepJournal(self.now)
+
+    def complete(
+        self,
+        step: EnrollmentStep,
+        steps: Sequence[EnrollmentStep],
+        *,
+        evidence: str = "",
+        reason: str = "",
+        actor: Actor,
+    ) -> None:
+        """One of the `steps` of an enrollment is done. Raises TransitionNotAllowed."""
+        self.journal.change(
+            step,
+            "complete",
+            actor=actor,
+            reason=reason,
+            progress=100,
+            completed_at=self.now,
+            evidence=fit(EnrollmentStep, "evidence", evidence),
+        )
+        self.settle(steps, actor=actor)
+
+    def settle(self, steps: Sequence[EnrollmentStep], *, actor: Actor) -> None:
+        """What follows for an enrollment from the present state of its steps: the next ones are queued, those that
+        nobody needs any more are withdrawn, and the participation ends with the last."""
+        for step in find_needless(steps):
+            self.journal.change(step, "withdraw", actor=SYSTEM, reason=ENOUGH_DONE)
+        for step in find_startable(steps):
+            self.journal.change(step, "queue", actor=SYSTEM, next_attempt_at=self.now)
+        self._settled.append((steps, actor))
+
+    def write(self) -> None:
+        """Save, record and publish it."""
+        self.journal.write()
+        for steps, actor in self._settled:
+            if are_satisfied(steps):
+                enrollment_id = steps[0].enrollment_id
+                finish_participation(enrollment_id=enrollment_id, actor=actor, reason=ALL_DONE, now=self.now)
 
 
 def is_enrollment_complete(*, enrollment_id: int) -> bool:
@@ -151,15 +181,10 @@ def withdraw_open_steps(*, enrollment_id: int, reason: str, now: dt.datetime) ->
 
 
 def settle(steps: Sequence[EnrollmentStep], *, actor: Actor, now: dt.datetime) -> None:
-    """What follows for an enrollment from the present state of its locked steps: the next ones are queued, those that
-    nobody needs any more are withdrawn, and the participation ends with the last.
-    """
-    for step in find_needless(steps):
-        change_step(step, "withdraw", actor=SYSTEM, reason=ENOUGH_DONE, now=now)
-    for step in find_startable(steps):
-        change_step(step, "queue", actor=SYSTEM, now=now, next_attempt_at=now)
-    if are_satisfied(steps):
-        finish_participation(enrollment_id=steps[0].enrollment_id, actor=actor, reason=ALL_DONE, now=now)
+    """What follows for one enrollment from the present state of its locked steps, written at once."""
+    advance = Advance(now)
+    advance.settle(steps, actor=actor)
+    advance.write()
 
 
 def keep_external_id(step: EnrollmentStep, external_id: str) -> None:

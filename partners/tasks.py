@@ -50,7 +50,7 @@ def handle_partner_event(event_id: int) -> None:
 
 @shared_task
 def handle_due_partner_events() -> None:
-    in_batches(inbox.handle_due_events, size=200, at_most=10)
+    in_batches(inbox.handle_due_events, size=inbox.BATCH, at_most=10)
 
 
 @shared_task

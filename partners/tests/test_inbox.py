@@ -15,7 +15,7 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
-from partners import inbox
+from partners.effects import EFFECTS
 from partners.inbox import handle_due_events, handle_event
 from partners.interventions import skip_step
 from partners.models import EnrollmentStep, PartnerEvent, Provider, StepTransition
@@ -340,7 +340,7 @@ class TestAnEventThatFails:
         enrollment = approved()
         step = accept(first(enrollment))
         with monkeypatch.context() as patch:
-            patch.setitem(inbox._EFFECTS, "course.completed", lambda *_: 1 / 0)
+            patch.setitem(EFFECTS, "course.completed", lambda *_: 1 / 0)
             event = tell(step)
         assert (event.handled_at, event.attempts) == (None, 1)
         assert event.last_error == "ZeroDivisionError: division by zero"

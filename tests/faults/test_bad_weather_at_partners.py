@@ -20,7 +20,7 @@ from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from partners.ending import end_at_provider
 from partners.enrolling import enroll_at_provider
-from partners.inbox import handle_due_events, receive_event
+from partners.inbox import BATCH, handle_due_events, receive_event
 from partners.models import EnrollmentStep, PartnerEvent
 from partners.polling import poll_provider
 from sandbox.testing import SandboxProcess
@@ -71,7 +71,7 @@ def serve(world: World, number: int, seed: int) -> None:
     weather = patch.object(outbound, "_ask", bad_weather(random.Random(seed)))
     clock = patch.object(breaker, "time", SimpleNamespace(monotonic=world.now.timestamp))
     with weather, clock, quietly():
-        while handle_due_events(now=world.now) == 200:
+        while handle_due_events(now=world.now) == BATCH:
             pass
         for provider in world.providers[number:] + world.providers[:number]:
             enroll_at_provider(provider_id=provider.pk, limit=EVERYBODY, now=world.now)

@@ -181,6 +181,7 @@ NEEDED_BY = {
         "lock_unlocked": "tests.races.test_expiry:TestSweepsAtOnce",
         "lock_imported": "tests.races.test_import_undo:TestUndoingAgainstADecision",
         "lock_candidates": "tests.races.test_evaluations:TestAnEvaluationOfAll",
+        "lock_together": "tests.races.test_partner_inbox:TestSweepsAtOnce",
         "lock_instance": "tests.races.test_applications:TestTheLastPlace",
         "lock_decision": BEHIND_ANOTHER,
         "lock_decision_subject": "tests.races.test_reviews:TestRejectionAgainstPayment",
@@ -213,6 +214,7 @@ NEEDED_BY = {
     partner_locks: {
         "lock_steps": "tests.races.test_partner_steps:TestTwoStepsCompletedAtOnce",
         "lock_step": "tests.races.test_partner_steps:TestTwoStepsCompletedAtOnce",
+        "lock_ways": "tests.races.test_partner_inbox:TestSweepsAtOnce",
         "lock_program": "tests.races.test_partner_steps:TestTwoVersionsAtOnce",
     },
 }

@@ -1,6 +1,6 @@
 """A partner and another one, or a partner and staff, telling of one learner in the same moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,9 @@ from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, Program
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent
-from partners import acceptance, interventions, progression, sequences
+from partners import acceptance, history, interventions, progression, sequences
 from partners.interventions import reassign_step, reopen_step, skip_step
-from partners.models import EnrollmentStep, PartnerSequence, StepTransition
+from partners.models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, StepTransition
 from partners.states import GroupRule
 from partners.tests.factories import (
     ProviderFactory,
@@ -94,6 +94,16 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "lock_step", meeting)
 
 
+def save_in_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a change be saved whatever another one has made of the step since it was read."""
+
+    def find(steps: Sequence[EnrollmentStep], status: str) -> EnrollmentStepQuerySet:
+        return EnrollmentStep.objects.filter(pk__in=[step.pk for step in steps])
+
+    monkeypatch.setattr(history, "find_unmoved", find)
+    monkeypatch.setattr(EnrollmentStep, "_do_update", Model._do_update)
+
+
 class TestOneStepCompletedTwiceAtOnce:
     @pytest.mark.parametrize("attempt", ROUNDS)
     def test_is_completed_once_and_queues_the_next_once(self, attempt: int) -> None:
@@ -118,7 +128,7 @@ class TestOneStepCompletedTwiceAtOnce:
 
     def test_without_any_guard_would_be_completed_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither lock nor conditional save nor unique numbers."""
-        monkeypatch.setattr(EnrollmentStep, "_do_update", Model._do_update)
+        save_in_any_state(monkeypatch)
         with without_constraints(
             (StepTransition, "step_transition_number_unique"), (OutboxEvent, "outbox_sequence_unique")
         ):
@@ -207,7 +217,7 @@ class TestCompletionAgainstReassigning:
 
     def test_without_any_guard_would_be_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: the completion is lost with the step, or the learner is sent to two partners."""
-        monkeypatch.setattr(EnrollmentStep, "_do_update", Model._do_update)
+        save_in_any_state(monkeypatch)
         with without_constraints(
             (StepTransition, "step_transition_number_unique"),
             (OutboxEvent, "outbox_sequence_unique"),
@@ -292,8 +302,8 @@ class TestCompletionAgainstLeaving:
         steps = lock_free(enrollment)
         leaving(enrollment)()
         monkeypatch.setattr(progression, "lock_step", lambda step_id: (steps[0], steps))
-        monkeypatch.setattr(EnrollmentStep, "_do_update", Model._do_update)
-        monkeypatch.setattr(StepTransition, "save", lambda row: None)
+        save_in_any_state(monkeypatch)
+        monkeypatch.setattr(history, "insert_many", lambda rows: None)
 
         completed(step)()
 

@@ -1,0 +1,78 @@
+"""What each kind of event that a partner tells of changes, whatever the order in which they come.
+
+An effect decides about a locked step in memory, by way of an `Advance`, and says in words what it came to.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from core.actors import Actor
+
+from .history import taken_back_at
+from .models import EnrollmentStep, PartnerEvent
+from .progression import Advance
+from .states import DONE, PartnerStepStatus
+from .web_addresses import web_address
+
+PARTNER = Actor("partner")
+
+Effect = Callable[[Advance, EnrollmentStep, Sequence[EnrollmentStep], PartnerEvent], str]
+
+
+def completion_time(payload: Mapping[str, Any], otherwise: dt.datetime) -> dt.datetime:
+    """When the learner finished, as far as the partner says so readably."""
+    try:
+        told = parse_datetime(payload.get("completedAt", ""))
+    except ValueError:
+        return otherwise
+    if told is None:
+        return otherwise
+    return told if told.tzinfo else told.replace(tzinfo=dt.UTC)
+
+
+def _complete(advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent) -> str:
+    """What staff decided meanwhile, or the learner by leaving, stands; the event shows what the partner said."""
+    taken_back = taken_back_at(step)
+    if taken_back is not None and completion_time(event.payload, event.received_at) <= taken_back:
+        return "staff had the step done again after that"
+    if step.status in (*DONE, PartnerStepStatus.WITHDRAWN):
+        return f"the step was {step.status} before"
+    advance.complete(step, steps, actor=PARTNER)
+    return "completed"
+
+
+def _progress(advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent) -> str:
+    """Never back: an older message may come later."""
+    percent = event.payload.get("progress", 0)
+    if step.status != PartnerStepStatus.IN_PROGRESS or percent <= step.progress:
+        return "no further than before"
+    advance.journal.note(step, progress=percent)
+    return f"progress is {percent} percent"
+
+
+def _keep_certificate(
+    advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent
+) -> str:
+    certificate = {
+        "id": event.payload.get("certificateId", ""),
+        "number": event.payload.get("certificateNumber", ""),
+        "url": web_address(event.payload.get("downloadUrl")),
+    }
+    advance.journal.note(step, certificate=certificate)
+    return "certificate kept"
+
+
+def _note(advance: Advance, step: EnrollmentStep, steps: Sequence[EnrollmentStep], event: PartnerEvent) -> str:
+    return f"noted; the step is {step.status}"
+
+
+EFFECTS: dict[str, Effect] = {
+    "enrollment.created": _note,
+    "progress.updated": _progress,
+    "course.progress": _progress,
+    "course.completed": _complete,
+    "certificate.issued": _keep_certificate,
+}
