@@ -97,13 +97,14 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.completions
 	@$(BIN)/python -m bench.expiry
 	@$(BIN)/python -m bench.imports
+	@$(BIN)/python -m bench.receivers
 
 bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK)
 
 # Each has servers of its own, and none of them gates a speed: so two at a time.
 QUICK := $(addprefix quick-,\
-  bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.pipeline)
+  bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.pipeline bench.receivers)
 .PHONY: $(QUICK)
 $(QUICK): quick-%:
 	@$(BIN)/python -m $* --quick

@@ -1,9 +1,9 @@
 """The one way to ask a system whose address somebody typed: a partner's, and whatever else is configured by its URL.
 
-Such an address may be wrong, slow, hostile, or one of ours. So: HTTPS only; the name is resolved once, every address it
-stands for must be a public one, and the one that was looked at is connected to; no redirects; a deadline for the whole
-answer and a limit on its size; and never while a transaction is open. Only with the sandbox on may an address be plain
-HTTP, or ours.
+Such an address may be wrong, slow, hostile, or one of ours. So: HTTPS only; the name is resolved once and in time, all
+that it stands for must be public addresses, and the one that was looked at is connected to; no redirects; a deadline
+for the whole answer and a limit on its size; and never while a transaction is open. Only with the sandbox on may an
+address be plain HTTP, or ours.
 """
 
 import contextlib
@@ -23,7 +23,9 @@ from django.conf import settings
 
 from .network import forbid_open_transaction
 from .numbers import parse_whole_number
+from .resolving import look_up
 
+LOOKUP_SECONDS = 3.0
 CONNECT_SECONDS = 3.0
 MAX_BYTES = 1_000_000
 # Both carry an IPv4 address that is connected to in the end (RFC 6052, RFC 3056).
@@ -76,7 +78,7 @@ def ask(
     forbid_open_transaction()
     deadline = time.monotonic() + seconds
     target = _parse(url, params)
-    for address in _resolve(target):
+    for address in _resolve(target, deadline):
         try:
             return _ask(method, target, address, headers, body, deadline, read_at_most)
         except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -162,11 +164,14 @@ def _parse(url: str, params: Mapping[str, str] | None) -> httpx.URL:
     return target
 
 
-def _resolve(target: httpx.URL) -> list[_Address]:
+def _resolve(target: httpx.URL, deadline: float) -> list[_Address]:
     """The addresses that the name stands for. Raises NotSent if one of them is not public."""
     port = target.port or (443 if target.scheme == "https" else 80)
+    seconds = min(LOOKUP_SECONDS, max(deadline - time.monotonic(), 0.0))
     try:
-        found = socket.getaddrinfo(target.host, port, type=socket.SOCK_STREAM)
+        found = look_up(target.host, port, seconds=seconds)
+    except TimeoutError as error:
+        raise NotSent(f"The address of {target.host} could not be looked up in time.") from error
     except (OSError, UnicodeError) as error:
         raise NotSent(f"There is no address for {target.host}.") from error
     return _check_public(target, found)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from events.webhooks.delivering import deliver_next
 from events.webhooks.endpoints import rotate_secret
 
 from .factories import listen, tell
+from .receiving import Receiver
 
 HOUR = dt.timedelta(hours=1)
 
@@ -160,8 +162,8 @@ class TestASlowReceiver:
         told = threading.Event()
         deliver_to = sending.deliver_to
 
-        def deliver(*, endpoint_id: int) -> int:
-            tried = deliver_to(endpoint_id=endpoint_id)
+        def deliver(*, endpoint_id: int, at_once: int) -> int:
+            tried = deliver_to(endpoint_id=endpoint_id, at_once=at_once)
             if endpoint_id == other.pk:
                 told.set()
             return tried
@@ -179,6 +181,57 @@ class TestASlowReceiver:
         slow.may_answer.set()
         quick.close()
         sending.wait_until_idle()
+
+    def test_holds_none_of_the_senders_of_quick_ones(
+        self, workspace: Workspace, slow: Slow, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is one sender for each kind: the slow one has the other."""
+        now = utc_now()
+        monkeypatch.setattr(sending, "_pool", ThreadPoolExecutor(1))
+        monkeypatch.setattr(sending, "_pool_of_slow", ThreadPoolExecutor(1))
+        monkeypatch.setattr(sending, "_quick_from", {})
+        quick = Slow()
+        quick.may_answer.set()
+        known = listen(workspace, now=now, url=quick.url)
+        tell(workspace, "a", now=now)
+        sending.start_sending()  # it shows that it is quick
+        sending.wait_until_idle()
+        listen(workspace, now=now, url=slow.url)
+        tell(workspace, *"bcd", now=now)
+
+        sending.start_sending()
+
+        assert slow.asked.wait(10)
+        sending._pool.shutdown()  # waits for the quick one's turn, and not for the slow one
+        delivered = WebhookDelivery.objects.filter(status=DeliveryStatus.DELIVERED)
+        assert list(delivered.values_list("endpoint", flat=True)) == [known.pk] * 4
+        slow.may_answer.set()
+        quick.close()
+        sending.wait_until_idle()
+
+
+@pytest.mark.django_db
+class TestAnEndpoint:
+    @pytest.fixture(autouse=True)
+    def nothing_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sending, "_quick_from", {})
+
+    def test_that_lets_a_message_wait_counts_as_slow_for_a_while(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+    ) -> None:
+        monkeypatch.setattr(sending, "SLOW_SECONDS", 0.0)
+        endpoint = listen(workspace, now=utc_now())
+        tell(workspace, *"abc", now=utc_now())
+
+        assert sending.deliver_to(endpoint_id=endpoint.pk) == 1
+        assert not sending.is_quick(endpoint.pk)
+
+    def test_that_is_quick_counts_as_quick_at_once(self, workspace: Workspace, receiver: Receiver) -> None:
+        endpoint = listen(workspace, now=utc_now())
+        tell(workspace, *"abc", now=utc_now())
+
+        assert sending.deliver_to(endpoint_id=endpoint.pk) == 3
+        assert sending.is_quick(endpoint.pk)
 
 
 @pytest.mark.django_db

@@ -1,6 +1,12 @@
 """Senders in the background: each endpoint has a thread of its own while something is due, so one that is slow holds
-up no other, nor the worker that everything else waits for."""
+up no other, nor the worker that everything else waits for.
 
+The threads are few, and whoever adds endpoints could fill them all with receivers that take their time. So an endpoint
+has one of most of them only if it has shown that it is quick. New and slow ones share the few others, and wait for each
+other. See docs/decisions/0102-slow-receivers-wait-for-each-other.md.
+"""
+
+import math
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -15,13 +21,21 @@ from .delivering import deliver_next, endpoints_with_due_deliveries
 
 log = structlog.get_logger(__name__)
 
-SENDERS: Final = 16
+SENDERS: Final = 12
+SENDERS_TO_SLOW: Final = 4
 # Then the others that wait for a sender have their turn.
 AT_ONCE = 100
+AT_ONCE_TO_SLOW = 10
 TURN_SECONDS = 5.0
+# A receiver that lets one message wait for so long is among the slow ones for a while.
+SLOW_SECONDS = 2.0
+SLOW_FOR_SECONDS = 300.0
 
 _pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhooks")
+_pool_of_slow = ThreadPoolExecutor(SENDERS_TO_SLOW, thread_name_prefix="slow-webhooks")
 _lock = threading.Lock()
+# From when on an endpoint counts as quick. One that this process has not sent to does not yet.
+_quick_from: dict[int, float] = {}
 _busy: set[int] = set()
 _turns: set[Future[None]] = set()
 
@@ -35,7 +49,10 @@ def start_sending() -> int:
             if endpoint_id in _busy:
                 continue
             _busy.add(endpoint_id)
-        turn = _pool.submit(_run, endpoint_id)
+        if is_quick(endpoint_id):
+            turn = _pool.submit(_run, endpoint_id, AT_ONCE)
+        else:
+            turn = _pool_of_slow.submit(_run, endpoint_id, AT_ONCE_TO_SLOW)
         with _lock:
             _turns.add(turn)
         turn.add_done_callback(_end)
@@ -43,19 +60,31 @@ def start_sending() -> int:
     return started
 
 
-def deliver_to(*, endpoint_id: int) -> int:
+def is_quick(endpoint_id: int) -> bool:
+    """Whether its messages were taken quickly as long as this process remembers."""
+    return _quick_from.get(endpoint_id, math.inf) <= time.monotonic()
+
+
+def deliver_to(*, endpoint_id: int, at_once: int = AT_ONCE) -> int:
     """Send what is due at one endpoint, for one turn; returns how many deliveries were tried."""
-    ends = time.monotonic() + TURN_SECONDS
+    began = time.monotonic()
+    sent = began
     tried = 0
-    while tried < AT_ONCE and time.monotonic() < ends and deliver_next(endpoint_id=endpoint_id, now=utc_now()):
+    while tried < at_once and sent - began < TURN_SECONDS and deliver_next(endpoint_id=endpoint_id, now=utc_now()):
         tried += 1
+        before = sent
+        sent = time.monotonic()
+        if sent - before >= SLOW_SECONDS:
+            _quick_from[endpoint_id] = sent + SLOW_FOR_SECONDS
+            break
+        _quick_from.setdefault(endpoint_id, sent)
     return tried
 
 
-def _run(endpoint_id: int) -> None:
+def _run(endpoint_id: int, at_once: int) -> None:
     close_old_connections()
     try:
-        deliver_to(endpoint_id=endpoint_id)
+        deliver_to(endpoint_id=endpoint_id, at_once=at_once)
     except Exception:  # the trouble of one endpoint is its own; its lease brings it back
         log.exception("webhooks_not_sent", endpoint=endpoint_id)
     finally:

@@ -1,0 +1,156 @@
+"""`python -m bench.receivers`: how long messages to quick receivers of webhooks wait while others are slow.
+
+The slow ones rest, then they are due, by turns, in a process for each turn. They rest twice in each round: how far
+these two turns differ is the noise. In a control, one sender does all the work: there a slow receiver has to be seen to
+delay the others.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from .servers import Servers, running_servers
+from .work import ask, migrate
+
+ROUNDS = 3
+SECONDS = 8.0
+QUICK_SECONDS = 1.0
+QUICK_ENDPOINTS = 4
+TURNS = ["resting", "due", "resting again"]
+ANSWERS_AFTER = 9.0
+LATER = 1.5  # so much later may a message be while others are slow, times the noise
+SEEN = 5.0  # so much later it must be in the control
+CONTROL = "control: one sender, one answers after 9 s"
+# What stands beside the quick ones, how many of them, and by how many senders they are all served.
+BESIDE = {
+    "one answers after 9 s": ("slow", 1, None),
+    "one never answers": ("silent", 1, None),
+    "one has a name that is never found": ("nameless", 1, None),
+    "16 answer after 9 s": ("slow", 16, None),
+    CONTROL: ("slow", 1, 1),
+}
+
+
+class Receivers:
+    """All receivers of a turn, by the path they are asked at; keeps how long each message to a quick one took."""
+
+    def __init__(self) -> None:
+        self.waited: list[float] = []
+        self.is_over = threading.Event()
+        receivers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                arrived = time.time()
+                said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path == "/over":
+                    receivers.is_over.set()
+                elif self.path != "/quick":
+                    receivers.is_over.wait(ANSWERS_AFTER if self.path == "/slow" else 60)
+                elif said["data"]["number"]:  # the first is none of those that count
+                    receivers.waited.append(arrived - said["data"]["at"])
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+
+class Waits(dict[str, list[float]]):
+    """By turn, the 95th percentile of what messages to the quick ones waited, in seconds: a figure for each round."""
+
+    def __init__(self) -> None:
+        super().__init__({turn: [] for turn in TURNS})
+
+    @property
+    def ratio(self) -> float:
+        pairs = zip(self["due"], self["resting"], strict=True)
+        return statistics.median(due / resting for due, resting in pairs)
+
+    @property
+    def noise(self) -> float:
+        """How many times longer one turn took than the other like it."""
+        pairs = [sorted(pair) for pair in zip(self["resting"], self["resting again"], strict=True)]
+        return statistics.median(longer / shorter for shorter, longer in pairs)
+
+
+def main() -> int:
+    """0 when every gate holds, 1 when one does not."""
+    parser = argparse.ArgumentParser(prog="python -m bench.receivers", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round; gates that every message arrives once")
+    asked = parser.parse_args()
+    rounds, seconds, turns = (1, QUICK_SECONDS, ["due"]) if asked.quick else (ROUNDS, SECONDS, TURNS)
+    measured = [name for name in BESIDE if not (asked.quick and name == CONTROL)]
+    found = {name: Waits() for name in BESIDE}
+    failures: list[str] = []
+    with running_servers() as servers:
+        migrate(servers)
+        for number in range(rounds):
+            for name in measured:
+                print(f"Round {number + 1} of {rounds}: {name} ...", file=sys.stderr)
+                for turn in turns:
+                    waited, missing = _measure(servers, name, turn, seconds)
+                    found[name][turn].append(waited)
+                    failures += missing
+    if not asked.quick:
+        _print(found)
+        failures += _too_late(found)
+    for failure in failures:
+        print(f"FAILED {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _measure(servers: Servers, name: str, turn: str, seconds: float) -> tuple[float, list[str]]:
+    """What messages waited in this turn, and whether one was missing or came twice, in words."""
+    kind, beside, senders = BESIDE[name]
+    receivers = Receivers()
+    told = ask(
+        servers,
+        "receivers_jobs",
+        do="tell",
+        port=receivers.port,
+        quick=QUICK_ENDPOINTS,
+        kind=kind,
+        beside=beside,
+        is_due=turn == "due",
+        senders=senders,
+        seconds=seconds,
+    )
+    arrived = len(receivers.waited)
+    wrong = arrived != told["messages"]
+    return (
+        statistics.quantiles(receivers.waited, n=20)[18],
+        [f"{name}: {arrived} messages arrived of {told['messages']}"] if wrong else [],
+    )
+
+
+def _too_late(found: dict[str, Waits]) -> list[str]:
+    failures = []
+    for name, waits in found.items():
+        if name == CONTROL:
+            if waits.ratio < SEEN:
+                failures.append(f"{name}: the others wait {waits.ratio:.1f} times as long, so the load shows nothing")
+        elif waits.ratio > LATER * waits.noise:
+            failures.append(f"{name}: the others wait {waits.ratio:.2f} times as long, noise {waits.noise:.2f}")
+    return failures
+
+
+def _print(found: dict[str, Waits]) -> None:
+    print(f"What messages to {QUICK_ENDPOINTS} quick receivers wait (p95), while others rest and while they are due")
+    print(f"{'beside them':<44}{'rest':>10}{'due':>10}{'ratio':>8}{'noise':>8}")
+    for name, waits in found.items():
+        rest, due = (f"{statistics.median(figures) * 1000:,.0f} ms" for figures in (waits["resting"], waits["due"]))
+        print(f"{name:<44}{rest:>10}{due:>10}{waits.ratio:>8.2f}{waits.noise:>8.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
