@@ -54,6 +54,7 @@ app.conf.beat_schedule = {
     "poll-partners": {"task": "partners.tasks.poll_due_steps", "schedule": 60.0},
     "end-at-partners": {"task": "partners.tasks.end_due_steps", "schedule": 60.0},
     "raise-breaches-of-partners": {"task": "partners.tasks.raise_breaches", "schedule": 600.0},
+    "nudge-families-and-partners": {"task": "partners.tasks.send_nudges", "schedule": 3600.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.template import Context
 from django.template.loader import get_template, render_to_string
+from django.utils.translation import gettext as _
 
 from core.text import shorten
 
@@ -39,6 +40,7 @@ class Email:
     text: str
     html: str
     attachments: tuple[Attachment, ...] = ()
+    stop_url: str = ""  # where the receiver stops such mails, if they may
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,17 @@ def compose(template: str, context: Mapping[str, Any], *, attachments: tuple[Att
     return lay_out(subject, body, attachments=attachments)
 
 
-def lay_out(subject: str, body: str, *, attachments: tuple[Attachment, ...] = ()) -> Email:
-    """Both halves of an email of a subject and its paragraphs."""
+def lay_out(subject: str, body: str, *, attachments: tuple[Attachment, ...] = (), stop_url: str = "") -> Email:
+    """Both halves of an email of a subject and its paragraphs. With an address that stops such mails, both end with
+    it."""
     subject = shorten(subject.strip(), SUBJECT_LENGTH)
     text = _EMPTY_LINES.sub("\n\n", body.strip())
     blocks = [_block(paragraph) for paragraph in text.split("\n\n")]
-    html = render_to_string("emails/letter.html", {"subject": subject, "blocks": blocks})
-    return Email(subject, text.replace("-> ", "") + "\n", html, attachments)
+    html = render_to_string("emails/letter.html", {"subject": subject, "blocks": blocks, "stop_url": stop_url})
+    plain = text.replace("-> ", "") + "\n"
+    if stop_url:
+        plain += "\n" + _("Stop these emails: %(link)s") % {"link": stop_url} + "\n"
+    return Email(subject, plain, html, attachments, stop_url)
 
 
 def _one_line(value: Any) -> Any:

@@ -201,12 +201,20 @@ def _deliver(notification: Notification, email: Email) -> None:
         headers={
             "Message-ID": f"<{notification.reference}@{sender.rpartition('@')[2] or 'localhost'}>",
             "Auto-Submitted": "auto-generated",
+            **_stop_headers(email),
         },
     )
     message.attach_alternative(email.html, "text/html")
     for attachment in email.attachments:
         message.attach(attachment.name, attachment.content, attachment.media_type)
     message.send()
+
+
+def _stop_headers(email: Email) -> dict[str, str]:
+    """By which mail programs offer to stop such mails with one press: RFC 8058, section 3.1."""
+    if not email.stop_url:
+        return {}
+    return {"List-Unsubscribe": f"<{email.stop_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def _record_end(notification: Notification, *, sent: bool, now: dt.datetime) -> None:

@@ -92,13 +92,14 @@ def _translate(line: str) -> str:
     return gettext(line) if _PLACEHOLDER.sub("", line).strip() else line
 
 
-def write_letter(*, kind: str, workspace_id: int, values: Mapping[str, str]) -> Email:
-    """The mail in the current language: in the workspace's words if it has written some in it, else in ours."""
+def write_letter(*, kind: str, workspace_id: int, values: Mapping[str, str], stop_url: str = "") -> Email:
+    """The mail in the current language: in the workspace's words if it has written some in it, else in ours. Whatever
+    they say, the mail ends with the address that stops it, if it has one."""
     own = WorkspaceLetter.objects.filter(workspace=workspace_id, kind=kind, language=get_language()).first()
-    return fill_in(Words(own.subject, own.body) if own else our_words(kind), values)
+    return fill_in(Words(own.subject, own.body) if own else our_words(kind), values, stop_url=stop_url)
 
 
-def fill_in(words: Words, values: Mapping[str, str]) -> Email:
+def fill_in(words: Words, values: Mapping[str, str], *, stop_url: str = "") -> Email:
     """The mail of these words. Spaces and line breaks inside a value become one space, so that no value can begin a
     paragraph or a button; a paragraph that is empty once it is filled in is left out."""
     texts = {name: " ".join(value.split()) for name, value in values.items()}
@@ -107,7 +108,7 @@ def fill_in(words: Words, values: Mapping[str, str]) -> Email:
         return _PLACEHOLDER.sub(lambda found: texts.get(found[1], ""), text)
 
     body = "\n".join(line.rstrip() for line in fill(words.body).splitlines())
-    return lay_out(fill(words.subject), body)
+    return lay_out(fill(words.subject), body, stop_url=stop_url)
 
 
 def is_switched_off(*, kind: str, workspace_id: int) -> bool:

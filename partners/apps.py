@@ -7,3 +7,4 @@ class PartnersConfig(AppConfig):
 
     def ready(self) -> None:
         from . import emails, handlers, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there
+        from .nudges import letters  # noqa: F401, PLC0415

@@ -10,7 +10,7 @@ from core.invariants import Breach, Extent, Invariant
 from enrollments.models import Enrollment
 from enrollments.states import FUNDED, ParticipationStatus
 
-from .models import Certificate, EnrollmentStep, PartnerEvent, SequenceItem, StepTransition
+from .models import WEEK, Certificate, EnrollmentStep, Nudge, PartnerEvent, SequenceItem, StepTransition
 from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus, Revocation
 
 # How long a step may be due before it is tried.
@@ -160,6 +160,17 @@ def certificates_iff_complete(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"certificate {pk}", "is valid, and its enrollment is not completed and paid")
 
 
+def nudges_keep_their_distance(extent: Extent) -> Iterator[Breach]:
+    """Nobody is nudged about one thing again within a week, or after they stopped it."""
+    nudges = extent.of(Nudge.objects.filter(last_sent_at__isnull=False), "workspace")
+    soon = nudges.filter(next_attempt_at__lt=F("last_sent_at") + WEEK)
+    for pk in soon.values_list("pk", flat=True).iterator():
+        yield Breach(f"nudge {pk}", "is due within a week of the one before")
+    unwanted = nudges.filter(stopped_at__lt=F("last_sent_at"))
+    for pk in unwanted.values_list("pk", flat=True).iterator():
+        yield Breach(f"nudge {pk}", "was sent after its receiver had stopped it")
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     steps_follow_one_version,
     step_statuses_follow_their_history,
@@ -171,4 +182,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     partners_let_go_of_who_left,
     the_partners_inbox_is_handled,
     certificates_iff_complete,
+    nudges_keep_their_distance,
 )

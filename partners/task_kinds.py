@@ -34,3 +34,11 @@ STEP_NOT_ENDED = register_kind(
     subjects=("enrollment",),
     remedy="Tell the partner that the learner has left.",
 )
+
+NUDGES_UNANSWERED = register_kind(
+    "partner_nudges_unanswered",
+    label="Nudges that nobody followed",
+    role=Role.REVIEWER,
+    subjects=("enrollment", "partner"),
+    remedy="Call the family or the partner. The task is completed once the learner, or the partner, has moved on.",
+)

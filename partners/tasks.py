@@ -6,6 +6,7 @@ from core.clock import utc_now
 from core.work import in_batches
 
 from . import ending, enrolling, inbox, polling, service_levels
+from .nudges import sending
 
 
 @shared_task
@@ -56,3 +57,8 @@ def handle_due_partner_events() -> None:
 @shared_task
 def raise_breaches() -> None:
     in_batches(service_levels.raise_breaches, size=200, at_most=10)
+
+
+@shared_task
+def send_nudges() -> None:
+    sending.send_nudges(now=utc_now())

@@ -55,7 +55,7 @@ from enrollments.models import (
 )
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
-from partners.models import Certificate, EnrollmentStep, PartnerEvent, PartnerSequence, Provider
+from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
 
 from .courses import CourseOverview
 from .enrollments import Overview, overview_of
@@ -113,6 +113,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Partners", "handshake", Provider),
         Entry("Sequences", "account_tree", PartnerSequence),
         Entry("Partners' inbox", "move_to_inbox", PartnerEvent),
+        Entry("Nudges", "notifications", Nudge),
     ),
     "Districts": (
         Entry("Districts", "domain", District),

@@ -65,7 +65,10 @@ class ProviderForm(StaffForm):
     stuck_after_days = WholeNumberField(
         min_value=1, max_value=MAX_SMALLINT, initial=7, help_text="After how many days in progress a learner is stuck."
     )
-    contact_email = forms.EmailField(required=False, help_text="Whom staff write to about a learner.")
+    contact_email = forms.EmailField(
+        required=False,
+        help_text="Whom staff write to about a learner. When learners wait for the partner, we nudge this address, too.",
+    )
 
     def prepare(self) -> None:
         if self.row is not None:

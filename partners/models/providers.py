@@ -76,3 +76,8 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether learners can get on there: staff have not paused it, and it answers as far as we know."""
+        return self.paused_at is None and self.silent_since is None

@@ -15,6 +15,7 @@ PAGES = [
     for_all("accounts/language", status=405),  # POST only
     for_all("certificates/<str:serial>", status=404, address="/certificates/7K3F9-TQ2MX-0B8WC-4HZRD"),
     for_all("certificates/<str:serial>.pdf", status=404, address="/certificates/7K3F9-TQ2MX-0B8WC-4HZRD.pdf"),
+    for_all("nudges/<str:token>", status=404, address="/nudges/guessed"),  # by its signed token
     for_families("my/invoices/<cuid:cuid>.pdf", stranger=404, address="/my/invoices/c2345678901234567890.pdf"),
     for_all("courses"),
     for_all("courses/<str:code>", address=COURSE_PAGE),

@@ -49,6 +49,7 @@ VALID: dict[str, dict[str, Any]] = {
     "events.WebhookDelivery": {"status": "pending"},
     "events.WebhookEndpoint": {"disabled_reason": ""},
     "partners.Certificate": {"revocation": "", "revoked_at": None},
+    "partners.Nudge": {"enrollment_id": 1, "stopped_by": ""},
     "partners.Provider": {"base_url": "https://lms.example.test"},
     "partners.ProviderOutage": {"reason": "paused", "began_at": NOW, "ended_at": LATER},
 }
@@ -209,6 +210,18 @@ CHECKS = {
     ),
     "certificate_revoked_iff_dated": Broken(
         "partners.Certificate", {"revocation": "replaced", "revoked_at": None}, {"revocation": "", "revoked_at": None}
+    ),
+    "nudge_about_one_thing": Broken(
+        "partners.Nudge", {"enrollment_id": 1, "provider_id": 1}, {"enrollment_id": None, "provider_id": 1}
+    ),
+    "nudge_at_most_four_in_a_row": Broken(
+        "partners.Nudge", {"sent_count": 5, "last_sent_at": NOW}, {"sent_count": 4, "last_sent_at": NOW}
+    ),
+    "nudge_sent_at_some_time": Broken(
+        "partners.Nudge", {"sent_count": 1, "last_sent_at": None}, {"sent_count": 1, "last_sent_at": NOW}
+    ),
+    "nudge_stopped_by_somebody": Broken(
+        "partners.Nudge", {"stopped_at": NOW, "stopped_by": ""}, {"stopped_at": NOW, "stopped_by": "receiver"}
     ),
     "partner_step_completed_iff_dated": Broken(
         "partners.EnrollmentStep",
@@ -375,6 +388,10 @@ UNIQUE = {
     ),
     "partners_certificate_replaces_id_key": Twice("partners.Certificate", {"replaces_id": 1}),
     "partners_certificate_serial_key": Twice("partners.Certificate", {"serial": "a"}),
+    "nudge_once_per_contact": Twice(
+        "partners.Nudge", {"enrollment_id": None, "provider_id": 1, "recipient": "c@example.test"}
+    ),
+    "nudge_once_per_family": Twice("partners.Nudge", {"enrollment_id": 1, "recipient": "c@example.test"}),
     "partner_event_once": Twice("partners.PartnerEvent", {"provider_id": 1, "event_id": "a"}),
     "partner_sequence_one_active": Twice(
         "partners.PartnerSequence", {"program_id": 1, "active": True}, {"active": False}

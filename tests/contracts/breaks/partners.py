@@ -10,6 +10,7 @@ from partners.interventions import skip_step
 from partners.models import (
     Certificate,
     EnrollmentStep,
+    Nudge,
     PartnerEvent,
     PartnerSequence,
     SequenceGroup,
@@ -239,3 +240,32 @@ def finish(world: World) -> None:
     """Let the two steps that are left count as done."""
     for order in (2, 3):
         skip_step(step_id=step(world, order).pk, reason="Knows it already", actor=STAFF, now=utc_now())
+
+
+@breaks("partners.nudges_keep_their_distance")
+def a_nudge_that_is_due_too_soon(world: World) -> str:
+    return f"nudge {a_nudge(world, next_attempt_at=utc_now() + dt.timedelta(days=6)).pk}"
+
+
+@breaks("partners.nudges_keep_their_distance")
+def a_nudge_after_it_was_stopped(world: World) -> str:
+    stopped = utc_now() - dt.timedelta(days=1)
+    return f"nudge {a_nudge(world, stopped_at=stopped, stopped_by='receiver').pk}"
+
+
+@spares("partners.nudges_keep_their_distance")
+def a_nudge_that_was_stopped_afterwards(world: World) -> None:
+    a_nudge(world, stopped_at=utc_now() + dt.timedelta(days=1), stopped_by="receiver")
+
+
+def a_nudge(world: World, **more: object) -> Nudge:
+    """Sent just now, and due in a week."""
+    values: dict[str, object] = {
+        "workspace": world.training.workspace,
+        "enrollment": world.training,
+        "recipient": "family@home.test",
+        "sent_count": 1,
+        "last_sent_at": utc_now(),
+        "next_attempt_at": utc_now() + dt.timedelta(days=8),
+    }
+    return Nudge.objects.create(**{**values, **more})

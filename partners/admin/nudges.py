@@ -1,0 +1,77 @@
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from accounts.roles import Power
+from backoffice.actions import StaffForm, staff_action
+from backoffice.display import badge, link
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from core.clock import utc_now
+
+from ..models import Nudge
+from ..nudges.stopping import resume_nudges, stop_nudges
+
+
+def is_not_stopped(nudge: Nudge) -> bool:
+    return nudge.stopped_at is None
+
+
+def is_stopped_or_given_up(nudge: Nudge) -> bool:
+    return nudge.stopped_at is not None or nudge.given_up_at is not None
+
+
+@admin.register(Nudge)
+class NudgeAdmin(WorkspaceScopedAdmin):
+    """Who is nudged by email about what waits for them, and who wants no such mail."""
+
+    list_display = ("__str__", "about", "state", "sent_count", "last_sent_at", "next_attempt_at", "workspace")
+    list_filter = (
+        ("stopped_at", admin.EmptyFieldListFilter),
+        ("given_up_at", admin.EmptyFieldListFilter),
+        ("provider", ScopedRelatedFilter),
+        ("workspace", ScopedRelatedFilter),
+        "last_sent_at",
+    )
+    list_select_related = ("enrollment", "provider", "workspace")
+    search_fields = ("=enrollment__cuid", "=provider__slug", "recipient__istartswith")
+    search_help_text = "CUID of the enrollment, slug of the partner, address"
+    fieldsets = (
+        (None, {"fields": (("about", "state"), ("recipient", "workspace"), ("sent_count", "last_sent_at"))}),
+        ("What comes next", {"fields": (("next_attempt_at", "given_up_at"), ("stopped_at", "stopped_by"))}),
+    )
+    actions_detail = ("stop", "resume")
+
+    @display(description="about")
+    def about(self, nudge: Nudge) -> str:
+        return link(nudge.enrollment or nudge.provider)
+
+    @display(description="state", ordering="stopped_at")
+    def state(self, nudge: Nudge) -> str:
+        if nudge.stopped_at is not None:
+            return badge("closed", "Stopped")
+        if nudge.given_up_at is not None:
+            return badge("overdue", "Given up: staff step in")
+        return badge("active", "Going")
+
+    @staff_action(
+        description="Stop",
+        power=Power.DECIDE,
+        possible=is_not_stopped,
+        icon="notifications_off",
+        explanation="This receiver gets no more nudges about this. All other mails still go there.",
+    )
+    def stop(self, request: HttpRequest, nudge: Nudge, form: StaffForm) -> str:
+        stop_nudges(nudge_id=nudge.pk, actor=actor_of(request), now=utc_now())
+        return "The nudges are stopped."
+
+    @staff_action(
+        description="Resume",
+        power=Power.DECIDE,
+        possible=is_stopped_or_given_up,
+        icon="notifications_active",
+        explanation="The next one is sent while something waits, and not within a week of the last one. Where the "
+        "receiver stopped them, resume them only if they ask for it.",
+    )
+    def resume(self, request: HttpRequest, nudge: Nudge, form: StaffForm) -> str:
+        resume_nudges(nudge_id=nudge.pk, actor=actor_of(request), now=utc_now())
+        return "The nudges go on."

@@ -1,0 +1,40 @@
+"""The page on which whoever is nudged by email stops that, without signing in."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from core.clock import utc_now
+from core.errors import NotFound
+
+from ..models import Nudge
+from ..nudges.links import find_linked_nudge
+from ..nudges.stopping import RECEIVER, resume_nudges, stop_nudges
+from .strangers import for_strangers
+
+UNKNOWN = "partners/nudge_unknown.html"
+
+
+@csrf_exempt  # mail programs press the button by themselves (RFC 8058), and the address alone is what allows it
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_strangers(unknown=UNKNOWN)
+def show_nudges(request: HttpRequest, token: str) -> HttpResponse:
+    """Looking changes nothing, since scanners of mails open every link. Any POST stops the nudges, unless it asks to
+    resume them."""
+    try:
+        nudge = find_linked_nudge(token)
+    except NotFound:
+        return render(request, UNKNOWN, {"is_too_often": False}, status=404)
+    if request.method == "POST":
+        act = resume_nudges if request.POST.get("do") == "resume" else stop_nudges
+        act(nudge_id=nudge.pk, actor=RECEIVER, now=utc_now())
+        nudge = find_linked_nudge(token)
+    return render(request, "partners/nudge.html", {"nudge": nudge, "about": _about(nudge)})
+
+
+def _about(nudge: Nudge) -> str:
+    """The program or the partner: mails are forwarded, so the page names no learner."""
+    if nudge.enrollment is not None:
+        return nudge.enrollment.instance.program.title
+    return str(nudge.provider)
