@@ -39,7 +39,7 @@ from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import fan_out
 from notifications.wording import begin_letter
-from partners.models import Certificate, PartnerEvent
+from partners.models import AT_MOST, WEEK, Certificate, Nudge, PartnerEvent
 from partners.tests.factories import accept, approved, define, group, steps_of
 from tests.kept_rows import make_once
 
@@ -102,6 +102,15 @@ def _add_what_the_demo_lacks() -> None:
         step = accept(steps_of(approved(training))[0])
         PartnerEvent.objects.create(
             provider=step.provider, event_id="1", type="course.completed", external_enrollment_id="nobody's"
+        )
+        Nudge.objects.create(
+            workspace=workspace,
+            enrollment=step.enrollment,
+            recipient="home@home.test",
+            sent_count=AT_MOST,
+            last_sent_at=now,
+            next_attempt_at=now + WEEK,
+            given_up_at=now,
         )
         ImportJob.objects.create(
             workspace=workspace,

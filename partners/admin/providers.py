@@ -67,7 +67,7 @@ class ProviderForm(StaffForm):
     )
     contact_email = forms.EmailField(
         required=False,
-        help_text="Whom staff write to about a learner. When learners wait for the partner, we nudge this address, too.",
+        help_text="Whom staff write to about a learner, and whom we nudge while learners wait for it.",
     )
 
     def prepare(self) -> None:

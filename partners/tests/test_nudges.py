@@ -316,4 +316,3 @@ class TestInTheBackOffice:
         assert Nudge.objects.get().stopped_by.startswith("user:")
         staff.post(reverse("admin:partners_nudge_resume", args=[nudge.pk]))
         assert Nudge.objects.get().stopped_at is None
-        assert breaches(now=STUCK) == set()
