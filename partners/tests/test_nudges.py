@@ -18,7 +18,7 @@ from backoffice.tests.staff_client import StaffClient
 from core.actors import SYSTEM
 from enrollments.lifecycle import unenroll_enrollment
 from notifications.models import Notification, WorkspaceLetter
-from notifications.sending import send_due_notifications
+from notifications.sending import notify, send_due_notifications
 from partners.acceptance import record_refusal
 from partners.management.commands import send_nudges as command
 from partners.models import EnrollmentStep, Nudge
@@ -149,7 +149,6 @@ class TestAFamilyWhoseTurnItIs:
         self, step: EnrollmentStep, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         other = accept(steps_of(approved(now=NOON))[0], now=NOON)
-        notify = sending.notify
 
         def fail_for_the_first(**told: Any) -> bool:
             if told["recipient"] == family_of(step):
