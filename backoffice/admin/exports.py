@@ -16,7 +16,7 @@ from accounts.roles import Power
 from core.clock import utc_now
 from core.jobs import JobStatus
 
-from ..display import NOTHING, admin_url, status_badge
+from ..display import NOTHING, admin_url, register_subject, status_badge
 from ..exporting.jobs import request_export
 from ..exporting.links import export_url
 from ..exporting.lists import NAME, ListSource, source_name
@@ -25,6 +25,7 @@ from ..models import Export, ExportFormat
 from ..scoping import WorkspaceScopedAdmin, access_of, actor_of, staff_of
 
 register_source(NAME, ListSource())
+register_subject("export", Export)
 
 
 def _single_workspace(request: HttpRequest) -> int | None:
@@ -77,6 +78,7 @@ class ExportAdmin(WorkspaceScopedAdmin):
                     ("name", "format", "state"),
                     ("progress", "file", "requested_by"),
                     ("created_at", "finished_at"),
+                    "last_error",
                 )
             },
         ),

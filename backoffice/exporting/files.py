@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import xlsxwriter
 from django.core.files.storage import Storage, storages
@@ -103,12 +104,22 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterator[list[str]]) ->
 
 
 def _write_xlsx(path: Path, columns: Sequence[str], rows: Iterator[list[str]]) -> None:
+    """What a sheet has no room for goes to the next one."""
     book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)})
-    sheet = book.add_worksheet("Export")
+    bold = book.add_format({"bold": True})
+    sheet = _add_sheet(book, columns, bold)
+    for number, row in enumerate(rows):
+        line = number % XLSX_ROWS
+        if number and not line:
+            sheet = _add_sheet(book, columns, bold)
+        for column, cell in enumerate(row):
+            sheet.write_string(line + 1, column, cell[:XLSX_CHARACTERS])  # as text, whatever it looks like
+    book.close()
+
+
+def _add_sheet(book: Any, columns: Sequence[str], bold: Any) -> Any:
+    sheet = book.add_worksheet(f"Export {len(book.worksheets()) + 1}")
     sheet.freeze_panes(1, 0)
     for column, name in enumerate(columns):
-        sheet.write_string(0, column, name, book.add_format({"bold": True}) if column == 0 else None)
-    for number, row in enumerate(rows, start=1):
-        for column, cell in enumerate(row):
-            sheet.write_string(number, column, cell[:XLSX_CHARACTERS])  # as text, whatever it looks like
-    book.close()
+        sheet.write_string(0, column, name, bold)
+    return sheet

@@ -8,13 +8,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
+from accounts.staff_tasks import raise_staff_task
 from core.actors import Actor
-from core.errors import Invalid
 from core.jobs import due_jobs, run_job
 from core.work import nudge
 
 from ..models import Export, ExportFormat
-from .files import XLSX_ROWS, append_rows, delete_files, finish_file, forget_strays
+from ..task_kinds import EXPORT_FAILED
+from .files import append_rows, delete_files, finish_file, forget_strays
 from .sources import source_of
 
 BATCH = 1_000
@@ -52,7 +53,7 @@ def request_export(
 def write_export(*, export_id: int, now: dt.datetime) -> None:
     """Go on with the export, if it is due and nobody else has it."""
     jobs = Export.objects.filter(pk=export_id)
-    if run_job(jobs, step=_write_batch, give_up=delete_files, at_most=BATCHES_IN_A_ROW, now=now):
+    if run_job(jobs, step=_write_batch, give_up=_give_up, at_most=BATCHES_IN_A_ROW, now=now):
         nudge(signature(TASK), export_id)
 
 
@@ -83,8 +84,6 @@ def _write_batch(export: Export, now: dt.datetime) -> bool:
     rows = _in_order(source.rows(export))
     if not export.position:
         export.total = rows.count()
-        if export.format == ExportFormat.XLSX and export.total > XLSX_ROWS:
-            raise Invalid(f"A sheet has at most {XLSX_ROWS:,} rows: narrow the list, or export it as CSV.")
     batch = list(rows.filter(pk__gt=export.position)[:BATCH])
     export.written = append_rows(export, source.cells(export, batch))
     export.count({"rows": len(batch)})
@@ -94,6 +93,18 @@ def _write_batch(export: Export, now: dt.datetime) -> bool:
         return True
     finish_file(export, source.columns(export))
     return False
+
+
+def _give_up(export: Export) -> None:
+    """Whoever asked in the back office sees on its page that it failed; of what a key asked for, staff are told."""
+    delete_files(export)
+    if export.workspace_id is not None:
+        raise_staff_task(
+            workspace_id=export.workspace_id,
+            kind=EXPORT_FAILED,
+            subject=f"export:{export.pk}",
+            summary=f"Export {export.cuid} was given up after {export.done:,} of {export.total:,} rows.",
+        )
 
 
 def _in_order(rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -1,7 +1,7 @@
 """The address of an export's file, which ends a day after it was written.
 
-It is signed, and told only to whoever may see the rows. What staff asked for opens for them alone, while they are
-signed in and may still see the list.
+What staff asked for is at a signed address that opens for them alone, while they are signed in. What an API key asked
+for is an address of the API, which needs a key: an address that got into a log or a chat opens nothing.
 """
 
 import datetime as dt
@@ -30,27 +30,35 @@ def ends_at(export: Export) -> dt.datetime | None:
     return export.finished_at + KEPT
 
 
-def export_url(export: Export, *, now: dt.datetime) -> str | None:
-    """Where its file can be fetched, None before it is written and after it was deleted."""
+def is_ready(export: Export, *, now: dt.datetime) -> bool:
+    """Whether its file can be fetched: it is written, and no day has passed since."""
     until = ends_at(export)
-    if until is None or now >= until:
+    return until is not None and now < until
+
+
+def export_url(export: Export, *, now: dt.datetime) -> str | None:
+    """Where whoever asked for it in the back office can fetch its file, if it is ready."""
+    if export.requested_by_id is None or not is_ready(export, now=now):
         return None
     return f"{settings.PUBLIC_URL}{reverse('export-file', args=[_signer.sign(export.cuid)])}"
 
 
 def find_linked_export(token: str, *, user: User | None, now: dt.datetime) -> tuple[Export, Path]:
-    """The export that an address leads to, and its file. `user` is the member of staff who is signed in. Raises
-    NotFound for an address that is forged, has ended, or is somebody else's."""
+    """The export that an address of the back office leads to, and its file. `user` is the member of staff who is signed
+    in. Raises NotFound for an address that is forged, has ended, or is somebody else's."""
     try:
         cuid = _signer.unsign(token)
     except BadSignature as error:
         raise NotFound(_GONE) from error
     export = Export.objects.filter(cuid=cuid).first()
-    if export is None or export_url(export, now=now) is None:
+    if export is None or user is None or export.requested_by_id != user.pk:
         raise NotFound(_GONE)
-    if export.requested_by_id is not None and (user is None or user.pk != export.requested_by_id):
-        raise NotFound(_GONE)
+    return export, find_file(export, now=now)
+
+
+def find_file(export: Export, *, now: dt.datetime) -> Path:
+    """Raises NotFound if there is none yet, or none any more."""
     path = path_of(export)
-    if not path.exists():
+    if not is_ready(export, now=now) or not path.exists():
         raise NotFound(_GONE)
-    return export, path
+    return path

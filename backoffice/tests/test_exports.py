@@ -135,6 +135,19 @@ class TestAListOfTheBackOffice:
         assert "=1+1" in sheet
         assert "<f>" not in sheet
 
+    def test_goes_to_further_sheets_where_one_has_no_room(self, staff, workspace, monkeypatch):
+        monkeypatch.setattr(files, "XLSX_ROWS", 2)
+        for number in range(5):
+            LearnerFactory(workspace=workspace, email=f"{number}@school.test")
+
+        export = written(ask_for(staff, format="xlsx"))
+
+        with zipfile.ZipFile(path_of(export)) as book:
+            sheets = [book.read(f"xl/worksheets/sheet{number}.xml").decode() for number in (1, 2, 3)]
+        assert [sheet.count("@school.test") for sheet in sheets] == [2, 2, 1]
+        assert [sheet.count("<row ") for sheet in sheets] == [3, 3, 2]
+        assert all("Learner" in sheet for sheet in sheets)
+
     @pytest.mark.parametrize(
         ("text", "shown"),
         [

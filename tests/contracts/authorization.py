@@ -183,6 +183,14 @@ ROWS = [
         elsewhere=404,
         address="/api/exports/{town.offer.export}",
     ),
+    by_key(
+        "api/exports/<cuid:export_id>/file",
+        "GET",
+        scope="enrollments:read",
+        elsewhere=404,
+        done=404,  # it is not written yet
+        address="/api/exports/{town.offer.export}/file",
+    ),
     for_all("exports/<str:token>", status=404, address="/exports/forged"),
     by_key(ENROLLMENT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=ENROLLMENT),
     by_key(

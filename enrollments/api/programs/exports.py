@@ -4,18 +4,25 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
+from django.http import FileResponse
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
+from backoffice.exporting.files import MEDIA_TYPES
 from backoffice.exporting.jobs import request_export
-from backoffice.exporting.links import ends_at, export_url
+from backoffice.exporting.links import ends_at, find_file, is_ready
 from backoffice.exporting.sources import register_source
 from backoffice.models import Export, ExportFormat
+from backoffice.pages.exports import send_file
 from core.clock import utc_now
 from core.errors import NotFound, invalid_field, require
 from core.http.fields import CuidField
@@ -77,6 +84,13 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
+class AnyMediaType(DefaultContentNegotiation):
+    """A file has the format that was asked for when it was ordered, whatever the request accepts."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 register_source(SOURCE, EnrollmentSource())
 
 
@@ -92,7 +106,7 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
     total = serializers.IntegerField(help_text="How many rows there were when it began.")
     done = serializers.IntegerField()
     url = serializers.SerializerMethodField(
-        help_text="Where the file is, for a day. Whoever has this address can read the file."
+        help_text="Where the file is, for a day. It is told to keys that may read enrollments."
     )
     expiresAt = serializers.SerializerMethodField(help_text="When that address ends, and the file is deleted.")
     createdAt = serializers.DateTimeField(source="created_at")
@@ -103,7 +117,9 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
         fields = ("id", "status", "format", "total", "done", "url", "expiresAt", "createdAt", "finishedAt")
 
     def get_url(self, export: Export) -> str | None:
-        return export_url(export, now=utc_now())
+        if not is_ready(export, now=utc_now()):
+            return None
+        return f"{settings.PUBLIC_URL}{reverse('api-export-file', args=[export.cuid])}"
 
     @extend_schema_field(serializers.DateTimeField(allow_null=True))
     def get_expiresAt(self, export: Export) -> str | None:
@@ -165,8 +181,30 @@ class ExportView(APIView):
     @extend_schema(tags=TAGS, operation_id="get_export", responses=ExportSerializer)
     def get(self, request: Request, export_id: str) -> Response:
         """How far it has come, and where its file is."""
-        workspace_id = principal_of(request).workspace_id
-        export = Export.objects.filter(workspace=workspace_id, source=SOURCE, cuid=export_id).first()
-        if export is None:
-            raise NotFound("There is no such export in this workspace.")
-        return Response(ExportSerializer(export).data)
+        return Response(ExportSerializer(_find_export(request, export_id)).data)
+
+
+class ExportFileView(APIView):
+    """The file of an export."""
+
+    required_scopes = {"GET": "enrollments:read"}
+    content_negotiation_class = AnyMediaType
+
+    @extend_schema(
+        tags=TAGS,
+        operation_id="get_export_file",
+        responses={(200, media_type): OpenApiTypes.BINARY for media_type in MEDIA_TYPES.values()},
+    )
+    def get(self, request: Request, export_id: str) -> FileResponse:
+        """The file, as CSV or as an Excel workbook. There is none before the export is completed, and a day after."""
+        export = _find_export(request, export_id)
+        return send_file(export, find_file(export, now=utc_now()))
+
+
+def _find_export(request: Request, export_id: str) -> Export:
+    """Raises NotFound."""
+    workspace_id = principal_of(request).workspace_id
+    export = Export.objects.filter(workspace=workspace_id, source=SOURCE, requested_by=None, cuid=export_id).first()
+    if export is None:
+        raise NotFound("There is no such export in this workspace.")
+    return export

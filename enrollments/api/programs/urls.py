@@ -3,7 +3,7 @@ from django.urls import path
 from .actions import ApproveView, EvaluateView, ReconsiderView, RejectView, SubmitView, UnenrollView
 from .enrollments import EnrollmentHistoryView, EnrollmentView, InstanceEnrollmentsView
 from .evaluation import EvaluateInstanceView, JobView, TryCriteriaView
-from .exports import ExportListView, ExportView
+from .exports import ExportFileView, ExportListView, ExportView
 from .imports import ImportFaultsView, ImportInstanceView, ImportView, UndoImportView
 from .instances import InstanceListView, InstanceView
 from .programs import ProgramListView, ProgramView
@@ -26,6 +26,7 @@ urlpatterns = [
     path("jobs/<cuid:job_id>", JobView.as_view(), name="api-job"),
     path("exports", ExportListView.as_view(), name="api-exports"),
     path("exports/<cuid:export_id>", ExportView.as_view(), name="api-export"),
+    path("exports/<cuid:export_id>/file", ExportFileView.as_view(), name="api-export-file"),
     path(ENROLLMENT, EnrollmentView.as_view(), name="api-program-enrollment"),
     path(f"{ENROLLMENT}/history", EnrollmentHistoryView.as_view(), name="api-enrollment-history"),
     path(f"{ENROLLMENT}/evaluate", EvaluateView.as_view(), name="api-enrollment-evaluate"),
