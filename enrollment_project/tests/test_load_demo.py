@@ -93,6 +93,7 @@ class TestALoadThatIsInterrupted:
         assert User.objects.filter(is_staff=True).count() == 5
         assert examine() == {}
 
+    @pytest.mark.walk
     def test_in_an_organization_leaves_nothing_of_it_and_begins_it_anew(
         self, small: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:

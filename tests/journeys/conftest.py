@@ -176,12 +176,18 @@ def page(page: Page) -> Page:
     return page
 
 
-@pytest.fixture(params=[(PHONE, True), (DESKTOP, False)], ids=["phone", "desktop-without-javascript"])
+# For journeys whose forms other tests send without JavaScript (docs/decisions/0082).
+without_javascript_in_walks = pytest.mark.parametrize(
+    "visitor", ["phone", pytest.param("desktop-without-javascript", marks=pytest.mark.walk)], indirect=True
+)
+
+
+@pytest.fixture(params=["phone", "desktop-without-javascript"])
 def visitor(
     request: pytest.FixtureRequest, browser: Browser, stack: RunningStack, complaints: list[str]
 ) -> Iterator[Page]:
     """A new visitor: on a phone, or at a desk with JavaScript turned off."""
-    size, scripted = request.param
+    size, scripted = {"phone": (PHONE, True), "desktop-without-javascript": (DESKTOP, False)}[request.param]
     context = browser.new_context(
         base_url=stack.url, viewport=size, java_script_enabled=scripted, timezone_id="America/New_York"
     )

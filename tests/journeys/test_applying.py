@@ -9,7 +9,7 @@ from enrollments.tests.applicants import PDF
 from tests.stack import RunningStack
 
 from .axe import seen
-from .conftest import DESKTOP
+from .conftest import DESKTOP, without_javascript_in_walks
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +58,7 @@ def mailed_link(stack: RunningStack, email: str) -> str:
 
 
 class TestAParentOnAPhone:
+    @without_javascript_in_walks
     def test_applies_and_a_reviewer_accepts_the_child(
         self, visitor: Page, browser: Browser, stack: RunningStack, forms: dict[str, str]
     ) -> None:
@@ -117,6 +118,7 @@ class TestEveryPageOfApplyingIsAccessible:
 
         assert [*found, *seen(page)] == []
 
+    @pytest.mark.walk
     def test_from_the_mail_to_the_end(self, page: Page, stack: RunningStack, forms: dict[str, str]) -> None:
         found: list[str] = []
         for name, email in (("strict", "bo@home.test"), ("priced", "cy@home.test"), ("short", "di@home.test")):

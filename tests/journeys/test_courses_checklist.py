@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
-from .conftest import Courses, Town
+from .conftest import Courses, Town, without_javascript_in_walks
 from .stripe_page import PAY
 from .test_courses_buying import choose, choose_child, go_to_payment, headline, pay
 
@@ -68,6 +68,7 @@ def welcomes(stack: RunningStack, email: str) -> list[str]:
     return [mail.subject for mail in stack.mails(to=email) if "is enrolled" in mail.subject]
 
 
+@without_javascript_in_walks
 class TestEnrolling:
     def test_leads_to_a_checkout_that_says_what_is_bought_and_for_whom(
         self, visitor: Page, stack: RunningStack, courses: Courses, town: Town, enter_code: Enter
@@ -149,6 +150,7 @@ class TestEnrolling:
         assert welcomes(stack, email) == ["Jane is enrolled in Robots that find their way"]
 
 
+@without_javascript_in_walks
 class TestTheWizard:
     def enroll(self, visitor: Page, courses: Courses, cohort: str) -> None:
         visitor.goto(courses.enroll_path("ROBOTS", cohort))
@@ -223,6 +225,7 @@ class TestTheWizard:
         expect(visitor.get_by_text("Your 2 sessions are booked.")).to_be_visible()
 
 
+@without_javascript_in_walks
 class TestACohortThatFillsUp:
     def test_during_somebody_s_checkout_has_kept_their_place(
         self, visitor: Page, courses: Courses, town: Town, sign_in: Enter

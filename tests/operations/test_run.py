@@ -66,6 +66,7 @@ class TestTheRunningStack:
         assert left_of(processes) == []
         assert "Stopping ..." in output
 
+    @pytest.mark.walk
     def test_starts_again_whatever_dies_and_ends_when_make_deletes_its_target(
         self, stack: subprocess.Popen[str], environment: dict[str, str], tmp_path: Path
     ) -> None:

@@ -23,11 +23,12 @@ from enrollments.models import Enrollment
 from events.models import OutboxEvent
 from tests.processes import Failure, Meeting, at_once
 
+from .attempts import four_times_in_walks
+
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 CLASSES = 12
 PROCESSES = 16
-ROUNDS = range(4)
 
 
 def students(cohort: Cohort, count: int) -> list[Learner]:
@@ -225,7 +226,7 @@ class TestOneLearnerAtTheSameHour:
 
 
 class TestABookingAgainstAMove:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_never_leaves_a_session_of_the_cohort_that_was_left(self, attempt: int) -> None:
         cohort = cohort_with(options=(2,), seats=40, max_enrollment=5)
         later = cohort.start_date + dt.timedelta(weeks=16)

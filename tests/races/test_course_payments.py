@@ -36,9 +36,9 @@ from tests.ledger import differences, net
 from tests.processes import Failure, Meeting, at_once
 from tests.sweeps import SOON, sweep
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+from .attempts import four_times_in_walks
 
-ROUNDS = range(4)
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 def press_pay(url: str) -> int:
@@ -69,7 +69,7 @@ class TestOnePayment:
         assert differences(stripe) == set()
         assert examine() == {}
 
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_against_expiry_ends_in_one_way(self, stripe: SandboxProcess, attempt: int) -> None:
         cohort = cohort_with(max_enrollment=1)
         opened = start(cohort)
@@ -83,7 +83,7 @@ class TestOnePayment:
         assert differences(stripe) == set()
         assert examine() == {}
 
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_against_cancelling_ends_in_one_way(self, stripe: SandboxProcess, attempt: int) -> None:
         cohort = cohort_with(max_enrollment=1)
         opened = start(cohort)
@@ -165,7 +165,7 @@ class TestTwoPaymentsForOneCourse:
         assert sorted([counts(first), counts(second)]) == [(0, 0), (1, 0)]
         assert examine() == {}
 
-    @pytest.mark.parametrize("attempt", range(3))
+    @four_times_in_walks
     def test_of_two_terms_leave_one_package_too(self, stripe: SandboxProcess, attempt: int) -> None:
         """Of different enrollments, so that less is locked in common."""
         first = cohort_with(options=(1,))
@@ -192,7 +192,7 @@ class TestTwoPaymentsForOneCourse:
 class TestTheWebhookAndThePayersReturn:
     """Either may be first; here both come at once, with the sweep besides."""
 
-    @pytest.mark.parametrize("attempt", range(3))
+    @four_times_in_walks
     def test_at_once_make_one_package(self, stripe: SandboxProcess, attempt: int) -> None:
         cohort = cohort_with(options=(1, 2))
         family, learner = student_of(cohort.instance.workspace)
@@ -304,7 +304,7 @@ class TestAPriceThatChanges:
         assert not list(examine())
 
     def test_is_honored_or_replaced_when_it_meets_a_payment(self, stripe: SandboxProcess) -> None:
-        for _ in ROUNDS:
+        for _ in range(4):
             cohort = cohort_with()
             opened = start(cohort)
             Price.objects.update(amount_minor=opened.amount_minor - 100)

@@ -27,6 +27,8 @@ from enrollments.models import Program
 from sandbox.testing import SandboxProcess
 from tests.processes import Meeting, at_once
 
+from .attempts import four_times_in_walks
+
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
@@ -100,7 +102,7 @@ def add_after(read: Callable[[], None], program: Program) -> None:
 
 
 class TestAStepTakenOutDuringABooking:
-    @pytest.mark.parametrize("attempt", range(4))
+    @four_times_in_walks
     def test_is_booked_or_gone(self, stripe: SandboxProcess, attempt: int) -> None:
         cohort = cohort_with(options=(2, 2))
         package = buy(stripe, cohort)
@@ -162,7 +164,7 @@ def said(call: Callable[[], object]) -> str:
 class TestAStepMadeOptionalWhileTheLastRequiredOneIsMarked:
     """Of two required steps one is marked attended, the other made optional: the two together complete the course."""
 
-    @pytest.mark.parametrize("attempt", range(4))
+    @four_times_in_walks
     def test_completes_the_course(self, attempt: int) -> None:
         self.mark_and_change()
 
@@ -196,7 +198,7 @@ class TestACohortOpenedWhileItsLastStepIsTakenOut:
     def cohort(self) -> Cohort:
         return cohort_with(options=(1,), is_active=False, enrollment_deadline=utc_now() + dt.timedelta(days=7))
 
-    @pytest.mark.parametrize("attempt", range(4))
+    @four_times_in_walks
     def test_ends_closed(self, cohort: Cohort, attempt: int) -> None:
         step = CourseStep.objects.get()
 

@@ -25,6 +25,8 @@ from sandbox.testing import SandboxProcess
 from tests.processes import Meeting, at_once
 from tests.sweeps import SOON
 
+from .attempts import four_times_in_walks
+
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
@@ -57,7 +59,7 @@ def another_cohort(cohort: Cohort) -> Cohort:
 
 
 class TestUnenrolling:
-    @pytest.mark.parametrize("attempt", range(4))
+    @four_times_in_walks
     def test_while_the_family_books_leaves_no_seat_taken(self, stripe: SandboxProcess, attempt: int) -> None:
         cohort = cohort_with(options=(1, 2))
         package = buy(stripe, cohort)
@@ -74,7 +76,7 @@ class TestUnenrolling:
         assert sum(ClassSession.objects.values_list("booked_count", flat=True)) == 0
         assert examine() == {}
 
-    @pytest.mark.parametrize("attempt", range(4))
+    @four_times_in_walks
     def test_while_the_money_goes_back_ends_it_once(self, stripe: SandboxProcess, attempt: int) -> None:
         cohort = cohort_with(options=(1, 2))
         package = buy(stripe, cohort)

@@ -28,6 +28,8 @@ from enrollment_project.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.processes import Meeting, at_once
 
+from .attempts import four_times_in_walks
+
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 CHILDREN = 8
@@ -156,7 +158,7 @@ class TestAnOfferedPlace:
         cancel_checkout(checkout_id=paying.pk, now=utc_now())
         return cohort, learner
 
-    @pytest.mark.parametrize("attempt", range(4))
+    @four_times_in_walks
     def test_accepted_as_its_time_ends_is_held_for_an_open_checkout(
         self, offered: tuple[Cohort, Learner], attempt: int
     ) -> None:

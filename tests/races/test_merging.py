@@ -23,6 +23,8 @@ from enrollments.models import Enrollment, SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route, seats
 from tests.processes import Meeting, at_once
 
+from .attempts import four_times_in_walks
+
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 JANE: dict[str, Any] = {"email": "jane@school.test", "first_name": "Jane", "last_name": "Doe"}
@@ -46,7 +48,7 @@ class TestTwoMergesAtOnce:
         workspace = WorkspaceFactory()
         return LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace)
 
-    @pytest.mark.parametrize("attempt", range(3))
+    @four_times_in_walks
     def test_in_opposite_directions_leave_one_of_the_two(self, pair: tuple[Learner, Learner], attempt: int) -> None:
         first, second = pair
 
@@ -152,7 +154,7 @@ class TestAMergeOfALearnerWhoIsBeingEnrolled:
         assert Enrollment.objects.get().learner != keep
         assert "accounts.nothing_belongs_to_a_merged_learner" in examine()
 
-    @pytest.mark.parametrize("attempt", range(3))
+    @four_times_in_walks
     def test_waits_for_one_that_came_first_and_moves_it(self, workspace: Workspace, attempt: int) -> None:
         keep, drop = LearnerFactory(workspace=workspace), LearnerFactory(workspace=workspace, **JANE)
 

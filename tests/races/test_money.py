@@ -23,9 +23,9 @@ from sandbox.testing import SandboxProcess, wait_until
 from tests.processes import Failure, at_once
 from tests.sweeps import SOON
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+from .attempts import four_times_in_walks
 
-ROUNDS = range(5)
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
 
 def ask_parent(instance: Any, email: str = "jane@school.test") -> EnrollmentDecision:
@@ -80,7 +80,7 @@ def _handle(event_id: str) -> None:
 
 
 class TestPayingAgainstExpiry:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_has_one_winner_in_stripe_s_books_and_in_ours(self, stripe: SandboxProcess, attempt: int) -> None:
         decision = ask_parent(InstanceFactory())
         assert decision.checkout is not None
@@ -100,7 +100,7 @@ class TestPayingAgainstExpiry:
 
 
 class TestPayingAgainstCancelling:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_has_one_winner_in_stripe_s_books_and_in_ours(self, stripe: SandboxProcess, attempt: int) -> None:
         decision = ask_parent(InstanceFactory())
         assert decision.checkout is not None

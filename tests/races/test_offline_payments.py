@@ -34,9 +34,10 @@ from tests.ledger import net
 from tests.processes import Failure, Meeting, at_once
 from tests.sweeps import SOON, sweep
 
+from .attempts import four_times_in_walks
+
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
-ROUNDS = range(3)
 LONG_AGO = dt.date(2020, 1, 31)
 
 
@@ -90,7 +91,7 @@ def examine_later() -> dict[str, Any]:
 
 
 class TestPaidTwiceAtOnce:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_counts_once_and_has_one_invoice(self, attempt: int) -> None:
         enrollment = on_account()
 
@@ -130,7 +131,7 @@ class TestPaidTwiceAtOnce:
 
 
 class TestPaidAgainstStripe:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_takes_money_in_one_of_the_two_ways(self, stripe: SandboxProcess, attempt: int) -> None:
         decision = ask_parent(InstanceFactory())
         checkout = Checkout.objects.get(pk=decision.checkout_id)
@@ -167,7 +168,7 @@ class TestPaidAgainstStripe:
 
 
 class TestPaidAgainstARefundAtStripe:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_is_refused_whichever_comes_first(self, stripe: SandboxProcess, attempt: int) -> None:
         """A full refund ends what was paid for, so there is never a moment in which to pay again."""
         decision = ask_parent(InstanceFactory())
@@ -192,7 +193,7 @@ class TestPaidAgainstARefundAtStripe:
 
 
 class TestPaidAgainstAReversal:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_is_recorded_only_after_it(self, attempt: int) -> None:
         enrollment = on_account()
         pay(enrollment.pk)
@@ -205,7 +206,7 @@ class TestPaidAgainstAReversal:
         assert counting() == ([("offline", 4900)] if again == "recorded" else [])
         assert examine_later() == {}
 
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_is_corrected_once_by_two_reversals(self, attempt: int) -> None:
         enrollment = on_account()
         pay(enrollment.pk)
@@ -236,7 +237,7 @@ class TestPaidAgainstAReversal:
 
 
 class TestPaidAgainstTheEndOfTheCourse:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_is_recorded_before_it_or_refused(self, attempt: int) -> None:
         enrollment = on_account()
         ProgramInstance.objects.update(end_date=LONG_AGO)
@@ -279,7 +280,7 @@ class TestPaidAgainstTheEndOfTheCourse:
 
 
 class TestPaidAgainstDeletion:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_is_a_task_for_staff_or_refused(self, attempt: int) -> None:
         enrollment = on_account()
 

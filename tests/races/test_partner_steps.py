@@ -31,9 +31,9 @@ from partners.tests.factories import (
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+from .attempts import four_times_in_walks
 
-ROUNDS = range(3)
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
 
 def in_progress(*, steps: int = 2) -> tuple[Enrollment, EnrollmentStep]:
@@ -105,7 +105,7 @@ def save_in_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestOneStepCompletedTwiceAtOnce:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_is_completed_once_and_queues_the_next_once(self, attempt: int) -> None:
         enrollment, step = in_progress()
 
@@ -143,7 +143,7 @@ class TestOneStepCompletedTwiceAtOnce:
 
 
 class TestTwoStepsCompletedAtOnce:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_complete_the_participation(self, attempt: int) -> None:
         enrollment, first, second = self.two_in_progress()
 
@@ -171,7 +171,7 @@ class TestTwoStepsCompletedAtOnce:
 
 
 class TestCompletionAgainstSkipping:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_has_one_winner_and_advances_once(self, attempt: int) -> None:
         enrollment, step = in_progress()
 
@@ -194,7 +194,7 @@ class TestCompletionAgainstSkipping:
 
 
 class TestCompletionAgainstReassigning:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_has_one_winner(self, attempt: int) -> None:
         enrollment, step = in_progress()
 
@@ -281,7 +281,7 @@ class TestAcceptanceAgainstCompletion:
 
 
 class TestCompletionAgainstLeaving:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_ends_in_the_order_in_which_they_came(self, attempt: int) -> None:
         enrollment, step = in_progress()
 

@@ -29,9 +29,9 @@ from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 from tests.sweeps import SOON
 
-pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+from .attempts import four_times_in_walks
 
-ROUNDS = range(4)
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
 
 def submitted(*, tenant_id: int | None = 1) -> Enrollment:
@@ -58,7 +58,7 @@ def outcomes(answers: list[Any]) -> list[str]:
 
 
 class TestApprovalAgainstRejection:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_has_one_winner_and_refuses_the_other(self, attempt: int) -> None:
         enrollment = submitted()
         rivals = [approve_enrollment, reject_enrollment]
@@ -100,7 +100,7 @@ class TestApprovalAgainstRejection:
 
 
 class TestApprovalAgainstLeaving:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_ends_in_the_order_in_which_they_came(self, attempt: int) -> None:
         enrollment = submitted()
 
@@ -130,7 +130,7 @@ class TestTwoWithdrawals:
 
 
 class TestRejectionAgainstPayment:
-    @pytest.mark.parametrize("attempt", ROUNDS)
+    @four_times_in_walks
     def test_sends_the_money_back_whoever_was_first(self, stripe: SandboxProcess, attempt: int) -> None:
         enrollment = submitted(tenant_id=None)
         checkout = enrollment.decisions.get().checkout
