@@ -44,8 +44,12 @@ def at_the_same_time(claim: Claim) -> list[bool]:
 
 
 def somebody_waits() -> bool:
+    """Whether another session of this database waits for a lock; those of tests that run beside it don't count."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks waiting JOIN pg_locks held USING (pid) JOIN pg_database here"
+            " ON here.oid = held.database WHERE NOT waiting.granted AND here.datname = current_database())"
+        )
         (waits,) = cursor.fetchone()
     return bool(waits)
 
