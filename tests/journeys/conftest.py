@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, expect
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.stack import RunningStack
 
@@ -18,8 +18,8 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 ONE_MINUTE = 60
 PATIENCE_MS = 20_000  # what is not there by then will not come; a machine may be slow
 expect.set_options(timeout=PATIENCE_MS)
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +187,12 @@ def visitor(
     request: pytest.FixtureRequest, browser: Browser, stack: RunningStack, complaints: list[str]
 ) -> Iterator[Page]:
     """A new visitor: on a phone, or at a desk with JavaScript turned off."""
-    size, scripted = {"phone": (PHONE, True), "desktop-without-javascript": (DESKTOP, False)}[request.param]
+    on_phone = request.param == "phone"
     context = browser.new_context(
-        base_url=stack.url, viewport=size, java_script_enabled=scripted, timezone_id="America/New_York"
+        base_url=stack.url,
+        viewport=PHONE if on_phone else DESKTOP,
+        java_script_enabled=on_phone,
+        timezone_id="America/New_York",
     )
     _listen(context, stack, complaints)
     page = context.new_page()
