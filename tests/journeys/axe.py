@@ -15,7 +15,7 @@ def seen(page: Page) -> list[str]:
     page.evaluate(AXE)  # not a script tag, which the Content-Security-Policy would refuse
     found = []
     for size, scheme in LOOKS:
-        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in _faults(page)]
     return found

@@ -76,7 +76,7 @@ class TestAParentOnAPhone:
         visitor.get_by_role("button", name="Send the application").click()
         expect(visitor.get_by_role("heading", level=1)).to_have_text("Your application was sent")
 
-        staff = browser.new_page(base_url=stack.url, viewport=DESKTOP)  # type: ignore[arg-type]
+        staff = browser.new_page(base_url=stack.url, viewport=DESKTOP)
         review(staff, forms, email)
         visitor.reload()
         expect(visitor.get_by_role("heading", level=1)).to_have_text("Enrolled")
