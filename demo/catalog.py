@@ -81,6 +81,7 @@ class Organization:
     known_family: Family | None = None
     has_forms: bool = False  # whether families can apply by themselves
     has_partners: bool = False  # whether partners teach one of its programs
+    has_integrators: bool = False  # whether programs of others are told of events
 
 
 _SCHOOL_TERMS = (("first term", -22, -6), ("second term", -5, 12))
@@ -140,6 +141,7 @@ ORGANIZATIONS = (
         known_family=KNOWN_FAMILY,
         has_forms=True,
         has_partners=True,
+        has_integrators=True,
     ),
     Organization(
         slug="harbor-skills",

@@ -36,6 +36,7 @@ from .course_stories import begin_courses
 from .courses import build_courses
 from .partners import begin_partners, have_partners_asked_from
 from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask_and_hesitate, meet_an_outage
+from .webhooks import add_endpoints
 
 SEED = 20_250_901
 HISTORY = dt.timedelta(weeks=26)
@@ -106,6 +107,8 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
     # The sweeps' work begins today.
     Checkout.objects.filter(workspace=scene.workspace, next_check_at__lt=now).update(next_check_at=now)
     have_partners_asked_from(now, workspace=scene.workspace)
+    if organization.has_integrators:
+        add_endpoints(scene.workspace, now=now)
     return scene.workspace
 
 

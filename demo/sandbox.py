@@ -1,5 +1,6 @@
 """Let the sandbox know the demo's past, so that what comes after works: what was sold, for refunds, bank debits and
-sweeps; and whom partners teach, so that a click on a course's page tells us.
+sweeps; whom partners teach, so that a click on a course's page tells us; and the secrets of those who are told of
+events.
 
 It could not happen there by itself: Stripe lets nobody pay half a year ago.
 """
@@ -16,6 +17,8 @@ from billing.states import CheckoutStatus, DisputeStatus, RefundStatus
 from core.errors import require
 from partners.models import EnrollmentStep, Provider
 from partners.states import PartnerStepStatus
+
+from .webhooks import receivers_of
 
 AT_ONCE = 200
 SECONDS = 30
@@ -48,6 +51,8 @@ def tell_sandbox(workspace: Workspace) -> int:
         _tell("history", {"sessions": sessions[first : first + AT_ONCE]})
     for provider in Provider.objects.filter(workspace=workspace).order_by("pk"):
         _tell_partner(provider)
+    for slug, known in receivers_of(workspace).items():
+        _tell(f"receivers/{slug}", known)
     return len(sessions)
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import render
 
 from sandbox.control_api import Unprocessable, control
 from sandbox.knobs import clock, faults
+from sandbox.receivers.models import Receiver
 from sandbox.stripe import checkout, webhooks
 from sandbox.stripe.models import CheckoutSession, Delivery
 from sandbox.stripe.money import format_amount
@@ -70,6 +71,7 @@ def show_home(request: HttpRequest) -> HttpResponse:
         "deliveries": Delivery.objects.select_related("event").order_by("-pk")[:50],
         "faults": faults.list_faults(),
         "knobs": faults.KNOBS,
+        "receivers": Receiver.objects.order_by("slug"),
         "endpoint": endpoint.url if endpoint else "",
         "offset_seconds": clock.offset_seconds(),
         "public_url": settings.PUBLIC_URL,

@@ -26,7 +26,7 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "sandbox.urls"
 WSGI_APPLICATION = "sandbox.wsgi.application"
 APPEND_SLASH = False
-INSTALLED_APPS = ["sandbox.knobs", "sandbox.stripe", "sandbox.lms", "sandbox.fakturownia"]
+INSTALLED_APPS = ["sandbox.knobs", "sandbox.stripe", "sandbox.lms", "sandbox.fakturownia", "sandbox.receivers"]
 # Neither sessions nor CSRF: vendors' APIs know no cookies, and curl must be able to press every button.
 MIDDLEWARE: list[str] = []
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]

@@ -172,6 +172,10 @@ class SandboxProcess:
         enrolled there, and what it told."""
         return self.control(f"lms/{slug}", settings)
 
+    def receiver(self, slug: str, **settings: Any) -> Body:
+        """Set up a receiver of the platform's webhooks (`secret`, `mode`); what arrived there."""
+        return self.control(f"receivers/{slug}", settings)
+
     def take_course(self, launch_url: str, *, button: str = "complete") -> httpx.Response:
         """Press a button on the page of a course: `progress` or `complete`."""
         return self._http.post(f"{launch_url.replace('/launch/', '/enrollments/')}/{button}")

@@ -5,6 +5,7 @@ from django.urls import include, path
 from sandbox import control
 from sandbox.fakturownia import control as fakturownia_control
 from sandbox.lms import control as lms_control
+from sandbox.receivers import control as receivers_control
 from sandbox.stripe import control as stripe_control
 
 urlpatterns = [
@@ -27,7 +28,9 @@ urlpatterns = [
     path("_sandbox/lms-flush", lms_control.flush),
     path("_sandbox/lms/<slug:slug>", lms_control.partner),
     path("_sandbox/lms/<slug:slug>/history", lms_control.remember),
+    path("_sandbox/receivers/<slug:slug>", receivers_control.receiver),
     path("", include("sandbox.stripe.urls")),
     path("", include("sandbox.lms.urls")),
     path("", include("sandbox.fakturownia.urls")),
+    path("", include("sandbox.receivers.urls")),
 ]

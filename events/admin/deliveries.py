@@ -3,13 +3,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, in_bulk, staff_action
-from backoffice.display import NOTHING, json_block, link_column, status_badge, subject_link
+from backoffice.display import NOTHING, json_block, link, status_badge, subject_link
 from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
@@ -61,7 +62,11 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
     inlines = (AttemptInline,)
     actions_detail = ("redeliver",)
     status_badge = status_badge("status", "status")
-    to = link_column("endpoint", "to")
+
+    @display(description="to", ordering="endpoint__url")
+    def to(self, delivery: WebhookDelivery) -> SafeString | str:
+        endpoint = delivery.endpoint
+        return link(endpoint, endpoint.description or endpoint.url)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         rows: QuerySet[WebhookDelivery] = super().get_queryset(request)

@@ -6,13 +6,25 @@ from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.models import Workspace
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action, staff_list_action
-from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of, register_subject
+from backoffice.display import (
+    NOTHING,
+    Card,
+    Neighbor,
+    badge,
+    list_url,
+    moment,
+    neighbor,
+    neighbors_of,
+    register_subject,
+)
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 from core.local_time import to_instant, validate_date
@@ -75,7 +87,7 @@ class ReplayForm(StaffForm):
 class WebhookEndpointAdmin(WorkspaceScopedAdmin):
     """Where integrators are told of events. A secret is shown once, and can't be had again."""
 
-    list_display = ("url", "state", "types_text", "waiting", "failed", "workspace", "created_at")
+    list_display = ("address", "state", "types_text", "waiting", "failed", "workspace")
     list_filter = (("workspace", ScopedRelatedFilter), "disabled_reason")
     list_select_related = ("workspace",)
     search_fields = ("url", "description", "=cuid")
@@ -85,7 +97,13 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         ("Since when", {"fields": (("created_at", "listens_since"), "previous_secret_until")}),
     )
     actions_list = ("create",)
-    actions_detail = ("edit", "ping", "redeliver_failed", "replay", "rotate", "enable", "disable", "remove")
+    actions_detail = (
+        "enable",
+        "ping",
+        "redeliver_failed",
+        "replay",
+        {"title": "More", "items": ["edit", "rotate", "disable", "remove"]},
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
         rows: QuerySet[WebhookEndpoint] = super().get_queryset(request).filter(deleted_at=None)
@@ -93,6 +111,10 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
             waiting_count=Count("deliveries", filter=Q(deliveries__status=DeliveryStatus.PENDING)),
             failed_count=Count("deliveries", filter=Q(deliveries__status=DeliveryStatus.FAILED)),
         )
+
+    @display(description="address", ordering="url")
+    def address(self, endpoint: WebhookEndpoint) -> SafeString:
+        return format_html('<span class="backoffice-address">{}<br>{}</span>', endpoint.url, endpoint.description or "")
 
     @display(description="state")
     def state(self, endpoint: WebhookEndpoint) -> str:
@@ -115,8 +137,9 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         return f"{endpoint.failed_count:,}"
 
     @display(description="rests until")
-    def next_try(self, endpoint: WebhookEndpoint) -> Any:
-        return endpoint.next_attempt_at if endpoint.failing_since else None
+    def next_try(self, endpoint: WebhookEndpoint) -> str:
+        rests = endpoint.is_enabled and endpoint.failing_since is not None
+        return moment(endpoint.next_attempt_at) if rests else NOTHING
 
     @staff_list_action(description="Add an endpoint", power=Power.GOVERN, form=NewEndpointForm, icon="add_link")
     def create(self, request: HttpRequest, form: StaffForm) -> HttpResponse:

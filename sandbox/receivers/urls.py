@@ -1,0 +1,11 @@
+"""Receivers' paths: the address that the platform sends to, and the page beside it."""
+
+from django.urls import path
+
+from sandbox.receivers import pages
+
+urlpatterns = [
+    path("receivers/<slug:slug>", pages.show, name="receiver"),
+    path("receivers/<slug:slug>/change", pages.change, name="receiver-change"),
+    path("receivers/<slug:slug>/events", pages.receive),
+]
