@@ -112,9 +112,9 @@ def create_instance(
 def change_instance(
     *, workspace_id: int, cuid: str, changes: dict[str, Any], actor: Actor, now: dt.datetime
 ) -> ProgramInstance:
-    """Change what is named among `name`, `start_date`, `end_date`, `review_mode`, `capacity`, `active`, `is_default`
-    (true only: another one takes it over), `criteria` (drafts of all of them), and `price_minor`, `currency` and
-    `tax_rate`, of which those left out stay.
+    """Change what is named among `name`, `external_id`, `start_date`, `end_date`, `review_mode`, `capacity`, `active`,
+    `is_default` (true only: another one takes it over), `criteria` (drafts of all of them), and `price_minor`,
+    `currency` and `tax_rate`, of which those left out stay.
 
     Raises NotFound, and Invalid naming the fields as the API spells them.
     """
@@ -138,7 +138,11 @@ def _completed(instance: ProgramInstance, facts: dict[str, Any], actor: Actor, n
 
 def _tell(instance: ProgramInstance, facts: dict[str, Any]) -> None:
     """Set what is told of an instance, and refuse what can't be."""
-    for field in ("name", "start_date", "end_date", "review_mode", "capacity", "active"):
+    if external_id := facts.get("external_id"):
+        others = ProgramInstance.objects.filter(workspace=instance.workspace_id, external_id=external_id)
+        if others.exclude(pk=instance.pk).exists():
+            raise invalid_field("externalId", "taken", "Another program instance has this external id.")
+    for field in ("name", "external_id", "start_date", "end_date", "review_mode", "capacity", "active"):
         if field in facts:
             setattr(instance, field, facts[field])
     if instance.start_date and instance.end_date and instance.end_date < instance.start_date:

@@ -64,3 +64,7 @@ class CsvParser(FileParser):
 
 class JsonLinesParser(FileParser):
     media_type = "application/x-ndjson"
+
+
+class ZipParser(FileParser):
+    media_type = "application/zip"

@@ -240,7 +240,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 API_MAX_BODY_BYTES = 1_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
 # Where the body is a file, which is received piece by piece.
-API_FILE_PATHS = r"/api/programInstances/[^/]+/imports/?"
+API_FILE_PATHS = r"/api/(programInstances/[^/]+/)?imports/?"
 API_MAX_FILE_BYTES = 50_000_000
 # Requests a minute and API key (or address, without a key).
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=6000)

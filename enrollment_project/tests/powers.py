@@ -121,6 +121,7 @@ BUTTONS: dict[str, Power] = {
     "programinstance.edit_criteria": Power.MANAGE,
     "programinstance.evaluate_candidates": Power.DECIDE,
     "programinstance.import_candidates": Power.DECIDE,
+    "importjob.import_roster": Power.MANAGE,
     "importjob.carry_out": Power.DECIDE,
     "importjob.undo": Power.DECIDE,
     "programinstance.make_default": Power.MANAGE,

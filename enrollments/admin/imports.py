@@ -4,19 +4,30 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from accounts.models import Workspace
 from accounts.roles import Power
-from backoffice.actions import StaffForm, staff_action
-from backoffice.display import Card, Neighbor, json_column, link_column, neighbors_of, register_subject, status_badge
+from backoffice.actions import StaffForm, staff_action, staff_list_action
+from backoffice.display import (
+    Card,
+    Neighbor,
+    admin_url,
+    json_column,
+    link_column,
+    neighbors_of,
+    register_subject,
+    status_badge,
+)
 from backoffice.previews import Preview
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
 from core.clock import utc_now
 
-from ..imports.job import carry_out_rehearsed, ends_too_many, undo_import
+from ..imports.job import carry_out_rehearsed, ends_too_many, receive_roster, undo_import
+from ..imports.options import Options
 from ..imports.rehearsal import describe
 from ..models import ImportFault, ImportJob
 from ..states import DuplicatePolicy, ImportStage
@@ -47,15 +58,41 @@ class ImportForm(StaffForm):
     )
 
 
+class RosterForm(ImportForm):
+    workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
+    file = forms.FileField(
+        help_text="A OneRoster 1.2 CSV archive (ZIP) of at most 17 MB, in bulk or as a delta.",
+        error_messages={"empty": "The file is empty. Choose the archive that the school's system has exported."},
+    )
+    field_order = ("workspace", "file")
+
+    def prepare(self) -> None:
+        workspaces = self.fields["workspace"]
+        assert isinstance(workspaces, forms.ModelChoiceField)
+        mine = access_of(self.request).limit(Workspace.objects.order_by("name", "id"), path="pk", power=Power.MANAGE)
+        workspaces.queryset = mine
+        workspaces.initial = mine.first() if mine.count() == 1 else None
+
+
 class CarryOutForm(StaffForm):
     may_end_many = forms.BooleanField(
         label="Yes, end that many",
-        help_text="More than a tenth of the current enrollments of this instance would become ineligible.",
+        help_text="More than a tenth of the current enrollments would end or become ineligible.",
     )
 
     def prepare(self) -> None:
         if not ends_too_many(self.row):
             del self.fields["may_end_many"]
+
+
+def options_of(told: dict[str, Any]) -> Options:
+    """What an upload asks for, which is rehearsed first."""
+    return Options(
+        is_rehearsal=True,
+        evaluate=told["evaluate"],
+        on_duplicate=told["on_duplicate"],
+        tell_families=told["tell_families"],
+    )
 
 
 def _is_rehearsed(job: ImportJob) -> bool:
@@ -71,7 +108,7 @@ def foresee_import(job: ImportJob, form: StaffForm) -> Preview:
 
 @admin.register(ImportJob)
 class ImportJobAdmin(WorkspaceScopedAdmin):
-    """The files of candidates of a workspace. They are sent on the page of the instance."""
+    """The files of candidates of a workspace, which are sent on the page of the instance, and its rosters."""
 
     list_display = ("cuid", "instance", "stage", "status_label", "progress", "workspace", "created_at", "finished_at")
     list_filter = (
@@ -107,6 +144,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
             },
         ),
     )
+    actions_list = ("import_roster",)
     actions_detail = ("carry_out", "undo")
     status_label = status_badge("status")
     instance_link = link_column("instance", "program")
@@ -125,6 +163,25 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
         if job is not None and not job.is_finished:
             response["Refresh"] = str(SECONDS_TO_NEXT_LOOK)
         return response
+
+    @staff_list_action(
+        description="Import a roster",
+        power=Power.MANAGE,
+        form=RosterForm,
+        icon="upload_file",
+        explanation="Reads a OneRoster archive and rehearses the import: you see what it would do before anything is "
+        "done.",
+    )
+    def import_roster(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
+        told = form.cleaned_data
+        job = receive_roster(
+            workspace_id=told["workspace"].pk,
+            file=told["file"].file,
+            options=options_of(told),
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        return HttpResponseRedirect(admin_url(job))
 
     @staff_action(
         description="Import",

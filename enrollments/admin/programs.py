@@ -16,12 +16,11 @@ from core.clock import utc_now
 from ..eligibility.criteria import list_criteria
 from ..evaluation import request_evaluation
 from ..imports.job import receive_import
-from ..imports.options import Options
 from ..imports.reading import kind_of
 from ..models import Enrollment, Program, ProgramInstance
 from ..programs import make_default
 from ..states import EligibilityStatus
-from .imports import ImportForm
+from .imports import ImportForm, options_of
 from .playground import PLAYGROUND
 
 LISTED_CODE = re.compile(r"[A-Za-z0-9_-]+")
@@ -135,12 +134,7 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
             instance_id=instance.pk,
             file=told["file"].file,
             kind=kind_of(told["file"].name),
-            options=Options(
-                is_rehearsal=True,
-                evaluate=told["evaluate"],
-                on_duplicate=told["on_duplicate"],
-                tell_families=told["tell_families"],
-            ),
+            options=options_of(told),
             actor=actor_of(request),
             now=utc_now(),
         )

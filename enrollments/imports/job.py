@@ -7,7 +7,7 @@ from typing import IO
 
 from celery import signature
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from accounts.staff_tasks import raise_staff_task
 from core.actors import Actor
@@ -16,7 +16,7 @@ from core.jobs import JobStatus, due_jobs, run_job
 from core.work import nudge
 
 from ..errors import ImportNotReady, UndoTooLate
-from ..models import Enrollment, ImportedRow, ImportJob, ProgramInstance
+from ..models import Enrollment, ImportJob, ProgramInstance
 from ..queries import refuse_closed
 from ..states import ImportStage
 from ..task_kinds import IMPORT_FAILED
@@ -205,11 +205,6 @@ def ends_too_many(job: ImportJob) -> bool:
     current = Enrollment.objects.current()
     whose = current.filter(workspace=job.workspace_id) if job.is_roster else current.filter(instance=job.instance_id)
     return bool(job.counts.get(ENDING, 0) > ENDS_AT_MOST * whose.count())
-
-
-def list_rows(job: ImportJob) -> QuerySet[ImportedRow]:
-    """What it made of which line."""
-    return job.rows.filter(Q(enrollment__isnull=False)).select_related("enrollment").order_by("line")
 
 
 def _tell_staff(job: ImportJob) -> None:

@@ -54,7 +54,7 @@ def school(*numbers: int) -> dict[str, str]:
 def archive_of(files: Mapping[str, str | bytes], *, mode: str = "bulk") -> bytes:
     """A ZIP of these files, with a manifest unless there is one."""
     packed = io.BytesIO()
-    names = [name.removesuffix(".csv") for name in files]
+    names = [name.lower().removesuffix(".csv") for name in files if "/" not in name]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in {"manifest.csv": manifest_of(dict.fromkeys(names, mode)), **files}.items():
             archive.writestr(name, text)

@@ -158,6 +158,14 @@ ROWS = [
         address=f"{INSTANCE}/imports",
         body={"email": "suzie.homeowner@example.com"},
     ),
+    by_key(
+        "api/imports",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=415,
+        done=415,  # what is JSON is no archive
+        body={"email": "suzie.homeowner@example.com"},
+    ),
     by_key(IMPORT_ROUTE, "GET", scope="enrollments:read", elsewhere=404, address=IMPORT),
     by_key(f"{IMPORT_ROUTE}/errors", "GET", scope="enrollments:read", elsewhere=404, address=f"{IMPORT}/errors"),
     by_key(

@@ -46,8 +46,8 @@ class ImportQuery(QuerySerializer):
     )
     confirmEndings = QueryTruthField(
         default=False,
-        help_text="Import even if more than a tenth of the current enrollments would become ineligible. Without it, "
-        "such an import fails and changes nothing.",
+        help_text="Import even if more than a tenth of the current enrollments would end or become ineligible. "
+        "Without it, such an import fails and changes nothing.",
     )
 
     @classmethod
@@ -65,7 +65,8 @@ class ImportQuery(QuerySerializer):
 class ImportFaultSerializer(serializers.ModelSerializer[ImportFault]):
     class Meta:
         model = ImportFault
-        fields = ("line", "field", "code", "detail")
+        fields = ("file", "line", "field", "code", "detail")
+        extra_kwargs = {"file": {"help_text": "The file of a roster's archive; empty for a file of candidates."}}
 
 
 @extend_schema_field(ImportFaultSerializer(many=True))
@@ -76,7 +77,7 @@ class FirstFaultsField(serializers.Field[Any, Any, Any, Any]):
         super().__init__(source="*", read_only=True, help_text=f"The first {FAULTS_IN_ANSWER}.")
 
     def to_representation(self, value: ImportJob) -> list[dict[str, Any]]:
-        faults = value.faults.order_by("line", "pk")[:FAULTS_IN_ANSWER]
+        faults = value.faults.order_by("file", "line", "pk")[:FAULTS_IN_ANSWER]
         return list(ImportFaultSerializer(faults, many=True).data)
 
 
@@ -93,7 +94,8 @@ class ImportSerializer(serializers.Serializer[ImportJob]):
     rowsSkipped = serializers.SerializerMethodField()
     rowsFailed = serializers.SerializerMethodField()
     becomingIneligible = serializers.SerializerMethodField(
-        help_text="How many candidates and eligible enrollments that were there before become ineligible."
+        help_text="How many candidates and eligible enrollments that were there before become ineligible, or of a "
+        "roster how many enrollments end."
     )
     counts = serializers.DictField(child=serializers.IntegerField())
     createdAt = serializers.DateTimeField(source="created_at")
@@ -110,7 +112,8 @@ class ImportSerializer(serializers.Serializer[ImportJob]):
 
     def get_reason(self, job: ImportJob) -> str:
         if job.stage == ImportStage.STOPPED:
-            return "More than a tenth of the current enrollments would become ineligible. Send it with confirmEndings."
+            became = "end" if job.is_roster else "become ineligible"
+            return f"More than a tenth of the current enrollments would {became}. Send it with confirmEndings."
         return job.last_error
 
     def get_rowsImported(self, job: ImportJob) -> int:
@@ -195,7 +198,7 @@ class ImportFaultsView(APIView):
     def get(self, request: Request, import_id: str) -> Response:
         """All of them, line by line."""
         job = get_import(workspace_id=principal_of(request).workspace_id, cuid=import_id)
-        return array_page(request, job.faults.order_by("line", "pk"), ImportFaultSerializer)
+        return array_page(request, job.faults.order_by("file", "line", "pk"), ImportFaultSerializer)
 
 
 class UndoImportView(APIView):

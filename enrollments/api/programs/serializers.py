@@ -88,6 +88,13 @@ class CriterionSerializer(serializers.Serializer[Any]):
 
 class InstanceBody(serializers.Serializer[Any]):
     name = TextField(max_length=200, required=False)
+    externalId = TextField(
+        source="external_id",
+        max_length=150,
+        required=False,
+        allow_null=True,
+        help_text="The sourcedId or code of the class that rosters know it by; unique in the workspace.",
+    )
     startDate = DayField(source="start_date", required=False, allow_null=True)
     endDate = DayField(source="end_date", required=False, allow_null=True)
     reviewMode = serializers.ChoiceField(source="review_mode", choices=ReviewMode.choices, required=False)
@@ -125,6 +132,7 @@ class InstanceSerializer(serializers.ModelSerializer[ProgramInstance]):
     id = serializers.CharField(source="cuid")
     courseId = serializers.IntegerField(source="pk", help_text="The number that the enrolment service knows it by.")
     programCode = serializers.CharField(source="program.code")
+    externalId = serializers.CharField(source="external_id", allow_null=True)
     startDate = serializers.DateField(source="start_date", allow_null=True)
     endDate = serializers.DateField(source="end_date", allow_null=True)
     reviewMode = serializers.ChoiceField(source="review_mode", choices=ReviewMode.choices)
@@ -142,6 +150,7 @@ class InstanceSerializer(serializers.ModelSerializer[ProgramInstance]):
             "courseId",
             "programCode",
             "name",
+            "externalId",
             "startDate",
             "endDate",
             "reviewMode",

@@ -7,6 +7,7 @@ from .exports import ExportFileView, ExportListView, ExportView
 from .imports import ImportFaultsView, ImportInstanceView, ImportView, UndoImportView
 from .instances import InstanceListView, InstanceView
 from .programs import ProgramListView, ProgramView
+from .rosters import RosterView
 
 ENROLLMENT = "enrollments/<cuid:enrollment_id>"
 INSTANCE = "programInstances/<cuid:instance_id>"
@@ -20,6 +21,7 @@ urlpatterns = [
     path(f"{INSTANCE}/evaluate", EvaluateInstanceView.as_view(), name="api-instance-evaluate"),
     path(f"{INSTANCE}/criteria/try", TryCriteriaView.as_view(), name="api-instance-criteria-try"),
     path(f"{INSTANCE}/imports", ImportInstanceView.as_view(), name="api-instance-imports"),
+    path("imports", RosterView.as_view(), name="api-imports"),
     path("imports/<cuid:import_id>", ImportView.as_view(), name="api-import"),
     path("imports/<cuid:import_id>/errors", ImportFaultsView.as_view(), name="api-import-errors"),
     path("imports/<cuid:import_id>/undo", UndoImportView.as_view(), name="api-import-undo"),

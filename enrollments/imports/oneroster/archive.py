@@ -49,6 +49,7 @@ class Archive:
     def __init__(self, packed: zipfile.ZipFile) -> None:
         self._entries = _entries_of(packed)
         self._packed = packed
+        self.guessed: dict[str, str] = {}  # files in no encoding that says so, and what their sender should know
         self.modes = self._read_manifest()
 
     def read(self, name: str, *required: str) -> Iterator[Row]:
@@ -57,7 +58,7 @@ class Archive:
         if entry is None:
             raise UnreadableFile(None, f"{name}: The archive has no such file. Add it.", field=name, code="missing")
         with self._packed.open(entry) as file:
-            yield from _rows(name, file, required)
+            yield from self._rows(name, file, required)
 
     def has(self, name: str) -> bool:
         """Whether the manifest promises the file, which is there then."""
@@ -83,6 +84,28 @@ class Archive:
                 remedy = f"{name}.csv: The manifest promises this file, and the archive has none. Add it."
                 raise UnreadableFile(None, remedy, field=f"{name}.csv", code="missing")
         return modes
+
+    def _rows(self, name: str, file: IO[bytes], required: tuple[str, ...]) -> Iterator[Row]:
+        try:
+            whole = io.BufferedReader(file)  # type: ignore[type-var]
+            encoding = find_encoding(whole)
+            if encoding.notice:
+                self.guessed[name] = encoding.notice
+            lines = CountedLines(read_lines(whole, encoding))
+            columns: list[str] | None = None
+            begins = 1
+            for cells in closed_rows(csv.reader(lines, strict=True), lines):
+                line = begins
+                begins = lines.number + 1
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if columns is None:
+                    columns = [cell.strip().lower() for cell in cells]
+                    _require(columns, required, line)
+                    continue
+                yield Row(line, dict(zip(columns, (cell.strip() for cell in cells), strict=False)))
+        except UnreadableFile as refusal:
+            raise UnreadableFile(None, f"{name}: {refusal.detail}", field=name) from refusal
 
 
 @contextmanager
@@ -128,26 +151,6 @@ def _name_of(entry: zipfile.ZipInfo) -> str:
         remedy = "The files stand in a folder inside the archive. Pack the files themselves, without a folder."
         raise UnreadableFile(None, remedy, code="folder")
     return name
-
-
-def _rows(name: str, file: IO[bytes], required: tuple[str, ...]) -> Iterator[Row]:
-    try:
-        whole = io.BufferedReader(file)  # type: ignore[type-var]
-        lines = CountedLines(read_lines(whole, find_encoding(whole)))
-        columns: list[str] | None = None
-        begins = 1
-        for cells in closed_rows(csv.reader(lines, strict=True), lines):
-            line = begins
-            begins = lines.number + 1
-            if not any(cell.strip() for cell in cells):
-                continue
-            if columns is None:
-                columns = [cell.strip().lower() for cell in cells]
-                _require(columns, required, line)
-                continue
-            yield Row(line, dict(zip(columns, (cell.strip() for cell in cells), strict=False)))
-    except UnreadableFile as refusal:
-        raise UnreadableFile(None, f"{name}: {refusal.detail}", field=name) from refusal
 
 
 def _require(columns: list[str], required: tuple[str, ...], line: int) -> None:

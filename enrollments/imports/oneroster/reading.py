@@ -72,11 +72,13 @@ class Roster:
 
     @property
     def notice(self) -> str:
-        """What of the archive is not imported."""
+        """Which files were read in an encoding that was guessed, and what of the archive is not imported."""
         left_out = self._archive.left_out(*REQUIRED, ROLES)
         told = [f"{count:,} {name}" for name, count in sorted(self._ignored.items())]
         told += [", ".join(left_out)] if left_out else []
-        return fit(ImportJob, "notice", f"Not imported: {'; '.join(told)}." if told else "")
+        guessed = [f"{name}: {notice}" for name, notice in sorted(self._archive.guessed.items())[:1]]
+        skipped = [f"Not imported: {'; '.join(told)}."] if told else []
+        return fit(ImportJob, "notice", " ".join([*guessed, *skipped]))
 
     def records(self) -> Iterator[Record]:
         """Raises UnreadableFile, now or while they are read."""
