@@ -37,8 +37,8 @@ class RosterView(APIView):
     def post(self, request: Request) -> Response:
         """Send a OneRoster 1.2 CSV archive, up to 50 MB: it is checked now and imported in the background.
 
-        Students become learners, parents guardians, districts districts; enrollments are made in the program instances
-        that its classes are. The key needs `learners:write` and `districts:write` as well.
+        Its students become learners, parents become guardians; districts get their tenant ids; and enrollments are made
+        in the program instances that its classes are. The key needs the scopes to write learners and districts as well.
         """
         options = ImportQuery.read_options(request)
         received = received_file(request)
