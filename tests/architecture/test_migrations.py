@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import override_settings
 from django_migration_linter import MigrationLinter
 
-from tests.migrated import quick_migrations
+from core.migrating import quick_migrations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = [app.label for app in apps.get_app_configs() if ROOT in Path(app.path).parents and ".venv" not in app.path]

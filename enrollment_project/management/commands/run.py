@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from accounts.models import User
+from core.migrating import quick_migrations
 from demo.catalog import GUARDIAN_EMAIL, PASSWORD
 from demo.load import list_missing
 from demo.sandbox import is_sandbox_there
@@ -46,7 +47,8 @@ class Command(BaseCommand):
             _refuse_taken(settings.PORT, "PORT")
             _refuse_taken(settings.SANDBOX_PORT, "SANDBOX_PORT")
             self.stdout.write("Bringing the database up to date ...")
-            call_command("migrate", verbosity=0)
+            with quick_migrations():
+                call_command("migrate", verbosity=0)
             is_demo_missing = bool(list_missing())
             connection.close()
             stopping = _stop_on_signals()
