@@ -95,6 +95,7 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.lists
 	@$(BIN)/python -m bench.pipeline
 	@$(BIN)/python -m bench.completions
+	@$(BIN)/python -m bench.partners_apart
 	@$(BIN)/python -m bench.expiry
 	@$(BIN)/python -m bench.imports
 	@$(BIN)/python -m bench.receivers
@@ -104,7 +105,8 @@ bench-quick: .venv/.development ## The same, small: only what must never break
 
 # Each has servers of its own, and none of them gates a speed: so two at a time.
 QUICK := $(addprefix quick-,\
-  bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.pipeline bench.receivers)
+  bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.partners_apart bench.pipeline \
+  bench.receivers)
 .PHONY: $(QUICK)
 $(QUICK): quick-%:
 	@$(BIN)/python -m $* --quick

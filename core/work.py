@@ -1,19 +1,23 @@
 """Hand work to Celery without depending on it: the row is the work, the broker is only a doorbell."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Protocol
 
 import structlog
 from celery import Signature, Task
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from kombu.exceptions import OperationalError
 
 from .clock import utc_now
 
 log = structlog.get_logger(__name__)
+# How many pieces of work a process may have aside at once; more wait for one of them.
+THREADS = 8
 _is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
 
 
@@ -64,3 +68,38 @@ def in_batches(sweep: Sweep, *, size: int, at_most: int) -> int:
         if batch < size:
             break
     return done
+
+
+def aside(work: Callable[[], object], *, patience: float) -> None:
+    """Do work that waits for somebody else's answers in a thread, and let it go on alone after `patience` seconds: the
+    worker that was rung is there for others, too.
+
+    What it raises until then is raised here, and is logged afterwards. It must be work that a row stands for, since
+    the thread ends with its process.
+    """
+    done = _threads().submit(_with_own_connections, work)
+    try:
+        done.result(timeout=patience)
+    except TimeoutError:
+        if done.done():  # it is the work's own
+            raise
+        done.add_done_callback(_log_trouble)
+
+
+def _with_own_connections(work: Callable[[], object]) -> None:
+    close_old_connections()
+    try:
+        work()
+    finally:
+        close_old_connections()
+
+
+def _log_trouble(done: Future[None]) -> None:
+    if error := done.exception():
+        log.error("work_aside_failed", exc_info=error)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Of this process, made when it is first needed: a worker is forked before."""
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="aside")

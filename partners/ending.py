@@ -18,13 +18,14 @@ from .gateways.rest import get_gateway
 from .history import UNDER_WAY, subject_of
 from .models import EnrollmentStep
 from .outages import note_answer, note_failure
-from .rounds import go_through, ring_for
+from .rounds import PER_ROUND, go_through, ring_for
 from .task_kinds import STEP_NOT_ENDED
 
 log = structlog.get_logger(__name__)
 
 # It goes on, once an hour at last. After so many tries staff are told, who may tell the partner.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=UNDER_WAY, attempts=12)
+ROUND = "partners.tasks.end_at_provider"
 
 
 def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
@@ -56,16 +57,16 @@ def end_step(*, step_cuid: str, now: dt.datetime) -> bool:
     return True
 
 
-def end_at_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
+def end_at_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:
     """Have one partner let go of those who are due, the longest waiting first, as far as it answers. Returns how many
     were tried."""
     to_end = EnrollmentStep.objects.to_end()
-    return go_through(to_end, provider_id=provider_id, deal=end_step, limit=limit, now=now)
+    return go_through(to_end, provider_id=provider_id, deal=end_step, task=ROUND, limit=limit, now=now)
 
 
 def ring_for_due_ends(*, now: dt.datetime) -> int:
     """Ask the worker to tell each partner of whom it has to let go; returns how many partners."""
-    return ring_for(EnrollmentStep.objects.to_end(), task="partners.tasks.end_at_provider", now=now)
+    return ring_for(EnrollmentStep.objects.to_end(), task=ROUND, now=now)
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ enrolled twice, even by a partner that knows no idempotency.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 import structlog
 
@@ -20,13 +21,14 @@ from .gateways.rest import get_gateway
 from .history import UNDER_WAY
 from .models import EnrollmentStep
 from .outages import note_answer, note_failure
-from .rounds import go_through, ring_for
+from .rounds import PER_ROUND, go_through, ring_for
 
 log = structlog.get_logger(__name__)
 
 # The lease is longer than the two calls of a try can take. After the last try staff have a task, and can have it tried
 # again.
 RETRY = retries.Retry(first_pause_seconds=10, longest_pause_seconds=3600, lease=UNDER_WAY, attempts=12)
+ROUND = "partners.tasks.enroll_at_provider"
 
 
 def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
@@ -56,16 +58,18 @@ def enroll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     return True
 
 
-def enroll_at_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
+def enroll_at_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:
     """Enroll those who are due at one partner, the longest waiting first, as far as it answers. Returns how many were
     tried."""
     to_enroll = EnrollmentStep.objects.to_enroll()
-    return go_through(to_enroll, provider_id=provider_id, deal=enroll_step, limit=limit, now=now)
+    return go_through(to_enroll, provider_id=provider_id, deal=enroll_step, task=ROUND, limit=limit, now=now)
 
 
-def ring_for_due_steps(*, now: dt.datetime) -> int:
-    """Ask the worker to enroll at each partner where somebody is due; returns at how many."""
-    return ring_for(EnrollmentStep.objects.to_enroll(), task="partners.tasks.enroll_at_provider", now=now)
+def ring_for_due_steps(*, now: dt.datetime, among: Sequence[str] | None = None) -> int:
+    """Ask the worker to enroll at each partner where somebody is due, `among` these steps if they are named; returns at
+    how many."""
+    to_enroll = EnrollmentStep.objects.to_enroll()
+    return ring_for(to_enroll if among is None else to_enroll.filter(cuid__among=among), task=ROUND, now=now)
 
 
 def _enroll(step: EnrollmentStep, now: dt.datetime) -> PartnerEnrollment:

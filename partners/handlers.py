@@ -4,17 +4,16 @@ turn has come."""
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from celery import signature
 from django.db.models import Exists, OuterRef, QuerySet
 
 from core.actors import SYSTEM
-from core.work import nudge
 from enrollments.events import EnrollmentDeleted, EnrollmentEvent, EnrollmentStatusChanged
 from enrollments.models import Enrollment
 from enrollments.states import ENDED_PARTICIPATION, FUNDED, EnrollmentPaymentStatus, Facet, ParticipationStatus
 from events.publishing import handles, handles_together
 
 from .certificates import follow_completion
+from .enrolling import ring_for_due_steps
 from .events import PartnerStepQueued, PartnerStepStarted
 from .inbox import wake_events_about
 from .models import Certificate, EnrollmentStep
@@ -24,10 +23,10 @@ from .states import DONE
 E = TypeVar("E", bound=EnrollmentEvent)
 
 
-@handles(PartnerStepQueued)
-def ask_partner(event: PartnerStepQueued) -> None:
-    """The worker need not wait for the sweep."""
-    nudge(signature("partners.tasks.enroll_step"), event.step_cuid)
+@handles_together(PartnerStepQueued)
+def ask_partners(events: Sequence[PartnerStepQueued]) -> None:
+    """The worker need not wait for the sweep. Each partner is rung once, however many learners it is to take."""
+    ring_for_due_steps(among=[event.step_cuid for event in events], now=max(event.occurred_at for event in events))
 
 
 @handles(PartnerStepStarted)

@@ -27,11 +27,6 @@ def note_silence(*, provider_id: int, now: dt.datetime) -> None:
     )
 
 
-def is_silent(*, provider_id: int, since: dt.datetime) -> bool:
-    """Whether the partner has answered none of our calls since then, and was asked."""
-    return Provider.objects.filter(pk=provider_id, silent_since__lte=since).exists()
-
-
 def note_answer(provider: Provider, *, now: dt.datetime) -> None:
     """The partner answered, be it with a refusal: if it was silent when it was read, that is over."""
     if provider.silent_since is not None:

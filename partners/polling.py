@@ -18,12 +18,13 @@ from .history import taken_back_at
 from .inbox import handle_event, store_found
 from .models import EnrollmentStep
 from .outages import note_answer, note_failure
-from .rounds import go_through, ring_for
+from .rounds import PER_ROUND, go_through, ring_for
 
 # It goes on until the step is over: after a few failures once an hour.
 RETRY = retries.Retry(
     first_pause_seconds=60, longest_pause_seconds=3600, lease=dt.timedelta(minutes=3), attempts=32_000
 )
+ROUND = "partners.tasks.poll_provider"
 
 
 def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
@@ -64,11 +65,11 @@ def poll_step(*, step_cuid: str, now: dt.datetime) -> bool:
     return True
 
 
-def poll_provider(*, provider_id: int, limit: int = 100, now: dt.datetime) -> int:
+def poll_provider(*, provider_id: int, limit: int = PER_ROUND, now: dt.datetime) -> int:
     """Ask one partner for news of those who are due, the longest waiting first, as far as it answers. Returns of how
     many it was asked."""
     to_poll = EnrollmentStep.objects.to_poll()
-    return go_through(to_poll, provider_id=provider_id, deal=poll_step, limit=limit, now=now)
+    return go_through(to_poll, provider_id=provider_id, deal=poll_step, task=ROUND, limit=limit, now=now)
 
 
 def ring_for_due_polls(*, partner: str = "", now: dt.datetime) -> int:
@@ -76,7 +77,7 @@ def ring_for_due_polls(*, partner: str = "", now: dt.datetime) -> int:
     to_poll = EnrollmentStep.objects.to_poll()
     if partner:
         to_poll = to_poll.filter(provider__slug=partner)
-    return ring_for(to_poll, task="partners.tasks.poll_provider", now=now)
+    return ring_for(to_poll, task=ROUND, now=now)
 
 
 def _trouble(news: PartnerNews | None) -> str:

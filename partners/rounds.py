@@ -1,27 +1,38 @@
 """Going round the partners with what is due at them.
 
-Each partner is a task of its own for the worker, so one that hangs holds up no other."""
+Each partner is a task of its own for the worker, one worker at a time is at it, and none waits for it for long: so one
+that hangs holds up no other (docs/decisions/0100).
+"""
 
 import datetime as dt
+import time
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 from celery import signature
+from django.db.models import Q
 
 from core import retries
 from core.work import nudge
 
-from .models import EnrollmentStepQuerySet
-from .outages import is_silent
+from .models import EnrollmentStepQuerySet, Provider
 
 log = structlog.get_logger(__name__)
 
 
-# A partner that leaves so many in a row without an answer is left alone until the next round. One that fails now and
-# then is not: of five learners, the other four would wait a round for each failure.
+# A partner that leaves so many in a row without an answer is left alone for a while. One that fails now and then is
+# not: of five learners, the other four would wait for each failure.
 SILENCES_IN_A_ROW = 3
-# One that has been silent for so long is asked about a single learner in each round, to see whether it is back.
-LONG_SILENCE = dt.timedelta(minutes=5)
+# One that lets us wait for longer than this, and gives no answer, is left alone after one.
+SLOW_SECONDS = 1.0
+# For how long, at the most; it grows with the silence, and begins with the time that one call may take.
+LONGEST_PAUSE = dt.timedelta(minutes=5)
+PER_ROUND = 20
+# A round makes room for others after so long. What is left is for the next one.
+ROUND_SECONDS = 30.0
+# A worker that dies in its round is replaced after this. The two calls of the last step may begin when time is up.
+LEASE = dt.timedelta(minutes=3)
 
 
 class Deal(Protocol):
@@ -30,22 +41,36 @@ class Deal(Protocol):
     def __call__(self, *, step_cuid: str, now: dt.datetime) -> bool: ...
 
 
-def go_through(steps: EnrollmentStepQuerySet, *, provider_id: int, deal: Deal, limit: int, now: dt.datetime) -> int:
-    """Deal with those of `steps` that are due at one partner, the longest waiting first, until it leaves
-    SILENCES_IN_A_ROW of them without an answer, or one after a LONG_SILENCE. Returns how many were tried."""
-    due = retries.due(steps.filter(provider=provider_id), now=now)
-    patience = 1 if is_silent(provider_id=provider_id, since=now - LONG_SILENCE) else SILENCES_IN_A_ROW
-    tried = 0
-    silences = 0
-    for step_cuid in list(due.values_list("cuid", flat=True)[:limit]):
-        tried += 1
-        try:
-            silences = 0 if deal(step_cuid=step_cuid, now=now) else silences + 1
-        except Exception:  # the trouble of one step is its own; its lease brings it back
-            log.exception("step_not_dealt_with", step=step_cuid)
-        if silences == patience:
-            break
-    return tried
+def go_through(
+    steps: EnrollmentStepQuerySet, *, provider_id: int, deal: Deal, task: str, limit: int, now: dt.datetime
+) -> int:
+    """Deal with those of `steps` that are due at one partner, the longest waiting first, unless another worker is there
+    or the partner is left alone. Returns how many were tried.
+
+    It ends early where the partner falls silent, or still is. Where there is more to do, `task` is rung again.
+    """
+    if not _begin(provider_id, now):
+        return 0
+    provider = Provider.objects.get(pk=provider_id)
+    here = steps.filter(provider=provider_id)
+    clock = Clock(now)
+    tried: list[str] = []
+    silences = 0 if provider.silent_since is None else SILENCES_IN_A_ROW - 1
+    is_silent = False
+    is_over = False
+    while not is_over and (found := _next(here, tried, limit=min(limit - len(tried), PER_ROUND), now=clock.moment())):
+        for step_cuid in found:
+            tried.append(step_cuid)
+            silences = _deal_with(step_cuid, deal, clock, silences)
+            is_silent = silences >= SILENCES_IN_A_ROW
+            is_over = is_silent or clock.seconds() >= ROUND_SECONDS
+            if is_over:
+                break
+    _end(provider_id, is_silent, clock.moment())
+    # Those who came while nobody else could begin a round, too.
+    if not is_silent and _next(here, tried, limit=1, now=clock.moment()):
+        nudge(signature(task), provider_id)
+    return len(tried)
 
 
 def ring_for(steps: EnrollmentStepQuerySet, *, task: str, now: dt.datetime) -> int:
@@ -55,3 +80,49 @@ def ring_for(steps: EnrollmentStepQuerySet, *, task: str, now: dt.datetime) -> i
     for provider_id in provider_ids:
         nudge(signature(task), provider_id)
     return len(provider_ids)
+
+
+class Clock:
+    """The time in a round, which began at `now`."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self._now = now
+        self._begun = time.monotonic()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def moment(self) -> dt.datetime:
+        return self._now + dt.timedelta(seconds=self.seconds())
+
+
+def _next(steps: EnrollmentStepQuerySet, tried: Sequence[str], *, limit: int, now: dt.datetime) -> list[str]:
+    return list(retries.due(steps.exclude(cuid__among=tried), now=now).values_list("cuid", flat=True)[:limit])
+
+
+def _deal_with(step_cuid: str, deal: Deal, clock: Clock, silences: int) -> int:
+    """How many calls in a row were not answered after this one; one that took long counts as all that are allowed."""
+    asked = clock.seconds()
+    try:
+        if deal(step_cuid=step_cuid, now=clock.moment()):
+            return 0
+    except Exception:  # the trouble of one step is its own; its lease brings it back
+        log.exception("step_not_dealt_with", step=step_cuid)
+        return silences
+    return SILENCES_IN_A_ROW if clock.seconds() - asked >= SLOW_SECONDS else silences + 1
+
+
+def _begin(provider_id: int, now: dt.datetime) -> bool:
+    """Whether this worker may go round; then nobody else does before `_end`, or before the lease is over."""
+    free = Provider.objects.filter(Q(next_round_at=None) | Q(next_round_at__lte=now), pk=provider_id)
+    return free.update(next_round_at=now + LEASE) == 1
+
+
+def _end(provider_id: int, is_silent: bool, now: dt.datetime) -> None:
+    """Let others begin: at once, or after a pause if the partner is silent."""
+    provider = Provider.objects.get(pk=provider_id)
+    pause = None
+    if is_silent:
+        shortest = dt.timedelta(seconds=provider.timeout_seconds)
+        pause = min(max(now - (provider.silent_since or now), shortest), LONGEST_PAUSE)
+    Provider.objects.filter(pk=provider_id).update(next_round_at=pause and now + pause)

@@ -3,20 +3,18 @@
 from celery import shared_task
 
 from core.clock import utc_now
-from core.work import in_batches
+from core.work import aside, in_batches
 
 from . import ending, enrolling, inbox, polling, service_levels
 from .nudges import sending
 
-
-@shared_task
-def enroll_step(step_cuid: str) -> None:
-    enrolling.enroll_step(step_cuid=step_cuid, now=utc_now())
+# A partner that has not answered by then is waited for aside, and the worker turns to others.
+PATIENCE_SECONDS = 0.5
 
 
 @shared_task
 def enroll_at_provider(provider_id: int) -> None:
-    enrolling.enroll_at_provider(provider_id=provider_id, limit=100, now=utc_now())
+    aside(lambda: enrolling.enroll_at_provider(provider_id=provider_id, now=utc_now()), patience=PATIENCE_SECONDS)
 
 
 @shared_task
@@ -26,7 +24,7 @@ def enroll_due_steps() -> None:
 
 @shared_task
 def poll_provider(provider_id: int) -> None:
-    polling.poll_provider(provider_id=provider_id, limit=100, now=utc_now())
+    aside(lambda: polling.poll_provider(provider_id=provider_id, now=utc_now()), patience=PATIENCE_SECONDS)
 
 
 @shared_task
@@ -36,7 +34,7 @@ def poll_due_steps() -> None:
 
 @shared_task
 def end_at_provider(provider_id: int) -> None:
-    ending.end_at_provider(provider_id=provider_id, limit=100, now=utc_now())
+    aside(lambda: ending.end_at_provider(provider_id=provider_id, now=utc_now()), patience=PATIENCE_SECONDS)
 
 
 @shared_task

@@ -58,6 +58,8 @@ class Provider(models.Model):
     # Since when, and until when at least, no call was answered; empty while it answers.
     silent_since = models.DateTimeField(null=True, editable=False)
     silent_until = models.DateTimeField(null=True, editable=False)
+    # When a worker may go round its learners again: one that is there sets it ahead, and a silent partner has a pause.
+    next_round_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

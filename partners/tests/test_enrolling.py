@@ -326,17 +326,87 @@ class TestTheSweep:
 
         assert (tried, partner.calls) == (3, 3)
 
-    def test_asks_a_partner_that_has_long_been_silent_about_one_learner(self, partner: Partner) -> None:
+    def test_asks_a_partner_that_was_silent_about_one_learner(self, partner: Partner) -> None:
         instance = instance_with((1, GroupRule.ALL_IN_ORDER))
         for _ in range(5):
             approved(instance, now=NOON)
         provider_id = Provider.objects.get().pk
-        note_silence(provider_id=provider_id, now=NOON - rounds.LONG_SILENCE)
+        note_silence(provider_id=provider_id, now=NOON - dt.timedelta(seconds=1))
         partner.trouble = [PartnerDown("No answer")]
+
+        tried = [enroll_at_provider(provider_id=provider_id, now=NOON + n * dt.timedelta(minutes=1)) for n in range(2)]
+
+        assert tried == [1, 5]  # the second round finds it back, and goes on
+
+    def test_leaves_a_silent_partner_alone_for_longer_and_longer(self, partner: Partner) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        approved(instance, now=NOON)
+        provider_id = Provider.objects.get().pk
+        partner.trouble = [PartnerDown("No answer")] * 20
+        asked = []
+
+        for second in range(0, 1_000, 5):
+            EnrollmentStep.objects.update(next_attempt_at=NOON)
+            now = NOON + dt.timedelta(seconds=second)
+            asked += [second] * enroll_at_provider(provider_id=provider_id, now=now)
+
+        # The first silence says little. After that the pause is as long as the silence, and five minutes at most.
+        assert asked == [0, 5, 20, 45, 95, 195, 395, 700]
+
+    def test_leaves_a_partner_alone_after_one_call_that_cost_a_worker_its_time(
+        self, partner: Partner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        for _ in range(3):
+            approved(instance, now=NOON)
+        provider_id = Provider.objects.get().pk
+        partner.trouble = [PartnerDown("No answer")]
+        monkeypatch.setattr(rounds, "SLOW_SECONDS", 0.0)
 
         tried = [enroll_at_provider(provider_id=provider_id, now=NOON) for _ in range(2)]
 
-        assert tried == [1, 4]  # the second round finds it back, and goes on
+        assert tried == [1, 0]
+
+    def test_has_one_worker_at_a_partner(self, partner: Partner) -> None:
+        approved(instance_with((1, GroupRule.ALL_IN_ORDER)), now=NOON)
+        provider_id = Provider.objects.get().pk
+        meanwhile = []
+        enroll = partner.enroll
+
+        def enroll_while_another_comes(request: EnrollmentRequest) -> PartnerEnrollment:
+            meanwhile.append(enroll_at_provider(provider_id=provider_id, now=NOON))
+            return enroll(request)
+
+        partner.enroll = enroll_while_another_comes  # type: ignore[method-assign]
+        assert enroll_at_provider(provider_id=provider_id, now=NOON) == 1
+
+        assert meanwhile == [0]
+        assert Provider.objects.get().next_round_at is None
+
+    def test_goes_on_after_a_worker_that_died_while_it_asked_whether_a_silent_partner_is_back(
+        self, partner: Partner
+    ) -> None:
+        approved(instance_with((1, GroupRule.ALL_IN_ORDER)), now=NOON)
+        provider_id = Provider.objects.get().pk
+        note_silence(provider_id=provider_id, now=NOON)
+        assert rounds._begin(provider_id, NOON)  # and no word of that worker any more
+
+        tried = [enroll_at_provider(provider_id=provider_id, now=NOON + n * rounds.LEASE / 2) for n in range(3)]
+
+        assert tried == [0, 0, 1]
+
+    def test_is_rung_again_where_there_is_more_to_do(self, partner: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        for _ in range(3):
+            approved(instance, now=NOON)
+        rung: list[Any] = []
+        monkeypatch.setattr(rounds, "nudge", lambda task, *ids: rung.append((task.task, *ids)))
+        provider_id = Provider.objects.get().pk
+
+        tried = [enroll_at_provider(provider_id=provider_id, limit=2, now=NOON) for _ in range(2)]
+
+        assert tried == [2, 1]
+        assert rung == [("partners.tasks.enroll_at_provider", provider_id)]
 
     def test_goes_on_at_a_partner_that_fails_now_and_then(self, partner: Partner) -> None:
         instance = instance_with((1, GroupRule.ALL_IN_ORDER))

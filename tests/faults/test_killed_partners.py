@@ -96,7 +96,7 @@ class ReceivingACompletion(Scenario):
 
 
 class HandlingACompletion(Scenario):
-    steps = ["commit", "ring partners.tasks.enroll_step"]
+    steps = ["commit", "ring partners.tasks.enroll_at_provider"]
 
     def prepare(self) -> None:
         self.complete(1)
@@ -129,7 +129,7 @@ class AskingForNews(Scenario):
         *("insert into", "commit"),  # the certificate
         *("insert into", "commit"),  # the progress
         *("insert into", "commit"),  # the completion
-        "ring partners.tasks.enroll_step",
+        "ring partners.tasks.enroll_at_provider",
     ]
 
     def prepare(self) -> None:

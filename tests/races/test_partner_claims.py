@@ -1,4 +1,4 @@
-"""Two workers that take up one step in the same moment: one of them asks the partner."""
+"""Two workers that take up one step, or go round one partner, in the same moment: one of them does."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 
 from core import retries
 from core.clock import utc_now
-from partners.models import EnrollmentStep
+from partners import rounds
+from partners.models import EnrollmentStep, Provider
 from partners.states import Adapter
 from partners.tests.factories import accept, approved, steps_of
 from sandbox.testing import wait_until
@@ -87,3 +88,24 @@ class TestAStepClaimedTwiceAtOnce:
 
         with pytest.raises(ValueError, match="without a join"):
             retries.claim(joined, now=utc_now(), lease=LEASE)
+
+
+class TestARoundBegunTwiceAtOnce:
+    def test_is_gone_by_one_worker(self) -> None:
+        provider = steps_of(approved())[0].provider
+        now = utc_now()
+
+        assert at_the_same_time(lambda: rounds._begin(provider.pk, now)) == [True, False]
+
+    def test_would_be_gone_by_two_that_look_before_they_begin(self) -> None:
+        """Control."""
+        provider = steps_of(approved())[0].provider
+        now = utc_now()
+        look = Meeting(lambda: Provider.objects.filter(pk=provider.pk, next_round_at=None).exists(), patience=10)
+
+        def begin() -> bool:
+            is_free = bool(look())
+            Provider.objects.filter(pk=provider.pk).update(next_round_at=now)
+            return is_free
+
+        assert at_once(begin, begin) == [True, True]
