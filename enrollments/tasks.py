@@ -13,6 +13,7 @@ from .exit import carry_out_due_exits as carry_out
 from .expiry import expire_in_batches
 from .imports import job as imports
 from .imports.files import forget_old_files
+from .imports.retention import forget_old_rows
 
 
 @shared_task
@@ -69,6 +70,12 @@ def continue_due_imports() -> None:
 def forget_import_files() -> None:
     """Delete the files of imports whose time is over."""
     forget_old_files(now=utc_now())
+
+
+@shared_task
+def forget_imported_rows() -> None:
+    """Delete what imports noted of their rows, a bounded number of batches at a time."""
+    in_batches(forget_old_rows, size=5_000, at_most=100)
 
 
 @shared_task

@@ -242,6 +242,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = API_MAX_BODY_BYTES
 # Where the body is a file, which is received piece by piece.
 API_FILE_PATHS = r"/api/(programInstances/[^/]+/)?imports/?"
 API_MAX_FILE_BYTES = 50_000_000
+# Days for which an import that has ended can still be undone, and tells what was wrong with which line.
+IMPORT_ROWS_KEPT_DAYS = env.int("IMPORT_ROWS_KEPT_DAYS", default=90)
 # Requests a minute and API key (or address, without a key).
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=6000)
 API_ANONYMOUS_RATE_LIMIT = env.int("API_ANONYMOUS_RATE_LIMIT", default=120)

@@ -276,7 +276,7 @@ def _keep(
 def _enroll_one(batch: Batch, candidate: Candidate) -> None:
     """As a request would: a lead, somebody who enrolls again, and whoever is enrolled already."""
     if candidate.line in batch.repeated:
-        _follow_policy(batch, candidate, AlreadyEnrolled("An earlier line is about the same person."))
+        _follow_policy(batch, candidate, _repeated())
         return
     try:
         with transaction.atomic():
@@ -288,15 +288,34 @@ def _enroll_one(batch: Batch, candidate: Candidate) -> None:
                 actor=batch.actor,
                 now=batch.now,
             )
+            person = _person_of(batch, enrollment)
+            if _is_rehearsed_before(batch, person):
+                raise _repeated()
             if batch.options.evaluate:
                 enrollment = _evaluate(batch, enrollment)
-        _keep(batch, candidate, IMPORTED, enrollment)
+        _keep(batch, candidate, IMPORTED, enrollment, person=person)
     except AlreadyEnrolled as refusal:
         _follow_policy(batch, candidate, refusal)
     except Unavailable:
         raise
     except DomainError as refusal:
         _fail(batch, candidate.line, refusal.errors or [FieldError("row", refusal.code, refusal.detail)])
+
+
+def _repeated() -> AlreadyEnrolled:
+    return AlreadyEnrolled("An earlier line is about the same person.")
+
+
+def _person_of(batch: Batch, enrollment: Enrollment) -> str:
+    """As `_person_key`; leads are there before the rehearsal, and keep their number."""
+    learner = enrollment.learner
+    return _person_key(batch, learner) if learner is not None else f"lead:{enrollment.lead_id}:{enrollment.instance_id}"
+
+
+def _is_rehearsed_before(batch: Batch, person: str) -> bool:
+    """Whether an earlier batch of the rehearsal would enroll them; one of this batch did."""
+    is_rehearsal = batch.job.stage == ImportStage.REHEARSAL
+    return is_rehearsal and ImportedRow.objects.filter(job=batch.job, person=person).exists()
 
 
 def _follow_policy(batch: Batch, candidate: Candidate, refusal: AlreadyEnrolled) -> None:

@@ -26,6 +26,7 @@ from .oneroster.batch import import_roster_batch
 from .oneroster.reading import open_roster
 from .options import Options
 from .reading import Format, read_records
+from .retention import is_forgotten
 from .undo import undo_batch
 
 BATCH = 1_000
@@ -118,6 +119,8 @@ def undo_import(*, job_id: int, actor: Actor, now: dt.datetime) -> ImportJob:
         return job
     if not job.is_finished or job.stage != ImportStage.IMPORT:
         raise ImportNotReady("Only an import that has ended can be undone.")
+    if is_forgotten(job, now=now):
+        raise UndoTooLate("It ended long ago, and what it did is no longer known. Delete what you want to undo.")
     if changed := count_changed_since(job):
         raise UndoTooLate(f"{changed:,} of its enrollments have changed since. Delete those that you want to undo.")
     job.actor = str(actor)

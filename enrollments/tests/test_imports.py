@@ -19,6 +19,7 @@ from enrollments.imports.faults import UnreadableFile
 from enrollments.imports.files import forget_old_files, name_of, storage_of_imports
 from enrollments.imports.job import carry_out_rehearsed, continue_due_imports, undo_import
 from enrollments.imports.reading import Format
+from enrollments.imports.retention import forget_old_rows
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
 from enrollments.models import (
     Enrollment,
@@ -219,6 +220,22 @@ class TestSomebodyEnrolledAlready:
 
         assert counts(rehearsed) == counts(job) == {"imported": 1, "skipped": 2}
 
+    def test_as_a_lead_or_by_an_earlier_enrollment_is_counted_once_by_a_rehearsal(
+        self, instance: ProgramInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(imports_job, "BATCH", 2)
+        lead = LeadFactory(workspace=instance.workspace)
+        elsewhere = InstanceFactory(workspace=instance.workspace, is_default=False)
+        earlier = CandidateFactory(workspace=instance.workspace, instance=elsewhere)
+        assert earlier.learner is not None
+        people = [{"leadId": lead.cuid}, {"enrollmentId": earlier.cuid}, {"customerId": earlier.learner.cuid}]
+        content = ndjson(*people * 2)
+
+        rehearsed = import_file(instance, content, Format.JSON_LINES, evaluate=True, is_rehearsal=True)
+        job = import_file(instance, content, Format.JSON_LINES, evaluate=True)
+
+        assert counts(rehearsed) == counts(job) == {"imported": 2, "skipped": 4, "undecided": 2}
+
 
 class TestARehearsal:
     @pytest.mark.sqlite
@@ -287,7 +304,7 @@ class TestAnUndoneImport:
         work_on(job)
 
         assert (job.status, job.stage, current(instance)) == ("completed", "undo", 1)
-        assert (job.counts["undone"], job.counts["kept"]) == (5, 0)
+        assert (job.counts["undone"], job.counts["kept"], job.counts["learners_kept"]) == (5, 0, 5)
         assert Enrollment.objects.current().get().pk == kept.pk
         assert OutboxEvent.objects.filter(type="enrollment.deleted").count() == 5
 
@@ -328,6 +345,20 @@ class TestAnUndoneImport:
             undo_import(job_id=job.pk, actor=STAFF, now=utc_now())
 
         assert current(instance) == 2
+
+    @pytest.mark.sqlite
+    def test_is_refused_once_its_rows_are_forgotten(self, instance: ProgramInstance) -> None:
+        job = import_file(instance, csv_of(3) + b"Bob,Lee\n")
+        later = import_file(instance, csv_of(1, start=9))
+        ImportJob.objects.filter(pk=job.pk).update(finished_at=utc_now() - dt.timedelta(days=90, hours=1))
+
+        gone = [forget_old_rows(limit=3, now=utc_now()) for _ in range(3)]
+
+        assert (gone, later.rows.count(), ImportedRow.objects.count()) == ([3, 1, 0], 1, 1)
+        assert (ImportFault.objects.count(), ImportJob.objects.get(pk=job.pk).counts) == (0, job.counts)
+        with pytest.raises(UndoTooLate, match="ended long ago"):
+            undo_import(job_id=job.pk, actor=STAFF, now=utc_now())
+        assert current(instance) == 4
 
     def test_leaves_who_moves_meanwhile(self, instance: ProgramInstance) -> None:
         job = import_file(instance, csv_of(2), evaluate=True)

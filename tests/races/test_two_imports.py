@@ -1,0 +1,57 @@
+"""Two imports of the same people into the same instance, at once."""
+
+from functools import partial
+
+import pytest
+
+from accounts import learners_together
+from accounts.models import Learner
+from enrollment_project.doctor import examine
+from enrollments.models import Enrollment, ImportJob
+from enrollments.tests.factories import InstanceFactory
+from enrollments.tests.importing import csv_of, receive, work_on
+from tests.constraints import without_constraints
+from tests.processes import Meeting, at_once
+
+pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
+
+PEOPLE = 5
+
+
+def import_twice_at_once() -> list[ImportJob]:
+    instance = InstanceFactory()
+    jobs = [receive(instance, csv_of(PEOPLE)) for _ in range(2)]
+    at_once(*(partial(_finish, job) for job in jobs))
+    return list(ImportJob.objects.order_by("pk"))
+
+
+def _finish(job: ImportJob) -> None:
+    """Its answer needn't go to the other process."""
+    work_on(job)
+
+
+def let_both_look_first(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> None:
+    """Both have seen that these people are unknown before either makes them."""
+    meeting = Meeting(learners_together._find_known, patience=patience)
+    monkeypatch.setattr(learners_together, "_find_known", meeting)
+
+
+class TestTwoImportsAtOnce:
+    def test_enroll_everybody_once_and_the_later_one_skips_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        let_both_look_first(monkeypatch, patience=2)  # the one that is too late looks again, alone
+
+        jobs = import_twice_at_once()
+
+        assert {job.status for job in jobs} == {"completed"}
+        assert sorted(job.counts.get("imported", 0) for job in jobs) == [0, PEOPLE]
+        assert sorted(job.counts.get("skipped", 0) for job in jobs) == [0, PEOPLE]
+        assert Learner.objects.count() == Enrollment.objects.count() == PEOPLE
+        assert examine() == {}
+
+    def test_without_one_identity_per_learner_would_make_them_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control."""
+        let_both_look_first(monkeypatch, patience=30)
+        with without_constraints((Learner, "learner_identity_unique")):
+            import_twice_at_once()
+
+            assert Learner.objects.count() == Enrollment.objects.count() == 2 * PEOPLE
