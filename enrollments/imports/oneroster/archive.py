@@ -4,16 +4,20 @@ path, and what would unpack to more than its size allows is refused before it is
 import csv
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ..faults import UnreadableFile
 from ..lines import find_encoding, read_lines
 from ..reading import CountedLines, closed_rows
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MAX_ENTRIES = 100
 MAX_BYTES = 2_000_000_000  # of all files together, unpacked
@@ -23,6 +27,18 @@ MANIFEST = "manifest.csv"
 VERSION = "1.2"
 ABSENT = "absent"
 MODES = ("bulk", "delta", ABSENT)
+# What `zipfile` raises at sizes, offsets, names, flags and data that were altered on the way.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    IndexError,
+)
 # What the tools that pack an archive leave in it.
 _ASIDE = ("__macosx/", ".ds_store", "thumbs.db", "desktop.ini")
 
@@ -57,7 +73,9 @@ class Archive:
         entry = self._entries.get(name)
         if entry is None:
             raise UnreadableFile(None, f"{name}: The archive has no such file. Add it.", field=name, code="missing")
-        with self._packed.open(entry) as file:
+        with _whole():
+            file = self._packed.open(entry)
+        with file:
             yield from self._rows(name, file, required)
 
     def has(self, name: str) -> bool:
@@ -87,7 +105,7 @@ class Archive:
 
     def _rows(self, name: str, file: IO[bytes], required: tuple[str, ...]) -> Iterator[Row]:
         try:
-            whole = io.BufferedReader(file)  # type: ignore[type-var]
+            whole = io.BufferedReader(_Unpacked(file))
             encoding = find_encoding(whole)
             if encoding.notice:
                 self.guessed[name] = encoding.notice
@@ -108,19 +126,53 @@ class Archive:
             raise UnreadableFile(None, f"{name}: {refusal.detail}", field=name) from refusal
 
 
+class _Unpacked(io.RawIOBase):
+    """The bytes of a file in the archive. Raises UnreadableFile where they are damaged."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with _whole():
+            return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        with _whole():
+            read = self._file.read(len(view))
+        view[: len(read)] = read
+        return len(read)
+
+
 @contextmanager
 def open_archive(file: IO[bytes]) -> Iterator[Archive]:
     """The archive, as long as it is read. Raises UnreadableFile for whatever is wrong with it as a whole."""
+    with ExitStack() as around:
+        with _whole():
+            packed = around.enter_context(zipfile.ZipFile(file))
+        yield Archive(packed)
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Around what `zipfile` does and nothing else. Raises UnreadableFile for an archive that is damaged."""
     try:
-        with zipfile.ZipFile(file) as packed:
-            yield Archive(packed)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError) as error:
+        yield
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of our disk, and not of a decompressor
+            raise
         remedy = "This is no ZIP archive, or it is damaged. Send the archive as the roster system exports it."
         raise UnreadableFile(None, remedy, code="not_zip") from error
 
 
 def _entries_of(packed: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    entries = [entry for entry in packed.infolist() if not (entry.is_dir() or _is_aside(entry))]
+    entries = [entry for entry in packed.infolist() if not (entry.filename.endswith("/") or _is_aside(entry))]
     unpacked = sum(entry.file_size for entry in entries)
     if len(entries) > MAX_ENTRIES:
         raise UnreadableFile(None, f"The archive has more than {MAX_ENTRIES} files.", code="too_many_files")
