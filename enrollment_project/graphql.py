@@ -23,6 +23,7 @@ from core.graphql.errors import error_document
 from core.graphql.limits import MAX_BATCH, Reckoned, reckon, refuse_too_costly
 from core.http.idempotency import AlreadyAnswered, Claim, claim_for, replay
 from core.http.parsing import StrictJSONParser, parse_json, read_body
+from core.http.throttling import count_further
 
 from .schema import ITEMS, schema
 
@@ -116,6 +117,7 @@ class GraphQLView(APIView):
         bodies = sent if isinstance(sent, list) else [sent]
         if not 1 <= len(bodies) <= MAX_BATCH:
             raise invalid_field("body", "out_of_range", f"Send 1 to {MAX_BATCH} operations at a time.")
+        count_further(request, operations=len(bodies) - 1)
         claim = claim_for(request)
         if isinstance(sent, list) and claim.key is not None:
             raise Invalid("An Idempotency-Key goes with one operation: send it by itself.")

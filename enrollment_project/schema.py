@@ -15,6 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import get_object_definition
 
 from accounts.graphql.doors import Door, ForKeys, Needs
+from accounts.graphql.guardians import GuardiansMutation, GuardiansQuery
 from accounts.graphql.people import PeopleMutation, PeopleQuery
 from accounts.principals import principal_of
 from cohorts.graphql import CoursesMutation, CoursesQuery
@@ -22,9 +23,12 @@ from core.errors import Invalid, invalid_field, item_of
 from core.graphql.connections import FIRST
 from core.graphql.shapes import SCALARS
 from core.graphql.siblings import tie
+from enrollments.graphql.decisions import DecisionsQuery
+from enrollments.graphql.files import FilesMutation, FilesQuery
 from enrollments.graphql.mutations import EnrollmentsMutation
 from enrollments.graphql.queries import EnrollmentsQuery
 from enrollments.graphql.types import READ, Enrollment, Program, ProgramInstance
+from partners.graphql import PartnersMutation, PartnersQuery
 
 MAX_REPRESENTATIONS = 100
 # A list that is no connection is taken to have so many items, as far as costs are reckoned.
@@ -43,7 +47,7 @@ class Service:
 
 
 @strawberry.type
-class Query(EnrollmentsQuery, PeopleQuery, CoursesQuery):
+class Query(EnrollmentsQuery, FilesQuery, DecisionsQuery, PeopleQuery, GuardiansQuery, PartnersQuery, CoursesQuery):
     """What can be read. Each field has a door: a scope that an API key needs, or a family's session."""
 
     @strawberry.field(name="_service", extensions=[ForKeys()], description="The schema, for a gateway.")
@@ -52,7 +56,9 @@ class Query(EnrollmentsQuery, PeopleQuery, CoursesQuery):
 
 
 @strawberry.type
-class Mutation(EnrollmentsMutation, PeopleMutation, CoursesMutation):
+class Mutation(
+    EnrollmentsMutation, FilesMutation, PeopleMutation, GuardiansMutation, PartnersMutation, CoursesMutation
+):
     """What can be changed, one thing at a time. Each field has a door, as those of queries."""
 
 

@@ -86,6 +86,14 @@ def decisions_of(workspace_id: int) -> QuerySet[EnrollmentDecision]:
     )
 
 
+def get_decision(*, workspace_id: int, decision_id: int) -> EnrollmentDecision:
+    """One of them. Raises NotFound."""
+    decision = decisions_of(workspace_id).filter(pk=decision_id).first()
+    if decision is None:
+        raise NotFound(f"There is no decision {decision_id} in this workspace.")
+    return decision
+
+
 def find_live_decision(*, enrollment_id: int) -> EnrollmentDecision | None:
     """The decision that funds an enrollment or waits for its payment."""
     return (

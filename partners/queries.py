@@ -6,8 +6,8 @@ from django.db.models.functions import Coalesce
 from enrollments.listing import get_enrollment
 from enrollments.states import ParticipationStatus
 
-from .errors import ProviderNotFound, StepNotFound
-from .models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider, SequenceItem
+from .errors import CertificateNotFound, ProviderNotFound, StepNotFound
+from .models import Certificate, EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider, SequenceItem
 
 
 def list_providers(*, workspace_id: int) -> QuerySet[Provider]:
@@ -35,6 +35,15 @@ def get_step(*, workspace_id: int, enrollment_cuid: str, cuid: str) -> Enrollmen
     if step is None:
         raise StepNotFound
     return step
+
+
+def get_certificate(*, workspace_id: int, enrollment_cuid: str) -> Certificate:
+    """The latest of an enrollment, be it valid or revoked. Raises NotFound, CertificateNotFound."""
+    enrollment = get_enrollment(workspace_id=workspace_id, cuid=enrollment_cuid)
+    certificate = Certificate.objects.filter(enrollment=enrollment.pk).order_by("-pk").first()
+    if certificate is None:
+        raise CertificateNotFound("This enrollment has no certificate: its program is not completed and paid.")
+    return certificate
 
 
 def get_active_sequence(*, program_id: int) -> PartnerSequence | None:

@@ -21,10 +21,12 @@ from .siblings import follow_all
 
 DateTime = NewType("DateTime", str)
 Date = NewType("Date", str)
+BigInt = NewType("BigInt", int)
 # Written and read as REST does: as text, which serializers check.
 SCALARS: dict[object, Any] = {
     DateTime: strawberry.scalar(name="DateTime", description="A moment as in 2027-01-31T09:00:00Z."),
     Date: strawberry.scalar(name="Date", description="A day as in 2027-01-31."),
+    BigInt: strawberry.scalar(name="BigInt", description="A whole number, which may have more than 32 bits."),
 }
 
 Class = TypeVar("Class", bound=type)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -40,6 +41,13 @@ class PrincipalRateThrottle(BaseThrottle):
 
     def wait(self) -> float | None:
         return self._wait
+
+
+def count_further(request: Request, *, operations: int) -> None:
+    """Count what a request asks for besides the one thing that it was counted for. Raises Throttled."""
+    for _ in range(operations):
+        if (wait := _seconds_to_wait(str(request.user), settings.API_RATE_LIMIT)) is not None:
+            raise Throttled(wait)
 
 
 def wait_of_stranger(request: HttpRequest | Request) -> float | None:

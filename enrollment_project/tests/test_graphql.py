@@ -136,6 +136,32 @@ HOSTILE = {
         "{ programs(first: " + "9" * 5_000 + ") { totalCount } }",
         "graphql_document_invalid",
     ),
+    "a big number without end": (
+        "{ decisions(tenant_id: 1, tenantId: " + "9" * 5_000 + ") { totalCount } }",
+        "graphql_document_invalid",
+    ),
+    "a number beyond any column": (
+        "{ decisions(tenantId: " + "9" * 60 + ") { totalCount } }",
+        "graphql_document_invalid",
+    ),
+    "a number that is an object": ("{ decisions(tenantId: {a: 1}) { totalCount } }", "invalid"),
+    "a status that is none": ('{ decisions(status: "x\\u0000") { totalCount } }', "invalid"),
+    "a NUL in a guardian": ('mutation { registerGuardian(input: {email: "a\\u0000@b.test"}) { id } }', "invalid"),
+    "a guardian beyond any column": ("{ guardian(id: 2147483647) { id } }", "not_found"),
+    "a partner that is a NUL": ('{ partner(slug: "\\u0000") { slug } }', "invalid"),
+    "an export of no day": (
+        'mutation { exportEnrollments(input: {programInstanceId: "c", createdFrom: "0000-13-01"}) { id } }',
+        "invalid",
+    ),
+    "an export of the last day": (
+        'mutation { exportEnrollments(input: {programInstanceId: "c", createdFrom: "9999-12-31T23:59:59-14:00"}) '
+        "{ id } }",
+        "invalid",
+    ),
+    "a sample that is no document": (
+        'query { tryCriteria(programInstanceId: "c", input: {criteria: [], sample: [1]}) { total } }',
+        "invalid",
+    ),
     "a foreign cursor": ('{ programs(after: "x") { totalCount } }', "invalid"),
     "a NUL": ('{ program(code: "a\\u0000") { code } }', "invalid"),
     "half a surrogate": ('{ program(code: "a\\uD800") { code } }', "graphql_document_invalid"),

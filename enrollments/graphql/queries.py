@@ -5,9 +5,10 @@ from strawberry import Info
 
 from accounts.graphql.doors import Needs, caller_of
 from core.graphql.connections import FIRST, After, Connection, First, by_moment
-from core.graphql.shapes import body, checked
+from core.graphql.shapes import body, checked, shape
 from core.http.cursors import find_page
 
+from ..api.programs.evaluation import TrialBody, TrialSerializer, try_out
 from ..api.programs.filters import EnrollmentQuery
 from ..evaluation import get_job
 from ..listing import Filters, get_enrollment, list_enrollments
@@ -18,6 +19,16 @@ from .types import READ, Enrollment, Job, Program, ProgramInstance
 @body(EnrollmentQuery)
 class EnrollmentFilter:
     """What a list of enrollments is narrowed to; all that are given hold together."""
+
+
+@body(TrialBody)
+class CriteriaToTry:
+    """Criteria that do not apply yet, or not any more, and one person by the names that criteria use."""
+
+
+@shape(TrialSerializer)
+class CriteriaTrial:
+    """What would become of whom."""
 
 
 @strawberry.type
@@ -64,6 +75,16 @@ class EnrollmentsQuery:
     @strawberry.field(extensions=[Needs(READ)], description="One enrollment.")
     def enrollment(self, info: Info, id: strawberry.ID) -> Enrollment:
         return get_enrollment(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]
+
+    @strawberry.field(
+        extensions=[Needs(READ)],
+        description="What each current enrollment would become by other criteria, and what a sample would; nothing is "
+        "kept.",
+    )
+    def try_criteria(self, info: Info, program_instance_id: strawberry.ID, input: CriteriaToTry) -> CriteriaTrial:
+        asked = checked(TrialBody, input)
+        instance = get_instance(workspace_id=caller_of(info).workspace_id, cuid=program_instance_id)
+        return try_out(instance, asked)  # type: ignore[return-value]
 
     @strawberry.field(extensions=[Needs(READ)], description="How far work in the background has come.")
     def job(self, info: Info, id: strawberry.ID) -> Job:

@@ -7,11 +7,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
-from enrollments.listing import get_enrollment
 
 from ..certificate_paper import paper_url, verification_url
-from ..errors import CertificateNotFound
 from ..models import Certificate
+from ..queries import get_certificate
 
 
 class CertificateSerializer(serializers.Serializer[Certificate]):
@@ -38,8 +37,6 @@ class CertificateView(APIView):
     @extend_schema(tags=["Enrollments"], operation_id="get_certificate", responses=CertificateSerializer)
     def get(self, request: Request, enrollment_id: str) -> Response:
         """The latest certificate, be it valid or revoked; 404 `certificate_not_found` before there is one."""
-        enrollment = get_enrollment(workspace_id=principal_of(request).workspace_id, cuid=enrollment_id)
-        certificate = Certificate.objects.filter(enrollment=enrollment.pk).order_by("-pk").first()
-        if certificate is None:
-            raise CertificateNotFound("This enrollment has no certificate: its program is not completed and paid.")
+        workspace_id = principal_of(request).workspace_id
+        certificate = get_certificate(workspace_id=workspace_id, enrollment_cuid=enrollment_id)
         return Response(CertificateSerializer(certificate).data)

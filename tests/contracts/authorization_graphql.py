@@ -33,6 +33,10 @@ CHANGE_LEARNERS = "learners:write"
 ENROLLMENT = 'enrollment(id: "[town.offer.enrollment]")'
 ID = 'id: "[town.offer.enrollment]"'
 INSTANCE = '"[town.offer.instance]"'
+DECISIONS = "decisions:read"
+PARTNERS = "partners:read"
+CHANGE_PARTNERS = "partners:write"
+STEP = 'enrollmentId: "[town.training.enrollment]", id: "[town.training.step]", input: {reason: "Said so"'
 SUZIE = 'identificationType: customerInfo, firstName: "Suzie", lastName: "Homeowner", email: "s@home.test"'
 # Of a candidate: what is refused for its status is refused with a code.
 CHANGES = [
@@ -80,6 +84,17 @@ CHANGES = [
     ("changeLearner", 'id: "[town.offer.learner]", input: {school: "New"}) { id }', CHANGE_LEARNERS, "not_found"),
     ("createLead", 'input: {lastName: "Roe"}) { id }', CHANGE_LEARNERS),
     ("changeLead", 'id: "[town.offer.lead]", input: {lastName: "Doe"}) { id }', CHANGE_LEARNERS, "not_found"),
+    ("undoImport", 'id: "[town.offer.imported]") { id }', CHANGE_ENROLLMENTS, "not_found", "import_not_ready"),
+    ("exportEnrollments", f"input: {{programInstanceId: {INSTANCE}}}) {{ id }}", ENROLLMENTS, "invalid"),
+    ("registerGuardian", 'input: {email: "ann.roe@home.test"}) { id }', CHANGE_LEARNERS),
+    ("changeGuardian", 'id: [town.guardian_id], input: {lastName: "Roe"}) { id }', CHANGE_LEARNERS, "not_found"),
+    ("pausePartner", 'slug: "[town.training.partner]") { slug }', CHANGE_PARTNERS, "partner_not_found"),
+    ("resumePartner", 'slug: "[town.training.partner]") { slug }', CHANGE_PARTNERS, "partner_not_found"),
+    ("retryPartnerStep", f"{STEP}}}) {{ id }}", CHANGE_PARTNERS, "not_found"),
+    ("skipPartnerStep", f"{STEP}}}) {{ id }}", CHANGE_PARTNERS, "not_found"),
+    ("completePartnerStep", f'{STEP}, evidence: "Certificate 1"}}) {{ id }}', CHANGE_PARTNERS, "not_found"),
+    ("reassignPartnerStep", f'{STEP}, partner: "nobody"}}) {{ id }}', CHANGE_PARTNERS, "not_found", "invalid"),
+    ("reopenPartnerStep", f"{STEP}}}) {{ id }}", CHANGE_PARTNERS, "not_found", "transition_not_allowed"),
     (
         "bookCourseSessions",
         "packageId: [town.sale.package_id], input: {selections: []}) { autoBooked }",
@@ -114,6 +129,42 @@ ROWS = [
     ),
     FieldRow("Query.enrollment", f"{ENROLLMENT} {{ email }}", ENROLLMENTS, "not_found"),
     FieldRow("Query.job", 'job(id: "[town.offer.job]") { status }', ENROLLMENTS, "not_found"),
+    FieldRow(
+        "Query.tryCriteria",
+        f"tryCriteria(programInstanceId: {INSTANCE}, input: {{criteria: []}}) {{ enrollments {{ id }} }}",
+        ENROLLMENTS,
+        "not_found",
+    ),
+    FieldRow(
+        "Query.import", 'import(id: "[town.offer.imported]") { status errors { line } }', ENROLLMENTS, "not_found"
+    ),
+    FieldRow(
+        "Query.importErrors",
+        'importErrors(id: "[town.offer.imported]") { edges { node { line } } }',
+        ENROLLMENTS,
+        "not_found",
+    ),
+    FieldRow("Query.export", 'export(id: "[town.offer.export]") { status url }', ENROLLMENTS, "not_found"),
+    FieldRow("Query.decisions", "decisions { edges { node { learnerProfile } } }", DECISIONS),
+    FieldRow("Query.decision", "decision(id: [town.decision_id]) { learnerProfile }", DECISIONS, "not_found"),
+    FieldRow("Query.guardians", "guardians { edges { node { email invitation { email } } } }", LEARNERS),
+    FieldRow("Query.guardian", "guardian(id: [town.guardian_id]) { email }", LEARNERS, "not_found"),
+    FieldRow("Query.partners", "partners { edges { node { slug } } }", PARTNERS),
+    FieldRow("Query.partner", 'partner(slug: "[town.training.partner]") { name }', PARTNERS, "partner_not_found"),
+    FieldRow("Query.partnerPipeline", "partnerPipeline { partner stuck { stepId } }", PARTNERS),
+    FieldRow(
+        "Query.partnerSteps",
+        'partnerSteps(enrollmentId: "[town.training.enrollment]") { id launchUrl }',
+        PARTNERS,
+        "not_found",
+    ),
+    FieldRow(
+        "Query.certificate",
+        'certificate(enrollmentId: "[town.training.enrollment]") { serial }',
+        ENROLLMENTS,
+        "not_found",
+        "certificate_not_found",
+    ),
     FieldRow("Query.learners", "learners { edges { node { email } } }", LEARNERS),
     FieldRow("Query.learner", 'learner(id: "[town.offer.learner]") { email }', LEARNERS, "not_found"),
     FieldRow("Query.leads", "leads { edges { node { email } } }", LEARNERS),

@@ -17,7 +17,7 @@ from core.jobs import JobStatus
 from ...eligibility.criteria import MAX_CRITERIA
 from ...eligibility.trial import try_criteria, try_sample
 from ...evaluation import get_job, request_evaluation
-from ...models import EvaluationJob
+from ...models import EvaluationJob, ProgramInstance
 from ...programs import get_instance
 from ...states import EligibilityStatus, VerdictOutcome
 from .examples import EVALUATE_QUIETLY, TRY_CRITERIA
@@ -133,20 +133,22 @@ class TryCriteriaView(APIView):
         """What each current enrollment would become, counted and listed, and what a sample would; nothing is kept."""
         body = TrialBody(data=request.data)
         body.is_valid(raise_exception=True)
-        drafts = body.validated_data["criteria"]
-        sample = body.validated_data.get("sample")
-        now = utc_now()
         instance = get_instance(workspace_id=principal_of(request).workspace_id, cuid=instance_id)
-        verdict = None
-        if sample is not None:
-            verdict = SampleVerdict(try_sample(instance=instance, drafts=drafts, sample=sample, now=now)).data
-        trial = try_criteria(instance=instance, drafts=drafts, now=now)
-        found = {
-            "total": trial.total,
-            "tried": trial.tried,
-            "counts": trial.counts,
-            "changing": sum(trial.changed.values()),
-            "enrollments": ProspectSerializer(trial.prospects, many=True).data,
-            "sample": verdict,
-        }
-        return Response(found)
+        return Response(TrialSerializer(try_out(instance, body)).data)
+
+
+def try_out(instance: ProgramInstance, body: TrialBody) -> dict[str, Any]:
+    """What a trial that was checked finds, as its shape reads it."""
+    drafts = body.validated_data["criteria"]
+    sample = body.validated_data.get("sample")
+    now = utc_now()
+    verdict = None if sample is None else try_sample(instance=instance, drafts=drafts, sample=sample, now=now)
+    trial = try_criteria(instance=instance, drafts=drafts, now=now)
+    return {
+        "total": trial.total,
+        "tried": trial.tried,
+        "counts": trial.counts,
+        "changing": sum(trial.changed.values()),
+        "prospects": trial.prospects,
+        "sample": verdict,
+    }

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.principals import principal_of
+from accounts.principals import Principal, principal_of
 from backoffice.exporting.files import MEDIA_TYPES
 from backoffice.exporting.jobs import request_export
 from backoffice.exporting.links import ends_at, find_file, is_ready
@@ -135,6 +135,23 @@ def _named_instance(workspace_id: int, cuid: str) -> ProgramInstance:
         raise invalid_field("programInstanceId", "not_found", error.detail) from error
 
 
+def order_export(caller: Principal, body: ExportBody) -> Export:
+    """Have what a body that was checked asks for written into a file. Raises Invalid."""
+    instance = _named_instance(caller.workspace_id, body.validated_data["programInstanceId"])
+    sent: dict[str, Any] = dict(body.initial_data)
+    return request_export(
+        source=SOURCE,
+        format=ExportFormat(body.validated_data["format"]),
+        options={
+            "instance": instance.cuid,
+            "filters": {name: sent[name] for name in sent if name in EnrollmentQuery().fields},
+        },
+        workspace_id=caller.workspace_id,
+        actor=caller.actor,
+        now=utc_now(),
+    )
+
+
 class ExportListView(APIView):
     """Exports of enrollments."""
 
@@ -156,20 +173,7 @@ class ExportListView(APIView):
         """
         body = ExportBody(data=request.data)
         body.is_valid(raise_exception=True)
-        caller = principal_of(request)
-        instance = _named_instance(caller.workspace_id, body.validated_data["programInstanceId"])
-        sent: dict[str, Any] = dict(request.data)
-        export = request_export(
-            source=SOURCE,
-            format=ExportFormat(body.validated_data["format"]),
-            options={
-                "instance": instance.cuid,
-                "filters": {name: sent[name] for name in sent if name in EnrollmentQuery().fields},
-            },
-            workspace_id=caller.workspace_id,
-            actor=caller.actor,
-            now=utc_now(),
-        )
+        export = order_export(principal_of(request), body)
         return Response(ExportSerializer(export).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -181,7 +185,8 @@ class ExportView(APIView):
     @extend_schema(tags=TAGS, operation_id="get_export", responses=ExportSerializer)
     def get(self, request: Request, export_id: str) -> Response:
         """How far it has come, and where its file is."""
-        return Response(ExportSerializer(_find_export(request, export_id)).data)
+        export = find_export(workspace_id=principal_of(request).workspace_id, cuid=export_id)
+        return Response(ExportSerializer(export).data)
 
 
 class ExportFileView(APIView):
@@ -197,14 +202,13 @@ class ExportFileView(APIView):
     )
     def get(self, request: Request, export_id: str) -> FileResponse:
         """The file, as CSV or as an Excel workbook. There is none before the export is completed, and a day after."""
-        export = _find_export(request, export_id)
+        export = find_export(workspace_id=principal_of(request).workspace_id, cuid=export_id)
         return send_file(export, find_file(export, now=utc_now()))
 
 
-def _find_export(request: Request, export_id: str) -> Export:
-    """Raises NotFound."""
-    workspace_id = principal_of(request).workspace_id
-    export = Export.objects.filter(workspace=workspace_id, source=SOURCE, requested_by=None, cuid=export_id).first()
+def find_export(*, workspace_id: int, cuid: str) -> Export:
+    """One that a key of the workspace asked for. Raises NotFound."""
+    export = Export.objects.filter(workspace=workspace_id, source=SOURCE, requested_by=None, cuid=cuid).first()
     if export is None:
         raise NotFound("There is no such export in this workspace.")
     return export

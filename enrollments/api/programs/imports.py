@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
@@ -69,6 +70,10 @@ class ImportFaultSerializer(serializers.ModelSerializer[ImportFault]):
         extra_kwargs = {"file": {"help_text": "The file of a roster's archive; empty for a file of candidates."}}
 
 
+def first_faults(job: ImportJob) -> QuerySet[ImportFault]:
+    return job.faults.order_by("file", "line", "pk")[:FAULTS_IN_ANSWER]
+
+
 @extend_schema_field(ImportFaultSerializer(many=True))
 class FirstFaultsField(serializers.Field[Any, Any, Any, Any]):
     """What is wrong with the first lines at fault."""
@@ -77,8 +82,7 @@ class FirstFaultsField(serializers.Field[Any, Any, Any, Any]):
         super().__init__(source="*", read_only=True, help_text=f"The first {FAULTS_IN_ANSWER}.")
 
     def to_representation(self, value: ImportJob) -> list[dict[str, Any]]:
-        faults = value.faults.order_by("file", "line", "pk")[:FAULTS_IN_ANSWER]
-        return list(ImportFaultSerializer(faults, many=True).data)
+        return list(ImportFaultSerializer(first_faults(value), many=True).data)
 
 
 class ImportSerializer(serializers.Serializer[ImportJob]):

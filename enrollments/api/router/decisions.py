@@ -11,12 +11,11 @@ from rest_framework.views import APIView
 
 from accounts.principals import principal_of
 from core.clock import utc_now
-from core.errors import NotFound
 from core.http.idempotency import AlreadyAnswered, claim_for, replay
 from core.http.pagination import PageQuery, array_page
 
 from ...models import EnrollmentDecision
-from ...queries import decisions_of
+from ...queries import decisions_of, get_decision
 from ...routing.request import LearnerProfile, RoutingContext
 from ...routing.route import route_learner
 from .examples import ENROLL
@@ -106,7 +105,5 @@ class DecisionView(APIView):
 
     @extend_schema(tags=["Router"], responses=DecisionSerializer)
     def get(self, request: Request, decision_id: int) -> Response:
-        decision = decisions_of(principal_of(request).workspace_id).filter(pk=decision_id).first()
-        if decision is None:
-            raise NotFound(f"There is no decision {decision_id} in this workspace.")
+        decision = get_decision(workspace_id=principal_of(request).workspace_id, decision_id=decision_id)
         return Response(DecisionSerializer(decision).data)

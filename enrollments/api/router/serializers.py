@@ -152,7 +152,7 @@ class DecisionSerializer(serializers.ModelSerializer[EnrollmentDecision]):
     def get_checkout_session_id(self, decision: EnrollmentDecision) -> str | None:
         return checkout_fields(decision)["checkout_session_id"]
 
-    @extend_schema_field({"type": "string", "format": "uri", "nullable": True})
+    @extend_schema_field(serializers.URLField(allow_null=True))
     def get_checkout_url(self, decision: EnrollmentDecision) -> str | None:
         return checkout_fields(decision)["checkout_url"]
 

@@ -1,0 +1,89 @@
+"""Imports and exports in GraphQL: how far they have come, and what may be done about them. Files themselves come and go
+by REST."""
+
+from typing import Any
+
+import strawberry
+from django.db.models import QuerySet
+from strawberry import Info
+
+from accounts.graphql.doors import Needs, caller_of
+from core.clock import utc_now
+from core.graphql.connections import FIRST, After, Connection, First, by_number
+from core.graphql.shapes import body, checked, shape
+
+from ..api.programs.exports import ExportBody, ExportSerializer, find_export, order_export
+from ..api.programs.imports import ImportFaultSerializer, ImportSerializer, first_faults
+from ..imports.job import get_import, undo_import
+from ..models import ImportFault as ImportFaultRow
+from .types import READ, WRITE
+
+
+@shape(ImportFaultSerializer)
+class ImportFault:
+    """What is wrong with a line of a file."""
+
+
+@shape(ImportSerializer, leaving=["errors"])
+class Import:
+    """A file of candidates that is imported."""
+
+    @strawberry.field(description="What is wrong with the first lines at fault; `importErrors` has them all.")
+    def errors(self, root: strawberry.Parent[Any]) -> list[ImportFault]:
+        found: Any = list(first_faults(root))
+        return list(found)
+
+
+@shape(ExportSerializer)
+class Export:
+    """Enrollments that are written into a file."""
+
+
+@body(ExportBody)
+class NewExport:
+    """Which enrollments are written, and how; all filters that are given hold together."""
+
+
+@strawberry.type
+class FilesQuery:
+    """Files of enrollments, as they come and go."""
+
+    @strawberry.field(name="import", extensions=[Needs(READ)], description="How far an import has come.")
+    def import_(self, info: Info, id: strawberry.ID) -> Import:
+        return get_import(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]
+
+    @strawberry.field(
+        extensions=[Needs(READ)], description="What is wrong with the lines of an import, what was found last first."
+    )
+    def import_errors(
+        self, info: Info, id: strawberry.ID, first: First = FIRST, after: After = None
+    ) -> Connection[ImportFault]:
+        job = get_import(workspace_id=caller_of(info).workspace_id, cuid=id)
+        faults: QuerySet[ImportFaultRow] = job.faults.all()
+        return by_number(faults, first=first, after=after)
+
+    @strawberry.field(extensions=[Needs(READ)], description="How far an export has come, and where its file is.")
+    def export(self, info: Info, id: strawberry.ID) -> Export:
+        return find_export(workspace_id=caller_of(info).workspace_id, cuid=id)  # type: ignore[return-value]
+
+
+@strawberry.type
+class FilesMutation:
+    """What is done with files of enrollments in the background."""
+
+    @strawberry.mutation(
+        extensions=[Needs(WRITE)],
+        description="Delete the enrollments that an import made and change back what it changed, unless something was "
+        "decided since.",
+    )
+    def undo_import(self, info: Info, id: strawberry.ID) -> Import:
+        caller = caller_of(info)
+        found = get_import(workspace_id=caller.workspace_id, cuid=id)
+        return undo_import(job_id=found.pk, actor=caller.actor, now=utc_now())  # type: ignore[return-value]
+
+    @strawberry.mutation(
+        extensions=[Needs(READ)], description="Have the enrollments of an instance written into a file."
+    )
+    def export_enrollments(self, info: Info, input: NewExport) -> Export:
+        asked = checked(ExportBody, input)
+        return order_export(caller_of(info), asked)  # type: ignore[return-value]
