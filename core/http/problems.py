@@ -75,7 +75,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             errors=fields,
         )
     if isinstance(error, exceptions.APIException):
-        return _api_problem(_throttled_if_too_many(error, context["request"]))
+        return _api_problem(_throttled_if_too_many(error, context["request"]), context["request"])
     return None
 
 
@@ -86,11 +86,12 @@ def _throttled_if_too_many(error: exceptions.APIException, request: Request) -> 
     return error if wait is None else exceptions.Throttled(wait)
 
 
-def _api_problem(error: exceptions.APIException) -> Response:
+def _api_problem(error: exceptions.APIException, request: Request) -> Response:
     wait = getattr(error, "wait", None)
     detail = str(error.detail)
     if isinstance(error, exceptions.UnsupportedMediaType):
-        detail += " Send JSON with Content-Type: application/json."
+        readable = " or ".join(parser.media_type for parser in request.parsers or ())
+        detail += f" Send a body with Content-Type: {readable}."
     response = problem(
         status=error.status_code,
         code=str(error.get_codes()),

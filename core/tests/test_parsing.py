@@ -92,7 +92,7 @@ class TestABodyOfAnotherKind:
 
         assert response.status_code == 415
         assert response["Content-Type"] == "application/problem+json"
-        assert response.json()["detail"].endswith("Send JSON with Content-Type: application/json.")
+        assert response.json()["detail"].endswith("Send a body with Content-Type: application/json.")
 
 
 class TestABodyThatIsTooLarge:

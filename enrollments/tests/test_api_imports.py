@@ -130,6 +130,7 @@ class TestAFileThatIsNotTaken:
         large = send(api, instance, HEADER + ANN)
 
         assert (json.status_code, large.status_code, ImportJob.objects.count()) == (415, 413, 0)
+        assert json.json()["detail"].endswith("Send a body with Content-Type: text/csv or application/x-ndjson.")
 
     def test_may_be_larger_than_other_bodies(self, api: Api, instance: ProgramInstance, settings: Any) -> None:
         settings.API_MAX_BODY_BYTES = 40
