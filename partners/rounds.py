@@ -54,10 +54,13 @@ def go_through(
     provider = Provider.objects.get(pk=provider_id)
     here = steps.filter(provider=provider_id)
     clock = Clock(now)
-    tried: list[str] = []
-    silences = 0 if provider.silent_since is None else SILENCES_IN_A_ROW - 1
-    is_silent = False
-    is_over = False
+    is_silent = provider.silent_since is not None
+    silences = SILENCES_IN_A_ROW - 1 if is_silent else 0
+    tried = _find_likely(here, now) if is_silent else []
+    for step_cuid in tried:
+        silences = _deal_with(step_cuid, deal, clock, silences)
+    is_silent = silences >= SILENCES_IN_A_ROW
+    is_over = is_silent
     while not is_over and (found := _next(here, tried, limit=min(limit - len(tried), PER_ROUND), now=clock.moment())):
         for step_cuid in found:
             tried.append(step_cuid)
@@ -98,6 +101,12 @@ class Clock:
 
 def _next(steps: EnrollmentStepQuerySet, tried: Sequence[str], *, limit: int, now: dt.datetime) -> list[str]:
     return list(retries.due(steps.exclude(cuid__among=tried), now=now).values_list("cuid", flat=True)[:limit])
+
+
+def _find_likely(steps: EnrollmentStepQuerySet, now: dt.datetime) -> list[str]:
+    """The due step, if there is one, that says the most about a silent partner: of the one that waits the longest, the
+    trouble may be its own."""
+    return list(retries.due(steps, now=now).order_by("attempts", "pk").values_list("cuid", flat=True)[:1])
 
 
 def _deal_with(step_cuid: str, deal: Deal, clock: Clock, silences: int) -> int:

@@ -338,6 +338,26 @@ class TestTheSweep:
 
         assert tried == [1, 5]  # the second round finds it back, and goes on
 
+    def test_asks_a_silent_partner_about_somebody_else_than_it_was_silent_about(self, partner: Partner) -> None:
+        instance = instance_with((1, GroupRule.ALL_IN_ORDER))
+        first, second, third = (approved(instance, now=NOON) for _ in range(3))
+        provider_id = Provider.objects.get().pk
+        note_silence(provider_id=provider_id, now=NOON - dt.timedelta(minutes=1))
+        EnrollmentStep.objects.filter(enrollment=first).update(attempts=1, next_attempt_at=NOON - LATER)
+
+        enroll = partner.enroll
+
+        def enroll_others(request: EnrollmentRequest) -> PartnerEnrollment:
+            if request.reference == first_step(first).cuid:
+                raise PartnerDown("It chokes on this one")
+            return enroll(request)
+
+        partner.enroll = enroll_others  # type: ignore[method-assign]
+        tried = enroll_at_provider(provider_id=provider_id, now=NOON)
+
+        assert tried == 3
+        assert [statuses(each) for each in (first, second, third)] == [["queued"], ["in_progress"], ["in_progress"]]
+
     def test_leaves_a_silent_partner_alone_for_longer_and_longer(self, partner: Partner) -> None:
         instance = instance_with((1, GroupRule.ALL_IN_ORDER))
         approved(instance, now=NOON)
