@@ -52,6 +52,10 @@ soak: .venv/.development ## The stack of `make run` under four writers; then: is
 walk: .venv/.development chromium ## Every order of events, every route and parameter with hostile values, every page by role and look
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk
 
+.PHONY: schemathesis
+schemathesis: .venv/.development ## Every operation of the API as its document allows and forbids, a hundred examples each
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m walk tests/contracts/test_openapi_walk.py
+
 .PHONY: chromium
 chromium:
 	@found() { command -v chromium || command -v chromium-browser || command -v google-chrome; }; \

@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 def error_document(error: GraphQLError, request: Request) -> dict[str, Any]:
     """The error as clients read it: `message` for people, `extensions.code` and what else the problem has."""
     cause = error.original_error
+    while isinstance(cause, GraphQLError):  # of a value that does not fit the type of its variable
+        cause = cause.original_error
     told: dict[str, Any] = {"message": error.message}
     if error.locations:
         told["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]

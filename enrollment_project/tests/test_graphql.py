@@ -183,6 +183,12 @@ class TestAHostileDocument:
         assert set(codes(response)) == {code}
         assert len(response.content) < 20_000
 
+    @pytest.mark.parametrize("number", ["1", 1.5, True, 2**31, [1], {"a": 1}])
+    def test_whose_variable_is_of_another_type_is_refused_by_code(self, number):
+        query = "query($id: Int!) { guardian(id: $id) { id } }"
+
+        assert codes(ask(query, variables={"id": number})) == ["graphql_document_invalid"]
+
     def test_that_multiplies_by_a_variable_is_reckoned_with_it(self, monkeypatch):
         monkeypatch.setattr(limits, "MAX_COST", 200)
         query = "query($n: Int!) { programInstances(first: $n) { edges { node { criteria { name } } } } }"

@@ -86,6 +86,7 @@ SAID_IN_WORDS = re.compile(
             "A lead is known by a name",
             "There is no program with this code",
             "There is no course with this id",
+            "There is no learner ",
             "Give an address as in ",
             "Give a time after since",
             "There is no event ",
@@ -229,12 +230,16 @@ def test_an_operation_answers_as_documented(
     label: str,
     caller: Callable[[Town], dict[str, Any]],
     town: Town,
+    record_property: Callable[[str, object], None],
 ) -> None:
     operation = operations()[label]
     identity, known = caller(town), ids_of(town, operation)
+    sent = 0
     checks: list[Any] = [not_a_server_error, *(CHECKS.get_one(name) for name in CHECKED)]
 
     def ask(case: Case, *, is_allowed: bool) -> None:
+        nonlocal sent
+        sent += 1
         response = case.call(**identity)
         case.validate_response(response, checks=checks)
         if is_allowed and response.status_code in (400, 422) and label not in UNSIGNED:
@@ -260,3 +265,4 @@ def test_an_operation_answers_as_documented(
     send(GenerationMode.POSITIVE, ANY if label not in TAKES_ANYTHING else ANY + FORBIDDEN)
     if label not in TAKES_ANYTHING:
         send(GenerationMode.NEGATIVE, FORBIDDEN)
+    record_property("examples", sent)
