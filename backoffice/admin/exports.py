@@ -28,11 +28,16 @@ register_source(NAME, ListSource())
 register_subject("export", Export)
 
 
+def _workspaces(request: HttpRequest) -> list[int] | None:
+    """Whose rows somebody sees; None for those of all."""
+    access = access_of(request)
+    return None if access.everywhere else sorted(access.workspace_ids(Power.VIEW))
+
+
 def _single_workspace(request: HttpRequest) -> int | None:
     """Where colleagues see that it was made; None for somebody who works in several workspaces."""
-    access = access_of(request)
-    held = [] if access.everywhere else access.workspace_ids(Power.VIEW)
-    return held[0] if len(held) == 1 else None
+    held = _workspaces(request)
+    return held[0] if held is not None and len(held) == 1 else None
 
 
 def _export_as(format: ExportFormat) -> Callable[..., HttpResponseRedirect]:
@@ -46,6 +51,7 @@ def _export_as(format: ExportFormat) -> Callable[..., HttpResponseRedirect]:
             options={
                 "query": request.GET.urlencode(),
                 "keys": None if is_whole_list else list(rows.values_list("pk", flat=True)),
+                "workspaces": _workspaces(request),
             },
             workspace_id=_single_workspace(request),
             requested_by=staff_of(request),

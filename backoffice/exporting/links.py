@@ -18,6 +18,7 @@ from core.jobs import JobStatus
 from ..models import Export
 from .files import path_of
 from .jobs import KEPT
+from .sources import source_of
 
 _signer = Signer(salt="backoffice.exports", sep=".")
 _GONE = "This address leads to no file. Files of exports are deleted after a day."
@@ -45,13 +46,19 @@ def export_url(export: Export, *, now: dt.datetime) -> str | None:
 
 def find_linked_export(token: str, *, user: User | None, now: dt.datetime) -> tuple[Export, Path]:
     """The export that an address of the back office leads to, and its file. `user` is the member of staff who is signed
-    in. Raises NotFound for an address that is forged, has ended, or is somebody else's."""
+    in. Raises NotFound for an address that is forged, has ended, is somebody else's, or leads to what they may not see
+    any more."""
     try:
         cuid = _signer.unsign(token)
     except BadSignature as error:
         raise NotFound(_GONE) from error
     export = Export.objects.filter(cuid=cuid).first()
-    if export is None or user is None or export.requested_by_id != user.pk:
+    if (
+        export is None
+        or user is None
+        or export.requested_by_id != user.pk
+        or not source_of(export).is_open_still(export)
+    ):
         raise NotFound(_GONE)
     return export, find_file(export, now=now)
 

@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.html import strip_tags
 
-from accounts.roles import get_staff_access
+from accounts.roles import Power, get_staff_access
 from core.errors import require
 
 from ..models import Export
@@ -27,7 +27,8 @@ def source_name(model: type[Model]) -> str:
 
 
 class ListSource:
-    """`options` have the `query` of the page's address, and the `keys` of the rows if some were selected."""
+    """`options` have the `query` of the page's address, the `keys` of the rows if some were selected, and the
+    `workspaces` of whoever asked, None for all there are."""
 
     def columns(self, export: Export) -> list[str]:
         page, request = _page_of(export)
@@ -40,6 +41,13 @@ class ListSource:
             rows = page.get_changelist_instance(request).get_queryset(request)
         keys = export.options.get("keys")
         return rows if keys is None else rows.filter(pk__in=keys)
+
+    def is_open_still(self, export: Export) -> bool:
+        page, request = _page_of(export)
+        access = get_staff_access(require(export.requested_by, "an export of a list was asked for by staff"))
+        wanted = export.options.get("workspaces")
+        held = access.everywhere or (wanted is not None and set(wanted) <= set(access.workspace_ids(Power.VIEW)))
+        return held and page.has_view_permission(request)
 
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]:
         page, request = _page_of(export)

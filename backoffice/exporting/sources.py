@@ -19,6 +19,9 @@ class Source(Protocol):
 
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]: ...
 
+    def is_open_still(self, export: Export) -> bool:
+        """Whether whoever in the back office asked for it may see by now what was written."""
+
 
 _sources: dict[str, Source] = {}
 

@@ -225,6 +225,14 @@ class TestTheLink:
 
         assert answers == [404, 404, 404]
 
+    def test_opens_no_longer_for_somebody_who_left_the_workspace(self, staff, workspace):
+        LearnerFactory(workspace=workspace)
+        address = export_url(written(ask_for(staff)), now=utc_now())
+        Membership.objects.all().delete()
+        Membership.objects.create(user=staff, workspace=WorkspaceFactory(), role=Role.OWNER)
+
+        assert signed_in(staff).get(address).status_code == 404
+
     def test_that_is_forged_leads_nowhere(self, staff, workspace):
         LearnerFactory(workspace=workspace)
         export = written(ask_for(staff))

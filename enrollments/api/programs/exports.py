@@ -56,6 +56,10 @@ class EnrollmentSource:
         instance = get_instance(workspace_id=workspace_id, cuid=export.options["instance"])
         return matching_enrollments(instance=instance, filters=_filters(export.options["filters"]))
 
+    def is_open_still(self, export: Export) -> bool:
+        """It is at no address of the back office."""
+        return False
+
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]:
         return [_cells(shown) for shown in EnrollmentSerializer(rows, many=True).data]
 
