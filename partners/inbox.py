@@ -8,7 +8,7 @@ import datetime as dt
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from celery import signature
@@ -40,6 +40,9 @@ MATCHED_WITHIN = dt.timedelta(days=7)
 UNMATCHED = "unmatched"
 # A batch is a transaction, unless it tells of one learner more than once.
 BATCH = 500
+# A participation that ends is written by itself, with its certificate and mail; a batch of such would hold its locks
+# for seconds.
+ENDS_AT_ONCE = 25
 
 _TEXTS = ("completedAt", "certificateId", "certificateNumber", "downloadUrl")
 _LONGEST_TEXT = 2000
@@ -149,41 +152,49 @@ def _one_of_each(events: Sequence[PartnerEvent]) -> list[list[PartnerEvent]]:
 def _apply_what_can_be(events: Sequence[PartnerEvent], now: dt.datetime) -> None:
     """Halve what fails together until what makes it fail is alone."""
     try:
-        unmatched = _apply(events, now)
+        left = _apply(events, now)
     except Exception as error:  # whatever it is, it must not be lost: the row shows it until a try succeeds
         if len(events) == 1:
             log.exception("partner_event_failed", partner_event=events[0].pk, type=events[0].type)
             _postpone(events[0], error=f"{type(error).__name__}: {error}", now=now)
             return
-        unmatched = None
-    if unmatched is None:
+        left = None
+    if left is None:
         half = len(events) // 2
         _apply_what_can_be(events[:half], now)
         _apply_what_can_be(events[half:], now)
         return
-    for event in unmatched:
+    for event in left.unmatched:
         _wait_for_match(event, now)
+    for start in range(0, len(left.too_many), ENDS_AT_ONCE):
+        _apply_what_can_be(left.too_many[start : start + ENDS_AT_ONCE], now)
+
+
+class _Left(NamedTuple):
+    """What a batch leaves of its events: those whose learner nobody knows, and those that were too much for it."""
+
+    unmatched: list[PartnerEvent]
+    too_many: list[PartnerEvent]
 
 
 @transaction.atomic
-def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> list[PartnerEvent]:
+def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> _Left:
     """The effects of events of different enrollments, and the marks that they are handled: one commit, behind the locks
-    of the enrollments. One event waits for its lock; of several, those that would have to are left as they are.
-
-    Returns those whose learner nobody knows.
-    """
+    of the enrollments. One event waits for its lock; of several, those that would have to stay as they are."""
     about = {event_id: step_id for event_id, (step_id, _) in _find_steps(events).items()}
     ways = {step.pk: (step, steps) for step, steps in lock_ways([*about.values()], wait=len(events) == 1)}
     unhandled = set(_unhandled(events).values_list("pk", flat=True))
     advance = Advance(now)
     outcomes: dict[str, list[PartnerEvent]] = defaultdict(list)
-    unmatched: list[PartnerEvent] = []
+    left = _Left([], [])
     for event in events:
         effect = EFFECTS.get(event.type)
         if event.pk not in unhandled:
             continue
         if event.pk not in about:
-            (outcomes["ignored"] if effect is None else unmatched).append(event)
+            (outcomes["ignored"] if effect is None else left.unmatched).append(event)
+        elif advance.ends == ENDS_AT_ONCE:
+            left.too_many.append(event)
         elif about[event.pk] in ways:
             step, steps = ways[about[event.pk]]
             outcomes["ignored" if effect is None else effect(advance, step, steps, event)].append(event)
@@ -194,7 +205,7 @@ def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> list[PartnerEven
         handled = {"handled_at": now, "outcome": fit(PartnerEvent, "outcome", outcome), "last_error": ""}
         _unhandled(alike).update(**handled, step=_STEP_OF_EVENT)
         after_commit(log.info, "partner_events_handled", partner_events=[event.pk for event in alike], outcome=outcome)
-    return unmatched
+    return left
 
 
 def _unhandled(events: Sequence[PartnerEvent]) -> QuerySet[PartnerEvent]:

@@ -122,7 +122,7 @@ class Advance:
 
     now: dt.datetime
     journal: StepJournal = field(init=False)
-    _settled: list[tuple[Sequence[EnrollmentStep], Actor]] = field(default_factory=list)
+    _over: list[tuple[int, Actor]] = field(default_factory=list)  # enrollments, and by whom they come to their end
 
     def __post_init__(self) -> None:
         self.journal = StepJournal(self.now)
@@ -155,15 +155,19 @@ class Advance:
             self.journal.change(step, "withdraw", actor=SYSTEM, reason=ENOUGH_DONE)
         for step in find_startable(steps):
             self.journal.change(step, "queue", actor=SYSTEM, next_attempt_at=self.now)
-        self._settled.append((steps, actor))
+        if are_satisfied(steps):
+            self._over.append((steps[0].enrollment_id, actor))
+
+    @property
+    def ends(self) -> int:
+        """How many participations end with it: each costs as much as all steps of many enrollments."""
+        return len(self._over)
 
     def write(self) -> None:
         """Save, record and publish it."""
         self.journal.write()
-        for steps, actor in self._settled:
-            if are_satisfied(steps):
-                enrollment_id = steps[0].enrollment_id
-                finish_participation(enrollment_id=enrollment_id, actor=actor, reason=ALL_DONE, now=self.now)
+        for enrollment_id, actor in self._over:
+            finish_participation(enrollment_id=enrollment_id, actor=actor, reason=ALL_DONE, now=self.now)
 
 
 def is_enrollment_complete(*, enrollment_id: int) -> bool:

@@ -14,10 +14,12 @@ from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
 from notifications.models import Notification
+from partners import inbox
 from partners.effects import EFFECTS
 from partners.inbox import handle_due_events, handle_event
 from partners.interventions import reopen_step, skip_step
 from partners.models import EnrollmentStep, PartnerEvent
+from partners.progression import Advance
 from partners.states import GroupRule
 
 from .breaches import breaches
@@ -198,6 +200,21 @@ class TestABatch:
             assert handle_due_events(now=utc_now()) == 9
 
         assert len(more) == len(few)
+
+    def test_brings_few_to_their_end_in_one_transaction(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(inbox, "ENDS_AT_ONCE", 2)
+        for _ in range(5):
+            of_the_last_step()
+        in_the_middle()
+        ends: list[int] = []
+        write = Advance.write
+        monkeypatch.setattr(Advance, "write", lambda advance: (ends.append(advance.ends), write(advance)))
+
+        handle_due_events(now=utc_now())
+
+        assert ends == [2, 2, 1]
+        assert set(PartnerEvent.objects.values_list("outcome", flat=True)) == {"completed"}
+        assert breaches() == set()
 
     def test_goes_on_without_the_one_that_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         steps = [taught() for _ in range(5)]
