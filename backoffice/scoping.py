@@ -87,6 +87,8 @@ class TolerantChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         with _as_a_wrong_address(request):
             super().get_results(request)
+        if not (self.has_active_filters or self.query):
+            self.full_result_count = self.result_count  # else every list would offer to show all of what it shows
 
 
 @contextlib.contextmanager

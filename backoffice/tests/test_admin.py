@@ -289,6 +289,20 @@ class TestASearchedList:
         assert not Learner.objects.exists()
 
 
+class TestAnEmptyList:
+    def test_says_whether_nothing_is_there_or_nothing_matches(self, workspace: Workspace) -> None:
+        client = StaffClient(workspace=workspace, role=Role.ADMIN)
+        learners = reverse("admin:accounts_learner_changelist")
+
+        empty = client.get(learners).content.decode()
+        searched = client.get(learners, {"q": "Ann"}).content.decode()
+
+        assert "Nothing here yet" in empty
+        assert "Show all" not in empty
+        assert "Nothing matches" in searched
+        assert "Show all" in searched
+
+
 class TestGuardianPage:
     def test_refuses_somebody_known_by_nothing(self, workspace: Workspace) -> None:
         manager = StaffClient(workspace=workspace, role=Role.ADMIN)
