@@ -39,7 +39,7 @@ from ..webhooks.endpoints import (
     enable_endpoint,
     rotate_secret,
 )
-from ..webhooks.queueing import ping, redeliver_failed, replay
+from ..webhooks.queueing import is_given_up, ping, redeliver_failed, replay
 
 DAY = forms.DateInput(attrs={"type": "date"})
 
@@ -109,7 +109,7 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         rows: QuerySet[WebhookEndpoint] = super().get_queryset(request).filter(deleted_at=None)
         return rows.annotate(
             waiting_count=Count("deliveries", filter=Q(deliveries__status=DeliveryStatus.PENDING)),
-            failed_count=Count("deliveries", filter=Q(deliveries__status=DeliveryStatus.FAILED)),
+            failed_count=Count("deliveries", filter=is_given_up("deliveries__")),
         )
 
     @display(description="address", ordering="url")

@@ -7,8 +7,10 @@ from accounts.tests.factories import WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 from events.models import OutboxEvent, WebhookDelivery
-from events.states import RelayStatus
-from events.tests.factories import happen, listen
+from events.states import DeliveryStatus, RelayStatus
+from events.tests.factories import happen, listen, tell
+from events.tests.receiving import Receiver, send_all
+from events.webhooks.queueing import ping
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +72,24 @@ class TestReplayingDaysToAnEndpoint:
         assert page.status_code == 200
         assert "Give a date from" in page.content.decode()
         assert not WebhookDelivery.objects.exists()
+
+
+class TestSendingFailedOnesAgain:
+    def test_is_offered_where_an_event_was_given_up_and_not_for_a_ping(
+        self, workspace: Workspace, receiver: Receiver
+    ) -> None:
+        receiver.status = 503
+        endpoint = listen(workspace, now=utc_now())
+        manager = StaffClient(workspace=workspace, role=Role.ADMIN)
+        page = reverse("admin:events_webhookendpoint_change", args=[endpoint.pk])
+        ping(endpoint_id=endpoint.pk, now=utc_now())
+        send_all(endpoint, utc_now())
+
+        with_ping = manager.get(page).content.decode()
+        tell(workspace, "1", now=utc_now())
+        WebhookDelivery.objects.update(status=DeliveryStatus.FAILED)
+        with_event = manager.get(page).content.decode()
+
+        assert "Send a ping" in with_ping
+        assert "Send failed ones again" not in with_ping
+        assert "Send failed ones again" in with_event
