@@ -6,20 +6,23 @@ takes a job up, and when it is tried again after a failure, is decided by `core.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import structlog
+from django.apps import apps
 from django.db import DatabaseError, models, transaction
 
 from . import retries
 from .clock import utc_now
 from .ids import new_cuid
+from .invariants import Breach, Extent, Invariant
 from .retries import Retry
 from .text import fit
 
 log = structlog.get_logger(__name__)
 
+TAKEN_UP_WITHIN = dt.timedelta(minutes=30)
 RETRY = Retry(first_pause_seconds=10, longest_pause_seconds=600, lease=dt.timedelta(minutes=5), attempts=8)
 
 
@@ -119,6 +122,14 @@ def due_jobs(jobs: "models.QuerySet[AnyJob]", *, now: dt.datetime) -> "models.Qu
     return retries.due(jobs.filter(status__in=UNFINISHED), now=now)
 
 
+def due_jobs_are_taken_up(extent: Extent) -> Iterator[Breach]:
+    """Some worker takes up what is due."""
+    for kind in (model for model in apps.get_models() if issubclass(model, Job)):
+        left = due_jobs(kind._default_manager.all(), now=extent.now - TAKEN_UP_WITHIN)
+        for pk in extent.of(left).values_list("pk", flat=True).iterator():
+            yield Breach(f"{kind._meta.verbose_name} {pk}", "is due, and no worker takes it up")
+
+
 @transaction.atomic
 def _record_failure(jobs: "models.QuerySet[Any]", failure: Exception, give_up: "GiveUp[Any]") -> None:
     now = utc_now()
@@ -139,3 +150,6 @@ def _record_failure(jobs: "models.QuerySet[Any]", failure: Exception, give_up: "
     )
     if given_up:
         give_up(job)
+
+
+INVARIANTS: tuple[Invariant, ...] = (due_jobs_are_taken_up,)

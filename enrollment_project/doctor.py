@@ -7,7 +7,8 @@ from billing.invariants import INVARIANTS as BILLING
 from cohorts.invariants import INVARIANTS as COHORTS
 from core.clock import utc_now
 from core.invariants import Breach, Extent, Invariant
-from core.resealing import INVARIANTS as CORE
+from core.jobs import INVARIANTS as JOBS
+from core.resealing import INVARIANTS as SECRETS
 from enrollments.invariants import INVARIANTS as ENROLLMENTS
 from events.invariants import INVARIANTS as EVENTS
 from notifications.invariants import INVARIANTS as NOTIFICATIONS
@@ -16,7 +17,7 @@ from partners.invariants import INVARIANTS as PARTNERS
 INVARIANTS: dict[str, Invariant] = {
     f"{app}.{invariant.__name__}": invariant
     for app, invariants in {
-        "core": CORE,
+        "core": (*SECRETS, *JOBS),
         "accounts": ACCOUNTS,
         "notifications": NOTIFICATIONS,
         "events": EVENTS,
