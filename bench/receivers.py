@@ -17,7 +17,7 @@ from .servers import Servers, running_servers
 from .work import ask, migrate
 
 ROUNDS = 3
-SECONDS = 8.0
+SECONDS = 5.0
 QUICK_SECONDS = 1.0
 QUICK_ENDPOINTS = 4
 TURNS = ["resting", "due", "resting again"]
