@@ -5,6 +5,7 @@ transaction, or recorded there and done right after where a vendor must be asked
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -26,9 +27,16 @@ from .eligibility.facts import Facts
 from .eligibility.record import follow_up, keep_verdict
 from .errors import AlreadyEnrolled, CriteriaUnchanged, EnrollmentOver, StatusMoved
 from .funding import end_funding
-from .history import Journal
+from .history import Journal, write_together
 from .latest import tell_latest_change
-from .locks import lock_allocation_of, lock_enrollment, lock_enrollment_with_seat, lock_learner_of, refuse_deleted
+from .locks import (
+    lock_allocation_of,
+    lock_enrollment,
+    lock_enrollment_with_seat,
+    lock_enrollments,
+    lock_learner_of,
+    refuse_deleted,
+)
 from .models import Enrollment, SeatAssignment
 from .queries import current_enrollment
 from .renewal import must_be_renewed
@@ -198,15 +206,24 @@ def reconsider_enrollment(
     return enrollment
 
 
-@transaction.atomic
 def finish_participation(*, enrollment_id: int, actor: Actor, reason: str, now: dt.datetime) -> Enrollment:
     """Complete an active participation; one that is not active stays as it is."""
-    enrollment = lock_enrollment(enrollment_id)
-    if enrollment.participation_status == ParticipationStatus.ACTIVE:
-        journal = Journal(enrollment, actor, now)
-        journal.change("finish", reason=reason)
-        publish(*journal.write())
+    (enrollment,) = finish_participations(enrollment_ids=[enrollment_id], actor=actor, reason=reason, now=now)
     return enrollment
+
+
+@transaction.atomic
+def finish_participations(
+    *, enrollment_ids: Sequence[int], actor: Actor, reason: str, now: dt.datetime
+) -> list[Enrollment]:
+    """The same for many, in few statements; returns them by their ids."""
+    enrollments = lock_enrollments(enrollment_ids)
+    active = [each for each in enrollments if each.participation_status == ParticipationStatus.ACTIVE]
+    journals = [Journal(enrollment, actor, now) for enrollment in active]
+    for journal in journals:
+        journal.change("finish", reason=reason)
+    publish(*write_together(journals, now=now))
+    return enrollments
 
 
 @transaction.atomic

@@ -66,7 +66,7 @@ def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     return list(locked.select_related("learner", "lead").defer(*_NOT_EVALUATED))
 
 
-def lock_imported(enrollment_ids: Sequence[int]) -> list[Enrollment]:
+def lock_enrollments(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     """These enrollments with their instance, by their ids."""
     rows = Enrollment.objects.filter(pk__among=enrollment_ids)
     locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk")

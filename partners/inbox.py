@@ -40,7 +40,7 @@ MATCHED_WITHIN = dt.timedelta(days=7)
 UNMATCHED = "unmatched"
 # A batch is a transaction, unless it tells of one learner more than once.
 BATCH = 500
-# A participation that ends is written by itself, with its certificate and mail; a batch of such would hold its locks
+# The certificate of a participation that ends is written by itself, with its mail; a batch of such would hold its locks
 # for seconds.
 ENDS_AT_ONCE = 25
 

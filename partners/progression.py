@@ -6,6 +6,7 @@ with `Advance.settle`, so what follows from a change is decided in one place.
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from core.actors import SYSTEM, Actor
 from core.logs import after_commit
 from core.rows import insert_rows
 from core.text import fit
-from enrollments.lifecycle import finish_participation
+from enrollments.lifecycle import finish_participations
 from enrollments.locks import lock_enrollment
 from enrollments.states import ParticipationStatus
 from events.publishing import publish
@@ -122,7 +123,7 @@ class Advance:
 
     now: dt.datetime
     journal: StepJournal = field(init=False)
-    _over: list[tuple[int, Actor]] = field(default_factory=list)  # enrollments, and by whom they come to their end
+    _over: dict[Actor, list[int]] = field(default_factory=lambda: defaultdict(list))  # enrollments, by who ends them
 
     def __post_init__(self) -> None:
         self.journal = StepJournal(self.now)
@@ -156,18 +157,18 @@ class Advance:
         for step in find_startable(steps):
             self.journal.change(step, "queue", actor=SYSTEM, next_attempt_at=self.now)
         if are_satisfied(steps):
-            self._over.append((steps[0].enrollment_id, actor))
+            self._over[actor].append(steps[0].enrollment_id)
 
     @property
     def ends(self) -> int:
         """How many participations end with it: each costs as much as all steps of many enrollments."""
-        return len(self._over)
+        return sum(len(enrollment_ids) for enrollment_ids in self._over.values())
 
     def write(self) -> None:
         """Save, record and publish it."""
         self.journal.write()
-        for enrollment_id, actor in self._over:
-            finish_participation(enrollment_id=enrollment_id, actor=actor, reason=ALL_DONE, now=self.now)
+        for actor, enrollment_ids in self._over.items():
+            finish_participations(enrollment_ids=enrollment_ids, actor=actor, reason=ALL_DONE, now=self.now)
 
 
 def is_enrollment_complete(*, enrollment_id: int) -> bool:

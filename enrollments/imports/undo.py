@@ -16,7 +16,7 @@ from ..deletion import DELETED
 from ..events import EnrollmentDeleted
 from ..exit import withdraw_exit
 from ..history import Journal, write_together
-from ..locks import lock_imported
+from ..locks import lock_enrollments
 from ..models import Enrollment, ImportedRow, ImportJob
 from .oneroster.undo import take_back
 
@@ -34,7 +34,7 @@ def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     actor = read_actor(job.actor)
     lock_rows(Learner, *(learner for row in rows if (learner := _learner_of(row)) is not None))
     named = [row.enrollment_id for row in rows if row.enrollment_id is not None]
-    enrollments = {enrollment.pk: enrollment for enrollment in lock_imported(named)}
+    enrollments = {enrollment.pk: enrollment for enrollment in lock_enrollments(named)}
     untouched = [row for row in rows if _is_untouched(row, enrollments)]
     new = [row for row in untouched if row.before is None]
     _delete([enrollments[row.enrollment_id] for row in new if row.enrollment_id is not None], actor, now)

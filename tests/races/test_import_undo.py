@@ -51,7 +51,7 @@ def read_without_lock(monkeypatch: pytest.MonkeyPatch) -> None:
         return found
 
     monkeypatch.setattr(lifecycle, "lock_enrollment", read)
-    monkeypatch.setattr(undo, "lock_imported", read_all)
+    monkeypatch.setattr(undo, "lock_enrollments", read_all)
 
 
 class TestUndoingAgainstADecision:
