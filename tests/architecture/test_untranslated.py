@@ -34,7 +34,16 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 # What staff, integrators and operators read stays English; the page of an error that breaks everything has no context.
 IN_ENGLISH = (
-    *("admin/", "api/", "problems/", "emails/events/", "account/staff_", "account/invitation", "account/email/staff_"),
+    *(
+        "admin/",
+        "unfold/",
+        "api/",
+        "problems/",
+        "emails/events/",
+        "account/staff_",
+        "account/invitation",
+        "account/email/staff_",
+    ),
     *("errors/500.html", "home/mailbox.html"),
 )
 BRAND = "Enrollment Platform"

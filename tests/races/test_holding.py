@@ -69,7 +69,8 @@ class TestOneAccount:
 
     def test_without_the_lock_on_it_gets_more(self, stripe: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: who counts while the others are counting, counts none of theirs."""
-        monkeypatch.setattr(limits, "lock_account", Meeting(lambda pk: None, parties=CHILDREN, patience=5))
+        monkeypatch.setattr(limits, "lock_account", lambda pk: None)
+        monkeypatch.setattr(checkout, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=CHILDREN, patience=30))
         cohort, account = cohort_with(), UserFactory()
         children = LearnerFactory.create_batch(CHILDREN, workspace=cohort.instance.workspace)
 
@@ -111,7 +112,7 @@ class TestALine:
         """Control: who counts while the other is counting, counts none of theirs. One account needs the first lock, two
         parents the second."""
         monkeypatch.setattr(limits, lock, lambda key: None)
-        monkeypatch.setattr(waitlist, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=3, patience=5))
+        monkeypatch.setattr(waitlist, "refuse_hoarding", Meeting(limits.refuse_hoarding, parties=3, patience=30))
         if lock == "lock_account":
             children, account = LearnerFactory.create_batch(3, workspace=full.instance.workspace), UserFactory()
             asked = [(child, account) for child in children]

@@ -103,7 +103,8 @@ class TestRefundsOfTwoHands:
     def test_without_the_lock_on_the_payment_promise_more_than_was_paid(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control of `test_money.TestRefundsFromTwoHands`."""
         payment = Payment.objects.get(pk=buy_on_rows(cohort_with(options=(1,))).payment_id)
-        monkeypatch.setattr(refunds, "lock_payment", Meeting(lambda pk: Payment.objects.get(pk=pk), patience=10))
+        monkeypatch.setattr(refunds, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
+        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refunds.refundable_minor, patience=10))
 
         at_once(*[partial(self.ask, payment.pk)] * 2)
 
