@@ -11,6 +11,7 @@ from accounts.models import Learner, Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing import inbox, refunds
 from billing import locks as billing_locks
+from billing.balance import refundable_minor
 from billing.checkout import outcome
 from billing.inbox import record_effect
 from billing.models import Checkout, Payment, Refund, StripeEvent
@@ -104,7 +105,7 @@ class TestRefundsOfTwoHands:
         """Control of `test_money.TestRefundsFromTwoHands`."""
         payment = Payment.objects.get(pk=buy_on_rows(cohort_with(options=(1,))).payment_id)
         monkeypatch.setattr(refunds, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
-        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refunds.refundable_minor, patience=10))
+        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refundable_minor, patience=10))
 
         at_once(*[partial(self.ask, payment.pk)] * 2)
 
