@@ -47,6 +47,6 @@ SELECT 'c' || substr(md5(random()::text), 1, 23), e.workspace_id,
                           'candidate', 'toStatus', e.eligibility_status, 'number', 1), now(), now(), 'pending', 0, ''
   FROM enrollments_enrollment e JOIN enrollments_programinstance i ON i.id = e.instance_id, generate_series(1, 2) n
  WHERE e.instance_id = %(instance)s;
-INSERT INTO enrollments_importedrow (job_id, line, enrollment_id, person, before, written_at)
-SELECT %(job)s, row_number() OVER () + 1, id, '', NULL, now()
+INSERT INTO enrollments_importedrow (job_id, line, enrollment_id, subject, person, before, written_at)
+SELECT %(job)s, row_number() OVER () + 1, id, 'learner:' || learner_id, '', NULL, now()
   FROM enrollments_enrollment WHERE instance_id = %(instance)s;
