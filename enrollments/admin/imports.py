@@ -17,7 +17,7 @@ from backoffice.display import (
     Neighbor,
     admin_url,
     json_column,
-    link_column,
+    link,
     neighbors_of,
     register_subject,
     status_badge,
@@ -110,7 +110,7 @@ def foresee_import(job: ImportJob, form: StaffForm) -> Preview:
 class ImportJobAdmin(WorkspaceScopedAdmin):
     """The files of candidates of a workspace, which are sent on the page of the instance, and its rosters."""
 
-    list_display = ("cuid", "instance", "stage", "status_label", "progress", "workspace", "created_at", "finished_at")
+    list_display = ("cuid", "about", "stage", "status_label", "progress", "workspace", "created_at", "finished_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("stage", ChoicesDropdownFilter),
@@ -125,7 +125,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
             None,
             {
                 "fields": (
-                    ("instance_link", "stage"),
+                    ("about", "stage"),
                     ("status_label", "progress"),
                     "notice",
                     ("created_at", "started_at", "finished_at"),
@@ -147,9 +147,12 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
     actions_list = ("import_roster",)
     actions_detail = ("carry_out", "undo")
     status_label = status_badge("status")
-    instance_link = link_column("instance", "program")
     counts_text = json_column("counts", "outcomes")
     options_text = json_column("options", "options")
+
+    @display(description="about", ordering="instance")
+    def about(self, job: ImportJob) -> str:
+        return link(job.instance) if job.instance else "A roster"
 
     @display(description="progress", ordering="done")
     def progress(self, job: ImportJob) -> str:

@@ -41,25 +41,20 @@ def describe(job: ImportJob) -> tuple[str, ...]:
 
 def _of_roster(job: ImportJob) -> list[str]:
     """Districts, people and classes, each with what would become of them; nothing of what there is none of."""
-    words = {
-        "districts": "districts",
-        "guardians": "parents and guardians",
-        "learners": "learners",
-    }
     told = []
-    for name, called in words.items():
+    for name, called in (("districts", "Districts"), ("guardians", "Guardians"), ("learners", "Learners")):
         new, changed, unchanged = (job.counts.get(f"{name}_{what}", 0) for what in ("new", "changed", "unchanged"))
         if new or changed or unchanged:
-            told.append(f"{new:,} {called} would be new, {changed:,} would change, {unchanged:,} stay as they are.")
+            told.append(f"{called}: {new:,} would be new, {changed:,} would change, {unchanged:,} stay as they are.")
     matched, unmatched = (job.counts.get(f"classes_{what}", 0) for what in ("matched", "unmatched"))
     if matched or unmatched:
-        told.append(f"{matched:,} classes are program instances here; {unmatched:,} are none, as is told below.")
+        told.append(f"Classes: {matched:,} known as program instances, {unmatched:,} unknown, as told below.")
     if left := job.counts.get(NOT_MATCHED, 0):
-        told.append(f"{left:,} enrollments are in classes that are no program instance, and would be left out.")
+        told.append(f"Enrollments in unknown classes, which would be left out: {left:,}.")
     if unknown := job.counts.get("people_unknown", 0):
-        told.append(f"{unknown:,} users have no role in the archive and are unknown here; they would be left out.")
+        told.append(f"Users without a role who are unknown here, and would be left out: {unknown:,}.")
     if staying := job.counts.get(TO_BE_DELETED, 0):
-        told.append(f"{staying:,} districts, people and classes are to be deleted: they would stay here.")
+        told.append(f"Districts, people and classes to be deleted, which would stay: {staying:,}.")
     return told
 
 
@@ -70,8 +65,8 @@ def _endings(job: ImportJob) -> list[str]:
     if not (ended or planned or moved or before):
         return []
     return [
-        f"{ended:,} enrollments would end today, and {planned:,} on the day that the roster names.",
-        f"{moved:,} would go on, as another class of theirs is the same instance; {before:,} have ended before.",
+        f"Enrollments to be deleted: {ended:,} would end today, {planned:,} on the day that the roster names.",
+        f"{moved:,} would go on, as another class of theirs is the same instance; {before:,} ended earlier.",
     ]
 
 

@@ -135,7 +135,7 @@ class TestWhatRealSystemsExport:
 
         job = import_roster(workspace, files)
 
-        assert job.notice == "Not imported: 1 users who are neither students nor parents; orgs.csv, results.csv."
+        assert job.notice == "Not imported: users who are neither students nor parents: 1; orgs.csv, results.csv."
 
     def test_with_no_row_of_use_is_an_import_of_nothing(self, workspace: Workspace) -> None:
         job = import_roster(workspace, {"users.csv": USERS_HEADER, "roles.csv": "userSourcedId,role\n"})
@@ -161,8 +161,8 @@ class TestTheBackOffice:
         listed = desk.get(IMPORTS)
 
         assert (sent.status_code, sent["Location"]) == (302, f"{IMPORTS}{job.pk}/change/")
-        assert "2 learners would be new, 0 would change, 0 stay as they are." in rehearsed
-        assert "1 classes are program instances here; 0 are none" in rehearsed
+        assert "Learners: 2 would be new, 0 would change, 0 stay as they are." in rehearsed
+        assert "Classes: 1 known as program instances, 0 unknown" in rehearsed
         assert (nobody, Enrollment.objects.count(), listed.status_code) == (0, 2, 200)
 
     def test_says_why_it_can_not_read_one(self, workspace: Workspace) -> None:
@@ -189,6 +189,6 @@ class TestTheExampleOfThePage:
         assert District.objects.values_list("name", "tenant_id").get() == ("Springfield Unified", 4711)
         assert Guardian.objects.get().learners.get().external_id == "user-1"
         assert job.notice == (
-            "Not imported: 1 enrollments of others than students; 1 organizations that are no districts; "
-            "1 users who are neither students nor parents."
+            "Not imported: enrollments of others than students: 1; organizations that are no districts: 1; "
+            "users who are neither students nor parents: 1."
         )

@@ -67,7 +67,7 @@ class TestDistricts:
             ("o3", 19, "East"),
         ]
         assert counts(job) == {"districts_new": 3}
-        assert job.notice == "Not imported: 1 organizations that are no districts."
+        assert job.notice == "Not imported: organizations that are no districts: 1."
 
     def test_known_by_number_and_name_are_the_same(self, workspace: Workspace) -> None:
         known = DistrictFactory(workspace=workspace, tenant_id=17, name="north")
@@ -192,7 +192,7 @@ class TestARehearsal:
             "skipped": 2,
             "eligible": 3,
         }
-        assert "3 learners would be new, 0 would change, 0 stay as they are." in told[1]
+        assert "Learners: 3 would be new, 0 would change, 0 stay as they are." in told[1]
         assert (told[2], current(instance)) == (0, 3)
 
 

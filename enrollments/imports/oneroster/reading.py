@@ -74,7 +74,7 @@ class Roster:
     def notice(self) -> str:
         """Which files were read in an encoding that was guessed, and what of the archive is not imported."""
         left_out = self._archive.left_out(*REQUIRED, ROLES)
-        told = [f"{count:,} {name}" for name, count in sorted(self._ignored.items())]
+        told = [f"{name}: {count:,}" for name, count in sorted(self._ignored.items())]
         told += [", ".join(left_out)] if left_out else []
         guessed = [f"{name}: {notice}" for name, notice in sorted(self._archive.guessed.items())[:1]]
         skipped = [f"Not imported: {'; '.join(told)}."] if told else []
