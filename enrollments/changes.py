@@ -24,7 +24,7 @@ def change_enrollment(*, enrollment_id: int, changes: dict[str, Any], actor: Act
     enrollment = lock_enrollment(enrollment_id)
     refuse_deleted(enrollment)
     if "metadata" in changes:
-        changes = changes | {"metadata": _merged(enrollment.metadata, changes["metadata"])}
+        changes = changes | {"metadata": merged(enrollment.metadata, changes["metadata"])}
     journal = Journal(enrollment, actor, now)
     journal.set(**check_details(changes))
     if journal.has_news:
@@ -32,6 +32,7 @@ def change_enrollment(*, enrollment_id: int, changes: dict[str, Any], actor: Act
     return enrollment
 
 
-def _merged(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+def merged(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """The metadata that is known with what is told of it."""
     removed = {key for key, value in told.items() if value is None}
     return {key: value for key, value in (known | told).items() if key not in removed}

@@ -278,12 +278,17 @@ def write_new_together(journals: Sequence[Journal]) -> list[EnrollmentEvent]:
 def write_together(journals: Sequence[Journal], *, now: dt.datetime) -> list[EnrollmentEvent]:
     """Write the journals of many saved, locked enrollments in few statements, as `Journal.write` does for one.
 
-    Enrollments that change alike share an UPDATE, whose condition is the states they were read in. Raises StatusMoved
-    if one of them is in another, and then nothing must be kept. What is to be done afterwards is the caller's.
+    Enrollments that change alike share an UPDATE, whose condition is the states they were read in; details are each
+    enrollment's own. Raises StatusMoved if one of them is in another, and then nothing must be kept. What is to be done
+    afterwards is the caller's.
     """
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for journal in journals:
-        groups[journal._alike()].append(journal.enrollment.pk)
+        if journal._changed:
+            journal.enrollment.updated_at = now
+            journal._save_if_unmoved()
+        else:
+            groups[journal._alike()].append(journal.enrollment.pk)
     for (states, values, changes), keys in groups.items():
         _save_alike(keys, dict(cast(Any, states)), dict(cast(Any, values)), changes=cast(int, changes), now=now)
     for journal in journals:

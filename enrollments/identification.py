@@ -241,10 +241,14 @@ def _refuse_second(whom: _Identified, instance: ProgramInstance) -> None:
     if found is None and whom.lead is not None:
         found = current.filter(lead=whom.lead).first()
     if found is not None:
-        raise AlreadyEnrolled(
-            f"There is a current enrollment in {instance.name}, which is {found.eligibility_status}.",
-            enrollment_id=found.cuid,
-        )
+        raise already_enrolled(found, instance)
+
+
+def already_enrolled(current: Enrollment, instance: ProgramInstance) -> AlreadyEnrolled:
+    return AlreadyEnrolled(
+        f"There is a current enrollment in {instance.name}, which is {current.eligibility_status}.",
+        enrollment_id=current.cuid,
+    )
 
 
 def _details_of(details: EnrollmentDetails, previous: Enrollment | None) -> dict[str, object]:

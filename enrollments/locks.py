@@ -66,6 +66,15 @@ def lock_candidates(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     return list(locked.select_related("learner", "lead").defer(*_NOT_EVALUATED))
 
 
+def lock_current(instance: ProgramInstance, learner_ids: Sequence[int]) -> list[Enrollment]:
+    """The current enrollments of these learners in the instance, with their learner and lead, by their ids."""
+    rows = Enrollment.objects.current().filter(instance=instance, learner__id__among=learner_ids)
+    locked = list(rows.select_for_update(of=("self",), no_key=True).select_related("learner", "lead").order_by("pk"))
+    for enrollment in locked:
+        enrollment.instance = instance
+    return locked
+
+
 def lock_enrollments(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     """These enrollments with their instance, by their ids."""
     rows = Enrollment.objects.filter(pk__among=enrollment_ids)

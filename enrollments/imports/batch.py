@@ -1,21 +1,16 @@
-"""One batch of an import: who is new is written set by set, everybody else by the use case of a request."""
+"""One batch of an import: who is new or enrolled already is dealt with set by set, everybody else by the use case of a
+request."""
 
 import datetime as dt
-import hashlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 from django.db import transaction
 
 from accounts.learners_together import find_or_create_learners, lock_learners
 from accounts.models import Learner
-from core.actors import Actor, read_actor
+from core.actors import read_actor
 from core.errors import DomainError, FieldError, Invalid, Unavailable
 from core.rows import insert_many
-from core.text import fit
 from events.publishing import publish
 
 from ..changes import change_enrollment
@@ -29,40 +24,13 @@ from ..events import EnrollmentStatusChanged
 from ..history import Journal, write_new_together
 from ..identification import ByInfo, ByLearner, create_enrollment
 from ..lifecycle import apply_verdict, evaluate_enrollment
-from ..models import Enrollment, ImportedRow, ImportFault, ImportJob, ProgramInstance
+from ..models import Enrollment, ImportedRow, ImportJob, ProgramInstance
 from ..states import EVALUATED, DuplicatePolicy, EligibilityStatus, IdentificationType, ImportStage
 from .candidates import Candidate, read_candidate
+from .known import follow_policy_together, leave
 from .options import Options
+from .outcome import ENDING, IMPORTED, SKIPPED, UPDATED, Batch, fail, keep, person_key, undoing, undone_if
 from .reading import Record
-
-IMPORTED = "imported"
-UPDATED = "updated"
-SKIPPED = "skipped"
-FAILED = "failed"
-ENDING = "becoming_ineligible"  # had been candidates or eligible, and would not stay so
-
-
-@dataclass(slots=True)
-class Batch:
-    """The work on some records of a job, and what becomes of them: `rows` counts the records, `verdicts` what the
-    criteria say of them."""
-
-    job: ImportJob
-    instance: ProgramInstance
-    options: Options
-    actor: Actor
-    now: dt.datetime
-    rows: Counter[str] = field(default_factory=Counter)
-    verdicts: Counter[str] = field(default_factory=Counter)
-    kept: list[ImportedRow] = field(default_factory=list)
-    faults: list[ImportFault] = field(default_factory=list)
-    file: str = ""  # of an archive
-    repeated: set[int] = field(default_factory=set)  # lines about somebody whom an earlier batch of a rehearsal had
-    made: set[int] = field(default_factory=set)  # learners
-
-
-class _Rehearsed(Exception):
-    """All of it was tried, and nothing of it is kept."""
 
 
 def import_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime) -> Batch:
@@ -82,54 +50,28 @@ def enroll_candidates(batch: Batch, candidates: Sequence[Candidate]) -> None:
         _enroll_one(batch, candidate)
 
 
-@contextmanager
-def undone_if(is_rehearsal: bool) -> Iterator[None]:
-    try:
-        with transaction.atomic():
-            yield
-            if is_rehearsal:
-                raise _Rehearsed
-    except _Rehearsed:
-        pass
-
-
 def _read(batch: Batch, records: Sequence[Record]) -> Iterator[Candidate]:
     for record in records:
         if record.fault is not None:
-            _fail(batch, record.line, [record.fault])
+            fail(batch, record.line, [record.fault])
             continue
         try:
             yield read_candidate(record.line, record.document)
         except Invalid as refusal:
-            _fail(batch, record.line, refusal.errors)
-
-
-def _fail(batch: Batch, line: int, faults: Sequence[FieldError]) -> None:
-    batch.rows[FAILED] += 1
-    batch.faults += [fault_of(batch.job, line, fault, file=batch.file) for fault in faults]
-
-
-def fault_of(job: ImportJob, line: int, fault: FieldError, *, file: str = "") -> ImportFault:
-    """The row that tells what is wrong with a line."""
-    return ImportFault(
-        job=job,
-        file=file,
-        line=line,
-        field=fit(ImportFault, "field", fault.field),
-        code=fault.code,
-        detail=fit(ImportFault, "detail", fault.detail),
-    )
+            fail(batch, record.line, refusal.errors)
 
 
 # --- All who are new --------------------------------------------------------------------------------------------------
 
 
 def _enroll_new(batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Enroll those of whom nothing but a new enrollment has to be written; returns the others."""
+    """Enroll those of whom nothing but a new enrollment has to be written, and follow the policy for those who are
+    enrolled; returns the others."""
     learners = _learners_of(batch, candidates)
-    known = _known_people(batch, learners)
+    enrolled = _known_people(batch, learners)
     repeated = _repeated_people(batch, learners)
     new: dict[int, tuple[Candidate, Learner]] = {}
+    known: dict[int, tuple[Candidate, Learner]] = {}
     others = []
     for candidate in candidates:
         learner = learners.get(candidate.line)
@@ -139,10 +81,10 @@ def _enroll_new(batch: Batch, candidates: Sequence[Candidate]) -> list[Candidate
         elif learner is None or learner.pk in new or learner.pk in known:
             others.append(candidate)
         else:
-            new[learner.pk] = (candidate, learner)
+            (known if learner.pk in enrolled else new)[learner.pk] = (candidate, learner)
     if new:
         _write_new(batch, list(new.values()))
-    return others
+    return follow_policy_together(batch, known) + others if known else others
 
 
 def _learners_of(batch: Batch, candidates: Sequence[Candidate]) -> dict[int, Learner]:
@@ -188,17 +130,9 @@ def _repeated_people(batch: Batch, learners: Mapping[int, Learner]) -> set[int]:
     """Those who would be enrolled by an earlier batch, of which a rehearsal has kept nothing else."""
     if batch.job.stage != ImportStage.REHEARSAL:
         return set()
-    keys = {_person_key(batch, learner): learner.pk for learner in learners.values()}
+    keys = {person_key(batch, learner): learner.pk for learner in learners.values()}
     seen = ImportedRow.objects.filter(job=batch.job, person__among=list(keys)).values_list("person", flat=True)
     return {keys[key] for key in seen}
-
-
-def _person_key(batch: Batch, learner: Learner) -> str:
-    """Stays the same from one batch of a rehearsal to the next, which makes its new learners anew. A roster has them in
-    several instances, and tells by their ids who is who."""
-    if batch.job.is_roster:
-        return hashlib.sha256(f"{batch.instance.pk} {learner.identity}".encode()).hexdigest()
-    return learner.person
 
 
 def _write_new(batch: Batch, new: Sequence[tuple[Candidate, Learner]]) -> None:
@@ -228,7 +162,7 @@ def _write_new(batch: Batch, new: Sequence[tuple[Candidate, Learner]]) -> None:
     follow_up(verdicts, workspace_id=batch.job.workspace_id, now=batch.now)
     for enrollment, (candidate, learner) in zip(enrollments, new, strict=True):
         made = f"learner:{learner.pk}" if learner.pk in batch.made else ""
-        _keep(batch, candidate, IMPORTED, enrollment, person=_person_key(batch, learner), made=made)
+        keep(batch, candidate, IMPORTED, enrollment, person=person_key(batch, learner), made=made)
 
 
 def _judge(
@@ -242,32 +176,6 @@ def _judge(
         apply_verdict(journal=journal, verdict=verdict)
         batch.verdicts[verdict.outcome.value] += 1
     return list(zip(enrollments, verdicts, strict=True))
-
-
-def _keep(
-    batch: Batch,
-    candidate: Candidate,
-    outcome: str,
-    enrollment: Enrollment,
-    *,
-    person: str = "",
-    made: str = "",
-    before: dict[str, Any] | None = None,
-) -> None:
-    is_rehearsal = batch.job.stage == ImportStage.REHEARSAL
-    batch.rows[outcome] += 1
-    batch.kept.append(
-        ImportedRow(
-            job=batch.job,
-            file=batch.file,
-            line=candidate.line,
-            enrollment_id=None if is_rehearsal else enrollment.pk,
-            subject="" if is_rehearsal else made,
-            person=person if is_rehearsal else "",
-            before=before,
-            written_at=batch.now,
-        )
-    )
 
 
 # --- All others -------------------------------------------------------------------------------------------------------
@@ -293,13 +201,13 @@ def _enroll_one(batch: Batch, candidate: Candidate) -> None:
                 raise _repeated()
             if batch.options.evaluate:
                 enrollment = _evaluate(batch, enrollment)
-        _keep(batch, candidate, IMPORTED, enrollment, person=person)
+        keep(batch, candidate, IMPORTED, enrollment, person=person)
     except AlreadyEnrolled as refusal:
         _follow_policy(batch, candidate, refusal)
     except Unavailable:
         raise
     except DomainError as refusal:
-        _fail(batch, candidate.line, refusal.errors or [FieldError("row", refusal.code, refusal.detail)])
+        fail(batch, candidate.line, refusal.errors or [FieldError("row", refusal.code, refusal.detail)])
 
 
 def _repeated() -> AlreadyEnrolled:
@@ -309,7 +217,7 @@ def _repeated() -> AlreadyEnrolled:
 def _person_of(batch: Batch, enrollment: Enrollment) -> str:
     """As `_person_key`; leads are there before the rehearsal, and keep their number."""
     learner = enrollment.learner
-    return _person_key(batch, learner) if learner is not None else f"lead:{enrollment.lead_id}:{enrollment.instance_id}"
+    return person_key(batch, learner) if learner is not None else f"lead:{enrollment.lead_id}:{enrollment.instance_id}"
 
 
 def _is_rehearsed_before(batch: Batch, person: str) -> bool:
@@ -319,12 +227,8 @@ def _is_rehearsed_before(batch: Batch, person: str) -> bool:
 
 
 def _follow_policy(batch: Batch, candidate: Candidate, refusal: AlreadyEnrolled) -> None:
-    policy = batch.options.on_duplicate
-    if policy == DuplicatePolicy.SKIP:
-        batch.rows[SKIPPED] += 1
-    elif policy == DuplicatePolicy.FAIL:
-        remedy = f"{refusal.detail} Take the line out, or have duplicates skipped or updated."
-        _fail(batch, candidate.line, [FieldError("row", refusal.code, remedy)])
+    if batch.options.on_duplicate != DuplicatePolicy.UPDATE:
+        leave(batch, candidate, refusal)
     elif refusal.enrollment_id is None:  # rehearsed, so there is nothing yet to change
         batch.rows[UPDATED] += 1
     else:
@@ -337,7 +241,7 @@ def _update(batch: Batch, candidate: Candidate, cuid: str) -> None:
     told = {name: getattr(candidate.details, name) for name in candidate.told}
     before = {name: getattr(enrollment, name) for name in told}
     changed = change_enrollment(enrollment_id=enrollment.pk, changes=told, actor=batch.actor, now=batch.now)
-    before = {name: _undoing(value, getattr(changed, name)) for name, value in before.items()}
+    before = {name: undoing(value, getattr(changed, name)) for name, value in before.items()}
     before = {name: value for name, value in before.items() if value != getattr(changed, name)}
     status = changed.eligibility_status
     if not before:
@@ -347,14 +251,7 @@ def _update(batch: Batch, candidate: Candidate, cuid: str) -> None:
         changed = _evaluate(batch, changed)
         if changed.eligibility_status == EligibilityStatus.INELIGIBLE:
             batch.verdicts[ENDING] += 1
-    _keep(batch, candidate, UPDATED, changed, before={**before, "status": str(status)})
-
-
-def _undoing(value: Any, now: Any) -> Any:
-    """What changes a detail back: metadata is merged, so that what has come has to be taken away by name."""
-    if isinstance(value, dict) and isinstance(now, dict) and value != now:
-        return {**value, **{name: None for name in now if name not in value}}
-    return value
+    keep(batch, candidate, UPDATED, changed, before={**before, "status": str(status)})
 
 
 def _evaluate(batch: Batch, enrollment: Enrollment) -> Enrollment:

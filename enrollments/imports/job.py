@@ -20,11 +20,12 @@ from ..models import Enrollment, ImportJob, ProgramInstance
 from ..queries import refuse_closed
 from ..states import ImportStage
 from ..task_kinds import IMPORT_FAILED
-from .batch import ENDING, import_batch
+from .batch import import_batch
 from .files import drop_file, keep_records, read_from
 from .oneroster.batch import import_roster_batch
 from .oneroster.reading import open_roster
 from .options import Options
+from .outcome import ENDING
 from .reading import Format, read_records
 from .retention import is_forgotten
 from .undo import undo_batch

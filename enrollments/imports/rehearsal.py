@@ -6,11 +6,11 @@ from django.db.models import F, Sum
 from core.money import Money
 
 from ..models import DistrictSeatAllocation, ImportJob, ProgramInstance
-from .batch import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 from .job import ENDS_AT_MOST, ends_too_many
 from .oneroster.enrolling import ENDED, ENDED_BEFORE, EXITS_PLANNED, NOT_MATCHED, STILL_ENROLLED
 from .oneroster.rows import TO_BE_DELETED
 from .options import Options
+from .outcome import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 
 
 def describe(job: ImportJob) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from core.clock import utc_now
 from core.commands import UseCaseCommand
 from core.jobs import JobStatus
-from enrollments.imports.batch import ENDING
 from enrollments.imports.job import import_candidates
 from enrollments.imports.options import Options
+from enrollments.imports.outcome import ENDING
 from enrollments.models import ImportFault, ImportJob
 from enrollments.states import DuplicatePolicy, ImportStage
 

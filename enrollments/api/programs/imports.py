@@ -18,9 +18,9 @@ from core.http.pagination import PageQuery, array_page
 from core.http.query import QuerySerializer, QueryTruthField
 from core.jobs import JobStatus
 
-from ...imports.batch import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 from ...imports.job import get_import, receive_import, undo_import
 from ...imports.options import Options
+from ...imports.outcome import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 from ...imports.reading import Format
 from ...models import ImportFault, ImportJob
 from ...programs import get_instance

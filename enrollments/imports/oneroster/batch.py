@@ -8,8 +8,8 @@ from core.actors import read_actor
 from core.rows import insert_many
 
 from ...models import ImportJob
-from ..batch import undone_if
 from ..options import Options
+from ..outcome import undone_if
 from ..reading import Record
 from .classes import match_classes
 from .enrolling import end_enrollments, enroll_students

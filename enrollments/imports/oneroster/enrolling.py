@@ -21,8 +21,9 @@ from ...identification import ByLearner
 from ...models import ImportedRow, ProgramInstance
 from ...queries import current_enrollment
 from ...states import EligibilityStatus
-from ..batch import ENDING, Batch, enroll_candidates
+from ..batch import enroll_candidates
 from ..candidates import Candidate
+from ..outcome import ENDING, Batch
 from ..reading import Record
 from .classes import Instances
 from .rows import RosterBatch

@@ -13,8 +13,8 @@ from core.errors import DomainError, FieldError, Unavailable
 
 from ...models import ImportedRow, ImportFault, ImportJob
 from ...states import ImportStage
-from ..batch import FAILED, fault_of
 from ..options import Options
+from ..outcome import FAILED, fault_of
 from ..reading import Record
 
 TO_BE_DELETED = "to_be_deleted"  # organizations, people and classes, which stay

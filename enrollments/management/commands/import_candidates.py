@@ -6,8 +6,8 @@ from django.core.management.base import CommandParser
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.work import quietly
-from enrollments.imports.batch import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 from enrollments.imports.job import receive_import
+from enrollments.imports.outcome import ENDING, FAILED, IMPORTED, SKIPPED, UPDATED
 from enrollments.imports.reading import Format, kind_of
 from enrollments.management.importing import ImportCommand, a_file
 from enrollments.programs import find_instance_anywhere
