@@ -48,7 +48,7 @@ BROKEN_ARCHIVES = {
     "nothing": BrokenArchive(b"", "not_zip", "file", "no ZIP archive"),
     "a CSV file": BrokenArchive(students(1)["users.csv"].encode(), "not_zip", "file", "no ZIP archive"),
     "half an archive": BrokenArchive(archive_of(school(1))[:-60], "not_zip", "file", "damaged"),
-    "a changed letter": BrokenArchive(_stored_wrong(), "not_zip", "file", "damaged"),
+    "a changed letter": BrokenArchive(_stored_wrong(), "invalid", "users.csv", "damaged"),
     "a password": BrokenArchive(_flagged(1), "encrypted", "file", "without one"),
     "no manifest": BrokenArchive(
         archive_of({"manifest.csv": "propertyName,value\n"}), "version", "oneroster.version", "has to be 1.2"
