@@ -15,6 +15,8 @@ from django.db import OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.enums import ActionVariant
 from unfold.widgets import (
     CHECKBOX_CLASSES,
@@ -51,6 +53,9 @@ class StaffForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.prepare()
         for bound in self.fields.values():
+            if isinstance(bound, forms.FileField):
+                bound.widget = _ChosenFile(bound.widget.attrs)
+                bound.widget.is_required = bound.required
             classes = _classes_for(bound.widget)
             if classes:
                 bound.widget.attrs["class"] = " ".join(classes)
@@ -70,6 +75,15 @@ class StaffForm(forms.Form):
         bound.queryset = access_of(self.request).limit(Workspace.objects.order_by("slug"), path="id", power=power)
         if len(bound.queryset) == 1:
             bound.initial = bound.queryset[0]
+
+
+class _ChosenFile(forms.FileInput):
+    """The browser's own field, which tells the name of the file. Unfold's script writes it once more into a text field
+    nearby, and fails where there is none."""
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        field = super().render(*args, **kwargs)
+        return format_html('<div><div><div>{}</div></div><input type="text" hidden disabled></div>', field)
 
 
 def _classes_for(widget: forms.Widget) -> list[str]:
