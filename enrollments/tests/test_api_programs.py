@@ -86,6 +86,7 @@ class TestAProgramInstance:
     @pytest.mark.sqlite
     def test_is_created_with_all_that_its_document_names(self, api: Api) -> None:
         facts = self.NEW | {
+            "externalId": "class-7",
             "startDate": "2027-01-01",
             "endDate": "2027-12-31",
             "reviewMode": "manual",

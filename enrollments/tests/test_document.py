@@ -359,6 +359,8 @@ class TestAnExample:
             path = "/api/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(route.pattern))
             for method, operation in document["paths"][path].items():
                 for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                    if content["schema"].get("format") == "binary":  # an archive: docs/oneroster.md has an example
+                        continue
                     for example in content["examples"].values():
                         send = partial(getattr(api.client, method), content_type=kind, headers=api.headers)
                         body = example["value"]

@@ -12,12 +12,12 @@ from sandbox.testing import SandboxProcess
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS1yZWNlaXZlci1oZXJlIQ=="
 OTHER = "whsec_" + "YW5vdGhlci1zZWNyZXQtdGhhbi10aGF0LW9uZSE="
 BODY = json.dumps({"type": "enrollment.created", "timestamp": "2026-11-28T12:00:00Z", "data": {"n": 1}})
-NOW = dt.datetime.now(dt.UTC)
 
 
 def send(
-    http: httpx.Client, *, secret: str = SECRET, at: dt.datetime = NOW, signed: str = BODY, sent: str = BODY
+    http: httpx.Client, *, secret: str = SECRET, minutes_ago: int = 0, signed: str = BODY, sent: str = BODY
 ) -> int:
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=minutes_ago)
     headers = {
         "webhook-id": "msg_1",
         "webhook-timestamp": str(int(at.timestamp())),
@@ -39,7 +39,7 @@ class TestAReceiver:
             send(http),
             send(http, sent=BODY.replace("1}", "2}")),
             send(http, secret=OTHER),
-            send(http, at=NOW - dt.timedelta(minutes=10)),
+            send(http, minutes_ago=10),
             http.post("/receivers/crm/events", content=b"\xff").status_code,
         ]
 
