@@ -11,9 +11,12 @@ from django.db.models import Max
 from core.actors import Actor
 from core.errors import FieldError, item_of, refuse
 from core.logs import after_commit
+from enrollments.models import Program
 
+from .errors import SequenceChanged
 from .locks import lock_program
 from .models import PartnerSequence, Provider, SequenceGroup, SequenceItem
+from .queries import count_under_way, get_active_sequence
 from .states import GroupRule
 
 log = structlog.get_logger(__name__)
@@ -39,18 +42,33 @@ class GroupDraft:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ForeseenSequence:
+    """What defining a sequence would change for learners who are approved afterwards."""
+
+    version: int  # that it would be, or is if nothing changes
+    is_same: bool
+    kept: tuple[ItemDraft, ...]
+    added: tuple[ItemDraft, ...]
+    dropped: tuple[ItemDraft, ...]
+    under_way: int  # learners who stay on the version that they go by
+
+
 @transaction.atomic
 def define_sequence(
-    *, program_id: int, groups: Sequence[GroupDraft], actor: Actor, now: dt.datetime
+    *, program_id: int, groups: Sequence[GroupDraft], replaces: int | None = None, actor: Actor, now: dt.datetime
 ) -> PartnerSequence | None:
     """Make this the sequence that the program's learners get from now on; the same as now changes nothing. Without
     groups the program has no partners any more, and the result is None.
 
-    Learners who are under way keep their version. Raises Invalid naming the field.
+    Learners who are under way keep their version. `replaces` is the version that the caller saw, 0 for none. Raises
+    Invalid naming the field, SequenceChanged if there is another one by now.
     """
     program = lock_program(program_id)
     partners = _find_partners(program.workspace_id, groups)
     present = PartnerSequence.objects.filter(program=program, active=True).first()
+    if replaces is not None and replaces != (present.version if present else 0):
+        raise SequenceChanged
     if present is not None and read_groups(present) == tuple(groups):
         return present
     PartnerSequence.objects.filter(program=program, active=True).update(active=False)
@@ -68,6 +86,24 @@ def define_sequence(
         )
     after_commit(log.info, "partner_sequence_defined", program=program.pk, version=sequence.version)
     return sequence
+
+
+def foresee_sequence(*, program: Program, groups: Sequence[GroupDraft]) -> ForeseenSequence:
+    """What `define_sequence` would change now. Writes nothing. Raises Invalid naming the field."""
+    _find_partners(program.workspace_id, groups)
+    present = get_active_sequence(program_id=program.pk)
+    defined = read_groups(present) if present else ()
+    before = _items(defined)
+    after = _items(groups)
+    is_same = defined == tuple(groups)
+    return ForeseenSequence(
+        version=present.version if present and is_same else _next_version(program.pk),
+        is_same=is_same,
+        kept=tuple(item for item in after if item in before),
+        added=tuple(item for item in after if item not in before),
+        dropped=tuple(item for item in before if item not in after),
+        under_way=sum(count_under_way(program_id=program.pk).values()),
+    )
 
 
 def read_groups(sequence: PartnerSequence) -> tuple[GroupDraft, ...]:

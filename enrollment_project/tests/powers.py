@@ -98,6 +98,8 @@ BUTTONS: dict[str, Power] = {
     "provider.pause": Power.MANAGE,
     "provider.resume": Power.MANAGE,
     "partnersequence.move_all": Power.MANAGE,
+    "partnersequence.define": Power.MANAGE,
+    "partnersequence.define_another": Power.MANAGE,
     "enrollmentstep.retry": Power.DECIDE,
     "enrollmentstep.skip": Power.DECIDE,
     "enrollmentstep.complete": Power.DECIDE,

@@ -1,26 +1,53 @@
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.roles import Power
-from backoffice.actions import StaffForm, staff_action
+from backoffice.actions import RowButton, StaffForm, staff_action, staff_list_action
 from backoffice.display import Card, Neighbor, badge, link_column, neighbors_of
 from backoffice.previews import Preview
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
 from core.clock import utc_now
+from enrollments.models import Program
 
 from ..models import PartnerSequence
 from ..moving import foresee_move, list_learners_to_move, move_next_learners
 from ..queries import list_items, with_learners_under_way
 from ..states import GroupRule
+from .sequence_editor import edit_sequence, editor_url
 
 # How many are moved by one press, and how many of them are foreseen.
 MOVED_AT_ONCE = 200
+
+
+class ProgramForm(StaffForm):
+    program = forms.ModelChoiceField(queryset=Program.objects.none())
+
+    def prepare(self) -> None:
+        field = self.fields["program"]
+        assert isinstance(field, forms.ModelChoiceField)
+        programs = Program.objects.order_by("code", "pk")
+        field.queryset = access_of(self.request).limit(programs, path="workspace", power=Power.MANAGE)
+
+
+@dataclass(kw_only=True)
+class EditorButton(RowButton):
+    """Leads to the page on which a sequence is edited."""
+
+    def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(editor_url(self.find_row(model_admin, request, object_id).program))
+
+
+def define_another(*_: Any) -> str:
+    """Nothing: the page of its own acts."""
+    return ""
 
 
 class WhyForm(StaffForm):
@@ -63,7 +90,19 @@ class PartnerSequenceAdmin(WorkspaceScopedAdmin):
     search_fields = ("=program__code", "program__title__icontains")
     search_help_text = "Code or title of the program"
     fields = (("program_link", "version"), ("state", "learners"), ("created_at", "created_by"))
-    actions_detail = ("move_all",)
+    actions_list = ("define",)
+    actions_detail = ("define_another", "move_all")
+    define_another = EditorButton(
+        perform=define_another,
+        description="Define another version",
+        power=Power.MANAGE,
+        possible=lambda sequence: True,
+        form=StaffForm,
+        preview=None,
+        explanation="",
+        icon="edit",
+        variant=ActionVariant.PRIMARY,
+    )
     program_link = link_column("program", "program")
 
     @display(description="state", ordering="active")
@@ -76,6 +115,22 @@ class PartnerSequenceAdmin(WorkspaceScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_learners_under_way(super().get_queryset(request))
+
+    @staff_list_action(
+        description="Define a sequence",
+        power=Power.MANAGE,
+        form=ProgramForm,
+        explanation="The next page shows the program's partners as they are, and lets you change and preview them.",
+    )
+    def define(self, request: HttpRequest, form: ProgramForm) -> HttpResponse:
+        return HttpResponseRedirect(editor_url(form.cleaned_data["program"]))
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.edit)
+        return [path("editor/", page, name="partners_partnersequence_editor"), *super().get_urls()]
+
+    def edit(self, request: HttpRequest) -> HttpResponse:
+        return edit_sequence(self, request)
 
     @staff_action(
         description="Move learners to this version",
