@@ -22,7 +22,7 @@ def describe(job: ImportJob) -> tuple[str, ...]:
         f"{counts.get(IMPORTED, 0):,} of {job.total:,} rows would be new candidates.",
         f"{counts.get(UPDATED, 0):,} would change an enrollment.",
         f"{counts.get(SKIPPED, 0):,} would change nothing, as these people are enrolled already.",
-        f"{counts.get(FAILED, 0):,} are refused, each with its reason below.",
+        f"{counts.get(FAILED, 0):,} would be refused, each with its reason below.",
     ]
     if options.evaluate:
         told.append(

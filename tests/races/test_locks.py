@@ -181,6 +181,7 @@ NEEDED_BY = {
         "lock_enrollment_with_seat": "tests.races.test_reviews:TestApprovalAgainstRejection",
         "lock_allocations_of": "tests.races.test_expiry:TestTheAllocationsOfASweep",
         "lock_unlocked": "tests.races.test_expiry:TestSweepsAtOnce",
+        "lock_current": "tests.races.test_update_by_import:TestAnUpdateByImport",
         "lock_enrollments": "tests.races.test_import_undo:TestUndoingAgainstADecision",
         "lock_candidates": "tests.races.test_evaluations:TestAnEvaluationOfAll",
         "lock_together": "tests.races.test_partner_inbox:TestSweepsAtOnce",
