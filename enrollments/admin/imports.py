@@ -23,7 +23,7 @@ from backoffice.display import (
     status_badge,
 )
 from backoffice.previews import Preview
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
 from ..imports.job import carry_out_rehearsed, ends_too_many, receive_roster, undo_import
@@ -67,11 +67,7 @@ class RosterForm(ImportForm):
     field_order = ("workspace", "file")
 
     def prepare(self) -> None:
-        workspaces = self.fields["workspace"]
-        assert isinstance(workspaces, forms.ModelChoiceField)
-        mine = access_of(self.request).limit(Workspace.objects.order_by("name", "id"), path="pk", power=Power.MANAGE)
-        workspaces.queryset = mine
-        workspaces.initial = mine.first() if mine.count() == 1 else None
+        self.offer_workspaces(Power.MANAGE)
 
 
 class CarryOutForm(StaffForm):

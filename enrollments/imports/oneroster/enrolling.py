@@ -18,7 +18,7 @@ from core.local_time import local_date
 from ...details import EnrollmentDetails
 from ...exit import find_planned_exit, plan_exit
 from ...identification import ByLearner
-from ...models import ImportedRow, ProgramInstance
+from ...models import ProgramInstance
 from ...queries import current_enrollment
 from ...states import EligibilityStatus
 from ..batch import enroll_candidates
@@ -133,15 +133,5 @@ def _end(batch: RosterBatch, record: Record, learner: Learner, instance: Program
     before: dict[str, Any] = {"status": EligibilityStatus.APPROVED.value}
     if is_later and (plan := find_planned_exit(enrollment.pk)):
         before["exit"] = plan.pk
-    if not batch.is_rehearsal:
-        batch.kept.append(
-            ImportedRow(
-                job=batch.job,
-                file=record.file,
-                line=record.line,
-                enrollment=ended,
-                before=before,
-                written_at=ended.updated_at,
-            )
-        )
+    batch.keep(record, "", before, enrollment=ended)
     return EXITS_PLANNED if is_later else ENDED

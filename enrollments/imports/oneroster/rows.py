@@ -11,7 +11,7 @@ from django.db import transaction
 from core.actors import Actor
 from core.errors import DomainError, FieldError, Unavailable
 
-from ...models import ImportedRow, ImportFault, ImportJob
+from ...models import Enrollment, ImportedRow, ImportFault, ImportJob
 from ...states import ImportStage
 from ..options import Options
 from ..outcome import FAILED, fault_of
@@ -57,7 +57,9 @@ class RosterBatch:
         else:
             self.rows[outcome] += 1
 
-    def keep(self, record: Record, subject: str, before: dict[str, Any]) -> None:
+    def keep(
+        self, record: Record, subject: str, before: dict[str, Any], *, enrollment: Enrollment | None = None
+    ) -> None:
         """Note what was made or changed, so that it can be undone. A rehearsal has nothing to undo."""
         if not self.is_rehearsal:
             self.kept.append(
@@ -66,8 +68,9 @@ class RosterBatch:
                     file=record.file,
                     line=record.line,
                     subject=subject,
+                    enrollment=enrollment,
                     before=before,
-                    written_at=self.now,
+                    written_at=enrollment.updated_at if enrollment else self.now,
                 )
             )
 
