@@ -9,14 +9,11 @@ import pytest
 
 from accounts.models import Learner, Workspace
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
-from billing import inbox, refunds
+from billing import inbox
 from billing import locks as billing_locks
-from billing.balance import refundable_minor
 from billing.checkout import outcome
 from billing.inbox import record_effect
-from billing.models import Checkout, Payment, Refund, StripeEvent
-from billing.refunds import request_refund
-from billing.states import RefundReason
+from billing.models import Checkout, Payment, StripeEvent
 from billing.tests.snapshots import tell
 from cohorts import locks as cohort_locks
 from cohorts.learning import attendance
@@ -29,7 +26,7 @@ from core.actors import SYSTEM
 from core.clock import utc_now
 from enrollment_project.doctor import examine
 from enrollments import locks as enrollment_locks
-from enrollments.tests.factories import STAFF, InstanceFactory
+from enrollments.tests.factories import InstanceFactory
 from partners import locks as partner_locks
 from tests.processes import Failure, Meeting, at_once
 
@@ -98,23 +95,6 @@ class TestTheLastTwoStepsMarkedAtOnce:
 
     def mark(self, progress_id: int) -> str:
         return str(mark_attended(progress_id=progress_id, actor=SYSTEM, now=utc_now()).status)
-
-
-class TestRefundsOfTwoHands:
-    def test_without_the_lock_on_the_payment_promise_more_than_was_paid(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Control of `test_money.TestRefundsFromTwoHands`."""
-        payment = Payment.objects.get(pk=buy_on_rows(cohort_with(options=(1,))).payment_id)
-        monkeypatch.setattr(refunds, "lock_payment", lambda pk: Payment.objects.get(pk=pk))
-        monkeypatch.setattr(refunds, "refundable_minor", Meeting(refundable_minor, patience=10))
-
-        at_once(*[partial(self.ask, payment.pk)] * 2)
-
-        assert [refund.amount_minor for refund in Refund.objects.all()] == [3000, 3000]
-
-    def ask(self, payment_id: int) -> int:
-        return request_refund(
-            payment_id=payment_id, amount_minor=3000, reason=RefundReason.REQUESTED, actor=STAFF, now=utc_now()
-        ).amount_minor
 
 
 class TestOnePaymentToldTwiceAtOnce:
@@ -209,7 +189,7 @@ NEEDED_BY = {
         "lock_checkout_with_subject": "tests.races.test_locks:TestOnePaymentToldTwiceAtOnce",
         "_lock_checkout": "tests.races.test_locks:TestOnePaymentToldTwiceAtOnce",
         "lock_payment_with_subject": "tests.races.test_course_payments:TestWithoutItsGuard",
-        "lock_payment": "tests.races.test_locks:TestRefundsOfTwoHands",
+        "lock_payment": "billing.tests.test_races:TestTwoRefundsAtOnce",
         "lock_payment_of_intent": BEHIND_ANOTHER,
         "lock_pending_payment": BEHIND_ANOTHER,
         "lock_unhandled_event": "tests.races.test_locks:TestOneEventHandledTwiceAtOnce",
