@@ -105,6 +105,7 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.expiry
 	@$(BIN)/python -m bench.imports
 	@$(BIN)/python -m bench.receivers
+	@$(BIN)/python -m bench.backoffice
 
 bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK)
@@ -112,7 +113,7 @@ bench-quick: .venv/.development ## The same, small: only what must never break
 # Each has servers of its own, and none of them gates a speed: so two at a time.
 QUICK := $(addprefix quick-,\
   bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.partners_apart bench.pipeline \
-  bench.receivers)
+  bench.receivers bench.backoffice)
 .PHONY: $(QUICK)
 $(QUICK): quick-%:
 	@$(BIN)/python -m $* --quick
