@@ -12,7 +12,7 @@ from accounts.states import Role
 from billing.models import Price
 from core.clock import utc_now
 from core.local_time import local_date
-from enrollments.models import District, Program, ProgramInstance
+from enrollments.models import District, Program, ProgramInstance, ReviewReason
 from enrollments.programs import make_default
 from enrollments.seats import create_allocation, update_allocation
 from enrollments.states import ReviewMode
@@ -202,6 +202,13 @@ class Scene:
     families: list[Family] = field(default_factory=list)
 
 
+REASONS_TO_REJECT = (
+    "All places of this term are taken. We would be glad to see your application for the next one.",
+    "The program is for other grades. Write to us, and we will find one that fits.",
+    "The report card that came with the application can't be read. Please apply again with another copy.",
+)
+
+
 def find_or_build_staff() -> dict[str, User]:
     """One account per role, and one who runs the platform: the same people in every organization."""
     people = {
@@ -240,6 +247,8 @@ def build_scene(
         scene.instances += _build_program(workspace, organization, offer, today)
     make_default(instance_id=next(one.pk for one in scene.instances if one.end_date and one.end_date > today))
     _build_districts(scene)
+    for position, text in enumerate(REASONS_TO_REJECT):
+        ReviewReason.objects.create(workspace=workspace, text=text, position=position)
     scene.families = _build_families(organization, chance)
     if organization.known_family is not None:
         scene.families[0] = organization.known_family

@@ -32,7 +32,7 @@ register_wording(
             Placeholder("waiting", "how many wait", "12 enrollments"),
             Placeholder("since", "when the longest of them came", "September 2, 2026"),
             Placeholder("workspace", "your organization", "Riverside Academy"),
-            Placeholder("link", "the address of the list", "https://enroll.example.org/admin/"),
+            Placeholder("link", "the address of the reviewers' desk", "https://enroll.example.org/admin/"),
         ),
     )
 )
@@ -78,12 +78,11 @@ def render_digest(notification: Notification) -> Email | None:
         return None
     workspace = notification.workspace
     oldest = waiting.aggregate(oldest=Min("created_at"))["oldest"]
-    link = f"{reverse('admin:enrollments_enrollment_changelist')}?waiting=review"
     values = {
         "waiting": f"{count:,} enrollment{'' if count == 1 else 's'}",
         "since": plain_day(local_date(oldest, workspace.timezone)),
         "workspace": workspace.name,
-        "link": f"{settings.PUBLIC_URL}{link}",
+        "link": f"{settings.PUBLIC_URL}{reverse('admin:enrollments_enrollment_review')}",
     }
     return write_letter(kind=DIGEST, workspace_id=workspace.pk, values=values)
 

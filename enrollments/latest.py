@@ -48,10 +48,16 @@ def _who(actor: str) -> str:
     return {"application": "The family", "stripe": "A payment"}.get(kind, "The platform")
 
 
-def _how_long_ago(passed: dt.timedelta) -> str:
+def tell_duration(passed: dt.timedelta) -> str:
+    """ "2 days", "1 hour", "5 minutes"; empty for less than a minute."""
     minutes = int(passed.total_seconds()) // 60
     for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
         count = minutes // size
         if count > 0:
-            return f"{count} {unit}{'' if count == 1 else 's'} ago"
-    return "just now"
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return ""
+
+
+def _how_long_ago(passed: dt.timedelta) -> str:
+    duration = tell_duration(passed)
+    return f"{duration} ago" if duration else "just now"

@@ -51,6 +51,7 @@ from enrollments.models import (
     PlannedExit,
     Program,
     ProgramInstance,
+    ReviewReason,
     SeatAssignment,
 )
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
@@ -81,8 +82,8 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             "Review queue",
             "inbox",
             Enrollment,
-            query="?waiting=review",
             badge="awaiting_review",
+            page="review",
         ),
         Entry("Enrollments", "how_to_reg", Enrollment),
         Entry("Evaluations", "rule", EvaluationJob),
@@ -93,6 +94,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Certificates", "workspace_premium", Certificate),
         Entry("Programs", "menu_book", Program),
         Entry("Program instances", "calendar_month", ProgramInstance),
+        Entry("Reasons to reject", "speaker_notes", ReviewReason),
         Entry("History", "history", EnrollmentTransition),
     ),
     "Courses": (

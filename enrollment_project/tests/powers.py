@@ -39,6 +39,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "idempotencyrecord": (Power.OPERATE, NOBODY, NOBODY),
     "program": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "programinstance": (Power.VIEW, Power.MANAGE, Power.MANAGE),
+    "reviewreason": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "coursestep": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "groupclass": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "cohort": (Power.VIEW, Power.MANAGE, Power.MANAGE),

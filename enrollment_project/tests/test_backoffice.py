@@ -153,6 +153,9 @@ class TestDashboard:
         assert set(answers.values()) == {200}
 
 
+PAGES_OF_THEIR_OWN = {reverse("admin:partners_provider_pipeline"), reverse("admin:enrollments_enrollment_review")}
+
+
 class TestSidebar:
     def test_leads_a_viewer_to_what_they_may_see(self, sign_in: SignIn) -> None:
         page = sign_in("viewer").get(reverse("admin:index"))
@@ -170,10 +173,10 @@ class TestSidebar:
             for item in group["items"]
         }
         lists = {url(registered, "changelist") for registered in admin.site._registry.values()}
-        assert links == lists | {reverse("admin:index"), reverse("admin:partners_provider_pipeline")}
+        assert links == lists | {reverse("admin:index"), *PAGES_OF_THEIR_OWN}
 
     def test_marks_the_review_queue_and_not_the_whole_list(self, sign_in: SignIn) -> None:
-        page = sign_in("viewer").get(reverse("admin:enrollments_enrollment_changelist"), {"waiting": "review"})
+        page = sign_in("viewer").get(reverse("admin:enrollments_enrollment_review"))
 
         active = [i["title"] for group in page.context["sidebar_navigation"] for i in group["items"] if i["active"]]
         assert active == ["Review queue"]

@@ -9,6 +9,7 @@ from . import (
     exits,
     imports,
     programs,
+    review,
     transitions,
     verdicts,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "exits",
     "imports",
     "programs",
+    "review",
     "transitions",
     "verdicts",
 ]

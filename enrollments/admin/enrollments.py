@@ -40,6 +40,7 @@ from .previews import (
     foresee_rejection,
     foresee_submission,
 )
+from .review.desk import ReviewDesk
 
 register_subject("enrollment", Enrollment)
 
@@ -79,7 +80,7 @@ class WaitingFilter(DropdownFilter):
 
 
 @admin.register(Enrollment)
-class EnrollmentAdmin(OfflinePayments, WorkspaceScopedAdmin):
+class EnrollmentAdmin(ReviewDesk, OfflinePayments, WorkspaceScopedAdmin):
     list_display = (
         "person",
         "instance",

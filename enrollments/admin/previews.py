@@ -46,25 +46,39 @@ def foresee_submission(enrollment: Enrollment, form: StaffForm) -> Preview:
 
 def foresee_approval(enrollment: Enrollment, form: StaffForm) -> Preview:
     """Who takes part from now on, with which seat, and the mail about it."""
+    sentences = consequences_of_approval(enrollment, has_seat=held_seat(enrollment.pk) is not None)
+    return Preview(sentences, letters_of_step(enrollment, APPROVED, write_approval(enrollment)))
+
+
+def consequences_of_approval(enrollment: Enrollment, *, has_seat: bool) -> tuple[str, ...]:
+    """What an approval brings, a sentence each."""
     sentences = [f"{enrollment.person} takes part in {enrollment.instance} from now on."]
-    if held_seat(enrollment.pk):
+    if has_seat:
         sentences.append("The seat that was reserved is used.")
     if enrollment.learner is None:
         sentences.append("The lead becomes a learner.")
     if enrollment.payment_status in UNPAID:
         sentences.append("Nothing has been paid for it yet.")
-    email = write_approval(enrollment)
-    return Preview(tuple(sentences), letters_of_step(enrollment, APPROVED, email))
+    return tuple(sentences)
 
 
 def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
     """Who is refused, what goes back, and the mail about it."""
-    sentences = [f"{enrollment.person} is not accepted, and a seat that was reserved is free again."]
+    has_seat = held_seat(enrollment.pk) is not None
     is_paid = enrollment.payment_status in PAID
-    if is_paid:
-        sentences.append("What was paid goes back in full.")
     email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
-    return Preview(tuple(sentences), letters_to_family(enrollment, REJECTED, email))
+    sentences = consequences_of_rejection(enrollment, has_seat=has_seat)
+    return Preview(sentences, letters_to_family(enrollment, REJECTED, email))
+
+
+def consequences_of_rejection(enrollment: Enrollment, *, has_seat: bool) -> tuple[str, ...]:
+    """What a rejection brings, a sentence each."""
+    sentences = [f"{enrollment.person} is not accepted."]
+    if has_seat:
+        sentences.append("The seat that was reserved is free again.")
+    if enrollment.payment_status in PAID:
+        sentences.append("What was paid goes back in full.")
+    return tuple(sentences)
 
 
 def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
@@ -78,6 +92,16 @@ def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
         decide = "You get a task to decide what of the payment goes back."
         sentences.append(decide if was_enrolled else "What was paid goes back in full.")
     return Preview(tuple(sentences), mails="The family is not told.")
+
+
+def readers_of_approval(enrollment: Enrollment) -> tuple[str, ...]:
+    """Whom an approval writes to."""
+    return _readers(enrollment, APPROVED) if hears_of_step(enrollment, EligibilityStatus.APPROVED) else ()
+
+
+def readers_of_rejection(enrollment: Enrollment) -> tuple[str, ...]:
+    """Whom a rejection writes to."""
+    return _readers(enrollment, REJECTED) if hears_from_us(enrollment) else ()
 
 
 def letters_to_family(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
@@ -99,8 +123,11 @@ _STATUS_OF = {
 
 
 def _letters(enrollment: Enrollment, kind: str, email: Email) -> tuple[Letter, ...]:
-    """None if the workspace has switched that mail off, or nobody's address is known."""
+    to = _readers(enrollment, kind)
+    return (Letter(to, email.subject, email.text),) if to else ()
+
+
+def _readers(enrollment: Enrollment, kind: str) -> tuple[str, ...]:
+    """Nobody if the workspace has switched that mail off, or nobody's address is known."""
     to = tuple(addresses_about(enrollment))
-    if not to or is_switched_off(kind=kind, workspace_id=enrollment.workspace_id):
-        return ()
-    return (Letter(to, email.subject, email.text),)
+    return to if to and not is_switched_off(kind=kind, workspace_id=enrollment.workspace_id) else ()

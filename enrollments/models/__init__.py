@@ -7,6 +7,7 @@ from .forms import Application, ApplicationFile, ApplicationQuestion
 from .imports import ImportedRow, ImportFault, ImportJob
 from .labels import EnrollmentLabel
 from .programs import Program, ProgramInstance
+from .reviews import ReviewReason
 from .seats import District, DistrictSeatAllocation, SeatAssignment
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "PlannedExit",
     "Program",
     "ProgramInstance",
+    "ReviewReason",
     "SeatAssignment",
 ]

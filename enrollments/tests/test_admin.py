@@ -218,7 +218,7 @@ class TestWhatTheFamilyWillRead:
         ((_, preview),) = page.context["previews"]
         (letter,) = preview.letters
         assert preview.sentences == (
-            f"{enrollment.learner} is not accepted, and a seat that was reserved is free again.",
+            f"{enrollment.learner} is not accepted.",
             "What was paid goes back in full.",
         )
         assert letter.to == (enrollment.learner.email,)

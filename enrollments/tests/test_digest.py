@@ -63,7 +63,7 @@ class TestTheDigest:
         assert {message.subject for message in mailoutbox} == {"2 enrollments to review in Riverside Academy"}
         assert mailoutbox[0].body == (
             "Waiting for a reviewer in Riverside Academy: 2 enrollments, the oldest since August 31, 2026.\n\n"
-            "Open the list: http://127.0.0.1:8000/admin/enrollments/enrollment/?waiting=review\n\n"
+            "Open the list: http://127.0.0.1:8000/admin/enrollments/enrollment/review/\n\n"
             "Riverside Academy\n"
         )
 

@@ -377,6 +377,7 @@ UNIQUE = {
     "delivery_once_per_event": Twice("events.WebhookDelivery", {"endpoint_id": 1, "event_id": 1}),
     "outbox_position_unique": Twice("events.OutboxEvent", {"workspace_id": 1, "position": 1}, {"position": None}),
     "outbox_sequence_unique": Twice("events.OutboxEvent", {"aggregate": "a", "sequence": 1}),
+    "review_reason_unique": Twice("enrollments.ReviewReason", {"workspace_id": 1, "text": "Full"}),
     "letter_one_per_kind_and_language": Twice(
         "notifications.WorkspaceLetter", {"workspace_id": 1, "kind": "a", "language": "en"}
     ),

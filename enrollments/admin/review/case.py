@@ -1,0 +1,146 @@
+"""One case as reviewers see it: who, what was asked, why it may be approved or not, and what each answer brings."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from accounts.models import Guardian, StaffTask
+from accounts.states import TaskStatus
+from accounts.task_kinds import TWINS
+from backoffice.actions import NoteForm
+from backoffice.display import Card, Neighbor, link, neighbor, staff_moment, subject_link
+from core.time_words import day
+
+from ...latest import tell_duration
+from ...models import Enrollment, SeatAssignment
+from ...review.line import earlier_of, tell_waiting
+from ...states import HELD_SEATS, UNPAID, EnrollmentPaymentStatus
+from ..applications import answers_of_enrollment
+from ..enrollment_cards import funding_of_enrollment, history_of_enrollment
+from ..previews import (
+    consequences_of_approval,
+    consequences_of_rejection,
+    readers_of_approval,
+    readers_of_rejection,
+)
+from ..verdicts import verdict_on_enrollment
+from .forms import RejectForm
+
+OTHERS_SHOWN = 10
+
+Fact = tuple[str, SafeString | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An enrollment that waits for a reviewer, with all that a decision is made by."""
+
+    enrollment: Enrollment
+    person: SafeString | str
+    page: SafeString | str
+    about: list[Fact]
+    asked: list[Fact]
+    cards: list[Card]
+    approval: str
+    rejection: str
+    approve: NoteForm
+    reject: RejectForm
+
+
+def build_case(
+    request: HttpRequest, enrollment: Enrollment, *, approve: NoteForm, reject: RejectForm, now: dt.datetime
+) -> Case:
+    """The case of an enrollment that comes with its learner, lead, instance, program and workspace."""
+    held = SeatAssignment.objects.filter(enrollment=enrollment, status__in=HELD_SEATS)
+    seat = held.select_related("allocation__district").first()
+    approval = consequences_of_approval(enrollment, has_seat=seat is not None)
+    rejection = consequences_of_rejection(enrollment, has_seat=seat is not None)
+    return Case(
+        enrollment=enrollment,
+        person=link(enrollment.person),
+        page=link(enrollment, "Its own page"),
+        about=_about(enrollment, seat),
+        asked=_asked(enrollment, seat, now),
+        cards=[
+            verdict_on_enrollment(request, enrollment),
+            answers_of_enrollment(request, enrollment),
+            *_twins(enrollment),
+            _earlier(enrollment),
+            funding_of_enrollment(request, enrollment),
+            history_of_enrollment(request, enrollment),
+        ],
+        approval=_in_one_line(approval, readers_of_approval(enrollment)),
+        rejection=_in_one_line(rejection, readers_of_rejection(enrollment)),
+        approve=approve,
+        reject=reject,
+    )
+
+
+def _in_one_line(sentences: tuple[str, ...], readers: tuple[str, ...]) -> str:
+    mails = f"Mails {', '.join(readers)}." if readers else "No mail is sent."
+    return " ".join((*sentences, mails))
+
+
+def _about(enrollment: Enrollment, seat: SeatAssignment | None) -> list[Fact]:
+    person = enrollment.person
+    learner = enrollment.learner
+    told: list[Fact] = [
+        ("Grade", learner.grade_level if learner else ""),
+        ("School", learner.school if learner else ""),
+        ("District", link(seat.allocation.district) if seat else ""),
+        ("Email", person.email),
+        ("Phone", enrollment.phone or person.phone),
+    ]
+    guardians = Guardian.objects.filter(guardianships__learner=learner).order_by("pk") if learner else []
+    told += [(f"Guardian {guardian}", guardian.email or "no address") for guardian in guardians]
+    return [(label, value) for label, value in told if value]
+
+
+def _asked(enrollment: Enrollment, seat: SeatAssignment | None, now: dt.datetime) -> list[Fact]:
+    instance = enrollment.instance
+    (waiting,) = tell_waiting([enrollment])
+    dates = [day(date) for date in (instance.start_date, instance.end_date) if date]
+    told: list[Fact] = [
+        ("Program", link(instance.program)),
+        ("Instance", link(instance)),
+        ("Dates", " to ".join(dates)),
+        ("Waiting since", staff_moment(waiting.since, enrollment.workspace.timezone)),
+        ("Waiting for", tell_duration(now - waiting.since) or "less than a minute"),
+        ("Funding", _funding(enrollment, seat)),
+    ]
+    return [(label, value) for label, value in told if value]
+
+
+def _funding(enrollment: Enrollment, seat: SeatAssignment | None) -> str:
+    if seat is not None:
+        return f"A seat of {seat.allocation.district}"
+    if enrollment.payment_status in UNPAID:
+        return "Not paid yet"
+    if enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED:
+        return "Nothing to pay"
+    return str(enrollment.get_payment_status_display())
+
+
+def _twins(enrollment: Enrollment) -> list[Card]:
+    """The learners who may be this one; no card where nobody may."""
+    if enrollment.learner_id is None:
+        return []
+    number = enrollment.learner_id
+    about = Q(subject__startswith=f"learner:{number}/") | Q(subject__endswith=f"/learner:{number}")
+    asked = StaffTask.objects.filter(about, workspace=enrollment.workspace_id, kind=TWINS.name, status=TaskStatus.OPEN)
+    rows = [
+        neighbor(task, title="May be one person", note=subject_link(task.subject), at=task.created_at)
+        for task in asked.order_by("pk")[:OTHERS_SHOWN]
+    ]
+    return [Card("Possible twins", rows)] if rows else []
+
+
+def _earlier(enrollment: Enrollment) -> Card:
+    rows: list[Neighbor] = [
+        neighbor(each, title=each.instance, status="eligibility_status", at=each.created_at)
+        for each in earlier_of(enrollment)[:OTHERS_SHOWN]
+    ]
+    return Card("Other enrollments", rows)

@@ -1,0 +1,1 @@
+"""The reviewers' desk: who waits, one case at a time."""

@@ -1,0 +1,271 @@
+"""The reviewers' desk: who waits, the open case, and what each answer leads to."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import Workspace
+from accounts.states import Role
+from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from accounts.twins import notice_possible_twins
+from backoffice.tests.staff_client import StaffClient, said
+from core.clock import utc_now
+from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, submit_enrollment
+from enrollments.models import Enrollment, EnrollmentTransition, ProgramInstance, ReviewReason
+from enrollments.states import ReviewMode
+from enrollments.tests.factories import STAFF, CandidateFactory, DistrictFactory, InstanceFactory, route, seats
+from events.models import OutboxEvent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return WorkspaceFactory()
+
+
+@pytest.fixture
+def instance(workspace: Workspace) -> ProgramInstance:
+    return InstanceFactory(workspace=workspace, review_mode=ReviewMode.MANUAL)
+
+
+@pytest.fixture
+def reviewer(workspace: Workspace) -> StaffClient:
+    return StaffClient(workspace=workspace, role=Role.REVIEWER)
+
+
+def waiting(instance: ProgramInstance, **learner: Any) -> Enrollment:
+    candidate = CandidateFactory(
+        instance=instance,
+        workspace=instance.workspace,
+        learner=LearnerFactory(workspace=instance.workspace, **learner),
+    )
+    evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
+    return submit_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
+
+
+def desk(client: StaffClient, query: str = "") -> Any:
+    return client.get(f"{reverse('admin:enrollments_enrollment_review')}{query}")
+
+
+def case_url(enrollment: Enrollment) -> str:
+    return reverse("admin:enrollments_enrollment_review_case", args=[enrollment.pk])
+
+
+def answer(client: StaffClient, enrollment: Enrollment, do: str, query: str = "", **form: Any) -> Any:
+    return client.post(f"{case_url(enrollment)}{query}", {"do": do, "note": "", **form})
+
+
+def shown(page: Any) -> list[Enrollment]:
+    return [waiting.enrollment for waiting, _, _ in page.context["rows"]]
+
+
+def status(enrollment: Enrollment) -> str:
+    return Enrollment.objects.get(pk=enrollment.pk).eligibility_status
+
+
+class TestTheLine:
+    def test_begins_with_whoever_enrolled_first_and_opens_their_case(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        first, second = waiting(instance), waiting(instance)
+        CandidateFactory(instance=instance, workspace=instance.workspace)
+
+        page = desk(reviewer)
+
+        assert shown(page) == [first, second]
+        assert page.context["case"].enrollment == first
+
+    def test_shows_nobody_of_another_workspace(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        foreign = waiting(InstanceFactory(review_mode=ReviewMode.MANUAL))
+
+        assert shown(desk(reviewer)) == []
+        assert reviewer.get(case_url(foreign)).status_code == 404
+        assert answer(reviewer, foreign, "approve").status_code == 404
+        assert status(foreign) == "submitted"
+
+    def test_can_be_narrowed_down_to_a_program_a_district_and_a_name(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        other = InstanceFactory(workspace=workspace, review_mode=ReviewMode.MANUAL, is_default=False)
+        seats(workspace, total=1)
+        seated = route(workspace, tenant_id=1, first_name="Ida", instance=instance).decision.enrollment
+        elsewhere = waiting(other, first_name="Leo")
+        district = seated.seats.get().allocation.district
+
+        assert shown(desk(reviewer, f"?program={other.program_id}")) == [elsewhere]
+        assert shown(desk(reviewer, f"?district={district.pk}")) == [seated]
+        assert shown(desk(reviewer, "?q=le")) == [elsewhere]
+        assert shown(desk(reviewer, "?q=leo+doe")) == [elsewhere]
+
+    def test_is_not_narrowed_down_by_what_is_not_mine_and_says_so(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        mine = waiting(instance)
+        foreign = DistrictFactory()
+
+        for query in (f"?district={foreign.pk}", "?program=nonsense", "?program=" + "9" * 40):
+            page = desk(reviewer, query)
+            assert shown(page) == [mine]
+            assert page.context["narrowed"].errors
+
+    def test_shows_the_page_on_which_an_opened_case_stands(
+        self, instance: ProgramInstance, reviewer: StaffClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("enrollments.admin.review.desk.ON_PAGE", 2)
+        _, _, third = waiting(instance), waiting(instance), waiting(instance)
+
+        assert shown(reviewer.get(case_url(third))) == [third]
+        assert shown(desk(reviewer, "?page=2")) == [third]
+        assert shown(desk(reviewer, "?page=nonsense"))[1:] != [third]
+
+    def test_asks_the_same_number_of_queries_for_any_number_of_cases(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        counts = []
+        for more in (2, 9):
+            for _ in range(more):
+                waiting(instance)
+            desk(reviewer)
+            with CaptureQueriesContext(connection) as queries:
+                desk(reviewer)
+            counts.append(len(queries))
+
+        assert counts[0] == counts[1]
+        assert counts[0] <= 36
+
+
+class TestTheCase:
+    def test_tells_who_asked_for_what_and_why_it_may_be_decided(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        seats(workspace, total=1)
+        enrollment = route(workspace, tenant_id=1, instance=instance).decision.enrollment
+        twin = LearnerFactory(workspace=workspace, first_name="Doe", last_name="Jane", email=enrollment.learner.email)
+        notice_possible_twins(learner=twin)
+
+        page = reviewer.get(case_url(enrollment))
+
+        case = page.context["case"]
+        told = {str(label): str(value) for label, value in [*case.about, *case.asked]}
+        assert told["Funding"] == f"A seat of {enrollment.seats.get().allocation.district}"
+        assert {card.title for card in case.cards} >= {"Eligibility", "Answers", "Possible twins", "History"}
+        assert case.approval == (
+            f"Jane Doe takes part in {instance} from now on. The seat that was reserved is used. No mail is sent."
+        )
+        assert case.rejection == "Jane Doe is not accepted. The seat that was reserved is free again. No mail is sent."
+
+    def test_says_whom_a_mail_goes_to(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        enrollment = waiting(instance, email="ann@home.test")
+
+        case = reviewer.get(case_url(enrollment)).context["case"]
+
+        assert case.rejection.endswith("is not accepted. Mails ann@home.test.")
+
+    def test_that_waits_no_longer_says_who_decided_and_offers_the_next(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        decided, left = waiting(instance), waiting(instance)
+        approve_enrollment(enrollment_id=decided.pk, actor=STAFF, now=utc_now())
+
+        page = reviewer.get(case_url(decided))
+
+        assert page.context["case"] is None
+        assert page.context["gone"].endswith("approved it just now.")
+        assert page.context["next_url"] == case_url(left)
+
+    def test_is_shown_to_viewers_who_can_not_decide(self, workspace: Workspace, instance: ProgramInstance) -> None:
+        enrollment = waiting(instance)
+        viewer = StaffClient(workspace=workspace, role=Role.VIEWER)
+
+        page = viewer.get(case_url(enrollment))
+
+        assert "Deciding takes the role of a reviewer." in page.content.decode()
+        assert 'value="approve"' not in page.content.decode()
+        for do in ("approve", "reject", "skip"):
+            assert answer(viewer, enrollment, do, reason="No").status_code == 403
+        assert status(enrollment) == "submitted"
+
+
+class TestAnAnswer:
+    def test_that_approves_leads_to_the_next_case_of_the_same_line(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        first, second = waiting(instance), waiting(instance)
+
+        response = answer(reviewer, first, "approve", f"?program={instance.program_id}", note="Fits")
+
+        transition = EnrollmentTransition.objects.get(enrollment=first, to_status="approved")
+        assert response["Location"] == f"{case_url(second)}?program={instance.program_id}"
+        assert (transition.actor, transition.note) == (f"user:{reviewer.user.pk}", "Fits")
+        assert said(response) == [f"{first.learner}, {instance}: approved."]
+
+    def test_that_rejects_takes_a_reason_of_the_workspace_word_for_word(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        reason = ReviewReason.objects.create(workspace=workspace, text="The course needs grade 7.")
+        enrollment = waiting(instance)
+
+        response = answer(reviewer, enrollment, "reject", chosen=reason.pk, reason="")
+
+        assert response["Location"] == reverse("admin:enrollments_enrollment_review")
+        assert Enrollment.objects.get(pk=enrollment.pk).eligibility_reason == "The course needs grade 7."
+
+    def test_that_rejects_in_own_words_prefers_them(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        reason = ReviewReason.objects.create(workspace=workspace, text="The course needs grade 7.")
+        enrollment = waiting(instance)
+
+        answer(reviewer, enrollment, "reject", chosen=reason.pk, reason="Grade 7 or a test.")
+
+        assert Enrollment.objects.get(pk=enrollment.pk).eligibility_reason == "Grade 7 or a test."
+
+    def test_that_rejects_without_a_reason_or_with_a_foreign_one_changes_nothing(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        foreign = ReviewReason.objects.create(workspace=WorkspaceFactory(), text="Theirs")
+        retired = ReviewReason.objects.create(workspace=workspace, text="No longer said", is_offered=False)
+        enrollment = waiting(instance)
+        events = OutboxEvent.objects.count()
+
+        for chosen in ("", foreign.pk, retired.pk, "nonsense", "9" * 40):
+            page = answer(reviewer, enrollment, "reject", chosen=chosen, reason="", note="Kept")
+            assert page.status_code == 422
+            assert page.context["opened"] == "reject"
+            assert page.context["case"].reject["note"].value() == "Kept"
+        assert (status(enrollment), OutboxEvent.objects.count()) == ("submitted", events)
+
+    def test_that_comes_too_late_says_who_was_faster(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        decided, left = waiting(instance), waiting(instance)
+        approve_enrollment(enrollment_id=decided.pk, actor=STAFF, now=utc_now())
+
+        page = answer(reviewer, decided, "reject", reason="Too late")
+
+        assert page.status_code == 409
+        assert "approved it just now." in page.context["refusal"]
+        assert page.context["next_url"] == case_url(left)
+        assert status(decided) == "approved"
+
+    def test_that_skips_leaves_the_case_in_the_line(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        first, second = waiting(instance), waiting(instance)
+
+        there = answer(reviewer, first, "skip")
+        back = answer(reviewer, second, "skip")
+
+        assert there["Location"] == case_url(second)
+        assert back["Location"] == case_url(first)
+        assert (status(first), status(second)) == ("submitted", "submitted")
+
+    def test_that_is_none_of_the_buttons_changes_nothing(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        enrollment = waiting(instance)
+
+        page = answer(reviewer, enrollment, "explode")
+
+        assert page.status_code == 400
+        assert status(enrollment) == "submitted"
