@@ -19,18 +19,26 @@ class Power(StrEnum):
     """A kind of thing to do in the back office of one workspace."""
 
     VIEW = "view"  # see everything of the workspace, keys apart
-    DECIDE = "decide"  # decide enrollments, handle staff tasks
-    MANAGE = "manage"  # programs, prices, districts, people's contact data, refunds, replays
+    ASSIST = "assist"  # complete staff tasks, send a mail again, ask Stripe again
+    DECIDE = "decide"  # decide enrollments, keep classes and partner steps going
+    MONEY = "money"  # prices, refunds, payments, invoices, sellers
+    MANAGE = "manage"  # programs, districts, people's contact data, replays
     GOVERN = "govern"  # the workspace itself, its members and API keys
     OPERATE = "operate"  # the platform as a whole; no role has it, a superuser does
 
 
 POWERS: Mapping[Role, frozenset[Power]] = {
     Role.VIEWER: frozenset({Power.VIEW}),
-    Role.REVIEWER: frozenset({Power.VIEW, Power.DECIDE}),
-    Role.ADMIN: frozenset({Power.VIEW, Power.DECIDE, Power.MANAGE}),
-    Role.OWNER: frozenset({Power.VIEW, Power.DECIDE, Power.MANAGE, Power.GOVERN}),
+    Role.REVIEWER: frozenset({Power.VIEW, Power.ASSIST, Power.DECIDE}),
+    Role.FINANCE: frozenset({Power.VIEW, Power.ASSIST, Power.MONEY}),
+    Role.ADMIN: frozenset({Power.VIEW, Power.ASSIST, Power.DECIDE, Power.MONEY, Power.MANAGE}),
+    Role.OWNER: frozenset({Power.VIEW, Power.ASSIST, Power.DECIDE, Power.MONEY, Power.MANAGE, Power.GOVERN}),
 }
+
+
+def list_roles_from(least: Role) -> list[Role]:
+    """A role and those that hold everything it holds, the least first."""
+    return [role for role in POWERS if POWERS[role] >= POWERS[least]]
 
 
 @dataclass(frozen=True, slots=True)

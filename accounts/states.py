@@ -2,11 +2,15 @@ from django.db import models
 
 
 class Role(models.TextChoices):
-    """What a member of a workspace may do in the back office; each role includes the ones after it."""
+    """What a member of a workspace may do in the back office: `roles.py` says which powers each one holds.
+
+    Reviewer and finance stand side by side: neither includes the other. Admins hold what both hold.
+    """
 
     OWNER = "owner", "Owner"  # everything, members and API keys included
-    ADMIN = "admin", "Admin"  # programs, prices, districts, refunds
-    REVIEWER = "reviewer", "Reviewer"  # decide enrollments, handle tasks
+    ADMIN = "admin", "Admin"  # programs, districts, and all that reviewers and finance do
+    FINANCE = "finance", "Finance"  # prices, refunds, payments, invoices; decides no enrollment
+    REVIEWER = "reviewer", "Reviewer"  # decide enrollments
     VIEWER = "viewer", "Viewer"  # look, change nothing
 
 

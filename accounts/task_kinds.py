@@ -13,8 +13,9 @@ from .states import POSSIBLE_TWINS, Role
 class TaskKind:
     """One kind of task; rows hold its `name`.
 
-    `label` is what staff read; `role` is the least role that can do what the task asks for; `subjects` are the words by
-    which a subject may begin (the page of the row it names is where the task is solved), and `remedy` says how.
+    `label` is what staff read; `role` is the least role that can do what the task asks for, finance if it is about
+    money; `subjects` are the words by which a subject may begin (the page of the row it names is where the task is
+    solved), and `remedy` says how.
     """
 
     name: str

@@ -137,7 +137,13 @@ ORGANIZATIONS = (
         families=48,
         children=(1, 1, 2, 2, 3),
         grades=("2nd", "3rd", "4th", "5th", "6th", "7th"),
-        staff={"reviewer": Role.REVIEWER, "owner": Role.OWNER, "admin": Role.ADMIN, "viewer": Role.VIEWER},
+        staff={
+            "reviewer": Role.REVIEWER,
+            "owner": Role.OWNER,
+            "admin": Role.ADMIN,
+            "finance": Role.FINANCE,
+            "viewer": Role.VIEWER,
+        },
         known_family=KNOWN_FAMILY,
         has_forms=True,
         has_partners=True,
@@ -215,6 +221,7 @@ def find_or_build_staff() -> dict[str, User]:
         "owner": ("Olivia", "Owens", False),
         "admin": ("Adam", "Adler", False),
         "reviewer": ("Rita", "Reyes", False),
+        "finance": ("Fiona", "Falk", False),
         "viewer": ("Victor", "Vance", False),
         "operator": ("Opal", "Osborne", True),
     }

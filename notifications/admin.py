@@ -64,7 +64,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="Send again",
-        power=Power.DECIDE,
+        power=Power.ASSIST,
         possible=lambda notification: notification.status != NotificationStatus.PENDING,
         icon="forward_to_inbox",
         variant=ActionVariant.PRIMARY,

@@ -7,9 +7,9 @@ from unfold.enums import ActionVariant
 
 from accounts.guardian_invitations import invite_or_renew, mail_guardian_invitation
 from accounts.models import Learner, StaffTask
-from accounts.roles import Power
+from accounts.roles import Power, list_roles_from
 from accounts.staff_tasks import complete_staff_task
-from accounts.states import Role, TaskStatus
+from accounts.states import TaskStatus
 from accounts.task_kinds import NO_ADDRESS, TWINS, UNANSWERED, find_kind
 from accounts.twins import pair_of
 from core.clock import utc_now
@@ -85,13 +85,11 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     @display(description="who can do it")
     def for_whom(self, task: StaffTask) -> str:
         kind = find_kind(task.kind)
-        if kind is None:
-            return NOTHING
-        return str(kind.role.label) if kind.role == Role.OWNER else f"{kind.role.label}s and those above them"
+        return " or ".join(role.label.lower() for role in list_roles_from(kind.role)) if kind else NOTHING
 
     @staff_action(
         description="Complete",
-        power=Power.DECIDE,
+        power=Power.ASSIST,
         possible=lambda task: task.status == TaskStatus.OPEN and task.kind != TWINS.name,
         form=ResolutionForm,
         icon="task_alt",

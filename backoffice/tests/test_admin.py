@@ -177,7 +177,7 @@ class TestStaffTasks:
         page = viewer.get(reverse("admin:accounts_stafftask_change", args=[task.pk])).content.decode()
 
         assert "Guardian without an address" in page
-        assert "Admins and those above them" in page
+        assert "admin or owner" in page
         assert NO_ADDRESS.remedy in page
 
     def test_are_filtered_by_what_they_are(self, workspace: Workspace) -> None:

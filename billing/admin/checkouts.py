@@ -60,7 +60,7 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="Ask Stripe",
-        power=Power.DECIDE,
+        power=Power.ASSIST,
         possible=lambda checkout: bool(checkout.stripe_session_id),
         icon="sync",
         explanation="Fetches the session from Stripe and updates our rows to match.",

@@ -134,7 +134,7 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="Try again",
-        power=Power.MANAGE,
+        power=Power.MONEY,
         possible=has_failed,
         form=ConfirmForm,
         icon="refresh",
@@ -147,7 +147,7 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="Issued by hand",
-        power=Power.MANAGE,
+        power=Power.MONEY,
         possible=has_failed,
         form=ByHandForm,
         icon="edit_document",
@@ -166,7 +166,7 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="Replace",
-        power=Power.MANAGE,
+        power=Power.MONEY,
         possible=is_replaceable,
         form=BuyerForm,
         icon="find_replace",

@@ -147,7 +147,7 @@ class PaymentAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="Refund",
-        power=Power.MANAGE,
+        power=Power.MONEY,
         possible=is_refundable,
         form=RefundForm,
         preview=foresee_refund,
@@ -170,7 +170,7 @@ class PaymentAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="Reverse",
-        power=Power.MANAGE,
+        power=Power.MONEY,
         possible=is_reversible,
         form=ReversalForm,
         preview=foresee_reversal,
@@ -191,7 +191,7 @@ class PaymentAdmin(WorkspaceScopedAdmin):
 
     @staff_action(
         description="New invoice address",
-        power=Power.MANAGE,
+        power=Power.MONEY,
         possible=has_invoice_link,
         icon="link_off",
         explanation="The address that was given out stops working for everybody who has it. Integrators are told "

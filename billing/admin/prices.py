@@ -46,8 +46,8 @@ class PriceForm(WorkspaceModelForm):
 
 @admin.register(Price)
 class PriceAdmin(WorkspaceScopedAdmin):
-    add_power = Power.MANAGE
-    change_power = Power.MANAGE
+    add_power = Power.MONEY
+    change_power = Power.MONEY
     form = PriceForm
     ordering = ("name", "id")
     list_display = ("name", "amount", "workspace", "active", "created_at")

@@ -46,8 +46,8 @@ class SellerForm(WorkspaceModelForm):
 class SellerAdmin(WorkspaceScopedAdmin):
     """Who a workspace is on its invoices, and who issues them. What was issued keeps what it says."""
 
-    add_power = Power.GOVERN
-    change_power = Power.GOVERN
+    add_power = Power.MONEY
+    change_power = Power.MONEY
     form = SellerForm
     list_display = ("name", "tax_id", "workspace", "provider")
     list_filter = (("workspace", ScopedRelatedFilter), "provider")

@@ -201,6 +201,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",  # a password, for staff: its sessions open the back office
     "allauth.account.auth_backends.AuthenticationBackend",  # an emailed code, for families: its sessions never do
+    "accounts.permissions.RolePermissions",  # opens no session; answers has_perm with the powers of roles
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

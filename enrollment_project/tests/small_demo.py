@@ -46,7 +46,7 @@ from tests.kept_rows import make_once
 MINE, OTHERS = "bright-futures", "harbor-skills"
 
 ROLES = [*Role.values, "stranger", "superuser"]
-BY_POWER = ["stranger", "viewer", "reviewer", "admin", "owner", "superuser"]
+BY_POWER = ["stranger", "viewer", "reviewer", "finance", "admin", "owner", "superuser"]
 ADMINS = [pytest.param(page, id=model._meta.model_name) for model, page in admin.site._registry.items()]
 SignIn = Callable[[str], Client]
 
@@ -172,7 +172,8 @@ def my_row_of(page: WorkspaceScopedAdmin) -> models.Model:
 
 
 def border(power: Power | None) -> list[str]:
-    """The most powerful role that lacks a power, then the least powerful one that has it, if anybody has."""
+    """The most powerful role that lacks a power, then the least powerful one that has it, if anybody has. Between
+    reviewer and finance, the one that lacks it comes first."""
     lacking = [role for role in BY_POWER if not holds(role, power)]
     return [lacking[-1], *[role for role in BY_POWER if holds(role, power)][:1]]
 

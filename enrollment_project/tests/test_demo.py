@@ -106,7 +106,14 @@ class TestDemoData:
     def test_lets_each_kind_of_person_sign_in(self) -> None:
         staff = User.objects.filter(is_staff=True)
 
-        assert {user.email.split("@")[0] for user in staff} == {"owner", "admin", "reviewer", "viewer", "operator"}
+        assert {user.email.split("@")[0] for user in staff} == {
+            "owner",
+            "admin",
+            "finance",
+            "reviewer",
+            "viewer",
+            "operator",
+        }
         assert all(user.check_password(PASSWORD) for user in staff)
 
     def test_leaves_its_guardian_something_to_pay(self) -> None:

@@ -68,7 +68,7 @@ class OfflinePayments:
 
     @staff_action(
         description="Record payment",
-        power=Power.MANAGE,
+        power=Power.MONEY,
         possible=is_payable_offline,
         form=PaymentForm,
         preview=foresee_payment,

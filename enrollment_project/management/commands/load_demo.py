@@ -45,7 +45,9 @@ class Command(BaseCommand):
             raise CommandError("Another process is already loading the demo data; wait for it.") from None
         finally:
             logging.disable(logging.NOTSET)
-        self.stdout.write(f"Staff: owner@demo.test, admin@, reviewer@, viewer@, operator@ with password {PASSWORD}")
+        self.stdout.write(
+            f"Staff: owner@demo.test, admin@, finance@, reviewer@, viewer@, operator@ with password {PASSWORD}"
+        )
         self.stdout.write(f"A guardian signs in by code: {GUARDIAN_EMAIL}")
 
     def _load(self, missing: list[Organization], announce: Callable[[int], None]) -> None:

@@ -193,7 +193,7 @@ def _banner(*, has_demo: bool) -> str:
     }
     if has_demo:
         facts["Staff"] = f"{OWNER_EMAIL}, password {PASSWORD}"
-        facts[""] = "also admin@, reviewer@, viewer@ and operator@demo.test"
+        facts[""] = "also admin@, finance@, reviewer@, viewer@ and operator@demo.test"
         facts["Parent"] = f"{GUARDIAN_EMAIL}, by the code that is mailed"
     rule = "-" * 76
     lines = [f"  {name:<10}{fact}" for name, fact in facts.items()]
