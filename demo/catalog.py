@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import make_password
 from accounts.models import Guardian, Membership, User, Workspace
 from accounts.states import Role
 from billing.models import Price
+from core.actors import SYSTEM
 from core.clock import utc_now
 from core.local_time import local_date
 from enrollments.models import District, Program, ProgramInstance, ReviewReason
@@ -295,7 +296,7 @@ def _build_districts(scene: Scene) -> None:
             continue
         allocation = create_allocation(total_seats=general, now=now, **known)
         if tenant_id == _INACTIVE_TENANT:
-            update_allocation(allocation_id=allocation.pk, is_active=False, now=now)
+            update_allocation(allocation_id=allocation.pk, is_active=False, actor=SYSTEM, now=now)
         for code, seats in by_program.items():
             for instance in scene.instances:
                 if instance.program.code == code:

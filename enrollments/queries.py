@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Collection
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from billing.models import Payment
@@ -181,15 +181,30 @@ def allocations_of(workspace_id: int, *, active_only: bool = False) -> QuerySet[
     return rows.select_related("district", "instance").order_by("district__tenant_id", "id")
 
 
-def find_allocation(*, workspace_id: int, tenant_id: int, instance_cuid: str | None) -> DistrictSeatAllocation:
-    """A district's general allocation, or the one for an instance. Raises NotFound."""
+def find_allocation(
+    *,
+    workspace_id: int,
+    tenant_id: int,
+    instance_cuid: str | None,
+    allocation_id: int | None = None,
+    now: dt.datetime,
+) -> DistrictSeatAllocation:
+    """A district's general allocation, or the one for an instance: of several the one that is named, else the first
+    whose seats may be taken today, else the next one to begin, else the last. Raises NotFound."""
     rows = allocations_of(workspace_id).filter(district__tenant_id=tenant_id)
-    rows = rows.filter(instance__cuid=instance_cuid) if instance_cuid else rows.filter(instance__isnull=True)
-    allocation = rows.first()
-    if allocation is None:
+    if allocation_id is not None:
+        rows = rows.filter(pk=allocation_id)
+    elif instance_cuid:
+        rows = rows.filter(instance__cuid=instance_cuid)
+    else:
+        rows = rows.filter(instance__isnull=True)
+    found = list(rows.select_related("district__workspace").order_by(F("valid_until").asc(nulls_last=True), "id"))
+    if not found:
         which = f"for program instance {instance_cuid}" if instance_cuid else "for all programs"
+        which = which if allocation_id is None else f"with the id {allocation_id}"
         raise NotFound(f"District {tenant_id} has no seat allocation {which} in this workspace.")
-    return allocation
+    coming = (each for each in found if each.valid_from and each.valid_from > local_date(now, each.zone))
+    return next((each for each in found if each.is_open(now)), None) or next(coming, found[-1])
 
 
 def awaiting_review(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
+from core.actors import Actor
 from core.errors import NotFound, invalid_field
 from core.local_time import check_date, local_date
+from core.money import Money
 from core.text import fit
 
 from .errors import AllocationBelowUse, AllocationExists, SeatsExhausted
 from .events import SeatReleased, SeatUsed
-from .models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
+from .locks import lock_allocation
+from .models import AllocationChange, District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, SeatStatus
 
 MAX_SEATS = 10_000_000
@@ -115,17 +118,20 @@ def create_allocation(
     instance_id: int | None = None,
     valid_from: dt.date | None = None,
     valid_until: dt.date | None = None,
+    term: str = "",
+    seat_price: Money | None = None,
     now: dt.datetime,
 ) -> DistrictSeatAllocation:
     """Seats for a district, which is created if this workspace has none with this tenant id.
 
-    Without `instance_id` the seats are good for any program. Raises NotFound for an instance of another workspace,
-    Invalid for a total out of range, AllocationExists if the district has an allocation for the same.
+    Without `instance_id` the seats are good for any program. Seats for certain days are told from the district's others
+    by their `term`, which is those days unless it is given. Raises NotFound for an instance of another workspace,
+    Invalid for a total out of range and for days in the wrong order, AllocationExists if the district has one of this
+    term for the same.
     """
     _check_total(total_seats)
-    for field, date in (("valid_from", valid_from), ("valid_until", valid_until)):
-        if date is not None:
-            check_date(date, field)
+    term = term.strip() or term_of(valid_from, valid_until)
+    check_days(valid_from, valid_until)
     if instance_id is not None and not ProgramInstance.objects.filter(pk=instance_id, workspace=workspace_id).exists():
         raise NotFound("program_instance_id: there is no such program instance in this workspace.")
     district, _ = District.objects.get_or_create(
@@ -134,9 +140,12 @@ def create_allocation(
     allocation = DistrictSeatAllocation(
         district=district,
         instance_id=instance_id,
+        term=term,
         total_seats=total_seats,
         valid_from=valid_from,
         valid_until=valid_until,
+        seat_price_minor=seat_price.minor if seat_price else None,
+        currency=seat_price.currency if seat_price else "",
         created_at=now,
         updated_at=now,
     )
@@ -146,7 +155,8 @@ def create_allocation(
     except IntegrityError as error:
         raise AllocationExists(
             f"District {tenant_id} already has an allocation for "
-            f"{'this program instance' if instance_id else 'all programs'}; change it with PUT instead."
+            f"{'this program instance' if instance_id else 'all programs'}{f' and {term}' if term else ''}; change it "
+            "with PUT instead, or give this one another term."
         ) from error
     return allocation
 
@@ -157,12 +167,15 @@ def update_allocation(
     allocation_id: int,
     total_seats: int | None = None,
     is_active: bool | None = None,
+    actor: Actor,
+    reason: str = "",
     now: dt.datetime,
 ) -> DistrictSeatAllocation:
-    """Change the total or switch an allocation on or off.
+    """Change the total or switch an allocation on or off, and keep who did so and why.
 
     Raises AllocationBelowUse, changing nothing, if more seats are reserved and used than the new total.
     """
+    before = lock_allocation(allocation_id)
     changes: dict[str, object] = {"updated_at": now}
     allowed = models.Q()
     if total_seats is not None:
@@ -178,7 +191,34 @@ def update_allocation(
             f"{allocation.reserved_seats} seats are reserved and {allocation.used_seats} used; "
             f"the total can't go below {allocation.reserved_seats + allocation.used_seats}."
         )
+    if (before.total_seats, before.is_active) != (allocation.total_seats, allocation.is_active):
+        AllocationChange.objects.create(
+            allocation=allocation,
+            total_before=before.total_seats,
+            total_after=allocation.total_seats,
+            was_active=before.is_active,
+            is_active=allocation.is_active,
+            reason=fit(AllocationChange, "reason", reason.strip()),
+            actor=str(actor),
+            created_at=now,
+        )
     return allocation
+
+
+def term_of(valid_from: dt.date | None, valid_until: dt.date | None) -> str:
+    """What the days are called when nobody names them; nothing for any day."""
+    if valid_from and valid_until:
+        return f"{valid_from} to {valid_until}"
+    return f"from {valid_from}" if valid_from else f"until {valid_until}" if valid_until else ""
+
+
+def check_days(valid_from: dt.date | None, valid_until: dt.date | None) -> None:
+    """Raise Invalid for days that nobody means, or in the wrong order."""
+    for field, date in (("valid_from", valid_from), ("valid_until", valid_until)):
+        if date is not None:
+            check_date(date, field)
+    if valid_from and valid_until and valid_until < valid_from:
+        raise invalid_field("valid_until", "out_of_range", f"Give {valid_from} or a later day.")
 
 
 def _check_total(total_seats: int) -> None:

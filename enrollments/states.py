@@ -120,6 +120,15 @@ class ReviewMode(models.TextChoices):
     MANUAL = "manual", "Manual"  # a reviewer decides
 
 
+class AllocationStanding(models.TextChoices):
+    """Whether an allocation's seats may be taken on a day."""
+
+    OPEN = "open", "Open"
+    COMING = "coming", "Coming"  # its first day is still to come
+    OVER = "over", "Over"  # its last day has passed
+    OFF = "off", "Switched off"
+
+
 class SeatStatus(models.TextChoices):
     RESERVED = "reserved", "Reserved"  # held for an enrollment that is not approved yet
     USED = "used", "Used"

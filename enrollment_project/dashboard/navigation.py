@@ -40,6 +40,7 @@ from cohorts.models import (
 from core.models import IdempotencyRecord
 from demo.progress import loaded_percent
 from enrollments.models import (
+    AllocationChange,
     Application,
     District,
     DistrictSeatAllocation,
@@ -121,6 +122,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Districts", "domain", District),
         Entry("Seats", "event_seat", DistrictSeatAllocation),
         Entry("Seat holders", "airline_seat_recline_normal", SeatAssignment),
+        Entry("Changes of seats", "history", AllocationChange),
     ),
     "Money": (
         Entry("Payments", "payments", Payment),

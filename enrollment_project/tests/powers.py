@@ -59,6 +59,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "enrollmentdecision": (Power.VIEW, NOBODY, NOBODY),
     "district": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "districtseatallocation": (Power.VIEW, NOBODY, NOBODY),
+    "allocationchange": (Power.VIEW, NOBODY, NOBODY),
     "seatassignment": (Power.VIEW, NOBODY, NOBODY),
 }
 
@@ -168,4 +169,5 @@ BUTTONS: dict[str, Power] = {
     "enrollmentdecision.cancel_checkout": Power.DECIDE,
     "districtseatallocation.add_seats": Power.MANAGE,
     "districtseatallocation.change_seats": Power.MANAGE,
+    "districtseatallocation.renew": Power.MANAGE,
 }

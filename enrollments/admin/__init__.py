@@ -1,6 +1,7 @@
 """The back office of enrollments. Importing the modules registers their pages."""
 
 from . import (
+    allocations,
     applications,
     decisions,
     districts,
@@ -10,11 +11,13 @@ from . import (
     imports,
     programs,
     review,
+    seats,
     transitions,
     verdicts,
 )
 
 __all__ = [
+    "allocations",
     "applications",
     "decisions",
     "districts",
@@ -24,6 +27,7 @@ __all__ = [
     "imports",
     "programs",
     "review",
+    "seats",
     "transitions",
     "verdicts",
 ]

@@ -8,9 +8,10 @@ from .imports import ImportedRow, ImportFault, ImportJob
 from .labels import EnrollmentLabel
 from .programs import Program, ProgramInstance
 from .reviews import ReviewReason
-from .seats import District, DistrictSeatAllocation, SeatAssignment
+from .seats import AllocationChange, District, DistrictSeatAllocation, SeatAssignment
 
 __all__ = [
+    "AllocationChange",
     "Application",
     "ApplicationFile",
     "ApplicationQuestion",

@@ -5,8 +5,9 @@ from django.db import models
 from accounts.models import Learner, Workspace
 from core.clock import utc_now
 from core.local_time import local_date, validate_date, validate_timezone
+from core.money import Money
 
-from ..states import HELD_SEATS, SeatStatus
+from ..states import HELD_SEATS, AllocationStanding, SeatStatus
 from .enrollments import Enrollment
 from .programs import ProgramInstance
 
@@ -48,8 +49,9 @@ class District(models.Model):
 
 
 class DistrictSeatAllocation(models.Model):
-    """How many seats a district has bought, for one program instance or (without one) for any.
+    """How many seats a district has bought, for one program instance or (without one) for any, and for which days.
 
+    A district may have several for the same programs, told apart by their `term`; their days may overlap.
     Invariant: 0 <= reserved + used <= total, and both counters equal the SeatAssignment rows in those states. Only the
     statements in `seats.py` change the counters.
     """
@@ -57,6 +59,9 @@ class DistrictSeatAllocation(models.Model):
     district = models.ForeignKey(District, on_delete=models.PROTECT, related_name="allocations")
     instance = models.ForeignKey(
         ProgramInstance, null=True, blank=True, on_delete=models.PROTECT, related_name="allocations"
+    )
+    term = models.CharField(
+        max_length=80, blank=True, default="", db_default="", help_text="What staff call its days: Fall 2026."
     )
     total_seats = models.PositiveIntegerField()
     reserved_seats = models.PositiveIntegerField(default=0, editable=False)
@@ -66,18 +71,45 @@ class DistrictSeatAllocation(models.Model):
     valid_until = models.DateField(
         null=True, blank=True, validators=[validate_date], help_text="The last day on which seats may be taken."
     )
+    seat_price_minor = models.PositiveIntegerField(null=True, blank=True)  # what the district pays for one seat
+    currency = models.CharField(max_length=3, blank=True, default="", db_default="")
+    renewed_from = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,  # the constraint finds it
+        on_delete=models.PROTECT,
+        related_name="renewals",
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["district"], condition=models.Q(instance__isnull=True), name="allocation_one_general"
+                fields=["district", "term"], condition=models.Q(instance__isnull=True), name="allocation_one_general"
             ),
             models.UniqueConstraint(
-                fields=["district", "instance"],
+                fields=["district", "instance", "term"],
                 condition=models.Q(instance__isnull=False),
                 name="allocation_one_per_instance",
+            ),
+            models.UniqueConstraint(
+                fields=["renewed_from"],
+                condition=models.Q(renewed_from__isnull=False),
+                name="allocation_renewed_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(valid_from__isnull=True)
+                | models.Q(valid_until__isnull=True)
+                | models.Q(valid_until__gte=models.F("valid_from")),
+                name="allocation_days_in_order",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(seat_price_minor__isnull=True, currency="")
+                | (models.Q(seat_price_minor__isnull=False) & ~models.Q(currency="")),
+                name="allocation_price_has_currency",
             ),
             models.CheckConstraint(
                 condition=models.Q(total_seats__gte=models.F("reserved_seats") + models.F("used_seats")),
@@ -86,7 +118,11 @@ class DistrictSeatAllocation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.district} seats"
+        return f"{self.district} seats, {self.term}" if self.term else f"{self.district} seats"
+
+    @property
+    def seat_price(self) -> Money | None:
+        return None if self.seat_price_minor is None else Money(self.seat_price_minor, self.currency)
 
     @property
     def available_seats(self) -> int:
@@ -97,14 +133,36 @@ class DistrictSeatAllocation(models.Model):
         """The zone its dates are meant in: its district's, which comes with the row where many are read."""
         return str(getattr(self, "district_timezone", "") or self.district.zone)
 
-    def is_open(self, now: dt.datetime) -> bool:
+    def standing(self, now: dt.datetime) -> AllocationStanding:
         """Whether seats may be taken today, which is a day of its district, free ones or not."""
         today = local_date(now, self.zone)
-        return (
-            self.is_active
-            and (self.valid_from is None or self.valid_from <= today)
-            and (self.valid_until is None or today <= self.valid_until)
-        )
+        if not self.is_active:
+            return AllocationStanding.OFF
+        if self.valid_from is not None and today < self.valid_from:
+            return AllocationStanding.COMING
+        if self.valid_until is not None and self.valid_until < today:
+            return AllocationStanding.OVER
+        return AllocationStanding.OPEN
+
+    def is_open(self, now: dt.datetime) -> bool:
+        return self.standing(now) == AllocationStanding.OPEN
+
+
+class AllocationChange(models.Model):
+    """One change of an allocation's total, or of whether it is active: from what to what, by whom and why.
+    Append-only."""
+
+    allocation = models.ForeignKey(DistrictSeatAllocation, on_delete=models.PROTECT, related_name="changes")
+    total_before = models.PositiveIntegerField()
+    total_after = models.PositiveIntegerField()
+    was_active = models.BooleanField()
+    is_active = models.BooleanField()
+    reason = models.CharField(max_length=300, blank=True)  # for colleagues
+    actor = models.CharField(max_length=64)
+    created_at = models.DateTimeField(editable=False)
+
+    def __str__(self) -> str:
+        return f"From {self.total_before:,} to {self.total_after:,} seats"
 
 
 class SeatAssignment(models.Model):

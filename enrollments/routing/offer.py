@@ -1,6 +1,7 @@
 """What a district can offer a learner: the allocation to take a seat from, or the reason there is none."""
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ _ALLOCATIONS = """
       JOIN accounts_workspace workspace ON workspace.id = district.workspace_id
      WHERE district.workspace_id = %s AND district.tenant_id = %s
        AND (allocation.instance_id = %s OR allocation.instance_id IS NULL)
-     ORDER BY allocation.instance_id NULLS LAST
+     ORDER BY allocation.instance_id NULLS LAST, allocation.valid_until NULLS LAST, allocation.id
 """
 
 
@@ -42,10 +43,11 @@ def find_district_seat(
     now: dt.datetime,
     exhausted: set[int],
 ) -> DistrictOffer:
-    """Look for a free seat: first among those bought for this instance, then among the district's general ones.
+    """Look for a free seat: first among those bought for this instance, then among the district's general ones; of
+    several, in the one whose last day comes first, then in the one that was made first.
 
-    A learner (None: one who was just created) holds at most one seat of an allocation. `exhausted` holds allocations
-    whose last seat went while this request was being decided.
+    A learner (None: one who was just created) holds at most one seat of the open allocations for the same programs.
+    `exhausted` holds allocations whose last seat went while this request was being decided.
     """
     if tenant_id is None:
         unnamed: Trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
@@ -53,19 +55,36 @@ def find_district_seat(
     allocations = list(DistrictSeatAllocation.objects.raw(_ALLOCATIONS, [workspace_id, tenant_id, instance.pk]))
     if not allocations:
         return _without_allocation(workspace_id, tenant_id)
+    return choose_allocation(
+        allocations, tenant_id=tenant_id, held=_allocations_held(learner_id), exhausted=exhausted, now=now
+    )
+
+
+def choose_allocation(
+    allocations: Sequence[DistrictSeatAllocation],
+    *,
+    tenant_id: int,
+    held: Collection[int],
+    exhausted: Collection[int],
+    now: dt.datetime,
+) -> DistrictOffer:
+    """The first of these allocations of one district, which come in the order that they are asked in, with a free seat
+    for a learner who holds seats of the allocations `held`; the reason why there is none otherwise."""
     district_id = allocations[0].district_id
     trace: Trace = [{"rule": "district.named", "tenant_id": tenant_id, "answer": True}]
     reason = DecisionReason.ALLOCATION_INACTIVE
-    held = _allocations_held(learner_id)
+    served = {each.instance_id for each in allocations if each.pk in held and each.is_open(now)}
     for allocation in allocations:
         is_open = allocation.is_open(now)
-        is_held = allocation.pk in held
+        is_held = is_open and allocation.instance_id in served
         is_free = is_open and not is_held and allocation.available_seats > 0 and allocation.pk not in exhausted
         trace.append(
             {
                 "rule": "allocation.seat_free",
                 "allocation_id": allocation.pk,
                 "for_instance": allocation.instance_id is not None,
+                "term": allocation.term,
+                "valid_until": allocation.valid_until.isoformat() if allocation.valid_until else None,
                 "open": is_open,
                 "learner_holds_one": is_held,
                 "total_seats": allocation.total_seats,

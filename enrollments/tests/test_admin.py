@@ -360,8 +360,8 @@ class TestSeats:
         route(workspace, email="b@school.test")
         url = reverse("admin:enrollments_districtseatallocation_change_seats", args=[allocation.pk])
 
-        refused = manager.post(url, {"total_seats": 1, "is_active": "on"})
-        accepted = manager.post(url, {"total_seats": 2, "is_active": "on"})
+        refused = manager.post(url, {"total_seats": 1, "is_active": "on", "note": "Order 17"})
+        accepted = manager.post(url, {"total_seats": 2, "is_active": "on", "note": "Order 17"})
 
         assert "can't go below 2" in refused.context["form"].non_field_errors()[0]
         assert accepted.status_code == 302

@@ -30,6 +30,9 @@ class TestSeats:
             "reserved_seats": 0,
             "used_seats": 0,
             "available_seats": 50,
+            "term": "",
+            "valid_from": None,
+            "valid_until": None,
             "is_active": True,
         }
 

@@ -191,7 +191,10 @@ class TestTwoDistricts:
 
         found = {
             (tenant_id, of): find_allocation(
-                workspace_id=instance.workspace_id, tenant_id=tenant_id, instance_cuid=instance.cuid if of else None
+                workspace_id=instance.workspace_id,
+                tenant_id=tenant_id,
+                instance_cuid=instance.cuid if of else None,
+                now=utc_now(),
             )
             for tenant_id, of in rows
         }

@@ -144,6 +144,8 @@ class TestWithAFreeSeat:
                 "rule": "allocation.seat_free",
                 "allocation_id": allocation.pk,
                 "for_instance": False,
+                "term": "",
+                "valid_until": None,
                 "open": True,
                 "learner_holds_one": False,
                 "total_seats": 2,

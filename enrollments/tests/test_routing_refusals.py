@@ -188,7 +188,7 @@ class TestASwitchedOffAllocation:
     def test_gives_no_seat(self) -> None:
         instance = InstanceFactory(price=None)
         allocation = seats(instance.workspace, total=5)
-        update_allocation(allocation_id=allocation.pk, is_active=False, now=utc_now())
+        update_allocation(allocation_id=allocation.pk, is_active=False, actor=STAFF, now=utc_now())
 
         with pytest.raises(NotForSale):
             route(instance.workspace)

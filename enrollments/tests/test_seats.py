@@ -11,7 +11,7 @@ from enrollments.errors import AllocationBelowUse, AllocationExists, NotForSale,
 from enrollments.models import District, DistrictSeatAllocation
 from enrollments.seats import create_allocation, take_seat, update_allocation
 from enrollments.states import SeatStatus
-from enrollments.tests.factories import InstanceFactory, route, seats
+from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
 
@@ -45,7 +45,7 @@ class TestTakingASeat:
     @pytest.mark.sqlite
     def test_is_refused_when_the_allocation_is_switched_off(self) -> None:
         allocation = seats(WorkspaceFactory(), total=1)
-        update_allocation(allocation_id=allocation.pk, is_active=False, now=utc_now())
+        update_allocation(allocation_id=allocation.pk, is_active=False, actor=STAFF, now=utc_now())
 
         with pytest.raises(SeatsExhausted):
             take_seat(allocation_id=allocation.pk, as_status=SeatStatus.RESERVED, now=utc_now())
@@ -156,7 +156,7 @@ class TestChangingAnAllocation:
         allocation = seats(instance.workspace, total=5)
         route(instance.workspace)
 
-        changed = update_allocation(allocation_id=allocation.pk, total_seats=1, now=utc_now())
+        changed = update_allocation(allocation_id=allocation.pk, total_seats=1, actor=STAFF, now=utc_now())
 
         assert (changed.total_seats, changed.used_seats, changed.available_seats) == (1, 1, 0)
 
@@ -166,7 +166,7 @@ class TestChangingAnAllocation:
         route(instance.workspace)
 
         with pytest.raises(AllocationBelowUse, match="can't go below 1"):
-            update_allocation(allocation_id=allocation.pk, total_seats=0, is_active=False, now=utc_now())
+            update_allocation(allocation_id=allocation.pk, total_seats=0, is_active=False, actor=STAFF, now=utc_now())
 
         allocation.refresh_from_db()
         assert (allocation.total_seats, allocation.is_active) == (5, True)

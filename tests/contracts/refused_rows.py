@@ -5,21 +5,19 @@ References point nowhere: they are looked at when a transaction ends, and none o
 
 import datetime as dt
 import itertools
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
 from django.db.models import Field, Model
 
-NOW = dt.datetime(2026, 3, 2, 17, tzinfo=dt.UTC)
-LATER = NOW + dt.timedelta(hours=1)
-MONDAY, TUESDAY = dt.date(2026, 3, 2), dt.date(2026, 3, 3)
-FIVE, SIX = dt.time(17), dt.time(18)
+from . import refused_seats
+from .refused_shapes import FIVE, LATER, MONDAY, NOW, SIX, TUESDAY, Broken, Twice
 
 _numbers = itertools.count(1)
 
 # What a valid row needs beyond a value of the right type in each column.
 VALID: dict[str, dict[str, Any]] = {
+    **refused_seats.VALID,
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
     "accounts.StaffInvitation": {"role": "viewer"},
@@ -55,26 +53,8 @@ VALID: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A row that is refused with `bad`, and accepted with `good` in its place."""
-
-    model: str
-    bad: dict[str, Any]
-    good: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Twice:
-    """Two rows that have `same` in common and nothing else that is unique. Where the rule has a condition, the second
-    is accepted once it has `apart`, which the condition leaves out."""
-
-    model: str
-    same: dict[str, Any]
-    apart: dict[str, Any] = field(default_factory=dict)
-
-
 CHECKS = {
+    **refused_seats.CHECKS,
     "guardian_invitation_ends_once": Broken(
         "accounts.GuardianInvitation", {"accepted_at": NOW, "revoked_at": NOW}, {"accepted_at": NOW, "revoked_at": None}
     ),
@@ -157,11 +137,6 @@ CHECKS = {
     "progress_status_known": Broken("cohorts.StepProgress", {"status": "LOST", "class_session_id": None}),
     "step_order_from_one": Broken("cohorts.CourseStep", {"order": 0}, {"order": 1}),
     "waitlist_status_known": Broken("cohorts.WaitlistEntry", {"status": "lost"}),
-    "allocation_never_oversold": Broken(
-        "enrollments.DistrictSeatAllocation",
-        {"total_seats": 5, "reserved_seats": 3, "used_seats": 3},
-        {"total_seats": 5, "reserved_seats": 3, "used_seats": 2},
-    ),
     "applicant_known": Broken("enrollments.Application", {"applicant": "robot"}),
     "application_confirmed_iff_enrolled": Broken(
         "enrollments.Application",
@@ -187,7 +162,6 @@ CHECKS = {
         {"status": "withdrawn", "settled_at": NOW},
     ),
     "planned_exit_status_known": Broken("enrollments.PlannedExit", {"status": "lost", "settled_at": NOW}),
-    "seat_status_known": Broken("enrollments.SeatAssignment", {"status": "lost"}),
     "transition_facet_known": Broken("enrollments.EnrollmentTransition", {"facet": "mood"}),
     "outbox_status_known": Broken("events.OutboxEvent", {"relay_status": "lost"}),
     "endpoint_disabled_for_a_reason": Broken(
@@ -260,6 +234,7 @@ CHECKS = {
 
 
 UNIQUE = {
+    **refused_seats.UNIQUE,
     "accounts_apikey_digest_key": Twice("accounts.ApiKey", {"digest": "a"}),
     "accounts_apikey_replaced_by_id_key": Twice("accounts.ApiKey", {"replaced_by_id": 1}),
     "accounts_guardianinvitation_token_digest_key": Twice("accounts.GuardianInvitation", {"token_digest": "a"}),
@@ -317,10 +292,6 @@ UNIQUE = {
     "step_order_unique": Twice("cohorts.CourseStep", {"program_id": 1, "order": 1}),
     "waitlist_once_in_line": Twice("cohorts.WaitlistEntry", {"cohort_id": 1, "learner_id": 1}, {"status": "left"}),
     "idempotency_one_per_key": Twice("core.IdempotencyRecord", {"scope": "a", "key": "b"}),
-    "allocation_one_general": Twice("enrollments.DistrictSeatAllocation", {"district_id": 1}, {"instance_id": 1}),
-    "allocation_one_per_instance": Twice(
-        "enrollments.DistrictSeatAllocation", {"district_id": 1, "instance_id": 1}, {"instance_id": None}
-    ),
     "application_file_once_per_question": Twice("enrollments.ApplicationFile", {"application_id": 1, "question_id": 1}),
     "enrollments_application_cuid_key": Twice("enrollments.Application", {"cuid": "a"}),
     "enrollments_application_submission_key": Twice("enrollments.Application", {"submission": "a"}),
@@ -361,14 +332,6 @@ UNIQUE = {
     ),
     "program_code_unique": Twice("enrollments.Program", {"workspace_id": 1, "code": "a"}),
     "program_listed_code_unique": Twice("enrollments.Program", {"code": "a", "listed": True}, {"listed": False}),
-    "seat_one_held_per_enrollment": Twice(
-        "enrollments.SeatAssignment", {"enrollment_id": 1, "status": "used"}, {"status": "released"}
-    ),
-    "seat_one_held_per_learner": Twice(
-        "enrollments.SeatAssignment",
-        {"allocation_id": 1, "learner_id": 1, "status": "reserved"},
-        {"status": "released"},
-    ),
     "transition_number_unique": Twice("enrollments.EnrollmentTransition", {"enrollment_id": 1, "number": 1}),
     "events_outboxevent_cuid_key": Twice("events.OutboxEvent", {"cuid": "a"}),
     "events_eventfeed_workspace_id_key": Twice("events.EventFeed", {"workspace_id": 1}),

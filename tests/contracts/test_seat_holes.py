@@ -22,7 +22,7 @@ from enrollments.routing import route as routing
 from enrollments.routing.offer import find_district_seat
 from enrollments.seats import SeatCounts, update_allocation
 from enrollments.states import SeatStatus
-from enrollments.tests.factories import InstanceFactory, route, seats
+from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 
@@ -150,7 +150,7 @@ class TestATotalBelowUse:
         allocation = self.one_taken()
 
         with pytest.raises(AllocationBelowUse):
-            update_allocation(allocation_id=allocation.pk, total_seats=0, now=utc_now())
+            update_allocation(allocation_id=allocation.pk, total_seats=0, actor=STAFF, now=utc_now())
 
         allocation.refresh_from_db()
         assert (allocation.total_seats, allocation.used_seats) == (5, 1)

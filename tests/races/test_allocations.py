@@ -9,7 +9,7 @@ from enrollment_project.doctor import examine
 from enrollments.errors import AllocationBelowUse, NotForSale
 from enrollments.models import DistrictSeatAllocation
 from enrollments.seats import update_allocation
-from enrollments.tests.factories import InstanceFactory, route, seats
+from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 
@@ -40,7 +40,7 @@ class TestReducingATotalWhileSeatsAreTaken:
             while True:
                 try:
                     total = update_allocation(
-                        allocation_id=allocation.pk, total_seats=total - 1, now=utc_now()
+                        allocation_id=allocation.pk, total_seats=total - 1, actor=STAFF, now=utc_now()
                     ).total_seats
                 except AllocationBelowUse:
                     return total

@@ -17,9 +17,9 @@ from .examples import ALLOCATE, CHANGE_ALLOCATION
 from .serializers import (
     ActiveQuery,
     AllocationCreateSerializer,
+    AllocationQuery,
     AllocationSerializer,
     AllocationUpdateSerializer,
-    InstanceQuery,
 )
 
 
@@ -47,27 +47,36 @@ class AllocationCreateView(APIView):
             total_seats=body.validated_data["total_seats"],
             name=body.validated_data.get("name", ""),
             instance_id=find_instance_id(workspace_id=workspace_id, reference=reference),
+            term=body.validated_data.get("term", ""),
+            valid_from=body.validated_data.get("valid_from"),
+            valid_until=body.validated_data.get("valid_until"),
             now=utc_now(),
         )
         return Response(AllocationSerializer(allocation).data)
 
 
 class AllocationView(APIView):
-    """A district's seats; `program_instance_id` picks the allocation for one program instead of the general one."""
+    """A district's seats; `program_instance_id` picks the allocation for one program instead of the general one.
+
+    Of several it is the first whose seats may be taken today, else the next one to begin; `allocation_id` picks one.
+    """
 
     required_scopes = {"GET": "districts:read", "PUT": "districts:write"}
 
     def _allocation(self, request: Request, tenant_id: int) -> DistrictSeatAllocation:
+        query = AllocationQuery.read(request)
         return find_allocation(
             workspace_id=principal_of(request).workspace_id,
             tenant_id=tenant_id,
-            instance_cuid=InstanceQuery.read(request).get("program_instance_id"),
+            instance_cuid=query.get("program_instance_id"),
+            allocation_id=query.get("allocation_id"),
+            now=utc_now(),
         )
 
     @extend_schema(
         tags=["Router"],
         operation_id="districts_seats_retrieve",
-        parameters=[InstanceQuery],
+        parameters=[AllocationQuery],
         responses=AllocationSerializer,
     )
     def get(self, request: Request, tenant_id: int) -> Response:
@@ -76,7 +85,7 @@ class AllocationView(APIView):
     @extend_schema(
         tags=["Router"],
         operation_id="districts_seats_update",
-        parameters=[InstanceQuery],
+        parameters=[AllocationQuery],
         request=AllocationUpdateSerializer,
         responses=AllocationSerializer,
         examples=[CHANGE_ALLOCATION],
@@ -85,7 +94,8 @@ class AllocationView(APIView):
         body = AllocationUpdateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         allocation = self._allocation(request, tenant_id)
-        changed = update_allocation(allocation_id=allocation.pk, now=utc_now(), **body.validated_data)
+        actor = principal_of(request).actor
+        changed = update_allocation(allocation_id=allocation.pk, actor=actor, now=utc_now(), **body.validated_data)
         return Response(AllocationSerializer(changed).data)
 
 

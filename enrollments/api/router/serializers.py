@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from core.http.fields import EmailTextField, TextField, TruthField, WholeNumberField
-from core.http.query import QuerySerializer, QueryTextField, QueryTruthField
+from core.http.fields import DayField, EmailTextField, TextField, TruthField, WholeNumberField
+from core.http.query import QueryNumberField, QuerySerializer, QueryTextField, QueryTruthField
 from core.ids import CUID_PATTERN, is_cuid
 from core.numbers import MAX_BIGINT
 
@@ -20,10 +20,11 @@ class ActiveQuery(QuerySerializer):
     active_only = QueryTruthField(default=False)
 
 
-class InstanceQuery(QuerySerializer):
+class AllocationQuery(QuerySerializer):
     program_instance_id = QueryTextField(
         required=False, help_text="The CUID of a program instance, for an allocation that serves only this instance."
     )
+    allocation_id = QueryNumberField(required=False, help_text="One of the district's allocations, by its id.")
 
 
 @extend_schema_field(
@@ -174,6 +175,9 @@ class AllocationSerializer(serializers.ModelSerializer[DistrictSeatAllocation]):
             "reserved_seats",
             "used_seats",
             "available_seats",
+            "term",
+            "valid_from",
+            "valid_until",
             "is_active",
             "created_at",
             "updated_at",
@@ -185,6 +189,14 @@ class AllocationCreateSerializer(serializers.Serializer[Any]):
     total_seats = WholeNumberField(min_value=0, max_value=MAX_SEATS)
     program_instance_id = InstanceReferenceField(required=False, allow_null=True)
     name = TextField(max_length=200, required=False, help_text="The district's name, when it is new.")
+    valid_from = DayField(required=False, allow_null=True, help_text="The first day on which seats may be taken.")
+    valid_until = DayField(required=False, allow_null=True, help_text="The last day on which seats may be taken.")
+    term = TextField(
+        max_length=80,
+        required=False,
+        allow_blank=True,
+        help_text="What tells it from the district's other allocations for the same programs. Left out: its days.",
+    )
 
 
 class AllocationUpdateSerializer(serializers.Serializer[Any]):
@@ -192,8 +204,9 @@ class AllocationUpdateSerializer(serializers.Serializer[Any]):
 
     total_seats = WholeNumberField(min_value=0, max_value=MAX_SEATS, required=False)
     is_active = TruthField(required=False)
+    reason = TextField(max_length=300, required=False, allow_blank=True, help_text="Why, for the staff's history.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs:
+        if not attrs.keys() - {"reason"}:
             raise serializers.ValidationError("Give total_seats, is_active or both.", code="required")
         return attrs

@@ -1,0 +1,298 @@
+"""What districts have bought: seats for certain programs and days, their totals, and those of the next term."""
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from accounts.roles import Power
+from backoffice.actions import RequiredNoteForm, StaffForm, in_bulk, staff_action, staff_list_action
+from backoffice.display import (
+    NOTHING,
+    Card,
+    Neighbor,
+    capacity_bar,
+    link_column,
+    list_url,
+    neighbor,
+    neighbors_of,
+)
+from backoffice.money import MoneyField
+from backoffice.previews import Preview
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
+from core.clock import utc_now
+from core.currencies import CURRENCIES
+from core.forms import WholeNumberField
+from core.money import Money
+from core.time_words import day
+
+from ..allocations.renewal import RenewalPlan, plan_renewal, renew_allocation
+from ..models import AllocationChange, District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
+from ..seats import MAX_SEATS, create_allocation, update_allocation
+from ..states import HELD_SEATS
+from .standings import standing_badge
+
+DAY = forms.DateInput(attrs={"type": "date"})
+
+
+class AllocationForm(StaffForm):
+    district = forms.ModelChoiceField(queryset=District.objects.none())
+    instance = forms.ModelChoiceField(
+        queryset=ProgramInstance.objects.none(),
+        required=False,
+        empty_label="Any program",
+        label="Program",
+        help_text="Seats for one program are taken before general ones.",
+    )
+    total_seats = WholeNumberField(max_value=MAX_SEATS)
+    term = forms.CharField(
+        max_length=80,
+        required=False,
+        help_text="Fall 2026, for example: what tells these seats from the district's others. Empty: their days.",
+    )
+    valid_from = forms.DateField(required=False, widget=DAY)
+    valid_until = forms.DateField(required=False, widget=DAY, help_text="The last day on which seats may be taken.")
+    seat_price = MoneyField(
+        required=False, label="Price of a seat", help_text="What the district pays for one, if it is known."
+    )
+    currency = forms.ChoiceField(
+        choices=[(code, code.upper()) for code in sorted(CURRENCIES)], initial="usd", required=False
+    )
+
+    def prepare(self) -> None:
+        access = access_of(self.request)
+        for name, rows in (
+            ("district", District.objects.order_by("name", "id")),
+            ("instance", ProgramInstance.objects.order_by("-start_date", "name", "id")),
+        ):
+            bound = self.fields[name]
+            assert isinstance(bound, forms.ModelChoiceField)
+            bound.queryset = access.limit(rows, path="workspace", power=Power.MANAGE)
+        price = self.fields["seat_price"]
+        assert isinstance(price, MoneyField)
+        told = str(self.data.get("currency") or "")
+        price.currency = told if told in CURRENCIES else "usd"
+
+
+class SeatsForm(RequiredNoteForm):
+    total_seats = WholeNumberField(max_value=MAX_SEATS)
+    is_active = forms.BooleanField(required=False, label="Active", help_text="Inactive: no more seats are taken.")
+    field_order = ("total_seats", "is_active", "note")
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.initial.update(total_seats=self.row.total_seats, is_active=self.row.is_active)
+
+
+class RenewalForm(StaffForm):
+    """The next term of one allocation, or of several alike."""
+
+    term = forms.CharField(max_length=80, required=False, help_text="Spring 2027, for example. Empty: its days.")
+    valid_from = forms.DateField(
+        required=False, widget=DAY, label="Begins", help_text="Empty: the day after the last day of each."
+    )
+    valid_until = forms.DateField(
+        required=False, widget=DAY, label="Ends", help_text="The last day on which seats may be taken. Empty: as long."
+    )
+    total_seats = WholeNumberField(
+        required=False,
+        max_value=MAX_SEATS,
+        help_text="Empty: one for everybody who holds a seat, and one for each learner who was turned away.",
+    )
+
+
+def plan_of(allocation: DistrictSeatAllocation, form: StaffForm) -> RenewalPlan:
+    chosen = form.cleaned_data
+    return plan_renewal(
+        allocation=allocation,
+        term=chosen["term"],
+        valid_from=chosen["valid_from"],
+        valid_until=chosen["valid_until"],
+        total_seats=chosen["total_seats"],
+    )
+
+
+def foresee_renewal(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
+    plan = plan_of(allocation, form)
+    why = f"{plan.held:,} seats are held, and {plan.turned_away:,} learners were turned away because all were taken."
+    sentences = [
+        f"{allocation.district} gets {plan.total_seats:,} seats for {plan.instance or 'any program'}, "
+        f"from {day(plan.valid_from)} to {day(plan.valid_until)}, named {plan.term}.",
+        f"Of the {allocation.total_seats:,} seats now, {why}",
+    ]
+    if allocation.seat_price:
+        cost = Money(plan.total_seats * allocation.seat_price.minor, allocation.currency)
+        sentences.append(f"At {allocation.seat_price} a seat that is {cost}.")
+    return Preview(tuple(sentences))
+
+
+@admin.register(DistrictSeatAllocation)
+class AllocationAdmin(WorkspaceScopedAdmin):
+    """Counters are changed by `seats.py` alone; staff change the total and switch an allocation on and off."""
+
+    workspace_path = "district__workspace"
+    ordering = ("district", "id")
+    list_display = ("district", "program", "term", "bar", "available", "standing", "valid_from", "valid_until")
+    list_filter = (
+        ("district__workspace", ScopedRelatedFilter),
+        ("district", ScopedRelatedFilter),
+        "is_active",
+        ("instance", ScopedRelatedFilter),
+        "valid_until",
+    )
+    list_select_related = ("district__workspace", "instance")
+    search_fields = ("district__name", "=district__tenant_id", "instance__name", "term")
+    search_help_text = "District, tenant id, program or term"
+    fieldsets = (
+        (None, {"fields": (("district_link", "program"), ("term", "seat_price"), "bar", ("total_seats", "available"))}),
+        ("Taken", {"fields": (("reserved_seats", "used_seats"),)}),
+        ("When", {"fields": (("valid_from", "valid_until"), ("standing", "renewed_link"), "updated_at")}),
+    )
+    actions = ("renew_selected",)
+    actions_list = ("add_seats",)
+    actions_detail = ("change_seats", "renew")
+    district_link = link_column("district", "district")
+    renewed_link = link_column("renewed_from", "renewed from")
+
+    def describe(self, row: DistrictSeatAllocation) -> str:
+        named = f"{row.district}, {row.instance or 'any program'}"
+        return f"{named}, {row.term}" if row.term else named
+
+    @display(description="standing")
+    def standing(self, allocation: DistrictSeatAllocation) -> SafeString:
+        return standing_badge(allocation, utc_now())
+
+    @display(description="price of a seat")
+    def seat_price(self, allocation: DistrictSeatAllocation) -> str:
+        return str(allocation.seat_price or NOTHING)
+
+    @display(description="program", ordering="instance__name")
+    def program(self, allocation: DistrictSeatAllocation) -> str:
+        return str(allocation.instance or "Any program")
+
+    @display(description="seats taken")
+    def bar(self, allocation: DistrictSeatAllocation) -> SafeString:
+        return capacity_bar(
+            firm=allocation.used_seats,
+            pending=allocation.reserved_seats,
+            total=allocation.total_seats,
+            words=("used", "reserved"),
+        )
+
+    @display(description="left", ordering=models.F("total_seats") - models.F("reserved_seats") - models.F("used_seats"))
+    def available(self, allocation: DistrictSeatAllocation) -> str:
+        return f"{allocation.available_seats:,}"
+
+    @staff_list_action(description="Add seats", power=Power.MANAGE, form=AllocationForm)
+    def add_seats(self, request: HttpRequest, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        district = chosen["district"]
+        instance = chosen["instance"]
+        allocation = create_allocation(
+            workspace_id=district.workspace_id,
+            tenant_id=district.tenant_id,
+            total_seats=chosen["total_seats"],
+            instance_id=instance.pk if instance else None,
+            valid_from=chosen["valid_from"],
+            valid_until=chosen["valid_until"],
+            term=chosen["term"],
+            seat_price=Money(chosen["seat_price"], chosen["currency"] or "usd") if chosen["seat_price"] else None,
+            now=utc_now(),
+        )
+        self.log_addition(request, allocation, "Created")
+        return f"{district} has {allocation.total_seats:,} seats for {instance or 'any program'}."
+
+    @staff_action(
+        description="Change seats",
+        power=Power.MANAGE,
+        form=SeatsForm,
+        icon="event_seat",
+        variant=ActionVariant.PRIMARY,
+        explanation="The total can't be lower than the seats reserved and used.",
+    )
+    def change_seats(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        changed = update_allocation(
+            allocation_id=allocation.pk,
+            total_seats=chosen["total_seats"],
+            is_active=chosen["is_active"],
+            actor=actor_of(request),
+            reason=chosen["note"],
+            now=utc_now(),
+        )
+        return f"{changed.district}: {changed.total_seats:,} seats, {changed.available_seats:,} left."
+
+    @staff_action(
+        description="Renew for next term",
+        power=Power.MANAGE,
+        form=RenewalForm,
+        possible=lambda row: not row.renewals.exists(),
+        preview=foresee_renewal,
+        icon="event_repeat",
+        explanation="Makes the seats of the next term from these. Nothing changes about these.",
+    )
+    def renew(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        made = renew_allocation(
+            allocation_id=allocation.pk,
+            term=chosen["term"],
+            valid_from=chosen["valid_from"],
+            valid_until=chosen["valid_until"],
+            total_seats=chosen["total_seats"],
+            now=utc_now(),
+        )
+        return f"{made}: {made.total_seats:,} seats."
+
+    renew_selected = in_bulk(renew, description="Renew for next term")
+
+
+@neighbors_of(DistrictSeatAllocation)
+def holders_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocation) -> Card:
+    held = allocation.seats.filter(status__in=HELD_SEATS).select_related("learner").order_by("-id")[:50]
+    rows = [neighbor(seat, title=seat.learner, status="status", at=seat.used_at or seat.reserved_at) for seat in held]
+    more = list_url(SeatAssignment, allocation__id__exact=allocation.pk)
+    return Card("Who holds the seats", rows, empty="All seats are free.", more_url=more if rows else "", wide=True)
+
+
+@neighbors_of(DistrictSeatAllocation)
+def changes_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocation) -> Card:
+    rows = [
+        Neighbor(title=describe_change(change), note=f"{change.reason} ({change.actor})".strip(), at=change.created_at)
+        for change in allocation.changes.order_by("-id")[:20]
+    ]
+    return Card("Changes of the total", rows, empty="It has not been changed.")
+
+
+@admin.register(AllocationChange)
+class AllocationChangeAdmin(WorkspaceScopedAdmin):
+    """Read only: `seats.py` writes a row with each change."""
+
+    workspace_path = "allocation__district__workspace"
+    list_display = ("allocation", "what", "reason", "actor", "created_at")
+    list_filter = (
+        ("allocation__district__workspace", ScopedRelatedFilter),
+        ("allocation__district", ScopedRelatedFilter),
+        "created_at",
+    )
+    list_select_related = ("allocation__district",)
+    search_fields = ("allocation__district__name", "reason")
+    search_help_text = "District or reason"
+    fields = ("allocation_link", "what", "reason", ("actor", "created_at"))
+    allocation_link = link_column("allocation", "allocation")
+
+    @display(description="change")
+    def what(self, change: AllocationChange) -> str:
+        return describe_change(change)
+
+
+def describe_change(change: AllocationChange) -> str:
+    """What was changed, in words: the total, whether seats are taken, or both."""
+    told = []
+    if change.total_before != change.total_after:
+        told.append(f"{change.total_before:,} to {change.total_after:,} seats")
+    if change.was_active != change.is_active:
+        told.append("switched on" if change.is_active else "switched off")
+    return ", ".join(told)

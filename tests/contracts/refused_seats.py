@@ -1,0 +1,51 @@
+"""The refused rows of districts' seats."""
+
+from typing import Any
+
+from .refused_shapes import MONDAY, TUESDAY, Broken, Twice
+
+VALID: dict[str, dict[str, Any]] = {
+    "enrollments.AllocationChange": {"was_active": True, "is_active": True},
+    "enrollments.DistrictSeatAllocation": {"seat_price_minor": None, "currency": ""},
+}
+
+CHECKS = {
+    "allocation_never_oversold": Broken(
+        "enrollments.DistrictSeatAllocation",
+        {"total_seats": 5, "reserved_seats": 3, "used_seats": 3},
+        {"total_seats": 5, "reserved_seats": 3, "used_seats": 2},
+    ),
+    "allocation_days_in_order": Broken(
+        "enrollments.DistrictSeatAllocation",
+        {"valid_from": TUESDAY, "valid_until": MONDAY},
+        {"valid_from": MONDAY, "valid_until": MONDAY},
+    ),
+    "allocation_price_has_currency": Broken(
+        "enrollments.DistrictSeatAllocation",
+        {"seat_price_minor": 900, "currency": ""},
+        {"seat_price_minor": 900, "currency": "usd"},
+    ),
+    "seat_status_known": Broken("enrollments.SeatAssignment", {"status": "lost"}),
+}
+
+UNIQUE = {
+    "allocation_one_general": Twice(
+        "enrollments.DistrictSeatAllocation", {"district_id": 1, "term": "Fall"}, {"instance_id": 1}
+    ),
+    "allocation_one_per_instance": Twice(
+        "enrollments.DistrictSeatAllocation",
+        {"district_id": 1, "instance_id": 1, "term": "Fall"},
+        {"instance_id": None},
+    ),
+    "allocation_renewed_once": Twice(
+        "enrollments.DistrictSeatAllocation", {"renewed_from_id": 1}, {"renewed_from_id": None, "term": "Spring"}
+    ),
+    "seat_one_held_per_enrollment": Twice(
+        "enrollments.SeatAssignment", {"enrollment_id": 1, "status": "used"}, {"status": "released"}
+    ),
+    "seat_one_held_per_learner": Twice(
+        "enrollments.SeatAssignment",
+        {"allocation_id": 1, "learner_id": 1, "status": "reserved"},
+        {"status": "released"},
+    ),
+}
