@@ -5,8 +5,17 @@ how. This app knows nothing of the apps above.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from .states import POSSIBLE_TWINS, Role
+
+
+class Urgency(IntEnum):
+    """In which order things that wait are shown: what can't wait first."""
+
+    NOW = 1  # somebody's money is in the wrong place, or a deadline runs
+    SOON = 2  # a learner or a family waits
+    LATER = 3  # nobody outside notices that it waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +32,25 @@ class TaskKind:
     role: Role
     subjects: tuple[str, ...]
     remedy: str
+    urgency: Urgency = Urgency.SOON
 
 
 _kinds: dict[str, TaskKind] = {}
 
 
-def register_kind(name: str, *, label: str, role: Role, subjects: tuple[str, ...], remedy: str) -> TaskKind:
+def register_kind(
+    name: str,
+    *,
+    label: str,
+    role: Role,
+    subjects: tuple[str, ...],
+    remedy: str,
+    urgency: Urgency = Urgency.SOON,
+) -> TaskKind:
     """Called by the module `task_kinds` of each app when it is imported. A name belongs to one kind."""
     if name in _kinds:
         raise ValueError(f"There is a kind of staff task called {name} already.")
-    _kinds[name] = TaskKind(name=name, label=label, role=role, subjects=subjects, remedy=remedy)
+    _kinds[name] = TaskKind(name=name, label=label, role=role, subjects=subjects, remedy=remedy, urgency=urgency)
     return _kinds[name]
 
 
@@ -57,6 +75,7 @@ TWINS = register_kind(
     role=Role.REVIEWER,
     subjects=("learner",),
     remedy="Look at both learners. Merge them here if they are one person, or say that they are two.",
+    urgency=Urgency.LATER,
 )
 NO_ADDRESS = register_kind(
     "guardian_without_address",

@@ -94,9 +94,14 @@ def admin_url(row: models.Model) -> str:
         return ""
 
 
+def page_url(model: type[models.Model], page: str) -> str:
+    """A page of a model that is about no single row: its list, or another one by its name."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
+
+
 def list_url(model: type[models.Model], **query: object) -> str:
     """The list of a model, filtered."""
-    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    url = page_url(model, "changelist")
     pairs = "&".join(f"{name}={value}" for name, value in query.items())
     return f"{url}?{pairs}" if pairs else url
 

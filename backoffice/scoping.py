@@ -29,6 +29,7 @@ from core.forms import WholeNumberField, check_texts, highest_in
 from core.numbers import parse_whole_number
 
 from .display import cards_for
+from .queues import QueueFilter, filtered_queues
 
 COUNT_CAP = 10_000
 FILTER_CAP = 200
@@ -242,6 +243,11 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         return self.may(request, self.view_power)
 
     # --- lists -------------------------------------------------------------------------------------------------------
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Where rows wait for a person, the list can show just those."""
+        filters = super().get_list_filter(request)
+        return (QueueFilter, *filters) if filtered_queues(self.model) else filters
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return TolerantChangeList

@@ -1,7 +1,7 @@
 """What billing asks staff to decide or to look at."""
 
 from accounts.states import Role
-from accounts.task_kinds import register_kind
+from accounts.task_kinds import Urgency, register_kind
 
 SESSION_UNKNOWN = register_kind(
     "session_unknown",
@@ -37,6 +37,7 @@ MONEY_CAME_BACK = register_kind(
     role=Role.FINANCE,
     subjects=("payment",),
     remedy="Enroll the learner again, or refund the payment.",
+    urgency=Urgency.NOW,
 )
 DISPUTE = register_kind(
     "dispute",
@@ -44,6 +45,7 @@ DISPUTE = register_kind(
     role=Role.FINANCE,
     subjects=("payment",),
     remedy="Answer the bank in Stripe before its deadline, or refund the payment if the bank only asks.",
+    urgency=Urgency.NOW,
 )
 PAYMENT_MISMATCH = register_kind(
     "payment_mismatch",
@@ -51,6 +53,7 @@ PAYMENT_MISMATCH = register_kind(
     role=Role.FINANCE,
     subjects=("payment", "checkout"),
     remedy="Refund the payment: it pays for nothing.",
+    urgency=Urgency.NOW,
 )
 REFUND_TO_DECIDE = register_kind(
     "refund_to_decide",
@@ -58,6 +61,7 @@ REFUND_TO_DECIDE = register_kind(
     role=Role.FINANCE,
     subjects=("payment",),
     remedy="Refund the payment or a part of it, or complete the task with the reason why the money stays.",
+    urgency=Urgency.NOW,
 )
 REFUND_STUCK = register_kind(
     "refund_stuck",
@@ -65,6 +69,7 @@ REFUND_STUCK = register_kind(
     role=Role.FINANCE,
     subjects=("refund",),
     remedy="Look at the refund's last error, and look in Stripe whether the refund is there.",
+    urgency=Urgency.NOW,
 )
 REFUND_FAILED = register_kind(
     "refund_failed",
@@ -72,6 +77,7 @@ REFUND_FAILED = register_kind(
     role=Role.FINANCE,
     subjects=("refund",),
     remedy="Refund the payment again, or return the money another way.",
+    urgency=Urgency.NOW,
 )
 INVOICE_FAILED = register_kind(
     "invoice_failed",

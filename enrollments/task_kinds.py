@@ -1,7 +1,7 @@
 """What enrollments ask staff to look at."""
 
 from accounts.states import Role
-from accounts.task_kinds import register_kind
+from accounts.task_kinds import Urgency, register_kind
 
 NOT_EVALUATED = register_kind(
     "enrollment_not_evaluated",
@@ -26,6 +26,7 @@ IMPORT_FAILED = register_kind(
     subjects=("import",),
     remedy="Look at the error on the import's page. What was imported stays; send the file again, with duplicates "
     "skipped, to import the rest, or undo the import.",
+    urgency=Urgency.LATER,
 )
 EVALUATION_FAILED = register_kind(
     "evaluation_failed",
@@ -33,4 +34,5 @@ EVALUATION_FAILED = register_kind(
     role=Role.ADMIN,
     subjects=("evaluation",),
     remedy="Look at the error on the evaluation's page, and evaluate the candidates again on the page of the instance.",
+    urgency=Urgency.LATER,
 )

@@ -1,4 +1,7 @@
+import datetime as dt
+
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -7,6 +10,7 @@ from unfold.decorators import display
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import NOTHING, Card, money_column, neighbor, neighbors_of, register_subject, status_badge
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
@@ -17,6 +21,31 @@ from .display import paid_for, subject_text
 from .stripe import stripe_notices
 
 register_subject("checkout", Checkout)
+
+
+# What the sweep would have settled by now.
+PATIENCE = dt.timedelta(minutes=10)
+BANK_PATIENCE = dt.timedelta(days=14)
+
+
+def past_their_time(checkouts: QuerySet[Checkout], now: dt.datetime) -> QuerySet[Checkout]:
+    """Those that should have ended unpaid, and those whose bank has not answered for two weeks."""
+    unpaid = Q(status=CheckoutStatus.OPEN, expires_at__lt=now - PATIENCE, payments=None)
+    at_bank = Q(status=CheckoutStatus.PROCESSING, created_at__lt=now - BANK_PATIENCE)
+    return checkouts.filter(unpaid | at_bank)
+
+
+register_queue(
+    Queue(
+        name="overdue",
+        label="Checkouts past their time",
+        hint="They should have ended. Ask Stripe what became of them.",
+        model=Checkout,
+        narrow=past_their_time,
+        since="created_at",
+        power=Power.ASSIST,
+    )
+)
 
 
 @admin.register(Checkout)

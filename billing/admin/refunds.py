@@ -1,14 +1,36 @@
+import datetime as dt
+
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from accounts.roles import Power
+from accounts.task_kinds import Urgency
 from backoffice.display import link_column, register_subject, status_badge
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.money import Money
 
 from ..models import Refund
+from ..states import OPEN_REFUNDS
 
 register_subject("refund", Refund)
+
+
+PATIENCE = dt.timedelta(days=1)
+
+register_queue(
+    Queue(
+        name="unanswered",
+        label="Refunds without an answer for a day",
+        hint="Look in Stripe whether the money is on its way.",
+        model=Refund,
+        narrow=lambda refunds, now: refunds.filter(status__in=OPEN_REFUNDS, created_at__lt=now - PATIENCE),
+        since="created_at",
+        power=Power.MONEY,
+        urgency=Urgency.NOW,
+    )
+)
 
 
 @admin.register(Refund)

@@ -1,5 +1,7 @@
 """What Stripe told us: the inbox, what it holds about one of our rows, and the runs that compare."""
 
+import datetime as dt
+
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -7,8 +9,10 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.roles import Power
+from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import Card, badge, json_column, list_url, neighbor
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import WorkspaceScopedAdmin, access_of
 from core.clock import utc_now
 from core.errors import Unavailable
@@ -29,6 +33,22 @@ def stripe_notices(request: HttpRequest, stripe_id: str | None) -> Card:
         [neighbor(event, title=event.type, note=event.outcome, at=event.received_at) for event in rows],
         more_url=list_url(StripeEvent, q=stripe_id),
     )
+
+
+PATIENCE = dt.timedelta(minutes=15)
+
+register_queue(
+    Queue(
+        name="stripe_unhandled",
+        label="Stripe events unhandled for 15 minutes",
+        hint="Read the event's error, and handle it again.",
+        model=StripeEvent,
+        narrow=lambda events, now: events.filter(handled_at__isnull=True, received_at__lt=now - PATIENCE),
+        since="received_at",
+        power=Power.OPERATE,
+        urgency=Urgency.NOW,
+    )
+)
 
 
 @admin.register(StripeEvent)

@@ -5,11 +5,9 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
-from django.http import HttpRequest
 
-from accounts.roles import Power
+from accounts.roles import Power, StaffAccess
 from backoffice.display import Neighbor, admin_url, list_url
-from backoffice.scoping import access_of
 from cohorts.admin.display import meeting_time, seat_bar
 from cohorts.models import ClassSession, Cohort, CourseStep, StudentPackage, WaitlistEntry
 from cohorts.states import WaitStatus
@@ -24,8 +22,8 @@ WORKSPACE = "instance__workspace"
 class CourseOverview:
     """Cohorts filling up, sessions to come, who waits and what was sold."""
 
-    def __init__(self, request: HttpRequest) -> None:
-        self.access = access_of(request)
+    def __init__(self, access: StaffAccess) -> None:
+        self.access = access
         self.now = utc_now()
 
     def _mine(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:

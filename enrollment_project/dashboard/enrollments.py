@@ -6,33 +6,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils.timezone import get_current_timezone_name
 
 from accounts.models import StaffTask
-from accounts.roles import Power
+from accounts.roles import Power, StaffAccess
 from accounts.states import TaskStatus
-from backoffice.display import Neighbor, admin_url, list_url, moment
+from backoffice.display import admin_url, list_url
 from backoffice.scoping import access_of
-from billing.models import Checkout, Payment, Refund, StripeEvent
-from billing.states import LIVE_CHECKOUTS, OPEN_REFUNDS, CheckoutStatus, RefundStatus
+from billing.models import Payment, Refund
+from billing.states import RefundStatus
 from core.clock import utc_now
 from core.local_time import local_date
 from core.money import Money
 from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentDecision
 from enrollments.queries import awaiting_review
-from enrollments.states import DecisionReason, DecisionStatus, EligibilityStatus, ProvisionSource
-from events.models import OutboxEvent
-from events.states import RelayStatus
+from enrollments.states import DecisionReason, EligibilityStatus, ProvisionSource
 
 RECENT = dt.timedelta(days=30)
-INBOX_PATIENCE = dt.timedelta(minutes=15)
-CHECKOUT_PATIENCE = dt.timedelta(minutes=10)
-BANK_PATIENCE = dt.timedelta(days=14)
-REFUND_PATIENCE = dt.timedelta(days=1)
-REVIEW_PATIENCE = dt.timedelta(days=3)
 CHART_COLORS = {ProvisionSource.DISTRICT: "primary-500", ProvisionSource.PARENT: "orange-500"}
 
 
@@ -62,21 +55,11 @@ class SeatRow:
     reserved_share: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """Something that should have moved on by itself; `count` of them, the oldest since `since`."""
-
-    label: str
-    count: int
-    url: str
-    since: str = ""
-
-
 def overview_of(request: HttpRequest) -> "Overview":
-    """The one overview of a request, so that sidebar and dashboard count the same things once."""
+    """What the sidebar counts for a request, over all workspaces of the person looking."""
     known = getattr(request, "overview", None)
     if known is None:
-        known = Overview(request)
+        known = Overview(access_of(request))
         request.overview = known  # type: ignore[attr-defined]
     return cast(Overview, known)
 
@@ -84,8 +67,8 @@ def overview_of(request: HttpRequest) -> "Overview":
 class Overview:
     """The numbers of the dashboard and of the sidebar's badges."""
 
-    def __init__(self, request: HttpRequest) -> None:
-        self.access = access_of(request)
+    def __init__(self, access: StaffAccess) -> None:
+        self.access = access
         self.now = utc_now()
 
     def _mine(self, model: Any, path: str = "workspace") -> QuerySet[Any]:
@@ -107,23 +90,6 @@ class Overview:
     @cached_property
     def open_tasks(self) -> int:
         return self._mine(StaffTask).filter(status=TaskStatus.OPEN)[:1000].count()
-
-    def tasks(self) -> list[Neighbor]:
-        rows = self._mine(StaffTask).filter(status=TaskStatus.OPEN).order_by("created_at", "id")[:6]
-        return [Neighbor(title=task.summary, url=admin_url(task), at=task.created_at) for task in rows]
-
-    def review_queue(self) -> list[Neighbor]:
-        """The longest waiting first."""
-        rows = awaiting_review(self._enrollments())
-        return [
-            Neighbor(
-                title=enrollment.learner or enrollment.lead,
-                url=admin_url(enrollment),
-                note=str(enrollment.instance),
-                at=enrollment.updated_at,
-            )
-            for enrollment in rows.select_related("learner", "lead", "instance").order_by("updated_at", "id")[:6]
-        ]
 
     # --- how it goes -----------------------------------------------------------------------------------------------
 
@@ -230,51 +196,6 @@ class Overview:
             for currency in sorted(received_by.keys() | returned_by.keys())
         ]
 
-    # --- what is stuck -----------------------------------------------------------------------------------------------
-
-    def stuck(self) -> list[Stuck]:
-        """Waiting states past their time, with the list where a person sees them. Empty means all is well."""
-        unpaid = Q(status=CheckoutStatus.OPEN, expires_at__lt=self.now - CHECKOUT_PATIENCE, payments=None)
-        at_bank = Q(status=CheckoutStatus.PROCESSING, created_at__lt=self.now - BANK_PATIENCE)
-        checkouts = self._mine(Checkout).filter(unpaid | at_bank)
-        interrupted = self._mine(EnrollmentDecision).filter(
-            status=DecisionStatus.FAILED, checkout__status__in=LIVE_CHECKOUTS
-        )
-        refunds = self._mine(Refund, "payment__workspace").filter(
-            status__in=OPEN_REFUNDS, created_at__lt=self.now - REFUND_PATIENCE
-        )
-        waiting = awaiting_review(self._enrollments()).filter(updated_at__lt=self.now - REVIEW_PATIENCE)
-        events = self._mine(OutboxEvent)
-        late = events.filter(relay_status=RelayStatus.PENDING, occurred_at__lt=self.now - INBOX_PATIENCE)
-        rows = [
-            _stuck("Checkouts past their time", checkouts, "expires_at", list_url(Checkout, status__exact="open")),
-            _stuck(
-                "Decisions interrupted while Stripe was down",
-                interrupted,
-                "created_at",
-                list_url(EnrollmentDecision, status__exact="failed"),
-            ),
-            _stuck("Refunds without an answer for a day", refunds, "created_at", list_url(Refund)),
-            _stuck(
-                "Reviews waiting for three days",
-                waiting,
-                "updated_at",
-                list_url(Enrollment, waiting="review"),
-            ),
-            _stuck("Events not relayed", late, "occurred_at", list_url(OutboxEvent, relay_status__exact="pending")),
-            _stuck(
-                "Events given up",
-                events.filter(relay_status=RelayStatus.DEAD),
-                "occurred_at",
-                list_url(OutboxEvent, relay_status__exact="dead"),
-            ),
-        ]
-        if self.access.everywhere:
-            unhandled = StripeEvent.objects.filter(handled_at__isnull=True, received_at__lt=self.now - INBOX_PATIENCE)
-            inbox = list_url(StripeEvent, handled_at__isempty=1)
-            rows.append(_stuck("Stripe events unhandled for 15 minutes", unhandled, "received_at", inbox))
-        return [row for row in rows if row.count]
-
 
 def bar_of(label: str, count: int, longest: int, **more: Any) -> Bar:
     """A row of a bar chart whose longest bar stands for `longest`."""
@@ -293,8 +214,3 @@ def _seat_row(allocation: DistrictSeatAllocation) -> SeatRow:
         used_share=round(100 * allocation.used_seats / allocation.total_seats),
         reserved_share=round(100 * allocation.reserved_seats / allocation.total_seats),
     )
-
-
-def _stuck(label: str, rows: QuerySet[Any], time_field: str, url: str) -> Stuck:
-    found = rows.aggregate(count=Count("id"), since=Min(time_field))
-    return Stuck(label, found["count"], url, since=moment(found["since"]))

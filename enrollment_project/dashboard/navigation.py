@@ -1,4 +1,4 @@
-"""The back office as a whole: sidebar, search and dashboard, each limited to the workspaces of the person looking."""
+"""The back office as a whole: sidebar and search, each limited to the workspaces of the person looking."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from accounts.models import (
     User,
     Workspace,
 )
-from backoffice.display import admin_url
+from backoffice.display import admin_url, page_url
 from backoffice.models import Export
 from backoffice.scoping import WorkspaceScopedAdmin
 from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, Seller, StripeEvent
@@ -59,7 +59,6 @@ from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
 from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
 
-from .courses import CourseOverview
 from .enrollments import Overview, overview_of
 
 RESULTS_PER_MODEL = 5
@@ -197,7 +196,7 @@ def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, A
 
 
 def _path(entry: Entry) -> str:
-    return reverse(f"admin:{entry.model._meta.app_label}_{entry.model._meta.model_name}_{entry.page}")
+    return page_url(entry.model, entry.page)
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
@@ -233,8 +232,3 @@ def environment(request: HttpRequest) -> list[str] | None:
         return None
     percent = loaded_percent()
     return ["Sandbox" if percent is None else f"Demo data: {percent} % loaded", "warning"]
-
-
-def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the front page of the back office shows."""
-    return {**context, "title": "Dashboard", "overview": overview_of(request), "courses": CourseOverview(request)}

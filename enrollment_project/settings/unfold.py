@@ -14,7 +14,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "enrollment_project.dashboard.navigation.environment",
-    "DASHBOARD_CALLBACK": "enrollment_project.dashboard.navigation.dashboard",
+    "DASHBOARD_CALLBACK": "enrollment_project.dashboard.front_page.dashboard",
     "STYLES": [lambda request: static("css/backoffice.css")],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "BORDER_RADIUS": "8px",

@@ -20,7 +20,9 @@ from backoffice.display import (
     register_subject,
     status_badge,
 )
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from billing.states import LIVE_CHECKOUTS
 from core.clock import utc_now
 from events.models import OutboxEvent
 
@@ -33,6 +35,21 @@ register_subject("decision", EnrollmentDecision)
 
 def waits_for_payment(decision: EnrollmentDecision) -> bool:
     return decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None
+
+
+register_queue(
+    Queue(
+        name="interrupted",
+        label="Decisions interrupted while Stripe was down",
+        hint="They go on when the learner is routed again, or when the payment arrives.",
+        model=EnrollmentDecision,
+        narrow=lambda decisions, now: decisions.filter(
+            status=DecisionStatus.FAILED, checkout__status__in=LIVE_CHECKOUTS
+        ),
+        since="created_at",
+        power=Power.DECIDE,
+    )
+)
 
 
 @admin.register(EnrollmentDecision)

@@ -11,6 +11,7 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
 from backoffice.display import json_column, link, link_column, register_subject, status_badge
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from core.postal import in_one_line
@@ -77,6 +78,21 @@ class WaitingFilter(DropdownFilter):
         if self.value() == "review":
             return awaiting_review(queryset)
         return awaiting_payment(queryset) if self.value() == "payment" else queryset
+
+
+register_queue(
+    Queue(
+        name="review",
+        label="Enrollments to review",
+        hint="Approve them, or reject them with a reason that the family reads.",
+        model=Enrollment,
+        narrow=lambda enrollments, now: awaiting_review(enrollments),
+        since="updated_at",
+        power=Power.DECIDE,
+        query=(WaitingFilter.parameter_name, "review"),
+        desk="review",
+    )
+)
 
 
 @admin.register(Enrollment)

@@ -9,8 +9,10 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.roles import Power
+from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import NOTHING, json_block, link, status_badge, subject_link
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
@@ -30,6 +32,21 @@ class AttemptInline(ScopedInline):
     ordering = ("-pk",)
 
 
+register_queue(
+    Queue(
+        name="deliveries_given_up",
+        label="Webhook deliveries that were given up",
+        hint="Ask whoever runs the receiver what happened, and send them again.",
+        model=WebhookDelivery,
+        narrow=lambda deliveries, now: deliveries.filter(status=DeliveryStatus.FAILED),
+        since="created_at",
+        power=Power.MANAGE,
+        urgency=Urgency.LATER,
+        query=("status__exact", DeliveryStatus.FAILED.value),
+    )
+)
+
+
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
     """What was sent to integrators, what waits and why."""
@@ -39,6 +56,7 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("endpoint", ScopedRelatedFilter),
+        ("endpoint__workspace", ScopedRelatedFilter),
         "event__type",
         "created_at",
     )

@@ -1,17 +1,48 @@
+import datetime as dt
+
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
 from accounts.roles import Power
+from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import json_column, status_badge, subject_column
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
 from ..models import OutboxEvent
 from ..relay import replay_event
 from ..states import RelayStatus
+
+PATIENCE = dt.timedelta(minutes=15)
+
+register_queue(
+    Queue(
+        name="events_given_up",
+        label="Events that were given up",
+        hint="Find out why they were not handed on, and relay them again.",
+        model=OutboxEvent,
+        narrow=lambda events, now: events.filter(relay_status=RelayStatus.DEAD),
+        since="occurred_at",
+        power=Power.MANAGE,
+        query=("relay_status__exact", RelayStatus.DEAD.value),
+    )
+)
+register_queue(
+    Queue(
+        name="events_late",
+        label="Events not handed on for 15 minutes",
+        hint="The relay does not run, or what it hands them to is down.",
+        model=OutboxEvent,
+        narrow=lambda events, now: events.filter(relay_status=RelayStatus.PENDING, occurred_at__lt=now - PATIENCE),
+        since="occurred_at",
+        power=Power.OPERATE,
+        urgency=Urgency.NOW,
+    )
+)
 
 
 @admin.register(OutboxEvent)

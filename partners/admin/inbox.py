@@ -1,3 +1,5 @@
+import datetime as dt
+
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
@@ -6,6 +8,7 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import badge, json_column, link_column
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
@@ -15,6 +18,21 @@ from ..models import PartnerEvent
 
 def waits(event: PartnerEvent) -> bool:
     return event.handled_at is None
+
+
+PATIENCE = dt.timedelta(minutes=15)
+
+register_queue(
+    Queue(
+        name="partner_unhandled",
+        label="Partner events that could not be applied",
+        hint="They are about nobody known by this id, or their error says what is wrong.",
+        model=PartnerEvent,
+        narrow=lambda events, now: events.filter(handled_at__isnull=True, received_at__lt=now - PATIENCE),
+        since="received_at",
+        power=Power.MANAGE,
+    )
+)
 
 
 @admin.register(PartnerEvent)

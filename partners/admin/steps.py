@@ -24,6 +24,7 @@ from backoffice.display import (
     status_badge,
 )
 from backoffice.previews import Preview
+from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from enrollments.models import Enrollment
@@ -103,6 +104,20 @@ class StuckFilter(DropdownFilter):
             case "overdue":
                 return steps.current().filter(status=PartnerStepStatus.IN_PROGRESS, due_at__lt=now)  # type: ignore[no-any-return]
         return queryset
+
+
+register_queue(
+    Queue(
+        name="stuck",
+        label="Learners stuck at a partner",
+        hint="See whose turn it is, and call them, try again, skip or reassign.",
+        model=EnrollmentStep,
+        narrow=lambda steps, now: steps.current().stuck(now),  # type: ignore[attr-defined]
+        since="changed_at",
+        power=Power.DECIDE,
+        query=(StuckFilter.parameter_name, "yes"),
+    )
+)
 
 
 def has_failed(step: EnrollmentStep) -> bool:

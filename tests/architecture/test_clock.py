@@ -14,6 +14,7 @@ OTHER_EDGES = {
     "accounts/staff_pages.py": "pages",
     "enrollments/apply_pages.py": "pages",
     "backoffice/display.py": "shows times as the back office does",
+    "backoffice/queues.py": "filters lists, which are pages",
     "backoffice/site.py": "the front page of the back office",
     "cohorts/emails.py": "a mail says what is true when it is sent",
     "billing/reconciliation.py": "a run takes minutes: what it finds is caught up with at its own moment",

@@ -8,6 +8,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
+from backoffice.scoping import access_of
 from backoffice.tests.staff_client import StaffClient, staff_request
 from cohorts.models import ClassSession
 from cohorts.tests.factories import buy, cohort_with, start
@@ -43,7 +44,7 @@ class TestTheDashboard:
             starts_at=utc_now() + dt.timedelta(days=1), ends_at=utc_now() + dt.timedelta(days=2)
         )
 
-        courses = CourseOverview(staff_request(reviewer.user))
+        courses = CourseOverview(access_of(staff_request(reviewer.user)))
 
         assert [(row.used, row.reserved, row.left) for row in courses.filling()] == [(1, 1, 0)]
         assert [row.note for row in courses.waiting()] == ["1 waiting"]

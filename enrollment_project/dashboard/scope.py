@@ -1,0 +1,67 @@
+"""Whose figures the front page shows: those of all the workspaces of the person looking, or of the one they chose.
+
+The choice stands in the address and is remembered with the session. Who is a member of one workspace is never asked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest
+
+from accounts.models import Workspace
+from accounts.roles import Power, StaffAccess
+from backoffice.scoping import access_of
+from core.numbers import parse_whole_number
+
+PARAMETER = "workspace"
+ALL = "all"
+REMEMBERED = "dashboard_workspace"
+CHOICES_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`access` is limited to the chosen workspace; `choices` is empty where there is nothing to choose."""
+
+    access: StaffAccess
+    chosen: Workspace | None
+    choices: Sequence[Workspace]
+
+    @property
+    def zone(self) -> str:
+        return self.access.zone
+
+
+def scope_of(request: HttpRequest) -> Scope:
+    """The scope of a request, looked up once. Raises BadRequest for a workspace that is not theirs to look at."""
+    known = getattr(request, "dashboard_scope", None)
+    if known is None:
+        known = _find_scope(request)
+        request.dashboard_scope = known  # type: ignore[attr-defined]
+    return cast(Scope, known)
+
+
+def _find_scope(request: HttpRequest) -> Scope:
+    access = access_of(request)
+    if not access.everywhere and len(access.powers) <= 1:
+        return Scope(access, None, ())
+    theirs = access.limit(Workspace.objects.order_by("name", "pk"), path="id", power=Power.VIEW)
+    choices = list(theirs[:CHOICES_SHOWN])
+    if len(choices) <= 1:
+        return Scope(access, None, ())
+    asked = request.GET.get(PARAMETER)
+    workspace_id = parse_whole_number(str(request.session.get(REMEMBERED, "")) if asked is None else asked)
+    chosen = theirs.filter(pk=workspace_id).first() if workspace_id is not None else None
+    if asked is not None:
+        if chosen is None and asked != ALL:
+            raise BadRequest("There is no such workspace, or you are not a member of it. Open the dashboard again.")
+        request.session[REMEMBERED] = chosen.pk if chosen else ""
+    return Scope(_only(access, chosen) if chosen else access, chosen, choices)
+
+
+def _only(access: StaffAccess, workspace: Workspace) -> StaffAccess:
+    """What the person may do in this workspace, and nothing elsewhere."""
+    held = frozenset(Power) if access.everywhere else access.powers[workspace.pk]
+    return StaffAccess(everywhere=False, powers={workspace.pk: held}, zones=frozenset({workspace.timezone}))

@@ -1,0 +1,147 @@
+"""What waits for a person: a tile for each kind of staff task and each queue that has something in it.
+
+A tile counts what its list shows, no further than the list counts. One query for all tasks, and one for each queue.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import Count, Min
+from django.http import HttpRequest
+from django.utils.timesince import timesince
+
+from accounts.models import StaffTask
+from accounts.roles import POWERS, StaffAccess
+from accounts.states import TaskStatus
+from accounts.task_kinds import TaskKind, Urgency, find_kind
+from backoffice.display import list_url, moment, page_url
+from backoffice.queues import Queue, list_queues
+from backoffice.scoping import COUNT_CAP, WorkspaceScopedAdmin, access_of
+
+from .scope import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One queue: `count` rows wait, the oldest `since`; `is_mine` if the person looking can act on them."""
+
+    name: str
+    label: str
+    hint: str
+    count: int
+    since: dt.datetime
+    now: dt.datetime
+    url: str
+    urgency: Urgency
+    is_mine: bool
+    desk_url: str = ""
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.urgency == Urgency.NOW
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether there may be more, of which the oldest is not known."""
+        return self.count >= COUNT_CAP
+
+    @property
+    def age(self) -> str:
+        """How long the oldest has waited: 3 days."""
+        return timesince(self.since, self.now, depth=1).replace("\xa0", " ")
+
+    @property
+    def when(self) -> str:
+        return moment(self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The tiles: those that the person looking can act on, and those that only others can."""
+
+    mine: list[Tile]
+    others: list[Tile]
+
+    @property
+    def count(self) -> int:
+        return sum(tile.count for tile in self.mine)
+
+
+def find_waiting(request: HttpRequest, scope: Scope, *, now: dt.datetime) -> Waiting:
+    """What waits in the scope, the most urgent first, and of what is as urgent the longest waiting."""
+    tiles = [*_tasks(request, scope, now), *_rows(request, scope, now)]
+    tiles.sort(key=lambda tile: (tile.urgency, tile.since, tile.name))
+    return Waiting([tile for tile in tiles if tile.is_mine], [tile for tile in tiles if not tile.is_mine])
+
+
+def _page_of(model: Any) -> WorkspaceScopedAdmin:
+    return cast(WorkspaceScopedAdmin, admin.site.get_model_admin(model))
+
+
+def _in_scope(page: WorkspaceScopedAdmin, scope: Scope) -> dict[str, Any]:
+    """How the list of a page is asked for the rows of the chosen workspace; the platform's rows are in none."""
+    if scope.chosen is None or not page.workspace_path:
+        return {}
+    return {f"{page.workspace_path}__id__exact": scope.chosen.pk}
+
+
+def _tasks(request: HttpRequest, scope: Scope, now: dt.datetime) -> list[Tile]:
+    """The open ones by kind."""
+    page = _page_of(StaffTask)
+    asked: dict[str, Any] = {"status__exact": TaskStatus.OPEN.value, **_in_scope(page, scope)}
+    rows = page.get_queryset(request).filter(**asked).order_by()
+    found = rows.values_list("kind").annotate(Count("pk"), Min("created_at"))
+    return [_task_tile(kind, count, since, asked, scope, now) for kind, count, since in found]
+
+
+def _task_tile(
+    name: str, count: int, since: dt.datetime, asked: dict[str, Any], scope: Scope, now: dt.datetime
+) -> Tile:
+    kind = find_kind(name)
+    return Tile(
+        name=name,
+        label=kind.label if kind else name,
+        hint=kind.remedy if kind else "",
+        count=min(count, COUNT_CAP),
+        since=since,
+        now=now,
+        url=list_url(StaffTask, **asked, kind__exact=name),
+        urgency=kind.urgency if kind else Urgency.LATER,
+        is_mine=kind is not None and _may_deal_with(scope.access, kind),
+    )
+
+
+def _may_deal_with(access: StaffAccess, kind: TaskKind) -> bool:
+    """Whether the person has, in some workspace, all the powers of the least role that can do what it asks for."""
+    needed = POWERS[kind.role]
+    return access.everywhere or any(needed <= held for held in access.powers.values())
+
+
+def _rows(request: HttpRequest, scope: Scope, now: dt.datetime) -> list[Tile]:
+    found = (_queue_tile(queue, request, scope, now) for queue in list_queues())
+    return [tile for tile in found if tile is not None]
+
+
+def _queue_tile(queue: Queue, request: HttpRequest, scope: Scope, now: dt.datetime) -> Tile | None:
+    page = _page_of(queue.model)
+    if not page.has_module_permission(request):
+        return None
+    asked = _in_scope(page, scope)
+    rows = queue.narrow(page.get_queryset(request).filter(**asked).order_by(), now)
+    counted = rows.values("pk", queue.since)[:COUNT_CAP].aggregate(count=Count("pk"), since=Min(queue.since))
+    if not counted["count"]:
+        return None
+    access = scope.access if page.workspace_path else access_of(request)
+    return Tile(
+        name=queue.name,
+        label=queue.label,
+        hint=queue.hint,
+        now=now,
+        url=list_url(queue.model, **queue.asked_by, **asked),
+        urgency=queue.urgency,
+        is_mine=access.may_anywhere(queue.power),
+        desk_url=page_url(queue.model, queue.desk) if queue.desk else "",
+        **counted,
+    )
