@@ -46,6 +46,7 @@ from .queries import (
     find_stake_of_offline_payment,
     find_stake_of_payment,
 )
+from .refund_rules import find_policy
 from .routing.result import PARENT_PAID_MESSAGE
 from .states import ENDED_PARTICIPATION, GIVEN_BACK, OFFLINE_PURPOSE, PURPOSE, DecisionStatus, EnrollmentPaymentStatus
 
@@ -102,6 +103,7 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
         return
     journal = Journal(enrollment, STRIPE, now)
     journal.change("mark_paid")
+    journal.set(refund_policy=find_policy(enrollment.instance, at=_agreed_at(decision, now)))
     more = approve_if_automatic(journal=journal, seat=seat)
     decision.complete()
     decision.payment_id = event.payment_id
@@ -110,6 +112,11 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     if decision.guardian_id is not None:
         ask_who_is_guardian(guardian_id=decision.guardian_id)
     publish(*events)
+
+
+def _agreed_at(decision: EnrollmentDecision, now: dt.datetime) -> dt.datetime:
+    """When the payer was shown what is paid for, and by which policy it comes back."""
+    return decision.checkout.created_at if decision.checkout else now
 
 
 def _refund_reason(decision: EnrollmentDecision, enrollment: Enrollment) -> RefundReason | None:

@@ -29,6 +29,7 @@ from .lifecycle import approve_if_automatic, check_open, lock_to_end
 from .locks import lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment
 from .purchase import refund_purchase
+from .refund_rules import find_policy
 from .sellers import find_sales
 from .states import OFFLINE_PURPOSE, PAID, UNPAID, EligibilityStatus, EnrollmentPaymentStatus, ParticipationStatus
 
@@ -93,6 +94,7 @@ def _record(enrollment_id: int, voucher: Voucher, now: dt.datetime) -> Payment |
     if enrollment.payment_status == EnrollmentPaymentStatus.FAILED:
         journal.change("await_payment", reason="Paid in another way")
     journal.change("mark_paid", reason=voucher.means.label)
+    journal.set(refund_policy=find_policy(enrollment.instance, at=now))
     events = approve_if_automatic(journal=journal, seat=seat)
     publish(*journal.write(), *events)
     payment = record_offline_payment(

@@ -19,6 +19,7 @@ from core.text import fit
 from .eligibility.criteria import change_criteria
 from .errors import ProgramExists
 from .models import Program, ProgramInstance
+from .refund_rules import set_refund_policy
 
 CODE_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _code = re.compile(CODE_PATTERN)
@@ -80,7 +81,6 @@ def get_instance(*, workspace_id: int, cuid: str) -> ProgramInstance:
     return instance
 
 
-@transaction.atomic
 def find_instance_anywhere(reference: str) -> ProgramInstance:
     """An instance by its CUID or its number, for operators, who look into every workspace. Raises NotFound."""
     number = parse_whole_number(reference)
@@ -91,6 +91,7 @@ def find_instance_anywhere(reference: str) -> ProgramInstance:
     return instance
 
 
+@transaction.atomic
 def create_instance(
     *, workspace_id: int, program_code: str, facts: dict[str, Any], actor: Actor, now: dt.datetime
 ) -> ProgramInstance:
@@ -113,8 +114,8 @@ def change_instance(
     *, workspace_id: int, cuid: str, changes: dict[str, Any], actor: Actor, now: dt.datetime
 ) -> ProgramInstance:
     """Change what is named among `name`, `external_id`, `start_date`, `end_date`, `review_mode`, `capacity`, `active`,
-    `is_default` (true only: another one takes it over), `criteria` (drafts of all of them), and `price_minor`,
-    `currency` and `tax_rate`, of which those left out stay.
+    `is_default` (true only: another one takes it over), `criteria` (drafts of all of them), `refund_tiers`, and
+    `price_minor`, `currency` and `tax_rate`, of which those left out stay.
 
     Raises NotFound, and Invalid naming the fields as the API spells them.
     """
@@ -133,6 +134,15 @@ def _completed(instance: ProgramInstance, facts: dict[str, Any], actor: Actor, n
     if "criteria" in facts:
         changed = change_criteria(instance_id=instance.pk, drafts=facts["criteria"], actor=actor, now=now)
         instance.criteria_version = changed.criteria_version
+    if "refund_tiers" in facts:
+        set_refund_policy(
+            program=instance.program,
+            instance=instance,
+            tiers=facts["refund_tiers"],
+            currency=instance.price.currency if instance.price else "",
+            actor=actor,
+            now=now,
+        )
     return instance
 
 

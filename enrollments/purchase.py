@@ -16,6 +16,7 @@ from .lifecycle import approve, end_enrollment, end_submission, evaluate_and_sub
 from .locks import held_seat, lock_enrollment, lock_enrollment_with_seat
 from .models import Enrollment, ProgramInstance
 from .queries import current_enrollment
+from .refund_rules import find_policy
 from .renewal import make_way, must_be_renewed
 from .states import (
     PAID,
@@ -61,11 +62,13 @@ def may_be_paid(enrollment: Enrollment) -> bool:
     return enrollment.payment_status == EnrollmentPaymentStatus.PENDING and enrollment.is_going_on
 
 
-def complete_purchase(*, enrollment: Enrollment, actor: Actor, now: dt.datetime) -> None:
-    """The money is there: the (locked) enrollment is paid and approved; what is sold at a counter is not reviewed."""
+def complete_purchase(*, enrollment: Enrollment, agreed_at: dt.datetime, actor: Actor, now: dt.datetime) -> None:
+    """The money is there: the (locked) enrollment is paid and approved; what is sold at a counter is not reviewed. The
+    refund policy is the one that the payer was shown, at `agreed_at`."""
     seat = held_seat(enrollment.pk)
     journal = Journal(enrollment, actor, now)
     journal.change("mark_paid")
+    journal.set(refund_policy=find_policy(enrollment.instance, at=agreed_at))
     events = []
     if enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
         events = approve(journal=journal, seat=seat, reason="Purchased")

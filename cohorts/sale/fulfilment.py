@@ -42,7 +42,8 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
         _send_back(place, payment_id, refused or RefundReason.PLACE_LOST, now)
         return None
     enrollment = require(place.enrollment, "a place that is asked money for has its enrollment")
-    complete_purchase(enrollment=enrollment, actor=STRIPE, now=now)
+    agreed_at = place.checkout.created_at if place.checkout else now
+    complete_purchase(enrollment=enrollment, agreed_at=agreed_at, actor=STRIPE, now=now)
     package = _create_package(place, enrollment, payment_id, taken, now)
     end_accepted(place=place, now=now)
     return package

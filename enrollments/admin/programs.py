@@ -22,6 +22,7 @@ from ..programs import make_default
 from ..states import EligibilityStatus
 from .imports import ImportForm, options_of
 from .playground import PLAYGROUND
+from .refunds import RefundRules
 
 LISTED_CODE = re.compile(r"[A-Za-z0-9_-]+")
 RESERVED_CODES = ("browse", "enrolled")  # addresses beside those of the courses
@@ -51,7 +52,7 @@ class EvaluationForm(StaffForm):
 
 
 @admin.register(Program)
-class ProgramAdmin(WorkspaceScopedAdmin):
+class ProgramAdmin(RefundRules, WorkspaceScopedAdmin):
     form = ProgramForm
     add_power = Power.MANAGE
     change_power = Power.MANAGE
@@ -62,6 +63,7 @@ class ProgramAdmin(WorkspaceScopedAdmin):
     search_fields = ("=code", "title")
     readonly_fields = ("created_at",)
     fields = ("workspace", ("title", "code"), "description", ("active", "listed"), "created_at")
+    actions_detail = ("set_refund_rules",)
 
 
 @neighbors_of(Program)
@@ -86,7 +88,7 @@ class InstanceForm(WorkspaceModelForm):
 
 
 @admin.register(ProgramInstance)
-class ProgramInstanceAdmin(WorkspaceScopedAdmin):
+class ProgramInstanceAdmin(RefundRules, WorkspaceScopedAdmin):
     add_power = Power.MANAGE
     change_power = Power.MANAGE
     form = InstanceForm
@@ -112,7 +114,7 @@ class ProgramInstanceAdmin(WorkspaceScopedAdmin):
         ),
         ("Identity", {"fields": ("external_id", ("cuid", "number"), ("criteria_version", "created_at"))}),
     )
-    actions_detail = ("edit_criteria", "import_candidates", "evaluate_candidates", "make_default")
+    actions_detail = ("edit_criteria", "set_refund_rules", "import_candidates", "evaluate_candidates", "make_default")
     edit_criteria = PLAYGROUND
     review_badge = status_badge("review_mode", "review")
 

@@ -7,6 +7,7 @@ from .forms import Application, ApplicationFile, ApplicationQuestion
 from .imports import ImportedRow, ImportFault, ImportJob
 from .labels import EnrollmentLabel
 from .programs import Program, ProgramInstance
+from .refunds import RefundPolicy, RefundPolicyTier
 from .reviews import ReviewReason
 from .seats import AllocationChange, District, DistrictSeatAllocation, SeatAssignment
 
@@ -30,6 +31,8 @@ __all__ = [
     "PlannedExit",
     "Program",
     "ProgramInstance",
+    "RefundPolicy",
+    "RefundPolicyTier",
     "ReviewReason",
     "SeatAssignment",
 ]

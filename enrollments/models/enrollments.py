@@ -22,6 +22,7 @@ from ..states import (
     ParticipationStatus,
 )
 from .programs import ProgramInstance
+from .refunds import RefundPolicy
 
 _KEPT = models.Q(deleted_at__isnull=True)
 _CURRENT = (
@@ -88,6 +89,10 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     metadata = models.JSONField(default=dict, blank=True)
     previous = models.ForeignKey(
         "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="renewals"
+    )
+    # The one in force when it was bought. Only the money's way back reads it, so no index.
+    refund_policy = models.ForeignKey(
+        RefundPolicy, null=True, blank=True, editable=False, db_index=False, on_delete=models.PROTECT, related_name="+"
     )
     start_date = models.DateField(null=True, blank=True)
     end_date = models.DateField(null=True, blank=True)

@@ -62,7 +62,7 @@ def on_account() -> Enrollment:
 
 def pay(enrollment: Enrollment) -> None:
     with transaction.atomic():
-        complete_purchase(enrollment=lock_enrollment(enrollment.pk), actor=STAFF, now=utc_now())
+        complete_purchase(enrollment=lock_enrollment(enrollment.pk), agreed_at=utc_now(), actor=STAFF, now=utc_now())
 
 
 def certificates(enrollment: Enrollment) -> list[Certificate]:

@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from billing.refund_policy import RefundTier
+from core.clock import utc_now
 from core.http.contact import PhoneField, PostalAddressField
 from core.http.cursors import page_serializer
 from core.http.fields import (
@@ -26,6 +28,7 @@ from ...details import MAX_SLUG_LENGTH, MAX_SLUGS, MAX_TAG_LENGTH, MAX_TAGS
 from ...eligibility.criteria import MAX_CRITERIA, CriterionDraft, as_draft, list_criteria
 from ...identification import ByEarlierEnrollment, ByInfo, ByLead, ByLearner, Identification, identity_faults
 from ...models import Program, ProgramInstance
+from ...refund_rules import MAX_TIERS, find_policy
 from ...states import EligibilityStatus, IdentificationType, ReviewMode
 
 # --- Programs ---------------------------------------------------------------------------------------------------------
@@ -86,6 +89,22 @@ class CriterionSerializer(serializers.Serializer[Any]):
         return CriterionDraft(**super().to_internal_value(data))
 
 
+class RefundTierSerializer(serializers.Serializer[Any]):
+    """Until when it holds, by `daysBeforeStart` (negative: after it) or `untilDate`, and what is kept of the price."""
+
+    daysBeforeStart = WholeNumberField(
+        source="days_before_start", min_value=-3650, max_value=3650, required=False, allow_null=True
+    )
+    untilDate = DayField(source="until_date", required=False, allow_null=True)
+    keptPercent = WholeNumberField(source="kept_percent", max_value=100, default=0)
+    keptFeeMinor = WholeNumberField(
+        source="kept_fee_minor", max_value=MAX_INT, default=0, help_text="In the smallest unit of the price's currency."
+    )
+
+    def to_internal_value(self, data: Any) -> RefundTier:
+        return RefundTier(**super().to_internal_value(data))
+
+
 class InstanceBody(serializers.Serializer[Any]):
     name = TextField(max_length=200, required=False)
     externalId = TextField(
@@ -120,6 +139,14 @@ class InstanceBody(serializers.Serializer[Any]):
         max_length=MAX_CRITERIA,
         required=False,
         help_text="All of them, in their order. Another set than before bumps criteriaVersion.",
+    )
+    refundTiers = serializers.ListField(
+        source="refund_tiers",
+        child=RefundTierSerializer(),
+        max_length=MAX_TIERS,
+        required=False,
+        help_text="What comes back to who leaves, of what is bought from now on; each tier holds from the day after "
+        "the one before it, and after the last nothing comes back. Empty: the program's rules, or else staff decide.",
     )
 
 
@@ -166,16 +193,24 @@ class InstanceSerializer(serializers.ModelSerializer[ProgramInstance]):
 
 
 class InstanceWithCriteria(InstanceSerializer):
-    """One instance, with the criteria that apply."""
+    """One instance, with the criteria and the refund rules that apply."""
 
     criteria = serializers.SerializerMethodField()
+    refundTiers = serializers.SerializerMethodField(
+        help_text="Its own or its program's. Empty: staff decide what comes back."
+    )
 
     class Meta(InstanceSerializer.Meta):
-        fields = (*InstanceSerializer.Meta.fields, "criteria")  # type: ignore[assignment]  # one more than there
+        fields = (*InstanceSerializer.Meta.fields, "criteria", "refundTiers")  # type: ignore[assignment]  # two more
 
     @extend_schema_field(CriterionSerializer(many=True))
     def get_criteria(self, instance: ProgramInstance) -> list[dict[str, str]]:
         return [asdict(as_draft(criterion)) for criterion in list_criteria(instance.pk, instance.criteria_version)]
+
+    @extend_schema_field(RefundTierSerializer(many=True))
+    def get_refundTiers(self, instance: ProgramInstance) -> Any:
+        policy = find_policy(instance, at=utc_now())
+        return RefundTierSerializer(policy.rules if policy else [], many=True).data
 
 
 InstancePage = page_serializer(InstanceSerializer, "ProgramInstancePage")
