@@ -20,7 +20,9 @@ from core.clock import utc_now
 from core.http.pagination import page_of
 from core.http.zones import zone_of
 from core.money import Money
-from enrollments.models import Program
+from enrollments.family.refunds import tell_policy
+from enrollments.models import Program, RefundPolicy
+from enrollments.refund_rules import find_policies
 
 from ..errors import CourseNotFound
 from ..family import live_packages, unpaid_places, waiting_entries
@@ -96,6 +98,7 @@ class CohortView:
     price: Money | None
     zone: ZoneInfo
     ties: list[Tie]
+    refund_rules: list[str]  # what comes back to whoever buys now and leaves
 
     @property
     def tone(self) -> str:
@@ -157,11 +160,17 @@ def show_course(request: HttpRequest, code: str) -> HttpResponse:
     ties = _ties(user, course)
     page = page_of(request, current_cohorts(course, now=now, first=ties), size=COHORTS_ON_A_PAGE)
     zone = zone_of(request)
+    policies = find_policies([cohort.instance for cohort in page], at=now)
     context = {
         "course": course,
         "steps": list(course.steps.order_by("order")),
         "page": page,
-        "cohorts": [view_cohort(cohort, zone=zone, ties=ties.get(cohort.pk, []), now=now) for cohort in page],
+        "cohorts": [
+            view_cohort(
+                cohort, zone=zone, ties=ties.get(cohort.pk, []), policy=policies.get(cohort.instance_id), now=now
+            )
+            for cohort in page
+        ],
         "local": zone is not None,
         "now": now,
     }
@@ -176,7 +185,9 @@ def course_or_404(code: str) -> Program:
         raise Http404 from error
 
 
-def view_cohort(cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], now: dt.datetime) -> CohortView:
+def view_cohort(
+    cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], policy: RefundPolicy | None, now: dt.datetime
+) -> CohortView:
     """Say how a cohort stands; its price is fetched with it, its sessions for the pages that show them."""
     return CohortView(
         cohort=cohort,
@@ -184,6 +195,7 @@ def view_cohort(cohort: Cohort, *, zone: ZoneInfo | None, ties: list[Tie], now: 
         price=cohort.price_asked,
         zone=zone or ZoneInfo(cohort.timezone),
         ties=ties,
+        refund_rules=tell_policy(policy, starts_on=cohort.start_date),
     )
 
 

@@ -24,6 +24,7 @@ from core.clock import utc_now
 from core.errors import DomainError, Unavailable
 from core.http.zones import zone_of
 from enrollments.models import Program
+from enrollments.refund_rules import find_policy
 
 from ..errors import NotInLine, PlacesFree
 from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_in, live_packages, offers_in
@@ -175,7 +176,13 @@ def _ask_who(
     form = form or LearnerForm(learners=learners, initial={"learner": request.GET.get("learner", "")})
     context = {
         "course": course,
-        "view": view_cohort(fresh, zone=zone_of(request), ties=[], now=utc_now()),
+        "view": view_cohort(
+            fresh,
+            zone=zone_of(request),
+            ties=[],
+            policy=find_policy(fresh.instance, at=utc_now()),
+            now=utc_now(),
+        ),
         "full": Availability.FULL,
         "learners": learners,
         "missed": steps_without_session(cohort=fresh, now=utc_now()),

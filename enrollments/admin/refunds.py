@@ -14,7 +14,7 @@ from backoffice.previews import Preview
 from backoffice.scoping import actor_of
 from billing.refund_policy import RefundTier, divide, tier_on
 from core.clock import utc_now
-from core.errors import Invalid, read_item
+from core.errors import Invalid, read_item, require
 from core.local_time import local_date
 from core.money import Money
 from core.time_words import day as in_words
@@ -130,8 +130,7 @@ def foresee_rules(row: Program | ProgramInstance, form: StaffForm) -> Preview:
     if days:
         days.append(days[-1] + dt.timedelta(days=1))
     for leaving in days:
-        tier = tier_on(tiers=tiers, starts_on=starts_on, day=leaving)
-        assert tier is not None
+        tier = require(tier_on(tiers=tiers, starts_on=starts_on, day=leaving), "the start is known")
         share = divide(paid=price, tier=tier, promised_minor=0, refundable_minor=price.minor)
         sentences.append(f"Leaves on {in_words(leaving)}: gets {share.returned} back.")
     if not tiers:

@@ -10,6 +10,8 @@ from billing.refund_policy import RefundTier
 from core.money import Money
 from core.time_words import day
 
+from ..models import RefundPolicy
+
 
 def tell_rules(tiers: Sequence[RefundTier], currency: str, *, starts_on: dt.date | None) -> list[str]:
     """A sentence for each tier, by its date where the start is known, and one for the time after the last."""
@@ -17,9 +19,11 @@ def tell_rules(tiers: Sequence[RefundTier], currency: str, *, starts_on: dt.date
     return [*told, _("After that, nothing comes back.")] if tiers else []
 
 
-def staff_decide() -> str:
-    """What families are told where no rules were set."""
-    return _("The program decides what comes back when somebody leaves.")
+def tell_policy(policy: RefundPolicy | None, *, starts_on: dt.date | None) -> list[str]:
+    """What comes back to whoever buys under this policy; without one, that the program decides."""
+    if policy is None:
+        return [_("The program decides what comes back when somebody leaves.")]
+    return tell_rules(policy.rules, policy.currency, starts_on=starts_on)
 
 
 def _tell_tier(tier: RefundTier, currency: str, starts_on: dt.date | None) -> str:

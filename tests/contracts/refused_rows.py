@@ -163,10 +163,6 @@ CHECKS = {
         {"status": "withdrawn", "settled_at": None},
         {"status": "withdrawn", "settled_at": NOW},
     ),
-    "refund_tier_by_days_or_date": Broken(
-        "enrollments.RefundPolicyTier", {"days_before_start": 1}, {"days_before_start": None}
-    ),
-    "refund_tier_within_price": Broken("enrollments.RefundPolicyTier", {"kept_percent": 101}, {"kept_percent": 100}),
     "planned_exit_status_known": Broken("enrollments.PlannedExit", {"status": "lost", "settled_at": NOW}),
     "transition_facet_known": Broken("enrollments.EnrollmentTransition", {"facet": "mood"}),
     "outbox_status_known": Broken("events.OutboxEvent", {"relay_status": "lost"}),
@@ -335,12 +331,6 @@ UNIQUE = {
         "enrollments.PlannedExit",
         {"enrollment_id": 1, "status": "planned"},
         {"status": "withdrawn", "settled_at": NOW},
-    ),
-    "refund_policy_one_of_program": Twice("enrollments.RefundPolicy", {"program_id": 1}, {"replaced_at": NOW}),
-    "refund_policy_one_of_instance": Twice("enrollments.RefundPolicy", {"instance_id": 1}, {"replaced_at": NOW}),
-    "refund_tier_date_unique": Twice("enrollments.RefundPolicyTier", {"policy_id": 1, "until_date": MONDAY}),
-    "refund_tier_days_unique": Twice(
-        "enrollments.RefundPolicyTier", {"policy_id": 1, "days_before_start": 1, "until_date": None}
     ),
     "program_code_unique": Twice("enrollments.Program", {"workspace_id": 1, "code": "a"}),
     "program_listed_code_unique": Twice("enrollments.Program", {"code": "a", "listed": True}, {"listed": False}),
