@@ -190,7 +190,7 @@ class TestACourse:
         cohort = cohort_with(options=(2, 2, 2))
         add_cohorts_that_meet_with(cohort, count - 1)
 
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
 
         assert page.count("<h3") == 12

@@ -13,12 +13,17 @@ from core.graphql.shapes import shape
 from core.graphql.siblings import follow, gather
 
 from ..api.programs.evaluation import JobSerializer
-from ..api.programs.serializers import CriterionSerializer, InstanceSerializer, ProgramSerializer
+from ..api.programs.serializers import (
+    CriterionSerializer,
+    InstanceSerializer,
+    ProgramSerializer,
+    RefundTierSerializer,
+)
 from ..api.programs.shapes import EnrollmentSerializer, TransitionSerializer, VerdictSerializer
 from ..eligibility.criteria import as_draft
 from ..listing import find_enrollments
 from ..models import Criterion as CriterionRow
-from ..models import EligibilityVerdict, EnrollmentTransition
+from ..models import EligibilityVerdict, EnrollmentTransition, RefundPolicy
 from ..models import Enrollment as EnrollmentRow
 from ..models import Program as ProgramRow
 from ..models import ProgramInstance as InstanceRow
@@ -32,6 +37,9 @@ _CRITERIA = Prefetch(
     CriterionRow.objects.filter(version=F("instance__criteria_version")).order_by("position"),
     to_attr="told_criteria",
 )
+_IN_FORCE = RefundPolicy.objects.filter(replaced_at=None).prefetch_related("tiers")
+_POLICIES = Prefetch("refund_policies", _IN_FORCE, to_attr="told_policies")
+_POLICIES_OF_PROGRAM = Prefetch("refund_policies", _IN_FORCE.filter(instance=None), to_attr="told_policies")
 _TRANSITIONS = Prefetch("transitions", EnrollmentTransition.objects.order_by("number"), to_attr="told_transitions")
 _VERDICTS = Prefetch("verdicts", EligibilityVerdict.objects.order_by("pk"), to_attr="told_verdicts")
 
@@ -44,6 +52,11 @@ def is_row(model: type[Model]) -> Any:
 @shape(CriterionSerializer)
 class Criterion:
     """One condition for being eligible."""
+
+
+@shape(RefundTierSerializer)
+class RefundTier:
+    """Until when how much of the price is kept of what is bought now."""
 
 
 @shape(TransitionSerializer)
@@ -87,6 +100,11 @@ class ProgramInstance:
     @strawberry.field(description="The criteria that apply, in their order.")
     def criteria(self, root: strawberry.Parent[Any]) -> list[Criterion]:
         return [as_draft(each) for each in gather(root, _CRITERIA)]  # type: ignore[misc]
+
+    @strawberry.field(description="Its own refund rules or its program's, in their order; none: staff decide.")
+    def refund_tiers(self, root: strawberry.Parent[Any]) -> list[RefundTier]:
+        found = gather(root, _POLICIES) or gather(follow(root, "program"), _POLICIES_OF_PROGRAM)
+        return [tier for policy in found for tier in policy.rules]
 
     @classmethod
     def resolve_references(cls, info: Info, cuids: list[str]) -> dict[str, InstanceRow]:

@@ -32,7 +32,7 @@ class Graph:
 
 
 # What may be empty, with a field of it.
-_SOME = {"address": "city", "verdicts": "outcome", "answers": "name", "criteria": "name"}
+_SOME = {"address": "city", "verdicts": "outcome", "answers": "name", "criteria": "name", "refundTiers": "keptPercent"}
 
 
 def names_of(document: Any) -> str:

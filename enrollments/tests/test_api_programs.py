@@ -109,6 +109,7 @@ class TestAProgramInstance:
             "id": instance.cuid,
             "courseId": instance.pk,
             "currency": "usd",
+            "refundTiers": [],
             "criteriaVersion": 2,
             "criteria": [
                 {

@@ -148,7 +148,8 @@ class TestAList:
         assert len(many) == len(few) == 9
 
     def test_of_instances_takes_the_same_statements_however_long(self, workspace, graph):
-        query = "{ programInstances { edges { node { id priceMinor program { code } criteria { name } } } } }"
+        wanted = "id priceMinor program { code } criteria { name } refundTiers { keptPercent }"
+        query = f"{{ programInstances {{ edges {{ node {{ {wanted} }} }} }} }}"
         InstanceFactory(workspace=workspace)
         with CaptureQueriesContext(connection) as few:
             graph.ask(query)
