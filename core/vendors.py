@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .breaker import Breaker
 from .outbound import Answer, NoAnswer, NotSent, ask
+from .timings import timed_call
 
 T = TypeVar("T")
 
@@ -41,10 +42,11 @@ class VendorRefuses(Exception):
 
 
 class Vendor:
-    """One account at one vendor. `name` is how messages call it: "The partner"."""
+    """One account at one vendor. `name` is how messages call it: "The partner"; `label` is its name in metrics."""
 
-    def __init__(self, name: str, *, breaker: Breaker, seconds: float) -> None:
+    def __init__(self, name: str, *, label: str, breaker: Breaker, seconds: float) -> None:
         self._name = name
+        self._label = label
         self._breaker = breaker
         self._seconds = seconds
 
@@ -64,11 +66,14 @@ class Vendor:
             raise VendorDown(
                 f"{self._name} kept failing and is left alone for a while.", wait_seconds=wait, was_asked=False
             )
-        try:
-            answer = ask(method, url, headers=headers, body=body, params=params, seconds=self._seconds)
-        except (NotSent, NoAnswer) as error:
-            self._breaker.record_failure()
-            raise VendorDown(str(error)) from error
+        with timed_call(self._label) as outcome:
+            try:
+                answer = ask(method, url, headers=headers, body=body, params=params, seconds=self._seconds)
+            except (NotSent, NoAnswer) as error:
+                self._breaker.record_failure()
+                raise VendorDown(str(error)) from error
+            if answer.status < 500 and answer.status not in LATER:
+                outcome.name = "answered" if 200 <= answer.status < 300 else "refused"
         if answer.status >= 500:
             self._breaker.record_failure()
         if answer.status in LATER or answer.status >= 500:

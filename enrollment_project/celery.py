@@ -1,13 +1,16 @@
 """The Celery application and its schedule. Every entry is a sweep: it finds its work in the database."""
 
 import os
+import time
 from typing import Any
 
 from celery import Celery, signals
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
+from prometheus_client import start_http_server
 
 from core.memory import keep_for_good
+from core.timings import TASKS, processes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
 
@@ -69,3 +72,24 @@ def keep_our_logging(**kwargs: Any) -> None:
 def settle(**kwargs: Any) -> None:
     """The tasks are imported by now, and no process is forked yet."""
     keep_for_good()
+
+
+@signals.task_prerun.connect
+def begin_timing(task: Any, **kwargs: Any) -> None:
+    task.request.began = time.perf_counter()
+
+
+@signals.task_postrun.connect
+def end_timing(task: Any, state: str, **kwargs: Any) -> None:
+    """How long the task took, for whoever asks this host (`core.timings`)."""
+    began = getattr(task.request, "began", None)
+    if began is not None:
+        outcome = "done" if state == "SUCCESS" else "failed"
+        TASKS.labels(task.name, outcome).observe(time.perf_counter() - began)
+
+
+@signals.worker_ready.connect
+def tell_metrics(**kwargs: Any) -> None:
+    """The worker's processes have no pages: their metrics have a port of their own, for Prometheus alone."""
+    if settings.METRICS_PORT:
+        start_http_server(settings.METRICS_PORT, registry=processes())

@@ -4,7 +4,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from core.ids import CuidConverter
 from core.numbers import WholeNumberConverter
-from enrollment_project import health, pages
+from enrollment_project import health, metrics, pages
 
 register_converter(CuidConverter, "cuid")
 register_converter(WholeNumberConverter, "number")
@@ -15,6 +15,7 @@ urlpatterns = [
     path("health", health.show_health, name="health"),
     path("healthz", health.show_liveness, name="liveness"),
     path("readyz", health.show_readiness, name="readiness"),
+    path("metrics", metrics.show_metrics, name="metrics"),
     path("api/schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs", docs, name="api-docs"),
     path("api/", include("enrollment_project.api")),

@@ -46,7 +46,7 @@ class FakturowniaGateway:
     def __init__(self, seller: Seller) -> None:
         self._base = seller.base_url.rstrip("/")
         self._token = seller.api_token
-        self._vendor = Vendor("Fakturownia", breaker=_breaker_of(seller.pk), seconds=SECONDS)
+        self._vendor = Vendor("Fakturownia", label="fakturownia", breaker=_breaker_of(seller.pk), seconds=SECONDS)
 
     def issue(self, request: DocumentRequest) -> IssuedDocument:
         return self._post(

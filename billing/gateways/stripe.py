@@ -14,6 +14,7 @@ from core.breaker import Breaker
 from core.network import forbid_open_transaction
 from core.numbers import parse_whole_number
 from core.text import shorten
+from core.timings import timed_call
 
 from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
 from .amounts import from_stripe, to_stripe
@@ -183,16 +184,20 @@ class StripeGateway:
             raise PaymentProviderDown(
                 "Stripe has not been answering; we are leaving it alone for a moment.", retry_after=wait
             )
-        try:
-            answer = call()
-        except stripe.StripeError as error:
-            refusal = _rejected(error) if isinstance(error, final) else _translated(error)
-            if isinstance(refusal, PaymentProviderDown):
-                self._breaker.record_failure()
-            else:
-                self._breaker.record_answer()
-            log.warning("stripe_error", kind=type(error).__name__, status=error.http_status, request=error.request_id)
-            raise refusal from error
+        with timed_call("stripe") as outcome:
+            try:
+                answer = call()
+            except stripe.StripeError as error:
+                refusal = _rejected(error) if isinstance(error, final) else _translated(error)
+                if isinstance(refusal, PaymentProviderDown):
+                    self._breaker.record_failure()
+                else:
+                    self._breaker.record_answer()
+                    outcome.name = "refused"
+                kind = type(error).__name__
+                log.warning("stripe_error", kind=kind, status=error.http_status, request=error.request_id)
+                raise refusal from error
+            outcome.name = "answered"
         self._breaker.record_answer()
         return answer
 

@@ -1,4 +1,4 @@
-"""A line in the log for each request: what was asked, what came of it, how long it took."""
+"""A line in the log for each request, and its time in the metrics: what was asked, what came of it, how long."""
 
 import time
 from collections.abc import Callable
@@ -7,12 +7,14 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from ..paths import logged_path
+from ..timings import REQUESTS
 
 log = structlog.get_logger(__name__)
 
 # Asked by machines every few seconds, and of no interest while all is well.
-QUIET_ROUTES = frozenset({"health", "liveness", "readiness"})
+QUIET_ROUTES = frozenset({"health", "liveness", "readiness", "metrics"})
 LONGEST_METHOD = 16
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestLogMiddleware:
@@ -24,13 +26,15 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
+        seconds = time.perf_counter() - started
+        REQUESTS.labels(_method(request), _route(request), f"{response.status_code // 100}xx").observe(seconds)
         tell = log.warning if response.status_code >= 500 else log.debug if _is_quiet(request, response) else log.info
         tell(
             "request",
             method=(request.method or "")[:LONGEST_METHOD],
             path=logged_path(request),
             status=response.status_code,
-            ms=round((time.perf_counter() - started) * 1000),
+            ms=round(seconds * 1000),
         )
         return response
 
@@ -41,3 +45,15 @@ def _is_quiet(request: HttpRequest, response: HttpResponse) -> bool:
         return False
     match = request.resolver_match
     return request.path_info.startswith("/static/") if match is None else match.view_name in QUIET_ROUTES
+
+
+def _method(request: HttpRequest) -> str:
+    """One of those there are: callers can make up others, and each would be a time series of its own."""
+    return request.method if request.method in METHODS else "other"
+
+
+def _route(request: HttpRequest) -> str:
+    """The pattern and not the path: ids are not for metrics."""
+    if request.resolver_match is None:
+        return "static" if request.path_info.startswith("/static/") else "none"
+    return request.resolver_match.route

@@ -1,5 +1,6 @@
 """Settings that hold everywhere. What differs comes from the environment; `.env.example` names every variable."""
 
+import os
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -31,6 +32,14 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Proxies in front of us that append to X-Forwarded-For; without any the header is not believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+# --- Metrics: what `GET /metrics` tells Prometheus (docs/metrics.md) --------------------------------------------------
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it only superusers can read them
+METRICS_PORT = env.int("METRICS_PORT", default=0)  # where the worker answers for its processes; 0: nowhere
+# Where the processes of a host write what they have timed. The client reads this name when it is imported, before .env.
+METRICS_DIR = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+if METRICS_DIR:
+    Path(METRICS_DIR).mkdir(parents=True, exist_ok=True)
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # whose own admin site gives way to ours

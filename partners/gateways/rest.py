@@ -42,7 +42,9 @@ class RestGateway:
     def __init__(self, provider: Provider, breaker: Breaker) -> None:
         self._address = f"{provider.base_url.rstrip('/')}/enrollments"
         self._key = provider.api_key
-        self._vendor = Vendor("The partner", breaker=breaker, seconds=float(provider.timeout_seconds))
+        self._vendor = Vendor(
+            "The partner", label=f"partner:{provider.slug}", breaker=breaker, seconds=float(provider.timeout_seconds)
+        )
 
     def enroll(self, request: EnrollmentRequest) -> PartnerEnrollment:
         body = {
