@@ -32,6 +32,16 @@ class ExitSettled(DomainError):
     title = "This planned exit no longer waits for its day"
 
 
+class ReviewHeld(DomainError):
+    code = "review_held"
+    title = "A reviewer has just decided about this enrollment"
+
+
+class ReviewSettled(DomainError):
+    code = "review_settled"
+    title = "This answer can't be undone any more"
+
+
 class CriteriaUnchanged(DomainError):
     code = "criteria_unchanged"
     title = "The criteria have not changed since this enrollment was evaluated"

@@ -33,7 +33,6 @@ from accounts.models import StaffTask
 from billing.models import Checkout, Payment, Refund
 from billing.states import FAILED_REFUNDS, LIVE_CHECKOUTS, PaymentStatus
 from core.invariants import Breach, Extent, Invariant
-from core.local_time import has_come
 from events.models import OutboxEvent
 from events.retention import KEPT_FOR as EVENTS_KEPT_FOR
 
@@ -42,7 +41,6 @@ from .events import EnrollmentStatusChanged
 from .history import FACET_OF_FIELD
 from .labels import LABELED
 from .models import (
-    Application,
     DistrictSeatAllocation,
     Enrollment,
     EnrollmentDecision,
@@ -51,6 +49,7 @@ from .models import (
     PlannedExit,
     SeatAssignment,
 )
+from .overdue import INVARIANTS as OVERDUE
 from .states import (
     ENDED_PARTICIPATION,
     GOING_ON,
@@ -69,16 +68,11 @@ from .states import (
 
 # How long money may be on its way from Stripe's yes to an enrollment.
 MONEY_SETTLES_WITHIN = dt.timedelta(minutes=5)
-# The sweep of planned exits runs every five minutes; what has been due for this long is ended by nobody.
-SWEEP_NOTICES_WITHIN = dt.timedelta(minutes=30)
 # The sweep of ended enrollments runs every ten minutes, and may have a million of them to complete.
 EXPIRY_NOTICES_WITHIN = dt.timedelta(hours=6)
 _FACET_FIELDS = {facet: field for field, facet in FACET_OF_FIELD.items()}
 
 # --- Seats ------------------------------------------------------------------------------------------------------------
-
-# The sweep runs every hour.
-SWEEP_NOTICES_APPLICATIONS_WITHIN = dt.timedelta(hours=6)
 
 
 def seat_counters_equal_their_holders(extent: Extent) -> Iterator[Breach]:
@@ -344,16 +338,6 @@ def planned_exits_are_of_the_enrolled(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"planned exit {pk}", f"waits for its day, though enrollment {enrollment} has ended")
 
 
-def planned_exits_are_carried_out(extent: Extent) -> Iterator[Breach]:
-    """An enrollment ends on the day for which it was planned."""
-    overdue = has_come(
-        now=extent.now - SWEEP_NOTICES_WITHIN, date="effective_date", zone="enrollment__workspace__timezone"
-    )
-    waiting = extent.of(PlannedExit.objects.all(), "enrollment__workspace").filter(status=ExitStatus.PLANNED)
-    for pk, date in waiting.filter(overdue).values_list("pk", "effective_date").iterator():
-        yield Breach(f"planned exit {pk}", f"was planned for {date}, and no sweep has carried it out")
-
-
 # --- What was published -----------------------------------------------------------------------------------------------
 
 
@@ -390,15 +374,6 @@ def seats_are_published_as_they_are(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"seat {pk}", f"is {status}; its last event says {told}")
 
 
-def unconfirmed_applications_are_deleted(extent: Extent) -> Iterator[Breach]:
-    """Nothing that somebody told without proving their address stays long after its time."""
-    forgotten = Application.objects.filter(
-        confirmed_at__isnull=True, expires_at__lt=extent.now - SWEEP_NOTICES_APPLICATIONS_WITHIN
-    )
-    for pk, expired in extent.of(forgotten).values_list("pk", "expires_at").iterator():
-        yield Breach(f"application {pk}", f"expired at {expired:%Y-%m-%d %H:%M}, and no sweep has deleted it")
-
-
 def _named(kind: str, pk: OuterRef) -> Concat:
     """How outbox aggregates and staff tasks name a row: "decision:12"."""
     return Concat(Value(f"{kind}:"), Cast(pk, CharField()), output_field=CharField())
@@ -433,9 +408,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     labels_are_what_their_enrollment_names,
     *ELIGIBILITY,
     planned_exits_are_of_the_enrolled,
-    planned_exits_are_carried_out,
+    *OVERDUE,
     transitions_have_their_event,
     decisions_are_published_as_they_are,
     seats_are_published_as_they_are,
-    unconfirmed_applications_are_deleted,
 )

@@ -28,7 +28,8 @@ def tell_latest_change(enrollment: Enrollment, now: dt.datetime) -> str:
     latest = changes.order_by("-number").first()
     if latest is None:
         return ""
-    return f"{_who(latest.actor)} {_DID[EligibilityStatus(latest.to_status)]} {_how_long_ago(now - latest.created_at)}."
+    did = _DID[EligibilityStatus(latest.to_status)]
+    return f"{name_actor(latest.actor)} {did} {_how_long_ago(now - latest.created_at)}."
 
 
 def not_allowed(enrollment: Enrollment, *, before: str, target: str, now: dt.datetime) -> TransitionNotAllowed:
@@ -37,7 +38,8 @@ def not_allowed(enrollment: Enrollment, *, before: str, target: str, now: dt.dat
     return TransitionNotAllowed(" ".join(filter(None, sentences)), from_status=before, to_status=target)
 
 
-def _who(actor: str) -> str:
+def name_actor(actor: str) -> str:
+    """Who did something, as colleagues call them; a query at most."""
     kind, _, number = actor.partition(":")
     if kind == "user":
         user = User.objects.filter(pk=number).first()

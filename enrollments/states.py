@@ -58,6 +58,8 @@ PAYABLE = (EnrollmentPaymentStatus.NOT_REQUIRED, *UNPAID)
 FUNDED = (EnrollmentPaymentStatus.NOT_REQUIRED, *PAID)
 # What the criteria decide about: a candidate, and an eligible one again once the criteria have changed.
 EVALUATED = (EligibilityStatus.CANDIDATE, EligibilityStatus.ELIGIBLE)
+# What a reviewer may answer.
+REVIEWED = (EligibilityStatus.APPROVED, EligibilityStatus.REJECTED)
 # Waits for review or has been accepted: an enrollment that a seat or a payment is for.
 GOING_ON = (EligibilityStatus.SUBMITTED, EligibilityStatus.APPROVED)
 # Was refused by the criteria or by a person; it may be reconsidered once the criteria change.
@@ -80,6 +82,15 @@ class ExitStatus(models.TextChoices):
     REPLACED = "replaced", "Replaced"  # another day or another reason was given before it came
     WITHDRAWN = "withdrawn", "Withdrawn"  # staff took it back
     OVERTAKEN = "overtaken", "Overtaken"  # the enrollment had ended otherwise
+
+
+class HeldReviewStatus(models.TextChoices):
+    """What became of a reviewer's answer at the desk."""
+
+    HELD = "held", "Held"  # waits for its time, and can be undone
+    CARRIED_OUT = "carried_out", "Carried out"
+    UNDONE = "undone", "Undone"  # by whoever gave it
+    REFUSED = "refused", "Refused"  # it was no longer possible when its time came
 
 
 class IdentificationType(models.TextChoices):

@@ -14,11 +14,17 @@ from .expiry import expire_in_batches
 from .imports import job as imports
 from .imports.files import forget_old_files
 from .imports.retention import forget_old_rows
+from .review.held import carry_out_due_reviews
 
 
 @shared_task
 def carry_out_due_exits() -> None:
     in_batches(carry_out, size=50, at_most=20)
+
+
+@shared_task
+def carry_out_held_reviews() -> None:
+    in_batches(carry_out_due_reviews, size=50, at_most=20)
 
 
 # So many are completed by one sweep, and the next one goes on.

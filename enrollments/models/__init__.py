@@ -8,7 +8,7 @@ from .imports import ImportedRow, ImportFault, ImportJob
 from .labels import EnrollmentLabel
 from .programs import Program, ProgramInstance
 from .refunds import RefundPolicy, RefundPolicyTier
-from .reviews import ReviewReason
+from .reviews import HeldReview, OpenCase, ReviewReason
 from .seats import AllocationChange, District, DistrictSeatAllocation, SeatAssignment
 
 __all__ = [
@@ -25,9 +25,11 @@ __all__ = [
     "EnrollmentLabel",
     "EnrollmentTransition",
     "EvaluationJob",
+    "HeldReview",
     "ImportFault",
     "ImportJob",
     "ImportedRow",
+    "OpenCase",
     "PlannedExit",
     "Program",
     "ProgramInstance",

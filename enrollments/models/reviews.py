@@ -1,9 +1,13 @@
-"""What reviewers work with: the reasons that their workspace offers them."""
+"""What reviewers work with: the reasons that their workspace offers them, the answers that can still be undone, and who
+has which case open."""
 
 from django.db import models
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from core.clock import utc_now
+
+from ..states import REVIEWED, EligibilityStatus, HeldReviewStatus
+from .enrollments import Enrollment
 
 
 class ReviewReason(models.Model):
@@ -28,3 +32,66 @@ class ReviewReason(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class HeldReview(models.Model):
+    """A reviewer's answer at the desk, which is carried out when its time has come unless it was undone by then.
+
+    Invariant: an enrollment has at most one that is held. Rows are never deleted: each tells what became of it.
+    """
+
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="held_reviews")
+    outcome = models.CharField(max_length=8, choices=[(status.value, status.label) for status in REVIEWED])
+    reason = models.CharField(max_length=300, blank=True)  # the family reads it
+    note = models.CharField(max_length=300, blank=True)  # for colleagues only
+    status = models.CharField(max_length=11, choices=HeldReviewStatus.choices, default=HeldReviewStatus.HELD)
+    decided_by = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField()  # when it is carried out; later, once a try has failed
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["enrollment"], condition=models.Q(status=HeldReviewStatus.HELD), name="held_review_one_open"
+            ),
+            models.CheckConstraint(condition=models.Q(outcome__in=REVIEWED), name="held_review_outcome_known"),
+            models.CheckConstraint(
+                condition=models.Q(status__in=HeldReviewStatus.values), name="held_review_status_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(outcome=EligibilityStatus.APPROVED) | ~models.Q(reason=""),
+                name="held_review_says_why",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status=HeldReviewStatus.HELD, settled_at__isnull=True)
+                | ~models.Q(status=HeldReviewStatus.HELD) & models.Q(settled_at__isnull=False),
+                name="held_review_settled_unless_held",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(status=HeldReviewStatus.HELD), name="held_review_due"
+            ),
+            models.Index(fields=["decided_by", "-id"], name="held_review_by_reviewer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Held review {self.pk}"
+
+
+class OpenCase(models.Model):
+    """Which case a reviewer has open at the desk, until a time that moves on while they look at it. A mark for
+    colleagues and no lock.
+
+    Invariant: one per reviewer, who has one case open.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="open_case")
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.CASCADE, related_name="open_cases")
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Enrollment {self.enrollment_id} until {self.until}"

@@ -9,6 +9,8 @@ from django.db.models import Max, Q, QuerySet
 from ..models import Enrollment, EnrollmentTransition, SeatAssignment
 from ..queries import awaiting_review
 from ..states import FUNDED, HELD_SEATS, EligibilityStatus, Facet
+from .held import held_reviews
+from .presence import open_elsewhere
 
 # What lets an enrollment come to the desk: it was submitted, or the payment for it arrived.
 _ARRIVALS = Q(facet=Facet.ELIGIBILITY, to_status=EligibilityStatus.SUBMITTED) | Q(
@@ -28,9 +30,9 @@ class Waiting:
 def in_line(
     enrollments: QuerySet[Enrollment], *, program_id: int | None, district_id: int | None, name: str
 ) -> QuerySet[Enrollment]:
-    """Those of the enrollments that wait for a reviewer, whoever enrolled first at the head; narrowed down to a
-    program, to a district's seats, and to learners or leads whose names begin so."""
-    rows = awaiting_review(enrollments).order_by("pk")
+    """Those of the enrollments that wait for a reviewer and have no answer yet, whoever enrolled first at the head;
+    narrowed down to a program, to a district's seats, and to learners or leads whose names begin so."""
+    rows = without_answer(awaiting_review(enrollments)).order_by("pk")
     if program_id is not None:
         rows = rows.filter(instance__program=program_id)
     if district_id is not None:
@@ -46,6 +48,11 @@ def in_line(
     return rows
 
 
+def without_answer(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
+    """Those about which no answer is held."""
+    return enrollments.exclude(pk__in=held_reviews().values("enrollment"))
+
+
 def tell_waiting(enrollments: Sequence[Enrollment]) -> list[Waiting]:
     """Since when each of them waits, and whose seat is reserved; two queries."""
     ids = [enrollment.pk for enrollment in enrollments]
@@ -56,12 +63,20 @@ def tell_waiting(enrollments: Sequence[Enrollment]) -> list[Waiting]:
     return [Waiting(each, since.get(each.pk, each.created_at), districts.get(each.pk, "")) for each in enrollments]
 
 
-def find_neighbors(line: QuerySet[Enrollment], enrollment_id: int) -> tuple[int | None, int | None]:
-    """Who comes after and who before an enrollment in the line, whether or not it still waits there. After the last one
-    comes the first."""
-    ids = line.values_list("pk", flat=True)
-    after = ids.filter(pk__gt=enrollment_id).first() or ids.exclude(pk=enrollment_id).first()
-    return after, ids.filter(pk__lt=enrollment_id).order_by("-pk").first()
+def find_next(line: QuerySet[Enrollment], *, after: int, user_id: int, now: dt.datetime) -> int | None:
+    """Who comes after an enrollment in the line, whether or not it still waits there, and from the head of the line
+    after the last; those that nobody else has open before the others."""
+    others = line.exclude(pk=after).values_list("pk", flat=True)
+    taken = open_elsewhere(user_id=user_id, now=now).values("enrollment")
+    for ids in (others.exclude(pk__in=taken), others):
+        if found := ids.filter(pk__gt=after).first() or ids.first():
+            return found
+    return None
+
+
+def find_previous(line: QuerySet[Enrollment], *, before: int) -> int | None:
+    """Who comes before an enrollment in the line."""
+    return line.filter(pk__lt=before).order_by("-pk").values_list("pk", flat=True).first()
 
 
 def earlier_of(enrollment: Enrollment) -> QuerySet[Enrollment]:

@@ -1,5 +1,6 @@
 """The reviewers' desk: who waits, the open case, and what each answer leads to."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -14,12 +15,15 @@ from accounts.twins import notice_possible_twins
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 from enrollments.lifecycle import approve_enrollment, evaluate_enrollment, submit_enrollment
-from enrollments.models import Enrollment, EnrollmentTransition, ProgramInstance, ReviewReason
-from enrollments.states import ReviewMode
+from enrollments.models import Enrollment, HeldReview, OpenCase, ProgramInstance, ReviewReason
+from enrollments.review.held import carry_out_due_reviews, hold_review
+from enrollments.states import EligibilityStatus, ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, DistrictFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db
+
+HELD = dt.timedelta(seconds=11)
 
 
 @pytest.fixture
@@ -59,8 +63,12 @@ def answer(client: StaffClient, enrollment: Enrollment, do: str, query: str = ""
     return client.post(f"{case_url(enrollment)}{query}", {"do": do, "note": "", **form})
 
 
+def undo(client: StaffClient, review: HeldReview) -> Any:
+    return client.post(reverse("admin:enrollments_enrollment_review_undo", args=[review.pk]))
+
+
 def shown(page: Any) -> list[Enrollment]:
-    return [waiting.enrollment for waiting, _, _ in page.context["rows"]]
+    return [waiting.enrollment for waiting, *_ in page.context["rows"]]
 
 
 def status(enrollment: Enrollment) -> str:
@@ -198,10 +206,10 @@ class TestAnAnswer:
 
         response = answer(reviewer, first, "approve", f"?program={instance.program_id}", note="Fits")
 
-        transition = EnrollmentTransition.objects.get(enrollment=first, to_status="approved")
+        held = HeldReview.objects.get(enrollment=first)
         assert response["Location"] == f"{case_url(second)}?program={instance.program_id}"
-        assert (transition.actor, transition.note) == (f"user:{reviewer.user.pk}", "Fits")
-        assert said(response) == [f"{first.learner}, {instance}: approved."]
+        assert (held.outcome, held.decided_by, held.note) == ("approved", f"user:{reviewer.user.pk}", "Fits")
+        assert (status(first), shown(desk(reviewer))) == ("submitted", [second])
 
     def test_that_rejects_takes_a_reason_of_the_workspace_word_for_word(
         self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
@@ -212,7 +220,7 @@ class TestAnAnswer:
         response = answer(reviewer, enrollment, "reject", chosen=reason.pk, reason="")
 
         assert response["Location"] == reverse("admin:enrollments_enrollment_review")
-        assert Enrollment.objects.get(pk=enrollment.pk).eligibility_reason == "The course needs grade 7."
+        assert HeldReview.objects.get(enrollment=enrollment).reason == "The course needs grade 7."
 
     def test_that_rejects_in_own_words_prefers_them(
         self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
@@ -222,7 +230,7 @@ class TestAnAnswer:
 
         answer(reviewer, enrollment, "reject", chosen=reason.pk, reason="Grade 7 or a test.")
 
-        assert Enrollment.objects.get(pk=enrollment.pk).eligibility_reason == "Grade 7 or a test."
+        assert HeldReview.objects.get(enrollment=enrollment).reason == "Grade 7 or a test."
 
     def test_that_rejects_without_a_reason_or_with_a_foreign_one_changes_nothing(
         self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
@@ -269,3 +277,96 @@ class TestAnAnswer:
 
         assert page.status_code == 400
         assert status(enrollment) == "submitted"
+
+
+class TestAHeldAnswer:
+    def test_is_undone_by_a_button_and_its_case_is_open_again(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        enrollment = waiting(instance)
+        answer(reviewer, enrollment, "approve")
+        (notice,) = desk(reviewer).context["held"]
+
+        response = undo(reviewer, notice.review)
+
+        assert notice.text == f"{enrollment.learner}, {instance}: approved."
+        assert response["Location"] == case_url(enrollment)
+        assert said(response) == [f"{enrollment.learner}, {instance}: your answer is undone."]
+        assert (HeldReview.objects.get().status, shown(desk(reviewer))) == ("undone", [enrollment])
+
+    def test_that_was_carried_out_is_undone_no_more(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        enrollment = waiting(instance)
+        answer(reviewer, enrollment, "approve")
+        carry_out_due_reviews(now=utc_now() + HELD)
+
+        page = undo(reviewer, HeldReview.objects.get())
+
+        assert page.status_code == 409
+        assert page.context["refusal"].startswith("Your answer was carried out already.")
+        assert status(enrollment) == "approved"
+
+    def test_of_a_colleague_can_not_be_undone_or_answered_again(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        enrollment = waiting(instance)
+        answer(StaffClient(workspace=workspace, role=Role.REVIEWER), enrollment, "approve")
+
+        undone = undo(reviewer, HeldReview.objects.get())
+        answered = answer(reviewer, enrollment, "reject", reason="No")
+
+        assert (undone.status_code, answered.status_code) == (404, 409)
+        assert "has just approved it." in answered.context["refusal"]
+        assert "has just approved it." in answered.context["gone"]
+        assert HeldReview.objects.get().status == "held"
+
+    def test_of_another_workspace_is_not_there(self, reviewer: StaffClient) -> None:
+        foreign = waiting(InstanceFactory(review_mode=ReviewMode.MANUAL))
+        review = hold_review(enrollment_id=foreign.pk, outcome=EligibilityStatus.APPROVED, actor=STAFF, now=utc_now())
+
+        assert undo(reviewer, review).status_code == 404
+
+    def test_that_came_to_nothing_is_told_while_its_case_still_waits(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        enrollment = waiting(instance)
+        answer(reviewer, enrollment, "approve")
+        HeldReview.objects.update(status="refused", settled_at=utc_now(), last_error="Nobody knows why.")
+
+        (notice,) = desk(reviewer).context["refused"]
+
+        assert notice.text == f"{enrollment.learner}, {instance}, could not be approved: Nobody knows why."
+
+
+class TestWhoElseLooks:
+    def test_is_told_in_the_line_and_at_the_case_and_the_next_one_is_another(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        first, second = waiting(instance), waiting(instance)
+        colleague = StaffClient(workspace=workspace, role=Role.REVIEWER)
+        colleague.get(case_url(first))
+
+        page = desk(reviewer)
+
+        name = colleague.user.get_full_name()
+        assert page.context["case"].enrollment == second
+        assert [others for *_, others in page.context["rows"]] == [name, ""]
+        assert reviewer.get(case_url(first)).context["looking"] == name
+
+    def test_is_forgotten_after_a_skip_and_after_a_while(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        first = waiting(instance)
+        colleague = StaffClient(workspace=workspace, role=Role.REVIEWER)
+        colleague.get(case_url(first))
+        OpenCase.objects.update(until=utc_now())
+        expired = reviewer.get(case_url(first)).context["looking"]
+        colleague.get(case_url(first))
+
+        answer(colleague, first, "skip")
+
+        assert (expired, reviewer.get(case_url(first)).context["looking"]) == ("", "")
+
+    def test_is_no_viewer(self, workspace: Workspace, instance: ProgramInstance) -> None:
+        StaffClient(workspace=workspace, role=Role.VIEWER).get(case_url(waiting(instance)))
+
+        assert not OpenCase.objects.exists()

@@ -46,3 +46,13 @@ for (const reason of document.querySelectorAll(".review [data-text]")) {
     reason.form.elements.reason.value = reason.dataset.text;
   });
 }
+
+// An answer says for how long it can be undone, and then goes.
+function countDown(notice) {
+  const seconds = Math.ceil((Date.parse(notice.dataset.until) - Date.now()) / 1000);
+  notice.querySelector("[data-left]").textContent = seconds > 0 ? `${seconds} s` : "";
+  if (seconds > 0) setTimeout(countDown, 250, notice);
+  else notice.remove();
+}
+
+document.querySelectorAll(".review [data-until]").forEach(countDown);

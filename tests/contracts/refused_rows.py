@@ -42,6 +42,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.EnrollmentDecision": {"status": "failed"},
     "enrollments.EnrollmentLabel": {"kind": "tag"},
     "enrollments.EnrollmentTransition": {"facet": "payment"},
+    "enrollments.HeldReview": {"status": "held", "settled_at": None, "outcome": "approved"},
     "enrollments.ImportJob": {"stage": "import"},
     "enrollments.PlannedExit": {"status": "planned"},
     "enrollments.RefundPolicy": {"instance_id": None},
@@ -158,6 +159,12 @@ CHECKS = {
     ),
     "question_kind_known": Broken("enrollments.ApplicationQuestion", {"kind": "riddle"}),
     "instance_review_known": Broken("enrollments.ProgramInstance", {"review_mode": "none"}),
+    "held_review_outcome_known": Broken("enrollments.HeldReview", {"outcome": "lost", "reason": "Why"}),
+    "held_review_says_why": Broken("enrollments.HeldReview", {"outcome": "rejected", "reason": ""}, {"reason": "Why"}),
+    "held_review_settled_unless_held": Broken(
+        "enrollments.HeldReview", {"status": "undone", "settled_at": None}, {"status": "undone", "settled_at": NOW}
+    ),
+    "held_review_status_known": Broken("enrollments.HeldReview", {"status": "lost", "settled_at": NOW}),
     "planned_exit_settled_at_some_time": Broken(
         "enrollments.PlannedExit",
         {"status": "withdrawn", "settled_at": None},
@@ -326,6 +333,10 @@ UNIQUE = {
     "enrollments_programinstance_cuid_key": Twice("enrollments.ProgramInstance", {"cuid": "a"}),
     "instance_one_default_per_workspace": Twice(
         "enrollments.ProgramInstance", {"workspace_id": 1, "is_default": True}, {"is_default": False}
+    ),
+    "enrollments_opencase_user_id_key": Twice("enrollments.OpenCase", {"user_id": 1}),
+    "held_review_one_open": Twice(
+        "enrollments.HeldReview", {"enrollment_id": 1, "status": "held"}, {"status": "undone", "settled_at": NOW}
     ),
     "planned_exit_one_open": Twice(
         "enrollments.PlannedExit",

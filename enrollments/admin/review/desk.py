@@ -1,182 +1,137 @@
-"""The reviewers' desk: the line at one side, one case at the other, and the next one by itself after each decision.
-
-Every answer is a plain form; `review.js` adds keys and nothing that can't be done without them.
-"""
+"""The reviewers' desk: the line at one side, one case at the other, and the next one by itself after each answer."""
 
 import datetime as dt
 from typing import Any
-from urllib.parse import urlencode
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from accounts.roles import Power
-from backoffice.actions import NoteForm, StaffForm
-from backoffice.scoping import CappedPaginator, access_of, actor_of
+from backoffice.scoping import CappedPaginator, access_of, staff_of
 from core.clock import utc_now
-from core.errors import DomainError
 from core.numbers import parse_whole_number
 
 from ...latest import tell_duration
-from ...lifecycle import approve_enrollment, reject_enrollment
 from ...models import Enrollment
-from ...queries import awaiting_review
-from ...review.line import find_neighbors, in_line, tell_waiting
-from ...states import EligibilityStatus
+from ...review.held import held_reviews, tell_held
+from ...review.line import find_next, find_previous, in_line, tell_waiting
+from ...review.presence import name_who_look, open_case
+from .addresses import CASE, DESK, UNDO, case_address, is_narrowed, page_address
+from .answering import FORMS, Answering, Told, form_for
 from .case import Case, build_case
-from .forms import LineForm, RejectForm
+from .forms import LineForm
+from .notices import held_notices, refused_notices
 
 ON_PAGE = 25
-DESK = "admin:enrollments_enrollment_review"
-CASE = "admin:enrollments_enrollment_review_case"
-FORMS: dict[str, type[StaffForm]] = {"approve": NoteForm, "reject": RejectForm}
-KEPT = ("q", "program", "district")  # of the address, from case to case
 
 
-class ReviewDesk:
+class ReviewDesk(Answering):
     """The desk's pages among those of enrollments."""
 
-    admin_site: Any
-    opts: Any
-
     def get_urls(self) -> list[URLPattern]:
-        desk = self.admin_site.admin_view(self.show_desk)
-        case = self.admin_site.admin_view(self.show_case)
+        view = self.admin_site.admin_view
         return [
-            path("review/", desk, name="enrollments_enrollment_review"),
-            path("review/<number:enrollment_id>/", case, name="enrollments_enrollment_review_case"),
+            path("review/", view(self.show_desk), name=DESK),
+            path("review/<number:enrollment_id>/", view(self.show_case), name=CASE),
+            path("review/held/<number:held_review_id>/undo/", view(self.undo), name=UNDO),
             *super().get_urls(),  # type: ignore[misc]
         ]
 
     def show_desk(self, request: HttpRequest) -> HttpResponse:
-        """The line, with the first case of its page."""
-        return self._answer(request, None)
+        """The line, with the first case of its page that nobody else has open."""
+        return self.show(request, None, Told())
 
     def show_case(self, request: HttpRequest, enrollment_id: int) -> HttpResponse:
-        """One case; a decision or a skip leads to the next."""
-        enrollment = self._cases(request).filter(pk=enrollment_id).first()
+        """One case; an answer or a skip leads to the next."""
+        enrollment = self.cases(request).filter(pk=enrollment_id).first()
         if enrollment is None:
             raise Http404("There is no such enrollment.")
         if request.method != "POST":
-            return self._answer(request, enrollment)
-        if not self.may(request, Power.DECIDE, enrollment):  # type: ignore[attr-defined]
-            raise PermissionDenied
-        return self._act(request, enrollment)
+            return self.show(request, enrollment, Told())
+        return self.answer(request, enrollment)
 
-    def _act(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
-        wanted = request.POST.get("do")
-        if wanted == "skip":
-            return self._go_on(request, enrollment)
-        if wanted not in FORMS:
-            refusal = "Nothing was decided: press one of the buttons."
-            return self._answer(request, enrollment, refusal=refusal, status=400)
-        form = _form(wanted, request, enrollment, request.POST)
-        if not form.is_valid():
-            return self._answer(request, enrollment, form=form, status=422)
-        try:
-            _decide(request, enrollment, form, wanted, utc_now())
-        except DomainError as refusal:
-            return self._answer(request, enrollment, form=form, refusal=refusal.detail, status=refusal.status)
-        self.log_change(request, enrollment, wanted.capitalize())  # type: ignore[attr-defined]
-        done = {"approve": "approved", "reject": "rejected"}[wanted]
-        messages.success(request, f"{self.describe(enrollment)}: {done}.")  # type: ignore[attr-defined]
-        return self._go_on(request, enrollment)
-
-    def _go_on(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
-        """To the next case of the line that this one stands in, or to the desk when there is none."""
-        after, _ = find_neighbors(self._line(request, LineForm(request.GET, request=request)), enrollment.pk)
-        return HttpResponseRedirect(_address(after, request))
-
-    def _answer(
-        self,
-        request: HttpRequest,
-        enrollment: Enrollment | None,
-        *,
-        form: StaffForm | None = None,
-        refusal: str = "",
-        status: int = 200,
-    ) -> HttpResponse:
+    def show(self, request: HttpRequest, enrollment: Enrollment | None, told: Told) -> HttpResponse:
+        """The desk with this case, or with the first one of the page."""
         now = utc_now()
+        user_id = staff_of(request).pk
         narrowed = LineForm(request.GET, request=request)
-        line = self._line(request, narrowed)
+        line = self.line(request, narrowed)
         page = _page_of(line, enrollment, request)
         shown = list(page.object_list)
+        looking = name_who_look([each.pk for each in shown], user_id=user_id, now=now)
         if enrollment is None and shown:
-            enrollment = self._cases(request).filter(pk=shown[0].pk).first()
-        case = self._case(request, enrollment, form, now)
-        after, before = find_neighbors(line, enrollment.pk) if enrollment else (None, None)
+            first = next((each for each in shown if each.pk not in looking), shown[0])
+            enrollment = self.cases(request).filter(pk=first.pk).first()
+        waits = enrollment is not None and _waits(enrollment)
+        may_decide = enrollment is not None and self.may(request, Power.DECIDE, enrollment)
+        if enrollment is not None and waits and may_decide:
+            open_case(user_id=user_id, enrollment_id=enrollment.pk, now=now)
         context = {
             **self.admin_site.each_context(request),
             "title": "Review",
             "opts": self.opts,
             "narrowed": narrowed,
-            "is_narrowed": any(request.GET.get(name) for name in KEPT),
+            "is_narrowed": is_narrowed(request),
             "rows": [
-                (each, tell_duration(now - each.since) or "just now", _address(each.enrollment.pk, request))
+                (
+                    each,
+                    tell_duration(now - each.since) or "just now",
+                    case_address(each.enrollment.pk, request),
+                    ", ".join(looking.get(each.enrollment.pk, ())),
+                )
                 for each in tell_waiting(shown)
             ],
             "page": page,
-            "earlier_url": _page_address(page.previous_page_number(), request) if page.has_previous() else "",
-            "later_url": _page_address(page.next_page_number(), request) if page.has_next() else "",
+            "earlier_url": page_address(page.previous_page_number(), request) if page.has_previous() else "",
+            "later_url": page_address(page.next_page_number(), request) if page.has_next() else "",
             "names_workspaces": access_of(request).everywhere or len(access_of(request).powers) > 1,
-            "case": case,
-            "gone": "" if case or enrollment is None else self._tell_gone(enrollment),
+            "case": self._case(request, enrollment, told, now) if enrollment is not None and waits else None,
+            "gone": "" if waits or enrollment is None else self._tell_gone(enrollment),
+            "looking": ", ".join(looking.get(enrollment.pk, ())) if enrollment is not None else "",
             "open_id": enrollment.pk if enrollment else None,
-            "may_decide": enrollment is not None and self.may(request, Power.DECIDE, enrollment),  # type: ignore[attr-defined]
-            "opened": next((name for name, known in FORMS.items() if type(form) is known), ""),
-            "refusal": refusal,
-            "here": _address(enrollment.pk, request) if enrollment else "",
-            "next_url": _address(after, request) if after else "",
-            "previous_url": _address(before, request) if before else "",
-            "desk_url": reverse(DESK),
-            "list_url": f"{reverse('admin:enrollments_enrollment_changelist')}?waiting=review",
+            "may_decide": may_decide,
+            "opened": told.opened,
+            "refusal": told.refusal,
+            "held": held_notices(request),
+            "refused": refused_notices(request),
+            **self._ways(request, line, enrollment, now),
         }
-        return TemplateResponse(request, "admin/enrollments/review.html", context, status=status)
+        return TemplateResponse(request, "admin/enrollments/review.html", context, status=told.status)
 
-    def _case(
-        self, request: HttpRequest, enrollment: Enrollment | None, form: StaffForm | None, now: dt.datetime
-    ) -> Case | None:
-        """None for one that waits no longer."""
-        if enrollment is None or not awaiting_review(Enrollment.objects.filter(pk=enrollment.pk)).exists():
-            return None
+    def _ways(
+        self, request: HttpRequest, line: QuerySet[Enrollment], enrollment: Enrollment | None, now: dt.datetime
+    ) -> dict[str, str]:
+        """The addresses that lead on."""
+        lists = reverse("admin:enrollments_enrollment_changelist")
+        ways = {"desk_url": reverse(f"admin:{DESK}"), "list_url": f"{lists}?waiting=review"}
+        if enrollment is None:
+            return ways | {"here": "", "next_url": "", "previous_url": ""}
+        after = find_next(line, after=enrollment.pk, user_id=staff_of(request).pk, now=now)
+        before = find_previous(line, before=enrollment.pk)
+        return ways | {
+            "here": case_address(enrollment.pk, request),
+            "next_url": case_address(after, request) if after else "",
+            "previous_url": case_address(before, request) if before else "",
+        }
+
+    def _case(self, request: HttpRequest, enrollment: Enrollment, told: Told, now: dt.datetime) -> Case:
         forms: dict[str, Any] = {
-            name: form if type(form) is form_class else _form(name, request, enrollment)
-            for name, form_class in FORMS.items()
+            name: told.form if told.opened == name else form_for(name, request, enrollment) for name in FORMS
         }
         return build_case(request, enrollment, **forms, now=now)
 
     def _tell_gone(self, enrollment: Enrollment) -> str:
-        latest = self.tell_latest_change(enrollment)  # type: ignore[attr-defined]
-        return f"{self.describe(enrollment)} no longer waits for a reviewer. {latest}".strip()  # type: ignore[attr-defined]
-
-    def _line(self, request: HttpRequest, narrowed: LineForm) -> QuerySet[Enrollment]:
-        return in_line(self.get_queryset(request), **narrowed.chosen)  # type: ignore[attr-defined]
-
-    def _cases(self, request: HttpRequest) -> QuerySet[Enrollment]:
-        rows: QuerySet[Enrollment] = self.get_queryset(request)  # type: ignore[attr-defined]
-        return rows.select_related("learner", "lead", "instance__program", "workspace")
+        """Why a case is no case any more."""
+        held = held_reviews().filter(enrollment=enrollment).first()
+        told = tell_held(held) if held is not None else self.tell_latest_change(enrollment)
+        return f"{self.describe(enrollment)} no longer waits for a reviewer. {told}".strip()
 
 
-def _form(name: str, request: HttpRequest, enrollment: Enrollment, told: Any = None) -> StaffForm:
-    return FORMS[name](told, request=request, row=enrollment, auto_id=f"{name}_%s")
-
-
-def _decide(request: HttpRequest, enrollment: Enrollment, form: StaffForm, wanted: str, now: dt.datetime) -> None:
-    told = form.cleaned_data
-    use_case = {"approve": approve_enrollment, "reject": reject_enrollment}[wanted]
-    use_case(
-        enrollment_id=enrollment.pk,
-        actor=actor_of(request),
-        reason=told.get("reason", ""),
-        note=told["note"],
-        expected_status=EligibilityStatus.SUBMITTED,
-        now=now,
-    )
+def _waits(enrollment: Enrollment) -> bool:
+    return in_line(Enrollment.objects.filter(pk=enrollment.pk), program_id=None, district_id=None, name="").exists()
 
 
 def _page_of(line: QuerySet[Enrollment], opened: Enrollment | None, request: HttpRequest) -> Any:
@@ -187,17 +142,3 @@ def _page_of(line: QuerySet[Enrollment], opened: Enrollment | None, request: Htt
         return paginator.get_page(parse_whole_number(request.GET.get("page", "")) or 1)
     ahead = line.filter(pk__lt=opened.pk).order_by()[: paginator.count].count()
     return paginator.get_page(ahead // ON_PAGE + 1)
-
-
-def _kept(request: HttpRequest) -> dict[str, str]:
-    return {name: request.GET[name] for name in KEPT if request.GET.get(name)}
-
-
-def _address(enrollment_id: int | None, request: HttpRequest) -> str:
-    """A case in the same line; the desk without one."""
-    address = reverse(CASE, args=[enrollment_id]) if enrollment_id is not None else reverse(DESK)
-    return f"{address}?{urlencode(kept)}" if (kept := _kept(request)) else address
-
-
-def _page_address(number: int, request: HttpRequest) -> str:
-    return f"{reverse(DESK)}?{urlencode(_kept(request) | {'page': str(number)})}"

@@ -1,4 +1,4 @@
-"""What breaks the invariants of deleted enrollments and planned exits, and what comes close."""
+"""What breaks the invariants of deleted enrollments, planned exits and held reviews, and what comes close."""
 
 import datetime as dt
 
@@ -6,7 +6,9 @@ from core.clock import utc_now
 from enrollments.deletion import delete_enrollment
 from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.lifecycle import finish_participation
-from enrollments.models import Enrollment, EnrollmentDecision, PlannedExit
+from enrollments.models import Enrollment, EnrollmentDecision, HeldReview, PlannedExit
+from enrollments.review.held import hold_review, undo_review
+from enrollments.states import EligibilityStatus
 from enrollments.tests.factories import STAFF
 
 from .enrollments import TODAY
@@ -82,3 +84,31 @@ def an_exit_that_waits_for_its_day(world: World) -> None:
 def a_planned_exit(decision: EnrollmentDecision, *, on: dt.date) -> PlannedExit:
     plan_exit(enrollment_id=decision.enrollment_id, effective_date=on, reason="Moves away", actor=STAFF, now=utc_now())
     return PlannedExit.objects.get(enrollment=decision.enrollment_id)
+
+
+# --- Held reviews -----------------------------------------------------------------------------------------------------
+
+
+@breaks("enrollments.held_reviews_are_carried_out")
+def an_answer_that_no_sweep_carries_out(world: World) -> str:
+    review = a_held_review(world.reserved)
+    HeldReview.objects.filter(pk=review.pk).update(created_at=utc_now() - dt.timedelta(hours=1))
+    return f"held review {review.pk}"
+
+
+@spares("enrollments.held_reviews_are_carried_out")
+def an_answer_that_was_just_given(world: World) -> None:
+    a_held_review(world.reserved)
+
+
+@spares("enrollments.held_reviews_are_carried_out")
+def an_answer_that_was_undone(world: World) -> None:
+    review = a_held_review(world.reserved)
+    undo_review(held_review_id=review.pk, actor=STAFF, now=utc_now())
+    HeldReview.objects.filter(pk=review.pk).update(created_at=utc_now() - dt.timedelta(hours=1))
+
+
+def a_held_review(decision: EnrollmentDecision) -> HeldReview:
+    return hold_review(
+        enrollment_id=decision.enrollment_id, outcome=EligibilityStatus.APPROVED, actor=STAFF, now=utc_now()
+    )

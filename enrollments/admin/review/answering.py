@@ -1,0 +1,121 @@
+"""What reviewers send from the desk: an answer, a skip, or that an answer shall not have been given.
+
+Each is a plain form, and leads to the next case; `review.js` adds keys and nothing that can't be done without them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+
+from accounts.roles import Power
+from backoffice.actions import NoteForm, StaffForm
+from backoffice.scoping import actor_of, staff_of
+from core.clock import utc_now
+from core.errors import DomainError
+
+from ...models import Enrollment, HeldReview
+from ...review.held import hold_review, undo_review
+from ...review.line import find_next, in_line
+from ...review.presence import leave_case
+from ...states import EligibilityStatus
+from .addresses import case_address
+from .forms import LineForm, RejectForm
+
+FORMS: dict[str, type[StaffForm]] = {"approve": NoteForm, "reject": RejectForm}
+OUTCOMES = {"approve": EligibilityStatus.APPROVED, "reject": EligibilityStatus.REJECTED}
+SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Why the desk is shown again: the form that was not valid, by its name, or the refusal."""
+
+    opened: str = ""
+    form: StaffForm | None = None
+    refusal: str = ""
+    status: int = 200
+
+
+def form_for(name: str, request: HttpRequest, enrollment: Enrollment, told: Any = None) -> StaffForm:
+    """The form of an answer, filled in or not."""
+    return FORMS[name](told, request=request, row=enrollment, auto_id=f"{name}_%s")
+
+
+class Answering:
+    """The part of the desk that changes something."""
+
+    admin_site: Any
+    opts: Any
+    may: Any
+    describe: Any
+    log_change: Any
+    tell_latest_change: Any
+
+    def show(self, request: HttpRequest, enrollment: Enrollment | None, told: Told) -> HttpResponse:
+        raise NotImplementedError
+
+    def answer(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
+        """Hold the answer that was sent, or skip the case; both lead to the next one."""
+        if not self.may(request, Power.DECIDE, enrollment):
+            raise PermissionDenied
+        wanted = request.POST.get("do", "")
+        if wanted == SKIP:
+            return self._go_on(request, enrollment)
+        if wanted not in FORMS:
+            return self.show(request, enrollment, Told(refusal="Nothing was decided: press a button.", status=400))
+        form = form_for(wanted, request, enrollment, request.POST)
+        if not form.is_valid():
+            return self.show(request, enrollment, Told(wanted, form, status=422))
+        try:
+            hold_review(
+                enrollment_id=enrollment.pk,
+                outcome=OUTCOMES[wanted],
+                actor=actor_of(request),
+                reason=form.cleaned_data.get("reason", ""),
+                note=form.cleaned_data["note"],
+                now=utc_now(),
+            )
+        except DomainError as refusal:
+            return self.show(request, enrollment, Told(wanted, form, refusal.detail, refusal.status))
+        self.log_change(request, enrollment, wanted.capitalize())
+        return self._go_on(request, enrollment)
+
+    def undo(self, request: HttpRequest, held_review_id: int) -> HttpResponse:
+        """Take an answer of one's own back, and open its case again."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        known = HeldReview.objects.filter(pk=held_review_id, enrollment__in=self.cases(request).values("pk"))
+        review = known.select_related("enrollment__instance", "enrollment__learner", "enrollment__lead").first()
+        if review is None:
+            raise Http404("There is no such answer.")
+        if not self.may(request, Power.DECIDE, review.enrollment):
+            raise PermissionDenied
+        try:
+            undo_review(held_review_id=review.pk, actor=actor_of(request), now=utc_now())
+        except DomainError as refusal:
+            enrollment = self.cases(request).get(pk=review.enrollment_id)
+            return self.show(request, enrollment, Told(refusal=refusal.detail, status=refusal.status))
+        self.log_change(request, review.enrollment, "Undo")
+        messages.success(request, f"{self.describe(review.enrollment)}: your answer is undone.")
+        return HttpResponseRedirect(case_address(review.enrollment_id, request))
+
+    def line(self, request: HttpRequest, narrowed: LineForm) -> QuerySet[Enrollment]:
+        """Those who wait, as far as this person sees them and asked for them."""
+        return in_line(self.get_queryset(request), **narrowed.chosen)  # type: ignore[attr-defined]
+
+    def cases(self, request: HttpRequest) -> QuerySet[Enrollment]:
+        """The enrollments that this person sees, with what a case tells of them."""
+        rows: QuerySet[Enrollment] = self.get_queryset(request)  # type: ignore[attr-defined]
+        return rows.select_related("learner", "lead", "instance__program", "workspace")
+
+    def _go_on(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
+        """To the next case of the line that this one stands in, or to the desk when there is none."""
+        user_id = staff_of(request).pk
+        leave_case(user_id=user_id)
+        line = self.line(request, LineForm(request.GET, request=request))
+        after = find_next(line, after=enrollment.pk, user_id=user_id, now=utc_now())
+        return HttpResponseRedirect(case_address(after, request))

@@ -1,0 +1,47 @@
+"""What waits for a sweep and never for long; `enrollments.invariants` gives it to the doctor."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+from core.invariants import Breach, Extent, Invariant
+from core.local_time import has_come
+
+from .models import Application, HeldReview, PlannedExit
+from .states import ExitStatus, HeldReviewStatus
+
+# The sweep of planned exits runs every five minutes; what has been due for this long is ended by nobody.
+EXITS_WITHIN = dt.timedelta(minutes=30)
+# The sweep of applications runs every hour.
+APPLICATIONS_WITHIN = dt.timedelta(hours=6)
+# The sweep of held reviews runs every ten seconds.
+REVIEWS_WITHIN = dt.timedelta(minutes=15)
+
+
+def planned_exits_are_carried_out(extent: Extent) -> Iterator[Breach]:
+    """An enrollment ends on the day for which it was planned."""
+    overdue = has_come(now=extent.now - EXITS_WITHIN, date="effective_date", zone="enrollment__workspace__timezone")
+    waiting = extent.of(PlannedExit.objects.all(), "enrollment__workspace").filter(status=ExitStatus.PLANNED)
+    for pk, date in waiting.filter(overdue).values_list("pk", "effective_date").iterator():
+        yield Breach(f"planned exit {pk}", f"was planned for {date}, and no sweep has carried it out")
+
+
+def unconfirmed_applications_are_deleted(extent: Extent) -> Iterator[Breach]:
+    """Nothing that somebody told without proving their address stays long after its time."""
+    forgotten = Application.objects.filter(confirmed_at__isnull=True, expires_at__lt=extent.now - APPLICATIONS_WITHIN)
+    for pk, expired in extent.of(forgotten).values_list("pk", "expires_at").iterator():
+        yield Breach(f"application {pk}", f"expired at {expired:%Y-%m-%d %H:%M}, and no sweep has deleted it")
+
+
+def held_reviews_are_carried_out(extent: Extent) -> Iterator[Breach]:
+    """A reviewer's answer is held for seconds: then it is carried out, undone or refused."""
+    held = extent.of(HeldReview.objects.all(), "enrollment__workspace").filter(status=HeldReviewStatus.HELD)
+    late = held.filter(created_at__lt=extent.now - REVIEWS_WITHIN)
+    for pk, created_at in late.values_list("pk", "created_at").iterator():
+        yield Breach(f"held review {pk}", f"was given at {created_at:%Y-%m-%d %H:%M}, and no sweep has carried it out")
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    planned_exits_are_carried_out,
+    unconfirmed_applications_are_deleted,
+    held_reviews_are_carried_out,
+)
