@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, cast
 
 from django import forms
@@ -30,6 +30,7 @@ from core.numbers import parse_whole_number
 
 from .display import cards_for
 from .queues import QueueFilter, filtered_queues
+from .searching import FoundThroughOthers
 
 COUNT_CAP = 10_000
 FILTER_CAP = 200
@@ -71,7 +72,9 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
         rows = related.get_queryset(request)
         if needed := cast(tuple[str, ...], related.list_select_related):
             rows = rows.select_related(*needed)
-        return [(str(row.pk), related.describe(row)) for row in rows[:FILTER_CAP]]
+        offered = list(rows[:FILTER_CAP])
+        related.look_up(request, offered)
+        return [(str(row.pk), related.describe(row)) for row in offered]
 
 
 class TolerantChangeList(ChangeList):
@@ -88,6 +91,8 @@ class TolerantChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         with _as_a_wrong_address(request):
             super().get_results(request)
+            self.result_list = list(self.result_list)
+        cast(WorkspaceScopedAdmin, self.model_admin).look_up(request, self.result_list)
         if not (self.has_active_filters or self.query):
             self.full_result_count = self.result_count  # else every list would offer to show all of what it shows
 
@@ -149,7 +154,7 @@ class _ScopedChoices(admin.options.BaseModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
+class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, ModelAdmin):
     """The base of every admin here.
 
     `workspace_path` leads from the model to its workspace. Each `*_power` says what it takes in that workspace; None
@@ -204,8 +209,15 @@ class WorkspaceScopedAdmin(_ScopedChoices, ModelAdmin):
         return self.get_object(request, unquote(str(object_id)))
 
     def describe(self, row: Any) -> str:
-        """The row in the words of a question or a message."""
+        """The row in the words of a question, a message or a search: whom and what it is about."""
         return str(row)
+
+    def tell_state(self, row: Any) -> str:
+        """In a word or two how it stands, beside what `describe` says; empty where rows have no state."""
+        return str(row.get_status_display()).lower() if hasattr(row, "get_status_display") else ""
+
+    def look_up(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Fetch at once what the columns and the words of these rows need besides `list_select_related`."""
 
     def tell_latest_change(self, row: Any) -> str:
         """Who changed the row last, for somebody whose button came too late; empty where nobody keeps that."""

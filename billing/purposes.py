@@ -27,10 +27,20 @@ class Stake:
 
 
 @dataclass(frozen=True, slots=True)
+class Matter:
+    """What a checkout or a payment is about, for staff: whom it is for, what they get, and the page to look at."""
+
+    learner: str
+    what: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
     `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
     for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds.
+    `find_matters(subjects)` says what each is about; `find_subjects(learner_ids)` are those for these learners.
     `find_price_ids(subjects)` names the price of each as it is now, None where there is none any longer; without it
     what was asked once is never asked again."""
 
@@ -39,6 +49,8 @@ class Purpose:
     describe: Callable[[str], tuple[str, str]]
     find_learner_id: Callable[[str], int | None] = lambda subject: None
     find_stake: Callable[[int], Stake | None] = lambda payment_id: None
+    find_matters: Callable[[Collection[str]], Mapping[str, Matter]] = lambda subjects: {}
+    find_subjects: Callable[[Collection[int]], Collection[str]] = lambda learner_ids: ()
     find_price_ids: Callable[[Collection[str]], Mapping[str, int | None]] | None = None
 
 
@@ -59,6 +71,21 @@ def describe_subject(purpose: str, subject: str) -> tuple[str, str]:
     """A label and an admin URL for the subject; the raw text and no URL for an unknown purpose."""
     known = _purposes.get(purpose)
     return known.describe(subject) if known else (f"{purpose} {subject}", "")
+
+
+def find_matters(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Matter]:
+    """What each of these pairs of purpose and subject is about, in a constant number of questions to each app."""
+    return {
+        (purpose.name, subject): matter
+        for purpose in _purposes.values()
+        if (subjects := [subject for name, subject in named if name == purpose.name])
+        for subject, matter in purpose.find_matters(subjects).items()
+    }
+
+
+def find_subjects(learner_ids: Collection[int]) -> dict[str, Collection[str]]:
+    """By purpose, what has been paid for, or could be, for these learners."""
+    return {name: purpose.find_subjects(learner_ids) for name, purpose in _purposes.items()}
 
 
 def find_learner_id(purpose: str, subject: str) -> int | None:

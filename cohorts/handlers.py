@@ -28,6 +28,8 @@ from .models import CohortPlace
 from .queries import (
     describe_place,
     find_learner_of_place,
+    find_matters_of_places,
+    find_places_of_learners,
     find_prices_of_places,
     find_sales_of_places,
     find_stake_of_payment,
@@ -45,6 +47,8 @@ register_purpose(
         describe=describe_place,
         find_learner_id=find_learner_of_place,
         find_stake=find_stake_of_payment,
+        find_matters=find_matters_of_places,
+        find_subjects=find_places_of_learners,
         find_price_ids=find_prices_of_places,
     )
 )

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
-from billing.purposes import Stake, key_of
+from billing.purposes import Matter, Stake, as_subject, key_of
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Sale
 
@@ -261,6 +261,25 @@ def _sale(place: CohortPlace, checkout: Checkout, *, is_on_sale: bool) -> Sale:
 def describe_place(subject: str) -> tuple[str, str]:
     """What staff read where billing names a place as the thing paid for: a label and the page to look at."""
     return f"Place {subject} in a cohort", reverse("admin:cohorts_cohortplace_change", args=[subject])
+
+
+def find_matters_of_places(subjects: Collection[str]) -> dict[str, Matter]:
+    """What the checkouts for these places are about."""
+    rows = CohortPlace.objects.filter(pk__in=map(key_of, subjects))
+    return {
+        as_subject(place.pk): Matter(
+            str(place.learner),
+            f"{place.cohort.instance.program.title}, {place.cohort.name}",
+            reverse("admin:cohorts_cohortplace_change", args=[place.pk]),
+        )
+        for place in rows.select_related("learner", "cohort__instance__program")
+    }
+
+
+def find_places_of_learners(learner_ids: Collection[int]) -> list[str]:
+    """The places of these learners, as their checkouts name them."""
+    rows = CohortPlace.objects.filter(learner__in=learner_ids)
+    return [as_subject(pk) for pk in rows.values_list("pk", flat=True)]
 
 
 def find_stake_of_payment(payment_id: int) -> Stake | None:

@@ -10,7 +10,7 @@ def _find_double_enrollments(keep_id: int, drop_id: int) -> list[str]:
     current = Enrollment.objects.current().select_related("instance__program")
     theirs = {enrollment.instance_id: enrollment for enrollment in current.filter(learner=drop_id).order_by("pk")}
     return [
-        f"Both are enrolled in {each.instance.program.title}, {each.instance.name} (enrollments {each.pk} and "
+        f"Both are enrolled in {each.instance.full_title} (enrollments {each.pk} and "
         f"{theirs[each.instance_id].pk}): end one of the two first."
         for each in current.filter(learner=keep_id, instance__in=theirs).order_by("pk")
     ]

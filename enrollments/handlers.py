@@ -38,9 +38,13 @@ from .purchase import MONEY_IS_BACK, fail_purchase, refund_purchase, restore_pur
 from .queries import (
     describe_decision,
     describe_enrollment,
+    find_decisions_of_learners,
+    find_enrollments_of_learners,
     find_learner_of_decision,
     find_learner_of_enrollment,
     find_live_decision,
+    find_matters_of_decisions,
+    find_matters_of_enrollments,
     find_prices_of_decisions,
     find_prices_of_enrollments,
     find_stake_of_offline_payment,
@@ -57,6 +61,8 @@ register_purpose(
         describe=describe_decision,
         find_learner_id=find_learner_of_decision,
         find_stake=find_stake_of_payment,
+        find_matters=find_matters_of_decisions,
+        find_subjects=find_decisions_of_learners,
         find_price_ids=find_prices_of_decisions,
     )
 )
@@ -67,6 +73,8 @@ register_purpose(
         describe=describe_enrollment,
         find_learner_id=find_learner_of_enrollment,
         find_stake=find_stake_of_offline_payment,
+        find_matters=find_matters_of_enrollments,
+        find_subjects=find_enrollments_of_learners,
         find_price_ids=find_prices_of_enrollments,
     )
 )

@@ -180,7 +180,7 @@ def _price(instance: ProgramInstance, facts: dict[str, Any]) -> Price | None:
         workspace_id=instance.workspace_id,
         money=Money(amount, currency.lower()),
         tax_rate=facts.get("tax_rate", known.tax_rate if known else None),
-        name=fit(Price, "name", f"{instance.program.title}, {instance.name}"),
+        name=fit(Price, "name", instance.full_title),
         amount_field="priceMinor",
         currency_field="currency",
     )

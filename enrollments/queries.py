@@ -7,7 +7,7 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from billing.models import Payment
-from billing.purposes import Stake, key_of
+from billing.purposes import Matter, Stake, as_subject, key_of
 from core.errors import NotFound, invalid_field
 from core.local_time import local_date
 
@@ -108,6 +108,25 @@ def describe_decision(subject: str) -> tuple[str, str]:
     return f"Routing decision {subject}", reverse("admin:enrollments_enrollmentdecision_change", args=[subject])
 
 
+def find_matters_of_decisions(subjects: Collection[str]) -> dict[str, Matter]:
+    """What the checkouts of these decisions are about."""
+    rows = EnrollmentDecision.objects.filter(pk__in=map(key_of, subjects))
+    return {
+        as_subject(decision.pk): Matter(
+            str(decision.learner),
+            decision.instance.full_title,
+            reverse("admin:enrollments_enrollmentdecision_change", args=[decision.pk]),
+        )
+        for decision in rows.select_related("learner", "instance__program")
+    }
+
+
+def find_decisions_of_learners(learner_ids: Collection[int]) -> list[str]:
+    """The decisions about these learners, as their checkouts name them."""
+    rows = EnrollmentDecision.objects.filter(learner__in=learner_ids)
+    return [as_subject(pk) for pk in rows.values_list("pk", flat=True)]
+
+
 def find_learner_of_decision(subject: str) -> int | None:
     """For whom a decision was made, by the subject of its checkout."""
     return EnrollmentDecision.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
@@ -124,15 +143,31 @@ def find_stake_of_payment(payment_id: int) -> Stake | None:
     )
     if decision is None:
         return None
-    instance = decision.instance
-    return Stake(str(decision.learner), f"the enrollment in {instance.program.title}, {instance.name}")
+    return Stake(str(decision.learner), f"the enrollment in {decision.instance.full_title}")
 
 
 def describe_enrollment(subject: str) -> tuple[str, str]:
     """What staff read where billing names an enrollment as the thing paid for."""
     enrollment = Enrollment.objects.select_related("instance__program").get(pk=key_of(subject))
-    instance = enrollment.instance
-    return f"{instance.program.title}, {instance.name}", reverse("admin:enrollments_enrollment_change", args=[subject])
+    return enrollment.instance.full_title, reverse("admin:enrollments_enrollment_change", args=[subject])
+
+
+def find_matters_of_enrollments(subjects: Collection[str]) -> dict[str, Matter]:
+    """What the payments outside of Stripe for these enrollments are about."""
+    rows = Enrollment.objects.filter(pk__in=map(key_of, subjects))
+    return {
+        as_subject(enrollment.pk): Matter(
+            str(enrollment.person),
+            enrollment.instance.full_title,
+            reverse("admin:enrollments_enrollment_change", args=[enrollment.pk]),
+        )
+        for enrollment in rows.select_related("learner", "lead", "instance__program")
+    }
+
+
+def find_enrollments_of_learners(learner_ids: Collection[int]) -> list[str]:
+    """The enrollments of these learners, as payments outside of Stripe name them."""
+    return [as_subject(pk) for pk in Enrollment.objects.filter(learner__in=learner_ids).values_list("pk", flat=True)]
 
 
 def find_learner_of_enrollment(subject: str) -> int | None:
@@ -148,7 +183,7 @@ def find_stake_of_offline_payment(payment_id: int) -> Stake | None:
     )
     if found is None:
         return None
-    return Stake(str(found.person), f"the enrollment in {found.instance.program.title}, {found.instance.name}")
+    return Stake(str(found.person), f"the enrollment in {found.instance.full_title}")
 
 
 def find_prices_of_enrollments(subjects: Collection[str]) -> dict[str, int | None]:

@@ -9,7 +9,7 @@ from unfold.decorators import display
 from accounts.guardian_invitations import invite_guardian, mail_guardian_invitation
 from accounts.guardians import has_proven_address, set_guardian_address, with_proof
 from accounts.merging import find_by_reference
-from accounts.models import Guardian, Guardianship, Lead, Learner
+from accounts.models import Guardian, Guardianship, Lead, Learner, external_key
 from accounts.roles import Power
 from accounts.twins import notice_possible_twins, notice_twins_by_guardian
 from core.clock import utc_now
@@ -20,6 +20,7 @@ from core.postal import in_one_line
 from ..actions import StaffForm, staff_action
 from ..display import admin_url, badge, link_column, register_subject
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, staff_of
+from ..searching import FOUND_AT_MOST
 from .invitations import InviteGuardianForm, mail_or_say_why
 from .merging import MergeReasonForm, merge, preview_merge
 
@@ -116,10 +117,8 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     list_filter = (("workspace", ScopedRelatedFilter), "created_at")
     list_select_related = ("workspace",)
     search_fields = (
-        "=cuid",
-        "=external_id",
-        "=merged__cuid",
-        "=merged__external_id",
+        "cuid__exact",
+        "external_id__exact",
         "email__istartswith",
         "first_name__istartswith",
         "last_name__istartswith",
@@ -146,6 +145,14 @@ class LearnerAdmin(WorkspaceScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).filter(merged_into__isnull=True)
+
+    def find_by_others(self, request: HttpRequest, term: str) -> list[models.Q]:
+        """By an external id as somebody else would write it, and by the ids of those who were merged into them."""
+        merged = Learner.objects.filter(models.Q(cuid=term) | models.Q(external_id=term), merged_into__isnull=False)
+        found = [key for key in merged.values_list("merged_into", flat=True)[:FOUND_AT_MOST] if key]
+        key = external_key(term)
+        by_key = [models.Q(external_key=key)] if key else []
+        return [*by_key, models.Q(pk__in=found)] if found else by_key
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponseRedirect:
         """The page of a learner who was merged is that of the one who stayed."""
@@ -202,7 +209,7 @@ class GuardianAdmin(WorkspaceScopedAdmin):
     list_display = ("name", "external_id", "access", "children", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter), ("email", admin.EmptyFieldListFilter))
     list_select_related = ("workspace",)
-    search_fields = ("=external_id", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
+    search_fields = ("external_id__exact", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
     search_help_text = "Name, email or external id"
     readonly_fields = ("access", "created_at")
     inlines = (LearnersInline,)
@@ -266,7 +273,7 @@ class LeadAdmin(WorkspaceScopedAdmin):
     list_display = ("name", "email", "converted", "workspace", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter), ("converted_to", admin.EmptyFieldListFilter))
     list_select_related = ("workspace", "converted_to")
-    search_fields = ("=cuid", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
+    search_fields = ("cuid__exact", "email__istartswith", "first_name__istartswith", "last_name__istartswith")
     search_help_text = "Name, email or CUID"
     readonly_fields = ("cuid", "converted", "created_at", "address_text")
     fieldsets = (

@@ -52,6 +52,7 @@ class ListSource:
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]:
         page, request = _page_of(export)
         names = _names(page, request)
+        page.look_up(request, rows)
         return [[_cell(name, row, page) for name in names] for row in rows]
 
 

@@ -11,13 +11,14 @@ from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import NOTHING, Card, money_column, neighbor, neighbors_of, register_subject, status_badge
 from backoffice.queues import Queue, register_queue
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from backoffice.scoping import ScopedRelatedFilter
 from core.clock import utc_now
+from core.numbers import parse_whole_number
 
 from ..checkout import settle_checkout
 from ..models import Checkout
 from ..states import CheckoutStatus
-from .display import paid_for, subject_text
+from .display import AboutMoney, subjects_of_people
 from .stripe import stripe_notices
 
 register_subject("checkout", Checkout)
@@ -49,8 +50,8 @@ register_queue(
 
 
 @admin.register(Checkout)
-class CheckoutAdmin(WorkspaceScopedAdmin):
-    list_display = ("__str__", "subject_text", "status_badge", "payer_email", "workspace", "created_at", "expires_at")
+class CheckoutAdmin(AboutMoney):
+    list_display = ("who", "what", "amount", "status_badge", "workspace", "created_at", "expires_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
@@ -58,8 +59,8 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
         "expires_at",
     )
     list_select_related = ("workspace",)
-    search_fields = ("=id", "=stripe_session_id", "payer_email__istartswith", "=subject")
-    search_help_text = "Checkout number, Stripe session, payer's email"
+    search_fields = ("stripe_session_id__exact", "payer_email__istartswith")
+    search_help_text = "Learner or payer, checkout number, Stripe session"
     date_hierarchy = "created_at"
     fieldsets = (
         (None, {"fields": (("status_badge", "amount"), ("paid_for", "description"), ("price", "payer_email"))}),
@@ -78,8 +79,11 @@ class CheckoutAdmin(WorkspaceScopedAdmin):
     actions_detail = ("ask_stripe",)
     status_badge = status_badge("status")
     amount = money_column("amount_minor", "amount")
-    paid_for = paid_for
-    subject_text = subject_text
+
+    def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
+        number = parse_whole_number(term)
+        found = subjects_of_people(self.admin_site, request, term)
+        return found if number is None else [*found, Q(pk=number)]
 
     @display(description="payment page")
     def payment_page(self, checkout: Checkout) -> str:

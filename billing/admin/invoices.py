@@ -20,7 +20,7 @@ from backoffice.display import (
     register_subject,
     status_badge,
 )
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from backoffice.scoping import ScopedRelatedFilter, actor_of
 from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import DomainError
@@ -30,6 +30,7 @@ from ..invoice_files import fetch_invoice, file_name
 from ..invoicing import Buyer, InvoiceLine, record_issued_by_hand, replace_invoice, retry_invoice
 from ..models import Invoice, Payment
 from ..states import InvoiceProvider, InvoiceStatus
+from .display import AboutMoney
 
 register_subject("invoice", Invoice)
 
@@ -66,10 +67,11 @@ def is_replaceable(invoice: Invoice) -> bool:
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(WorkspaceScopedAdmin):
+class InvoiceAdmin(AboutMoney):
     """Invoices and their corrections, as they were issued; nobody changes one."""
 
-    list_display = ("__str__", "status_badge", "amount", "buyer", "workspace", "issued_at", "pdf")
+    money_path = "payment"
+    list_display = ("__str__", "who", "what", "amount", "status_badge", "buyer", "workspace", "issued_at", "pdf")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
@@ -77,9 +79,10 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
         "currency",
         "issued_at",
     )
-    list_select_related = ("workspace", "payment", "corrects")
-    search_fields = ("=number", "buyer_email__istartswith", "buyer_name__istartswith", "=buyer_tax_id", "=payment__id")
-    search_help_text = "Number, buyer, tax id, payment number"
+    list_select_related = ("workspace", "payment__checkout", "corrects")
+    search_fields = ("number__exact", "buyer_email__istartswith", "buyer_name__istartswith", "buyer_tax_id__exact")
+    search_through = ("payment",)
+    search_help_text = "Number, learner, buyer, tax id, payment number"
     date_hierarchy = "requested_at"
     fieldsets = (
         (
@@ -115,6 +118,9 @@ class InvoiceAdmin(WorkspaceScopedAdmin):
     amount = money_column("amount_minor", "amount")
     payment_link = link_column("payment", "payment")
     corrected = link_column("corrects", "corrects")
+
+    def describe(self, row: Invoice) -> str:
+        return f"{row}, {super().describe(row)}"
 
     @display(description="buyer", ordering="buyer_email")
     def buyer(self, invoice: Invoice) -> str:

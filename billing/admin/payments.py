@@ -1,5 +1,6 @@
 from django import forms
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -11,19 +12,21 @@ from backoffice.actions import StaffForm, staff_action
 from backoffice.display import NOTHING, Card, money_column, neighbor, neighbors_of, register_subject, status_badge
 from backoffice.money import MoneyField
 from backoffice.previews import Letter, Preview
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of, staff_of
+from backoffice.scoping import ScopedRelatedFilter, actor_of, staff_of
+from backoffice.searching import FOUND_AT_MOST
 from core.clock import utc_now
 from core.money import Money
+from core.numbers import parse_whole_number
 
 from ..balance import refundable_minor
 from ..invoice_links import invoice_url, revoke_invoice_link
 from ..letters import write_refund
-from ..models import Payment
+from ..models import Checkout, Invoice, Payment
 from ..offline import reverse_offline_payment
 from ..purposes import find_stake
 from ..refunds import request_refund
 from ..states import NO_MONEY_YET, PaymentMethod, PaymentStatus, RefundReason
-from .display import paid_for, subject_text
+from .display import AboutMoney, subjects_of_people
 from .stripe import stripe_notices
 
 register_subject("payment", Payment)
@@ -114,8 +117,8 @@ def is_refundable(payment: Payment) -> bool:
 
 
 @admin.register(Payment)
-class PaymentAdmin(WorkspaceScopedAdmin):
-    list_display = ("__str__", "subject_text", "status_badge", "refunded", "method", "workspace", "paid_at")
+class PaymentAdmin(AboutMoney):
+    list_display = ("who", "what", "amount", "status_badge", "refunded", "method", "workspace", "paid_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("method", ChoicesDropdownFilter),
@@ -123,9 +126,9 @@ class PaymentAdmin(WorkspaceScopedAdmin):
         "currency",
         "paid_at",
     )
-    list_select_related = ("workspace",)
-    search_fields = ("=id", "=payment_intent_id", "=checkout__stripe_session_id", "=subject")
-    search_help_text = "Payment number, payment intent, Stripe session"
+    list_select_related = ("workspace", "checkout")
+    search_fields = ("payment_intent_id__exact",)
+    search_help_text = "Learner or payer, number of the payment or invoice, Stripe's payment intent or session"
     date_hierarchy = "created_at"
     fieldsets = (
         (None, {"fields": (("status_badge", "method"), ("amount", "refunded"), ("paid_for", "checkout"))}),
@@ -138,8 +141,16 @@ class PaymentAdmin(WorkspaceScopedAdmin):
     actions_detail = ("refund", "reverse", "revoke_link")
     status_badge = status_badge("status")
     amount = money_column("amount_minor", "amount")
-    paid_for = paid_for
-    subject_text = subject_text
+
+    def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
+        """By whom it is for, who paid, and the numbers of its checkout at Stripe and of its invoices."""
+        found = [Q(pk=number)] if (number := parse_whole_number(term)) is not None else []
+        checkouts = Checkout.objects.filter(Q(stripe_session_id=term) | Q(payer_email__istartswith=term))
+        invoices = Invoice.objects.filter(number=term)
+        for path, rows in (("checkout", checkouts.values_list("pk")), ("pk", invoices.values_list("payment"))):
+            if keys := [key for (key,) in rows[:FOUND_AT_MOST]]:
+                found.append(Q((f"{path}__in", keys)))
+        return [*found, *subjects_of_people(self.admin_site, request, term)]
 
     @display(description="refunded", ordering="refunded_minor")
     def refunded(self, payment: Payment) -> str:

@@ -8,11 +8,11 @@ from accounts.roles import Power
 from accounts.task_kinds import Urgency
 from backoffice.display import link_column, register_subject, status_badge
 from backoffice.queues import Queue, register_queue
-from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
-from core.money import Money
+from backoffice.scoping import ScopedRelatedFilter
 
 from ..models import Refund
 from ..states import OPEN_REFUNDS
+from .display import AboutMoney
 
 register_subject("refund", Refund)
 
@@ -34,18 +34,20 @@ register_queue(
 
 
 @admin.register(Refund)
-class RefundAdmin(WorkspaceScopedAdmin):
+class RefundAdmin(AboutMoney):
+    money_path = "payment"
     workspace_path = "payment__workspace"
-    list_display = ("__str__", "amount", "status_badge", "reason", "actor", "created_at", "settled_at")
+    list_display = ("who", "what", "amount", "status_badge", "reason", "created_at", "settled_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("reason", ChoicesDropdownFilter),
         ("payment__workspace", ScopedRelatedFilter),
         "created_at",
     )
-    list_select_related = ("payment__workspace",)
-    search_fields = ("=id", "=stripe_refund_id", "=payment__id", "=payment__payment_intent_id")
-    search_help_text = "Number of the refund or payment, Stripe's refund or payment intent"
+    list_select_related = ("payment__workspace", "payment__checkout")
+    search_fields = ("stripe_refund_id__exact",)
+    search_through = ("payment",)
+    search_help_text = "Learner or payer, number of the refund, payment or invoice, Stripe's refund or payment intent"
     date_hierarchy = "created_at"
     fieldsets = (
         (None, {"fields": (("status_badge", "amount"), ("payment_link", "reason"), "note", ("actor", "requested_by"))}),
@@ -57,4 +59,4 @@ class RefundAdmin(WorkspaceScopedAdmin):
 
     @display(description="amount", ordering="amount_minor")
     def amount(self, refund: Refund) -> str:
-        return str(Money(refund.amount_minor, refund.payment.currency))
+        return str(refund.money)

@@ -143,14 +143,8 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
         "purchased_at",
     )
     list_select_related = ("learner", "program", "cohort")
-    search_fields = (
-        "=id",
-        "=enrollment__cuid",
-        "=learner__external_id",
-        "learner__last_name__istartswith",
-        "learner__email__istartswith",
-    )
-    search_help_text = "Number, enrollment's CUID, learner's external id, last name or email"
+    search_through = ("enrollment",)
+    search_help_text = "Learner's name, email or external id; number, enrollment's CUID"
     date_hierarchy = "purchased_at"
     fieldsets = (
         (
@@ -179,6 +173,9 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
 
     def describe(self, row: StudentPackage) -> str:
         return f"{row.learner}, {row}"
+
+    def tell_state(self, row: StudentPackage) -> str:
+        return "revoked" if row.revoked_at else "completed" if row.completed_at else "live"
 
     @display(description="learner", ordering="learner__last_name", header=True)
     def learner_name(self, package: StudentPackage) -> tuple[str, str]:
@@ -270,7 +267,7 @@ class CohortPlaceAdmin(WorkspaceScopedAdmin):
     """Places are held, taken and released by use cases only."""
 
     workspace_path = "cohort__instance__workspace"
-    list_display = ("id", "learner_link", "cohort_name", "status_label", "created_at", "held_until", "taken_at")
+    list_display = ("learner_link", "cohort_name", "status_label", "created_at", "held_until", "taken_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("cohort__instance__workspace", ScopedRelatedFilter),
@@ -279,14 +276,8 @@ class CohortPlaceAdmin(WorkspaceScopedAdmin):
         "created_at",
     )
     list_select_related = ("learner", "cohort__instance__program")
-    search_fields = (
-        "=id",
-        "=enrollment__cuid",
-        "=checkout__id",
-        "learner__last_name__istartswith",
-        "learner__email__istartswith",
-    )
-    search_help_text = "Number of the place or checkout, enrollment's CUID, learner's last name or email"
+    search_through = ("learner", "enrollment", "checkout")
+    search_help_text = "Learner's name or email, number, enrollment's CUID, payer, Stripe session"
     date_hierarchy = "created_at"
     fieldsets = (
         (
@@ -306,6 +297,9 @@ class CohortPlaceAdmin(WorkspaceScopedAdmin):
     cohort_link = link_column("cohort", "cohort")
     enrollment_link = link_column("enrollment", "enrollment")
     checkout_link = link_column("checkout", "checkout")
+
+    def describe(self, row: CohortPlace) -> str:
+        return f"{row.learner}: {self.cohort_name(row)}"
 
     @display(description="cohort", ordering="cohort__name")
     def cohort_name(self, place: CohortPlace) -> str:

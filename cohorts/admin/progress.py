@@ -76,13 +76,8 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         "step",
         "class_session__group_class",
     )
-    search_fields = (
-        "=package__id",
-        "package__learner__last_name__istartswith",
-        "package__learner__email__istartswith",
-        "=package__learner__external_id",
-    )
-    search_help_text = "Package number, learner's last name, email or external id"
+    search_through = ("package",)
+    search_help_text = "Learner's name, email or external id; package number"
     ordering = ("-class_session__starts_at", "-id")
     fieldsets = (
         (None, {"fields": (("status_label", "step_name"), ("package_link", "session_link"))}),

@@ -45,8 +45,8 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         ("cohort", ScopedRelatedFilter),
     )
     list_select_related = ("learner", "cohort__instance__program")
-    search_fields = ("=id", "learner__last_name__istartswith", "learner__email__istartswith")
-    search_help_text = "Number, learner's last name or email"
+    search_through = ("learner",)
+    search_help_text = "Learner's name or email, number"
     ordering = ("cohort__start_date", "cohort", "rank", "id")
     fieldsets = (
         (None, {"fields": (("status_label", "position"), ("learner_link", "cohort_link"), "note")}),

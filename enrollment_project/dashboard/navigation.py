@@ -1,7 +1,7 @@
 """The back office as a whole: sidebar and search, each limited to the workspaces of the person looking."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import admin
@@ -161,6 +161,9 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
 }
 
 
+ICONS = {entry.model: entry.icon for entries in NAVIGATION.values() for entry in reversed(entries)}
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, with what this person may see and what waits for them."""
     overview = overview_of(request)
@@ -200,30 +203,46 @@ def _path(entry: Entry) -> str:
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """A few rows of each kind for the command search, found as their lists would find them."""
+    """A few rows of each kind for the command search, found as their lists would find them, and told as people would:
+    who, what, and how it stands."""
     found = []
     for model in (
         Learner,
         Guardian,
+        Lead,
         Enrollment,
-        EnrollmentDecision,
         Payment,
+        Invoice,
+        Refund,
+        StudentPackage,
+        EnrollmentDecision,
         Checkout,
+        Certificate,
         District,
         Program,
         Cohort,
-        StudentPackage,
     ):
         page = admin.site.get_model_admin(model)
         if not (isinstance(page, WorkspaceScopedAdmin) and page.has_module_permission(request)):
             continue
-        rows, _ = page.get_search_results(request, page.get_queryset(request), term)
-        name = str(model._meta.verbose_name).capitalize()
-        found += [
-            SearchResult(title=str(row), description=name, link=admin_url(row), icon="data_object")
-            for row in rows[:RESULTS_PER_MODEL]
-        ]
+        listed = page.get_queryset(request)
+        if needed := cast(tuple[str, ...], page.list_select_related):
+            listed = listed.select_related(*needed)
+        rows, _ = page.get_search_results(request, listed, term)
+        shown = list(rows.order_by("-pk")[:RESULTS_PER_MODEL])
+        page.look_up(request, shown)
+        found += [_result(page, row) for row in shown]
     return found
+
+
+def _result(page: WorkspaceScopedAdmin, row: models.Model) -> SearchResult:
+    told = [str(page.opts.verbose_name).capitalize(), page.tell_state(row)]
+    return SearchResult(
+        title=page.describe(row),
+        description=" · ".join(filter(None, told)),
+        link=admin_url(row),
+        icon=ICONS[page.model],
+    )
 
 
 def environment(request: HttpRequest) -> list[str] | None:

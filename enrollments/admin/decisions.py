@@ -55,12 +55,11 @@ register_queue(
 @admin.register(EnrollmentDecision)
 class DecisionAdmin(WorkspaceScopedAdmin):
     list_display = (
-        "id",
         "learner_name",
+        "instance",
         "source_badge",
         "status_badge",
         "why",
-        "instance",
         "created_at",
     )
     list_filter = (
@@ -73,15 +72,9 @@ class DecisionAdmin(WorkspaceScopedAdmin):
         "created_at",
     )
     list_select_related = ("learner", "instance", "district")
-    search_fields = (
-        "=id",
-        "learner_email__istartswith",
-        "=enrollment__cuid",
-        "=learner__external_id",
-        "=guardian__external_id",
-        "=checkout__stripe_session_id",
-    )
-    search_help_text = "Number, learner's email or external id, enrollment's CUID, guardian's id, Stripe session"
+    search_fields = ("learner_email__istartswith",)
+    search_through = ("enrollment", "guardian", "checkout")
+    search_help_text = "Learner or guardian, payer, number, enrollment's CUID, Stripe session"
     date_hierarchy = "created_at"
     fieldsets = (
         (
@@ -107,6 +100,9 @@ class DecisionAdmin(WorkspaceScopedAdmin):
     district_link = link_column("district", "district")
     profile_text = json_column("learner_profile")
     context_text = json_column("context")
+
+    def describe(self, row: EnrollmentDecision) -> str:
+        return f"{row.learner}: {row.instance}, {row.get_reason_display().lower()}"
 
     @display(description="learner", ordering="learner__last_name", header=True)
     def learner_name(self, decision: EnrollmentDecision) -> tuple[str, str]:

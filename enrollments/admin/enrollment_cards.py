@@ -6,9 +6,15 @@ from django.http import HttpRequest
 from accounts.models import Lead, Learner
 from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of
 from billing.models import Payment, Refund
+from billing.purposes import as_subject
+from core.clock import utc_now
 from events.models import OutboxEvent
 
 from ..models import Enrollment
+from ..queries import find_live_decision
+from ..receipts import find_payments
+from ..sellers import find_sales
+from ..states import HELD_SEATS, OFFLINE_PURPOSE, UNPAID
 
 
 def _words(status: str) -> str:
@@ -33,6 +39,22 @@ def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     return Card("History", rows, empty="Nothing has happened yet.", wide=True)
 
 
+def tell_funding(enrollment: Enrollment) -> str:
+    """Who pays for it, or how it was paid."""
+    now = utc_now()
+    seat = enrollment.seats.filter(status__in=HELD_SEATS).select_related("allocation__district").first()
+    if seat is not None:
+        return f"A seat of {seat.allocation.district}"
+    payment = find_payments([enrollment], now=now).get(enrollment.pk)
+    if payment is not None:
+        how = f"outside of Stripe, {payment.get_means_display().lower()}" if payment.means else "through Stripe"
+        return f"{payment.money} paid {how}"
+    if enrollment.payment_status not in UNPAID:
+        return "Nothing has to be paid"
+    asked = find_sales([enrollment.pk], now) or find_live_decision(enrollment_id=enrollment.pk)
+    return "The family was asked to pay" if asked else "On account: the money is still to come"
+
+
 @neighbors_of(Enrollment)
 def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
     rows: list[Neighbor] = []
@@ -50,7 +72,12 @@ def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
                     neighbor(refund, status="status", note=refund.get_reason_display())
                     for refund in payment.refunds.all()
                 ]
-    return Card("Decisions and money", rows, empty="Not routed.")
+    for sale in find_sales([enrollment.pk], utc_now()).values():
+        rows.append(neighbor(sale.checkout, status="status", at=sale.checkout.created_at))
+        rows += [neighbor(payment, status="status", at=payment.paid_at) for payment in sale.checkout.payments.all()]
+    offline = Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject=as_subject(enrollment.pk))
+    rows += [neighbor(payment, status="status", at=payment.paid_at) for payment in offline.order_by("-id")]
+    return Card("Decisions and money", rows, empty=f"{tell_funding(enrollment)}.")
 
 
 @neighbors_of(Enrollment)

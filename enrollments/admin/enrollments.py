@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
@@ -13,6 +13,7 @@ from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm
 from backoffice.display import json_column, link, link_column, register_subject, status_badge
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from backoffice.searching import FOUND_AT_MOST
 from core.clock import utc_now
 from core.postal import in_one_line
 from core.time_words import day
@@ -31,6 +32,7 @@ from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
 from ..renewal import may_be_renewed, must_be_renewed
 from ..states import EligibilityStatus
+from .enrollment_cards import tell_funding
 from .exits import ExitForm, foresee_exit
 from .offline import OfflinePayments
 from .previews import (
@@ -116,15 +118,9 @@ class EnrollmentAdmin(ReviewDesk, OfflinePayments, WorkspaceScopedAdmin):
         "created_at",
     )
     list_select_related = ("learner", "lead", "instance", "workspace")
-    search_fields = (
-        "=cuid",
-        "=id",
-        "=learner__external_id",
-        "learner__email__istartswith",
-        "learner__last_name__istartswith",
-        "lead__email__istartswith",
-    )
-    search_help_text = "CUID, number, learner's external id, email or last name"
+    search_fields = ("cuid__exact",)
+    search_through = ("learner", "lead")
+    search_help_text = "Learner's name, email or external id; number, CUID or serial number"
     date_hierarchy = "created_at"
     fieldsets = (
         (
@@ -133,6 +129,7 @@ class EnrollmentAdmin(ReviewDesk, OfflinePayments, WorkspaceScopedAdmin):
                 "fields": (
                     ("eligibility", "participation", "payment"),
                     ("person_link", "instance_link"),
+                    "funding",
                     ("eligibility_reason", "criteria_version"),
                 )
             },
@@ -201,6 +198,15 @@ class EnrollmentAdmin(ReviewDesk, OfflinePayments, WorkspaceScopedAdmin):
     def describe(self, row: Enrollment) -> str:
         return f"{row.person}, {row.instance}"
 
+    def tell_state(self, row: Enrollment) -> str:
+        return str(row.get_eligibility_status_display()).lower()
+
+    def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
+        """Also by the serial number of the device that it is about."""
+        found = Enrollment.objects.filter(serial_number=term).values_list("pk", flat=True)[:FOUND_AT_MOST]
+        by_serial = [Q(pk__in=keys)] if (keys := list(found)) else []
+        return [*super().find_by_others(request, term), *by_serial]
+
     @display(description="learner", ordering="learner__last_name", header=True)
     def person(self, enrollment: Enrollment) -> tuple[str, str]:
         somebody = enrollment.learner or enrollment.lead
@@ -209,6 +215,10 @@ class EnrollmentAdmin(ReviewDesk, OfflinePayments, WorkspaceScopedAdmin):
     @display(description="learner")
     def person_link(self, enrollment: Enrollment) -> str:
         return link(enrollment.learner or enrollment.lead)
+
+    @display(description="paid by")
+    def funding(self, enrollment: Enrollment) -> str:
+        return tell_funding(enrollment)
 
     @display(description="address")
     def address_text(self, enrollment: Enrollment) -> str:

@@ -117,8 +117,8 @@ class PlannedExitAdmin(WorkspaceScopedAdmin):
         "effective_date",
     )
     list_select_related = ("enrollment__learner", "enrollment__instance")
-    search_fields = ("=enrollment__cuid", "=enrollment__id", "enrollment__learner__last_name__istartswith")
-    search_help_text = "Enrollment's CUID or number, learner's last name"
+    search_through = ("enrollment",)
+    search_help_text = "Learner's name or email, enrollment's CUID or number"
     ordering = ("-effective_date", "-id")
     fieldsets = (
         (

@@ -25,8 +25,8 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
         "reserved_at",
     )
     list_select_related = ("allocation__district", "learner")
-    search_fields = ("=id", "=enrollment__cuid", "learner__email__istartswith", "learner__last_name__istartswith")
-    search_help_text = "Seat number, enrollment's CUID, learner's email or last name"
+    search_through = ("enrollment",)
+    search_help_text = "Learner's name, email or external id; seat number, enrollment's CUID"
     date_hierarchy = "reserved_at"
     fieldsets = (
         (None, {"fields": (("status_badge", "allocation_link"), ("learner_link", "enrollment_link"))}),
@@ -36,6 +36,9 @@ class SeatAssignmentAdmin(WorkspaceScopedAdmin):
     allocation_link = link_column("allocation", "allocation")
     learner_link = link_column("learner", "learner")
     enrollment_link = link_column("enrollment", "enrollment")
+
+    def describe(self, row: SeatAssignment) -> str:
+        return f"{row.learner}: seat of {row.allocation.district}"
 
     @display(description="district", ordering="allocation__district__name")
     def district(self, seat: SeatAssignment) -> str:

@@ -23,8 +23,9 @@ class TransitionAdmin(WorkspaceScopedAdmin):
     )
     list_select_related = ("enrollment",)
     list_display_links = ("number",)
-    search_fields = ("=enrollment__cuid", "=enrollment__id", "=actor", "=request_id")
-    search_help_text = "Enrollment's CUID or number, actor (user:7), request id"
+    search_fields = ("actor__exact", "request_id__exact")
+    search_through = ("enrollment",)
+    search_help_text = "Learner's name or email, enrollment's CUID or number, actor (user:7), request id"
     ordering = ("-id",)
     date_hierarchy = "created_at"
     fields = (

@@ -92,6 +92,11 @@ class ProgramInstance(models.Model):
         return self.name
 
     @property
+    def full_title(self) -> str:
+        """What it is called beside others: its program, and which one of it."""
+        return f"{self.program.title}, {self.name}"
+
+    @property
     def zone(self) -> str:
         """The zone its dates are meant in: its workspace's, which comes with the row where many are read."""
         return str(getattr(self, "workspace_timezone", "") or self.workspace.timezone)

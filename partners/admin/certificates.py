@@ -48,8 +48,9 @@ class CertificateAdmin(WorkspaceScopedAdmin):
         "issued_at",
     )
     list_select_related = ("enrollment__workspace",)
-    search_fields = ("=serial", "learner_name__istartswith", "program_title__istartswith", "=enrollment__cuid")
-    search_help_text = "Number, name, program, enrollment"
+    search_fields = ("serial__iexact", "learner_name__istartswith", "program_title__istartswith")
+    search_through = ("enrollment",)
+    search_help_text = "Serial number, learner's name or email, program, enrollment's CUID"
     date_hierarchy = "issued_at"
     fieldsets = (
         (
@@ -69,6 +70,12 @@ class CertificateAdmin(WorkspaceScopedAdmin):
     actions_detail = ("reissue", "revoke")
     enrollment_link = link_column("enrollment", "enrollment")
     replaced = link_column("replaces", "replaces")
+
+    def describe(self, row: Certificate) -> str:
+        return f"{row.learner_name}: {row.program_title}, certificate {row.serial}"
+
+    def tell_state(self, row: Certificate) -> str:
+        return self.standing(row).lower()
 
     @display(description="status", ordering="revoked_at")
     def standing(self, certificate: Certificate) -> str:

@@ -184,8 +184,9 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         "item__group__sequence",
         "provider",
     )
-    search_fields = ("=cuid", "=enrollment__cuid", "=external_enrollment_id", "enrollment__learner__email__istartswith")
-    search_help_text = "CUID of the step or the enrollment, the partner's id, the learner's address"
+    search_fields = ("cuid__exact", "external_enrollment_id__exact")
+    search_through = ("enrollment",)
+    search_help_text = "Learner's name or email, CUID of the step or the enrollment, the partner's id"
     fieldsets = (
         (None, {"fields": (("who", "enrollment_link"), ("provider_link", "course_text"), ("status_badge", "turn"))}),
         ("Progress", {"fields": (("progress", "days"), ("started_at", "due_at"), ("completed_at", "evidence"))}),
