@@ -52,8 +52,10 @@ from enrollments.models import (
     PlannedExit,
     Program,
     ProgramInstance,
+    ProposedSeats,
     ReviewReason,
     SeatAssignment,
+    WhatIf,
 )
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
@@ -122,6 +124,8 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         Entry("Seats", "event_seat", DistrictSeatAllocation),
         Entry("Seat holders", "airline_seat_recline_normal", SeatAssignment),
         Entry("Changes of seats", "history", AllocationChange),
+        Entry("What-ifs", "psychology_alt", WhatIf),
+        Entry("Proposed seats", "rule", ProposedSeats),
     ),
     "Money": (
         Entry("Payments", "payments", Payment),

@@ -60,6 +60,8 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "district": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "districtseatallocation": (Power.VIEW, NOBODY, NOBODY),
     "allocationchange": (Power.VIEW, NOBODY, NOBODY),
+    "whatif": (Power.VIEW, NOBODY, NOBODY),
+    "proposedseats": (Power.VIEW, NOBODY, NOBODY),
     "seatassignment": (Power.VIEW, NOBODY, NOBODY),
 }
 
@@ -170,4 +172,8 @@ BUTTONS: dict[str, Power] = {
     "districtseatallocation.add_seats": Power.MANAGE,
     "districtseatallocation.change_seats": Power.MANAGE,
     "districtseatallocation.renew": Power.MANAGE,
+    "whatif.ask": Power.MANAGE,
+    "whatif.change_seats": Power.MANAGE,
+    "whatif.add_seats": Power.MANAGE,
+    "whatif.make": Power.MANAGE,
 }

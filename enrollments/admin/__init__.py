@@ -14,6 +14,7 @@ from . import (
     seats,
     transitions,
     verdicts,
+    what_ifs,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "seats",
     "transitions",
     "verdicts",
+    "what_ifs",
 ]

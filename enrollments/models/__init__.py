@@ -10,6 +10,7 @@ from .programs import Program, ProgramInstance
 from .refunds import RefundPolicy, RefundPolicyTier
 from .reviews import HeldReview, OpenCase, ReviewReason
 from .seats import AllocationChange, District, DistrictSeatAllocation, SeatAssignment
+from .what_ifs import ProposedSeats, WhatIf
 
 __all__ = [
     "AllocationChange",
@@ -33,8 +34,10 @@ __all__ = [
     "PlannedExit",
     "Program",
     "ProgramInstance",
+    "ProposedSeats",
     "RefundPolicy",
     "RefundPolicyTier",
     "ReviewReason",
     "SeatAssignment",
+    "WhatIf",
 ]

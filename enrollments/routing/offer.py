@@ -1,7 +1,7 @@
 """What a district can offer a learner: the allocation to take a seat from, or the reason there is none."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,6 @@ _ALLOCATIONS = """
       JOIN accounts_workspace workspace ON workspace.id = district.workspace_id
      WHERE district.workspace_id = %s AND district.tenant_id = %s
        AND (allocation.instance_id = %s OR allocation.instance_id IS NULL)
-     ORDER BY allocation.instance_id NULLS LAST, allocation.valid_until NULLS LAST, allocation.id
 """
 
 
@@ -43,8 +42,7 @@ def find_district_seat(
     now: dt.datetime,
     exhausted: set[int],
 ) -> DistrictOffer:
-    """Look for a free seat: first among those bought for this instance, then among the district's general ones; of
-    several, in the one whose last day comes first, then in the one that was made first.
+    """Look for a free seat, in the order of `in_asking_order`.
 
     A learner (None: one who was just created) holds at most one seat of the open allocations for the same programs.
     `exhausted` holds allocations whose last seat went while this request was being decided.
@@ -52,7 +50,8 @@ def find_district_seat(
     if tenant_id is None:
         unnamed: Trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
         return DistrictOffer(DecisionReason.NO_DISTRICT, trace=unnamed)
-    allocations = list(DistrictSeatAllocation.objects.raw(_ALLOCATIONS, [workspace_id, tenant_id, instance.pk]))
+    found = DistrictSeatAllocation.objects.raw(_ALLOCATIONS, [workspace_id, tenant_id, instance.pk])
+    allocations = in_asking_order(found)
     if not allocations:
         return _without_allocation(workspace_id, tenant_id)
     return choose_allocation(
@@ -60,10 +59,16 @@ def find_district_seat(
     )
 
 
+def in_asking_order(allocations: Iterable[DistrictSeatAllocation]) -> list[DistrictSeatAllocation]:
+    """First those bought for an instance, then the district's general ones; of several, the one whose last day comes
+    first, then the one that was made first."""
+    return sorted(allocations, key=lambda each: (each.instance_id is None, each.valid_until or dt.date.max, each.pk))
+
+
 def choose_allocation(
     allocations: Sequence[DistrictSeatAllocation],
     *,
-    tenant_id: int,
+    tenant_id: int | None,
     held: Collection[int],
     exhausted: Collection[int],
     now: dt.datetime,

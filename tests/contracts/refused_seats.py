@@ -6,10 +6,22 @@ from .refused_shapes import MONDAY, TUESDAY, Broken, Twice
 
 VALID: dict[str, dict[str, Any]] = {
     "enrollments.AllocationChange": {"was_active": True, "is_active": True},
+    "enrollments.ProposedSeats": {"seat_price_minor": None, "currency": ""},
+    "enrollments.WhatIf": {"first_day": MONDAY, "last_day": MONDAY},
     "enrollments.DistrictSeatAllocation": {"seat_price_minor": None, "currency": ""},
 }
 
 CHECKS = {
+    "proposal_price_has_currency": Broken(
+        "enrollments.ProposedSeats",
+        {"seat_price_minor": 900, "currency": ""},
+        {"seat_price_minor": 900, "currency": "usd"},
+    ),
+    "what_if_days_in_order": Broken(
+        "enrollments.WhatIf",
+        {"first_day": TUESDAY, "last_day": MONDAY},
+        {"first_day": MONDAY, "last_day": MONDAY},
+    ),
     "allocation_never_oversold": Broken(
         "enrollments.DistrictSeatAllocation",
         {"total_seats": 5, "reserved_seats": 3, "used_seats": 3},
@@ -29,6 +41,10 @@ CHECKS = {
 }
 
 UNIQUE = {
+    "proposal_one_general": Twice("enrollments.ProposedSeats", {"what_if_id": 1, "district_id": 1}, {"instance_id": 1}),
+    "proposal_one_per_instance": Twice(
+        "enrollments.ProposedSeats", {"what_if_id": 1, "district_id": 1, "instance_id": 1}, {"instance_id": None}
+    ),
     "allocation_one_general": Twice(
         "enrollments.DistrictSeatAllocation", {"district_id": 1, "term": "Fall"}, {"instance_id": 1}
     ),
