@@ -195,7 +195,7 @@ def _item(request: HttpRequest, entry: Entry, overview: Overview) -> dict[str, A
         "icon": entry.icon,
         "link": path + entry.query,
         "active": request.path.startswith(path)
-        and (path in pages or request.path not in pages)
+        and (path in pages or not request.path.startswith(tuple(pages)))
         and (filtered if entry.query else not is_elsewhere),
     }
     waiting = getattr(overview, entry.badge) if entry.badge else 0

@@ -7,6 +7,7 @@ from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.views import ChangeList
 
 from accounts.roles import Power
 from backoffice.actions import NoteForm, ReasonForm, RequiredNoteForm, StaffForm, in_bulk, staff_action
@@ -44,6 +45,8 @@ from .previews import (
     foresee_submission,
 )
 from .review.desk import ReviewDesk
+from .review.worklist import COLUMNS as REVIEW_COLUMNS
+from .review.worklist import ReviewColumns, ReviewList, asks_for_reviews
 
 register_subject("enrollment", Enrollment)
 
@@ -98,7 +101,7 @@ register_queue(
 
 
 @admin.register(Enrollment)
-class EnrollmentAdmin(ReviewDesk, OfflinePayments, WorkspaceScopedAdmin):
+class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScopedAdmin):
     list_display = (
         "person",
         "instance",
@@ -180,14 +183,18 @@ class EnrollmentAdmin(ReviewDesk, OfflinePayments, WorkspaceScopedAdmin):
     metadata_text = json_column("metadata")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The newest first; at the reviewers' desk whoever has waited longest."""
-        return ("id",) if request.GET.get("waiting") == "review" else ("-id",)
+        """The newest first; of those who wait for a reviewer, whoever enrolled first."""
+        return ("id",) if asks_for_reviews(request) else ("-id",)
 
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        """At the reviewers' desk why it is there, instead of states in which all that wait are alike."""
-        if request.GET.get("waiting") == "review":
-            return ("person", "instance", "eligibility_reason", "payment", "workspace", "created_at")
-        return self.list_display
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """For reviewers what those who wait differ by, instead of states in which they are all alike."""
+        columns = super().get_list_display(request)
+        if not asks_for_reviews(request):
+            return columns
+        return [column for column in REVIEW_COLUMNS if column != "workspace" or column in columns]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ReviewList if asks_for_reviews(request) else super().get_changelist(request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Enrollment]:
         return super().get_queryset(request).filter(deleted_at__isnull=True)

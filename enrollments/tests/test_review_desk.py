@@ -23,6 +23,7 @@ from events.models import OutboxEvent
 
 pytestmark = pytest.mark.django_db
 
+LIST = "/admin/enrollments/enrollment/"
 HELD = dt.timedelta(seconds=11)
 
 
@@ -160,7 +161,7 @@ class TestTheCase:
         case = page.context["case"]
         told = {str(label): str(value) for label, value in [*case.about, *case.asked]}
         assert told["Funding"] == f"A seat of {enrollment.seats.get().allocation.district}"
-        assert {card.title for card in case.cards} >= {"Eligibility", "Answers", "Possible twins", "History"}
+        assert {card.title for card in case.cards} >= {"Eligibility", "Possible twins", "History"}
         assert case.approval == (
             f"Jane Doe takes part in {instance} from now on. The seat that was reserved is used. No mail is sent."
         )
@@ -370,3 +371,41 @@ class TestWhoElseLooks:
         StaffClient(workspace=workspace, role=Role.VIEWER).get(case_url(waiting(instance)))
 
         assert not OpenCase.objects.exists()
+
+
+class TestTheListOfThoseWhoWait:
+    def test_tells_what_they_differ_by_and_leads_to_the_desk(
+        self, workspace: Workspace, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        seats(workspace, total=1)
+        seated = route(workspace, tenant_id=1, instance=instance).decision.enrollment
+        waiting(instance, grade_level="7", school="Hill School")
+
+        page = reviewer.get(LIST, {"waiting": "review"})
+
+        text = page.content.decode()
+        columns = [name for name in page.context["cl"].list_display if name != "action_checkbox"]
+        assert columns == ["person", "instance", "grade", "school", "district", "waiting_since", "verdict"]
+        for told in ("Hill School", str(seated.seats.get().allocation.district), case_url(seated)):
+            assert told in text
+
+    def test_is_searched_by_a_learners_name(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
+        ida = waiting(instance, first_name="Ida")
+        waiting(instance, first_name="Leo")
+
+        page = reviewer.get(LIST, {"waiting": "review", "q": "ida"})
+
+        assert list(page.context["cl"].result_list) == [ida]
+
+    def test_asks_the_same_number_of_queries_for_any_number_of_rows(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        counts = []
+        for more in (1, 4):
+            for _ in range(more):
+                waiting(instance)
+            with CaptureQueriesContext(connection) as queries:
+                reviewer.get(LIST, {"waiting": "review"})
+            counts.append(len(queries))
+
+        assert counts[0] == counts[1]

@@ -66,7 +66,7 @@ def build_case(
         asked=_asked(enrollment, seat, now),
         cards=[
             verdict_on_enrollment(request, enrollment),
-            answers_of_enrollment(request, enrollment),
+            *(card for card in (answers_of_enrollment(request, enrollment),) if card.rows),
             *_twins(enrollment),
             _earlier(enrollment),
             funding_of_enrollment(request, enrollment),
