@@ -101,6 +101,7 @@ def _pages() -> Iterator[str]:
 
     seen = {reverse("admin:index")}
     yield from seen
+    yield reverse("admin:index") + "?range=90"
     for entry in (entry for entries in NAVIGATION.values() for entry in entries):
         if (page := _path(entry) + entry.query) not in seen:
             seen.add(page)

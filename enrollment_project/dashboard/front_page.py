@@ -1,30 +1,65 @@
-"""The front page of the back office: what waits, and how it goes."""
+"""The front page of the back office: what waits, and how it goes; and its figures as files."""
 
+import csv
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
+from backoffice.exporting.files import MEDIA_TYPES, harmless
+from backoffice.models import ExportFormat
 from core import time_words
 from core.clock import utc_now
 
 from .courses import CourseOverview
-from .enrollments import Overview
+from .figures.all import find_figure, find_figures
+from .figures.figure import Asked
+from .period import CHOICES, PARAMETER, period_of
 from .scope import scope_of
 from .waiting import find_waiting
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the front page shows, with times in the zone of the workspace that was chosen."""
-    scope = scope_of(request)
-    timezone.activate(ZoneInfo(scope.zone))
+    asked = _asked_by(request)
+    scope = asked.scope
+    period = asked.period
     return {
         **context,
         "title": "Dashboard",
         "scope": scope,
+        "period": period,
+        "ranges": [(choice, label) for choice, (label, _) in CHOICES.items()],
+        "address": urlencode({PARAMETER: period.choice, "from": period.first, "to": period.last}),
         "zone": time_words.zone_name(scope.zone),
-        "waiting": find_waiting(request, scope, now=utc_now()),
-        "overview": Overview(scope.access),
+        "waiting": find_waiting(request, scope, now=asked.now),
+        "figures": find_figures(asked),
         "courses": CourseOverview(scope.access),
     }
+
+
+def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
+    """One figure of the front page as CSV, with the rows that the page has. Raises Http404 for an unknown one."""
+    asked = _asked_by(request)
+    figure = find_figure(name, asked)
+    if figure is None:
+        raise Http404("There is no such figure.")
+    period = asked.period
+    file = f"{name}-{period.first}-{period.last}.csv"
+    answer = HttpResponse(content_type=MEDIA_TYPES[ExportFormat.CSV])
+    answer.write("\ufeff")  # by which spreadsheets know the encoding
+    answer["Content-Disposition"] = f'attachment; filename="{file}"'
+    answer["Cache-Control"] = "no-store"
+    writer = csv.writer(answer)
+    writer.writerow(figure.columns)
+    writer.writerows([harmless(cell) for cell in row] for row in figure.rows)
+    return answer
+
+
+def _asked_by(request: HttpRequest) -> Asked:
+    now = utc_now()
+    scope = scope_of(request)
+    timezone.activate(ZoneInfo(scope.zone))
+    return Asked(scope, period_of(request, scope, now=now), now)

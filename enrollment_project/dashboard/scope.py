@@ -5,13 +5,17 @@ The choice stands in the address and is remembered with the session. Who is a me
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
+from urllib.parse import urlencode
 
+from django.contrib import admin
 from django.core.exceptions import BadRequest
+from django.db import models
 from django.http import HttpRequest
 
 from accounts.models import Workspace
 from accounts.roles import Power, StaffAccess
+from backoffice.display import page_url
 from backoffice.scoping import access_of
 from core.numbers import parse_whole_number
 
@@ -32,6 +36,17 @@ class Scope:
     @property
     def zone(self) -> str:
         return self.access.zone
+
+    def asked_of(self, page: Any) -> dict[str, Any]:
+        """How the list of a page is asked for the rows of the chosen workspace; the platform's rows are in none."""
+        if self.chosen is None or not page.workspace_path:
+            return {}
+        return {f"{page.workspace_path}__id__exact": self.chosen.pk}
+
+    def list_url(self, model: type[models.Model], **asked: object) -> str:
+        """The list of a model, for this scope and narrowed further."""
+        page = admin.site.get_model_admin(model)
+        return f"{page_url(model, 'changelist')}?{urlencode({**asked, **self.asked_of(page)})}"
 
 
 def scope_of(request: HttpRequest) -> Scope:

@@ -16,7 +16,7 @@ from accounts.models import StaffTask
 from accounts.roles import POWERS, StaffAccess
 from accounts.states import TaskStatus
 from accounts.task_kinds import TaskKind, Urgency, find_kind
-from backoffice.display import list_url, moment, page_url
+from backoffice.display import moment, page_url
 from backoffice.queues import Queue, list_queues
 from backoffice.scoping import COUNT_CAP, WorkspaceScopedAdmin, access_of
 
@@ -80,25 +80,15 @@ def _page_of(model: Any) -> WorkspaceScopedAdmin:
     return cast(WorkspaceScopedAdmin, admin.site.get_model_admin(model))
 
 
-def _in_scope(page: WorkspaceScopedAdmin, scope: Scope) -> dict[str, Any]:
-    """How the list of a page is asked for the rows of the chosen workspace; the platform's rows are in none."""
-    if scope.chosen is None or not page.workspace_path:
-        return {}
-    return {f"{page.workspace_path}__id__exact": scope.chosen.pk}
-
-
 def _tasks(request: HttpRequest, scope: Scope, now: dt.datetime) -> list[Tile]:
     """The open ones by kind."""
     page = _page_of(StaffTask)
-    asked: dict[str, Any] = {"status__exact": TaskStatus.OPEN.value, **_in_scope(page, scope)}
-    rows = page.get_queryset(request).filter(**asked).order_by()
+    rows = page.get_queryset(request).filter(status=TaskStatus.OPEN, **scope.asked_of(page)).order_by()
     found = rows.values_list("kind").annotate(Count("pk"), Min("created_at"))
-    return [_task_tile(kind, count, since, asked, scope, now) for kind, count, since in found]
+    return [_task_tile(kind, count, since, scope, now) for kind, count, since in found]
 
 
-def _task_tile(
-    name: str, count: int, since: dt.datetime, asked: dict[str, Any], scope: Scope, now: dt.datetime
-) -> Tile:
+def _task_tile(name: str, count: int, since: dt.datetime, scope: Scope, now: dt.datetime) -> Tile:
     kind = find_kind(name)
     return Tile(
         name=name,
@@ -107,7 +97,7 @@ def _task_tile(
         count=min(count, COUNT_CAP),
         since=since,
         now=now,
-        url=list_url(StaffTask, **asked, kind__exact=name),
+        url=scope.list_url(StaffTask, status__exact=TaskStatus.OPEN.value, kind__exact=name),
         urgency=kind.urgency if kind else Urgency.LATER,
         is_mine=kind is not None and _may_deal_with(scope.access, kind),
     )
@@ -128,8 +118,7 @@ def _queue_tile(queue: Queue, request: HttpRequest, scope: Scope, now: dt.dateti
     page = _page_of(queue.model)
     if not page.has_module_permission(request):
         return None
-    asked = _in_scope(page, scope)
-    rows = queue.narrow(page.get_queryset(request).filter(**asked).order_by(), now)
+    rows = queue.narrow(page.get_queryset(request).filter(**scope.asked_of(page)).order_by(), now)
     counted = rows.values("pk", queue.since)[:COUNT_CAP].aggregate(count=Count("pk"), since=Min(queue.since))
     if not counted["count"]:
         return None
@@ -139,7 +128,7 @@ def _queue_tile(queue: Queue, request: HttpRequest, scope: Scope, now: dt.dateti
         label=queue.label,
         hint=queue.hint,
         now=now,
-        url=list_url(queue.model, **queue.asked_by, **asked),
+        url=scope.list_url(queue.model, **queue.asked_by),
         urgency=queue.urgency,
         is_mine=access.may_anywhere(queue.power),
         desk_url=page_url(queue.model, queue.desk) if queue.desk else "",

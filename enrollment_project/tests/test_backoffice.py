@@ -9,16 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import ApiKey, Learner, User, Workspace
-from accounts.states import TaskStatus
-from backoffice.scoping import access_of
-from backoffice.tests.staff_client import staff_request
+from accounts.models import ApiKey, Learner, Workspace
 from billing.models import Payment
-from enrollment_project.dashboard.enrollments import Overview
 from enrollments.models import DistrictSeatAllocation, Enrollment, Program, ProgramInstance
-from enrollments.queries import awaiting_review
 
-from .small_demo import MINE, OTHERS, ROLES, SignIn, url
+from .small_demo import MINE, OTHERS, SignIn, url
 
 
 class TestChoices:
@@ -92,58 +87,6 @@ class TestChoices:
 
         assert str(mine) in [result.title for result in found.context["results"]]
         assert hidden.context["results"].object_list == []
-
-
-def overview_of(email: str) -> Overview:
-    return Overview(access_of(staff_request(User.objects.get(email=email))))
-
-
-class TestDashboard:
-    @pytest.mark.parametrize("role", ROLES)
-    def test_opens_for_every_member_and_for_those_without_a_workspace(self, role: str, sign_in: SignIn) -> None:
-        client = sign_in(role)
-
-        with CaptureQueriesContext(connection) as queries:
-            response = client.get(reverse("admin:index"))
-
-        assert response.status_code == 200
-        assert len(queries) <= 31
-
-    def test_is_empty_and_calm_for_a_stranger(self, sign_in: SignIn) -> None:
-        page = sign_in("stranger").get(reverse("admin:index")).content.decode()
-
-        assert "You are not a member of a workspace." in page
-        assert "No district has seats yet." in page
-        assert "No decision in the last 30 days." in page
-
-    def test_counts_my_workspaces_only(self, world: None, db: None) -> None:
-        overview = overview_of("viewer@role.test")
-        mine = Workspace.objects.get(slug=MINE)
-
-        enrollments = {bar.tone: bar.count for bar in overview.enrollments()}
-        seats = DistrictSeatAllocation.objects.filter(district__workspace=mine, is_active=True)
-
-        assert overview.enrollments_total() == mine.enrollments.count() == sum(enrollments.values())
-        assert overview.awaiting_review == awaiting_review(mine.enrollments.all()).count() > 0
-        assert overview.open_tasks == mine.staff_tasks.filter(status=TaskStatus.OPEN).count() > 0
-        assert overview.seats_left()["total"] == sum(allocation.total_seats for allocation in seats)
-        assert {row["currency"] for row in overview.money()} <= {"USD"}
-
-    def test_shows_a_superuser_everything(self, world: None, db: None) -> None:
-        overview = overview_of("superuser@role.test")
-
-        assert overview.enrollments_total() == Enrollment.objects.count()
-        assert {row["currency"] for row in overview.money()} == {"EUR", "USD"}
-
-    def test_leads_to_lists_that_open(self, sign_in: SignIn) -> None:
-        overview = overview_of("superuser@role.test")
-        client = sign_in("superuser")
-        rows: list[Any] = [*overview.enrollments(), *overview.decisions()]
-        targets = [row.url for row in rows]
-
-        answers = {target: client.get(target).status_code for target in targets}
-
-        assert set(answers.values()) == {200}
 
 
 PAGES_OF_THEIR_OWN = {reverse("admin:partners_provider_pipeline"), reverse("admin:enrollments_enrollment_review")}

@@ -15,6 +15,10 @@ from cohorts.tests.factories import buy, cohort_with, start
 from cohorts.tests.staff_pages import cohort_in, wait_for
 from core.clock import utc_now
 from enrollment_project.dashboard.courses import CourseOverview
+from enrollment_project.dashboard.figures.courses import cohorts, sold
+from enrollment_project.dashboard.figures.figure import Asked
+from enrollment_project.dashboard.period import period_of
+from enrollment_project.dashboard.scope import scope_of
 from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,11 +48,16 @@ class TestTheDashboard:
             starts_at=utc_now() + dt.timedelta(days=1), ends_at=utc_now() + dt.timedelta(days=2)
         )
 
-        courses = CourseOverview(access_of(staff_request(reviewer.user)))
+        request = staff_request(reviewer.user)
+        courses = CourseOverview(access_of(request))
+        scope = scope_of(request)
+        asked = Asked(scope, period_of(request, scope, now=utc_now()), utc_now())
 
-        assert [(row.used, row.reserved, row.left) for row in courses.filling()] == [(1, 1, 0)]
+        (filling,) = cohorts(asked)
+        (bought,) = sold(asked)
+        assert [(row.firm, row.pending, row.left) for row in filling.levels] == [(1, 1, 0)]
         assert [row.note for row in courses.waiting()] == ["1 waiting"]
-        assert [(bar.label, bar.count) for bar in courses.sold()] == [(mine.instance.program.title, 1)]
+        assert [(bar.label, bar.count) for bar in bought.bars] == [(mine.instance.program.title, 1)]
         assert len(courses.sessions()) == mine.sessions.count() == 3
 
     def test_says_nothing_of_courses_where_there_are_none(self, reviewer: StaffClient) -> None:

@@ -1,0 +1,52 @@
+"""How learners fare at partners: the figures of the pipeline's own page, in one table."""
+
+from accounts.models import Workspace
+from accounts.roles import Power
+from backoffice.display import page_url
+from partners.models import Provider
+from partners.pipeline import PartnerFigures, pipelines_of
+
+from .figure import Asked, Figure
+
+
+def pipeline(asked: Asked) -> list[Figure]:
+    workspaces = asked.scope.access.limit(Workspace.objects.order_by("slug"), path="id", power=Power.VIEW)
+    ids = list(workspaces.filter(pk__in=Provider.objects.values("workspace")).values_list("pk", flat=True))
+    found = pipelines_of(workspace_ids=ids, now=asked.now) if ids else {}
+    return [
+        Figure(
+            name="pipeline",
+            title="Partner pipeline",
+            help="Learners at each partner as they stand now, whatever the days above. Completion = who completed "
+            "of those who began. Median days = from being accepted to completing. Stuck = no step forward for longer "
+            "than the partner may take, its outages apart. The bottleneck is the partner with the most learners stuck.",
+            empty="No program has partners yet.",
+            columns=(
+                "Partner",
+                "Pending",
+                "In progress",
+                "Completed",
+                "Stuck",
+                "Completion",
+                "Median days",
+                "Bottleneck",
+            ),
+            rows=[_row(each) for ours in found.values() for each in ours],
+            more_url=page_url(Provider, "pipeline"),
+            is_table=True,
+        )
+    ]
+
+
+def _row(partner: PartnerFigures) -> tuple[str, ...]:
+    rate = partner.completion_rate
+    return (
+        str(partner.provider),
+        str(partner.pending),
+        str(partner.in_progress),
+        str(partner.completed),
+        str(partner.stuck_count),
+        "" if rate is None else f"{rate:.0%}",
+        "" if partner.median_days is None else f"{partner.median_days:g}",
+        "yes" if partner.is_bottleneck else "",
+    )
