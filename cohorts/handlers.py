@@ -23,10 +23,11 @@ from enrollments.sellers import register_holding, register_seller
 from enrollments.states import GIVEN_BACK, PAID
 from events.publishing import handles
 
-from .locks import lock_held_for_enrollment, lock_place, lock_place_subject
+from .locks import lock_held_for_enrollments, lock_place, lock_place_subject
 from .models import CohortPlace
 from .queries import (
     describe_place,
+    find_holdings_of_courses,
     find_learner_of_place,
     find_matters_of_places,
     find_places_of_learners,
@@ -53,7 +54,7 @@ register_purpose(
     )
 )
 register_seller(find_sales_of_places)
-register_holding(lock_held_for_enrollment)
+register_holding(lock_held_for_enrollments, find_holdings_of_courses)
 
 
 @handles(PaymentSucceeded)

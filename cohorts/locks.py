@@ -4,7 +4,7 @@ learner < account < household < allocation < cohort < class session < enrollment
 within a table by primary key.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import connection
 
@@ -89,14 +89,15 @@ def lock_package_row(package_id: int) -> None:
     lock_rows(StudentPackage, package_id)
 
 
-def lock_held_for_enrollment(enrollment_id: int) -> None:
-    """What enrollments calls before it locks one that ends: the cohort of its place, and the sessions it has booked.
+def lock_held_for_enrollments(enrollment_ids: Collection[int]) -> None:
+    """What enrollments calls before it locks those that end: the cohorts of their places, and the sessions they have
+    booked.
 
-    The learner is locked, so a move of theirs has ended, and the cohort that is locked is the one they moved to.
+    The learners are locked, so a move of theirs has ended, and the cohorts that are locked are those they moved to.
     """
-    places = CohortPlace.objects.occupying().filter(enrollment=enrollment_id)
+    places = CohortPlace.objects.occupying().filter(enrollment__in=enrollment_ids)
     lock_rows(Cohort, *places.values_list("cohort_id", flat=True))
-    booked = StepProgress.objects.filter(package__enrollment=enrollment_id, status=StepStatus.BOOKED)
+    booked = StepProgress.objects.filter(package__enrollment__in=enrollment_ids, status=StepStatus.BOOKED)
     lock_rows(ClassSession, *booked.values_list("class_session_id", flat=True))
 
 

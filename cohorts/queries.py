@@ -13,7 +13,7 @@ from accounts.models import User
 from billing.models import Checkout
 from billing.purposes import Matter, Stake, as_subject, key_of
 from enrollments.models import Program, ProgramInstance
-from enrollments.sellers import Sale
+from enrollments.sellers import Holding, Sale
 
 from .errors import CohortNotFound, CourseNotActive, CourseNotFound, PackageNotFound
 from .models import (
@@ -250,6 +250,16 @@ def find_sales_of_places(enrollment_ids: Collection[int], now: dt.datetime) -> d
         for place in places
         if place.enrollment_id and place.checkout
     }
+
+
+def find_holdings_of_courses(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, Holding]:
+    """The course that each of these enrollments bought, while it has it."""
+    to_come = Count(
+        "progress", filter=Q(progress__status=StepStatus.BOOKED, progress__class_session__starts_at__gt=now)
+    )
+    live = StudentPackage.objects.live().filter(enrollment__in=enrollment_ids).annotate(to_come=to_come)
+    rows = live.values_list("enrollment_id", "cohort__name", "cohort__start_date", "to_come")
+    return {pk: Holding(name, starts_on, sessions) for pk, name, starts_on, sessions in rows}
 
 
 def _sale(place: CohortPlace, checkout: Checkout, *, is_on_sale: bool) -> Sale:

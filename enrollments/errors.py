@@ -132,3 +132,24 @@ class ApplicationOver(DomainError):
     status = 410
     code = "application_over"
     title = _("The link of this application no longer works")
+
+
+class QuoteOver(DomainError):
+    """The quote was confirmed already, or its time is over."""
+
+    code = "quote_over"
+    title = _("This quote is no longer open")
+
+
+class QuoteOutdated(DomainError):
+    """Something it says has changed since: a refund, a dispute, another group, or the enrollment has ended."""
+
+    code = "quote_outdated"
+    title = _("Something has changed since this quote was made")
+
+
+class CantLeave(DomainError):
+    """Only an approved enrollment that has not ended can be left."""
+
+    code = "cant_leave"
+    title = _("This enrollment can't be left as it stands")

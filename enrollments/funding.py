@@ -16,9 +16,9 @@ from events.event import DomainEvent
 from .events import DecisionMade, DecisionRecorded
 from .history import Journal
 from .locks import lock_decision
-from .models import EnrollmentDecision, SeatAssignment
+from .models import EnrollmentDecision, QuotedExit, SeatAssignment
 from .seats import release_seat
-from .states import LIVE_DECISIONS, OFFLINE_PURPOSE, PAID, DecisionStatus
+from .states import LIVE_DECISIONS, OFFLINE_PURPOSE, PAID, DecisionStatus, Settlement
 
 
 def decision_made(decision: EnrollmentDecision, now: dt.datetime) -> DecisionMade:
@@ -108,7 +108,10 @@ def _ask_about_offline_money(journal: Journal) -> None:
 
 def ask_what_to_refund(*, workspace_id: int, enrollment_cuid: str, payment_id: int) -> None:
     """Let staff decide what of a payment goes back, now that the enrollment it paid for has ended; part of the caller's
-    transaction."""
+    transaction. What a quote has decided by rule is not asked."""
+    quoted = QuotedExit.objects.filter(payment=payment_id, enrollment__cuid=enrollment_cuid)
+    if quoted.filter(settlement=Settlement.BY_RULE, quote__confirmed_at__isnull=False).exists():
+        return
     raise_staff_task(
         workspace_id=workspace_id,
         kind=REFUND_TO_DECIDE,

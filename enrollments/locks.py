@@ -34,9 +34,9 @@ def lock_allocations_of(enrollment_ids: Sequence[int]) -> set[int]:
     return found
 
 
-def lock_learner_of(enrollment_id: int) -> None:
-    """The learner of an enrollment, before all else that is locked for it."""
-    lock_owner_of(Enrollment.objects.filter(pk=enrollment_id))
+def lock_learner_of(*enrollment_ids: int) -> None:
+    """The learners of enrollments, before all else that is locked for them."""
+    lock_owner_of(Enrollment.objects.filter(pk__in=enrollment_ids))
 
 
 def lock_enrollment(enrollment_id: int) -> Enrollment:

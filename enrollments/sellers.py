@@ -25,9 +25,21 @@ class Sale:
     kept_until: dt.datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an app above holds for an enrollment, and lets go of when it ends: a place by its name, and how many booked
+    sessions are to come. What was bought starts on `starts_on`."""
+
+    place: str
+    starts_on: dt.date
+    sessions: int
+
+
 Seller = Callable[[Collection[int], dt.datetime], dict[int, Sale]]
 _sellers: list[Seller] = []
-_locks: list[Callable[[int], None]] = []
+Locks = Callable[[Collection[int]], None]
+Holdings = Callable[[Collection[int], dt.datetime], dict[int, Holding]]
+_holders: list[tuple[Locks, Holdings]] = []
 
 
 def register_seller(find: Seller) -> None:
@@ -40,13 +52,19 @@ def find_sales(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, S
     return {pk: sale for find in _sellers for pk, sale in find(enrollment_ids, now).items()}
 
 
-def register_holding(lock: Callable[[int], None]) -> None:
-    """Called once per app from its `ready()`: `lock(enrollment_id)` locks, inside the caller's transaction, the rows
-    that the app's reaction to the enrollment's end will touch."""
-    _locks.append(lock)
+def register_holding(lock: Locks, find: Holdings) -> None:
+    """Called once per app from its `ready()`: `lock(enrollment_ids)` locks, inside the caller's transaction, the rows
+    that the app's reaction to the end of these enrollments will touch; `find(enrollment_ids, now)` tells what is held
+    for each, by id."""
+    _holders.append((lock, find))
 
 
-def lock_holdings(enrollment_id: int) -> None:
-    """Lock all that is held for an enrollment, before the enrollment itself."""
-    for lock in _locks:
-        lock(enrollment_id)
+def lock_holdings(*enrollment_ids: int) -> None:
+    """Lock all that is held for enrollments, before the enrollments themselves."""
+    for lock, _find in _holders:
+        lock(enrollment_ids)
+
+
+def find_holdings(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, Holding]:
+    """What is held for each of these enrollments for which anything is, by id."""
+    return {pk: held for _lock, find in _holders for pk, held in find(enrollment_ids, now).items()}

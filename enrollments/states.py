@@ -203,3 +203,11 @@ class FormState(models.TextChoices):
     FULL = "full", "Full"
     OVER = "over", "Over"  # its last day has passed
     OFF = "off", "Closed"  # staff have switched off the form, the instance or the program
+
+
+class Settlement(models.TextChoices):
+    """How the money of an enrollment that ends by a quote is settled."""
+
+    NO_MONEY = "no_money", "Nothing was paid"
+    BY_RULE = "by_rule", "By the refund policy"
+    BY_STAFF = "by_staff", "Staff decide"  # no policy, a dispute, or money that came outside of Stripe

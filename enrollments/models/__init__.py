@@ -6,6 +6,7 @@ from .exits import PlannedExit
 from .forms import Application, ApplicationFile, ApplicationQuestion
 from .imports import ImportedRow, ImportFault, ImportJob
 from .labels import EnrollmentLabel
+from .leaving import CancellationQuote, QuotedExit
 from .programs import Program, ProgramInstance
 from .refunds import RefundPolicy, RefundPolicyTier
 from .reviews import HeldReview, OpenCase, ReviewReason
@@ -17,6 +18,7 @@ __all__ = [
     "Application",
     "ApplicationFile",
     "ApplicationQuestion",
+    "CancellationQuote",
     "Criterion",
     "District",
     "DistrictSeatAllocation",
@@ -35,6 +37,7 @@ __all__ = [
     "Program",
     "ProgramInstance",
     "ProposedSeats",
+    "QuotedExit",
     "RefundPolicy",
     "RefundPolicyTier",
     "ReviewReason",

@@ -45,6 +45,8 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.HeldReview": {"status": "held", "settled_at": None, "outcome": "approved"},
     "enrollments.ImportJob": {"stage": "import"},
     "enrollments.PlannedExit": {"status": "planned"},
+    "enrollments.CancellationQuote": {"expires_at": LATER, "confirmed_at": None},
+    "enrollments.QuotedExit": {"settlement": "no_money", "paid_minor": 0, "back_minor": 0, "returned_minor": 0},
     "enrollments.RefundPolicy": {"instance_id": None},
     "enrollments.RefundPolicyTier": {"until_date": MONDAY},
     "events.WebhookDelivery": {"status": "pending"},

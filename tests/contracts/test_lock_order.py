@@ -70,7 +70,7 @@ CONTROLS = {
         approving_with_a_seat,
         ["enrollment", "allocation"],
     ),
-    "lock_held_for_enrollment": (lifecycle, "lock_holdings", ending_a_course, ["enrollment", "cohort"]),
+    "lock_held_for_enrollments": (lifecycle, "lock_holdings", ending_a_course, ["enrollment", "cohort"]),
     "lock_place_subject": (purposes, "lock_subject", refunding_a_course, ["payment", "cohort"]),
     "_lock_sessions": (cohort_locks, "_lock_sessions", refunding_a_course, ["enrollment", "class session"]),
 }
