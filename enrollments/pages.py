@@ -76,6 +76,10 @@ class EnrollmentCard:
         return next((plan.effective_date for plan in self.view.enrollment.planned_exits.all()), None)
 
     @property
+    def can_leave(self) -> bool:
+        return self.view.standing == Standing.ENROLLED
+
+    @property
     def why(self) -> str:
         """The reason it ended for, where one was given for the family to read."""
         return self.history[-1].reason

@@ -8,9 +8,13 @@ COHORT_ROUTE = "courses/<str:code>/cohorts/<number:cohort_id>"
 PACKAGE_PAGE = "/my/courses/{town.sale.package_id}"
 STEP = "{town.sale.step_id}"
 
+LEAVE = "/my/enrollments/{town.offer.enrollment}"
+
 PAGES = [
     for_all(""),
     for_families("my/enrollments", stranger=200),
+    for_families("my/enrollments/<cuid:cuid>/leave", stranger=404, address=f"{LEAVE}/leave"),
+    for_families("my/leaving/<cuid:cuid>", stranger=404, address="/my/leaving/c2345678901234567890"),
     for_families("student/progress", stranger=200),
     for_all("accounts/language", status=405),  # POST only
     for_all("certificates/<str:serial>", status=404, address="/certificates/7K3F9-TQ2MX-0B8WC-4HZRD"),
