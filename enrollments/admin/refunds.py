@@ -124,7 +124,7 @@ def foresee_rules(row: Program | ProgramInstance, form: StaffForm) -> Preview:
     starts_on = _start_of(row) or local_date(utc_now(), workspace.timezone) + dt.timedelta(days=60)
     sentences = [
         *tell_rules(tiers, price.currency, starts_on=None),
-        f"For example, {price} for a start on {starts_on}:",
+        f"For example, {price} for a start on {in_words(starts_on)}:",
     ]
     days = [last for tier in tiers if (last := tier.last_day(starts_on))]
     if days:

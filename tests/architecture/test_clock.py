@@ -13,6 +13,7 @@ OTHER_EDGES = {
     "accounts/guardian_pages.py": "pages",
     "accounts/staff_pages.py": "pages",
     "enrollments/apply_pages.py": "pages",
+    "enrollments/leave_pages.py": "pages",
     "backoffice/display.py": "shows times as the back office does",
     "backoffice/queues.py": "filters lists, which are pages",
     "backoffice/site.py": "the front page of the back office",
