@@ -102,8 +102,8 @@ def _quote_or_404(user: User, cuid: str, actor: Actor) -> CancellationQuote:
         quote = find_quote(workspace_id=None, cuid=cuid, actor=actor)
     except NotFound as error:
         raise Http404 from error
-    concerned = {each.enrollment.learner_id for each in quote.exits.all()}
-    if learners_of(user).filter(pk__in=concerned).count() != len(concerned):
+    theirs = set(learners_of(user).values_list("pk", flat=True))
+    if not all(each.enrollment.learner_id in theirs for each in quote.exits.all()):
         raise Http404  # a child that they are no longer guardian of
     return quote
 
