@@ -22,6 +22,16 @@ class AllocationBelowUse(DomainError):
     title = "The total can't be lower than the seats already reserved and used"
 
 
+class SeatGone(DomainError):
+    code = "seat_gone"
+    title = "Nobody holds this seat any more"
+
+
+class SeatsUnsuited(DomainError):
+    code = "seats_unsuited"
+    title = "These seats can't fund this enrollment"
+
+
 class StatusMoved(DomainError):
     code = "status_moved"
     title = "The enrollment is no longer in the expected status"

@@ -1,7 +1,7 @@
 """What districts have bought: seats for certain programs and days, their totals, and those of the next term."""
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -30,11 +30,13 @@ from core.money import Money
 from core.time_words import day
 
 from ..allocations.renewal import RenewalPlan, plan_renewal, renew_allocation
+from ..allocations.roster import COLUMNS, MOST_LINES, assign_roster, try_roster
 from ..models import AllocationChange, District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
 from ..seats import MAX_SEATS, create_allocation, update_allocation
 from ..states import HELD_SEATS
 from .standings import standing_badge
 
+FAULTS_SHOWN = 20
 DAY = forms.DateInput(attrs={"type": "date"})
 
 
@@ -104,6 +106,38 @@ class RenewalForm(StaffForm):
     )
 
 
+class RosterForm(StaffForm):
+    """Learners of a list, and the program in which they are enrolled."""
+
+    instance = forms.ModelChoiceField(queryset=ProgramInstance.objects.none(), label="Program", empty_label=None)
+    roster = forms.CharField(
+        label="Learners",
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"rows": 12}),
+        help_text="Lines of a CSV file, or cells copied from a sheet. The first names the columns: "
+        f"{', '.join(COLUMNS)}. Known learners need a learner_id or their email. At most {MOST_LINES}.",
+    )
+
+    def prepare(self) -> None:
+        bound = self.fields["instance"]
+        assert isinstance(bound, forms.ModelChoiceField)
+        offered = ProgramInstance.objects.filter(workspace=self.row.district.workspace_id, active=True)
+        if self.row.instance_id is not None:
+            offered = offered.filter(pk=self.row.instance_id)
+        bound.queryset = offered.order_by("-start_date", "name", "id")
+
+
+def foresee_roster(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
+    """What would become of each line; the faults first, each with its line."""
+    chosen = form.cleaned_data
+    tried = try_roster(allocation=allocation, instance=chosen["instance"], text=chosen["roster"])
+    faults = [f"Line {line.number} {line.name}: {line.fault}" for line in tried if line.fault]
+    seated = len(tried) - len(faults)
+    more = [f"… and {len(faults) - FAULTS_SHOWN} more lines."] if len(faults) > FAULTS_SHOWN else []
+    told = f"{seated:,} of {len(tried):,} get a seat, if they meet the criteria of {chosen['instance']}."
+    return Preview((told, *faults[:FAULTS_SHOWN], *more), mails="Families are told as after any request.")
+
+
 def plan_of(allocation: DistrictSeatAllocation, form: StaffForm) -> RenewalPlan:
     chosen = form.cleaned_data
     return plan_renewal(
@@ -153,7 +187,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     )
     actions = ("renew_selected",)
     actions_list = ("add_seats",)
-    actions_detail = ("change_seats", "renew")
+    actions_detail = ("change_seats", "assign", "renew")
     district_link = link_column("district", "district")
     renewed_link = link_column("renewed_from", "renewed from")
 
@@ -245,6 +279,29 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         return f"{made}: {made.total_seats:,} seats."
+
+    @staff_action(
+        description="Assign to a list",
+        power=Power.MANAGE,
+        form=RosterForm,
+        possible=lambda row: row.is_open(utc_now()),
+        preview=foresee_roster,
+        icon="group_add",
+        explanation="Each learner of the list is enrolled with one of these seats, as by a request. It is tried first.",
+    )
+    def assign(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        done = assign_roster(
+            allocation_id=allocation.pk,
+            instance_id=chosen["instance"].pk,
+            text=chosen["roster"],
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        faults = [line for line in done if line.fault]
+        for line in faults[:FAULTS_SHOWN]:
+            messages.warning(request, f"Line {line.number} {line.name}: {line.fault}")
+        return f"{len(done) - len(faults):,} of {len(done):,} have a seat."
 
     renew_selected = in_bulk(renew, description="Renew for next term")
 

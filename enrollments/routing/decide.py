@@ -221,7 +221,7 @@ class _Deciding:
         decision.provision_source = ProvisionSource.DISTRICT
         decision.seat = seat
         insert_rows([decision])
-        events += _seat_events(seat, enrollment, now)
+        events += seat_events(seat, enrollment, now)
         publish(*events, decision_made(decision, now))
         today = local_date(now, allocation.zone)
         counts = take_seat(allocation_id=allocation.pk, as_status=status, today=today, now=now)
@@ -300,7 +300,8 @@ class _Deciding:
         )
 
 
-def _seat_events(seat: SeatAssignment, enrollment: Enrollment, now: dt.datetime) -> list[DomainEvent]:
+def seat_events(seat: SeatAssignment, enrollment: Enrollment, now: dt.datetime) -> list[DomainEvent]:
+    """What is told of a seat that was just taken."""
     facts: dict[str, Any] = {
         "workspace_id": enrollment.workspace_id,
         "occurred_at": now,

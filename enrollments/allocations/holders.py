@@ -1,0 +1,198 @@
+"""Seats by hand: given up, passed on to another learner, or counted in another allocation."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts.models import Learner
+from core.actors import Actor
+from core.errors import NotFound
+from core.rows import lock_rows
+from events.publishing import publish
+
+from ..errors import NotForSale, SeatGone, SeatsExhausted, SeatsUnsuited
+from ..lifecycle import reject_enrollment, unenroll_enrollment
+from ..locks import lock_allocation, lock_enrollment, lock_enrollments, lock_learner_of
+from ..models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
+from ..queries import current_enrollment
+from ..routing.decide import decide, seat_events
+from ..routing.request import LearnerProfile, RoutingContext, RoutingRequest
+from ..seats import release_seat, take_seat
+from ..sellers import lock_holdings
+from ..states import HELD_SEATS, LIVE_DECISIONS, EligibilityStatus, SeatStatus
+
+
+def release_holder(*, seat_id: int, actor: Actor, reason: str, note: str = "", now: dt.datetime) -> Enrollment:
+    """End the enrollment that holds a seat, which is free then: reject what waits for review, unenroll what was
+    approved. The family reads the reason.
+
+    Raises SeatGone if nobody holds it any more, and what ending an enrollment raises.
+    """
+    enrollment = _holder(seat_id)
+    end = reject_enrollment if enrollment.eligibility_status == EligibilityStatus.SUBMITTED else unenroll_enrollment
+    return end(
+        enrollment_id=enrollment.pk,
+        actor=actor,
+        reason=reason,
+        note=note,
+        expected_status=enrollment.eligibility_status,
+        now=now,
+    )
+
+
+@transaction.atomic
+def reassign_seat(
+    *, seat_id: int, learner_id: int, actor: Actor, reason: str, note: str = "", now: dt.datetime
+) -> EnrollmentDecision:
+    """End the enrollment that holds a seat, and enroll another learner of the workspace in the same program instance
+    with that very seat of the allocation: both, or neither. Nobody else can take it in between.
+
+    Raises SeatGone, NotFound for a learner of another workspace, the router's refusal of the other learner, and
+    SeatsUnsuited if the router would fund them otherwise.
+    """
+    enrollment = _holder(seat_id)
+    seat = SeatAssignment.objects.select_related("allocation__district").get(pk=seat_id)
+    learner = Learner.objects.filter(pk=learner_id, workspace=enrollment.workspace_id, merged_into=None).first()
+    if learner is None:
+        raise NotFound("learner: there is no such learner in this workspace.")
+    _lock_in_order(enrollment, learner, seat.allocation_id)
+    release_holder(seat_id=seat_id, actor=actor, reason=reason, note=note, now=now)
+    return enroll_with_seat(
+        allocation=seat.allocation,
+        profile=profile_of(learner),
+        instance_cuid=enrollment.instance.cuid,
+        actor=actor,
+        now=now,
+    )
+
+
+def enroll_with_seat(
+    *,
+    allocation: DistrictSeatAllocation,
+    profile: LearnerProfile,
+    instance_cuid: str,
+    actor: Actor,
+    now: dt.datetime,
+) -> EnrollmentDecision:
+    """Route a learner as any request, with the seats of one allocation to choose from. Part of the caller's
+    transaction, which rolls back when this raises: the router's refusal, or SeatsUnsuited without a seat."""
+    others = DistrictSeatAllocation.objects.filter(district=allocation.district_id).exclude(pk=allocation.pk)
+    context: dict[str, Any] = {
+        "tenant_id": allocation.district.tenant_id,
+        "program_instance_id": instance_cuid,
+        "source": "back_office",
+    }
+    request = RoutingRequest(
+        workspace_id=allocation.district.workspace_id,
+        actor=actor,
+        profile=profile,
+        context=RoutingContext(
+            tenant_id=allocation.district.tenant_id, program_instance=instance_cuid, received=context
+        ),
+        now=now,
+    )
+    try:
+        routed = decide(request, set(others.values_list("pk", flat=True)))
+    except (NotForSale, SeatsExhausted) as error:
+        raise SeatsUnsuited("No seat of this allocation is free for them.") from error
+    if routed.refusal is not None:
+        raise routed.refusal
+    if routed.decision.seat is None or routed.decision.seat.allocation_id != allocation.pk:
+        raise SeatsUnsuited("They are enrolled otherwise already, or no seat of this allocation is free.")
+    return routed.decision
+
+
+def profile_of(learner: Learner) -> LearnerProfile:
+    """A known learner as a request describes one."""
+    return LearnerProfile(
+        email=learner.email,
+        first_name=learner.first_name,
+        last_name=learner.last_name,
+        learner_id=learner.cuid,
+        grade_level=learner.grade_level,
+        school=learner.school,
+        received={
+            "learner_id": learner.cuid,
+            "email": learner.email,
+            "first_name": learner.first_name,
+            "last_name": learner.last_name,
+        },
+    )
+
+
+@transaction.atomic
+def transfer_seat(*, seat_id: int, allocation_id: int, now: dt.datetime) -> SeatAssignment:
+    """Give a held seat back and take one of another allocation of the same district for the same enrollment, whose
+    decision has that one then. Returns it.
+
+    Raises SeatGone, SeatsExhausted, and SeatsUnsuited for an allocation that can't fund this enrollment.
+    """
+    lock_rows(DistrictSeatAllocation, _holding(seat_id).allocation_id, allocation_id)
+    enrollment = lock_enrollment(_holding(seat_id).enrollment_id)
+    seat = _holding(seat_id)
+    target = DistrictSeatAllocation.objects.select_related("district__workspace").get(pk=allocation_id)
+    if unsuited := why_unsuited(seat, target, now):
+        raise SeatsUnsuited(unsuited)
+    facts: dict[str, Any] = {"workspace_id": enrollment.workspace_id, "enrollment_cuid": enrollment.cuid}
+    status = SeatStatus(seat.status)
+    released = release_seat(seat=seat, reason=f"Transferred to allocation {target.pk}", now=now, **facts)
+    take_seat(allocation_id=target.pk, as_status=status, now=now)
+    taken = SeatAssignment.objects.create(
+        allocation=target,
+        learner_id=seat.learner_id,
+        enrollment=enrollment,
+        status=status,
+        reserved_at=seat.reserved_at,
+        used_at=seat.used_at,
+    )
+    EnrollmentDecision.objects.filter(seat=seat, status__in=LIVE_DECISIONS).update(seat=taken, updated_at=now)
+    publish(*([released] if released else []), *seat_events(taken, enrollment, now))
+    return taken
+
+
+def why_unsuited(seat: SeatAssignment, target: DistrictSeatAllocation, now: dt.datetime) -> str:
+    """Why a held seat can't be counted in this allocation; empty if it can, a free one being there."""
+    if target.pk == seat.allocation_id:
+        return "It is counted there already."
+    if target.district_id != seat.allocation.district_id:
+        return "Another district would have to pay."
+    if target.instance_id not in (None, seat.enrollment.instance_id):
+        return f"Those seats are for {target.instance}."
+    if not target.is_open(now):
+        return "Those seats may not be taken today."
+    if target.seats.filter(learner=seat.learner_id, status__in=HELD_SEATS).exists():
+        return "The learner holds a seat there already."
+    return "" if target.available_seats else "All of those seats are taken."
+
+
+def suited_allocations(seat: SeatAssignment) -> QuerySet[DistrictSeatAllocation]:
+    """Where a held seat may be counted, if one is free: seats of its district for its program, or for any."""
+    same = DistrictSeatAllocation.objects.filter(district=seat.allocation.district_id, is_active=True)
+    fitting = Q(instance__isnull=True) | Q(instance=seat.enrollment.instance_id)
+    return same.filter(fitting).exclude(pk=seat.allocation_id).order_by("-valid_until", "id")
+
+
+def _holding(seat_id: int) -> SeatAssignment:
+    rows = SeatAssignment.objects.filter(pk=seat_id, status__in=HELD_SEATS)
+    seat = rows.select_related("allocation", "enrollment").first()
+    if seat is None:
+        raise SeatGone("Nobody holds this seat any more.")
+    return seat
+
+
+def _holder(seat_id: int) -> Enrollment:
+    enrollment_id = _holding(seat_id).enrollment_id
+    return Enrollment.objects.select_related("instance").get(pk=enrollment_id)
+
+
+def _lock_in_order(enrollment: Enrollment, learner: Learner, allocation_id: int) -> None:
+    """All that a reassignment changes, before it changes any of it: learners, allocation, holdings, enrollments."""
+    owners = [pk for pk in (enrollment.learner_id, learner.pk) if pk is not None]
+    lock_rows(Learner, *owners)
+    lock_learner_of(enrollment.pk)
+    lock_allocation(allocation_id)
+    lock_holdings(enrollment.pk)
+    theirs = current_enrollment(learner_id=learner.pk, instance_id=enrollment.instance_id)
+    lock_enrollments([enrollment.pk, *([theirs.pk] if theirs else [])])
