@@ -130,17 +130,18 @@ def cohorts_of(course: Program) -> CohortQuerySet:
 def current_cohorts(course: Program, *, now: dt.datetime, first: Collection[int] = ()) -> QuerySet[Cohort]:
     """Those that are not over, with their sessions. The `first` come first, then the ones that somebody can enroll in,
     then the full ones, which have a waiting list; each soonest first."""
+    shut = Q(enrollment_deadline__lt=now) | Q(instance__price__isnull=True) | Q(instance__price__active=False)
+    order = Case(When(pk__in=first, then=0), When(shut, then=3), When(~HAS_ROOM, then=2), default=1)
+    return with_course_page(cohorts_of(course).not_over(now=now)).order_by(order, "start_date", "pk")
+
+
+def with_course_page(cohorts: QuerySet[Cohort]) -> QuerySet[Cohort]:
+    """With all that the page of their course shows of them."""
     sessions = CohortSession.objects.select_related("step", "class_session").order_by(
         "step__order", "class_session__starts_at", "pk"
     )
-    shut = Q(enrollment_deadline__lt=now) | Q(instance__price__isnull=True) | Q(instance__price__active=False)
-    order = Case(When(pk__in=first, then=0), When(shut, then=3), When(~HAS_ROOM, then=2), default=1)
-    return (
-        cohorts_of(course)
-        .not_over(now=now)
-        .prefetch_related(Prefetch("sessions", sessions))
-        .order_by(order, "start_date", "pk")
-    )
+    related = cohorts.select_related("instance__price", "instance__program")
+    return related.prefetch_related(Prefetch("sessions", sessions))
 
 
 def packages_of(user: User) -> QuerySet[StudentPackage]:

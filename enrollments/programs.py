@@ -1,11 +1,13 @@
 """What a workspace offers: its programs, and the instances of them that learners enroll in."""
 
 import datetime as dt
+import itertools
 import re
+import unicodedata
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Workspace
 from billing.models import Price
@@ -23,6 +25,9 @@ from .refund_rules import set_refund_policy
 
 CODE_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 _code = re.compile(CODE_PATTERN)
+_listed_code = re.compile(r"[A-Za-z0-9_-]+")
+RESERVED_CODES = ("browse", "enrolled")  # addresses beside those of the courses
+PROPOSED_LENGTH = 30
 
 
 def list_programs(*, workspace_id: int) -> QuerySet[Program]:
@@ -39,19 +44,49 @@ def get_program(*, workspace_id: int, code: str) -> Program:
 
 
 @transaction.atomic
-def create_program(*, workspace_id: int, code: str, title: str, description: str = "", active: bool = True) -> Program:
-    """Raises ProgramExists, and Invalid for a code that could not stand in an address."""
+def create_program(
+    *, workspace_id: int, code: str, title: str, description: str = "", active: bool = True, listed: bool = False
+) -> Program:
+    """Raises ProgramExists, and Invalid for a code that could not stand in an address, or not in the catalog's."""
     if not _code.fullmatch(code):
         raise invalid_field(
             "code", "invalid", "Use letters, digits and . _ - only; a code begins and ends with a letter or digit."
         )
-    program = Program(workspace_id=workspace_id, code=code, title=title, description=description, active=active)
+    if listed:
+        check_listed_code(code)
+    program = Program(
+        workspace_id=workspace_id, code=code, title=title, description=description, active=active, listed=listed
+    )
     try:
         with transaction.atomic():
             program.save()
     except IntegrityError as error:
         raise ProgramExists(f"There is a program with the code {code}. Change that program instead.") from error
     return program
+
+
+def check_listed_code(code: str, *, program_id: int | None = None) -> None:
+    """Raise Invalid, naming `code`, unless a program (this one, if it is there already) can be in the catalog with
+    it."""
+    if not _listed_code.fullmatch(code) or code in RESERVED_CODES:
+        raise invalid_field(
+            "code",
+            "invalid",
+            "The code is part of addresses in the catalog: use letters, digits, - and _ only, and neither "
+            f"{' nor '.join(RESERVED_CODES)}.",
+        )
+    if Program.objects.filter(~Q(pk=program_id or 0), code=code, listed=True).exists():
+        raise invalid_field("code", "taken", "Another program in the public catalog has this code.")
+
+
+def propose_code(*, workspace_id: int, title: str) -> str:
+    """A code for a new program with this title, which neither the workspace nor the catalog has yet."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().upper()
+    words = "-".join(re.findall(r"[A-Z0-9]+", plain))[:PROPOSED_LENGTH].strip("-") or "PROGRAM"
+    same = Program.objects.filter(Q(workspace=workspace_id) | Q(listed=True), code__startswith=words)
+    taken = set(same.values_list("code", flat=True))
+    numbered = (words if number == 1 else f"{words}-{number}" for number in itertools.count(1))
+    return next(code for code in numbered if code not in taken)
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
@@ -13,6 +14,7 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import admin_url, badge, link_column, staff_moment
+from backoffice.guided import list_link, row_link
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
@@ -30,6 +32,7 @@ from .cohort_forms import (
     foresee_cohort_zone,
     foresee_dates,
 )
+from .course_setup import course_setup_url, set_up
 from .display import place_bar
 
 
@@ -90,6 +93,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
     date_hierarchy = "start_date"
     ordering = ("-start_date", "-id")
     readonly_fields = ("bar", "sale", "current_enrollment", "held_places", "is_active", "created_at", "course_link")
+    actions_list = ("set_up_course",)
     actions_detail = (
         "schedule_sessions",
         "change_places",
@@ -98,6 +102,19 @@ class CohortAdmin(WorkspaceScopedAdmin):
         "open_sale",
         "close_sale",
         "clone",
+        "copy_course",
+    )
+    set_up_course = list_link(
+        description="New course",
+        power=Power.MANAGE,
+        icon="auto_awesome",
+        to=course_setup_url,
+    )
+    copy_course = row_link(
+        description="Copy as a new course",
+        power=Power.MANAGE,
+        icon="library_add",
+        to=lambda cohort: course_setup_url(like=cohort.pk),
     )
     course_link = link_column("instance.program", "course")
 
@@ -127,6 +144,13 @@ class CohortAdmin(WorkspaceScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_sessions_left(super().get_queryset(request), now=utc_now())
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.set_up_page)
+        return [path("course/", page, name="cohorts_cohort_course"), *super().get_urls()]
+
+    def set_up_page(self, request: HttpRequest) -> HttpResponse:
+        return set_up(self, request)
 
     def save_model(self, request: HttpRequest, obj: Cohort, form: Any, change: bool) -> None:
         """Write what was edited and nothing else: the counters may have moved since the page was opened."""

@@ -5,7 +5,7 @@ or its zone does so for sessions that are scheduled from then on, unless staff s
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -22,17 +22,32 @@ from ..models import ClassSession, Cohort, CohortSession, CourseStepOption, Grou
 from ..states import StepStatus
 
 
-def meeting_date(*, group_class: GroupClass, cohort: Cohort, step_order: int) -> dt.date:
-    """The day a class meets in the step's week: step n meets in the n-th seven days from the cohort's start.
+def meeting_date(
+    *, group_class: GroupClass, cohort: Cohort, step_order: int, days_off: Collection[dt.date] = ()
+) -> dt.date:
+    """The day a class meets in the step's week: step n meets in the n-th seven days from the cohort's start, of which
+    those with a day off don't count.
 
     Raises TermTooShort if that is after the cohort's end.
     """
-    day = planned_date(group_class=group_class, start_date=cohort.start_date, step_order=step_order)
+    week = teaching_week(start_date=cohort.start_date, step_order=step_order, days_off=days_off)
+    day = planned_date(group_class=group_class, start_date=cohort.start_date, step_order=week)
     if day > cohort.end_date:
         raise TermTooShort(
             f"Step {step_order} would meet on {day}, but {cohort.name} ends on {cohort.end_date}: end it later."
         )
     return day
+
+
+def teaching_week(*, start_date: dt.date, step_order: int, days_off: Collection[dt.date]) -> int:
+    """Which seven days from the start, counted from 1, are the step's: each week with a day off puts it one later."""
+    off = {(day - start_date).days // 7 + 1 for day in days_off if day >= start_date}
+    week = 0
+    for _ in range(step_order):
+        week += 1
+        while week in off:
+            week += 1
+    return week
 
 
 def planned_date(*, group_class: GroupClass, start_date: dt.date, step_order: int) -> dt.date:
@@ -49,12 +64,13 @@ def meeting_times(*, group_class: GroupClass, day: dt.date) -> tuple[dt.datetime
     return meeting.starts_at, meeting.ends_at
 
 
-def clock_notes(rows: Iterable[CohortSession]) -> list[str]:
+def clock_notes(rows: Iterable[CohortSession], *, days_off: Collection[dt.date] = ()) -> list[str]:
     """What staff should know of sessions just scheduled: those at a time that its clock skips or shows twice."""
     notes = []
     for row in rows:
         group_class = row.option.group_class
-        day = meeting_date(group_class=group_class, cohort=row.cohort, step_order=row.step.order)
+        order = row.step.order
+        day = meeting_date(group_class=group_class, cohort=row.cohort, step_order=order, days_off=days_off)
         note = to_instant(date=day, time=group_class.start_time, zone=group_class.timezone).note
         if note:
             notes.append(f"{row.step.label}, {group_class}: {note}")
@@ -79,15 +95,17 @@ def unscheduled_options(cohort: Cohort) -> QuerySet[CourseStepOption]:
 
 
 @transaction.atomic
-def schedule_cohort(*, cohort_id: int) -> list[CohortSession]:
+def schedule_cohort(*, cohort_id: int, days_off: Collection[dt.date] = ()) -> list[CohortSession]:
     """Give the cohort a session for each option of each step that has none yet; existing ones stay as they were edited.
+    No step meets in a week with a day off: it and those after it meet a week later.
 
     Raises TermTooShort, and Invalid for dates no clock has.
     """
     cohort = lock_cohort(cohort_id)
     rows = []
     for option in unscheduled_options(cohort).select_related("step", "group_class").order_by("step__order", "pk"):
-        day = meeting_date(group_class=option.group_class, cohort=cohort, step_order=option.step.order)
+        order = option.step.order
+        day = meeting_date(group_class=option.group_class, cohort=cohort, step_order=order, days_off=days_off)
         session = find_or_create_session(group_class=option.group_class, day=day)
         rows.append(CohortSession(cohort=cohort, step=option.step, option=option, class_session=session))
     return CohortSession.objects.bulk_create(rows)
@@ -199,6 +217,41 @@ def change_class(*, group_class: GroupClass, fields: Iterable[str], now: dt.date
 
 
 @transaction.atomic
+def create_cohort(
+    *,
+    instance: ProgramInstance,
+    name: str,
+    start_date: dt.date,
+    end_date: dt.date,
+    timezone: str,
+    places: int,
+    deadline: dt.datetime | None,
+    days_off: Collection[dt.date] = (),
+) -> Cohort:
+    """A cohort with its sessions, not active until somebody looked at it.
+
+    Raises TermTooShort, and Invalid for a name that its instance has already and for dates out of range or order."""
+    check_date(start_date, "start_date")
+    check_date(end_date, "end_date")
+    if end_date < start_date:
+        raise invalid_field("end_date", "out_of_order", "A cohort ends on or after the day it starts.")
+    if Cohort.objects.filter(instance=instance, name=name).exists():
+        raise invalid_field("name", "taken", f"{instance} already has a cohort of this name.")
+    cohort = Cohort.objects.create(
+        instance=instance,
+        name=name,
+        start_date=start_date,
+        end_date=end_date,
+        timezone=timezone,
+        max_enrollment=places,
+        enrollment_deadline=deadline,
+        is_active=False,
+    )
+    schedule_cohort(cohort_id=cohort.pk, days_off=days_off)
+    return cohort
+
+
+@transaction.atomic
 def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: ProgramInstance | None = None) -> Cohort:
     """The same cohort in another term: same length, zone and capacity, its deadline as far before the start, not active
     until somebody looked at it.
@@ -206,22 +259,17 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
     Raises TermTooShort, and Invalid for a name that its instance has already and for dates out of range."""
     model = lock_cohort(cohort_id)
     check_date(start_date, "start_date")
-    if Cohort.objects.filter(instance=instance or model.instance, name=name).exists():
-        raise invalid_field("name", "taken", f"{instance or model.instance} already has a cohort of this name.")
     shift = start_date - model.start_date
     check_date(model.end_date + shift, "start_date")
-    clone = Cohort.objects.create(
+    return create_cohort(
         instance=instance or model.instance,
         name=name,
         start_date=start_date,
         end_date=model.end_date + shift,
         timezone=model.timezone,
-        max_enrollment=model.max_enrollment,
-        enrollment_deadline=shifted_deadline(model, shift),
-        is_active=False,
+        places=model.max_enrollment,
+        deadline=shifted_deadline(model, shift),
     )
-    schedule_cohort(cohort_id=clone.pk)
-    return clone
 
 
 def shifted_deadline(cohort: Cohort, shift: dt.timedelta) -> dt.datetime | None:

@@ -26,6 +26,7 @@ from core.http.zones import zone_of
 from enrollments.models import Program
 from enrollments.refund_rules import find_policy
 
+from ..course_page import Availability, view_cohort
 from ..errors import NotInLine, PlacesFree
 from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_in, live_packages, offers_in
 from ..models import Cohort
@@ -34,7 +35,7 @@ from ..sale.checkout import default_success_url, start_checkout
 from ..sale.enroll import enroll_newcomer, wait_in_line
 from ..sale.participants import Newcomer, Participant
 from ..sale.waitlist import leave_waitlist
-from .catalog import Availability, course_or_404, view_cohort
+from .catalog import course_or_404
 from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm
 from .payment import leads_to_payment
 

@@ -1,4 +1,3 @@
-import re
 from typing import Any
 
 from django import forms
@@ -12,20 +11,18 @@ from backoffice.actions import StaffForm, staff_action
 from backoffice.display import Card, Neighbor, admin_url, badge, list_url, neighbor, neighbors_of, status_badge
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
+from core.errors import Invalid
 
 from ..eligibility.criteria import list_criteria
 from ..evaluation import request_evaluation
 from ..imports.job import receive_import
 from ..imports.reading import kind_of
 from ..models import Enrollment, Program, ProgramInstance
-from ..programs import make_default
+from ..programs import check_listed_code, make_default
 from ..states import EligibilityStatus
 from .imports import ImportForm, options_of
 from .playground import PLAYGROUND
 from .refunds import RefundRules
-
-LISTED_CODE = re.compile(r"[A-Za-z0-9_-]+")
-RESERVED_CODES = ("browse", "enrolled")  # addresses beside those of the courses
 
 
 class ProgramForm(WorkspaceModelForm):
@@ -34,10 +31,11 @@ class ProgramForm(WorkspaceModelForm):
         code = cleaned.get("code")
         if not (code and cleaned.get("listed")):
             return cleaned
-        if not LISTED_CODE.fullmatch(code) or code in RESERVED_CODES:
-            self.add_error("code", "The code is part of addresses in the catalog: use letters, digits, - and _ only.")
-        elif Program.objects.filter(code=code, listed=True).exclude(pk=self.instance.pk).exists():
-            self.add_error("code", "Another program in the public catalog has this code.")
+        try:
+            check_listed_code(code, program_id=self.instance.pk)
+        except Invalid as refusal:
+            for fault in refusal.errors:
+                self.add_error(fault.field, fault.detail)
         return cleaned
 
 

@@ -3,7 +3,6 @@
 It works without JavaScript: each button sends the whole page, and what was typed comes back.
 """
 
-import hashlib
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +12,7 @@ from django.urls import reverse
 
 from accounts.roles import Power
 from backoffice.display import admin_url, list_url
+from backoffice.guided import PREVIEW, seal
 from backoffice.scoping import access_of, actor_of
 from core.clock import utc_now
 from core.errors import DomainError
@@ -25,7 +25,6 @@ from ..queries import get_active_sequence
 from ..sequences import MAX_STEPS, ForeseenSequence, GroupDraft, define_sequence, foresee_sequence, read_groups
 from .sequence_form import SequenceForm, change, read_texts, texts_of
 
-PREVIEW = "preview"
 PUBLISH = "publish"
 
 
@@ -68,7 +67,7 @@ def _answer(
         groups = [draft for _, _, draft in drafts]
         try:
             foreseen = foresee_sequence(program=program, groups=groups)
-            if is_wanted and request.POST.get("seen") == _seal(groups):
+            if is_wanted and request.POST.get("seen") == seal(groups):
                 return _publish(model_admin, request, program, groups, present, replaces)
         except SequenceChanged:
             replaces = present.version if present else 0
@@ -78,7 +77,7 @@ def _answer(
         else:
             if is_wanted:
                 form.add_error(None, "You changed something after the preview. Look at it again, then publish.")
-        return _page(model_admin, request, form, replaces=replaces, foreseen=foreseen, seen=_seal(groups))
+        return _page(model_admin, request, form, replaces=replaces, foreseen=foreseen, seen=seal(groups))
     return _page(model_admin, request, form, replaces=replaces)
 
 
@@ -116,11 +115,6 @@ def _by_whom(present: PartnerSequence | None) -> str:
     if present is None:
         return "Somebody has ended this sequence meanwhile."
     return f"Somebody has published version {present.version} meanwhile."
-
-
-def _seal(groups: list[GroupDraft]) -> str:
-    """Names what a preview was about."""
-    return hashlib.sha256(repr(groups).encode()).hexdigest()[:16]
 
 
 def _page(

@@ -1,0 +1,202 @@
+"""Guided pages: everything about a new thing on one page that grows and shrinks row by row.
+
+They work without JavaScript and lose nothing that was typed: each button sends the whole page. Adding, moving and
+removing happen here, on texts that need not be valid yet.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from unfold.enums import ActionVariant
+from unfold.widgets import CHECKBOX_CLASSES
+
+from accounts.models import Workspace
+from accounts.roles import Power
+from core.errors import DomainError, read_item
+from core.numbers import parse_whole_number
+
+from .actions import ListButton, RowButton, StaffForm
+from .scoping import access_of
+
+PREVIEW = "preview"
+CREATE = "create"
+Row = dict[str, list[str]]
+
+
+@dataclass(slots=True)
+class Rows:
+    """A list on a guided page: rows of the same fields, as they were typed in."""
+
+    name: str
+    fields: tuple[str, ...]
+    at_most: int
+    rows: list[Row] = field(default_factory=list)
+
+    def read(self, data: QueryDict) -> None:
+        """Take over what was sent, as far as the list can have it."""
+        count = min(parse_whole_number(data.get(f"{self.name}-count", "")) or 0, self.at_most)
+        self.rows = [
+            {each: data.getlist(self.field_name(number, each)) for each in self.fields} for number in range(count)
+        ]
+
+    def field_name(self, number: int, field_name: str) -> str:
+        return f"{self.name}-{number}-{field_name}"
+
+    def add(self, **values: str | list[str]) -> None:
+        """A row with these values at the end, unless the list is full."""
+        if not self.is_full:
+            told = {name: [value] if isinstance(value, str) else value for name, value in values.items()}
+            self.rows.append({each: told.get(each, []) for each in self.fields})
+
+    def change(self, verb: str, number: int) -> None:
+        """`up`, `down` or `remove` a row. What can't be done changes nothing."""
+        if not 0 <= number < len(self.rows):
+            return
+        other = {"up": number - 1, "down": number + 1}.get(verb, number)
+        if verb == "remove":
+            del self.rows[number]
+        elif 0 <= other < len(self.rows):
+            self.rows[number], self.rows[other] = self.rows[other], self.rows[number]
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.rows) >= self.at_most
+
+
+def first(row: Row, name: str) -> str:
+    """The single value of a field."""
+    return next(iter(row.get(name, [])), "")
+
+
+def read_act(act: str) -> tuple[str, str, int]:
+    """What a button says: `remove:classes:2` is a verb, a list and the number of a row, -1 without one."""
+    verb, _, rest = act.partition(":")
+    name, _, told = rest.partition(":")
+    number = parse_whole_number(told)
+    return verb, name, -1 if number is None else number
+
+
+def seal(plan: object) -> str:
+    """Names what a preview was about: a plan is carried out only as it was seen."""
+    return hashlib.sha256(repr(plan).encode()).hexdigest()[:16]
+
+
+def find_workspace(request: HttpRequest, *, power: Power) -> Workspace | None:
+    """The workspace of the address or, where the person has the power in one only, that one; None if they have to
+    choose. Raises Http404, and PermissionDenied for those without the power anywhere."""
+    access = access_of(request)
+    if not access.may_anywhere(power):
+        raise PermissionDenied
+    mine = offered_workspaces(request, power=power)
+    told = request.GET.get("workspace")
+    if told is None:
+        few = list(mine[:2])
+        return few[0] if len(few) == 1 else None
+    key = parse_whole_number(told)
+    found = mine.filter(pk=key).first() if key else None
+    if found is None:
+        raise Http404("There is no such workspace.")
+    return found
+
+
+def offered_workspaces(request: HttpRequest, *, power: Power) -> QuerySet[Workspace]:
+    """The workspaces in which the person may set something up, by name."""
+    return access_of(request).limit(Workspace.objects.order_by("name", "pk"), path="id", power=power)
+
+
+class GuidedForm(StaffForm):
+    """A form with lists. `row` is the workspace. `lists` are made by the page before the form."""
+
+    def __init__(self, *args: Any, lists: Iterable[Rows], **kwargs: Any) -> None:
+        self.lists = {each.name: each for each in lists}
+        super().__init__(*args, **kwargs)
+        for bound in self.fields.values():
+            if isinstance(bound.widget, forms.CheckboxSelectMultiple):
+                bound.widget.attrs["class"] = " ".join(CHECKBOX_CLASSES)
+
+    def in_row(self, name: str, number: int) -> dict[str, Any]:
+        """The cleaned values of a row, by field; what is not valid is not among them."""
+        rows = self.lists[name]
+        found = {each: rows.field_name(number, each) for each in rows.fields}
+        return {each: self.cleaned_data[key] for each, key in found.items() if key in self.cleaned_data}
+
+    def show(self, refusal: DomainError) -> None:
+        """Put each fault beside the field it is about."""
+        for fault in refusal.errors:
+            name = self._field_of(fault.field)
+            self.add_error(name, fault.detail)
+        if not refusal.errors:
+            self.add_error(None, refusal.detail)
+
+    def _field_of(self, told: str) -> str | None:
+        item = read_item(told)
+        if item is not None and item[0] in self.lists:
+            rows = self.lists[item[0]]
+            names = [rows.field_name(item[1], item[2]), rows.field_name(item[1], rows.fields[0])]
+        else:
+            names = [told]
+        return next((name for name in names if name in self.fields), None)
+
+
+# --- The buttons that lead there --------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class ListLink(ListButton):
+    """A button above a list that leads to a page of its own."""
+
+    to: Callable[[], str]
+
+    def press(self, model_admin: Any, request: HttpRequest) -> HttpResponse:
+        if not model_admin.may(request, self.power):
+            raise PermissionDenied
+        return HttpResponseRedirect(self.to())
+
+
+@dataclass(kw_only=True)
+class RowLink(RowButton):
+    """A button on a row's page that leads to a page of its own."""
+
+    to: Callable[[Any], str]
+
+    def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(self.to(self.find_row(model_admin, request, object_id)))
+
+
+def list_link(*, description: str, power: Power, icon: str, to: Callable[[], str]) -> ListLink:
+    return ListLink(
+        perform=_nothing, description=description, power=power, form=StaffForm, explanation="", icon=icon, to=to
+    )
+
+
+def row_link(
+    *,
+    description: str,
+    power: Power,
+    icon: str,
+    to: Callable[[Any], str],
+    possible: Callable[[Any], bool] = lambda row: True,
+) -> RowLink:
+    return RowLink(
+        perform=_nothing,
+        description=description,
+        power=power,
+        possible=possible,
+        form=StaffForm,
+        preview=None,
+        explanation="",
+        icon=icon,
+        variant=ActionVariant.DEFAULT,
+        to=to,
+    )
+
+
+def _nothing(*_: Any) -> str:
+    """The page acts."""
+    return ""
