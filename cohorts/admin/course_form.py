@@ -14,7 +14,7 @@ from backoffice.money import MoneyField
 from backoffice.timezones import zone_choices
 from billing.models import Price
 from core.forms import WholeNumberField
-from core.local_time import local_date, validate_date
+from core.local_time import known_zones, local_date, validate_date
 from core.money import Money
 from core.numbers import parse_whole_number
 from core.text import limit_of
@@ -165,6 +165,11 @@ def _read_day(text: str) -> dt.date | None:
         return None
 
 
+def _zones(own: str) -> list[tuple[str, str]]:
+    """The zones to choose from; what was sent is one of them only if there is such a zone."""
+    return zone_choices(own if own in known_zones() else "")
+
+
 class CourseForm(GuidedForm):
     """`row` is the workspace; `known` are those of its classes that the page names, by number."""
 
@@ -205,7 +210,7 @@ class CourseForm(GuidedForm):
         validators=[validate_date],
         help_text="To the end of that day. Empty: the day before the first.",
     )
-    zone = forms.ChoiceField(label="Time zone", choices=zone_choices)
+    zone = forms.ChoiceField(label="Time zone")
     places = WholeNumberField(
         required=False,
         min_value=1,
@@ -224,6 +229,9 @@ class CourseForm(GuidedForm):
         amount = self.fields["amount"]
         assert isinstance(amount, MoneyField)
         amount.currency = str(self.texts.plain.get("currency", "")).strip().lower()
+        zone = self.fields["zone"]
+        assert isinstance(zone, forms.ChoiceField)
+        zone.choices = _zones(str(self.texts.plain.get("zone", "")))
         self.choices = [(first(row, "key"), self.describe_class(row)) for row in self.texts.classes.rows]
         for number, row in enumerate(self.texts.classes.rows):
             self._add(self.texts.classes, number, row, self._class_fields(row))
@@ -247,7 +255,7 @@ class CourseForm(GuidedForm):
             "day_of_week": forms.ChoiceField(label="Weekday", choices=[("", "Choose a day"), *DayOfWeek.choices]),
             "start_time": forms.TimeField(label="Starts", widget=TIME),
             "end_time": forms.TimeField(label="Ends", widget=TIME),
-            "timezone": forms.ChoiceField(label="Time zone", choices=zone_choices(first(row, "timezone"))),
+            "timezone": forms.ChoiceField(label="Time zone", choices=_zones(first(row, "timezone"))),
             "seats": WholeNumberField(label="Seats", min_value=1, max_value=MAX_PLACES),
             "teacher": forms.CharField(label="Teacher", required=False, max_length=limit_of(GroupClass, "teacher")),
             "meeting_url": forms.URLField(
