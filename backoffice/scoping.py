@@ -28,9 +28,11 @@ from core.actors import Actor
 from core.forms import WholeNumberField, check_texts, highest_in
 from core.numbers import parse_whole_number
 
+from .actors import name_actors
 from .display import cards_for
 from .queues import QueueFilter, filtered_queues
 from .searching import FoundThroughOthers
+from .stories import tell_story
 
 COUNT_CAP = 10_000
 FILTER_CAP = 200
@@ -167,6 +169,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, ModelAdmin):
     change_power: Power | None = None
     delete_power: Power | None = None
 
+    actor_fields: ClassVar[tuple[str, ...]] = ()  # those that say who did something (`backoffice/actors.py`)
     ordering: ClassVar[Any] = ("-id",)  # the newest first, in lists, choices and searches alike
     form: type[forms.ModelForm] = WorkspaceModelForm
     paginator = CappedPaginator
@@ -218,6 +221,11 @@ class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, ModelAdmin):
 
     def look_up(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Fetch at once what the columns and the words of these rows need besides `list_select_related`."""
+        if self.actor_fields:
+            actors = {getattr(row, name) for row in rows for name in self.actor_fields}
+            names = name_actors(access_of(request), actors - {""})
+            for row in rows:
+                row.actor_names = names
 
     def tell_latest_change(self, row: Any) -> str:
         """Who changed the row last, for somebody whose button came too late; empty where nobody keeps that."""
@@ -354,7 +362,10 @@ class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, ModelAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         row = context.get("original")
-        context["neighbor_cards"] = cards_for(request, row) if row is not None else []
+        if row is not None:
+            self.look_up(request, [row])
+            context["neighbor_cards"] = cards_for(request, row)
+            context["story"] = tell_story(request, row, access_of(request))
         return super().render_change_form(request, context, *args, **kwargs)
 
 

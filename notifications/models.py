@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import models
 
@@ -6,6 +8,15 @@ from core.addresses import AddressField
 from core.clock import utc_now
 
 from .states import NotificationStatus
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def about(self, subjects: Collection[str]) -> "NotificationQuerySet":
+        """The mails about these things, or about something of them: "package:12" has "package:12/booked:..." too."""
+        found = models.Q(subject_key__in=subjects)
+        for subject in subjects:
+            found |= models.Q(subject_key__startswith=f"{subject}/")
+        return self.filter(found)
 
 
 class Notification(models.Model):
@@ -28,6 +39,8 @@ class Notification(models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
 
+    objects = NotificationQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["kind", "subject_key", "recipient"], name="notification_once"),
@@ -46,6 +59,7 @@ class Notification(models.Model):
                 name="notification_due",
             ),
             models.Index(fields=["workspace", "-id"], name="notification_by_workspace"),
+            models.Index(fields=["subject_key"], opclasses=["varchar_pattern_ops"], name="notification_by_subject"),
         ]
 
     def __str__(self) -> str:

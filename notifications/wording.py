@@ -77,6 +77,12 @@ def find_wording(kind: str) -> Wording:
     return _wordings[kind]
 
 
+def label_of(kind: str) -> str:
+    """What staff call a mail: as its words are listed, or its kind in plain letters."""
+    wording = _wordings.get(kind)
+    return wording.label if wording else kind.replace("_", " ").replace(".", " ").capitalize()
+
+
 def our_words(kind: str) -> Words:
     """What the mail says until a workspace writes something else."""
     source = get_template(f"emails/{find_wording(kind).template}.txt").template  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from accounts.models import Guardian, Learner, LearnerMerge
 from core.clock import utc_now
 
 from ..actions import StaffForm
+from ..actors import actor_column
 from ..display import json_column, link_column
 from ..previews import Preview
 from ..scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
@@ -79,16 +80,18 @@ def _new_guardians(keep: Learner, drop: Learner) -> list[str]:
 
 @admin.register(LearnerMerge)
 class LearnerMergeAdmin(WorkspaceScopedAdmin):
-    list_display = ("dropped_name", "kept_link", "reason", "actor", "workspace", "merged_at")
+    actor_fields = ("actor",)
+    list_display = ("dropped_name", "kept_link", "reason", "by", "workspace", "merged_at")
     list_filter = (("workspace", ScopedRelatedFilter), "merged_at")
     list_select_related = ("workspace", "kept", "dropped")
     search_fields = ("=kept__cuid", "=dropped__cuid", "=dropped__external_id", "dropped__last_name__istartswith")
     search_help_text = "CUID of either learner; last name or external id of the merged one"
     date_hierarchy = "merged_at"
     fieldsets = (
-        (None, {"fields": ("dropped", "kept_link", "reason", ("actor", "merged_at"), "workspace")}),
+        (None, {"fields": ("dropped", "kept_link", "reason", ("by", "merged_at"), "workspace")}),
         ("Moved", {"fields": ("moved_rows",)}),
     )
+    by = actor_column("actor", "merged by")
     kept_link = link_column("kept", "merged into")
     moved_rows = json_column("moved", "ids of what moved")
 

@@ -9,6 +9,7 @@ from unfold.enums import ActionVariant
 from accounts.models import StaffTask
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
+from backoffice.actors import actor_column
 from backoffice.display import NOTHING, Card, money_column, neighbor, neighbors_of, register_subject, status_badge
 from backoffice.money import MoneyField
 from backoffice.previews import Letter, Preview
@@ -118,6 +119,7 @@ def is_refundable(payment: Payment) -> bool:
 
 @admin.register(Payment)
 class PaymentAdmin(AboutMoney):
+    actor_fields = ("recorded_by",)
     list_display = ("who", "what", "amount", "status_badge", "refunded", "method", "workspace", "paid_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -134,12 +136,13 @@ class PaymentAdmin(AboutMoney):
         (None, {"fields": (("status_badge", "method"), ("amount", "refunded"), ("paid_for", "checkout"))}),
         (
             "Outside of Stripe",
-            {"fields": (("means", "reference"), ("recorded_by", "note")), "classes": ("collapse",)},
+            {"fields": (("means", "reference"), ("by", "note")), "classes": ("collapse",)},
         ),
         ("Stripe", {"fields": (("payment_intent_id", "workspace"), ("paid_at", "created_at"))}),
     )
     actions_detail = ("refund", "reverse", "revoke_link")
     status_badge = status_badge("status")
+    by = actor_column("recorded_by", "recorded by")
     amount = money_column("amount_minor", "amount")
 
     def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:

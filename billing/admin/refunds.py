@@ -6,6 +6,7 @@ from unfold.decorators import display
 
 from accounts.roles import Power
 from accounts.task_kinds import Urgency
+from backoffice.actors import actor_column
 from backoffice.display import link_column, register_subject, status_badge
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter
@@ -37,7 +38,8 @@ register_queue(
 class RefundAdmin(AboutMoney):
     money_path = "payment"
     workspace_path = "payment__workspace"
-    list_display = ("who", "what", "amount", "status_badge", "reason", "created_at", "settled_at")
+    actor_fields = ("actor",)
+    list_display = ("who", "what", "amount", "status_badge", "reason", "by", "created_at", "settled_at")
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("reason", ChoicesDropdownFilter),
@@ -50,11 +52,12 @@ class RefundAdmin(AboutMoney):
     search_help_text = "Learner or payer, number of the refund, payment or invoice, Stripe's refund or payment intent"
     date_hierarchy = "created_at"
     fieldsets = (
-        (None, {"fields": (("status_badge", "amount"), ("payment_link", "reason"), "note", ("actor", "requested_by"))}),
+        (None, {"fields": (("status_badge", "amount"), ("payment_link", "reason"), "note", "by")}),
         ("Stripe", {"fields": ("stripe_refund_id", "failure_reason", ("created_at", "settled_at"))}),
         ("Tries", {"fields": (("attempts", "next_attempt_at"), "last_error")}),
     )
     status_badge = status_badge("status")
+    by = actor_column("actor", "asked for by")
     payment_link = link_column("payment", "payment")
 
     @display(description="amount", ordering="amount_minor")

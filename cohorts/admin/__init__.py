@@ -1,5 +1,5 @@
 """The back office of courses. Importing the modules registers their pages."""
 
-from . import cohort_cards, cohorts, courses, packages, progress, sessions, waitlist
+from . import cohort_cards, cohorts, courses, packages, progress, sessions, story, waitlist
 
-__all__ = ["cohort_cards", "cohorts", "courses", "packages", "progress", "sessions", "waitlist"]
+__all__ = ["cohort_cards", "cohorts", "courses", "packages", "progress", "sessions", "story", "waitlist"]

@@ -7,6 +7,7 @@ from unfold.enums import ActionVariant
 from accounts.models import Guardian, Learner
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
+from backoffice.actors import actor_column
 from backoffice.display import (
     NOTHING,
     Card,
@@ -54,6 +55,7 @@ register_queue(
 
 @admin.register(EnrollmentDecision)
 class DecisionAdmin(WorkspaceScopedAdmin):
+    actor_fields = ("actor",)
     list_display = (
         "learner_name",
         "instance",
@@ -86,7 +88,7 @@ class DecisionAdmin(WorkspaceScopedAdmin):
                     ("learner_link", "instance_link"),
                     ("guardian_link", "district_link"),
                     ("created_at", "updated_at"),
-                    ("actor", "request_id"),
+                    ("by", "request_id"),
                 )
             },
         ),
@@ -94,6 +96,7 @@ class DecisionAdmin(WorkspaceScopedAdmin):
     )
     actions_detail = ("cancel_checkout",)
     status_badge = status_badge("status")
+    by = actor_column("actor")
     learner_link = link_column("learner", "learner")
     instance_link = link_column("instance", "program")
     guardian_link = link_column("guardian", "guardian")

@@ -4,11 +4,12 @@ from django.db.models import Prefetch
 from django.http import HttpRequest
 
 from accounts.models import Lead, Learner
-from backoffice.display import Card, Neighbor, badge, list_url, neighbor, neighbors_of
+from backoffice.actors import name_actors
+from backoffice.display import Card, Neighbor, badge, neighbor, neighbors_of
+from backoffice.scoping import access_of
 from billing.models import Payment, Refund
 from billing.purposes import as_subject
 from core.clock import utc_now
-from events.models import OutboxEvent
 
 from ..models import Enrollment
 from ..queries import find_live_decision
@@ -21,20 +22,21 @@ def _words(status: str) -> str:
     return status.replace("_", " ")
 
 
-@neighbors_of(Enrollment)
 def history_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
+    transitions = list(enrollment.transitions.order_by("-number")[:50])
+    names = name_actors(access_of(request), {transition.actor for transition in transitions})
     rows = [
         Neighbor(
             title=f"{transition.number}. {transition.get_facet_display()}: {_words(transition.from_status)} →",
             badge=badge(transition.to_status, _words(transition.to_status)),
             note=" · ".join(
                 part
-                for part in (transition.reason, transition.note and f"Note: {transition.note}", transition.actor)
+                for part in (transition.reason, transition.note and f"Note: {transition.note}", names[transition.actor])
                 if part
             ),
             at=transition.created_at,
         )
-        for transition in enrollment.transitions.order_by("-number")[:50]
+        for transition in transitions
     ]
     return Card("History", rows, empty="Nothing has happened yet.", wide=True)
 
@@ -77,7 +79,7 @@ def funding_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         rows += [neighbor(payment, status="status", at=payment.paid_at) for payment in sale.checkout.payments.all()]
     offline = Payment.objects.filter(purpose=OFFLINE_PURPOSE, subject=as_subject(enrollment.pk))
     rows += [neighbor(payment, status="status", at=payment.paid_at) for payment in offline.order_by("-id")]
-    return Card("Decisions and money", rows, empty=f"{tell_funding(enrollment)}.")
+    return Card("Decisions and money", rows, empty="" if rows else f"{tell_funding(enrollment)}.")
 
 
 @neighbors_of(Enrollment)
@@ -88,20 +90,6 @@ def seats_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         for seat in seats
     ]
     return Card("Seats", rows)
-
-
-@neighbors_of(Enrollment)
-def events_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
-    aggregate = f"enrollment:{enrollment.cuid}"
-    rows = OutboxEvent.objects.filter(aggregate=aggregate).order_by("-sequence")[:8]
-    return Card(
-        "Latest events",
-        [
-            neighbor(event, title=f"{event.sequence}. {event.type}", status="relay_status", at=event.occurred_at)
-            for event in rows
-        ],
-        more_url=list_url(OutboxEvent, q=aggregate),
-    )
 
 
 @neighbors_of(Learner)

@@ -4,6 +4,7 @@ from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from backoffice.actors import actor_column
 from backoffice.display import badge, link_column
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 
@@ -15,7 +16,8 @@ class TransitionAdmin(WorkspaceScopedAdmin):
     """The append-only record of every change."""
 
     workspace_path = "enrollment__workspace"
-    list_display = ("enrollment_link", "number", "facet", "from_status", "to_badge", "reason", "actor", "created_at")
+    actor_fields = ("actor",)
+    list_display = ("enrollment_link", "number", "facet", "from_status", "to_badge", "reason", "by", "created_at")
     list_filter = (
         ("facet", ChoicesDropdownFilter),
         ("enrollment__workspace", ScopedRelatedFilter),
@@ -33,9 +35,10 @@ class TransitionAdmin(WorkspaceScopedAdmin):
         ("facet", "from_status", "to_badge"),
         "reason",
         "note",
-        ("actor", "request_id"),
+        ("by", "request_id"),
         "created_at",
     )
+    by = actor_column("actor")
     enrollment_link = link_column("enrollment", "enrollment")
 
     @display(description="to", ordering="to_status")

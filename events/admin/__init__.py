@@ -1,5 +1,5 @@
 """The back office of events. Importing the modules registers their pages."""
 
-from . import deliveries, endpoints, outbox
+from . import deliveries, endpoints, outbox, story
 
-__all__ = ["deliveries", "endpoints", "outbox"]
+__all__ = ["deliveries", "endpoints", "outbox", "story"]

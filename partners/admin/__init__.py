@@ -1,5 +1,5 @@
 """The back office of partners. Importing the modules registers their pages."""
 
-from . import certificates, inbox, nudges, providers, sequences, steps
+from . import certificates, inbox, nudges, providers, sequences, steps, story
 
-__all__ = ["certificates", "inbox", "nudges", "providers", "sequences", "steps"]
+__all__ = ["certificates", "inbox", "nudges", "providers", "sequences", "steps", "story"]

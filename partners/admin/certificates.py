@@ -11,6 +11,7 @@ from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
+from backoffice.actors import actor_column
 from backoffice.display import Card, link_column, neighbor, neighbors_of, register_subject
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
@@ -40,6 +41,7 @@ class CertificateAdmin(WorkspaceScopedAdmin):
     """Certificates as they were printed; nobody changes one."""
 
     workspace_path = "enrollment__workspace"
+    actor_fields = ("issued_by", "revoked_by")
     list_display = ("serial", "standing", "learner_name", "program_title", "enrollment_link", "issued_at", "pdf")
     list_filter = (
         ("revoked_at", admin.EmptyFieldListFilter),
@@ -60,14 +62,16 @@ class CertificateAdmin(WorkspaceScopedAdmin):
                     ("serial", "standing"),
                     ("learner_name", "program_title"),
                     ("enrollment_link", "pdf"),
-                    ("issued_at", "issued_by"),
+                    ("issued_at", "by"),
                     ("replaced", "public_page"),
                 )
             },
         ),
-        ("Revocation", {"fields": (("revoked_at", "revocation"), ("revoked_by", "revoked_reason"))}),
+        ("Revocation", {"fields": (("revoked_at", "revocation"), ("taken_back_by", "revoked_reason"))}),
     )
     actions_detail = ("reissue", "revoke")
+    by = actor_column("issued_by", "issued by")
+    taken_back_by = actor_column("revoked_by", "revoked by")
     enrollment_link = link_column("enrollment", "enrollment")
     replaced = link_column("replaces", "replaces")
 
