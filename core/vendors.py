@@ -41,6 +41,10 @@ class VendorRefuses(Exception):
         self.answer = answer
 
 
+class Misread(ValueError):
+    """What a vendor says is not what it should say; the message tells staff where."""
+
+
 class Vendor:
     """One account at one vendor. `name` is how messages call it: "The partner"; `label` is its name in metrics."""
 
@@ -87,6 +91,7 @@ class Vendor:
             found = read(answer)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             self._breaker.record_failure()
-            raise VendorDown(f"{self._name} answered something else than was asked for.") from error
+            where = f" ({error})" if isinstance(error, Misread) else ""
+            raise VendorDown(f"{self._name} answered something else than was asked for{where}.") from error
         self._breaker.record_answer()
         return found

@@ -27,6 +27,7 @@ from partners.providers import create_provider
 from partners.sequences import GroupDraft, ItemDraft, define_sequence
 
 from .catalog import KNOWN_FAMILY, Child, Scene
+from .dialects import DIALECTS, FIELD_MAPS
 from .stories import enter_candidate
 
 Story = Iterator[dt.timedelta]
@@ -87,6 +88,7 @@ def begin_partners(scene: Scene, *, begin: Callable[[dt.datetime, Story], None],
             expected_days=expected_days,
             stuck_after_days=stuck_after_days,
             contact_email=f"learners@{slug}.test",
+            field_map=FIELD_MAPS.get(DIALECTS.get(slug, ""), {}),
             now=utc_now(),
         )
     instance = _build_program(scene, local_date(now, scene.workspace.timezone))

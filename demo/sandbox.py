@@ -18,6 +18,7 @@ from core.errors import require
 from partners.models import EnrollmentStep, Provider
 from partners.states import PartnerStepStatus
 
+from .dialects import DIALECTS
 from .webhooks import receivers_of
 
 AT_ONCE = 200
@@ -63,6 +64,7 @@ def _tell_partner(provider: Provider) -> None:
         "api_key": provider.api_key,
         "webhook_url": f"{settings.PUBLIC_URL}/api/webhooks/partners/{provider.slug}",
         "secret": provider.webhook_secret,
+        "dialect": DIALECTS.get(provider.slug, "plain"),
     }
     _tell(f"lms/{provider.slug}", at_once)
     learners = [_learner(step) for step in steps.select_related("enrollment__learner", "item")]

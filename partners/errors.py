@@ -46,7 +46,7 @@ class UnreadableEvent(DomainError):
 
     status = 400
     code = "unreadable_event"
-    title = "The body is no event: it needs event, and data with enrollmentId"
+    title = "The body is no event: it has to be a JSON object, and its webhook-id a printable text"
 
 
 class StepHasAnotherId(DomainError):

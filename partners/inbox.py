@@ -17,18 +17,22 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from core import retries
+from core.documents import is_deeper
 from core.errors import require
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.text import fit
+from core.vendors import Misread
 from core.work import nudge
 
 from .effects import EFFECTS
 from .errors import BadPartnerSignature, UnreadableEvent
 from .locks import lock_ways
+from .messages import field_map_of, keep_payload, read_message
 from .models import EnrollmentStep, PartnerEvent, Provider
 from .progression import Advance
 from .states import PartnerStepStatus
+from .unread import IGNORED, read_again, seal_message, tell_staff
 
 log = structlog.get_logger(__name__)
 
@@ -43,17 +47,17 @@ BATCH = 500
 # The certificate of a participation that ends is written by itself, with its mail; a batch of such would hold its locks
 # for seconds.
 ENDS_AT_ONCE = 25
-
-_TEXTS = ("completedAt", "certificateId", "certificateNumber", "downloadUrl")
-_LONGEST_TEXT = 2000
+# Of messages that can't be read, larger and deeper ones are not kept.
+MAX_UNREAD_BYTES = 65_536
+MAX_UNREAD_LEVELS = 20
 
 
 def receive_event(*, slug: str, raw: bytes, headers: Mapping[str, str], now: dt.datetime) -> tuple[PartnerEvent, bool]:
     """Store what came to a partner's webhook, once, and ask a worker to apply it. The event, and whether it was known
     already.
 
-    Raises BadPartnerSignature unless the partner of this slug provably sent exactly these bytes within five minutes,
-    and UnreadableEvent if they are no event.
+    One that the partner's field map does not fit is stored unread. Raises BadPartnerSignature unless the partner of
+    this slug provably sent exactly these bytes within five minutes, and UnreadableEvent if they are no JSON object.
     """
     provider = Provider.objects.filter(slug=slug).first()
     if provider is None or not _is_signed(raw, headers, _secrets(provider, now)):
@@ -62,8 +66,10 @@ def receive_event(*, slug: str, raw: bytes, headers: Mapping[str, str], now: dt.
     event = _read(provider, raw, headers["webhook-id"], now)
     with transaction.atomic():
         is_new = insert_unless_present(event)
-        stored = PartnerEvent.objects.get(provider=provider, event_id=event.event_id)
-        if stored.handled_at is None:
+        stored = PartnerEvent.objects.select_related("provider").get(provider=provider, event_id=event.event_id)
+        if is_new and stored.unread:
+            tell_staff(stored)
+        elif stored.handled_at is None:
             nudge(signature("partners.tasks.handle_partner_event"), stored.pk)
         after_commit(log.info, "partner_event_stored", partner_event=stored.pk, type=stored.type, is_new=is_new)
     return stored, not is_new
@@ -78,7 +84,7 @@ def store_found(
         event_id=message_id,
         type=kind,
         external_enrollment_id=require(step.external_enrollment_id, "a step that the partner accepted has its id"),
-        payload=_payload(data),
+        payload=keep_payload(data),
         received_at=now,
         next_attempt_at=now,
     )
@@ -88,7 +94,9 @@ def store_found(
 
 def handle_event(*, event_id: int, now: dt.datetime) -> PartnerEvent:
     """Apply an event, once. An error is kept on the row, to be tried again later; raises PartnerEvent.DoesNotExist."""
-    _apply_what_can_be([PartnerEvent.objects.get(pk=event_id)], now)
+    readable = read_again([PartnerEvent.objects.get(pk=event_id)], now)
+    if readable:
+        _apply_what_can_be(readable, now)
     return PartnerEvent.objects.get(pk=event_id)
 
 
@@ -100,7 +108,7 @@ def handle_due_events(*, limit: int = BATCH, now: dt.datetime) -> int:
     """
     unhandled = PartnerEvent.objects.filter(handled_at=None)
     claimed = retries.claim_batch(unhandled, now=now, lease=RETRY.lease, limit=limit)
-    for events in _one_of_each(claimed):
+    for events in _one_of_each(read_again(claimed, now)):
         _apply_what_can_be(events, now)
     return len(claimed)
 
@@ -192,12 +200,12 @@ def _apply(events: Sequence[PartnerEvent], now: dt.datetime) -> _Left:
         if event.pk not in unhandled:
             continue
         if event.pk not in about:
-            (outcomes["ignored"] if effect is None else left.unmatched).append(event)
+            (outcomes[IGNORED] if effect is None else left.unmatched).append(event)
         elif advance.ends == ENDS_AT_ONCE:
             left.too_many.append(event)
         elif about[event.pk] in ways:
             step, steps = ways[about[event.pk]]
-            outcomes["ignored" if effect is None else effect(advance, step, steps, event)].append(event)
+            outcomes[IGNORED if effect is None else effect(advance, step, steps, event)].append(event)
             if step.status == PartnerStepStatus.IN_PROGRESS:  # the partner need not be asked for news for a while
                 advance.journal.note(step, next_attempt_at=now + dt.timedelta(hours=step.provider.poll_hours))
     advance.write()
@@ -258,49 +266,23 @@ def _is_signed(raw: bytes, headers: Mapping[str, str], secrets: list[str]) -> bo
 
 
 def _read(provider: Provider, raw: bytes, message_id: str, now: dt.datetime) -> PartnerEvent:
+    """The event that a partner's message is, or one that keeps the message until it can be read. Raises
+    UnreadableEvent."""
     try:
         body = json.loads(raw)
-        kind = body["event"]
-        data = body["data"]
-        external_id = _id(data["enrollmentId"])
-        payload = _payload(data)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, RecursionError, ValueError) as error:
         raise UnreadableEvent from error
-    if not _is_text(kind) or not message_id.isprintable() or len(message_id) > 255:
+    if not isinstance(body, dict) or not message_id.isprintable() or len(message_id) > 255:
         raise UnreadableEvent
-    return PartnerEvent(
-        provider=provider,
-        event_id=message_id,
-        type=fit(PartnerEvent, "type", kind),
-        external_enrollment_id=external_id,
-        payload=payload,
-        received_at=now,
-        next_attempt_at=now + NUDGE_GRACE,
-    )
-
-
-def _payload(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What is acted on of an event's data. Raises ValueError for progress that is none."""
-    payload = {name: data[name] for name in _TEXTS if _is_text(data.get(name))}
-    if "progress" in data:
-        payload["progress"] = _percent(data["progress"])
-    return payload
-
-
-def _id(given: object) -> str:
-    if isinstance(given, bool) or not isinstance(given, str | int):
-        raise TypeError("no id")
-    text = str(given)
-    if not 0 < len(text) <= 255 or not text.isprintable():
-        raise ValueError("no id")
-    return text
-
-
-def _percent(given: object) -> int:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 100:
-        raise ValueError("progress is a number from 0 to 100")
-    return int(given)
-
-
-def _is_text(given: object) -> bool:
-    return isinstance(given, str) and 0 < len(given) <= _LONGEST_TEXT and given.isprintable()
+    event = PartnerEvent(provider=provider, event_id=message_id, received_at=now, next_attempt_at=now + NUDGE_GRACE)
+    try:
+        message = read_message(field_map_of(provider), body)
+    except Misread as fault:
+        if len(raw) > MAX_UNREAD_BYTES or is_deeper(body, MAX_UNREAD_LEVELS):
+            raise UnreadableEvent from fault
+        seal_message(event, body, fault)
+    else:
+        event.type = message.kind
+        event.external_enrollment_id = message.external_id
+        event.payload = message.payload
+    return event

@@ -10,7 +10,8 @@ from core.invariants import Breach, Extent, Invariant
 from enrollments.models import Enrollment
 from enrollments.states import FUNDED, ParticipationStatus
 
-from .models import WEEK, Certificate, EnrollmentStep, Nudge, PartnerEvent, SequenceItem, StepTransition
+from .field_map import find_faults
+from .models import WEEK, Certificate, EnrollmentStep, Nudge, PartnerEvent, Provider, SequenceItem, StepTransition
 from .states import ACTIVE, DONE, GroupRule, PartnerStepStatus, Revocation
 
 # How long a step may be due before it is tried.
@@ -171,6 +172,14 @@ def nudges_keep_their_distance(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"nudge {pk}", "was sent after its receiver had stopped it")
 
 
+def field_maps_hold(extent: Extent) -> Iterator[Breach]:
+    """A partner's field map names fields of ours, and no two of them stand at one place."""
+    mapped = extent.of(Provider.objects.exclude(field_map={}), "workspace")
+    for pk, field_map in mapped.values_list("pk", "field_map").iterator():
+        if faults := find_faults(field_map):
+            yield Breach(f"provider {pk}", f"has a field map that does not hold at {faults[0].field or 'all'}")
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     steps_follow_one_version,
     step_statuses_follow_their_history,
@@ -183,4 +192,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     the_partners_inbox_is_handled,
     certificates_iff_complete,
     nudges_keep_their_distance,
+    field_maps_hold,
 )

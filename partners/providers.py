@@ -1,21 +1,24 @@
 """A workspace's partners: added, changed, paused and resumed."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from core.errors import FieldError, invalid_field, invalid_fields
+from core.errors import FieldError, invalid_field, invalid_fields, refuse
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.signing import BOTH_HOLD, new_signing_secret
 
 from .errors import ProviderNotFound, SlugTaken
+from .field_map import find_faults, keep_differing
 from .models import Provider
 from .outages import keep_outage
 from .states import Adapter, OutageReason
+from .unread import wake_unread
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,7 @@ CHANGEABLE = (
     "accept_within_hours",
     "stuck_after_days",
     "contact_email",
+    "field_map",
 )
 
 
@@ -50,8 +54,9 @@ def create_provider(*, workspace_id: int, slug: str, name: str, now: dt.datetime
 
 
 @transaction.atomic
-def change_provider(*, provider_id: int, **changes: Any) -> Provider:
-    """Change some of `CHANGEABLE`. Raises ProviderNotFound, Invalid naming the field."""
+def change_provider(*, provider_id: int, now: dt.datetime, **changes: Any) -> Provider:
+    """Change some of `CHANGEABLE`. With another field map, what the partner told so far is read by it. Raises
+    ProviderNotFound, Invalid naming the field."""
     provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
     if provider is None:
         raise ProviderNotFound
@@ -61,6 +66,8 @@ def change_provider(*, provider_id: int, **changes: Any) -> Provider:
         setattr(provider, name, value)
     _check(provider)
     provider.save(update_fields=list(changes))
+    if "field_map" in changes:
+        wake_unread(provider_id=provider_id, now=now)
     after_commit(log.info, "partner_changed", partner=provider.pk, fields=sorted(changes))
     return provider
 
@@ -102,6 +109,8 @@ def resume_provider(*, provider_id: int, now: dt.datetime) -> None:
 def _check(provider: Provider) -> None:
     if provider.adapter == Adapter.REST and not provider.base_url:
         raise invalid_field("base_url", "required", "Give the address of the partner's API.")
+    refuse([replace(fault, field=f"field_map.{fault.field}") for fault in find_faults(provider.field_map)])
+    provider.field_map = keep_differing(provider.field_map)
     try:
         provider.full_clean(exclude=["workspace"], validate_unique=False, validate_constraints=False)
     except ValidationError as error:

@@ -42,3 +42,12 @@ NUDGES_UNANSWERED = register_kind(
     subjects=("enrollment", "partner"),
     remedy="Call the family or the partner. The task is completed once the learner, or the partner, has moved on.",
 )
+
+MESSAGES_UNREAD = register_kind(
+    "partner_messages_unread",
+    label="Partner whose messages can't be read",
+    role=Role.OWNER,
+    subjects=("partner",),
+    remedy="Correct the partner's field map. The message in the inbox of partners says what is missing. It is then "
+    "read again, and the task completes itself.",
+)

@@ -168,8 +168,8 @@ class SandboxProcess:
         return self.control("disputes/close", body | ({"given_back": given_back} if given_back else {}))
 
     def partner(self, slug: str, **settings: Any) -> Body:
-        """Set up a partner's system (`api_key`, `honors_keys`, `webhook_url`, `secret`); its books: who was ever
-        enrolled there, and what it told."""
+        """Set up a partner's system (`api_key`, `honors_keys`, `webhook_url`, `secret`, `dialect`); its books: who
+        was ever enrolled there, and what it told."""
         return self.control(f"lms/{slug}", settings)
 
     def receiver(self, slug: str, **settings: Any) -> Body:

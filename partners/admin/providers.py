@@ -164,7 +164,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
 
     @staff_action(description="Change", power=Power.GOVERN, form=ProviderForm, icon="edit")
     def edit(self, request: HttpRequest, provider: Provider, form: ProviderForm) -> str:
-        change_provider(provider_id=provider.pk, **form.told())
+        change_provider(provider_id=provider.pk, now=utc_now(), **form.told())
         return "The partner is changed. Learners who are there stay."
 
     @staff_action(

@@ -16,7 +16,19 @@ CREATE_PARTNER = OpenApiExample(
         "contactEmail": "training@northside.example",
     },
 )
-CHANGE_PARTNER = OpenApiExample("More patience", request_only=True, value={"stuckAfterDays": 14})
+CHANGE_PARTNER = OpenApiExample(
+    "More patience, and other names",
+    request_only=True,
+    value={
+        "stuckAfterDays": 14,
+        "fieldMap": {
+            "request": {"courseId": "course.code", "email": "student.mail", "learnerId": ""},
+            "answer": {"id": "number", "launchUrl": "links.start"},
+            "event": {"event": "type", "enrollmentId": "content.number"},
+            "words": {"statusCompleted": ["done", "passed"], "eventCompleted": ["enrollment.done"]},
+        },
+    },
+)
 RETRY_STEP = OpenApiExample("The cause is gone", request_only=True, value={"reason": "The course exists now"})
 SKIP_STEP = OpenApiExample("Nothing to learn", request_only=True, value={"reason": "Certified elsewhere last year"})
 COMPLETE_STEP = OpenApiExample(

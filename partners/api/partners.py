@@ -41,8 +41,14 @@ def _in_words_of_the_api() -> Iterator[None]:
     try:
         yield
     except Invalid as refusal:
-        errors = tuple(replace(fault, field=_WORDS.get(fault.field, fault.field)) for fault in refusal.errors)
+        errors = tuple(replace(fault, field=_word_of(fault.field)) for fault in refusal.errors)
         raise Invalid(in_one_sentence(errors) or refusal.detail, errors=errors) from refusal
+
+
+def _word_of(place: str) -> str:
+    """A field of a row, or a place inside it, as the API calls it."""
+    field, dot, inside = place.partition(".")
+    return f"{_WORDS.get(field, field)}{dot}{inside}"
 
 
 class PartnerListView(APIView):
@@ -96,12 +102,13 @@ class PartnerView(APIView):
         examples=[CHANGE_PARTNER],
     )
     def patch(self, request: Request, slug: str) -> Response:
-        """Change what is sent. Its slug stays."""
+        """Change what is sent. Its slug stays. A `fieldMap` replaces the one before as a whole, and what the partner
+        told that could not be read is read by it."""
         body = ProviderBody(data=request.data)
         body.is_valid(raise_exception=True)
         found = _find(request, slug)
         with _in_words_of_the_api():
-            changed = change_provider(provider_id=found.pk, **body.validated_data)
+            changed = change_provider(provider_id=found.pk, now=utc_now(), **body.validated_data)
         return Response(ProviderSerializer(changed).data)
 
 

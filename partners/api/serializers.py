@@ -10,11 +10,13 @@ from core.http.cursors import page_serializer
 from core.http.fields import EmailTextField, MultilineField, TextField, WholeNumberField
 from core.numbers import MAX_SMALLINT
 
+from ..messages import field_map_of
 from ..models import EnrollmentStep, Provider
 from ..pipeline import PartnerFigures
 from ..sequences import MAX_STEPS
 from ..states import Adapter, GroupRule, PartnerStepStatus
 from ..stuck import Turn
+from .field_maps import FieldMapSerializer
 
 # As the API and the pages show a step: one that is queued is pending to whoever looks.
 SHOWN = [status for status in PartnerStepStatus.values if status != PartnerStepStatus.QUEUED]
@@ -38,6 +40,12 @@ class ProviderBody(serializers.Serializer[Any]):
     )
     stuckAfterDays = WholeNumberField(source="stuck_after_days", min_value=1, max_value=MAX_SMALLINT, required=False)
     contactEmail = EmailTextField(source="contact_email", required=False, allow_blank=True)
+    fieldMap = FieldMapSerializer(
+        source="field_map",
+        required=False,
+        help_text="What the partner's JSON calls our fields. It replaces the map as a whole; what it leaves out has "
+        "our names.",
+    )
 
 
 class NewProviderBody(ProviderBody):
@@ -58,6 +66,7 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
     acceptWithinHours = serializers.IntegerField(source="accept_within_hours")
     stuckAfterDays = serializers.IntegerField(source="stuck_after_days")
     contactEmail = serializers.CharField(source="contact_email")
+    fieldMap = serializers.SerializerMethodField()
     pausedAt = serializers.DateTimeField(source="paused_at", allow_null=True)
     createdAt = serializers.DateTimeField(source="created_at")
 
@@ -74,12 +83,17 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
             "acceptWithinHours",
             "stuckAfterDays",
             "contactEmail",
+            "fieldMap",
             "pausedAt",
             "createdAt",
         )
 
     def get_hasApiKey(self, provider: Provider) -> bool:
         return bool(provider.api_key)
+
+    @extend_schema_field(FieldMapSerializer)
+    def get_fieldMap(self, provider: Provider) -> dict[str, Any]:
+        return field_map_of(provider).whole()
 
 
 class NewProviderSerializer(ProviderSerializer):

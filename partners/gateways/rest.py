@@ -1,4 +1,5 @@
-"""The one place that speaks to partners' systems: HTTP and JSON, as docs/partners.md asks of them."""
+"""The one place that speaks to partners' systems: HTTP and JSON, as docs/partners.md asks of them, by the names of each
+partner's field map."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,8 +9,10 @@ from urllib.parse import quote
 
 from core.breaker import Breaker
 from core.outbound import Answer
-from core.vendors import Vendor, VendorDown, VendorRefuses
+from core.vendors import Misread, Vendor, VendorDown, VendorRefuses
 
+from ..field_map import ANSWER, LOOKUP, REQUEST, FieldMap, pick
+from ..messages import field_map_of, percent
 from ..models import EnrollmentStep, Provider
 from ..web_addresses import web_address
 from .contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerGateway, PartnerNews, PartnerRefuses
@@ -42,36 +45,37 @@ class RestGateway:
     def __init__(self, provider: Provider, breaker: Breaker) -> None:
         self._address = f"{provider.base_url.rstrip('/')}/enrollments"
         self._key = provider.api_key
+        self._fields = field_map_of(provider)
         self._vendor = Vendor(
             "The partner", label=f"partner:{provider.slug}", breaker=breaker, seconds=float(provider.timeout_seconds)
         )
 
     def enroll(self, request: EnrollmentRequest) -> PartnerEnrollment:
-        body = {
-            "course_id": request.course_id,
-            "reference": request.reference,
-            "learner": {
-                "id": request.learner_cuid,
-                "email": request.email,
-                "first_name": request.first_name,
-                "last_name": request.last_name,
-            },
-        }
+        body = write_request(self._fields, request)
         headers = {"Idempotency-Key": request.reference}
-        return self._ask("POST", lambda answer: _enrollment(answer.json()), body=body, headers=headers)
+        return self._ask(
+            "POST", lambda answer: _enrollment(self._fields, self._one(answer)), body=body, headers=headers
+        )
 
     def find(self, reference: str) -> PartnerEnrollment | None:
-        return self._ask("GET", lambda answer: _first(answer.json(), reference), params={"reference": reference})
+        params = {self._fields.path(LOOKUP, "parameter"): reference}
+        return self._ask("GET", lambda answer: _first(self._fields, answer.json(), reference), params=params)
 
     def read(self, external_id: str) -> PartnerNews | None:
         try:
-            return self._ask("GET", lambda answer: _news(answer.json(), external_id), path=_path_of(external_id))
+            return self._ask(
+                "GET", lambda answer: _news(self._fields, self._one(answer), external_id), path=_path_of(external_id)
+            )
         except _Unknown:
             return None
 
     def end(self, external_id: str) -> None:
         with suppress(_Unknown):
             self._ask("DELETE", lambda answer: None, path=_path_of(external_id))
+
+    def _one(self, answer: Answer) -> Any:
+        """The enrollment that an answer is about."""
+        return _inside(answer.json(), self._fields.path(LOOKUP, "enrollment"))
 
     def _ask(
         self,
@@ -101,42 +105,55 @@ def _path_of(external_id: str) -> str:
     return f"/{quote(external_id, safe='')}"
 
 
-def _enrollment(body: Any) -> PartnerEnrollment:
-    found = body["id"]
+def write_request(fields: FieldMap, request: EnrollmentRequest) -> dict[str, Any]:
+    """The body that a partner is asked with to take a learner."""
+    return fields.write(
+        REQUEST,
+        {
+            "courseId": request.course_id,
+            "reference": request.reference,
+            "learnerId": request.learner_cuid,
+            "email": request.email,
+            "firstName": request.first_name,
+            "lastName": request.last_name,
+        },
+    )
+
+
+def _inside(body: Any, path: str) -> Any:
+    return pick(body, path) if path else body
+
+
+def _enrollment(fields: FieldMap, body: Any) -> PartnerEnrollment:
+    found = fields.need(ANSWER, "id", body)
     if isinstance(found, bool) or not isinstance(found, str | int) or not str(found).strip():
-        raise ValueError("no id")
+        raise Misread(f"{fields.path(ANSWER, 'id')} is no id")
     column = EnrollmentStep._meta.get_field("external_enrollment_id")
     if len(str(found)) > (column.max_length or 0) or not str(found).isprintable():
-        raise ValueError("an id that is none")
-    return PartnerEnrollment(id=str(found), launch_url=web_address(body.get("launch_url")))
+        raise Misread(f"{fields.path(ANSWER, 'id')} is no id")
+    return PartnerEnrollment(id=str(found), launch_url=web_address(fields.read(ANSWER, "launchUrl", body)))
 
 
-def _news(body: Any, external_id: str) -> PartnerNews:
+def _news(fields: FieldMap, body: Any, external_id: str) -> PartnerNews:
     """An enrollment as the partner shows it. One with another id is no answer to what was asked."""
-    if str(body["id"]) != external_id:
-        raise ValueError("another enrollment")
-    progress = body.get("progress", 0)
-    if isinstance(progress, bool) or not isinstance(progress, int | float) or not 0 <= progress <= 100:
-        raise ValueError("progress is a number from 0 to 100")
-    certificate = body.get("certificate") or {}
-    named = {
-        "certificateId": certificate.get("id"),
-        "certificateNumber": certificate.get("number"),
-        "downloadUrl": certificate.get("download_url"),
-    }
+    if str(fields.need(ANSWER, "id", body)) != external_id:
+        raise Misread("another enrollment")
+    progress = fields.read(ANSWER, "progress", body)
+    named = {name: fields.read(ANSWER, name, body) for name in ("certificateId", "certificateNumber", "downloadUrl")}
     return PartnerNews(
-        status=str(body["status"]),
-        progress=int(progress),
-        completed_at=str(body.get("completed_at") or ""),
+        status=fields.status(fields.need(ANSWER, "status", body)),
+        progress=0 if progress is None else percent(progress, at=fields.path(ANSWER, "progress")),
+        completed_at=str(fields.read(ANSWER, "completedAt", body) or ""),
         certificate={name: text for name, text in named.items() if text},
     )
 
 
-def _first(body: Any, reference: str) -> PartnerEnrollment | None:
-    """Of a list, or of `{"data": [...]}`: the one under our reference, whatever else the partner lists. One that has
+def _first(fields: FieldMap, body: Any, reference: str) -> PartnerEnrollment | None:
+    """Of a list, or of the one in an answer: the one under our reference, whatever else the partner lists. One that has
     ended there is none that the learner can go on with."""
-    rows = body["data"] if isinstance(body, dict) else body
+    rows = _inside(body, fields.path(LOOKUP, "list")) if isinstance(body, dict) else body
     if not isinstance(rows, list):
-        raise TypeError("no list")
-    ours = [row for row in rows if row["reference"] == reference and row.get("status") != "withdrawn"]
-    return _enrollment(ours[0]) if ours else None
+        raise Misread(f"no list at {fields.path(LOOKUP, 'list') or 'the top'}")
+    ours = [row for row in rows if str(fields.need(ANSWER, "reference", row)) == reference]
+    live = [row for row in ours if fields.status(fields.read(ANSWER, "status", row)) != "withdrawn"]
+    return _enrollment(fields, live[0]) if live else None

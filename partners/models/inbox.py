@@ -1,6 +1,7 @@
 from django.db import models
 
 from core.clock import utc_now
+from core.sealing import SealedTextField
 
 from .providers import Provider
 from .steps import EnrollmentStep
@@ -10,7 +11,8 @@ class PartnerEvent(models.Model):
     """The inbox: what a partner told us, stored once by the id it gave the message, before anything is done about it.
 
     `payload` keeps the fields that are acted on and nothing else, since the rest may name people. An event about
-    somebody we do not know (yet) waits unmatched.
+    somebody we do not know (yet) waits unmatched. One that the partner's field map does not fit keeps the message as it
+    came, sealed, until it can be read.
     """
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="events")
@@ -18,6 +20,7 @@ class PartnerEvent(models.Model):
     type = models.CharField(max_length=100)
     external_enrollment_id = models.CharField(max_length=255)
     payload = models.JSONField(default=dict)
+    unread = SealedTextField(blank=True, editable=False, default="", db_default="")
     step = models.ForeignKey(EnrollmentStep, null=True, blank=True, on_delete=models.PROTECT, related_name="events")
     received_at = models.DateTimeField(default=utc_now, editable=False)
     handled_at = models.DateTimeField(null=True, blank=True)

@@ -54,6 +54,8 @@ class Provider(models.Model):
         help_text="After how many hours without news of a learner its system is asked for it.",
     )
     contact_email = AddressField(blank=True)
+    # How its JSON calls what we send and read, as far as that differs from docs/partners.md; valid by `find_faults`.
+    field_map = models.JSONField(default=dict, db_default={}, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Since when, and until when at least, no call was answered; empty while it answers.
     silent_since = models.DateTimeField(null=True, editable=False)

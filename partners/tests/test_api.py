@@ -68,6 +68,51 @@ class TestAPartner:
         assert (response.status_code, fields(response)) == (422, [field])
         assert not Provider.objects.exists()
 
+    def test_has_the_names_of_its_own_json(self, api: Api) -> None:
+        names = {"answer": {"launchUrl": "links.start"}, "words": {"eventCompleted": ["done"]}}
+
+        response = api.post("/api/partners", NEW | {"fieldMap": names})
+
+        assert response.status_code == 201, response.content
+        assert Provider.objects.get().field_map == names
+        shown = api.get("/api/partners/northside/").json()["fieldMap"]
+        assert (shown["answer"]["launchUrl"], shown["answer"]["id"]) == ("links.start", "id")
+        assert (shown["words"]["eventCompleted"], shown["lookup"]["enrollment"]) == (["done"], "")
+
+        changed = api.patch("/api/partners/northside", {"fieldMap": shown | {"answer": {"id": "number"}}})
+
+        assert changed.status_code == 200, changed.content
+        assert Provider.objects.get().field_map == {"answer": {"id": "number"}, "words": {"eventCompleted": ["done"]}}
+        assert api.patch("/api/partners/northside", {"fieldMap": {}}).status_code == 200
+        assert Provider.objects.get().field_map == {}
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ([], "fieldMap"),
+            (None, "fieldMap"),
+            ("map", "fieldMap"),
+            ({"answers": {}}, "fieldMap.answers"),
+            ({"answer": None}, "fieldMap.answer"),
+            ({"answer": {"launchURL": "x"}}, "fieldMap.answer.launchURL"),
+            ({"answer": {"launchUrl": 7}}, "fieldMap.answer.launchUrl"),
+            ({"answer": {"launchUrl": {"a": {"b": [1]}}}}, "fieldMap.answer.launchUrl"),
+            ({"answer": {"launchUrl": "a b"}}, "fieldMap.answer.launchUrl"),
+            ({"answer": {"launchUrl": "x" * 100_000}}, "fieldMap.answer.launchUrl"),
+            ({"answer": {"id": ""}}, "fieldMap.answer.id"),
+            ({"request": {"email": "reference"}}, "fieldMap.request.email"),
+            ({"words": {"eventCompleted": []}}, "fieldMap.words.eventCompleted"),
+            ({"words": {"eventCompleted": ["a", "b,c"]}}, "fieldMap.words.eventCompleted[1]"),
+            ({"words": {"eventCompleted": ["progress.updated"]}}, "fieldMap.words.eventCompleted"),
+        ],
+        ids=lambda wrong: str(wrong)[:50],
+    )
+    def test_whose_map_does_not_hold_is_refused_by_the_place_in_it(self, api: Api, wrong: object, field: str) -> None:
+        response = api.post("/api/partners", NEW | {"fieldMap": wrong})
+
+        assert (response.status_code, fields(response)) == (422, [field])
+        assert not Provider.objects.exists()
+
     def test_with_the_slug_of_any_other_is_refused(self, api: Api) -> None:
         ProviderFactory(slug="northside")
 

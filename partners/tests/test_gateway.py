@@ -10,7 +10,7 @@ from core import vendors
 from core.breaker import Breaker
 from core.outbound import Answer
 from partners.enrolling import enroll_step
-from partners.gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerRefuses
+from partners.gateways.contract import EnrollmentRequest, PartnerDown, PartnerEnrollment, PartnerNews, PartnerRefuses
 from partners.gateways.rest import RestGateway
 from partners.models import EnrollmentStep, Provider
 from partners.providers import change_provider
@@ -178,7 +178,7 @@ class TestAPartnerThatKnowsNoIdempotency:
         lms.partner("acme", honors_keys=False)
         lms.faults(lost_answer={"value": "close", "times": 1, "path": "/lms/acme", "method": "POST"})
         step = steps_of(approved(now=NOON))[0]
-        change_provider(provider_id=step.provider_id, base_url=f"{lms.url}/lms/acme", api_key="key-1")
+        change_provider(provider_id=step.provider_id, base_url=f"{lms.url}/lms/acme", api_key="key-1", now=NOON)
 
         enroll_step(step_cuid=step.cuid, now=NOON)
         assert EnrollmentStep.objects.get(pk=step.pk).status == "queued"
@@ -214,3 +214,68 @@ class TestEnding:
         gateway.end(gateway.enroll(REQUEST).id)
 
         assert gateway.find("step-1") is None
+
+
+CAMPUS = {
+    "request": {
+        "courseId": "courseCode",
+        "reference": "externalRef",
+        "learnerId": "",
+        "email": "student.mail",
+        "firstName": "student.givenName",
+        "lastName": "student.familyName",
+    },
+    "lookup": {"parameter": "externalRef", "list": "items", "enrollment": "registration"},
+    "answer": {
+        "id": "number",
+        "reference": "externalRef",
+        "status": "state",
+        "launchUrl": "links.start",
+        "progress": "percent",
+        "completedAt": "finishedOn",
+        "certificateId": "",
+        "certificateNumber": "diploma.number",
+        "downloadUrl": "diploma.file",
+    },
+    "words": {"statusCompleted": ["done"], "statusWithdrawn": ["dropped"]},
+}
+
+
+class TestAPartnerWithOtherNames:
+    @pytest.fixture
+    def campus(self, lms: SandboxProcess) -> RestGateway:
+        lms.partner("acme", dialect="campus")
+        return RestGateway(provider(lms, field_map=CAMPUS), Breaker(failures=9, seconds=60))
+
+    def test_is_asked_and_understood_by_its_map(self, lms: SandboxProcess, campus: RestGateway) -> None:
+        made = campus.enroll(REQUEST)
+
+        (kept,) = books(lms)
+        assert made == PartnerEnrollment(id=kept["id"], launch_url=kept["launch_url"])
+        assert (kept["reference"], kept["course_id"]) == ("step-1", "algebra")
+        assert campus.find("step-1") == made
+        assert campus.read(made.id) == PartnerNews(status="active", progress=0, completed_at="", certificate={})
+
+        lms.take_course(made.launch_url)
+
+        (kept,) = books(lms)
+        certificate = {"certificateNumber": kept["certificate"]["number"], "downloadUrl": kept["launch_url"]}
+        assert campus.read(made.id) == PartnerNews("completed", 100, kept["completed_at"], certificate)
+
+    def test_has_nobody_of_whom_it_let_go(self, campus: RestGateway) -> None:
+        made = campus.enroll(REQUEST)
+
+        campus.end(made.id)
+
+        assert campus.find("step-1") is None
+        assert campus.read(made.id) == PartnerNews(status="withdrawn", progress=0, completed_at="", certificate={})
+
+    def test_is_not_understood_without_it(self, lms: SandboxProcess, campus: RestGateway) -> None:
+        made = campus.enroll(REQUEST)
+        plain = RestGateway(provider(lms), Breaker(failures=9, seconds=60))
+
+        with pytest.raises(PartnerRefuses, match="422"):
+            plain.enroll(REQUEST)
+        with pytest.raises(PartnerDown, match=r"than was asked for \(id is missing, where we read id\)"):
+            plain.read(made.id)
+        assert len(books(lms)) == 1

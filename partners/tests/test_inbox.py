@@ -184,6 +184,18 @@ class TestAMessageThatIsRefused:
             b"[]",
             b"null",
             b"[" * 50_000,
+        ],
+        ids=lambda content: str(content)[:40],
+    )
+    def test_is_signed_and_no_event(self, provider: Provider, content: object) -> None:
+        answer = post(provider, content)
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "unreadable_event")
+        assert PartnerEvent.objects.count() == 0
+
+    @pytest.mark.parametrize(
+        "content",
+        [
             {},
             {"event": "course.completed"},
             {"event": "course.completed", "data": []},
@@ -194,19 +206,28 @@ class TestAMessageThatIsRefused:
             body(external_id="x" * 256),
             body(external_id="a\x00b"),
             body(external_id="\ud800"),
-            body(progress="half"),
-            body(progress=-1),
-            body(progress=101),
-            body(progress=float("nan")),
-            body(progress=True),
+            body("progress.updated"),
+            body("progress.updated", progress="half"),
+            body("progress.updated", progress=-1),
+            body("progress.updated", progress=101),
+            body("progress.updated", progress=float("nan")),
+            body("progress.updated", progress=True),
+            body("certificate.issued"),
         ],
-        ids=lambda content: str(content)[:40],
+        ids=lambda content: str(content)[:60],
     )
-    def test_is_signed_and_no_event(self, provider: Provider, content: object) -> None:
+    def test_is_signed_and_not_as_its_map_has_it(self, provider: Provider, content: object) -> None:
         answer = post(provider, content)
 
-        assert (answer.status_code, answer.json()["code"]) == (400, "unreadable_event")
-        assert PartnerEvent.objects.count() == 0
+        assert answer.status_code == 202
+        event = PartnerEvent.objects.get()
+        assert (event.type, event.outcome, event.handled_at) == ("unreadable", "unread", None)
+
+    def test_has_something_else_where_progress_would_stand(self, provider: Provider) -> None:
+        """What is not needed for a completion does not hold it up."""
+        post(provider, body(progress="half"))
+
+        assert (PartnerEvent.objects.get().type, PartnerEvent.objects.get().payload) == ("course.completed", {})
 
 
 class TestASecret:

@@ -49,7 +49,7 @@ def step() -> EnrollmentStep:
 def waiting() -> EnrollmentStep:
     """Queued since noon at a partner whose contact we know."""
     found = steps_of(approved(now=NOON))[0]
-    change_provider(provider_id=found.provider_id, contact_email="desk@partner.test")
+    change_provider(provider_id=found.provider_id, contact_email="desk@partner.test", now=NOON)
     return found
 
 
@@ -215,7 +215,7 @@ class TestAPartnerThatLearnersWaitFor:
 
     def test_gets_no_mail_at_an_address_that_was_changed_meanwhile(self, waiting: EnrollmentStep) -> None:
         send_nudges(now=NOON + DAY)
-        change_provider(provider_id=waiting.provider_id, contact_email="other@partner.test")
+        change_provider(provider_id=waiting.provider_id, contact_email="other@partner.test", now=NOON)
 
         assert sent_mails(NOON + DAY) == []
 

@@ -86,7 +86,7 @@ class TestAChange:
     def test_keeps_what_it_does_not_name(self) -> None:
         provider = ProviderFactory(name="Acme")
 
-        change_provider(provider_id=provider.pk, api_key="secret-2", expected_days=3)
+        change_provider(provider_id=provider.pk, api_key="secret-2", expected_days=3, now=utc_now())
 
         kept = Provider.objects.get()
         assert (kept.name, kept.api_key, kept.expected_days) == ("Acme", "secret-2", 3)
@@ -95,13 +95,13 @@ class TestAChange:
         provider = ProviderFactory()
 
         with pytest.raises(Invalid):
-            change_provider(provider_id=provider.pk, expected_days=0)
+            change_provider(provider_id=provider.pk, expected_days=0, now=utc_now())
 
         assert Provider.objects.get().expected_days == 14
 
     def test_of_nobody_is_refused(self) -> None:
         with pytest.raises(ProviderNotFound):
-            change_provider(provider_id=1, name="Acme")
+            change_provider(provider_id=1, name="Acme", now=utc_now())
 
 
 class TestAPause:

@@ -67,7 +67,7 @@ class TestAPartnerThatIsLateToAccept:
 
     def test_is_held_to_its_own_hours(self) -> None:
         step = queued()
-        change_provider(provider_id=step.provider_id, accept_within_hours=2)
+        change_provider(provider_id=step.provider_id, accept_within_hours=2, now=NOON)
 
         assert sweep(NOON + 2 * HOUR + SECOND) == 1
 

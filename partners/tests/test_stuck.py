@@ -44,7 +44,7 @@ class TestStuck:
 
     def test_follows_the_days_of_each_partner(self) -> None:
         step = in_progress()
-        change_provider(provider_id=step.provider_id, stuck_after_days=2)
+        change_provider(provider_id=step.provider_id, stuck_after_days=2, now=NOON)
 
         assert stuck(NOON + 2 * DAY + SECOND) == [step]
 
@@ -159,7 +159,7 @@ class TestWhoseTurn:
         step = queued()
         pause_provider(provider_id=step.provider_id, now=NOON)
         by_hand = queued()
-        change_provider(provider_id=by_hand.provider_id, adapter="manual")
+        change_provider(provider_id=by_hand.provider_id, adapter="manual", now=NOON)
         failed = record_refusal(step_id=queued().pk, reason="No", actor=SYSTEM, now=NOON)
 
         rows = [EnrollmentStep.objects.select_related("provider").get(pk=each.pk) for each in (step, by_hand, failed)]

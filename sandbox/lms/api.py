@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from sandbox.knobs.weather import strike_after, strike_before
+from sandbox.lms import dialects
 from sandbox.lms.models import LmsEnrollment, Partner
 from sandbox.lms.webhooks import tell
 
@@ -45,14 +46,14 @@ def endpoint(**operations: Operation) -> Callable[..., HttpResponseBase]:
                 status, body = run(partner, request, **ids)
         except Refusal as refusal:
             return JsonResponse({"error": str(refusal)}, status=refusal.status, headers=refusal.headers)
-        answer = JsonResponse(body, status=status, safe=False)
+        answer = JsonResponse(dialects.show(partner.dialect, body), status=status, safe=False)
         return strike_after(request, answer, lambda message: JsonResponse({"error": message}, status=500))
 
     return view
 
 
 def enroll(partner: Partner, request: HttpRequest) -> tuple[int, Body]:
-    asked = _read(request)
+    asked = _read(partner, request)
     key = request.headers.get("Idempotency-Key", "") if partner.honors_keys else ""
     known = LmsEnrollment.objects.filter(partner=partner, key=key).first() if key else None
     if known is not None:
@@ -72,8 +73,9 @@ def enroll(partner: Partner, request: HttpRequest) -> tuple[int, Body]:
 
 def list_enrollments(partner: Partner, request: HttpRequest) -> tuple[int, list[Body]]:
     rows = LmsEnrollment.objects.filter(partner=partner)
-    if "reference" in request.GET:
-        rows = rows.filter(reference=request.GET["reference"])
+    parameter = dialects.PARAMETERS[partner.dialect]
+    if parameter in request.GET:
+        rows = rows.filter(reference=request.GET[parameter])
     return 200, [render(row) for row in rows.order_by("pk")[:100]]
 
 
@@ -121,15 +123,15 @@ def completed_at(row: LmsEnrollment) -> str:
     return dt.datetime.fromtimestamp(row.completed or 0, dt.UTC).isoformat()
 
 
-def _read(request: HttpRequest) -> Body:
+def _read(partner: Partner, request: HttpRequest) -> Body:
     try:
         body = json.loads(request.body)
     except ValueError as error:
         raise Refusal(400, "The body must be JSON.") from error
-    missing = [name for name in ("course_id", "reference", "learner") if not isinstance(body, dict) or name not in body]
-    if missing:
-        raise Refusal(422, f"Missing: {', '.join(missing)}.")
-    return dict(body)
+    try:
+        return dialects.read_request(partner.dialect, body)
+    except dialects.Missing as error:
+        raise Refusal(422, str(error)) from error
 
 
 def _check_key(partner: Partner, request: HttpRequest) -> None:

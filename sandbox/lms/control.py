@@ -6,9 +6,10 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 from sandbox.control_api import Body, Unprocessable, control
 from sandbox.lms import history, webhooks
 from sandbox.lms.api import render
+from sandbox.lms.dialects import DIALECTS
 from sandbox.lms.models import LmsEnrollment, LmsMessage, Partner
 
-_KINDS = {"api_key": str, "honors_keys": bool, "webhook_url": str, "secret": str}
+_KINDS = {"api_key": str, "honors_keys": bool, "webhook_url": str, "secret": str, "dialect": str}
 _COLUMNS = {"secret": "webhook_secret"}
 
 
@@ -21,8 +22,10 @@ def _set_up(slug: str, body: Body) -> Body:
     row, _ = Partner.objects.get_or_create(slug=slug)
     for name, value in body.items():
         if name not in _KINDS or not isinstance(value, _KINDS[name]):
-            raise Unprocessable("Give api_key, webhook_url, secret (texts) or honors_keys (true or false).")
+            raise Unprocessable("Give api_key, webhook_url, secret, dialect (texts) or honors_keys (true or false).")
         setattr(row, _COLUMNS.get(name, name), value)
+    if row.dialect not in DIALECTS:
+        raise Unprocessable(f"dialect is one of {', '.join(DIALECTS)}.")
     if row.webhook_url and not _is_secret(row.webhook_secret):
         raise Unprocessable("With webhook_url, give secret: base64, after whsec_ or bare.")
     row.save()

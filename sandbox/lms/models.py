@@ -20,6 +20,7 @@ class Partner(models.Model):
     honors_keys = models.BooleanField(default=True)  # false: an Idempotency-Key means nothing to it
     webhook_url = models.CharField(max_length=500, blank=True)  # where it tells what happens; empty: nowhere
     webhook_secret = models.CharField(max_length=200, blank=True)
+    dialect = models.CharField(max_length=10, default="plain")  # how its JSON calls things: see dialects.py
 
     def __str__(self) -> str:
         return self.slug

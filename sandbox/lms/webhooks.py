@@ -12,6 +12,7 @@ from django.db.models import F
 from standardwebhooks.webhooks import Webhook
 
 from sandbox.knobs import clock, deliveries
+from sandbox.lms import dialects
 from sandbox.lms.models import LmsEnrollment, LmsMessage, new_message_ref
 
 
@@ -56,7 +57,7 @@ def release() -> int:
 
 
 def _post(message: LmsMessage) -> int | None:
-    raw = json.dumps(message.body)
+    raw = json.dumps(dialects.tell(message.partner.dialect, message.body))
     now = dt.datetime.now(dt.UTC)
     headers = {
         "Content-Type": "application/json",

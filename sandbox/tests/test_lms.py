@@ -155,6 +155,32 @@ class TestWhatItTells:
         assert len(sandbox.partner("acme")["enrollments"]) == 1
 
 
+class TestADialect:
+    def test_has_names_of_its_own_for_everything(
+        self, sandbox: SandboxProcess, http: httpx.Client, receiver: Receiver
+    ) -> None:
+        sandbox.partner("acme", dialect="campus", webhook_url=receiver.url, secret=SECRET)
+
+        refused = enroll(http)
+        asked = {"courseCode": "algebra", "externalRef": "step-1", "student": {"mail": "j@s.test"}}
+        made = http.post("/lms/acme/enrollments", json=asked).json()["registration"]
+        sandbox.take_course(made["links"]["start"])
+
+        assert refused.json() == {"error": "Missing: courseCode, externalRef, student."}
+        (listed,) = http.get("/lms/acme/enrollments", params={"externalRef": "step-1"}).json()["items"]
+        assert (listed["number"], listed["state"], listed["percent"]) == (made["number"], "done", 100)
+        assert http.get("/lms/acme/enrollments", params={"externalRef": "step-2"}).json() == {"items": []}
+        receiver.wait_for(4)
+        told = {body["type"]: body["registration"] for body in receiver.events}
+        assert set(told) == {"registration.new", "registration.moved", "registration.done", "diploma.ready"}
+        assert told["registration.done"] == {"number": made["number"], "finishedOn": listed["finishedOn"]}
+        assert told["diploma.ready"] == {"number": made["number"], "diploma": listed["diploma"]}
+
+    def test_that_nobody_speaks_is_refused(self, sandbox: SandboxProcess) -> None:
+        with pytest.raises(httpx.HTTPStatusError, match="dialect"):
+            sandbox.partner("acme", dialect="klingon")
+
+
 class TestThePastOfAPartner:
     def test_is_in_its_books_and_nobody_is_told_of_it(self, sandbox: SandboxProcess, http: httpx.Client) -> None:
         sandbox.partner("acme", webhook_url="http://127.0.0.1:9/", secret=SECRET)

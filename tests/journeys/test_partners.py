@@ -6,6 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from demo.dialects import DIALECTS, FIELD_MAPS
 from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
@@ -56,9 +57,12 @@ def instance(stack: RunningStack, office: Office) -> str:
     """A program that two partners teach, one after the other."""
     for slug in PARTNERS:
         address = f"{stack.sandbox.url}/lms/{slug}"
-        made = office.send("POST", "/partners", slug=slug, name=slug, adapter="rest", baseUrl=address, apiKey="key")
+        dialect = DIALECTS.get(slug, "plain")  # the JSON of the second one has names of its own
+        known: dict[str, Any] = {"baseUrl": address, "apiKey": "key", "fieldMap": FIELD_MAPS.get(dialect, {})}
+        made = office.send("POST", "/partners", slug=slug, name=slug, adapter="rest", **known)
         webhook_url = f"{stack.url}/api/webhooks/partners/{slug}"
-        stack.sandbox.partner(slug, api_key="key", webhook_url=webhook_url, secret=made["webhookSecret"])
+        signed = {"webhook_url": webhook_url, "secret": made["webhookSecret"]}
+        stack.sandbox.partner(slug, api_key="key", dialect=dialect, **signed)
     office.send("POST", "/programs", code="MAKER", title="Maker Path")
     steps = [{"partner": slug, "courseId": f"course-at-{slug}"} for slug in PARTNERS]
     office.send("PUT", "/programs/MAKER/partnerSequence", steps=steps)

@@ -13,6 +13,7 @@ from partners.models import (
     Nudge,
     PartnerEvent,
     PartnerSequence,
+    Provider,
     SequenceGroup,
     SequenceItem,
     StepTransition,
@@ -269,3 +270,24 @@ def a_nudge(world: World, **more: object) -> Nudge:
         "next_attempt_at": utc_now() + dt.timedelta(days=8),
     }
     return Nudge.objects.create(**{**values, **more})
+
+
+@breaks("partners.field_maps_hold")
+def a_map_with_two_fields_at_one_place(world: World) -> str:
+    return f"provider {map_fields(world, {'request': {'email': 'reference'}}).pk}"
+
+
+@breaks("partners.field_maps_hold")
+def a_map_that_is_none(world: World) -> str:
+    return f"provider {map_fields(world, ['email']).pk}"
+
+
+@spares("partners.field_maps_hold")
+def a_map_that_changes_places(world: World) -> None:
+    map_fields(world, {"answer": {"id": "reference", "reference": "id"}})
+
+
+def map_fields(world: World, field_map: object) -> Provider:
+    provider = step(world, 2).provider
+    Provider.objects.filter(pk=provider.pk).update(field_map=field_map)
+    return provider

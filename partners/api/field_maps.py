@@ -1,0 +1,82 @@
+"""A partner's field map as requests bring it and answers show it: one object for each part, one name for each field."""
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from core.http.fields import TextField
+
+from ..field_map import ANSWER, EVENT, FIELDS, LOOKUP, MAPPED_WORDS, MAX_PATH, MAX_WORD, MAX_WORDS, REQUEST
+
+
+class _KnownNames(serializers.Serializer[Any]):
+    """An object in which a name that we do not know is a mistake: a map with a slip of the pen would do nothing."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = [str(name) for name in data if name not in self.fields] if isinstance(data, dict) else []
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(unknown, "There is no such field."), code="unknown")
+        return super().to_internal_value(data)
+
+
+class _Paths(_KnownNames):
+    part: ClassVar[str]
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            field.name: TextField(
+                required=False, allow_blank=not field.is_needed, max_length=MAX_PATH, help_text=f"{field.meaning}."
+            )
+            for field in FIELDS
+            if field.part == self.part
+        }
+
+
+class FieldMapRequestPaths(_Paths):
+    """Where our fields stand in the body that a learner is enrolled with. Those that are empty are not sent."""
+
+    part = REQUEST
+
+
+class FieldMapLookupPaths(_Paths):
+    """What stands around an enrollment in an address and in an answer."""
+
+    part = LOOKUP
+
+
+class FieldMapAnswerPaths(_Paths):
+    """Where our fields stand in an enrollment, as the partner shows it when it is asked."""
+
+    part = ANSWER
+
+
+class FieldMapEventPaths(_Paths):
+    """Where our fields stand in what the partner tells by itself."""
+
+    part = EVENT
+
+
+class FieldMapWords(_KnownNames):
+    """The words that the partner has for ours."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            word.name: serializers.ListField(
+                child=TextField(max_length=MAX_WORD),
+                max_length=MAX_WORDS,
+                allow_empty=not word.is_needed,
+                required=False,
+                help_text=f"{word.meaning}.",
+            )
+            for word in MAPPED_WORDS
+        }
+
+
+class FieldMapSerializer(_KnownNames):
+    """How the partner's JSON calls our fields, by paths such as `learner.email`, and the words that it has for ours."""
+
+    request = FieldMapRequestPaths(required=False)
+    lookup = FieldMapLookupPaths(required=False)
+    answer = FieldMapAnswerPaths(required=False)
+    event = FieldMapEventPaths(required=False)
+    words = FieldMapWords(required=False)

@@ -1,0 +1,128 @@
+"""Messages of partners that their field maps do not fit: kept as they came, and read again once a map is mended.
+
+Such a message is in the inbox without its content. What came is sealed beside it, since nobody knows whom it names,
+until it can be read, and for thirty days at most.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.staff_tasks import raise_staff_task, settle_staff_task
+from core.text import fit
+from core.vendors import Misread
+
+from .field_map import MAPPED_WORDS, list_paths
+from .messages import field_map_of, read_message
+from .models import PartnerEvent, Provider
+from .task_kinds import MESSAGES_UNREAD
+
+log = structlog.get_logger(__name__)
+
+UNREAD = "unread"
+UNREADABLE = "unreadable"  # the kind of a message of which nothing is known
+KEPT_FOR = dt.timedelta(days=30)
+NEVER_READ = "could not be read for 30 days"
+IGNORED = "ignored"
+# What staff see of a message that can't be read.
+PATHS_SHOWN = 40
+
+
+def seal_message(event: PartnerEvent, body: Mapping[str, Any], fault: Misread) -> None:
+    """Have an event that is not stored yet keep the message that it could not be made of."""
+    event.type = UNREADABLE
+    event.external_enrollment_id = ""
+    event.unread = json.dumps(body)
+    event.outcome = UNREAD
+    event.last_error = fit(PartnerEvent, "last_error", _sentence(fault))
+
+
+def tell_staff(event: PartnerEvent) -> None:
+    """A partner whose messages can't be read is a task for staff until they can."""
+    provider = event.provider
+    raise_staff_task(
+        workspace_id=provider.workspace_id,
+        kind=MESSAGES_UNREAD,
+        subject=_subject(provider),
+        summary=f"{provider} sent a message that can't be read: {event.last_error}",
+    )
+
+
+def read_again(events: Sequence[PartnerEvent], now: dt.datetime) -> list[PartnerEvent]:
+    """Those of these events that can be applied: what could not be read so far is read by the present map."""
+    sealed = [event for event in events if event.unread]
+    if not sealed:
+        return list(events)
+    providers = Provider.objects.in_bulk({event.provider_id for event in sealed})
+    for event in sealed:
+        event.provider = providers[event.provider_id]
+        _read_one(event, now)
+    for provider in providers.values():
+        if not _waiting(provider).exists():
+            settle_staff_task(
+                kind=MESSAGES_UNREAD, subject=_subject(provider), resolution="No message is left unread.", now=now
+            )
+    return [event for event in events if not event.unread]
+
+
+@transaction.atomic
+def wake_unread(*, provider_id: int, now: dt.datetime) -> None:
+    """Have everything looked at again that a partner told and that meant nothing by its map before: part of changing
+    the map."""
+    provider = Provider.objects.get(pk=provider_id)
+    _waiting(provider).update(next_attempt_at=now, attempts=0)
+    fields = field_map_of(provider)
+    for word in (each for each in MAPPED_WORDS if each.is_event):
+        for told in fields.words(word.name):
+            kept_as = {told, f"{told} (theirs)"} - {word.ours}
+            ignored = PartnerEvent.objects.filter(provider=provider, outcome=IGNORED, type__in=kept_as)
+            ignored.update(type=word.ours, handled_at=None, outcome="", next_attempt_at=now, attempts=0)
+
+
+def paths_of(event: PartnerEvent) -> list[str]:
+    """Where something stands in a message that can't be read, without what it is."""
+    return list_paths(json.loads(event.unread), at_most=PATHS_SHOWN) if event.unread else []
+
+
+def _read_one(event: PartnerEvent, now: dt.datetime) -> None:
+    """Read it, or let it wait on; one that has waited for too long is forgotten."""
+    changes: dict[str, Any]
+    try:
+        message = read_message(field_map_of(event.provider), json.loads(event.unread))
+    except Misread as fault:
+        changes = {"last_error": fit(PartnerEvent, "last_error", _sentence(fault))}
+        if now - event.received_at > KEPT_FOR:
+            changes |= {"unread": "", "handled_at": now, "outcome": NEVER_READ}
+            log.warning("partner_message_forgotten", partner_event=event.pk)
+        else:
+            changes |= {"next_attempt_at": now + dt.timedelta(hours=1)}
+    else:
+        changes = {
+            "type": message.kind,
+            "external_enrollment_id": message.external_id,
+            "payload": message.payload,
+            "unread": "",
+            "outcome": "",
+            "last_error": "",
+        }
+    unhandled = PartnerEvent.objects.filter(pk=event.pk, handled_at=None)
+    if unhandled.update(**changes):
+        for name, value in changes.items():
+            setattr(event, name, value)
+
+
+def _waiting(provider: Provider) -> QuerySet[PartnerEvent]:
+    return PartnerEvent.objects.filter(provider=provider, handled_at=None, outcome=UNREAD)
+
+
+def _subject(provider: Provider) -> str:
+    return f"partner:{provider.pk}"
+
+
+def _sentence(fault: Misread) -> str:
+    return f"{fault}. Correct the partner's field map, then it is read again."
