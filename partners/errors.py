@@ -23,6 +23,11 @@ class LearnerNotUnderWay(DomainError):
     title = "The learner takes no partner steps now"
 
 
+class FieldMapChanged(DomainError):
+    code = "field_map_changed"
+    title = "Somebody has changed the field map meanwhile"
+
+
 class ProviderNotFound(NotFound):
     code = "partner_not_found"
     title = "There is no such partner in this workspace"

@@ -4,6 +4,8 @@ Each field of ours has a path (`learner.email` is `email` in the object `learner
 words that stand for it. A partner whose system calls them otherwise has a map, which keeps what differs from ours.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -161,6 +163,11 @@ class FieldMap:
     def _ours(self, told: str, *, is_event: bool) -> str:
         known = (word for word in MAPPED_WORDS if word.is_event is is_event and told in self.words(word.name))
         return next((word.ours for word in known), "")
+
+    @property
+    def digest(self) -> str:
+        """Names what the map says."""
+        return hashlib.sha256(json.dumps(self.whole()).encode()).hexdigest()[:16]
 
     def whole(self) -> dict[str, dict[str, Any]]:
         """All names and words, those of ours included."""

@@ -13,8 +13,8 @@ from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.signing import BOTH_HOLD, new_signing_secret
 
-from .errors import ProviderNotFound, SlugTaken
-from .field_map import find_faults, keep_differing
+from .errors import FieldMapChanged, ProviderNotFound, SlugTaken
+from .field_map import FieldMap, find_faults, keep_differing
 from .models import Provider
 from .outages import keep_outage
 from .states import Adapter, OutageReason
@@ -70,6 +70,16 @@ def change_provider(*, provider_id: int, now: dt.datetime, **changes: Any) -> Pr
         wake_unread(provider_id=provider_id, now=now)
     after_commit(log.info, "partner_changed", partner=provider.pk, fields=sorted(changes))
     return provider
+
+
+@transaction.atomic
+def change_field_map(*, provider_id: int, field_map: dict[str, Any], replaces: str, now: dt.datetime) -> Provider:
+    """Change the field map of a partner, whose map was the one with the digest `replaces`. Raises FieldMapChanged if it
+    is another one by now, and what `change_provider` raises."""
+    provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
+    if provider is not None and FieldMap(provider.field_map).digest != replaces:
+        raise FieldMapChanged
+    return change_provider(provider_id=provider_id, field_map=field_map, now=now)
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ until it can be read, and for thirty days at most.
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from accounts.staff_tasks import raise_staff_task, settle_staff_task
 from core.text import fit
 from core.vendors import Misread
 
-from .field_map import MAPPED_WORDS, list_paths
+from .field_map import MAPPED_WORDS, FieldMap, list_paths
 from .messages import field_map_of, read_message
 from .models import PartnerEvent, Provider
 from .task_kinds import MESSAGES_UNREAD
@@ -29,6 +30,8 @@ UNREADABLE = "unreadable"  # the kind of a message of which nothing is known
 KEPT_FOR = dt.timedelta(days=30)
 NEVER_READ = "could not be read for 30 days"
 IGNORED = "ignored"
+# How many messages a map is tried on before it is saved.
+TRIED_BEFORE = 50
 # What staff see of a message that can't be read.
 PATHS_SHOWN = 40
 
@@ -82,6 +85,30 @@ def wake_unread(*, provider_id: int, now: dt.datetime) -> None:
             kept_as = {told, f"{told} (theirs)"} - {word.ours}
             ignored = PartnerEvent.objects.filter(provider=provider, outcome=IGNORED, type__in=kept_as)
             ignored.update(type=word.ours, handled_at=None, outcome="", next_attempt_at=now, attempts=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ForeseenUnread:
+    """How many of the messages that can't be read a map would read, and of the latest other one what it lacks and which
+    paths it has."""
+
+    readable: int = 0
+    waiting: int = 0
+    fault: str = ""
+    paths: tuple[str, ...] = ()
+
+
+def foresee_unread(*, provider: Provider, fields: FieldMap) -> ForeseenUnread:
+    """What a map would do to the latest messages that could not be read."""
+    events = list(_waiting(provider).order_by("-pk")[:TRIED_BEFORE])
+    lacking: list[tuple[str, tuple[str, ...]]] = []
+    for event in events:
+        try:
+            read_message(fields, json.loads(event.unread))
+        except Misread as fault:
+            lacking.append((str(fault), tuple(paths_of(event))))
+    lacks, paths = lacking[0] if lacking else ("", ())
+    return ForeseenUnread(readable=len(events) - len(lacking), waiting=len(events), fault=lacks, paths=paths)
 
 
 def paths_of(event: PartnerEvent) -> list[str]:

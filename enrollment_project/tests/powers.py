@@ -96,6 +96,7 @@ BUTTONS: dict[str, Power] = {
     "webhookdelivery.redeliver": Power.MANAGE,
     "provider.create": Power.GOVERN,
     "provider.edit": Power.GOVERN,
+    "provider.map_fields": Power.GOVERN,
     "provider.rotate": Power.GOVERN,
     "provider.worklist": Power.DECIDE,
     "provider.results": Power.DECIDE,

@@ -14,6 +14,7 @@ from core.clock import utc_now
 
 from ..inbox import UNMATCHED, handle_event
 from ..models import PartnerEvent
+from ..unread import paths_of
 
 
 def waits(event: PartnerEvent) -> bool:
@@ -55,7 +56,15 @@ class PartnerEventAdmin(WorkspaceScopedAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("type", "event_id"), ("provider_link", "step_link"), ("state", "outcome"), "payload_text")},
+            {
+                "fields": (
+                    ("type", "event_id"),
+                    ("provider_link", "step_link"),
+                    ("state", "outcome"),
+                    "payload_text",
+                    "paths",
+                )
+            },
         ),
         ("Handling", {"fields": (("received_at", "handled_at"), ("attempts", "next_attempt_at"), "last_error")}),
     )
@@ -68,9 +77,16 @@ class PartnerEventAdmin(WorkspaceScopedAdmin):
     def state(self, event: PartnerEvent) -> str:
         if event.handled_at is not None:
             return badge("handled", "Handled")
+        if event.unread:
+            return badge("failed", "Can't be read")
         if event.outcome == UNMATCHED:
             return badge("waiting", "Nobody known by this id")
         return badge("failed", "Failed") if event.last_error else badge("pending", "Waiting")
+
+    @display(description="fields of a message that can't be read")
+    def paths(self, event: PartnerEvent) -> str:
+        """Where something stands in it; what it is, nobody is shown."""
+        return ", ".join(paths_of(event)) or "—"
 
     @staff_action(
         description="Apply now",

@@ -24,6 +24,8 @@ from core.numbers import MAX_SMALLINT
 from ..models import EnrollmentStep, PartnerEvent, Provider, ProviderOutage
 from ..providers import change_provider, create_provider, pause_provider, resume_provider, rotate_webhook_secret
 from ..states import Adapter
+from .field_map_editor import POWER, edit_field_map, field_map_url
+from .page_button import page_button
 from .pipeline import pipeline_context
 from .worklists import ResultsForm, describe_faults, foresee_results, has_no_api, record_results, worklist_file
 
@@ -93,6 +95,10 @@ class NewProviderForm(ProviderForm):
         self.offer_workspaces(Power.GOVERN)
 
 
+def map_fields(provider: Provider) -> str:
+    return field_map_url(provider)
+
+
 def is_paused(provider: Provider) -> bool:
     return provider.paused_at is not None
 
@@ -111,7 +117,10 @@ class ProviderAdmin(WorkspaceScopedAdmin):
     search_fields = ("name__icontains", "=slug")
     search_help_text = "Name or slug"
     fieldsets = (
-        (None, {"fields": (("name", "standing"), ("slug", "workspace"), ("adapter", "base_url"), "has_key")}),
+        (
+            None,
+            {"fields": (("name", "standing"), ("slug", "workspace"), ("adapter", "base_url"), ("has_key", "names"))},
+        ),
         (
             "What we expect",
             {
@@ -126,7 +135,7 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         ("Since when", {"fields": (("paused_at", "silent_since"), ("previous_secret_until", "created_at"))}),
     )
     actions_list = ("create",)
-    actions_detail = ("edit", "pause", "resume", "worklist", "results", "rotate")
+    actions_detail = ("edit", "map_fields", "pause", "resume", "worklist", "results", "rotate")
 
     @display(description="status", ordering="paused_at")
     def standing(self, provider: Provider) -> str:
@@ -139,6 +148,11 @@ class ProviderAdmin(WorkspaceScopedAdmin):
     @display(description="API key")
     def has_key(self, provider: Provider) -> str:
         return "Kept, and never shown" if provider.api_key else "None"
+
+    @display(description="field map")
+    def names(self, provider: Provider) -> str:
+        differing = sum(len(names) for names in provider.field_map.values())
+        return f"{differing:,} of its own" if differing else "Ours"
 
     @display(description="contact")
     def contact(self, provider: Provider) -> str:
@@ -166,6 +180,8 @@ class ProviderAdmin(WorkspaceScopedAdmin):
     def edit(self, request: HttpRequest, provider: Provider, form: ProviderForm) -> str:
         change_provider(provider_id=provider.pk, now=utc_now(), **form.told())
         return "The partner is changed. Learners who are there stay."
+
+    map_fields = page_button(description="Field map", power=POWER, icon="data_object", address=map_fields)
 
     @staff_action(
         description="Pause",
@@ -243,7 +259,15 @@ class ProviderAdmin(WorkspaceScopedAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(self.show_pipeline)
-        return [path("pipeline/", page, name="partners_provider_pipeline"), *super().get_urls()]
+        editor = self.admin_site.admin_view(self.edit_field_map)
+        return [
+            path("pipeline/", page, name="partners_provider_pipeline"),
+            path("<int:object_id>/field-map/", editor, name="partners_provider_field_map"),
+            *super().get_urls(),
+        ]
+
+    def edit_field_map(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return edit_field_map(self, request, str(object_id))
 
     def show_pipeline(self, request: HttpRequest) -> HttpResponse:
         """How learners fare at each partner."""

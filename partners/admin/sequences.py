@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -10,7 +9,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.roles import Power
-from backoffice.actions import RowButton, StaffForm, staff_action, staff_list_action
+from backoffice.actions import StaffForm, staff_action, staff_list_action
 from backoffice.display import Card, Neighbor, badge, link_column, neighbors_of
 from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, actor_of
@@ -21,6 +20,7 @@ from ..models import PartnerSequence
 from ..moving import foresee_move, list_learners_to_move, move_next_learners
 from ..queries import list_items, with_learners_under_way
 from ..states import GroupRule
+from .page_button import page_button
 from .sequence_editor import edit_sequence, editor_url
 
 # How many are moved by one press, and how many of them are foreseen.
@@ -37,17 +37,8 @@ class ProgramForm(StaffForm):
         field.queryset = access_of(self.request).limit(programs, path="workspace", power=Power.MANAGE)
 
 
-@dataclass(kw_only=True)
-class EditorButton(RowButton):
-    """Leads to the page on which a sequence is edited."""
-
-    def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-        return HttpResponseRedirect(editor_url(self.find_row(model_admin, request, object_id).program))
-
-
-def define_another(*_: Any) -> str:
-    """Nothing: the page of its own acts."""
-    return ""
+def define_another(sequence: PartnerSequence) -> str:
+    return editor_url(sequence.program)
 
 
 class WhyForm(StaffForm):
@@ -92,15 +83,11 @@ class PartnerSequenceAdmin(WorkspaceScopedAdmin):
     fields = (("program_link", "version"), ("state", "learners"), ("created_at", "created_by"))
     actions_list = ("define",)
     actions_detail = ("define_another", "move_all")
-    define_another = EditorButton(
-        perform=define_another,
+    define_another = page_button(
         description="Define another version",
         power=Power.MANAGE,
-        possible=lambda sequence: True,
-        form=StaffForm,
-        preview=None,
-        explanation="",
         icon="edit",
+        address=define_another,
         variant=ActionVariant.PRIMARY,
     )
     program_link = link_column("program", "program")

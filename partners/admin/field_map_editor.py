@@ -1,0 +1,116 @@
+"""The page on which staff say what a partner's JSON calls our fields: a form, examples of what comes of it, then saved.
+
+It works without JavaScript: each button sends the whole page, and what was typed comes back.
+"""
+
+import hashlib
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from accounts.roles import Power
+from backoffice.display import admin_url
+from core.clock import utc_now
+from core.errors import DomainError
+
+from ..errors import FieldMapChanged
+from ..field_map import FieldMap, find_faults, keep_differing
+from ..models import Provider
+from ..providers import change_field_map
+from ..unread import foresee_unread
+from .field_map_form import FieldMapForm, examples_of
+
+PREVIEW = "preview"
+SAVE = "save"
+RESET = "reset"
+POWER = Power.GOVERN
+
+
+def field_map_url(provider: Provider) -> str:
+    return reverse("admin:partners_provider_field_map", args=[provider.pk])
+
+
+def edit_field_map(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """The page, and what its buttons do."""
+    provider = model_admin.get_visible(request, object_id)
+    if provider is None:
+        raise Http404("There is no such partner.")
+    if not model_admin.may(request, POWER, provider):
+        raise PermissionDenied
+    act = request.POST.get("act", PREVIEW) if request.method == "POST" else ""
+    if act in (PREVIEW, SAVE):
+        return _answer(model_admin, request, provider, is_wanted=act == SAVE)
+    if act == RESET:
+        provider.field_map = {}  # on the page, until it is saved
+    form = FieldMapForm(request=request, row=provider)
+    return _page(model_admin, request, form, fields=FieldMap(provider.field_map))
+
+
+def _answer(model_admin: Any, request: HttpRequest, provider: Provider, *, is_wanted: bool) -> HttpResponse:
+    """Show what comes of the map; save it if that was seen before and has not been edited since."""
+    form = FieldMapForm(request.POST, request=request, row=provider)
+    present = FieldMap(provider.field_map)
+    if not form.is_valid():
+        return _page(model_admin, request, form, fields=present)
+    told = form.told()
+    faults = find_faults(told)
+    if faults:
+        form.show(faults)
+        return _page(model_admin, request, form, fields=present)
+    wanted = keep_differing(told)
+    if is_wanted and request.POST.get("seen") == _seal(wanted):
+        try:
+            change_field_map(
+                provider_id=provider.pk, field_map=wanted, replaces=request.POST.get("replaces", ""), now=utc_now()
+            )
+        except FieldMapChanged as refusal:
+            form.add_error(None, f"{refusal.detail}. What you typed is below; saving now replaces what they saved.")
+            return _page(model_admin, request, form, fields=FieldMap(wanted), foreseen=wanted, replaces=present.digest)
+        except DomainError as refusal:
+            form.add_error(None, refusal.detail)
+            return _page(model_admin, request, form, fields=present)
+        model_admin.log_change(request, provider, "Changed the field map")
+        messages.success(request, "The field map is saved. What could not be read so far is read by it now.")
+        return HttpResponseRedirect(admin_url(provider))
+    if is_wanted:
+        form.add_error(None, "You changed something after the preview. Look at it again, then save.")
+    return _page(model_admin, request, form, fields=FieldMap(wanted), foreseen=wanted)
+
+
+def _seal(field_map: dict[str, Any]) -> str:
+    """Names what a preview was about."""
+    return hashlib.sha256(repr(field_map).encode()).hexdigest()[:16]
+
+
+def _page(
+    model_admin: Any,
+    request: HttpRequest,
+    form: FieldMapForm,
+    *,
+    fields: FieldMap,
+    foreseen: dict[str, Any] | None = None,
+    replaces: str = "",
+) -> HttpResponse:
+    provider = form.row
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Field map",
+        "subtitle": str(provider),
+        "opts": model_admin.opts,
+        "provider": provider,
+        "form": form,
+        "replaces": replaces or request.POST.get("replaces") or FieldMap(provider.field_map).digest,
+        "is_foreseen": foreseen is not None,
+        "seen": "" if foreseen is None else _seal(foreseen),
+        "examples": examples_of(fields),
+        "unread": foresee_unread(provider=provider, fields=fields),
+        "here": field_map_url(provider),
+        "cancel_url": admin_url(provider),
+        "media": model_admin.media + form.media,
+    }
+    status = 422 if form.is_bound and form.errors else 200
+    return TemplateResponse(request, "admin/partners/field_map.html", context, status=status)
