@@ -13,7 +13,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -31,17 +30,14 @@ from accounts.roles import Power
 from core.errors import DomainError
 from core.forms import check_texts
 
+from .auditing.recording import one_deed, record, remember
 from .display import admin_url
-from .previews import Preview
+from .questions import Foresee, Question
 from .scoping import access_of
 
 BULK_LIMIT = 500
-ROWS_FORESEEN = 3
 REFUSALS_TOLD = 10
-CONFIRM = "_confirm"
-CHANGE = "_change"
 Perform = Callable[..., str | HttpResponse]
-Foresee = Callable[[Any, Any], Preview]  # of a row and the valid form
 
 
 class StaffForm(forms.Form):
@@ -67,6 +63,15 @@ class StaffForm(forms.Form):
 
     def prepare(self) -> None:
         """Fill in choices and initial values that depend on the person or the row."""
+
+    @property
+    def workspace_id(self) -> int | None:
+        """The workspace of what was chosen: itself, or that of a district, a program and the like."""
+        chosen = [value for value in self.cleaned_data.values() if isinstance(value, models.Model)]
+        for value in chosen:
+            if isinstance(value, Workspace):
+                return value.pk
+        return next((value.workspace_id for value in chosen if hasattr(value, "workspace_id")), None)
 
     def offer_workspaces(self, power: Power) -> None:
         """Let the `workspace` field offer those where the power is held; a single one is preselected."""
@@ -145,6 +150,7 @@ class RowButton:
     explanation: str
     icon: str
     variant: ActionVariant
+    reaches_out: bool = False  # asks a vendor or sends a mail by itself, which no transaction may span
 
     def __get__(self, model_admin: Any, owner: type) -> Any:
         return self if model_admin is None else OnPage(self, model_admin)
@@ -158,6 +164,21 @@ class RowButton:
             raise PermissionDenied
         return row
 
+    def carry_out(self, model_admin: Any, request: HttpRequest, row: Any, form: StaffForm) -> str | HttpResponse:
+        """Do it and record it, both or neither. What reaches out of the house can't be taken back, so that it was asked
+        for is recorded before."""
+        if self.reaches_out:
+            with one_deed(request, form):
+                model_admin.log_change(request, row, self.description)
+            with one_deed(request, form, in_transaction=False):
+                return self.perform(model_admin, request, row, form)
+        with one_deed(request, form) as deed:
+            remember(request, row)
+            answer = self.perform(model_admin, request, row, form)
+            if isinstance(answer, str) or not deed.entries:
+                model_admin.log_change(request, row, self.description)
+        return answer
+
     def press(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
         row = self.find_row(model_admin, request, object_id)
         back = HttpResponseRedirect(admin_url(row))
@@ -165,7 +186,7 @@ class RowButton:
             changed = f"{self.description} is no longer possible: {model_admin.describe(row)} has changed."
             messages.error(request, f"{changed} {model_admin.tell_latest_change(row)}".strip())
             return back
-        page = _Page(
+        page = Question(
             model_admin=model_admin,
             request=request,
             title=self.description,
@@ -175,9 +196,8 @@ class RowButton:
             preview=self.preview,
             cancel_url=admin_url(row),
         )
-        answer = page.ask(lambda form: self.perform(model_admin, request, row, form))
+        answer = page.ask(lambda form: self.carry_out(model_admin, request, row, form))
         if isinstance(answer, str):
-            model_admin.log_change(request, row, self.description)
             messages.success(request, answer)
             return back
         return answer
@@ -194,14 +214,33 @@ class ListButton:
     explanation: str
     icon: str
     variant: ActionVariant = ActionVariant.PRIMARY
+    reaches_out: bool = False
 
     def __get__(self, model_admin: Any, owner: type) -> Any:
         return self if model_admin is None else OnPage(self, model_admin)
 
+    def carry_out(self, model_admin: Any, request: HttpRequest, form: StaffForm) -> str | HttpResponse:
+        """Do it and record it, as a row's button does. What a form without a workspace makes is the platform's."""
+        entry: dict[str, Any] = {
+            "action": self.description,
+            "model": model_admin.opts.label_lower,
+            "workspace_id": form.workspace_id,
+        }
+        if self.reaches_out:
+            with one_deed(request, form):
+                record(request, **entry)
+            with one_deed(request, form, in_transaction=False):
+                return self.perform(model_admin, request, form)
+        with one_deed(request, form) as deed:
+            answer = self.perform(model_admin, request, form)
+            if not deed.entries:
+                record(request, **entry)
+        return answer
+
     def press(self, model_admin: Any, request: HttpRequest) -> HttpResponse:
         if not model_admin.may(request, self.power):
             raise PermissionDenied
-        page = _Page(
+        page = Question(
             model_admin=model_admin,
             request=request,
             title=self.description,
@@ -210,7 +249,7 @@ class ListButton:
             row=None,
             cancel_url=_list_of(model_admin),
         )
-        answer = page.ask(lambda form: self.perform(model_admin, request, form))
+        answer = page.ask(lambda form: self.carry_out(model_admin, request, form))
         if isinstance(answer, str):
             messages.success(request, answer)
             return HttpResponseRedirect(_list_of(model_admin))
@@ -262,7 +301,7 @@ class BulkButton:
         if len(selected) > BULK_LIMIT:
             messages.error(request, f"Select at most {BULK_LIMIT} at a time.")
             return None
-        page = _Page(
+        page = Question(
             model_admin=model_admin,
             request=request,
             title=self.short_description,
@@ -287,8 +326,10 @@ def staff_action(
     explanation: str = "",
     icon: str = "",
     variant: ActionVariant = ActionVariant.DEFAULT,
+    reaches_out: bool = False,
 ) -> Callable[[Perform], RowButton]:
-    """Make a method the button of a row. It gets the request, the row and the form."""
+    """Make a method the button of a row. It gets the request, the row and the form, in one transaction with its entry
+    in the audit log unless it `reaches_out`."""
 
     def decorate(perform: Perform) -> RowButton:
         return RowButton(
@@ -301,19 +342,32 @@ def staff_action(
             explanation=explanation,
             icon=icon,
             variant=variant,
+            reaches_out=reaches_out,
         )
 
     return decorate
 
 
 def staff_list_action(
-    *, description: str, power: Power, form: type[StaffForm], explanation: str = "", icon: str = "add"
+    *,
+    description: str,
+    power: Power,
+    form: type[StaffForm],
+    explanation: str = "",
+    icon: str = "add",
+    reaches_out: bool = False,
 ) -> Callable[[Perform], ListButton]:
     """Make a method the button of a list. It gets the request and the form."""
 
     def decorate(perform: Perform) -> ListButton:
         return ListButton(
-            perform=perform, description=description, power=power, form=form, explanation=explanation, icon=icon
+            perform=perform,
+            description=description,
+            power=power,
+            form=form,
+            explanation=explanation,
+            icon=icon,
+            reaches_out=reaches_out,
         )
 
     return decorate
@@ -333,13 +387,12 @@ def _for_each(model_admin: Any, request: HttpRequest, button: RowButton, rows: l
             refusals.append(f"{model_admin.describe(row)}: not possible. {told}".strip())
             continue
         try:
-            button.perform(model_admin, request, row, form)
+            button.carry_out(model_admin, request, row, form)
         except DomainError as refusal:
             refusals.append(f"{model_admin.describe(row)}: {refusal.detail}")
         except OperationalError:
             refusals.append(f"{model_admin.describe(row)}: somebody else was changing it. Try it again.")
         else:
-            model_admin.log_change(request, row, button.description)
             done += 1
     if done:
         messages.success(request, f"{button.description}: {done} done.")
@@ -348,66 +401,6 @@ def _for_each(model_admin: Any, request: HttpRequest, button: RowButton, rows: l
     if len(refusals) > REFUSALS_TOLD:
         messages.warning(request, f"… and {len(refusals) - REFUSALS_TOLD} more were refused.")
     return "done"
-
-
-@dataclass(kw_only=True)
-class _Page:
-    """The question: shown on the first request, asked again with errors, answered by calling `perform`."""
-
-    model_admin: Any
-    request: HttpRequest
-    title: str
-    explanation: str
-    form_class: type[StaffForm]
-    row: Any
-    cancel_url: str
-    preview: Foresee | None = None
-    selected: list[Any] | None = None
-
-    def ask(self, perform: Callable[[StaffForm], str | HttpResponse]) -> str | HttpResponse:
-        # A bulk action already arrives by POST, before its question was shown.
-        answered = self.request.method == "POST" and (self.selected is None or "_confirmed" in self.request.POST)
-        told = (self.request.POST, self.request.FILES) if answered else ()
-        form = self.form_class(*told, request=self.request, row=self.row)
-        if not (answered and form.is_valid()) or CHANGE in self.request.POST:
-            return self._render(form)
-        try:
-            if self.preview is not None and CONFIRM not in self.request.POST:
-                return self._render(form, previews=self._foresee(self.preview, form))
-            return perform(form)
-        except DomainError as refusal:
-            faults = {fault.field: fault.detail for fault in refusal.errors if fault.field in form.fields}
-            for name, detail in faults.items():
-                form.add_error(name, detail)
-            if not faults:
-                form.add_error(None, refusal.detail)
-            return self._render(form)
-
-    def _foresee(self, preview: Foresee, form: StaffForm) -> list[tuple[str, Preview]]:
-        """What each row is in for; of many, the first few."""
-        rows = self.selected[:ROWS_FORESEEN] if self.selected is not None else [self.row]
-        return [(self.model_admin.describe(row), preview(row, form)) for row in rows]
-
-    def _render(self, form: StaffForm, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
-        opts = self.model_admin.opts
-        context = {
-            **self.model_admin.admin_site.each_context(self.request),
-            "title": self.title,
-            "subtitle": str(self.row) if self.row is not None else None,
-            "explanation": self.explanation,
-            "form": form,
-            "opts": opts,
-            "described": self.model_admin.describe(self.row) if self.row is not None else "",
-            "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
-            "is_bulk": self.selected is not None,
-            "previews": previews,
-            "needs_confirmation": self.preview is not None and previews is None,
-            "action_name": self.request.POST.get("action", ""),
-            "select_across": self.request.POST.get("select_across", "0"),
-            "cancel_url": self.cancel_url,
-            "media": self.model_admin.media + form.media,
-        }
-        return TemplateResponse(self.request, "admin/staff_action.html", context)
 
 
 def _list_of(model_admin: Any) -> str:

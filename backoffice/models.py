@@ -1,6 +1,10 @@
+from typing import Any, NoReturn
+
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from accounts.models import User, Workspace
+from core.errors import DomainError
 from core.jobs import UNFINISHED, Job, JobStatus
 
 
@@ -39,3 +43,58 @@ class Export(Job):
 
     def __str__(self) -> str:
         return f"Export {self.cuid}"
+
+
+class AuditLogIsKept(DomainError):
+    code = "audit_log_is_kept"
+    title = "The audit log is only added to"
+
+
+class AuditEntries(models.QuerySet["AuditEntry"]):
+    def update(self, **values: Any) -> NoReturn:
+        raise AuditLogIsKept("Entries never change.")
+
+    def delete(self) -> NoReturn:
+        raise AuditLogIsKept("Entries are deleted by age alone: see auditing/keeping.py.")
+
+
+class AuditEntry(models.Model):
+    """One thing that a member of staff did: who, where, to which row, what changed, and why.
+
+    Invariant: written in the transaction of what it tells of, never changed, and deleted only after a year or more. The
+    database holds to it by a trigger. It names rows and people by their ids and keeps no text about a person.
+    """
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=40)  # "user:7"
+    # None: the platform's.
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    model = models.CharField(max_length=100)  # "billing.payment"
+    object_id = models.CharField(max_length=40, blank=True)  # empty if it was about no single row
+    action = models.CharField(max_length=200)
+    changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder)  # field -> [before, after]; null: not kept
+    reason = models.CharField(max_length=300, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = AuditEntries.as_manager()
+
+    class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit log"
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="audit_of_workspace"),
+            models.Index(fields=["actor", "-id"], name="audit_of_actor"),
+            models.Index(fields=["model", "object_id", "-id"], name="audit_of_object"),
+            models.Index(fields=["at"], name="audit_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None:
+            raise AuditLogIsKept("Entries never change.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AuditLogIsKept("Entries are deleted by age alone: see auditing/keeping.py.")

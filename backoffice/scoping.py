@@ -16,7 +16,7 @@ from django.db import DataError, IntegrityError, ProgrammingError, models
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.dataclasses import UnfoldAction
 from unfold.views import ChangeList
@@ -29,6 +29,7 @@ from core.forms import WholeNumberField, check_texts, highest_in
 from core.numbers import parse_whole_number
 
 from .actors import name_actors
+from .auditing.pages import AuditedAdmin
 from .display import cards_for
 from .queues import QueueFilter, filtered_queues
 from .searching import FoundThroughOthers
@@ -156,7 +157,7 @@ class _ScopedChoices(admin.options.BaseModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, ModelAdmin):
+class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, AuditedAdmin):
     """The base of every admin here.
 
     `workspace_path` leads from the model to its workspace. Each `*_power` says what it takes in that workspace; None

@@ -5,6 +5,7 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
+from .auditing.keeping import forget_old_entries
 from .exporting import jobs
 
 
@@ -21,3 +22,8 @@ def continue_due_exports() -> None:
 @shared_task
 def forget_old_exports() -> None:
     in_batches(jobs.forget_old_exports, size=100, at_most=10)
+
+
+@shared_task
+def forget_old_audit_entries() -> None:
+    in_batches(forget_old_entries, size=1000, at_most=20)

@@ -50,6 +50,7 @@ app.conf.beat_schedule = {
     "continue-evaluations": {"task": "enrollments.tasks.continue_due_evaluations", "schedule": 60.0},
     "continue-exports": {"task": "backoffice.tasks.continue_due_exports", "schedule": 60.0},
     "forget-old-exports": {"task": "backoffice.tasks.forget_old_exports", "schedule": 900.0},
+    "forget-old-audit-entries": {"task": "backoffice.tasks.forget_old_audit_entries", "schedule": 3600.0},
     "continue-imports": {"task": "enrollments.tasks.continue_due_imports", "schedule": 60.0},
     "forget-imported-rows": {"task": "enrollments.tasks.forget_imported_rows", "schedule": 3600.0},
     "forget-import-files": {"task": "enrollments.tasks.forget_import_files", "schedule": 3600.0},

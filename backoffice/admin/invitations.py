@@ -49,6 +49,7 @@ def _send_again_button(kind: type[Kind], *, power: Power, mail: Callable[..., No
         possible=kind.is_open,
         icon="forward_to_inbox",
         explanation="Mails a new link that works for a week. The earlier link stops working.",
+        reaches_out=True,
     )
     def send_again(page: WorkspaceScopedAdmin, request: HttpRequest, invitation: Kind, form: StaffForm) -> str:
         renewed: Any = renew_invitation(kind, invitation_id=invitation.pk, now=utc_now())

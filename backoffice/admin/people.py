@@ -240,6 +240,7 @@ class GuardianAdmin(WorkspaceScopedAdmin):
         icon="forward_to_inbox",
         explanation="Whoever reads the mail proves the address by a code, sees the children's first names and accepts. "
         "From then on the address is the guardian's, and they follow the children's enrollments.",
+        reaches_out=True,
     )
     def invite(self, request: HttpRequest, guardian: Guardian, form: StaffForm) -> str:
         email = form.cleaned_data["email"]

@@ -97,7 +97,9 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     def member(self, membership: Membership) -> tuple[str, str]:
         return membership.user.email, membership.user.get_full_name()
 
-    @staff_list_action(description="Invite a colleague", power=Power.GOVERN, form=MemberForm, icon="person_add")
+    @staff_list_action(
+        description="Invite a colleague", power=Power.GOVERN, form=MemberForm, icon="person_add", reaches_out=True
+    )
     def invite(self, request: HttpRequest, form: StaffForm) -> str:
         chosen = form.cleaned_data
         invited = invite_member(

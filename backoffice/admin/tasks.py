@@ -135,6 +135,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
         form=InviteGuardianForm,
         icon="forward_to_inbox",
         explanation="The task completes itself once they accept.",
+        reaches_out=True,
     )
     def invite_guardian(self, request: HttpRequest, task: StaffTask, form: StaffForm) -> str:
         guardian_id = require(awaited_guardian(task), "the button is there for tasks that wait for a guardian only")

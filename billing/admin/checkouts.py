@@ -97,6 +97,7 @@ class CheckoutAdmin(AboutMoney):
         possible=lambda checkout: bool(checkout.stripe_session_id),
         icon="sync",
         explanation="Fetches the session from Stripe and updates our rows to match.",
+        reaches_out=True,
     )
     def ask_stripe(self, request: HttpRequest, checkout: Checkout, form: StaffForm) -> str:
         settled = settle_checkout(checkout_id=checkout.pk, now=utc_now())

@@ -88,6 +88,7 @@ class StripeEventAdmin(WorkspaceScopedAdmin):
         icon="replay",
         variant=ActionVariant.PRIMARY,
         explanation="Asks Stripe what became of the object and records the answer.",
+        reaches_out=True,
     )
     def handle(self, request: HttpRequest, event: StripeEvent, form: StaffForm) -> str:
         handled = handle_event(event_id=event.event_id, now=utc_now())

@@ -26,7 +26,7 @@ from accounts.models import (
 from accounts.roles import Power
 from accounts.states import TaskStatus
 from backoffice.display import admin_url, page_url
-from backoffice.models import Export
+from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin, access_of
 from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, Seller, StripeEvent
 from cohorts.models import (
@@ -158,6 +158,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "Operations": (
         Entry("Staff tasks", "task_alt", StaffTask, query="?status__exact=open", badge="open_tasks"),
         Entry("Exports", "download", Export),
+        Entry("Audit log", "policy", AuditEntry),
         Entry("Emails", "mail", Notification),
         Entry("Words of emails", "edit_note", WorkspaceLetter),
         Entry("Workspaces", "workspaces", Workspace),

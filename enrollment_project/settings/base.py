@@ -254,6 +254,8 @@ API_FILE_PATHS = r"/api/(programInstances/[^/]+/)?imports/?"
 API_MAX_FILE_BYTES = 50_000_000
 # Days for which an import that has ended can still be undone, and tells what was wrong with which line.
 IMPORT_ROWS_KEPT_DAYS = env.int("IMPORT_ROWS_KEPT_DAYS", default=90)
+# How many days the audit log of staff is kept. A year is the least: the database refuses to delete younger entries.
+AUDIT_LOG_KEPT_DAYS = max(366, env.int("AUDIT_LOG_KEPT_DAYS", default=3 * 365))
 # Requests a minute and API key (or address, without a key).
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=6000)
 API_ANONYMOUS_RATE_LIMIT = env.int("API_ANONYMOUS_RATE_LIMIT", default=120)

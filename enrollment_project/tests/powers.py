@@ -53,6 +53,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "workspaceletter": (Power.VIEW, NOBODY, NOBODY),
     "enrollment": (Power.VIEW, NOBODY, NOBODY),
     "export": (Power.VIEW, NOBODY, NOBODY),
+    "auditentry": (Power.GOVERN, NOBODY, NOBODY),
     "evaluationjob": (Power.VIEW, NOBODY, NOBODY),
     "importjob": (Power.VIEW, NOBODY, NOBODY),
     "enrollmenttransition": (Power.VIEW, NOBODY, NOBODY),

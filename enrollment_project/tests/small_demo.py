@@ -22,7 +22,7 @@ from accounts.models import Membership, User, Workspace
 from accounts.roles import POWERS, Power
 from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, StaffFactory
-from backoffice.models import Export
+from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin
 from billing.models import Payment, ReconciliationRun, Seller
 from core.actors import SYSTEM
@@ -129,6 +129,7 @@ def _add_what_the_demo_lacks() -> None:
             expires_at=now + dt.timedelta(days=7),
         )
         Export.objects.create(source="enrollments", format="csv", workspace=workspace)
+        AuditEntry.objects.create(at=now, actor="user:1", workspace=workspace, model="billing.payment", action="Refund")
         begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)
         drop, keep = (LearnerFactory(workspace=workspace, email=f"{name}@home.test") for name in ("drop", "keep"))
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)

@@ -9,6 +9,8 @@ from django.urls import reverse
 
 from accounts.models import Membership, Workspace
 from accounts.tests.factories import StaffFactory
+from backoffice.actions import ConfirmForm
+from backoffice.models import AuditEntry
 from backoffice.scoping import WorkspaceScopedAdmin
 from backoffice.tests.staff_client import staff_request
 from enrollments.models import Enrollment
@@ -64,6 +66,20 @@ class TestEveryPage:
 
         assert shown == [403, 200]
         assert posted == [True, False][: len(border(change))]
+
+    @pytest.mark.parametrize("model_admin", ADMINS)
+    def test_writes_down_what_its_forms_save(self, model_admin: Any, world: None, db: None) -> None:
+        row = my_row_of(model_admin)
+        request = staff_request(person("superuser"))
+        before = AuditEntry.objects.count()
+
+        for log in (model_admin.log_addition, model_admin.log_change):
+            log(request, row, [{"changed": {"fields": ["Name"]}}])
+
+        written = AuditEntry.objects.latest("pk")
+        assert AuditEntry.objects.count() == before + 2
+        assert (written.model, written.object_id) == (row._meta.label_lower, str(row.pk))
+        assert written.workspace_id == model_admin.workspace_id_of(row)
 
     @pytest.mark.parametrize("role", ["owner", "superuser"])
     @pytest.mark.parametrize("model_admin", ADMINS)
@@ -141,6 +157,32 @@ class TestEveryButton:
 
         assert response.status_code == 404
         assert model_admin.model._default_manager.filter(pk=row.pk).values().get() == before
+
+    @pytest.mark.parametrize(("model_admin", "kind", "name", "button"), buttons())
+    def test_writes_down_who_pressed_it_where(
+        self,
+        model_admin: Any,
+        kind: str,
+        name: str,
+        button: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        world: None,
+        db: None,
+    ) -> None:
+        pressed = button.method.button
+        monkeypatch.setattr(pressed, "perform", lambda *_: "Done.")
+        request = staff_request(person("superuser"))
+        form = ConfirmForm({}, request=request)
+        assert form.is_valid()
+        row = row_of(model_admin, MINE)
+        before = AuditEntry.objects.count()
+
+        pressed.carry_out(model_admin, request, *([row] if kind == "row" else []), form)
+
+        written = AuditEntry.objects.latest("pk")
+        assert AuditEntry.objects.count() == before + 1
+        assert (written.actor, written.action) == (f"user:{person('superuser').pk}", pressed.description)
+        assert written.workspace_id == (model_admin.workspace_id_of(row) if kind == "row" else None)
 
     def test_only_those_possible_now_are_shown(self, sign_in: SignIn) -> None:
         client = sign_in("reviewer")

@@ -143,6 +143,7 @@ class ApplicationAdmin(WorkspaceScopedAdmin):
         icon="forward_to_inbox",
         variant=ActionVariant.PRIMARY,
         explanation="Mails a new link that works for a week. The link before stops working.",
+        reaches_out=True,
     )
     def send_link_again(self, request: HttpRequest, application: Application, form: StaffForm) -> str:
         now = utc_now()

@@ -129,6 +129,7 @@ class DecisionAdmin(WorkspaceScopedAdmin):
         icon="cancel",
         variant=ActionVariant.DANGER,
         explanation="Ends the payment page at Stripe. If somebody pays before it ends, the payment counts.",
+        reaches_out=True,
     )
     def cancel_checkout(self, request: HttpRequest, decision: EnrollmentDecision, form: StaffForm) -> str:
         changed = cancel_decision(decision_id=decision.pk, now=utc_now())

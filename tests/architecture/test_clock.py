@@ -14,6 +14,7 @@ OTHER_EDGES = {
     "accounts/staff_pages.py": "pages",
     "enrollments/apply_pages.py": "pages",
     "enrollments/leave_pages.py": "pages",
+    "backoffice/auditing/recording.py": "says when a member of staff did what they just did",
     "backoffice/display.py": "shows times as the back office does",
     "backoffice/queues.py": "filters lists, which are pages",
     "backoffice/site.py": "the front page of the back office",

@@ -176,6 +176,7 @@ class TestTheWayToAWorkspace:
             "accounts.Workspace",
             "admin.LogEntry",
             "auth.Group",
+            "backoffice.AuditEntry",
             "backoffice.Export",
             "auth.Permission",
             "billing.ReconciliationRun",

@@ -1,0 +1,55 @@
+"""What every page of the back office does so that its writes are recorded."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from .recording import Changes, changes_of, record, remember
+
+
+class AuditedAdmin(ModelAdmin):
+    """Records what Django's admin logs, which is every form, deletion and button: a page that logs a row as Django has
+    it has an entry."""
+
+    def workspace_id_of(self, row: Any) -> int | None:
+        raise NotImplementedError
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None and request.method == "POST":
+            remember(request, row)
+        return row
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, obj, in_words(message, otherwise="Added"), changes={})
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(request, obj, in_words(message, otherwise="Changed"), changes=changes_of(request, obj))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for row in queryset:
+            self._record(request, row, "Deleted", changes={})
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request: HttpRequest, row: Any, action: str, *, changes: Changes) -> None:
+        record(
+            request,
+            action=action,
+            model=row._meta.label_lower,
+            object_id=row.pk,
+            workspace_id=self.workspace_id_of(row),
+            changes=changes,
+        )
+
+
+def in_words(message: Any, *, otherwise: str) -> str:
+    """What Django's admin says of a form and the rows on its page, by their kinds: their names may be people's."""
+    if isinstance(message, str):
+        return message or otherwise
+    inner = [
+        f"{about['name']} {verb}" for part in message for verb, about in part.items() if about and about.get("name")
+    ]
+    return ", ".join([otherwise, *inner])

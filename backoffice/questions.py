@@ -1,0 +1,77 @@
+"""The page on which a button asks before it acts, with a preview of what it will do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from core.errors import DomainError
+
+from .previews import Preview
+
+ROWS_FORESEEN = 3
+CONFIRM = "_confirm"
+CHANGE = "_change"
+Foresee = Callable[[Any, Any], Preview]  # of a row and the valid form
+
+
+@dataclass(kw_only=True)
+class Question:
+    """The question: shown on the first request, asked again with errors, answered by calling `perform`."""
+
+    model_admin: Any
+    request: HttpRequest
+    title: str
+    explanation: str
+    form_class: type[Any]
+    row: Any
+    cancel_url: str
+    preview: Foresee | None = None
+    selected: list[Any] | None = None
+
+    def ask(self, perform: Callable[[Any], str | HttpResponse]) -> str | HttpResponse:
+        # A bulk action already arrives by POST, before its question was shown.
+        answered = self.request.method == "POST" and (self.selected is None or "_confirmed" in self.request.POST)
+        told = (self.request.POST, self.request.FILES) if answered else ()
+        form = self.form_class(*told, request=self.request, row=self.row)
+        if not (answered and form.is_valid()) or CHANGE in self.request.POST:
+            return self._render(form)
+        try:
+            if self.preview is not None and CONFIRM not in self.request.POST:
+                return self._render(form, previews=self._foresee(self.preview, form))
+            return perform(form)
+        except DomainError as refusal:
+            faults = {fault.field: fault.detail for fault in refusal.errors if fault.field in form.fields}
+            for name, detail in faults.items():
+                form.add_error(name, detail)
+            if not faults:
+                form.add_error(None, refusal.detail)
+            return self._render(form)
+
+    def _foresee(self, preview: Foresee, form: Any) -> list[tuple[str, Preview]]:
+        """What each row is in for; of many, the first few."""
+        rows = self.selected[:ROWS_FORESEEN] if self.selected is not None else [self.row]
+        return [(self.model_admin.describe(row), preview(row, form)) for row in rows]
+
+    def _render(self, form: Any, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
+        opts = self.model_admin.opts
+        context = {
+            **self.model_admin.admin_site.each_context(self.request),
+            "title": self.title,
+            "subtitle": str(self.row) if self.row is not None else None,
+            "explanation": self.explanation,
+            "form": form,
+            "opts": opts,
+            "described": self.model_admin.describe(self.row) if self.row is not None else "",
+            "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
+            "is_bulk": self.selected is not None,
+            "previews": previews,
+            "needs_confirmation": self.preview is not None and previews is None,
+            "action_name": self.request.POST.get("action", ""),
+            "select_across": self.request.POST.get("select_across", "0"),
+            "cancel_url": self.cancel_url,
+            "media": self.model_admin.media + form.media,
+        }
+        return TemplateResponse(self.request, "admin/staff_action.html", context)
