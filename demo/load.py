@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from accounts.models import Learner, StaffTask, Workspace
 from billing.models import Checkout, Payment
 from cohorts.models import Cohort, StudentPackage
+from core.actors import SYSTEM
 from core.clock import time_is, utc_now
 from core.errors import require
 from core.local_time import local_date, to_instant
@@ -35,6 +36,7 @@ from .catalog import (
 from .course_stories import begin_courses
 from .courses import build_courses
 from .partners import begin_partners, have_partners_asked_from
+from .seats import ask_about_seats
 from .stories import Beginning, Story, apply_by_router, apply_through_staff, ask_and_hesitate, meet_an_outage
 from .webhooks import add_endpoints
 
@@ -107,6 +109,7 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
     # The sweeps' work begins today.
     Checkout.objects.filter(workspace=scene.workspace, next_check_at__lt=now).update(next_check_at=now)
     have_partners_asked_from(now, workspace=scene.workspace)
+    ask_about_seats(scene, manager=SYSTEM, now=now)
     if organization.has_integrators:
         add_endpoints(scene.workspace, now=now)
     return scene.workspace

@@ -6,6 +6,7 @@ from core.clock import utc_now
 from core.work import in_batches
 
 from . import evaluation, reminders
+from .allocations.usage import write_about_seats
 from .application.expiry import forget_unconfirmed
 from .application.files import forget_orphans
 from .digest import write_digests
@@ -82,6 +83,11 @@ def forget_import_files() -> None:
 def forget_imported_rows() -> None:
     """Delete what imports noted of their rows, a bounded number of batches at a time."""
     in_batches(forget_old_rows, size=5_000, at_most=100)
+
+
+@shared_task
+def write_about_seats_in_use() -> None:
+    write_about_seats(now=utc_now())
 
 
 @shared_task
