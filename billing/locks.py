@@ -37,8 +37,9 @@ def lock_payments_with_subjects(payment_ids: Collection[int]) -> None:
     found = list(rows.values_list("purpose", "subject", "checkout_id"))
     for purpose, subject, _checkout_id in found:
         purposes.lock_subject(purpose, subject)
-    lock_rows(Checkout, *(checkout_id for _purpose, _subject, checkout_id in found if checkout_id is not None))
-    list(rows.select_for_update())
+    if found:
+        lock_rows(Checkout, *(checkout_id for _purpose, _subject, checkout_id in found if checkout_id is not None))
+        list(rows.select_for_update())
 
 
 def lock_payment(payment_id: int) -> Payment:

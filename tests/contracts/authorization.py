@@ -21,6 +21,7 @@ INSTANCE_ROUTE = "api/programInstances/<cuid:instance_id>"
 IMPORT = "/api/imports/{town.offer.imported}"
 IMPORT_ROUTE = "api/imports/<cuid:import_id>"
 ENROLLMENT = "/api/enrollments/{town.offer.enrollment}"
+NO_QUOTE = "c2345678901234567890"
 ENROLLMENT_ROUTE = "api/enrollments/<cuid:enrollment_id>"
 # Of a candidate: what may be done, and what is refused for its status.
 ACTIONS = {"evaluate": 200, "submit": 409, "approve": 409, "reject": 409, "unenroll": 409, "reconsider": 409}
@@ -183,6 +184,31 @@ ROWS = [
         scope="enrollments:read",
         elsewhere=404,
         address="/api/jobs/{town.offer.job}",
+    ),
+    by_key(
+        "api/cancellationQuotes",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=404,
+        done=404,
+        body={"enrollmentIds": [NO_QUOTE]},
+    ),
+    by_key(
+        "api/cancellationQuotes/<cuid:quote_id>",
+        "GET",
+        scope="enrollments:read",
+        elsewhere=404,
+        done=404,
+        address=f"/api/cancellationQuotes/{NO_QUOTE}",
+    ),
+    by_key(
+        "api/cancellationQuotes/<cuid:quote_id>/confirm",
+        "POST",
+        scope="enrollments:write",
+        elsewhere=404,
+        done=404,  # a quote is its asker's alone: enrollments/tests/test_api_leaving.py
+        address=f"/api/cancellationQuotes/{NO_QUOTE}/confirm",
+        body={"reason": "Moving"},
     ),
     by_key("api/exports", "POST", scope="enrollments:read", elsewhere=422, done=422, body=NO_EXPORT),
     by_key(

@@ -7,6 +7,7 @@ from .exports import ExportFileView, ExportListView, ExportView
 from .imports import ImportFaultsView, ImportInstanceView, ImportView, UndoImportView
 from .instances import InstanceListView, InstanceView
 from .programs import ProgramListView, ProgramView
+from .quotes import ConfirmQuoteView, QuoteListView, QuoteView
 from .rosters import RosterView
 
 ENROLLMENT = "enrollments/<cuid:enrollment_id>"
@@ -21,6 +22,11 @@ urlpatterns = [
     path(f"{INSTANCE}/evaluate", EvaluateInstanceView.as_view(), name="api-instance-evaluate"),
     path(f"{INSTANCE}/criteria/try", TryCriteriaView.as_view(), name="api-instance-criteria-try"),
     path(f"{INSTANCE}/imports", ImportInstanceView.as_view(), name="api-instance-imports"),
+    path("cancellationQuotes", QuoteListView.as_view(), name="api-cancellation-quotes"),
+    path("cancellationQuotes/<cuid:quote_id>", QuoteView.as_view(), name="api-cancellation-quote"),
+    path(
+        "cancellationQuotes/<cuid:quote_id>/confirm", ConfirmQuoteView.as_view(), name="api-cancellation-quote-confirm"
+    ),
     path("imports", RosterView.as_view(), name="api-imports"),
     path("imports/<cuid:import_id>", ImportView.as_view(), name="api-import"),
     path("imports/<cuid:import_id>/errors", ImportFaultsView.as_view(), name="api-import-errors"),
