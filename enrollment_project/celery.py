@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "write-about-seats": {"task": "enrollments.tasks.write_about_seats_in_use", "schedule": 3600.0},
     "write-to-reviewers": {"task": "enrollments.tasks.write_to_reviewers", "schedule": 900.0},
     "carry-out-held-reviews": {"task": "enrollments.tasks.carry_out_held_reviews", "schedule": 10.0},
+    "follow-inquiries": {"task": "enrollments.tasks.follow_inquiries", "schedule": 900.0},
     "carry-out-exits": {"task": "enrollments.tasks.carry_out_due_exits", "schedule": 300.0},
     "expire-enrollments": {"task": "enrollments.tasks.expire_enrollments", "schedule": 600.0},
     "remind-of-ends": {"task": "enrollments.tasks.remind_of_ends", "schedule": 3600.0},

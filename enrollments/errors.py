@@ -52,6 +52,21 @@ class ReviewSettled(DomainError):
     title = "This answer can't be undone any more"
 
 
+class AlreadyAsked(DomainError):
+    code = "already_asked"
+    title = "The family has been asked something, and has not answered yet"
+
+
+class NobodyToAsk(DomainError):
+    code = "nobody_to_ask"
+    title = "The family can't be written to from here"
+
+
+class InquiryOver(DomainError):
+    code = "inquiry_over"
+    title = _("This question needs no answer any more")
+
+
 class CriteriaUnchanged(DomainError):
     code = "criteria_unchanged"
     title = "The criteria have not changed since this enrollment was evaluated"

@@ -26,6 +26,8 @@ EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
 ON_ACCOUNT = "enrollment_on_account"
 ENDS_SOON = "enrollment_ends_soon"
 PAYMENT_RECORDED = "enrollment_payment_recorded"
+QUESTION = "enrollment_question"
+QUESTION_AGAIN = "enrollment_question_again"
 
 _EVERYWHERE = (
     Placeholder("learner", "the learner's first name", "Mia"),
@@ -41,6 +43,8 @@ _AMOUNT = Placeholder("amount", "what was paid", "49.00 USD")
 _INVOICE = Placeholder("invoice", "the address of the invoice", "https://enroll.example.org/invoices/1-1.x")
 _MONEY = Placeholder("money", "what becomes of the payment, where there is one", "There is nothing to pay.")
 _WHY = Placeholder("why", "the reason given, or that the payment went back", "The reason given: You moved away.")
+_QUESTION = Placeholder("question", "what the reviewer asks", "Which school does Mia go to?")
+_UNTIL = Placeholder("until", "the last day for an answer", "Wednesday, September 9, 2026")
 _DATE = Placeholder("date", "the first day without the learner", "September 10, 2026")
 _LAST_DAY = Placeholder("last_day", "the last day", "Wednesday, September 9, 2026")
 _REPLACES = Placeholder(
@@ -70,6 +74,10 @@ for _wording in (
         (*_EVERYWHERE, _AMOUNT, _INVOICE),
     ),
     Wording(ENDS_SOON, "Enrollment: ends soon", "enrollments/ends_soon", (*_EVERYWHERE, _LAST_DAY, _OWED)),
+    Wording(QUESTION, "Enrollment: a question", "enrollments/question", (*_EVERYWHERE, _QUESTION, _UNTIL)),
+    Wording(
+        QUESTION_AGAIN, "Enrollment: a question, again", "enrollments/question_again", (*_EVERYWHERE, _QUESTION, _UNTIL)
+    ),
     Wording(EXIT_WITHDRAWN, "Enrollment: does not end", "enrollments/exit_withdrawn", (*_EVERYWHERE, _DATE)),
 ):
     register_wording(_wording)
@@ -105,6 +113,12 @@ def write_ends_soon(enrollment: Enrollment) -> Email:
 def write_payment_recorded(enrollment: Enrollment, *, amount: Money, invoice: str) -> Email:
     """That money which came outside of Stripe was recorded, and where its invoice is."""
     return _write(PAYMENT_RECORDED, enrollment, amount=str(amount), invoice=invoice)
+
+
+def write_question(enrollment: Enrollment, *, question: str, until: dt.date, link: str, is_again: bool) -> Email:
+    """What a reviewer asks, with the address of the page where the family answers."""
+    kind = QUESTION_AGAIN if is_again else QUESTION
+    return _write(kind, enrollment, question=question, until=full_day(until), link=link)
 
 
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from core.invariants import Breach, Extent, Invariant
 from core.local_time import has_come
 
-from .models import Application, HeldReview, PlannedExit
-from .states import ExitStatus, HeldReviewStatus
+from .models import Application, HeldReview, Inquiry, PlannedExit
+from .states import EligibilityStatus, ExitStatus, HeldReviewStatus, InquiryStatus
 
 # The sweep of planned exits runs every five minutes; what has been due for this long is ended by nobody.
 EXITS_WITHIN = dt.timedelta(minutes=30)
@@ -15,6 +15,8 @@ EXITS_WITHIN = dt.timedelta(minutes=30)
 APPLICATIONS_WITHIN = dt.timedelta(hours=6)
 # The sweep of held reviews runs every ten seconds.
 REVIEWS_WITHIN = dt.timedelta(minutes=15)
+# The sweep of questions to families runs every 15 minutes.
+INQUIRIES_WITHIN = dt.timedelta(hours=2)
 
 
 def planned_exits_are_carried_out(extent: Extent) -> Iterator[Breach]:
@@ -40,8 +42,22 @@ def held_reviews_are_carried_out(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"held review {pk}", f"was given at {created_at:%Y-%m-%d %H:%M}, and no sweep has carried it out")
 
 
+def unanswered_inquiries_are_reported(extent: Extent) -> Iterator[Breach]:
+    """Staff learn of a question to a family whose time is over."""
+    late = extent.of(Inquiry.objects.all(), "enrollment__workspace").filter(
+        status=InquiryStatus.OPEN,
+        reported_at=None,
+        due_at__lt=extent.now - INQUIRIES_WITHIN,
+        enrollment__eligibility_status=EligibilityStatus.SUBMITTED,
+        enrollment__deleted_at=None,
+    )
+    for pk, due_at in late.values_list("pk", "due_at").iterator():
+        yield Breach(f"question {pk}", f"was to be answered by {due_at:%Y-%m-%d %H:%M}, and no sweep has told staff")
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     planned_exits_are_carried_out,
     unconfirmed_applications_are_deleted,
     held_reviews_are_carried_out,
+    unanswered_inquiries_are_reported,
 )

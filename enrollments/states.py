@@ -93,6 +93,14 @@ class HeldReviewStatus(models.TextChoices):
     REFUSED = "refused", "Refused"  # it was no longer possible when its time came
 
 
+class InquiryStatus(models.TextChoices):
+    """What became of a question to a family."""
+
+    OPEN = "open", "Open"  # the family can answer
+    ANSWERED = "answered", "Answered"
+    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment was decided without an answer
+
+
 class IdentificationType(models.TextChoices):
     """How the enrollment said whom it is about."""
 

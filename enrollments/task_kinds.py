@@ -36,3 +36,11 @@ EVALUATION_FAILED = register_kind(
     remedy="Look at the error on the evaluation's page, and evaluate the candidates again on the page of the instance.",
     urgency=Urgency.LATER,
 )
+NO_ANSWER = register_kind(
+    "family_did_not_answer",
+    label="Family that did not answer a reviewer",
+    role=Role.REVIEWER,
+    subjects=("enrollment",),
+    remedy="The case is back in the review queue. Decide without the answer, ask again, or call the family. An answer "
+    "that comes later is shown there too, and completes this task.",
+)

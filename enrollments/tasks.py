@@ -15,6 +15,7 @@ from .expiry import expire_in_batches
 from .imports import job as imports
 from .imports.files import forget_old_files
 from .imports.retention import forget_old_rows
+from .review import inquiries
 from .review.held import carry_out_due_reviews
 
 
@@ -26,6 +27,12 @@ def carry_out_due_exits() -> None:
 @shared_task
 def carry_out_held_reviews() -> None:
     in_batches(carry_out_due_reviews, size=50, at_most=20)
+
+
+@shared_task
+def follow_inquiries() -> None:
+    """Remind families of open questions, and tell staff of those that nobody answered."""
+    in_batches(inquiries.follow_inquiries, size=100, at_most=100)
 
 
 # So many are completed by one sweep, and the next one goes on.

@@ -39,6 +39,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "idempotencyrecord": (Power.OPERATE, NOBODY, NOBODY),
     "program": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "programinstance": (Power.VIEW, Power.MANAGE, Power.MANAGE),
+    "inquiry": (Power.VIEW, NOBODY, NOBODY),
     "reviewreason": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "coursestep": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "groupclass": (Power.VIEW, Power.MANAGE, Power.MANAGE),

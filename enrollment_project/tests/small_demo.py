@@ -33,7 +33,7 @@ from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
 from enrollments.evaluation import request_evaluation
 from enrollments.exit import plan_exit
-from enrollments.models import Application, Enrollment, ImportJob
+from enrollments.models import Application, Enrollment, ImportJob, Inquiry
 from enrollments.states import Applicant
 from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
@@ -127,6 +127,9 @@ def _add_what_the_demo_lacks() -> None:
             email="applicant@home.test",
             token_digest=f"digest-{slug}",
             expires_at=now + dt.timedelta(days=7),
+        )
+        Inquiry.objects.create(
+            enrollment=enrolled, question="Which grade?", asked_by="system", asked_at=now, due_at=now
         )
         Export.objects.create(source="enrollments", format="csv", workspace=workspace)
         AuditEntry.objects.create(at=now, actor="user:1", workspace=workspace, model="billing.payment", action="Refund")

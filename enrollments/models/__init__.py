@@ -9,7 +9,7 @@ from .labels import EnrollmentLabel
 from .leaving import CancellationQuote, QuotedExit
 from .programs import Program, ProgramInstance
 from .refunds import RefundPolicy, RefundPolicyTier
-from .reviews import HeldReview, OpenCase, ReviewReason
+from .reviews import HeldReview, Inquiry, OpenCase, ReviewReason
 from .seats import AllocationChange, District, DistrictSeatAllocation, SeatAssignment
 from .what_ifs import ProposedSeats, WhatIf
 
@@ -32,6 +32,7 @@ __all__ = [
     "ImportFault",
     "ImportJob",
     "ImportedRow",
+    "Inquiry",
     "OpenCase",
     "PlannedExit",
     "Program",

@@ -1,12 +1,12 @@
-"""What reviewers work with: the reasons that their workspace offers them, the answers that can still be undone, and who
-has which case open."""
+"""What reviewers work with: the reasons that their workspace offers them, the answers that can still be undone, who has
+which case open, and what families were asked."""
 
 from django.db import models
 
 from accounts.models import User, Workspace
 from core.clock import utc_now
 
-from ..states import REVIEWED, EligibilityStatus, HeldReviewStatus
+from ..states import REVIEWED, EligibilityStatus, HeldReviewStatus, InquiryStatus
 from .enrollments import Enrollment
 
 
@@ -95,3 +95,48 @@ class OpenCase(models.Model):
 
     def __str__(self) -> str:
         return f"Enrollment {self.enrollment_id} until {self.until}"
+
+
+class Inquiry(models.Model):
+    """What a reviewer asks the family before deciding, and what the family answered.
+
+    Invariant: an enrollment has at most one that is open; an answer is there exactly if it was given. Rows are never
+    deleted. Only the workspace is told to the family, never who asked.
+    """
+
+    enrollment = models.ForeignKey(Enrollment, on_delete=models.PROTECT, related_name="inquiries")
+    question = models.CharField(max_length=1000)
+    asked_by = models.CharField(max_length=64)
+    asked_at = models.DateTimeField()
+    due_at = models.DateTimeField()  # until then the case waits for the family
+    status = models.CharField(max_length=9, choices=InquiryStatus.choices, default=InquiryStatus.OPEN)
+    answer = models.CharField(max_length=2000, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True)  # when staff were told that no answer came
+
+    class Meta:
+        verbose_name = "question to a family"
+        verbose_name_plural = "questions to families"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["enrollment"], condition=models.Q(status=InquiryStatus.OPEN), name="inquiry_one_open"
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=InquiryStatus.values), name="inquiry_status_known"),
+            models.CheckConstraint(
+                condition=models.Q(status=InquiryStatus.ANSWERED) & ~models.Q(answer="")
+                | ~models.Q(status=InquiryStatus.ANSWERED) & models.Q(answer=""),
+                name="inquiry_answered_with_words",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status=InquiryStatus.OPEN, settled_at__isnull=True)
+                | ~models.Q(status=InquiryStatus.OPEN) & models.Q(settled_at__isnull=False),
+                name="inquiry_settled_unless_open",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(status=InquiryStatus.OPEN), name="inquiry_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Question {self.pk}"

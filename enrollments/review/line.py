@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from django.db.models import Max, Q, QuerySet
 
-from ..models import Enrollment, EnrollmentTransition, SeatAssignment
+from ..models import Enrollment, EnrollmentTransition, Inquiry, SeatAssignment
 from ..queries import awaiting_review
-from ..states import FUNDED, HELD_SEATS, EligibilityStatus, Facet
+from ..states import FUNDED, HELD_SEATS, EligibilityStatus, Facet, InquiryStatus
 from .held import held_reviews
+from .inquiries import waiting_for_families
 from .presence import open_elsewhere
 
 # What lets an enrollment come to the desk: it was submitted, or the payment for it arrived.
@@ -25,14 +26,33 @@ class Waiting:
     enrollment: Enrollment
     since: dt.datetime
     district: str
+    inquiry: Inquiry | None = None  # the last one to the family
+
+    @property
+    def mark(self) -> str:
+        """What came of asking the family."""
+        if self.inquiry is None or self.inquiry.status == InquiryStatus.OVERTAKEN:
+            return ""
+        if self.inquiry.status == InquiryStatus.ANSWERED:
+            return "The family has answered"
+        return "No answer in time" if self.inquiry.reported_at else "The family is asked"
 
 
 def in_line(
-    enrollments: QuerySet[Enrollment], *, program_id: int | None, district_id: int | None, name: str
+    enrollments: QuerySet[Enrollment],
+    *,
+    program_id: int | None = None,
+    district_id: int | None = None,
+    name: str = "",
+    is_for_families: bool = False,
+    now: dt.datetime,
 ) -> QuerySet[Enrollment]:
-    """Those of the enrollments that wait for a reviewer and have no answer yet, whoever enrolled first at the head;
-    narrowed down to a program, to a district's seats, and to learners or leads whose names begin so."""
-    rows = without_answer(awaiting_review(enrollments)).order_by("pk")
+    """Those of the enrollments that wait for a reviewer and have no answer yet, whoever enrolled first at the head; or
+    those that wait for their families' answers. Narrowed down to a program, to a district's seats, and to learners or
+    leads whose names begin so."""
+    asked = waiting_for_families(now).values("enrollment")
+    undecided = awaiting_review(enrollments).exclude(pk__in=held_reviews().values("enrollment")).order_by("pk")
+    rows = undecided.filter(pk__in=asked) if is_for_families else undecided.exclude(pk__in=asked)
     if program_id is not None:
         rows = rows.filter(instance__program=program_id)
     if district_id is not None:
@@ -48,19 +68,18 @@ def in_line(
     return rows
 
 
-def without_answer(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
-    """Those about which no answer is held."""
-    return enrollments.exclude(pk__in=held_reviews().values("enrollment"))
-
-
 def tell_waiting(enrollments: Sequence[Enrollment]) -> list[Waiting]:
-    """Since when each of them waits, and whose seat is reserved; two queries."""
+    """Since when each of them waits, and whose seat is reserved, and what the family was asked; three queries."""
     ids = [enrollment.pk for enrollment in enrollments]
     arrivals = EnrollmentTransition.objects.filter(_ARRIVALS, enrollment__in=ids)
     since = dict(arrivals.values_list("enrollment").annotate(Max("created_at")).order_by("enrollment"))
     held = SeatAssignment.objects.filter(enrollment__in=ids, status__in=HELD_SEATS)
     districts = dict(held.values_list("enrollment", "allocation__district__name"))
-    return [Waiting(each, since.get(each.pk, each.created_at), districts.get(each.pk, "")) for each in enrollments]
+    asked = {inquiry.enrollment_id: inquiry for inquiry in Inquiry.objects.filter(enrollment__in=ids).order_by("pk")}
+    return [
+        Waiting(each, since.get(each.pk, each.created_at), districts.get(each.pk, ""), asked.get(each.pk))
+        for each in enrollments
+    ]
 
 
 def find_next(line: QuerySet[Enrollment], *, after: int, user_id: int, now: dt.datetime) -> int | None:

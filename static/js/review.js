@@ -7,7 +7,7 @@ const openFold = () => document.querySelector(".review details[open][name=answer
 function unfold(fold) {
   fold.open = !fold.open;
   if (!fold.open) return;
-  const first = fold.querySelector("input[type=radio], [data-first], button[type=submit]");
+  const first = fold.querySelector("input[type=radio], textarea[required], button[type=submit]");
   if (first) first.focus();
   fold.scrollIntoView({ block: "nearest" });
 }

@@ -44,6 +44,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.EnrollmentTransition": {"facet": "payment"},
     "enrollments.HeldReview": {"status": "held", "settled_at": None, "outcome": "approved"},
     "enrollments.ImportJob": {"stage": "import"},
+    "enrollments.Inquiry": {"status": "open", "settled_at": None, "answer": ""},
     "enrollments.PlannedExit": {"status": "planned"},
     "enrollments.CancellationQuote": {"expires_at": LATER, "confirmed_at": None},
     "enrollments.QuotedExit": {
@@ -173,6 +174,15 @@ CHECKS = {
         "enrollments.HeldReview", {"status": "undone", "settled_at": None}, {"status": "undone", "settled_at": NOW}
     ),
     "held_review_status_known": Broken("enrollments.HeldReview", {"status": "lost", "settled_at": NOW}),
+    "inquiry_answered_with_words": Broken(
+        "enrollments.Inquiry",
+        {"status": "answered", "answer": "", "settled_at": NOW},
+        {"status": "answered", "answer": "Yes", "settled_at": NOW},
+    ),
+    "inquiry_settled_unless_open": Broken(
+        "enrollments.Inquiry", {"status": "overtaken", "settled_at": None}, {"status": "overtaken", "settled_at": NOW}
+    ),
+    "inquiry_status_known": Broken("enrollments.Inquiry", {"status": "lost", "settled_at": NOW}),
     "planned_exit_settled_at_some_time": Broken(
         "enrollments.PlannedExit",
         {"status": "withdrawn", "settled_at": None},
@@ -345,6 +355,9 @@ UNIQUE = {
     "enrollments_opencase_user_id_key": Twice("enrollments.OpenCase", {"user_id": 1}),
     "held_review_one_open": Twice(
         "enrollments.HeldReview", {"enrollment_id": 1, "status": "held"}, {"status": "undone", "settled_at": NOW}
+    ),
+    "inquiry_one_open": Twice(
+        "enrollments.Inquiry", {"enrollment_id": 1, "status": "open"}, {"status": "overtaken", "settled_at": NOW}
     ),
     "planned_exit_one_open": Twice(
         "enrollments.PlannedExit",

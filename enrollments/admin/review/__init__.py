@@ -1,5 +1,5 @@
 """The reviewers' desk in the back office."""
 
-from . import reasons
+from . import inquiries, reasons
 
-__all__ = ["reasons"]
+__all__ = ["inquiries", "reasons"]

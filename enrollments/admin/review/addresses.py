@@ -8,7 +8,7 @@ from django.urls import reverse
 DESK = "enrollments_enrollment_review"
 CASE = "enrollments_enrollment_review_case"
 UNDO = "enrollments_enrollment_review_undo"
-KEPT = ("q", "program", "district")
+KEPT = ("q", "program", "district", "waits")
 
 
 def is_narrowed(request: HttpRequest) -> bool:

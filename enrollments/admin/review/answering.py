@@ -19,13 +19,14 @@ from core.errors import DomainError
 
 from ...models import Enrollment, HeldReview
 from ...review.held import hold_review, undo_review
+from ...review.inquiries import ask_family
 from ...review.line import find_next, in_line
 from ...review.presence import leave_case
 from ...states import EligibilityStatus
 from .addresses import case_address
-from .forms import LineForm, RejectForm
+from .forms import AskForm, LineForm, RejectForm
 
-FORMS: dict[str, type[StaffForm]] = {"approve": NoteForm, "reject": RejectForm}
+FORMS: dict[str, type[StaffForm]] = {"approve": NoteForm, "reject": RejectForm, "ask": AskForm}
 OUTCOMES = {"approve": EligibilityStatus.APPROVED, "reject": EligibilityStatus.REJECTED}
 SKIP = "skip"
 
@@ -59,7 +60,7 @@ class Answering:
         raise NotImplementedError
 
     def answer(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
-        """Hold the answer that was sent, or skip the case; both lead to the next one."""
+        """Hold the answer that was sent, ask the family, or skip the case; each leads to the next one."""
         if not self.may(request, Power.DECIDE, enrollment):
             raise PermissionDenied
         wanted = request.POST.get("do", "")
@@ -71,14 +72,7 @@ class Answering:
         if not form.is_valid():
             return self.show(request, enrollment, Told(wanted, form, status=422))
         try:
-            hold_review(
-                enrollment_id=enrollment.pk,
-                outcome=OUTCOMES[wanted],
-                actor=actor_of(request),
-                reason=form.cleaned_data.get("reason", ""),
-                note=form.cleaned_data["note"],
-                now=utc_now(),
-            )
+            _carry_out(request, enrollment, wanted, form.cleaned_data)
         except DomainError as refusal:
             return self.show(request, enrollment, Told(wanted, form, refusal.detail, refusal.status))
         self.log_change(request, enrollment, wanted.capitalize())
@@ -105,7 +99,7 @@ class Answering:
 
     def line(self, request: HttpRequest, narrowed: LineForm) -> QuerySet[Enrollment]:
         """Those who wait, as far as this person sees them and asked for them."""
-        return in_line(self.get_queryset(request), **narrowed.chosen)  # type: ignore[attr-defined]
+        return in_line(self.get_queryset(request), **narrowed.chosen, now=utc_now())  # type: ignore[attr-defined]
 
     def cases(self, request: HttpRequest) -> QuerySet[Enrollment]:
         """The enrollments that this person sees, with what a case tells of them."""
@@ -119,3 +113,12 @@ class Answering:
         line = self.line(request, LineForm(request.GET, request=request))
         after = find_next(line, after=enrollment.pk, user_id=user_id, now=utc_now())
         return HttpResponseRedirect(case_address(after, request))
+
+
+def _carry_out(request: HttpRequest, enrollment: Enrollment, wanted: str, told: dict[str, Any]) -> None:
+    known: dict[str, Any] = {"enrollment_id": enrollment.pk, "actor": actor_of(request), "now": utc_now()}
+    if wanted == "ask":
+        ask_family(**known, question=told["question"])
+        messages.success(request, f"{enrollment.person}, {enrollment.instance}: the family is asked.")
+    else:
+        hold_review(**known, outcome=OUTCOMES[wanted], reason=told.get("reason", ""), note=told["note"])

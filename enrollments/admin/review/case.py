@@ -16,6 +16,7 @@ from core.time_words import day
 
 from ...latest import tell_duration
 from ...models import Enrollment, SeatAssignment
+from ...review.inquiries import ANSWER_WITHIN, whom_to_ask
 from ...review.line import earlier_of, tell_waiting
 from ...states import HELD_SEATS, UNPAID, EnrollmentPaymentStatus
 from ..applications import answers_of_enrollment
@@ -27,7 +28,8 @@ from ..previews import (
     readers_of_rejection,
 )
 from ..verdicts import verdict_on_enrollment
-from .forms import RejectForm
+from .forms import AskForm, RejectForm
+from .inquiries import inquiries_of_enrollment
 
 OTHERS_SHOWN = 10
 
@@ -46,12 +48,20 @@ class Case:
     cards: list[Card]
     approval: str
     rejection: str
+    asking: str
     approve: NoteForm
     reject: RejectForm
+    ask: AskForm
 
 
 def build_case(
-    request: HttpRequest, enrollment: Enrollment, *, approve: NoteForm, reject: RejectForm, now: dt.datetime
+    request: HttpRequest,
+    enrollment: Enrollment,
+    *,
+    approve: NoteForm,
+    reject: RejectForm,
+    ask: AskForm,
+    now: dt.datetime,
 ) -> Case:
     """The case of an enrollment that comes with its learner, lead, instance, program and workspace."""
     held = SeatAssignment.objects.filter(enrollment=enrollment, status__in=HELD_SEATS)
@@ -67,6 +77,7 @@ def build_case(
         cards=[
             verdict_on_enrollment(request, enrollment),
             *(card for card in (answers_of_enrollment(request, enrollment),) if card.rows),
+            *(card for card in (inquiries_of_enrollment(request, enrollment),) if card.rows),
             *_twins(enrollment),
             _earlier(enrollment),
             funding_of_enrollment(request, enrollment),
@@ -74,7 +85,9 @@ def build_case(
         ],
         approval=_in_one_line(approval, readers_of_approval(enrollment)),
         rejection=_in_one_line(rejection, readers_of_rejection(enrollment)),
+        asking=_asking(enrollment, now),
         approve=approve,
+        ask=ask,
         reject=reject,
     )
 
@@ -82,6 +95,15 @@ def build_case(
 def _in_one_line(sentences: tuple[str, ...], readers: tuple[str, ...]) -> str:
     mails = f"Mails {', '.join(readers)}." if readers else "No mail is sent."
     return " ".join((*sentences, mails))
+
+
+def _asking(enrollment: Enrollment, now: dt.datetime) -> str:
+    """What asking the family brings; empty where nobody can be asked."""
+    readers = whom_to_ask(enrollment)
+    if not readers:
+        return ""
+    until = staff_moment(now + ANSWER_WITHIN, enrollment.workspace.timezone)
+    return f"Mails {', '.join(readers)} a link to answer by. The case waits for the family until {until}."
 
 
 def _about(enrollment: Enrollment, seat: SeatAssignment | None) -> list[Fact]:

@@ -16,13 +16,14 @@ from core.numbers import parse_whole_number
 
 from ...latest import tell_duration
 from ...models import Enrollment
+from ...queries import awaiting_review
 from ...review.held import held_reviews, tell_held
-from ...review.line import find_next, find_previous, in_line, tell_waiting
+from ...review.line import find_next, find_previous, tell_waiting
 from ...review.presence import name_who_look, open_case
 from .addresses import CASE, DESK, UNDO, case_address, is_narrowed, page_address
 from .answering import FORMS, Answering, Told, form_for
 from .case import Case, build_case
-from .forms import LineForm
+from .forms import FAMILY, LineForm
 from .notices import held_notices, refused_notices
 
 ON_PAGE = 25
@@ -75,6 +76,7 @@ class ReviewDesk(Answering):
             "opts": self.opts,
             "narrowed": narrowed,
             "is_narrowed": is_narrowed(request),
+            "is_for_families": narrowed.chosen["is_for_families"],
             "rows": [
                 (
                     each,
@@ -106,7 +108,8 @@ class ReviewDesk(Answering):
     ) -> dict[str, str]:
         """The addresses that lead on."""
         lists = reverse("admin:enrollments_enrollment_changelist")
-        ways = {"desk_url": reverse(f"admin:{DESK}"), "list_url": f"{lists}?waiting=review"}
+        desk = reverse(f"admin:{DESK}")
+        ways = {"desk_url": desk, "families_url": f"{desk}?waits={FAMILY}", "list_url": f"{lists}?waiting=review"}
         if enrollment is None:
             return ways | {"here": "", "next_url": "", "previous_url": ""}
         after = find_next(line, after=enrollment.pk, user_id=staff_of(request).pk, now=now)
@@ -131,7 +134,9 @@ class ReviewDesk(Answering):
 
 
 def _waits(enrollment: Enrollment) -> bool:
-    return in_line(Enrollment.objects.filter(pk=enrollment.pk), program_id=None, district_id=None, name="").exists()
+    """Whether it can be decided, though the family may have been asked."""
+    undecided = awaiting_review(Enrollment.objects.filter(pk=enrollment.pk))
+    return bool(undecided.exclude(pk__in=held_reviews().values("enrollment")).exists())
 
 
 def _page_of(line: QuerySet[Enrollment], opened: Enrollment | None, request: HttpRequest) -> Any:

@@ -10,7 +10,9 @@ from backoffice.actions import NoteForm, StaffForm
 from backoffice.scoping import FILTER_CAP, access_of
 
 from ...models import District, Program, ReviewReason
+from ...review.inquiries import QUESTION_LENGTH
 
+FAMILY = "family"
 REASONS_OFFERED = 9  # so many have a key
 
 
@@ -20,6 +22,9 @@ class LineForm(StaffForm):
     q = forms.CharField(label="Learner", required=False, max_length=100)
     program = forms.ModelChoiceField(Program.objects.none(), required=False, empty_label="All programs")
     district = forms.ModelChoiceField(District.objects.none(), required=False, empty_label="All districts")
+    waits = forms.ChoiceField(
+        label="Waiting for", required=False, choices=[("", "A reviewer"), (FAMILY, "The family's answer")]
+    )
 
     def prepare(self) -> None:
         access = access_of(self.request)
@@ -45,6 +50,7 @@ class LineForm(StaffForm):
             "program_id": getattr(told.get("program"), "pk", None),
             "district_id": getattr(told.get("district"), "pk", None),
             "name": told.get("q", ""),
+            "is_for_families": told.get("waits") == FAMILY,
         }
 
 
@@ -82,3 +88,13 @@ class RejectForm(NoteForm):
         if not cleaned.get("reason") and not self.errors:
             self.add_error("reason", "Choose a reason, or say why in words of your own.")
         return cleaned
+
+
+class AskForm(StaffForm):
+    """What the family is asked before the case is decided."""
+
+    question = forms.CharField(
+        max_length=QUESTION_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="The family reads it word for word, and your organization's name below it.",
+    )

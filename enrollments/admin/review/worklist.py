@@ -13,7 +13,7 @@ from ...models import Enrollment
 from ...review.line import Waiting, tell_waiting
 from .addresses import CASE
 
-COLUMNS = ("person", "instance", "grade", "school", "district", "waiting_since", "verdict", "workspace")
+COLUMNS = ("person", "instance", "grade", "school", "district", "waiting_since", "verdict", "asked", "workspace")
 
 
 def asks_for_reviews(request: HttpRequest) -> bool:
@@ -56,6 +56,10 @@ class ReviewColumns:
     @display(description="verdict")
     def verdict(self, enrollment: Enrollment) -> str:
         return enrollment.eligibility_reason
+
+    @display(description="family asked")
+    def asked(self, enrollment: Enrollment) -> str:
+        return _waiting(enrollment).mark
 
 
 def _waiting(enrollment: Enrollment) -> Waiting:

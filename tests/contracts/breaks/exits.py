@@ -6,7 +6,7 @@ from core.clock import utc_now
 from enrollments.deletion import delete_enrollment
 from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.lifecycle import finish_participation
-from enrollments.models import Enrollment, EnrollmentDecision, HeldReview, PlannedExit
+from enrollments.models import Enrollment, EnrollmentDecision, HeldReview, Inquiry, PlannedExit
 from enrollments.review.held import hold_review, undo_review
 from enrollments.states import EligibilityStatus
 from enrollments.tests.factories import STAFF
@@ -106,6 +106,31 @@ def an_answer_that_was_undone(world: World) -> None:
     review = a_held_review(world.reserved)
     undo_review(held_review_id=review.pk, actor=STAFF, now=utc_now())
     HeldReview.objects.filter(pk=review.pk).update(created_at=utc_now() - dt.timedelta(hours=1))
+
+
+@breaks("enrollments.unanswered_inquiries_are_reported")
+def a_question_that_nobody_answered(world: World) -> str:
+    return f"question {a_question(world.reserved).pk}"
+
+
+@spares("enrollments.unanswered_inquiries_are_reported")
+def a_question_that_staff_know_of(world: World) -> None:
+    inquiry = a_question(world.reserved)
+    Inquiry.objects.filter(pk=inquiry.pk).update(reported_at=utc_now())
+
+
+@spares("enrollments.unanswered_inquiries_are_reported")
+def a_question_about_what_was_decided(world: World) -> None:
+    a_question(world.used)
+
+
+def a_question(decision: EnrollmentDecision) -> Inquiry:
+    """Its time has been over for a day."""
+    asked_at = utc_now() - dt.timedelta(days=8)
+    due_at = asked_at + dt.timedelta(days=7)
+    return Inquiry.objects.create(
+        enrollment_id=decision.enrollment_id, question="?", asked_by="user:1", asked_at=asked_at, due_at=due_at
+    )
 
 
 def a_held_review(decision: EnrollmentDecision) -> HeldReview:

@@ -1,0 +1,181 @@
+"""A reviewer asks the family something before deciding: the mail, the answer, the reminder and the end of waiting.
+
+While a question is open and its time is not over, the case waits for the family and not for a reviewer. The answer, or
+the end of that time, brings it back into the line.
+"""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import StaffTask
+from accounts.staff_tasks import raise_staff_task
+from accounts.states import TaskStatus
+from core.actors import Actor
+from core.errors import invalid_field
+from notifications.letters import Email, register_email
+from notifications.models import Notification
+from notifications.sending import notify
+from notifications.wording import is_switched_off
+
+from ..emails import addresses_about, hears_from_us
+from ..errors import AlreadyAsked, InquiryOver, NobodyToAsk
+from ..letters import QUESTION, QUESTION_AGAIN, write_question
+from ..lifecycle import check_open
+from ..locks import lock_enrollment
+from ..models import Enrollment, Inquiry
+from ..states import EligibilityStatus, InquiryStatus
+from ..task_kinds import NO_ANSWER
+from .links import answer_url
+
+log = structlog.get_logger(__name__)
+
+ANSWER_WITHIN = dt.timedelta(days=7)
+REMIND_BEFORE = dt.timedelta(days=2)
+QUESTION_LENGTH = 1_000
+ANSWER_LENGTH = 2_000
+
+
+@transaction.atomic
+def ask_family(*, enrollment_id: int, question: str, actor: Actor, now: dt.datetime) -> Inquiry:
+    """Mail the family a question, with a link to a page where they answer; the case waits for them for a week.
+
+    Raises Invalid for a question that is empty or too long, AlreadyAsked while another one is open, NobodyToAsk where
+    we don't write to the family or know no address, StatusMoved if it was decided, NotFound.
+    """
+    question = _require("question", question, QUESTION_LENGTH)
+    enrollment = lock_enrollment(enrollment_id)
+    check_open(enrollment, EligibilityStatus.SUBMITTED, now)
+    if open_inquiries().filter(enrollment=enrollment).exists():
+        raise AlreadyAsked("Wait for the answer, or decide without it.")
+    readers = whom_to_ask(enrollment)
+    if not readers:
+        raise NobodyToAsk("No address of the family is known, or an integrator writes to it. Ask in another way.")
+    inquiry = Inquiry.objects.create(
+        enrollment=enrollment, question=question, asked_by=str(actor), asked_at=now, due_at=now + ANSWER_WITHIN
+    )
+    _mail(inquiry, QUESTION, readers, now)
+    return inquiry
+
+
+@transaction.atomic
+def answer_inquiry(*, inquiry_id: int, answer: str, now: dt.datetime) -> Inquiry:
+    """Keep the family's answer; the same answer again changes nothing. Raises Invalid for one that is empty or too
+    long, and InquiryOver if there is another answer, or the enrollment was decided meanwhile."""
+    answer = _require("answer", answer, ANSWER_LENGTH)
+    inquiry = Inquiry.objects.get(pk=inquiry_id)
+    enrollment = lock_enrollment(inquiry.enrollment_id)
+    is_open = enrollment.eligibility_status == EligibilityStatus.SUBMITTED and enrollment.deleted_at is None
+    open_one = open_inquiries().filter(pk=inquiry_id)
+    if not is_open or not open_one.update(status=InquiryStatus.ANSWERED, answer=answer, settled_at=now):
+        inquiry = Inquiry.objects.get(pk=inquiry_id)
+        if inquiry.status == InquiryStatus.ANSWERED and inquiry.answer == answer:
+            return inquiry
+        raise InquiryOver
+    StaffTask.objects.filter(kind=NO_ANSWER.name, subject=_subject(enrollment), status=TaskStatus.OPEN).update(
+        status=TaskStatus.DONE, done_at=now, resolution="The family has answered."
+    )
+    log.info("inquiry_answered", inquiry=inquiry_id)
+    return Inquiry.objects.get(pk=inquiry_id)
+
+
+def follow_inquiries(*, limit: int = 100, now: dt.datetime) -> int:
+    """Sweep: remind families two days before the time is over, tell staff when it is, and close the questions of what
+    was decided meanwhile; returns how many questions it dealt with."""
+    undecided = open_inquiries().filter(
+        enrollment__eligibility_status=EligibilityStatus.SUBMITTED, enrollment__deleted_at=None
+    )
+    decided = list(open_inquiries().exclude(pk__in=undecided.values("pk")).values_list("pk", flat=True)[:limit])
+    open_inquiries().filter(pk__in=decided).update(status=InquiryStatus.OVERTAKEN, settled_at=now)
+    near = undecided.filter(reminded_at=None, due_at__lte=now + REMIND_BEFORE, due_at__gt=now).order_by("due_at", "pk")
+    late = undecided.filter(reported_at=None, due_at__lte=now).order_by("due_at", "pk")
+    found = [(inquiry, _remind) for inquiry in near.select_related(*_PEOPLE)[:limit]]
+    found += [(inquiry, _report) for inquiry in late.select_related(*_PEOPLE)[:limit]]
+    for inquiry, act in found:
+        act(inquiry, now)
+    return len(decided) + len(found)
+
+
+def open_inquiries() -> QuerySet[Inquiry]:
+    """The questions that families can answer."""
+    return Inquiry.objects.filter(status=InquiryStatus.OPEN)
+
+
+def waiting_for_families(now: dt.datetime) -> QuerySet[Inquiry]:
+    """The questions for whose answers the cases wait."""
+    return open_inquiries().filter(due_at__gt=now)
+
+
+def whom_to_ask(enrollment: Enrollment) -> tuple[str, ...]:
+    """The addresses that a question goes to; nobody where another organization writes to the family."""
+    is_off = is_switched_off(kind=QUESTION, workspace_id=enrollment.workspace_id)
+    return tuple(addresses_about(enrollment)) if hears_from_us(enrollment) and not is_off else ()
+
+
+_PEOPLE = ("enrollment__learner", "enrollment__lead", "enrollment__workspace")
+
+
+@transaction.atomic
+def _remind(inquiry: Inquiry, now: dt.datetime) -> None:
+    if open_inquiries().filter(pk=inquiry.pk, reminded_at=None).update(reminded_at=now):
+        _mail(inquiry, QUESTION_AGAIN, whom_to_ask(inquiry.enrollment), now)
+
+
+@transaction.atomic
+def _report(inquiry: Inquiry, now: dt.datetime) -> None:
+    if open_inquiries().filter(pk=inquiry.pk, reported_at=None).update(reported_at=now):
+        raise_staff_task(
+            workspace_id=inquiry.enrollment.workspace_id,
+            kind=NO_ANSWER,
+            subject=_subject(inquiry.enrollment),
+            summary=f"The family of enrollment {inquiry.enrollment_id} was asked something and did not answer in time.",
+        )
+
+
+def _subject(enrollment: Enrollment) -> str:
+    return f"enrollment:{enrollment.pk}"
+
+
+def _mail(inquiry: Inquiry, kind: str, readers: tuple[str, ...], now: dt.datetime) -> None:
+    for address in readers:
+        notify(
+            workspace_id=inquiry.enrollment.workspace_id,
+            kind=kind,
+            recipient=address,
+            subject_key=f"inquiry:{inquiry.pk}",
+            params={"inquiry": inquiry.pk},
+            now=now,
+        )
+
+
+def render_question(notification: Notification) -> Email | None:
+    """None once it was answered, or decided."""
+    inquiries = open_inquiries().select_related(
+        "enrollment__learner", "enrollment__lead", "enrollment__instance__program", "enrollment__workspace"
+    )
+    inquiry = inquiries.filter(pk=notification.params["inquiry"]).first()
+    if inquiry is None or inquiry.enrollment.eligibility_status != EligibilityStatus.SUBMITTED:
+        return None
+    return write_question(
+        inquiry.enrollment,
+        question=inquiry.question,
+        until=inquiry.due_at.astimezone(ZoneInfo(inquiry.enrollment.workspace.timezone)).date(),
+        link=answer_url(inquiry.pk),
+        is_again=notification.kind == QUESTION_AGAIN,
+    )
+
+
+register_email(QUESTION, render_question)
+register_email(QUESTION_AGAIN, render_question)
+
+
+def _require(field: str, text: str, longest: int) -> str:
+    text = text.strip()
+    if not text:
+        raise invalid_field(field, "required", "Write something.")
+    if len(text) > longest:
+        raise invalid_field(field, "too_long", f"Write at most {longest} characters.")
+    return text
