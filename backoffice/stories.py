@@ -23,7 +23,7 @@ from core.numbers import parse_whole_number
 from .actors import name_actors
 from .display import moment
 
-SHOWN = 25
+SHOWN = 15
 ANCHORS_AT_MOST = 100
 SKIPPED_AT_MOST = 1_000
 BEFORE = "before"

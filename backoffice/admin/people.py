@@ -18,7 +18,7 @@ from core.numbers import parse_whole_number
 from core.postal import in_one_line
 
 from ..actions import StaffForm, staff_action
-from ..display import admin_url, badge, link_column, register_subject
+from ..display import Card, Neighbor, admin_url, badge, link_column, neighbor, neighbors_of, register_subject
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, staff_of
 from ..searching import FOUND_AT_MOST
 from .invitations import InviteGuardianForm, mail_or_say_why
@@ -191,6 +191,20 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     def merge_other(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
         assert isinstance(form, OtherLearnerForm)
         return merge(request, keep_id=learner.pk, drop_id=form.found.pk, reason=form.cleaned_data["reason"])
+
+
+@neighbors_of(Learner, early=True)
+def family_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    """Whom to write to: guardians with the address they proved, and how the family reads us."""
+    guardians = with_proof(Guardian.objects.filter(guardianships__learner=learner)).order_by("pk")
+    rows = [
+        neighbor(guardian, note=f"{guardian.email or 'No address'}{'' if guardian.is_proven else ', not proven yet'}")
+        for guardian in guardians
+    ]
+    if learner.user is not None:
+        language = learner.user.get_language_display() or "not chosen"
+        rows.append(Neighbor(title=learner.user, note=f"The learner's own account, language {language}"))
+    return Card("Family", rows, empty="No guardian is known. Mails go to the learner's address.")
 
 
 class GuardianForm(WorkspaceModelForm):

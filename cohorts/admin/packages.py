@@ -40,6 +40,8 @@ from ..states import DONE, StepStatus
 from .display import meeting_time, step_badge
 from .progress import describe_choice
 
+SESSIONS_SHOWN = 10
+
 register_subject("package", StudentPackage)
 register_subject("place", CohortPlace)
 
@@ -325,6 +327,16 @@ def courses_of_learner(request: HttpRequest, learner: Learner) -> Card:
     waiting = learner.waitlist_entries.select_related("cohort").order_by("-id")[:10]
     rows += [neighbor(entry, status="status", at=entry.created_at) for entry in waiting]
     return Card("Courses", rows)
+
+
+@neighbors_of(Learner)
+def sessions_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    """The coming sessions, the next one first, and after them those that were missed."""
+    theirs = StepProgress.objects.filter(package__learner=learner, package__revoked_at=None)
+    theirs = theirs.select_related("step", "class_session__group_class").order_by("class_session__starts_at", "id")
+    coming = theirs.filter(status=StepStatus.BOOKED, class_session__ends_at__gte=utc_now())[:SESSIONS_SHOWN]
+    missed = theirs.filter(status=StepStatus.MISSED)[:SESSIONS_SHOWN]
+    return Card("Sessions", [_step(row) for row in (*coming, *missed)], empty="None is booked, and none was missed.")
 
 
 @neighbors_of(Enrollment)

@@ -14,6 +14,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from accounts.models import Learner
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.display import Card, Neighbor, badge, link_column, list_url, neighbors_of
@@ -205,6 +206,17 @@ def answers_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         for answer in tell_answers(enrollment)
     ]
     return Card("Answers", rows, empty="No form was filled in.", wide=True)
+
+
+@neighbors_of(Learner)
+def files_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    """What the family uploaded with its applications."""
+    files = ApplicationFile.objects.filter(application__enrollment__learner=learner).select_related("question")
+    rows = [
+        Neighbor(title=file.name, url=url_of(file), note=file.question.label, at=file.created_at)
+        for file in files.order_by("-pk")[:20]
+    ]
+    return Card("Files", rows, empty="None was uploaded.")
 
 
 @neighbors_of(ProgramInstance)

@@ -105,4 +105,7 @@ def enrollments_of_lead(request: HttpRequest, lead: Lead) -> Card:
 
 
 def _in_instance(enrollment: Enrollment) -> Neighbor:
-    return neighbor(enrollment, title=enrollment.instance, status="eligibility_status", at=enrollment.created_at)
+    money = f"Payment: {enrollment.get_payment_status_display().lower()}"
+    return neighbor(
+        enrollment, title=enrollment.instance, status="eligibility_status", note=money, at=enrollment.created_at
+    )

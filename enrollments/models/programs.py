@@ -93,8 +93,9 @@ class ProgramInstance(models.Model):
 
     @property
     def full_title(self) -> str:
-        """What it is called beside others: its program, and which one of it."""
-        return f"{self.program.title}, {self.name}"
+        """What it is called beside others: its program, and which one of it, without saying the program twice."""
+        title = self.program.title
+        return self.name if self.name.startswith(title) else f"{title}, {self.name}"
 
     @property
     def zone(self) -> str:

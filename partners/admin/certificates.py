@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
+from accounts.models import Learner
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
 from backoffice.actors import actor_column
@@ -137,6 +138,21 @@ class CertificateAdmin(WorkspaceScopedAdmin):
         name = f'attachment; filename="{file_name(certificate)}"'
         paper = render_certificate(certificate)
         return HttpResponse(paper, content_type="application/pdf", headers={"Content-Disposition": name})
+
+
+@neighbors_of(Learner)
+def certificates_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    certificates = Certificate.objects.filter(enrollment__learner=learner).order_by("-pk")[:20]
+    rows = [
+        neighbor(
+            certificate,
+            title=certificate.program_title,
+            note=f"{certificate.serial}, {certificate.get_revocation_display().lower() or 'valid'}",
+            at=certificate.issued_at,
+        )
+        for certificate in certificates
+    ]
+    return Card("Certificates", rows, empty="None was issued.")
 
 
 @neighbors_of(Enrollment)

@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
+from accounts.models import Learner
 from accounts.roles import Power
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import (
@@ -401,3 +402,20 @@ def steps_of_enrollment(request: HttpRequest, enrollment: Enrollment) -> Card:
         for each in steps.select_related("provider").order_by("sequence_order", "pk")[:100]
     ]
     return Card("Partner steps", rows, empty="It has no partners.")
+
+
+@neighbors_of(Learner)
+def steps_of_learner(request: HttpRequest, learner: Learner) -> Card:
+    """How far they are with the partners of all their programs."""
+    steps = EnrollmentStep.objects.filter(enrollment__learner=learner, retired_at=None)
+    rows = [
+        neighbor(
+            step,
+            title=f"{step.course} at {step.provider}",
+            status="status",
+            note=f"{step.progress}%" if step.progress else "",
+            at=step.changed_at,
+        )
+        for step in steps.select_related("provider", "item").order_by("-enrollment", "sequence_order")[:20]
+    ]
+    return Card("Steps at partners", rows, empty="No partner has them.")

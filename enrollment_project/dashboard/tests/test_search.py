@@ -8,7 +8,7 @@ from unfold.dataclasses import SearchResult
 
 from accounts.models import Learner, Workspace
 from accounts.states import Role
-from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from accounts.tests.factories import GuardianshipFactory, LearnerFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, staff_request
 from billing.models import Payment
 from billing.purposes import as_subject
@@ -128,6 +128,31 @@ class TestAnEnrollmentThatWasPaidByHand:
 
         assert "49.00 USD paid through Stripe" in page
         assert "Not routed" not in page
+
+
+class TestThePageOfAPayment:
+    def test_leads_to_the_learner_and_what_they_get(self, instance: ProgramInstance, viewer: StaffClient) -> None:
+        payment = payment_for(instance, "Tala")
+
+        page = viewer.get(reverse("admin:billing_payment_change", args=[payment.pk]))
+
+        (card,) = [card for card in page.context["neighbor_cards"] if card.title == "What it is about"]
+        assert [str(row.title) for row in card.rows] == ["Tala Larsen", "Reading Rocket, Fall"]
+        assert card.rows[1].url == reverse("admin:enrollments_enrollment_change", args=[payment.subject])
+
+
+class TestThePageOfALearner:
+    def test_has_their_money_family_courses_and_partners(self, instance: ProgramInstance, viewer: StaffClient) -> None:
+        payment_for(instance, "Tala")
+        learner = Learner.objects.get()
+        GuardianshipFactory(learner=learner, guardian__first_name="Mara", guardian__last_name="Larsen")
+
+        page = viewer.get(reverse("admin:accounts_learner_change", args=[learner.pk]))
+
+        cards = {card.title: [str(row.title) for row in card.rows] for card in page.context["neighbor_cards"]}
+        assert cards["Payments"] == ["49.00 USD"]
+        assert cards["Family"] == ["Mara Larsen"]
+        assert {"Enrollments", "Sessions", "Steps at partners", "Certificates", "Files"} <= set(cards)
 
 
 def queries_of(client: StaffClient) -> int:
