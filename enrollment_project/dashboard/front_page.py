@@ -16,6 +16,8 @@ from core.clock import utc_now
 from .courses import CourseOverview
 from .figures.all import find_figure, find_figures
 from .figures.figure import Asked
+from .first_steps import find_steps
+from .navigation import every_page
 from .period import CHOICES, PARAMETER, period_of
 from .scope import scope_of
 from .waiting import find_waiting
@@ -37,6 +39,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "waiting": find_waiting(request, scope, now=asked.now),
         "figures": find_figures(asked),
         "courses": CourseOverview(scope.access),
+        "first_steps": find_steps(request, scope),
+        "every_page": every_page(request),
     }
 
 

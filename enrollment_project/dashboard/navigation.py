@@ -66,12 +66,17 @@ from notifications.models import Notification, WorkspaceLetter
 from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
 
 RESULTS_PER_MODEL = 5
+OPERATIONS = "Operations"
 BADGE_CAP = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the sidebar: a model's list, optionally filtered, or another page of the model."""
+    """One line of the sidebar: a model's list, optionally filtered, or another page of the model.
+
+    It stands there for whoever has the `power` somewhere, since it says nothing to others, and who may see the page.
+    Lists that are asked for less often stand `beside` it: tabs on its list, and on each other's.
+    """
 
     title: str
     icon: str
@@ -79,110 +84,219 @@ class Entry:
     query: str = ""
     badge: str = ""
     page: str = "changelist"
+    power: Power = Power.VIEW
+    beside: tuple["Entry", ...] = ()
 
 
+# By what is used daily. The last group is for those who keep things running: it stands closed.
 NAVIGATION: dict[str, tuple[Entry, ...]] = {
+    "Today": (
+        Entry("Review queue", "inbox", Enrollment, badge="awaiting_review", page="review", power=Power.DECIDE),
+        Entry(
+            "Staff tasks",
+            "task_alt",
+            StaffTask,
+            query="?status__exact=open",
+            badge="open_tasks",
+            power=Power.ASSIST,
+        ),
+        Entry("Stuck learners", "hourglass_disabled", EnrollmentStep, query="?stuck=yes", power=Power.DECIDE),
+        Entry("Sessions this week", "event", ClassSession, query="?when=week"),
+    ),
     "Enrollment": (
         Entry(
-            "Review queue",
-            "inbox",
-            Enrollment,
-            badge="awaiting_review",
-            page="review",
+            "Learners",
+            "face",
+            Learner,
+            beside=(
+                Entry("Guardians", "family_restroom", Guardian),
+                Entry("Guardians invited", "mark_email_unread", GuardianInvitation),
+                Entry("Leads", "person_search", Lead),
+                Entry("Merged learners", "merge", LearnerMerge),
+            ),
         ),
-        Entry("Enrollments", "how_to_reg", Enrollment),
-        Entry("Evaluations", "rule", EvaluationJob),
-        Entry("Imports", "upload_file", ImportJob),
-        Entry("Planned exits", "logout", PlannedExit, query="?status__exact=planned"),
-        Entry("Applications", "edit_document", Application),
-        Entry("Decisions", "alt_route", EnrollmentDecision),
-        Entry("Certificates", "workspace_premium", Certificate),
-        Entry("Programs", "menu_book", Program),
-        Entry("Program instances", "calendar_month", ProgramInstance),
-        Entry("Questions to families", "contact_support", Inquiry, query="?status__exact=open"),
-        Entry("Reasons to reject", "speaker_notes", ReviewReason),
-        Entry("History", "history", EnrollmentTransition),
+        Entry(
+            "Enrollments",
+            "how_to_reg",
+            Enrollment,
+            beside=(
+                Entry("Applications", "edit_document", Application),
+                Entry("Decisions", "alt_route", EnrollmentDecision),
+                Entry("Questions to families", "contact_support", Inquiry, query="?status__exact=open"),
+                Entry("Planned exits", "logout", PlannedExit, query="?status__exact=planned"),
+                Entry("Certificates", "workspace_premium", Certificate),
+                Entry("History", "history", EnrollmentTransition),
+            ),
+        ),
+        Entry(
+            "Imports",
+            "upload_file",
+            ImportJob,
+            power=Power.MANAGE,
+            beside=(Entry("Evaluations", "rule", EvaluationJob),),
+        ),
+        Entry("Exports", "download", Export),
     ),
     "Courses": (
-        Entry("Cohorts", "groups", Cohort),
-        Entry("Sessions this week", "event", ClassSession, query="?when=week"),
-        Entry("Class sessions", "calendar_view_week", ClassSession),
-        Entry("Bookings", "fact_check", StepProgress),
-        Entry("Packages", "inventory_2", StudentPackage),
-        Entry("Waiting list", "hourglass_top", WaitlistEntry),
-        Entry("Places", "chair", CohortPlace),
-        Entry("Group classes", "co_present", GroupClass),
-        Entry("Course steps", "format_list_numbered", CourseStep),
+        Entry(
+            "Cohorts",
+            "groups",
+            Cohort,
+            beside=(
+                Entry("Places", "chair", CohortPlace),
+                Entry("Waiting list", "hourglass_top", WaitlistEntry),
+            ),
+        ),
+        Entry("Packages", "inventory_2", StudentPackage, beside=(Entry("Bookings", "fact_check", StepProgress),)),
+        Entry(
+            "Class sessions",
+            "calendar_view_week",
+            ClassSession,
+            beside=(Entry("Group classes", "co_present", GroupClass),),
+        ),
     ),
     "Partners": (
         Entry("Partner pipeline", "conveyor_belt", Provider, page="pipeline"),
-        Entry("Stuck learners", "hourglass_disabled", EnrollmentStep, query="?stuck=yes"),
         Entry("Partner steps", "steps", EnrollmentStep),
-        Entry("Partners", "handshake", Provider),
-        Entry("Sequences", "account_tree", PartnerSequence),
-        Entry("Partners' inbox", "move_to_inbox", PartnerEvent),
-        Entry("Nudges", "notifications", Nudge),
+        Entry(
+            "Partners",
+            "handshake",
+            Provider,
+            power=Power.DECIDE,
+            beside=(
+                Entry("Sequences", "account_tree", PartnerSequence),
+                Entry("Nudges", "notifications", Nudge),
+            ),
+        ),
     ),
     "Districts": (
+        Entry(
+            "Seats",
+            "event_seat",
+            DistrictSeatAllocation,
+            beside=(
+                Entry("Seat holders", "airline_seat_recline_normal", SeatAssignment),
+                Entry("Changes of seats", "history", AllocationChange),
+            ),
+        ),
         Entry("Districts", "domain", District),
-        Entry("Seats", "event_seat", DistrictSeatAllocation),
-        Entry("Seat holders", "airline_seat_recline_normal", SeatAssignment),
-        Entry("Changes of seats", "history", AllocationChange),
-        Entry("What-ifs", "psychology_alt", WhatIf),
-        Entry("Proposed seats", "rule", ProposedSeats),
+        Entry(
+            "What-ifs",
+            "psychology_alt",
+            WhatIf,
+            power=Power.MANAGE,
+            beside=(Entry("Proposed seats", "rule", ProposedSeats),),
+        ),
     ),
     "Money": (
-        Entry("Payments", "payments", Payment),
-        Entry("Refunds", "undo", Refund),
+        Entry(
+            "Payments",
+            "payments",
+            Payment,
+            beside=(
+                Entry("Refunds", "undo", Refund),
+                Entry("Disputes", "gavel", Dispute),
+                Entry("Checkouts", "shopping_cart", Checkout),
+            ),
+        ),
         Entry("Invoices", "receipt_long", Invoice),
-        Entry("Disputes", "gavel", Dispute),
-        Entry("Checkouts", "shopping_cart", Checkout),
-        Entry("Prices", "sell", Price),
-        Entry("Sellers", "storefront", Seller),
     ),
-    "People": (
-        Entry("Learners", "face", Learner),
-        Entry("Guardians", "family_restroom", Guardian),
-        Entry("Guardians invited", "mark_email_unread", GuardianInvitation),
-        Entry("Merged learners", "merge", LearnerMerge),
-        Entry("Leads", "person_search", Lead),
-        Entry("Staff", "badge", Membership),
-        Entry("Staff invited", "forward_to_inbox", StaffInvitation),
-        Entry("Accounts", "account_circle", User),
+    "Set up": (
+        Entry(
+            "Programs",
+            "menu_book",
+            Program,
+            beside=(
+                Entry("Program instances", "calendar_month", ProgramInstance),
+                Entry("Course steps", "format_list_numbered", CourseStep),
+                Entry("Reasons to reject", "speaker_notes", ReviewReason),
+            ),
+        ),
+        Entry("Prices", "sell", Price, power=Power.MONEY, beside=(Entry("Sellers", "storefront", Seller),)),
+        Entry("Words of emails", "edit_note", WorkspaceLetter, power=Power.MANAGE),
+        Entry(
+            "Staff",
+            "badge",
+            Membership,
+            power=Power.GOVERN,
+            beside=(
+                Entry("Staff invited", "forward_to_inbox", StaffInvitation),
+                Entry("Accounts", "account_circle", User),
+            ),
+        ),
+        Entry("Workspaces", "workspaces", Workspace, power=Power.GOVERN),
+        Entry("API keys", "key", ApiKey, power=Power.GOVERN),
     ),
-    "Integration": (
-        Entry("API keys", "key", ApiKey),
-        Entry("Events", "outbox", OutboxEvent),
-        Entry("Webhook endpoints", "webhook", WebhookEndpoint),
-        Entry("Webhook deliveries", "send", WebhookDelivery),
-        Entry("Stripe inbox", "move_to_inbox", StripeEvent),
-    ),
-    "Operations": (
-        Entry("Staff tasks", "task_alt", StaffTask, query="?status__exact=open", badge="open_tasks"),
-        Entry("Exports", "download", Export),
-        Entry("Audit log", "policy", AuditEntry),
-        Entry("Emails", "mail", Notification),
-        Entry("Words of emails", "edit_note", WorkspaceLetter),
-        Entry("Workspaces", "workspaces", Workspace),
-        Entry("Reconciliations", "fact_check", ReconciliationRun),
-        Entry("Idempotency records", "fingerprint", IdempotencyRecord),
+    OPERATIONS: (
+        Entry("Emails", "mail", Notification, power=Power.ASSIST),
+        Entry("Audit log", "policy", AuditEntry, power=Power.GOVERN),
+        Entry(
+            "Webhook endpoints",
+            "webhook",
+            WebhookEndpoint,
+            power=Power.MANAGE,
+            beside=(Entry("Webhook deliveries", "send", WebhookDelivery),),
+        ),
+        Entry("Events", "outbox", OutboxEvent, power=Power.MANAGE),
+        Entry("Partners' inbox", "move_to_inbox", PartnerEvent, power=Power.MANAGE),
+        Entry(
+            "Stripe inbox",
+            "move_to_inbox",
+            StripeEvent,
+            power=Power.OPERATE,
+            beside=(Entry("Reconciliations", "fact_check", ReconciliationRun),),
+        ),
+        Entry("Idempotency records", "fingerprint", IdempotencyRecord, power=Power.OPERATE),
     ),
 }
 
 
-ICONS = {entry.model: entry.icon for entries in NAVIGATION.values() for entry in reversed(entries)}
+def every_entry() -> list[Entry]:
+    """Those of the sidebar and those beside them, in the order of the sidebar."""
+    return [each for entries in NAVIGATION.values() for entry in entries for each in (entry, *entry.beside)]
+
+
+ICONS = {entry.model: entry.icon for entry in reversed(every_entry())}
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar, with what this person may see and what waits for them."""
+    """The sidebar, with what this person works with and what waits for them."""
     badges = badges_of(request)
+    access = access_of(request)
     dashboard = {"title": "Dashboard", "icon": "space_dashboard", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"title": "", "items": [dashboard]}]
     for title, entries in NAVIGATION.items():
-        items = [_item(request, entry, badges) for entry in entries if _may_view(request, entry.model)]
-        if items:
-            groups.append({"title": title, "separator": True, "items": items})
+        mine = [entry for entry in entries if access.may_anywhere(entry.power) and _may_view(request, entry.model)]
+        if mine:
+            items = [_item(request, entry, badges) for entry in mine]
+            groups.append({"title": title, "separator": True, "collapsible": title == OPERATIONS, "items": items})
     return groups
+
+
+def tabs(request: HttpRequest) -> list[dict[str, Any]]:
+    """The lists that stand beside each other, on each of them."""
+    groups = [(entry, *entry.beside) for entries in NAVIGATION.values() for entry in entries if entry.beside]
+    return [
+        {
+            "models": [str(entry.model._meta) for entry in group],
+            "items": [
+                {"title": entry.title, "link": _path(entry) + entry.query, "active": _is_open(request, entry)}
+                for entry in group
+                if _may_view(request, entry.model)
+            ],
+        }
+        for group in groups
+    ]
+
+
+def every_page(request: HttpRequest) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every page that this person may see, by the groups of the sidebar: title and address."""
+    found = []
+    for title, entries in NAVIGATION.items():
+        pages = [each for entry in entries for each in (entry, *entry.beside) if _may_view(request, each.model)]
+        if pages:
+            found.append((title, [(page.title, _path(page) + page.query) for page in pages]))
+    return found
 
 
 def badges_of(request: HttpRequest) -> dict[str, int]:
@@ -203,21 +317,28 @@ def _may_view(request: HttpRequest, model: type[models.Model]) -> bool:
 
 
 def _item(request: HttpRequest, entry: Entry, badges: dict[str, int]) -> dict[str, Any]:
-    path = _path(entry)
-    pages = [_path(other) for group in NAVIGATION.values() for other in group if other.page != "changelist"]
-    queues = (other.query for group in NAVIGATION.values() for other in group if other.model is entry.model)
-    filtered = request.GET.urlencode() == entry.query.removeprefix("?")
-    is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
     item = {
         "title": entry.title,
         "icon": entry.icon,
-        "link": path + entry.query,
-        "active": request.path.startswith(path)
-        and (path in pages or not request.path.startswith(tuple(pages)))
-        and (filtered if entry.query else not is_elsewhere),
+        "link": _path(entry) + entry.query,
+        "active": any(_is_open(request, each) for each in (entry, *entry.beside)),
     }
     waiting = badges.get(entry.badge, 0)
     return {**item, "badge": f"{waiting:,}", "badge_variant": "warning"} if waiting else item
+
+
+def _is_open(request: HttpRequest, entry: Entry) -> bool:
+    """Whether the page of the request is this one, or one of a row of its list."""
+    path = _path(entry)
+    pages = [_path(other) for other in every_entry() if other.page != "changelist"]
+    queues = [other.query for other in every_entry() if other.model is entry.model]
+    filtered = request.GET.urlencode() == entry.query.removeprefix("?")
+    is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
+    return (
+        request.path.startswith(path)
+        and (path in pages or not request.path.startswith(tuple(pages)))
+        and (filtered if entry.query and entry.page == "changelist" and len(queues) > 1 else not is_elsewhere)
+    )
 
 
 def _path(entry: Entry) -> str:

@@ -16,6 +16,7 @@ UNFOLD: dict[str, Any] = {
     "ENVIRONMENT": "enrollment_project.dashboard.navigation.environment",
     "DASHBOARD_CALLBACK": "enrollment_project.dashboard.front_page.dashboard",
     "STYLES": [lambda request: static("css/backoffice.css")],
+    "SCRIPTS": [lambda request: static("js/landmarks.js")],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],
     "BORDER_RADIUS": "8px",
     "COLORS": {
@@ -52,5 +53,6 @@ UNFOLD: dict[str, Any] = {
         "show_all_applications": False,
         "navigation": "enrollment_project.dashboard.navigation.navigation",
     },
+    "TABS": "enrollment_project.dashboard.navigation.tabs",
     "COMMAND": {"search_models": False, "search_callback": "enrollment_project.dashboard.navigation.search"},
 }

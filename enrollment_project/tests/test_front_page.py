@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -51,11 +52,13 @@ class TestTheFrontPage:
 
     def test_costs_no_more_queries_where_there_is_more(self, sign_in: SignIn) -> None:
         client = sign_in("viewer")
+        cache.clear()
         with CaptureQueriesContext(connection) as many:
             client.get(INDEX, {"range": "90"})
         EnrollmentDecision.objects.exclude(pk=EnrollmentDecision.objects.earliest("pk").pk).update(
             workspace=Workspace.objects.exclude(slug=MINE).earliest("pk")
         )
+        cache.clear()
         with CaptureQueriesContext(connection) as few:
             client.get(INDEX, {"range": "90"})
 
@@ -111,6 +114,16 @@ class TestTheFrontPage:
 
 
 class TestAFigure:
+    def test_of_the_pipeline_is_kept_for_a_while_and_says_of_when(self, sign_in: SignIn) -> None:
+        client = sign_in("viewer")
+        first = figures(client)["pipeline"]
+        with CaptureQueriesContext(connection) as queries:
+            again = figures(client)["pipeline"]
+
+        assert (again.rows, again.note) == (first.rows, first.note)
+        assert again.note.startswith("As of ")
+        assert not [query for query in queries if "completed_at" in query["sql"]]
+
     @pytest.mark.parametrize("name", NAMES)
     def test_is_the_same_on_the_page_and_in_its_file(self, name: str, sign_in: SignIn) -> None:
         client = sign_in("viewer")

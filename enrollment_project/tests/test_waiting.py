@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -134,6 +135,7 @@ class TestATile:
             client.get(INDEX)
         OutboxEvent.objects.update(relay_status="dead")
         StaffTask.objects.update(kind="what_nobody_raises_any_more")
+        cache.clear()
         with CaptureQueriesContext(connection) as many:
             client.get(INDEX)
 

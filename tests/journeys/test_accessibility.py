@@ -38,6 +38,20 @@ class TestEveryPageIsAccessible:
 
         assert seen(page) == []
 
+    def test_to_staff(self, page: Page, stack: RunningStack) -> None:
+        desk = stack.call("tests.journeys.reviews:build")
+        page.goto("/admin/login/")
+        page.get_by_label(re.compile("Email")).fill(desk["staff"])
+        page.get_by_label(re.compile("Password")).fill(desk["password"])
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="How it goes").wait_for()
+        page.get_by_text("What is counted").first.click()
+        front = seen(page)
+        page.get_by_text("All pages").click()
+        page.get_by_role("navigation", name="All pages").get_by_role("link", name="Refunds").click()
+
+        assert [front, seen(page)] == [[], []]
+
     def test_to_a_family_without_enrollments(
         self, page: Page, town: Town, sign_in: Callable[[Page, str], None]
     ) -> None:

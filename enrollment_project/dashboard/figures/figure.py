@@ -54,6 +54,7 @@ class Figure:
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     more_url: str = ""
+    note: str = ""
     bars: list[Bar] = field(default_factory=list)
     keys: list[Bar] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
