@@ -10,6 +10,7 @@ from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import RequiredNoteForm, StaffForm, in_bulk, staff_action, staff_list_action
+from backoffice.actors import actor_column, name_actors
 from backoffice.display import (
     NOTHING,
     Card,
@@ -316,9 +317,15 @@ def holders_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocati
 
 @neighbors_of(DistrictSeatAllocation)
 def changes_of_allocation(request: HttpRequest, allocation: DistrictSeatAllocation) -> Card:
+    changes = list(allocation.changes.order_by("-id")[:20])
+    names = name_actors(access_of(request), {change.actor for change in changes})
     rows = [
-        Neighbor(title=describe_change(change), note=f"{change.reason} ({change.actor})".strip(), at=change.created_at)
-        for change in allocation.changes.order_by("-id")[:20]
+        Neighbor(
+            title=describe_change(change),
+            note=f"{names[change.actor]}{f': {change.reason}' if change.reason else ''}",
+            at=change.created_at,
+        )
+        for change in changes
     ]
     return Card("Changes of the total", rows, empty="It has not been changed.")
 
@@ -328,7 +335,8 @@ class AllocationChangeAdmin(WorkspaceScopedAdmin):
     """Read only: `seats.py` writes a row with each change."""
 
     workspace_path = "allocation__district__workspace"
-    list_display = ("allocation", "what", "reason", "actor", "created_at")
+    actor_fields = ("actor",)
+    list_display = ("allocation", "what", "reason", "by", "created_at")
     list_filter = (
         ("allocation__district__workspace", ScopedRelatedFilter),
         ("allocation__district", ScopedRelatedFilter),
@@ -337,8 +345,9 @@ class AllocationChangeAdmin(WorkspaceScopedAdmin):
     list_select_related = ("allocation__district",)
     search_fields = ("allocation__district__name", "reason")
     search_help_text = "District or reason"
-    fields = ("allocation_link", "what", "reason", ("actor", "created_at"))
+    fields = ("allocation_link", "what", "reason", ("by", "created_at"))
     allocation_link = link_column("allocation", "allocation")
+    by = actor_column("actor")
 
     @display(description="change")
     def what(self, change: AllocationChange) -> str:

@@ -182,6 +182,18 @@ class TestARenewal:
         assert DistrictSeatAllocation.objects.count() == 1
 
 
+class TestAnAllocationInTheBackOffice:
+    def test_says_who_changed_its_total_and_why(self) -> None:
+        allocation = seats(WorkspaceFactory(), total=5)
+        client = StaffClient(workspace=allocation.district.workspace, role=Role.ADMIN)
+        page = reverse("admin:enrollments_districtseatallocation_change", args=[allocation.pk])
+        button = reverse("admin:enrollments_districtseatallocation_change_seats", args=[allocation.pk])
+
+        client.post(button, {"total_seats": 8, "is_active": "on", "note": "Order 17"})
+
+        assert f"{client.user.get_full_name() or client.user}: Order 17" in client.get(page).content.decode()
+
+
 class TestRenewingInTheBackOffice:
     def test_shows_the_plan_then_makes_it_for_several_at_once(self) -> None:
         workspace = WorkspaceFactory()
