@@ -12,8 +12,8 @@ from core.errors import NotFound, invalid_field
 from core.local_time import local_date
 
 from .errors import InstanceClosed, NoDefaultInstance
-from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
-from .states import ENDED_ELIGIBILITY, LIVE_DECISIONS, UNPAID, EligibilityStatus
+from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, Inquiry, ProgramInstance
+from .states import ENDED_ELIGIBILITY, LIVE_DECISIONS, UNPAID, EligibilityStatus, InquiryStatus
 
 # Every routed learner reads this and the allocations in supply.py. As SQL, because building the two statements with the
 # ORM took longer than all that the database does for the request.
@@ -242,9 +242,19 @@ def find_allocation(
     return next((each for each in found if each.is_open(now)), None) or next(coming, found[-1])
 
 
-def awaiting_review(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
+def undecided(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
     """Those that a reviewer can decide: submitted, with nothing left to pay."""
     return enrollments.filter(eligibility_status=EligibilityStatus.SUBMITTED).exclude(payment_status__in=UNPAID)
+
+
+def awaiting_review(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:
+    """Those of them that wait for a reviewer, and not for what the family was asked."""
+    return undecided(enrollments).exclude(pk__in=waiting_for_families().values("enrollment"))
+
+
+def waiting_for_families() -> QuerySet[Inquiry]:
+    """The questions for whose answers cases wait: until staff were told that none came in time."""
+    return Inquiry.objects.filter(status=InquiryStatus.OPEN, reported_at=None)
 
 
 def awaiting_payment(enrollments: QuerySet[Enrollment]) -> QuerySet[Enrollment]:

@@ -104,11 +104,6 @@ def open_inquiries() -> QuerySet[Inquiry]:
     return Inquiry.objects.filter(status=InquiryStatus.OPEN)
 
 
-def waiting_for_families(now: dt.datetime) -> QuerySet[Inquiry]:
-    """The questions for whose answers the cases wait."""
-    return open_inquiries().filter(due_at__gt=now)
-
-
 def whom_to_ask(enrollment: Enrollment) -> tuple[str, ...]:
     """The addresses that a question goes to; nobody where another organization writes to the family."""
     is_off = is_switched_off(kind=QUESTION, workspace_id=enrollment.workspace_id)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from django.db.models import Max, Q, QuerySet
 
 from ..models import Enrollment, EnrollmentTransition, Inquiry, SeatAssignment
-from ..queries import awaiting_review
+from ..queries import awaiting_review, undecided, waiting_for_families
 from ..states import FUNDED, HELD_SEATS, EligibilityStatus, Facet, InquiryStatus
 from .held import held_reviews
-from .inquiries import waiting_for_families
 from .presence import open_elsewhere
 
 # What lets an enrollment come to the desk: it was submitted, or the payment for it arrived.
@@ -45,14 +44,13 @@ def in_line(
     district_id: int | None = None,
     name: str = "",
     is_for_families: bool = False,
-    now: dt.datetime,
 ) -> QuerySet[Enrollment]:
     """Those of the enrollments that wait for a reviewer and have no answer yet, whoever enrolled first at the head; or
     those that wait for their families' answers. Narrowed down to a program, to a district's seats, and to learners or
     leads whose names begin so."""
-    asked = waiting_for_families(now).values("enrollment")
-    undecided = awaiting_review(enrollments).exclude(pk__in=held_reviews().values("enrollment")).order_by("pk")
-    rows = undecided.filter(pk__in=asked) if is_for_families else undecided.exclude(pk__in=asked)
+    asked = waiting_for_families().values("enrollment")
+    waiting = undecided(enrollments).filter(pk__in=asked) if is_for_families else awaiting_review(enrollments)
+    rows = waiting.exclude(pk__in=held_reviews().values("enrollment")).order_by("pk")
     if program_id is not None:
         rows = rows.filter(instance__program=program_id)
     if district_id is not None:

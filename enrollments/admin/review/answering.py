@@ -99,7 +99,7 @@ class Answering:
 
     def line(self, request: HttpRequest, narrowed: LineForm) -> QuerySet[Enrollment]:
         """Those who wait, as far as this person sees them and asked for them."""
-        return in_line(self.get_queryset(request), **narrowed.chosen, now=utc_now())  # type: ignore[attr-defined]
+        return in_line(self.get_queryset(request), **narrowed.chosen)  # type: ignore[attr-defined]
 
     def cases(self, request: HttpRequest) -> QuerySet[Enrollment]:
         """The enrollments that this person sees, with what a case tells of them."""

@@ -16,7 +16,7 @@ from core.numbers import parse_whole_number
 
 from ...latest import tell_duration
 from ...models import Enrollment
-from ...queries import awaiting_review
+from ...queries import undecided
 from ...review.held import held_reviews, tell_held
 from ...review.line import find_next, find_previous, tell_waiting
 from ...review.presence import name_who_look, open_case
@@ -135,8 +135,8 @@ class ReviewDesk(Answering):
 
 def _waits(enrollment: Enrollment) -> bool:
     """Whether it can be decided, though the family may have been asked."""
-    undecided = awaiting_review(Enrollment.objects.filter(pk=enrollment.pk))
-    return bool(undecided.exclude(pk__in=held_reviews().values("enrollment")).exists())
+    known = undecided(Enrollment.objects.filter(pk=enrollment.pk))
+    return bool(known.exclude(pk__in=held_reviews().values("enrollment")).exists())
 
 
 def _page_of(line: QuerySet[Enrollment], opened: Enrollment | None, request: HttpRequest) -> Any:
