@@ -47,6 +47,9 @@ class OutboxEvent(models.Model):
             ),
             models.Index(fields=["workspace", "id"], name="outbox_by_workspace"),
             models.Index(
+                fields=["workspace"], condition=models.Q(relay_status=RelayStatus.DEAD), name="outbox_given_up"
+            ),
+            models.Index(
                 fields=["workspace", "id"], condition=models.Q(position__isnull=True), name="outbox_without_position"
             ),
         ]
