@@ -8,6 +8,8 @@ from core.clock import utc_now
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
 from enrollments.models import Enrollment, ReviewReason
 from enrollments.review.held import carry_out_due_reviews
+from enrollments.review.inquiries import ask_family
+from enrollments.review.links import answer_url
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from tests.sweeps import SOON
@@ -33,6 +35,15 @@ def build() -> dict[str, str]:
     reviewer.save()
     MembershipFactory(workspace=workspace, user=reviewer, role=Role.REVIEWER)
     return {"staff": reviewer.email, "password": PASSWORD}
+
+
+def ask() -> str:
+    """Somebody in another workspace is asked something; the address of the page where they answer."""
+    candidate = CandidateFactory(instance__review_mode=ReviewMode.MANUAL)
+    evaluate_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
+    submit_enrollment(enrollment_id=candidate.pk, actor=STAFF, now=utc_now())
+    asked = ask_family(enrollment_id=candidate.pk, question="Which grade?", actor=STAFF, now=utc_now())
+    return answer_url(asked.pk)
 
 
 def sweep() -> dict[str, Any]:

@@ -7,6 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.stack import RunningStack
 
+from .axe import seen
+
 pytestmark = pytest.mark.browser
 
 
@@ -53,3 +55,17 @@ class TestTheDesk:
             "Dan": "submitted",
             "Eve": "submitted",
         }
+
+
+@pytest.mark.walk
+class TestThePageOfAQuestion:
+    def test_is_accessible_before_and_after_the_answer(self, page: Page, stack: RunningStack) -> None:
+        page.goto(stack.call("tests.journeys.reviews:ask"))
+        before = seen(page)
+        page.get_by_role("button", name="Send the answer").click()
+        refused = seen(page)
+        page.get_by_label("Your answer").fill("Grade 7, since September.")
+        page.get_by_role("button", name="Send the answer").click()
+        expect(page.get_by_text("Your answer has arrived")).to_be_visible()
+
+        assert [before, refused, seen(page)] == [[], [], []]
