@@ -30,6 +30,16 @@ SPRING = dt.date(2026, 12, 21), dt.date(2027, 4, 27)
 OCTOBER = dt.datetime(2026, 10, 6, 12, tzinfo=dt.UTC)
 
 
+@pytest.fixture(autouse=True)
+def _stripe_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of parents is decided and kept, and no page to pay at is opened."""
+
+    def fail(**_: Any) -> None:
+        raise PaymentProviderDown
+
+    monkeypatch.setattr("enrollments.routing.route.submit_checkout", fail)
+
+
 def dated(
     workspace: Workspace, days: tuple[dt.date, dt.date], *, total: int = 2, **more: Any
 ) -> DistrictSeatAllocation:

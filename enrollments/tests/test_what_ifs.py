@@ -45,6 +45,16 @@ FIRST, LAST = dt.date(2026, 8, 1), dt.date(2026, 12, 31)
 SEPTEMBER = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
 
+@pytest.fixture(autouse=True)
+def _stripe_is_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of parents is decided and kept, and no page to pay at is opened."""
+
+    def fail(**_: Any) -> None:
+        raise PaymentProviderDown
+
+    monkeypatch.setattr("enrollments.routing.route.submit_checkout", fail)
+
+
 @pytest.fixture
 def instance() -> ProgramInstance:
     return InstanceFactory()
