@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
+from celery import signature
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -12,10 +13,12 @@ from core.errors import FieldError, invalid_field, invalid_fields, refuse
 from core.logs import after_commit
 from core.rows import insert_unless_present
 from core.signing import BOTH_HOLD, new_signing_secret
+from core.work import nudge
 
 from .errors import FieldMapChanged, ProviderNotFound, SlugTaken
 from .field_map import FieldMap, find_faults, keep_differing
-from .models import Provider
+from .history import UNDER_WAY
+from .models import EnrollmentStep, EnrollmentStepQuerySet, Provider
 from .outages import keep_outage
 from .states import Adapter, OutageReason
 from .unread import wake_unread
@@ -24,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 # Words in the place of a slug at /api/partners/...
 RESERVED = ("pipeline",)
+# What goes round a partner: whom it is to take, of whom it has news, whom it is to let go.
+ROUNDS = ("partners.tasks.enroll_at_provider", "partners.tasks.poll_provider", "partners.tasks.end_at_provider")
 # What may be changed later; a slug may not, since it stands in addresses that the partner knows.
 CHANGEABLE = (
     "name",
@@ -55,17 +60,20 @@ def create_provider(*, workspace_id: int, slug: str, name: str, now: dt.datetime
 
 @transaction.atomic
 def change_provider(*, provider_id: int, now: dt.datetime, **changes: Any) -> Provider:
-    """Change some of `CHANGEABLE`. With another field map, what the partner told so far is read by it. Raises
-    ProviderNotFound, Invalid naming the field."""
+    """Change some of `CHANGEABLE`. With another field map, what the partner told so far is read by it; where it is
+    asked otherwise than before, it is tried again at once. Raises ProviderNotFound, Invalid naming the field."""
     provider = Provider.objects.select_for_update(no_key=True).filter(pk=provider_id).first()
     if provider is None:
         raise ProviderNotFound
+    asked_by = how_it_is_asked(provider)
     for name, value in changes.items():
         if name not in CHANGEABLE:
             raise TypeError(f"{name} of a partner does not change")
         setattr(provider, name, value)
     _check(provider)
     provider.save(update_fields=list(changes))
+    if how_it_is_asked(provider) != asked_by:
+        _try_at_once(provider_id, now)
     if "field_map" in changes:
         wake_unread(provider_id=provider_id, now=now)
     after_commit(log.info, "partner_changed", partner=provider.pk, fields=sorted(changes))
@@ -114,6 +122,33 @@ def resume_provider(*, provider_id: int, now: dt.datetime) -> None:
         paused.update(paused_at=None)
         keep_outage(provider_id=provider_id, reason=OutageReason.PAUSED, since=since, now=now)
         after_commit(log.info, "partner_resumed", partner=provider_id)
+
+
+def how_it_is_asked(provider: Provider) -> tuple[object, ...]:
+    """What staff correct when calls to a partner fail."""
+    return (
+        provider.adapter,
+        provider.base_url,
+        provider.api_key,
+        provider.timeout_seconds,
+        FieldMap(provider.field_map).digest,
+    )
+
+
+def list_postponed(*, provider_id: int, now: dt.datetime) -> EnrollmentStepQuerySet:
+    """Steps about which the partner did not answer, and is asked again later; those that a worker may be asking about
+    just now are left out, since two never ask at once."""
+    failed = EnrollmentStep.objects.filter(provider=provider_id, attempts__gt=0)
+    return failed.filter(next_attempt_at__gt=now + UNDER_WAY)
+
+
+def _try_at_once(provider_id: int, now: dt.datetime) -> None:
+    """End the pause after a silence, and the pauses of steps: what they were for has been corrected. That the partner
+    was silent stands until it answers. A worker that is there just now goes on; steps are claimed one by one."""
+    Provider.objects.filter(pk=provider_id).update(next_round_at=None)
+    list_postponed(provider_id=provider_id, now=now).update(next_attempt_at=now)
+    for task in ROUNDS:
+        nudge(signature(task), provider_id)
 
 
 def _check(provider: Provider) -> None:

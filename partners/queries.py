@@ -1,6 +1,8 @@
 """Reads that more than one caller needs, each within one workspace."""
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+import datetime as dt
+
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from enrollments.listing import get_enrollment
@@ -73,3 +75,10 @@ def with_learners_under_way(sequences: QuerySet[PartnerSequence]) -> QuerySet[Pa
     )
     counted = first.order_by().values("item__group__sequence").annotate(count=Count("pk")).values("count")
     return sequences.annotate(under_way=Coalesce(Subquery(counted), 0))
+
+
+def next_due_at(*, provider_id: int) -> dt.datetime | None:
+    """When the partner is to be asked about somebody the next time; None if it is not."""
+    to_ask = EnrollmentStep.objects.filter(provider=provider_id).to_ask()
+    found: dt.datetime | None = to_ask.aggregate(at=Min("next_attempt_at"))["at"]
+    return found

@@ -22,7 +22,16 @@ from core.forms import WholeNumberField
 from core.numbers import MAX_SMALLINT
 
 from ..models import EnrollmentStep, PartnerEvent, Provider, ProviderOutage
-from ..providers import change_provider, create_provider, pause_provider, resume_provider, rotate_webhook_secret
+from ..providers import (
+    change_provider,
+    create_provider,
+    how_it_is_asked,
+    list_postponed,
+    pause_provider,
+    resume_provider,
+    rotate_webhook_secret,
+)
+from ..queries import next_due_at
 from ..states import Adapter
 from .field_map_editor import POWER, edit_field_map, field_map_url
 from .page_button import page_button
@@ -132,7 +141,10 @@ class ProviderAdmin(WorkspaceScopedAdmin):
             },
         ),
         ("Contact", {"fields": ("contact",)}),
-        ("Since when", {"fields": (("paused_at", "silent_since"), ("previous_secret_until", "created_at"))}),
+        (
+            "Since when",
+            {"fields": ("tried_next", ("paused_at", "silent_since"), ("previous_secret_until", "created_at"))},
+        ),
     )
     actions_list = ("create",)
     actions_detail = ("edit", "map_fields", "pause", "resume", "worklist", "results", "rotate")
@@ -176,10 +188,41 @@ class ProviderAdmin(WorkspaceScopedAdmin):
         self.log_addition(request, made, "Added")
         return self.show_once(request, made, made.webhook_secret)
 
-    @staff_action(description="Change", power=Power.GOVERN, form=ProviderForm, icon="edit")
+    @display(description="tried next")
+    def tried_next(self, provider: Provider) -> str:
+        """When its system is asked again, and why not before."""
+        if provider.adapter != Adapter.REST:
+            return "Never: it is told by staff"
+        if provider.paused_at is not None:
+            return "Once it is resumed"
+        now = utc_now()
+        pause = provider.next_round_at
+        if pause is not None and pause > now:
+            if provider.silent_since is None:
+                return "Just now: a worker is asking it"
+            return f"{moment(pause)}: it has not answered since {moment(provider.silent_since)}, so it is left alone"
+        due = next_due_at(provider_id=provider.pk)
+        if due is None:
+            return "When it has to be asked: nobody waits for it"
+        return "Within a minute: somebody waits for it" if due <= now else f"{moment(due)}: then somebody is due"
+
+    @staff_action(
+        description="Change",
+        power=Power.GOVERN,
+        form=ProviderForm,
+        icon="edit",
+        explanation="Learners who are there stay. If you correct how it is asked (its address, key or timeout), it is "
+        "tried again at once, whatever pause it had.",
+    )
     def edit(self, request: HttpRequest, provider: Provider, form: ProviderForm) -> str:
-        change_provider(provider_id=provider.pk, now=utc_now(), **form.told())
-        return "The partner is changed. Learners who are there stay."
+        now = utc_now()
+        postponed = list_postponed(provider_id=provider.pk, now=now).count()
+        changed = change_provider(provider_id=provider.pk, now=now, **form.told())
+        if how_it_is_asked(changed) == how_it_is_asked(provider):
+            return "The partner is changed. Learners who are there stay."
+        return (
+            f"The partner is changed and tried again at once. Requests that had failed and are due now: {postponed:,}."
+        )
 
     map_fields = page_button(description="Field map", power=POWER, icon="data_object", address=map_fields)
 

@@ -30,12 +30,13 @@ class _Unknown(PartnerRefuses):
 
 def get_gateway(provider: Provider) -> PartnerGateway:
     """The gateway to a partner that has an API."""
-    return RestGateway(provider, _breaker_of(provider.pk))
+    return RestGateway(provider, _breaker_of(provider.pk, hash((provider.base_url, provider.api_key))))
 
 
 @cache
-def _breaker_of(provider_id: int) -> Breaker:
-    """One for each partner and process: what one of them fails in is no other's fault."""
+def _breaker_of(provider_id: int, _asked_by: int) -> Breaker:
+    """One for each partner and process: what one of them fails in is no other's fault. One whose address or key is
+    corrected has a new one."""
     return Breaker(failures=FAILURES_IN_A_ROW, seconds=LEFT_ALONE_SECONDS)
 
 

@@ -58,6 +58,10 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
         known = left.filter(Q(external_enrollment_id__isnull=False) | Q(asked_at__isnull=False))
         return known.filter(provider__in=_partners_to_ask())
 
+    def to_ask(self) -> "EnrollmentStepQuerySet":
+        """All of these."""
+        return self.to_enroll() | self.to_poll() | self.to_end()
+
     def of(self, enrollment_id: int) -> "EnrollmentStepQuerySet":
         """All steps of an enrollment's way with the rules of their groups, in the order in which they are taken."""
         rows = self.current().filter(enrollment=enrollment_id).select_related("item__group", "provider")

@@ -1,5 +1,6 @@
 """The back office of partners: what staff see of the pipeline, and what they do about those who are stuck."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -142,6 +143,48 @@ class TestAPartner:
         assert "key-of-the-partner" not in page
         assert (partner.name, partner.expected_days, partner.accept_within_hours) == ("North", 30, 48)
         assert partner.api_key == "key-of-the-partner"
+
+    def test_is_tried_at_once_when_it_is_corrected(self, staff: Client, instance: ProgramInstance) -> None:
+        step = steps_of(approved(instance))[0]
+        partner = step.provider
+        EnrollmentStep.objects.filter(pk=step.pk).update(attempts=6, next_attempt_at=utc_now() + dt.timedelta(hours=1))
+        facts = {name: str(getattr(partner, name)) for name in ("name", "adapter", "base_url", "timeout_seconds")}
+        days = {"expected_days": "14", "stuck_after_days": "7", "accept_within_hours": "24"}
+
+        answer = press(staff, partner, "edit", api_key="the right one", **facts, **days)
+
+        assert "tried again at once. Requests that had failed and are due now: 1." in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        ("facts", "told"),
+        [
+            ({"adapter": "manual"}, "Never: it is told by staff"),
+            ({"paused_at": utc_now()}, "Once it is resumed"),
+            ({"next_round_at": utc_now() + dt.timedelta(hours=1)}, "Just now: a worker is asking it"),
+            (
+                {"next_round_at": utc_now() + dt.timedelta(hours=1), "silent_since": utc_now()},
+                "it has not answered since",
+            ),
+            ({}, "When it has to be asked: nobody waits for it"),
+        ],
+        ids=["by hand", "paused", "being asked", "silent", "nobody"],
+    )
+    def test_says_when_it_is_tried_next_and_why(
+        self, staff: Client, instance: ProgramInstance, facts: dict[str, Any], told: str
+    ) -> None:
+        partner = ProviderFactory(workspace=instance.workspace, **facts)
+
+        page = staff.get(reverse("admin:partners_provider_change", args=[partner.pk])).content.decode()
+
+        assert told in page
+
+    def test_says_since_when_somebody_waits_for_it(self, staff: Client, instance: ProgramInstance) -> None:
+        step = steps_of(approved(instance))[0]
+        page = reverse("admin:partners_provider_change", args=[step.provider_id])
+
+        assert "Within a minute: somebody waits for it" in staff.get(page).content.decode()
+        EnrollmentStep.objects.filter(pk=step.pk).update(next_attempt_at=utc_now() + dt.timedelta(hours=1))
+        assert ": then somebody is due" in staff.get(page).content.decode()
 
     def test_is_paused_and_resumed(self, staff: Client, instance: ProgramInstance) -> None:
         partner = ProviderFactory(workspace=instance.workspace)

@@ -1,5 +1,6 @@
 """A workspace's partners: what is kept of them, and how the key to them is kept."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
 from core.errors import Invalid
 from partners.errors import ProviderNotFound, SlugTaken
-from partners.models import Provider
+from partners.models import EnrollmentStep, Provider
 from partners.providers import change_provider, create_provider, pause_provider, resume_provider
 
-from .factories import NOON, ProviderFactory
+from .factories import NOON, ProviderFactory, approved, steps_of
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +103,59 @@ class TestAChange:
     def test_of_nobody_is_refused(self) -> None:
         with pytest.raises(ProviderNotFound):
             change_provider(provider_id=1, name="Acme", now=utc_now())
+
+
+class TestACorrection:
+    """Of how a partner is asked: whatever pause it had is over."""
+
+    LATER = NOON + dt.timedelta(minutes=40)
+
+    def step(self) -> EnrollmentStep:
+        """One about which the partner did not answer six times, so that it is asked again in 40 minutes."""
+        step = steps_of(approved(now=NOON))[0]
+        EnrollmentStep.objects.filter(pk=step.pk).update(attempts=6, next_attempt_at=self.LATER)
+        Provider.objects.filter(pk=step.provider_id).update(
+            next_round_at=NOON + dt.timedelta(minutes=5), silent_since=NOON - dt.timedelta(hours=1)
+        )
+        return step
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"base_url": "https://other.example.test"},
+            {"api_key": "secret-2"},
+            {"timeout_seconds": 30},
+            {"field_map": {"answer": {"id": "number"}}},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_has_it_tried_at_once(self, change: dict[str, Any]) -> None:
+        step = self.step()
+
+        change_provider(provider_id=step.provider_id, now=NOON, **change)
+
+        assert EnrollmentStep.objects.get(pk=step.pk).next_attempt_at == NOON
+        provider = Provider.objects.get(pk=step.provider_id)
+        assert provider.next_round_at is None
+        assert provider.silent_since is not None  # until it answers
+
+    @pytest.mark.parametrize("change", [{"name": "North"}, {"expected_days": 3}, {"timeout_seconds": 10}])
+    def test_of_anything_else_ends_no_pause(self, change: dict[str, Any]) -> None:
+        step = self.step()
+
+        change_provider(provider_id=step.provider_id, now=NOON, **change)
+
+        assert EnrollmentStep.objects.get(pk=step.pk).next_attempt_at == self.LATER
+        assert Provider.objects.get(pk=step.provider_id).next_round_at == NOON + dt.timedelta(minutes=5)
+
+    def test_leaves_alone_whom_a_worker_may_be_asking_about(self) -> None:
+        step = self.step()
+        leased = NOON + dt.timedelta(minutes=3)
+        EnrollmentStep.objects.filter(pk=step.pk).update(next_attempt_at=leased)
+
+        change_provider(provider_id=step.provider_id, api_key="secret-2", now=NOON)
+
+        assert EnrollmentStep.objects.get(pk=step.pk).next_attempt_at == leased
 
 
 class TestAPause:
