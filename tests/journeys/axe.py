@@ -10,20 +10,20 @@ AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
 LOOKS = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in ("light", "dark")]
 
 
-def seen(page: Page) -> list[str]:
-    """What is wrong with the page, in each look; it is left in the last of them."""
+def seen(page: Page, *, within: str = "") -> list[str]:
+    """What is wrong with the page, or with a part of it, in each look; it is left in the last of them."""
     page.evaluate(AXE)  # not a script tag, which the Content-Security-Policy would refuse
     found = []
     for size, scheme in LOOKS:
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in _faults(page)]
+        found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in _faults(page, within)]
     return found
 
 
-def _faults(page: Page) -> list[str]:
+def _faults(page: Page, within: str) -> list[str]:
     """Each fault with the element it means, and a page wider than its screen."""
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found = page.evaluate("part => axe.run(part || document, {resultTypes: ['violations']})", within)
     faults = [f"{fault['id']}: {node['html']}" for fault in found["violations"] for node in fault["nodes"]]
     overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return [*faults, f"{overflow} px too wide"] if overflow > 0 else faults
