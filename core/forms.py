@@ -19,20 +19,24 @@ _HIGHEST = {
 
 
 class WholeNumberField(forms.IntegerField):
-    """A whole number as `parse_whole_number` reads it; Django's own field takes 1_000 and the digits of all scripts."""
+    """A whole number as `parse_whole_number` reads it, with a minus where some are below zero; Django's own field takes
+    1_000 and the digits of all scripts."""
 
     def __init__(self, *, min_value: int = 0, max_value: int = MAX_BIGINT, **kwargs: Any) -> None:
         super().__init__(min_value=min_value, max_value=max_value, **kwargs)
+        self.takes_minus = min_value < 0
         wanted = whole_number_wanted(lowest=min_value, highest=max_value)
         self.error_messages |= dict.fromkeys(("invalid", "min_value", "max_value"), wanted)
 
     def to_python(self, value: Any) -> int | None:
         if value in self.empty_values:
             return None
-        number = parse_whole_number(str(value))
+        text = str(value)
+        digits = text.removeprefix("-") if self.takes_minus else text
+        number = parse_whole_number(digits)
         if number is None:
             raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return number
+        return number if digits == text else -number
 
 
 def highest_in(column: "models.IntegerField[Any, Any]") -> int:

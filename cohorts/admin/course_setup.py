@@ -22,6 +22,7 @@ from core.numbers import parse_whole_number
 from core.rehearsal import rehearse
 from core.time_words import day, term
 from enrollments.errors import ProgramExists
+from enrollments.models import Program
 from enrollments.refund_rules import find_policies
 
 from ..course.scheduling import clock_notes
@@ -146,7 +147,8 @@ def _answer(
 
 def _create(model_admin: Any, request: HttpRequest, workspace: Workspace, plan: CoursePlan) -> HttpResponse:
     cohort = set_up_course(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
-    model_admin.log_addition(request, cohort.instance.program, f"Set up with {cohort}")
+    program = cohort.instance.program
+    model_admin.admin_site.get_model_admin(Program).log_addition(request, program, f"Set up with {cohort}")
     model_admin.log_addition(request, cohort, "Set up with its course")
     messages.success(
         request,
@@ -198,8 +200,8 @@ def _public_page(request: HttpRequest, made: Cohort, now: dt.datetime) -> str:
     policy = find_policies([cohort.instance], at=now).get(cohort.instance_id)
     view = view_cohort(cohort, zone=None, ties=[], policy=policy, now=now)
     context = course_context(cohort.instance.program, [view], local=False, now=now)
-    visitor = {"user": AnonymousUser(), "messages": (), "page": None, "is_preview": True}
-    return render_to_string("cohorts/course.html", {**context, **visitor}, request=request)
+    visitor = {"user": AnonymousUser(), "messages": (), "page": None}
+    return render_to_string("admin/cohorts/course_picture.html", {**context, **visitor}, request=request)
 
 
 def _choose(model_admin: Any, request: HttpRequest) -> HttpResponse:

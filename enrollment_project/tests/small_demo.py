@@ -192,5 +192,6 @@ def _buttons() -> Iterator[Any]:
         on_row, on_list = model_admin._get_base_actions_detail(), model_admin._get_base_actions_list()
         for kind, found in (("row", on_row), ("list", on_list)):
             for button in found:
-                name = f"{model_admin.opts.model_name}.{button.method.button.perform.__name__}"
+                kind_of = f"{model_admin.opts.app_label}_{model_admin.opts.model_name}_"
+                name = f"{model_admin.opts.model_name}.{button.action_name.removeprefix(kind_of)}"
                 yield pytest.param(model_admin, kind, name, button, id=name)

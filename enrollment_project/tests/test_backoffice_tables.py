@@ -19,6 +19,8 @@ from enrollments.queries import awaiting_review
 from .powers import BUTTONS, PAGES
 from .small_demo import ADMINS, MINE, OTHERS, ROLES, SignIn, border, buttons, holds, my_row_of, person, row_of, url
 
+KINDS_OF_SUBJECTS = 3  # what money may be for: a decision, an enrollment, a place
+
 
 @pytest.mark.walk
 class TestEveryPage:
@@ -120,7 +122,8 @@ class TestEveryPage:
                 assert client.get(url(model_admin, "changelist")).status_code == 200
             counts.append(len(queries))
 
-        assert counts[0] == counts[1]
+        # Two rows may be about one kind of thing where many are about several; each kind is asked once.
+        assert counts[1] - counts[0] <= KINDS_OF_SUBJECTS - 1
         assert counts[0] <= 18
 
 

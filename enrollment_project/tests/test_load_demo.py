@@ -90,7 +90,7 @@ class TestALoadThatIsInterrupted:
 
         assert slugs() == ["bright-futures", "harbor-skills"]
         assert StripeEvent.objects.count() > events > 0
-        assert User.objects.filter(is_staff=True).count() == 5
+        assert User.objects.filter(is_staff=True).count() == 6
         assert examine() == {}
 
     @pytest.mark.walk

@@ -15,12 +15,13 @@ from backoffice.scoping import actor_of
 from billing.refund_policy import RefundTier, divide, tier_on
 from core.clock import utc_now
 from core.errors import Invalid, read_item, require
+from core.forms import WholeNumberField
 from core.local_time import local_date
 from core.money import Money
 from core.time_words import day as in_words
 
 from ..family.refunds import tell_rules
-from ..models import Program, ProgramInstance
+from ..models import Program, ProgramInstance, RefundPolicyTier
 from ..refund_rules import check_tiers, find_policy, own_policy, set_refund_policy
 
 TIERS = 4
@@ -51,9 +52,11 @@ class RefundRulesForm(StaffForm):
 
     def _ask_for_tier(self, number: int, rule: RefundTier | None, currency: str) -> None:
         rank = f"Tier {number}"
-        self.fields[f"days_{number}"] = forms.IntegerField(
+        self.fields[f"days_{number}"] = WholeNumberField(
             label=f"{rank}: until this many days before the start",
             required=False,
+            min_value=RefundPolicyTier.LAST_DAYS[0],
+            max_value=RefundPolicyTier.LAST_DAYS[1],
             initial=rule.days_before_start if rule else None,
             help_text="0 is the day of the start itself, -7 a week after it." if number == 1 else "",
         )
@@ -63,7 +66,7 @@ class RefundRulesForm(StaffForm):
             initial=rule.until_date if rule else None,
             widget=forms.DateInput(attrs={"type": "date"}),
         )
-        self.fields[f"percent_{number}"] = forms.IntegerField(
+        self.fields[f"percent_{number}"] = WholeNumberField(
             label=f"{rank}: percent of the price that you keep",
             required=False,
             min_value=0,

@@ -366,18 +366,29 @@ class TestAnExample:
                         body = example["value"]
                         if "programInstanceId" in body:  # the document can't know it
                             body = {**body, "programInstanceId": instance.cuid}
+                        if "enrollmentIds" in body:  # nor these
+                            body = {**body, "enrollmentIds": [self.approved(api, instance, "asks@home.test")]}
                         answer = send(self.address(api, instance, path), body)
                         declared.append((path, method, [s for s in operation["responses"] if s.startswith("2")]))
                         answered.append((path, method, [str(answer.status_code)]))
 
         assert answered == declared
-        assert len(answered) == 17
+        assert len(answered) == 19
+
+    @staticmethod
+    def approved(api: Api, instance: ProgramInstance, email: str) -> str:
+        made = enroll(api, instance, email=email)
+        move(api, made, *NEEDED["unenroll"])
+        return str(made["id"])
 
     @staticmethod
     def address(api: Api, instance: ProgramInstance, path: str) -> str:
         """The path about something that is in the state that the operation needs."""
         code = instance.program.code
         address = path.replace("{instance_id}", instance.cuid).replace("{code}", code)
+        if "{quote_id}" in address:
+            asked = {"enrollmentIds": [TestAnExample.approved(api, instance, "leaves@home.test")]}
+            return address.replace("{quote_id}", api.post("/api/cancellationQuotes", asked).json()["id"])
         if "{enrollment_id}" not in address:
             return address
         made = enroll(api, instance, email=f"{path.count('/')}{len(path)}{path[-4:]}@home.test")

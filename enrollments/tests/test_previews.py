@@ -160,7 +160,7 @@ class TestTheMailThatIsShown:
 class TestManyAtOnce:
     """The statements that one request sends (docs/decisions/0090)."""
 
-    A_ROW_COSTS = 30
+    A_ROW_COSTS = 32
 
     def statements(self, reviewer: StaffClient, instance: ProgramInstance, number: int, **answers: str) -> int:
         chosen = [submitted(instance) for _ in range(number)]

@@ -167,6 +167,7 @@ NEEDED_BY = {
         "lock_together": "tests.races.test_partner_inbox:TestSweepsAtOnce",
         "lock_instance": "tests.races.test_applications:TestTheLastPlace",
         "lock_decision": BEHIND_ANOTHER,
+        "lock_live_decisions": ORDER,
         "lock_decision_subject": "tests.races.test_reviews:TestRejectionAgainstPayment",
     },
     cohort_locks: {
@@ -190,6 +191,7 @@ NEEDED_BY = {
         "_lock_checkout": "tests.races.test_locks:TestOnePaymentToldTwiceAtOnce",
         "lock_payment_with_subject": "tests.races.test_course_payments:TestWithoutItsGuard",
         "lock_payment": "billing.tests.test_races:TestTwoRefundsAtOnce",
+        "lock_payments_with_subjects": "tests.races.test_leaving:TestAConfirmationAgainstARefundByStaff",
         "lock_payment_of_intent": BEHIND_ANOTHER,
         "lock_pending_payment": BEHIND_ANOTHER,
         "lock_unhandled_event": "tests.races.test_locks:TestOneEventHandledTwiceAtOnce",

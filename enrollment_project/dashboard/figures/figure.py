@@ -1,6 +1,7 @@
 """What every figure of the front page is: a table with a definition in words, which is shown and downloaded alike."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,8 @@ from accounts.roles import Power
 
 from ..period import Period
 from ..scope import Scope
+
+_NUMBER = re.compile(r"(-?[0-9]+)((?:\.[0-9]+)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +85,8 @@ class Asked:
 
 
 def _grouped(cell: str) -> str:
-    whole, point, rest = cell.partition(".")
-    is_number = whole.removeprefix("-").isdecimal() and (rest.isdecimal() or not point)
-    return f"{int(whole):,}{point}{rest}" if is_number else cell
+    number = _NUMBER.fullmatch(cell)
+    return f"{int(number[1]):,}{number[2]}" if number else cell
 
 
 def bars_of(counts: list[tuple[str, int, str, str]]) -> list[Bar]:
