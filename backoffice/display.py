@@ -210,6 +210,28 @@ def neighbors_of(model: type[models.Model], *, early: bool = False) -> Callable[
     return register
 
 
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """Where a list without rows sends somebody who wants some: what it is called and takes, and its page."""
+
+    label: str
+    note: str
+    to: Callable[[], str]
+
+
+_guides: dict[type[models.Model], list[Guide]] = defaultdict(list)
+
+
+def guides_from(*sources: type[models.Model], guide: Guide) -> None:
+    """Let the empty lists of these models lead to a guided page. Apps above add theirs to models of apps below."""
+    for model in sources:
+        _guides[model].append(guide)
+
+
+def guides_for(model: type[models.Model]) -> list[Guide]:
+    return _guides[model]
+
+
 def cards_for(request: HttpRequest, row: models.Model) -> list[Card]:
     """The cards of a row, in the order they were registered, the early ones before the others."""
     return [source(request, row) for source in (*_early_sources[type(row)], *_sources[type(row)])]

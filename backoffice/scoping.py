@@ -30,7 +30,7 @@ from core.numbers import parse_whole_number
 
 from .actors import name_actors
 from .auditing.pages import AuditedAdmin
-from .display import cards_for
+from .display import cards_for, guides_for
 from .queues import QueueFilter, filtered_queues
 from .searching import FoundThroughOthers
 from .stories import tell_story
@@ -262,6 +262,11 @@ class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, AuditedAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.may(request, self.view_power)
+
+    @property
+    def guides(self) -> list[tuple[str, str, str]]:
+        """The pages that set up what this list lacks: label, note and address."""
+        return [(guide.label, guide.note, guide.to()) for guide in guides_for(self.model)]
 
     # --- lists -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from collections.abc import Container
 
 from django.db.models import Prefetch
 from django.http import HttpRequest
+from django.urls import reverse
 
 from backoffice.display import Card, Neighbor, admin_url, list_url, neighbor, neighbors_of
 from core.clock import utc_now
@@ -20,8 +21,11 @@ from .display import meeting_time, place_bar, seat_bar
 @neighbors_of(Cohort)
 def gaps_of_cohort(request: HttpRequest, cohort: Cohort) -> Card:
     """What is missing before it can be opened, each with the page where staff fix it."""
+    program = cohort.instance.program
+    page = reverse("course", args=[program.code]) if program.listed else ""
+    as_family = [Neighbor(title="See the course as a family does", url=page)] if page else []
     if cohort.is_active:
-        return Card("On sale", empty="It is open. Close it to stop taking enrollments.")
+        return Card("On sale", as_family, empty="It is open. Close it to stop taking enrollments.")
     rows = [Neighbor(title=gap.text, url=admin_url(gap.row)) for gap in find_gaps(cohort=cohort, now=utc_now())]
     return Card("Before it can be opened", rows, empty="Nothing is missing: open it.", wide=True)
 

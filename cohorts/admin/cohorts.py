@@ -13,14 +13,15 @@ from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
-from backoffice.display import admin_url, badge, link_column, staff_moment
+from backoffice.display import Guide, admin_url, badge, guides_from, link_column, staff_moment
 from backoffice.guided import list_link, row_link
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from billing.models import Price
 from core.clock import utc_now
 
 from ..course.replanning import change_cohort_zone, change_dates
 from ..course.scheduling import clock_notes, clone_cohort, schedule_cohort, unscheduled_options
-from ..models import HAS_ROOM, Cohort, CohortQuerySet
+from ..models import HAS_ROOM, Cohort, CohortQuerySet, CourseStep, GroupClass
 from ..queries import with_sessions_left
 from ..sale.opening import change_capacity, close_cohort, open_cohort, serve_waitlist
 from .cohort_forms import (
@@ -296,3 +297,16 @@ class CohortAdmin(WorkspaceScopedAdmin):
             messages.warning(request, note)
         messages.success(request, f"{clone} has {clone.sessions.count()} sessions. Open it when it is ready.")
         return HttpResponseRedirect(admin_url(clone))
+
+
+guides_from(
+    Cohort,
+    CourseStep,
+    GroupClass,
+    Price,
+    guide=Guide(
+        "New course",
+        "A course with its classes, steps, cohort and price is set up on one page.",
+        course_setup_url,
+    ),
+)

@@ -422,3 +422,12 @@ class TestThePage:
             staff.get(reverse(PAGE))
 
         assert len(many) == len(one)
+
+    @pytest.mark.parametrize(
+        "empty",
+        ["cohorts_cohort", "cohorts_coursestep", "cohorts_groupclass", "billing_price"],
+    )
+    def test_is_where_empty_lists_lead(self, staff: StaffClient, empty: str) -> None:
+        answer = staff.get(reverse(f"admin:{empty}_changelist"))
+
+        assert f'href="{reverse(PAGE)}"' in text(answer)

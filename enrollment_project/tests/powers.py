@@ -136,6 +136,7 @@ BUTTONS: dict[str, Power] = {
     "programinstance.make_default": Power.MANAGE,
     "coursestep.remove": Power.MANAGE,
     "program.set_refund_rules": Power.MANAGE,
+    "program.set_up_program": Power.MANAGE,
     "programinstance.set_refund_rules": Power.MANAGE,
     "cohort.set_up_course": Power.MANAGE,
     "cohort.copy_course": Power.MANAGE,

@@ -4,24 +4,39 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from accounts.roles import Power
 from backoffice.actions import StaffForm, staff_action
-from backoffice.display import Card, Neighbor, admin_url, badge, list_url, neighbor, neighbors_of, status_badge
+from backoffice.display import (
+    Card,
+    Guide,
+    Neighbor,
+    admin_url,
+    badge,
+    guides_from,
+    list_url,
+    neighbor,
+    neighbors_of,
+    status_badge,
+)
+from backoffice.guided import list_link
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from core.errors import Invalid
 
+from ..application.opening import form_state
 from ..eligibility.criteria import list_criteria
 from ..evaluation import request_evaluation
 from ..imports.job import receive_import
 from ..imports.reading import kind_of
-from ..models import Enrollment, Program, ProgramInstance
+from ..models import District, Enrollment, Program, ProgramInstance
 from ..programs import check_listed_code, make_default
-from ..states import EligibilityStatus
+from ..states import EligibilityStatus, FormState
 from .imports import ImportForm, options_of
 from .playground import PLAYGROUND
+from .program_setup import program_setup_url, set_up
 from .refunds import RefundRules
 
 
@@ -61,6 +76,16 @@ class ProgramAdmin(RefundRules, WorkspaceScopedAdmin):
     search_fields = ("=code", "title")
     readonly_fields = ("created_at",)
     fields = ("workspace", ("title", "code"), "description", ("active", "listed"), "created_at")
+    actions_list = ("set_up_program",)
+    set_up_program = list_link(description="New program", power=Power.MANAGE, icon="auto_awesome", to=program_setup_url)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.set_up_page)
+        return [path("setup/", page, name="enrollments_program_setup"), *super().get_urls()]
+
+    def set_up_page(self, request: HttpRequest) -> HttpResponse:
+        return set_up(self, request)
+
     actions_detail = ("set_refund_rules",)
 
 
@@ -244,3 +269,41 @@ def _counted(instance: ProgramInstance, status: EligibilityStatus, count: int) -
 
 def _dates(instance: ProgramInstance) -> str:
     return " to ".join(str(date) for date in (instance.start_date, instance.end_date) if date)
+
+
+guides_from(
+    Program,
+    ProgramInstance,
+    guide=Guide(
+        "New program",
+        "A program with its conditions, form, price and seats is set up on one page.",
+        program_setup_url,
+    ),
+)
+
+
+@neighbors_of(ProgramInstance, early=True)
+def what_is_set_up(request: HttpRequest, instance: ProgramInstance) -> Card:
+    """What families and districts find of it, and what is missing, each with the page where it is done."""
+    criteria = len(list_criteria(instance.pk, instance.criteria_version))
+    questions = instance.questions.filter(is_asked=True).count()
+    seats = sum(instance.allocations.filter(is_active=True).values_list("total_seats", flat=True))
+    state = form_state(instance, now=utc_now())
+    here = admin_url(instance)
+    playground = reverse("admin:enrollments_programinstance_edit_criteria", args=[instance.pk])
+    rows = [
+        _check(
+            bool(criteria), "Conditions", f"{criteria:,}" if criteria else "none: everybody is eligible", playground
+        ),
+        _check(instance.price is not None, "Price", str(instance.price or "none: it is free"), here),
+        _check(bool(instance.start_date and instance.end_date), "Term", _dates(instance) or "no dates", here),
+        _check(
+            state == FormState.OPEN, "Form for families", f"{state.label}, {questions:,} questions of its own", here
+        ),
+        _check(bool(seats), "Seats of districts", f"{seats:,}" if seats else "none of its own", list_url(District)),
+    ]
+    return Card("What is set up", rows)
+
+
+def _check(is_done: bool, title: str, note: str, url: str) -> Neighbor:
+    return Neighbor(title=title, url=url, badge=badge("done", "Set up") if is_done else badge("", "Not set"), note=note)

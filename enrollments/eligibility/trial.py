@@ -85,15 +85,19 @@ def try_criteria(
     drafts: Sequence[CriterionDraft | Criterion],
     at_most: int | None = TRIED_AT_MOST,
     only_candidates: bool = False,
+    among_workspace: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     now: dt.datetime,
 ) -> Trial:
-    """What each current enrollment of the instance would become under these criteria, the newest first.
+    """What each current enrollment of the instance would become under these criteria, the newest first. With
+    `among_workspace` it is those of all instances of the workspace, as though they asked for this one.
 
     Raises Invalid, naming the fields, for criteria that could not be saved.
     """
     criteria = CriteriaSet(_checked(drafts))
     rows = Enrollment.objects.current().filter(instance=instance)
+    if among_workspace:
+        rows = Enrollment.objects.current().filter(instance__workspace=instance.workspace_id)
     if only_candidates:
         rows = rows.filter(eligibility_status=EligibilityStatus.CANDIDATE)
     trial = Trial(total=rows.count())

@@ -1,0 +1,180 @@
+"""The guided page on which staff set up a program with criteria, form, price and seats, and see what families get."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from accounts.models import Workspace
+from accounts.roles import Power
+from backoffice.display import admin_url, list_url
+from backoffice.guided import CREATE, PREVIEW, find_workspace, offered_workspaces, read_act, seal
+from backoffice.scoping import actor_of
+from core.clock import utc_now
+from core.errors import DomainError
+from core.rehearsal import rehearse
+
+from ..application.questions import list_asked
+from ..apply_forms import ApplyForm
+from ..eligibility.criteria import CriterionDraft, as_draft, list_criteria
+from ..eligibility.trial import Trial, try_criteria
+from ..errors import ProgramExists
+from ..models import Program, ProgramInstance
+from ..program_setup import ProgramPlan, set_up_program
+from .program_form import ABOUT, MONEY, TERM, ProgramForm, ProgramTexts
+
+TRIED_AT_MOST = 500  # the newest: somebody waits for the page
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What creating would come to."""
+
+    facts: tuple[tuple[str, str], ...]
+    criteria: tuple[CriterionDraft, ...]
+    tried: int
+    outcomes: tuple[tuple[str, int], ...]
+    page: str  # the public form, as families will get it; empty if there is none
+
+
+def program_setup_url(**query: object) -> str:
+    url = reverse("admin:enrollments_program_setup")
+    pairs = "&".join(f"{name}={value}" for name, value in query.items())
+    return f"{url}?{pairs}" if pairs else url
+
+
+def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """The page, and what its buttons do."""
+    workspace = find_workspace(request, power=Power.MANAGE)
+    if workspace is None:
+        return _choose(model_admin, request)
+    if request.method != "POST":
+        texts = ProgramTexts.blank(workspace)
+        return _page(model_admin, request, ProgramForm(texts=texts, request=request, row=workspace))
+    texts = ProgramTexts.read(workspace, request.POST)
+    act = request.POST.get("act", PREVIEW)
+    if act not in (PREVIEW, CREATE):
+        texts.change(*read_act(act))
+        return _page(model_admin, request, ProgramForm(texts=texts, request=request, row=workspace))
+    return _answer(model_admin, request, workspace, texts, is_wanted=act == CREATE)
+
+
+def _answer(
+    model_admin: Any, request: HttpRequest, workspace: Workspace, texts: ProgramTexts, *, is_wanted: bool
+) -> HttpResponse:
+    """Show what would be made; make it if that was seen before and has not been edited since."""
+    form = ProgramForm(request.POST, texts=texts, request=request, row=workspace)
+    if not form.is_valid():
+        return _page(model_admin, request, form)
+    plan = form.plan()
+    foreseen = None
+    try:
+        if is_wanted and request.POST.get("seen") == seal(plan):
+            return _create(model_admin, request, workspace, plan)
+        foreseen = _foresee(request, workspace, plan)
+    except ProgramExists as refusal:
+        form.add_error("code", refusal.detail)
+    except DomainError as refusal:
+        form.show(refusal)
+    else:
+        if is_wanted:
+            form.add_error(None, "Something has changed since the preview. Look at it again, then create the program.")
+    return _page(model_admin, request, form, foreseen=foreseen, seen=seal(plan))
+
+
+def _create(model_admin: Any, request: HttpRequest, workspace: Workspace, plan: ProgramPlan) -> HttpResponse:
+    instance = set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
+    site = model_admin.admin_site
+    site.get_model_admin(Program).log_addition(request, instance.program, f"Set up with {instance}")
+    site.get_model_admin(ProgramInstance).log_addition(request, instance, "Set up with its program")
+    messages.success(request, f"{instance.full_title} is set up.")
+    return HttpResponseRedirect(admin_url(instance))
+
+
+def _foresee(request: HttpRequest, workspace: Workspace, plan: ProgramPlan) -> Foreseen:
+    now = utc_now()
+    actor = actor_of(request)
+    return rehearse(
+        lambda: set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor, now=now),
+        look=lambda instance: _look(request, plan, instance, now),
+    )
+
+
+def _look(request: HttpRequest, plan: ProgramPlan, instance: ProgramInstance, now: dt.datetime) -> Foreseen:
+    criteria = [as_draft(each) for each in list_criteria(instance.pk, instance.criteria_version)]
+    trial = try_criteria(instance=instance, drafts=criteria, among_workspace=True, at_most=TRIED_AT_MOST, now=now)
+    address = reverse("apply", args=[instance.program.code, instance.cuid]) if plan.takes_applications else ""
+    seats = sum(each.total for each in plan.seats)
+    return Foreseen(
+        facts=(
+            ("Program", f"{instance.full_title} ({instance.program.code})"),
+            ("Form", "has a public address, shown on the program instance's page" if address else "none"),
+            ("Who decides", "staff" if instance.review_mode == "manual" else "approved by itself"),
+            ("Places", f"{instance.capacity:,}" if instance.capacity else "no limit"),
+            ("Price", str(plan.price) if plan.price else "free"),
+            ("District seats", f"{seats:,}" if seats else "none of its own"),
+        ),
+        criteria=tuple(criteria),
+        tried=trial.tried,
+        outcomes=_outcomes(trial),
+        page=_public_form(request, instance) if address else "",
+    )
+
+
+def _outcomes(trial: Trial) -> tuple[tuple[str, int], ...]:
+    words = {"eligible": "would be eligible", "ineligible": "would not", "undecided": "have not told what it takes"}
+    return tuple((words.get(name, name), count) for name, count in trial.counts.items() if count)
+
+
+def _public_form(request: HttpRequest, instance: ProgramInstance) -> str:
+    """The form as somebody who is not signed in gets it."""
+    form = ApplyForm(questions=list_asked(instance_id=instance.pk))
+    context = {"instance": instance, "form": form, "is_preview": False, "refusal": None}
+    visitor = {"user": AnonymousUser(), "messages": ()}
+    return render_to_string("admin/enrollments/apply_picture.html", {**context, **visitor}, request=request)
+
+
+def _choose(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """For whom the program is, asked of those who work for several."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "New program",
+        "opts": model_admin.opts,
+        "choices": [
+            (workspace.name, program_setup_url(workspace=workspace.pk))
+            for workspace in offered_workspaces(request, power=Power.MANAGE)
+        ],
+        "media": model_admin.media,
+    }
+    return TemplateResponse(request, "admin/guided_workspace.html", context)
+
+
+def _page(
+    model_admin: Any, request: HttpRequest, form: ProgramForm, *, foreseen: Foreseen | None = None, seen: str = ""
+) -> HttpResponse:
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "New program",
+        "opts": model_admin.opts,
+        "workspace": form.row,
+        "form": form,
+        "about_fields": [form[name] for name in ABOUT],
+        "term_fields": [form[name] for name in TERM],
+        "money_fields": [form[name] for name in MONEY],
+        "sections": form.sections,
+        "districts": form.districts,
+        "may_add": {name: not rows.is_full for name, rows in form.texts.lists.items()},
+        "foreseen": foreseen,
+        "seen": seen,
+        "here": request.get_full_path(),
+        "cancel_url": list_url(Program),
+        "media": model_admin.media + form.media,
+    }
+    status = 422 if form.is_bound and form.errors else 200
+    return TemplateResponse(request, "admin/enrollments/program.html", context, status=status)
