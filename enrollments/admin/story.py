@@ -85,10 +85,16 @@ register_chapter(
 )
 register_chapter(
     Enrollment,
-    lambda ids: WebhookDelivery.objects.filter(event__aggregate__in=_subjects(ids)).select_related("event"),
+    # Those with trouble: that integrators were told as they should be is no news to staff.
+    lambda ids: (
+        WebhookDelivery.objects.filter(event__aggregate__in=_subjects(ids))
+        .exclude(last_error="")
+        .select_related("event")
+    ),
     at="created_at",
     tell=tell_delivery,
 )
+
 # --- From the objects of pages to what things happen to -----------------------------------------------------------
 
 
