@@ -65,6 +65,7 @@ class FieldMapWords(_KnownNames):
                 child=TextField(max_length=MAX_WORD),
                 max_length=MAX_WORDS,
                 allow_empty=not word.is_needed,
+                min_length=1 if word.is_needed else None,
                 required=False,
                 help_text=f"{word.meaning}.",
             )

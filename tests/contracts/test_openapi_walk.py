@@ -64,6 +64,9 @@ SAID_IN_WORDS = re.compile(
             "Enter a valid email address",
             # in what the document leaves open: additional_info, unknown members
             "A key is not acceptable",
+            "enrollments, each once",
+            "Give each field a place of its own",
+            "Give each its own words",
             "The file is empty",
             "This is no ZIP archive",
             "There is no line with ",
@@ -206,6 +209,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
         "lead_id": town.offer.lead,
         "enrollment_id": town.offer.enrollment,
         "job_id": town.offer.job,
+        "quote_id": "c" * 24,  # a quote is its asker's alone, and nobody has asked
         "export_id": town.offer.export,
         "import_id": town.offer.imported,
         "enrolment_id": town.offer.number,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,7 +23,11 @@ TAGS = ["Enrollments"]
 
 class QuoteBody(serializers.Serializer[Any]):
     enrollmentIds = serializers.ListField(
-        child=CuidField(), max_length=MOST_TOGETHER, help_text="Approved enrollments that end together, each once."
+        child=CuidField(),
+        allow_empty=False,
+        min_length=1,
+        max_length=MOST_TOGETHER,
+        help_text="Approved enrollments that end together, each once.",
     )
 
 
@@ -82,7 +86,7 @@ class QuoteListView(APIView):
         tags=TAGS,
         operation_id="create_cancellation_quote",
         request=QuoteBody,
-        responses={201: QuoteSerializer},
+        responses={201: QuoteSerializer, 404: OpenApiResponse(description="No such enrollment in this workspace")},
         examples=[
             OpenApiExample("One learner", request_only=True, value={"enrollmentIds": ["clh3x1b2c0001qw8g7k9m2n4p"]})
         ],
