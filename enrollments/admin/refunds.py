@@ -22,9 +22,8 @@ from core.time_words import day as in_words
 
 from ..family.refunds import tell_rules
 from ..models import Program, ProgramInstance, RefundPolicyTier
-from ..refund_rules import check_tiers, find_policy, own_policy, set_refund_policy
+from ..refund_rules import MAX_TIERS, check_tiers, find_policy, own_policy, set_refund_policy
 
-TIERS = 4
 EXAMPLE = Money(100_00, "usd")  # where nothing is sold yet
 # How the API names the fields of a tier, and how the form does.
 _FIELDS = {"daysBeforeStart": "days", "untilDate": "date", "keptPercent": "percent"}
@@ -46,7 +45,7 @@ class RefundRulesForm(StaffForm):
         policy = own_policy(program, instance)
         rules = policy.rules if policy else []
         currency = _price_of(self.row).currency
-        for number in range(1, TIERS + 1):
+        for number in range(1, MAX_TIERS + 1):
             rule = rules[number - 1] if number <= len(rules) else None
             self._ask_for_tier(number, rule, currency)
 
@@ -102,7 +101,7 @@ class RefundRulesForm(StaffForm):
         """Of the tiers that were filled in."""
         told = self.cleaned_data
         names = ("days", "date", "percent", "fee")
-        return [n for n in range(1, TIERS + 1) if any(told.get(f"{name}_{n}") is not None for name in names)]
+        return [n for n in range(1, MAX_TIERS + 1) if any(told.get(f"{name}_{n}") is not None for name in names)]
 
     @property
     def tiers(self) -> list[RefundTier]:

@@ -171,3 +171,14 @@ class TestTheForm:
 
         assert "Each tier ends after the one before it: give fewer days." in page
         assert not RefundPolicy.objects.exists()
+
+    def test_keeps_every_tier_that_the_api_takes(self, instance: ProgramInstance) -> None:
+        tiers = [RefundTier(days_before_start=30 - 10 * n, kept_percent=10 * n) for n in range(6)]
+        put_in_force(instance, *tiers)
+        desk = StaffClient(workspace=instance.workspace, role=Role.ADMIN)
+        fields = desk.get(self.url(instance)).context["form"].fields
+        told = {name: field.initial for name, field in fields.items() if field.initial is not None}
+
+        desk.post(self.url(instance), {**told, "percent_6": "60", "_confirm": "1"})
+
+        assert in_force(instance) == [*tiers[:5], RefundTier(days_before_start=-20, kept_percent=60)]
