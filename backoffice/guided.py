@@ -8,11 +8,14 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from unfold.enums import ActionVariant
 from unfold.widgets import CHECKBOX_CLASSES
 
@@ -103,6 +106,26 @@ def find_workspace(request: HttpRequest, *, power: Power) -> Workspace | None:
     if found is None:
         raise Http404("There is no such workspace.")
     return found
+
+
+def guided_url(name: str, **query: object) -> str:
+    """The address of a guided page, with what it is to begin with."""
+    pairs = urlencode(query)
+    return f"{reverse(name)}?{pairs}" if pairs else reverse(name)
+
+
+def choose_workspace(
+    model_admin: Any, request: HttpRequest, *, title: str, power: Power, to: Callable[..., str]
+) -> HttpResponse:
+    """Ask those who work for several organizations for which one it is."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "opts": model_admin.opts,
+        "choices": [(each.name, to(workspace=each.pk)) for each in offered_workspaces(request, power=power)],
+        "media": model_admin.media,
+    }
+    return TemplateResponse(request, "admin/guided_workspace.html", context)
 
 
 def offered_workspaces(request: HttpRequest, *, power: Power) -> QuerySet[Workspace]:

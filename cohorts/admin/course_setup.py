@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.roles import Power
 from backoffice.display import admin_url, list_url, staff_moment
-from backoffice.guided import CREATE, PREVIEW, find_workspace, first, offered_workspaces, read_act, seal
+from backoffice.guided import CREATE, PREVIEW, choose_workspace, find_workspace, first, guided_url, read_act, seal
 from backoffice.scoping import access_of, actor_of
 from core.clock import utc_now
 from core.errors import DomainError
@@ -59,9 +59,7 @@ class Foreseen:
 
 
 def course_setup_url(**query: object) -> str:
-    url = reverse("admin:cohorts_cohort_course")
-    pairs = "&".join(f"{name}={value}" for name, value in query.items())
-    return f"{url}?{pairs}" if pairs else url
+    return guided_url("admin:cohorts_cohort_course", **query)
 
 
 def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
@@ -69,7 +67,7 @@ def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
     model = _find_model(request)
     workspace = model.instance.workspace if model else find_workspace(request, power=Power.MANAGE)
     if workspace is None:
-        return _choose(model_admin, request)
+        return choose_workspace(model_admin, request, title="New course", power=Power.MANAGE, to=course_setup_url)
     if request.method != "POST":
         now = utc_now()
         texts = CourseTexts.like(model, now=now) if model else CourseTexts.blank(workspace, now=now)
@@ -202,21 +200,6 @@ def _public_page(request: HttpRequest, made: Cohort, now: dt.datetime) -> str:
     context = course_context(cohort.instance.program, [view], local=False, now=now)
     visitor = {"user": AnonymousUser(), "messages": (), "page": None}
     return render_to_string("admin/cohorts/course_picture.html", {**context, **visitor}, request=request)
-
-
-def _choose(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """For whom the course is, asked of those who work for several."""
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "New course",
-        "opts": model_admin.opts,
-        "choices": [
-            (workspace.name, course_setup_url(workspace=workspace.pk))
-            for workspace in offered_workspaces(request, power=Power.MANAGE)
-        ],
-        "media": model_admin.media,
-    }
-    return TemplateResponse(request, "admin/guided_workspace.html", context)
 
 
 def _page(

@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.roles import Power
 from backoffice.display import admin_url, list_url
-from backoffice.guided import CREATE, PREVIEW, find_workspace, offered_workspaces, read_act, seal
+from backoffice.guided import CREATE, PREVIEW, choose_workspace, find_workspace, guided_url, read_act, seal
 from backoffice.scoping import actor_of
 from core.clock import utc_now
 from core.errors import DomainError
@@ -44,16 +44,14 @@ class Foreseen:
 
 
 def program_setup_url(**query: object) -> str:
-    url = reverse("admin:enrollments_program_setup")
-    pairs = "&".join(f"{name}={value}" for name, value in query.items())
-    return f"{url}?{pairs}" if pairs else url
+    return guided_url("admin:enrollments_program_setup", **query)
 
 
 def set_up(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """The page, and what its buttons do."""
     workspace = find_workspace(request, power=Power.MANAGE)
     if workspace is None:
-        return _choose(model_admin, request)
+        return choose_workspace(model_admin, request, title="New program", power=Power.MANAGE, to=program_setup_url)
     if request.method != "POST":
         texts = ProgramTexts.blank(workspace)
         return _page(model_admin, request, ProgramForm(texts=texts, request=request, row=workspace))
@@ -138,21 +136,6 @@ def _public_form(request: HttpRequest, instance: ProgramInstance) -> str:
     context = {"instance": instance, "form": form, "is_preview": False, "refusal": None}
     visitor = {"user": AnonymousUser(), "messages": ()}
     return render_to_string("admin/enrollments/apply_picture.html", {**context, **visitor}, request=request)
-
-
-def _choose(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """For whom the program is, asked of those who work for several."""
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "New program",
-        "opts": model_admin.opts,
-        "choices": [
-            (workspace.name, program_setup_url(workspace=workspace.pk))
-            for workspace in offered_workspaces(request, power=Power.MANAGE)
-        ],
-        "media": model_admin.media,
-    }
-    return TemplateResponse(request, "admin/guided_workspace.html", context)
 
 
 def _page(
