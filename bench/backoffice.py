@@ -99,13 +99,13 @@ def _pages() -> Iterator[str]:
     from django.contrib import admin  # noqa: PLC0415
     from django.urls import reverse  # noqa: PLC0415
 
-    from enrollment_project.dashboard.navigation import _path, every_entry  # noqa: PLC0415
+    from enrollment_project.dashboard.navigation import every_entry, path_of  # noqa: PLC0415
 
     seen = {reverse("admin:index")}
     yield from seen
     yield reverse("admin:index") + "?range=90"
     for entry in every_entry():
-        if (page := _path(entry) + entry.query) not in seen:
+        if (page := path_of(entry) + entry.query) not in seen:
             seen.add(page)
             yield page
     yield reverse("admin:search") + f"?s={SOUGHT}"

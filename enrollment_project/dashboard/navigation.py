@@ -280,7 +280,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "models": [str(entry.model._meta) for entry in group],
             "items": [
-                {"title": entry.title, "link": _path(entry) + entry.query, "active": _is_open(request, entry)}
+                {"title": entry.title, "link": path_of(entry) + entry.query, "active": _is_open(request, entry)}
                 for entry in group
                 if _may_view(request, entry.model)
             ],
@@ -295,7 +295,7 @@ def every_page(request: HttpRequest) -> list[tuple[str, list[tuple[str, str]]]]:
     for title, entries in NAVIGATION.items():
         pages = [each for entry in entries for each in (entry, *entry.beside) if _may_view(request, each.model)]
         if pages:
-            found.append((title, [(page.title, _path(page) + page.query) for page in pages]))
+            found.append((title, [(page.title, path_of(page) + page.query) for page in pages]))
     return found
 
 
@@ -320,7 +320,7 @@ def _item(request: HttpRequest, entry: Entry, badges: dict[str, int]) -> dict[st
     item = {
         "title": entry.title,
         "icon": entry.icon,
-        "link": _path(entry) + entry.query,
+        "link": path_of(entry) + entry.query,
         "active": any(_is_open(request, each) for each in (entry, *entry.beside)),
     }
     waiting = badges.get(entry.badge, 0)
@@ -329,8 +329,8 @@ def _item(request: HttpRequest, entry: Entry, badges: dict[str, int]) -> dict[st
 
 def _is_open(request: HttpRequest, entry: Entry) -> bool:
     """Whether the page of the request is this one, or one of a row of its list."""
-    path = _path(entry)
-    pages = [_path(other) for other in every_entry() if other.page != "changelist"]
+    path = path_of(entry)
+    pages = [path_of(other) for other in every_entry() if other.page != "changelist"]
     queues = [other.query for other in every_entry() if other.model is entry.model]
     filtered = request.GET.urlencode() == entry.query.removeprefix("?")
     is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
@@ -341,7 +341,7 @@ def _is_open(request: HttpRequest, entry: Entry) -> bool:
     )
 
 
-def _path(entry: Entry) -> str:
+def path_of(entry: Entry) -> str:
     return page_url(entry.model, entry.page)
 
 
