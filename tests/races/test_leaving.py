@@ -10,6 +10,7 @@ from cohorts.tests.factories import buy_on_rows, cohort_with
 from cohorts.tests.test_leaving import HALF, confirm, quote, rule, statuses
 from core.clock import utc_now
 from enrollment_project.doctor import examine
+from enrollments.errors import QuoteOutdated
 from enrollments.leaving import confirm as confirming
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import CancellationQuote
@@ -60,6 +61,17 @@ class TestTwoConfirmations:
         assert codes(*answers) == ["left"] * 3
         assert Refund.objects.get().amount_minor == made.exits.get().returned_minor
         assert examine() == {}
+
+    def test_without_the_claim_have_the_repeat_refused(
+        self, package: StudentPackage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Control."""
+        made = quote(package)
+        monkeypatch.setattr(confirming, "_claim", lambda quote: True)
+        confirm(made)
+
+        with pytest.raises(QuoteOutdated):
+            confirm(made)
 
 
 class TestAConfirmationAgainstARefundByStaff:
