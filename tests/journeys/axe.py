@@ -12,6 +12,7 @@ LOOKS = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in ("light", "da
 
 def seen(page: Page, *, within: str = "") -> list[str]:
     """What is wrong with the page, or with a part of it, in each look; it is left in the last of them."""
+    _wait_until_drawn(page)
     page.evaluate(AXE)  # not a script tag, which the Content-Security-Policy would refuse
     found = []
     for size, scheme in LOOKS:
@@ -19,6 +20,12 @@ def seen(page: Page, *, within: str = "") -> list[str]:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in _faults(page, within)]
     return found
+
+
+def _wait_until_drawn(page: Page) -> None:
+    """Wait for the page and its fonts: an icon whose font has not come yet is a faint word to axe."""
+    page.wait_for_load_state()
+    page.evaluate("document.fonts.ready.then(() => true)")
 
 
 def _faults(page: Page, within: str) -> list[str]:
