@@ -30,9 +30,12 @@ from .funding import end_funding
 from .history import Journal, write_together
 from .latest import tell_latest_change
 from .locks import (
+    find_allocations_of,
     lock_allocation_of,
     lock_allocations_of,
+    lock_allocations_out_of_order,
     lock_enrollment,
+    lock_enrollment_behind,
     lock_enrollment_with_seat,
     lock_enrollments,
     lock_learner_of,
@@ -340,17 +343,19 @@ def end_enrollment(*, journal: Journal, seat: SeatAssignment | None, reason: str
 def lock_to_end(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
     """Lock an enrollment that is about to end, after all that ends with it."""
     lock_learner_of(enrollment_id)  # what the apps above hold for it is not moved in the meantime
-    lock_allocation_of(enrollment_id)
+    allocation_id = lock_allocation_of(enrollment_id)
     lock_holdings(enrollment_id)
-    return lock_enrollment_with_seat(enrollment_id)
+    return lock_enrollment_behind(allocation_id, enrollment_id)
 
 
 def lock_all_to_end(enrollment_ids: Sequence[int]) -> list[Enrollment]:
     """The same for several that end together, by their ids: table by table, so that the order holds."""
     lock_learner_of(*enrollment_ids)
-    lock_allocations_of(enrollment_ids)
+    allocations = lock_allocations_of(enrollment_ids)
     lock_holdings(*enrollment_ids)
-    return lock_enrollments(enrollment_ids)
+    enrollments = lock_enrollments(enrollment_ids)
+    lock_allocations_out_of_order(*(find_allocations_of(enrollment_ids) - allocations))
+    return enrollments
 
 
 def check_open(enrollment: Enrollment, expected_status: str | None, now: dt.datetime) -> None:

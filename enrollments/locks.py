@@ -19,19 +19,25 @@ def lock_allocation(allocation_id: int) -> DistrictSeatAllocation:
     return DistrictSeatAllocation.objects.select_for_update(no_key=True).get(pk=allocation_id)
 
 
-def lock_allocation_of(enrollment_id: int) -> None:
-    """The allocation of the seat that the enrollment holds, if it holds one."""
+def lock_allocation_of(enrollment_id: int) -> int | None:
+    """The allocation of the seat that the enrollment holds, if it holds one; returns its id."""
     seat = held_seat(enrollment_id)
     if seat is not None:
         lock_allocation(seat.allocation_id)
+    return seat.allocation_id if seat else None
 
 
 def lock_allocations_of(enrollment_ids: Sequence[int]) -> set[int]:
     """The allocations of the seats that these enrollments hold; returns their ids."""
-    held = SeatAssignment.objects.filter(enrollment__pk__among=enrollment_ids, status__in=HELD_SEATS)
-    found = set(held.values_list("allocation_id", flat=True))
+    found = find_allocations_of(enrollment_ids)
     lock_rows(DistrictSeatAllocation, *found)
     return found
+
+
+def find_allocations_of(enrollment_ids: Sequence[int]) -> set[int]:
+    """The ids of the allocations of the seats that these enrollments hold."""
+    held = SeatAssignment.objects.filter(enrollment__pk__among=enrollment_ids, status__in=HELD_SEATS)
+    return set(held.values_list("allocation_id", flat=True))
 
 
 def lock_learner_of(*enrollment_ids: int) -> None:
@@ -106,11 +112,26 @@ def refuse_deleted(enrollment: Enrollment) -> None:
 def lock_enrollment_with_seat(enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
     """The enrollment and the seat it holds, the seat's allocation locked first.
 
-    The seat is looked up before anything is locked and again after: a seat released or taken in between is seen.
+    The seat is looked up before anything is locked and again after: a seat released, taken or transferred in between is
+    seen.
     """
-    lock_allocation_of(enrollment_id)
+    return lock_enrollment_behind(lock_allocation_of(enrollment_id), enrollment_id)
+
+
+def lock_enrollment_behind(allocation_id: int | None, enrollment_id: int) -> tuple[Enrollment, SeatAssignment | None]:
+    """The enrollment and the seat it holds, by whoever has locked the seat's allocation."""
     enrollment = lock_enrollment(enrollment_id)
-    return enrollment, held_seat(enrollment_id)
+    seat = held_seat(enrollment_id)
+    if seat is not None and seat.allocation_id != allocation_id:
+        lock_allocations_out_of_order(seat.allocation_id)
+    return enrollment, seat
+
+
+def lock_allocations_out_of_order(*allocation_ids: int) -> None:
+    """Allocations to which seats were transferred before the enrollment was locked. To wait for one now could wait for
+    somebody who waits for the enrollment: raises OperationalError if it is not free, and the request is repeated."""
+    rows = DistrictSeatAllocation.objects.filter(pk__in=allocation_ids).order_by("pk")
+    list(rows.select_for_update(no_key=True, nowait=True).values_list("pk"))
 
 
 def held_seat(enrollment_id: int) -> SeatAssignment | None:

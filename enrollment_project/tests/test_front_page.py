@@ -19,8 +19,7 @@ from billing.states import LIVE_CHECKOUTS
 from core.clock import utc_now
 from core.local_time import local_date
 from enrollment_project.dashboard.figures.all import FINDERS
-from enrollment_project.dashboard.figures.seats import foresee
-from enrollment_project.dashboard.period import CHOICES, Period
+from enrollment_project.dashboard.period import CHOICES
 from enrollments.models import District, DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance
 
 from .small_demo import MINE, ROLES, SignIn
@@ -168,36 +167,6 @@ class TestAFigure:
         assert refunded == f"{sum(back.values_list('amount_minor', flat=True)) / 100:.2f}"
         assert kept == f"{float(received) - float(refunded):.2f}"
         assert outstanding == f"{sum(asked.values_list('amount_minor', flat=True)) / 100:.2f}"
-
-
-def thirty_days() -> Period:
-    return Period(choice="30", first=TODAY - dt.timedelta(days=29), last=TODAY, today=TODAY, zone="UTC")
-
-
-class TestTheOutlookOfSeats:
-    @pytest.mark.parametrize(
-        ("left", "taken", "until", "words"),
-        [
-            (36, 90, None, "Run out around Mar 14, 2026 at 3 a day."),
-            (20, 30, None, "Run out around Mar 22, 2026 at 7 a week."),
-            (0, 90, None, "None is left."),
-            (40, 4, None, "Too few were taken in these days to say when they run out."),
-            (5000, 6, None, "Last for years at 1 a week."),
-            (90, 90, dt.date(2026, 3, 12), "About 60 unused when they end on Mar 12, 2026, at 3 a day."),
-            (7, 90, dt.date(2026, 3, 1), "Ended on Mar 1, 2026 with 7 left."),
-        ],
-    )
-    def test_is_told_in_words(self, left: int, taken: int, until: dt.date | None, words: str) -> None:
-        allocation = DistrictSeatAllocation(total_seats=left, valid_until=until)
-
-        assert foresee(allocation, taken, thirty_days()) == words
-
-    def test_is_not_guessed_from_a_few_days(self) -> None:
-        period = Period(choice="today", first=TODAY, last=TODAY, today=TODAY, zone="UTC")
-
-        outlook = foresee(DistrictSeatAllocation(total_seats=40), 30, period)
-
-        assert outlook == "Too few were taken in these days to say when they run out."
 
 
 class TestTheDays:

@@ -30,6 +30,7 @@ from core.forms import WholeNumberField
 from core.money import Money
 from core.time_words import day
 
+from ..allocations.forecast import forecast_seats
 from ..allocations.renewal import RenewalPlan, plan_renewal, renew_allocation
 from ..allocations.roster import COLUMNS, MOST_LINES, assign_roster, try_roster
 from ..models import AllocationChange, District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
@@ -184,7 +185,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     fieldsets = (
         (None, {"fields": (("district_link", "program"), ("term", "seat_price"), "bar", ("total_seats", "available"))}),
         ("Taken", {"fields": (("reserved_seats", "used_seats"),)}),
-        ("When", {"fields": (("valid_from", "valid_until"), ("standing", "renewed_link"), "updated_at")}),
+        ("When", {"fields": (("valid_from", "valid_until"), ("standing", "forecast"), ("renewed_link", "updated_at"))}),
     )
     actions = ("renew_selected",)
     actions_list = ("add_seats",)
@@ -199,6 +200,10 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     @display(description="standing")
     def standing(self, allocation: DistrictSeatAllocation) -> SafeString:
         return standing_badge(allocation, utc_now())
+
+    @display(description="forecast")
+    def forecast(self, allocation: DistrictSeatAllocation) -> str:
+        return str(forecast_seats([allocation], now=utc_now())[allocation.pk])
 
     @display(description="price of a seat")
     def seat_price(self, allocation: DistrictSeatAllocation) -> str:

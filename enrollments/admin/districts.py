@@ -11,6 +11,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from backoffice.timezones import TimezoneForm
 from core.clock import utc_now
 
+from ..allocations.forecast import forecast_seats
 from ..models import District, DistrictSeatAllocation, EnrollmentDecision
 from .standings import standing_badge
 
@@ -45,15 +46,18 @@ def allocations_of_district(request: HttpRequest, district: District) -> Card:
     now = utc_now()
     newest = district.allocations.select_related("district__workspace", "instance")
     newest = newest.order_by(F("valid_until").desc(nulls_first=True), "-id")
+    shown = list(newest[:ALLOCATIONS_SHOWN])
+    forecasts = forecast_seats(shown, now=now)
     rows = [
         Neighbor(
             url=admin_url(allocation),
             title=f"{allocation.instance or 'Any program'}{f', {allocation.term}' if allocation.term else ''}",
             note=f"{allocation.used_seats:,} used, {allocation.reserved_seats:,} reserved, "
-            f"{allocation.available_seats:,} left of {allocation.total_seats:,}",
+            f"{allocation.available_seats:,} left of {allocation.total_seats:,}"
+            f"{f'. {forecasts[allocation.pk]}' if allocation.available_seats else ''}",
             badge=standing_badge(allocation, now),
         )
-        for allocation in newest[:ALLOCATIONS_SHOWN]
+        for allocation in shown
     ]
     more = list_url(DistrictSeatAllocation, district__id__exact=district.pk)
     return Card("Seats", rows, empty="No seats yet.", more_url=more if rows else "", wide=True)

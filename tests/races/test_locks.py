@@ -159,6 +159,8 @@ NEEDED_BY = {
         "lock_learner_of": "tests.races.test_ending:TestMoving",
         "lock_enrollment": "tests.races.test_reviews:TestApprovalAgainstRejection",
         "lock_enrollment_with_seat": "tests.races.test_reviews:TestApprovalAgainstRejection",
+        "lock_enrollment_behind": "tests.races.test_reviews:TestApprovalAgainstRejection",
+        "lock_allocations_out_of_order": "tests.races.test_seats_by_hand:TestASeatThatIsTransferredDuringAnApproval",
         "lock_allocations_of": "tests.races.test_expiry:TestTheAllocationsOfASweep",
         "lock_unlocked": "tests.races.test_expiry:TestSweepsAtOnce",
         "lock_current": "tests.races.test_update_by_import:TestAnUpdateByImport",

@@ -1,17 +1,22 @@
-"""The last seat of an allocation, wanted by transfers and by the router at once."""
+"""Seats that staff transfer, while the router gives others and reviewers decide."""
 
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 
 from core.clock import utc_now
 from enrollment_project.doctor import examine
+from enrollments import locks
 from enrollments.allocations import holders
 from enrollments.allocations.holders import transfer_seat
-from enrollments.models import DistrictSeatAllocation
+from enrollments.lifecycle import approve_enrollment
+from enrollments.locks import lock_allocation, lock_enrollment
+from enrollments.models import DistrictSeatAllocation, SeatAssignment
 from enrollments.seats import update_allocation
+from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
@@ -54,3 +59,55 @@ class TestTheLastSeatOfAnAllocation:
 
             assert target.used_seats > 1
             assert "enrollments.no_allocation_is_oversold" in examine()
+
+
+class TestASeatThatIsTransferredDuringAnApproval:
+    """The approval has locked the allocation that the seat was of, and meets somebody who waits for the enrollment
+    behind the allocation that the seat is of now."""
+
+    def approve_while_it_is_transferred(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], SeatAssignment]:
+        instance = InstanceFactory(price=None, review_mode=ReviewMode.MANUAL)
+        first = seats(instance.workspace, total=1, term="First")
+        seat = route(instance.workspace, email="ana@school.test").decision.seat
+        assert seat is not None
+        second = seats(instance.workspace, total=1, term="Second")
+        moved = transfer_seat(seat_id=seat.pk, allocation_id=second.pk, now=utc_now())
+        monkeypatch.setattr(locks, "lock_allocation_of", lambda _: lock_allocation(first.pk).pk)  # looked too early
+        meet = Meeting(lambda: None, patience=10)
+
+        def lock_late(enrollment_id: int) -> Any:
+            enrollment = lock_enrollment(enrollment_id)
+            meet()
+            return enrollment
+
+        @transaction.atomic
+        def wait_for_the_enrollment() -> bool:
+            lock_allocation(second.pk)
+            meet()
+            return bool(lock_enrollment(moved.enrollment_id))
+
+        def approve() -> bool:
+            monkeypatch.setattr(locks, "lock_enrollment", lock_late)
+            return bool(approve_enrollment(enrollment_id=moved.enrollment_id, actor=STAFF, now=utc_now()))
+
+        return at_once(approve, wait_for_the_enrollment), moved
+
+    def test_lets_the_other_go_on_and_the_approval_be_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (refused, went_on), seat = self.approve_while_it_is_transferred(monkeypatch)
+
+        assert (refused.kind, went_on) == ("OperationalError", True)
+        assert "could not obtain lock" in refused.message
+        monkeypatch.undo()
+        approve_enrollment(enrollment_id=seat.enrollment_id, actor=STAFF, now=utc_now())
+        assert examine() == {}
+
+    def test_when_it_waits_is_a_deadlock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Control: each waits for what the other has locked, until PostgreSQL ends one of them."""
+        monkeypatch.setattr(
+            locks, "lock_allocations_out_of_order", lambda *given: [lock_allocation(pk) for pk in given]
+        )
+
+        answers, _ = self.approve_while_it_is_transferred(monkeypatch)
+
+        (ended,) = [answer for answer in answers if isinstance(answer, Failure)]
+        assert "deadlock detected" in ended.message

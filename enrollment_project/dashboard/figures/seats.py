@@ -1,23 +1,15 @@
 """The seats of districts: what is used and left, and until when they last at the pace of the chosen days."""
 
-import datetime as dt
-import math
-
 from django.db.models import Count, F
 
 from backoffice.display import admin_url
-from core import time_words
+from enrollments.allocations.forecast import LEAST_DAYS, LEAST_SEATS, foresee
 from enrollments.models import DistrictSeatAllocation, SeatAssignment
 from enrollments.states import HELD_SEATS
 
-from ..period import Period
 from .figure import Asked, Figure, Level
 
 SHOWN = 12
-# Below these a pace is chance.
-LEAST_DAYS = 7
-LEAST_SEATS = 5
-FARTHEST = dt.timedelta(days=3 * 365)
 
 
 def seats(asked: Asked) -> list[Figure]:
@@ -29,7 +21,10 @@ def seats(asked: Asked) -> list[Figure]:
     )
     held = asked.mine(SeatAssignment, "allocation__district__workspace").filter(status__in=HELD_SEATS)
     taken = dict(held.filter(**period.during("reserved_at")).values_list("allocation").annotate(Count("pk")))
-    told = {each.pk: foresee(each, taken.get(each.pk, 0), period) for each in allocations}
+    told = {
+        each.pk: str(foresee(each, taken=taken.get(each.pk, 0), days=period.passed, today=period.today))
+        for each in allocations
+    }
     return [
         Figure(
             name="seats",
@@ -84,31 +79,3 @@ def _level(allocation: DistrictSeatAllocation, outlook: str) -> Level:
         total=allocation.total_seats,
         note=outlook,
     )
-
-
-def foresee(allocation: DistrictSeatAllocation, taken: int, period: Period) -> str:
-    """In words, when the seats that are left run out if seats go on being taken as in the period."""
-    left = allocation.available_seats
-    if left == 0:
-        return "None is left."
-    if allocation.valid_until is not None and allocation.valid_until < period.today:
-        return f"Ended on {time_words.day(allocation.valid_until)} with {left:,} left."
-    if period.passed < LEAST_DAYS or taken < LEAST_SEATS:
-        return "Too few were taken in these days to say when they run out."
-    lasting = math.ceil(left * period.passed / taken)
-    pace = _pace(taken, period.passed)
-    if dt.timedelta(days=lasting) > FARTHEST:
-        return f"Last for years at {pace}."
-    runs_out = period.today + dt.timedelta(days=lasting)
-    if allocation.valid_until is not None and runs_out > allocation.valid_until:
-        remaining = (allocation.valid_until - period.today).days
-        unused = max(left - round(remaining * taken / period.passed), 0)
-        return f"About {unused:,} unused when they end on {time_words.day(allocation.valid_until)}, at {pace}."
-    return f"Run out around {time_words.day(runs_out)} at {pace}."
-
-
-def _pace(taken: int, days: int) -> str:
-    a_day = taken / days
-    if a_day >= 2:
-        return f"{a_day:.0f} a day"
-    return f"{7 * a_day:.0f} a week" if 7 * a_day >= 1 else f"{30 * a_day:.0f} a month"
