@@ -32,7 +32,7 @@ from core.forms import check_texts
 
 from .auditing.recording import one_deed, record, remember
 from .display import admin_url
-from .questions import Foresee, Question
+from .questions import Foresee, ForeseeAll, Question
 from .scoping import access_of
 
 BULK_LIMIT = 500
@@ -289,6 +289,7 @@ class BulkButton:
 
     button: RowButton
     short_description: str
+    preview_all: ForeseeAll | None = None
 
     @property
     def power(self) -> Power:
@@ -309,6 +310,8 @@ class BulkButton:
             form_class=self.button.form,
             row=None,
             preview=self.button.preview,
+            preview_all=self.preview_all,
+            possible=lambda row: model_admin.may(request, self.power, row) and self.button.possible(row),
             cancel_url=request.get_full_path(),
             selected=selected,
         )
@@ -373,9 +376,9 @@ def staff_list_action(
     return decorate
 
 
-def in_bulk(button: RowButton, *, description: str) -> BulkButton:
-    """The same action for the selected rows."""
-    return BulkButton(button=button, short_description=description)
+def in_bulk(button: RowButton, *, description: str, preview: ForeseeAll | None = None) -> BulkButton:
+    """The same action for the selected rows; `preview` tells what all of them are in for, in a few queries."""
+    return BulkButton(button=button, short_description=description, preview_all=preview)
 
 
 def _for_each(model_admin: Any, request: HttpRequest, button: RowButton, rows: list[Any], form: StaffForm) -> str:

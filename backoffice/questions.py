@@ -1,6 +1,6 @@
 """The page on which a button asks before it acts, with a preview of what it will do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ ROWS_FORESEEN = 3
 CONFIRM = "_confirm"
 CHANGE = "_change"
 Foresee = Callable[[Any, Any], Preview]  # of a row and the valid form
+ForeseeAll = Callable[[Sequence[Any], Any], Preview]  # of rows for which it is possible
 
 
 @dataclass(kw_only=True)
@@ -30,6 +31,8 @@ class Question:
     cancel_url: str
     preview: Foresee | None = None
     selected: list[Any] | None = None
+    possible: Callable[[Any], bool] = lambda row: True
+    preview_all: ForeseeAll | None = None
 
     def ask(self, perform: Callable[[Any], str | HttpResponse]) -> str | HttpResponse:
         # A bulk action already arrives by POST, before its question was shown.
@@ -51,9 +54,23 @@ class Question:
             return self._render(form)
 
     def _foresee(self, preview: Foresee, form: Any) -> list[tuple[str, Preview]]:
-        """What each row is in for; of many, the first few."""
-        rows = self.selected[:ROWS_FORESEEN] if self.selected is not None else [self.row]
-        return [(self.model_admin.describe(row), preview(row, form)) for row in rows]
+        """What each row is in for; of many, the first few, after what all of them are in for."""
+        if self.selected is None:
+            return [(self.model_admin.describe(self.row), preview(self.row, form))]
+        rows = [row for row in self.selected if self.possible(row)]
+        return [
+            (f"All {len(self.selected)}", self._foresee_all(rows, form)),
+            *((self.model_admin.describe(row), preview(row, form)) for row in rows[:ROWS_FORESEEN]),
+        ]
+
+    def _foresee_all(self, rows: Sequence[Any], form: Any) -> Preview:
+        """How many can be done, and what all of them bring, in as many queries as for one."""
+        refused = len(self.selected or ()) - len(rows)
+        told = self.preview_all(rows, form) if self.preview_all is not None and rows else Preview(mails="")
+        counted = (
+            f"{len(rows)} can be done." if not refused else f"{len(rows)} can be done; {refused} can not, and stay."
+        )
+        return Preview((counted, *told.sentences), told.letters, told.mails)
 
     def _render(self, form: Any, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
         opts = self.model_admin.opts
@@ -68,6 +85,7 @@ class Question:
             "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
             "is_bulk": self.selected is not None,
             "previews": previews,
+            "has_more": self.selected is not None and len(self.selected) > ROWS_FORESEEN,
             "needs_confirmation": self.preview is not None and previews is None,
             "action_name": self.request.POST.get("action", ""),
             "select_across": self.request.POST.get("select_across", "0"),

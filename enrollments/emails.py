@@ -72,11 +72,28 @@ def _is_told_step_by_step(event: EnrollmentStatusChanged) -> bool:
 
 
 def hears_of_step(enrollment: Enrollment, status: EligibilityStatus) -> bool:
-    """Whether its family is written to when it comes to this status on its way in."""
-    if status == EligibilityStatus.APPROVED and enrollment.payment_status in PAID:
-        # A course that was bought has mails of its own, and no routing decision.
-        return enrollment.decisions.filter(payment__isnull=False).exists()
-    return enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED and hears_from_us(enrollment)
+    """Whether its family is written to when it comes to this status."""
+    return bool(find_hearers([enrollment], status))
+
+
+def find_hearers(enrollments: Collection[Enrollment], status: EligibilityStatus) -> list[Enrollment]:
+    """Those of them whose families are written to when they come to this status, from one query. A course that was
+    bought has mails of its own about its approval, and no routing decision."""
+    payments: dict[int, list[int | None]] = defaultdict(list)
+    decisions = EnrollmentDecision.objects.filter(enrollment__in=enrollments)
+    for enrollment_id, payment_id in decisions.values_list("enrollment", "payment"):
+        payments[enrollment_id].append(payment_id)
+
+    def hears(enrollment: Enrollment) -> bool:
+        is_routed = enrollment.pk in payments
+        is_free = enrollment.payment_status == EnrollmentPaymentStatus.NOT_REQUIRED
+        if status in GIVEN_BACK:
+            return enrollment.deleted_at is None and not (is_free and is_routed)
+        if status == EligibilityStatus.APPROVED and enrollment.payment_status in PAID:
+            return any(payment_id is not None for payment_id in payments[enrollment.pk])
+        return enrollment.deleted_at is None and is_free and not is_routed
+
+    return [enrollment for enrollment in enrollments if hears(enrollment)]
 
 
 def tell_families(changes: Sequence[EnrollmentStatusChanged], *, about: Sequence[Enrollment], behind: int) -> int:
@@ -203,11 +220,9 @@ def tell_of_offline_payment(*, enrollment: Enrollment, payment_id: int, now: dt.
 
 
 def hears_from_us(enrollment: Enrollment) -> bool:
-    """Whether its family is written to by us: not if an integrator routed the learner to a district's seat, and not
-    about what was deleted."""
-    if enrollment.deleted_at is not None:
-        return False
-    return enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED or not enrollment.decisions.exists()
+    """Whether its family is written to by us about an end: not if an integrator routed the learner to a district's
+    seat, and not about what was deleted."""
+    return hears_of_step(enrollment, EligibilityStatus.REJECTED)
 
 
 def _informed_by_refund(enrollment: Enrollment, now: dt.datetime) -> set[str]:

@@ -21,7 +21,7 @@ from .events import EnrollmentCreated, EnrollmentEvent, EnrollmentStatusChanged,
 from .labels import label_new, relabel
 from .latest import not_allowed
 from .models import Enrollment, EnrollmentTransition
-from .states import Facet
+from .states import FUNDED, EligibilityStatus, Facet
 
 FACET_OF_FIELD = {
     "eligibility_status": Facet.ELIGIBILITY,
@@ -30,6 +30,8 @@ FACET_OF_FIELD = {
 }
 
 _FACETS = tuple(FACET_OF_FIELD.items())
+# What lets an enrollment come to the reviewers' desk.
+_ARRIVALS = {(Facet.ELIGIBILITY, EligibilityStatus.SUBMITTED), *((Facet.PAYMENT, status) for status in FUNDED)}
 Row = TypeVar("Row", bound=Model)
 
 
@@ -63,6 +65,8 @@ class Journal:
             raise not_allowed(self.enrollment, before=before, target=target, now=self.now) from refusal
         self.enrollment.transition_count += 1
         self._touched.add(state_field)
+        if (FACET_OF_FIELD[state_field], getattr(self.enrollment, state_field)) in _ARRIVALS:
+            self.set(waiting_since=self.now)
         self._rows.append(
             EnrollmentTransition(
                 number=self.enrollment.transition_count,
@@ -236,7 +240,9 @@ def change_alike(
         journal = Journal(Enrollment(**states), actor, now)
         journal.change(transition, reason=reason)
         became = {name: getattr(journal.enrollment, name) for name in FACET_OF_FIELD}
-        changed = {name: state for name, state in became.items() if state != states[name]}
+        changed: dict[str, Any] = {name: state for name, state in became.items() if state != states[name]}
+        if "waiting_since" in journal._touched:
+            changed["waiting_since"] = now
         _save_alike([each.pk for each in alike], states, changed, changes=1, now=now)
         (row,) = journal._rows
         numbered = [(each.pk, each.transition_count + 1) for each in alike]

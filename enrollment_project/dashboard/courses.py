@@ -6,12 +6,14 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from accounts.roles import Power, StaffAccess
-from backoffice.display import Neighbor, admin_url, list_url
+from accounts.roles import Power
+from backoffice.display import Neighbor, admin_url
 from cohorts.admin.display import meeting_time, seat_bar
 from cohorts.models import ClassSession, Cohort, CourseStep, WaitlistEntry
 from cohorts.states import WaitStatus
 from core.clock import utc_now
+
+from .scope import Scope
 
 COMING = dt.timedelta(days=7)
 WORKSPACE = "instance__workspace"
@@ -20,12 +22,12 @@ WORKSPACE = "instance__workspace"
 class CourseOverview:
     """Sessions to come, and who waits."""
 
-    def __init__(self, access: StaffAccess) -> None:
-        self.access = access
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
         self.now = utc_now()
 
     def _mine(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
-        return self.access.limit(rows.order_by(), path=path, power=Power.VIEW)
+        return self.scope.access.limit(rows.order_by(), path=path, power=Power.VIEW)
 
     @cached_property
     def has_courses(self) -> bool:
@@ -44,6 +46,12 @@ class CourseOverview:
             for session in rows.order_by("starts_at", "id")[:8]
         ]
 
+    def sessions_url(self) -> str:
+        return self.scope.list_url(ClassSession, when="week")
+
+    def waiting_url(self) -> str:
+        return self.scope.list_url(WaitlistEntry, status__exact=WaitStatus.WAITING.value)
+
     def waiting(self) -> list[Neighbor]:
         """Cohorts with a line, the longest first."""
         rows = (
@@ -57,7 +65,7 @@ class CourseOverview:
         return [
             Neighbor(
                 title=f"{cohort.instance.program}, {cohort}",
-                url=list_url(WaitlistEntry, cohort__id__exact=cohort.pk),
+                url=self.scope.list_url(WaitlistEntry, cohort__id__exact=cohort.pk),
                 note=_line(cohort.waiting, cohort.offered),
             )
             for cohort in rows.order_by("-waiting", "-offered", "id")[:6]

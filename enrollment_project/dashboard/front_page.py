@@ -38,7 +38,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "zone": time_words.zone_name(scope.zone),
         "waiting": find_waiting(request, scope, now=asked.now),
         "figures": find_figures(asked),
-        "courses": CourseOverview(scope.access),
+        "courses": CourseOverview(scope),
         "first_steps": find_steps(request, scope),
         "every_page": every_page(request),
     }

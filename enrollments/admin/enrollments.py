@@ -32,7 +32,9 @@ from ..lifecycle import (
 from ..models import Enrollment
 from ..queries import awaiting_payment, awaiting_review
 from ..renewal import may_be_renewed, must_be_renewed
+from ..review.line import LINE
 from ..states import EligibilityStatus
+from .bulk_previews import foresee_approvals, foresee_rejections
 from .enrollment_cards import tell_funding
 from .exits import ExitForm, foresee_exit
 from .offline import OfflinePayments
@@ -92,7 +94,7 @@ register_queue(
         hint="Approve them, or reject them with a reason that the family reads.",
         model=Enrollment,
         narrow=lambda enrollments, now: awaiting_review(enrollments),
-        since="updated_at",
+        since="waiting_since",
         power=Power.DECIDE,
         query=(WaitingFilter.parameter_name, "review"),
         desk="review",
@@ -183,8 +185,8 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
     metadata_text = json_column("metadata")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The newest first; of those who wait for a reviewer, whoever enrolled first."""
-        return ("id",) if asks_for_reviews(request) else ("-id",)
+        """The newest first; those who wait for a reviewer as they stand in line at the desk."""
+        return LINE if asks_for_reviews(request) else ("-id",)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """For reviewers what those who wait differ by, instead of states in which they are all alike."""
@@ -368,7 +370,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
     def reconsider(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         return call(reconsider_enrollment, request, enrollment, form)
 
-    approve_selected = in_bulk(approve, description="Approve")
-    reject_selected = in_bulk(reject, description="Reject with one reason")
+    approve_selected = in_bulk(approve, description="Approve", preview=foresee_approvals)
+    reject_selected = in_bulk(reject, description="Reject with one reason", preview=foresee_rejections)
     evaluate_selected = in_bulk(evaluate, description="Evaluate")
     submit_selected = in_bulk(submit, description="Submit for review")

@@ -1,7 +1,7 @@
 import datetime as dt
 
 from django.db import models
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django_fsm import ConcurrentTransitionMixin, FSMField, transition
 
 from accounts.models import Lead, Learner, Workspace
@@ -100,6 +100,8 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
     created_at = models.DateTimeField(default=utc_now, editable=False)
     updated_at = models.DateTimeField(default=utc_now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Since when a reviewer can decide: it was submitted, or the payment for it arrived, whichever came later.
+    waiting_since = models.DateTimeField(default=utc_now, db_default=Now(), editable=False)
 
     objects = EnrollmentQuerySet.as_manager()
 
@@ -126,6 +128,11 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         ]
         indexes = [
             models.Index(fields=["workspace", "eligibility_status", "-id"], name="enrollment_by_status"),
+            models.Index(
+                fields=["workspace", "waiting_since", "id"],
+                condition=_KEPT & models.Q(eligibility_status=EligibilityStatus.SUBMITTED),
+                name="enrollment_in_line",
+            ),
             models.Index(
                 fields=["instance", "id"],
                 condition=_KEPT & models.Q(participation_status=ParticipationStatus.ACTIVE),

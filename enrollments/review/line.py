@@ -4,18 +4,16 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from ..models import Enrollment, EnrollmentTransition, Inquiry, SeatAssignment
+from ..models import Enrollment, Inquiry, SeatAssignment
 from ..queries import awaiting_review, undecided, waiting_for_families
-from ..states import FUNDED, HELD_SEATS, EligibilityStatus, Facet, InquiryStatus
+from ..states import HELD_SEATS, InquiryStatus
 from .held import held_reviews
 from .presence import open_elsewhere
 
-# What lets an enrollment come to the desk: it was submitted, or the payment for it arrived.
-_ARRIVALS = Q(facet=Facet.ELIGIBILITY, to_status=EligibilityStatus.SUBMITTED) | Q(
-    facet=Facet.PAYMENT, to_status__in=FUNDED
-)
+# The order of the line: a workspace's cases stand together, those that have waited longest first.
+LINE = ("workspace_id", "waiting_since", "pk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +21,12 @@ class Waiting:
     """One enrollment in the line."""
 
     enrollment: Enrollment
-    since: dt.datetime
     district: str
     inquiry: Inquiry | None = None  # the last one to the family
+
+    @property
+    def since(self) -> dt.datetime:
+        return self.enrollment.waiting_since
 
     @property
     def mark(self) -> str:
@@ -45,12 +46,12 @@ def in_line(
     name: str = "",
     is_for_families: bool = False,
 ) -> QuerySet[Enrollment]:
-    """Those of the enrollments that wait for a reviewer and have no answer yet, whoever enrolled first at the head; or
-    those that wait for their families' answers. Narrowed down to a program, to a district's seats, and to learners or
-    leads whose names begin so."""
+    """Those of the enrollments that wait for a reviewer and have no answer yet, whoever has waited longest at the
+    head; or those that wait for their families' answers. Narrowed down to a program, to a district's seats, and to
+    learners or leads whose names begin so."""
     asked = waiting_for_families().values("enrollment")
     waiting = undecided(enrollments).filter(pk__in=asked) if is_for_families else awaiting_review(enrollments)
-    rows = waiting.exclude(pk__in=held_reviews().values("enrollment")).order_by("pk")
+    rows = waiting.exclude(pk__in=held_reviews().values("enrollment")).order_by(*LINE)
     if program_id is not None:
         rows = rows.filter(instance__program=program_id)
     if district_id is not None:
@@ -67,33 +68,44 @@ def in_line(
 
 
 def tell_waiting(enrollments: Sequence[Enrollment]) -> list[Waiting]:
-    """Since when each of them waits, and whose seat is reserved, and what the family was asked; three queries."""
+    """Whose seat is reserved for each of them, and what the family was asked; two queries."""
     ids = [enrollment.pk for enrollment in enrollments]
-    arrivals = EnrollmentTransition.objects.filter(_ARRIVALS, enrollment__in=ids)
-    since = dict(arrivals.values_list("enrollment").annotate(Max("created_at")).order_by("enrollment"))
     held = SeatAssignment.objects.filter(enrollment__in=ids, status__in=HELD_SEATS)
     districts = dict(held.values_list("enrollment", "allocation__district__name"))
     asked = {inquiry.enrollment_id: inquiry for inquiry in Inquiry.objects.filter(enrollment__in=ids).order_by("pk")}
-    return [
-        Waiting(each, since.get(each.pk, each.created_at), districts.get(each.pk, ""), asked.get(each.pk))
-        for each in enrollments
-    ]
+    return [Waiting(each, districts.get(each.pk, ""), asked.get(each.pk)) for each in enrollments]
 
 
-def find_next(line: QuerySet[Enrollment], *, after: int, user_id: int, now: dt.datetime) -> int | None:
+def ahead_of(line: QuerySet[Enrollment], enrollment: Enrollment) -> QuerySet[Enrollment]:
+    """Those of the line that stand before an enrollment, whether or not it still waits there."""
+    return line.filter(_beside(enrollment, "lt"))
+
+
+def find_next(line: QuerySet[Enrollment], *, after: Enrollment, user_id: int, now: dt.datetime) -> int | None:
     """Who comes after an enrollment in the line, whether or not it still waits there, and from the head of the line
     after the last; those that nobody else has open before the others."""
-    others = line.exclude(pk=after).values_list("pk", flat=True)
+    others = line.exclude(pk=after.pk).values_list("pk", flat=True)
     taken = open_elsewhere(user_id=user_id, now=now).values("enrollment")
     for ids in (others.exclude(pk__in=taken), others):
-        if found := ids.filter(pk__gt=after).first() or ids.first():
+        if found := ids.filter(_beside(after, "gt")).first() or ids.first():
             return found
     return None
 
 
-def find_previous(line: QuerySet[Enrollment], *, before: int) -> int | None:
+def find_previous(line: QuerySet[Enrollment], *, before: Enrollment) -> int | None:
     """Who comes before an enrollment in the line."""
-    return line.filter(pk__lt=before).order_by("-pk").values_list("pk", flat=True).first()
+    return ahead_of(line, before).reverse().values_list("pk", flat=True).first()
+
+
+def _beside(enrollment: Enrollment, side: str) -> Q:
+    """Before ("lt") or behind ("gt") it, in the order of the line."""
+    workspace = Q(workspace=enrollment.workspace_id)
+    since = Q(waiting_since=enrollment.waiting_since)
+    return (
+        Q((f"workspace_id__{side}", enrollment.workspace_id))
+        | workspace & Q((f"waiting_since__{side}", enrollment.waiting_since))
+        | workspace & since & Q((f"pk__{side}", enrollment.pk))
+    )
 
 
 def earlier_of(enrollment: Enrollment) -> QuerySet[Enrollment]:

@@ -169,8 +169,10 @@ class TestReviewing:
 
         assert asked.context["form"].is_bound is False
         assert list(unanswered.context["form"].errors) == ["reason"]
-        assert len(foreseen.context["previews"]) == 3
-        assert "And 1 more, described in the same way." in foreseen.content.decode()
+        (of_all, told), *examples = foreseen.context["previews"]
+        assert (of_all, len(examples)) == ("All 4", 3)
+        assert told.sentences == ("3 can be done; 1 can not, and stay.", f"Not accepted in {instance}: 3.")
+        assert told.mails == "Families that get a mail: 3 of 3."
         assert said(answered) == [
             "Reject: 3 done.",
             f"{approved.learner}, {instance}: not possible. A member of staff approved it just now.",

@@ -1,16 +1,18 @@
 """The reviewers' desk: who waits, the open case, and what each answer leads to."""
 
 import datetime as dt
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.states import Role
-from accounts.tests.factories import LearnerFactory, WorkspaceFactory
+from accounts.tests.factories import LearnerFactory, MembershipFactory, WorkspaceFactory
 from accounts.twins import notice_possible_twins
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
@@ -77,7 +79,7 @@ def status(enrollment: Enrollment) -> str:
 
 
 class TestTheLine:
-    def test_begins_with_whoever_enrolled_first_and_opens_their_case(
+    def test_begins_with_whoever_has_waited_longest_and_opens_their_case(
         self, instance: ProgramInstance, reviewer: StaffClient
     ) -> None:
         first, second = waiting(instance), waiting(instance)
@@ -87,6 +89,23 @@ class TestTheLine:
 
         assert shown(page) == [first, second]
         assert page.context["case"].enrollment == first
+
+    def test_keeps_a_workspace_together_and_goes_from_case_to_case_in_that_order(
+        self, instance: ProgramInstance, reviewer: StaffClient
+    ) -> None:
+        late = waiting(instance)
+        other = waiting(InstanceFactory(review_mode=ReviewMode.MANUAL))
+        MembershipFactory(workspace=other.workspace, user=reviewer.user, role=Role.REVIEWER)
+        early = waiting(instance)
+        Enrollment.objects.filter(pk=early.pk).update(waiting_since=late.waiting_since - dt.timedelta(days=1))
+
+        page = desk(reviewer)
+        last = reviewer.get(case_url(other))
+
+        assert shown(page) == [early, late, other]
+        assert page.context["next_url"] == case_url(late)
+        assert last.context["previous_url"] == case_url(late)
+        assert last.context["next_url"] == case_url(early)
 
     def test_shows_nobody_of_another_workspace(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
         foreign = waiting(InstanceFactory(review_mode=ReviewMode.MANUAL))
@@ -409,3 +428,19 @@ class TestTheListOfThoseWhoWait:
             counts.append(len(queries))
 
         assert counts[0] == counts[1]
+
+
+class TestOlderRows:
+    def test_have_waited_since_they_were_submitted(self, instance: ProgramInstance) -> None:
+        """What the migration fills in is what the history says."""
+        enrollment = waiting(instance)
+        before = enrollment.waiting_since
+        Enrollment.objects.update(waiting_since=before + dt.timedelta(days=1))
+
+        import_module("enrollments.migrations.0024_since_when_they_wait").fill(apps, None)
+
+        assert (
+            Enrollment.objects.get().waiting_since
+            == before
+            == enrollment.transitions.get(to_status="submitted").created_at
+        )

@@ -92,7 +92,7 @@ class StuckFilter(DropdownFilter):
     parameter_name = "stuck"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Stuck"), ("failed", "Failed"), ("overdue", "Overdue")]
+        return [("yes", "Stuck"), ("waiting", "Stuck, not failed"), ("failed", "Failed"), ("overdue", "Overdue")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         steps: Any = queryset
@@ -100,6 +100,8 @@ class StuckFilter(DropdownFilter):
         match self.value():
             case "yes":
                 return steps.current().stuck(now)  # type: ignore[no-any-return]
+            case "waiting":
+                return steps.current().stuck(now).under_way()  # type: ignore[no-any-return]
             case "failed":
                 return steps.current().failed()  # type: ignore[no-any-return]
             case "overdue":
@@ -109,14 +111,14 @@ class StuckFilter(DropdownFilter):
 
 register_queue(
     Queue(
-        name="stuck",
+        name="stuck",  # one that has failed waits by its task
         label="Learners stuck at a partner",
         hint="See whose turn it is, and call them, try again, skip or reassign.",
         model=EnrollmentStep,
-        narrow=lambda steps, now: steps.current().stuck(now),  # type: ignore[attr-defined]
+        narrow=lambda steps, now: steps.current().stuck(now).under_way(),  # type: ignore[attr-defined]
         since="changed_at",
         power=Power.DECIDE,
-        query=(StuckFilter.parameter_name, "yes"),
+        query=(StuckFilter.parameter_name, "waiting"),
     )
 )
 

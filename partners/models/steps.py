@@ -37,6 +37,10 @@ class EnrollmentStepQuerySet(models.QuerySet["EnrollmentStep"]):
         """Those that wait for staff to act."""
         return self.filter(status=PartnerStepStatus.FAILED)
 
+    def under_way(self) -> "EnrollmentStepQuerySet":
+        """Those that go on by themselves: they have begun and did not fail."""
+        return self.active().exclude(status=PartnerStepStatus.FAILED)
+
     def to_enroll(self) -> "EnrollmentStepQuerySet":
         """Those whose learner a partner with an API is to be asked to take, unless it is paused."""
         queued = self.filter(status=PartnerStepStatus.QUEUED)

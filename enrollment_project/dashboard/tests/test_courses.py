@@ -8,7 +8,6 @@ from django.urls import reverse
 from accounts.models import Workspace
 from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
-from backoffice.scoping import access_of
 from backoffice.tests.staff_client import StaffClient, staff_request
 from cohorts.models import ClassSession
 from cohorts.tests.factories import buy, cohort_with, start
@@ -49,8 +48,8 @@ class TestTheDashboard:
         )
 
         request = staff_request(reviewer.user)
-        courses = CourseOverview(access_of(request))
         scope = scope_of(request)
+        courses = CourseOverview(scope)
         asked = Asked(scope, period_of(request, scope, now=utc_now()), utc_now())
 
         (filling,) = cohorts(asked)

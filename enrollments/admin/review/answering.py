@@ -111,7 +111,7 @@ class Answering:
         user_id = staff_of(request).pk
         leave_case(user_id=user_id)
         line = self.line(request, LineForm(request.GET, request=request))
-        after = find_next(line, after=enrollment.pk, user_id=user_id, now=utc_now())
+        after = find_next(line, after=enrollment, user_id=user_id, now=utc_now())
         return HttpResponseRedirect(case_address(after, request))
 
 

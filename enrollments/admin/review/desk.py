@@ -18,7 +18,7 @@ from ...latest import tell_duration
 from ...models import Enrollment
 from ...queries import undecided
 from ...review.held import held_reviews, tell_held
-from ...review.line import find_next, find_previous, tell_waiting
+from ...review.line import ahead_of, find_next, find_previous, tell_waiting
 from ...review.presence import name_who_look, open_case
 from .addresses import CASE, DESK, UNDO, case_address, is_narrowed, page_address
 from .answering import FORMS, Answering, Told, form_for
@@ -73,7 +73,8 @@ class ReviewDesk(Answering):
         context = {
             **self.admin_site.each_context(request),
             "title": "Review",
-            "opts": self.opts,
+            "content_title": "Review",  # what the page's trail ends with; "opts" would end it with the list
+            "model_admin": self,
             "narrowed": narrowed,
             "is_narrowed": is_narrowed(request),
             "is_for_families": narrowed.chosen["is_for_families"],
@@ -112,8 +113,8 @@ class ReviewDesk(Answering):
         ways = {"desk_url": desk, "families_url": f"{desk}?waits={FAMILY}", "list_url": f"{lists}?waiting=review"}
         if enrollment is None:
             return ways | {"here": "", "next_url": "", "previous_url": ""}
-        after = find_next(line, after=enrollment.pk, user_id=staff_of(request).pk, now=now)
-        before = find_previous(line, before=enrollment.pk)
+        after = find_next(line, after=enrollment, user_id=staff_of(request).pk, now=now)
+        before = find_previous(line, before=enrollment)
         return ways | {
             "here": case_address(enrollment.pk, request),
             "next_url": case_address(after, request) if after else "",
@@ -145,5 +146,5 @@ def _page_of(line: QuerySet[Enrollment], opened: Enrollment | None, request: Htt
     paginator: Paginator = CappedPaginator(rows, ON_PAGE)
     if opened is None:
         return paginator.get_page(parse_whole_number(request.GET.get("page", "")) or 1)
-    ahead = line.filter(pk__lt=opened.pk).order_by()[: paginator.count].count()
+    ahead = ahead_of(line, opened).order_by()[: paginator.count].count()
     return paginator.get_page(ahead // ON_PAGE + 1)

@@ -1,12 +1,12 @@
 """The list of those who wait for a reviewer: by what they differ, and each leads to its case at the desk."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.decorators import display
 
-from backoffice.display import moment
 from backoffice.scoping import TolerantChangeList
 
 from ...models import Enrollment
@@ -22,13 +22,7 @@ def asks_for_reviews(request: HttpRequest) -> bool:
 
 
 class ReviewList(TolerantChangeList):
-    """Looks up for the rows of the page what the columns tell of them."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        for waiting in tell_waiting(self.result_list):
-            waiting.enrollment.waiting = waiting  # type: ignore[attr-defined]  # for the columns below
+    """Leads to the case of each row."""
 
     def url_for_result(self, result: Any) -> str:
         return reverse(f"admin:{CASE}", args=[result.pk])
@@ -36,6 +30,12 @@ class ReviewList(TolerantChangeList):
 
 class ReviewColumns:
     """The columns of that list, for the admin page of enrollments."""
+
+    def look_up(self, request: HttpRequest, rows: Sequence[Enrollment]) -> None:
+        super().look_up(request, rows)  # type: ignore[misc]
+        if asks_for_reviews(request):
+            for waiting in tell_waiting(rows):
+                waiting.enrollment.waiting = waiting  # type: ignore[attr-defined]  # for the columns below
 
     @display(description="grade")
     def grade(self, enrollment: Enrollment) -> str:
@@ -48,10 +48,6 @@ class ReviewColumns:
     @display(description="district")
     def district(self, enrollment: Enrollment) -> str:
         return _waiting(enrollment).district
-
-    @display(description="waiting since")
-    def waiting_since(self, enrollment: Enrollment) -> str:
-        return moment(_waiting(enrollment).since)
 
     @display(description="verdict")
     def verdict(self, enrollment: Enrollment) -> str:
