@@ -44,6 +44,12 @@ STRANGERS_AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
 
 SIGNED_IN_BY_PASSWORD = "django.contrib.auth.backends.ModelBackend"  # noqa: S105  (the name of a backend)
 
+# What a session knows of the second factor: asked for and not given yet, or given.
+SECOND_FACTOR = "second_factor"
+ASKED = "asked"
+PASSED = "passed"
+AFTER_SECOND_FACTOR = "after_second_factor"  # the page they wanted, ours
+
 
 class SignInPaused(DomainError):
     status = 429
@@ -97,10 +103,38 @@ def check_staff_password(*, email: str, password: str, request: HttpRequest, now
 
 
 def is_signed_in_by_password(request: HttpRequest) -> bool:
-    """Whether the session was opened with a password. One opened by an emailed code shows what is the family's own and
-    never the back office, whoever's it is."""
+    """Whether the session was opened with a password, and with the second factor of whoever has one. One opened by an
+    emailed code shows what is the family's own and never the back office, whoever's it is."""
+    return knew_password(request) and request.session.get(SECOND_FACTOR) != ASKED
+
+
+def has_passed_second_factor(request: HttpRequest) -> bool:
+    return request.session.get(SECOND_FACTOR) == PASSED
+
+
+def knew_password(request: HttpRequest) -> bool:
+    """Whether the password was right; the second factor may still be asked for."""
     session: SessionBase | None = getattr(request, "session", None)
     return session is not None and session.get("_auth_user_backend") == SIGNED_IN_BY_PASSWORD
+
+
+def count_second_factor_try(*, user_id: int, request: HttpRequest, now: dt.datetime) -> None:
+    """Count a code before it is looked at, as a password is. Raises SignInPaused."""
+    _refuse_if(count_try(_second_factor_subjects(user_id, request), now=now))
+
+
+def forgive_second_factor(*, user_id: int, request: HttpRequest) -> None:
+    """Forget the caller's tries, and count the right one among nobody else's."""
+    pair, *everybody = _second_factor_subjects(user_id, request)
+    forgive(pair)
+    for subject in everybody:
+        take_back(subject)
+
+
+def _second_factor_subjects(user_id: int, request: HttpRequest) -> dict[str, Growth]:
+    caller = Caller(client_network(request), known_device(request, user_id=user_id))
+    pair = {f"second-factor:{user_id}:{_short(str(caller))}": FOR_ONE_CALLER}
+    return pair if caller.device else pair | {f"second-factor:{user_id}": FOR_ALL_STRANGERS}
 
 
 def in_words(seconds: int) -> str:

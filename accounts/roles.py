@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.db.models.functions import Now
 
-from .models import Membership, User
+from .models import Membership, User, Workspace
 from .states import Role
 
 M = TypeVar("M", bound=models.Model)
@@ -75,17 +76,35 @@ class StaffAccess:
 NOBODY = StaffAccess(everywhere=False, powers={})
 
 
-def get_staff_access(user: Any) -> StaffAccess:
-    """The access of a signed-in user; nobody's for visitors, people who left and those who are not staff."""
+def get_staff_access(user: Any, *, has_second_factor: bool = True) -> StaffAccess:
+    """The access of a signed-in user; nobody's for visitors, people who left and those who are not staff. Without a
+    second factor, workspaces that ask for one are left out."""
     if isinstance(user, AnonymousUser) or not (user.is_active and user.is_staff):
         return NOBODY
     if user.is_superuser:
-        return StaffAccess(everywhere=True, powers={})
-    return _by_membership(user)
+        is_enough = has_second_factor or not settings.SUPERUSERS_NEED_SECOND_FACTOR
+        return StaffAccess(everywhere=True, powers={}) if is_enough else NOBODY
+    return _by_membership(user, has_second_factor=has_second_factor)
 
 
-def _by_membership(user: User) -> StaffAccess:
-    rows = list(Membership.objects.filter(user_id=user.pk).values_list("workspace_id", "role", "workspace__timezone"))
+def is_kept_out_without_second_factor(user: User) -> bool:
+    """Whether something of theirs stays closed until they set one up."""
+    if user.is_superuser:
+        return bool(settings.SUPERUSERS_NEED_SECOND_FACTOR)
+    return Membership.objects.filter(user_id=user.pk, workspace__second_factor_from__lte=Now()).exists()
+
+
+def workspaces_asking_for_second_factor(user: User) -> list[Workspace]:
+    """Those of theirs that ask for one, by now or from a day to come."""
+    asking = Workspace.objects.filter(memberships__user=user.pk, second_factor_from__isnull=False)
+    return list(asking.order_by("second_factor_from", "pk"))
+
+
+def _by_membership(user: User, *, has_second_factor: bool) -> StaffAccess:
+    memberships = Membership.objects.filter(user_id=user.pk)
+    if not has_second_factor:
+        memberships = memberships.exclude(workspace__second_factor_from__lte=Now())
+    rows = list(memberships.values_list("workspace_id", "role", "workspace__timezone"))
     return StaffAccess(
         everywhere=False,
         powers={workspace: POWERS[Role(role)] for workspace, role, _ in rows},

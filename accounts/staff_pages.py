@@ -19,6 +19,7 @@ from .invitation_links import InvitationOver, find_invitation
 from .invitations import accept_invitation, invited_account, must_sign_in
 from .models import StaffInvitation, User
 from .passwords import SIGNED_IN_BY_PASSWORD, SignInPaused, check_staff_password
+from .second_factors import begin_session
 from .staff_passwords import mail_password_link
 
 
@@ -132,6 +133,8 @@ def _accept(
 def _let_in(request: HttpRequest, user: User) -> HttpResponse:
     login(request, user, backend=SIGNED_IN_BY_PASSWORD)
     request.session.cycle_key()
+    if begin_session(request.session, user):
+        return redirect("staff-second-factor")
     response = redirect("admin:index")
     remember_device(request, response, user_id=user.pk)
     return response

@@ -23,3 +23,9 @@ def mail_password_link(*, email: str) -> None:
     path = reverse("staff-password", args=[user.pk, default_token_generator.make_token(user)])
     context = {"url": settings.PUBLIC_URL + path, "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
     send_link_mail(template="account/email/staff_password", to=user.email, context=context)
+
+
+def mail_second_factor_reset(*, email: str) -> None:
+    """Tell somebody that a colleague has reset their second factor. Raises Unavailable."""
+    context = {"url": settings.PUBLIC_URL + reverse("staff-second-factor")}
+    send_link_mail(template="account/email/staff_second_factor_reset", to=email, context=context)

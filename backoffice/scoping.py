@@ -22,7 +22,7 @@ from unfold.dataclasses import UnfoldAction
 from unfold.views import ChangeList
 
 from accounts.models import User
-from accounts.passwords import is_signed_in_by_password
+from accounts.passwords import has_passed_second_factor, is_signed_in_by_password
 from accounts.roles import NOBODY, Power, StaffAccess, get_staff_access
 from core.actors import Actor
 from core.forms import WholeNumberField, check_texts, highest_in
@@ -44,7 +44,9 @@ def access_of(request: HttpRequest) -> StaffAccess:
     opened."""
     known = getattr(request, "staff_access", None)
     if known is None:
-        known = get_staff_access(request.user) if is_signed_in_by_password(request) else NOBODY
+        known = NOBODY
+        if is_signed_in_by_password(request):
+            known = get_staff_access(request.user, has_second_factor=has_passed_second_factor(request))
         request.staff_access = known  # type: ignore[attr-defined]
     return cast(StaffAccess, known)
 

@@ -2,21 +2,36 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from accounts.devices import remember_device
 from accounts.models import User
-from accounts.passwords import SIGNED_IN_BY_PASSWORD, SignInPaused, check_staff_password, is_signed_in_by_password
+from accounts.passwords import (
+    AFTER_SECOND_FACTOR,
+    SIGNED_IN_BY_PASSWORD,
+    SignInPaused,
+    check_staff_password,
+    has_passed_second_factor,
+    is_signed_in_by_password,
+    knew_password,
+)
+from accounts.roles import Power, is_kept_out_without_second_factor, workspaces_asking_for_second_factor
+from accounts.second_factors import begin_session
 from core.clock import utc_now
 from core.errors import require
 from core.numbers import parse_whole_number
+
+from .display import moment
+from .scoping import access_of
 
 
 class StaffSignInForm(AuthenticationForm):
@@ -52,7 +67,7 @@ class BackOfficeSite(UnfoldAdminSite):
     login_form = StaffSignInForm
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return super().has_permission(request) and is_signed_in_by_password(request)
+        return super().has_permission(request) and is_signed_in_by_password(request) and not _is_kept_out(request)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         had_session = request.user.is_authenticated
@@ -68,7 +83,16 @@ class BackOfficeSite(UnfoldAdminSite):
                 response["Location"] = reverse(
                     "admin:index"
                 )  # unfold's form does not carry it; families' page otherwise
+            if begin_session(request.session, request.user):
+                request.session[AFTER_SECOND_FACTOR] = response["Location"]
+                return HttpResponseRedirect(reverse("staff-second-factor"))
             remember_device(request, response, user_id=request.user.pk)
+        if knew_password(request) and (not is_signed_in_by_password(request) or _is_kept_out(request)):
+            kept_out = HttpResponseRedirect(reverse("staff-second-factor"))
+            kept_out.cookies.update(response.cookies)
+            return kept_out
+        if request.method == "POST" and response.status_code == 302 and isinstance(request.user, User):
+            _tell_of_second_factor(request, request.user)
         return response
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
@@ -79,3 +103,25 @@ class BackOfficeSite(UnfoldAdminSite):
             return super().search(request, extra_context)
         except InvalidPage as error:
             raise Http404("There is no such page.") from error
+
+
+def _is_kept_out(request: HttpRequest) -> bool:
+    """Whether a second factor has to be set up before the back office shows anything at all."""
+    if has_passed_second_factor(request) or access_of(request).may_anywhere(Power.VIEW):
+        return False
+    return isinstance(request.user, User) and is_kept_out_without_second_factor(request.user)
+
+
+def _tell_of_second_factor(request: HttpRequest, user: User) -> None:
+    """To those who have none: from when on a workspace of theirs shows itself to nobody without."""
+    for workspace in workspaces_asking_for_second_factor(user):
+        since = workspace.second_factor_from
+        is_closed = since is not None and since <= utc_now()
+        told = (
+            "{} shows nothing to people without a second factor."
+            if is_closed
+            else "From {1} on, {0} shows nothing to people without a second factor."
+        )
+        asks = format_html(told, workspace, moment(since))
+        page = reverse("staff-second-factor")
+        messages.warning(request, format_html('{} <a class="text-link" href="{}">Set one up.</a>', asks, page))

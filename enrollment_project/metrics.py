@@ -13,8 +13,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from accounts import metrics as accounts
-from accounts.roles import get_staff_access
 from backoffice import metrics as backoffice
+from backoffice.scoping import access_of
 from billing import metrics as billing
 from cohorts import metrics as cohorts
 from core.clock import utc_now
@@ -51,7 +51,7 @@ FIGURES: tuple[Figure, ...] = (
 def show_metrics(request: HttpRequest) -> HttpResponse:
     """Whoever brings METRICS_TOKEN as a bearer token may read them, and a signed-in superuser; to anybody else there is
     nothing here."""
-    if not (_has_token(request) or get_staff_access(request.user).everywhere):
+    if not (_has_token(request) or access_of(request).everywhere):
         raise Http404("There is nothing here for you.")
     told = generate_latest(Database()) + generate_latest(processes())
     return HttpResponse(told, content_type=CONTENT_TYPE_PLAIN_0_0_4)

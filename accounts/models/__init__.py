@@ -11,6 +11,7 @@ from .learners import (
     identity_of_twin,
     person_key,
 )
+from .second_factors import SecondFactor
 from .staff_tasks import StaffTask
 from .users import Membership, User, UserManager
 from .workspaces import Workspace, default_language, default_timezone
@@ -26,6 +27,7 @@ __all__ = [
     "LearnerMerge",
     "LearnerQuerySet",
     "Membership",
+    "SecondFactor",
     "StaffInvitation",
     "StaffTask",
     "User",

@@ -38,6 +38,13 @@ class Workspace(models.Model):
         db_default="en",
         help_text="In which it writes to families who have chosen none.",
     )
+    second_factor_from = models.DateTimeField(
+        "second factor from",
+        null=True,
+        blank=True,
+        help_text="From then on, members without a second factor see nothing of this workspace until they set one up. "
+        "Until then they have time to. Empty: it is left to them.",
+    )
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -14,13 +14,17 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from accounts.invitations import invite_member, mail_invitation
 from accounts.memberships import change_role, remove_member
-from accounts.models import Membership, User, Workspace
+from accounts.models import Membership, SecondFactor, User, Workspace
 from accounts.roles import Power
+from accounts.second_factors import has_second_factor, remove_second_factor
+from accounts.staff_passwords import mail_second_factor_reset
+from accounts.staff_sign_ins import end_all_sign_ins
 from accounts.states import Role
 from core.addresses import AddressFormField
 from core.clock import utc_now
+from core.errors import DomainError
 
-from ..actions import StaffForm, staff_action, staff_list_action
+from ..actions import RequiredNoteForm, StaffForm, staff_action, staff_list_action
 from ..display import NOTHING, Card, neighbor, neighbors_of, register_subject, status_badge
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
 from ..timezones import TimezoneForm
@@ -34,8 +38,13 @@ for unused in (Group, EmailAddress, EmailConfirmation):
 register_subject("workspace", Workspace)
 
 
+class NotTheirsAlone(DomainError):
+    code = "not_theirs_alone"
+    title = "The account belongs to another organization too"
+
+
 class WorkspaceForm(TimezoneForm):
-    """An organization's name and zone."""
+    """An organization's name and zone, and whether its staff need a second factor."""
 
 
 @admin.register(Workspace)
@@ -47,7 +56,7 @@ class WorkspaceAdmin(WorkspaceScopedAdmin):
     ordering = ("slug",)
     list_display = ("name", "slug", "timezone", "created_at")
     search_fields = ("name", "slug")
-    fields = ("name", "slug", "timezone", "created_at")
+    fields = ("name", "slug", "timezone", "second_factor_from", "created_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> list[str]:
         return ["created_at", *(["slug"] if obj else [])]
@@ -83,14 +92,14 @@ class RoleForm(StaffForm):
 
 @admin.register(Membership)
 class MembershipAdmin(WorkspaceScopedAdmin):
-    list_display = ("member", "workspace", "role_badge", "created_at")
+    list_display = ("member", "workspace", "role_badge", "second_factor", "created_at")
     list_filter = (("workspace", ScopedRelatedFilter), ("role", ChoicesDropdownFilter))
     list_select_related = ("user", "workspace")
     search_fields = ("user__email", "user__first_name", "user__last_name")
     ordering = ("workspace", "user__email", "id")
     fields = ("workspace", "user", "role_badge", "created_at")
     actions_list = ("invite",)
-    actions_detail = ("give_role", "remove")
+    actions_detail = ("give_role", "reset_second_factor", "remove")
     role_badge = status_badge("role")
 
     @display(description="member", ordering="user__email", header=True)
@@ -116,6 +125,34 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         changed = change_role(membership_id=membership.pk, role=form.cleaned_data["role"], now=utc_now())
         return f"{membership.user} is now {changed.get_role_display().lower()}."
 
+    @admin.display(description="second factor", boolean=True)
+    def second_factor(self, membership: Membership) -> bool:
+        return bool(getattr(membership, "has_factor", False))
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        factors = SecondFactor.objects.filter(user=models.OuterRef("user"))
+        rows: models.QuerySet[Any] = super().get_queryset(request).annotate(has_factor=models.Exists(factors))
+        return rows
+
+    @staff_action(
+        description="Reset the second factor",
+        power=Power.GOVERN,
+        possible=lambda membership: has_second_factor(membership.user) and not membership.user.is_superuser,
+        form=RequiredNoteForm,
+        icon="phonelink_erase",
+        explanation="For somebody who lost their phone and their recovery codes. Make sure that it is they who ask. "
+        "Every browser is signed out, their password lets them in until they set up another one, and they get a mail "
+        "about it.",
+        reaches_out=True,
+    )
+    def reset_second_factor(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
+        _check_governs_all_of(request, membership.user)
+        with transaction.atomic():
+            remove_second_factor(user_id=membership.user_id)
+            end_all_sign_ins(user_id=membership.user_id)
+        mail_second_factor_reset(email=membership.user.email)
+        return f"{membership.user} signs in by password alone until they set up another second factor."
+
     @staff_action(
         description="Remove",
         power=Power.GOVERN,
@@ -127,6 +164,14 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         self.log_deletions(request, Membership.objects.filter(pk=membership.pk))
         user = remove_member(membership_id=membership.pk, now=utc_now())
         return self.response_to_list(request, f"{user} is no longer a member.")
+
+
+def _check_governs_all_of(request: HttpRequest, user: User) -> None:
+    """What an account is protected by is not one organization's to take from another. Raises NotTheirsAlone."""
+    access = access_of(request)
+    workspaces = Membership.objects.filter(user=user).values_list("workspace", flat=True)
+    if not all(access.may(Power.GOVERN, workspace_id) for workspace_id in workspaces):
+        raise NotTheirsAlone(f"{user} belongs to another organization too. Ask those who run the platform.")
 
 
 class EmailAddressInline(ScopedInline):

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models, transaction
 from django.http import HttpRequest
 
+from accounts.models import Membership
 from core.clock import utc_now
 from core.http.middleware import current_request_id
 from core.text import fit
@@ -72,6 +73,14 @@ def record(
     )
     entry.save()
     return entry
+
+
+def record_of_account(request: HttpRequest, action: str) -> None:
+    """Write what somebody did about their own account, for the owners of each workspace that they belong to."""
+    memberships = Membership.objects.filter(user=request.user.pk).order_by("pk")
+    workspaces: list[int | None] = list(memberships.values_list("workspace", flat=True))
+    for workspace_id in workspaces or [None]:
+        record(request, action=action, model="accounts.user", object_id=request.user.pk, workspace_id=workspace_id)
 
 
 @contextlib.contextmanager

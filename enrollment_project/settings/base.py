@@ -218,6 +218,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds the link to set a new staff password works
+# Whether those who run the platform get in by their password alone.
+SUPERUSERS_NEED_SECOND_FACTOR = env.bool("SUPERUSERS_NEED_SECOND_FACTOR", default=False)
 LOGIN_URL = "account_request_login_code"
 LOGIN_REDIRECT_URL = "my-enrollments"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"

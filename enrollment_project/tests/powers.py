@@ -72,6 +72,7 @@ BUTTONS: dict[str, Power] = {
     "membership.invite": Power.GOVERN,
     "membership.give_role": Power.GOVERN,
     "membership.remove": Power.GOVERN,
+    "membership.reset_second_factor": Power.GOVERN,
     "staffinvitation.send_again": Power.GOVERN,
     "staffinvitation.revoke": Power.GOVERN,
     "guardian.invite": Power.MANAGE,

@@ -68,6 +68,12 @@ PAGES = [
     for_all(
         "accounts/staff/password/<number:user_id>/<str:token>", status=410, address="/accounts/staff/password/1/guessed"
     ),
+    # How staff sign in, for those who knew the password
+    for_all("accounts/staff/sign-ins", status=302),
+    for_all("accounts/staff/second-factor", status=302),
+    for_all("accounts/staff/second-factor/app", status=302),
+    for_all("accounts/staff/second-factor/codes", status=302),
+    for_all("accounts/staff/second-factor/off", status=302),
     for_all("accounts/login/", status=302),
     for_all("accounts/signup/", status=302),
 ]

@@ -172,6 +172,7 @@ class TestTheWayToAWorkspace:
         assert {model._meta.label for model in apps.get_models()} - {model._meta.label for model in tenants} == {
             "account.EmailAddress",
             "account.EmailConfirmation",
+            "accounts.SecondFactor",
             "accounts.User",
             "accounts.Workspace",
             "admin.LogEntry",

@@ -1,0 +1,246 @@
+"""Where staff enter the code of their second factor, set one up, and change it.
+
+Whatever changes how somebody signs in asks for the password once more, ends the sign-ins of other browsers, and is
+written into the audit log of each of their workspaces.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
+
+from accounts.devices import remember_device
+from accounts.models import SecondFactor, User
+from accounts.passwords import (
+    AFTER_SECOND_FACTOR,
+    PASSED,
+    SECOND_FACTOR,
+    SignInPaused,
+    check_staff_password,
+    has_passed_second_factor,
+    is_signed_in_by_password,
+    knew_password,
+)
+from accounts.roles import is_kept_out_without_second_factor, workspaces_asking_for_second_factor
+from accounts.second_factors import (
+    app_address,
+    check_second_factor,
+    has_second_factor,
+    new_app_secret,
+    remove_second_factor,
+    renew_recovery_codes,
+    set_app,
+)
+from accounts.staff_pages import PasswordForm
+from accounts.staff_sign_ins import end_other_sign_ins
+from core.clock import utc_now
+from core.errors import Invalid
+from core.sealing import seal, unseal
+
+from ..auditing.recording import one_deed, record_of_account
+
+# In the session, sealed: what the app and we share once the first code was entered.
+NEW_SECRET = "second_factor_secret"  # noqa: S105  (the name of a key)
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label="Code",
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+    )
+
+
+class AppForm(PasswordForm):
+    code = forms.CharField(
+        label="Code that the app shows",
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+    field_order = ("code", "password")
+
+
+Page = Callable[[HttpRequest, User], HttpResponse]
+
+
+def for_staff(page: Page) -> Callable[[HttpRequest], HttpResponse]:
+    """A page for whoever is signed in as staff, with the second factor they have; others sign in first."""
+
+    @never_cache
+    def guarded(request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not (isinstance(user, User) and user.is_active and user.is_staff and is_signed_in_by_password(request)):
+            return redirect("admin:login")
+        return page(request, user)
+
+    return guarded
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
+    """Of whoever knew the password: the code, if they have a second factor and have not shown it yet."""
+    user = request.user
+    if not (isinstance(user, User) and user.is_active and user.is_staff and knew_password(request)):
+        return redirect("admin:login")
+    if is_signed_in_by_password(request):
+        return redirect("staff-sign-ins" if has_second_factor(user) else "staff-app")
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    pause = None
+    if form.is_valid():
+        try:
+            kind = check_second_factor(user=user, code=form.cleaned_data["code"], request=request, now=utc_now())
+        except SignInPaused as refusal:
+            pause = refusal
+        else:
+            if kind is not None:
+                if kind == "recovery":
+                    record_of_account(request, "Signed in with a recovery code")
+                return _let_in(request, user)
+            form.add_error("code", "This code is wrong, or was used already. Enter the one that the app shows now.")
+    return _answer(request, "account/staff_second_factor.html", {"form": form}, pause)
+
+
+@require_safe
+@for_staff
+def show_sign_ins(request: HttpRequest, user: User) -> HttpResponse:
+    """How somebody signs in, and what they can change about it."""
+    factor = SecondFactor.objects.filter(user=user).first()
+    context = {
+        "factor": factor,
+        "codes_left": len(factor.recovery_digests) if factor else 0,
+        "asking": workspaces_asking_for_second_factor(user),
+    }
+    return render(request, "account/staff_sign_ins.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_staff
+def set_up_app(request: HttpRequest, user: User) -> HttpResponse:
+    """Share a secret with an app: the first one, or the one of a new phone."""
+    sealed = request.session.get(NEW_SECRET)
+    secret = unseal(sealed) if sealed else new_app_secret()
+    if sealed is None:
+        request.session[NEW_SECRET] = seal(secret)
+    form = AppForm(request.POST if request.method == "POST" else None)
+    pause = None
+    if form.is_valid():
+        try:
+            if _is_their_password(request, user, form):
+                make = partial(set_app, user=user, secret=secret, code=form.cleaned_data["code"], now=utc_now())
+                return _show_codes(request, user, make, deed="Set up an authenticator app")
+        except SignInPaused as refusal:
+            pause = refusal
+        except Invalid as refusal:
+            form.add_error("code", refusal.errors[0].detail)
+    context = {
+        "form": form,
+        "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
+        "picture": picture_of(app_address(user, secret)),
+        "is_another": has_passed_second_factor(request),
+        "is_kept_out": not has_passed_second_factor(request) and is_kept_out_without_second_factor(user),
+    }
+    return _answer(request, "account/staff_app.html", context, pause)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_staff
+def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
+    """Ten other recovery codes."""
+    return _change(
+        request,
+        user,
+        template="account/staff_recovery_codes_new.html",
+        change=lambda: _show_codes(
+            request, user, partial(renew_recovery_codes, user=user), deed="Made new recovery codes"
+        ),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_staff
+def turn_off(request: HttpRequest, user: User) -> HttpResponse:
+    """Sign in by password alone again."""
+
+    def change() -> HttpResponse:
+        with one_deed(request):
+            remove_second_factor(user_id=user.pk)
+            record_of_account(request, "Turned their second factor off")
+            request.session.pop(SECOND_FACTOR, None)
+            end_other_sign_ins(request, user=user)
+        return redirect("staff-sign-ins")
+
+    return _change(request, user, template="account/staff_second_factor_off.html", change=change)
+
+
+def _change(request: HttpRequest, user: User, *, template: str, change: Callable[[], HttpResponse]) -> HttpResponse:
+    """Ask for the password, then do it."""
+    if not has_passed_second_factor(request):
+        return redirect("staff-sign-ins")
+    form = PasswordForm(request.POST if request.method == "POST" else None)
+    pause = None
+    if form.is_valid():
+        try:
+            if _is_their_password(request, user, form):
+                return change()
+        except SignInPaused as refusal:
+            pause = refusal
+    return _answer(request, template, {"form": form, "asking": workspaces_asking_for_second_factor(user)}, pause)
+
+
+def _show_codes(request: HttpRequest, user: User, make: Callable[[], list[str]], *, deed: str) -> HttpResponse:
+    """Make recovery codes and show them, this once. Raises what `make` raises."""
+    with one_deed(request):
+        codes = make()
+        record_of_account(request, deed)
+        request.session.pop(NEW_SECRET, None)
+        request.session[SECOND_FACTOR] = PASSED
+        end_other_sign_ins(request, user=user)
+    response = render(request, "account/staff_recovery_codes.html", {"codes": codes})
+    remember_device(request, response, user_id=user.pk)
+    return response
+
+
+def _is_their_password(request: HttpRequest, user: User, form: PasswordForm) -> bool:
+    """Whether the session is used by whoever knows the password. Raises SignInPaused."""
+    password = form.cleaned_data["password"]
+    if check_staff_password(email=user.email, password=password, request=request, now=utc_now()) is not None:
+        return True
+    form.add_error("password", "This is not the password of your staff account.")
+    return False
+
+
+def _let_in(request: HttpRequest, user: User) -> HttpResponse:
+    """On to where they wanted to go before they were asked."""
+    wanted = request.session.pop(AFTER_SECOND_FACTOR, "")
+    request.session[SECOND_FACTOR] = PASSED
+    request.session.cycle_key()
+    response = redirect(wanted or "admin:index")
+    remember_device(request, response, user_id=user.pk)
+    return response
+
+
+def picture_of(text: str) -> dict[str, Any]:
+    """A QR code as the path of an SVG: no picture is loaded from anywhere, and the secret is in no address."""
+    code = QRCode(None, QRErrorCorrectLevel.M)
+    code.addData(text)
+    code.make()
+    size = code.getModuleCount()
+    dark = [(x, y) for y in range(size) for x in range(size) if code.isDark(y, x)]
+    return {"size": size, "path": "".join(f"M{x} {y}h1v1h-1z" for x, y in dark)}
+
+
+def _answer(request: HttpRequest, template: str, context: dict[str, Any], pause: SignInPaused | None) -> HttpResponse:
+    form: forms.Form = context["form"]
+    if pause is not None:
+        form.add_error(None, pause.detail)
+        response = render(request, template, context, status=pause.status)
+        response["Retry-After"] = str(pause.retry_after)
+        return response
+    return render(request, template, context, status=422 if form.is_bound and form.errors else 200)
