@@ -21,6 +21,7 @@ from .models import StaffInvitation, User
 from .passwords import SIGNED_IN_BY_PASSWORD, SignInPaused, check_staff_password
 from .second_factors import begin_session
 from .staff_passwords import mail_password_link
+from .staff_sign_ins import note_sign_in
 
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # not generic when it runs
@@ -135,6 +136,7 @@ def _let_in(request: HttpRequest, user: User) -> HttpResponse:
     request.session.cycle_key()
     if begin_session(request.session, user):
         return redirect("staff-second-factor")
+    note_sign_in(request, user=user, now=utc_now())
     response = redirect("admin:index")
     remember_device(request, response, user_id=user.pk)
     return response

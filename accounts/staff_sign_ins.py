@@ -1,19 +1,98 @@
-"""The browsers in which somebody is signed in, and how they are signed out (docs/decisions/0118)."""
+"""The browsers in which somebody is signed in to the back office, and how they are signed out.
+
+See docs/decisions/0118-sign-ins-of-staff.md.
+"""
+
+import datetime as dt
+import re
 
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.sessions.models import Session
+from django.db import models, transaction
 from django.db.models import F
 from django.http import HttpRequest
 
-from .models import User
+from core.errors import NotFound, require
+from core.http.client_address import client_range
+
+from .models import StaffSignIn, User
+
+# In the session: when its sign-in was last noted, in seconds since 1970.
+NOTED_AT = "sign_in_noted_at"
+NOTED_EVERY_SECONDS = 5 * 60
+
+# The first that fits: many name others too, to be taken for them.
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 
 
+@transaction.atomic
+def note_sign_in(request: HttpRequest, *, user: User, now: dt.datetime) -> None:
+    """Keep that they are signed in with the session of this request, and forget those of theirs that ran out."""
+    Session.objects.filter(staff_sign_in__user=user, expire_date__lt=now).delete()
+    StaffSignIn.objects.create(
+        user=user,
+        session_id=require(request.session.session_key, "whoever signed in has a session that is stored"),
+        browser=name_browser(request.headers.get("User-Agent", "")),
+        network=client_range(request),
+        began_at=now,
+        last_used_at=now,
+    )
+    request.session[NOTED_AT] = int(now.timestamp())
+
+
+def note_use(request: HttpRequest, *, now: dt.datetime) -> None:
+    """Keep that the session is used, every few minutes, and from where."""
+    noted = request.session.get(NOTED_AT)
+    if noted is None or now.timestamp() - noted < NOTED_EVERY_SECONDS:
+        return
+    StaffSignIn.objects.filter(session=request.session.session_key).update(
+        last_used_at=now, network=client_range(request)
+    )
+    request.session[NOTED_AT] = int(now.timestamp())
+
+
+def list_sign_ins(*, user_id: int, now: dt.datetime) -> models.QuerySet[StaffSignIn]:
+    """Those of somebody that are open, the last used first."""
+    live = StaffSignIn.objects.filter(user=user_id, session__expire_date__gt=now)
+    return live.order_by("-last_used_at", "-pk")
+
+
+@transaction.atomic
+def end_sign_in(*, user_id: int, sign_in_id: int) -> None:
+    """Sign somebody out of one browser: its next request is a stranger's. Raises NotFound."""
+    if not Session.objects.filter(staff_sign_in=sign_in_id, staff_sign_in__user=user_id).delete()[0]:
+        raise NotFound("This browser is signed out already.")
+
+
+@transaction.atomic
 def end_all_sign_ins(*, user_id: int) -> None:
     """Sign somebody out of every browser at once: what their sessions carry no longer fits the account."""
     User.objects.filter(pk=user_id).update(session_epoch=F("session_epoch") + 1)
+    Session.objects.filter(staff_sign_in__user=user_id).delete()
 
 
-def end_other_sign_ins(request: HttpRequest, *, user: User) -> None:
+@transaction.atomic
+def end_other_sign_ins(request: HttpRequest, *, user: User, now: dt.datetime) -> None:
     """Sign them out of every browser but the one of this request."""
-    end_all_sign_ins(user_id=user.pk)
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    others = Session.objects.filter(staff_sign_in__user=user)
+    others.exclude(pk=request.session.session_key).delete()
     user.refresh_from_db(fields=["session_epoch"])
-    update_session_auth_hash(request, user)
+    update_session_auth_hash(request, user)  # under a new key, with which the row of the old one goes
+    note_sign_in(request, user=user, now=now)
+
+
+def name_browser(agent: str) -> str:
+    """ "Firefox on Windows": what somebody calls the browser they sit at."""
+    browser = next((name for token, name in _BROWSERS if re.search(rf"\b{token}", agent)), "A browser")
+    system = next((name for token, name in _SYSTEMS if token in agent), "")
+    return f"{browser} on {system}" if system else browser

@@ -26,6 +26,7 @@ from accounts.passwords import (
 )
 from accounts.roles import Power, is_kept_out_without_second_factor, workspaces_asking_for_second_factor
 from accounts.second_factors import begin_session
+from accounts.staff_sign_ins import note_sign_in
 from core.clock import utc_now
 from core.errors import require
 from core.numbers import parse_whole_number
@@ -86,6 +87,7 @@ class BackOfficeSite(UnfoldAdminSite):
             if begin_session(request.session, request.user):
                 request.session[AFTER_SECOND_FACTOR] = response["Location"]
                 return HttpResponseRedirect(reverse("staff-second-factor"))
+            note_sign_in(request, user=request.user, now=utc_now())
             remember_device(request, response, user_id=request.user.pk)
         if knew_password(request) and (not is_signed_in_by_password(request) or _is_kept_out(request)):
             kept_out = HttpResponseRedirect(reverse("staff-second-factor"))

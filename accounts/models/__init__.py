@@ -12,6 +12,7 @@ from .learners import (
     person_key,
 )
 from .second_factors import SecondFactor
+from .sign_ins import StaffSignIn
 from .staff_tasks import StaffTask
 from .users import Membership, User, UserManager
 from .workspaces import Workspace, default_language, default_timezone
@@ -29,6 +30,7 @@ __all__ = [
     "Membership",
     "SecondFactor",
     "StaffInvitation",
+    "StaffSignIn",
     "StaffTask",
     "User",
     "UserManager",

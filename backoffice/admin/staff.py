@@ -18,14 +18,14 @@ from accounts.models import Membership, SecondFactor, User, Workspace
 from accounts.roles import Power
 from accounts.second_factors import has_second_factor, remove_second_factor
 from accounts.staff_passwords import mail_second_factor_reset
-from accounts.staff_sign_ins import end_all_sign_ins
+from accounts.staff_sign_ins import end_all_sign_ins, list_sign_ins
 from accounts.states import Role
 from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import DomainError
 
 from ..actions import RequiredNoteForm, StaffForm, staff_action, staff_list_action
-from ..display import NOTHING, Card, neighbor, neighbors_of, register_subject, status_badge
+from ..display import NOTHING, Card, Neighbor, neighbor, neighbors_of, register_subject, status_badge
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
 from ..timezones import TimezoneForm
 from .invitations import mail_or_say_why
@@ -99,7 +99,7 @@ class MembershipAdmin(WorkspaceScopedAdmin):
     ordering = ("workspace", "user__email", "id")
     fields = ("workspace", "user", "role_badge", "created_at")
     actions_list = ("invite",)
-    actions_detail = ("give_role", "reset_second_factor", "remove")
+    actions_detail = ("give_role", "sign_out", "reset_second_factor", "remove")
     role_badge = status_badge("role")
 
     @display(description="member", ordering="user__email", header=True)
@@ -154,6 +154,19 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         return f"{membership.user} signs in by password alone until they set up another second factor."
 
     @staff_action(
+        description="Sign out everywhere",
+        power=Power.GOVERN,
+        possible=lambda membership: not membership.user.is_superuser,
+        form=RequiredNoteForm,
+        icon="logout",
+        explanation="In every browser, at once, for instance when a computer was lost. They can sign in again, unless "
+        "you remove them too.",
+    )
+    def sign_out(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
+        end_all_sign_ins(user_id=membership.user_id)
+        return f"{membership.user} is signed out everywhere."
+
+    @staff_action(
         description="Remove",
         power=Power.GOVERN,
         icon="person_remove",
@@ -172,6 +185,18 @@ def _check_governs_all_of(request: HttpRequest, user: User) -> None:
     workspaces = Membership.objects.filter(user=user).values_list("workspace", flat=True)
     if not all(access.may(Power.GOVERN, workspace_id) for workspace_id in workspaces):
         raise NotTheirsAlone(f"{user} belongs to another organization too. Ask those who run the platform.")
+
+
+@neighbors_of(Membership)
+def sign_ins_of_member(request: HttpRequest, membership: Membership) -> Card:
+    if not access_of(request).may(Power.GOVERN, membership.workspace_id):
+        return Card("Signed in", empty="Owners see in which browsers.")
+    browsers = list_sign_ins(user_id=membership.user_id, now=utc_now())
+    return Card(
+        "Signed in",
+        [Neighbor(title=each.browser, note="last used", at=each.last_used_at) for each in browsers[:50]],
+        empty="In no browser.",
+    )
 
 
 class EmailAddressInline(ScopedInline):

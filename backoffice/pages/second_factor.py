@@ -12,17 +12,16 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
 
 from accounts.devices import remember_device
-from accounts.models import SecondFactor, User
+from accounts.models import User
 from accounts.passwords import (
     AFTER_SECOND_FACTOR,
     PASSED,
     SECOND_FACTOR,
     SignInPaused,
-    check_staff_password,
     has_passed_second_factor,
     is_signed_in_by_password,
     knew_password,
@@ -38,12 +37,13 @@ from accounts.second_factors import (
     set_app,
 )
 from accounts.staff_pages import PasswordForm
-from accounts.staff_sign_ins import end_other_sign_ins
+from accounts.staff_sign_ins import end_other_sign_ins, note_sign_in
 from core.clock import utc_now
 from core.errors import Invalid
 from core.sealing import seal, unseal
 
 from ..auditing.recording import one_deed, record_of_account
+from .own_account import answer, for_staff, is_their_password
 
 # In the session, sealed: what the app and we share once the first code was entered.
 NEW_SECRET = "second_factor_secret"  # noqa: S105  (the name of a key)
@@ -64,22 +64,6 @@ class AppForm(PasswordForm):
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
     field_order = ("code", "password")
-
-
-Page = Callable[[HttpRequest, User], HttpResponse]
-
-
-def for_staff(page: Page) -> Callable[[HttpRequest], HttpResponse]:
-    """A page for whoever is signed in as staff, with the second factor they have; others sign in first."""
-
-    @never_cache
-    def guarded(request: HttpRequest) -> HttpResponse:
-        user = request.user
-        if not (isinstance(user, User) and user.is_active and user.is_staff and is_signed_in_by_password(request)):
-            return redirect("admin:login")
-        return page(request, user)
-
-    return guarded
 
 
 @never_cache
@@ -104,20 +88,7 @@ def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
                     record_of_account(request, "Signed in with a recovery code")
                 return _let_in(request, user)
             form.add_error("code", "This code is wrong, or was used already. Enter the one that the app shows now.")
-    return _answer(request, "account/staff_second_factor.html", {"form": form}, pause)
-
-
-@require_safe
-@for_staff
-def show_sign_ins(request: HttpRequest, user: User) -> HttpResponse:
-    """How somebody signs in, and what they can change about it."""
-    factor = SecondFactor.objects.filter(user=user).first()
-    context = {
-        "factor": factor,
-        "codes_left": len(factor.recovery_digests) if factor else 0,
-        "asking": workspaces_asking_for_second_factor(user),
-    }
-    return render(request, "account/staff_sign_ins.html", context)
+    return answer(request, "account/staff_second_factor.html", {"form": form}, pause)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -132,7 +103,7 @@ def set_up_app(request: HttpRequest, user: User) -> HttpResponse:
     pause = None
     if form.is_valid():
         try:
-            if _is_their_password(request, user, form):
+            if is_their_password(request, user, form):
                 make = partial(set_app, user=user, secret=secret, code=form.cleaned_data["code"], now=utc_now())
                 return _show_codes(request, user, make, deed="Set up an authenticator app")
         except SignInPaused as refusal:
@@ -146,7 +117,7 @@ def set_up_app(request: HttpRequest, user: User) -> HttpResponse:
         "is_another": has_passed_second_factor(request),
         "is_kept_out": not has_passed_second_factor(request) and is_kept_out_without_second_factor(user),
     }
-    return _answer(request, "account/staff_app.html", context, pause)
+    return answer(request, "account/staff_app.html", context, pause)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -173,7 +144,7 @@ def turn_off(request: HttpRequest, user: User) -> HttpResponse:
             remove_second_factor(user_id=user.pk)
             record_of_account(request, "Turned their second factor off")
             request.session.pop(SECOND_FACTOR, None)
-            end_other_sign_ins(request, user=user)
+            end_other_sign_ins(request, user=user, now=utc_now())
         return redirect("staff-sign-ins")
 
     return _change(request, user, template="account/staff_second_factor_off.html", change=change)
@@ -187,11 +158,11 @@ def _change(request: HttpRequest, user: User, *, template: str, change: Callable
     pause = None
     if form.is_valid():
         try:
-            if _is_their_password(request, user, form):
+            if is_their_password(request, user, form):
                 return change()
         except SignInPaused as refusal:
             pause = refusal
-    return _answer(request, template, {"form": form, "asking": workspaces_asking_for_second_factor(user)}, pause)
+    return answer(request, template, {"form": form, "asking": workspaces_asking_for_second_factor(user)}, pause)
 
 
 def _show_codes(request: HttpRequest, user: User, make: Callable[[], list[str]], *, deed: str) -> HttpResponse:
@@ -201,19 +172,10 @@ def _show_codes(request: HttpRequest, user: User, make: Callable[[], list[str]],
         record_of_account(request, deed)
         request.session.pop(NEW_SECRET, None)
         request.session[SECOND_FACTOR] = PASSED
-        end_other_sign_ins(request, user=user)
+        end_other_sign_ins(request, user=user, now=utc_now())
     response = render(request, "account/staff_recovery_codes.html", {"codes": codes})
     remember_device(request, response, user_id=user.pk)
     return response
-
-
-def _is_their_password(request: HttpRequest, user: User, form: PasswordForm) -> bool:
-    """Whether the session is used by whoever knows the password. Raises SignInPaused."""
-    password = form.cleaned_data["password"]
-    if check_staff_password(email=user.email, password=password, request=request, now=utc_now()) is not None:
-        return True
-    form.add_error("password", "This is not the password of your staff account.")
-    return False
 
 
 def _let_in(request: HttpRequest, user: User) -> HttpResponse:
@@ -221,6 +183,7 @@ def _let_in(request: HttpRequest, user: User) -> HttpResponse:
     wanted = request.session.pop(AFTER_SECOND_FACTOR, "")
     request.session[SECOND_FACTOR] = PASSED
     request.session.cycle_key()
+    note_sign_in(request, user=user, now=utc_now())
     response = redirect(wanted or "admin:index")
     remember_device(request, response, user_id=user.pk)
     return response
@@ -234,13 +197,3 @@ def picture_of(text: str) -> dict[str, Any]:
     size = code.getModuleCount()
     dark = [(x, y) for y in range(size) for x in range(size) if code.isDark(y, x)]
     return {"size": size, "path": "".join(f"M{x} {y}h1v1h-1z" for x, y in dark)}
-
-
-def _answer(request: HttpRequest, template: str, context: dict[str, Any], pause: SignInPaused | None) -> HttpResponse:
-    form: forms.Form = context["form"]
-    if pause is not None:
-        form.add_error(None, pause.detail)
-        response = render(request, template, context, status=pause.status)
-        response["Retry-After"] = str(pause.retry_after)
-        return response
-    return render(request, template, context, status=422 if form.is_bound and form.errors else 200)

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 UNKNOWN = "unknown"  # a peer without an address, such as a Unix socket
 # Somebody who has one IPv6 address has the whole network around it, and may use another address each time.
 IPV6_PREFIX = 64
+RANGES = {4: 24, 6: 48}
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -31,6 +32,14 @@ def client_network(request: HttpRequest | Request) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
     return str(address) if address else UNKNOWN
+
+
+def client_range(request: HttpRequest | Request) -> str:
+    """About where the caller is, for people to read: 256 IPv4 addresses, or the /48 network of their IPv6 address."""
+    address = _forwarded(request) or _parse(request.META.get("REMOTE_ADDR", ""))
+    if address is None:
+        return UNKNOWN
+    return str(ipaddress.ip_network((address, RANGES[address.version]), strict=False))
 
 
 def is_from_this_machine(request: HttpRequest | Request) -> bool:

@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "backoffice.pages.sign_ins.StaffSignInMiddleware",
     "backoffice.timezones.StaffZoneMiddleware",
 ]
 

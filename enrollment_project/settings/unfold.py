@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Enrollment platform",
@@ -54,5 +55,11 @@ UNFOLD: dict[str, Any] = {
         "navigation": "enrollment_project.dashboard.navigation.navigation",
     },
     "TABS": "enrollment_project.dashboard.navigation.tabs",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "How you sign in", "link": reverse_lazy("staff-sign-ins")},
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "COMMAND": {"search_models": False, "search_callback": "enrollment_project.dashboard.navigation.search"},
 }

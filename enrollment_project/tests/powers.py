@@ -73,6 +73,7 @@ BUTTONS: dict[str, Power] = {
     "membership.give_role": Power.GOVERN,
     "membership.remove": Power.GOVERN,
     "membership.reset_second_factor": Power.GOVERN,
+    "membership.sign_out": Power.GOVERN,
     "staffinvitation.send_again": Power.GOVERN,
     "staffinvitation.revoke": Power.GOVERN,
     "guardian.invite": Power.MANAGE,

@@ -173,6 +173,7 @@ class TestTheWayToAWorkspace:
             "account.EmailAddress",
             "account.EmailConfirmation",
             "accounts.SecondFactor",
+            "accounts.StaffSignIn",
             "accounts.User",
             "accounts.Workspace",
             "admin.LogEntry",

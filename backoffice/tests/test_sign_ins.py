@@ -1,0 +1,149 @@
+"""Staff see where they are signed in, and end it: the next request of such a browser is a stranger's."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Membership, StaffSignIn
+from accounts.passwords import SIGNED_IN_BY_PASSWORD
+from accounts.staff_sign_ins import NOTED_EVERY_SECONDS, list_sign_ins, name_browser
+from accounts.states import Role
+from accounts.tests.factories import MembershipFactory
+from backoffice.models import AuditEntry
+from core.clock import utc_now
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+PAGE = "/accounts/staff/sign-ins"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+@pytest.fixture
+def member() -> Membership:
+    membership: Membership = MembershipFactory(role=Role.ADMIN)
+    membership.user.set_password(PASSWORD)
+    membership.user.save()
+    return membership
+
+
+def sign_in(member: Membership, *, agent: str = FIREFOX, address: str = "203.0.113.77") -> Client:
+    client = Client(HTTP_USER_AGENT=agent, REMOTE_ADDR=address)
+    answer = client.post("/admin/login/?next=/admin/", {"username": member.user.email, "password": PASSWORD})
+    assert answer["Location"] == "/admin/"
+    return client
+
+
+def are_in(*clients: Client) -> list[bool]:
+    return [client.get(PAGE).status_code == 200 for client in clients]
+
+
+class TestASignIn:
+    def test_tells_the_browser_and_a_range_of_addresses(self, member: Membership) -> None:
+        page = sign_in(member).get(PAGE).content.decode()
+
+        assert "Firefox on Windows" in page
+        assert "203.0.113.0/24" in page
+        assert "203.0.113.77" not in page
+
+    def test_is_noted_again_every_few_minutes(self, member: Membership, time_machine: Any) -> None:
+        client = sign_in(member)
+        begun = StaffSignIn.objects.get()
+        moments = [begun.last_used_at + dt.timedelta(seconds=NOTED_EVERY_SECONDS + late) for late in (-2, 2)]
+
+        used = []
+        for moment in moments:
+            time_machine.move_to(moment, tick=False)
+            client.get("/admin/login/")
+            used.append(StaffSignIn.objects.get().last_used_at)
+
+        assert used == [begun.last_used_at, moments[1]]
+
+    def test_ends_with_its_session(self, member: Membership) -> None:
+        client = sign_in(member)
+
+        client.post("/admin/logout/")
+
+        assert not StaffSignIn.objects.exists()
+
+    def test_that_ran_out_is_shown_no_more_and_gone_with_the_next(self, member: Membership) -> None:
+        sign_in(member)
+        Session.objects.update(expire_date=utc_now())
+        shown = list_sign_ins(user_id=member.user_id, now=utc_now()).exists()
+
+        sign_in(member)
+
+        assert not shown
+        assert StaffSignIn.objects.count() == 1
+
+
+class TestSigningOut:
+    @pytest.mark.sqlite
+    def test_of_one_browser_leaves_the_others(self, member: Membership) -> None:
+        here, there, elsewhere = (sign_in(member) for _ in range(3))
+        second = StaffSignIn.objects.order_by("pk")[1]
+
+        here.post(f"{PAGE}/{second.pk}/end")
+        again = here.post(f"{PAGE}/{second.pk}/end")
+
+        assert again.status_code == 302
+        assert are_in(here, there, elsewhere) == [True, False, True]
+        assert list(AuditEntry.objects.values_list("action", flat=True)) == ["Signed out of another browser"]
+
+    def test_everywhere_else_leaves_this_one(self, member: Membership) -> None:
+        here, there = sign_in(member), sign_in(member)
+        unnoted = Client()  # signed in before sign-ins were kept
+        unnoted.force_login(member.user, backend=SIGNED_IN_BY_PASSWORD)
+
+        here.post(f"{PAGE}/end")
+
+        assert are_in(here, there, unnoted) == [True, False, False]
+        assert StaffSignIn.objects.count() == 1
+        assert list(AuditEntry.objects.values_list("action", flat=True)) == ["Signed out of every other browser"]
+
+    def test_is_for_ones_own_browsers(self, member: Membership) -> None:
+        other = MembershipFactory(workspace=member.workspace)
+        stranger = Client()
+        stranger.force_login(other.user, backend=SIGNED_IN_BY_PASSWORD)
+        client = sign_in(member)
+
+        stranger.post(f"{PAGE}/{StaffSignIn.objects.get().pk}/end")
+
+        assert are_in(client) == [True]
+
+    @pytest.mark.parametrize(("role", "is_in"), [(Role.OWNER, False), (Role.ADMIN, True)])
+    def test_of_a_member_is_for_owners(self, member: Membership, role: Role, is_in: bool) -> None:
+        client = sign_in(member)
+        colleague = Client()
+        theirs = MembershipFactory(workspace=member.workspace, role=role)
+        colleague.force_login(theirs.user, backend=SIGNED_IN_BY_PASSWORD)
+        member_page = reverse("admin:accounts_membership_change", args=[member.pk])
+        shown = colleague.get(member_page).content.decode()
+
+        colleague.post(reverse("admin:accounts_membership_sign_out", args=[member.pk]), {"note": "A lost laptop"})
+
+        assert ("Firefox on Windows" in shown) is (not is_in)
+        assert are_in(client) == [is_in]
+
+
+class TestTheNameOfABrowser:
+    @pytest.mark.parametrize(
+        ("agent", "name"),
+        [
+            (FIREFOX, "Firefox on Windows"),
+            ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36", "Chrome on Linux"),
+            (
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1", "Safari on iPhone"),
+            ("curl/8.5", "A browser"),
+            ("", "A browser"),
+        ],
+    )
+    def test_is_what_people_call_it(self, agent: str, name: str) -> None:
+        assert name_browser(agent) == name
