@@ -242,6 +242,11 @@ def register_subject(kind: str, model: type[models.Model]) -> None:
     _subjects[kind] = model
 
 
+def subject_kinds() -> list[str]:
+    """What such texts begin with."""
+    return sorted(_subjects)
+
+
 def subject_link(text: str) -> SafeString | str:
     """A text like "payment:12", "enrollment:<cuid>" or "learner:3/learner:9" as links, without a query."""
     parts = [_part_link(part) for part in text.split("/")]

@@ -13,11 +13,12 @@ from accounts.models import Workspace
 from accounts.roles import Power
 from backoffice.actions import StaffForm, in_bulk, staff_action, staff_list_action
 from backoffice.display import badge, json_column, register_subject, status_badge, subject_column
+from backoffice.filters import filter_by_known
 from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
-from .letters import Email
+from .letters import Email, known_kinds
 from .models import Notification, WorkspaceLetter
 from .sending import resend_notification
 from .states import NotificationStatus
@@ -45,7 +46,7 @@ class NotificationAdmin(WorkspaceScopedAdmin):
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
-        "kind",
+        filter_by_known("kind", known_kinds, title="kind"),
         "created_at",
     )
     list_select_related = ("workspace",)

@@ -65,6 +65,10 @@ def register_email(kind: str, render: Renderer) -> None:
     _renderers[kind] = render
 
 
+def known_kinds() -> list[str]:
+    return sorted(_renderers)
+
+
 def is_registered(kind: str) -> bool:
     return kind in _renderers
 

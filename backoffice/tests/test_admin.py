@@ -11,6 +11,7 @@ from accounts.staff_tasks import raise_staff_task
 from accounts.states import Role, TaskStatus
 from accounts.task_kinds import NO_ADDRESS, UNANSWERED, TaskKind, find_kind
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory
+from backoffice.scoping import CappedPaginator
 from backoffice.tests.staff_client import StaffClient, said
 from core.clock import utc_now
 
@@ -287,6 +288,29 @@ class TestASearchedList:
 
         assert response.status_code == 400
         assert not Learner.objects.exists()
+
+
+class TestALongList:
+    def test_offers_no_months_to_choose_from(
+        self, workspace: Workspace, owner: StaffClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        learner = LearnerFactory(workspace=workspace, last_name="Larsen")
+        url = reverse("admin:accounts_learner_changelist")
+
+        offered = [owner.get(url, query).context["cl"].date_hierarchy for query in ({}, {"q": learner.last_name})]
+        monkeypatch.setattr("backoffice.scoping.COUNT_CAP", 1)
+
+        assert offered == ["created_at", None]
+        assert owner.get(url).context["cl"].date_hierarchy is None
+
+    def test_in_the_order_of_another_table_has_the_rows_of_its_pages_in_that_order(self) -> None:
+        south, north = WorkspaceFactory(name="South"), WorkspaceFactory(name="North")
+        learners = [LearnerFactory(workspace=workspace) for workspace in (north, south, north)]
+        paginator = CappedPaginator(Learner.objects.order_by("workspace__name", "-pk"), 2)
+
+        pages = [list(paginator.page(number).object_list) for number in (1, 2)]
+
+        assert pages == [[learners[2], learners[0]], [learners[1]]]
 
 
 class TestAnEmptyList:

@@ -212,7 +212,11 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
 
     def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
         """Also by the serial number of the device that it is about."""
-        found = Enrollment.objects.filter(serial_number=term).values_list("pk", flat=True)[:FOUND_AT_MOST]
+        found = (
+            Enrollment.objects.exclude(serial_number="")
+            .filter(serial_number=term)
+            .values_list("pk", flat=True)[:FOUND_AT_MOST]
+        )
         by_serial = [Q(pk__in=keys)] if (keys := list(found)) else []
         return [*super().find_by_others(request, term), *by_serial]
 

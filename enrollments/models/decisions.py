@@ -54,6 +54,9 @@ class EnrollmentDecision(models.Model):
             models.Index(fields=["workspace", "-id"], name="decision_newest"),
             models.Index(fields=["workspace", "tenant_id", "-id"], name="decision_by_tenant"),
             models.Index(fields=["workspace", "learner_email"], name="decision_by_email"),
+            models.Index(
+                fields=["workspace"], condition=models.Q(status=DecisionStatus.FAILED), name="decision_interrupted"
+            ),
         ]
 
     def __str__(self) -> str:

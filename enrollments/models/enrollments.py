@@ -149,6 +149,9 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
                 condition=_KEPT & ~models.Q(reference_id=""),
                 name="enrollment_by_reference",
             ),
+            models.Index(
+                fields=["serial_number"], condition=~models.Q(serial_number=""), name="enrollment_by_serial_number"
+            ),
         ]
 
     def __str__(self) -> str:

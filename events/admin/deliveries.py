@@ -12,10 +12,12 @@ from accounts.roles import Power
 from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
 from backoffice.display import NOTHING, json_block, link, status_badge, subject_link
+from backoffice.filters import filter_by_known
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
+from ..event import event_types
 from ..models import WebhookAttempt, WebhookDelivery
 from ..states import DeliveryStatus
 from ..webhooks.message import PING, public_data
@@ -57,11 +59,12 @@ class WebhookDeliveryAdmin(WorkspaceScopedAdmin):
         ("status", ChoicesDropdownFilter),
         ("endpoint", ScopedRelatedFilter),
         ("endpoint__workspace", ScopedRelatedFilter),
-        "event__type",
+        filter_by_known("event__type", event_types, title="type"),
         "created_at",
     )
     list_select_related = ("endpoint__workspace", "event")
-    search_fields = ("=cuid", "=aggregate", "=event__cuid")
+    search_fields = ("cuid__exact",)
+    search_through = ("event",)
     search_help_text = "CUID of the delivery or the event, or what it is about, e.g. decision:12"
     fieldsets = (
         (None, {"fields": ("to", ("type", "about"), ("status_badge", "order_text"), ("cuid", "event"), "data_text")}),

@@ -1,6 +1,7 @@
 import datetime as dt
 
 from django.contrib import admin
+from django.db.models import Q
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
@@ -8,11 +9,13 @@ from unfold.enums import ActionVariant
 from accounts.roles import Power
 from accounts.task_kinds import Urgency
 from backoffice.actions import StaffForm, in_bulk, staff_action
-from backoffice.display import json_column, status_badge, subject_column
+from backoffice.display import json_column, status_badge, subject_column, subject_kinds
+from backoffice.filters import filter_by_known
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.clock import utc_now
 
+from ..event import event_types
 from ..models import OutboxEvent
 from ..relay import replay_event
 from ..states import RelayStatus
@@ -53,12 +56,12 @@ class OutboxEventAdmin(WorkspaceScopedAdmin):
     list_filter = (
         ("relay_status", ChoicesDropdownFilter),
         ("workspace", ScopedRelatedFilter),
-        "type",
+        filter_by_known("type", event_types, title="type"),
         "occurred_at",
     )
     list_select_related = ("workspace",)
-    search_fields = ("=cuid", "=aggregate", "aggregate__endswith")
-    search_help_text = "CUID of the event, or what it is about, e.g. decision:12"
+    search_fields = ("cuid__exact", "aggregate__exact")
+    search_help_text = "CUID of the event, or what it is about, e.g. decision:12, or just the number or CUID of that"
     ordering = ("-id",)
     fieldsets = (
         (None, {"fields": (("type", "about"), ("sequence", "cuid"), ("workspace", "occurred_at"), "payload_text")}),
@@ -68,6 +71,10 @@ class OutboxEventAdmin(WorkspaceScopedAdmin):
     relay_badge = status_badge("relay_status", "relay")
     about = subject_column("aggregate", "about")
     payload_text = json_column("payload")
+
+    def find_by_others(self, request: HttpRequest, term: str) -> list[Q]:
+        """Also by the number or CUID of what it is about, of whatever kind that is."""
+        return [*super().find_by_others(request, term), Q(aggregate__in=[f"{kind}:{term}" for kind in subject_kinds()])]
 
     @staff_action(
         description="Relay again",

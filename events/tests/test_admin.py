@@ -59,6 +59,20 @@ class TestReplaying:
         assert page.context["actions_detail"] == []
 
 
+class TestTheList:
+    def test_finds_an_event_by_what_it_is_about_or_by_the_number_of_that(self, workspace: Workspace) -> None:
+        (event_id,) = happen(workspace=workspace)
+        OutboxEvent.objects.filter(pk=event_id).update(aggregate="payment:120987")
+        happen(workspace=workspace, thing="2")
+        viewer = StaffClient(workspace=workspace, role=Role.ADMIN)
+        cuid = OutboxEvent.objects.get(pk=event_id).cuid
+        url = reverse("admin:events_outboxevent_changelist")
+
+        found = [viewer.get(url, {"q": term}).context["cl"] for term in ("payment:120987", "120987", cuid)]
+
+        assert [[row.pk for row in each.result_list] for each in found] == [[event_id]] * 3
+
+
 @pytest.mark.sqlite
 class TestReplayingDaysToAnEndpoint:
     @pytest.mark.parametrize("day", ["9999-12-31", "2199-12-31", "0001-01-01"])
