@@ -10,9 +10,9 @@ from core.actors import SYSTEM
 from core.clock import utc_now
 from core.memory import keep_for_good
 from core.work import in_batches, quietly
-from enrollment_project.doctor import examine
 from enrollments.models import Program, ProgramInstance
 from events.models import OutboxEvent
+from operations.doctor import examine
 from partners.inbox import BATCH, handle_due_events
 from partners.models import EnrollmentStep, PartnerEvent, StepTransition
 from partners.providers import create_provider

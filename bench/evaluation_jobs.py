@@ -12,13 +12,13 @@ from core.actors import SYSTEM
 from core.clock import utc_now
 from core.memory import keep_for_good
 from core.work import quietly
-from enrollment_project.doctor import examine
 from enrollments import evaluation
 from enrollments.eligibility.criteria import CriterionDraft, change_criteria
 from enrollments.eligibility.expressions import ExpressionFault, compile_expression
 from enrollments.eligibility.trial import try_sample
 from enrollments.evaluation import evaluate_candidates, request_evaluation
 from enrollments.models import Program, ProgramInstance
+from operations.doctor import examine
 
 from .stack import ROOT
 

@@ -12,10 +12,10 @@ from accounts.models import Workspace
 from core.clock import utc_now
 from core.memory import keep_for_good
 from core.work import quietly
-from enrollment_project.doctor import examine
 from enrollments.expiry import BATCH, expire_in_batches
 from enrollments.models import Enrollment, EnrollmentTransition, Program, ProgramInstance
 from events.models import OutboxEvent
+from operations.doctor import examine
 
 from .stack import ROOT
 

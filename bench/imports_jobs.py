@@ -19,7 +19,6 @@ from core.clock import utc_now
 from core.jobs import RETRY
 from core.memory import keep_for_good
 from core.work import quietly
-from enrollment_project.doctor import examine
 from enrollments.eligibility.criteria import change_criteria
 from enrollments.imports import batch, job
 from enrollments.imports.job import import_candidates, receive_import, undo_import
@@ -36,6 +35,7 @@ from enrollments.models import (
     ProgramInstance,
 )
 from events.models import OutboxEvent
+from operations.doctor import examine
 
 from .evaluation_jobs import CRITERIA
 from .stack import ROOT

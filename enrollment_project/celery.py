@@ -41,6 +41,8 @@ app.conf.beat_schedule = {
     "forget-old-events": {"task": "events.tasks.forget_old_events", "schedule": 3600.0},
     "forget-old-answers": {"task": "core.tasks.forget_old_answers", "schedule": 3600.0},
     "forget-old-counters": {"task": "core.tasks.forget_old_counters", "schedule": 900.0},
+    "examine-data": {"task": "operations.tasks.examine_data", "schedule": 3600.0},
+    "forget-old-examinations": {"task": "operations.tasks.forget_old_examinations", "schedule": 3600.0},
     "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},
     "write-about-seats": {"task": "enrollments.tasks.write_about_seats_in_use", "schedule": 3600.0},
     "write-to-reviewers": {"task": "enrollments.tasks.write_to_reviewers", "schedule": 900.0},

@@ -23,6 +23,7 @@ from core.timings import processes
 from enrollments import metrics as enrollments
 from events import metrics as events
 from notifications import metrics as notifications
+from operations import metrics as operations
 from partners import metrics as partners
 
 PREFIX = "enrollment_"
@@ -43,6 +44,7 @@ FIGURES: tuple[Figure, ...] = (
     *enrollments.FIGURES,
     *cohorts.FIGURES,
     *partners.FIGURES,
+    *operations.FIGURES,
 )
 
 

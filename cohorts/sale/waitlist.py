@@ -12,6 +12,7 @@ from django.db.models import Exists, Max, OuterRef
 
 from accounts.models import Learner
 from billing.checkout import request_cancellation
+from billing.states import LIVE_CHECKOUTS, CheckoutStatus
 from core.actors import SYSTEM, Actor
 from core.errors import invalid_field
 from core.local_time import is_not_over
@@ -217,7 +218,7 @@ def expire_due_offers(*, now: dt.datetime, limit: int = 100) -> int:
 def _try_to_expire(place_id: int, now: dt.datetime) -> bool:
     """The trouble of one offer is its own and must not hold up the others; the next sweep meets it again."""
     try:
-        return _expire_offer(place_id, now)
+        return end_overdue_hold(place_id=place_id, now=now)
     except Exception:
         log.exception("offer_not_ended", place=place_id)
         return False
@@ -264,17 +265,20 @@ def _end_line(cohort_id: int, now: dt.datetime) -> int:
 
 
 @transaction.atomic
-def _expire_offer(place_id: int, now: dt.datetime) -> bool:
+def end_overdue_hold(*, place_id: int, now: dt.datetime) -> bool:
+    """Free a held place whose offer is over, or whose checkout ended unpaid without anybody noticing; False if neither
+    is so, or if the place was free."""
     cohort_id = CohortPlace.objects.values_list("cohort_id", flat=True).get(pk=place_id)
     lock_cohort(cohort_id)
     place = lock_place(place_id)
-    if place.checkout_id is not None or place.held_until > now:
+    if place.status != PlaceStatus.HELD:
         return False
-    if not release_place(place=place, reason="The offer ended", now=now):
+    if place.checkout is not None:
+        ended_unpaid = place.checkout.status not in (*LIVE_CHECKOUTS, CheckoutStatus.PAID)
+        return ended_unpaid and free_unpaid_place(place=place, reason="The checkout ended", now=now)
+    if place.held_until > now:
         return False
-    end_offer(place=place, now=now)
-    offer_free_places(cohort_id=cohort_id, now=now)
-    return True
+    return free_unpaid_place(place=place, reason="The offer ended", now=now)
 
 
 def _free_offer(entry: WaitlistEntry, reason: str, now: dt.datetime) -> None:

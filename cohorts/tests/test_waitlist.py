@@ -132,14 +132,14 @@ class TestAPlaceThatFrees:
             join_waitlist(learner_id=learner_for(cohort).pk, cohort_id=cohort.pk, now=utc_now())
             cancel_checkout(checkout_id=checkout.pk, now=utc_now())
         broken = CohortPlace.objects.get(cohort=cohorts[0], status="held").pk
-        expire = waitlist._expire_offer
+        expire = waitlist.end_overdue_hold
 
         def expire_but_one(place_id: int, now: dt.datetime) -> bool:
             if place_id == broken:
                 raise OperationalError("canceling statement due to lock timeout")
             return expire(place_id, now)
 
-        monkeypatch.setattr(waitlist, "_expire_offer", expire_but_one)
+        monkeypatch.setattr(waitlist, "end_overdue_hold", expire_but_one)
 
         ended = expire_due_offers(now=utc_now() + dt.timedelta(days=2))
 

@@ -63,6 +63,7 @@ from enrollments.models import (
 from enrollments.queries import awaiting_review
 from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
+from operations.models import Examination, Finding
 from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
 
 RESULTS_PER_MODEL = 5
@@ -245,6 +246,14 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             StripeEvent,
             power=Power.OPERATE,
             beside=(Entry("Reconciliations", "fact_check", ReconciliationRun),),
+        ),
+        Entry(
+            "Doctor",
+            "stethoscope",
+            Finding,
+            query="?gone_at__isempty=1",
+            power=Power.OPERATE,
+            beside=(Entry("Examinations", "fact_check", Examination),),
         ),
         Entry("Idempotency records", "fingerprint", IdempotencyRecord, power=Power.OPERATE),
     ),

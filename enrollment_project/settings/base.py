@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "enrollments",
     "cohorts",
     "partners",
+    "operations",
 ]
 
 MIDDLEWARE = [

@@ -22,7 +22,6 @@ from cohorts.states import PlaceStatus, StepStatus, WaitStatus
 from core.clock import utc_now
 from demo.catalog import GUARDIAN_EMAIL, ORGANIZATIONS, PASSWORD
 from demo.load import load_demo
-from enrollment_project.doctor import examine
 from enrollments.models import (
     Application,
     ApplicationQuestion,
@@ -36,6 +35,7 @@ from enrollments.states import DecisionReason, EligibilityStatus, ExitStatus
 from events.models import OutboxEvent
 from notifications.models import Notification, WorkspaceLetter
 from notifications.states import NotificationStatus
+from operations.doctor import examine
 
 
 @pytest.fixture(scope="module")

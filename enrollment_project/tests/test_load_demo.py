@@ -17,8 +17,8 @@ from billing.models import Checkout, StripeEvent
 from demo import courses, load
 from demo.catalog import ORGANIZATIONS
 from demo.progress import AlreadyLoading, announced, loaded_percent
-from enrollment_project.doctor import examine
 from enrollment_project.management.commands import load_demo as command
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess, free_port
 
 SMALL = tuple(dataclasses.replace(organization, families=2) for organization in ORGANIZATIONS)

@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-APPS = ("core", "accounts", "backoffice", "notifications", "events", "billing", "enrollments", "cohorts", "partners")
+APPS = (
+    "core",
+    "accounts",
+    "backoffice",
+    "notifications",
+    "events",
+    "billing",
+    "enrollments",
+    "cohorts",
+    "partners",
+    "operations",
+)
 # What is called by a person, a program or the scheduler; `models` fill in when a row was made.
 EDGES = {"admin", "api", "graphql", "pages", "tasks", "management", "http", "models"}
 OTHER_EDGES = {

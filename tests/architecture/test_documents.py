@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from enrollment_project.dashboard.navigation import every_entry
-from enrollment_project.doctor import INVARIANTS
+from operations.doctor import INVARIANTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").rglob("*.md")]

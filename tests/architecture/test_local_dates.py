@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-APPS = ("core", "accounts", "backoffice", "notifications", "events", "billing", "enrollments", "cohorts", "partners")
+APPS = (
+    "core",
+    "accounts",
+    "backoffice",
+    "notifications",
+    "events",
+    "billing",
+    "enrollments",
+    "cohorts",
+    "partners",
+    "operations",
+)
 PACKAGES = (*APPS, "demo", "enrollment_project")
 # The one place; and what reads the browser's zone, or writes a moment that has its zone for people.
 MODULES = {"core/local_time.py"}

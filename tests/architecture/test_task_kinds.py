@@ -13,7 +13,17 @@ from backoffice.display import subject_link
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISING = ("raise_staff_task", "raise_staff_tasks", "raise_staff_task_once")
-APPS = ("accounts", "backoffice", "billing", "cohorts", "enrollments", "events", "notifications", "partners")
+APPS = (
+    "accounts",
+    "backoffice",
+    "billing",
+    "cohorts",
+    "enrollments",
+    "events",
+    "notifications",
+    "operations",
+    "partners",
+)
 # Whoever runs the platform reads Stripe's inbox; the staff of a workspace have no page for its events.
 WITHOUT_A_PAGE = {"stripe-event"}
 

@@ -15,8 +15,8 @@ from cohorts.sale import purchase
 from cohorts.tests.callers import Family, fields, problem, student_of
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from cohorts.tests.purchases import PACKAGES, bought, choice, session_of, state
-from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 
 from . import first_draft

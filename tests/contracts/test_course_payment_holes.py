@@ -28,8 +28,8 @@ from cohorts.tests.purchases import enroll_url, nothing_was_written
 from core.clock import utc_now
 from core.http.fields import TextField
 from core.network import NetworkInsideTransaction
-from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.ledger import net

@@ -25,12 +25,14 @@ from cohorts.models import CohortPlace, StepProgress
 from cohorts.sale.waitlist import join_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, start
 from core.clock import utc_now
+from core.errors import DomainError
 from core.invariants import Breach, Extent
-from enrollment_project.doctor import INVARIANTS, examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import EnrollmentDecision
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from operations.doctor import INVARIANTS, examine
+from operations.repairs import REPAIRS, NoRepair, repair, repair_of
 from partners.tests.factories import accept, approved, complete, steps_of
 from sandbox.testing import SandboxProcess
 
@@ -162,6 +164,45 @@ class TestTheDoctor:
     def test_takes_few_queries_however_many_rows(self, world: World, django_assert_max_num_queries: Any) -> None:
         with django_assert_max_num_queries(2 * len(INVARIANTS) + 30):
             examine()
+
+
+# What no use case can put right by itself: more is held than there is, or the key that opens a secret is gone.
+REFUSED = {
+    "cohorts.place_counters_equal_their_holders: more_places_than_the_cohort_has": "capacity_below_use",
+    "cohorts.booked_counts_equal_their_holders: more_booked_than_the_session_seats": "seats_below_bookings",
+}
+LEFT = {
+    "cohorts.completion_follows_the_steps: a_completed_package_whose_participation_goes_on",
+    "cohorts.completion_follows_the_steps: a_participation_that_ended_without_its_package",
+    "core.secrets_are_sealed_with_the_newest_key: a_secret_whose_key_was_removed",
+}
+
+
+class TestARepair:
+    @pytest.mark.parametrize("name", [name for name in BREAKS if name.partition(":")[0] in REPAIRS])
+    def test_puts_right_what_it_is_offered_for(self, world: World, name: str) -> None:
+        invariant = name.partition(":")[0]
+        rows = BREAKS[name](world)[invariant]
+        refusals = []
+
+        for row in rows:
+            try:
+                repair(invariant=invariant, row=row, actor=STAFF, now=utc_now())
+            except DomainError as refusal:
+                refusals.append(refusal.code)
+
+        assert refusals == [REFUSED[name]] * len(rows) if name in REFUSED else refusals == []
+        assert found([invariant]) == ({invariant: sorted(rows)} if name in {*REFUSED, *LEFT} else {})
+
+    def test_is_refused_where_no_use_case_can(self) -> None:
+        with pytest.raises(NoRepair):
+            repair(invariant="enrollments.transitions_have_no_gaps", row="enrollment 1", actor=STAFF, now=utc_now())
+
+    def test_is_offered_for_the_rows_it_knows(self) -> None:
+        invariant = "partners.certificates_iff_complete"
+        offered = [repair_of(invariant=invariant, row=row) for row in ("enrollment 1", "certificate 1", "learner 1")]
+
+        assert [found and found.does.split()[0] for found in offered] == ["Issues", "Revokes", None]
 
 
 class TestTheWayToAWorkspace:

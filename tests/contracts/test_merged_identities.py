@@ -22,9 +22,9 @@ from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from core.actors import Actor
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.models import SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route
+from operations.doctor import examine
 from tests.contracts.merges import JANE, district, learner, merge
 
 pytestmark = pytest.mark.django_db

@@ -24,10 +24,10 @@ from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, res
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
-from enrollment_project.doctor import examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from operations.doctor import examine
 from tests.constraints import drop_constraint
 from tests.contracts.merges import JANE, district, full_cohort, learner, merge
 

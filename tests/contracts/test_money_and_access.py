@@ -10,10 +10,10 @@ from billing.tests.snapshots import arrive, dispute, refund
 from cohorts.models import Cohort, CohortPlace, StudentPackage
 from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from enrollments.tests.factories import InstanceFactory
 from enrollments.tests.parents import ask_parent, pay
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON
 

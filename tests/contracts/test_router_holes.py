@@ -16,7 +16,6 @@ from billing.errors import PaymentProviderDown
 from billing.models import Checkout
 from core.clock import utc_now
 from core.errors import Invalid
-from enrollment_project.doctor import examine
 from enrollments.errors import NotForSale
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, ProgramInstance
 from enrollments.routing import decide as deciding
@@ -26,6 +25,7 @@ from events import publishing
 from events.gateways.port import RelayedEvent, StreamUnavailable
 from events.models import OutboxEvent
 from events.relay import relay_due_events
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 

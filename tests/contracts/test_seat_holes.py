@@ -13,7 +13,6 @@ from django.db.models import F
 from accounts.models import Workspace
 from core.clock import utc_now
 from core.errors import Unavailable
-from enrollment_project.doctor import examine
 from enrollments.errors import AllocationBelowUse
 from enrollments.models import DistrictSeatAllocation, Enrollment, SeatAssignment
 from enrollments.routing import decide as deciding
@@ -23,6 +22,7 @@ from enrollments.routing.offer import find_district_seat
 from enrollments.seats import SeatCounts, update_allocation
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 

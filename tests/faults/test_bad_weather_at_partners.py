@@ -16,8 +16,8 @@ import pytest
 from core import breaker, outbound
 from core.clock import utc_now
 from core.work import quietly
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
+from operations.doctor import examine
 from partners.ending import end_at_provider
 from partners.enrolling import enroll_at_provider
 from partners.inbox import BATCH, handle_due_events, receive_event

@@ -17,9 +17,9 @@ from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.tests.factories import CohortFactory, cohort_with, start
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.ledger import differences
 from tests.sweeps import SOON

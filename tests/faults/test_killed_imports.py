@@ -4,7 +4,6 @@ import pytest
 
 from accounts.models import Guardian, Learner
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.imports import job as imports
 from enrollments.imports.job import import_candidates, undo_import
 from enrollments.models import District, Enrollment, ImportedRow, ImportJob
@@ -13,6 +12,7 @@ from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, InstanceFactory, ProgramFactory
 from enrollments.tests.importing import csv_of, receive
 from enrollments.tests.rosters import archive_of, receive_archive, school
+from operations.doctor import examine
 
 from .failpoints import killed_at_each_write
 

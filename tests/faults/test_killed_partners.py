@@ -9,10 +9,10 @@ from typing import ClassVar
 import pytest
 
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
+from operations.doctor import examine
 from partners.ending import end_step
 from partners.enrolling import enroll_step
 from partners.gateways.rest import RestGateway

@@ -19,7 +19,6 @@ from billing.states import RefundReason
 from billing.tests.stripe_world import StripeWorld, signed
 from core.clock import utc_now
 from core.http.idempotency import AlreadyAnswered, Claim
-from enrollment_project.doctor import examine
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment
 from enrollments.states import ReviewMode
@@ -28,6 +27,7 @@ from events.gateways.log import LogStream
 from events.gateways.port import RelayedEvent
 from events.models import OutboxEvent
 from events.relay import relay_due_events
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 

@@ -19,10 +19,10 @@ from billing.tests.stripe_world import StripeWorld, post_signed
 from cohorts.models import ClassSession, Cohort, CohortPlace, StepProgress, StudentPackage
 from cohorts.tests.factories import buy, cohort_with, start
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
 from notifications.models import Notification
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 

@@ -8,8 +8,8 @@ import pytest
 
 from core import breaker
 from core.work import quietly
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
+from operations.doctor import examine
 from partners.ending import end_at_provider
 from partners.enrolling import enroll_at_provider
 from partners.inbox import handle_due_events

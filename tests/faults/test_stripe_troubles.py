@@ -12,11 +12,11 @@ from billing.gateways import stripe as stripe_gateway
 from billing.models import Checkout, Payment
 from core.clock import utc_now
 from core.models import IdempotencyRecord
-from enrollment_project.doctor import examine
 from enrollments.lifecycle import reject_enrollment
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.tests.factories import STAFF, InstanceFactory, seats
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess, wait_until
 from tests.sweeps import SOON
 

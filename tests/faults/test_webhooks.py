@@ -10,10 +10,10 @@ from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.reconciliation import reconcile_stripe
 from billing.tests.stripe_world import StripeWorld
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.models import EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory, route
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON
 

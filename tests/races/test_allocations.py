@@ -5,11 +5,11 @@ from functools import partial
 import pytest
 
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.errors import AllocationBelowUse, NotForSale
 from enrollments.models import DistrictSeatAllocation
 from enrollments.seats import update_allocation
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 

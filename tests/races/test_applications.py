@@ -10,7 +10,6 @@ from django.db.models import Model
 from accounts.learners import find_or_create_learner
 from core.clock import utc_now
 from core.ids import new_cuid
-from enrollment_project.doctor import examine
 from enrollments import admission, identification
 from enrollments.application import confirm as confirmation
 from enrollments.application.confirm import confirm_application
@@ -22,6 +21,7 @@ from enrollments.states import Applicant
 from enrollments.tests.applicants import instance_with_form
 from enrollments.tests.factories import STAFF
 from events.models import OutboxEvent
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 

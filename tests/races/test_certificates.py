@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
+from operations.doctor import examine
 from partners import certificates
 from partners.certificates import follow_completion, reissue_certificate, revoke_certificate
 from partners.interventions import complete_step_by_evidence

@@ -18,9 +18,9 @@ from cohorts.sale.transfer import move_package
 from cohorts.tests.factories import CohortFactory, cohort_with
 from core.clock import utc_now
 from core.errors import DomainError
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
 from events.models import OutboxEvent
+from operations.doctor import examine
 from tests.processes import Failure, Meeting, at_once
 
 from .attempts import four_times_in_walks

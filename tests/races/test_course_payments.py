@@ -27,9 +27,9 @@ from cohorts.tests.factories import CohortFactory, buy, cohort_with, start
 from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.errors import DomainError
-from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.ledger import differences, net

@@ -18,8 +18,8 @@ from cohorts.sale import checkout
 from cohorts.tests.factories import cohort_with, start
 from cohorts.tests.places import counts
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.ledger import differences, net

@@ -22,8 +22,8 @@ from cohorts.tests.factories import buy, buy_on_rows, cohort_with, start
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import DomainError
-from enrollment_project.doctor import examine
 from enrollments.models import Program
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.processes import Meeting, at_once
 

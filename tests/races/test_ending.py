@@ -17,10 +17,10 @@ from cohorts.tests.factories import CohortFactory, buy, cohort_with
 from cohorts.tests.places import counts
 from core.clock import utc_now
 from core.errors import DomainError
-from enrollment_project.doctor import examine
 from enrollments import lifecycle
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.processes import Meeting, at_once
 from tests.sweeps import SOON

@@ -13,7 +13,6 @@ from django.db.models import Model
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.jobs import RETRY
-from enrollment_project.doctor import examine
 from enrollments import evaluation, lifecycle
 from enrollments.evaluation import continue_due_evaluations, evaluate_candidates, request_evaluation
 from enrollments.history import Journal
@@ -23,6 +22,7 @@ from enrollments.states import ReviewMode
 from enrollments.tests.criteria import set_criterion
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory
 from events.models import OutboxEvent
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Death, Failure, Meeting, at_once, in_process
 

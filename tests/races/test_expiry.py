@@ -8,12 +8,12 @@ from django.db import connection
 
 from core.actors import Actor
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments import expiry
 from enrollments.expiry import expire_enrollments
 from enrollments.history import find_standings
 from enrollments.models import DistrictSeatAllocation, EnrollmentTransition, ProgramInstance
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, approved_enrollment, route, seats
+from operations.doctor import examine
 from tests.lock_order import recorded_locks
 from tests.processes import Failure, Meeting, at_once
 

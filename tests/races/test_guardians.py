@@ -12,7 +12,7 @@ from accounts.models import Guardian, GuardianInvitation, Guardianship
 from accounts.sign_in import find_or_open_account
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, proven_user
 from core.clock import utc_now
-from enrollment_project.doctor import examine
+from operations.doctor import examine
 from tests.processes import Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]

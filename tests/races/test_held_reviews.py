@@ -6,13 +6,13 @@ import pytest
 
 from core.actors import Actor
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.lifecycle import evaluate_enrollment, submit_enrollment
 from enrollments.models import Enrollment, HeldReview
 from enrollments.review import held
 from enrollments.review.held import carry_out_due_reviews, hold_review, undo_review
 from enrollments.states import EligibilityStatus, ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory
+from operations.doctor import examine
 from tests.processes import Failure, Meeting, at_once
 from tests.sweeps import SOON
 

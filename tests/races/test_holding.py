@@ -24,7 +24,7 @@ from cohorts.tests.places import counts
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import DomainError
-from enrollment_project.doctor import examine
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.processes import Meeting, at_once
 

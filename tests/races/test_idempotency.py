@@ -17,10 +17,10 @@ from core.http.idempotency import LEASE, Claim
 from core.models import IdempotencyRecord
 from core.rows import insert_unless_present
 from demo.stripe import open_page
-from enrollment_project.doctor import examine
 from enrollments.models import EnrollmentDecision
 from enrollments.routing import route
 from enrollments.tests.factories import InstanceFactory, seats
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once

@@ -7,7 +7,6 @@ import pytest
 from django.db.models import Model
 
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments import lifecycle
 from enrollments.history import Journal
 from enrollments.imports import undo
@@ -17,6 +16,7 @@ from enrollments.models import Enrollment, EnrollmentTransition, ImportJob
 from enrollments.tests.factories import STAFF, InstanceFactory
 from enrollments.tests.importing import csv_of, import_file, work_on
 from events.models import OutboxEvent
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 

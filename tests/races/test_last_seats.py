@@ -9,7 +9,6 @@ import pytest
 from django.db.models import F
 
 from accounts.models import Learner, Workspace
-from enrollment_project.doctor import examine
 from enrollments.errors import NotForSale, SeatsExhausted
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment
 from enrollments.routing import decide as deciding
@@ -17,6 +16,7 @@ from enrollments.seats import SeatCounts
 from enrollments.states import SeatStatus
 from enrollments.tests.factories import InstanceFactory, route, seats
 from events.models import OutboxEvent
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 

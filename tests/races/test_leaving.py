@@ -9,12 +9,12 @@ from cohorts.models import Cohort, StudentPackage
 from cohorts.tests.factories import buy_on_rows, cohort_with
 from cohorts.tests.test_leaving import HALF, confirm, quote, rule, statuses
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.errors import QuoteOutdated
 from enrollments.leaving import confirm as confirming
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import CancellationQuote
 from enrollments.tests.factories import STAFF
+from operations.doctor import examine
 from tests.processes import Failure, at_once
 
 from .attempts import four_times_in_walks

@@ -11,7 +11,6 @@ from django.db.models import Model
 
 from core.clock import utc_now
 from core.errors import DomainError
-from enrollment_project.doctor import examine
 from enrollments import deletion, lifecycle
 from enrollments.deletion import delete_enrollment
 from enrollments.exit import carry_out_due_exits, plan_exit
@@ -26,6 +25,7 @@ from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentTra
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, approved_enrollment, route, seats
 from events.models import OutboxEvent
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 from tests.sweeps import SOON

@@ -24,9 +24,9 @@ from cohorts.sale import checkout
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with, reserve
 from core.actors import SYSTEM
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments import locks as enrollment_locks
 from enrollments.tests.factories import InstanceFactory
+from operations.doctor import examine
 from partners import locks as partner_locks
 from tests.processes import Failure, Meeting, at_once
 

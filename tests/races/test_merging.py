@@ -18,9 +18,9 @@ from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import DomainError
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment, SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route, seats
+from operations.doctor import examine
 from tests.processes import Meeting, at_once
 
 from .attempts import four_times_in_walks

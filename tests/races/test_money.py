@@ -14,11 +14,11 @@ from billing.models import Checkout, Payment, Refund, StripeEvent
 from billing.refunds import request_refund, submit_due_refunds
 from billing.states import RefundReason
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.models import EnrollmentDecision
 from enrollments.routing.decision import cancel_decision
 from enrollments.tests.factories import STAFF, InstanceFactory, route
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess, wait_until
 from tests.processes import Failure, at_once
 from tests.sweeps import SOON

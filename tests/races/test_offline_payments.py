@@ -18,7 +18,6 @@ from billing.offline import Voucher, reverse_offline_payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import OfflineMeans, PaymentStatus, RefundReason
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments import offline
 from enrollments.deletion import delete_enrollment
 from enrollments.expiry import expire_enrollments
@@ -28,6 +27,7 @@ from enrollments.on_account import enroll_on_account
 from enrollments.tests.factories import STAFF, InstanceFactory
 from enrollments.tests.parents import ask_parent
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.ledger import net

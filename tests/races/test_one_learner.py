@@ -7,10 +7,10 @@ import pytest
 from accounts import learners
 from accounts.models import Learner
 from core.rows import insert_unless_present
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.tests.factories import InstanceFactory, route, seats
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once

@@ -8,11 +8,11 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Workspace
 from accounts.tests.factories import WorkspaceFactory
-from enrollment_project.doctor import examine
 from events import publishing
 from events.models import OutboxEvent
 from events.publishing import publish
 from events.tests.factories import ThingHappened
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 

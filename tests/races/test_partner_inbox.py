@@ -9,9 +9,9 @@ import pytest
 
 from core import retries
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent
+from operations.doctor import examine
 from partners import inbox
 from partners.inbox import handle_due_events
 from partners.interventions import skip_step

@@ -8,11 +8,11 @@ import pytest
 from django.db.models import Model
 
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment, Program
 from enrollments.tests.factories import STAFF, InstanceFactory
 from events.models import OutboxEvent
+from operations.doctor import examine
 from partners import acceptance, history, interventions, progression, sequences
 from partners.interventions import reassign_step, reopen_step, skip_step
 from partners.models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, StepTransition

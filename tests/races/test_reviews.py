@@ -11,7 +11,6 @@ from billing.checkout import settle_checkout
 from billing.models import Payment, Refund
 from billing.refunds import submit_due_refunds
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments import lifecycle
 from enrollments.lifecycle import (
     approve_enrollment,
@@ -24,6 +23,7 @@ from enrollments.models import DistrictSeatAllocation, Enrollment, EnrollmentTra
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, CandidateFactory, InstanceFactory, route, seats
 from events.models import OutboxEvent
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once

@@ -8,7 +8,6 @@ from django.db import transaction
 from django.db.models import F
 
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments import locks
 from enrollments.allocations import holders
 from enrollments.allocations.holders import transfer_seat
@@ -18,6 +17,7 @@ from enrollments.models import DistrictSeatAllocation, SeatAssignment
 from enrollments.seats import update_allocation
 from enrollments.states import ReviewMode
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
 

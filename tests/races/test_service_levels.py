@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import StaffTask
 from core.clock import utc_now
-from enrollment_project.doctor import examine
+from operations.doctor import examine
 from partners import service_levels
 from partners.models import EnrollmentStep
 from partners.service_levels import raise_breaches

@@ -6,10 +6,10 @@ import pytest
 
 from accounts import learners_together
 from accounts.models import Learner
-from enrollment_project.doctor import examine
 from enrollments.models import Enrollment, ImportJob
 from enrollments.tests.factories import InstanceFactory
 from enrollments.tests.importing import csv_of, receive, work_on
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 

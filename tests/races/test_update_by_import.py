@@ -6,7 +6,6 @@ from functools import partial
 import pytest
 
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments import changes
 from enrollments.changes import change_enrollment
 from enrollments.imports import known
@@ -15,6 +14,7 @@ from enrollments.states import DuplicatePolicy
 from enrollments.tests.factories import STAFF, InstanceFactory
 from enrollments.tests.importing import csv_of, import_file, receive, work_on
 from events.models import OutboxEvent
+from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
 

@@ -1,0 +1,41 @@
+"""What docs/doctor.md says of each invariant, for the page on which somebody has to act on it."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+
+PAGE = settings.BASE_DIR / "docs" / "doctor.md"
+_RULE = re.compile(r"^### `(?P<name>[a-z_.]+)`\n(?P<text>.*?)(?=^##|\Z)", re.M | re.S)
+_POINT = re.compile(r"^- \*\*(?P<title>[^*]+)\*\*: (?P<text>.*?)(?=^- |\Z)", re.M | re.S)
+_MARKS = re.compile(r"\[([^\]]+)\]\([^)]+\)|[*`]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What must hold, who is wronged while it does not, and what to press or to run. Plain text."""
+
+    rule: str
+    wronged: str
+    action: str
+
+
+def remedy_of(invariant: str) -> Remedy:
+    """Raises KeyError for an invariant that the page does not know; a test holds that it knows all."""
+    return _remedies()[invariant]
+
+
+@cache
+def _remedies() -> dict[str, Remedy]:
+    rules = {rule["name"]: rule["text"] for rule in _RULE.finditer(PAGE.read_text())}
+    return {name: _read(text) for name, text in rules.items()}
+
+
+def _read(text: str) -> Remedy:
+    points = {point["title"]: _plain(point["text"]) for point in _POINT.finditer(text)}
+    return Remedy(_plain(text.partition("\n- **")[0]), points["Who is wronged"], points["What to do"])
+
+
+def _plain(text: str) -> str:
+    return " ".join(_MARKS.sub(lambda mark: mark[1] or "", text).split())

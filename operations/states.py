@@ -1,0 +1,9 @@
+"""The states of an examination, as the database keeps them."""
+
+from django.db.models import TextChoices
+
+
+class ExaminationStatus(TextChoices):
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    INTERRUPTED = "interrupted", "Interrupted"  # its process died, or the next one would have waited for it for good

@@ -1,0 +1,50 @@
+"""What the doctor's "allocation 12" is: a row of a model, and the page on which staff know it."""
+
+import re
+from functools import cache
+
+from django.apps import apps
+from django.db import models
+
+from cohorts.models import CohortPlace, StudentPackage, WaitlistEntry
+from enrollments.models import (
+    DistrictSeatAllocation,
+    EligibilityVerdict,
+    EnrollmentDecision,
+    EnrollmentLabel,
+    EnrollmentTransition,
+    Inquiry,
+    ProgramInstance,
+    SeatAssignment,
+)
+from partners.models import EnrollmentStep
+
+# Where the doctor's word is not what Django calls the model.
+_WORDS: dict[str, type[models.Model]] = {
+    "allocation": DistrictSeatAllocation,
+    "decision": EnrollmentDecision,
+    "instance": ProgramInstance,
+    "label": EnrollmentLabel,
+    "package": StudentPackage,
+    "partner step": EnrollmentStep,
+    "place": CohortPlace,
+    "question": Inquiry,
+    "seat": SeatAssignment,
+    "transition": EnrollmentTransition,
+    "verdict": EligibilityVerdict,
+    "waiting list entry": WaitlistEntry,
+}
+_ROW = re.compile(r"(?P<word>[A-Za-z -]+) (?P<pk>\d+)")
+
+
+def find_subject(row: str) -> tuple[type[models.Model], int] | None:
+    """The model and the primary key that the doctor named; None for what is no single row, e.g. a series of events."""
+    named = _ROW.fullmatch(row)
+    model = _models().get(named["word"]) if named else None
+    return (model, int(named["pk"])) if named and model else None
+
+
+@cache
+def _models() -> dict[str, type[models.Model]]:
+    called = {str(model._meta.verbose_name): model for model in apps.get_models()}
+    return {**called, **_WORDS}

@@ -1,0 +1,18 @@
+"""Work in the background: each task calls one use case."""
+
+from celery import shared_task
+
+from core.clock import utc_now
+from core.work import in_batches
+
+from .examining import examine_all, forget_old_findings
+
+
+@shared_task
+def examine_data() -> None:
+    examine_all(now=utc_now())
+
+
+@shared_task
+def forget_old_examinations() -> None:
+    in_batches(forget_old_findings, size=1000, at_most=20)
