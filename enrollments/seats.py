@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import F
+from django.db.models import Count, F, Q
 
 from core.actors import Actor
 from core.errors import NotFound, invalid_field
@@ -219,6 +219,27 @@ def check_days(valid_from: dt.date | None, valid_until: dt.date | None) -> None:
             check_date(date, field)
     if valid_from and valid_until and valid_until < valid_from:
         raise invalid_field("valid_until", "out_of_range", f"Give {valid_from} or a later day.")
+
+
+@transaction.atomic
+def recount_seats(*, allocation_id: int, now: dt.datetime) -> tuple[int, int]:
+    """Set the counters to what is held; returns the reserved and the used seats.
+
+    Raises AllocationBelowUse if more are held than there are: then the total is to be raised, or a seat given back.
+    """
+    allocation = lock_allocation(allocation_id)
+    held = SeatAssignment.objects.filter(allocation=allocation_id).aggregate(
+        reserved=Count("pk", filter=Q(status=SeatStatus.RESERVED)), used=Count("pk", filter=Q(status=SeatStatus.USED))
+    )
+    both = held["reserved"] + held["used"]
+    if both > allocation.total_seats:
+        raise AllocationBelowUse(
+            f"{both} of {allocation.total_seats} seats are held. Raise the total, or release seats, and count again."
+        )
+    allocation.reserved_seats, allocation.used_seats = held["reserved"], held["used"]
+    allocation.updated_at = now
+    allocation.save(update_fields=["reserved_seats", "used_seats", "updated_at"])
+    return held["reserved"], held["used"]
 
 
 def _check_total(total_seats: int) -> None:

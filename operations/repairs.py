@@ -11,15 +11,16 @@ from billing.checkout import settle_checkout
 from billing.inbox import handle_event
 from billing.models import Checkout, StripeEvent
 from cohorts.learning.completion import complete_courses
+from cohorts.learning.steps import recount_bookings
 from cohorts.models import ClassSession, Cohort, CohortPlace, StudentPackage
-from cohorts.recounting import recount_bookings, recount_places
+from cohorts.sale.places import recount_places
 from cohorts.sale.waitlist import end_overdue_hold
 from core.actors import Actor
 from core.errors import DomainError
 from core.resealing import reseal_secrets
-from enrollments.allocations.recounting import recount_seats
 from enrollments.exit import withdraw_exit
 from enrollments.models import DistrictSeatAllocation, Enrollment, PlannedExit
+from enrollments.seats import recount_seats
 from partners.certificates import follow_completion
 from partners.models import Certificate, EnrollmentStep
 from partners.progression import advance_to_next_step, withdraw_open_steps

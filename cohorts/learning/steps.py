@@ -1,24 +1,24 @@
 """The steps of a package: the seat each takes in a class session, and gives back.
 
-Every function belongs to the caller's transaction. One conditional UPDATE a session decides whether there is a seat, in
-the order of their keys; then the package is locked and its steps are changed.
+Every function but the repair of a count belongs to the caller's transaction. One conditional UPDATE a session decides
+whether there is a seat, in the order of their keys; then the package is locked and its steps are changed.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from events.publishing import publish
 
-from ..errors import StepAlreadyBooked, StepNotBooked
+from ..errors import SeatsBelowBookings, StepAlreadyBooked, StepNotBooked
 from ..events import StepBooked, StepCancelled, StepEvent
-from ..locks import lock_package_row
+from ..locks import lock_package_row, lock_sessions
 from ..models import ClassSession, CohortSession, CourseStep, StepProgress, StudentPackage
-from ..states import StepStatus
+from ..states import SEATED, StepStatus
 
 Sessions = dict[int, CohortSession]
 """Step id -> the session meant for it."""
@@ -255,3 +255,20 @@ def _set_booked(row: StepProgress, session: CohortSession, now: dt.datetime) -> 
 
 def _progress(package: StudentPackage, status: StepStatus) -> QuerySet[StepProgress]:
     return StepProgress.objects.filter(package=package, status=status).order_by("pk")
+
+
+@transaction.atomic
+def recount_bookings(*, session_id: int) -> int:
+    """Set a class session's count to the learners who hold a seat in it; returns how many.
+
+    Raises SeatsBelowBookings if there are more than it has seats.
+    """
+    session = lock_sessions({session_id})[session_id]
+    seated = StepProgress.objects.filter(class_session=session_id, status__in=SEATED).count()
+    if seated > session.max_students:
+        raise SeatsBelowBookings(
+            f"{seated} learners hold one of {session.max_students} seats. Add seats to the session, and count again."
+        )
+    session.booked_count = seated
+    session.save(update_fields=["booked_count"])
+    return seated

@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Learner
@@ -13,6 +14,7 @@ from events.publishing import publish
 
 from ..errors import CapacityBelowUse, CohortFull, PlaceAwaitsPayment
 from ..events import PlaceEvent, PlaceHeld, PlaceReleased, PlaceTaken
+from ..locks import lock_cohort
 from ..models import Cohort, CohortPlace
 from ..states import PlaceStatus
 
@@ -98,6 +100,26 @@ def resize(*, cohort_id: int, max_enrollment: int) -> None:
             f"{cohort.current_enrollment} places are taken and {cohort.held_places} held; "
             f"the capacity can't go below {cohort.current_enrollment + cohort.held_places}."
         )
+
+
+@transaction.atomic
+def recount_places(*, cohort_id: int) -> tuple[int, int]:
+    """Set a cohort's counters to its places; returns the held and the taken ones.
+
+    Raises CapacityBelowUse if there are more than it has room for.
+    """
+    cohort = lock_cohort(cohort_id)
+    places = CohortPlace.objects.filter(cohort=cohort_id).aggregate(
+        held=Count("pk", filter=Q(status=PlaceStatus.HELD)), taken=Count("pk", filter=Q(status=PlaceStatus.TAKEN))
+    )
+    used = places["held"] + places["taken"]
+    if used > cohort.max_enrollment:
+        raise CapacityBelowUse(
+            f"{used} of {cohort.max_enrollment} places are taken or held. Raise the cohort's places, and count again."
+        )
+    cohort.held_places, cohort.current_enrollment = places["held"], places["taken"]
+    cohort.save(update_fields=["held_places", "current_enrollment"])
+    return places["held"], places["taken"]
 
 
 def place_event(kind: type[PlaceEvent], place: CohortPlace, now: dt.datetime) -> PlaceEvent:

@@ -134,10 +134,10 @@ class TestAPlaceThatFrees:
         broken = CohortPlace.objects.get(cohort=cohorts[0], status="held").pk
         expire = waitlist.end_overdue_hold
 
-        def expire_but_one(place_id: int, now: dt.datetime) -> bool:
+        def expire_but_one(*, place_id: int, now: dt.datetime) -> bool:
             if place_id == broken:
                 raise OperationalError("canceling statement due to lock timeout")
-            return expire(place_id, now)
+            return expire(place_id=place_id, now=now)
 
         monkeypatch.setattr(waitlist, "end_overdue_hold", expire_but_one)
 

@@ -33,6 +33,7 @@ OTHER_EDGES = {
     "cohorts/emails.py": "a mail says what is true when it is sent",
     "billing/reconciliation.py": "a run takes minutes: what it finds is caught up with at its own moment",
     "events/webhooks/sending.py": "sends one delivery after the other, each at its own moment",
+    "operations/doctor.py": "asked by whoever wants to know how things stand now",
     "core/clock.py": "the clock itself",
     "core/jobs.py": "does the batches of a job, each at its own moment",
     "core/work.py": "runs a sweep for its task, each batch at its own moment",

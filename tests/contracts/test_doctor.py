@@ -228,6 +228,8 @@ class TestTheWayToAWorkspace:
             "contenttypes.ContentType",
             "core.IdempotencyRecord",
             "core.SharedCounter",
+            "operations.Examination",
+            "operations.Finding",
             "sessions.Session",
         }
         assert tenants[StepProgress] == "package__learner__workspace"

@@ -1,0 +1,12 @@
+"""For the rules of examinations and findings, rows that they and nothing else refuse."""
+
+from .refused_rows import NOW, Broken, Twice
+
+CHECKS = {
+    "examination_status_known": Broken("operations.Examination", {"status": "lost"}),
+}
+
+UNIQUE = {
+    "examination_one_at_a_time": Twice("operations.Examination", {"status": "running"}, {"status": "completed"}),
+    "finding_one_open_per_row": Twice("operations.Finding", {"invariant": "a", "row": "b"}, {"gone_at": NOW}),
+}
