@@ -236,7 +236,8 @@ def recount_seats(*, allocation_id: int, now: dt.datetime) -> tuple[int, int]:
         raise AllocationBelowUse(
             f"{both} of {allocation.total_seats} seats are held. Raise the total, or release seats, and count again."
         )
-    allocation.reserved_seats, allocation.used_seats = held["reserved"], held["used"]
+    allocation.reserved_seats = held["reserved"]
+    allocation.used_seats = held["used"]
     allocation.updated_at = now
     allocation.save(update_fields=["reserved_seats", "used_seats", "updated_at"])
     return held["reserved"], held["used"]

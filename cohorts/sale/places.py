@@ -117,7 +117,8 @@ def recount_places(*, cohort_id: int) -> tuple[int, int]:
         raise CapacityBelowUse(
             f"{used} of {cohort.max_enrollment} places are taken or held. Raise the cohort's places, and count again."
         )
-    cohort.held_places, cohort.current_enrollment = places["held"], places["taken"]
+    cohort.held_places = places["held"]
+    cohort.current_enrollment = places["taken"]
     cohort.save(update_fields=["held_places", "current_enrollment"])
     return places["held"], places["taken"]
 
