@@ -66,6 +66,15 @@ def set_app(*, user: User, secret: str, code: str, now: dt.datetime) -> list[str
     return codes
 
 
+def open_second_factor(user: User) -> tuple[SecondFactor, list[str]]:
+    """The second factor of somebody, under a lock until the transaction ends; made with recovery codes if there is
+    none, which are returned."""
+    codes, digests = _new_recovery_codes()
+    locked = SecondFactor.objects.select_for_update()
+    factor, is_new = locked.get_or_create(user=user, defaults={"recovery_digests": digests})
+    return factor, codes if is_new else []
+
+
 @transaction.atomic
 def renew_recovery_codes(*, user: User) -> list[str]:
     """Ten new recovery codes instead of those that are left. Raises NotFound."""
@@ -113,7 +122,7 @@ def _step_of(secret: str, code: str, now: dt.datetime) -> int | None:
 
 
 def _use_code(user: User, code: str, now: dt.datetime) -> bool:
-    factor = SecondFactor.objects.filter(user=user).first()
+    factor = SecondFactor.objects.filter(user=user).exclude(secret="").first()
     step = None if factor is None else _step_of(factor.secret, code, now)
     if factor is None or step is None:
         return False

@@ -47,6 +47,7 @@ def configure_logging(*, level: str, style: str) -> None:
                 "kombu": {"level": "ERROR"},  # it warns of a broker address without a host, every time
                 "httpx": {"level": "WARNING"},
                 "stripe": {"level": "WARNING"},
+                "fido2": {"level": "WARNING"},  # it writes the id of every passkey that is used
                 "waitress": {"level": "ERROR"},  # it warns whenever two requests come at once
             },
         }

@@ -11,7 +11,7 @@ from .learners import (
     identity_of_twin,
     person_key,
 )
-from .second_factors import SecondFactor
+from .second_factors import Passkey, SecondFactor
 from .sign_ins import StaffSignIn
 from .staff_tasks import StaffTask
 from .users import Membership, User, UserManager
@@ -28,6 +28,7 @@ __all__ = [
     "LearnerMerge",
     "LearnerQuerySet",
     "Membership",
+    "Passkey",
     "SecondFactor",
     "StaffInvitation",
     "StaffSignIn",

@@ -4,6 +4,7 @@ Whatever changes how somebody signs in asks for the password once more, ends the
 written into the audit log of each of their workspaces.
 """
 
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,7 +17,8 @@ from django.views.decorators.http import require_http_methods
 from reportlab.graphics.barcode.qrencoder import QRCode, QRErrorCorrectLevel
 
 from accounts.devices import remember_device
-from accounts.models import User
+from accounts.models import SecondFactor, User
+from accounts.passkeys import ANSWER_AT_MOST, begin_passkey_check, check_passkey
 from accounts.passwords import (
     AFTER_SECOND_FACTOR,
     PASSED,
@@ -48,13 +50,26 @@ from .own_account import answer, for_staff, is_their_password
 # In the session, sealed: what the app and we share once the first code was entered.
 NEW_SECRET = "second_factor_secret"  # noqa: S105  (the name of a key)
 
+# In the session: what a passkey's next answer has to fit.
+ASKED_PASSKEY = "asked_passkey"
+
 
 class CodeForm(forms.Form):
+    """A code, or what a passkey answered."""
+
     code = forms.CharField(
         label="Code",
         max_length=40,
+        required=False,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
     )
+    answer = forms.CharField(max_length=ANSWER_AT_MOST, required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and not (cleaned.get("code") or cleaned.get("answer")):
+            self.add_error("code", "Enter your code.")
+        return cleaned
 
 
 class AppForm(PasswordForm):
@@ -77,9 +92,10 @@ def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
         return redirect("staff-sign-ins" if has_second_factor(user) else "staff-app")
     form = CodeForm(request.POST if request.method == "POST" else None)
     pause = None
+    kept = request.session.pop(ASKED_PASSKEY, None)
     if form.is_valid():
         try:
-            kind = check_second_factor(user=user, code=form.cleaned_data["code"], request=request, now=utc_now())
+            kind = _check(request, user, form, kept)
         except SignInPaused as refusal:
             pause = refusal
         else:
@@ -87,8 +103,28 @@ def ask_for_second_factor(request: HttpRequest) -> HttpResponse:
                 if kind == "recovery":
                     record_of_account(request, "Signed in with a recovery code")
                 return _let_in(request, user)
-            form.add_error("code", "This code is wrong, or was used already. Enter the one that the app shows now.")
-    return answer(request, "account/staff_second_factor.html", {"form": form}, pause)
+    asked = begin_passkey_check(user)
+    if asked is not None:
+        request.session[ASKED_PASSKEY] = asked[1]
+    context = {
+        "form": form,
+        "passkey": json.dumps(asked[0]) if asked is not None else "",
+        "has_app": SecondFactor.objects.filter(user=user).exclude(secret="").exists(),
+    }
+    return answer(request, "account/staff_second_factor.html", context, pause)
+
+
+def _check(request: HttpRequest, user: User, form: CodeForm, kept: dict[str, Any] | None) -> str | None:
+    """By what they have shown it: "app", "recovery" or "passkey". Raises SignInPaused."""
+    if passkey := form.cleaned_data["answer"]:
+        if check_passkey(user=user, answer=passkey, kept=kept, request=request, now=utc_now()):
+            return "passkey"
+        form.add_error(None, "This passkey was not accepted. Try it again, or enter a code.")
+        return None
+    kind = check_second_factor(user=user, code=form.cleaned_data["code"], request=request, now=utc_now())
+    if kind is None:
+        form.add_error("code", "This code is wrong, or was used already. Enter the one that the app shows now.")
+    return kind
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import SecondFactor, User
+from accounts.models import Passkey, SecondFactor, User
 from accounts.roles import workspaces_asking_for_second_factor
 from accounts.staff_sign_ins import end_other_sign_ins, end_sign_in, list_sign_ins, note_use
 from core.clock import utc_now
@@ -37,6 +37,7 @@ def show_sign_ins(request: HttpRequest, user: User) -> HttpResponse:
     asking = workspaces_asking_for_second_factor(user)
     context = {
         "factor": factor,
+        "passkeys": [_told(passkey, zone) for passkey in factor.passkeys.order_by("pk")] if factor else [],
         "codes_left": len(factor.recovery_digests) if factor else 0,
         "asking": [
             {"workspace": workspace, "since": staff_moment(workspace.second_factor_from, zone)}
@@ -47,6 +48,16 @@ def show_sign_ins(request: HttpRequest, user: User) -> HttpResponse:
         "has_others": any(not browser["is_this_one"] for browser in browsers),
     }
     return render(request, "account/staff_sign_ins.html", context)
+
+
+def _told(passkey: Passkey, zone: str) -> dict[str, object]:
+    used = passkey.last_used_at
+    return {
+        "id": passkey.pk,
+        "name": passkey.name,
+        "added": staff_moment(passkey.created_at, zone),
+        "used": staff_moment(used, zone) if used else "",
+    }
 
 
 @require_POST

@@ -72,6 +72,10 @@ PAGES = [
     for_all("accounts/staff/sign-ins", status=302),
     for_all("accounts/staff/sign-ins/end", status=405),  # POST only
     for_all("accounts/staff/sign-ins/<number:sign_in_id>/end", status=405, address="/accounts/staff/sign-ins/1/end"),
+    for_all("accounts/staff/passkeys/new", status=302),
+    for_all(
+        "accounts/staff/passkeys/<number:passkey_id>/remove", status=302, address="/accounts/staff/passkeys/1/remove"
+    ),
     for_all("accounts/staff/second-factor", status=302),
     for_all("accounts/staff/second-factor/app", status=302),
     for_all("accounts/staff/second-factor/codes", status=302),

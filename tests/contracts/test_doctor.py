@@ -213,6 +213,7 @@ class TestTheWayToAWorkspace:
         assert {model._meta.label for model in apps.get_models()} - {model._meta.label for model in tenants} == {
             "account.EmailAddress",
             "account.EmailConfirmation",
+            "accounts.Passkey",
             "accounts.SecondFactor",
             "accounts.StaffSignIn",
             "accounts.User",

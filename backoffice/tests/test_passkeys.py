@@ -1,0 +1,172 @@
+"""A passkey answers for its owner in place of a code: this site's challenge, once, and nobody else's."""
+
+import json
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from accounts.models import Membership, Passkey, SecondFactor
+from accounts.passwords import PASSED, SECOND_FACTOR
+from accounts.second_factors import new_app_secret, set_app
+from accounts.states import Role
+from accounts.tests.factories import MembershipFactory
+from core.clock import utc_now
+
+from .authenticator import Authenticator
+from .test_second_factors import LEARNERS, code_of, deeds, is_sent_to_sign_in
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+ASK = "/accounts/staff/second-factor"
+NEW = "/accounts/staff/passkeys/new"
+
+
+@pytest.fixture
+def member() -> Membership:
+    membership: Membership = MembershipFactory(role=Role.ADMIN)
+    membership.user.set_password(PASSWORD)
+    membership.user.save()
+    return membership
+
+
+@pytest.fixture
+def device() -> Authenticator:
+    return Authenticator(origin=settings.PUBLIC_URL)
+
+
+def sign_in(member: Membership) -> Client:
+    client = Client()
+    client.post("/admin/login/?next=/admin/", {"username": member.user.email, "password": PASSWORD})
+    return client
+
+
+def asked(client: Client, page: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(client.get(page).context["passkey"])
+    return found
+
+
+def add(client: Client, device: Authenticator, **entered: str) -> Any:
+    answer = device.make(asked(client, NEW))
+    return client.post(NEW, {"name": "My phone", "password": PASSWORD, "answer": answer} | entered)
+
+
+def is_in(client: Client) -> bool:
+    return not is_sent_to_sign_in(client.get(LEARNERS))
+
+
+class TestAPasskey:
+    def test_is_added_with_recovery_codes_and_signs_other_browsers_out(
+        self, member: Membership, device: Authenticator
+    ) -> None:
+        here, there = sign_in(member), sign_in(member)
+
+        page = add(here, device)
+
+        assert len(page.context["codes"]) == 10
+        assert [is_in(here), is_in(there)] == [True, False]
+        assert deeds(member) == ["Added a passkey"]
+        assert "My phone" in here.get("/accounts/staff/sign-ins").content.decode()
+
+    @pytest.mark.sqlite
+    def test_signs_its_owner_in_after_the_password(self, member: Membership, device: Authenticator) -> None:
+        add(sign_in(member), device)
+        client = sign_in(member)
+        before = is_in(client)
+
+        answer = client.post(ASK, {"answer": device.use(asked(client, ASK))})
+
+        assert (before, answer.status_code, is_in(client)) == (False, 302, True)
+        assert client.session[SECOND_FACTOR] == PASSED
+        assert Passkey.objects.get().sign_count == 1
+
+    def test_of_somebody_else_signs_nobody_in(self, member: Membership, device: Authenticator) -> None:
+        add(sign_in(member), device)
+        client = sign_in(member)
+        other = Authenticator(origin=device.origin)
+        other.id = device.id
+
+        refused = client.post(ASK, {"answer": other.use(asked(client, ASK))})
+
+        assert (refused.status_code, is_in(client)) == (422, False)
+        assert "This passkey was not accepted." in refused.content.decode()
+
+    def test_answers_a_challenge_once(self, member: Membership, device: Authenticator) -> None:
+        add(sign_in(member), device)
+        client, thief = sign_in(member), sign_in(member)
+        asked(thief, ASK)
+        answer = device.use(asked(client, ASK))
+        client.post(ASK, {"answer": answer})
+
+        refused = thief.post(ASK, {"answer": answer})
+
+        assert (refused.status_code, is_in(thief)) == (422, False)
+
+    def test_that_was_copied_is_found_by_its_counter(self, member: Membership, device: Authenticator) -> None:
+        add(sign_in(member), device)
+        first = sign_in(member)
+        first.post(ASK, {"answer": device.use(asked(first, ASK))})
+        device.counter = 0  # as the copy still has it
+        client = sign_in(member)
+
+        refused = client.post(ASK, {"answer": device.use(asked(client, ASK))})
+
+        assert (refused.status_code, is_in(client)) == (422, False)
+
+    def test_asked_for_by_another_site_is_not_taken(self, member: Membership) -> None:
+        page = add(sign_in(member), Authenticator(origin="https://enrollment-platform.example"))
+
+        assert page.status_code == 422
+        assert not SecondFactor.objects.exists()
+
+    @pytest.mark.parametrize("said", ["", "[]", "{", '{"response": 7}', '{"id": "a", "rawId": "AA", "response": {}}'])
+    def test_is_nothing_but_a_browsers_answer(self, member: Membership, device: Authenticator, said: str) -> None:
+        here = sign_in(member)
+        refused = add(here, device, answer=said)
+        add(here, device)
+        client = sign_in(member)
+        asked(client, ASK)
+
+        again = client.post(ASK, {"answer": said})
+
+        assert (refused.status_code, again.status_code, is_in(client)) == (422, 422, False)
+
+    def test_wants_the_password_again(self, member: Membership, device: Authenticator) -> None:
+        page = add(sign_in(member), device, password="somebody else's")
+
+        assert page.status_code == 422
+        assert not SecondFactor.objects.exists()
+
+
+class TestRemovingIt:
+    @pytest.mark.parametrize("has_app", [False, True])
+    def test_leaves_the_app_if_there_is_one(self, member: Membership, device: Authenticator, has_app: bool) -> None:
+        client = sign_in(member)
+        add(client, device)
+        if has_app:
+            secret = new_app_secret()
+            set_app(user=member.user, secret=secret, code=code_of(secret), now=utc_now())
+        page = f"/accounts/staff/passkeys/{Passkey.objects.get().pk}/remove"
+
+        told = client.get(page).content.decode()
+        client.post(page, {"password": PASSWORD})
+
+        assert ("It is your only second factor" in told) is not has_app
+        assert not Passkey.objects.exists()
+        assert SecondFactor.objects.exists() is has_app
+        assert is_in(client)
+
+    def test_is_for_its_owner(self, member: Membership, device: Authenticator) -> None:
+        add(sign_in(member), device)
+        other = MembershipFactory()
+        other.user.set_password(PASSWORD)
+        other.user.save()
+
+        answer = sign_in(other).post(
+            f"/accounts/staff/passkeys/{Passkey.objects.get().pk}/remove", {"password": PASSWORD}
+        )
+
+        assert answer.status_code == 404
+        assert Passkey.objects.exists()
