@@ -46,7 +46,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
+class Load:
     """What waits of one kind of work: how many rows, the oldest of them, the longest overdue, and failed tries."""
 
     rows: int
@@ -61,7 +61,7 @@ class WorkFigures:
     """The figures about all work that waits; of each kind, whoever asks for several of them reads the rows once."""
 
     works: tuple[Work, ...]
-    _loads: dict[dt.datetime, dict[str, _Load]] = field(default_factory=dict)
+    _loads: dict[dt.datetime, dict[str, Load]] = field(default_factory=dict)
 
     def figures(self) -> tuple[Figure, ...]:
         return (
@@ -76,14 +76,15 @@ class WorkFigures:
             self._figure("work_given_up", "Rows that only a person can move on.", lambda load: load.given_up),
         )
 
-    def _figure(self, name: str, help: str, value: Callable[[_Load], float]) -> Figure:
+    def _figure(self, name: str, help: str, value: Callable[[Load], float]) -> Figure:
         def read(now: dt.datetime) -> Iterator[Reading]:
-            for work, load in self._at(now).items():
+            for work, load in self.at(now).items():
                 yield (work,), value(load)
 
         return Figure(name, help, ("work",), read)
 
-    def _at(self, now: dt.datetime) -> dict[str, _Load]:
+    def at(self, now: dt.datetime) -> dict[str, Load]:
+        """How much waits of each kind of work, by its name."""
         if now not in self._loads:
             self._loads = {now: {work.name: _read(work, now) for work in self.works}}
         return self._loads[now]
@@ -101,12 +102,12 @@ def sum_by(rows: QuerySet[Any], summed: str, *columns: str) -> Iterator[Reading]
         yield tuple(_spell(value) for value in values), total or 0
 
 
-def _read(work: Work, now: dt.datetime) -> _Load:
+def _read(work: Work, now: dt.datetime) -> Load:
     asked = {"rows": Count("pk"), "oldest": Min(work.since), "due": Min(work.due)}
     if work.attempts:
         asked["tries"] = Sum(work.attempts)
     summary = work.waiting(now).order_by().aggregate(**asked)
-    return _Load(
+    return Load(
         rows=summary["rows"],
         oldest_seconds=_seconds(summary["oldest"], now),
         overdue_seconds=_seconds(summary["due"], now),

@@ -4,7 +4,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from core.ids import CuidConverter
 from core.numbers import WholeNumberConverter
-from enrollment_project import health, metrics, pages
+from enrollment_project import health, metrics, pages, status
 from enrollment_project.dashboard.front_page import show_figure_file
 
 register_converter(CuidConverter, "cuid")
@@ -21,6 +21,7 @@ urlpatterns = [
     path("api/docs", docs, name="api-docs"),
     path("api/", include("enrollment_project.api")),
     path("admin/figures/<slug:name>.csv", admin.site.admin_view(show_figure_file), name="figure-file"),
+    path("admin/status/", admin.site.admin_view(status.show_status), name="status"),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.pages_urls")),
     path("", include("backoffice.pages_urls")),

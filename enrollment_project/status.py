@@ -1,0 +1,75 @@
+"""Is it me or the system? What works, what is behind and who is away, for whoever works in the back office."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
+
+from accounts.roles import Power
+from backoffice.display import list_url
+from backoffice.scoping import access_of
+from core.clock import utc_now
+from core.metrics import Load, WorkFigures
+from operations.models import Examination, Finding
+from operations.states import ExaminationStatus
+from partners.models import Provider
+
+from .health import check_parts
+from .metrics import WORK
+
+BEHIND = dt.timedelta(minutes=15)  # as the alert SweepBehind
+# Partners are asked for news when there is nothing else to do.
+PATIENT = {"partner_polls": dt.timedelta(hours=2)}
+WORKS = {
+    "broker": "The worker is asked at once for what can't wait. Without it, everything is done a little later.",
+    "database": "Nothing works without it.",
+    "migrations": "The database fits the program.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of work in the background: how much waits, for how long too long, and what only a person can move on."""
+
+    label: str
+    load: Load
+    is_behind: bool
+
+    @property
+    def minutes_overdue(self) -> int:
+        return int(self.load.overdue_seconds // 60)
+
+
+@require_safe
+def show_status(request: HttpRequest) -> HttpResponse:
+    now = utc_now()
+    works = [_work(name, load) for name, load in WorkFigures(WORK).at(now).items()]
+    access = access_of(request)
+    away = access.limit(Provider.objects.all(), path="workspace", power=Power.VIEW)
+    context = {
+        **admin.site.each_context(request),
+        "title": "System status",
+        "parts": [(name.capitalize(), outcome, WORKS[name]) for name, outcome in check_parts().items()],
+        "behind": [work for work in works if work.is_behind],
+        "away": [provider for provider in away.order_by("name") if not provider.is_reachable],
+        "works": works if access.everywhere else [],
+        "doctor": _doctor() if access.everywhere else None,
+    }
+    return TemplateResponse(request, "admin/status.html", context)
+
+
+def _work(name: str, load: Load) -> Work:
+    patience = PATIENT.get(name, BEHIND)
+    return Work(name.replace("_", " ").capitalize(), load, load.overdue_seconds > patience.total_seconds())
+
+
+def _doctor() -> dict[str, object]:
+    completed = Examination.objects.filter(status=ExaminationStatus.COMPLETED).order_by("-began_at")
+    return {
+        "last": completed.first(),
+        "findings": Finding.objects.confirmed().count(),
+        "url": list_url(Finding, gone_at__isempty=1),
+    }
