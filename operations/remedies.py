@@ -33,8 +33,12 @@ def _remedies() -> dict[str, Remedy]:
 
 
 def _read(text: str) -> Remedy:
-    points = {point["title"]: _plain(point["text"]) for point in _POINT.finditer(text)}
+    points = {point["title"]: _sentence(_plain(point["text"])) for point in _POINT.finditer(text)}
     return Remedy(_plain(text.partition("\n- **")[0]), points["Who is wronged"], points["What to do"])
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _plain(text: str) -> str:

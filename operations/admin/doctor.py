@@ -52,7 +52,7 @@ def preview_repair(finding: Finding, form: Any) -> Preview:
 class FindingAdmin(WorkspaceScopedAdmin):
     workspace_path = ""
     view_power = Power.OPERATE
-    list_display = ("row", "fact", "invariant", "state", "found_at", "seen_at")
+    list_display = ("row", "fact", "broken_rule", "state", "found_at")
     list_filter = (("gone_at", admin.EmptyFieldListFilter), "invariant", "found_at")
     search_fields = ("=row", "invariant__icontains")
     search_help_text = "The row, e.g. allocation 12, or a part of the rule's name"
@@ -73,6 +73,10 @@ class FindingAdmin(WorkspaceScopedAdmin):
         if finding.times_seen == 1:
             return badge("pending", "Seen once")
         return badge("failed", "Broken")
+
+    @display(description="rule", ordering="invariant")
+    def broken_rule(self, finding: Finding) -> str:
+        return finding.invariant.partition(".")[2].replace("_", " ")
 
     @display(description="row")
     def subject(self, finding: Finding) -> SafeString | str:

@@ -14,5 +14,5 @@ class TestWhatToDo:
         remedy = remedy_of("billing.the_inbox_is_handled")
 
         assert remedy.rule.startswith("No event of Stripe's is unhandled after 15 minutes. Waits for handle_due_stripe")
-        assert remedy.wronged == "whoever has paid, or was refunded, and is not told."
+        assert remedy.wronged == "Whoever has paid, or was refunded, and is not told."
         assert remedy.action == "Stripe inbox, read the error, Handle now."
