@@ -45,6 +45,8 @@ app.conf.beat_schedule = {
     "forget-old-examinations": {"task": "operations.tasks.forget_old_examinations", "schedule": 3600.0},
     "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},
     "write-about-seats": {"task": "enrollments.tasks.write_about_seats_in_use", "schedule": 3600.0},
+    "ask-about-idle-seats": {"task": "enrollments.tasks.ask_about_idle_seats", "schedule": 6 * 3600.0},
+    "reclaim-idle-seats": {"task": "enrollments.tasks.reclaim_idle_seats", "schedule": 900.0},
     "write-to-reviewers": {"task": "enrollments.tasks.write_to_reviewers", "schedule": 900.0},
     "carry-out-held-reviews": {"task": "enrollments.tasks.carry_out_held_reviews", "schedule": 10.0},
     "follow-inquiries": {"task": "enrollments.tasks.follow_inquiries", "schedule": 900.0},

@@ -40,7 +40,7 @@ from .letters import (
 )
 from .models import Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
 from .sellers import find_sales
-from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus
+from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, Facet
 
 # Each of these is told where no integrator and no shop answers for it.
 _STEPS = {
@@ -190,6 +190,23 @@ def _tell_of_exit(kind: str, event: ExitPlanned | ExitWithdrawn) -> None:
             subject_key=f"enrollment:{event.enrollment_cuid}/exit/{event.planned_exit_id}",
             params={"exit": event.planned_exit_id},
             now=event.occurred_at,
+        )
+
+
+def tell_of_reclaimed_seat(*, enrollment_id: int, now: dt.datetime) -> None:
+    """The mail about the end, also to a family that an integrator writes to: it was we who asked whether it still
+    comes. Whoever has it already gets no other. Part of the caller's transaction."""
+    enrollment = Enrollment.objects.select_related("learner", "lead").get(pk=enrollment_id)
+    ends = enrollment.transitions.filter(facet=Facet.ELIGIBILITY, to_status__in=GIVEN_BACK)
+    number = ends.order_by("-number").values_list("number", flat=True)[0]
+    for address in addresses_about(enrollment):
+        notify(
+            workspace_id=enrollment.workspace_id,
+            kind=ENDED,
+            recipient=address,
+            subject_key=f"enrollment:{enrollment.cuid}/{number}",
+            params={"enrollment": enrollment.cuid, "number": number},
+            now=now,
         )
 
 

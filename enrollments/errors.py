@@ -67,6 +67,11 @@ class InquiryOver(DomainError):
     title = _("This question needs no answer any more")
 
 
+class IdleSeatSettled(DomainError):
+    code = "idle_seat_settled"
+    title = _("This seat is no longer asked about")
+
+
 class CriteriaUnchanged(DomainError):
     code = "criteria_unchanged"
     title = "The criteria have not changed since this enrollment was evaluated"

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from core.errors import require
 from core.money import Money
@@ -26,8 +26,12 @@ EXIT_WITHDRAWN = "enrollment_exit_withdrawn"
 ON_ACCOUNT = "enrollment_on_account"
 ENDS_SOON = "enrollment_ends_soon"
 PAYMENT_RECORDED = "enrollment_payment_recorded"
+SEAT_IDLE = "enrollment_seat_idle"
 QUESTION = "enrollment_question"
 QUESTION_AGAIN = "enrollment_question_again"
+
+# The reason of an end that families are told in their language.
+SEAT_GIVEN_BACK = gettext_noop("We heard nothing from you, so the seat was given back.")
 
 _EVERYWHERE = (
     Placeholder("learner", "the learner's first name", "Mia"),
@@ -45,6 +49,7 @@ _MONEY = Placeholder("money", "what becomes of the payment, where there is one",
 _WHY = Placeholder("why", "the reason given, or that the payment went back", "The reason given: You moved away.")
 _QUESTION = Placeholder("question", "what the reviewer asks", "Which school does Mia go to?")
 _UNTIL = Placeholder("until", "the last day for an answer", "Wednesday, September 9, 2026")
+_DAYS = Placeholder("days", "for how long nobody of the family was seen", "30 days")
 _DATE = Placeholder("date", "the first day without the learner", "September 10, 2026")
 _LAST_DAY = Placeholder("last_day", "the last day", "Wednesday, September 9, 2026")
 _REPLACES = Placeholder(
@@ -78,6 +83,7 @@ for _wording in (
     Wording(
         QUESTION_AGAIN, "Enrollment: a question, again", "enrollments/question_again", (*_EVERYWHERE, _QUESTION, _UNTIL)
     ),
+    Wording(SEAT_IDLE, "Enrollment: seat that lies idle", "enrollments/seat_idle", (*_EVERYWHERE, _DAYS, _UNTIL)),
     Wording(EXIT_WITHDRAWN, "Enrollment: does not end", "enrollments/exit_withdrawn", (*_EVERYWHERE, _DATE)),
 ):
     register_wording(_wording)
@@ -121,6 +127,12 @@ def write_question(enrollment: Enrollment, *, question: str, until: dt.date, lin
     return _write(kind, enrollment, question=question, until=full_day(until), link=link)
 
 
+def write_seat_idle(enrollment: Enrollment, *, days: int, until: dt.date, link: str) -> Email:
+    """Whether the family still comes, with the address of the page where it says so."""
+    said = ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+    return _write(SEAT_IDLE, enrollment, days=said, until=full_day(until), link=link)
+
+
 def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> Email:
     """`was_paid` when it was refused: then the money goes back by itself."""
     money = _("There is nothing to pay. If a payment is already on its way, we will return it in full.")
@@ -136,11 +148,12 @@ def write_end(enrollment: Enrollment, *, reason: str) -> Email:
         "We are deciding whether to return some of the payment. If so, we will write again when it is on its way."
     )
     is_refunded = status == EnrollmentPaymentStatus.REFUNDED
+    told = _(SEAT_GIVEN_BACK) if reason == SEAT_GIVEN_BACK else reason
     refunded = _("The payment for it was returned to the person who paid.")
     return _write(
         ENDED,
         enrollment,
-        why=refunded if is_refunded else _("The reason given: %(reason)s") % {"reason": reason},
+        why=refunded if is_refunded else _("The reason given: %(reason)s") % {"reason": told},
         money=deciding if status in PAID else "",
     )
 

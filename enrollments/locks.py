@@ -1,7 +1,7 @@
 """Every row lock of this app, in the one order that all transactions keep.
 
-application < learner < allocation < enrollment < instance < decision < checkout < payment, within a table by primary
-key. A learner is locked by the upsert of `accounts.learners`; checkouts and payments by billing.
+application < idle seat < learner < allocation < enrollment < instance < decision < checkout < payment, within a table
+by primary key. A learner is locked by the upsert of `accounts.learners`; checkouts and payments by billing.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,16 @@ from billing.purposes import key_of
 from core.errors import NotFound
 from core.rows import lock_rows
 
-from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, ProgramInstance, SeatAssignment
+from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, IdleSeat, ProgramInstance, SeatAssignment
 from .states import HELD_SEATS, LIVE_DECISIONS, EligibilityStatus
+
+
+def lock_idle_seat(idle_seat_id: int) -> IdleSeat:
+    """The question about an idle seat, before all that its answer may end."""
+    rows = IdleSeat.objects.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("seat__allocation__district__workspace", "seat__enrollment__instance").get(
+        pk=idle_seat_id
+    )
 
 
 def lock_allocation(allocation_id: int) -> DistrictSeatAllocation:

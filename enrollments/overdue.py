@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from core.invariants import Breach, Extent, Invariant
 from core.local_time import has_come
 
-from .models import Application, HeldReview, Inquiry, PlannedExit
-from .states import EligibilityStatus, ExitStatus, HeldReviewStatus, InquiryStatus
+from .models import Application, HeldReview, IdleSeat, Inquiry, PlannedExit
+from .states import (
+    HELD_SEATS,
+    EligibilityStatus,
+    ExitStatus,
+    HeldReviewStatus,
+    IdleSeatStatus,
+    InquiryStatus,
+)
 
 # The sweep of planned exits runs every five minutes; what has been due for this long is ended by nobody.
 EXITS_WITHIN = dt.timedelta(minutes=30)
@@ -17,6 +24,8 @@ APPLICATIONS_WITHIN = dt.timedelta(hours=6)
 REVIEWS_WITHIN = dt.timedelta(minutes=15)
 # The sweep of questions to families runs every 15 minutes.
 INQUIRIES_WITHIN = dt.timedelta(hours=2)
+# The sweep of idle seats runs every 15 minutes, and tries again in an hour what it could not take back.
+IDLE_SEATS_WITHIN = dt.timedelta(hours=2)
 
 
 def planned_exits_are_carried_out(extent: Extent) -> Iterator[Breach]:
@@ -55,9 +64,21 @@ def unanswered_inquiries_are_reported(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"question {pk}", f"was to be answered by {due_at:%Y-%m-%d %H:%M}, and no sweep has told staff")
 
 
+def idle_seats_are_settled(extent: Extent) -> Iterator[Breach]:
+    """A seat that nobody kept in time is taken back, and what was taken back is free."""
+    rows = extent.of(IdleSeat.objects.all(), "seat__allocation__district__workspace")
+    late = rows.filter(status=IdleSeatStatus.ASKED, due_at__lt=extent.now - IDLE_SEATS_WITHIN)
+    for pk, due_at in late.values_list("pk", "due_at").iterator():
+        yield Breach(f"idle seat {pk}", f"was to be kept by {due_at:%Y-%m-%d %H:%M}, and no sweep has taken it back")
+    held = rows.filter(status=IdleSeatStatus.RECLAIMED, seat__status__in=HELD_SEATS)
+    for pk, seat in held.values_list("pk", "seat").iterator():
+        yield Breach(f"idle seat {pk}", f"was taken back, and seat {seat} is still held")
+
+
 INVARIANTS: tuple[Invariant, ...] = (
     planned_exits_are_carried_out,
     unconfirmed_applications_are_deleted,
     held_reviews_are_carried_out,
     unanswered_inquiries_are_reported,
+    idle_seats_are_settled,
 )

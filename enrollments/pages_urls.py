@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import apply_pages, inquiry_pages, leave_pages, pages
+from . import apply_pages, idle_pages, inquiry_pages, leave_pages, pages
 
 urlpatterns = [
     path("enroll/return", pages.show_return, name="enroll-return"),
@@ -9,6 +9,7 @@ urlpatterns = [
     path("programs/<path:code>/<cuid:cuid>/apply/sent", apply_pages.show_sent, name="apply-sent"),
     path("applications/<str:token>", apply_pages.show_application, name="application"),
     path("questions/<str:token>", inquiry_pages.show_inquiry, name="inquiry"),
+    path("seats/<str:token>", idle_pages.show_idle_seat, name="idle-seat"),
     path("my/enrollments", pages.show_my_enrollments, name="my-enrollments"),
     path("my/enrollments/<cuid:cuid>/leave", leave_pages.leave, name="leave"),
     path("my/leaving/<cuid:cuid>", leave_pages.show_quote, name="leaving"),

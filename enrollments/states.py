@@ -157,6 +157,17 @@ class SeatStatus(models.TextChoices):
 HELD_SEATS = (SeatStatus.RESERVED, SeatStatus.USED)
 
 
+class IdleSeatStatus(models.TextChoices):
+    """What became of a seat whose family shows no activity."""
+
+    ASKED = "asked", "Family was asked"  # waits for an answer
+    KEPT = "kept", "Kept"  # the family still comes, as it or staff say
+    ACTIVE = "active", "Active again"  # the family was seen since
+    RECLAIMED = "reclaimed", "Taken back"
+    STOPPED = "stopped", "Never asked again"  # staff say so
+    OVERTAKEN = "overtaken", "Overtaken"  # the enrollment ended otherwise, or the rule did
+
+
 class ProvisionSource(models.TextChoices):
     DISTRICT = "district", "District seat"
     PARENT = "parent", "Parent payment"

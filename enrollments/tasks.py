@@ -6,6 +6,8 @@ from core.clock import utc_now
 from core.work import in_batches
 
 from . import evaluation, reminders
+from .allocations.idle.asking import ask_idle
+from .allocations.idle.reclaiming import reclaim_due
 from .allocations.usage import write_about_seats
 from .application.expiry import forget_unconfirmed
 from .application.files import forget_orphans
@@ -95,6 +97,18 @@ def forget_imported_rows() -> None:
 @shared_task
 def write_about_seats_in_use() -> None:
     write_about_seats(now=utc_now())
+
+
+@shared_task
+def ask_about_idle_seats() -> None:
+    """Ask the families of seats that lie idle whether they still come."""
+    ask_idle(now=utc_now())
+
+
+@shared_task
+def reclaim_idle_seats() -> None:
+    """Take back what nobody kept in time."""
+    in_batches(reclaim_due, size=50, at_most=20)
 
 
 @shared_task

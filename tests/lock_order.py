@@ -14,6 +14,7 @@ from django.db.transaction import Atomic
 _PAGE = Path(__file__).parents[1] / "docs" / "concurrency.md"
 _NAMES = {
     "enrollments.Application": "application",
+    "enrollments.IdleSeat": "idle seat",
     "accounts.Learner": "learner",
     "accounts.User": "account",
     "accounts.Guardian": "guardian",

@@ -50,6 +50,7 @@ from enrollments.models import (
     EnrollmentDecision,
     EnrollmentTransition,
     EvaluationJob,
+    IdleSeat,
     ImportJob,
     Inquiry,
     PlannedExit,
@@ -177,6 +178,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             DistrictSeatAllocation,
             beside=(
                 Entry("Seat holders", "airline_seat_recline_normal", SeatAssignment),
+                Entry("Idle seats", "bedtime", IdleSeat, query="?status__exact=asked"),
                 Entry("Changes of seats", "history", AllocationChange),
             ),
         ),

@@ -64,6 +64,7 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "allocationchange": (Power.VIEW, NOBODY, NOBODY),
     "whatif": (Power.VIEW, NOBODY, NOBODY),
     "proposedseats": (Power.VIEW, NOBODY, NOBODY),
+    "idleseat": (Power.VIEW, NOBODY, NOBODY),
     "seatassignment": (Power.VIEW, NOBODY, NOBODY),
 }
 
@@ -183,6 +184,10 @@ BUTTONS: dict[str, Power] = {
     "districtseatallocation.change_seats": Power.MANAGE,
     "districtseatallocation.renew": Power.MANAGE,
     "districtseatallocation.assign": Power.MANAGE,
+    "districtseatallocation.idle_rule": Power.MANAGE,
+    "idleseat.reclaim": Power.MANAGE,
+    "idleseat.keep": Power.MANAGE,
+    "idleseat.stop": Power.MANAGE,
     "seatassignment.transfer": Power.MANAGE,
     "seatassignment.reassign": Power.MANAGE,
     "seatassignment.release": Power.MANAGE,

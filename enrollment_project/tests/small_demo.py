@@ -33,7 +33,7 @@ from demo.catalog import ORGANIZATIONS
 from demo.load import load_demo
 from enrollments.evaluation import request_evaluation
 from enrollments.exit import plan_exit
-from enrollments.models import Application, Enrollment, ImportJob, Inquiry
+from enrollments.models import Application, Enrollment, IdleSeat, ImportJob, Inquiry, SeatAssignment
 from enrollments.states import Applicant
 from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
@@ -131,6 +131,8 @@ def _add_what_the_demo_lacks() -> None:
         Inquiry.objects.create(
             enrollment=enrolled, question="Which grade?", asked_by="system", asked_at=now, due_at=now
         )
+        seat = SeatAssignment.objects.filter(enrollment__workspace=workspace).earliest("pk")
+        IdleSeat.objects.create(seat=seat, idle_since=now, asked_at=now, due_at=now)
         Export.objects.create(source="enrollments", format="csv", workspace=workspace)
         AuditEntry.objects.create(at=now, actor="user:1", workspace=workspace, model="billing.payment", action="Refund")
         begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)

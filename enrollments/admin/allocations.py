@@ -31,6 +31,8 @@ from core.money import Money
 from core.time_words import day
 
 from ..allocations.forecast import forecast_seats
+from ..allocations.idle.finding import GRACE_DAYS, IDLE_DAYS, find_idle, set_idle_rule
+from ..allocations.idle.reclaiming import list_waiting
 from ..allocations.renewal import RenewalPlan, plan_renewal, renew_allocation
 from ..allocations.roster import COLUMNS, MOST_LINES, assign_roster, try_roster
 from ..models import AllocationChange, District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
@@ -89,6 +91,44 @@ class SeatsForm(RequiredNoteForm):
     def prepare(self) -> None:
         super().prepare()
         self.initial.update(total_seats=self.row.total_seats, is_active=self.row.is_active)
+
+
+class IdleRuleForm(StaffForm):
+    idle_days = WholeNumberField(
+        required=False,
+        min_value=IDLE_DAYS[0],
+        max_value=IDLE_DAYS[1],
+        label="Idle after days",
+        help_text="Families of whom nobody signed in, learned at a partner, or booked or attended a session for so "
+        "long are asked whether they still come. Empty: nobody is asked.",
+    )
+    grace_days = WholeNumberField(
+        min_value=GRACE_DAYS[0],
+        max_value=GRACE_DAYS[1],
+        label="Days to answer",
+        help_text="Then the seat is taken back.",
+    )
+
+    def prepare(self) -> None:
+        self.initial.update(idle_days=self.row.idle_days, grace_days=self.row.grace_days)
+
+
+def foresee_idle_rule(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
+    """How many would be asked today."""
+    days = form.cleaned_data["idle_days"]
+    if days is None:
+        return Preview(("Nobody is asked from now on. Whoever was asked before keeps the seat.",))
+    found = [idle for batch in find_idle(allocation=allocation, idle_days=days, now=utc_now()) for idle in batch]
+    silent = sum(not idle.readers for idle in found)
+    waiting = len(list_waiting(allocation, utc_now()))
+    sentences = [
+        f"Families to be asked within six hours: {len(found) - silent:,}. More follow as their seats lie idle."
+    ]
+    sentences += [f"Families without an address, who keep their seats: {silent:,}."] if silent else []
+    sentences.append(f"Learners who wait for a seat: {waiting:,}.")
+    return Preview(
+        tuple(sentences), mails="Each family is asked once, in its language, and has a link to keep the seat."
+    )
 
 
 class RenewalForm(StaffForm):
@@ -184,12 +224,12 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     search_help_text = "District, tenant id, program or term"
     fieldsets = (
         (None, {"fields": (("district_link", "program"), ("term", "seat_price"), "bar", ("total_seats", "available"))}),
-        ("Taken", {"fields": (("reserved_seats", "used_seats"),)}),
+        ("Taken", {"fields": (("reserved_seats", "used_seats"), ("idle_days", "grace_days"))}),
         ("When", {"fields": (("valid_from", "valid_until"), ("standing", "forecast"), ("renewed_link", "updated_at"))}),
     )
     actions = ("renew_selected",)
     actions_list = ("add_seats",)
-    actions_detail = ("change_seats", "assign", "renew")
+    actions_detail = ("change_seats", "assign", "renew", "idle_rule")
     district_link = link_column("district", "district")
     renewed_link = link_column("renewed_from", "renewed from")
 
@@ -264,6 +304,26 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             now=utc_now(),
         )
         return f"{changed.district}: {changed.total_seats:,} seats, {changed.available_seats:,} left."
+
+    @staff_action(
+        description="Idle seats",
+        power=Power.MANAGE,
+        form=IdleRuleForm,
+        preview=foresee_idle_rule,
+        icon="bedtime",
+        explanation="Seats that nobody uses go to whoever waits. Their families are asked first.",
+    )
+    def idle_rule(self, request: HttpRequest, allocation: DistrictSeatAllocation, form: StaffForm) -> str:
+        chosen = form.cleaned_data
+        changed = set_idle_rule(
+            allocation_id=allocation.pk,
+            idle_days=chosen["idle_days"],
+            grace_days=chosen["grace_days"],
+            now=utc_now(),
+        )
+        return (
+            f"{changed}: idle after {changed.idle_days} days." if changed.idle_days else f"{changed}: nobody is asked."
+        )
 
     @staff_action(
         description="Renew for next term",

@@ -1,6 +1,7 @@
 """Seats by hand: given up, passed on to another learner, or counted in another allocation."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +17,6 @@ from ..errors import NotForSale, SeatGone, SeatsExhausted, SeatsUnsuited
 from ..lifecycle import reject_enrollment, unenroll_enrollment
 from ..locks import lock_allocation, lock_enrollment, lock_enrollments, lock_learner_of
 from ..models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, SeatAssignment
-from ..queries import current_enrollment
 from ..routing.decide import decide, seat_events
 from ..routing.request import LearnerProfile, RoutingContext, RoutingRequest
 from ..seats import release_seat, take_seat
@@ -44,10 +44,18 @@ def release_holder(*, seat_id: int, actor: Actor, reason: str, note: str = "", n
 
 @transaction.atomic
 def reassign_seat(
-    *, seat_id: int, learner_id: int, actor: Actor, reason: str, note: str = "", now: dt.datetime
+    *,
+    seat_id: int,
+    learner_id: int,
+    instance_cuid: str | None = None,
+    actor: Actor,
+    reason: str,
+    note: str = "",
+    now: dt.datetime,
 ) -> EnrollmentDecision:
-    """End the enrollment that holds a seat, and enroll another learner of the workspace in the same program instance
-    with that very seat of the allocation: both, or neither. Nobody else can take it in between.
+    """End the enrollment that holds a seat, and enroll another learner of the workspace with that very seat of the
+    allocation, in the same program instance unless another is given: both, or neither. Nobody else can take it in
+    between.
 
     Raises SeatGone, NotFound for a learner of another workspace, the router's refusal of the other learner, and
     SeatsUnsuited if the router would fund them otherwise.
@@ -57,12 +65,19 @@ def reassign_seat(
     learner = Learner.objects.filter(pk=learner_id, workspace=enrollment.workspace_id, merged_into=None).first()
     if learner is None:
         raise NotFound("learner: there is no such learner in this workspace.")
-    _lock_in_order(enrollment, learner, seat.allocation_id)
+    instance_cuid = instance_cuid or enrollment.instance.cuid
+    theirs = Enrollment.objects.current().filter(learner=learner, instance__cuid=instance_cuid)
+    lock_to_pass_on(
+        enrollment,
+        allocation_id=seat.allocation_id,
+        learner_ids=[learner.pk],
+        enrollment_ids=list(theirs.values_list("pk", flat=True)),
+    )
     release_holder(seat_id=seat_id, actor=actor, reason=reason, note=note, now=now)
     return enroll_with_seat(
         allocation=seat.allocation,
         profile=profile_of(learner),
-        instance_cuid=enrollment.instance.cuid,
+        instance_cuid=instance_cuid,
         actor=actor,
         now=now,
     )
@@ -187,12 +202,14 @@ def _holder(seat_id: int) -> Enrollment:
     return Enrollment.objects.select_related("instance").get(pk=enrollment_id)
 
 
-def _lock_in_order(enrollment: Enrollment, learner: Learner, allocation_id: int) -> None:
-    """All that a reassignment changes, before it changes any of it: learners, allocation, holdings, enrollments."""
-    owners = [pk for pk in (enrollment.learner_id, learner.pk) if pk is not None]
+def lock_to_pass_on(
+    enrollment: Enrollment, *, allocation_id: int, learner_ids: Sequence[int], enrollment_ids: Sequence[int]
+) -> None:
+    """All that changes when a seat goes from an enrollment to one of these learners, before any of it does: learners,
+    allocation, holdings, enrollments."""
+    owners = {pk for pk in (enrollment.learner_id, *learner_ids) if pk is not None}
     lock_rows(Learner, *owners)
     lock_learner_of(enrollment.pk)
     lock_allocation(allocation_id)
     lock_holdings(enrollment.pk)
-    theirs = current_enrollment(learner_id=learner.pk, instance_id=enrollment.instance_id)
-    lock_enrollments([enrollment.pk, *([theirs.pk] if theirs else [])])
+    lock_enrollments([enrollment.pk, *enrollment_ids])

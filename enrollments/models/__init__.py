@@ -4,6 +4,7 @@ from .enrollments import Enrollment, EnrollmentTransition
 from .evaluations import EvaluationJob
 from .exits import PlannedExit
 from .forms import Application, ApplicationFile, ApplicationQuestion
+from .idle import IdleSeat
 from .imports import ImportedRow, ImportFault, ImportJob
 from .labels import EnrollmentLabel
 from .leaving import CancellationQuote, QuotedExit
@@ -29,6 +30,7 @@ __all__ = [
     "EnrollmentTransition",
     "EvaluationJob",
     "HeldReview",
+    "IdleSeat",
     "ImportFault",
     "ImportJob",
     "ImportedRow",

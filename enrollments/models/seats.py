@@ -73,6 +73,9 @@ class DistrictSeatAllocation(models.Model):
     )
     seat_price_minor = models.PositiveIntegerField(null=True, blank=True)  # what the district pays for one seat
     currency = models.CharField(max_length=3, blank=True, default="", db_default="")
+    # A family that is not seen for so many days is asked whether it still comes; nobody is asked without a number.
+    idle_days = models.PositiveSmallIntegerField("idle after days", null=True, blank=True)
+    grace_days = models.PositiveSmallIntegerField("days to answer", default=7, db_default=7)
     renewed_from = models.ForeignKey(
         "self",
         null=True,
@@ -110,6 +113,10 @@ class DistrictSeatAllocation(models.Model):
                 condition=models.Q(seat_price_minor__isnull=True, currency="")
                 | (models.Q(seat_price_minor__isnull=False) & ~models.Q(currency="")),
                 name="allocation_price_has_currency",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(idle_days__isnull=True) | models.Q(idle_days__gte=1),
+                name="allocation_idle_days_positive",
             ),
             models.CheckConstraint(
                 condition=models.Q(total_seats__gte=models.F("reserved_seats") + models.F("used_seats")),

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from .refused_shapes import MONDAY, TUESDAY, Broken, Twice
+from .refused_shapes import MONDAY, NOW, TUESDAY, Broken, Twice
 
 VALID: dict[str, dict[str, Any]] = {
     "enrollments.AllocationChange": {"was_active": True, "is_active": True},
     "enrollments.ProposedSeats": {"seat_price_minor": None, "currency": ""},
     "enrollments.WhatIf": {"first_day": MONDAY, "last_day": MONDAY},
     "enrollments.DistrictSeatAllocation": {"seat_price_minor": None, "currency": ""},
+    "enrollments.IdleSeat": {"status": "asked", "settled_at": None},
 }
 
 CHECKS = {
@@ -37,10 +38,18 @@ CHECKS = {
         {"seat_price_minor": 900, "currency": ""},
         {"seat_price_minor": 900, "currency": "usd"},
     ),
+    "allocation_idle_days_positive": Broken("enrollments.DistrictSeatAllocation", {"idle_days": 0}, {"idle_days": 30}),
+    "idle_seat_settled_unless_asked": Broken(
+        "enrollments.IdleSeat", {"status": "kept", "settled_at": None}, {"status": "kept", "settled_at": NOW}
+    ),
+    "idle_seat_status_known": Broken("enrollments.IdleSeat", {"status": "lost", "settled_at": NOW}),
     "seat_status_known": Broken("enrollments.SeatAssignment", {"status": "lost"}),
 }
 
 UNIQUE = {
+    "idle_seat_asked_once": Twice(
+        "enrollments.IdleSeat", {"seat_id": 1, "status": "asked"}, {"status": "kept", "settled_at": NOW}
+    ),
     "proposal_one_general": Twice("enrollments.ProposedSeats", {"what_if_id": 1, "district_id": 1}, {"instance_id": 1}),
     "proposal_one_per_instance": Twice(
         "enrollments.ProposedSeats", {"what_if_id": 1, "district_id": 1, "instance_id": 1}, {"instance_id": None}

@@ -154,6 +154,7 @@ BEHIND_ANOTHER = "the row's owner is locked before it by every caller; it reads 
 ORDER = "tests.contracts.test_lock_order:TestALockThatKeepsTheOrder"
 NEEDED_BY = {
     enrollment_locks: {
+        "lock_idle_seat": "tests.races.test_idle_seats:TestAnAnswerInTheLastMoment",
         "lock_allocation": ORDER,
         "lock_allocation_of": ORDER,
         "lock_learner_of": "tests.races.test_ending:TestMoving",

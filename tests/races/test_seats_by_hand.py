@@ -52,7 +52,7 @@ class TestTheLastSeatOfAnAllocation:
             DistrictSeatAllocation.objects.filter(pk=allocation_id).update(used_seats=F("used_seats") + 1)
 
         monkeypatch.setattr(holders, "lock_rows", lambda *_: None)
-        monkeypatch.setattr(holders, "why_unsuited", Meeting(holders.why_unsuited, patience=3))
+        monkeypatch.setattr(holders, "why_unsuited", Meeting(holders.why_unsuited, patience=10))
         monkeypatch.setattr(holders, "take_seat", count)
         with without_constraints((DistrictSeatAllocation, "allocation_never_oversold")):
             target, _ = self.two_transfers_and_a_request()

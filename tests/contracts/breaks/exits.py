@@ -3,10 +3,11 @@
 import datetime as dt
 
 from core.clock import utc_now
+from enrollments.allocations.idle.asking import keep_seat
 from enrollments.deletion import delete_enrollment
 from enrollments.exit import plan_exit, withdraw_exit
 from enrollments.lifecycle import finish_participation
-from enrollments.models import Enrollment, EnrollmentDecision, HeldReview, Inquiry, PlannedExit
+from enrollments.models import Enrollment, EnrollmentDecision, HeldReview, IdleSeat, Inquiry, PlannedExit
 from enrollments.review.held import hold_review, undo_review
 from enrollments.states import EligibilityStatus
 from enrollments.tests.factories import STAFF
@@ -122,6 +123,31 @@ def a_question_that_staff_know_of(world: World) -> None:
 @spares("enrollments.unanswered_inquiries_are_reported")
 def a_question_about_what_was_decided(world: World) -> None:
     a_question(world.used)
+
+
+@breaks("enrollments.idle_seats_are_settled")
+def an_idle_seat_that_nobody_took_back(world: World) -> str:
+    return f"idle seat {an_idle_seat(world.used).pk}"
+
+
+@breaks("enrollments.idle_seats_are_settled")
+def an_idle_seat_that_is_still_held(world: World) -> str:
+    idle = an_idle_seat(world.used)
+    IdleSeat.objects.filter(pk=idle.pk).update(status="reclaimed", settled_at=utc_now())
+    return f"idle seat {idle.pk}"
+
+
+@spares("enrollments.idle_seats_are_settled")
+def an_idle_seat_that_was_kept(world: World) -> None:
+    keep_seat(idle_seat_id=an_idle_seat(world.used).pk, actor=STAFF, now=utc_now())
+
+
+def an_idle_seat(decision: EnrollmentDecision) -> IdleSeat:
+    """Its time has been over for a day."""
+    asked_at = utc_now() - dt.timedelta(days=8)
+    due_at = asked_at + dt.timedelta(days=7)
+    idle_since = asked_at - dt.timedelta(days=30)
+    return IdleSeat.objects.create(seat_id=decision.seat_id, idle_since=idle_since, asked_at=asked_at, due_at=due_at)
 
 
 def a_question(decision: EnrollmentDecision) -> Inquiry:

@@ -1,0 +1,34 @@
+"""The address at which a family says that it still comes.
+
+It names the row and is signed by us, so nothing secret is kept. Its holder can keep the seat, and learns nothing but
+the program's name.
+"""
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.urls import reverse
+
+from core.errors import NotFound
+
+from ...models import IdleSeat
+
+_signer = Signer(salt="enrollments.idle_seats", sep=".")
+_GONE = "This address is about no seat of ours."
+
+
+def keep_url(idle_seat_id: int) -> str:
+    """The page's whole address."""
+    return f"{settings.PUBLIC_URL}{reverse('idle-seat', args=[_signer.sign(str(idle_seat_id))])}"
+
+
+def find_linked_seat(token: str) -> IdleSeat:
+    """The idle seat that an address is about. Raises NotFound for one that is forged, or older than our present key."""
+    try:
+        key = int(_signer.unsign(token))  # we signed it
+    except BadSignature as error:
+        raise NotFound(_GONE) from error
+    rows = IdleSeat.objects.filter(pk=key, seat__enrollment__deleted_at=None)
+    idle = rows.select_related("seat__enrollment__instance__program", "seat__enrollment__workspace").first()
+    if idle is None:
+        raise NotFound(_GONE)
+    return idle
