@@ -14,7 +14,7 @@ from core.invariants import Breach, Extent, Invariant
 
 from .checkout import EXPIRY_SLACK, LATEST_CHECK
 from .invoicing import Series, write_number
-from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Refund, StripeEvent
+from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Payout, Refund, StripeEvent
 from .states import (
     FAILED_REFUNDS,
     LIVE_CHECKOUTS,
@@ -28,6 +28,7 @@ from .states import (
     OfflineMeans,
     PaymentMethod,
     PaymentStatus,
+    PayoutStatus,
     RefundStatus,
 )
 
@@ -189,6 +190,19 @@ def the_inbox_is_handled(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"stripe event {pk}", f"unhandled after {attempts} attempts")
 
 
+def payouts_are_their_lines(extent: Extent) -> Iterator[Breach]:
+    """A payout whose lines are all read is what they come to after fees. Payouts belong to the installation."""
+    if extent.workspace_id is not None:
+        return
+    arrived = Payout.objects.exclude(lines_read_at=None).exclude(status=PayoutStatus.FAILED)
+    counted = arrived.exclude(status=PayoutStatus.CANCELED).annotate(
+        net=Coalesce(Sum(F("lines__amount_minor") - F("lines__fee_minor")), 0)
+    )
+    differing = counted.exclude(amount_minor=F("net")).values_list("pk", "amount_minor", "net")
+    for pk, amount, net in differing.iterator():
+        yield Breach(f"payout {pk}", f"{amount} went to the bank, but its lines come to {net}")
+
+
 def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute], minor: str = "amount_minor") -> Coalesce:
     """What the payment's rows of this kind add up to."""
     of_payment = rows.filter(payment=OuterRef("pk")).values("payment")
@@ -208,4 +222,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     live_checkouts_are_asked_about,
     open_refunds_are_pursued,
     the_inbox_is_handled,
+    payouts_are_their_lines,
 )

@@ -98,6 +98,28 @@ class InvoiceStatus(models.TextChoices):
 UNISSUED_INVOICES = (InvoiceStatus.REQUESTED, InvoiceStatus.FAILED)
 
 
+class PayoutStatus(models.TextChoices):
+    """As Stripe tells it; nobody here changes it."""
+
+    PENDING = "pending", "Pending"
+    IN_TRANSIT = "in_transit", "In transit"
+    PAID = "paid", "Paid"
+    FAILED = "failed", "Failed"  # the bank sent it back
+    CANCELED = "canceled", "Canceled"
+
+
+class PayoutLineKind(models.TextChoices):
+    """What moved money on our balance at Stripe: its reporting categories, in our words."""
+
+    PAYMENT = "payment", "Payment"
+    REFUND = "refund", "Refund"
+    REFUND_BACK = "refund_back", "Refund that came back"
+    DISPUTE = "dispute", "Dispute"
+    DISPUTE_BACK = "dispute_back", "Dispute given back"
+    FEE = "fee", "Fee of Stripe's"
+    OTHER = "other", "Other"
+
+
 class EventSource(models.TextChoices):
     WEBHOOK = "webhook", "Webhook"
     RECONCILIATION = "reconciliation", "Reconciliation"  # found in Stripe's event list; its webhook never came

@@ -5,7 +5,7 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
-from . import checkout, inbox, invoicing, reconciliation, refunds
+from . import checkout, inbox, invoicing, payouts, reconciliation, refunds
 
 # Each row of a sweep waits for Stripe.
 BATCH = 10
@@ -54,3 +54,9 @@ def issue_due_invoices() -> None:
 @shared_task
 def reconcile_stripe() -> None:
     reconciliation.reconcile_stripe(now=utc_now())
+
+
+@shared_task
+def read_payouts() -> None:
+    payouts.list_new_payouts(now=utc_now())
+    in_batches(payouts.read_due_payouts, size=BATCH, at_most=10)

@@ -167,6 +167,11 @@ class SandboxProcess:
         body = {"dispute": dispute, "outcome": outcome}
         return self.control("disputes/close", body | ({"given_back": given_back} if given_back else {}))
 
+    def pay_out(self, **when: int) -> list[Body]:
+        """Have what is on the balance sent to the bank: a payout for each currency."""
+        made: list[Body] = self.control("payouts", dict(when))["payouts"]
+        return made
+
     def partner(self, slug: str, **settings: Any) -> Body:
         """Set up a partner's system (`api_key`, `honors_keys`, `webhook_url`, `secret`, `dialect`); its books: who
         was ever enrolled there, and what it told."""

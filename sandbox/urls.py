@@ -23,6 +23,7 @@ urlpatterns = [
     path("_sandbox/refunds/settle", stripe_control.settle_refund),
     path("_sandbox/disputes", stripe_control.open_dispute),
     path("_sandbox/disputes/close", stripe_control.close_dispute),
+    path("_sandbox/payouts", stripe_control.make_payouts),
     path("_sandbox/fakturownia/<slug:slug>", fakturownia_control.account),
     path("_sandbox/fakturownia/<slug:slug>/tax-office", fakturownia_control.tax_office),
     path("_sandbox/lms-flush", lms_control.flush),

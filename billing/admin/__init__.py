@@ -1,5 +1,17 @@
 """The back office of money. Importing the modules registers their pages."""
 
-from . import cards, checkouts, disputes, invoices, payments, prices, refunds, sellers, story, stripe
+from . import cards, checkouts, disputes, invoices, payments, payouts, prices, refunds, sellers, story, stripe
 
-__all__ = ["cards", "checkouts", "disputes", "invoices", "payments", "prices", "refunds", "sellers", "story", "stripe"]
+__all__ = [
+    "cards",
+    "checkouts",
+    "disputes",
+    "invoices",
+    "payments",
+    "payouts",
+    "prices",
+    "refunds",
+    "sellers",
+    "story",
+    "stripe",
+]

@@ -118,6 +118,35 @@ class EventSnapshot:
     about: Mapping[str, Any]  # object, id, payment_intent
 
 
+@dataclass(frozen=True, slots=True)
+class PayoutSnapshot:
+    """A payout to our bank as the provider has it now."""
+
+    id: str
+    amount_minor: int
+    currency: str
+    status: str  # pending | in_transit | paid | failed | canceled
+    is_automatic: bool
+    made_at: dt.datetime
+    arrival_date: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutLineSnapshot:
+    """One movement on the balance that a payout took along, with the provider's fee; amounts in the payout's currency.
+    The last two say what it belongs to, as far as the provider knows."""
+
+    id: str
+    category: str  # charge | refund | refund_failure | dispute | dispute_reversal | fee | …
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    moved_at: dt.datetime
+    source_id: str
+    payment_intent_id: str
+    metadata: Mapping[str, str]
+
+
 class PaymentGateway(Protocol):
     """Every method is one call over the network, refused inside a transaction. Each may raise PaymentProviderDown (ask
     again later; the outcome is unknown) or PaymentRejected (asking again changes nothing)."""
@@ -144,4 +173,12 @@ class PaymentGateway(Protocol):
 
     def list_events(self, *, created_since: dt.datetime, types: Sequence[str]) -> Iterator[EventSnapshot]:
         """Newest first."""
+        ...
+
+    def list_payouts(self, *, created_since: dt.datetime) -> Iterator[PayoutSnapshot]:
+        """Newest first."""
+        ...
+
+    def list_payout_lines(self, payout_id: str, *, after: str = "") -> Iterator[PayoutLineSnapshot]:
+        """What an automatic payout took along, without itself; `after` a line of it, from there on."""
         ...

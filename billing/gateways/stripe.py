@@ -22,6 +22,8 @@ from .contract import (
     DisputeSnapshot,
     EventSnapshot,
     PaymentGateway,
+    PayoutLineSnapshot,
+    PayoutSnapshot,
     RefundRequest,
     RefundSnapshot,
     SessionRequest,
@@ -168,8 +170,27 @@ class StripeGateway:
             lambda event: event_snapshot(event.to_dict()),
         )
 
-    def _pages(self, fetch: Callable[[str], Any], convert: Callable[[Any], T]) -> Iterator[T]:
-        after = ""
+    def list_payouts(self, *, created_since: dt.datetime) -> Iterator[PayoutSnapshot]:
+        created: Any = {"gte": int(created_since.timestamp())}
+        return self._pages(
+            lambda after: self._stripe.payouts.list(
+                cast(Any, {"created": created, "limit": PAGE, **({"starting_after": after} if after else {})})
+            ),
+            _payout,
+        )
+
+    def list_payout_lines(self, payout_id: str, *, after: str = "") -> Iterator[PayoutLineSnapshot]:
+        asked = {"payout": payout_id, "limit": PAGE, "expand": ["data.source"]}
+        lines = self._pages(
+            lambda last: self._stripe.balance_transactions.list(
+                cast(Any, {**asked, **({"starting_after": last} if last else {})})
+            ),
+            _payout_line,
+            after=after,
+        )
+        return (line for line in lines if line.source_id != payout_id)
+
+    def _pages(self, fetch: Callable[[str], Any], convert: Callable[[Any], T], *, after: str = "") -> Iterator[T]:
         while True:
             page = self._ask(functools.partial(fetch, after))
             yield from map(convert, page.data)
@@ -321,6 +342,35 @@ def _withdrawn(dispute: stripe.Dispute) -> int | None:
         return None if dispute.status in ("needs_response", "under_review", "lost") else 0
     share: int = round(from_stripe(dispute.amount, dispute.currency) * max(0, -sum(moved)) / taken)
     return share
+
+
+def _payout(payout: stripe.Payout) -> PayoutSnapshot:
+    return PayoutSnapshot(
+        id=payout.id,
+        amount_minor=from_stripe(payout.amount, payout.currency),
+        currency=payout.currency,
+        status=payout.status,
+        is_automatic=payout.automatic,
+        made_at=_moment(payout.created),
+        arrival_date=_moment(payout.arrival_date).date(),
+    )
+
+
+def _payout_line(moved: stripe.BalanceTransaction) -> PayoutLineSnapshot:
+    """What is kept of it is what Stripe pays out, so the fee is the rest of the amount, in our minor units."""
+    source: Any = moved.source
+    amount = from_stripe(moved.amount, moved.currency)
+    return PayoutLineSnapshot(
+        id=moved.id,
+        category=moved.reporting_category,
+        amount_minor=amount,
+        fee_minor=amount - from_stripe(moved.net, moved.currency),
+        currency=moved.currency,
+        moved_at=_moment(moved.created),
+        source_id=source if isinstance(source, str) else getattr(source, "id", ""),
+        payment_intent_id=str(getattr(source, "payment_intent", None) or ""),
+        metadata=_metadata(source) if hasattr(source, "metadata") else {},
+    )
 
 
 def _metadata(thing: Any) -> Mapping[str, str]:

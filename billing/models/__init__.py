@@ -4,6 +4,7 @@ from .checkouts import Checkout, CheckoutQuerySet, Price
 from .inbox import ReconciliationRun, StripeEvent
 from .invoices import Invoice, InvoiceQuerySet, InvoiceSeries, Seller
 from .payments import Dispute, Payment, Refund
+from .payouts import Payout, PayoutLine
 
 __all__ = [
     "Checkout",
@@ -13,6 +14,8 @@ __all__ = [
     "InvoiceQuerySet",
     "InvoiceSeries",
     "Payment",
+    "Payout",
+    "PayoutLine",
     "Price",
     "ReconciliationRun",
     "Refund",

@@ -28,7 +28,19 @@ from accounts.states import TaskStatus
 from backoffice.display import admin_url, page_url
 from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin, access_of
-from billing.models import Checkout, Dispute, Invoice, Payment, Price, ReconciliationRun, Refund, Seller, StripeEvent
+from billing.models import (
+    Checkout,
+    Dispute,
+    Invoice,
+    Payment,
+    Payout,
+    PayoutLine,
+    Price,
+    ReconciliationRun,
+    Refund,
+    Seller,
+    StripeEvent,
+)
 from cohorts.models import (
     ClassSession,
     Cohort,
@@ -200,6 +212,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Refunds", "undo", Refund),
                 Entry("Disputes", "gavel", Dispute),
                 Entry("Checkouts", "shopping_cart", Checkout),
+                Entry("Payout lines", "account_balance", PayoutLine),
             ),
         ),
         Entry("Invoices", "receipt_long", Invoice),
@@ -247,7 +260,10 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             "move_to_inbox",
             StripeEvent,
             power=Power.OPERATE,
-            beside=(Entry("Reconciliations", "fact_check", ReconciliationRun),),
+            beside=(
+                Entry("Reconciliations", "fact_check", ReconciliationRun),
+                Entry("Payouts", "account_balance", Payout),
+            ),
         ),
         Entry(
             "Doctor",

@@ -35,6 +35,8 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "seller": (Power.VIEW, Power.MONEY, Power.MONEY),
     "notification": (Power.VIEW, NOBODY, NOBODY),
     "stripeevent": (Power.OPERATE, NOBODY, NOBODY),
+    "payout": (Power.OPERATE, NOBODY, NOBODY),
+    "payoutline": (Power.VIEW, NOBODY, NOBODY),
     "reconciliationrun": (Power.OPERATE, NOBODY, NOBODY),
     "idempotencyrecord": (Power.OPERATE, NOBODY, NOBODY),
     "program": (Power.VIEW, Power.MANAGE, Power.MANAGE),

@@ -22,9 +22,10 @@ from sandbox.knobs import clock, faults
 from sandbox.knobs.lost_answers import broken_off
 from sandbox.stripe import errors, events
 from sandbox.stripe.errors import StripeError
+from sandbox.stripe.expanding import expand
 from sandbox.stripe.models import IdempotentAnswer
 from sandbox.stripe.parameters import Kind, List, Text, decode, parse
-from sandbox.stripe.rendering import Body, expand
+from sandbox.stripe.rendering import Body
 
 KEY_LIFETIME_SECONDS = 24 * 60 * 60
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from sandbox.control_api import Unprocessable, control
-from sandbox.stripe import disputes, history, refunds, webhooks
+from sandbox.stripe import disputes, history, payouts, refunds, webhooks
 from sandbox.stripe.ledger import read_ledger
 from sandbox.stripe.models import Delivery, Event
 from sandbox.stripe.parameters import decode
@@ -107,6 +107,14 @@ def close_dispute(request: HttpRequest, body: Body) -> Body:
         return render(disputes.move_dispute(ref=ref, status=outcome, given_back=_amount(body, "given_back") or 0))
     except disputes.NotDisputable as error:
         raise Unprocessable(str(error), status=409) from error
+
+
+@control("POST")
+def make_payouts(request: HttpRequest, body: Body) -> Body:
+    """`{"until": ..., "arrives": ..., "off_by": 500}`: pay out what has moved by a second, all of it by default."""
+    until, arrives = (_amount(body, name) for name in ("until", "arrives"))
+    made = payouts.make_payouts(until=until, arrives=arrives, off_by=_amount(body, "off_by") or 0)
+    return {"payouts": [render(payout) for payout in made]}
 
 
 def _delivery(delivery: Delivery) -> Body:

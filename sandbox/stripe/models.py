@@ -185,6 +185,33 @@ class Dispute(StripeObject):
         return self.amount - self.given_back if self.has_taken else 0
 
 
+class Payout(StripeObject):
+    """What went to the bank, in one currency."""
+
+    PREFIX = "po_1"
+    OBJECT = "payout"
+
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=10, default="paid")
+    arrival_date = models.BigIntegerField()
+
+
+class BalanceTransaction(StripeObject):
+    """What one object moved on the balance, with the fee that was kept of it; `source` is that object's id."""
+
+    PREFIX = "txn_1"
+    OBJECT = "balance_transaction"
+
+    type = models.CharField(max_length=30)
+    reporting_category = models.CharField(max_length=30)
+    amount = models.BigIntegerField()
+    fee = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    source = models.CharField(max_length=80)
+    payout = models.ForeignKey(Payout, on_delete=models.CASCADE, null=True)
+
+
 class Event(StripeObject):
     """Something that happened, with the object as it was at that moment. Never changed."""
 

@@ -1,4 +1,4 @@
-"""Objects as Stripe shows them, and the `expand` parameter that shows more of them.
+"""Objects as Stripe shows them.
 
 Fields follow the types of stripe-python 16 (API version 2026-10-28.endive).
 """
@@ -8,23 +8,24 @@ from typing import Any
 
 from django.conf import settings
 
-from sandbox.stripe.errors import StripeError
 from sandbox.stripe.models import (
     INQUIRIES,
+    BalanceTransaction,
     Charge,
     CheckoutSession,
     Dispute,
     Event,
     LineItem,
     PaymentIntent,
+    Payout,
     Price,
     Product,
     Refund,
     StripeObject,
 )
+from sandbox.stripe.movements import fields_of_movement, fields_of_payout, moved_by, transaction_ref
 
 Body = dict[str, Any]
-DISPUTE_FEE = 1_500
 
 
 def render(thing: StripeObject | LineItem) -> Body:
@@ -258,7 +259,7 @@ def _charge(charge: Charge) -> Body:
         "application": None,
         "application_fee": None,
         "application_fee_amount": None,
-        "balance_transaction": f"txn_3{charge.ref[4:]}" if charge.status == "succeeded" else None,
+        "balance_transaction": transaction_ref(charge) if charge.status == "succeeded" else None,
         "billing_details": {"address": None, "email": charge.email, "name": None, "phone": None, "tax_id": None},
         "calculated_statement_descriptor": "SANDBOX",
         "captured": charge.status == "succeeded",
@@ -306,7 +307,7 @@ def _outcome(charge: Charge) -> Body:
 def _refund(refund: Refund) -> Body:
     body = _common(refund) | {
         "amount": refund.amount,
-        "balance_transaction": None if refund.status == "failed" else f"txn_3{refund.ref[4:]}",
+        "balance_transaction": None if refund.status == "failed" else transaction_ref(refund),
         "charge": refund.charge.ref,
         "currency": refund.charge.currency,
         "destination_details": None,
@@ -330,7 +331,7 @@ def _dispute(dispute: Dispute) -> Body:
     open_ = dispute.status in ("needs_response", "warning_needs_response")
     return _common(dispute) | {
         "amount": dispute.amount,
-        "balance_transactions": _moved_by(dispute),
+        "balance_transactions": moved_by(dispute),
         "charge": dispute.charge.ref,
         "currency": dispute.charge.currency,
         "enhanced_eligibility_types": [],
@@ -349,33 +350,14 @@ def _dispute(dispute: Dispute) -> Body:
     }
 
 
-def _moved_by(dispute: Dispute) -> list[Body]:
-    """The balance transactions of a dispute: the amount as it was taken, and what came back of it."""
-    was_taken = dispute.has_taken or dispute.status == "won"
-    back = dispute.amount if dispute.status == "won" else dispute.given_back
-    moved = [("dispute", -dispute.amount, DISPUTE_FEE)] if was_taken else []
-    moved += [("dispute_reversal", back, 0)] if was_taken and back else []
-    return [
-        {
-            "id": f"txn_1{dispute.ref[4:]}{number}",
-            "object": "balance_transaction",
-            "amount": amount,
-            "available_on": dispute.created,
-            "balance_type": "payments",
-            "created": dispute.created,
-            "currency": dispute.charge.currency,
-            "description": f"Chargeback {kind} for {dispute.charge.ref}",
-            "exchange_rate": None,
-            "fee": fee,
-            "fee_details": [],
-            "net": amount - fee,
-            "reporting_category": kind,
-            "source": dispute.ref,
-            "status": "available",
-            "type": "adjustment",
-        }
-        for number, (kind, amount, fee) in enumerate(moved)
-    ]
+def _balance_transaction(moved: BalanceTransaction) -> Body:
+    body = _common(moved) | fields_of_movement(moved)
+    del body["livemode"], body["metadata"]  # it has neither
+    return body
+
+
+def _payout(payout: Payout) -> Body:
+    return _common(payout) | fields_of_payout(payout)
 
 
 def _event(event: Event) -> Body:
@@ -399,51 +381,7 @@ RENDERERS: dict[type, Callable[[Any], Body]] = {
     Charge: _charge,
     Refund: _refund,
     Dispute: _dispute,
+    Payout: _payout,
+    BalanceTransaction: _balance_transaction,
     Event: _event,
 }
-
-# What `expand` may name on each object. A value is the kind of object the field refers to, or what makes the field up
-# where it is not shown unasked; None stands for a field that is always null or already whole here.
-EXPANDABLE: dict[str, dict[str, Any]] = {
-    "checkout.session": {
-        "customer": None,
-        "invoice": None,
-        "line_items": render_line_items,
-        "payment_intent": PaymentIntent,
-        "payment_link": None,
-        "setup_intent": None,
-        "subscription": None,
-    },
-    "payment_intent": {"customer": None, "latest_charge": Charge, "review": None},
-    "charge": {"customer": None, "payment_intent": PaymentIntent, "refunds": render_refunds},
-    "refund": {"charge": Charge, "payment_intent": PaymentIntent},
-    "dispute": {"charge": Charge, "payment_intent": PaymentIntent},
-    "price": {"product": Product},
-    "item": {"price": None},
-    "list": {"data": None},
-}
-SOURCES: dict[str, type[StripeObject]] = {"checkout.session": CheckoutSession, "charge": Charge}
-
-
-def expand(body: Body, paths: list[str]) -> Body:
-    """Replace ids by the objects they name, in place. Raises StripeError for what cannot be expanded."""
-    for path in paths:
-        if path.count(".") >= 4:
-            raise StripeError(f"You cannot expand more than 4 levels of a property (here: {path}).")
-        _expand(body, path, path)
-    return body
-
-
-def _expand(body: Body, path: str, whole: str) -> None:
-    field, _, rest = path.partition(".")
-    fields = EXPANDABLE.get(body["object"], {})
-    if field not in fields:
-        raise StripeError(f"This property cannot be expanded ({whole}).", param="expand")
-    if field not in body:
-        body[field] = fields[field](SOURCES[body["object"]]._default_manager.get(ref=body["id"]))
-    elif isinstance(body[field], str):
-        body[field] = render(fields[field].objects.get(ref=body[field]))
-    if rest:
-        for inner in body[field] if isinstance(body[field], list) else [body[field]]:
-            if inner is not None:
-                _expand(inner, rest, whole)

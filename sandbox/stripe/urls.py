@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from sandbox.stripe import catalog, checkout, disputes, event_log, pay_page, payments, refunds
+from sandbox.stripe import catalog, checkout, disputes, event_log, pay_page, payments, payouts, refunds
 from sandbox.stripe.api import endpoint, not_found
 
 urlpatterns = [
@@ -22,6 +22,9 @@ urlpatterns = [
     path("v1/refunds/<str:ref>", endpoint(get=refunds.retrieve_refund)),
     path("v1/disputes", endpoint(get=disputes.list_disputes)),
     path("v1/disputes/<str:ref>", endpoint(get=disputes.retrieve_dispute)),
+    path("v1/payouts", endpoint(get=payouts.list_payouts)),
+    path("v1/payouts/<str:ref>", endpoint(get=payouts.retrieve_payout)),
+    path("v1/balance_transactions", endpoint(get=payouts.list_balance_transactions)),
     path("v1/events", endpoint(get=event_log.list_events)),
     path("v1/events/<str:ref>", endpoint(get=event_log.retrieve_event)),
     re_path(r"^v1/", not_found),

@@ -263,3 +263,23 @@ class TestTheLedger:
         totals = sandbox.ledger()["totals"]
 
         assert {currency: total["net"] for currency, total in totals.items()} == {"usd": 4900, "pln": 20_000}
+
+
+class TestAPayout:
+    def test_takes_along_what_moved_less_its_fees_and_stands_among_it(
+        self, sandbox: SandboxProcess, client: stripe.StripeClient, intent: str
+    ) -> None:
+        client.v1.refunds.create({"payment_intent": intent, "amount": 900})
+
+        [payout] = sandbox.pay_out()
+
+        lines = client.v1.balance_transactions.list({"payout": payout["id"], "expand": ["data.source"]}).data
+        told = sorted((line.reporting_category, line.amount, line.fee, line.net) for line in lines)
+        assert told == [("charge", 4900, 172, 4728), ("payout", -3828, 0, -3828), ("refund", -900, 0, -900)]
+        assert {getattr(line.source, "payment_intent", "payout") for line in lines} == {intent, "payout"}
+        assert [each.amount for each in client.v1.payouts.list()] == [3828]
+
+    def test_leaves_nothing_for_the_next_one(self, sandbox: SandboxProcess, intent: str) -> None:
+        sandbox.pay_out()
+
+        assert sandbox.pay_out() == []

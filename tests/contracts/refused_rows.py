@@ -32,6 +32,8 @@ VALID: dict[str, dict[str, Any]] = {
         "recorded_by": "user:1",
         "currency": "usd",
     },
+    "billing.Payout": {"status": "paid", "is_automatic": True},
+    "billing.PayoutLine": {"kind": "payment"},
     "billing.Price": {"currency": "usd"},
     "cohorts.ClassSession": {"starts_at": NOW, "ends_at": LATER},
     "cohorts.Cohort": {"start_date": MONDAY, "end_date": TUESDAY},

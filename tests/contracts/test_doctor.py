@@ -43,7 +43,11 @@ from .breaks.history import a_first_event_that_is_gone
 pytestmark = pytest.mark.django_db
 
 # What belongs to no workspace is examined only with all of them.
-OF_THE_INSTALLATION = {"billing.the_inbox_is_handled", "core.secrets_are_sealed_with_the_newest_key"}
+OF_THE_INSTALLATION = {
+    "billing.the_inbox_is_handled",
+    "billing.payouts_are_their_lines",
+    "core.secrets_are_sealed_with_the_newest_key",
+}
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +227,8 @@ class TestTheWayToAWorkspace:
             "backoffice.AuditEntry",
             "backoffice.Export",
             "auth.Permission",
+            "billing.Payout",
+            "billing.PayoutLine",
             "billing.ReconciliationRun",
             "billing.StripeEvent",
             "cohorts.CalendarFeed",

@@ -3,6 +3,7 @@
 from . import (
     accounts,
     billing,
+    books,
     cohorts,
     eligibility,
     enrollments,
@@ -24,6 +25,7 @@ __all__ = [
     "World",
     "accounts",
     "billing",
+    "books",
     "cohorts",
     "eligibility",
     "enrollments",

@@ -1,0 +1,92 @@
+from django.db import models
+
+from accounts.models import Workspace
+from core.clock import utc_now
+from core.money import Money
+
+from ..states import PayoutLineKind, PayoutStatus
+from .payments import Payment
+
+
+class Payout(models.Model):
+    """Money that Stripe sent to our bank, as Stripe tells it. One account holds the money of all workspaces, so a
+    payout belongs to none; its lines do. `lines_read_at` is when the last of its lines was read."""
+
+    stripe_id = models.CharField(max_length=255, unique=True)
+    amount_minor = models.BigIntegerField()  # below zero where Stripe took money from our bank
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=10, choices=PayoutStatus.choices)
+    is_automatic = models.BooleanField()  # Stripe tells what is in a payout only of those it made by itself
+    made_at = models.DateTimeField()
+    arrival_date = models.DateField()  # Stripe tells days in UTC
+    read_through = models.CharField(
+        max_length=255, blank=True, default="", db_default=""
+    )  # the last line that was kept
+    lines_read_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)  # null: nothing is left to read
+    last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(status__in=PayoutStatus.values), name="payout_status_known")
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="payout_due"
+            ),
+            models.Index(fields=["made_at"], name="payout_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Payout of {self.money}, arriving {self.arrival_date:%Y-%m-%d}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+class PayoutLine(models.Model):
+    """What one movement on our balance at Stripe brought, or took, before its fee; kept as Stripe tells it, once.
+
+    `payment` is the payment of ours that it belongs to. Without one nobody here knows of it, yet: it is looked for
+    again. `workspace` is that of the payment, or the one that Stripe's copy of our own notes names.
+    """
+
+    payout = models.ForeignKey(Payout, on_delete=models.PROTECT, related_name="lines")
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="payout_lines")
+    stripe_id = models.CharField(max_length=255, unique=True)
+    kind = models.CharField(max_length=14, choices=PayoutLineKind.choices)
+    source_id = models.CharField(max_length=255, blank=True)  # Stripe's charge, refund or dispute
+    payment_intent_id = models.CharField(max_length=255, blank=True)
+    amount_minor = models.BigIntegerField()  # below zero for what left
+    fee_minor = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    moved_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(kind__in=PayoutLineKind.values), name="payout_line_kind_known")
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "moved_at"], name="payout_line_of_workspace"),
+            models.Index(
+                fields=["payment_intent_id"],
+                condition=models.Q(payment__isnull=True) & ~models.Q(payment_intent_id=""),
+                name="payout_line_of_nobody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.money}"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def net_minor(self) -> int:
+        """What of it went to the bank."""
+        return self.amount_minor - self.fee_minor

@@ -1,0 +1,109 @@
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from billing import payouts
+from billing.checkout import settle_checkout
+from billing.errors import PaymentProviderDown
+from billing.gateways import stripe
+from billing.models import Payment, Payout, PayoutLine
+from billing.payouts import adopt_payout_lines, list_new_payouts, read_due_payouts, read_payout
+from core.clock import utc_now
+from core.errors import NotFound
+
+from .stripe_world import StripeWorld
+
+pytestmark = pytest.mark.django_db
+FEE = 172  # 2.9 % of 49.00 USD, and 0.30 USD
+
+
+def read_all() -> Payout:
+    list_new_payouts(now=utc_now())
+    read_due_payouts(limit=10, now=utc_now())
+    return Payout.objects.get()
+
+
+def kept() -> list[tuple[Any, ...]]:
+    lines = PayoutLine.objects.order_by("moved_at", "id")
+    return list(lines.values_list("kind", "amount_minor", "fee_minor", "payment"))
+
+
+class TestReadingPayouts:
+    @pytest.mark.sqlite
+    def test_keeps_what_each_is_made_of(self, world: StripeWorld) -> None:
+        payment, refunded = world.paid(), world.paid()
+        world.client.v1.refunds.create({"payment_intent": str(refunded.payment_intent_id), "amount": 900})
+        world.sandbox.pay_out()
+
+        payout = read_all()
+
+        assert (payout.amount_minor, payout.currency, payout.status) == (4900 - FEE + 4900 - FEE - 900, "usd", "paid")
+        assert payout.lines_read_at is not None
+        assert sorted(kept()) == sorted(
+            [
+                ("payment", 4900, FEE, payment.pk),
+                ("payment", 4900, FEE, refunded.pk),
+                ("refund", -900, 0, refunded.pk),
+            ]
+        )
+        assert set(PayoutLine.objects.values_list("workspace", flat=True)) == {
+            payment.workspace_id,
+            refunded.workspace_id,
+        }
+
+    def test_a_second_time_changes_nothing(self, world: StripeWorld) -> None:
+        world.paid()
+        world.sandbox.pay_out()
+        before = read_all()
+
+        read_payout(payout_id=before.pk, now=utc_now())
+
+        assert Payout.objects.get().next_attempt_at is None
+        assert len(kept()) == 1
+
+    def test_goes_on_at_the_page_where_it_broke_down(self, world: StripeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stripe, "PAGE", 2)
+        monkeypatch.setattr(payouts, "PAGE", 1)
+        for _ in range(3):
+            world.paid()
+        world.sandbox.pay_out()
+        list_new_payouts(now=utc_now())
+        world.sandbox.faults(server_error={"value": True, "path": "/v1/balance_transactions"})
+        read_due_payouts(limit=10, now=utc_now())
+        broken = Payout.objects.get()
+        world.sandbox.clear_faults()
+        one = next(iter(stripe.get_gateway().list_payout_lines(broken.stripe_id)))
+        payouts._keep_page(broken, [one])  # what the worker had committed before
+
+        read_due_payouts(limit=10, now=utc_now() + dt.timedelta(hours=2))
+
+        assert (broken.attempts, broken.lines_read_at, len(kept())) == (1, None, 3)
+        assert "PaymentProviderDown" in broken.last_error
+
+    def test_a_payment_that_nobody_knew_of_is_found_later(self, world: StripeWorld) -> None:
+        submitted = world.submitted()
+        world.pay(submitted)
+        world.sandbox.pay_out()
+        read_all()
+        before = PayoutLine.objects.get()
+        settle_checkout(checkout_id=submitted.pk, now=utc_now())
+
+        assert adopt_payout_lines() == 1
+
+        assert (before.payment_id, before.workspace_id) == (None, submitted.workspace_id)
+        assert PayoutLine.objects.get().payment == Payment.objects.get()
+
+    def test_of_one_that_is_not_known_is_refused(self) -> None:
+        with pytest.raises(NotFound):
+            read_payout(payout_id=1, now=utc_now())
+
+    def test_while_stripe_is_down_keeps_nothing(self, world: StripeWorld) -> None:
+        world.paid()
+        world.sandbox.pay_out()
+        world.sandbox.faults(server_error=True)
+
+        with pytest.raises(PaymentProviderDown):
+            list_new_payouts(now=utc_now())
+
+        assert not Payout.objects.exists()
