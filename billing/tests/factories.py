@@ -6,7 +6,8 @@ from typing import Any
 import factory
 
 from accounts.tests.factories import WorkspaceFactory
-from billing.models import Checkout, Payment, Price, Refund
+from billing.models import Checkout, Payment, Payout, PayoutLine, Price, Refund
+from billing.states import PayoutLineKind, PayoutStatus
 from core.clock import utc_now
 from core.tests.factories import RowFactory
 
@@ -64,6 +65,38 @@ def paid(**fields: Any) -> Payment:
     payment.receive()
     payment.save()
     return payment
+
+
+FEE_MINOR = 172  # of 49.00 USD, as Stripe takes it in the United States
+
+
+def paid_out(payment: Payment, *, off_by: int = 0) -> PayoutLine:
+    """Stripe has sent the payment to the bank, alone, less its fee; `off_by` makes the payout another amount."""
+    number = Payout.objects.count()
+    now = utc_now()
+    payout = Payout.objects.create(
+        stripe_id=f"po_{number}",
+        amount_minor=payment.amount_minor - FEE_MINOR + off_by,
+        currency=payment.currency,
+        status=PayoutStatus.PAID,
+        is_automatic=True,
+        made_at=now,
+        arrival_date=now.date(),
+        lines_read_at=now,
+    )
+    return PayoutLine.objects.create(
+        payout=payout,
+        workspace=payment.workspace,
+        payment=payment,
+        stripe_id=f"txn_{number}",
+        kind=PayoutLineKind.PAYMENT,
+        source_id=f"ch_{number}",
+        payment_intent_id=payment.payment_intent_id or "",
+        amount_minor=payment.amount_minor,
+        fee_minor=FEE_MINOR,
+        currency=payment.currency,
+        moved_at=now,
+    )
 
 
 def statuses(*rows: Checkout | Payment | Refund) -> list[str]:

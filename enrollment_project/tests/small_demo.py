@@ -25,6 +25,7 @@ from accounts.tests.factories import LearnerFactory, StaffFactory
 from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin
 from billing.models import Payment, ReconciliationRun, Seller
+from billing.tests.factories import paid_out
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.models import IdempotencyRecord
@@ -81,6 +82,7 @@ def _add_what_the_demo_lacks() -> None:
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None
         stripe.dispute(payment, payment.pk, "needs_response")
+        paid_out(payment)
         request_evaluation(
             instance_id=workspace.program_instances.values_list("pk", flat=True)[0], actor=SYSTEM, now=now
         )
