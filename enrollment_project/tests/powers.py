@@ -132,6 +132,7 @@ BUTTONS: dict[str, Power] = {
     "invoice.replace": Power.MONEY,
     "notification.resend": Power.ASSIST,
     "stripeevent.handle": Power.OPERATE,
+    "payout.read_again": Power.OPERATE,
     "programinstance.edit_criteria": Power.MANAGE,
     "programinstance.evaluate_candidates": Power.DECIDE,
     "programinstance.import_candidates": Power.DECIDE,
