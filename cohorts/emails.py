@@ -256,7 +256,7 @@ def write_offer(notification: Notification) -> Email | None:
         "cohort": entry.cohort.name,
         "deadline": moment(until, entry.cohort.timezone),
         "price": entry.cohort.price_asked,
-        "courses_path": reverse("my-courses"),
+        "courses_path": reverse("my-enrollments"),
         "workspace": entry.learner.workspace.name,
     }
     return compose("cohorts/offer", context)
@@ -324,7 +324,7 @@ def _about(package: StudentPackage) -> dict[str, object]:
         "learner": package.learner.first_name,
         "course": package.program.title,
         "cohort": package.cohort.name,
-        "courses_path": reverse("my-courses"),
+        "courses_path": reverse("my-enrollment", args=[package.enrollment.cuid]),
         "book_path": reverse("course-book", args=[package.pk]),
         "workspace": package.learner.workspace.name,
     }

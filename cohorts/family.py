@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.families import learners_of
@@ -11,16 +11,14 @@ from accounts.models import Learner, User
 from billing.models import Checkout, Invoice
 from billing.outcomes import Outcome, Purchase, view_purchase
 from billing.purposes import key_of
-from billing.states import LIVE_CHECKOUTS, CheckoutStatus
+from billing.states import LIVE_CHECKOUTS
 from core.errors import NotFound
 from core.ids import is_cuid
 from enrollments.models import Program
 
 from .errors import NotInLine
 from .models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
-from .states import PURPOSE, PlaceStatus, WaitStatus
-
-LAPSED_SHOWN_FOR = dt.timedelta(days=7)
+from .states import PURPOSE, WaitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +80,6 @@ def unpaid_places(*, user: User, course: Program | None = None) -> QuerySet[Coho
     held = CohortPlace.objects.held().filter(learner__in=learners_of(user), checkout__status__in=LIVE_CHECKOUTS)
     held = held.filter(cohort__instance__program=course) if course else held
     related = held.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
-    return related.order_by("pk")
-
-
-def lapsed_places(*, user: User, now: dt.datetime) -> QuerySet[CohortPlace]:
-    """Places that were not paid in time, or that a bank refused to pay, in the last days and in cohorts that go on; not
-    those of learners who have tried again since."""
-    later = CohortPlace.objects.filter(
-        learner=OuterRef("learner"),
-        cohort__instance__program=OuterRef("cohort__instance__program"),
-        pk__gt=OuterRef("pk"),
-    )
-    unpaid = CohortPlace.objects.filter(
-        ~Exists(later),
-        learner__in=learners_of(user),
-        status=PlaceStatus.RELEASED,
-        released_at__gt=now - LAPSED_SHOWN_FOR,
-        checkout__status__in=(CheckoutStatus.EXPIRED, CheckoutStatus.FAILED),
-        cohort__in=Cohort.objects.taking_enrollments(now=now),
-        cohort__instance__program__listed=True,
-    )
-    related = unpaid.select_related("learner", "checkout", "cohort__instance__program", "waitlist_entry")
     return related.order_by("pk")
 
 

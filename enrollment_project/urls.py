@@ -6,6 +6,7 @@ from core.ids import CuidConverter
 from core.numbers import WholeNumberConverter
 from enrollment_project import health, metrics, pages, status
 from enrollment_project.dashboard.front_page import show_figure_file
+from enrollment_project.family import pages as family_pages
 
 register_converter(CuidConverter, "cuid")
 register_converter(WholeNumberConverter, "number")
@@ -26,6 +27,9 @@ urlpatterns = [
     path("accounts/", include("accounts.pages_urls")),
     path("", include("backoffice.pages_urls")),
     path("", include("billing.pages_urls")),
+    path("my", family_pages.lead_home, name="my"),
+    path("my/enrollments", family_pages.show_home, name="my-enrollments"),
+    path("my/enrollments/<cuid:cuid>", family_pages.show_enrollment, name="my-enrollment"),
     path("", include("enrollments.pages_urls")),
     path("", include("cohorts.pages_urls")),
     path("", include("partners.pages_urls")),

@@ -15,8 +15,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.family_pages import for_families
+from accounts.models import User
 from accounts.roles import Power
 from backoffice.scoping import access_of
 from core.clock import utc_now
@@ -28,12 +30,12 @@ from .application.confirm import confirm_application
 from .application.opening import find_form, form_state
 from .application.payment import open_payment_page
 from .application.questions import list_asked
-from .application.receive import discard_application, find_application, mail_link, receive_application
+from .application.receive import discard_application, find_application, mail_link, receive_application, renew_link
 from .apply_forms import ApplyForm
+from .cards import TONES
 from .errors import AlreadyEnrolled, ApplicationOver, ApplicationsClosed, InstanceFull
 from .family.standing import FamilyView, Standing, view_latest
 from .models import Application, ProgramInstance
-from .pages import TONES
 from .states import UNPAID, FormState
 
 log = structlog.get_logger(__name__)
@@ -99,6 +101,22 @@ def show_application(request: HttpRequest, token: str) -> HttpResponse:
     if application.confirmed_at is None:
         return _ask_to_confirm(request, application)
     return _show_standing(request, application)
+
+
+@require_POST
+@for_families
+def confirm_here(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
+    """Lead whoever is signed in with the address of an application to the page that confirms it: a code has shown
+    what its link would. The link that was mailed ends."""
+    application = Application.objects.filter(cuid=cuid, email=user.email).first()
+    if application is None:
+        raise Http404
+    try:
+        _application, token = renew_link(application_id=application.pk, now=utc_now())
+    except DomainError as refusal:
+        messages.info(request, refusal.detail)
+        return redirect("my-enrollments")
+    return redirect("application", token=token)
 
 
 def _act(request: HttpRequest, application: Application, token: str) -> HttpResponse:

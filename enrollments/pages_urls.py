@@ -8,9 +8,9 @@ urlpatterns = [
     path("programs/<path:code>/<cuid:cuid>/apply", apply_pages.apply, name="apply"),
     path("programs/<path:code>/<cuid:cuid>/apply/sent", apply_pages.show_sent, name="apply-sent"),
     path("applications/<str:token>", apply_pages.show_application, name="application"),
+    path("my/applications/<cuid:cuid>/confirm", apply_pages.confirm_here, name="application-confirm"),
     path("questions/<str:token>", inquiry_pages.show_inquiry, name="inquiry"),
     path("seats/<str:token>", idle_pages.show_idle_seat, name="idle-seat"),
-    path("my/enrollments", pages.show_my_enrollments, name="my-enrollments"),
     path("my/enrollments/<cuid:cuid>/leave", leave_pages.leave, name="leave"),
     path("my/leaving/<cuid:cuid>", leave_pages.show_quote, name="leaving"),
 ]

@@ -58,6 +58,11 @@ def feed_url(feed: CalendarFeed) -> str:
     return f"{settings.PUBLIC_URL}{reverse('calendar-feed', args=[feed.token])}"
 
 
+def subscribe_url(feed: CalendarFeed) -> str:
+    """The same address as calendar programs take it from a link: it opens them instead of a download."""
+    return f"webcal:{feed_url(feed).partition(':')[2]}"
+
+
 def get_feed_owner(*, token: str) -> User:
     """Whose sessions this token shows. Raises NotFound, also for somebody who left, and AddressUnproven."""
     feed = CalendarFeed.objects.select_related("user").filter(token=token, user__is_active=True).first()

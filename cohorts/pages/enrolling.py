@@ -95,7 +95,7 @@ def wait(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpRes
         _("%(learner)s is on the waiting list. We will email %(address)s when a place opens up.")
         % {"learner": entry.learner, "address": user.email},
     )
-    return redirect("my-courses")
+    return redirect("my-enrollments")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -109,7 +109,7 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
     asked = request.POST if request.method == "POST" else request.GET
     learner_cuid = asked.get("learner", "")
     if request.method != "POST" and not _may_leave(asked.get("leaving", ""), cohort, learner_cuid):
-        return redirect("my-courses")  # a link that somebody made up changes nothing; the button is there
+        return redirect("my-enrollments")  # a link that somebody made up changes nothing; the button is there
     place = find_unpaid_place(user=user, cohort=cohort, learner_cuid=learner_cuid)
     if place is None or place.checkout is None:
         return redirect("course", code=course.code)
@@ -129,7 +129,7 @@ def leave_payment(request: HttpRequest, user: User, code: str, cohort_id: int) -
             _("Nothing was charged. The place is still kept for %(learner)s; see below until when.")
             % {"learner": place.learner},
         )
-        return redirect("my-courses")
+        return redirect("my-enrollments")
     if ended.status == CheckoutStatus.CANCELLED:
         told = _("Nothing was charged, and the place of %(learner)s was given back.") % {"learner": place.learner}
         messages.info(request, told)
@@ -148,7 +148,7 @@ def leave_line(request: HttpRequest, user: User, entry_id: int) -> HttpResponse:
         messages.info(request, gone.detail)
     else:
         messages.info(request, f"{entry.learner} is no longer on the waiting list of {entry.cohort.name}.")
-    return redirect("my-courses")
+    return redirect("my-enrollments")
 
 
 # --- Who it is for ----------------------------------------------------------------------------------------------------

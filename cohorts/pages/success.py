@@ -65,7 +65,7 @@ def _view(request: HttpRequest, user: User, bought: PlacePurchase) -> OutcomePag
         zone=zone_of(request) or ZoneInfo(place.cohort.timezone),
         links=[
             Link(reverse("course", args=[course.code]), _("Back to the course")),
-            Link(reverse("my-courses"), _("My courses")),
+            Link(reverse("my-enrollments"), _("My enrollments")),
         ],
         place=place.cohort.name,
         is_kept=is_kept,

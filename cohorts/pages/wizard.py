@@ -72,7 +72,7 @@ def book(request: HttpRequest, user: User, package_id: int) -> HttpResponse:
     messages.success(
         request, ngettext("Your session is booked.", "Your %(count)s sessions are booked.", count) % {"count": count}
     )
-    return redirect("my-courses")
+    return redirect("my-enrollment", cuid=package.enrollment.cuid)
 
 
 def render_wizard(

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from accounts.models import Guardian, Guardianship, Learner, User
 from accounts.tests.factories import LearnerFactory
-from cohorts.models import Cohort
+from cohorts.models import Cohort, StudentPackage
 from cohorts.tests.callers import proven_user
 
 PARENT = "parent@families.test"
@@ -35,3 +35,13 @@ def child_of(cohort: Cohort, first_name: str = "Jane", email: str = PARENT) -> L
 
 def course_url(name: str, cohort: Cohort) -> str:
     return reverse(name, args=[cohort.instance.program.code, cohort.pk])
+
+
+def home(client: Client) -> str:
+    """The family's home page."""
+    return text(client.get(reverse("my-enrollments")))
+
+
+def page_of(client: Client, package: StudentPackage) -> str:
+    """The page of the enrollment that a course was bought with."""
+    return text(client.get(reverse("my-enrollment", args=[package.enrollment.cuid])))

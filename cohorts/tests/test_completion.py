@@ -18,7 +18,7 @@ from cohorts.learning.completion import complete_due_courses
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StepProgress, StudentPackage
 from cohorts.sale.transfer import move_package
 from cohorts.tests.breaches import breaches
-from cohorts.tests.browsing import child_of, signed_in, text
+from cohorts.tests.browsing import child_of, page_of, signed_in
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import begin_now, cohort_in, url_of
 from core.clock import utc_now
@@ -368,7 +368,7 @@ class TestTheFamily:
         add(package)
         send_due_notifications(now=utc_now())
 
-        page = text(client.get("/my/courses"))
+        page = page_of(client, package)
         assert '<span class="badge tone-good">Completed</span>' in page
         assert [message.subject for message in mail.outbox if "complete" in message.subject.lower()] != []
 

@@ -104,12 +104,12 @@ class TestAPurchase:
         assert [event["summary"] for event in events_in(message)] == ["Algebra: Week 1"]
 
     def test_with_nothing_to_choose_says_that_all_is_done(self) -> None:
-        buy_on_rows(cohort_with(options=(1, 1)))
+        package = buy_on_rows(cohort_with(options=(1, 1)))
 
         (message,) = [message for message in read() if "invoice" not in message.subject]
 
         assert "Everything is booked; there is nothing more to do." in message.body
-        assert "See the course: http://127.0.0.1:8000/my/courses\n" in message.body
+        assert f"See the course: http://127.0.0.1:8000/my/enrollments/{package.enrollment.cuid}\n" in message.body
         assert len(events_in(message)) == 2
 
     def test_is_told_to_the_guardian_and_not_to_whoever_paid(self, stripe: SandboxProcess, cohort: Cohort) -> None:
@@ -173,7 +173,7 @@ class TestABooking:
             "- Week 2: Topic 2, Tuesday, January 21, 5:00 to 6:00 PM CST (America/Chicago), "
             "at https://meet.example.test/room\n\n"
             "The attached file puts it into your calendar.\n\n"
-            "See or change the sessions: http://127.0.0.1:8000/my/courses\n\n"
+            f"See or change the sessions: http://127.0.0.1:8000/my/enrollments/{package.enrollment.cuid}\n\n"
             "Riverside Academy\n"
         )
         assert [event["summary"] for event in events_in(message)] == ["Algebra: Week 2"]
@@ -403,7 +403,7 @@ class TestAnOffer:
         assert entry.offer_expires_at is not None
         assert "We are holding it for you until " in message.body
         assert " (America/Chicago). After that it goes to the next in line." in message.body
-        assert "Take or decline the place: http://127.0.0.1:8000/my/courses\n" in message.body
+        assert "Take or decline the place: http://127.0.0.1:8000/my/enrollments\n" in message.body
 
     def test_that_was_declined_is_not_told(self, stripe: SandboxProcess) -> None:
         package, waiting = self.someone_waits(stripe)

@@ -15,7 +15,7 @@ from cohorts.models import Cohort, CohortPlace, WaitlistEntry
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.waitlist import expire_due_offers, free_unpaid_place, join_waitlist, leave_waitlist
 from cohorts.tests.breaches import breaches
-from cohorts.tests.browsing import PARENT, child_of, course_url, signed_in, text
+from cohorts.tests.browsing import PARENT, child_of, course_url, home, signed_in, text
 from cohorts.tests.callers import Family
 from cohorts.tests.factories import buy_on_rows, cohort_with, pay, start
 from cohorts.tests.places import counts
@@ -158,7 +158,7 @@ class TestThePagesOfAnOffer(OfferedPlace):
     def test_say_the_price_and_the_time_left(self) -> None:
         client, _ = signed_in()
 
-        pages = [text(client.get("/my/courses")), text(client.get(course_url("course-enroll", self.cohort)))]
+        pages = [home(client), text(client.get(course_url("course-enroll", self.cohort)))]
 
         for page in pages:
             assert "<dt>Time left</dt><dd>23 hours, 59 minutes</dd>" in page
@@ -179,10 +179,11 @@ class TestThePagesOfAnOffer(OfferedPlace):
         client, _ = signed_in()
         start(self.cohort, self.jane)
 
-        for page in (text(client.get("/my/courses")), text(client.get("/my/enrollments"))):
-            assert "If it is not paid by then, the offer stays open until " in page
-            assert "Cancel the payment" in page
-            assert "Give the place back" not in page
+        page = home(client)
+
+        assert "If it is not paid by then, the offer stays open until " in page
+        assert "Cancel the payment" in page
+        assert "Give the place back" not in page
 
     def test_of_a_payment_that_ended_do_not_say_that_the_place_is_gone(self) -> None:
         client, _ = signed_in()
@@ -201,7 +202,7 @@ class TestThePagesOfAnOffer(OfferedPlace):
         self.cohort.instance.price.save()
         client, _ = signed_in()
 
-        page = text(client.get("/my/courses"))
+        page = home(client)
 
         assert "Accept and pay" not in page
         assert "Decline the place" in page

@@ -19,7 +19,7 @@ from cohorts.learning.booking import Selection, book_sessions, cancel_booking
 from cohorts.models import ClassSession, Cohort, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.sale.opening import change_capacity
 from cohorts.sale.waitlist import join_waitlist
-from cohorts.tests.browsing import child_of, course_url, signed_in, text
+from cohorts.tests.browsing import child_of, course_url, home, page_of, signed_in, text
 from cohorts.tests.factories import buy, buy_on_rows, cohort_with, pay, start
 from core.actors import SYSTEM
 from core.clock import utc_now
@@ -133,9 +133,10 @@ class TestTheListOfEnrollments:
         checkout = start(cohort, child_of(cohort))
         client, _ = signed_in()
 
-        unpaid = text(client.get(reverse("my-enrollments")))
-        pay(stripe, checkout)
-        paid = text(client.get(reverse("my-enrollments")))
+        unpaid = home(client)
+        package = pay(stripe, checkout)
+        assert package is not None
+        paid = page_of(client, package)
 
         assert "Waiting for your payment" in unpaid
         assert "<dt>Paid by</dt><dd>Family</dd>" in paid
@@ -145,11 +146,14 @@ class TestTheListOfEnrollments:
 class TestTheDashboard:
     def test_shows_courses_next_session_and_what_waits_to_be_booked(self) -> None:
         cohort = cohort_with(options=(1, 2))
-        buy_on_rows(cohort, child_of(cohort))
+        package = buy_on_rows(cohort, child_of(cohort))
         client, _ = signed_in()
 
-        page = text(client.get(reverse("my-courses")))
+        short, page = home(client), page_of(client, package)
 
+        assert "Next session: <time" in short
+        assert short.index("Action needed") < short.index("1 session is not booked yet.") < short.index("Next session")
+        assert reverse("my-enrollment", args=[package.enrollment.cuid]) in short
         assert "Jane Doe" in page
         assert "Next session" in page
         assert "0 of 2 steps attended" in page
@@ -165,7 +169,7 @@ class TestTheDashboard:
         )
         client, _ = signed_in()
 
-        page = text(client.get(reverse("my-courses")))
+        page = page_of(client, package)
 
         assert reverse("session-ics", args=[coming.pk]) in page
         assert reverse("session-ics", args=[past.pk]) not in page
@@ -180,24 +184,24 @@ class TestTheDashboard:
         )
         submit_refund(refund_id=refund.pk, now=utc_now())
 
-        page = text(client.get(reverse("my-courses")))
+        page = page_of(client, package)
 
+        assert "1 that is over" in home(client)
         assert "Jane's enrollment ended on" in page
         assert "Refunded" in page
         assert re.findall(r">(Invoice|Correction) [C0-9-]+ \(PDF\)<", page) == ["Correction", "Invoice"]
         assert "Next session" not in page
-        assert "No courses yet" not in page
 
     def test_is_friendly_when_empty_and_shows_nothing_of_another(self) -> None:
         cohort = cohort_with()
         buy_on_rows(cohort, child_of(cohort))
         client, _ = signed_in("stranger@families.test")
 
-        page = text(client.get(reverse("my-courses")))
+        page = home(client)
 
-        assert "No courses yet" in page
+        assert "No enrollments yet" in page
         assert "Jane" not in page
-        assert "Jane" in text(signed_in()[0].get(reverse("my-courses")))
+        assert "Jane" in home(signed_in()[0])
 
     def test_asks_the_database_as_often_for_eight_children(
         self, django_assert_num_queries: DjangoAssertNumQueries
@@ -206,12 +210,12 @@ class TestTheDashboard:
         buy_on_rows(cohort, child_of(cohort, "Jane"))
         client, _ = signed_in()
         with CaptureQueriesContext(connection) as one:
-            client.get(reverse("my-courses"))
+            client.get(reverse("my-enrollments"))
         for number in range(7):
             buy_on_rows(cohort, child_of(cohort, f"Child {number}"))
 
         with django_assert_num_queries(len(one)):
-            page = text(client.get(reverse("my-courses")))
+            page = home(client)
 
         assert page.count("Next session") == 8
 
@@ -264,11 +268,11 @@ class TestTheDashboard:
         ClassSession.objects.update(starts_at=soon, ends_at=soon + dt.timedelta(hours=1))
         client, _ = signed_in()
 
-        dashboard = text(client.get(reverse("my-courses")))
+        course = page_of(client, package)
         page = text(client.get(reverse("course-change", args=[package.pk, step])))
         answer = client.post(reverse("course-cancel", args=[package.pk, step]), follow=True)
 
-        assert "Change or cancel" not in dashboard
+        assert "Change or cancel" not in course
         assert "It is too late to change this session" in page
         assert "Sessions can be changed until 24 hours before they start." in text(answer)
         assert package.progress.get().status == "BOOKED"
@@ -329,13 +333,13 @@ class TestTheWaitingList:
         change_capacity(cohort_id=cohort.pk, max_enrollment=2, now=utc_now())
         client, _ = signed_in()
 
-        page = text(client.get(reverse("my-courses")))
+        page = home(client)
         answer = client.post(course_url("course-enroll", cohort), {"learner": child.cuid})
 
         assert "The place is kept for Jane until" in page
         assert "Accept and pay" in page
         assert answer["Location"] == Checkout.objects.latest("pk").url
-        assert "Accept and pay" not in text(client.get(reverse("my-courses")))
+        assert "Accept and pay" not in home(client)
 
     def test_offers_a_place_that_can_be_declined(self) -> None:
         cohort, _ = self.full()

@@ -59,7 +59,7 @@ class TestAnOpenCheckout:
         assert again["sessionId"] != first["sessionId"]
         assert asked(stripe) == [("expired", 4900), ("open", 3900)]
 
-    @pytest.mark.parametrize("page", ["course", "my-courses", "my-enrollments"])
+    @pytest.mark.parametrize("page", ["course", "my-enrollments"])
     def test_is_never_led_to_by_a_page(self, stripe: SandboxProcess, page: str) -> None:
         cohort = cohort_with()
         old = start(cohort, child_of(cohort))
@@ -67,7 +67,6 @@ class TestAnOpenCheckout:
         client, _ = signed_in()
         url = {
             "course": f"/courses/{cohort.instance.program.code}",
-            "my-courses": "/my/courses",
             "my-enrollments": "/my/enrollments",
         }[page]
 

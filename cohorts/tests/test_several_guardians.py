@@ -16,13 +16,14 @@ from cohorts.models import Cohort, StudentPackage
 from cohorts.tests.callers import Family
 from cohorts.tests.factories import buy_on_rows, cohort_with
 from core.clock import utc_now
+from enrollments.models import Enrollment
 from notifications.sending import send_due_notifications
 
 pytestmark = pytest.mark.django_db
 
 MOTHER, FATHER = "mother@home.test", "father@home.test"
 PAYER = "payer@example.test"  # who pays in `buy_on_rows`
-EVERYTHING = {"enrollments", "courses", "packages", "sessions", "calendar", "invoice"}
+EVERYTHING = {"enrollments", "course", "packages", "sessions", "calendar", "invoice"}
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def seen_by(address: str) -> set[str]:
     year = {"fromDate": "2031-01-01", "untilDate": "2031-12-31"}
     found = {
         "enrollments": "Ana" in person.get(reverse("my-enrollments")).content.decode(),
-        "courses": names("/my/courses"),
+        "course": names(reverse("my-enrollment", args=[Enrollment.objects.get().cuid])),
         "packages": person.get("/api/students/me/course-packages").json() != [],
         "sessions": person.get("/api/students/me/course-sessions", **year).json() != [],
         "calendar": names(f"/calendar/{feed.token}.ics"),

@@ -16,7 +16,7 @@ from cohorts.learning.stranded import report_stranded_steps
 from cohorts.models import ClassSession, Cohort, CohortSession, CourseStep, StudentPackage
 from cohorts.sale.transfer import Stranded, move_package
 from cohorts.tests.breaches import breaches
-from cohorts.tests.browsing import child_of, course_url, signed_in, text
+from cohorts.tests.browsing import child_of, course_url, page_of, signed_in, text
 from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from cohorts.tests.staff_pages import cohort_in, faults, press, url_of
 from core.clock import utc_now
@@ -267,7 +267,7 @@ class TestTheSweep:
 class TestTheDashboard:
     def page_of(self, package: StudentPackage) -> str:
         client, _ = signed_in()
-        return text(client.get("/my/courses"))
+        return page_of(client, package)
 
     def test_counts_only_what_can_be_booked(self) -> None:
         cohort = cohort_with(options=(2, 2, 2))

@@ -138,6 +138,12 @@ def find_application(*, token: str) -> Application | None:
     return rows.select_related("workspace", "enrollment").filter(token_digest=digest_of(token)).first()
 
 
+def list_unconfirmed(*, address: str, now: dt.datetime) -> list[Application]:
+    """The applications that wait for whoever reads this address to confirm them."""
+    waiting = Application.objects.filter(email=address, confirmed_at=None, expires_at__gt=now)
+    return list(waiting.select_related("instance__program", "workspace").order_by("expires_at", "pk"))
+
+
 def give_link(application: Application, *, now: dt.datetime) -> str:
     """Set a new secret and a week from now; the caller saves. Returns the secret."""
     token, application.token_digest = new_secret()

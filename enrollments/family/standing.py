@@ -82,6 +82,11 @@ class FamilyView:
         return self.sale.again_url if self.sale and self.standing in UNPAID_IN_THE_END else ""
 
     @property
+    def is_over_unpaid(self) -> bool:
+        """Whether nothing was paid in the end, or all of it went back."""
+        return self.standing in (*UNPAID_IN_THE_END, Outcome.REFUNDED)
+
+    @property
     def is_paid_by_family(self) -> bool:
         """Whether the family pays, has paid or got its money back."""
         return self.purchase is not None or self.enrollment.payment_status != EnrollmentPaymentStatus.NOT_REQUIRED
@@ -171,20 +176,36 @@ def view_latest(*, cuid: str, now: dt.datetime) -> FamilyView:
 
 
 def list_family_enrollments(*, user: User) -> list[Enrollment]:
-    """The enrollments of the learners this person may act for.
+    """The enrollments of the learners this person may act for, as their list shows them.
 
     Newest first, at most ENROLLMENTS_SHOWN; a constant number of queries, whatever the family's size.
     """
-    mine = learners_of(user).values("pk")
-    return list(
-        Enrollment.objects.kept()
-        .filter(learner__in=mine)
-        .select_related("instance__program", "learner", "workspace")
+    return list(_of_family(user).order_by("-id")[:ENROLLMENTS_SHOWN])
+
+
+def get_family_enrollment(*, user: User, cuid: str) -> Enrollment:
+    """One of those, with its history and its verdicts. Raises NotFound for anybody else's."""
+    found = (
+        _of_family(user)
+        .filter(cuid=cuid)
         .prefetch_related(
             Prefetch("verdicts", EligibilityVerdict.objects.order_by("-id")),
-            Prefetch("planned_exits", PlannedExit.objects.filter(status=ExitStatus.PLANNED)),
             Prefetch("transitions", EnrollmentTransition.objects.order_by("number")),
+        )
+    )
+    enrollment = found.first()
+    if enrollment is None:
+        raise NotFound("There is no such enrollment among yours.")
+    return enrollment
+
+
+def _of_family(user: User) -> models.QuerySet[Enrollment]:
+    return (
+        Enrollment.objects.kept()
+        .filter(learner__in=learners_of(user).values("pk"))
+        .select_related("instance__program", "learner", "workspace")
+        .prefetch_related(
+            Prefetch("planned_exits", PlannedExit.objects.filter(status=ExitStatus.PLANNED)),
             Prefetch("decisions", queryset=_decisions().order_by("-id")),
         )
-        .order_by("-id")[:ENROLLMENTS_SHOWN]
     )

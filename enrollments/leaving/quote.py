@@ -65,6 +65,14 @@ def find_quote(*, workspace_id: int | None, cuid: str, actor: Actor) -> Cancella
     return found
 
 
+def list_open_quotes(*, actor: Actor) -> list[CancellationQuote]:
+    """What somebody asked and can still confirm, by the database's clock, the newest first."""
+    quotes = CancellationQuote.objects.filter(actor=str(actor), confirmed_at=None, expires_at__gt=Now())
+    return list(
+        quotes.select_related("workspace").prefetch_related("exits__enrollment__instance__program").order_by("-pk")
+    )
+
+
 def is_open(quote: CancellationQuote) -> bool:
     """Whether it can still be confirmed, by the database's clock."""
     return CancellationQuote.objects.filter(pk=quote.pk, confirmed_at=None, expires_at__gt=Now()).exists()

@@ -259,7 +259,7 @@ class TestAFamily:
             pay(stripe, ask_parent(instance, email="parent@example.test", first_name=name))
         client = signed_in("parent@example.test")
 
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(16):
             page = client.get(reverse("my-enrollments")).content.decode()
 
         assert [page.count(f"{name} Doe</h2>") for name in ("Jane", "Leo", "Mia")] == [1, 1, 1]

@@ -183,7 +183,8 @@ class TestWhatFamiliesRead:
         course = f"/courses/{cohort.instance.program.code}"
         client = self.reader()
 
-        found = self.pages(client, course, f"{course}/cohorts/{cohort.pk}/enroll", "/my/courses", "/my/enrollments")
+        found = self.pages(client, course, f"{course}/cohorts/{cohort.pk}/enroll", "/my/enrollments")
+        found |= self.pages(client, f"/my/enrollments/{package.enrollment.cuid}")
         found |= self.pages(client, f"/my/courses/{package.pk}/book")
 
         assert found == {}

@@ -8,12 +8,15 @@ COHORT_ROUTE = "courses/<str:code>/cohorts/<number:cohort_id>"
 PACKAGE_PAGE = "/my/courses/{town.sale.package_id}"
 STEP = "{town.sale.step_id}"
 
-LEAVE = "/my/enrollments/{town.offer.enrollment}"
+ENROLLMENT = "/my/enrollments/{town.offer.enrollment}"
 
 PAGES = [
     for_all(""),
+    for_families("my", stranger=302),
     for_families("my/enrollments", stranger=200),
-    for_families("my/enrollments/<cuid:cuid>/leave", stranger=404, address=f"{LEAVE}/leave"),
+    for_families("my/enrollments/<cuid:cuid>", stranger=404, address=ENROLLMENT),
+    for_all("my/applications/<cuid:cuid>/confirm", status=405, address="/my/applications/c2345678901234567890/confirm"),
+    for_families("my/enrollments/<cuid:cuid>/leave", stranger=404, address=f"{ENROLLMENT}/leave"),
     for_families("my/leaving/<cuid:cuid>", stranger=404, address="/my/leaving/c2345678901234567890"),
     for_families("student/progress", stranger=200),
     for_all("accounts/language", status=405),  # POST only
@@ -27,7 +30,7 @@ PAGES = [
     for_all(f"{COHORT_ROUTE}/wait", status=405, address=f"{COHORT_PAGE}/wait"),  # POST only
     for_families(f"{COHORT_ROUTE}/left", stranger=302, address=f"{COHORT_PAGE}/left"),
     for_families("courses/enrolled", stranger=404, address="/courses/enrolled?session_id={town.sale.session_id}"),
-    for_families("my/courses", stranger=200),
+    for_families("my/courses", stranger=302),
     for_families("my/courses/<number:package_id>/book", stranger=404, address=f"{PACKAGE_PAGE}/book"),
     for_families(
         "my/courses/<number:package_id>/steps/<number:step_id>", stranger=404, address=f"{PACKAGE_PAGE}/steps/{STEP}"

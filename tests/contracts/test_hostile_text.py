@@ -73,7 +73,7 @@ class TestNul:
 
         assert answer.status_code == 400
 
-    @pytest.mark.parametrize("address", ["/my/courses", "/courses", "/admin/"])
+    @pytest.mark.parametrize("address", ["/my/enrollments", "/courses", "/admin/"])
     @pytest.mark.parametrize("name", ["sessionid", "tz", "csrftoken"])
     def test_in_a_cookie_is_a_bad_request(self, client: Client, name: str, address: str) -> None:
         """A cookie's quoted value spells NUL in three digits, which no server refuses for us."""

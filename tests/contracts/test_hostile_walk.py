@@ -44,7 +44,7 @@ ROUTES = sorted({(route, str(pattern.name)) for route, pattern in routes(get_res
 # One of each kind of route: headers are read before the route is known, and by what all of a kind share.
 HEADED = [
     "/courses",
-    "/my/courses",
+    "/my/enrollments",
     "/admin/password_change/",
     "/api/decisions",
     "/api/students/me/calendar-feed",

@@ -97,7 +97,6 @@ READS: dict[str, tuple[Callable[[User, Cohort], Any], set[str]]] = {
     ),
     "ended_packages": (lambda user, cohort: family.ended_packages(user=user), {"Had"}),
     "unpaid_places": (lambda user, cohort: family.unpaid_places(user=user), {"Pays"}),
-    "lapsed_places": (lambda user, cohort: family.lapsed_places(user=user, now=utc_now()), {"Lapsed"}),
     "waiting_entries": (lambda user, cohort: family.waiting_entries(user=user), {"Waits"}),
     "learners_in": (
         lambda user, cohort: family.learners_in(user=user, workspace_id=cohort.instance.workspace_id),
@@ -128,7 +127,7 @@ class TestEachReadOfAFamilys:
 
 
 class TestEachPageOfAFamilys:
-    @pytest.mark.parametrize("path", ["/my/courses", "/my/enrollments", PACKAGES, SESSIONS, "course", "wizard"])
+    @pytest.mark.parametrize("path", ["/my/enrollments", PACKAGES, SESSIONS, "course", "wizard"])
     def test_names_none_of_another_familys_children(self, path: str, homes: tuple[Cohort, Home, Home]) -> None:
         cohort, ours, _ = homes
         course = f"/courses/{cohort.instance.program.code}"

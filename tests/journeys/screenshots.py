@@ -74,7 +74,7 @@ def take_courses(page: Page, stack: RunningStack, name: str) -> None:
     stack.call("tests.journeys.courses:attend_all_kickoffs")
     page.reload()
     page.get_by_text("All steps").click()
-    page.screenshot(path=IMAGES / f"my-courses-{name}.png", full_page=True, **save)  # type: ignore[arg-type]
+    page.screenshot(path=IMAGES / f"my-course-{name}.png", full_page=True, **save)  # type: ignore[arg-type]
 
 
 def main() -> None:

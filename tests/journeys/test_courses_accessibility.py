@@ -27,7 +27,7 @@ class TestEveryCoursePageIsAccessible:
         self, page: Page, stack: RunningStack, courses: Courses, town: Town, sign_in: Enter
     ) -> None:
         sign_in(page, town.new_address())
-        page.goto("/my/courses")
+        page.goto("/my/enrollments")
         found = seen(page)
         page.goto(courses.enroll_path("ROBOTS", "Evenings"))
         page.get_by_label("A child").check()
@@ -36,7 +36,7 @@ class TestEveryCoursePageIsAccessible:
         found += seen(page)
         go_to_payment(page, "Jane")
         session = page.url
-        for path in ("/courses/ROBOTS", "/my/courses", "/my/enrollments"):
+        for path in ("/courses/ROBOTS", "/my/enrollments"):
             page.goto(f"{stack.url}{path}")
             expect(page.get_by_role("button", name="Continue to payment")).to_be_visible()
             found += seen(page)
@@ -83,9 +83,14 @@ class TestEveryCoursePageIsAccessible:
         found += seen(page)
         choose(page, "Part 2", "Thursday club")
         page.get_by_role("button", name="Confirm").click()
-        page.get_by_role("button", name="Get a calendar address").click()
         page.get_by_text("All steps").click()
         found += seen(page)
+        page.get_by_role("link", name="My enrollments").first.click()
+        page.get_by_role("button", name="Get a calendar address").click()
+        found += seen(page)
+        page.go_back()
+        page.get_by_role("region", name="Jane Doe").get_by_role("link").first.click()
+        page.get_by_text("All steps").click()
         page.get_by_role("link", name="Change or cancel Part 1").click()
         found += seen(page)
 

@@ -68,7 +68,7 @@ class TestBuyingACourse:
         choose(visitor, "Week 2", "Thursday lab")
         choose(visitor, "Week 3", "Tuesday lab")
         visitor.get_by_role("button", name="Confirm").click()
-        headline(visitor, "My courses")
+        headline(visitor, "Robots that find their way")
         expect(visitor.get_by_text("Your 2 sessions are booked.")).to_be_visible()
         visitor.get_by_text("All steps").click()
         expect(visitor.get_by_role("listitem").filter(has_text="Week 2")).to_contain_text("Thursday")
@@ -84,7 +84,7 @@ class TestBuyingACourse:
 
         headline(page, "Leo is enrolled")
         expect(page.get_by_text("Every session is booked.")).to_be_visible()
-        page.get_by_role("button", name="Go to my courses").click()
+        page.get_by_role("button", name="Go to the course").click()
         expect(page.get_by_text("Next session")).to_be_visible()
 
     def test_can_be_called_off_on_the_payment_page(
@@ -220,7 +220,7 @@ class TestAFamily:
         go_to_payment(page, "Leo")
         pay(page)
         headline(page, "Leo is enrolled")
-        page.get_by_role("button", name="Go to my courses").click()
+        page.goto("/my/enrollments")
 
         expect(page.get_by_role("region", name="Jane Doe").get_by_role("article")).to_contain_text("Chess evenings")
         expect(page.get_by_role("region", name="Leo Doe").get_by_role("article")).to_contain_text("Chess evenings")
@@ -261,7 +261,7 @@ class TestAFullGroup:
         pay(page)
 
         headline(page, "Jane is enrolled")
-        page.goto("/my/courses")
+        page.goto("/my/enrollments")
         expect(page.get_by_text("Waiting list")).to_have_count(0)
 
 

@@ -103,7 +103,7 @@ class TestEnrolling:
         visitor.get_by_role("button", name=PAY).wait_for()
 
         stack.sandbox.pay(visitor.url)
-        visitor.goto(f"{stack.url}/my/courses")
+        visitor.goto(f"{stack.url}/my/enrollments")
         wait_until(lambda: len(packages(visitor)) == 1, seconds=20)
 
         (package,) = packages(visitor)
@@ -117,7 +117,7 @@ class TestEnrolling:
         assert statuses(visitor) == ["BOOKED", "UNBOOKED", "UNBOOKED"]
         assert taken_places(visitor, courses, "Evenings") == taken + 1
         visitor.reload()
-        expect(visitor.get_by_role("article", name="Robots that find their way")).to_contain_text("2 to book")
+        expect(visitor.get_by_role("region", name="Action needed")).to_contain_text("2 sessions are not booked yet.")
 
     def test_happens_once_however_often_the_webhook_comes(
         self, visitor: Page, stack: RunningStack, courses: Courses, town: Town, sign_in: Enter
@@ -141,7 +141,7 @@ class TestEnrolling:
 
         assert sum(delivery["attempts"] for delivery in sent) == 4
         assert {delivery["status"] for delivery in sent} == {200}
-        visitor.goto("/my/courses")
+        visitor.goto("/my/enrollments")
         expect(visitor.get_by_role("article")).to_have_count(1)
         assert len(packages(visitor)) == 1
         assert statuses(visitor) == ["BOOKED", "UNBOOKED", "UNBOOKED"]
@@ -179,8 +179,8 @@ class TestTheWizard:
         choose(visitor, "Week 3", "Tuesday lab")
         visitor.get_by_role("button", name="Confirm").click()
 
-        headline(visitor, "My courses")
-        assert visitor.url.endswith("/my/courses")
+        headline(visitor, "Robots that find their way")
+        assert "/my/enrollments/" in visitor.url
         expect(visitor.get_by_text("Your 2 sessions are booked.")).to_be_visible()
         assert statuses(visitor) == ["BOOKED", "BOOKED", "BOOKED"]
         visitor.reload()
@@ -194,7 +194,7 @@ class TestTheWizard:
 
         visitor.get_by_role("button", name="Book later").click()
 
-        headline(visitor, "My courses")
+        headline(visitor, "Robots that find their way")
         assert statuses(visitor) == ["BOOKED", "UNBOOKED", "UNBOOKED"]
         visitor.get_by_role("button", name="Book 2 sessions").click()
         choose(visitor, "Week 2", "Saturday lab")

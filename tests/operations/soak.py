@@ -177,7 +177,7 @@ def buy(soak: Soak, client: httpx.Client, chance: random.Random) -> None:
     assert answer.status_code == 302, f"{answer.status_code} {answer.text[:300]}"
     soak.pay(client, answer.headers["Location"], email)
     soak.counts["places bought"] += 1
-    soak.get(client, "/my/courses")
+    soak.get(client, "/my/enrollments")
 
 
 def administrate(soak: Soak, client: httpx.Client, chance: random.Random) -> None:

@@ -1,0 +1,88 @@
+"""All that is known of a family's enrollments, read in a constant number of queries."""
+
+import datetime as dt
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from accounts.models import User
+from billing.checkout import catch_up_with_prices
+from billing.outcomes import Outcome
+from cohorts.pages.courses import CourseView, view_courses
+from cohorts.queries import packages_of
+from enrollments.cards import TONES, checkouts_of, view_in_family
+from enrollments.family.standing import FamilyView, Standing, list_family_enrollments
+from enrollments.models import Enrollment
+from enrollments.sellers import Sale, find_sales
+from partners.progress import EnrollmentProgress, StepView, list_progress
+
+# How long what was not paid in time, or refused by a bank, stands among what goes on.
+LAPSED_SHOWN_FOR = dt.timedelta(days=7)
+# What is neither going on nor waiting for anything.
+ENDED = (Standing.COMPLETED, Standing.NOT_ELIGIBLE, Standing.NOT_ACCEPTED, Standing.LEFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """One enrollment with the course that was bought with it and the way through partners, where there are such."""
+
+    view: FamilyView
+    course: CourseView | None
+    progress: EnrollmentProgress | None
+
+    @property
+    def enrollment(self) -> Enrollment:
+        return self.view.enrollment
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.view.standing]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Whose clock the learner goes by, for readers whose own is not known."""
+        return self.course.zone if self.course else ZoneInfo(self.enrollment.workspace.timezone)
+
+    @property
+    def starts_on(self) -> dt.date | None:
+        return self.enrollment.instance.start_date
+
+    @property
+    def current_step(self) -> StepView | None:
+        """The first step at a partner that goes on."""
+        steps = (step for group in self.progress.groups for step in group.steps) if self.progress else ()
+        return next((step for step in steps if step.is_first_current), None)
+
+    @property
+    def leaves_on(self) -> dt.date | None:
+        """The first day without the learner, where an exit is planned."""
+        return next((plan.effective_date for plan in self.enrollment.planned_exits.all()), None)
+
+    def is_over(self, now: dt.datetime) -> bool:
+        """Whether nothing comes of it any more. What lapsed in the last days and can still be bought is not over."""
+        if self.course is not None and self.course.is_complete:
+            return True
+        if self.view.standing in (Outcome.EXPIRED, Outcome.FAILED) and self.view.again_url and self.view.checkout:
+            return (self.view.checkout.settled_at or now) <= now - LAPSED_SHOWN_FOR
+        return self.view.standing in ENDED or self.view.is_over_unpaid
+
+
+def list_belongings(*, user: User, zone: ZoneInfo | None, now: dt.datetime) -> list[Belonging]:
+    """The enrollments of the person's learners, newest first; what they may be led to pay asks for today's prices."""
+    enrollments, sales = _read(user, now)
+    if catch_up_with_prices(checkouts_of(enrollments, sales), now=now):
+        enrollments, sales = _read(user, now)
+    courses = {each.package.enrollment_id: each for each in view_courses(packages_of(user), zone=zone, now=now)}
+    progress = {each.enrollment.pk: each for group in list_progress(user=user) for each in group.enrollments}
+    return [
+        Belonging(
+            view_in_family(enrollment, sale=sales.get(enrollment.pk), now=now),
+            courses.get(enrollment.pk),
+            progress.get(enrollment.pk),
+        )
+        for enrollment in enrollments
+    ]
+
+
+def _read(user: User, now: dt.datetime) -> tuple[list[Enrollment], dict[int, Sale]]:
+    enrollments = list_family_enrollments(user=user)
+    return enrollments, find_sales([enrollment.pk for enrollment in enrollments], now)
