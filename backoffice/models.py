@@ -4,6 +4,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from accounts.models import User, Workspace
+from core.clock import utc_now
 from core.errors import DomainError
 from core.jobs import UNFINISHED, Job, JobStatus
 
@@ -98,3 +99,34 @@ class AuditEntry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditLogIsKept("Entries are deleted by age alone: see auditing/keeping.py.")
+
+
+class SavedList(models.Model):
+    """How somebody of staff has one list shown. The one without a name says which columns are hidden from them; each
+    with a name is a filter, for them alone or for all of a workspace.
+
+    Invariant: a person has a name once for a list, and only filters with a name are shared. It keeps filters and order,
+    never the words that were searched, and opens nothing: the list shows to each what they may see.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_lists", db_index=False)
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    model = models.CharField(max_length=100)  # "billing.payment"
+    name = models.CharField(max_length=60, blank=True)
+    query = models.CharField(max_length=1000, blank=True)
+    hidden = models.JSONField(default=list)  # names of columns
+    created_at = models.DateTimeField(default=utc_now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "model", "name"], name="saved_list_name_unique"),
+            models.CheckConstraint(
+                condition=models.Q(name="", query="", workspace__isnull=True)
+                | ~models.Q(name="") & ~models.Q(query=""),
+                name="saved_list_named_iff_filter",
+            ),
+        ]
+        indexes = [models.Index(fields=["model", "workspace"], name="saved_list_of_workspace")]
+
+    def __str__(self) -> str:
+        return self.name or f"Columns of {self.model}"

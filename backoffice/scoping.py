@@ -4,6 +4,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -32,6 +33,7 @@ from .actors import name_actors
 from .auditing.pages import AuditedAdmin
 from .display import cards_for, guides_for
 from .queues import QueueFilter, filtered_queues
+from .saved_lists import KeptFilter, find_kept, offer_filters, settings_url
 from .searching import FoundThroughOthers
 from .stories import tell_story
 
@@ -108,6 +110,8 @@ class TolerantChangeList(ChangeList):
             super().get_results(request)
             self.result_list = list(self.result_list)
         cast(WorkspaceScopedAdmin, self.model_admin).look_up(request, self.result_list)
+        self.kept_filters: list[KeptFilter] = offer_filters(request, self.model, access_of(request))
+        self.settings_url = f"{settings_url(self.model)}?{urlencode({'query': request.GET.urlencode()})}"
         if self.query or self.result_count >= COUNT_CAP:
             self.date_hierarchy = None  # offering the months there are would read all of these rows twice more
         if not (self.has_active_filters or self.query):
@@ -189,6 +193,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, AuditedAdmin):
     form: type[forms.ModelForm] = WorkspaceModelForm
     paginator = CappedPaginator
     show_full_result_count = False
+    list_before_template = "admin/saved_lists.html"
     list_per_page = 50
     list_filter_submit = True
     list_fullwidth = True
@@ -333,6 +338,10 @@ class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, AuditedAdmin):
     # --- pages -------------------------------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
+        """The columns that the person has not hidden from themselves."""
+        return find_kept(request, self.model, access_of(request)).shown(self.every_column(request))
+
+    def every_column(self, request: HttpRequest) -> list[Any]:
         """Somebody who sees only one workspace does not have to be told which."""
         access = access_of(request)
         columns = list(super().get_list_display(request))

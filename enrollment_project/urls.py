@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from backoffice.list_settings import show_list_settings
 from core.ids import CuidConverter
 from core.numbers import WholeNumberConverter
 from enrollment_project import health, metrics, pages, status
@@ -23,6 +24,7 @@ urlpatterns = [
     path("api/", include("enrollment_project.api")),
     path("admin/figures/<slug:name>.csv", admin.site.admin_view(show_figure_file), name="figure-file"),
     path("admin/status/", admin.site.admin_view(status.show_status), name="status"),
+    path("admin/lists/<str:label>/", admin.site.admin_view(show_list_settings), name="list-settings"),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.pages_urls")),
     path("", include("backoffice.pages_urls")),

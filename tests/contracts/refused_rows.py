@@ -22,6 +22,7 @@ VALID: dict[str, dict[str, Any]] = {
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
     "accounts.StaffInvitation": {"role": "viewer"},
     "backoffice.Export": {"format": "csv", "requested_by_id": 1},
+    "backoffice.SavedList": {"user_id": 1, "model": "billing.payment", "name": "Mine", "query": "a=b"},
     "billing.Checkout": {"currency": "usd"},
     "billing.Invoice": {"currency": "usd", "status": "issued", "number": "1", "issued_at": NOW},
     "billing.Seller": {"provider": "local"},
@@ -131,6 +132,7 @@ CHECKS = {
     ),
     "group_class_day_known": Broken("cohorts.GroupClass", {"day_of_week": 7}, {"day_of_week": 6}),
     "export_status_known": Broken("backoffice.Export", {"status": "lost"}),
+    "saved_list_named_iff_filter": Broken("backoffice.SavedList", {"name": ""}, {"query": "a=b"}),
     "export_format_known": Broken("backoffice.Export", {"format": "pdf"}),
     "export_asked_for_by_somebody": Broken(
         "backoffice.Export", {"workspace_id": None, "requested_by_id": None}, {"workspace_id": 1}
@@ -337,6 +339,7 @@ UNIQUE = {
     "instance_external_id_unique": Twice("enrollments.ProgramInstance", {"workspace_id": 1, "external_id": "a"}),
     "district_tenant_unique": Twice("enrollments.District", {"workspace_id": 1, "tenant_id": 1}),
     "evaluation_one_unfinished": Twice("enrollments.EvaluationJob", {"instance_id": 1}, {"status": "completed"}),
+    "saved_list_name_unique": Twice("backoffice.SavedList", {"user_id": 1, "model": "a", "name": "b"}),
     "backoffice_export_cuid_key": Twice("backoffice.Export", {"cuid": "a"}),
     "enrollments_evaluationjob_cuid_key": Twice("enrollments.EvaluationJob", {"cuid": "a"}),
     "enrollments_importjob_cuid_key": Twice("enrollments.ImportJob", {"cuid": "a"}),

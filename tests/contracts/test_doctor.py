@@ -226,6 +226,7 @@ class TestTheWayToAWorkspace:
             "auth.Group",
             "backoffice.AuditEntry",
             "backoffice.Export",
+            "backoffice.SavedList",
             "auth.Permission",
             "billing.Payout",
             "billing.PayoutLine",

@@ -1,0 +1,84 @@
+"""How staff keep lists: which columns are hidden from them, and filters that they saved or a colleague shares."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from django.db import models
+from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.roles import Power, StaffAccess
+
+from .models import SavedList
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFilter:
+    """A saved filter above its list."""
+
+    name: str
+    url: str
+    note: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What somebody has kept of one list: `filters` are their own and those that are shared with them, by name."""
+
+    hidden: frozenset[str] = frozenset()
+    filters: list[SavedList] = field(default_factory=list)
+
+    def shown(self, columns: list[Any]) -> list[Any]:
+        """The columns that are not hidden; all of them if none would be left."""
+        return [column for column in columns if column not in self.hidden] or columns
+
+
+def find_kept(request: HttpRequest, model: type[models.Model], access: StaffAccess) -> Kept:
+    """One query, once per request and list."""
+    known: dict[Any, Kept] | None = getattr(request, "kept_lists", None)
+    if known is None:
+        known = request.kept_lists = {}  # type: ignore[attr-defined]
+    if model not in known:
+        known[model] = _read(cast(User, request.user), model, access)
+    return known[model]
+
+
+def offer_filters(request: HttpRequest, model: type[models.Model], access: StaffAccess) -> list[KeptFilter]:
+    """The saved filters as links above the list."""
+    chosen = request.GET.urlencode()
+    return [
+        KeptFilter(saved.name, f"?{saved.query}", tell_sharing(saved), saved.query == chosen)
+        for saved in find_kept(request, model, access).filters
+    ]
+
+
+def tell_sharing(saved: SavedList) -> str:
+    """Who finds it."""
+    return f"shared with {saved.workspace}" if saved.workspace else "mine alone"
+
+
+def own_or_shared(user: User, access: StaffAccess) -> models.QuerySet[SavedList]:
+    """All that somebody has kept, and the filters shared in the workspaces that they see."""
+    is_shared = models.Q(workspace__isnull=False)
+    if not access.everywhere:
+        is_shared = models.Q(workspace__in=access.workspace_ids(Power.VIEW))
+    return SavedList.objects.filter(models.Q(user=user) | is_shared)
+
+
+def settings_url(model: type[models.Model]) -> str:
+    """The page on which the columns and filters of a list are chosen."""
+    return reverse("list-settings", args=[model._meta.label_lower])
+
+
+def _read(user: User, model: type[models.Model], access: StaffAccess) -> Kept:
+    hidden: frozenset[str] = frozenset()
+    filters = []
+    rows = own_or_shared(user, access).filter(model=model._meta.label_lower)
+    for row in rows.select_related("workspace").order_by("name", "pk"):
+        if row.name:
+            filters.append(row)
+        elif row.user_id == user.pk:
+            hidden = frozenset(row.hidden)
+    return Kept(hidden, filters)
