@@ -20,11 +20,5 @@ class Actor:
         return cls(kind, int(number) if number else None)
 
 
-def read_actor(text: str) -> Actor:
-    """The actor that was written as this text."""
-    kind, _, number = text.partition(":")
-    return Actor(kind, int(number) if number else None)
-
-
 SYSTEM = Actor("system")
 STRIPE = Actor("stripe")

@@ -2,8 +2,10 @@
 
 import json
 import re
+import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO, cast
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from .errors import DomainError, Unavailable
 from .numbers import parse_whole_number, whole_number_wanted
@@ -58,7 +61,8 @@ def _without_secrets(address: str) -> str:
 class UseCaseCommand(BaseCommand):
     """A command whose `run` calls a use case and returns what to report.
 
-    Exit codes: 0 done, 1 refused with the reason on stderr (a DomainError), 2 wrong usage.
+    Exit codes: 0 done, 1 refused with the reason on stderr (a DomainError), 2 wrong usage. docs/runbook.md names every
+    command and when to use it.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -84,6 +88,21 @@ class UseCaseCommand(BaseCommand):
         for name, value in report.items():
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             self.say(f"[dim]{name.replace('_', ' '):<{width}}[/]  {escape(text)}")
+
+    @contextmanager
+    def progress(self, *, hide: bool) -> Iterator[Callable[[int, int | None], None]]:
+        """A bar on the terminal, where there is one, beside what the command prints. It is told how much is done of how
+        much; None while that is unknown. It is hidden from programs (--json)."""
+        with Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+            disable=hide or not sys.stderr.isatty(),
+        ) as bar:
+            shown = bar.add_task("", total=None)
+            yield lambda done, total: bar.update(shown, completed=done, total=total)
 
     def say(self, markup: str) -> None:
         """Print a line; its rich markup shows on a terminal only."""

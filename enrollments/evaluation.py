@@ -7,7 +7,7 @@ from celery import signature
 from django.db import models, transaction
 
 from accounts.staff_tasks import raise_staff_task
-from core.actors import Actor, read_actor
+from core.actors import Actor
 from core.errors import NotFound
 from core.jobs import UNFINISHED, due_jobs, run_job
 from core.rows import insert_unless_present
@@ -95,7 +95,7 @@ def _evaluate_batch(job: EvaluationJob, now: dt.datetime) -> bool:
     for enrollment in enrollments:
         enrollment.instance = instance
     verdicts = judge_many(enrollments, criteria=criteria_of(instance), now=now)
-    actor = read_actor(job.actor)
+    actor = Actor.read(job.actor)
     # Each family is told below, with all others of the batch.
     journals = [Journal(enrollment, actor, now, is_answered=True) for enrollment in enrollments]
     for journal, verdict in zip(journals, verdicts, strict=True):

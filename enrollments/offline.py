@@ -16,7 +16,7 @@ from billing.models import Checkout, Payment, Refund
 from billing.offline import Voucher, record_offline_payment
 from billing.purposes import as_subject, key_of
 from billing.states import CheckoutStatus, RefundReason
-from core.actors import read_actor
+from core.actors import Actor
 from core.errors import invalid_field
 from core.money import Money
 from events.publishing import publish
@@ -72,7 +72,7 @@ def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) ->
     """A payment outside of Stripe was reversed. Money that was given back ends what it paid for, as any full refund
     does; money that never came leaves the enrollment waiting for it. Part of the reversing transaction."""
     reversal = Refund.objects.filter(payment=payment_id).latest("pk")
-    actor = read_actor(reversal.actor)
+    actor = Actor.read(reversal.actor)
     enrollment = lock_enrollment(enrollment_id)
     if reversal.reason != RefundReason.NOT_RECEIVED or not enrollment.is_going_on:
         reason = "The payment was given back"

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.learners_together import find_or_create_learners, lock_learners
 from accounts.models import Learner
-from core.actors import read_actor
+from core.actors import Actor
 from core.errors import DomainError, FieldError, Invalid, Unavailable
 from core.rows import insert_many
 from events.publishing import publish
@@ -36,7 +36,7 @@ from .reading import Record
 def import_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime) -> Batch:
     """Carry out the records, or find out what that would do, inside the caller's transaction."""
     instance = ProgramInstance.objects.select_related("program", "workspace").get(imports=job)
-    batch = Batch(job, instance, Options(**job.options), read_actor(job.actor), now)
+    batch = Batch(job, instance, Options(**job.options), Actor.read(job.actor), now)
     with undone_if(job.stage == ImportStage.REHEARSAL):
         enroll_candidates(batch, list(_read(batch, records)))
     insert_many(batch.kept)

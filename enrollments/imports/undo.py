@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from accounts.models import Learner
-from core.actors import Actor, read_actor
+from core.actors import Actor
 from core.rows import lock_rows
 from events.event import DomainEvent
 from events.publishing import publish
@@ -31,7 +31,7 @@ def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:
     rows = list(left.order_by("-pk")[:at_most])
     if not rows:
         return False
-    actor = read_actor(job.actor)
+    actor = Actor.read(job.actor)
     lock_rows(Learner, *(learner for row in rows if (learner := _learner_of(row)) is not None))
     named = [row.enrollment_id for row in rows if row.enrollment_id is not None]
     enrollments = {enrollment.pk: enrollment for enrollment in lock_enrollments(named)}

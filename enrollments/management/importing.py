@@ -1,13 +1,10 @@
 """What the commands that import a file have in common: their options, the bar, and how they end."""
 
-import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from core.clock import utc_now
 from core.commands import UseCaseCommand
@@ -59,20 +56,12 @@ class ImportCommand(UseCaseCommand):
 
     def work_on(self, job: ImportJob, *, is_quiet: bool) -> None:
         """Do the work in this process, unless a worker's sweep has taken it up."""
-        with Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(file=sys.stderr),
-            transient=True,
-            disable=is_quiet or not sys.stderr.isatty(),
-        ) as bar:
-            shown = bar.add_task("Importing", total=job.total)
+        with self.progress(hide=is_quiet) as progress:
             while not job.is_finished:
                 before = (job.stage, job.done)
                 import_candidates(job_id=job.pk, now=utc_now())
                 job.refresh_from_db()
-                bar.update(shown, completed=job.done)
+                progress(job.done, job.total)
                 if (job.stage, job.done) == before:
                     break
 

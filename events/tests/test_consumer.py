@@ -57,9 +57,14 @@ class TestTheCommandThatReplays:
         happen(workspace=workspace, times=3)
         endpoint = listen(workspace, now=utc_now())
 
-        report = run_json("replay_events", endpoint.cuid, "--since", "2020-01-01", "--until", "2100-01-01")
+        command = ("replay_events", endpoint.cuid, "--since", "2020-01-01", "--until", "2100-01-01")
+        counted = run_json(*command, "--dry-run")
+        deliveries = endpoint.deliveries.count()
+        report = run_json(*command)
 
-        assert report == {"events": 3}
+        assert counted == {"dry_run": True, "events": 3}
+        assert deliveries == 0
+        assert report == {"dry_run": False, "events": 3}
         assert endpoint.deliveries.count() == 3
 
     def test_says_what_is_wrong(self) -> None:

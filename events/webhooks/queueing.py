@@ -158,10 +158,17 @@ def redeliver_failed(*, endpoint_id: int, now: dt.datetime) -> int:
 
 @transaction.atomic
 def replay(
-    *, endpoint_id: int, since: dt.datetime, until: dt.datetime, types: Sequence[str] = (), now: dt.datetime
+    *,
+    endpoint_id: int,
+    since: dt.datetime,
+    until: dt.datetime,
+    types: Sequence[str] = (),
+    dry_run: bool = False,
+    now: dt.datetime,
 ) -> int:
     """Send what happened from `since` to before `until`, of the types the endpoint listens to (or of those `types`),
-    whether it was sent before or not; returns how many. Raises EndpointNotFound, EndpointDisabled, Invalid."""
+    whether it was sent before or not; returns how many, and with `dry_run` does no more. Raises EndpointNotFound,
+    EndpointDisabled, Invalid."""
     if since >= until:
         raise invalid_field("until", "before_since", "Give a time after since.")
     endpoint = _enabled(endpoint_id)
@@ -176,6 +183,8 @@ def replay(
         raise invalid_field(
             "since", "too_many", f"There are more than {REPLAYED_AT_ONCE:,} events in this range. Replay parts of it."
         )
+    if dry_run:
+        return len(event_ids)
     for first in range(0, len(event_ids), BATCH):
         part = event_ids[first : first + BATCH]
         _insert(endpoint.pk, OutboxEvent.objects.filter(pk__in=part), now)

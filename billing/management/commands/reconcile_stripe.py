@@ -1,24 +1,23 @@
 import datetime as dt
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from billing.errors import PaymentProviderDown
-from billing.reconciliation import LONGEST_WINDOW, Differences, reconcile_stripe
+from billing.reconciliation import LONGEST_WINDOW, reconcile_stripe
 from core.clock import utc_now
-from core.commands import number, refused
+from core.commands import UseCaseCommand, number
 
 LONGEST_HOURS = int(LONGEST_WINDOW.total_seconds() // 3600)
 
 
-class Command(BaseCommand):
+class Command(UseCaseCommand):
     help = (
         "Compare our books with Stripe's: store and handle events whose webhook never came, and settle checkouts that "
         "have not kept up. Exits with 1 if Stripe does not answer; nothing is lost, run it again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument(
             "--since",
             type=number(0.001, LONGEST_HOURS),
@@ -26,37 +25,29 @@ class Command(BaseCommand):
             help=f"how far to look back, up to {LONGEST_HOURS} hours; by default to a little before the last run",
         )
         parser.add_argument("--dry-run", action="store_true", help="report what differs and change nothing")
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, **options: Any) -> dict[str, Any]:
         since = None if options["since"] is None else dt.timedelta(hours=options["since"])
-        try:
-            found = reconcile_stripe(since=since, dry_run=options["dry_run"], now=utc_now())
-        except PaymentProviderDown as error:
-            raise refused(error) from error
-        report = _as_json(found) if options["json"] else _as_text(found, dry_run=options["dry_run"])
-        self.stdout.write(report)
-
-
-def _as_json(found: Differences) -> str:
-    return json.dumps(
-        {
+        found = reconcile_stripe(since=since, dry_run=options["dry_run"], now=utc_now())
+        return {
+            "dry_run": options["dry_run"],
             "window_start": found.window_start.isoformat(),
             "events_seen": found.events_seen,
             "events_missed": found.missed_event_ids,
             "sessions_seen": found.sessions_seen,
             "checkouts_settled": found.stale_checkout_ids,
         }
-    )
 
-
-def _as_text(found: Differences, *, dry_run: bool) -> str:
-    lines = [
-        f"Compared with Stripe since {found.window_start:%Y-%m-%d %H:%M} UTC: "
-        f"{found.events_seen} events, {found.sessions_seen} sessions.",
-        f"{'Missing here' if dry_run else 'Missed and handled'}: {len(found.missed_event_ids)} events.",
-        f"{'Behind' if dry_run else 'Behind and settled'}: {len(found.stale_checkout_ids)} checkouts.",
-    ]
-    lines += [f"  event {event_id}" for event_id in found.missed_event_ids]
-    lines += [f"  checkout {checkout_id}" for checkout_id in found.stale_checkout_ids]
-    return "\n".join(lines)
+    def show(self, report: dict[str, Any]) -> None:
+        missed, settled = report["events_missed"], report["checkouts_settled"]
+        since = dt.datetime.fromisoformat(report["window_start"])
+        self.say(
+            f"Compared with Stripe since {since:%Y-%m-%d %H:%M} UTC: {report['events_seen']} events, "
+            f"{report['sessions_seen']} sessions."
+        )
+        self.say(f"{'Missing here' if report['dry_run'] else 'Missed and handled'}: {len(missed)} events.")
+        self.say(f"{'Behind' if report['dry_run'] else 'Behind and settled'}: {len(settled)} checkouts.")
+        for event_id in missed:
+            self.say(f"  event {event_id}")
+        for checkout_id in settled:
+            self.say(f"  checkout {checkout_id}")

@@ -1,7 +1,6 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
-from rich.progress import track
 
 from core.clock import utc_now
 from core.commands import UseCaseCommand, whole_number
@@ -29,10 +28,11 @@ class Command(UseCaseCommand):
         revived = replay_dead_events(now=utc_now()) if options["replay_dead"] else 0
         limit = options["limit"]
         relayed = 0
-        batches = range(0, min(limit, sum(due_events_by_type(now=utc_now()).values())), BATCH)
-        quiet = options["json"] or not self.stdout.isatty()
-        for start in track(batches, description="Relaying", disable=quiet):
-            relayed += relay_due_events(limit=min(BATCH, limit - start), now=utc_now())
+        due = min(limit, sum(due_events_by_type(now=utc_now()).values()))
+        with self.progress(hide=options["json"]) as progress:
+            for start in range(0, due, BATCH):
+                relayed += relay_due_events(limit=min(BATCH, limit - start), now=utc_now())
+                progress(relayed, due)
         return {"relayed": relayed, "revived": revived, "due": due_events_by_type(now=utc_now())}
 
     def show(self, report: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ class Command(UseCaseCommand):
         parser.add_argument("endpoint", help="CUID of the endpoint, as the API and the back office show it")
         parser.add_argument("--since", required=True, help="the first moment, e.g. 2026-09-01T22:00:00Z")
         parser.add_argument("--until", required=True, help="the first moment after the range")
+        parser.add_argument("--dry-run", action="store_true", help="count the events and send none")
         parser.add_argument("--type", action="append", default=[], help="only events of this type; may be repeated")
 
     def run(self, **options: Any) -> dict[str, Any]:
@@ -29,7 +30,15 @@ class Command(UseCaseCommand):
         endpoint = known.first()
         if endpoint is None:
             raise CommandError("There is no such webhook endpoint.")
-        return {"events": replay(endpoint_id=endpoint.pk, types=options["type"], now=utc_now(), **moments)}  # type: ignore[arg-type]
+        dry_run = options["dry_run"]
+        events = replay(
+            endpoint_id=endpoint.pk,
+            types=options["type"],
+            dry_run=dry_run,
+            now=utc_now(),
+            **moments,  # type: ignore[arg-type]
+        )
+        return {"dry_run": dry_run, "events": events}
 
     def show(self, report: dict[str, Any]) -> None:
-        self.say(f"{report['events']:,} events are on their way.")
+        self.say(f"{report['events']:,} events {'would be' if report['dry_run'] else 'are'} on their way.")

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from itertools import groupby
 
-from core.actors import read_actor
+from core.actors import Actor
 from core.rows import insert_many
 
 from ...models import ImportJob
@@ -22,7 +22,7 @@ _FAULTY = "faulty"
 
 def import_roster_batch(job: ImportJob, records: Sequence[Record], *, now: dt.datetime) -> RosterBatch:
     """Carry out the records, or find out what that would do."""
-    batch = RosterBatch(job, Options(**job.options), read_actor(job.actor), now)
+    batch = RosterBatch(job, Options(**job.options), Actor.read(job.actor), now)
     with undone_if(batch.is_rehearsal):
         for kind, found in groupby(records, key=_kind_of):
             _WRITES[kind](batch, list(found))

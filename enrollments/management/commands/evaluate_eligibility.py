@@ -1,9 +1,6 @@
-import sys
 from typing import Any
 
 from django.core.management.base import CommandParser
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from core.actors import SYSTEM
 from core.clock import utc_now
@@ -30,19 +27,7 @@ class Command(UseCaseCommand):
 
     def run(self, **options: Any) -> dict[str, Any]:
         instance = find_instance_anywhere(options["instance"])
-        with Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(file=sys.stderr),
-            transient=True,
-            disable=options["json"] or not sys.stderr.isatty(),
-        ) as bar:
-            shown = bar.add_task("Evaluating", total=None)
-
-            def progress(done: int, total: int) -> None:
-                bar.update(shown, completed=done, total=total)
-
+        with self.progress(hide=options["json"]) as progress:
             if options["dry_run"]:
                 trial = try_criteria(
                     instance=instance,

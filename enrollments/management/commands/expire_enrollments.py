@@ -1,9 +1,6 @@
-import sys
 from typing import Any
 
 from django.core.management.base import CommandParser
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from core.clock import utc_now
 from core.commands import UseCaseCommand, whole_number
@@ -30,20 +27,9 @@ class Command(UseCaseCommand):
         if options["dry_run"]:
             return {"dry_run": True, "due": due, "expired": 0, "failed": 0}
         done = failed = 0
-        with (
-            quietly(),
-            Progress(
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=Console(file=sys.stderr),
-                transient=True,
-                disable=options["json"] or not sys.stderr.isatty(),
-            ) as bar,
-        ):
-            shown = bar.add_task("Expiring", total=min(due, limit))
+        with quietly(), self.progress(hide=options["json"]) as progress:
             for batch in expire_in_batches(at_most=limit, clock=utc_now):
                 done += len(batch.completed)
                 failed += len(batch.failed)
-                bar.update(shown, completed=done)
+                progress(done, min(due, limit))
         return {"dry_run": False, "due": due, "expired": done, "failed": failed}
