@@ -48,5 +48,11 @@ def learners_at(address: str) -> LearnerQuerySet:
     return Learner.objects.live().filter(_reached_at(address)).distinct()
 
 
+def siblings_of(learner: Learner) -> LearnerQuerySet:
+    """The learner, and those who share a guardian with them."""
+    shared = Q(guardians__in=learner.guardians.values("pk"))
+    return Learner.objects.live().filter(Q(pk=learner.pk) | shared).distinct()
+
+
 def _reached_at(address: str) -> Q:
     return Q(email=address) | Q(guardians__email=address)

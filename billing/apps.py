@@ -6,4 +6,4 @@ class BillingConfig(AppConfig):
     verbose_name = "Billing"
 
     def ready(self) -> None:
-        from . import emails, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there
+        from . import belongings, emails, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there

@@ -1,6 +1,8 @@
 """What billing refuses with."""
 
-from core.errors import DomainError, NotFound, Unavailable
+from django.utils.translation import gettext_noop
+
+from core.errors import DomainError, FieldError, Invalid, NotFound, Unavailable
 
 # Our own word where Stripe gives none: the idempotency key was used before, with another request.
 KEY_REUSED = "idempotency_key_reused"
@@ -111,3 +113,29 @@ class InvoiceNotOpen(DomainError):
 
     code = "invoice_not_open"
     title = "This invoice does not wait to be issued"
+
+
+class VoucherNotAccepted(Invalid):
+    """The code can't be used for this purchase. One answer for every reason, so that it tells nothing of codes."""
+
+    code = "voucher_not_accepted"
+    title = gettext_noop("This code can't be used")
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.errors = (FieldError("voucher", self.code, self.detail),)
+
+
+class VoucherTooLate(DomainError):
+    """A payment page without this code is open already."""
+
+    code = "voucher_too_late"
+    title = gettext_noop("A payment without this code has been started")
+
+
+class TooManyCodes(DomainError):
+    """So many codes were not accepted that somebody is trying them out."""
+
+    status = 429
+    code = "too_many_codes"
+    title = gettext_noop("Too many codes were tried")

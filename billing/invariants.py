@@ -14,14 +14,27 @@ from core.invariants import Breach, Extent, Invariant
 
 from .checkout import EXPIRY_SLACK, LATEST_CHECK
 from .invoicing import Series, write_number
-from .models import Checkout, Dispute, Invoice, InvoiceSeries, Payment, Payout, Refund, StripeEvent
+from .models import (
+    Checkout,
+    Discount,
+    Dispute,
+    Invoice,
+    InvoiceSeries,
+    Payment,
+    Payout,
+    Refund,
+    StripeEvent,
+    Voucher,
+)
 from .states import (
+    COUNTED_DISCOUNTS,
     FAILED_REFUNDS,
     LIVE_CHECKOUTS,
     NO_MONEY_YET,
     OPEN_REFUNDS,
     UNDECIDED_DISPUTES,
     CheckoutStatus,
+    DiscountStatus,
     DisputeStatus,
     InvoiceProvider,
     InvoiceStatus,
@@ -152,6 +165,39 @@ def offline_payments_are_vouched_for(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"payment {pk}", "came outside of Stripe, and nobody says how, when or on whose word")
 
 
+def vouchers_count_their_uses(extent: Extent) -> Iterator[Breach]:
+    """`uses` of a voucher is how many of its discounts are reserved or used."""
+    counted = Count("discounts", filter=Q(discounts__status__in=COUNTED_DISCOUNTS))
+    vouchers = extent.of(Voucher.objects.all()).annotate(counted=counted)
+    for pk, uses, found in vouchers.exclude(uses=F("counted")).values_list("pk", "uses", "counted").iterator():
+        yield Breach(f"voucher {pk}", f"{uses} uses are counted, and {found} discounts take one up")
+
+
+def checkouts_charge_the_list_price_less_the_discount(extent: Extent) -> Iterator[Breach]:
+    """A checkout with a discount asks for the list price less what is taken off, in the currency of both; it is open
+    while its discount is reserved, and paid where that is used or honored. One whose discount moved on has ended."""
+    discounts = extent.of(Discount.objects.all()).filter(checkout__isnull=False)
+    agrees = Q(
+        discount_minor=F("checkout__discount_minor"),
+        list_minor=F("checkout__amount_minor") + F("discount_minor"),
+        currency=F("checkout__currency"),
+    )
+    for pk in discounts.exclude(agrees).values_list("pk", flat=True).iterator():
+        yield Breach(f"discount {pk}", "is not what its checkout takes off the list price")
+    paid = Q(checkout__status=CheckoutStatus.PAID)
+    settled = (
+        Q(status=DiscountStatus.RESERVED, checkout__status__in=LIVE_CHECKOUTS)
+        | (Q(status__in=(DiscountStatus.USED, DiscountStatus.HONORED)) & paid)
+        | (Q(status=DiscountStatus.RELEASED) & ~Q(checkout__status__in=LIVE_CHECKOUTS))
+    )
+    for pk, status, checkout in discounts.exclude(settled).values_list("pk", "status", "checkout__status").iterator():
+        yield Breach(f"discount {pk}", f"{status}, and its checkout is {checkout}")
+    missing = extent.of(Checkout.objects.all()).filter(discount_minor__gt=0, discounts=None)
+    lasting = missing.filter(status__in=(*LIVE_CHECKOUTS, CheckoutStatus.PAID))
+    for pk in lasting.values_list("pk", flat=True).iterator():
+        yield Breach(f"checkout {pk}", "asks for less than the list price, and no discount says why")
+
+
 def one_live_checkout_per_subject(extent: Extent) -> Iterator[Breach]:
     """Nobody can be asked to pay twice for one thing at a time."""
     live = extent.of(Checkout.objects.all()).filter(status__in=LIVE_CHECKOUTS)
@@ -218,6 +264,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     invoice_numbers_have_no_gaps,
     requested_invoices_are_pursued,
     offline_payments_are_vouched_for,
+    vouchers_count_their_uses,
+    checkouts_charge_the_list_price_less_the_discount,
     one_live_checkout_per_subject,
     live_checkouts_are_asked_about,
     open_refunds_are_pursued,

@@ -118,8 +118,8 @@ def _lines(invoice: Invoice) -> Table:
         [*_text("Description", color=QUIET), *(_text(head, color=QUIET, right=True)[0] for head in heads)]
     ]
     rules = [("LINEBELOW", (0, 0), (-1, 0), 0.75, RULE), ("BOTTOMPADDING", (0, 0), (-1, 0), 6)]
-    for line in lines:
-        rows += _item(_text(_what(line), width=widths[0] - GAP), _figures(invoice, line, taxed), bold=False)
+    for part in (part for line in lines for part in line.parts):
+        rows += _item(_text(_what(part), width=widths[0] - GAP), _figures(invoice, part, taxed), bold=False)
         last = len(rows) - 1
         rules += [("LINEBELOW", (0, last), (-1, last), 0.75, RULE), ("BOTTOMPADDING", (0, last), (-1, last), 6)]
     rows += _item(_text("Total", bold=True), _totals(invoice, lines, taxed), bold=True)

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Voucher:
+class Proof:
     """Who vouches for money that came outside of Stripe, and what they say of it."""
 
     means: OfflineMeans
@@ -44,7 +44,7 @@ def record_offline_payment(
     purpose: str,
     subject: str,
     money: Money,
-    voucher: Voucher,
+    proof: Proof,
     buyer: Buyer,
     now: dt.datetime,
 ) -> Payment:
@@ -58,10 +58,10 @@ def record_offline_payment(
         purpose=purpose,
         subject=subject,
         method=PaymentMethod.OFFLINE,
-        means=voucher.means,
-        reference=voucher.reference,
-        note=fit(Payment, "note", voucher.note),
-        recorded_by=str(voucher.actor),
+        means=proof.means,
+        reference=proof.reference,
+        note=fit(Payment, "note", proof.note),
+        recorded_by=str(proof.actor),
         amount_minor=money.minor,
         currency=money.currency,
         paid_at=now,

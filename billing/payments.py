@@ -13,6 +13,7 @@ from core.errors import require
 from core.logs import after_commit
 from events.publishing import publish
 
+from .discounts import release_discount, use_discount
 from .events import PaymentFailed, PaymentPending, PaymentSucceeded
 from .gateways.contract import SessionSnapshot
 from .invoicing import Buyer, issue_invoice
@@ -50,6 +51,7 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
     checkout.save(update_fields=["status", "settled_at", "payer_email"])
     after_commit(log.info, "payment_received", **logged(payment))
     _end_others(checkout, now)
+    use_discount(checkout=checkout, now=now)
     publish(PaymentSucceeded(**payment_facts(payment, now)))
     buyer = Buyer(
         email=session.payer_email,
@@ -91,6 +93,7 @@ def record_failure(*, checkout: Checkout, payment: Payment | None, now: dt.datet
     checkout.save(update_fields=["status", "settled_at"])
     after_commit(log.info, "payment_failed", **logged(payment or checkout))
     publish(PaymentFailed(**(payment_facts(payment, now) if payment else checkout_facts(checkout, now))))
+    release_discount(checkout=checkout, now=now)
 
 
 def checkout_facts(checkout: Checkout, now: dt.datetime) -> dict[str, Any]:

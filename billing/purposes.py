@@ -36,13 +36,21 @@ class Matter:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """Something that is sold, which a voucher can be limited to."""
+
+    workspace_id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
     `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
     for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds.
     `find_matters(subjects)` says what each is about; `find_subjects(learner_ids)` are those for these learners.
     `find_price_ids(subjects)` names the price of each as it is now, None where there is none any longer; without it
-    what was asked once is never asked again."""
+    what was asked once is never asked again. `find_offers(workspace_ids)` lists what is sold, None for everywhere."""
 
     name: str
     lock_subject: Callable[[str], None]
@@ -52,6 +60,7 @@ class Purpose:
     find_matters: Callable[[Collection[str]], Mapping[str, Matter]] = lambda subjects: {}
     find_subjects: Callable[[Collection[int]], Collection[str]] = lambda learner_ids: ()
     find_price_ids: Callable[[Collection[str]], Mapping[str, int | None]] | None = None
+    find_offers: Callable[[Collection[int] | None], Mapping[str, Offer]] = lambda workspace_ids: {}
 
 
 _purposes: dict[str, Purpose] = {}
@@ -86,6 +95,11 @@ def find_matters(named: Collection[tuple[str, str]]) -> dict[tuple[str, str], Ma
 def find_subjects(learner_ids: Collection[int]) -> dict[str, Collection[str]]:
     """By purpose, what has been paid for, or could be, for these learners."""
     return {name: purpose.find_subjects(learner_ids) for name, purpose in _purposes.items()}
+
+
+def find_offers(workspace_ids: Collection[int] | None) -> dict[str, Offer]:
+    """What the workspaces sell, by how a voucher names it; None: all workspaces."""
+    return {key: offer for purpose in _purposes.values() for key, offer in purpose.find_offers(workspace_ids).items()}
 
 
 def find_learner_id(purpose: str, subject: str) -> int | None:

@@ -56,5 +56,5 @@ def _outdated_of(purpose: str, checkouts: list[Checkout]) -> list[Checkout]:
 def _asks(checkout: Checkout, price: Price | None) -> bool:
     if price is None or not price.active:
         return False
-    same_money = checkout.money == price.money and checkout.stripe_price_id == price.stripe_price_id
+    same_money = checkout.list_money == price.money and checkout.stripe_price_id == price.stripe_price_id
     return same_money and checkout.price_id == price.pk

@@ -123,3 +123,29 @@ class PayoutLineKind(models.TextChoices):
 class EventSource(models.TextChoices):
     WEBHOOK = "webhook", "Webhook"
     RECONCILIATION = "reconciliation", "Reconciliation"  # found in Stripe's event list; its webhook never came
+
+
+class VoucherKind(models.TextChoices):
+    """What a voucher takes off a price."""
+
+    PERCENTAGE = "percentage", "A percentage"
+    AMOUNT = "amount", "An amount"
+    FREE = "free", "Everything"
+
+
+class DiscountSource(models.TextChoices):
+    """Why a purchase costs less than its list price."""
+
+    VOUCHER = "voucher", "Voucher"
+    SIBLING = "sibling", "Sibling discount"
+
+
+class DiscountStatus(models.TextChoices):
+    RESERVED = "reserved", "Reserved"  # its checkout is open
+    USED = "used", "Used"  # the purchase is paid, or costs nothing
+    RELEASED = "released", "Released"  # nothing was bought: the use is there for somebody else
+    HONORED = "honored", "Honored"  # the money came after the use had gone to somebody else; it counts for none
+
+
+# They take up a use of their voucher.
+COUNTED_DISCOUNTS = (DiscountStatus.RESERVED, DiscountStatus.USED)

@@ -27,6 +27,7 @@ from .locks import lock_held_for_enrollments, lock_place, lock_place_subject
 from .models import CohortPlace
 from .queries import (
     describe_place,
+    find_cohorts_offered,
     find_holdings_of_courses,
     find_learner_of_place,
     find_matters_of_places,
@@ -51,6 +52,7 @@ register_purpose(
         find_matters=find_matters_of_places,
         find_subjects=find_places_of_learners,
         find_price_ids=find_prices_of_places,
+        find_offers=find_cohorts_offered,
     )
 )
 register_seller(find_sales_of_places)

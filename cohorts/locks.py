@@ -121,6 +121,11 @@ def lock_place_subject(subject: str) -> None:
     lock_rows(CohortPlace, place_id)
 
 
+def lock_sessions_of_purchase(*, cohort_id: int) -> None:
+    """The sessions that a purchase in this cohort may take, for one that is completed as it begins."""
+    _lock_sessions(cohort_id, None)
+
+
 def _lock_sessions(cohort_id: int, enrollment_id: int | None) -> None:
     """Those that a purchase may take in the cohort, and those that what was bought may give back anywhere."""
     offered = CohortSession.objects.filter(cohort=cohort_id).values_list("class_session_id", flat=True)

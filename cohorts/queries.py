@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
-from billing.purposes import Matter, Stake, as_subject, key_of
+from billing.purposes import Matter, Offer, Stake, as_subject, key_of
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Holding, Sale
 
@@ -291,6 +291,22 @@ def find_places_of_learners(learner_ids: Collection[int]) -> list[str]:
     """The places of these learners, as their checkouts name them."""
     rows = CohortPlace.objects.filter(learner__in=learner_ids)
     return [as_subject(pk) for pk in rows.values_list("pk", flat=True)]
+
+
+def find_cohorts_offered(workspace_ids: Collection[int] | None) -> dict[str, Offer]:
+    """Cohorts, as what a voucher can be limited to."""
+    cohorts = Cohort.objects.select_related("instance__program").order_by("-start_date", "pk")
+    if workspace_ids is not None:
+        cohorts = cohorts.filter(instance__workspace__in=workspace_ids)
+    return {
+        cohort_offer(each.pk): Offer(each.instance.workspace_id, f"{each.instance.program.title}, {each.name}")
+        for each in cohorts
+    }
+
+
+def cohort_offer(cohort_id: int) -> str:
+    """How a voucher names a cohort that it is for."""
+    return f"cohort:{cohort_id}"
 
 
 def find_stake_of_payment(payment_id: int) -> Stake | None:

@@ -26,6 +26,7 @@ from core.actors import STRIPE, SYSTEM
 from events.event import DomainEvent
 from events.publishing import handles, handles_together, publish
 
+from .discounts import find_programs_offered
 from .events import EnrollmentStatusChanged
 from .exit import settle_overtaken_exits
 from .funding import decision_changed
@@ -64,6 +65,7 @@ register_purpose(
         find_matters=find_matters_of_decisions,
         find_subjects=find_decisions_of_learners,
         find_price_ids=find_prices_of_decisions,
+        find_offers=find_programs_offered,
     )
 )
 register_purpose(

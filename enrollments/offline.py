@@ -13,7 +13,7 @@ from billing.checkout import cancel_checkout
 from billing.errors import AlreadyPaid
 from billing.invoicing import Buyer
 from billing.models import Checkout, Payment, Refund
-from billing.offline import Voucher, record_offline_payment
+from billing.offline import Proof, record_offline_payment
 from billing.purposes import as_subject, key_of
 from billing.states import CheckoutStatus, RefundReason
 from core.actors import Actor
@@ -40,24 +40,24 @@ ATTEMPTS = 3
 def pay_offline(
     *,
     enrollment_id: int,
-    voucher: Voucher,
+    proof: Proof,
     now: dt.datetime,
 ) -> Payment:
     """Record that an enrollment was paid outside of Stripe, at the price of its program instance; it is approved where
     review is automatic, its invoice is issued and the family is told.
 
-    An amount or a currency that the voucher names must be the price. Not inside a transaction: Stripe is asked to end
+    An amount or a currency that the proof names must be the price. Not inside a transaction: Stripe is asked to end
     an open checkout. Raises NotFound, AlreadyPaid, NothingToPay, NotForSale, EnrollmentOver, PaymentOnItsWay, Invalid,
     and PaymentProviderDown while a checkout can't be ended.
     """
     for _ in range(ATTEMPTS):
         enrollment = Enrollment.objects.select_related("instance__price").get(pk=enrollment_id)
-        _check_payable(enrollment, voucher, now)
+        _check_payable(enrollment, proof, now)
         for checkout in _live_checkouts(enrollment_id, now):
             if checkout.status == CheckoutStatus.PROCESSING:
                 raise PaymentOnItsWay("The payer's bank is moving the money already. Wait for its answer.")
             cancel_checkout(checkout_id=checkout.pk, now=now)
-        payment = _record(enrollment_id, voucher, now)
+        payment = _record(enrollment_id, proof, now)
         if payment is not None:
             return payment
     raise PaymentOnItsWay("Somebody is on the payment page just now. Try again in a minute.")
@@ -84,16 +84,16 @@ def follow_reversal(*, enrollment_id: int, payment_id: int, now: dt.datetime) ->
 
 
 @transaction.atomic
-def _record(enrollment_id: int, voucher: Voucher, now: dt.datetime) -> Payment | None:
+def _record(enrollment_id: int, proof: Proof, now: dt.datetime) -> Payment | None:
     """None if a checkout was opened since the others were ended: whoever opens one holds the enrollment's lock."""
     enrollment, seat = lock_enrollment_with_seat(enrollment_id)
-    money = _check_payable(enrollment, voucher, now)
+    money = _check_payable(enrollment, proof, now)
     if _live_checkouts(enrollment_id, now):
         return None
-    journal = Journal(enrollment, voucher.actor, now, voucher.note)
+    journal = Journal(enrollment, proof.actor, now, proof.note)
     if enrollment.payment_status == EnrollmentPaymentStatus.FAILED:
         journal.change("await_payment", reason="Paid in another way")
-    journal.change("mark_paid", reason=voucher.means.label)
+    journal.change("mark_paid", reason=proof.means.label)
     journal.set(refund_policy=find_policy(enrollment.instance, at=now))
     events = approve_if_automatic(journal=journal, seat=seat)
     publish(*journal.write(), *events)
@@ -102,7 +102,7 @@ def _record(enrollment_id: int, voucher: Voucher, now: dt.datetime) -> Payment |
         purpose=OFFLINE_PURPOSE,
         subject=as_subject(enrollment.pk),
         money=money,
-        voucher=voucher,
+        proof=proof,
         buyer=_buyer_of(enrollment),
         now=now,
     )
@@ -110,7 +110,7 @@ def _record(enrollment_id: int, voucher: Voucher, now: dt.datetime) -> Payment |
     return payment
 
 
-def _check_payable(enrollment: Enrollment, voucher: Voucher, now: dt.datetime) -> Money:
+def _check_payable(enrollment: Enrollment, proof: Proof, now: dt.datetime) -> Money:
     """What is to be paid for the enrollment."""
     check_open(enrollment, None, now)
     if enrollment.payment_status in (*PAID, EnrollmentPaymentStatus.REFUNDED):
@@ -123,11 +123,11 @@ def _check_payable(enrollment: Enrollment, voucher: Voucher, now: dt.datetime) -
     price = enrollment.instance.price
     if price is None:
         raise NotForSale("The program instance has no price any longer: give it one first.")
-    if voucher.amount_minor is not None and voucher.amount_minor != price.amount_minor:
+    if proof.amount_minor is not None and proof.amount_minor != price.amount_minor:
         raise invalid_field(
             "amount_minor", "not_the_price", f"The price is {price.money}: the whole of it is recorded."
         )
-    if voucher.currency is not None and voucher.currency.lower() != price.currency:
+    if proof.currency is not None and proof.currency.lower() != price.currency:
         raise invalid_field("currency", "not_the_price", f"The price is {price.money}.")
     return price.money
 

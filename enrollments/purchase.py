@@ -75,6 +75,18 @@ def complete_purchase(*, enrollment: Enrollment, agreed_at: dt.datetime, actor: 
     publish(*journal.write(), *events)
 
 
+def complete_free_purchase(*, enrollment: Enrollment, reason: str, actor: Actor, now: dt.datetime) -> None:
+    """A discount takes all of the price off: the (locked) enrollment needs no payment, and is approved as if it had
+    come."""
+    seat = held_seat(enrollment.pk)
+    journal = Journal(enrollment, actor, now)
+    journal.change("waive_payment", reason=reason)
+    events = []
+    if enrollment.eligibility_status == EligibilityStatus.SUBMITTED:
+        events = approve(journal=journal, seat=seat, reason=reason)
+    publish(*journal.write(), *events)
+
+
 def fail_purchase(*, enrollment_id: int, actor: Actor, now: dt.datetime) -> None:
     """The bank refused an asynchronous payment; another may follow."""
     enrollment = lock_enrollment(enrollment_id)

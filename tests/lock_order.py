@@ -30,6 +30,7 @@ _NAMES = {
     "billing.Checkout": "checkout",
     "billing.Payment": "payment",
     "billing.Refund": "refund",
+    "billing.Voucher": "voucher",
     "cohorts.StudentPackage": "package",
     "partners.EnrollmentStep": "partner step",
     "billing.InvoiceSeries": "invoice series",

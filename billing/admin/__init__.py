@@ -1,6 +1,6 @@
 """The back office of money. Importing the modules registers their pages."""
 
-from . import cards, checkouts, disputes, invoices, payments, payouts, prices, refunds, sellers, story, stripe
+from . import cards, checkouts, disputes, invoices, payments, payouts, prices, refunds, sellers, story, stripe, vouchers
 
 __all__ = [
     "cards",
@@ -14,4 +14,5 @@ __all__ = [
     "sellers",
     "story",
     "stripe",
+    "vouchers",
 ]

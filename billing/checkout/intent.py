@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from ..models import Checkout, Price
+from ..discounts import Granted, find_minor_again, move_discount, reserve_discount
+from ..models import Checkout, Discount, Price
 from ..states import LIVE_CHECKOUTS
 
 # Stripe wants at least 30 minutes; the minute more is for the way there.
@@ -23,15 +24,22 @@ def open_checkout(
     expires_at: dt.datetime,
     metadata: dict[str, str] | None = None,
     customer_email: str = "",
+    granted: Granted | None = None,
+    inherited: Discount | None = None,
     now: dt.datetime,
 ) -> Checkout:
-    """Record the intent to charge `price` for the subject, or return the live checkout it already has.
+    """Record the intent to charge `price` for the subject, or return the live checkout it already has. A discount that
+    was `granted` is reserved; one that is `inherited` moves here from the checkout that this one replaces. Either
+    leaves something to charge. Raises VoucherNotAccepted when the last use has just gone to somebody else.
 
     No network: part of the caller's transaction, which holds the subject's lock. `expires_at` is between 30 minutes and
     24 hours ahead, as Stripe wants it; `metadata` (ids, no people) goes to Stripe with it, and the address of somebody
     signed in, whom the payment page then need not ask. `submit_checkout` follows once that transaction is committed.
     """
-    checkout, _ = Checkout.objects.get_or_create(
+    discount_minor = granted.minor if granted else 0
+    if inherited is not None:
+        discount_minor = find_minor_again(discount=inherited, price=price)
+    checkout, is_new = Checkout.objects.get_or_create(
         purpose=purpose,
         subject=subject,
         status__in=LIVE_CHECKOUTS,
@@ -39,7 +47,8 @@ def open_checkout(
             "workspace_id": workspace_id,
             "price": price,
             "description": description,
-            "amount_minor": price.amount_minor,
+            "amount_minor": price.amount_minor - discount_minor,
+            "discount_minor": discount_minor,
             "currency": price.currency,
             "stripe_price_id": price.stripe_price_id,
             "success_url": success_url,
@@ -51,4 +60,8 @@ def open_checkout(
             "next_check_at": now + INTENT_GRACE,
         },
     )
+    if is_new and granted is not None:
+        reserve_discount(granted=granted, checkout=checkout, now=now)
+    if is_new and inherited is not None:
+        move_discount(discount=inherited, checkout=checkout)
     return checkout

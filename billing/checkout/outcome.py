@@ -9,6 +9,7 @@ from accounts.staff_tasks import raise_staff_task
 from core.logs import after_commit
 from events.publishing import publish
 
+from ..discounts import discount_of, find_minor_again, release_discount
 from ..errors import PaymentRejected
 from ..events import CheckoutCancelled, CheckoutExpired, CheckoutRefused, CheckoutReplaced
 from ..gateways.contract import SessionOutcome, SessionSnapshot
@@ -101,6 +102,7 @@ def record_refusal(*, checkout_id: int, error: PaymentRejected, now: dt.datetime
         checkout.save(update_fields=["status", "settled_at"])
         after_commit(log.info, "checkout_refused", **logged(checkout))
         publish(CheckoutRefused(**checkout_facts(checkout, now)))
+        release_discount(checkout=checkout, now=now)
     raise_staff_task(
         workspace_id=checkout.workspace_id,
         kind=CHECKOUT_REFUSED,
@@ -122,14 +124,24 @@ def _record_end(checkout: Checkout, now: dt.datetime) -> None:
     after_commit(log.info, "checkout_ended", **logged(checkout), status=checkout.status)
     if checkout.is_outdated and (price := find_present_price(checkout)):
         successor = _open_successor(checkout, price, now)
-        publish(CheckoutReplaced(**checkout_facts(checkout, now), replacement_id=successor.pk))
-        return
+        if successor is not None:
+            publish(CheckoutReplaced(**checkout_facts(checkout, now), replacement_id=successor.pk))
+            return
     event = CheckoutCancelled if checkout.cancel_requested_at else CheckoutExpired
     publish(event(**checkout_facts(checkout, now)))
+    release_discount(checkout=checkout, now=now)
 
 
-def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Checkout:
-    """The intent to charge the present price for the same subject, with as much time as the outdated one had."""
+def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Checkout | None:
+    """The intent to charge the present price for the same subject, with as much time as the outdated one had and the
+    same discount. None where that leaves nothing to charge: what was asked for is to be had for nothing, by asking
+    again."""
+    discount = discount_of(checkout)
+    off_minor = find_minor_again(discount=discount, price=price) if discount else 0
+    if off_minor == price.amount_minor:
+        return None
+    if not off_minor:
+        release_discount(checkout=checkout, now=now)
     return open_checkout(
         workspace_id=checkout.workspace_id,
         purpose=checkout.purpose,
@@ -140,6 +152,7 @@ def _open_successor(checkout: Checkout, price: Price, now: dt.datetime) -> Check
         cancel_url=checkout.cancel_url,
         expires_at=now + max(checkout.expires_at - checkout.created_at, SHORTEST_TIME),
         metadata=checkout.metadata,
+        inherited=discount if off_minor else None,
         now=now,
     )
 

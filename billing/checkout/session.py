@@ -8,6 +8,7 @@ from core.errors import NotFound
 from core.logs import after_commit
 from core.numbers import parse_whole_number
 
+from ..discounts import discount_of
 from ..errors import KEY_REUSED, PaymentProviderDown, PaymentRejected
 from ..gateways.contract import SessionRequest, SessionSnapshot
 from ..gateways.stripe import get_gateway
@@ -88,11 +89,14 @@ def get_checkout(checkout_id: int) -> Checkout:
 
 
 def _create_session(checkout: Checkout) -> SessionSnapshot:
+    discount = discount_of(checkout)
     request = SessionRequest(
         reference=checkout.reference,
         money=checkout.money,
         description=checkout.description,
-        provider_price_id=checkout.stripe_price_id,
+        details=f"List price {checkout.list_money}, {discount.label} -{discount.money}" if discount else "",
+        # A price that is kept at Stripe is the list price.
+        provider_price_id="" if discount else checkout.stripe_price_id,
         success_url=checkout.success_url,
         cancel_url=checkout.cancel_url,
         expires_at=checkout.expires_at,

@@ -32,6 +32,7 @@ class SessionRequest:
     expires_at: dt.datetime
     metadata: Mapping[str, str]
     customer_email: str = ""  # the payer's, where it is known
+    details: str = ""  # what the payer reads below the description: the list price and what is taken off it
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,7 @@ def _position(position: Position) -> dict[str, Any]:
         "quantity": position.quantity,
         "total_price_gross": _amount(position.amount),
         "tax": position.tax_rate or NO_TAX,
+        **({"description": position.details} if position.details else {}),
     }
 
 

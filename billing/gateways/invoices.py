@@ -13,12 +13,14 @@ E_INVOICE_UNDER_WAY = "processing"
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A line of a document: what, how much of it, the amount with its tax, and the rate in percent ("23"), or none."""
+    """A line of a document: what, how much of it, the amount with its tax, and the rate in percent ("23"), or none.
+    `details` are printed below: the list price, and what is taken off it."""
 
     name: str
     quantity: int
     amount: Money
     tax_rate: str
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,10 @@ def _line_item(request: SessionRequest) -> dict[str, Any]:
         "price_data": {
             "currency": request.money.currency,
             "unit_amount": to_stripe(request.money),
-            "product_data": {"name": shorten(request.description, PRODUCT_NAME_LENGTH)},
+            "product_data": {
+                "name": shorten(request.description, PRODUCT_NAME_LENGTH),
+                **({"description": request.details} if request.details else {}),
+            },
         },
         "quantity": 1,
     }

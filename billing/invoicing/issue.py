@@ -16,6 +16,7 @@ from core.local_time import local_date
 from core.text import fit
 from core.work import nudge
 
+from ..discounts import discount_of
 from ..models import Invoice, Payment, Price, Seller
 from ..purposes import describe_subject, find_price_ids
 from ..states import InvoiceProvider
@@ -42,7 +43,15 @@ def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoic
     invoice = Invoice(payment=payment, workspace_id=payment.workspace_id, currency=payment.currency)
     state_seller(invoice)
     state_buyer(invoice, buyer)
-    return record(invoice, line_of(_description(payment), payment.amount_minor, _tax_rate_of(payment)), now=now)
+    discount = discount_of(payment.checkout) if payment.checkout is not None else None
+    line = line_of(
+        _description(payment),
+        payment.amount_minor,
+        _tax_rate_of(payment),
+        discount=discount.label if discount else "",
+        discount_minor=discount.discount_minor if discount else 0,
+    )
+    return record(invoice, line, now=now)
 
 
 def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:

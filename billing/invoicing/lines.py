@@ -12,18 +12,42 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Self
 
+from core.money import Money
+
 WHOLE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One thing that was sold. Amounts are in minor units; `tax_rate` is in percent, None where no tax is stated."""
+    """One thing that was sold. Amounts are in minor units; `tax_rate` is in percent, None where no tax is stated.
+    `amount_minor` is what is charged: the list price without `discount_minor`, which is called `discount`."""
 
     description: str
     amount_minor: int
     tax_rate: Decimal | None = None
     tax_minor: int = 0
     quantity: int = 1
+    discount: str = ""
+    discount_minor: int = 0
+
+    @property
+    def list_minor(self) -> int:
+        return self.amount_minor + self.discount_minor
+
+    @property
+    def parts(self) -> list["InvoiceLine"]:
+        """As it is printed: the list price, then what is taken off it. The tax of both is that of what is charged."""
+        if not self.discount_minor:
+            return [self]
+        full = line_of(self.description, self.list_minor, self.tax_rate)
+        off = InvoiceLine(self.discount, -self.discount_minor, self.tax_rate, self.tax_minor - full.tax_minor)
+        return [full, off]
+
+    def explain(self, currency: str) -> str:
+        """The list price and what is taken off it, in words; empty where nothing is."""
+        if not self.discount_minor:
+            return ""
+        return f"List price {Money(self.list_minor, currency)}, {self.discount} -{Money(self.discount_minor, currency)}"
 
     @property
     def net_minor(self) -> int:
@@ -39,22 +63,35 @@ class InvoiceLine:
             tax_rate=None if rate is None else Decimal(rate),
             tax_minor=stored.get("tax_minor", 0),
             quantity=stored.get("quantity", 1),
+            discount=stored.get("discount", ""),
+            discount_minor=stored.get("discount_minor", 0),
         )
 
     def stored(self) -> dict[str, Any]:
         """As `Invoice.lines` keeps it."""
+        off = {"discount": self.discount, "discount_minor": self.discount_minor} if self.discount_minor else {}
         return {
             "description": self.description,
             "quantity": self.quantity,
             "amount_minor": self.amount_minor,
             "tax_rate": None if self.tax_rate is None else str(self.tax_rate),
             "tax_minor": self.tax_minor,
+            **off,
         }
 
 
-def line_of(description: str, amount_minor: int, tax_rate: Decimal | None) -> InvoiceLine:
-    """What is charged for one thing, tax included."""
-    return InvoiceLine(description, amount_minor, tax_rate, tax_within(amount_minor, tax_rate))
+def line_of(
+    description: str, amount_minor: int, tax_rate: Decimal | None, *, discount: str = "", discount_minor: int = 0
+) -> InvoiceLine:
+    """What is charged for one thing, tax included, after what was taken off its price."""
+    return InvoiceLine(
+        description,
+        amount_minor,
+        tax_rate,
+        tax_within(amount_minor, tax_rate),
+        discount=discount,
+        discount_minor=discount_minor,
+    )
 
 
 def change_of(description: str, before: Iterable[InvoiceLine], left_minor: int) -> InvoiceLine:

@@ -145,7 +145,9 @@ def _request(invoice: Invoice, date: dt.date) -> DocumentRequest:
             invoice.buyer_name or invoice.buyer_email, invoice.buyer_tax_id, invoice.buyer_address, invoice.buyer_email
         ),
         date=date,
-        positions=[_position(line, invoice.currency, line.amount_minor) for line in lines],
+        positions=[
+            _position(line, invoice.currency, line.amount_minor, line.explain(invoice.currency)) for line in lines
+        ],
         currency=invoice.currency,
         corrects=invoice.corrects.external_id if invoice.corrects else "",
         before=before,
@@ -164,9 +166,9 @@ def _before_and_after(correction: Invoice, line: InvoiceLine) -> tuple[Position,
     )
 
 
-def _position(line: InvoiceLine, currency: str, minor: int) -> Position:
+def _position(line: InvoiceLine, currency: str, minor: int, details: str = "") -> Position:
     rate = "" if line.tax_rate is None else f"{line.tax_rate.normalize():f}"
-    return Position(line.description, line.quantity, Money(minor, currency), rate)
+    return Position(line.description, line.quantity, Money(minor, currency), rate, details)
 
 
 @transaction.atomic

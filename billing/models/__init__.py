@@ -5,10 +5,14 @@ from .inbox import ReconciliationRun, StripeEvent
 from .invoices import Invoice, InvoiceQuerySet, InvoiceSeries, Seller
 from .payments import Dispute, Payment, Refund
 from .payouts import Payout, PayoutLine
+from .vouchers import CODE_PATTERN, Discount, DiscountQuerySet, Voucher, VoucherQuerySet
 
 __all__ = [
+    "CODE_PATTERN",
     "Checkout",
     "CheckoutQuerySet",
+    "Discount",
+    "DiscountQuerySet",
     "Dispute",
     "Invoice",
     "InvoiceQuerySet",
@@ -21,4 +25,6 @@ __all__ = [
     "Refund",
     "Seller",
     "StripeEvent",
+    "Voucher",
+    "VoucherQuerySet",
 ]

@@ -70,6 +70,7 @@ class Checkout(models.Model):
     price = models.ForeignKey(Price, null=True, on_delete=models.PROTECT, related_name="checkouts")
     description = models.CharField(max_length=200)
     amount_minor = models.PositiveIntegerField()
+    discount_minor = models.PositiveIntegerField(default=0, db_default=0)  # taken off the list price
     currency = models.CharField(max_length=3)
     stripe_price_id = models.CharField(
         max_length=100, blank=True, db_default=""
@@ -117,6 +118,11 @@ class Checkout(models.Model):
     @property
     def money(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def list_money(self) -> Money:
+        """What its price was before the discount."""
+        return Money(self.amount_minor + self.discount_minor, self.currency)
 
     @property
     def is_live(self) -> bool:

@@ -1,12 +1,14 @@
 """Money for every app's tests. What Stripe decides is reached through the use cases; these make what comes before."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import factory
 
 from accounts.tests.factories import WorkspaceFactory
-from billing.models import Checkout, Payment, Payout, PayoutLine, Price, Refund
+from billing.gateways.contract import SessionSnapshot
+from billing.models import Checkout, Payment, Payout, PayoutLine, Price, Refund, Voucher
 from billing.states import PayoutLineKind, PayoutStatus
 from core.clock import utc_now
 from core.tests.factories import RowFactory
@@ -102,3 +104,34 @@ def paid_out(payment: Payment, *, off_by: int = 0) -> PayoutLine:
 def statuses(*rows: Checkout | Payment | Refund) -> list[str]:
     """Where each of these rows stands in the database."""
     return [type(row)._default_manager.get(pk=row.pk).status for row in rows]
+
+
+class VoucherFactory(RowFactory[Voucher]):
+    """A quarter off, for anybody, as often as they like."""
+
+    class Meta:
+        model = Voucher
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    code = factory.Sequence(lambda n: f"SPRING-{n:04}")
+    kind = "percentage"
+    percent = factory.LazyAttribute(lambda o: Decimal(25) if o.kind == "percentage" else None)
+
+
+def session_of(checkout: Checkout, **more: Any) -> SessionSnapshot:
+    """What Stripe would say of this checkout: that it was paid, unless it is told otherwise."""
+    told: dict[str, Any] = {
+        "id": f"cs_rows_{checkout.pk}",
+        "reference": checkout.reference,
+        "status": "complete",
+        "payment_status": "paid",
+        "amount_minor": checkout.amount_minor,
+        "currency": checkout.currency,
+        "payment_intent_id": f"pi_rows_{checkout.pk}",
+        "payment_intent_status": "succeeded",
+        "payer_email": "payer@example.test",
+        "url": "",
+        "expires_at": checkout.expires_at,
+        "metadata": {},
+    }
+    return SessionSnapshot(**told | more)

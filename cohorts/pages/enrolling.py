@@ -16,8 +16,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.family_pages import for_families
 from accounts.models import Learner, User
 from billing.checkout import cancel_checkout
-from billing.errors import PaymentRejected
-from billing.models import Checkout
+from billing.discounts import Granted, refuse_guessing
+from billing.errors import PaymentRejected, VoucherNotAccepted
 from billing.states import CheckoutStatus
 from core.actors import Actor
 from core.clock import utc_now
@@ -29,11 +29,12 @@ from enrollments.refund_rules import find_policy
 from ..course_page import Availability, view_cohort
 from ..errors import NotInLine, PlacesFree
 from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_in, live_packages, offers_in
-from ..models import Cohort
+from ..models import Cohort, CohortPlace
 from ..queries import cohorts_of, steps_without_session
 from ..sale.checkout import default_success_url, start_checkout
 from ..sale.enroll import enroll_newcomer, wait_in_line
 from ..sale.participants import Newcomer, Participant
+from ..sale.pricing import foresee_discount
 from ..sale.waitlist import leave_waitlist
 from .catalog import course_or_404
 from .forms import MYSELF, NEW_CHILD, LearnerForm, NameForm
@@ -62,11 +63,21 @@ def enroll(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpR
     if not form.is_valid():
         return _ask_who(request, user, course, cohort, form=form, status=422)
     chosen = _chosen_learner(form, user, course)
+    voucher = form.cleaned_data["voucher"]
     try:
-        checkout = _start(user, course, cohort, chosen)
+        with refuse_guessing(request, principal=f"user:{user.pk}", code=voucher):
+            if "look" in request.POST:
+                return _show_discount(request, user, course, cohort, form, chosen)
+            place = _start(user, course, cohort, chosen, voucher)
+    except VoucherNotAccepted as refusal:
+        form.add_error("voucher", refusal.detail)
+        return _ask_who(request, user, course, cohort, form=form, status=422)
     except DomainError as refusal:
         return _ask_who(request, user, course, cohort, form=form, refusal=refusal, status=_page_status(refusal))
-    return redirect(checkout.url)
+    if place.checkout is not None:
+        return redirect(place.checkout.url)
+    messages.success(request, _("%(learner)s is enrolled. There was nothing to pay.") % {"learner": place.learner})
+    return redirect("course-book", package_id=place.packages.get().pk)
 
 
 @require_POST
@@ -170,6 +181,7 @@ def _ask_who(
     *,
     form: LearnerForm | None = None,
     refusal: DomainError | None = None,
+    granted: Granted | None = None,
     status: int = 200,
 ) -> HttpResponse:
     fresh = cohorts_of(course).filter(pk=cohort.pk).first() or cohort
@@ -194,8 +206,28 @@ def _ask_who(
         "form": form,
         "new_learners": _new_learners(user, learners, form),
         "refusal": refusal,
+        "granted": granted,
     }
     return render(request, "cohorts/enroll.html", context, status=status)
+
+
+def _show_discount(
+    request: HttpRequest,
+    user: User,
+    course: Program,
+    cohort: Cohort,
+    form: LearnerForm,
+    chosen: Learner | Newcomer,
+) -> HttpResponse:
+    """The page again, with what the code takes off for whoever was chosen. Nothing is held and no use is taken."""
+    granted = foresee_discount(
+        user=user,
+        cohort=cohort,
+        learner=chosen if isinstance(chosen, Learner) else None,
+        voucher=form.cleaned_data["voucher"],
+        now=utc_now(),
+    )
+    return _ask_who(request, user, course, cohort, form=form, granted=granted)
 
 
 def _new_learners(user: User, learners: list[Learner], form: LearnerForm) -> list[NewLearner]:
@@ -217,7 +249,7 @@ def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner |
     return Newcomer(is_child=chosen == NEW_CHILD, **form.asked_name.cleaned_data)
 
 
-def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcomer) -> Checkout:
+def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcomer, voucher: str) -> CohortPlace:
     """Somebody who is named for the first time is added together with the place that is held for them, never without
     it."""
     if isinstance(chosen, Newcomer):
@@ -228,6 +260,7 @@ def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcom
             cohort_id=cohort.pk,
             success_url=default_success_url(),
             cancel_url_of=lambda learner: _leaving_url(course, cohort, learner),
+            voucher=voucher,
             now=utc_now(),
         )
     return start_checkout(
@@ -236,6 +269,7 @@ def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcom
         cohort_id=cohort.pk,
         success_url=default_success_url(),
         cancel_url=_leaving_url(course, cohort, chosen),
+        voucher=voucher,
         actor=Actor("user", user.pk),
         now=utc_now(),
     )

@@ -62,6 +62,7 @@ class LearnerForm(forms.Form):
             "invalid_choice": _("This is not one of your learners. Choose who the course is for."),
         }
     )
+    voucher = forms.CharField(label=_("Voucher code"), required=False, max_length=60)
 
     def __init__(self, *args: Any, learners: Iterable[Learner], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Learner, User
 from billing.checkout import SHORTEST_TIME, open_checkout, request_cancellation, settle_checkout, submit_checkout
+from billing.discounts import was_discounted_by
+from billing.errors import VoucherTooLate
 from billing.models import Checkout
 from billing.purposes import as_subject
 from billing.repricing import is_outdated
@@ -28,12 +30,14 @@ from ..errors import (
     DeadlinePassed,
     NotForSale,
 )
-from ..locks import lock_cohort, lock_learner
+from ..locks import lock_cohort, lock_learner, lock_sessions_of_purchase
 from ..models import Cohort, CohortPlace, StudentPackage
 from ..queries import get_cohort
 from ..states import PURPOSE
+from .fulfilment import give_place
 from .limits import account_of, refuse_hoarding
 from .places import hold_place
+from .pricing import find_discount_of_place
 
 # Our hold outlives the session: it ends when Stripe has said that nothing was paid.
 HOLD_TIME = SHORTEST_TIME + dt.timedelta(minutes=10)
@@ -46,17 +50,20 @@ def start_checkout(
     cohort_id: int,
     success_url: str,
     cancel_url: str,
+    voucher: str = "",
     actor: Actor,
     now: dt.datetime,
-) -> Checkout:
-    """Hold a place for the learner and open a checkout for it; a second click returns the open one.
+) -> CohortPlace:
+    """Hold a place for the learner and open a checkout for it; a second click returns the open one. Where a discount
+    takes all of the price off, the place is theirs at once and has no checkout.
 
     `success_url` may contain {CHECKOUT_SESSION_ID}; the caller has checked both addresses. Another cohort's open
     checkout of the same course is given up for this one.
 
     Raises, in this order: CourseNotFound (also for a course of another workspace than the learner's), CourseNotActive,
     CohortNotFound, PaymentOnItsWay, CohortNotActive, CohortFull, DeadlinePassed, AlreadyOwned, NotForSale,
-    TooManyPlacesHeld, Ineligible; PaymentProviderDown, after which the same call continues; PaymentRejected, after
+    TooManyPlacesHeld, VoucherNotAccepted, Ineligible; VoucherTooLate while a checkout without this code is open;
+    PaymentProviderDown, after which the same call continues; PaymentRejected, after
     which nothing is held.
     """
     settle_overdue(learner_id=learner_id, cohort_id=cohort_id, now=now)
@@ -66,10 +73,18 @@ def start_checkout(
         cohort_id=cohort_id,
         success_url=success_url,
         cancel_url=cancel_url,
+        voucher=voucher,
         actor=actor,
         now=now,
     )
-    return submit_checkout(checkout_id=require(place.checkout_id, "a reserved place has its checkout"), now=now)
+    return submit_place(place=place, now=now)
+
+
+def submit_place(*, place: CohortPlace, now: dt.datetime) -> CohortPlace:
+    """Have Stripe ask for the money of a place that was reserved; nothing is asked for one that is taken."""
+    if place.checkout_id is not None:
+        place.checkout = submit_checkout(checkout_id=place.checkout_id, now=now)
+    return place
 
 
 @transaction.atomic
@@ -80,10 +95,12 @@ def reserve_place(
     cohort_id: int,
     success_url: str,
     cancel_url: str,
+    voucher: str = "",
     actor: Actor,
     now: dt.datetime,
 ) -> CohortPlace:
-    """What `start_checkout` does before it speaks to Stripe: the held place, with its checkout on record."""
+    """What `start_checkout` does before it speaks to Stripe: the held place, with its checkout on record; or the place
+    that is taken, if nothing is left to pay."""
     learner = lock_learner(learner_id)
     place = _held_place(learner, cohort_id)  # before the cohort: an offer that ends in between leaves room to be seen
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
@@ -96,9 +113,20 @@ def reserve_place(
     _validate(cohort, learner, place, now)
     if place is None or place.checkout is None:
         place = _hold_and_open(
-            learner, cohort, place, success_url=success_url, cancel_url=cancel_url, actor=actor, now=now
+            learner,
+            cohort,
+            place,
+            success_url=success_url,
+            cancel_url=cancel_url,
+            voucher=voucher,
+            actor=actor,
+            now=now,
         )
         _give_up_others(learner, cohort.instance.program, cohort, now)  # checkouts, whose rows come after the cohort's
+    elif voucher and not was_discounted_by(place.checkout, voucher):
+        raise VoucherTooLate(
+            _("A payment page without this code is open. Give the place back first, then enroll again with the code.")
+        )
     return place
 
 
@@ -176,21 +204,31 @@ def _hold_and_open(
     *,
     success_url: str,
     cancel_url: str,
+    voucher: str,
     actor: Actor,
     now: dt.datetime,
 ) -> CohortPlace:
-    """The cohort's row is locked first, by the hold; then the enrollment, then the new rows."""
+    """The cohort's row is locked first, by the hold; then the sessions of a place that costs nothing, the enrollment
+    and the new rows."""
     if place is None:
         refuse_hoarding(learner=learner, actor=actor)
         place = hold_place(cohort=cohort, learner=learner, enrollment=None, held_until=now + HOLD_TIME, now=now)
         _refuse_without_sessions(
             cohort, now
         )  # again: the last one may have been taken out before the cohort was locked
+    granted = find_discount_of_place(cohort=cohort, learner=learner, voucher=voucher, now=now)
+    is_free = granted is not None and granted.is_free
+    if is_free:
+        lock_sessions_of_purchase(cohort_id=cohort.pk)
     enrollment = begin_purchase(learner=learner, instance=cohort.instance, actor=actor, now=now)
     price = require(cohort.instance.price, "what has no price was refused as not for sale")
     place.enrollment = enrollment
     place.held_by_id = account_of(actor)
     place.held_until = now + HOLD_TIME
+    if granted is not None and is_free:
+        return give_place(place=place, enrollment_id=enrollment.pk, granted=granted, actor=actor, now=now)
+    if granted is not None:
+        place.save(update_fields=["enrollment"])  # places are locked before vouchers
     place.checkout = open_checkout(
         workspace_id=learner.workspace_id,
         purpose=PURPOSE,
@@ -211,6 +249,7 @@ def _hold_and_open(
             "entityType": "course_enrollment",
         },
         customer_email=_address_of(actor),
+        granted=granted,
         now=now,
     )
     place.save(update_fields=["enrollment", "held_by", "held_until", "checkout"])

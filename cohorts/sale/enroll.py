@@ -2,20 +2,19 @@
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Any
 
 from django.db import transaction
 
 from accounts.models import Learner, User
-from billing.checkout import submit_checkout
+from billing.discounts import discount_of
 from billing.errors import PaymentProviderDown, PaymentRejected
-from billing.models import Checkout
 from core.actors import Actor
-from core.errors import require
 from core.http.idempotency import Claim
 
-from ..models import Cohort, WaitlistEntry
+from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry
 from ..queries import get_cohort
-from .checkout import reserve_place, settle_overdue
+from .checkout import reserve_place, settle_overdue, submit_place
 from .participants import Newcomer, Participant, find_or_add_participant, find_participant
 from .waitlist import join_waitlist
 
@@ -28,10 +27,13 @@ def enroll(
     cohort_id: int,
     success_url: str,
     cancel_url: str,
+    voucher: str,
+    package_url: Callable[[int], str],
     claim: Claim,
     now: dt.datetime,
-) -> dict[str, str]:
-    """Hold a place and open its checkout: the session's id and address, the same ones while it is open.
+) -> dict[str, Any]:
+    """Hold a place and open its checkout: the session's id and address, the same ones while it is open. Where a
+    discount leaves nothing to pay, the answer is the package, and `package_url` is asked for its address.
 
     The claim is taken with the place and keeps the answer once Stripe has given it; a refusal or an outage gives it
     back. Raises what `checkout.start_checkout` raises, NotFound for a learner who is not theirs, LearnerNameMissing;
@@ -42,7 +44,7 @@ def enroll(
         claim.take(now)
         return find_or_add_participant(user=user, workspace_id=workspace_id, participant=participant)
 
-    checkout_id = _hold_place(
+    place = _hold_place(
         user=user,
         named=participant,
         add=add,
@@ -50,9 +52,10 @@ def enroll(
         cohort_id=cohort_id,
         success_url=success_url,
         cancel_url_of=lambda learner: cancel_url,
+        voucher=voucher,
         now=now,
     )
-    return _answer_from_stripe(checkout_id, claim, now)
+    return _answer(place, claim, package_url, now)
 
 
 def enroll_newcomer(
@@ -63,13 +66,14 @@ def enroll_newcomer(
     cohort_id: int,
     success_url: str,
     cancel_url_of: Callable[[Learner], str],
+    voucher: str = "",
     now: dt.datetime,
-) -> Checkout:
+) -> CohortPlace:
     """What `checkout.start_checkout` does, for a learner whom nobody knows yet: added with the place, or not at all.
 
     Raises what it raises, and TooManyLearners.
     """
-    checkout_id = _hold_place(
+    place = _hold_place(
         user=user,
         named=Participant(first_name=newcomer.first_name, last_name=newcomer.last_name),
         add=lambda workspace_id: newcomer.add(user=user, workspace_id=workspace_id),
@@ -77,9 +81,10 @@ def enroll_newcomer(
         cohort_id=cohort_id,
         success_url=success_url,
         cancel_url_of=cancel_url_of,
+        voucher=voucher,
         now=now,
     )
-    return submit_checkout(checkout_id=checkout_id, now=now)
+    return submit_place(place=place, now=now)
 
 
 def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort, now: dt.datetime) -> WaitlistEntry:
@@ -106,10 +111,11 @@ def _hold_place(
     cohort_id: int,
     success_url: str,
     cancel_url_of: Callable[[Learner], str],
+    voucher: str,
     now: dt.datetime,
-) -> int:
-    """Hold a place for the learner whom `add` finds or adds in the cohort's workspace, inside the transaction; returns
-    the checkout to open. If the learner is known, what is overdue of theirs is settled before it."""
+) -> CohortPlace:
+    """Hold a place for the learner whom `add` finds or adds in the cohort's workspace, inside the transaction; it has
+    the checkout to open, or is taken. If the learner is known, what is overdue of theirs is settled before it."""
     cohort = get_cohort(course_code=course_code, cohort_id=cohort_id)
     workspace_id = cohort.instance.workspace_id
     known = find_participant(user=user, workspace_id=workspace_id, participant=named)
@@ -123,18 +129,30 @@ def _hold_place(
             cohort_id=cohort_id,
             success_url=success_url,
             cancel_url=cancel_url_of(learner),
+            voucher=voucher,
             actor=Actor("user", user.pk),
             now=now,
         )
-    return require(place.checkout_id, "a reserved place has its checkout")
+    return place
 
 
-def _answer_from_stripe(checkout_id: int, claim: Claim, now: dt.datetime) -> dict[str, str]:
+def _answer(place: CohortPlace, claim: Claim, package_url: Callable[[int], str], now: dt.datetime) -> dict[str, Any]:
     try:
-        checkout = submit_checkout(checkout_id=checkout_id, now=now)
+        checkout = submit_place(place=place, now=now).checkout
     except (PaymentProviderDown, PaymentRejected):
         claim.release()
         raise
-    answer = {"sessionId": checkout.stripe_session_id or "", "url": checkout.url}
+    answer: dict[str, Any]
+    if checkout is None:
+        package_id = StudentPackage.objects.values_list("pk", flat=True).get(place=place)
+        answer = {"sessionId": "", "url": package_url(package_id), "packageId": package_id}
+    else:
+        answer = {"sessionId": checkout.stripe_session_id or "", "url": checkout.url}
+        if discount := discount_of(checkout):
+            answer |= {
+                "listPriceInCents": discount.list_minor,
+                "discountInCents": discount.discount_minor,
+                "discount": discount.label,
+            }
     claim.store(200, answer)
     return answer

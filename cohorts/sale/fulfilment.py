@@ -7,13 +7,23 @@ Called from the reactions to billing's events, inside its transaction, with ever
 import datetime as dt
 
 from accounts.staff_tasks import raise_staff_task
+from billing.discounts import Granted, release_discount, use_up
+from billing.purposes import as_subject
 from billing.refunds import request_refund
 from billing.states import RefundReason
-from core.actors import STRIPE, SYSTEM
+from core.actors import STRIPE, SYSTEM, Actor
 from core.errors import require
 from core.text import fit
+from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment
-from enrollments.purchase import MONEY_IS_BACK, complete_purchase, may_be_paid, refund_purchase, restore_purchase
+from enrollments.purchase import (
+    MONEY_IS_BACK,
+    complete_free_purchase,
+    complete_purchase,
+    may_be_paid,
+    refund_purchase,
+    restore_purchase,
+)
 from events.publishing import publish
 
 from ..events import PackageCreated, PackageRevoked, PlaceEvent, PlaceLost
@@ -21,6 +31,7 @@ from ..learning.packages import package_event
 from ..learning.steps import Unbooked, close_steps, open_steps
 from ..locks import lock_package, lock_place
 from ..models import CohortPlace, StudentPackage
+from ..states import PURPOSE
 from ..task_kinds import ONLY_SESSION_FULL, ONLY_SESSION_OVERLAPS
 from .places import place_event, release_place, take_place
 from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
@@ -47,6 +58,30 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
     package = _create_package(place, enrollment, payment_id, taken, now)
     end_accepted(place=place, now=now)
     return package
+
+
+def give_place(
+    *, place: CohortPlace, enrollment_id: int, granted: Granted, actor: Actor, now: dt.datetime
+) -> CohortPlace:
+    """Make a held place the learner's without money, since a discount takes all of the price off; its package comes
+    with it. The cohort and its sessions are locked. Raises VoucherNotAccepted if the last use has just gone.
+    """
+    enrollment = lock_enrollment(enrollment_id)
+    complete_free_purchase(enrollment=enrollment, reason=granted.label, actor=actor, now=now)
+    place.enrollment = enrollment
+    place.save(update_fields=["enrollment", "held_by", "held_until"])
+    place = lock_place(place.pk)
+    taken = require(take_place(place=place, now=now), "a held place is there to be taken")
+    use_up(
+        granted=granted,
+        workspace_id=enrollment.workspace_id,
+        purpose=PURPOSE,
+        subject=as_subject(place.pk),
+        now=now,
+    )
+    _create_package(place, enrollment, None, taken, now)
+    end_accepted(place=place, now=now)
+    return place
 
 
 def refund_place(*, payment_id: int, fully: bool, now: dt.datetime) -> None:
@@ -114,6 +149,8 @@ def _refund_reason(place: CohortPlace) -> RefundReason | None:
 
 def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: dt.datetime) -> None:
     request_refund(payment_id=payment_id, amount_minor=None, reason=reason, actor=SYSTEM, now=now)
+    if place.checkout is not None:
+        release_discount(checkout=place.checkout, now=now)
     if reason == RefundReason.PLACE_LOST:
         publish(place_event(PlaceLost, place, now))
     if release_place(place=place, reason=RefundReason(reason).label, now=now):
@@ -121,7 +158,7 @@ def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: d
 
 
 def _create_package(
-    place: CohortPlace, enrollment: Enrollment, payment_id: int, taken: PlaceEvent, now: dt.datetime
+    place: CohortPlace, enrollment: Enrollment, payment_id: int | None, taken: PlaceEvent, now: dt.datetime
 ) -> StudentPackage:
     """With one row per step; steps that leave no choice are booked at once. Published with the place being taken."""
     cohort = place.cohort

@@ -4,10 +4,10 @@ They count together, since each of them becomes the next: a learner in line is o
 """
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from accounts.families import learners_of
+from accounts.families import learners_of, siblings_of
 from accounts.models import Learner, User
 from billing.states import CheckoutStatus
 from core.actors import Actor
@@ -33,7 +33,7 @@ def refuse_hoarding(*, learner: Learner, actor: Actor) -> None:
     lock_account(account_id)
     account = User.objects.get(pk=account_id)
     lock_household([guardian.pk for guardian in learner.guardians.all()])
-    mine = Q(learner__in=learners_of(account).values("pk")) | Q(learner__in=_siblings(learner).values("pk"))
+    mine = Q(learner__in=learners_of(account).values("pk")) | Q(learner__in=siblings_of(learner).values("pk"))
     held = (
         CohortPlace.objects.held()
         .filter(
@@ -67,9 +67,3 @@ def refuse_more_learners(*, user: User, workspace_id: int) -> None:
             )
             % {"most": most}
         )
-
-
-def _siblings(learner: Learner) -> QuerySet[Learner]:
-    """The learner, and those who share a guardian with them."""
-    shared = Q(guardians__in=learner.guardians.values("pk"))
-    return Learner.objects.filter(Q(pk=learner.pk) | shared).distinct()

@@ -8,8 +8,8 @@ import factory
 from accounts.models import Learner
 from accounts.tests.factories import LearnerFactory, WorkspaceFactory
 from billing.checkout import record_session, settle_checkout
-from billing.gateways.contract import SessionSnapshot
 from billing.models import Checkout
+from billing.tests.factories import session_of
 from cohorts.course.scheduling import schedule_cohort
 from cohorts.models import Cohort, CohortPlace, CourseStep, CourseStepOption, GroupClass, StudentPackage
 from cohorts.sale.checkout import reserve_place, start_checkout
@@ -93,7 +93,7 @@ def cohort_with(*, options: tuple[int, ...] = (1, 2), seats: int = 10, **cohort:
 def start(cohort: Cohort, learner: Learner | None = None, **more: Any) -> Checkout:
     """Start a checkout as the API would; a new learner unless one is given."""
     learner = learner or LearnerFactory(workspace=cohort.instance.workspace)
-    return start_checkout(
+    place = start_checkout(
         learner_id=learner.pk,
         course_code=cohort.instance.program.code,
         cohort_id=cohort.pk,
@@ -101,6 +101,8 @@ def start(cohort: Cohort, learner: Learner | None = None, **more: Any) -> Checko
         cancel_url="http://127.0.0.1/back",
         **{"actor": SYSTEM, "now": utc_now(), **more},
     )
+    assert place.checkout is not None
+    return place.checkout
 
 
 def pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> StudentPackage | None:
@@ -110,7 +112,7 @@ def pay(stripe: SandboxProcess, checkout: Checkout, **form: str) -> StudentPacka
     return StudentPackage.objects.filter(place=int(checkout.subject), revoked_at__isnull=True).first()
 
 
-def reserve(cohort: Cohort, learner: Learner, *, actor: Actor = SYSTEM) -> CohortPlace:
+def reserve(cohort: Cohort, learner: Learner, *, actor: Actor = SYSTEM, voucher: str = "") -> CohortPlace:
     """A place held for the learner by a checkout that is on record, of which Stripe has not heard."""
     place = reserve_place(
         learner_id=learner.pk,
@@ -118,40 +120,23 @@ def reserve(cohort: Cohort, learner: Learner, *, actor: Actor = SYSTEM) -> Cohor
         cohort_id=cohort.pk,
         success_url="http://127.0.0.1/done",
         cancel_url="http://127.0.0.1/back",
+        voucher=voucher,
         actor=actor,
         now=utc_now(),
     )
-    assert place.checkout is not None
+    assert voucher or place.checkout is not None
     return place
 
 
-def buy_on_rows(cohort: Cohort, learner: Learner | None = None) -> StudentPackage:
+def buy_on_rows(cohort: Cohort, learner: Learner | None = None, *, voucher: str = "") -> StudentPackage:
     """The same without Stripe, in milliseconds: what it would say is given."""
-    place = reserve(cohort, learner or LearnerFactory(workspace=cohort.instance.workspace))
+    place = reserve(cohort, learner or LearnerFactory(workspace=cohort.instance.workspace), voucher=voucher)
     Checkout.objects.filter(pk=place.checkout_id).update(stripe_session_id=f"cs_rows_{place.checkout_id}")
     assert place.checkout is not None
-    record_session(checkout_id=place.checkout.pk, session=_paid_session(place.checkout), now=utc_now())
+    record_session(checkout_id=place.checkout.pk, session=session_of(place.checkout), now=utc_now())
     package = StudentPackage.objects.filter(place=place).first()
     assert package is not None
     return package
-
-
-def _paid_session(checkout: Checkout) -> SessionSnapshot:
-    """What Stripe would say of this checkout."""
-    return SessionSnapshot(
-        id=f"cs_rows_{checkout.pk}",
-        reference=checkout.reference,
-        status="complete",
-        payment_status="paid",
-        amount_minor=checkout.amount_minor,
-        currency=checkout.currency,
-        payment_intent_id=f"pi_rows_{checkout.pk}",
-        payment_intent_status="succeeded",
-        payer_email="payer@example.test",
-        url="",
-        expires_at=checkout.expires_at,
-        metadata={},
-    )
 
 
 def buy(stripe: SandboxProcess, cohort: Cohort, learner: Learner | None = None) -> StudentPackage:

@@ -30,6 +30,7 @@ from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin, access_of
 from billing.models import (
     Checkout,
+    Discount,
     Dispute,
     Invoice,
     Payment,
@@ -40,6 +41,7 @@ from billing.models import (
     Refund,
     Seller,
     StripeEvent,
+    Voucher,
 )
 from cohorts.models import (
     ClassSession,
@@ -216,6 +218,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             ),
         ),
         Entry("Invoices", "receipt_long", Invoice),
+        Entry("Vouchers", "confirmation_number", Voucher, beside=(Entry("Discounts", "percent", Discount),)),
     ),
     "Set up": (
         Entry(

@@ -195,6 +195,8 @@ CHECKOUT_MINUTES = env.int("CHECKOUT_MINUTES", default=23 * 60)
 BOOKING_CHANGE_HOURS = env.int("BOOKING_CHANGE_HOURS", default=24)
 # How many places one account, or one family, may have unpaid at a time: held, offered and waited for together.
 HELD_PLACES_PER_ACCOUNT = env.int("HELD_PLACES_PER_ACCOUNT", default=5)
+# Voucher codes that one caller, and one network, may get wrong in an hour before no code of theirs is looked at.
+VOUCHER_TRIES_PER_HOUR = env.int("VOUCHER_TRIES_PER_HOUR", default=20)
 # How many learners one account may add to a workspace by itself.
 LEARNERS_PER_ACCOUNT = env.int("LEARNERS_PER_ACCOUNT", default=12)
 # How many hours a place is held for somebody from the waiting list.

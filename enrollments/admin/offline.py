@@ -9,7 +9,7 @@ from backoffice.actions import NoteForm, StaffForm, staff_action
 from backoffice.money import MoneyField
 from backoffice.previews import Preview
 from backoffice.scoping import actor_of
-from billing.offline import Voucher
+from billing.offline import Proof
 from billing.states import OfflineMeans
 from core.clock import utc_now
 from core.money import Money
@@ -80,7 +80,7 @@ class OfflinePayments:
     def record_payment(self, request: HttpRequest, enrollment: Enrollment, form: StaffForm) -> str:
         payment = pay_offline(
             enrollment_id=enrollment.pk,
-            voucher=Voucher(
+            proof=Proof(
                 means=OfflineMeans(form.cleaned_data["means"]),
                 actor=actor_of(request),
                 reference=form.cleaned_data["reference"],

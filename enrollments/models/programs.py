@@ -63,6 +63,14 @@ class ProgramInstance(models.Model):
         help_text="How many enrollments may be submitted or approved at a time, by whichever way in. Empty: no limit. "
         "Those that are there already stay when it is lowered.",
     )
+    sibling_discount_percent = models.DecimalField(
+        "sibling discount",
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="In percent, for each further child of a family while another one takes part here and has paid.",
+    )
     is_default = models.BooleanField(default=False)
     active = models.BooleanField(default=True)
     takes_applications = models.BooleanField(
@@ -85,6 +93,11 @@ class ProgramInstance(models.Model):
                 | models.Q(end_date__isnull=True)
                 | models.Q(end_date__gte=models.F("start_date")),
                 name="instance_dates_in_order",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sibling_discount_percent=None)
+                | models.Q(sibling_discount_percent__gt=0, sibling_discount_percent__lte=100),
+                name="instance_sibling_discount_in_percent",
             ),
         ]
 

@@ -14,7 +14,7 @@ from billing.checkout import record_session
 from billing.checkout.outcome import record_nothing_sent
 from billing.errors import AlreadyPaid, PaymentNotRefundable, PaymentProviderDown
 from billing.models import Checkout, Invoice, Payment, Refund
-from billing.offline import Voucher, reverse_offline_payment
+from billing.offline import Proof, reverse_offline_payment
 from billing.states import OfflineMeans
 from billing.tests.snapshots import session
 from core.actors import Actor
@@ -67,7 +67,7 @@ def api(course: ProgramInstance) -> Api:
 
 
 def pay(enrollment: Enrollment) -> Payment:
-    return pay_offline(enrollment_id=enrollment.pk, voucher=Voucher(OfflineMeans.CASH, STAFF), now=utc_now())
+    return pay_offline(enrollment_id=enrollment.pk, proof=Proof(OfflineMeans.CASH, STAFF), now=utc_now())
 
 
 def status(enrollment: Enrollment) -> tuple[str, str, str]:

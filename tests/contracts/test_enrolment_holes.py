@@ -12,7 +12,7 @@ from accounts.tests.factories import LearnerFactory, WorkspaceFactory, bearer
 from billing.gateways import fakturownia
 from billing.invoicing import issue_requested, vendor
 from billing.models import Invoice, Payment, Seller
-from billing.offline import Voucher
+from billing.offline import Proof
 from billing.states import OfflineMeans
 from core.clock import utc_now
 from core.network import NetworkInsideTransaction
@@ -49,7 +49,7 @@ def enrollment(course: ProgramInstance) -> Enrollment:
 
 
 def pay(enrollment: Enrollment) -> Payment:
-    return pay_offline(enrollment_id=enrollment.pk, voucher=Voucher(OfflineMeans.CASH, STAFF), now=utc_now())
+    return pay_offline(enrollment_id=enrollment.pk, proof=Proof(OfflineMeans.CASH, STAFF), now=utc_now())
 
 
 class TestMarkingPaid:

@@ -14,7 +14,7 @@ from accounts.models import StaffTask
 from accounts.tests.factories import LearnerFactory
 from billing.checkout import settle_checkout
 from billing.models import Checkout, Invoice, Payment, Refund
-from billing.offline import Voucher, reverse_offline_payment
+from billing.offline import Proof, reverse_offline_payment
 from billing.refunds import request_refund, submit_refund
 from billing.states import OfflineMeans, PaymentStatus, RefundReason
 from core.clock import utc_now
@@ -51,7 +51,7 @@ def on_account() -> Enrollment:
 
 
 def pay(enrollment_id: int) -> str:
-    pay_offline(enrollment_id=enrollment_id, voucher=Voucher(OfflineMeans.CASH, STAFF), now=utc_now())
+    pay_offline(enrollment_id=enrollment_id, proof=Proof(OfflineMeans.CASH, STAFF), now=utc_now())
     return "recorded"
 
 

@@ -72,11 +72,16 @@ class EnrollBody(ParticipantBody):
         help_text="Where to go after paying; {CHECKOUT_SESSION_ID} in it is filled in.",
     )
     cancelUrl = ReturnAddressField(max_length=2000, required=False)
+    voucher = TextField(max_length=60, required=False, help_text="A code that lowers the price, in any case.")
 
 
 class CheckoutSerializer(serializers.Serializer[Any]):
-    sessionId = serializers.CharField()
-    url = serializers.URLField()
+    sessionId = serializers.CharField(help_text="Empty where nothing is left to pay.")
+    url = serializers.URLField(help_text="The payment page, or the page of the course where nothing is left to pay.")
+    packageId = serializers.IntegerField(required=False, help_text="The course, where nothing is left to pay.")
+    listPriceInCents = serializers.IntegerField(required=False, help_text="With a discount: the price without it.")
+    discountInCents = serializers.IntegerField(required=False, help_text="What is taken off the list price.")
+    discount = serializers.CharField(required=False, help_text="What takes it off: a voucher, or the sibling discount.")
 
 
 class BoughtSerializer(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
-from billing.offline import Voucher
+from billing.offline import Proof
 from billing.states import OfflineMeans
 from core.clock import utc_now
 
@@ -43,7 +43,7 @@ class PaidEnrolmentView(APIView):
         found = get_enrolment(workspace_id=caller.workspace_id, number=given["enrolment_id"])
         pay_offline(
             enrollment_id=found.pk,
-            voucher=Voucher(
+            proof=Proof(
                 means=OfflineMeans(given.get("method") or OfflineMeans.OTHER),
                 actor=caller.actor,
                 reference=given.get("reference") or "",

@@ -1,0 +1,69 @@
+"""What is sold of an instance, as vouchers and the sibling discount see it (docs/vouchers.md)."""
+
+from collections.abc import Collection
+from decimal import Decimal
+
+from accounts.families import siblings_of
+from accounts.models import Learner
+from billing.discounts import Sale
+from billing.models import Price
+from billing.purposes import Offer
+
+from .models import Enrollment, Program, ProgramInstance
+from .states import GOING_ON, PAID
+
+NOT_KNOWN_YET = 0  # the key of a learner who is added with the purchase
+
+
+def sale_of(
+    *, instance: ProgramInstance, price: Price, learner_id: int, family: Collection[int], offers: Collection[str] = ()
+) -> Sale:
+    """The sale of an instance to a learner of this family; `offers` are further names of what is sold."""
+    return Sale(
+        price=price,
+        learner_id=learner_id,
+        family=family,
+        offers={program_offer(instance.program_id), instance_offer(instance.pk), *offers},
+        sibling_percent=_sibling_percent(instance, set(family) - {learner_id}),
+    )
+
+
+def family_of(learner: Learner) -> list[int]:
+    """The learner and those who share a guardian with them."""
+    return list(siblings_of(learner).order_by("pk").values_list("pk", flat=True))
+
+
+def program_offer(program_id: int) -> str:
+    """How a voucher names a program that it is for."""
+    return f"program:{program_id}"
+
+
+def instance_offer(instance_id: int) -> str:
+    """How a voucher names an instance that it is for."""
+    return f"instance:{instance_id}"
+
+
+def find_programs_offered(workspace_ids: Collection[int] | None) -> dict[str, Offer]:
+    """Programs and their instances, as what a voucher can be limited to."""
+    programs = Program.objects.filter(active=True)
+    instances = ProgramInstance.objects.filter(active=True).select_related("program")
+    if workspace_ids is not None:
+        programs = programs.filter(workspace__in=workspace_ids)
+        instances = instances.filter(workspace__in=workspace_ids)
+    return {
+        program_offer(each.pk): Offer(each.workspace_id, f"{each.title} (all terms)")
+        for each in programs.order_by("title", "pk")
+    } | {
+        instance_offer(each.pk): Offer(each.workspace_id, each.full_title)
+        for each in instances.order_by("program__title", "-start_date", "pk")
+    }
+
+
+def _sibling_percent(instance: ProgramInstance, others: Collection[int]) -> Decimal | None:
+    """What the instance takes off while another child of the family takes part in it, for money that is here."""
+    if not instance.sibling_discount_percent:
+        return None
+    paid = Enrollment.objects.current().filter(
+        instance=instance, learner__in=others, payment_status__in=PAID, eligibility_status__in=GOING_ON
+    )
+    return instance.sibling_discount_percent if paid.exists() else None
