@@ -9,7 +9,7 @@ from collections.abc import Collection
 from django.db.models import F
 
 from ..models import Checkout, Discount, Price, Voucher
-from ..states import DiscountStatus
+from ..states import COUNTED_DISCOUNTS, DiscountStatus
 from .amounts import share_of
 from .codes import canonical_code
 from .granting import Granted, count_family_uses, minor_of, not_accepted
@@ -70,7 +70,7 @@ def use_discount(*, checkout: Checkout, now: dt.datetime) -> None:
 def release_discount(*, checkout: Checkout, now: dt.datetime) -> None:
     """The checkout ended unpaid, or what it paid for is not to be had: the use is there for somebody else, once."""
     discount = discount_of(checkout)
-    if discount is None or discount.status not in (DiscountStatus.RESERVED, DiscountStatus.USED):
+    if discount is None or discount.status not in COUNTED_DISCOUNTS:
         return
     discount.release()
     discount.settled_at = now

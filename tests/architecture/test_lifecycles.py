@@ -7,13 +7,13 @@ import pytest
 from django.db.models import Model
 from django_fsm import FSMField, TransitionNotAllowed
 
-from billing.models import Checkout, Dispute, Invoice, Payment, Refund
+from billing.models import Checkout, Discount, Dispute, Invoice, Payment, Refund
 from enrollments.models import Enrollment, EnrollmentDecision
 from partners.models import EnrollmentStep
 
 MODELS: dict[str, type[Model]] = {
     model.__name__: model
-    for model in (Enrollment, EnrollmentDecision, Checkout, Payment, Refund, Dispute, EnrollmentStep, Invoice)
+    for model in (Enrollment, EnrollmentDecision, Checkout, Discount, Payment, Refund, Dispute, EnrollmentStep, Invoice)
 }
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "lifecycles.md"
 ROW = re.compile(r"^\| (\w+) \| ([\w, ]+) \| (\w+) \| .+ \|$")

@@ -17,6 +17,8 @@ _numbers = itertools.count(1)
 
 # What a valid row needs beyond a value of the right type in each column.
 VALID: dict[str, dict[str, Any]] = {
+    "billing.Voucher": {"code": "SPRING-1", "kind": "free", "currency": ""},
+    "billing.Discount": {"source": "voucher", "voucher_id": 1, "list_minor": 9, "discount_minor": 9, "currency": "usd"},
     **refused_seats.VALID,
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},

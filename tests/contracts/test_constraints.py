@@ -8,13 +8,25 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from . import refused_rows, refused_rows_of_books, refused_rows_of_operations, refused_rows_of_refunds
+from . import (
+    refused_rows,
+    refused_rows_of_books,
+    refused_rows_of_operations,
+    refused_rows_of_refunds,
+    refused_rows_of_vouchers,
+)
 from .catalog import own_models, read_catalog
 from .refused_rows import VALID, insert_row
 
 pytestmark = [pytest.mark.django_db]
 
-_FILES = (refused_rows, refused_rows_of_refunds, refused_rows_of_operations, refused_rows_of_books)
+_FILES = (
+    refused_rows,
+    refused_rows_of_refunds,
+    refused_rows_of_operations,
+    refused_rows_of_books,
+    refused_rows_of_vouchers,
+)
 CHECKS = {name: broken for file in _FILES for name, broken in file.CHECKS.items()}
 UNIQUE = {name: twice for file in _FILES for name, twice in file.UNIQUE.items()}
 LISTED = (Path(__file__).parent / "constraints.txt").read_text().splitlines()

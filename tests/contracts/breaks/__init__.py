@@ -14,6 +14,7 @@ from . import (
     partners,
     secrets,
     sessions,
+    vouchers,
     webhooks,
 )
 from .world import BREAKS, SPARED, Rows, World
@@ -36,5 +37,6 @@ __all__ = [
     "partners",
     "secrets",
     "sessions",
+    "vouchers",
     "webhooks",
 ]
