@@ -170,7 +170,7 @@ class TestTheSiblingDiscount:
         other = reserve(cohort, stranger).checkout
 
         assert [each and each.amount_minor for each in (before, after, other)] == [4900, 3920, 4900]
-        assert (Discount.objects.get().source, Invoice.objects.last().lines[0]["discount"]) == (  # type: ignore[union-attr]
+        assert (Discount.objects.get().source, Invoice.objects.last().lines[0]["discount"]) == (
             "sibling",
             "Sibling discount",
         )
