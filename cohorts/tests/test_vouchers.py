@@ -16,10 +16,10 @@ from cohorts.tests.factories import buy_on_rows, cohort_with, pay, reserve
 from cohorts.tests.places import counts
 from cohorts.tests.purchases import enroll_url, nothing_was_written
 from core.clock import utc_now
-from enrollment_project.doctor import examine
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
+from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]

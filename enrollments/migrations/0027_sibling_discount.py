@@ -7,8 +7,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0017_staff_sign_ins'),
-        ('billing', '0018_vouchers_and_discounts'),
-        ('enrollments', '0024_since_when_they_wait'),
+        ('billing', '0019_vouchers_and_discounts'),
+        ('enrollments', '0026_idle_seats'),
     ]
 
     operations = [

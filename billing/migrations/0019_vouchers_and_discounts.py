@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0015_add_the_role_finance'),
-        ('billing', '0017_offline_payments'),
+        ('billing', '0018_payouts'),
     ]
 
     operations = [
