@@ -6,9 +6,10 @@ See docs/decisions/0118-sign-ins-of-staff.md.
 import datetime as dt
 import re
 
-from django.contrib.auth import update_session_auth_hash
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, update_session_auth_hash
 from django.contrib.sessions.models import Session
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
 
@@ -20,6 +21,7 @@ from .models import StaffSignIn, User
 # In the session: when its sign-in was last noted, in seconds since 1970.
 NOTED_AT = "sign_in_noted_at"
 NOTED_EVERY_SECONDS = 5 * 60
+SHOWN_AT_MOST = 50
 
 # The first that fits: many name others too, to be taken for them.
 _BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
@@ -36,17 +38,11 @@ _SYSTEMS = (
 
 @transaction.atomic
 def note_sign_in(request: HttpRequest, *, user: User, now: dt.datetime) -> None:
-    """Keep that they are signed in with the session of this request, and forget those of theirs that ran out."""
+    """Keep that they are signed in with the session of this request, which lasts from now on for as long as a session
+    may, however much it is used; and forget those of theirs that ran out."""
+    request.session.set_expiry(now + dt.timedelta(seconds=settings.SESSION_COOKIE_AGE))
     Session.objects.filter(staff_sign_in__user=user, expire_date__lt=now).delete()
-    StaffSignIn.objects.create(
-        user=user,
-        session_id=require(request.session.session_key, "whoever signed in has a session that is stored"),
-        browser=name_browser(request.headers.get("User-Agent", "")),
-        network=client_range(request),
-        began_at=now,
-        last_used_at=now,
-    )
-    request.session[NOTED_AT] = int(now.timestamp())
+    _keep(request, user, began_at=now, now=now)
 
 
 def note_use(request: HttpRequest, *, now: dt.datetime) -> None:
@@ -60,10 +56,12 @@ def note_use(request: HttpRequest, *, now: dt.datetime) -> None:
     request.session[NOTED_AT] = int(now.timestamp())
 
 
-def list_sign_ins(*, user_id: int, now: dt.datetime) -> models.QuerySet[StaffSignIn]:
-    """Those of somebody that are open, the last used first."""
-    live = StaffSignIn.objects.filter(user=user_id, session__expire_date__gt=now)
-    return live.order_by("-last_used_at", "-pk")
+def list_sign_ins(*, user: User, now: dt.datetime) -> list[StaffSignIn]:
+    """Those of somebody that are open, the last used first. A session from before the present password is over."""
+    found = StaffSignIn.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
+    fitting = {user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()}
+    latest = found.order_by("-last_used_at", "-pk")[:SHOWN_AT_MOST]
+    return [each for each in latest if each.session.get_decoded().get(HASH_SESSION_KEY) in fitting]
 
 
 @transaction.atomic
@@ -87,8 +85,21 @@ def end_other_sign_ins(request: HttpRequest, *, user: User, now: dt.datetime) ->
     others = Session.objects.filter(staff_sign_in__user=user)
     others.exclude(pk=request.session.session_key).delete()
     user.refresh_from_db(fields=["session_epoch"])
+    own = StaffSignIn.objects.filter(session=request.session.session_key).first()
     update_session_auth_hash(request, user)  # under a new key, with which the row of the old one goes
-    note_sign_in(request, user=user, now=now)
+    _keep(request, user, began_at=own.began_at if own else now, now=now)
+
+
+def _keep(request: HttpRequest, user: User, *, began_at: dt.datetime, now: dt.datetime) -> None:
+    StaffSignIn.objects.create(
+        user=user,
+        session_id=require(request.session.session_key, "whoever signed in has a session that is stored"),
+        browser=name_browser(request.headers.get("User-Agent", "")),
+        network=client_range(request),
+        began_at=began_at,
+        last_used_at=now,
+    )
+    request.session[NOTED_AT] = int(now.timestamp())
 
 
 def name_browser(agent: str) -> str:

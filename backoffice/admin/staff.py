@@ -191,10 +191,10 @@ def _check_governs_all_of(request: HttpRequest, user: User) -> None:
 def sign_ins_of_member(request: HttpRequest, membership: Membership) -> Card:
     if not access_of(request).may(Power.GOVERN, membership.workspace_id):
         return Card("Signed in", empty="Owners see in which browsers.")
-    browsers = list_sign_ins(user_id=membership.user_id, now=utc_now())
+    browsers = list_sign_ins(user=membership.user, now=utc_now())
     return Card(
         "Signed in",
-        [Neighbor(title=each.browser, note="last used", at=each.last_used_at) for each in browsers[:50]],
+        [Neighbor(title=each.browser, note="last used", at=each.last_used_at) for each in browsers],
         empty="In no browser.",
     )
 

@@ -32,7 +32,7 @@ def show_sign_ins(request: HttpRequest, user: User) -> HttpResponse:
             "began": staff_moment(sign_in.began_at, zone),
             "used": staff_moment(sign_in.last_used_at, zone),
         }
-        for sign_in in list_sign_ins(user_id=user.pk, now=utc_now())
+        for sign_in in list_sign_ins(user=user, now=utc_now())
     ]
     asking = workspaces_asking_for_second_factor(user)
     context = {

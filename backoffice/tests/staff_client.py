@@ -1,16 +1,20 @@
 """A browser signed in to the back office, for every app's admin tests."""
 
 from typing import Any
+from unittest import mock
 
 from django.contrib.messages import get_messages
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
-from accounts.models import User, Workspace
+from accounts import passwords
+from accounts.models import Membership, User, Workspace
 from accounts.passwords import SIGNED_IN_BY_PASSWORD
 from accounts.states import Role
 from accounts.tests.factories import MembershipFactory
+
+PASSWORD = "correct horse battery"
 
 
 class StaffClient(Client):
@@ -24,6 +28,22 @@ class StaffClient(Client):
     def confirm(self, url: str, answers: dict[str, Any] | None = None) -> Any:
         """Answer a question, look at the preview, and press the button."""
         return self.post(url, {**(answers or {}), "_confirm": "1"})
+
+
+def member_with_password(role: Role = Role.ADMIN) -> Membership:
+    membership: Membership = MembershipFactory(role=role)
+    membership.user.set_password(PASSWORD)
+    membership.user.save()
+    return membership
+
+
+def sign_in(user: User, client: Client | None = None, *, then: str = "/admin/") -> Client:
+    """Through the form, as a person does. However many sign in on this machine at the same moment, none has to wait."""
+    client = client or Client()
+    with mock.patch.object(passwords, "STRANGERS_AT_ONCE", 100):
+        answer = client.post(f"/admin/login/?next={then}", {"username": user.email, "password": PASSWORD})
+    assert answer.status_code == 302
+    return client
 
 
 def staff_request(user: User) -> HttpRequest:

@@ -10,37 +10,26 @@ from django.test import Client
 from accounts.models import Membership, Passkey, SecondFactor
 from accounts.passwords import PASSED, SECOND_FACTOR
 from accounts.second_factors import new_app_secret, set_app
-from accounts.states import Role
-from accounts.tests.factories import MembershipFactory
 from core.clock import utc_now
 
 from .authenticator import Authenticator
+from .staff_client import PASSWORD, member_with_password, sign_in
 from .test_second_factors import LEARNERS, code_of, deeds, is_sent_to_sign_in
 
 pytestmark = pytest.mark.django_db
 
-PASSWORD = "correct horse battery"
 ASK = "/accounts/staff/second-factor"
 NEW = "/accounts/staff/passkeys/new"
 
 
 @pytest.fixture
 def member() -> Membership:
-    membership: Membership = MembershipFactory(role=Role.ADMIN)
-    membership.user.set_password(PASSWORD)
-    membership.user.save()
-    return membership
+    return member_with_password()
 
 
 @pytest.fixture
 def device() -> Authenticator:
     return Authenticator(origin=settings.PUBLIC_URL)
-
-
-def sign_in(member: Membership) -> Client:
-    client = Client()
-    client.post("/admin/login/?next=/admin/", {"username": member.user.email, "password": PASSWORD})
-    return client
 
 
 def asked(client: Client, page: str) -> dict[str, Any]:
@@ -61,7 +50,7 @@ class TestAPasskey:
     def test_is_added_with_recovery_codes_and_signs_other_browsers_out(
         self, member: Membership, device: Authenticator
     ) -> None:
-        here, there = sign_in(member), sign_in(member)
+        here, there = sign_in(member.user), sign_in(member.user)
 
         page = add(here, device)
 
@@ -72,8 +61,8 @@ class TestAPasskey:
 
     @pytest.mark.sqlite
     def test_signs_its_owner_in_after_the_password(self, member: Membership, device: Authenticator) -> None:
-        add(sign_in(member), device)
-        client = sign_in(member)
+        add(sign_in(member.user), device)
+        client = sign_in(member.user)
         before = is_in(client)
 
         answer = client.post(ASK, {"answer": device.use(asked(client, ASK))})
@@ -83,8 +72,8 @@ class TestAPasskey:
         assert Passkey.objects.get().sign_count == 1
 
     def test_of_somebody_else_signs_nobody_in(self, member: Membership, device: Authenticator) -> None:
-        add(sign_in(member), device)
-        client = sign_in(member)
+        add(sign_in(member.user), device)
+        client = sign_in(member.user)
         other = Authenticator(origin=device.origin)
         other.id = device.id
 
@@ -94,8 +83,8 @@ class TestAPasskey:
         assert "This passkey was not accepted." in refused.content.decode()
 
     def test_answers_a_challenge_once(self, member: Membership, device: Authenticator) -> None:
-        add(sign_in(member), device)
-        client, thief = sign_in(member), sign_in(member)
+        add(sign_in(member.user), device)
+        client, thief = sign_in(member.user), sign_in(member.user)
         asked(thief, ASK)
         answer = device.use(asked(client, ASK))
         client.post(ASK, {"answer": answer})
@@ -105,28 +94,28 @@ class TestAPasskey:
         assert (refused.status_code, is_in(thief)) == (422, False)
 
     def test_that_was_copied_is_found_by_its_counter(self, member: Membership, device: Authenticator) -> None:
-        add(sign_in(member), device)
-        first = sign_in(member)
+        add(sign_in(member.user), device)
+        first = sign_in(member.user)
         first.post(ASK, {"answer": device.use(asked(first, ASK))})
         device.counter = 0  # as the copy still has it
-        client = sign_in(member)
+        client = sign_in(member.user)
 
         refused = client.post(ASK, {"answer": device.use(asked(client, ASK))})
 
         assert (refused.status_code, is_in(client)) == (422, False)
 
     def test_asked_for_by_another_site_is_not_taken(self, member: Membership) -> None:
-        page = add(sign_in(member), Authenticator(origin="https://enrollment-platform.example"))
+        page = add(sign_in(member.user), Authenticator(origin="https://enrollment-platform.example"))
 
         assert page.status_code == 422
         assert not SecondFactor.objects.exists()
 
     @pytest.mark.parametrize("said", ["", "[]", "{", '{"response": 7}', '{"id": "a", "rawId": "AA", "response": {}}'])
     def test_is_nothing_but_a_browsers_answer(self, member: Membership, device: Authenticator, said: str) -> None:
-        here = sign_in(member)
+        here = sign_in(member.user)
         refused = add(here, device, answer=said)
         add(here, device)
-        client = sign_in(member)
+        client = sign_in(member.user)
         asked(client, ASK)
 
         again = client.post(ASK, {"answer": said})
@@ -134,7 +123,7 @@ class TestAPasskey:
         assert (refused.status_code, again.status_code, is_in(client)) == (422, 422, False)
 
     def test_wants_the_password_again(self, member: Membership, device: Authenticator) -> None:
-        page = add(sign_in(member), device, password="somebody else's")
+        page = add(sign_in(member.user), device, password="somebody else's")
 
         assert page.status_code == 422
         assert not SecondFactor.objects.exists()
@@ -143,7 +132,7 @@ class TestAPasskey:
 class TestRemovingIt:
     @pytest.mark.parametrize("has_app", [False, True])
     def test_leaves_the_app_if_there_is_one(self, member: Membership, device: Authenticator, has_app: bool) -> None:
-        client = sign_in(member)
+        client = sign_in(member.user)
         add(client, device)
         if has_app:
             secret = new_app_secret()
@@ -159,12 +148,10 @@ class TestRemovingIt:
         assert is_in(client)
 
     def test_is_for_its_owner(self, member: Membership, device: Authenticator) -> None:
-        add(sign_in(member), device)
-        other = MembershipFactory()
-        other.user.set_password(PASSWORD)
-        other.user.save()
+        add(sign_in(member.user), device)
+        other = member_with_password()
 
-        answer = sign_in(other).post(
+        answer = sign_in(other.user).post(
             f"/accounts/staff/passkeys/{Passkey.objects.get().pk}/remove", {"password": PASSWORD}
         )
 

@@ -20,9 +20,10 @@ from core.clock import utc_now
 from core.errors import Invalid
 from tests.contracts.routes import routes
 
+from .staff_client import PASSWORD, member_with_password, sign_in
+
 pytestmark = pytest.mark.django_db
 
-PASSWORD = "correct horse battery"
 PAGE = "/accounts/staff/second-factor"
 APP = f"{PAGE}/app"
 LEARNERS = "/admin/accounts/learner/"
@@ -30,10 +31,7 @@ LEARNERS = "/admin/accounts/learner/"
 
 @pytest.fixture
 def member() -> Membership:
-    membership: Membership = MembershipFactory(role=Role.ADMIN)
-    membership.user.set_password(PASSWORD)
-    membership.user.save()
-    return membership
+    return member_with_password()
 
 
 def code_of(secret: str, *, steps: int = 0) -> str:
@@ -48,13 +46,6 @@ def set_up(user: User) -> list[str]:
     """Shown the code before the present one, so that the present one is left."""
     secret = new_app_secret()
     return set_app(user=user, secret=secret, code=code_of(secret, steps=-1), now=utc_now())
-
-
-def sign_in(user: User, client: Client | None = None, *, then: str = "/admin/") -> Client:
-    client = client or Client()
-    answer = client.post(f"/admin/login/?next={then}", {"username": user.email, "password": PASSWORD})
-    assert answer.status_code == 302
-    return client
 
 
 def ask(member: Membership, *, days: int) -> None:

@@ -16,26 +16,21 @@ from accounts.tests.factories import MembershipFactory
 from backoffice.models import AuditEntry
 from core.clock import utc_now
 
+from .staff_client import PASSWORD, member_with_password, sign_in
+
 pytestmark = pytest.mark.django_db
 
-PASSWORD = "correct horse battery"
 PAGE = "/accounts/staff/sign-ins"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 @pytest.fixture
 def member() -> Membership:
-    membership: Membership = MembershipFactory(role=Role.ADMIN)
-    membership.user.set_password(PASSWORD)
-    membership.user.save()
-    return membership
+    return member_with_password()
 
 
-def sign_in(member: Membership, *, agent: str = FIREFOX, address: str = "203.0.113.77") -> Client:
-    client = Client(HTTP_USER_AGENT=agent, REMOTE_ADDR=address)
-    answer = client.post("/admin/login/?next=/admin/", {"username": member.user.email, "password": PASSWORD})
-    assert answer["Location"] == "/admin/"
-    return client
+def sign_in_here(member: Membership) -> Client:
+    return sign_in(member.user, Client(HTTP_USER_AGENT=FIREFOX, REMOTE_ADDR="203.0.113.77"))
 
 
 def are_in(*clients: Client) -> list[bool]:
@@ -44,14 +39,14 @@ def are_in(*clients: Client) -> list[bool]:
 
 class TestASignIn:
     def test_tells_the_browser_and_a_range_of_addresses(self, member: Membership) -> None:
-        page = sign_in(member).get(PAGE).content.decode()
+        page = sign_in_here(member).get(PAGE).content.decode()
 
         assert "Firefox on Windows" in page
         assert "203.0.113.0/24" in page
         assert "203.0.113.77" not in page
 
     def test_is_noted_again_every_few_minutes(self, member: Membership, time_machine: Any) -> None:
-        client = sign_in(member)
+        client = sign_in_here(member)
         begun = StaffSignIn.objects.get()
         moments = [begun.last_used_at + dt.timedelta(seconds=NOTED_EVERY_SECONDS + late) for late in (-2, 2)]
 
@@ -63,28 +58,49 @@ class TestASignIn:
 
         assert used == [begun.last_used_at, moments[1]]
 
+    def test_lasts_no_longer_for_being_used(self, member: Membership, time_machine: Any) -> None:
+        client = sign_in_here(member)
+        ends = Session.objects.get().expire_date
+
+        time_machine.move_to(ends - dt.timedelta(minutes=1), tick=False)
+        shown = client.get(PAGE).status_code
+        client.post(f"{PAGE}/end")
+        time_machine.move_to(ends + dt.timedelta(minutes=1), tick=False)
+
+        assert shown == 200
+        assert are_in(client) == [False]
+
     def test_ends_with_its_session(self, member: Membership) -> None:
-        client = sign_in(member)
+        client = sign_in_here(member)
 
         client.post("/admin/logout/")
 
         assert not StaffSignIn.objects.exists()
 
     def test_that_ran_out_is_shown_no_more_and_gone_with_the_next(self, member: Membership) -> None:
-        sign_in(member)
+        sign_in_here(member)
         Session.objects.update(expire_date=utc_now())
-        shown = list_sign_ins(user_id=member.user_id, now=utc_now()).exists()
+        shown = list_sign_ins(user=member.user, now=utc_now())
 
-        sign_in(member)
+        sign_in_here(member)
 
-        assert not shown
+        assert shown == []
         assert StaffSignIn.objects.count() == 1
+
+    def test_from_before_a_new_password_is_shown_no_more(self, member: Membership) -> None:
+        sign_in_here(member)
+        member.user.set_password(PASSWORD)
+        member.user.save()
+
+        sign_in_here(member)
+
+        assert len(list_sign_ins(user=member.user, now=utc_now())) == 1
 
 
 class TestSigningOut:
     @pytest.mark.sqlite
     def test_of_one_browser_leaves_the_others(self, member: Membership) -> None:
-        here, there, elsewhere = (sign_in(member) for _ in range(3))
+        here, there, elsewhere = (sign_in_here(member) for _ in range(3))
         second = StaffSignIn.objects.order_by("pk")[1]
 
         here.post(f"{PAGE}/{second.pk}/end")
@@ -95,7 +111,7 @@ class TestSigningOut:
         assert list(AuditEntry.objects.values_list("action", flat=True)) == ["Signed out of another browser"]
 
     def test_everywhere_else_leaves_this_one(self, member: Membership) -> None:
-        here, there = sign_in(member), sign_in(member)
+        here, there = sign_in_here(member), sign_in_here(member)
         unnoted = Client()  # signed in before sign-ins were kept
         unnoted.force_login(member.user, backend=SIGNED_IN_BY_PASSWORD)
 
@@ -109,7 +125,7 @@ class TestSigningOut:
         other = MembershipFactory(workspace=member.workspace)
         stranger = Client()
         stranger.force_login(other.user, backend=SIGNED_IN_BY_PASSWORD)
-        client = sign_in(member)
+        client = sign_in_here(member)
 
         stranger.post(f"{PAGE}/{StaffSignIn.objects.get().pk}/end")
 
@@ -117,7 +133,7 @@ class TestSigningOut:
 
     @pytest.mark.parametrize(("role", "is_in"), [(Role.OWNER, False), (Role.ADMIN, True)])
     def test_of_a_member_is_for_owners(self, member: Membership, role: Role, is_in: bool) -> None:
-        client = sign_in(member)
+        client = sign_in_here(member)
         colleague = Client()
         theirs = MembershipFactory(workspace=member.workspace, role=role)
         colleague.force_login(theirs.user, backend=SIGNED_IN_BY_PASSWORD)
