@@ -126,7 +126,11 @@ def _use_code(user: User, code: str, now: dt.datetime) -> bool:
     step = None if factor is None else _step_of(factor.secret, code, now)
     if factor is None or step is None:
         return False
-    return bool(SecondFactor.objects.filter(pk=factor.pk, last_step__lt=step).update(last_step=step))
+    return _claim_step(factor.pk, step)
+
+
+def _claim_step(factor_id: int, step: int) -> bool:
+    return bool(SecondFactor.objects.filter(pk=factor_id, last_step__lt=step).update(last_step=step))
 
 
 @transaction.atomic

@@ -66,6 +66,8 @@ def take_back(subject: str) -> None:
 
 
 def _seconds_left(row: SharedCounter, growth: Growth, now: dt.datetime) -> int:
+    """None while tries are free, even if another one is counted with a later `now`: they come at the same moment."""
+    pause = growth.seconds_after(row.value)
     last = row.ends_at - FORGOTTEN_AFTER
-    ends = last + dt.timedelta(seconds=growth.seconds_after(row.value))
-    return max(0, math.ceil((ends - now).total_seconds()))
+    ends = last + dt.timedelta(seconds=pause)
+    return max(0, math.ceil((ends - now).total_seconds())) if pause else 0

@@ -5,7 +5,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from accounts.passwords import is_signed_in_by_password
+from accounts.passwords import has_passed_second_factor, is_signed_in_by_password
+from accounts.roles import is_kept_out_without_second_factor
 from core.clock import utc_now
 from core.errors import NotFound
 
@@ -18,16 +19,23 @@ from ..models import Export, ExportFormat
 @never_cache
 def show_export_file(request: HttpRequest, token: str) -> FileResponse:
     """The file of an export that somebody of staff asked for, for them alone."""
-    is_staff = isinstance(request.user, User) and request.user.is_staff and is_signed_in_by_password(request)
-    user = request.user if is_staff and isinstance(request.user, User) else None
     try:
-        export, path = find_linked_export(token, user=user, now=utc_now())
+        export, path = find_linked_export(token, user=_staff_of(request), now=utc_now())
     except NotFound as error:
         raise Http404(error.detail) from error
     answer = send_file(export, path)
     answer["Referrer-Policy"] = "no-referrer"
     answer["X-Robots-Tag"] = "noindex"
     return answer
+
+
+def _staff_of(request: HttpRequest) -> User | None:
+    """Who is signed in as staff, unless a workspace of theirs waits for their second factor: it may be its file."""
+    user = request.user
+    if not (isinstance(user, User) and user.is_staff and is_signed_in_by_password(request)):
+        return None
+    is_enough = has_passed_second_factor(request) or not is_kept_out_without_second_factor(user)
+    return user if is_enough else None
 
 
 def send_file(export: Export, path: Path) -> FileResponse:

@@ -233,6 +233,14 @@ class TestTheLink:
 
         assert signed_in(staff).get(address).status_code == 404
 
+    def test_waits_for_the_second_factor_that_the_workspace_asks_for(self, staff, workspace):
+        LearnerFactory(workspace=workspace)
+        address = export_url(written(ask_for(staff)), now=utc_now())
+        workspace.second_factor_from = utc_now()
+        workspace.save()
+
+        assert signed_in(staff).get(address).status_code == 404
+
     def test_that_is_forged_leads_nowhere(self, staff, workspace):
         LearnerFactory(workspace=workspace)
         export = written(ask_for(staff))
