@@ -126,4 +126,6 @@ def _tell_of_second_factor(request: HttpRequest, user: User) -> None:
         )
         asks = format_html(told, workspace, moment(since))
         page = reverse("staff-second-factor")
-        messages.warning(request, format_html('{} <a class="text-link" href="{}">Set one up.</a>', asks, page))
+        messages.warning(
+            request, format_html('{} <a class="text-link in-sentence" href="{}">Set one up.</a>', asks, page)
+        )
