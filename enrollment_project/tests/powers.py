@@ -203,3 +203,53 @@ BUTTONS: dict[str, Power] = {
     "whatif.add_seats": Power.MANAGE,
     "whatif.make": Power.MANAGE,
 }
+
+# What it takes to have something done to the rows selected in a list, besides writing them into a file.
+SELECTIONS: dict[str, Power] = {
+    "stafftask.complete_selected": Power.ASSIST,
+    "stripeevent.handle_selected": Power.OPERATE,
+    "stepprogress.attended_selected": Power.DECIDE,
+    "stepprogress.missed_selected": Power.DECIDE,
+    "seatassignment.transfer_selected": Power.MANAGE,
+    "districtseatallocation.renew_selected": Power.MANAGE,
+    "enrollment.approve_selected": Power.DECIDE,
+    "enrollment.reject_selected": Power.DECIDE,
+    "enrollment.evaluate_selected": Power.DECIDE,
+    "enrollment.submit_selected": Power.DECIDE,
+    "webhookdelivery.redeliver_selected": Power.MANAGE,
+    "outboxevent.replay_selected": Power.MANAGE,
+    "notification.resend_selected": Power.ASSIST,
+    "enrollmentstep.retry_all": Power.DECIDE,
+    "enrollmentstep.move_all": Power.MANAGE,
+}
+
+# Pages beside those that every model has, by their routes: what it takes to open one, and to send its form.
+OWN_PAGES: dict[str, tuple[Power | None, Power]] = {
+    "auth_user_password_change": (Power.OPERATE, Power.OPERATE),
+    "billing_invoice_pdf": (Power.VIEW, Power.VIEW),
+    "cohorts_cohort_course": (Power.MANAGE, Power.MANAGE),
+    "enrollments_application_file": (Power.DECIDE, Power.DECIDE),
+    "enrollments_enrollment_review": (Power.VIEW, Power.VIEW),
+    "enrollments_enrollment_review_case": (Power.VIEW, Power.DECIDE),
+    "enrollments_enrollment_review_undo": (NOBODY, Power.DECIDE),
+    "enrollments_program_setup": (Power.MANAGE, Power.MANAGE),
+    "enrollments_whatif_file": (Power.VIEW, Power.VIEW),
+    "partners_certificate_pdf": (Power.VIEW, Power.VIEW),
+    "partners_partnersequence_editor": (Power.MANAGE, Power.MANAGE),
+    "partners_provider_field_map": (Power.GOVERN, Power.GOVERN),
+    "partners_provider_pipeline": (Power.VIEW, Power.VIEW),
+}
+
+# What everybody of staff has, whatever their role; what it shows is their own, or what their workspaces have.
+SITE_PAGES = {
+    "app_list",
+    "autocomplete",
+    "figure-file",
+    "index",
+    "jsi18n",
+    "password_change",
+    "password_change_done",
+    "search",
+}
+# Pages that lead to the door.
+DOORS = {"login", "logout"}

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -43,6 +44,8 @@ class ReviewDesk(Answering):
 
     def show_desk(self, request: HttpRequest) -> HttpResponse:
         """The line, with the first case of its page that nobody else has open."""
+        if not self.may(request, Power.VIEW):
+            raise PermissionDenied
         return self.show(request, None, Told())
 
     def show_case(self, request: HttpRequest, enrollment_id: int) -> HttpResponse:
