@@ -7,3 +7,4 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from . import belongings, emails, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there
+        from .mismatches import of_money  # noqa: F401, PLC0415

@@ -139,3 +139,10 @@ class TooManyCodes(DomainError):
     status = 429
     code = "too_many_codes"
     title = gettext_noop("Too many codes were tried")
+
+
+class MismatchOver(DomainError):
+    """The records agree by now."""
+
+    code = "mismatch_over"
+    title = "This mismatch is over"

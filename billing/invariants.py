@@ -41,7 +41,6 @@ from .states import (
     OfflineMeans,
     PaymentMethod,
     PaymentStatus,
-    PayoutStatus,
     RefundStatus,
 )
 
@@ -240,13 +239,8 @@ def payouts_are_their_lines(extent: Extent) -> Iterator[Breach]:
     """A payout whose lines are all read is what they come to after fees. Payouts belong to the installation."""
     if extent.workspace_id is not None:
         return
-    arrived = Payout.objects.exclude(lines_read_at=None).exclude(status=PayoutStatus.FAILED)
-    counted = arrived.exclude(status=PayoutStatus.CANCELED).annotate(
-        net=Coalesce(Sum(F("lines__amount_minor") - F("lines__fee_minor")), 0)
-    )
-    differing = counted.exclude(amount_minor=F("net")).values_list("pk", "amount_minor", "net")
-    for pk, amount, net in differing.iterator():
-        yield Breach(f"payout {pk}", f"{amount} went to the bank, but its lines come to {net}")
+    for payout in Payout.objects.differing().iterator():
+        yield Breach(f"payout {payout.pk}", f"{payout.amount_minor} went to the bank, its lines come to {payout.net}")
 
 
 def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute], minor: str = "amount_minor") -> Coalesce:

@@ -108,6 +108,10 @@ class PayoutStatus(models.TextChoices):
     CANCELED = "canceled", "Canceled"
 
 
+# The money did not reach our bank, or did not stay there.
+RETURNED_PAYOUTS = (PayoutStatus.FAILED, PayoutStatus.CANCELED)
+
+
 class PayoutLineKind(models.TextChoices):
     """What moved money on our balance at Stripe: its reporting categories, in our words."""
 

@@ -5,7 +5,7 @@ from celery import shared_task
 from core.clock import utc_now
 from core.work import in_batches
 
-from . import checkout, inbox, invoicing, payouts, reconciliation, refunds
+from . import checkout, inbox, invoicing, mismatches, payouts, reconciliation, refunds
 
 # Each row of a sweep waits for Stripe.
 BATCH = 10
@@ -60,3 +60,8 @@ def reconcile_stripe() -> None:
 def read_payouts() -> None:
     payouts.list_new_payouts(now=utc_now())
     in_batches(payouts.read_due_payouts, size=BATCH, at_most=10)
+
+
+@shared_task
+def look_for_mismatches() -> None:
+    mismatches.look_everywhere(now=utc_now())

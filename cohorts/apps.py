@@ -6,4 +6,4 @@ class CohortsConfig(AppConfig):
     verbose_name = "Cohorts"
 
     def ready(self) -> None:
-        from . import activity, belongings, emails, handlers, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there
+        from . import activity, belongings, emails, handlers, mismatches, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there

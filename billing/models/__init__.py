@@ -3,6 +3,7 @@
 from .checkouts import Checkout, CheckoutQuerySet, Price
 from .inbox import ReconciliationRun, StripeEvent
 from .invoices import Invoice, InvoiceQuerySet, InvoiceSeries, Seller
+from .mismatches import Mismatch
 from .payments import Dispute, Payment, Refund
 from .payouts import Payout, PayoutLine
 from .vouchers import CODE_PATTERN, Discount, DiscountQuerySet, Voucher, VoucherQuerySet
@@ -17,6 +18,7 @@ __all__ = [
     "Invoice",
     "InvoiceQuerySet",
     "InvoiceSeries",
+    "Mismatch",
     "Payment",
     "Payout",
     "PayoutLine",

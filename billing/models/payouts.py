@@ -1,11 +1,26 @@
+from typing import Any
+
 from django.db import models
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.models import Workspace
 from core.clock import utc_now
 from core.money import Money
 
-from ..states import PayoutLineKind, PayoutStatus
+from ..states import RETURNED_PAYOUTS, PayoutLineKind, PayoutStatus
 from .payments import Payment
+
+
+class PayoutQuerySet(models.QuerySet["Payout"]):
+    def standing_read(self) -> "PayoutQuerySet":
+        """Those whose lines are all read, and that did not come back."""
+        return self.exclude(lines_read_at=None).exclude(status__in=RETURNED_PAYOUTS)
+
+    def differing(self) -> "models.QuerySet[Any]":
+        """Those of them that are not what their lines come to after fees, which is `net`."""
+        net = Coalesce(Sum(F("lines__amount_minor") - F("lines__fee_minor")), 0)
+        return self.standing_read().annotate(net=net).exclude(amount_minor=F("net"))
 
 
 class Payout(models.Model):
@@ -26,6 +41,8 @@ class Payout(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)  # null: nothing is left to read
     last_error = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    objects = PayoutQuerySet.as_manager()
 
     class Meta:
         constraints = [

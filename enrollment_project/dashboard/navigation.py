@@ -33,6 +33,7 @@ from billing.models import (
     Discount,
     Dispute,
     Invoice,
+    Mismatch,
     Payment,
     Payout,
     PayoutLine,
@@ -219,6 +220,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         ),
         Entry("Invoices", "receipt_long", Invoice),
         Entry("Vouchers", "confirmation_number", Voucher, beside=(Entry("Discounts", "percent", Discount),)),
+        Entry("Mismatches", "balance", Mismatch, query="?settled_at__isempty=1", power=Power.MONEY),
     ),
     "Set up": (
         Entry(

@@ -24,7 +24,8 @@ from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, StaffFactory
 from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin
-from billing.models import Payment, ReconciliationRun, Seller
+from billing.mismatches import look_for_mismatches
+from billing.models import Payment, PayoutLine, ReconciliationRun, Seller
 from billing.tests.factories import paid_out
 from core.actors import SYSTEM
 from core.clock import utc_now
@@ -82,7 +83,9 @@ def _add_what_the_demo_lacks() -> None:
         payment = Payment.objects.filter(workspace__slug=slug, status="paid").first()
         assert payment is not None
         stripe.dispute(payment, payment.pk, "needs_response")
-        paid_out(payment)
+        line = paid_out(payment)
+        PayoutLine.objects.filter(pk=line.pk).update(payment=None, payment_intent_id="pi_elsewhere")
+        look_for_mismatches(workspace_id=workspace.pk, now=now)
         request_evaluation(
             instance_id=workspace.program_instances.values_list("pk", flat=True)[0], actor=SYSTEM, now=now
         )

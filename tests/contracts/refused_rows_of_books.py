@@ -1,13 +1,19 @@
 """For the rules of payouts and of the books, rows that they and nothing else refuse."""
 
-from .refused_shapes import Broken, Twice
+from .refused_shapes import NOW, Broken, Twice
 
 CHECKS = {
+    "mismatch_explained_by_somebody": Broken(
+        "billing.Mismatch", {"explained_at": NOW}, {"explained_at": NOW, "explanation": "a", "explained_by": "b"}
+    ),
     "payout_status_known": Broken("billing.Payout", {"status": "lost"}, {"status": "paid"}),
     "payout_line_kind_known": Broken("billing.PayoutLine", {"kind": "gift"}, {"kind": "payment"}),
 }
 
 UNIQUE = {
+    "mismatch_stands_once": Twice(
+        "billing.Mismatch", {"workspace_id": 1, "kind": "a", "subject": "payment:1"}, {"settled_at": NOW}
+    ),
     "billing_payout_stripe_id_key": Twice("billing.Payout", {"stripe_id": "po_1"}),
     "billing_payoutline_stripe_id_key": Twice("billing.PayoutLine", {"stripe_id": "txn_1"}),
 }
