@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import apply_pages, idle_pages, inquiry_pages, leave_pages, pages
+from . import apply_pages, district_pages, idle_pages, inquiry_pages, leave_pages, pages
 
 urlpatterns = [
     path("enroll/return", pages.show_return, name="enroll-return"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("my/applications/<cuid:cuid>/confirm", apply_pages.confirm_here, name="application-confirm"),
     path("questions/<str:token>", inquiry_pages.show_inquiry, name="inquiry"),
     path("seats/<str:token>", idle_pages.show_idle_seat, name="idle-seat"),
+    path("districts/emails/<str:token>", district_pages.show_district_emails, name="district-emails"),
     path("my/enrollments/<cuid:cuid>/leave", leave_pages.leave, name="leave"),
     path("my/leaving/<cuid:cuid>", leave_pages.show_quote, name="leaving"),
 ]

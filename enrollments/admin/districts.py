@@ -1,5 +1,7 @@
 """Districts, with the seats they provide and the latest decisions about their learners."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import F
 from django.http import HttpRequest
@@ -29,12 +31,24 @@ class DistrictAdmin(WorkspaceScopedAdmin):
     list_select_related = ("workspace",)
     search_fields = ("name", "=tenant_id", "=external_id")
     search_help_text = "Name, tenant id or external id"
-    readonly_fields = ("created_at",)
-    fields = ("workspace", ("name", "tenant_id"), ("external_id", "timezone"), "created_at")
+    readonly_fields = ("contact_stopped_at", "created_at")
+    fields = (
+        "workspace",
+        ("name", "tenant_id"),
+        ("external_id", "timezone"),
+        ("contact_email", "contact_language"),
+        ("contact_stopped_at", "created_at"),
+    )
 
     @display(description="time zone", ordering="timezone")
     def zone(self, district: District) -> str:
         return district.zone
+
+    def save_model(self, request: HttpRequest, obj: District, form: Any, change: bool) -> None:
+        """A new contact has not stopped the mails that the one before stopped."""
+        if "contact_email" in form.changed_data:
+            obj.contact_stopped_at = None
+        super().save_model(request, obj, form, change)
 
     def get_readonly_fields(self, request: HttpRequest, obj: District | None = None) -> list[str]:
         """The district's portal knows it by this number for good."""

@@ -1,6 +1,7 @@
-"""Mails to staff about an allocation's use: at 75, 90 and 100 percent, and when its seats lie idle.
+"""Mails to staff and to the district's contact about an allocation's use: at 75, 90 and 100 percent, when its seats lie
+idle, and how many were taken back on a day.
 
-Each is sent once, and again after the total has changed: a mail's key names allocation, total and threshold.
+Each is sent once, and again after the total has changed: a mail's key names allocation, total and threshold or day.
 """
 
 import datetime as dt
@@ -9,47 +10,91 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db.models import F, Max, Q, QuerySet
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from accounts.models import Membership
 from accounts.roles import POWERS, Power
-from core.local_time import to_instant
+from core.local_time import local_date, to_instant
+from core.time_words import plain_day
 from notifications.letters import Email, register_email
 from notifications.models import Notification
 from notifications.sending import notify
 from notifications.wording import Placeholder, Wording, register_wording, write_letter
 
-from ..models import DistrictSeatAllocation
+from ..models import DistrictSeatAllocation, IdleSeat
+from ..states import IdleSeatStatus
+from .contact import hears_of_seats, stop_url
+from .idle.reclaiming import sum_up_savings
 
 SEATS_TAKEN = "seats_taken"
 SEATS_IDLE = "seats_idle"
+SEATS_RECLAIMED = "seats_reclaimed"
+# The same to the contact of the district, who has no back office.
+TO_CONTACT = {
+    SEATS_TAKEN: "district_seats_taken",
+    SEATS_IDLE: "district_seats_idle",
+    SEATS_RECLAIMED: "district_seats_reclaimed",
+}
 THRESHOLDS = (100, 90, 75)  # percent of the total
 IDLE_AFTER = dt.timedelta(days=30)
 _READERS = [role for role, powers in POWERS.items() if Power.MANAGE in powers]
-_PLACEHOLDERS = (
+_TO_ALL = (
     Placeholder("seats", "the district, and what the seats are for", "Riverside Unified, any program, Fall 2026"),
     Placeholder("taken", "how many are taken", "90"),
     Placeholder("total", "how many there are", "100"),
     Placeholder("left", "how many are left", "10"),
     Placeholder("workspace", "your organization", "Riverside Academy"),
-    Placeholder("link", "the address of these seats", "https://enroll.example.org/admin/"),
+)
+_LINK = Placeholder("link", "the address of these seats", "https://enroll.example.org/admin/")
+_SAVINGS = (
+    Placeholder("reclaimed", "how many were taken back", "3"),
+    Placeholder("passed_on", "how many of them others have", "2"),
+    Placeholder("worth", "what they cost the district, where that is known", "75.00 USD"),
+    Placeholder("day", "the day", "September 9, 2026"),
 )
 
-register_wording(Wording(SEATS_TAKEN, "Staff: seats are running out", "enrollments/seats_taken", _PLACEHOLDERS))
-register_wording(Wording(SEATS_IDLE, "Staff: seats lie idle", "enrollments/seats_idle", _PLACEHOLDERS))
+for _wording in (
+    Wording(SEATS_TAKEN, "Staff: seats are running out", "enrollments/seats_taken", (*_TO_ALL, _LINK)),
+    Wording(SEATS_IDLE, "Staff: seats lie idle", "enrollments/seats_idle", (*_TO_ALL, _LINK)),
+    Wording(
+        SEATS_RECLAIMED, "Staff: idle seats taken back", "enrollments/seats_reclaimed", (*_TO_ALL, *_SAVINGS, _LINK)
+    ),
+    Wording(TO_CONTACT[SEATS_TAKEN], "District: seats are running out", "enrollments/district_seats_taken", _TO_ALL),
+    Wording(TO_CONTACT[SEATS_IDLE], "District: seats lie idle", "enrollments/district_seats_idle", _TO_ALL),
+    Wording(
+        TO_CONTACT[SEATS_RECLAIMED],
+        "District: idle seats taken back",
+        "enrollments/district_seats_reclaimed",
+        (*_TO_ALL, *_SAVINGS),
+    ),
+):
+    register_wording(_wording)
 
 
 def write_about_seats(*, now: dt.datetime) -> int:
-    """Write to whoever manages seats about what has come to a threshold or lies idle; returns how many mails that
-    were."""
+    """Write to whoever manages seats, and to the districts' contacts, about what has come to a threshold, lies idle or
+    was taken back yesterday; returns how many mails that were."""
     readers = _Readers()
     written = 0
     for allocation, kind, key in _worth_a_mail(now):
+        about = f"allocation:{allocation.pk}/{allocation.total_seats}/{key}"
+        district = allocation.district
+        if hears_of_seats(district):
+            written += notify(
+                workspace_id=district.workspace_id,
+                kind=TO_CONTACT[kind],
+                recipient=district.contact_email,
+                subject_key=about,
+                params={"allocation": allocation.pk, "key": key},
+                now=now,
+            )
         for membership_id, address in readers.of(allocation.district.workspace_id):
             written += notify(
                 workspace_id=allocation.district.workspace_id,
                 kind=kind,
                 recipient=address,
-                subject_key=f"allocation:{allocation.pk}/{allocation.total_seats}/{key}",
+                subject_key=about,
                 params={"allocation": allocation.pk, "membership": membership_id, "key": key},
                 now=now,
             )
@@ -67,6 +112,24 @@ def _worth_a_mail(now: dt.datetime) -> Iterator[tuple[DistrictSeatAllocation, st
     for quiet in _quiet(rows, now):
         if is_idle(quiet, now):
             yield quiet, SEATS_IDLE, "idle"
+    for allocation in rows.filter(pk__in=_reclaimed_lately(now).values("seat__allocation")):
+        yesterday = local_date(now, allocation.zone) - dt.timedelta(days=1)
+        if reclaimed_on(allocation, yesterday).exists():
+            yield allocation, SEATS_RECLAIMED, yesterday.isoformat()
+
+
+def reclaimed_on(allocation: DistrictSeatAllocation, date: dt.date) -> QuerySet[IdleSeat]:
+    """Its seats that were taken back on a day of its district."""
+    begins, ends = (
+        to_instant(date=each, time=dt.time(), zone=allocation.zone).at for each in (date, date + dt.timedelta(days=1))
+    )
+    return IdleSeat.objects.filter(
+        status=IdleSeatStatus.RECLAIMED, seat__allocation=allocation, settled_at__gte=begins, settled_at__lt=ends
+    )
+
+
+def _reclaimed_lately(now: dt.datetime) -> QuerySet[IdleSeat]:
+    return IdleSeat.objects.filter(status=IdleSeatStatus.RECLAIMED, settled_at__gte=now - dt.timedelta(days=3))
 
 
 def threshold_of(allocation: DistrictSeatAllocation) -> int | None:
@@ -105,27 +168,69 @@ class _Readers:
         return self._known[workspace_id]
 
 
-def render_seat_mail(notification: Notification) -> Email | None:
+def render_to_staff(notification: Notification) -> Email | None:
     """None if it is not so any more, or if the person no longer manages seats here."""
     member = Membership.objects.filter(pk=notification.params["membership"], role__in=_READERS)
-    rows = DistrictSeatAllocation.objects.select_related("district__workspace", "instance")
-    allocation = rows.annotate(last_taken=Max("seats__reserved_at")).get(pk=notification.params["allocation"])
-    key = notification.params["key"]
-    still = is_idle(allocation, notification.created_at) if key == "idle" else str(threshold_of(allocation)) == key
-    if not (still and member.exists()):
+    allocation = _find(notification)
+    if not (_is_so_still(allocation, notification) and member.exists()):
         return None
-    named = f"{allocation.district}, {allocation.instance or 'any program'}"
     path = reverse("admin:enrollments_districtseatallocation_change", args=[allocation.pk])
+    values = {**_values(allocation, notification), "link": f"{settings.PUBLIC_URL}{path}"}
+    return write_letter(kind=notification.kind, workspace_id=notification.workspace_id, values=values)
+
+
+def render_to_contact(notification: Notification) -> Email | None:
+    """None if it is not so any more, or if the contact is another one now, or has stopped these mails."""
+    allocation = _find(notification)
+    district = allocation.district
+    is_theirs = hears_of_seats(district) and district.contact_email == notification.recipient
+    if not (is_theirs and _is_so_still(allocation, notification)):
+        return None
+    with translation.override(district.contact_language or translation.get_language()):
+        return write_letter(
+            kind=notification.kind,
+            workspace_id=notification.workspace_id,
+            values=_values(allocation, notification),
+            stop_url=stop_url(district),
+        )
+
+
+def _find(notification: Notification) -> DistrictSeatAllocation:
+    rows = DistrictSeatAllocation.objects.select_related("district__workspace", "instance")
+    return rows.annotate(last_taken=Max("seats__reserved_at")).get(pk=notification.params["allocation"])
+
+
+def _is_so_still(allocation: DistrictSeatAllocation, notification: Notification) -> bool:
+    key = notification.params["key"]
+    if notification.kind in (SEATS_RECLAIMED, TO_CONTACT[SEATS_RECLAIMED]):
+        return True
+    if key == "idle":
+        return is_idle(allocation, notification.created_at)
+    return str(threshold_of(allocation)) == key
+
+
+def _values(allocation: DistrictSeatAllocation, notification: Notification) -> dict[str, str]:
+    about = str(allocation.instance) if allocation.instance else _("any program")
+    named = f"{allocation.district}, {about}"
     values = {
         "seats": f"{named}, {allocation.term}" if allocation.term else named,
         "taken": f"{allocation.total_seats - allocation.available_seats:,}",
         "total": f"{allocation.total_seats:,}",
         "left": f"{allocation.available_seats:,}",
         "workspace": notification.workspace.name,
-        "link": f"{settings.PUBLIC_URL}{path}",
     }
-    return write_letter(kind=notification.kind, workspace_id=notification.workspace_id, values=values)
+    if notification.kind in (SEATS_RECLAIMED, TO_CONTACT[SEATS_RECLAIMED]):
+        date = dt.date.fromisoformat(str(notification.params["key"]))
+        savings = sum_up_savings(reclaimed_on(allocation, date))
+        values |= {
+            "reclaimed": f"{savings.seats:,}",
+            "passed_on": f"{savings.passed_on:,}",
+            "worth": ", ".join(map(str, savings.worth)) or "–",
+            "day": plain_day(date),
+        }
+    return values
 
 
-register_email(SEATS_TAKEN, render_seat_mail)
-register_email(SEATS_IDLE, render_seat_mail)
+for _kind, _to_contact in TO_CONTACT.items():
+    register_email(_kind, render_to_staff)
+    register_email(_to_contact, render_to_contact)

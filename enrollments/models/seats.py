@@ -1,8 +1,10 @@
 import datetime as dt
 
+from django.conf import settings
 from django.db import models
 
 from accounts.models import Learner, Workspace
+from core.addresses import AddressField
 from core.clock import utc_now
 from core.local_time import local_date, validate_date, validate_timezone
 from core.money import Money
@@ -31,6 +33,24 @@ class District(models.Model):
         validators=[validate_timezone],
         help_text="Where its seats become valid and run out. Empty: the workspace's.",
     )
+    contact_email = AddressField(
+        "contact's email",
+        max_length=254,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who reads about its seats: when they run out, lie idle or were taken back. Empty: nobody there.",
+    )
+    contact_language = models.CharField(
+        "contact's language",
+        max_length=5,
+        choices=settings.LANGUAGES,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Empty: the workspace's.",
+    )
+    contact_stopped_at = models.DateTimeField("contact stopped these mails at", null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     class Meta:

@@ -4,13 +4,16 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
 from accounts.models import Membership, Workspace
 from accounts.states import Role
 from accounts.tests.factories import StaffFactory, WorkspaceFactory
 from core.clock import utc_now
+from enrollments.allocations.contact import stop_url
 from enrollments.allocations.usage import write_about_seats
-from enrollments.models import DistrictSeatAllocation
+from enrollments.models import District, DistrictSeatAllocation, IdleSeat, SeatAssignment
 from enrollments.seats import update_allocation
 from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
 from notifications.models import Notification
@@ -108,3 +111,56 @@ class TestSeatsThatLieIdle:
         write_about_seats(now=now + LATER)
 
         assert keys() == []
+
+
+class TestTheDistrictsContact:
+    @pytest.fixture
+    def allocation(self, workspace: Workspace) -> DistrictSeatAllocation:
+        made = seats(workspace, total=4)
+        District.objects.update(contact_email="seats@district.test", contact_language="es")
+        return made
+
+    def sent(self, mailoutbox: list[Any]) -> list[Any]:
+        write_about_seats(now=utc_now())
+        send_due_notifications(now=utc_now())
+        return [each for each in mailoutbox if each.to == ["seats@district.test"]]
+
+    def test_reads_once_of_a_threshold_in_their_language(
+        self, workspace: Workspace, allocation: DistrictSeatAllocation, mailoutbox: list[Any]
+    ) -> None:
+        take(workspace, 3)
+
+        (message,) = [self.sent(mailoutbox), self.sent(mailoutbox)][1]
+
+        assert message.subject == "3 de 4 cupos están ocupados: District 1, cualquier programa"
+        assert "/admin/" not in message.body
+        assert "/districts/emails/" in message.extra_headers["List-Unsubscribe"]
+
+    def test_stops_the_mails_and_has_them_again(
+        self, workspace: Workspace, allocation: DistrictSeatAllocation, mailoutbox: list[Any]
+    ) -> None:
+        page = stop_url(District.objects.get()).removeprefix(settings.PUBLIC_URL)
+        take(workspace, 3)
+
+        looked = Client().get(page)
+        Client().post(page)
+        stopped = self.sent(mailoutbox)
+        Client().post(page, {"do": "resume"})
+
+        assert (looked.status_code, stopped) == (200, [])
+        assert len(self.sent(mailoutbox)) == 1
+        District.objects.update(contact_email="other@district.test")
+        assert Client().get(page).status_code == 404
+
+    def test_reads_on_the_next_day_what_was_taken_back(
+        self, workspace: Workspace, allocation: DistrictSeatAllocation, mailoutbox: list[Any]
+    ) -> None:
+        take(workspace, 1)
+        yesterday = utc_now() - dt.timedelta(days=1)
+        times = dict.fromkeys(("idle_since", "asked_at", "due_at", "settled_at"), yesterday)
+        IdleSeat.objects.create(seat=SeatAssignment.objects.get(), status="reclaimed", **times)
+
+        (message,) = self.sent(mailoutbox)
+
+        assert "Recuperados: 1. De ellos, los tienen otros niños: 0." in message.body
+        assert Notification.objects.filter(kind="seats_reclaimed").count() == 2

@@ -24,6 +24,7 @@ OTHER_EDGES = {
     "accounts/guardian_pages.py": "pages",
     "accounts/staff_pages.py": "pages",
     "enrollments/apply_pages.py": "pages",
+    "enrollments/district_pages.py": "pages",
     "enrollments/idle_pages.py": "pages",
     "enrollments/inquiry_pages.py": "pages",
     "enrollments/leave_pages.py": "pages",

@@ -50,6 +50,7 @@ PAGES = [
     for_all("programs/<path:code>/<cuid:cuid>/apply/sent", address="/programs/{town.form}/apply/sent"),
     for_all("applications/<str:token>", status=404, address="/applications/guessed"),  # by its unguessable token
     for_all("questions/<str:token>", status=404, address="/questions/guessed"),  # by its signed token
+    for_all("districts/emails/<str:token>", status=404, address="/districts/emails/guessed"),  # by its signed token
     for_all("seats/<str:token>", status=404, address="/seats/guessed"),  # by its signed token
     for_all("enroll/return", status=404),  # by the unguessable id of a payment session
     for_all("enroll/cancelled", status=404),
