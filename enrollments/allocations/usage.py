@@ -201,7 +201,7 @@ def _find(notification: Notification) -> DistrictSeatAllocation:
 
 
 def _is_so_still(allocation: DistrictSeatAllocation, notification: Notification) -> bool:
-    key = notification.params["key"]
+    key = str(notification.params["key"])
     if notification.kind in (SEATS_RECLAIMED, TO_CONTACT[SEATS_RECLAIMED]):
         return True
     if key == "idle":

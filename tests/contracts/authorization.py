@@ -14,6 +14,10 @@ ENROLL = {
 }
 
 SUZIE = {"identificationType": "customerInfo", "firstName": "Suzie", "lastName": "Homeowner", "email": "s@home.test"}
+ALLOCATION = "/api/allocations/{town.allocation_id}"
+ALLOCATION_ROUTE = "api/allocations/<number:allocation_id>"
+SEAT = "/api/seats/{town.seat_id}"
+SEAT_ROUTE = "api/seats/<number:seat_id>"
 PROGRAM = "/api/programs/town-hall"
 PROGRAM_ROUTE = "api/programs/<str:code>"
 INSTANCE = "/api/programInstances/{town.offer.instance}"
@@ -96,6 +100,41 @@ ROWS = [
         address="/api/districts/11/seats",
         body={"total_seats": 9},
     ),
+    by_key(ALLOCATION_ROUTE, "GET", scope="districts:read", elsewhere=404, address=ALLOCATION),
+    by_key(f"{ALLOCATION_ROUTE}/seats", "GET", scope="districts:read", elsewhere=404, address=f"{ALLOCATION}/seats"),
+    by_key(
+        f"{ALLOCATION_ROUTE}/renew",
+        "POST",
+        scope="districts:write",
+        elsewhere=404,
+        address=f"{ALLOCATION}/renew",
+        body={"valid_from": "2031-01-01"},
+    ),
+    by_key(
+        f"{ALLOCATION_ROUTE}/roster",
+        "POST",
+        scope="districts:write",
+        elsewhere=404,
+        done=422,
+        address=f"{ALLOCATION}/roster",
+        body={"program_instance_id": "c" * 24, "roster": "email"},
+    ),
+    *[
+        by_key(
+            f"{SEAT_ROUTE}/{move}",
+            "POST",
+            scope="districts:write",
+            elsewhere=404,
+            done=done,
+            address=f"{SEAT}/{move}",
+            body=body,
+        )
+        for move, done, body in (
+            ("release", 200, {"reason": "Moved away"}),
+            ("reassign", 404, {"reason": "Moved away", "learner_id": "c" * 24}),
+            ("transfer", 404, {"allocation_id": 0}),
+        )
+    ],
     # Programs and enrollments
     by_key("api/programs", "GET", scope="enrollments:read", elsewhere=200),
     by_key(

@@ -31,7 +31,7 @@ from core.clock import utc_now
 from demo.stripe import open_page, pay
 from enrollment_project.provisioning import create_workspace
 from enrollments.evaluation import request_evaluation
-from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
+from enrollments.models import DistrictSeatAllocation, EnrollmentDecision, SeatAssignment
 from enrollments.seats import create_allocation
 from enrollments.tests.factories import CandidateFactory, InstanceFactory, ProgramFactory
 from enrollments.tests.importing import csv_of, receive
@@ -151,6 +151,15 @@ class Town:
     theirs: Workspace
     decision_id: int
     offer: Offer
+
+    @property
+    def seat_id(self) -> int:
+        """The seat that the decision gave."""
+        return SeatAssignment.objects.get(decisions=self.decision_id).pk
+
+    @property
+    def allocation_id(self) -> int:
+        return SeatAssignment.objects.get(decisions=self.decision_id).allocation_id
 
     @cached_property
     def guardian_id(self) -> int:

@@ -85,6 +85,8 @@ SAID_IN_WORDS = re.compile(
             "no more than 2 decimal places",
             "no more than 5 digits",
             "Give a day that is not before ",
+            "These seats have no last day",
+            "Begin with a line of column names",
             "Use a new Idempotency-Key for a different request",
             "There is no such ",
             "A lead is known by a name",
@@ -202,6 +204,8 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
     known = {
         "decision_id": town.decision_id,
         "tenant_id": 7,
+        "allocation_id": town.allocation_id,
+        "seat_id": town.seat_id,
         "guardian_id": GuardianFactory(workspace=town.ours).pk,
         "code": "town-hall" if operation.path.startswith("/api/programs/") else town.sale.course_code,
         "instance_id": town.offer.instance,

@@ -1,0 +1,140 @@
+"""The shapes of requests about single allocations and seats, and of their answers."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.http.fields import CuidField, DayField, MultilineField, TextField, TruthField, WholeNumberField
+from core.numbers import MAX_BIGINT
+
+from ...models import DistrictSeatAllocation, SeatAssignment
+from ...seats import MAX_SEATS
+from .serializers import AllocationSerializer, InstanceReferenceField
+
+
+class DryRunSerializer(serializers.Serializer[Any]):
+    dry_run = TruthField(required=False, default=False, help_text="Say what would be answered, and change nothing.")
+
+
+class ForecastSerializer(serializers.Serializer[Any]):
+    """Until when the seats last, at the pace of the last four weeks."""
+
+    taken = serializers.IntegerField(help_text="In the days that the pace is of.")
+    days = serializers.IntegerField()
+    runs_out_on = serializers.DateField(allow_null=True)
+    unused = serializers.IntegerField(allow_null=True, help_text="On the last day, if that comes first.")
+    words = serializers.CharField(source="__str__")
+
+
+class SavingsSerializer(serializers.Serializer[Any]):
+    """Idle seats that were taken back."""
+
+    seats = serializers.IntegerField()
+    passed_on = serializers.IntegerField()
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    allocation = AllocationSerializer()
+    forecast = ForecastSerializer()
+    reclaimed = SavingsSerializer()
+    idle_days = serializers.IntegerField(allow_null=True)
+    grace_days = serializers.IntegerField()
+
+
+class SeatSerializer(serializers.ModelSerializer[SeatAssignment]):
+    allocation_id = serializers.IntegerField()
+    learner_id = serializers.CharField(source="learner.cuid")
+    enrollment_id = serializers.CharField(source="enrollment.cuid")
+
+    class Meta:
+        model = SeatAssignment
+        fields = [
+            "id",
+            "allocation_id",
+            "learner_id",
+            "enrollment_id",
+            "status",
+            "reserved_at",
+            "used_at",
+            "released_at",
+            "release_reason",
+        ]
+
+
+class RenewSerializer(DryRunSerializer):
+    term = TextField(max_length=80, required=False, allow_blank=True, help_text="Left out: its days.")
+    valid_from = DayField(
+        required=False, allow_null=True, help_text="Left out: the day after the last day of this one."
+    )
+    valid_until = DayField(required=False, allow_null=True, help_text="Left out: as long as this one.")
+    total_seats = WholeNumberField(
+        min_value=0,
+        max_value=MAX_SEATS,
+        required=False,
+        allow_null=True,
+        help_text="Left out: one for everybody who holds a seat, and one for each learner who was turned away.",
+    )
+
+
+class RenewalSerializer(serializers.Serializer[Any]):
+    """The next allocation: as it is, or as it would be made. `allocation_id` is null in a dry run."""
+
+    allocation_id = serializers.IntegerField(allow_null=True)
+    program_instance_id = serializers.CharField(allow_null=True)
+    term = serializers.CharField()
+    valid_from = serializers.DateField(allow_null=True)
+    valid_until = serializers.DateField(allow_null=True)
+    total_seats = serializers.IntegerField()
+    dry_run = serializers.BooleanField()
+
+
+class RosterSerializer(DryRunSerializer):
+    program_instance_id = InstanceReferenceField()
+    roster = MultilineField(
+        max_length=100_000,
+        help_text="A CSV file of at most 500 learners. Its first line names the columns, among learner_id, email, "
+        "first_name, last_name, grade_level and school.",
+    )
+
+
+class RosterLineSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField(source="number")
+    fault = serializers.CharField(help_text="Why they have no seat; empty if they have one.")
+    decision_id = serializers.IntegerField(allow_null=True)
+
+
+class RosterOutcomeSerializer(serializers.Serializer[Any]):
+    seated = serializers.IntegerField()
+    lines = RosterLineSerializer(many=True)
+    dry_run = serializers.BooleanField()
+
+
+class ReleaseSerializer(DryRunSerializer):
+    reason = TextField(max_length=300, help_text="What the family is told, word for word.")
+
+
+class ReassignSerializer(ReleaseSerializer):
+    learner_id = CuidField(help_text="Who gets the seat.")
+
+
+class TransferSerializer(DryRunSerializer):
+    allocation_id = WholeNumberField(min_value=0, max_value=MAX_BIGINT, help_text="Where the seat is counted then.")
+
+
+class MovedSeatSerializer(serializers.Serializer[Any]):
+    """The seat as it is now, or would be; and how many are left of its allocation."""
+
+    seat = serializers.SerializerMethodField()
+    available_seats = serializers.SerializerMethodField()
+    dry_run = serializers.SerializerMethodField()
+
+    @extend_schema_field(SeatSerializer)
+    def get_seat(self, seat: SeatAssignment) -> dict[str, Any]:
+        return dict(SeatSerializer(seat).data)
+
+    def get_available_seats(self, seat: SeatAssignment) -> int:
+        return DistrictSeatAllocation.objects.get(pk=seat.allocation_id).available_seats
+
+    def get_dry_run(self, seat: SeatAssignment) -> bool:
+        return bool(self.context["dry_run"])
