@@ -131,6 +131,9 @@ def django_db_setup(django_db_setup: None, quickly_migrating: contextlib.ExitSta
 def _quickly_emptied_database() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_databases)
+        # Django opens a new connection for each such test. For it PostgreSQL would read all about the tables again,
+        # which takes longer than many a test, and SQLite would write its log back into the file.
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda _: False)
         yield
 
 

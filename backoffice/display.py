@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -94,8 +95,10 @@ def admin_url(row: models.Model) -> str:
         return ""
 
 
+@cache
 def page_url(model: type[models.Model], page: str) -> str:
-    """A page of a model that is about no single row: its list, or another one by its name."""
+    """A page of a model that is about no single row: its list, or another one by its name. Kept, since the sidebar and
+    its tabs ask for some fifty on every page."""
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
 
 

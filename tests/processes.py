@@ -16,6 +16,7 @@ from billing.gateways import stripe as stripe_gateway
 
 _forking = multiprocessing.get_context("fork")
 SECONDS = 60.0
+_connections_of_the_test: list[Any] = []  # so that nothing in a forked process cleans them up
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Death:
 def at_once(*calls: Callable[[], Any], seconds: float = SECONDS) -> list[Any]:
     """Run each call in a process of its own, all starting in the same moment; what they return (it is pickled), or how
     they failed or died, in order. Raises TimeoutError, with all of them ended, if one takes longer than `seconds`."""
-    connections.close_all()  # a connection can't be shared with a forked process
+    _close_what_cannot_outlive_a_fork()
     start = _forking.Barrier(len(calls))
     runs = []
     for call in calls:
@@ -78,8 +79,25 @@ class Meeting:
         return answer
 
 
+def _close_what_cannot_outlive_a_fork() -> None:
+    """SQLite's locks belong to a process, and a transaction to its connection. PostgreSQL's connection stays with the
+    test: a new server process would have to read all about the tables again."""
+    for connection in connections.all(initialized_only=True):
+        if connection.vendor != "postgresql" or connection.in_atomic_block:
+            connection.close()
+
+
+def _leave_connections_to_the_test() -> None:
+    """A forked process may neither use nor close those of the process it comes from, but opens its own."""
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None:
+            _connections_of_the_test.append(connection.connection)
+            connection.connection = None
+
+
 def _run(call: Callable[[], Any], start: Any, answers: "Connection[Any, Any]") -> None:
-    stripe_gateway._connect.cache_clear()  # nor can connections to Stripe
+    _leave_connections_to_the_test()
+    stripe_gateway._connect.cache_clear()  # nor can connections to Stripe be shared
     answer: Any
     try:
         start.wait(SECONDS)

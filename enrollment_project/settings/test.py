@@ -23,6 +23,7 @@ from .dev import *  # noqa: E402
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not SQLite's default for tests: memory shares one connection, so it has neither WAL nor locks.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATABASES['default']['NAME']}.test"}
+    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"  # it need not outlive a power cut
 # A cursor of the server takes three statements where a query takes one, and the doctor asks some 150 questions after
 # many tests. What asks by such cursors is tested with them in tests/contracts/test_doctor.py.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True

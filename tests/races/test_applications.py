@@ -27,7 +27,7 @@ from tests.processes import Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
-RIVALS = 16
+RIVALS = 8
 
 
 def received(instance: ProgramInstance, number: int) -> str:
@@ -45,7 +45,7 @@ def confirm(token: str) -> str:
 
 
 class TestTheLastPlace:
-    def test_goes_to_one_of_sixteen(self) -> None:
+    def test_goes_to_one_of_eight(self) -> None:
         instance = instance_with_form(capacity=1)
         tokens = [received(instance, number) for number in range(RIVALS)]
 
@@ -69,7 +69,7 @@ class TestTheLastPlace:
 
 
 class TestOneLink:
-    def test_that_is_pressed_sixteen_times_is_one_enrollment(self) -> None:
+    def test_that_is_pressed_eight_times_is_one_enrollment(self) -> None:
         token = received(instance_with_form(), 1)
 
         answers = at_once(*[partial(confirm, token)] * RIVALS)

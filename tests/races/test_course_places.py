@@ -28,7 +28,7 @@ from tests.sweeps import SOON
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
-STUDENTS = 32
+STUDENTS = 16
 PLACES = 5
 
 

@@ -22,8 +22,8 @@ from tests.processes import Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-PROCESSES = 32
-SEATS = 48  # more than processes and far fewer than learners: all meet while there are seats, and after the last
+PROCESSES = 16
+SEATS = 24  # more than processes and far fewer than learners: all meet while there are seats, and after the last
 REFUSED = None
 
 
@@ -94,11 +94,11 @@ class TestTheLastSeats:
         instance = InstanceFactory(price=None)
         allocation = seats(instance.workspace, total=SEATS)
 
-        answers = ask_all(instance.workspace, attempts(640, repeats=0.3))
+        answers = ask_all(instance.workspace, attempts(320, repeats=0.3))
 
         granted = {learner: ids for learner, ids in answers.items() if ids != {REFUSED}}
         allocation.refresh_from_db()
-        assert len(answers) == 448
+        assert len(answers) == 224
         assert len(granted) == SEATS
         assert all(len(ids) == 1 for ids in granted.values())  # whoever has a seat was told so every time
         assert (allocation.used_seats, allocation.reserved_seats) == (SEATS, 0)
@@ -118,7 +118,7 @@ class TestWithoutTheGuard:
         monkeypatch.setattr(deciding, "take_seat", check_then_count(everybody_looks(PROCESSES)))
         with without_constraints((DistrictSeatAllocation, "allocation_never_oversold")):
             instance = InstanceFactory(price=None)
-            allocation = seats(instance.workspace, total=10)
+            allocation = seats(instance.workspace, total=5)
 
             ask_all(instance.workspace, attempts(PROCESSES, repeats=0))
 
@@ -129,7 +129,7 @@ class TestWithoutTheGuard:
     def test_seats_are_oversold_and_not_even_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(deciding, "take_seat", read_then_write(everybody_looks(PROCESSES)))
         instance = InstanceFactory(price=None)
-        allocation = seats(instance.workspace, total=10)
+        allocation = seats(instance.workspace, total=5)
 
         ask_all(instance.workspace, attempts(PROCESSES, repeats=0))
 
