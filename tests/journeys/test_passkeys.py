@@ -61,7 +61,7 @@ class TestAPasskey:
     def test_that_the_device_does_not_make_is_told(self, page: Page, desk: dict[str, str]) -> None:
         sign_in(page, desk)
         page.goto("/accounts/staff/passkeys/new")
-        page.evaluate("navigator.credentials.create = () => Promise.reject(new DOMException('', 'NotAllowedError'))")
+        page.evaluate("() => { navigator.credentials.create = () => Promise.reject(new DOMException('', 'Denied')); }")
         page.get_by_label("Your password").fill(desk["password"])
         page.get_by_role("button", name="Add it").click()
 
