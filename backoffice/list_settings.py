@@ -96,7 +96,8 @@ def show_list_settings(request: HttpRequest, label: str) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": f"Columns and filters: {page.opts.verbose_name_plural}",
-        "opts": page.opts,
+        "content_title": "Columns and filters",
+        "model_admin": page,
         "columns": columns,
         "saved": saved,
         "is_filtered": bool(saved["query"].value()),
