@@ -39,7 +39,8 @@ class Command(UseCaseCommand):
         }
 
     def show(self, report: dict[str, Any]) -> None:
-        missed, settled = report["events_missed"], report["checkouts_settled"]
+        missed = report["events_missed"]
+        settled = report["checkouts_settled"]
         since = dt.datetime.fromisoformat(report["window_start"])
         self.say(
             f"Compared with Stripe since {since:%Y-%m-%d %H:%M} UTC: {report['events_seen']} events, "
