@@ -46,7 +46,7 @@ def course_programs() -> QuerySet[Program]:
 
 def get_course(*, code: str) -> Program:
     """A listed course by its code. Raises CourseNotFound; one that is switched off is still found."""
-    course = course_programs().filter(code=code).first() if code.isprintable() else None
+    course = course_programs().select_related("workspace").filter(code=code).first() if code.isprintable() else None
     if course is None:
         raise CourseNotFound(f"There is no course {code}.")
     return course

@@ -49,6 +49,7 @@ app.conf.beat_schedule = {
     "reclaim-idle-seats": {"task": "enrollments.tasks.reclaim_idle_seats", "schedule": 900.0},
     "write-to-reviewers": {"task": "enrollments.tasks.write_to_reviewers", "schedule": 900.0},
     "carry-out-held-reviews": {"task": "enrollments.tasks.carry_out_held_reviews", "schedule": 10.0},
+    "forget-unconfirmed-quotes": {"task": "enrollments.tasks.forget_unconfirmed_quotes", "schedule": 3600.0},
     "follow-inquiries": {"task": "enrollments.tasks.follow_inquiries", "schedule": 900.0},
     "carry-out-exits": {"task": "enrollments.tasks.carry_out_due_exits", "schedule": 300.0},
     "expire-enrollments": {"task": "enrollments.tasks.expire_enrollments", "schedule": 600.0},

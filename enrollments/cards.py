@@ -57,6 +57,12 @@ class EnrollmentCard:
         return self.view.standing == Standing.ENROLLED
 
     @property
+    def can_ask_back(self) -> bool:
+        """Whether it was paid, is over, and not all went back: by a quote nothing can be said of it any more."""
+        is_over = self.view.standing in (Standing.COMPLETED, Standing.LEFT, Standing.NOT_ACCEPTED)
+        return is_over and self.view.payment is not None
+
+    @property
     def why(self) -> str:
         """The reason it ended for, where one was given for the family to read."""
         return self.history[-1].reason

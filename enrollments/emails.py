@@ -40,7 +40,7 @@ from .letters import (
 )
 from .models import Enrollment, EnrollmentDecision, EnrollmentTransition, PlannedExit
 from .sellers import find_sales
-from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, Facet
+from .states import GIVEN_BACK, PAID, EligibilityStatus, EnrollmentPaymentStatus, ExitStatus, Facet, Settlement
 
 # Each of these is told where no integrator and no shop answers for it.
 _STEPS = {
@@ -297,7 +297,9 @@ def render_end(notification: Notification) -> Email | None:
     if enrollment is None:
         return None
     end = EnrollmentTransition.objects.get(enrollment=enrollment, number=notification.params["number"])
-    return write_end(enrollment, reason=end.reason)
+    confirmed = enrollment.quoted_exits.filter(quote__confirmed_at__isnull=False, settlement=Settlement.BY_RULE)
+    line = confirmed.order_by("-pk").first()
+    return write_end(enrollment, reason=end.reason, quoted=line.returned if line else None)
 
 
 def render_planned_exit(notification: Notification) -> Email | None:

@@ -178,6 +178,14 @@ class QuoteOutdated(DomainError):
     title = _("Something has changed since this quote was made")
 
 
+class NothingToRefund(DomainError):
+    """A refund is asked for where money is with the program and no quote can be made."""
+
+    status = 409
+    code = "nothing_to_refund"
+    title = _("There is nothing to ask back for this enrollment")
+
+
 class CantLeave(DomainError):
     """Only an approved enrollment that has not ended can be left."""
 

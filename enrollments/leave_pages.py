@@ -3,6 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.contrib import messages
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,12 +16,22 @@ from accounts.family_pages import for_families
 from accounts.models import User
 from core.actors import Actor
 from core.clock import utc_now
-from core.errors import DomainError, NotFound
+from core.errors import DomainError, Invalid, NotFound
 from core.forms import check_texts
 from core.http.zones import zone_of
 
 from .errors import QuoteOver
-from .leaving import confirm_quote, find_leavable, find_quote, is_open, quote_exits
+from .leaving import (
+    Wish,
+    ask_for_refund,
+    can_ask,
+    confirm_quote,
+    find_leavable,
+    find_quote,
+    has_asked,
+    is_open,
+    quote_exits,
+)
 from .models import CancellationQuote, Enrollment
 
 FAMILY_LEFT = "The family asked to leave"
@@ -65,6 +76,38 @@ def leave(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
             return redirect("leaving", cuid=quote.cuid)
     context = {"asked": asked, "leavable": leavable, "chosen": chosen, "problem": problem}
     return render(request, "enrollments/leave.html", context, status=422 if problem else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_families
+def ask_refund(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
+    """Ask for a refund of what is over; what goes on is left by a quote, which says what comes back."""
+    enrollment = Enrollment.objects.kept().filter(learner__in=learners_of(user), cuid=cuid).first()
+    if enrollment is None:
+        raise Http404
+    now = utc_now()
+    problem = ""
+    if request.method == "POST":
+        try:
+            wish = request.POST.get("wish", "")
+            ask_for_refund(enrollment_id=enrollment.pk, wish=wish, actor=Actor("user", user.pk), now=now)
+        except Invalid:
+            problem = _("Choose one of the reasons.")
+        except DomainError as refusal:
+            problem = refusal.detail
+        else:
+            messages.success(request, _("You asked for a refund. The program decides and writes to you."))
+            return redirect("my-enrollment", cuid=cuid)
+    if find_leavable(Enrollment.objects.filter(pk=enrollment.pk)).exists():
+        return redirect("leave", cuid=cuid)
+    context = {
+        "enrollment": enrollment,
+        "wishes": Wish.choices,
+        "can_ask": can_ask(enrollment, now=now),
+        "has_asked": has_asked(enrollment),
+        "problem": problem,
+    }
+    return render(request, "enrollments/refund.html", context, status=422 if problem else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -141,8 +141,9 @@ def write_rejection(enrollment: Enrollment, *, reason: str, was_paid: bool) -> E
     return _write(REJECTED, enrollment, reason=reason, money=money)
 
 
-def write_end(enrollment: Enrollment, *, reason: str) -> Email:
-    """That an enrollment, or the request for one, has ended; and what is known about the money."""
+def write_end(enrollment: Enrollment, *, reason: str, quoted: Money | None = None) -> Email:
+    """That an enrollment, or the request for one, has ended; and what is known about the money. `quoted` is what the
+    family was told that it gets back by the refund rules."""
     status = enrollment.payment_status
     deciding = _(
         "We are deciding whether to return some of the payment. If so, we will write again when it is on its way."
@@ -154,8 +155,14 @@ def write_end(enrollment: Enrollment, *, reason: str) -> Email:
         ENDED,
         enrollment,
         why=refunded if is_refunded else _("The reason given: %(reason)s") % {"reason": told},
-        money=deciding if status in PAID else "",
+        money=_tell_quoted(quoted) if quoted is not None else deciding if status in PAID else "",
     )
+
+
+def _tell_quoted(quoted: Money) -> str:
+    if not quoted.minor:
+        return _("By the refund rules, nothing comes back.")
+    return _("By the refund rules, %(amount)s goes back to the person who paid.") % {"amount": quoted}
 
 
 def write_planned_exit(enrollment: Enrollment, *, effective_date: dt.date, reason: str, is_another_plan: bool) -> Email:

@@ -13,5 +13,6 @@ urlpatterns = [
     path("seats/<str:token>", idle_pages.show_idle_seat, name="idle-seat"),
     path("districts/emails/<str:token>", district_pages.show_district_emails, name="district-emails"),
     path("my/enrollments/<cuid:cuid>/leave", leave_pages.leave, name="leave"),
+    path("my/enrollments/<cuid:cuid>/refund", leave_pages.ask_refund, name="ask-refund"),
     path("my/leaving/<cuid:cuid>", leave_pages.show_quote, name="leaving"),
 ]

@@ -45,7 +45,15 @@ def get_program(*, workspace_id: int, code: str) -> Program:
 
 @transaction.atomic
 def create_program(
-    *, workspace_id: int, code: str, title: str, description: str = "", active: bool = True, listed: bool = False
+    *,
+    workspace_id: int,
+    code: str,
+    title: str,
+    description: str = "",
+    active: bool = True,
+    listed: bool = False,
+    provider: str = "",
+    audience: str = "",
 ) -> Program:
     """Raises ProgramExists, and Invalid for a code that could not stand in an address, or not in the catalog's."""
     if not _code.fullmatch(code):
@@ -55,7 +63,14 @@ def create_program(
     if listed:
         check_listed_code(code)
     program = Program(
-        workspace_id=workspace_id, code=code, title=title, description=description, active=active, listed=listed
+        workspace_id=workspace_id,
+        code=code,
+        title=title,
+        description=description,
+        active=active,
+        listed=listed,
+        provider=provider,
+        audience=audience,
     )
     try:
         with transaction.atomic():

@@ -44,3 +44,11 @@ NO_ANSWER = register_kind(
     remedy="The case is back in the review queue. Decide without the answer, ask again, or call the family. An answer "
     "that comes later is shown there too, and completes this task.",
 )
+REFUND_ASKED = register_kind(
+    "refund_asked",
+    label="Family that asks for a refund",
+    role=Role.FINANCE,
+    subjects=("enrollment",),
+    remedy="Look at the enrollment and its payment. Refund what is fair on the payment's page, which mails the "
+    "family, or write to the family why nothing comes back; then complete this task with what you decided.",
+)

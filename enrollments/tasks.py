@@ -17,6 +17,7 @@ from .expiry import expire_in_batches
 from .imports import job as imports
 from .imports.files import forget_old_files
 from .imports.retention import forget_old_rows
+from .leaving import forget_quotes
 from .review import inquiries
 from .review.held import carry_out_due_reviews
 
@@ -24,6 +25,11 @@ from .review.held import carry_out_due_reviews
 @shared_task
 def carry_out_due_exits() -> None:
     in_batches(carry_out, size=50, at_most=20)
+
+
+@shared_task
+def forget_unconfirmed_quotes() -> None:
+    in_batches(forget_quotes, size=1000, at_most=100)
 
 
 @shared_task

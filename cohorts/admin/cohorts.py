@@ -123,7 +123,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         return f"{row.instance.program}, {row}"
 
     def get_fieldsets(self, request: HttpRequest, obj: Cohort | None = None) -> Any:
-        term = ("Term", {"fields": (("start_date", "end_date"), ("timezone", "enrollment_deadline"))})
+        term = ("Term", {"fields": (("start_date", "end_date"), ("timezone", "enrollment_deadline"), "location")})
         if obj is None:
             return ((None, {"fields": ("instance", ("name", "max_enrollment"))}), term)
         return (

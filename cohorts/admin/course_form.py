@@ -31,8 +31,8 @@ from .display import weekly_time
 CLASS_FIELDS = ("day_of_week", "start_time", "end_time", "timezone", "seats", "teacher", "meeting_url", "name")
 CLASSES = ("key", "known", *CLASS_FIELDS)
 STEPS = ("title", "label", "required", "classes")
-COURSE = ("title", "description", "code", "listed")
-COHORT = ("cohort", "start_date", "end_date", "deadline_date", "zone", "places")
+COURSE = ("title", "description", "provider", "audience", "code", "listed")
+COHORT = ("cohort", "start_date", "end_date", "deadline_date", "zone", "location", "places")
 MONEY = ("amount", "currency")
 WEEKS = 4
 TIME = forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
@@ -79,6 +79,9 @@ class CourseTexts:
         made.plain |= {
             "title": course.title,
             "description": course.description,
+            "provider": course.provider,
+            "audience": course.audience,
+            "location": model.location,
             "start_date": (start - dt.timedelta(days=start.weekday())).isoformat(),
             "zone": model.timezone,
             "places": str(model.max_enrollment),
@@ -177,7 +180,19 @@ class CourseForm(GuidedForm):
     description = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="What families read in the catalog: for whom it is, what is learned, what to bring.",
+        help_text="What families read in the catalog: what is learned, what to bring.",
+    )
+    provider = forms.CharField(
+        label="Taught by",
+        required=False,
+        max_length=limit_of(Program, "provider"),
+        help_text="Who teaches it, as families know them. Empty: the workspace.",
+    )
+    audience = forms.CharField(
+        label="For whom",
+        required=False,
+        max_length=limit_of(Program, "audience"),
+        help_text="The ages or grades it is for: Ages 8 to 11, grades 3 to 5.",
     )
     code = forms.CharField(
         required=False,
@@ -211,6 +226,12 @@ class CourseForm(GuidedForm):
         help_text="To the end of that day. Empty: the day before the first.",
     )
     zone = forms.ChoiceField(label="Time zone")
+    location = forms.CharField(
+        label="Where it meets",
+        required=False,
+        max_length=limit_of(Cohort, "location"),
+        help_text="Online, or Hill School, room 12.",
+    )
     places = WholeNumberField(
         required=False,
         min_value=1,
@@ -330,6 +351,9 @@ class CourseForm(GuidedForm):
             code=told["code"] or propose_code(workspace_id=self.row.pk, title=told["title"]),
             title=told["title"],
             description=told["description"],
+            provider=told["provider"],
+            audience=told["audience"],
+            location=told["location"],
             listed=told["listed"],
             classes=tuple(self._class_plan(number) for number in range(len(self.texts.classes.rows))),
             steps=tuple(self._step_plan(number, places) for number in range(len(self.texts.steps.rows))),

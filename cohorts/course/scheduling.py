@@ -226,6 +226,7 @@ def create_cohort(
     timezone: str,
     places: int,
     deadline: dt.datetime | None,
+    location: str = "",
     days_off: Collection[dt.date] = (),
 ) -> Cohort:
     """A cohort with its sessions, not active until somebody looked at it.
@@ -243,6 +244,7 @@ def create_cohort(
         start_date=start_date,
         end_date=end_date,
         timezone=timezone,
+        location=location,
         max_enrollment=places,
         enrollment_deadline=deadline,
         is_active=False,
@@ -267,6 +269,7 @@ def clone_cohort(*, cohort_id: int, name: str, start_date: dt.date, instance: Pr
         start_date=start_date,
         end_date=model.end_date + shift,
         timezone=model.timezone,
+        location=model.location,
         places=model.max_enrollment,
         deadline=shifted_deadline(model, shift),
     )

@@ -66,6 +66,9 @@ class CoursePlan:
     name: str = ""  # of the cohort
     end_date: dt.date | None = None  # the last day of the last week
     deadline_date: dt.date | None = None  # the day before the first
+    provider: str = ""  # empty: the workspace
+    audience: str = ""
+    location: str = ""
     places: int | None = None  # as many as find a seat in every step
     days_off: tuple[dt.date, ...] = ()
 
@@ -114,6 +117,8 @@ def set_up_course(*, workspace_id: int, plan: CoursePlan, actor: Actor, now: dt.
         title=plan.title,
         description=plan.description,
         listed=plan.listed,
+        provider=plan.provider,
+        audience=plan.audience,
     )
     instance = _create_instance(program, plan, actor, now)
     classes = [known.get(each.known_id or 0) or _create_class(program, each) for each in plan.classes]
@@ -127,6 +132,7 @@ def set_up_course(*, workspace_id: int, plan: CoursePlan, actor: Actor, now: dt.
             start_date=plan.start_date,
             end_date=plan.last_day,
             timezone=plan.timezone,
+            location=plan.location,
             places=places,
             deadline=plan.deadline,
             days_off=plan.days_off,

@@ -54,6 +54,14 @@ class Cohort(models.Model):
     start_date = models.DateField(validators=[validate_date])
     end_date = models.DateField(validators=[validate_date])
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
+    location = models.CharField(
+        "where it meets",
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What families need to find it: Online, or Hill School, room 12.",
+    )
     max_enrollment = models.PositiveIntegerField()
     current_enrollment = models.PositiveIntegerField(default=0, editable=False)
     held_places = models.PositiveIntegerField(default=0, editable=False)

@@ -146,7 +146,7 @@ class TestACourse:
     @pytest.mark.sqlite
     def test_is_shown_with_its_steps(self) -> None:
         cohort = cohort_with(options=(1, 2))
-        course = course_of(cohort, description="Letters for numbers.")
+        course = course_of(cohort, description="Letters for numbers.", audience="Ages 8 to 11")
         first, second = course.steps.order_by("order")
 
         response = get(f"/api/course-programs/{course.code}")
@@ -160,6 +160,8 @@ class TestACourse:
             "availableCohorts": 1,
             "nextCohortStartDate": cohort.start_date.isoformat(),
             "description": "Letters for numbers.",
+            "provider": course.workspace.name,
+            "audience": "Ages 8 to 11",
             "steps": [
                 {
                     "stepId": first.pk,
@@ -211,6 +213,7 @@ class TestCohorts:
                 "startDate": cohort.start_date.isoformat(),
                 "endDate": cohort.end_date.isoformat(),
                 "timezone": "America/Chicago",
+                "location": "",
                 "enrollmentDeadline": deadline.isoformat().replace("+00:00", "Z"),
                 "maxEnrollment": 12,
                 "currentEnrollment": 3,

@@ -106,12 +106,15 @@ class TestACourse:
         assert cohort.enrollment_deadline == dt.datetime(2027, 3, 1, 5, 59, tzinfo=dt.UTC)
 
     def test_keeps_what_was_chosen(self, workspace: Workspace) -> None:
-        chosen = plan(name="Spring", end_date=dt.date(2027, 4, 1), deadline_date=START, places=4)
+        said = {"provider": "Robot Lab", "audience": "Ages 8 to 11", "location": "Room 12"}
+        chosen = plan(name="Spring", end_date=dt.date(2027, 4, 1), deadline_date=START, places=4, **said)
 
         cohort = make(workspace, chosen)
+        course = cohort.instance.program
 
         assert (cohort.name, cohort.end_date, cohort.max_enrollment) == ("Spring", dt.date(2027, 4, 1), 4)
         assert cohort.enrollment_deadline == dt.datetime(2027, 3, 2, 5, 59, tzinfo=dt.UTC)
+        assert (course.taught_by, course.audience, cohort.location) == ("Robot Lab", "Ages 8 to 11", "Room 12")
 
     def test_meets_a_week_later_after_a_week_off(self, workspace: Workspace) -> None:
         asked = plan(days_off=(dt.date(2027, 3, 8),))

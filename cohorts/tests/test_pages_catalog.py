@@ -115,12 +115,15 @@ class TestTheCatalog:
 
 class TestACourse:
     def test_shows_weekly_times_in_the_zone_of_the_cohort(self, client: Client) -> None:
-        cohort = cohort_with(options=(1, 2))
+        cohort = cohort_with(options=(1, 2), location="Room 12")
 
         page = text(client.get(reverse("course", args=[cohort.instance.program.code])))
 
+        assert f"<dt>Taught by</dt><dd>{cohort.instance.workspace.name}</dd>" in page
+        assert "<dt>Where</dt><dd>Room 12</dd>" in page
+        assert "2 classes in all</h4>" in page
         assert "Tuesdays, 5:00 to 6:00 PM, Chicago time" in page
-        assert "Wednesdays, 5:00 to 6:00 PM, Chicago time" in page
+        assert "or Wednesdays, 5:00 to 6:00 PM, Chicago time" in page
         assert "10 of 10" in page
 
     def test_shows_dates_in_the_visitor_s_zone_once_it_is_known(self, client: Client) -> None:

@@ -75,7 +75,14 @@ class ProgramAdmin(RefundRules, WorkspaceScopedAdmin):
     list_select_related = ("workspace",)
     search_fields = ("=code", "title")
     readonly_fields = ("created_at",)
-    fields = ("workspace", ("title", "code"), "description", ("active", "listed"), "created_at")
+    fields = (
+        "workspace",
+        ("title", "code"),
+        "description",
+        ("provider", "audience"),
+        ("active", "listed"),
+        "created_at",
+    )
     actions_list = ("set_up_program",)
     set_up_program = list_link(description="New program", power=Power.MANAGE, icon="auto_awesome", to=program_setup_url)
 

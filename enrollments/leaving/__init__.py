@@ -1,6 +1,21 @@
 """Leaving by a quote: what it brings is told, frozen for a while, and carried out as told."""
 
+from .asking import Wish, ask_for_refund, can_ask, has_asked
 from .confirm import confirm_quote
+from .forgetting import forget_quotes
 from .quote import QUOTE_LASTS, find_leavable, find_quote, is_open, list_open_quotes, quote_exits
 
-__all__ = ["QUOTE_LASTS", "confirm_quote", "find_leavable", "find_quote", "is_open", "list_open_quotes", "quote_exits"]
+__all__ = [
+    "QUOTE_LASTS",
+    "Wish",
+    "ask_for_refund",
+    "can_ask",
+    "confirm_quote",
+    "find_leavable",
+    "find_quote",
+    "forget_quotes",
+    "has_asked",
+    "is_open",
+    "list_open_quotes",
+    "quote_exits",
+]

@@ -16,6 +16,22 @@ class Program(models.Model):
     code = models.CharField(max_length=50)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
+    provider = models.CharField(
+        "taught by",
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who teaches it, as families know them. Empty: the workspace.",
+    )
+    audience = models.CharField(
+        "for whom",
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The ages or grades it is for: Ages 8 to 11, grades 3 to 5.",
+    )
     listed = models.BooleanField(
         default=False,
         help_text="Show it in the public catalog, where its code must be unlike any other's.",
@@ -33,6 +49,10 @@ class Program(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def taught_by(self) -> str:
+        return self.provider or self.workspace.name
 
 
 class ProgramInstance(models.Model):

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from core.clock import utc_now
 from core.http.query import QueryNumberField, QuerySerializer, QueryTextField, QueryTruthField
+from enrollments.models import Program
 
 from ...models import Cohort, CohortSession
 from ...queries import SORTS
@@ -56,7 +57,12 @@ class StepSerializer(serializers.Serializer[Any]):
 
 class CourseSerializer(CourseItemSerializer):
     description = serializers.CharField()
+    provider = serializers.SerializerMethodField(help_text="Who teaches it; the workspace, if nobody else is named.")
+    audience = serializers.CharField(help_text="The ages or grades it is for, in words; may be empty.")
     steps = StepSerializer(many=True)
+
+    def get_provider(self, course: Program) -> str:
+        return course.taught_by
 
 
 class CohortSerializer(serializers.Serializer[Any]):
@@ -65,6 +71,7 @@ class CohortSerializer(serializers.Serializer[Any]):
     startDate = serializers.DateField(source="start_date")
     endDate = serializers.DateField(source="end_date")
     timezone = serializers.CharField()
+    location = serializers.CharField(help_text="Where it meets, in words; may be empty.")
     enrollmentDeadline = serializers.DateTimeField(source="enrollment_deadline", allow_null=True)
     maxEnrollment = serializers.IntegerField(source="max_enrollment")
     currentEnrollment = serializers.IntegerField(source="current_enrollment")

@@ -1,0 +1,86 @@
+"""A family asks for a refund of what is over, and quotes that nobody confirmed go."""
+
+import datetime as dt
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from accounts.models import StaffTask
+from cohorts.models import Cohort, StudentPackage
+from core.clock import utc_now
+from enrollments.leaving import forget_quotes
+from enrollments.lifecycle import unenroll_enrollment
+from enrollments.models import CancellationQuote
+from enrollments.tests.factories import STAFF
+from notifications.sending import send_due_notifications
+
+from .browsing import child_of, page_of, signed_in, text
+from .factories import buy_on_rows, cohort_with
+from .test_leaving import HALF, confirm, quote, rule
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cohort() -> Cohort:
+    made = cohort_with(options=(1,))
+    rule(made, HALF)
+    return made
+
+
+def refund_url(package: StudentPackage) -> str:
+    return reverse("ask-refund", args=[package.enrollment.cuid])
+
+
+class TestAFamily:
+    def test_asks_once_for_what_is_over(self, cohort: Cohort) -> None:
+        package = buy_on_rows(cohort, child_of(cohort))
+        client, _ = signed_in()
+        unenroll_enrollment(enrollment_id=package.enrollment_id, actor=STAFF, reason="Moved", now=utc_now())
+
+        asked = page_of(client, package)
+        refused = client.post(refund_url(package), {"wish": "no such"})
+        before = StaffTask.objects.filter(kind="refund_asked").count()
+        told = text(client.post(refund_url(package), {"wish": "not_held"}, follow=True))
+        client.post(refund_url(package), {"wish": "twice"})
+
+        assert f'href="{refund_url(package)}"' in asked
+        assert (refused.status_code, before) == (422, 0)
+        assert "You asked for a refund." in told
+        task = StaffTask.objects.get(kind="refund_asked")
+        assert task.summary.endswith("asks for a refund: classes did not take place.")
+        assert "There is nothing more to do." in text(client.get(refund_url(package)))
+
+    def test_is_led_to_a_quote_by_what_goes_on(self, cohort: Cohort) -> None:
+        package = buy_on_rows(cohort, child_of(cohort))
+        client, _ = signed_in()
+
+        answer = client.post(refund_url(package), {"wish": "not_held"})
+
+        assert answer["Location"] == reverse("leave", args=[package.enrollment.cuid])
+        assert not StaffTask.objects.filter(kind="refund_asked").exists()
+
+    def test_reads_the_quoted_amount_in_the_mail_about_the_end(self, cohort: Cohort) -> None:
+        package = buy_on_rows(cohort, child_of(cohort))
+        line = quote(package).exits.get()
+
+        confirm(line.quote)
+        send_due_notifications(now=utc_now())
+
+        (told,) = [message.body for message in mail.outbox if "no longer enrolled" in message.subject]
+        assert f"By the refund rules, {line.returned} goes back to the person who paid." in told
+
+
+class TestAnUnconfirmedQuote:
+    @pytest.mark.sqlite
+    def test_is_deleted_a_day_after_its_end_and_a_confirmed_one_stays(self, cohort: Cohort) -> None:
+        confirmed = quote(buy_on_rows(cohort))
+        confirm(confirmed)
+        unconfirmed = quote(buy_on_rows(cohort))
+
+        soon = forget_quotes(now=unconfirmed.expires_at + dt.timedelta(hours=23))
+        later = forget_quotes(now=unconfirmed.expires_at + dt.timedelta(hours=25))
+
+        assert (soon, later) == (0, 1)
+        assert CancellationQuote.objects.get() == confirmed
