@@ -16,6 +16,7 @@ from accounts.roles import Power
 from core.clock import utc_now
 from core.jobs import JobStatus
 
+from ..auditing.recording import one_deed
 from ..display import NOTHING, admin_url, register_subject, status_badge
 from ..exporting.jobs import request_export
 from ..exporting.links import export_url
@@ -45,19 +46,21 @@ def _export_as(format: ExportFormat) -> Callable[..., HttpResponseRedirect]:
         if not page.has_view_permission(request):
             raise PermissionDenied
         is_whole_list = request.POST.get("select_across") == "1"
-        made = request_export(
-            source=source_name(page.model),
-            format=format,
-            options={
-                "query": request.GET.urlencode(),
-                "keys": None if is_whole_list else list(rows.values_list("pk", flat=True)),
-                "workspaces": _workspaces(request),
-            },
-            workspace_id=_single_workspace(request),
-            requested_by=staff_of(request),
-            actor=actor_of(request),
-            now=utc_now(),
-        )
+        with one_deed(request):
+            made = request_export(
+                source=source_name(page.model),
+                format=format,
+                options={
+                    "query": request.GET.urlencode(),
+                    "keys": None if is_whole_list else list(rows.values_list("pk", flat=True)),
+                    "workspaces": _workspaces(request),
+                },
+                workspace_id=_single_workspace(request),
+                requested_by=staff_of(request),
+                actor=actor_of(request),
+                now=utc_now(),
+            )
+            admin.site.get_model_admin(Export).log_addition(request, made, f"Export of {page.opts.verbose_name_plural}")
         messages.success(request, "The file is being written. Reload this page to see how far it is.")
         return HttpResponseRedirect(admin_url(made))
 

@@ -13,7 +13,7 @@ from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, MembershipFactory, WorkspaceFactory
 from backoffice.admin.staff import MembershipAdmin
 from backoffice.auditing.keeping import forget_old_entries
-from backoffice.models import AuditEntry, AuditLogIsKept
+from backoffice.models import AuditEntry, AuditLogIsKept, Export
 from backoffice.tests.staff_client import StaffClient
 from core.clock import utc_now
 from core.errors import DomainError
@@ -79,6 +79,17 @@ class TestAnEntry:
 
         written = AuditEntry.objects.get()
         assert (written.action, written.object_id, written.changes) == ("Deleted", str(member.pk), {})
+
+    def test_of_an_export_says_of_what(self, owner: StaffClient, workspace: Workspace) -> None:
+        learner = LearnerFactory(workspace=workspace)
+
+        owner.post(
+            reverse("admin:accounts_learner_changelist"), {"action": "export_csv", "_selected_action": [learner.pk]}
+        )
+
+        written = AuditEntry.objects.get()
+        assert (written.action, written.model) == ("Export of learners", "backoffice.export")
+        assert (written.object_id, written.workspace_id) == (str(Export.objects.get().pk), workspace.pk)
 
     def test_keeps_no_value_of_a_learner(self, owner: StaffClient, workspace: Workspace) -> None:
         learner = LearnerFactory(workspace=workspace, first_name="Tala")

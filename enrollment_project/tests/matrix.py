@@ -3,6 +3,7 @@
 What finds a leak is a function here, so that the tests of the guards can ask it again with a guard taken away.
 """
 
+import datetime as dt
 import functools
 import re
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ from accounts.states import Role
 from accounts.tests.factories import StaffFactory, UserFactory
 from backoffice.scoping import WorkspaceScopedAdmin
 from cohorts.models import Cohort
-from core.actors import SYSTEM
+from core.actors import SYSTEM, Actor
 from core.clock import utc_now
 from core.network import NetworkInsideTransaction
 from enrollments.allocations.what_if import ask_what_if
@@ -160,6 +161,10 @@ def ways_of(page: WorkspaceScopedAdmin) -> list[Way]:
     return found
 
 
+# Pages that are always about something, which their address names.
+_ABOUT_SOMETHING = {"list-settings", "partners_partnersequence_editor"}
+
+
 def own_ways() -> list[Way]:
     """The addresses of the pages that models have besides, and of those of the site."""
     ours = Workspace.objects.get(slug=MINE)
@@ -200,8 +205,11 @@ def own_ways() -> list[Way]:
     found += [
         Way(route, reverse(f"admin:{route}"), *needed, False)
         for route, needed in OWN_PAGES.items()
-        if route not in rows and route != "partners_partnersequence_editor"  # which is always about a program
+        if route not in {*rows, *_ABOUT_SOMETHING}
     ]
+    found.append(Way("status", reverse("status"), ANYBODY, ANYBODY, False))
+    settings = reverse("list-settings", args=[Learner._meta.label_lower])
+    found.append(Way("list-settings", settings, *OWN_PAGES["list-settings"], False))
     for app in sorted({page.opts.app_label for page in pages()}):
         seen = {PAGES[str(page.opts.model_name)][0] for page in pages() if page.opts.app_label == app}
         least = Power.VIEW if Power.VIEW in seen else Power.OPERATE
@@ -243,7 +251,9 @@ def add_rows() -> None:
     now = utc_now()
     ours = Workspace.objects.get(slug=MINE)
     waiting = awaiting_review(Enrollment.objects.filter(workspace=ours)).latest("pk")
-    hold_review(enrollment_id=waiting.pk, outcome=EligibilityStatus.APPROVED, actor=SYSTEM, now=now)
+    viewer = Actor("user", person("viewer").pk)  # who can't answer, and so can't take it back either
+    held = hold_review(enrollment_id=waiting.pk, outcome=EligibilityStatus.APPROVED, actor=viewer, now=now)
+    HeldReview.objects.filter(pk=held.pk).update(next_attempt_at=now + dt.timedelta(hours=1))
     application = Application.objects.filter(workspace=ours).latest("pk")
     Application.objects.filter(pk=application.pk).update(confirmed_at=now, enrollment=waiting)
     question = ApplicationQuestion.objects.create(

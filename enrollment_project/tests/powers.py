@@ -41,6 +41,8 @@ PAGES: dict[str, tuple[Power | None, Power | None, Power | None]] = {
     "payout": (Power.OPERATE, NOBODY, NOBODY),
     "payoutline": (Power.VIEW, NOBODY, NOBODY),
     "reconciliationrun": (Power.OPERATE, NOBODY, NOBODY),
+    "finding": (Power.OPERATE, NOBODY, NOBODY),
+    "examination": (Power.OPERATE, NOBODY, NOBODY),
     "idempotencyrecord": (Power.OPERATE, NOBODY, NOBODY),
     "program": (Power.VIEW, Power.MANAGE, Power.MANAGE),
     "programinstance": (Power.VIEW, Power.MANAGE, Power.MANAGE),
@@ -137,6 +139,9 @@ BUTTONS: dict[str, Power] = {
     "invoice.replace": Power.MONEY,
     "notification.resend": Power.ASSIST,
     "stripeevent.handle": Power.OPERATE,
+    "finding.repair_row": Power.OPERATE,
+    "finding.look_again": Power.OPERATE,
+    "finding.examine": Power.OPERATE,
     "mismatch.repair": Power.MONEY,
     "mismatch.ask_stripe": Power.MONEY,
     "mismatch.explain": Power.MONEY,
@@ -214,6 +219,7 @@ SELECTIONS: dict[str, Power] = {
     "stripeevent.handle_selected": Power.OPERATE,
     "stepprogress.attended_selected": Power.DECIDE,
     "stepprogress.missed_selected": Power.DECIDE,
+    "idleseat.keep_selected": Power.MANAGE,
     "seatassignment.transfer_selected": Power.MANAGE,
     "districtseatallocation.renew_selected": Power.MANAGE,
     "enrollment.approve_selected": Power.DECIDE,
@@ -238,6 +244,7 @@ OWN_PAGES: dict[str, tuple[Power | None, Power]] = {
     "enrollments_enrollment_review_undo": (NOBODY, Power.DECIDE),
     "enrollments_program_setup": (Power.MANAGE, Power.MANAGE),
     "enrollments_whatif_file": (Power.VIEW, Power.VIEW),
+    "list-settings": (Power.VIEW, Power.VIEW),
     "partners_certificate_pdf": (Power.VIEW, Power.VIEW),
     "partners_partnersequence_editor": (Power.MANAGE, Power.MANAGE),
     "partners_provider_field_map": (Power.GOVERN, Power.GOVERN),
@@ -254,6 +261,7 @@ SITE_PAGES = {
     "password_change",
     "password_change_done",
     "search",
+    "status",
 }
 # Pages that lead to the door.
 DOORS = {"login", "logout"}

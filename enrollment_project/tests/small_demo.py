@@ -41,6 +41,7 @@ from enrollments.tests.factories import InstanceFactory
 from events.webhooks.endpoints import create_endpoint
 from events.webhooks.queueing import fan_out
 from notifications.wording import begin_letter
+from operations.models import Examination, Finding
 from partners.models import AT_MOST, WEEK, Certificate, Nudge, PartnerEvent
 from partners.tests.factories import accept, approved, define, group, steps_of
 from tests.kept_rows import make_once
@@ -70,6 +71,9 @@ def _make() -> None:
 
 def _add_what_the_demo_lacks() -> None:
     now = utc_now()
+    Examination.objects.create(began_at=now)
+    broken = {"invariant": "enrollments.seat_counters_equal_their_holders", "row": "allocation 1", "fact": "Off by one"}
+    Finding.objects.create(**broken, found_at=now, seen_at=now)
     ReconciliationRun.objects.create(started_at=now, window_start=now)
     IdempotencyRecord.objects.create(scope="key:1", key="k", fingerprint="f", locked_until=now, created_at=now)
     for slug in (MINE, OTHERS):
