@@ -60,7 +60,7 @@ def written(instance: ProgramInstance) -> list[Any]:
     """All that is known of the enrollments of an instance but their ids and times."""
     found = []
     for enrollment in Enrollment.objects.filter(instance=instance).order_by("pk"):
-        own = {"id", "cuid", "instance_id", "learner_id", "created_at", "updated_at", "_state"}
+        own = {"id", "cuid", "instance_id", "learner_id", "created_at", "updated_at", "waiting_since", "_state"}
         events = OutboxEvent.objects.filter(aggregate=f"enrollment:{enrollment.cuid}").order_by("sequence")
         verdicts = EligibilityVerdict.objects.filter(enrollment=enrollment).order_by("pk")
         ids = {"enrollmentId", "programInstanceId"}

@@ -104,7 +104,7 @@ class TestAnImport:
             now=utc_now(),
         )
 
-        own = {"id", "cuid", "learner_id", "created_at", "updated_at", "_state"}
+        own = {"id", "cuid", "learner_id", "created_at", "updated_at", "waiting_since", "_state"}
         assert {name: value for name, value in vars(imported).items() if name not in own} == {
             name: getattr(asked, name) for name in vars(imported) if name not in own
         }
