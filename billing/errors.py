@@ -146,3 +146,17 @@ class MismatchOver(DomainError):
 
     code = "mismatch_over"
     title = "This mismatch is over"
+
+
+class MonthNotClosable(DomainError):
+    """It is not over, closed already, or something before it is open."""
+
+    code = "month_not_closable"
+    title = "This month can't be closed"
+
+
+class MonthNotClosed(DomainError):
+    """It is open."""
+
+    code = "month_not_closed"
+    title = "This month is not closed"

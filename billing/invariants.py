@@ -20,6 +20,8 @@ from .models import (
     Dispute,
     Invoice,
     InvoiceSeries,
+    LedgerLine,
+    MonthClose,
     Payment,
     Payout,
     Refund,
@@ -243,6 +245,19 @@ def payouts_are_their_lines(extent: Extent) -> Iterator[Breach]:
         yield Breach(f"payout {payout.pk}", f"{payout.amount_minor} went to the bank, its lines come to {payout.net}")
 
 
+def closed_months_are_their_lines(extent: Extent) -> Iterator[Breach]:
+    """What a closed month was frozen at is what its lines come to."""
+    standing = extent.of(MonthClose.objects.filter(reopened_at=None))
+    lines = extent.of(LedgerLine.objects.all()).values_list("workspace", "month")
+    summed = lines.annotate(total=Sum(F("gross_minor") - F("fee_minor")))
+    net = {(workspace, month): total for workspace, month, total in summed}
+    for close in standing.iterator():
+        frozen = sum(total["gross"] - total["fee"] for total in close.totals)
+        found = net.get((close.workspace_id, close.month), 0)
+        if frozen != found:
+            yield Breach(f"month close {close.pk}", f"{frozen} was frozen, its lines come to {found}")
+
+
 def _sum_of(rows: QuerySet[Refund] | QuerySet[Dispute], minor: str = "amount_minor") -> Coalesce:
     """What the payment's rows of this kind add up to."""
     of_payment = rows.filter(payment=OuterRef("pk")).values("payment")
@@ -265,4 +280,5 @@ INVARIANTS: tuple[Invariant, ...] = (
     open_refunds_are_pursued,
     the_inbox_is_handled,
     payouts_are_their_lines,
+    closed_months_are_their_lines,
 )

@@ -153,3 +153,12 @@ class DiscountStatus(models.TextChoices):
 
 # They take up a use of their voucher.
 COUNTED_DISCOUNTS = (DiscountStatus.RESERVED, DiscountStatus.USED)
+
+
+class Account(models.TextChoices):
+    """Which part of the books a line belongs to."""
+
+    PAYMENTS = "payments", "Payments"
+    REFUNDS = "refunds", "Refunds"
+    DISPUTES = "disputes", "Disputes"
+    FEES = "fees", "Fees of Stripe's"

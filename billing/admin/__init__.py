@@ -1,6 +1,7 @@
 """The back office of money. Importing the modules registers their pages."""
 
 from . import (
+    books,
     cards,
     checkouts,
     disputes,
@@ -17,6 +18,7 @@ from . import (
 )
 
 __all__ = [
+    "books",
     "cards",
     "checkouts",
     "disputes",

@@ -1,5 +1,6 @@
 """Money, without knowing what it buys: a checkout has a `purpose` and an opaque `subject` that the apps above read."""
 
+from .books import LedgerLine, MonthClose
 from .checkouts import Checkout, CheckoutQuerySet, Price
 from .inbox import ReconciliationRun, StripeEvent
 from .invoices import Invoice, InvoiceQuerySet, InvoiceSeries, Seller
@@ -18,7 +19,9 @@ __all__ = [
     "Invoice",
     "InvoiceQuerySet",
     "InvoiceSeries",
+    "LedgerLine",
     "Mismatch",
+    "MonthClose",
     "Payment",
     "Payout",
     "PayoutLine",

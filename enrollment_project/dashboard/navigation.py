@@ -33,7 +33,9 @@ from billing.models import (
     Discount,
     Dispute,
     Invoice,
+    LedgerLine,
     Mismatch,
+    MonthClose,
     Payment,
     Payout,
     PayoutLine,
@@ -220,7 +222,14 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
         ),
         Entry("Invoices", "receipt_long", Invoice),
         Entry("Vouchers", "confirmation_number", Voucher, beside=(Entry("Discounts", "percent", Discount),)),
-        Entry("Mismatches", "balance", Mismatch, query="?settled_at__isempty=1", power=Power.MONEY),
+        Entry(
+            "Mismatches",
+            "balance",
+            Mismatch,
+            query="?settled_at__isempty=1",
+            power=Power.MONEY,
+            beside=(Entry("Closed months", "lock", MonthClose), Entry("Ledger", "menu_book", LedgerLine)),
+        ),
     ),
     "Set up": (
         Entry(

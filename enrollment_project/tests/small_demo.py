@@ -25,7 +25,7 @@ from accounts.tests.factories import LearnerFactory, StaffFactory
 from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin
 from billing.mismatches import look_for_mismatches
-from billing.models import Payment, PayoutLine, ReconciliationRun, Seller
+from billing.models import LedgerLine, MonthClose, Payment, PayoutLine, ReconciliationRun, Seller
 from billing.tests.factories import paid_out
 from core.actors import SYSTEM
 from core.clock import utc_now
@@ -90,6 +90,19 @@ def _add_what_the_demo_lacks() -> None:
         line = paid_out(payment)
         PayoutLine.objects.filter(pk=line.pk).update(payment=None, payment_intent_id="pi_elsewhere")
         look_for_mismatches(workspace_id=workspace.pk, now=now)
+        close = MonthClose.objects.create(workspace=workspace, month=now.date(), closed_at=now, closed_by="system")
+        LedgerLine.objects.create(
+            workspace=workspace,
+            close=close,
+            payment=payment,
+            month=close.month,
+            date=close.month,
+            is_late=False,
+            account="payments",
+            source=f"payment:{payment.pk}",
+            gross_minor=payment.amount_minor,
+            currency=payment.currency,
+        )
         request_evaluation(
             instance_id=workspace.program_instances.values_list("pk", flat=True)[0], actor=SYSTEM, now=now
         )

@@ -35,6 +35,7 @@ VALID: dict[str, dict[str, Any]] = {
         "recorded_by": "user:1",
         "currency": "usd",
     },
+    "billing.LedgerLine": {"account": "fees", "is_late": False},
     "billing.Payout": {"status": "paid", "is_automatic": True},
     "billing.PayoutLine": {"kind": "payment"},
     "billing.Price": {"currency": "usd"},

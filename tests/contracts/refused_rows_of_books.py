@@ -1,8 +1,12 @@
 """For the rules of payouts and of the books, rows that they and nothing else refuse."""
 
-from .refused_shapes import NOW, Broken, Twice
+from .refused_shapes import MONDAY, NOW, Broken, Twice
 
 CHECKS = {
+    "month_close_reopened_with_reason": Broken(
+        "billing.MonthClose", {"reopened_at": NOW, "reopened_note": ""}, {"reopened_at": NOW}
+    ),
+    "ledger_line_account_known": Broken("billing.LedgerLine", {"account": "gifts"}, {"account": "fees"}),
     "mismatch_explained_by_somebody": Broken(
         "billing.Mismatch", {"explained_at": NOW, "explanation": ""}, {"explained_at": NOW}
     ),
@@ -11,6 +15,8 @@ CHECKS = {
 }
 
 UNIQUE = {
+    "month_close_stands_once": Twice("billing.MonthClose", {"workspace_id": 1, "month": MONDAY}, {"reopened_at": NOW}),
+    "ledger_line_once": Twice("billing.LedgerLine", {"source": "payment:1", "number": 1}),
     "mismatch_stands_once": Twice(
         "billing.Mismatch", {"workspace_id": 1, "kind": "a", "subject": "payment:1"}, {"settled_at": NOW}
     ),

@@ -1,7 +1,10 @@
 """What breaks the invariants of the books, and what comes close."""
 
-from billing.models import Payout
+import datetime as dt
+
+from billing.models import MonthClose, Payout
 from billing.tests.factories import paid_out
+from core.clock import utc_now
 
 from .world import World, breaks, spares
 
@@ -24,3 +27,15 @@ def payouts_that_are_in_order_not_read_yet_or_came_back(world: World) -> None:
     unread, returned = (paid_out(world.payment, off_by=1).payout_id for _ in range(2))
     Payout.objects.filter(pk=unread).update(lines_read_at=None)
     Payout.objects.filter(pk=returned).update(status="failed")
+
+
+@breaks("billing.closed_months_are_their_lines")
+def a_month_that_was_frozen_at_more_than_its_lines(world: World) -> str:
+    close = MonthClose.objects.create(
+        workspace=world.payment.workspace,
+        month=dt.date(2026, 3, 1),
+        closed_at=utc_now(),
+        closed_by="user:7",
+        totals=[{"account": "payments", "currency": "usd", "gross": 4900, "fee": 0}],
+    )
+    return f"month close {close.pk}"

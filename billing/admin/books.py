@@ -1,0 +1,140 @@
+"""The closed months and their lines."""
+
+import datetime as dt
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from accounts.models import Workspace
+from accounts.roles import Power
+from backoffice.actions import RequiredNoteForm, StaffForm, staff_action, staff_list_action
+from backoffice.actors import actor_column
+from backoffice.display import Card, Neighbor, link_column, list_url, money_column, neighbors_of, subject_column
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
+from core.clock import utc_now
+from core.money import Money
+
+from ..closing import close_month, reopen_month
+from ..models import LedgerLine, MonthClose
+from ..states import Account
+
+
+class CloseForm(StaffForm):
+    workspace = forms.ModelChoiceField(queryset=Workspace.objects.none())
+    month = forms.DateField(help_text="Any day of the month.", widget=forms.DateInput(attrs={"type": "date"}))
+    note = forms.CharField(
+        label="Reason, if mismatches wait", max_length=300, required=False, help_text="Kept with the month."
+    )
+
+    def prepare(self) -> None:
+        self.offer_workspaces(Power.MONEY)
+
+    def clean_month(self) -> dt.date:
+        month: dt.date = self.cleaned_data["month"]
+        if month.year < 2000 or month.year > 2999:
+            raise forms.ValidationError("Give a day of a month that is over.")
+        return month
+
+
+@admin.register(MonthClose)
+class MonthCloseAdmin(WorkspaceScopedAdmin):
+    actor_fields = ("closed_by", "reopened_by")
+    list_display = ("month_name", "workspace", "closed_at", "by", "reopened_at")
+    list_filter = (("workspace", ScopedRelatedFilter), ("reopened_at", admin.EmptyFieldListFilter))
+    list_select_related = ("workspace",)
+    fieldsets = (
+        (None, {"fields": (("month_name", "workspace"), ("closed_at", "by"), "note")}),
+        ("Opened again", {"fields": (("reopened_at", "reopener"), "reopened_note"), "classes": ("collapse",)}),
+    )
+    actions_list = ("close",)
+    actions_detail = ("reopen",)
+    by = actor_column("closed_by", "closed by")
+    reopener = actor_column("reopened_by", "opened again by")
+
+    @display(description="month", ordering="month")
+    def month_name(self, close: MonthClose) -> str:
+        return str(close)
+
+    @staff_list_action(
+        description="Close a month",
+        power=Power.MONEY,
+        form=CloseForm,
+        icon="lock",
+        explanation="Writes the lines of the month and freezes what they come to. What comes later belongs to the next "
+        "open month and is marked as late.",
+    )
+    def close(self, request: HttpRequest, form: StaffForm) -> str:
+        closed = close_month(
+            workspace_id=form.cleaned_data["workspace"].pk,
+            month=form.cleaned_data["month"],
+            note=form.cleaned_data["note"],
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        return f"{closed} is closed: {closed.lines.count():,} lines."
+
+    @staff_action(
+        description="Open again",
+        power=Power.GOVERN,
+        possible=lambda close: close.reopened_at is None,
+        form=RequiredNoteForm,
+        icon="lock_open",
+        explanation="Lines that are written stay. Closing the month again adds what is missing.",
+    )
+    def reopen(self, request: HttpRequest, close: MonthClose, form: StaffForm) -> str:
+        reopen_month(close_id=close.pk, note=form.cleaned_data["note"], actor=actor_of(request), now=utc_now())
+        return f"{close} is open again."
+
+
+@admin.register(LedgerLine)
+class LedgerLineAdmin(WorkspaceScopedAdmin):
+    """One row for each line of the books; *Export* writes it as the accountant takes it."""
+
+    list_display = (
+        "date",
+        "document",
+        "what",
+        "account",
+        "gross",
+        "fee",
+        "net",
+        "about",
+        "payment_link",
+        "is_late",
+        "month",
+        "workspace",
+    )
+    list_filter = (
+        ("account", ChoicesDropdownFilter),
+        ("workspace", ScopedRelatedFilter),
+        "is_late",
+        "currency",
+        "month",
+    )
+    list_select_related = ("workspace", "payment")
+    search_fields = ("=source", "=document")
+    search_help_text = "Number of the invoice, or what it is about, as in refund:12"
+    gross = money_column("gross_minor", "gross")
+    fee = money_column("fee_minor", "fee")
+    about = subject_column("source", "reference")
+    payment_link = link_column("payment", "payment")
+
+    @display(description="net")
+    def net(self, line: LedgerLine) -> str:
+        return str(Money(line.net_minor, line.currency))
+
+
+@neighbors_of(MonthClose)
+def totals_of_month(request: HttpRequest, close: MonthClose) -> Card:
+    rows = [
+        Neighbor(
+            title=Money(total["gross"] - total["fee"], total["currency"]),
+            note=Account(total["account"]).label,
+        )
+        for total in close.totals
+    ]
+    url = list_url(LedgerLine, workspace__id__exact=close.workspace_id, month=close.month.isoformat())
+    return Card("Totals", rows, empty="Nothing moved in this month.", more_url=url)

@@ -1,0 +1,176 @@
+"""Closing a month: its lines are written and its totals frozen; what comes later belongs to the next open month.
+
+The row of the close is inserted first. Its unique index makes a second closer of the month wait for the first, and then
+refuses it; a line is kept once by its source and number, whatever runs at the same time.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Min, Sum
+
+from accounts.models import Workspace
+from core.actors import Actor
+from core.errors import NotFound
+from core.local_time import local_date, to_instant
+from core.text import fit
+
+from .errors import MonthNotClosable, MonthNotClosed
+from .mismatches import look_for_mismatches
+from .models import Dispute, Invoice, LedgerLine, Mismatch, MonthClose, Payment, PayoutLine, Refund
+from .purposes import find_matters
+from .states import Account, DisputeStatus, RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What the books should say of one source by now, and when it moved."""
+
+    source: str
+    account: Account
+    payment_id: int
+    gross_minor: int
+    fee_minor: int
+    currency: str
+    at: dt.datetime
+
+
+def close_month(*, workspace_id: int, month: dt.date, note: str, actor: Actor, now: dt.datetime) -> MonthClose:
+    """Freeze a month that is over: write the lines that are due, and keep what they come to.
+
+    Refused while an earlier month with money is open, and, without a note that says why, while mismatches wait.
+    Raises NotFound, MonthNotClosable.
+    """
+    workspace = Workspace.objects.filter(pk=workspace_id).first()
+    if workspace is None:
+        raise NotFound("There is no such workspace.")
+    first = month.replace(day=1)
+    after = next_month(first)
+    if local_date(now, workspace.timezone) < after:
+        raise MonthNotClosable(f"{first:%B %Y} is not over yet.")
+    look_for_mismatches(workspace_id=workspace_id, now=now)
+    try:
+        with transaction.atomic():
+            close = MonthClose.objects.create(
+                workspace=workspace,
+                month=first,
+                closed_at=now,
+                closed_by=str(actor),
+                note=fit(MonthClose, "note", note),
+            )
+            _check(close, workspace, note)
+            _write_lines(close, workspace, until=to_instant(date=after, time=dt.time(), zone=workspace.timezone).at)
+            close.totals = totals_of(workspace_id, first)
+            close.save(update_fields=["totals"])
+    except IntegrityError as error:
+        raise MonthNotClosable(f"{first:%B %Y} is closed already, or is being closed.") from error
+    return close
+
+
+@transaction.atomic
+def reopen_month(*, close_id: int, note: str, actor: Actor, now: dt.datetime) -> MonthClose:
+    """Open a closed month again. Its lines stay; closing it again adds what is missing. Raises NotFound,
+    MonthNotClosed."""
+    told = {"reopened_at": now, "reopened_by": str(actor), "reopened_note": fit(MonthClose, "reopened_note", note)}
+    changed = MonthClose.objects.filter(pk=close_id, reopened_at=None).update(**told)
+    close = MonthClose.objects.filter(pk=close_id).first()
+    if close is None:
+        raise NotFound("There is no such month.")
+    if not changed:
+        raise MonthNotClosed
+    return close
+
+
+def next_month(first: dt.date) -> dt.date:
+    return (first + dt.timedelta(days=32)).replace(day=1)
+
+
+def totals_of(workspace_id: int, month: dt.date) -> list[Any]:
+    """What the lines of a month come to, by account and currency."""
+    lines = LedgerLine.objects.filter(workspace=workspace_id, month=month).values("account", "currency")
+    return list(lines.annotate(gross=Sum("gross_minor"), fee=Sum("fee_minor")).order_by("currency", "account"))
+
+
+def _check(close: MonthClose, workspace: Workspace, note: str) -> None:
+    began = Payment.objects.filter(workspace=workspace).aggregate(at=Min("paid_at"))["at"]
+    standing = MonthClose.objects.filter(workspace=workspace, reopened_at=None).exclude(pk=close.pk)
+    closed = set(standing.values_list("month", flat=True))
+    month = local_date(began, workspace.timezone).replace(day=1) if began else close.month
+    while month < close.month:
+        if month not in closed:
+            raise MonthNotClosable(f"Close {month:%B %Y} first.")
+        month = next_month(month)
+    waiting = Mismatch.objects.unexplained().filter(workspace=workspace).count()
+    if waiting and not note:
+        raise MonthNotClosable(f"Mismatches that wait: {waiting}. Repair or explain them, or give a reason.")
+
+
+def _write_lines(close: MonthClose, workspace: Workspace, *, until: dt.datetime) -> None:
+    """A line for each source whose movement is not what its lines say already."""
+    movements = list(_movements(workspace.pk, until))
+    written: dict[str, tuple[int, int, int]] = {
+        source: (gross, fee, last)
+        for source, gross, fee, last in LedgerLine.objects.filter(workspace=workspace)
+        .values_list("source")
+        .annotate(Sum("gross_minor"), Sum("fee_minor"), Max("number"))
+    }
+    due = [each for each in movements if written.get(each.source, (0, 0, 0))[:2] != (each.gross_minor, each.fee_minor)]
+    payments = Payment.objects.in_bulk({each.payment_id for each in due})
+    matters = find_matters({(payment.purpose, payment.subject) for payment in payments.values()})
+    documents: dict[int, str] = defaultdict(str)
+    issued = Invoice.objects.standing().filter(payment__in=payments, corrects=None)
+    documents.update(issued.values_list("payment_id", "number"))
+    lines = []
+    for each in due:
+        gross, fee, last = written.get(each.source, (0, 0, 0))
+        date = local_date(each.at, workspace.timezone)
+        payment = payments[each.payment_id]
+        matter = matters.get((payment.purpose, payment.subject))
+        lines.append(
+            LedgerLine(
+                workspace=workspace,
+                close=close,
+                payment=payment,
+                month=close.month,
+                date=date,
+                is_late=date < close.month,
+                account=each.account,
+                source=each.source,
+                number=last + 1,
+                document=documents[each.payment_id],
+                what=fit(LedgerLine, "what", matter.what if matter else ""),
+                gross_minor=each.gross_minor - gross,
+                fee_minor=each.fee_minor - fee,
+                currency=each.currency,
+            )
+        )
+    LedgerLine.objects.bulk_create(lines, batch_size=1000)
+
+
+def _movements(workspace_id: int, until: dt.datetime) -> Iterator[Movement]:
+    payments = Payment.objects.filter(workspace=workspace_id, paid_at__lt=until)
+    for pk, minor, currency, at in payments.values_list("pk", "amount_minor", "currency", "paid_at").order_by("pk"):
+        if at is not None:
+            yield Movement(f"payment:{pk}", Account.PAYMENTS, pk, minor, 0, currency, at)
+    refunds = Refund.objects.filter(payment__workspace=workspace_id, settled_at__lt=until).order_by("pk")
+    for refund in refunds.select_related("payment"):
+        gone = refund.amount_minor if refund.status == RefundStatus.SUCCEEDED else 0
+        yield _returned(f"refund:{refund.pk}", Account.REFUNDS, refund.payment, gone, refund.settled_at)
+    disputes = Dispute.objects.filter(payment__workspace=workspace_id, closed_at__lt=until).order_by("pk")
+    for dispute in disputes.select_related("payment"):
+        gone = dispute.withdrawn_minor if dispute.status == DisputeStatus.LOST else 0
+        yield _returned(f"dispute:{dispute.pk}", Account.DISPUTES, dispute.payment, gone, dispute.closed_at)
+    fees = PayoutLine.objects.filter(workspace=workspace_id, moved_at__lt=until, payment__isnull=False)
+    for line in fees.exclude(fee_minor=0).order_by("pk"):
+        if line.payment_id is not None:
+            yield Movement(
+                f"payout-line:{line.pk}", Account.FEES, line.payment_id, 0, line.fee_minor, line.currency, line.moved_at
+            )
+
+
+def _returned(source: str, account: Account, payment: Payment, minor: int, at: dt.datetime | None) -> Movement:
+    return Movement(source, account, payment.pk, -minor, 0, payment.currency, at or payment.created_at)

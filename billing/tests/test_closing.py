@@ -1,0 +1,123 @@
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from billing.closing import close_month, reopen_month
+from billing.errors import MonthNotClosable, MonthNotClosed
+from billing.invoicing import Buyer, issue_invoice
+from billing.models import LedgerLine, MonthClose, Payment, Refund
+from core.actors import Actor
+
+from .factories import FEE_MINOR, paid, paid_out
+
+pytestmark = pytest.mark.django_db
+FINANCE = Actor("user", 7)
+JULY = dt.date(2026, 7, 1)
+AUGUST = dt.date(2026, 8, 1)
+IN_JULY = dt.datetime(2026, 7, 20, 12, tzinfo=dt.UTC)
+IN_AUGUST = IN_JULY + dt.timedelta(days=31)
+LATER = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def payment() -> Payment:
+    """Came in July, with its invoice and its fee."""
+    payment = paid()
+    issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=IN_JULY)
+    line = paid_out(payment)
+    Payment.objects.filter(pk=payment.pk).update(paid_at=IN_JULY)
+    type(line).objects.update(moved_at=IN_JULY)
+    return payment
+
+
+def close(payment: Payment, month: dt.date = JULY, *, now: dt.datetime = LATER, note: str = "") -> MonthClose:
+    return close_month(workspace_id=payment.workspace_id, month=month, note=note, actor=FINANCE, now=now)
+
+
+def lines(close: MonthClose) -> list[tuple[Any, ...]]:
+    rows = close.lines.order_by("account", "id")
+    return list(rows.values_list("account", "gross_minor", "fee_minor", "is_late"))
+
+
+def a_refund_that_came_to_be_known(payment: Payment, *, at: dt.datetime) -> Refund:
+    refund = Refund(payment=payment, amount_minor=900, reason="requested", actor="user:7", settled_at=at)
+    refund.succeed()
+    refund.save()
+    return refund
+
+
+class TestClosingAMonth:
+    @pytest.mark.sqlite
+    def test_freezes_a_line_for_each_movement_and_what_they_come_to(self, payment: Payment) -> None:
+        closed = close(payment)
+
+        assert lines(closed) == [("fees", 0, FEE_MINOR, False), ("payments", 4900, 0, False)]
+        assert closed.totals == [
+            {"account": "fees", "currency": "usd", "gross": 0, "fee": FEE_MINOR},
+            {"account": "payments", "currency": "usd", "gross": 4900, "fee": 0},
+        ]
+        assert LedgerLine.objects.get(account="payments").document == payment.invoices.get().number
+
+    def test_puts_what_came_late_into_the_next_month_and_marks_it(self, payment: Payment) -> None:
+        close(payment)
+        a_refund_that_came_to_be_known(payment, at=IN_JULY)
+
+        august = close(payment, AUGUST, note="The correction follows")
+
+        assert lines(august) == [("refunds", -900, 0, True)]
+
+    def test_takes_back_a_refund_that_failed_by_a_further_line(self, payment: Payment) -> None:
+        refund = a_refund_that_came_to_be_known(payment, at=IN_JULY)
+        close(payment, note="The correction follows")
+        refund.fail()
+        refund.save()
+
+        august = close(payment, AUGUST, note="It failed")
+
+        assert lines(august) == [("refunds", 900, 0, True)]
+
+    @pytest.mark.parametrize(
+        ("month", "now", "why"),
+        [(AUGUST, LATER, "Close July 2026 first"), (JULY, IN_JULY, "not over yet")],
+    )
+    def test_out_of_order_or_too_early_is_refused(
+        self, payment: Payment, month: dt.date, now: dt.datetime, why: str
+    ) -> None:
+        with pytest.raises(MonthNotClosable, match=why):
+            close(payment, month, now=now)
+
+        assert not MonthClose.objects.exists()
+        assert not LedgerLine.objects.exists()
+
+    def test_with_mismatches_takes_a_reason(self, payment: Payment) -> None:
+        a_refund_that_came_to_be_known(payment, at=IN_JULY)
+        Payment.objects.filter(pk=payment.pk).update(refunded_minor=900)
+
+        with pytest.raises(MonthNotClosable, match="Mismatches that wait: 1"):
+            close(payment)
+
+        assert close(payment, note="The accountant knows").note == "The accountant knows"
+
+    @pytest.mark.sqlite
+    def test_a_second_time_is_refused(self, payment: Payment) -> None:
+        close(payment)
+
+        with pytest.raises(MonthNotClosable, match="closed already"):
+            close(payment)
+
+        assert LedgerLine.objects.count() == 2
+
+
+class TestOpeningAMonthAgain:
+    def test_keeps_its_lines_and_closing_it_adds_what_is_missing(self, payment: Payment) -> None:
+        first = close(payment)
+        reopen_month(close_id=first.pk, note="A refund is missing", actor=FINANCE, now=LATER)
+        a_refund_that_came_to_be_known(payment, at=IN_JULY)
+
+        again = close(payment, note="The correction follows")
+
+        assert lines(again) == [("refunds", -900, 0, False)]
+        assert [total["account"] for total in again.totals] == ["fees", "payments", "refunds"]
+        with pytest.raises(MonthNotClosed):
+            reopen_month(close_id=first.pk, note="Once more", actor=FINANCE, now=LATER)
