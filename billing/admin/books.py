@@ -115,6 +115,10 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
         "month",
     )
     list_select_related = ("workspace", "payment")
+    fieldsets = (
+        (None, {"fields": (("account", "about"), ("gross", "fee", "net"), ("document", "payment_link"), "what")}),
+        ("Books", {"fields": (("date", "month"), "is_late", "workspace")}),
+    )
     search_fields = ("=source", "=document")
     search_help_text = "Number of the invoice, or what it is about, as in refund:12"
     gross = money_column("gross_minor", "gross")
