@@ -10,7 +10,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Field, Model
 
-from . import refused_seats
+from . import refused_rows_of_books, refused_seats
 from .refused_shapes import FIVE, LATER, MONDAY, NOW, SIX, TUESDAY, Broken, Twice
 
 _numbers = itertools.count(1)
@@ -19,6 +19,7 @@ _numbers = itertools.count(1)
 VALID: dict[str, dict[str, Any]] = {
     "billing.Voucher": {"code": "SPRING-1", "kind": "free", "currency": ""},
     "billing.Discount": {"source": "voucher", "voucher_id": 1, "list_minor": 9, "discount_minor": 9, "currency": "usd"},
+    **refused_rows_of_books.VALID,
     **refused_seats.VALID,
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
@@ -35,9 +36,6 @@ VALID: dict[str, dict[str, Any]] = {
         "recorded_by": "user:1",
         "currency": "usd",
     },
-    "billing.LedgerLine": {"account": "fees", "is_late": False},
-    "billing.Payout": {"status": "paid", "is_automatic": True},
-    "billing.PayoutLine": {"kind": "payment"},
     "billing.Price": {"currency": "usd"},
     "cohorts.ClassSession": {"starts_at": NOW, "ends_at": LATER},
     "cohorts.Cohort": {"start_date": MONDAY, "end_date": TUESDAY},

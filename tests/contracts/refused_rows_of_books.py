@@ -2,6 +2,12 @@
 
 from .refused_shapes import MONDAY, NOW, Broken, Twice
 
+VALID = {
+    "billing.LedgerLine": {"account": "fees", "is_late": False},
+    "billing.Payout": {"status": "paid", "is_automatic": True},
+    "billing.PayoutLine": {"kind": "payment"},
+}
+
 CHECKS = {
     "month_close_reopened_with_reason": Broken(
         "billing.MonthClose", {"reopened_at": NOW, "reopened_note": ""}, {"reopened_at": NOW}
