@@ -1,8 +1,10 @@
 """For the rules of payouts and of the books, rows that they and nothing else refuse."""
 
+from typing import Any
+
 from .refused_shapes import MONDAY, NOW, Broken, Twice
 
-VALID = {
+VALID: dict[str, dict[str, Any]] = {
     "billing.LedgerLine": {"account": "fees", "is_late": False},
     "billing.Payout": {"status": "paid", "is_automatic": True},
     "billing.PayoutLine": {"kind": "payment"},
