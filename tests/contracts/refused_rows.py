@@ -29,13 +29,6 @@ VALID: dict[str, dict[str, Any]] = {
     "billing.Checkout": {"currency": "usd"},
     "billing.Invoice": {"currency": "usd", "status": "issued", "number": "1", "issued_at": NOW},
     "billing.Seller": {"provider": "local"},
-    "billing.Payment": {
-        "payment_intent_id": None,
-        "method": "offline",
-        "means": "cash",
-        "recorded_by": "user:1",
-        "currency": "usd",
-    },
     "billing.Price": {"currency": "usd"},
     "cohorts.ClassSession": {"starts_at": NOW, "ends_at": LATER},
     "cohorts.Cohort": {"start_date": MONDAY, "end_date": TUESDAY},

@@ -5,6 +5,13 @@ from typing import Any
 from .refused_shapes import MONDAY, NOW, Broken, Twice
 
 VALID: dict[str, dict[str, Any]] = {
+    "billing.Payment": {
+        "payment_intent_id": None,
+        "method": "offline",
+        "means": "cash",
+        "recorded_by": "user:1",
+        "currency": "usd",
+    },
     "billing.LedgerLine": {"account": "fees", "is_late": False},
     "billing.Payout": {"status": "paid", "is_automatic": True},
     "billing.PayoutLine": {"kind": "payment"},
