@@ -58,6 +58,7 @@ WAYS: dict[str, Callable[[], object]] = {
     "deliveries_given_up": lambda: one_of(WebhookDelivery.objects.all(), status="failed"),
     "partner_unhandled": lambda: one_of(PartnerEvent.objects.filter(handled_at=None), received_at=LONG_AGO),
     "mismatches": lambda: None,
+    "findings": lambda: None,
     "stuck": lambda: one_of(EnrollmentStep.objects.filter(status="in_progress", retired_at=None), changed_at=LONG_AGO),
 }
 
