@@ -1,11 +1,12 @@
 """What is sold of an instance, as vouchers and the sibling discount see it (docs/vouchers.md)."""
 
+import datetime as dt
 from collections.abc import Collection
 from decimal import Decimal
 
 from accounts.families import siblings_of
 from accounts.models import Learner
-from billing.discounts import Sale
+from billing.discounts import Granted, Sale, find_discount
 from billing.models import Price
 from billing.purposes import Offer
 
@@ -26,6 +27,23 @@ def sale_of(
         offers={program_offer(instance.program_id), instance_offer(instance.pk), *offers},
         sibling_percent=_sibling_percent(instance, set(family) - {learner_id}),
     )
+
+
+def find_discount_on(
+    *,
+    instance: ProgramInstance,
+    price: Price,
+    learner: Learner,
+    voucher: str,
+    offers: Collection[str] = (),
+    now: dt.datetime,
+) -> Granted | None:
+    """The discount on an instance with the code that was typed, empty for none. Raises VoucherNotAccepted."""
+    if not voucher and not instance.sibling_discount_percent:
+        return None
+    family = family_of(learner)
+    sale = sale_of(instance=instance, price=price, learner_id=learner.pk, family=family, offers=offers)
+    return find_discount(code=voucher, sale=sale, now=now)
 
 
 def family_of(learner: Learner) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from accounts.guardians import ask_who_is_guardian
 from billing.checkout import REFUSAL
+from billing.discounts import release_discount
 from billing.events import (
     CheckoutCancelled,
     CheckoutExpired,
@@ -110,6 +111,8 @@ def complete_paid_decision(event: PaymentSucceeded) -> None:
     if refused is not None:
         request_refund(payment_id=event.payment_id, amount_minor=None, reason=refused, actor=SYSTEM, now=now)
         _end_refused(decision, now)
+        if decision.checkout is not None:
+            release_discount(checkout=decision.checkout, now=now)
         return
     journal = Journal(enrollment, STRIPE, now)
     journal.change("mark_paid")

@@ -30,8 +30,8 @@ from django.db.models.functions import Cast, Coalesce, Concat, Lag
 from django_fsm import FSMField
 
 from accounts.models import StaffTask
-from billing.models import Checkout, Payment, Refund
-from billing.states import FAILED_REFUNDS, LIVE_CHECKOUTS, PaymentStatus
+from billing.models import Checkout, Discount, Payment, Refund
+from billing.states import FAILED_REFUNDS, LIVE_CHECKOUTS, DiscountStatus, PaymentStatus
 from core.invariants import Breach, Extent, Invariant
 from events.models import OutboxEvent
 from events.retention import KEPT_FOR as EVENTS_KEPT_FOR
@@ -129,13 +129,15 @@ def one_live_decision_per_enrollment(extent: Extent) -> Iterator[Breach]:
 
 
 def completed_decisions_are_funded(extent: Extent) -> Iterator[Breach]:
-    """By a seat that its own enrollment holds, or by a payment."""
+    """By a seat that its own enrollment holds, by a payment, or by a discount that leaves nothing to pay."""
     by_seat = Q(provision_source=ProvisionSource.DISTRICT, seat__status__in=HELD_SEATS)
     by_seat &= Q(seat__enrollment=F("enrollment"))
     by_money = Q(provision_source=ProvisionSource.PARENT, payment__paid_at__isnull=False)
+    used = Discount.objects.filter(purpose=PURPOSE, status=DiscountStatus.USED, checkout=None)
+    free = Exists(used.filter(subject=Cast(OuterRef("pk"), CharField())))
     completed = extent.of(EnrollmentDecision.objects.all()).filter(status=DecisionStatus.COMPLETED)
-    for pk in completed.exclude(by_seat | by_money).values_list("pk", flat=True).iterator():
-        yield Breach(f"decision {pk}", "completed, with neither a held seat nor a payment")
+    for pk in completed.exclude(by_seat | by_money).exclude(free).values_list("pk", flat=True).iterator():
+        yield Breach(f"decision {pk}", "completed, with neither a held seat nor a payment nor a discount of all")
 
 
 def waiting_decisions_can_be_paid(extent: Extent) -> Iterator[Breach]:

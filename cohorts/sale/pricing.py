@@ -1,13 +1,13 @@
 """What a place costs one learner: the price of its cohort, less the discount that they get."""
 
 import datetime as dt
-from collections.abc import Collection
 
 from accounts.families import learners_of
 from accounts.models import Learner, User
-from billing.discounts import Granted, Sale, find_discount
+from billing.discounts import Granted, find_discount
+from billing.models import Price
 from core.errors import require
-from enrollments.discounts import NOT_KNOWN_YET, family_of, sale_of
+from enrollments.discounts import NOT_KNOWN_YET, find_discount_on, sale_of
 
 from ..models import Cohort
 from ..queries import cohort_offer
@@ -15,7 +15,14 @@ from ..queries import cohort_offer
 
 def find_discount_of_place(*, cohort: Cohort, learner: Learner, voucher: str, now: dt.datetime) -> Granted | None:
     """The discount on a place in a cohort that has a price, with the code that was typed. Raises VoucherNotAccepted."""
-    return find_discount(code=voucher, sale=_sale(cohort, learner.pk, family_of(learner)), now=now)
+    return find_discount_on(
+        instance=cohort.instance,
+        price=_price_of(cohort),
+        learner=learner,
+        voucher=voucher,
+        offers=[cohort_offer(cohort.pk)],
+        now=now,
+    )
 
 
 def foresee_discount(
@@ -29,14 +36,15 @@ def foresee_discount(
         return find_discount_of_place(cohort=cohort, learner=learner, voucher=voucher, now=now)
     mine = learners_of(user).filter(workspace=cohort.instance.workspace_id)
     family = list(mine.order_by("pk").values_list("pk", flat=True))
-    return find_discount(code=voucher, sale=_sale(cohort, NOT_KNOWN_YET, family), now=now)
-
-
-def _sale(cohort: Cohort, learner_id: int, family: Collection[int]) -> Sale:
-    return sale_of(
+    sale = sale_of(
         instance=cohort.instance,
-        price=require(cohort.instance.price, "what has no price is not for sale"),
-        learner_id=learner_id,
+        price=_price_of(cohort),
+        learner_id=NOT_KNOWN_YET,
         family=family,
         offers=[cohort_offer(cohort.pk)],
     )
+    return find_discount(code=voucher, sale=sale, now=now)
+
+
+def _price_of(cohort: Cohort) -> Price:
+    return require(cohort.instance.price, "what has no price is not for sale")

@@ -1,7 +1,7 @@
 """Making one routing decision, inside the transaction that `routing.py` holds open for it."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +10,9 @@ from accounts.guardians import find_or_create_guardian, link_guardian
 from accounts.learners import find_or_create_learner
 from accounts.models import Guardian, Learner
 from billing import checkout as billing_checkout
+from billing.discounts import Granted, use_up, was_discounted_by
+from billing.errors import VoucherTooLate
+from billing.models import Price
 from billing.purposes import as_subject
 from core.errors import DomainError
 from core.http.middleware import current_request_id
@@ -19,6 +22,7 @@ from core.text import fit
 from events.event import DomainEvent
 from events.publishing import publish
 
+from ..discounts import find_discount_on
 from ..eligibility import Verdict
 from ..eligibility.facts import Facts
 from ..errors import AlreadyEnrolled, Ineligible, NotEvaluated, NotForSale
@@ -69,6 +73,7 @@ def decide(request: RoutingRequest, exhausted: set[int]) -> Routed:
     guardian = _guardian(request, learner)
     current = None if is_new else current_enrollment(learner_id=learner.pk, instance_id=instance.pk)
     if current is not None and (standing := _standing(current)):
+        _refuse_other_code(standing.decision, request.context.voucher)
         return standing
     offer = find_district_seat(
         workspace_id=request.workspace_id,
@@ -128,6 +133,13 @@ def _standing(enrollment: Enrollment) -> Routed | None:
     return Routed(decision, seats_available=available)
 
 
+def _refuse_other_code(decision: EnrollmentDecision, voucher: str) -> None:
+    """Raise VoucherTooLate if the decision waits for money that was asked for without this code."""
+    checkout = decision.checkout
+    if voucher and checkout is not None and checkout.is_live and not was_discounted_by(checkout, voucher):
+        raise VoucherTooLate("A payment page without this code is open. Cancel the decision, then ask with the code.")
+
+
 @dataclass(slots=True)
 class _Deciding:
     """One decision being made, inside its transaction, with the rows it needs locked or not yet visible to others."""
@@ -139,6 +151,7 @@ class _Deciding:
     offer: DistrictOffer
     _transitions_before: int = 0
     _has_learned: bool = False
+    _discount: list[dict[str, Any]] = field(default_factory=list)  # for the decision's trace
 
     def __post_init__(self) -> None:
         self._transitions_before = self.enrollment.transition_count
@@ -232,10 +245,16 @@ class _Deciding:
         instance = self.enrollment.instance
         if instance.price is None or not instance.price.active:
             raise NotForSale(f"{instance.name} has no price; set one, or give the district seats for it.")
+        interrupted = self._interrupted()
+        granted = None if interrupted else self._find_discount(instance, instance.price)
         if self.enrollment.payment_status != EnrollmentPaymentStatus.PENDING:
             journal.change("await_payment", reason=self.offer.reason.label)
+        if granted is not None and granted.is_free:
+            return self._waive_payment(journal, verdict, granted)
         events: list[DomainEvent] = [*journal.write()]
-        decision, made = self._parent_decision(verdict)
+        decision, made = self._parent_decision(verdict, interrupted)
+        if granted is not None:
+            lock_decision(decision.pk)  # decisions are locked before vouchers
         decision.checkout = billing_checkout.open_checkout(
             workspace_id=self.request.workspace_id,
             purpose=PURPOSE,
@@ -245,16 +264,60 @@ class _Deciding:
             success_url=f"{settings.PUBLIC_URL}/enroll/return?session_id={{CHECKOUT_SESSION_ID}}",
             cancel_url=f"{settings.PUBLIC_URL}/enroll/cancelled?enrollment={self.enrollment.cuid}",
             expires_at=now + dt.timedelta(minutes=settings.CHECKOUT_MINUTES),
+            granted=granted,
             now=now,
         )
         changed = decision_changed(decision, now)
         publish(*events, decision_made(decision, now) if made else changed)
         return Routed(decision)
 
-    def _parent_decision(self, verdict: Verdict) -> tuple[EnrollmentDecision, bool]:
+    def _find_discount(self, instance: ProgramInstance, price: Price) -> Granted | None:
+        granted = find_discount_on(
+            instance=instance,
+            price=price,
+            learner=self.learner,
+            voucher=self.request.context.voucher,
+            now=self.request.now,
+        )
+        if granted is not None:
+            self._discount = [
+                {
+                    "rule": "discount.granted",
+                    "discount": granted.label,
+                    "list_minor": granted.price.minor,
+                    "discount_minor": granted.minor,
+                    "currency": granted.price.currency,
+                    "answer": True,
+                }
+            ]
+        return granted
+
+    def _waive_payment(self, journal: Journal, verdict: Verdict, granted: Granted) -> Routed:
+        """A discount takes all of the price off: the decision is completed, and the enrollment goes on, as if the money
+        had come."""
+        now = self.request.now
+        journal.change("waive_payment", reason=granted.label)
+        approve_if_automatic(journal=journal, seat=None)
+        events: list[DomainEvent] = [*journal.write()]
+        cancel_open_checkouts(enrollment_id=self.enrollment.pk, now=now)
+        message = f"Successfully enrolled: nothing is left to pay ({granted.label})"
+        decision = self._decision(verdict, DecisionStatus.COMPLETED, self.offer.reason, message)
+        decision.provision_source = ProvisionSource.PARENT
+        insert_rows([decision])
+        use_up(
+            granted=granted,
+            workspace_id=self.request.workspace_id,
+            purpose=PURPOSE,
+            subject=as_subject(decision.pk),
+            now=now,
+        )
+        publish(*events, decision_made(decision, now))
+        return Routed(decision)
+
+    def _parent_decision(self, verdict: Verdict, failed: EnrollmentDecision | None) -> tuple[EnrollmentDecision, bool]:
         """The decision that failed while the payment provider was down, taken up again, or a new one."""
-        failed = self._interrupted()
         if failed is not None:
+            _refuse_other_code(failed, self.request.context.voucher)
             failed.retry()
             failed.message = PARENT_MESSAGE
             return failed, False
@@ -264,6 +327,8 @@ class _Deciding:
         return decision, True
 
     def _interrupted(self) -> EnrollmentDecision | None:
+        if self.enrollment.pk is None:
+            return None
         latest = (
             EnrollmentDecision.objects.filter(enrollment=self.enrollment)
             .select_related("checkout")
@@ -291,7 +356,7 @@ class _Deciding:
             context=request.context.received,
             status=status,
             reason=reason,
-            trace=[*verdict.trace, *self.offer.trace],
+            trace=[*verdict.trace, *self.offer.trace, *self._discount],
             message=fit(EnrollmentDecision, "message", message),
             actor=str(request.actor),
             request_id=current_request_id(),

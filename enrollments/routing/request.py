@@ -38,6 +38,7 @@ class RoutingContext:
     tenant_id: int | None = None
     guardian_id: str | None = None
     program_instance: str | int | None = None
+    voucher: str = ""  # for the parent's side; a district's seat costs nothing
 
 
 @dataclass(frozen=True, slots=True)

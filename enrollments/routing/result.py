@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from billing.discounts import discount_of
 from billing.repricing import is_outdated
 from billing.states import CheckoutStatus
 from core.errors import DomainError, require
@@ -62,6 +63,7 @@ def routing_answer(decision: EnrollmentDecision, *, seats_available: int | None)
         }
     else:
         specific = {"guardian_id": decision.context.get("guardian_id")} | checkout_fields(decision)
+        specific |= discount_fields(decision)
     return {
         "provision_source": decision.provision_source,
         "status": decision.status,
@@ -70,6 +72,19 @@ def routing_answer(decision: EnrollmentDecision, *, seats_available: int | None)
         "enrollment_id": decision.enrollment.cuid,
         "reason": decision.reason,
         "message": decision.message,
+    }
+
+
+def discount_fields(decision: EnrollmentDecision) -> dict[str, Any]:
+    """What the payment page that a parent was sent to takes off the list price; nothing where it asks all of it."""
+    discount = discount_of(decision.checkout) if decision.checkout else None
+    if discount is None:
+        return {}
+    return {
+        "discount": discount.label,
+        "list_minor": discount.list_minor,
+        "discount_minor": discount.discount_minor,
+        "currency": discount.currency,
     }
 
 

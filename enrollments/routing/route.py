@@ -46,9 +46,10 @@ def route_learner(
     Asking again for the same learner and program returns the decision that stands. The answer is stored under `claim`
     in the transaction that completes it.
 
-    Raises Invalid, NotFound, NotForSale (nothing is written); PaymentProviderDown (the decision is kept as failed, and
-    the same request continues it); PaymentRejected (the decision has failed, and staff know what to mend);
-    AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from the claim.
+    Raises Invalid, NotFound, NotForSale, VoucherNotAccepted, VoucherTooLate (nothing is written);
+    PaymentProviderDown (the decision is kept as failed, and the same request continues it); PaymentRejected (the
+    decision has failed, and staff know what to mend); AlreadyAnswered, RequestInFlight, KeyReused, TooManyKeys from
+    the claim.
     """
     request = RoutingRequest(workspace_id, actor, profile, context, now)
     routed = _decide_until_settled(request, claim)

@@ -99,6 +99,7 @@ def route(
     instance: ProgramInstance | None = None,
     claim: Claim | None = None,
     additional_info: dict[str, Any] | None = None,
+    voucher: str = "",
     now: dt.datetime | None = None,
 ) -> Routed:
     """Route one learner as the API would."""
@@ -115,6 +116,7 @@ def route(
             tenant_id=tenant_id,
             guardian_id=guardian_id,
             program_instance=instance.cuid if instance else None,
+            voucher=voucher,
             received={"tenant_id": tenant_id, "guardian_id": guardian_id},
         ),
         claim=claim or no_claim(),

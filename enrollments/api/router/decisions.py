@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.principals import principal_of
+from billing.discounts import refuse_guessing
 from core.clock import utc_now
 from core.http.idempotency import AlreadyAnswered, claim_for, replay
 from core.http.pagination import PageQuery, array_page
@@ -41,15 +42,17 @@ class EnrollView(APIView):
     def post(self, request: Request) -> Response:
         body = _ENROLLMENT_REQUEST.run_validation(request.data)
         caller = principal_of(request)
+        voucher = body.get("voucher", "")
         try:
-            routed = route_learner(
-                workspace_id=caller.workspace_id,
-                actor=caller.actor,
-                profile=_profile(body["learner_profile"]),
-                context=_context(body["context"]),
-                claim=claim_for(request),
-                now=utc_now(),
-            )
+            with refuse_guessing(request, principal=str(caller.actor), code=voucher):
+                routed = route_learner(
+                    workspace_id=caller.workspace_id,
+                    actor=caller.actor,
+                    profile=_profile(body["learner_profile"]),
+                    context=_context(body["context"], voucher),
+                    claim=claim_for(request),
+                    now=utc_now(),
+                )
         except AlreadyAnswered as answer:
             return replay(answer)
         if routed.refusal is not None:
@@ -69,11 +72,12 @@ def _profile(data: dict[str, Any]) -> LearnerProfile:
     )
 
 
-def _context(data: dict[str, Any]) -> RoutingContext:
+def _context(data: dict[str, Any], voucher: str) -> RoutingContext:
     return RoutingContext(
         tenant_id=data.get("tenant_id"),
         guardian_id=data.get("guardian_id"),
         program_instance=data.get("program_instance_id"),
+        voucher=voucher,
         received=dict(data),
     )
 

@@ -91,6 +91,12 @@ class EnrollmentContextSerializer(serializers.Serializer[Any]):
 class EnrollmentRequestSerializer(serializers.Serializer[Any]):
     learner_profile = LearnerProfileSerializer()
     context = EnrollmentContextSerializer()  # type: ignore[assignment]
+    voucher = TextField(
+        max_length=60,
+        required=False,
+        allow_blank=True,
+        help_text="A code that lowers what a parent pays, in any case. Not looked at where a district has a seat.",
+    )
 
 
 class RoutingResultSerializer(serializers.Serializer[Any]):
@@ -104,6 +110,10 @@ class RoutingResultSerializer(serializers.Serializer[Any]):
     guardian_id = serializers.CharField(required=False, allow_null=True)
     checkout_session_id = serializers.CharField(required=False, allow_null=True)
     checkout_url = serializers.URLField(required=False, allow_null=True)
+    discount = serializers.CharField(required=False, help_text="What lowers the price: a voucher, or a sibling.")
+    list_minor = serializers.IntegerField(required=False, help_text="With a discount: the price without it.")
+    discount_minor = serializers.IntegerField(required=False, help_text="What is taken off the list price.")
+    currency = serializers.CharField(required=False)
     decision_id = serializers.IntegerField()
     enrollment_id = serializers.CharField()
     reason = serializers.ChoiceField(choices=DecisionReason.choices)

@@ -1,0 +1,107 @@
+"""A code on the router's parent path."""
+
+from typing import Any
+
+import pytest
+
+from billing import invariants as billing_invariants
+from billing.errors import VoucherNotAccepted, VoucherTooLate
+from billing.models import Checkout, Discount, Payment, Voucher
+from billing.tests.factories import VoucherFactory
+from core.clock import utc_now
+from core.invariants import Extent
+from enrollments import invariants
+from enrollments.lifecycle import unenroll_enrollment
+from enrollments.models import EnrollmentDecision, ProgramInstance
+from enrollments.states import ReviewMode
+from enrollments.tests.factories import STAFF, InstanceFactory, route, seats
+from sandbox.testing import SandboxProcess
+
+from .integrators import Api
+from .parents import pay
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
+
+
+@pytest.fixture
+def instance() -> ProgramInstance:
+    made: ProgramInstance = InstanceFactory(review_mode=ReviewMode.AUTOMATIC)
+    return made
+
+
+def voucher_for(instance: ProgramInstance, **fields: Any) -> Voucher:
+    made: Voucher = VoucherFactory(workspace=instance.workspace, code="SPRING-25", **fields)
+    return made
+
+
+def broken() -> set[str]:
+    extent = Extent(now=utc_now(), workspace_id=None)
+    rules = (*invariants.INVARIANTS, *billing_invariants.INVARIANTS)
+    return {rule.__name__ for rule in rules if list(rule(extent))}
+
+
+def asked(instance: ProgramInstance, **more: Any) -> Any:
+    return route(instance.workspace, tenant_id=None, guardian_id="guardian_1", instance=instance, **more)
+
+
+class TestACodeForWhatAParentPays:
+    def test_lowers_the_checkout_and_is_told_with_the_decision(
+        self, stripe: SandboxProcess, instance: ProgramInstance
+    ) -> None:
+        voucher_for(instance, only_for=f"program:{instance.program_id}")
+
+        routed = asked(instance, voucher="spring-25")
+
+        answer = routed.answer()
+        assert (answer["list_minor"], answer["discount_minor"], answer["currency"]) == (4900, 1225, "usd")
+        assert answer["discount"] == "Voucher SPRING-25"
+        assert routed.decision.trace[-1]["rule"] == "discount.granted"
+        assert stripe.ledger()["sessions"][0]["amount"] == 3675
+
+        again = asked(instance, voucher="SPRING-25")
+        assert again.decision.pk == routed.decision.pk
+        with pytest.raises(VoucherTooLate):
+            asked(instance, voucher="OTHER-CODE")
+
+        pay(stripe, routed.decision)
+        assert (Payment.objects.get().amount_minor, Discount.objects.get().status) == (3675, "used")
+        assert broken() == set()
+
+    def test_that_takes_all_off_completes_the_decision(self, instance: ProgramInstance) -> None:
+        voucher_for(instance, kind="free", most_uses=1)
+
+        decision = asked(instance, voucher="SPRING-25").decision
+
+        enrollment = decision.enrollment
+        assert (decision.status, decision.checkout_id, decision.payment_id) == ("completed", None, None)
+        assert decision.message == "Successfully enrolled: nothing is left to pay (Voucher SPRING-25)"
+        assert (enrollment.eligibility_status, enrollment.payment_status) == ("approved", "not_required")
+        assert enrollment.transitions.get(facet="payment", to_status="not_required").reason == "Voucher SPRING-25"
+        assert not Checkout.objects.exists()
+        assert broken() == set()
+
+        unenroll_enrollment(enrollment_id=enrollment.pk, reason="Moved", actor=STAFF, now=utc_now())
+        assert (EnrollmentDecision.objects.get().status, Voucher.objects.get().uses) == ("released", 1)
+        assert broken() == set()
+
+    def test_that_is_not_accepted_writes_nothing(self, instance: ProgramInstance) -> None:
+        with pytest.raises(VoucherNotAccepted):
+            asked(instance, voucher="NO-SUCH-CODE")
+
+        assert not EnrollmentDecision.objects.exists()
+
+    def test_is_not_used_where_a_district_has_a_seat(self, instance: ProgramInstance) -> None:
+        voucher_for(instance)
+        seats(instance.workspace, total=1)
+
+        decision = route(instance.workspace, instance=instance, voucher="SPRING-25").decision
+
+        assert (decision.provision_source, Voucher.objects.get().uses) == ("district", 0)
+
+    def test_is_a_field_of_the_request_that_a_refusal_names(self, instance: ProgramInstance) -> None:
+        context = {"guardian_id": "guardian_1", "program_instance_id": instance.cuid}
+
+        answer = Api(instance.workspace).enroll(context=context, voucher="NO-SUCH-CODE")
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "voucher_not_accepted")
+        assert [error["field"] for error in answer.json()["errors"]] == ["voucher"]
