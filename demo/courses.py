@@ -2,11 +2,15 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 
+from billing.discounts.batch import Terms, make_vouchers
 from billing.models import Price
+from billing.states import VoucherKind
 from cohorts.course.scheduling import clone_cohort, schedule_cohort
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass
 from cohorts.states import DayOfWeek
+from core.clock import utc_now
 from core.local_time import to_instant
 from enrollments.models import Program, ProgramInstance
 
@@ -143,7 +147,9 @@ COURSES: dict[str, tuple[Course, ...]] = {"bright-futures": (CODE, MATH), "harbo
 
 
 def build_courses(scene: Scene, *, today: dt.date) -> list[tuple[Course, list[tuple[Term, Cohort]]]]:
-    """The organization's courses with their cohorts, scheduled and open."""
+    """The organization's courses with their cohorts, scheduled and open, and codes that families can type in."""
+    if scene.organization.slug in COURSES:
+        _make_codes(scene)
     return [(course, _build_course(scene, course, today)) for course in COURSES.get(scene.organization.slug, ())]
 
 
@@ -166,6 +172,14 @@ def _build_course(scene: Scene, course: Course, today: dt.date) -> list[tuple[Te
         start = today + dt.timedelta(days=course.next_term)
         clone_cohort(cohort_id=cohorts[-1][1].pk, name=f"{start:%B} cohort, planned", start_date=start)
     return cohorts
+
+
+def _make_codes(scene: Scene) -> None:
+    """WELCOME-10 for everybody, SCHOLARSHIP for a few."""
+    welcome = Terms(kind=VoucherKind.PERCENTAGE, percent=Decimal(10), most_uses_per_family=1, note="On our flyers")
+    scholarship = Terms(kind=VoucherKind.FREE, most_uses=5, note="For families that the fund pays for")
+    for code, terms in (("WELCOME-10", welcome), ("SCHOLARSHIP", scholarship)):
+        make_vouchers(workspace_id=scene.workspace.pk, count=1, code=code, terms=terms, now=utc_now())
 
 
 def _build_steps(program: Program, course: Course) -> None:

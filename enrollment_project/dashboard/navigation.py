@@ -221,7 +221,6 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             ),
         ),
         Entry("Invoices", "receipt_long", Invoice),
-        Entry("Vouchers", "confirmation_number", Voucher, beside=(Entry("Discounts", "percent", Discount),)),
         Entry(
             "Mismatches",
             "balance",
@@ -242,7 +241,17 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Reasons to reject", "speaker_notes", ReviewReason),
             ),
         ),
-        Entry("Prices", "sell", Price, power=Power.MONEY, beside=(Entry("Sellers", "storefront", Seller),)),
+        Entry(
+            "Prices",
+            "sell",
+            Price,
+            power=Power.MONEY,
+            beside=(
+                Entry("Sellers", "storefront", Seller),
+                Entry("Vouchers", "confirmation_number", Voucher),
+                Entry("Discounts", "percent", Discount),
+            ),
+        ),
         Entry("Words of emails", "edit_note", WorkspaceLetter, power=Power.MANAGE),
         Entry(
             "Staff",

@@ -25,8 +25,8 @@ from accounts.tests.factories import LearnerFactory, StaffFactory
 from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin
 from billing.mismatches import look_for_mismatches
-from billing.models import LedgerLine, MonthClose, Payment, PayoutLine, ReconciliationRun, Seller
-from billing.tests.factories import paid_out
+from billing.models import Discount, LedgerLine, MonthClose, Payment, PayoutLine, ReconciliationRun, Seller
+from billing.tests.factories import VoucherFactory, paid_out
 from core.actors import SYSTEM
 from core.clock import utc_now
 from core.models import IdempotencyRecord
@@ -102,6 +102,17 @@ def _add_what_the_demo_lacks() -> None:
             source=f"payment:{payment.pk}",
             gross_minor=payment.amount_minor,
             currency=payment.currency,
+        )
+        voucher = VoucherFactory(workspace=workspace, kind="free", uses=1)
+        Discount.objects.create(
+            workspace=workspace,
+            source="voucher",
+            voucher=voucher,
+            purpose="elsewhere",
+            subject=slug,
+            list_minor=4900,
+            discount_minor=4900,
+            currency="usd",
         )
         request_evaluation(
             instance_id=workspace.program_instances.values_list("pk", flat=True)[0], actor=SYSTEM, now=now
