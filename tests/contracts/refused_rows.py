@@ -10,17 +10,16 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Field, Model
 
-from . import refused_rows_of_books, refused_seats
+from . import refused_rows_of_books, refused_rows_of_vouchers, refused_seats
 from .refused_shapes import FIVE, LATER, MONDAY, NOW, SIX, TUESDAY, Broken, Twice
 
 _numbers = itertools.count(1)
 
 # What a valid row needs beyond a value of the right type in each column.
 VALID: dict[str, dict[str, Any]] = {
-    "billing.Voucher": {"code": "SPRING-1", "kind": "free", "currency": ""},
-    "billing.Discount": {"source": "voucher", "voucher_id": 1, "list_minor": 9, "discount_minor": 9, "currency": "usd"},
     **refused_rows_of_books.VALID,
     **refused_seats.VALID,
+    **refused_rows_of_vouchers.VALID,
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
     "accounts.StaffInvitation": {"role": "viewer"},
@@ -86,12 +85,6 @@ CHECKS = {
     "invoice_status_known": Broken("billing.Invoice", {"status": "another"}),
     "invoice_numbered_iff_issued": Broken(
         "billing.Invoice", {"number": ""}, {"status": "requested", "number": "", "issued_at": None}
-    ),
-    "seller_provider_known": Broken("billing.Seller", {"provider": "another"}),
-    "seller_vendor_has_account": Broken(
-        "billing.Seller",
-        {"provider": "fakturownia", "base_url": ""},
-        {"provider": "fakturownia", "base_url": "https://a.fakturownia.pl"},
     ),
     "payment_refunds_within_amount": Broken(
         "billing.Payment", {"amount_minor": 5, "refunded_minor": 6}, {"amount_minor": 5, "refunded_minor": 5}

@@ -1,4 +1,4 @@
-"""For the rules of payouts and of the books, rows that they and nothing else refuse."""
+"""For the rules of sellers, payouts and the books, rows that they and nothing else refuse."""
 
 from typing import Any
 
@@ -24,6 +24,11 @@ CHECKS = {
     "ledger_line_account_known": Broken("billing.LedgerLine", {"account": "gifts"}, {"account": "fees"}),
     "mismatch_explained_by_somebody": Broken(
         "billing.Mismatch", {"explained_at": NOW, "explanation": ""}, {"explained_at": NOW}
+    "seller_provider_known": Broken("billing.Seller", {"provider": "another"}),
+    "seller_vendor_has_account": Broken(
+        "billing.Seller",
+        {"provider": "fakturownia", "base_url": ""},
+        {"provider": "fakturownia", "base_url": "https://a.fakturownia.pl"},
     ),
     "payout_status_known": Broken("billing.Payout", {"status": "lost"}, {"status": "paid"}),
     "payout_line_kind_known": Broken("billing.PayoutLine", {"kind": "gift"}, {"kind": "payment"}),

@@ -1,6 +1,11 @@
 """For the rules of vouchers and discounts, rows that they and nothing else refuse."""
 
-from .refused_rows import MONDAY, TUESDAY, Broken, Twice
+from .refused_shapes import MONDAY, TUESDAY, Broken, Twice
+
+VALID = {
+    "billing.Voucher": {"code": "SPRING-1", "kind": "free", "currency": ""},
+    "billing.Discount": {"source": "voucher", "voucher_id": 1, "list_minor": 9, "discount_minor": 9, "currency": "usd"},
+}
 
 CHECKS = {
     "voucher_code_canonical": Broken("billing.Voucher", {"code": "spring-25"}, {"code": "SPRING-25"}),
