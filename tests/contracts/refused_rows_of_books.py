@@ -24,6 +24,7 @@ CHECKS = {
     "ledger_line_account_known": Broken("billing.LedgerLine", {"account": "gifts"}, {"account": "fees"}),
     "mismatch_explained_by_somebody": Broken(
         "billing.Mismatch", {"explained_at": NOW, "explanation": ""}, {"explained_at": NOW}
+    ),
     "seller_provider_known": Broken("billing.Seller", {"provider": "another"}),
     "seller_vendor_has_account": Broken(
         "billing.Seller",
