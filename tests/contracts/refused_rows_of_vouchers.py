@@ -1,8 +1,10 @@
 """For the rules of vouchers and discounts, rows that they and nothing else refuse."""
 
+from typing import Any
+
 from .refused_shapes import MONDAY, TUESDAY, Broken, Twice
 
-VALID = {
+VALID: dict[str, dict[str, Any]] = {
     "billing.Voucher": {"code": "SPRING-1", "kind": "free", "currency": ""},
     "billing.Discount": {"source": "voucher", "voucher_id": 1, "list_minor": 9, "discount_minor": 9, "currency": "usd"},
 }
