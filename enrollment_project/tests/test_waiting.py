@@ -20,6 +20,7 @@ from core.clock import utc_now
 from enrollment_project.dashboard.waiting import Tile
 from enrollments.models import EnrollmentDecision
 from events.models import OutboxEvent, WebhookDelivery
+from operations.models import Finding
 from partners.models import EnrollmentStep, PartnerEvent
 
 from .small_demo import MINE, OTHERS, SignIn, person
@@ -58,7 +59,9 @@ WAYS: dict[str, Callable[[], object]] = {
     "deliveries_given_up": lambda: one_of(WebhookDelivery.objects.all(), status="failed"),
     "partner_unhandled": lambda: one_of(PartnerEvent.objects.filter(handled_at=None), received_at=LONG_AGO),
     "mismatches": lambda: None,
-    "findings": lambda: None,
+    "findings": lambda: Finding.objects.create(
+        invariant="a.b", row="place 1", fact="is lost", found_at=LONG_AGO, seen_at=LONG_AGO, times_seen=2
+    ),
     "stuck": lambda: one_of(EnrollmentStep.objects.filter(status="in_progress", retired_at=None), changed_at=LONG_AGO),
 }
 
@@ -92,7 +95,7 @@ def count_of(client: Client, tile: Tile) -> int:
 class TestATile:
     @pytest.mark.parametrize(
         ("role", "slug", "missing"),
-        [("viewer", None, {"stripe_unhandled"}), ("superuser", None, set()), ("superuser", OTHERS, set())],
+        [("viewer", None, {"stripe_unhandled", "findings"}), ("superuser", None, set()), ("superuser", OTHERS, set())],
     )
     def test_counts_what_its_list_shows(self, role: str, slug: str | None, missing: set[str], sign_in: SignIn) -> None:
         client = sign_in(role)
@@ -120,7 +123,7 @@ class TestATile:
         assert mine["finance"] >= {"unanswered", "overdue", REFUND_FAILED.name}
         assert not mine["finance"] & {"review", "stuck"}
         assert mine["admin"] >= {"review", "unanswered", "partner_unhandled", REFUND_FAILED.name}
-        assert mine["superuser"] - mine["admin"] == {"stripe_unhandled", "events_late"}
+        assert mine["superuser"] - mine["admin"] == {"findings", "stripe_unhandled", "events_late"}
 
     def test_that_can_not_wait_comes_first(self, sign_in: SignIn) -> None:
         page = sign_in("admin").get(INDEX)

@@ -12,9 +12,10 @@ VALID: dict[str, dict[str, Any]] = {
         "recorded_by": "user:1",
         "currency": "usd",
     },
-    "billing.LedgerLine": {"account": "fees", "is_late": False},
-    "billing.Payout": {"status": "paid", "is_automatic": True},
-    "billing.PayoutLine": {"kind": "payment"},
+    "billing.LedgerLine": {"account": "fees", "is_late": False, "currency": "usd"},
+    "billing.Mismatch": {"currency": "usd"},
+    "billing.Payout": {"status": "paid", "is_automatic": True, "currency": "usd"},
+    "billing.PayoutLine": {"kind": "payment", "currency": "usd"},
 }
 
 CHECKS = {

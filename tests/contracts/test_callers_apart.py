@@ -12,7 +12,7 @@ from accounts.models import Guardian, Learner, Workspace
 from accounts.tests.factories import GuardianFactory, LearnerFactory, WorkspaceFactory, bearer
 from billing.models import Checkout
 from cohorts.models import CalendarFeed, CohortPlace
-from cohorts.sale import enroll
+from cohorts.sale import checkout
 from cohorts.tests.callers import Family, student_of
 from cohorts.tests.factories import cohort_with
 from cohorts.tests.purchases import enroll_url
@@ -63,7 +63,7 @@ def _open_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         open_page(Checkout.objects.get(pk=checkout_id))
         return Checkout.objects.get(pk=checkout_id)
 
-    for module in (enroll, route):
+    for module in (checkout, route):
         monkeypatch.setattr(module, "submit_checkout", submit)
 
 

@@ -21,3 +21,23 @@ ALLOCATE = OpenApiExample(
     value={"tenant_id": 901, "total_seats": 25, "name": "Lincoln Unified"},
 )
 CHANGE_ALLOCATION = OpenApiExample("More seats", request_only=True, value={"total_seats": 500, "is_active": True})
+RENEW = OpenApiExample(
+    "Try the next term, for everybody who holds a seat or was turned away", request_only=True, value={"dry_run": True}
+)
+SEAT_A_ROSTER = OpenApiExample(
+    "Try two learners of a list",
+    request_only=True,
+    value={
+        "roster": "email,first_name,last_name\nana@school.example,Ana,Roe\nben@school.example,Ben,Roe",
+        "dry_run": True,
+    },
+)
+RELEASE_SEAT = OpenApiExample("Give a seat back", request_only=True, value={"reason": "The family has moved away."})
+REASSIGN_SEAT = OpenApiExample(
+    "Give it to another learner",
+    request_only=True,
+    value={"learner_id": "cl9ebqhxk00003b600tymydho", "reason": "The family has moved away.", "dry_run": True},
+)
+TRANSFER_SEAT = OpenApiExample(
+    "Count it in the allocation of another term", request_only=True, value={"allocation_id": 2, "dry_run": True}
+)

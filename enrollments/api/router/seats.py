@@ -24,6 +24,7 @@ from ...allocations.roster import assign_roster, try_roster
 from ...models import DistrictSeatAllocation, IdleSeat, ProgramInstance, SeatAssignment
 from ...queries import find_instance_id
 from ...states import HELD_SEATS
+from .examples import REASSIGN_SEAT, RELEASE_SEAT, RENEW, SEAT_A_ROSTER, TRANSFER_SEAT
 from .seat_serializers import (
     MovedSeatSerializer,
     ReassignSerializer,
@@ -78,7 +79,11 @@ class RenewView(APIView):
     required_scopes = {"POST": "districts:write"}
 
     @extend_schema(
-        tags=["Router"], operation_id="allocations_renew", request=RenewSerializer, responses=RenewalSerializer
+        tags=["Router"],
+        operation_id="allocations_renew",
+        request=RenewSerializer,
+        responses=RenewalSerializer,
+        examples=[RENEW],
     )
     @idempotent
     def post(self, request: Request, allocation_id: int) -> Response:
@@ -113,6 +118,7 @@ class RosterView(APIView):
         tags=["Router"],
         operation_id="allocations_roster",
         request=RosterSerializer,
+        examples=[SEAT_A_ROSTER],
         responses=RosterOutcomeSerializer,
     )
     @idempotent
@@ -146,7 +152,11 @@ class ReleaseView(APIView):
     required_scopes = {"POST": "districts:write"}
 
     @extend_schema(
-        tags=["Router"], operation_id="seats_release", request=ReleaseSerializer, responses=MovedSeatSerializer
+        tags=["Router"],
+        operation_id="seats_release",
+        request=ReleaseSerializer,
+        responses=MovedSeatSerializer,
+        examples=[RELEASE_SEAT],
     )
     @idempotent
     def post(self, request: Request, seat_id: int) -> Response:
@@ -169,7 +179,11 @@ class ReassignView(APIView):
     required_scopes = {"POST": "districts:write"}
 
     @extend_schema(
-        tags=["Router"], operation_id="seats_reassign", request=ReassignSerializer, responses=MovedSeatSerializer
+        tags=["Router"],
+        operation_id="seats_reassign",
+        request=ReassignSerializer,
+        responses=MovedSeatSerializer,
+        examples=[REASSIGN_SEAT],
     )
     @idempotent
     def post(self, request: Request, seat_id: int) -> Response:
@@ -197,7 +211,11 @@ class TransferView(APIView):
     required_scopes = {"POST": "districts:write"}
 
     @extend_schema(
-        tags=["Router"], operation_id="seats_transfer", request=TransferSerializer, responses=MovedSeatSerializer
+        tags=["Router"],
+        operation_id="seats_transfer",
+        request=TransferSerializer,
+        responses=MovedSeatSerializer,
+        examples=[TRANSFER_SEAT],
     )
     @idempotent
     def post(self, request: Request, seat_id: int) -> Response:
