@@ -6,5 +6,5 @@ class BillingConfig(AppConfig):
     verbose_name = "Billing"
 
     def ready(self) -> None:
-        from . import belongings, emails, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there
+        from . import emails, task_kinds  # noqa: F401, PLC0415  registers reactions once the models are there
         from .mismatches import of_money  # noqa: F401, PLC0415

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from accounts.belongings import Belonging, register_belonging
+from billing.models import Voucher
 
 from .locks import lock_cohorts_where_learner_waits
 from .models import CohortPlace, StudentPackage, WaitlistEntry
@@ -63,4 +64,6 @@ register_belonging(
     )
 )
 register_belonging(Belonging(WaitlistEntry, "learner", "places in line", find_clashes=_find_double_lines))
+# Billing's, which can't know that vouchers are locked after places and before packages.
+register_belonging(Belonging(Voucher, "learner", "vouchers"))
 register_belonging(Belonging(StudentPackage, "learner", "courses"))

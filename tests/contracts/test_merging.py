@@ -78,6 +78,7 @@ class TestEveryForeignKeyToALearner:
             "EnrollmentDecision",
             "CohortPlace",
             "WaitlistEntry",
+            "Voucher",
             "StudentPackage",
             "Guardianship",
             "Lead",
