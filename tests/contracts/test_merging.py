@@ -72,7 +72,6 @@ class TestEveryForeignKeyToALearner:
         moved = [each.model.__name__ for each in belongings()]
 
         assert moved == [
-            "Voucher",  # of one learner, so whoever buys with it waits for the merge already
             "Enrollment",
             "SeatAssignment",
             "EnrollmentDecision",
