@@ -67,6 +67,7 @@ SAID_IN_WORDS = re.compile(
             "enrollments, each once",
             "Give each field a place of its own",
             "Give each its own words",
+            "This code can't be used here",
             "The file is empty",
             "This is no ZIP archive",
             "There is no line with ",
