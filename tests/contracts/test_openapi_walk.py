@@ -86,6 +86,7 @@ SAID_IN_WORDS = re.compile(
             "no more than 2 decimal places",
             "no more than 5 digits",
             "Give a day that is not before ",
+            "or a later day",
             "These seats have no last day",
             "Begin with a line of column names",
             "Use a new Idempotency-Key for a different request",
