@@ -10,8 +10,13 @@ from collections.abc import Collection
 from core.rows import lock_rows
 
 from . import purposes
-from .models import Checkout, Payment, StripeEvent
+from .models import Checkout, Mismatch, Payment, StripeEvent
 from .states import PaymentStatus
+
+
+def lock_mismatch(mismatch_id: int) -> Mismatch:
+    """Before everything that its repair locks."""
+    return Mismatch.objects.select_for_update(no_key=True).get(pk=mismatch_id)
 
 
 def lock_checkout_with_subject(checkout_id: int) -> Checkout:

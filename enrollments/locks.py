@@ -12,7 +12,7 @@ from core.errors import NotFound
 from core.rows import lock_rows
 
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, IdleSeat, ProgramInstance, SeatAssignment
-from .states import HELD_SEATS, LIVE_DECISIONS, EligibilityStatus
+from .states import HELD_SEATS, EligibilityStatus
 
 
 def lock_idle_seat(idle_seat_id: int) -> IdleSeat:
@@ -158,12 +158,6 @@ def lock_decision(decision_id: int) -> EnrollmentDecision:
         .select_related("guardian", "learner", "checkout")
         .get(pk=decision_id)
     )
-
-
-def lock_live_decisions(enrollment_ids: Sequence[int]) -> None:
-    """The decisions that pay for these enrollments, before any checkout or payment."""
-    live = EnrollmentDecision.objects.filter(enrollment__in=enrollment_ids, status__in=LIVE_DECISIONS)
-    lock_rows(EnrollmentDecision, *live.values_list("pk", flat=True))
 
 
 def lock_decision_subject(subject: str) -> None:

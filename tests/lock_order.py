@@ -30,6 +30,7 @@ _NAMES = {
     "billing.Checkout": "checkout",
     "billing.Payment": "payment",
     "billing.Refund": "refund",
+    "billing.Mismatch": "mismatch",
     "billing.Voucher": "voucher",
     "cohorts.StudentPackage": "package",
     "partners.EnrollmentStep": "partner step",
@@ -42,7 +43,7 @@ _HOUSEHOLD = "SELECT pg_advisory_xact_lock("
 
 def written_order() -> dict[str, int]:
     """The rank of each name in the order on the page; those between commas share one."""
-    (line,) = re.findall(r"^    (application < .*)$", _PAGE.read_text(), re.MULTILINE)
+    (line,) = re.findall(r"^    (mismatch < .*)$", _PAGE.read_text(), re.MULTILINE)
     return {name: rank for rank, names in enumerate(line.split(" < ")) for name in names.split(", ")}
 
 

@@ -2,14 +2,17 @@
 
 import datetime as dt
 
+from django.db import transaction
+
 from accounts.models import User
 from core.actors import Actor
 from core.errors import NotFound
 
 from ..errors import MismatchOver
+from ..locks import lock_mismatch
 from ..models import Mismatch
 from .finding import look_for_mismatches
-from .kinds import Repair, find_mismatch_kind
+from .kinds import MismatchKind, Repair, find_mismatch_kind
 
 
 def repair_mismatch(*, mismatch_id: int, actor: Actor, user: User | None, note: str, now: dt.datetime) -> Mismatch:
@@ -23,6 +26,23 @@ def repair_mismatch(*, mismatch_id: int, actor: Actor, user: User | None, note: 
         raise NotFound("There is no such mismatch.")
     if mismatch.settled_at is not None:
         raise MismatchOver
-    kind.repair(Repair(mismatch, actor, user, note, now))
-    look_for_mismatches(workspace_id=mismatch.workspace_id, kinds=[kind], now=now)
+    repair = Repair(mismatch, actor, user, note, now)
+    if kind.asks_stripe:
+        kind.repair(repair)  # records what Stripe says, once, however often it is asked
+        look_for_mismatches(workspace_id=mismatch.workspace_id, kinds=[kind], now=now)
+    else:
+        _repair_once(kind, repair)
     return Mismatch.objects.get(pk=mismatch_id)
+
+
+@transaction.atomic
+def _repair_once(kind: MismatchKind, repair: Repair) -> None:
+    """Two people who press the button at once would each send the money: the second finds the mismatch settled."""
+    mismatch = lock_mismatch(repair.mismatch.pk)
+    if mismatch.settled_at is not None:
+        raise MismatchOver
+    kind.repair(repair)
+    found = kind.find(mismatch.workspace_id, repair.now)
+    if mismatch.subject not in {each.subject for each in found}:
+        mismatch.settled_at = repair.now
+        mismatch.save(update_fields=["settled_at"])

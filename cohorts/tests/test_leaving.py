@@ -18,6 +18,7 @@ from cohorts.sale.waitlist import join_waitlist
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import Invalid, NotFound
+from core.local_time import local_date
 from enrollments.errors import CantLeave, QuoteOutdated, QuoteOver
 from enrollments.leaving import confirm_quote, find_quote, is_open, quote_exits
 from enrollments.models import CancellationQuote, Enrollment, QuotedExit
@@ -214,7 +215,8 @@ class TestConfirming:
         assert CancellationQuote.objects.get(pk=made.pk).confirmed_at is None
 
     def test_on_the_next_day_holds_the_rule_that_was_shown(self, cohort: Cohort) -> None:
-        rule(cohort, RefundTier(days_before_start=14), RefundTier(days_before_start=0, kept_percent=80))
+        days_left = (cohort.start_date - local_date(utc_now(), cohort.timezone)).days
+        rule(cohort, RefundTier(days_before_start=days_left), RefundTier(days_before_start=0, kept_percent=80))
         package = buy_on_rows(cohort)
         made = quote(package)
         (line,) = made.exits.all()

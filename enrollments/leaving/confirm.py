@@ -14,7 +14,7 @@ from events.publishing import publish
 from ..errors import QuoteOutdated, QuoteOver
 from ..history import Journal
 from ..lifecycle import end_enrollment, lock_all_to_end, require_reason
-from ..locks import held_seat, lock_live_decisions
+from ..locks import held_seat
 from ..models import CancellationQuote, Enrollment, QuotedExit
 from .quote import find_leavable, find_quote
 from .settlement import foresee_exits, says_the_same
@@ -34,7 +34,6 @@ def confirm_quote(
     quote = find_quote(workspace_id=workspace_id, cuid=cuid, actor=actor)
     quoted = list(quote.exits.order_by("enrollment_id"))
     enrollments = lock_all_to_end([each.enrollment_id for each in quoted])
-    lock_live_decisions([each.enrollment_id for each in quoted])
     lock_payments_with_subjects([each.payment_id for each in quoted if each.payment_id is not None])
     if not _claim(quote):
         quote.refresh_from_db()

@@ -6,11 +6,14 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
+from accounts.tests.factories import LearnerFactory
 from billing import purposes
 from billing.models import Payment
+from billing.tests.factories import VoucherFactory
 from billing.tests.snapshots import arrive, refund
 from cohorts import locks as cohort_locks
-from cohorts.tests.factories import buy_on_rows, cohort_with
+from cohorts.sale import checkout
+from cohorts.tests.factories import buy_on_rows, cohort_with, reserve
 from core.clock import utc_now
 from enrollments import lifecycle
 from enrollments import locks as enrollment_locks
@@ -62,6 +65,14 @@ def refunding_a_course() -> Callable[[], object]:
     return lambda: arrive(payment, refund(payment.amount_minor))
 
 
+def buying_for_nothing() -> Callable[[], object]:
+    """With a voucher that takes all of the price off, so that the steps are booked with the purchase."""
+    cohort = cohort_with(options=(1,))
+    VoucherFactory(workspace=cohort.instance.workspace, code=f"FREE-{cohort.pk}", kind="free")
+    learner = LearnerFactory(workspace=cohort.instance.workspace)
+    return lambda: reserve(cohort, learner, voucher=f"FREE-{cohort.pk}")
+
+
 CONTROLS = {
     "lock_allocation": (decide, "lock_allocation", routing_somebody_enrolled, ["enrollment", "allocation"]),
     "lock_allocation_of": (
@@ -72,6 +83,12 @@ CONTROLS = {
     ),
     "lock_held_for_enrollments": (lifecycle, "lock_holdings", ending_a_course, ["enrollment", "cohort"]),
     "lock_place_subject": (purposes, "lock_subject", refunding_a_course, ["payment", "cohort"]),
+    "lock_sessions_of_purchase": (
+        checkout,
+        "lock_sessions_of_purchase",
+        buying_for_nothing,
+        ["enrollment", "class session"],
+    ),
     "_lock_sessions": (cohort_locks, "_lock_sessions", refunding_a_course, ["enrollment", "class session"]),
 }
 
@@ -84,7 +101,7 @@ class TestALockThatKeepsTheOrder:
 
         with recorded_locks() as with_it:
             kept()
-        monkeypatch.setattr(module, attribute, lambda *given: None)
+        monkeypatch.setattr(module, attribute, lambda *given, **named: None)
         with recorded_locks() as without_it:
             broken()
 

@@ -28,6 +28,7 @@ from enrollments import locks as enrollment_locks
 from enrollments.tests.factories import InstanceFactory
 from operations.doctor import examine
 from partners import locks as partner_locks
+from tests.contracts.test_lock_order import CONTROLS
 from tests.processes import Failure, Meeting, at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
@@ -170,7 +171,6 @@ NEEDED_BY = {
         "lock_together": "tests.races.test_partner_inbox:TestSweepsAtOnce",
         "lock_instance": "tests.races.test_applications:TestTheLastPlace",
         "lock_decision": BEHIND_ANOTHER,
-        "lock_live_decisions": ORDER,
         "lock_decision_subject": "tests.races.test_reviews:TestRejectionAgainstPayment",
     },
     cohort_locks: {
@@ -191,6 +191,7 @@ NEEDED_BY = {
         "_lock_sessions": ORDER,
     },
     billing_locks: {
+        "lock_mismatch": "tests.races.test_mismatches:TestTwoWhoRepairOneMismatch",
         "lock_checkout_with_subject": "tests.races.test_locks:TestOnePaymentToldTwiceAtOnce",
         "_lock_checkout": "tests.races.test_locks:TestOnePaymentToldTwiceAtOnce",
         "lock_payment_with_subject": "tests.races.test_course_payments:TestWithoutItsGuard",
@@ -215,6 +216,7 @@ class TestEveryLock:
         named = NEEDED_BY[module]  # type: ignore[index]
         own = {name for name, made in getmembers(module, isfunction) if made.__module__ == module.__name__}  # type: ignore[attr-defined]
 
+        assert {name for name, place in named.items() if place == ORDER} <= set(CONTROLS)
         assert set(named) == {name for name in own if "lock" in name or "hold" in name}
         for place in set(named.values()) - {BEHIND_ANOTHER}:
             where, _, kind = place.partition(":")
