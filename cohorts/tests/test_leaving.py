@@ -215,7 +215,7 @@ class TestConfirming:
         assert CancellationQuote.objects.get(pk=made.pk).confirmed_at is None
 
     def test_on_the_next_day_holds_the_rule_that_was_shown(self, cohort: Cohort) -> None:
-        days_left = (cohort.start_date - local_date(utc_now(), cohort.timezone)).days
+        days_left = (cohort.start_date - local_date(utc_now(), cohort.instance.zone)).days
         rule(cohort, RefundTier(days_before_start=days_left), RefundTier(days_before_start=0, kept_percent=80))
         package = buy_on_rows(cohort)
         made = quote(package)
