@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.contrib.admin.utils import quote
@@ -105,7 +106,7 @@ def page_url(model: type[models.Model], page: str) -> str:
 def list_url(model: type[models.Model], **query: object) -> str:
     """The list of a model, filtered."""
     url = page_url(model, "changelist")
-    pairs = "&".join(f"{name}={value}" for name, value in query.items())
+    pairs = urlencode(query, safe=":")
     return f"{url}?{pairs}" if pairs else url
 
 
