@@ -46,6 +46,9 @@ class Export(Job):
         return f"Export {self.cuid}"
 
 
+ERASED = "(erased)"  # stands for a reason of which nothing is kept; the database's trigger has the same word
+
+
 class AuditLogIsKept(DomainError):
     code = "audit_log_is_kept"
     title = "The audit log is only added to"
@@ -62,8 +65,9 @@ class AuditEntries(models.QuerySet["AuditEntry"]):
 class AuditEntry(models.Model):
     """One thing that a member of staff did: who, where, to which row, what changed, and why.
 
-    Invariant: written in the transaction of what it tells of, never changed, and deleted only after a year or more. The
-    database holds to it by a trigger. It names rows and people by their ids and keeps no text about a person.
+    Invariant: written in the transaction of what it tells of, never changed, and deleted only after a year or more; its
+    reason alone is blanked when the person it may name is erased. The database holds to it by a trigger. It names rows
+    and people by their ids and keeps no other text about a person.
     """
 
     at = models.DateTimeField()

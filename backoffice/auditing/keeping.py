@@ -1,12 +1,13 @@
-"""How long the audit log is kept."""
+"""How long the audit log is kept, and what of it goes when a person is erased."""
 
 import datetime as dt
+from collections.abc import Collection
 
 import structlog
 from django.conf import settings
 from django.db import models, transaction
 
-from ..models import AuditEntry
+from ..models import ERASED, AuditEntry
 
 log = structlog.get_logger(__name__)
 
@@ -20,3 +21,11 @@ def forget_old_entries(*, limit: int, now: dt.datetime) -> int:
         models.QuerySet.delete(AuditEntry.objects.filter(pk__in=found))
         log.info("audit_entries_forgotten", count=len(found))
     return len(found)
+
+
+def blank_reasons(*, model: str, object_ids: Collection[object]) -> int:
+    """Blank what staff wrote as their reason in every entry about these rows of a model ("accounts.learner"); returns
+    in how many. For the erasure of a person whom a reason may name: joins the caller's transaction, and the entries
+    keep who did what, when and to which row. The database lets a reason become ERASED, and nothing else change."""
+    about = AuditEntry.objects.filter(model=model, object_id__in=[str(each) for each in object_ids])
+    return models.QuerySet.update(about.exclude(reason__in=["", ERASED]), reason=ERASED)

@@ -12,8 +12,8 @@ from accounts.models import Membership, Workspace
 from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, MembershipFactory, WorkspaceFactory
 from backoffice.admin.staff import MembershipAdmin
-from backoffice.auditing.keeping import forget_old_entries
-from backoffice.models import AuditEntry, AuditLogIsKept, Export
+from backoffice.auditing.keeping import blank_reasons, forget_old_entries
+from backoffice.models import ERASED, AuditEntry, AuditLogIsKept, Export
 from backoffice.tests.staff_client import StaffClient
 from core.clock import utc_now
 from core.errors import DomainError
@@ -156,9 +156,16 @@ class TestAButton:
 class TestTheLog:
     @pytest.mark.sqlite
     def test_is_only_added_to_in_the_database_itself(self) -> None:
-        kept = entry()
+        kept = entry(reason="Ana asked for it")
+        update = "UPDATE backoffice_auditentry SET"
 
-        for statement in ("UPDATE backoffice_auditentry SET reason = 'Other'", "DELETE FROM backoffice_auditentry"):
+        for statement in (
+            f"{update} reason = 'Other'",
+            f"{update} reason = ''",
+            f"{update} reason = '(erased)', request_id = 'other'",
+            f"{update} reason = '(erased)', object_id = '2'",
+            "DELETE FROM backoffice_auditentry",
+        ):
             with (
                 pytest.raises(DatabaseError, match="only added to"),
                 transaction.atomic(),
@@ -167,6 +174,19 @@ class TestTheLog:
                 cursor.execute(statement)
 
         assert AuditEntry.objects.get() == kept
+
+    @pytest.mark.sqlite
+    def test_loses_the_reasons_about_an_erased_person_and_nothing_else(self) -> None:
+        named, other, without = (
+            entry(object_id=number, reason=reason)
+            for number, reason in (("12", "Ana asked for it"), ("13", "Paid twice"), ("12", ""))
+        )
+
+        assert [blank_reasons(model="billing.payment", object_ids=[12, 14]) for _ in range(2)] == [1, 0]
+
+        rows = AuditEntry.objects.in_bulk()
+        assert [rows[each.pk].reason for each in (named, other, without)] == [ERASED, "Paid twice", ""]
+        assert (rows[named.pk].object_id, rows[named.pk].action) == ("12", "Refund")
 
     def test_refuses_in_words_before_that(self) -> None:
         kept = entry()
