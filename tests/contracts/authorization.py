@@ -46,7 +46,7 @@ ROWS = [
     for_all("health"),
     for_all("healthz"),
     for_all("readyz"),
-    for_all("metrics", status=404),
+    for_all("metrics", status=404, superuser=200),
     for_all("api/schema"),
     for_all("api/docs"),
     # GraphQL, whose fields have a matrix of their own (authorization_graphql.py)

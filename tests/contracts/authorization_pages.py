@@ -75,15 +75,18 @@ PAGES = [
         "accounts/staff/password/<number:user_id>/<str:token>", status=410, address="/accounts/staff/password/1/guessed"
     ),
     # How staff sign in, for those who knew the password
-    for_all("accounts/staff/sign-ins", status=302),
+    for_all("accounts/staff/sign-ins", status=302, staff=200),
     for_all("accounts/staff/sign-ins/end", status=405),  # POST only
     for_all("accounts/staff/sign-ins/<number:sign_in_id>/end", status=405, address="/accounts/staff/sign-ins/1/end"),
-    for_all("accounts/staff/passkeys/new", status=302),
+    for_all("accounts/staff/passkeys/new", status=302, staff=200),
     for_all(
-        "accounts/staff/passkeys/<number:passkey_id>/remove", status=302, address="/accounts/staff/passkeys/1/remove"
+        "accounts/staff/passkeys/<number:passkey_id>/remove",
+        status=302,
+        staff=404,
+        address="/accounts/staff/passkeys/1/remove",
     ),
     for_all("accounts/staff/second-factor", status=302),
-    for_all("accounts/staff/second-factor/app", status=302),
+    for_all("accounts/staff/second-factor/app", status=302, staff=200),
     for_all("accounts/staff/second-factor/codes", status=302),
     for_all("accounts/staff/second-factor/off", status=302),
     for_all("accounts/login/", status=302),

@@ -16,6 +16,21 @@ class Caller(enum.Enum):
     FOREIGN_KEY = "a key of another workspace with this scope"
     SESSION = "a signed-in parent, whom the row is not about"
     UNPROVEN = "somebody signed in whose mailbox is not proven"
+    # Staff, whose mailboxes are proven, in sessions that their password opened. What a role may do, it may do in the
+    # back office alone: everywhere else they are people who signed in, whom the row is not about.
+    VIEWER = "a viewer of the workspace"
+    REVIEWER = "a reviewer of the workspace"
+    FINANCE = "a finance clerk of the workspace"
+    ADMIN = "an administrator of the workspace"
+    OWNER = "an owner of the workspace"
+    ELSEWHERE = "an owner of another workspace"
+    STRANGER = "staff of no workspace"
+    SUPERUSER = "a superuser"
+
+
+MEMBERS = (Caller.VIEWER, Caller.REVIEWER, Caller.FINANCE, Caller.ADMIN, Caller.OWNER)
+STAFF = (*MEMBERS, Caller.ELSEWHERE, Caller.STRANGER, Caller.SUPERUSER)
+SIGNED_IN = (Caller.SESSION, *STAFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +68,38 @@ def by_key(
 
 def by_session(route: str, method: str, *, stranger: int, address: str = "", body: dict[str, Any] | None = None) -> Row:
     """For families, who see and change what is their own; `stranger` is what another family gets. No key helps."""
-    answers = dict.fromkeys(Caller, 401) | {Caller.SESSION: stranger, Caller.UNPROVEN: 403}
+    answers = dict.fromkeys(Caller, 401) | dict.fromkeys(SIGNED_IN, stranger) | {Caller.UNPROVEN: 403}
     return Row(route, method, address or f"/{route}", answers, body=body or {})
 
 
 def by_key_or_session(route: str, method: str, *, body: dict[str, Any]) -> Row:
     """For keys and for whoever is signed in, where what they ask for decides what they need."""
-    admitted = (Caller.KEY, Caller.KEY_WITHOUT_SCOPE, Caller.FOREIGN_KEY, Caller.SESSION, Caller.UNPROVEN)
+    admitted = (Caller.KEY, Caller.KEY_WITHOUT_SCOPE, Caller.FOREIGN_KEY, Caller.UNPROVEN, *SIGNED_IN)
     answers = dict.fromkeys(Caller, 401) | dict.fromkeys(admitted, 200)
     return Row(route, method, f"/{route}", answers, body=body)
 
 
 def for_all(
-    route: str, method: str = "GET", *, status: int = 200, session: int | None = None, address: str = ""
+    route: str,
+    method: str = "GET",
+    *,
+    status: int = 200,
+    session: int | None = None,
+    staff: int | None = None,
+    superuser: int | None = None,
+    address: str = "",
 ) -> Row:
-    """The same for everybody, keys or not; `session` where somebody signed in is answered otherwise."""
+    """The same for everybody, keys or not; `session` where somebody signed in is answered otherwise, `staff` and
+    `superuser` where those are."""
     signed_in = status if session is None else session
-    answers = dict.fromkeys(Caller, status) | {Caller.SESSION: signed_in, Caller.UNPROVEN: signed_in}
+    by_password = signed_in if staff is None else staff
+    answers = dict.fromkeys(Caller, status) | dict.fromkeys((Caller.SESSION, Caller.UNPROVEN), signed_in)
+    answers |= dict.fromkeys(STAFF, by_password) | {Caller.SUPERUSER: by_password if superuser is None else superuser}
     return Row(route, method, address or f"/{route}", answers)
 
 
 def for_families(route: str, *, stranger: int, address: str = "") -> Row:
     """A page that sends everybody else to sign in first, and wants the mailbox proven; `stranger` is what another
     family gets."""
-    answers = dict.fromkeys(Caller, 302) | {Caller.SESSION: stranger, Caller.UNPROVEN: 403}
+    answers = dict.fromkeys(Caller, 302) | dict.fromkeys(SIGNED_IN, stranger) | {Caller.UNPROVEN: 403}
     return Row(route, "GET", address or f"/{route}", answers)
