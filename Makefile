@@ -93,7 +93,7 @@ lock: .venv/.development ## Write down every package that requirements*.txt brin
 	@$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
 
 audit: .venv/.development ## Compare every package with the public security advisories (asks the network)
-	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements-dev.lock
+	@$(BIN)/python -m tests.audit
 
 bench: .venv/.development ## How fast and how safe, against a plain implementation and against the limit
 	@$(BIN)/python -m bench

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 
-COOKIE = "device"
 SALT = "accounts.devices"
 MAX_AGE_SECONDS = 60 * 60 * 24 * 180
 ACCOUNTS_REMEMBERED = 5
@@ -38,7 +37,7 @@ def remember_device(request: HttpRequest, response: HttpResponseBase, *, user_id
     accounts = (user_id, *known)[:ACCOUNTS_REMEMBERED]
     name = device.name if device else secrets.token_urlsafe(12)
     response.set_cookie(
-        COOKIE,
+        settings.DEVICE_COOKIE_NAME,
         signing.dumps([name, accounts], salt=SALT),
         max_age=MAX_AGE_SECONDS,
         httponly=True,
@@ -49,7 +48,8 @@ def remember_device(request: HttpRequest, response: HttpResponseBase, *, user_id
 
 def _read(request: HttpRequest) -> _Device | None:
     try:
-        name, accounts = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=MAX_AGE_SECONDS)
+        signed = request.COOKIES.get(settings.DEVICE_COOKIE_NAME, "")
+        name, accounts = signing.loads(signed, salt=SALT, max_age=MAX_AGE_SECONDS)
         return _Device(str(name), tuple(int(account) for account in accounts))
     except (signing.BadSignature, TypeError, ValueError):
         return None

@@ -145,9 +145,9 @@ def _use_recovery_code(user: User, code: str) -> bool:
 
 
 def _new_recovery_codes() -> tuple[list[str], list[str]]:
-    """The codes as people keep them, and the digests that are kept here: of 80 bits nobody guesses back."""
-    plain = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
-    shown = ["-".join(code[at : at + 4] for at in range(0, 16, 4)) for code in plain]
+    """The codes as people keep them, and the digests that are kept here: of 120 bits nobody guesses back."""
+    plain = [base64.b32encode(secrets.token_bytes(15)).decode().lower() for _ in range(RECOVERY_CODES)]
+    shown = ["-".join(code[at : at + 4] for at in range(0, 24, 4)) for code in plain]
     return shown, [_digest(code) for code in shown]
 
 

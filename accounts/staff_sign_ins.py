@@ -7,7 +7,7 @@ import datetime as dt
 import re
 
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, update_session_auth_hash
+from django.contrib.auth import HASH_SESSION_KEY, logout, update_session_auth_hash
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F
@@ -46,9 +46,13 @@ def note_sign_in(request: HttpRequest, *, user: User, now: dt.datetime) -> None:
 
 
 def note_use(request: HttpRequest, *, now: dt.datetime) -> None:
-    """Keep that the session is used, every few minutes, and from where."""
+    """Keep that the session is used, every few minutes, and from where. One that was not used for STAFF_IDLE_HOURS
+    ends: whoever comes then is a stranger until the password was typed again."""
     noted = request.session.get(NOTED_AT)
     if noted is None or now.timestamp() - noted < NOTED_EVERY_SECONDS:
+        return
+    if now.timestamp() - noted > settings.STAFF_IDLE_HOURS * 60 * 60:
+        logout(request)
         return
     StaffSignIn.objects.filter(session=request.session.session_key).update(
         last_used_at=now, network=client_range(request)

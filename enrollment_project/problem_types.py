@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from core.errors import DomainError
 
 
@@ -55,6 +57,12 @@ _AT_THE_EDGE = (
         "The CSRF token is missing",
         "Changes in a session need the token from its cookie in a header.",
     ),
+    (
+        403,
+        "https_required",
+        "Plain HTTP",
+        "The request came without encryption. It is not redirected, so that a key sent this way is noticed.",
+    ),
     (405, "method_not_allowed", "Not this method", "The address exists but does not support this method."),
     (406, "not_acceptable", "Nothing acceptable", "The Accept header names no type that is available here."),
     (411, "length_required", "The length is missing", "The body came without a Content-Length."),
@@ -70,7 +78,8 @@ _AT_THE_EDGE = (
     (503, "database_busy", "The database is busy", "Other requests were changing the same rows for too long."),
 )
 _OTHER_REMEDIES = {
-    "csrf_failed": "Send the value of the csrftoken cookie in the X-CSRFToken header.",
+    "csrf_failed": f"Send the value of the {settings.CSRF_COOKIE_NAME} cookie in the X-CSRFToken header.",
+    "https_required": "Call the same address by https, and replace the key that was sent.",
     "address_unproven": "Sign in with the code that is mailed to your address.",
     "not_acceptable": "Send Accept: application/json, or leave the header out.",
     "length_required": "Send the body with a Content-Length.",

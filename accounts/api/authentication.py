@@ -1,5 +1,6 @@
 """Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`, or somebody who signed in."""
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
@@ -51,5 +52,7 @@ class StudentSession(SessionAuthentication):
         try:
             super().enforce_csrf(request)
         except PermissionDenied as refused:
-            detail = f"{refused.detail} Send the value of the csrftoken cookie in the X-CSRFToken header."
+            detail = (
+                f"{refused.detail} Send the value of the {settings.CSRF_COOKIE_NAME} cookie in the X-CSRFToken header."
+            )
             raise PermissionDenied(detail, code="csrf_failed") from refused

@@ -34,5 +34,5 @@ class StudentSessionScheme(OpenApiAuthenticationExtension):
             "in": "cookie",
             "name": settings.SESSION_COOKIE_NAME,
             "description": "The session of somebody who signed in by an emailed code. Requests that change "
-            "something carry the csrftoken cookie and its value in the X-CSRFToken header.",
+            f"something carry the {settings.CSRF_COOKIE_NAME} cookie and its value in the X-CSRFToken header.",
         }

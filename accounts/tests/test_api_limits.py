@@ -38,3 +38,22 @@ class TestWhoeverIsTurnedAwayAtTheDoor:
             client.get("/api/decisions", headers={"X-API-Key": "guessed"})
 
         assert client.get("/api/decisions", headers={"X-API-Key": text}).status_code == 200
+
+
+class TestPlainHTTP:
+    @pytest.fixture(autouse=True)
+    def _served_by_https(self, settings):
+        settings.SECURE_SSL_REDIRECT = True
+        settings.SECURE_REDIRECT_EXEMPT = [r"^api/"]
+
+    def test_is_refused_to_programs_and_not_redirected(self, client):
+        text = api_key_text(workspace=WorkspaceFactory())
+
+        refused = client.get("/api/decisions", headers={"X-API-Key": text})
+        answered = client.get("/api/decisions", headers={"X-API-Key": text}, secure=True)
+
+        assert (refused.status_code, refused.json()["code"]) == (403, "https_required")
+        assert answered.status_code == 200
+
+    def test_is_redirected_for_people(self, client):
+        assert client.get("/courses")["Location"] == "https://testserver/courses"

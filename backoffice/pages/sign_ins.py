@@ -87,7 +87,7 @@ def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
 
 
 class StaffSignInMiddleware:
-    """Notes every few minutes that a browser of staff is in use."""
+    """Notes every few minutes that a browser of staff is in use, and ends a session that was not for long."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -58,9 +58,21 @@ class TestASignIn:
 
         assert used == [begun.last_used_at, moments[1]]
 
-    def test_lasts_no_longer_for_being_used(self, member: Membership, time_machine: Any) -> None:
+    @pytest.mark.parametrize(("minutes", "lasts"), [(12 * 60 - 1, True), (12 * 60 + 1, False)])
+    def test_ends_when_it_is_not_used_for_half_a_day(
+        self, member: Membership, time_machine: Any, minutes: int, lasts: bool
+    ) -> None:
+        client = sign_in_here(member)
+
+        time_machine.move_to(StaffSignIn.objects.get().last_used_at + dt.timedelta(minutes=minutes), tick=False)
+
+        assert are_in(client) == [lasts]
+        assert StaffSignIn.objects.exists() == lasts
+
+    def test_lasts_no_longer_for_being_used(self, member: Membership, time_machine: Any, settings: Any) -> None:
         client = sign_in_here(member)
         ends = Session.objects.get().expire_date
+        settings.STAFF_IDLE_HOURS = 24 * 15
 
         time_machine.move_to(ends - dt.timedelta(minutes=1), tick=False)
         shown = client.get(PAGE).status_code

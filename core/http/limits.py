@@ -1,4 +1,4 @@
-"""Which bodies no /api/ path accepts, refused before anything of them is read."""
+"""Which requests no /api/ path accepts, refused before anything of them is read."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _LENGTH = re.compile(r"[0-9]+")  # RFC 9110, 8.6: as many digits as the sender l
 
 class ApiLimitsMiddleware:
     """Refuses bodies larger than API_MAX_BODY_BYTES (API_MAX_FILE_BYTES where files are taken) or of unknown
-    length."""
+    length, and whatever comes over plain HTTP where the site is served by HTTPS."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -25,6 +25,10 @@ class ApiLimitsMiddleware:
         return self._refusal(request) or self.get_response(request)
 
     def _refusal(self, request: HttpRequest) -> HttpResponse | None:
+        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+            return problem_response(
+                request, status=403, code="https_required", detail="Use https. Replace a key that went over plain HTTP."
+            )
         length = request.META.get("CONTENT_LENGTH") or ""
         is_file = re.fullmatch(settings.API_FILE_PATHS, request.path_info) is not None
         most = settings.API_MAX_FILE_BYTES if is_file else settings.API_MAX_BODY_BYTES

@@ -220,6 +220,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.password_words.ForeseeableWordsValidator"},
 ]
 PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds the link to set a new staff password works
 # Whether those who run the platform get in by their password alone.
@@ -231,7 +232,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*"]
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 10 * 60
 ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
 ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "none"  # entering the code is the verification
@@ -245,6 +246,8 @@ SIGN_IN_CODES_PER_NETWORK = env.int("SIGN_IN_CODES_PER_NETWORK", default=20)
 SIGN_IN_CODES_PER_CALLER = env.int("SIGN_IN_CODES_PER_CALLER", default=4)
 SIGN_IN_CODES_PER_MAILBOX = env.int("SIGN_IN_CODES_PER_MAILBOX", default=16)
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
+STAFF_IDLE_HOURS = env.int("STAFF_IDLE_HOURS", default=12)  # unused for longer, a session of staff ends
+DEVICE_COOKIE_NAME = "device"  # accounts/devices.py
 
 # --- Email ----------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

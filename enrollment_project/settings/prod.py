@@ -18,7 +18,10 @@ def required(name: str) -> str:
 
 def strong(name: str) -> str:
     """A secret that can't be guessed; raises ImproperlyConfigured for one that is short, uniform or an example."""
-    value = required(name)
+    return unguessable(name, required(name))
+
+
+def unguessable(name: str, value: str) -> str:
     if len(value) < SECRET_LENGTH or len(set(value)) < SECRET_CHARACTERS or value.startswith("development-only"):
         raise ImproperlyConfigured(f"{name} must be {SECRET_LENGTH} random characters or more in production")
     return value
@@ -48,6 +51,10 @@ def sealing_keys(name: str) -> list[str]:
 SECRET_LENGTH = 50
 SECRET_CHARACTERS = 10
 SECRET_KEY = strong("SECRET_KEY")
+# Keys of before: what they signed still counts, nothing new is signed with them (docs/security.md).
+SECRET_KEY_FALLBACKS = [
+    unguessable("SECRET_KEY_FALLBACKS", key) for key in env.list("SECRET_KEY_FALLBACKS", default=[])
+]
 ALLOWED_HOSTS = required("ALLOWED_HOSTS").split(",")
 PUBLIC_URL = required("PUBLIC_URL").rstrip("/")
 required("DATABASE_URL")
@@ -60,12 +67,18 @@ if SANDBOX and not env.bool("SANDBOX_IN_PRODUCTION", default=False):
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^health$", r"^metrics$"]
+# A program is not redirected, since it would go on sending its key in the clear: `core.http.limits` refuses it.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^health$", r"^metrics$", r"^api/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 LANGUAGE_COOKIE_SECURE = True
+if SECURE_SSL_REDIRECT:  # names that a browser takes from this host alone, and by HTTPS alone
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+    LANGUAGE_COOKIE_NAME = "__Host-language"
+    DEVICE_COOKIE_NAME = "__Host-device"
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 configure_logging(level=LOG_LEVEL, style=LOG_FORMAT)

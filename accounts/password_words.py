@@ -1,0 +1,70 @@
+"""Passwords that anybody who knows whose they are would try first.
+
+Django's validators refuse what is short, what is on its list of twenty thousand that have leaked, and what looks like
+the person's own address. Words of this platform and the names of the workspaces are on no such list.
+"""
+
+import re
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import ValidationError
+
+from .models import User, Workspace
+
+# In pieces of words, without the digits and signs that people hang on to them.
+WORDS = (
+    "enrollment",
+    "enrolment",
+    "platform",
+    "district",
+    "school",
+    "student",
+    "teacher",
+    "learner",
+    "program",
+    "course",
+    "cohort",
+    "seat",
+    "password",
+    "welcome",
+    "admin",
+    "staff",
+    "owner",
+    "finance",
+    "reviewer",
+)
+LETTERS_BESIDES = 5
+
+
+class ForeseeableWordsValidator:
+    """Refuses a password of which few letters are left once the words of this platform and of the person's workspaces
+    are taken out."""
+
+    def validate(self, password: str, user: AbstractBaseUser | AnonymousUser | None = None) -> None:
+        """Raises ValidationError."""
+        left = _letters(password)
+        words = {*WORDS, *_words_of(user)}
+        is_made_of_them = False
+        for word in sorted(words, key=len, reverse=True):
+            is_made_of_them |= word in left
+            left = left.replace(word, "")
+        if is_made_of_them and len(left) < LETTERS_BESIDES:
+            raise ValidationError(
+                "Anybody would try the words in this password. Add some that have nothing to do with your work.",
+                code="password_foreseeable",
+            )
+
+    def get_help_text(self) -> str:
+        return "Your password can't be made of words of your work, such as school or enrollment."
+
+
+def _words_of(user: AbstractBaseUser | AnonymousUser | None) -> set[str]:
+    if not isinstance(user, User) or user.pk is None:
+        return set()
+    names = Workspace.objects.filter(memberships__user=user).values_list("name", "slug")
+    spelled = {word for pair in names for name in pair for word in re.split(r"[\W_]+", name.lower())}
+    return {word for word in map(_letters, spelled) if len(word) > 2}
+
+
+def _letters(text: str) -> str:
+    return "".join(sign for sign in text.lower() if sign.isalpha())
