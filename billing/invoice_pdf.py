@@ -4,6 +4,7 @@ from io import BytesIO
 from itertools import zip_longest
 from typing import Any
 
+from django.utils.translation import override
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
@@ -11,6 +12,7 @@ from reportlab.platypus import Flowable, SimpleDocTemplate, Spacer, Table, Table
 
 from core.money import Money
 from core.paper import PrintedLine, lay_out
+from core.time_words import plain_day
 
 from .invoicing.lines import InvoiceLine
 from .models import Invoice
@@ -46,7 +48,8 @@ def render_invoice(invoice: Invoice) -> bytes:
         author=invoice.seller_name,
         invariant=True,
     )
-    document.build(_story(invoice))
+    with override("en"):  # whoever asks for it
+        document.build(_story(invoice))
     return paper.getvalue()
 
 
@@ -75,7 +78,7 @@ def _subtitle(invoice: Invoice) -> str:
 
 
 def _written(invoice: Invoice) -> str:
-    return f"{invoice.date:%B %-d, %Y}"
+    return plain_day(invoice.date)
 
 
 def _canceled(invoice: Invoice) -> str:
@@ -128,8 +131,13 @@ def _lines(invoice: Invoice) -> Table:
 
 
 def _what(line: InvoiceLine) -> str:
-    what = line.description if line.quantity == 1 else f"{line.quantity} x {line.description}"
-    return what if line.tax_rate is None else f"{what}\nincluding {line.tax_rate.normalize():f} % tax"
+    told = [line.description if line.quantity == 1 else f"{line.quantity} x {line.description}"]
+    if line.service is not None:
+        told += [f"for {line.service.learner}"] if line.service.learner else []
+        told += [line.service.days] if line.service.days else []
+    if line.tax_rate is not None:
+        told.append(f"including {line.tax_rate.normalize():f} % tax")
+    return "\n".join(told)
 
 
 def _figures(invoice: Invoice, line: InvoiceLine, taxed: bool) -> list[str]:

@@ -4,8 +4,14 @@ The order is allocation < cohort < class session < enrollment < checkout < payme
 lets the purpose's app lock its own rows.
 """
 
+import datetime as dt
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
+
+from django.utils.translation import gettext as _
+
+from core.time_words import plain_day, term
 
 
 def key_of(subject: str) -> int:
@@ -44,13 +50,45 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """What is provided for the money, as an invoice names it: for whom, by first name and by id, from which day to
+    which. A day that nobody has set is None."""
+
+    learner: str
+    reference: str
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        days = (stored[name] and dt.date.fromisoformat(stored[name]) for name in ("first_day", "last_day"))
+        return cls(stored["learner"], stored["reference"], *days)
+
+    @property
+    def days(self) -> str:
+        """From which day to which, in words; empty where nobody has set one."""
+        if self.first_day and self.last_day:
+            return term(self.first_day, self.last_day)
+        if self.first_day:
+            return _("from %(begin)s") % {"begin": plain_day(self.first_day)}
+        return _("until %(end)s") % {"end": plain_day(self.last_day)} if self.last_day else ""
+
+    def stored(self) -> dict[str, Any]:
+        """As a line of an invoice keeps it."""
+        days = {"first_day": self.first_day, "last_day": self.last_day}
+        told = {name: day and day.isoformat() for name, day in days.items()}
+        return {"learner": self.learner, "reference": self.reference, **told}
+
+
+@dataclass(frozen=True, slots=True)
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
     `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
     for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds.
     `find_matters(subjects)` says what each is about; `find_subjects(learner_ids)` are those for these learners.
     `find_price_ids(subjects)` names the price of each as it is now, None where there is none any longer; without it
-    what was asked once is never asked again. `find_offers(workspace_ids)` lists what is sold, None for everywhere."""
+    what was asked once is never asked again. `find_offers(workspace_ids)` lists what is sold, None for everywhere.
+    `find_service(subject)` says what an invoice names as provided, None where there is nothing to name."""
 
     name: str
     lock_subject: Callable[[str], None]
@@ -61,6 +99,7 @@ class Purpose:
     find_subjects: Callable[[Collection[int]], Collection[str]] = lambda learner_ids: ()
     find_price_ids: Callable[[Collection[str]], Mapping[str, int | None]] | None = None
     find_offers: Callable[[Collection[int] | None], Mapping[str, Offer]] = lambda workspace_ids: {}
+    find_service: Callable[[str], Service | None] = lambda subject: None
 
 
 _purposes: dict[str, Purpose] = {}
@@ -106,6 +145,12 @@ def find_learner_id(purpose: str, subject: str) -> int | None:
     """For whom the subject is paid, None for an unknown purpose or nobody in particular."""
     known = _purposes.get(purpose)
     return known.find_learner_id(subject) if known else None
+
+
+def find_service(purpose: str, subject: str) -> Service | None:
+    """What is provided for the subject's money; None for an unknown purpose or nothing to name."""
+    known = _purposes.get(purpose)
+    return known.find_service(subject) if known else None
 
 
 def find_stake(purpose: str, payment_id: int) -> Stake | None:

@@ -34,6 +34,7 @@ from .queries import (
     find_places_of_learners,
     find_prices_of_places,
     find_sales_of_places,
+    find_service_of_place,
     find_stake_of_payment,
 )
 from .sale.checkout import HOLD_TIME
@@ -53,6 +54,7 @@ register_purpose(
         find_subjects=find_places_of_learners,
         find_price_ids=find_prices_of_places,
         find_offers=find_cohorts_offered,
+        find_service=find_service_of_place,
     )
 )
 register_seller(find_sales_of_places)

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
-from billing.purposes import Matter, Offer, Stake, as_subject, key_of
+from billing.purposes import Matter, Offer, Service, Stake, as_subject, key_of
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Holding, Sale
 
@@ -228,6 +228,14 @@ def due_to_complete() -> QuerySet[StudentPackage]:
 def find_learner_of_place(subject: str) -> int | None:
     """For whom a place is paid, by the subject of its checkout."""
     return CohortPlace.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
+
+
+def find_service_of_place(subject: str) -> Service | None:
+    """What is provided for the price of a place."""
+    place = CohortPlace.objects.filter(pk=key_of(subject)).select_related("learner", "cohort").first()
+    if place is None:
+        return None
+    return Service(place.learner.first_name, place.learner.cuid, place.cohort.start_date, place.cohort.end_date)
 
 
 def find_prices_of_places(subjects: Collection[str]) -> dict[str, int | None]:

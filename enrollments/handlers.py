@@ -49,6 +49,8 @@ from .queries import (
     find_matters_of_enrollments,
     find_prices_of_decisions,
     find_prices_of_enrollments,
+    find_service_of_decision,
+    find_service_of_enrollment,
     find_stake_of_offline_payment,
     find_stake_of_payment,
 )
@@ -67,6 +69,7 @@ register_purpose(
         find_subjects=find_decisions_of_learners,
         find_price_ids=find_prices_of_decisions,
         find_offers=find_programs_offered,
+        find_service=find_service_of_decision,
     )
 )
 register_purpose(
@@ -79,6 +82,7 @@ register_purpose(
         find_matters=find_matters_of_enrollments,
         find_subjects=find_enrollments_of_learners,
         find_price_ids=find_prices_of_enrollments,
+        find_service=find_service_of_enrollment,
     )
 )
 

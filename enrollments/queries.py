@@ -7,7 +7,7 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from billing.models import Payment
-from billing.purposes import Matter, Stake, as_subject, key_of
+from billing.purposes import Matter, Service, Stake, as_subject, key_of
 from core.errors import NotFound, invalid_field
 from core.local_time import local_date
 
@@ -184,6 +184,23 @@ def find_stake_of_offline_payment(payment_id: int) -> Stake | None:
     if found is None:
         return None
     return Stake(str(found.person), f"the enrollment in {found.instance.full_title}")
+
+
+def find_service_of_enrollment(subject: str) -> Service | None:
+    """What is provided for the price of an enrollment."""
+    return _service(Enrollment.objects.filter(pk=key_of(subject)))
+
+
+def find_service_of_decision(subject: str) -> Service | None:
+    """What is provided for the price that a decision asks for."""
+    return _service(Enrollment.objects.filter(decisions=key_of(subject)))
+
+
+def _service(enrollments: QuerySet[Enrollment]) -> Service | None:
+    found = enrollments.select_related("learner", "lead", "instance").first()
+    if found is None:
+        return None
+    return Service(found.person.first_name, found.person.cuid, found.first_day, found.last_day)
 
 
 def find_prices_of_enrollments(subjects: Collection[str]) -> dict[str, int | None]:

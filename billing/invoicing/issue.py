@@ -18,7 +18,7 @@ from core.work import nudge
 
 from ..discounts import discount_of
 from ..models import Invoice, Payment, Price, Seller
-from ..purposes import describe_subject, find_price_ids
+from ..purposes import describe_subject, find_price_ids, find_service
 from ..states import InvoiceProvider
 from .lines import InvoiceLine, change_of, line_of
 from .numbering import Series, take_number
@@ -50,6 +50,7 @@ def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoic
         _tax_rate_of(payment),
         discount=discount.label if discount else "",
         discount_minor=discount.discount_minor if discount else 0,
+        service=find_service(payment.purpose, payment.subject),
     )
     return record(invoice, line, now=now)
 

@@ -14,13 +14,16 @@ from typing import Any, Self
 
 from core.money import Money
 
+from ..purposes import Service
+
 WHOLE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
     """One thing that was sold. Amounts are in minor units; `tax_rate` is in percent, None where no tax is stated.
-    `amount_minor` is what is charged: the list price without `discount_minor`, which is called `discount`."""
+    `amount_minor` is what is charged: the list price without `discount_minor`, which is called `discount`. `service`
+    says for whom and from when to when, where the seller knows."""
 
     description: str
     amount_minor: int
@@ -29,6 +32,7 @@ class InvoiceLine:
     quantity: int = 1
     discount: str = ""
     discount_minor: int = 0
+    service: Service | None = None
 
     @property
     def list_minor(self) -> int:
@@ -39,15 +43,21 @@ class InvoiceLine:
         """As it is printed: the list price, then what is taken off it. The tax of both is that of what is charged."""
         if not self.discount_minor:
             return [self]
-        full = line_of(self.description, self.list_minor, self.tax_rate)
+        full = line_of(self.description, self.list_minor, self.tax_rate, service=self.service)
         off = InvoiceLine(self.discount, -self.discount_minor, self.tax_rate, self.tax_minor - full.tax_minor)
         return [full, off]
 
     def explain(self, currency: str) -> str:
-        """The list price and what is taken off it, in words; empty where nothing is."""
-        if not self.discount_minor:
-            return ""
-        return f"List price {Money(self.list_minor, currency)}, {self.discount} -{Money(self.discount_minor, currency)}"
+        """What a vendor prints below: the list price and what is taken off it, the days of the service, and the
+        learner by an id; empty where there is none of it."""
+        told = []
+        if self.discount_minor:
+            off = Money(self.discount_minor, currency)
+            told.append(f"List price {Money(self.list_minor, currency)}, {self.discount} -{off}")
+        if self.service is not None:
+            told += [f"Service {days}" for days in [self.service.days] if days]
+            told.append(f"Learner {self.service.reference}")
+        return ". ".join(told)
 
     @property
     def net_minor(self) -> int:
@@ -65,6 +75,7 @@ class InvoiceLine:
             quantity=stored.get("quantity", 1),
             discount=stored.get("discount", ""),
             discount_minor=stored.get("discount_minor", 0),
+            service=Service.read(stored["service"]) if stored.get("service") else None,
         )
 
     def stored(self) -> dict[str, Any]:
@@ -77,11 +88,18 @@ class InvoiceLine:
             "tax_rate": None if self.tax_rate is None else str(self.tax_rate),
             "tax_minor": self.tax_minor,
             **off,
+            **({"service": self.service.stored()} if self.service is not None else {}),
         }
 
 
 def line_of(
-    description: str, amount_minor: int, tax_rate: Decimal | None, *, discount: str = "", discount_minor: int = 0
+    description: str,
+    amount_minor: int,
+    tax_rate: Decimal | None,
+    *,
+    discount: str = "",
+    discount_minor: int = 0,
+    service: Service | None = None,
 ) -> InvoiceLine:
     """What is charged for one thing, tax included, after what was taken off its price."""
     return InvoiceLine(
@@ -91,6 +109,7 @@ def line_of(
         tax_within(amount_minor, tax_rate),
         discount=discount,
         discount_minor=discount_minor,
+        service=service,
     )
 
 
@@ -103,6 +122,7 @@ def change_of(description: str, before: Iterable[InvoiceLine], left_minor: int) 
         left_minor - sum(line.amount_minor for line in lines),
         rate,
         tax_within(left_minor, rate) - sum(line.tax_minor for line in lines),
+        service=lines[0].service,
     )
 
 

@@ -11,6 +11,7 @@ import datetime as dt
 import structlog
 from celery import signature
 from django.db import transaction
+from django.utils.translation import override
 
 from accounts.staff_tasks import raise_staff_task, settle_staff_task
 from core import retries
@@ -134,6 +135,12 @@ def _gateway_of(workspace_id: int) -> InvoiceGateway:
 
 
 def _request(invoice: Invoice, date: dt.date) -> DocumentRequest:
+    """What the vendor is asked for, in the language of our papers."""
+    with override("en"):
+        return _write_request(invoice, date)
+
+
+def _write_request(invoice: Invoice, date: dt.date) -> DocumentRequest:
     lines = [InvoiceLine.read(line) for line in invoice.lines]
     before = after = None
     if invoice.corrects is not None:

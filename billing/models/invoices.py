@@ -13,6 +13,7 @@ from core.local_time import local_date
 from core.money import Money
 from core.sealing import SealedTextField
 
+from ..purposes import Service
 from ..states import UNISSUED_INVOICES, InvoiceProvider, InvoiceStatus
 from .payments import Payment
 
@@ -183,6 +184,12 @@ class Invoice(models.Model):
     @property
     def money(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def service(self) -> Service | None:
+        """For whom, and from when to when; None where nobody said, and before 2026-12."""
+        stored = self.lines[0].get("service")
+        return Service.read(stored) if stored else None
 
     @transition(field=status, source=[InvoiceStatus.REQUESTED, InvoiceStatus.FAILED], target=InvoiceStatus.ISSUED)
     def issue(self) -> None:

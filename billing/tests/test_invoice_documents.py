@@ -1,17 +1,20 @@
 """What an invoice says of tax and seller, and how one to the wrong buyer is replaced."""
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from billing.errors import InvoiceNotReplaceable
 from billing.invoice_pdf import render_invoice
-from billing.invoicing import Buyer, correct_invoice, replace_invoice
+from billing.invoicing import Buyer, InvoiceLine, correct_invoice, replace_invoice
 from billing.models import Invoice, Seller
+from billing.purposes import Purpose, Service, register_purpose
 from core.actors import SYSTEM
 
-from .factories import PriceFactory
+from .factories import PURPOSE, PriceFactory
 from .stripe_world import StripeWorld
 from .test_invoicing import NOW, breaches, invoiced, refund, words
 
@@ -70,6 +73,39 @@ class TestTheSeller:
         Seller.objects.create(workspace=invoice.workspace, name="Another Academy")
 
         assert render_invoice(Invoice.objects.get()) == before
+
+
+class TestWhatIsProvided:
+    @pytest.fixture(autouse=True)
+    def _fall_for_lena(self) -> None:
+        fall = Service("Lena", "learner-1", dt.date(2026, 9, 1), dt.date(2026, 12, 15))
+        register_purpose(
+            Purpose(
+                name=PURPOSE,
+                lock_subject=lambda subject: None,
+                describe=lambda subject: ("", ""),
+                find_service=lambda subject: fall,
+            )
+        )
+
+    def test_is_on_the_invoice_and_its_correction_whatever_is_said_later(self) -> None:
+        invoice = invoiced()
+        payment = invoice.payment
+        payment.refunded_minor = 3
+        register_purpose(Purpose(name=PURPOSE, lock_subject=lambda subject: None, describe=lambda subject: ("", "")))
+
+        correction = correct_invoice(payment=payment, now=NOW)
+
+        assert correction is not None
+        for paper in (invoice, correction):
+            with override("es"):
+                text = words(render_invoice(Invoice.objects.get(pk=paper.pk)))
+            assert "for Lena September 1, 2026 to December 15, 2026" in text
+
+    def test_is_told_to_a_vendor_without_the_name(self) -> None:
+        line = InvoiceLine.read(invoiced().lines[0])
+
+        assert line.explain("usd") == "Service September 1, 2026 to December 15, 2026. Learner learner-1"
 
 
 class TestAReplacement:

@@ -23,6 +23,7 @@ from cohorts.tests.browsing import child_of, course_url, home, page_of, signed_i
 from cohorts.tests.factories import buy, buy_on_rows, cohort_with, pay, start
 from core.actors import SYSTEM
 from core.clock import utc_now
+from core.time_words import term
 from sandbox.testing import SandboxProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -190,6 +191,8 @@ class TestTheDashboard:
         assert "Jane's enrollment ended on" in page
         assert "Refunded" in page
         assert re.findall(r">(Invoice|Correction) [C0-9-]+ \(PDF\)<", page) == ["Correction", "Invoice"]
+        about = f"{cohort.instance.workspace.name}, for Jane, {term(cohort.start_date, cohort.end_date)}<"
+        assert page.count(about) == 2
         assert "Next session" not in page
 
     def test_is_friendly_when_empty_and_shows_nothing_of_another(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 from billing import invariants
 from billing.checkout import record_session
 from billing.models import Checkout, Discount, Invoice, Payment, Refund, Voucher
+from billing.purposes import Service
 from billing.tests.factories import VoucherFactory, session_of
 from cohorts.errors import AlreadyOwned
 from cohorts.models import Cohort, CohortPlace, StepProgress, StudentPackage
@@ -62,6 +63,8 @@ class TestThePage:
         assert package is not None
         (line,) = Invoice.objects.get().lines
         assert (Payment.objects.get().amount_minor, line["discount_minor"]) == (3675, 1225)
+        days = (cohort.start_date, cohort.end_date)
+        assert Invoice.objects.get().service == Service(package.learner.first_name, package.learner.cuid, *days)
         assert Voucher.objects.get(pk=voucher.pk).uses == 1
         assert broken() == set()
 

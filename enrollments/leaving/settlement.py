@@ -37,7 +37,7 @@ def _foresee(enrollment: Enrollment, payment: Payment | None, holding: Holding |
         frees_seat=held_seat(enrollment.pk) is not None,
     )
     if payment is not None and enrollment.payment_status in PAID:
-        starts_on = holding.starts_on if holding else enrollment.instance.start_date or enrollment.start_date
+        starts_on = holding.starts_on if holding else enrollment.first_day
         _settle(planned, payment, starts_on, now)
     return planned
 

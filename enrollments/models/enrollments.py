@@ -165,6 +165,11 @@ class Enrollment(ConcurrentTransitionMixin, models.Model):
         return require(self.lead, "an enrollment without a learner is about a lead")
 
     @property
+    def first_day(self) -> dt.date | None:
+        """When it starts: with its instance, or by itself where the instance has no start."""
+        return self.instance.start_date or self.start_date
+
+    @property
     def last_day(self) -> dt.date | None:
         """When it ends, as `ending` finds it: with its instance, or by itself where the instance has no end."""
         return self.instance.end_date or self.end_date

@@ -15,6 +15,7 @@ from billing.checkout.outcome import record_nothing_sent
 from billing.errors import AlreadyPaid, PaymentNotRefundable, PaymentProviderDown
 from billing.models import Checkout, Invoice, Payment, Refund
 from billing.offline import Proof, reverse_offline_payment
+from billing.purposes import Service
 from billing.states import OfflineMeans
 from billing.tests.snapshots import session
 from core.actors import Actor
@@ -98,6 +99,9 @@ class TestPatchPaid:
     def test_gives_the_address_of_an_invoice_that_exists_at_once(self, api: Api, enrollment: Enrollment) -> None:
         url = api.patch("/api/enrolment/paid", {"enrolment_id": enrollment.pk}).json()["invoice_url"]
 
+        paid = Enrollment.objects.get(pk=enrollment.pk)
+        days = (paid.first_day, paid.last_day)
+        assert Invoice.objects.get().service == Service(enrollment.person.first_name, enrollment.person.cuid, *days)
         answer = Client().get("/" + url.partition("://")[2].partition("/")[2])
 
         assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")

@@ -9,7 +9,8 @@ from accounts.models import Guardian, StaffTask
 from accounts.tests.factories import WorkspaceFactory
 from billing.checkout import settle_checkout
 from billing.errors import PaymentProviderDown
-from billing.models import Checkout, Payment, Refund
+from billing.models import Checkout, Invoice, Payment, Refund
+from billing.purposes import Service
 from billing.states import RefundReason
 from core.clock import utc_now
 from core.errors import TransitionNotAllowed
@@ -108,6 +109,8 @@ class TestAPaidCheckout:
         assert (enrollment.eligibility_status, enrollment.payment_status) == ("approved", "paid")
         assert enrollment.participation_status == "active"
         assert decision.payment_id == Payment.objects.get().pk
+        days = (enrollment.first_day, enrollment.last_day)
+        assert Invoice.objects.get().service == Service(decision.learner.first_name, decision.learner.cuid, *days)
 
     def test_publishes_each_change_once_and_in_order(self, stripe: SandboxProcess) -> None:
         decision = pay(stripe, ask_parent(InstanceFactory()))
