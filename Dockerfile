@@ -38,4 +38,5 @@ ENV GRANIAN_INTERFACE=wsgi \
     GRANIAN_RESPAWN_FAILED_WORKERS=true \
     GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000 \
     GRANIAN_WORKERS_KILL_TIMEOUT=20
-CMD ["granian", "enrollment_project.wsgi:application"]
+# Told to stop, it says so to the load balancer first and cuts nobody off; it takes DRAIN_SECONDS and what granian may take.
+CMD ["python", "-m", "enrollment_project.serving"]

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError as BrokerError
 
 from core.clock import utc_now, utc_text
+from core.http.draining import is_draining
 
 from . import __version__
 from .celery import app
@@ -47,8 +48,9 @@ def show_liveness(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def show_readiness(request: HttpRequest) -> HttpResponse:
-    """200 when database, migrations and broker are in order, else 503; each part says "ok" or what fails."""
-    parts = check_parts()
+    """200 when database, migrations and broker are in order and this process is not about to stop, else 503; each part
+    says "ok" or what fails."""
+    parts = check_parts() | ({"process": "is stopping"} if is_draining() else {})
     ready = all(outcome == "ok" for outcome in parts.values())
     return JsonResponse({"status": "ready" if ready else "not ready", "checks": parts}, status=200 if ready else 503)
 

@@ -30,12 +30,18 @@ class RunningStack:
     """A context manager around the production stack on free ports, over a database that goes away with it.
 
     With `database_url` it runs on that (migrated) database instead of a SQLite file of its own. `environment` overrides
-    settings by their variables. Without `beat` no sweep runs by itself: `manage` runs the one a test is about.
+    settings by their variables, `commands` what runs under a name. Without `beat` no sweep runs by itself: `manage`
+    runs the one a test is about.
     Each process can be stopped, killed and started again by its name: web, worker, beat.
     """
 
     def __init__(
-        self, *, database_url: str = "", beat: bool = False, environment: dict[str, str] | None = None
+        self,
+        *,
+        database_url: str = "",
+        beat: bool = False,
+        environment: dict[str, str] | None = None,
+        commands: dict[str, list[str]] | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="stack-")
         self.folder = Path(self._folder.name)
@@ -48,6 +54,7 @@ class RunningStack:
             "DJANGO_SETTINGS_MODULE": "enrollment_project.settings.dev",
             "ENV_FILE": os.devnull,
             "PORT": str(self.port),
+            "GRANIAN_PORT": str(self.port),
             "PUBLIC_URL": self.url,
             "DATABASE_URL": database_url or f"sqlite:///{self.folder / 'db.sqlite3'}",
             "CELERY_BROKER_URL": "filesystem://",
@@ -75,6 +82,7 @@ class RunningStack:
         }
         if beat:
             self._commands["beat"] = [*BEAT, "--schedule", str(self.folder / "beat")]
+        self._commands |= commands or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._desk: Desk | None = None
 
@@ -108,13 +116,32 @@ class RunningStack:
         if name == "web":
             wait_until(self._is_serving, seconds=START_SECONDS)
 
-    def stop(self, name: str) -> None:
-        """End a process the way an operator does."""
-        self._end(name, signal.SIGTERM)
+    def stop(self, name: str, *, seconds: float = STOP_SECONDS) -> int:
+        """End a process as Docker and Kubernetes do, by telling it alone; its exit code, once it has ended by itself.
+        Raises TimeoutExpired, with all of it killed, if it takes longer."""
+        self.tell_to_stop(name)
+        return self.wait_for(name, seconds=seconds)
+
+    def tell_to_stop(self, name: str) -> None:
+        os.kill(self.pid(name), signal.SIGTERM)
+
+    def wait_for(self, name: str, *, seconds: float = STOP_SECONDS) -> int:
+        """The exit code of a process that was told to stop, once it has ended. Raises TimeoutExpired, with all of it
+        killed, if it takes longer."""
+        try:
+            code = self._processes[name].wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill(name)
+            raise
+        del self._processes[name]
+        return code
 
     def kill(self, name: str) -> None:
         """End a process and its children at once, in the middle of whatever they do."""
-        self._end(name, signal.SIGKILL)
+        process = self._processes.pop(name)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def pid(self, name: str) -> int:
         return self._processes[name].pid
@@ -171,16 +198,6 @@ class RunningStack:
             self.kill(name)  # nothing it would do on the way out is asked for any more
         self.sandbox.__exit__(None, None, None)
         self._folder.cleanup()
-
-    def _end(self, name: str, how: signal.Signals) -> None:
-        process = self._processes.pop(name)
-        if process.poll() is None:
-            os.killpg(process.pid, how)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
     def _is_serving(self) -> bool:
         if self._processes["web"].poll() is not None:

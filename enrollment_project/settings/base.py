@@ -32,6 +32,11 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Proxies in front of us that append to X-Forwarded-For; without any the header is not believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+# Seconds for which web goes on answering after it was told to stop: as long as a load balancer takes to hear of it.
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=5.0)
+DRAINING_FILE = env.str(
+    "DRAINING_FILE", default=""
+)  # is there once web was told to stop (enrollment_project/serving.py)
 
 # --- Metrics: what `GET /metrics` tells Prometheus (docs/metrics.md) --------------------------------------------------
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without it only superusers can read them
@@ -73,6 +78,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.http.draining.DrainingMiddleware",
     "core.http.middleware.RequestContextMiddleware",
     "core.http.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",

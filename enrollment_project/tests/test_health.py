@@ -75,3 +75,18 @@ class TestReadiness:
 
         assert response.status_code == 503
         assert response.json()["checks"]["migrations"] == "1 migrations are not applied, the first is events.0002_next"
+
+
+class TestAProcessThatIsAboutToStop:
+    @pytest.mark.django_db
+    def test_is_not_ready_and_closes_connections_after_its_answers(self, client, settings, tmp_path):
+        settings.DRAINING_FILE = str(tmp_path / "draining")
+        before = client.get("/readyz")
+        (tmp_path / "draining").touch()
+
+        after = client.get("/readyz")
+        page = client.get("/health")
+
+        assert (before.status_code, "Connection" in before) == (200, False)
+        assert (after.status_code, after.json()["checks"]["process"]) == (503, "is stopping")
+        assert (page.status_code, page["Connection"]) == (200, "close")
