@@ -12,8 +12,11 @@ from django.conf import settings
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from .tracing import span
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PROCESS = CollectorRegistry()
 REQUESTS = Histogram(
     "enrollment_request_seconds",
@@ -60,6 +63,11 @@ def timed_call(vendor: str) -> Iterator[Outcome]:
     outcome = Outcome("down")
     began = time.perf_counter()
     try:
-        yield outcome
+        with span(f"call {vendor}", {"vendor": vendor}, kind="CLIENT") as current:
+            try:
+                yield outcome
+            finally:
+                if current is not None:
+                    current.set_attribute("outcome", outcome.name)
     finally:
         CALLS.labels(vendor, outcome.name).observe(time.perf_counter() - began)

@@ -12,6 +12,8 @@ from prometheus_client import start_http_server
 from core.memory import keep_for_good
 from core.timings import TASKS, processes
 
+from . import task_context  # noqa: F401  (whose receivers of signals are thereby there)
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
 
 # Before anything connects: kombu's own file transport ends a worker that reads a message while it is written.

@@ -1,5 +1,6 @@
 """Who is calling: an API key in `Authorization: Bearer <key>` or `X-API-Key`, or somebody who signed in."""
 
+import structlog
 from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
@@ -21,6 +22,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         principal = find_principal(key, now=utc_now())
         if principal is None:
             raise AuthenticationFailed("The API key is malformed, unknown, expired or revoked.")
+        structlog.contextvars.bind_contextvars(workspace_id=principal.workspace_id)
         return principal, None
 
     def authenticate_header(self, request: Request) -> str:

@@ -7,14 +7,13 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 
 from ..paths import logged_path
-from ..timings import REQUESTS
+from ..timings import METHODS, REQUESTS
 
 log = structlog.get_logger(__name__)
 
 # Asked by machines every few seconds, and of no interest while all is well.
 QUIET_ROUTES = frozenset({"health", "liveness", "readiness", "metrics"})
 LONGEST_METHOD = 16
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestLogMiddleware:

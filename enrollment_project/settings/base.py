@@ -46,6 +46,9 @@ METRICS_DIR = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
 if METRICS_DIR:
     Path(METRICS_DIR).mkdir(parents=True, exist_ok=True)
 
+# --- Traces: where the time of a request or task went (docs/metrics.md) -----------------------------------------------
+TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="").rstrip("/")  # a collector; empty: no traces
+
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",  # whose own admin site gives way to ours
     "unfold.contrib.filters",
@@ -80,6 +83,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "core.http.draining.DrainingMiddleware",
     "core.http.middleware.RequestContextMiddleware",
+    "core.http.tracing.TracingMiddleware",
     "core.http.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "core.http.private_answers.PrivateAnswersMiddleware",
