@@ -43,30 +43,35 @@ def _single_workspace(request: HttpRequest) -> int | None:
 
 def _export_as(format: ExportFormat) -> Callable[..., HttpResponseRedirect]:
     def export(page: Any, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponseRedirect:
-        if not page.has_view_permission(request):
-            raise PermissionDenied
-        is_whole_list = request.POST.get("select_across") == "1"
-        with one_deed(request):
-            made = request_export(
-                source=source_name(page.model),
-                format=format,
-                options={
-                    "query": request.GET.urlencode(),
-                    "keys": None if is_whole_list else list(rows.values_list("pk", flat=True)),
-                    "workspaces": _workspaces(request),
-                },
-                workspace_id=_single_workspace(request),
-                requested_by=staff_of(request),
-                actor=actor_of(request),
-                now=utc_now(),
-            )
-            admin.site.get_model_admin(Export).log_addition(request, made, f"Export of {page.opts.verbose_name_plural}")
-        messages.success(request, "The file is being written. Reload this page to see how far it is.")
-        return HttpResponseRedirect(admin_url(made))
+        return ask_for_file(page, request, rows, format)
 
     export.power = Power.VIEW  # type: ignore[attr-defined]  # what get_actions asks each action for
     export.short_description = f"Export as {format.label}"  # type: ignore[attr-defined]
     return export
+
+
+def ask_for_file(page: Any, request: HttpRequest, rows: QuerySet[Any], format: ExportFormat) -> HttpResponseRedirect:
+    """Have the rows written into a file. Raises PermissionDenied for those who may not look at the list."""
+    if not page.has_view_permission(request):
+        raise PermissionDenied
+    is_whole_list = request.POST.get("select_across") == "1"
+    with one_deed(request):
+        made = request_export(
+            source=source_name(page.model),
+            format=format,
+            options={
+                "query": request.GET.urlencode(),
+                "keys": None if is_whole_list else list(rows.values_list("pk", flat=True)),
+                "workspaces": _workspaces(request),
+            },
+            workspace_id=_single_workspace(request),
+            requested_by=staff_of(request),
+            actor=actor_of(request),
+            now=utc_now(),
+        )
+        admin.site.get_model_admin(Export).log_addition(request, made, f"Export of {page.opts.verbose_name_plural}")
+    messages.success(request, "The file is being written. Reload this page to see how far it is.")
+    return HttpResponseRedirect(admin_url(made))
 
 
 for each in ExportFormat:

@@ -5,7 +5,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from accounts.passwords import has_passed_second_factor, is_signed_in_by_password
+from accounts.passwords import has_passed_second_factor
 from accounts.roles import is_kept_out_without_second_factor
 from core.clock import utc_now
 from core.errors import NotFound
@@ -13,6 +13,7 @@ from core.errors import NotFound
 from ..exporting.files import MEDIA_TYPES
 from ..exporting.links import find_linked_export
 from ..models import Export, ExportFormat
+from .own_account import staff_signed_in
 
 
 @require_safe
@@ -31,11 +32,10 @@ def show_export_file(request: HttpRequest, token: str) -> FileResponse:
 
 def _staff_of(request: HttpRequest) -> User | None:
     """Who is signed in as staff, unless a workspace of theirs waits for their second factor: it may be its file."""
-    user = request.user
-    if not (isinstance(user, User) and user.is_staff and is_signed_in_by_password(request)):
+    user = staff_signed_in(request)
+    if user is None or not (has_passed_second_factor(request) or not is_kept_out_without_second_factor(user)):
         return None
-    is_enough = has_passed_second_factor(request) or not is_kept_out_without_second_factor(user)
-    return user if is_enough else None
+    return user
 
 
 def send_file(export: Export, path: Path) -> FileResponse:

@@ -23,12 +23,18 @@ def for_staff(
 
     @never_cache
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        user = request.user
-        if not (isinstance(user, User) and user.is_active and user.is_staff and is_signed_in_by_password(request)):
-            return redirect("admin:login")
-        return page(request, user, *args, **kwargs)
+        user = staff_signed_in(request)
+        return redirect("admin:login") if user is None else page(request, user, *args, **kwargs)
 
     return guarded
+
+
+def staff_signed_in(request: HttpRequest) -> User | None:
+    """Whoever is signed in as staff, by password and with the second factor they have; None for everybody else."""
+    user = request.user
+    if isinstance(user, User) and user.is_active and user.is_staff and is_signed_in_by_password(request):
+        return user
+    return None
 
 
 def is_their_password(request: HttpRequest, user: User, form: PasswordForm) -> bool:

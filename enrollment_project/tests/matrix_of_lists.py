@@ -21,7 +21,7 @@ from cohorts.models import Cohort
 from enrollment_project.dashboard.figures.all import FINDERS
 from enrollments.models import District, Program
 
-from .matrix import NOT_OURS, OUTSIDE, Caller, Marks, browser, holds, knock, pages, user_of
+from .matrix import FORM, NOT_OURS, OUTSIDE, Caller, Marks, browser, holds, knock, pages, user_of
 from .powers import PAGES, SELECTIONS
 from .small_demo import MINE, my_row_of, url
 
@@ -65,7 +65,8 @@ def find_leaks_of_selections(page: WorkspaceScopedAdmin, callers: Iterable[Calle
             may = sees if name in EXPORTS else name in wanted and holds(caller, own[name], is_ours=True)
             if may:
                 continue
-            form = {"action": name, ACTION_CHECKBOX_NAME: [str(row.pk)], "select_across": "0", "_confirmed": "1"}
+            chosen = {"action": name, ACTION_CHECKBOX_NAME: [str(row.pk)], "select_across": "0", "_confirmed": "1"}
+            form = {**FORM, **chosen}
             _, written, _ = knock(client, "POST", url(page, "changelist"), form=form)
             if written:
                 wrong.append(f"{caller} has {name} done: {written}")

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from .guards import GUARDS, Guard, take_away
+from .asked_powers import NOT_GUARDS, asking
+from .guarding import Guard, Leaks, take_away
+from .guards import GUARDS
+from .guards_of_forms import GUARDS_OF_FORMS
+from .guards_of_sessions import GUARDS_OF_SESSIONS
 from .matrix import Marks, add_callers, add_rows, marks
 from .small_demo import small_demo
 
-pytestmark = pytest.mark.walk
+EVERY_GUARD = [*GUARDS, *GUARDS_OF_FORMS, *GUARDS_OF_SESSIONS]
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +26,33 @@ def known(django_db_setup: None, django_db_blocker: Any, folder_of_the_demo: Pat
         yield marks()
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=str)
-class TestAGuard:
-    def test_lets_nobody_through(self, guard: Guard, known: Marks, db: None) -> None:
-        assert guard.leaks(known) == []
+class TestTheGuards:
+    def test_are_all_functions_that_ask_what_somebody_may_do(self) -> None:
+        """Whoever writes another one writes its entry, or says in asked_powers.py why it keeps nobody out."""
+        entered = {guard.where for guard in EVERY_GUARD}
 
+        assert asking() - entered - NOT_GUARDS.keys() == set(), "without an entry in guards.py or asked_powers.py"
+        assert NOT_GUARDS.keys() - asking() == set(), "ask no more"
+        assert NOT_GUARDS.keys() & entered == set()
+
+    def test_let_nobody_through(self, known: Marks, db: None) -> None:
+        """The row of the matrix next to each guard, once, with the guard in its place."""
+        nearest = {guard.leaks: guard for guard in EVERY_GUARD}
+
+        assert {str(guard): found for leaks, guard in nearest.items() if (found := _undone(leaks, known))} == {}
+
+
+def _undone(leaks: Leaks, known: Marks) -> list[str]:
+    """What leaks, with what it writes taken back."""
+    with transaction.atomic():
+        found = leaks(known)
+        transaction.set_rollback(True)
+    return found
+
+
+@pytest.mark.walk
+class TestAGuard:
+    @pytest.mark.parametrize("guard", EVERY_GUARD, ids=str)
     def test_is_missed_when_it_is_taken_away(
         self, guard: Guard, known: Marks, db: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
