@@ -1,7 +1,7 @@
 """Recognize the learner a request is about, or make a new one: never two for one person, however many ask at once."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -17,6 +17,9 @@ from .twins import notice_possible_twins
 
 # How often somebody may merge the learner that is being looked for, between the look and the lock.
 ATTEMPTS = 4
+
+
+Owned = TypeVar("Owned", bound=tuple[Any, ...])
 
 
 class LearnerMerged(DomainError):
@@ -103,11 +106,18 @@ def lock_learner_with_external_id(*, workspace_id: int, external_id: str) -> Lea
 def lock_owner_of(rows: QuerySet[Any]) -> None:
     """Lock the learner whom the rows belong to: the one who has them once the lock is there, since a merge that was
     waited for may have given them to another."""
-    locked: list[int] = []
+    owned = rows.filter(learner__isnull=False).order_by("learner_id").values_list("learner_id")
+    lock_owner_in(lambda: list(owned.all()))
+
+
+def lock_owner_in(find: Callable[[], Sequence[Owned]]) -> Sequence[Owned]:
+    """The same for rows that begin with the learner's id; returns them as they are behind the lock."""
+    locked: set[int] = set()
     for _ in range(ATTEMPTS):
-        owners = list(rows.filter(learner__isnull=False).order_by("learner_id").values_list("learner_id", flat=True))
+        found = find()
+        owners = {row[0] for row in found}
         if owners == locked:
-            return
+            return found
         lock_rows(Learner, *owners)
         locked = owners
     raise Unavailable("The learner is being merged with others; repeat the request.")

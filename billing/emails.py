@@ -1,5 +1,8 @@
 """The emails about money, to the address the payer gave: the invoice, and what goes back and why."""
 
+from django.db.models import QuerySet
+
+from core.compiled import compiled
 from events.publishing import handles
 from notifications.letters import Attachment, Email, register_email
 from notifications.models import Notification
@@ -44,8 +47,7 @@ def tell_of_failure(event: PaymentFailed) -> None:
 def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int) -> None:
     if event.checkout_id is None:
         return
-    payer = Checkout.objects.filter(pk=event.checkout_id).values_list("payer_email", flat=True).first()
-    if payer:
+    if payer := _payer_of_checkout.first(event.checkout_id):
         notify(
             workspace_id=event.workspace_id,
             kind=kind,
@@ -54,6 +56,11 @@ def _notify_payer(kind: str, event: MoneyEvent, subject_key: str, **params: int)
             params=params,
             now=event.occurred_at,
         )
+
+
+@compiled
+def _payer_of_checkout(checkout_id: int) -> QuerySet[Checkout, str]:
+    return Checkout.objects.filter(pk=checkout_id).values_list("payer_email", flat=True)
 
 
 def render_invoice_mail(notification: Notification) -> Email | None:

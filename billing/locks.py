@@ -7,6 +7,9 @@ waits for one.
 
 from collections.abc import Collection
 
+from django.db.models import QuerySet
+
+from core.compiled import compiled
 from core.rows import lock_rows
 
 from . import purposes
@@ -21,7 +24,7 @@ def lock_mismatch(mismatch_id: int) -> Mismatch:
 
 def lock_checkout_with_subject(checkout_id: int) -> Checkout:
     """What is being paid for, then the checkout."""
-    purpose, subject = Checkout.objects.values_list("purpose", "subject").get(pk=checkout_id)
+    purpose, subject = _subject_of_checkout.get(checkout_id)
     purposes.lock_subject(purpose, subject)
     return _lock_checkout(checkout_id)
 
@@ -54,7 +57,7 @@ def lock_payment(payment_id: int) -> Payment:
 
 def lock_payment_of_intent(payment_intent_id: str) -> Payment | None:
     """None while no payment is recorded for it; the checkout's lock keeps two callers from recording it."""
-    return Payment.objects.select_for_update().filter(payment_intent_id=payment_intent_id).first()
+    return _payment_of_intent.first(payment_intent_id)
 
 
 def lock_pending_payment(checkout_id: int) -> Payment | None:
@@ -70,4 +73,20 @@ def lock_unhandled_event(event_id: str) -> StripeEvent | None:
 
 
 def _lock_checkout(checkout_id: int) -> Checkout:
-    return Checkout.objects.select_for_update().get(pk=checkout_id)
+    return _checkout_to_change.get(checkout_id)
+
+
+@compiled
+def _subject_of_checkout(checkout_id: int) -> QuerySet[Checkout, tuple[str, str]]:
+    return Checkout.objects.filter(pk=checkout_id).values_list("purpose", "subject")
+
+
+@compiled
+def _checkout_to_change(checkout_id: int) -> QuerySet[Checkout]:
+    """With its price, by which money that comes is invoiced."""
+    return Checkout.objects.select_for_update(of=("self",)).select_related("price").filter(pk=checkout_id)
+
+
+@compiled
+def _payment_of_intent(payment_intent_id: str) -> QuerySet[Payment]:
+    return Payment.objects.select_for_update().filter(payment_intent_id=payment_intent_id)

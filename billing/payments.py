@@ -7,10 +7,13 @@ import datetime as dt
 from typing import Any
 
 import structlog
+from django.db.models import QuerySet
 
 from accounts.staff_tasks import raise_staff_task
+from core.compiled import compiled_update
 from core.errors import require
 from core.logs import after_commit
+from core.rows import insert_rows, update_row
 from events.publishing import publish
 
 from .discounts import release_discount, use_discount
@@ -36,19 +39,19 @@ def record_payment(*, checkout: Checkout, session: SessionSnapshot, now: dt.date
         return
     payment.paid_at = now
     if session.money != checkout.money:
-        payment.save()
+        _save(payment, "paid_at")
         after_commit(log.warning, "payment_mismatched", **logged(payment), asked_minor=checkout.amount_minor)
         _remember_payer(checkout, session)
         checkout.save(update_fields=["payer_email"])
         _raise_mismatch(checkout, session, f"payment:{payment.pk}")
         return
     payment.receive()
-    payment.save()
+    _save(payment, "status", "paid_at")
     _remember_payer(checkout, session)
     if checkout.status != CheckoutStatus.PAID:
         checkout.pay()
         checkout.settled_at = now
-    checkout.save(update_fields=["status", "settled_at", "payer_email"])
+    update_row(checkout, "status", "settled_at", "payer_email")
     after_commit(log.info, "payment_received", **logged(payment))
     _end_others(checkout, now)
     use_discount(checkout=checkout, now=now)
@@ -146,8 +149,20 @@ def _payment_for(checkout: Checkout, session: SessionSnapshot) -> Payment:
 def _end_others(checkout: Checkout, now: dt.datetime) -> None:
     """A payment that came late leaves nothing open by which the same thing could be paid again. Its own checkout is
     paid by now, and so not among the live ones."""
-    others = Checkout.objects.live().filter(purpose=checkout.purpose, subject=checkout.subject)
-    others.update(cancel_requested_at=now, is_outdated=False, next_check_at=now)
+    _end_live.run(checkout.purpose, checkout.subject, now)
+
+
+@compiled_update
+def _end_live(purpose: str, subject: str, now: dt.datetime) -> tuple[QuerySet[Checkout], dict[str, Any]]:
+    live = Checkout.objects.live().filter(purpose=purpose, subject=subject)
+    return live, {"cancel_requested_at": now, "is_outdated": False, "next_check_at": now}
+
+
+def _save(payment: Payment, *changed: str) -> None:
+    if payment.pk is None:
+        insert_rows([payment])
+    else:
+        update_row(payment, *changed)
 
 
 def _remember_payer(checkout: Checkout, session: SessionSnapshot) -> None:

@@ -7,12 +7,14 @@ nothing in it is true any longer. Billing writes about what goes back of a payme
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Learner
 from core import time_words
 from core.clock import utc_now
+from core.compiled import compiled
 from core.time_words import meeting, moment
 from events.publishing import handles, handles_together
 from notifications.letters import Attachment, Email, compose, register_email
@@ -53,8 +55,13 @@ OFFER = "waitlist_offer"
 
 @handles(PackageCreated)
 def tell_of_enrollment(event: PackageCreated) -> None:
-    package = StudentPackage.objects.select_related("learner").get(pk=event.package_id)
+    package = _package_told_of.get(event.package_id)
     _tell(ENROLLED, package.learner, f"package:{package.pk}", now=event.occurred_at, package=package.pk)
+
+
+@compiled
+def _package_told_of(package_id: int) -> QuerySet[StudentPackage]:
+    return StudentPackage.objects.select_related("learner").filter(pk=package_id)
 
 
 @handles(PackageMoved)
@@ -70,7 +77,7 @@ def tell_of_booking(events: Sequence[StepBooked]) -> None:
     booked = events[0]
     if booked.with_place:
         return
-    learner = Learner.objects.get(packages=booked.package_id)
+    learner = _package_told_of.get(booked.package_id).learner
     now = booked.occurred_at
     at = now.isoformat()
     key = f"package:{booked.package_id}/booked:{at}"

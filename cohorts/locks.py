@@ -5,12 +5,15 @@ within a table by primary key.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
-from accounts.learners import LearnerMerged, lock_live_learner, lock_owner_of
+from accounts.learners import LearnerMerged, lock_live_learner, lock_owner_in
 from accounts.models import Learner, User
 from billing.purposes import key_of
+from core.compiled import compiled
 from core.rows import lock_rows
 from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
@@ -40,14 +43,24 @@ def lock_household(guardian_ids: Iterable[int]) -> None:
 
 def lock_learner_of_package(package_id: int) -> StudentPackage | None:
     """The package as it is once its learner is locked; None if there is none. Raises LearnerMerged."""
-    learner = Learner.objects.select_for_update(of=("self",), no_key=True).filter(packages=package_id).first()
+    learner = _learner_of_package.first(package_id)
     if learner is None:
         return None
-    package = StudentPackage.objects.get(pk=package_id)
+    package = _package.get(package_id)
     if package.learner_id != learner.pk:
         raise LearnerMerged
     package.learner = learner
     return package
+
+
+@compiled
+def _learner_of_package(package_id: int) -> QuerySet[Learner]:
+    return Learner.objects.select_for_update(of=("self",), no_key=True).filter(packages=package_id)
+
+
+@compiled
+def _package(package_id: int) -> QuerySet[StudentPackage]:
+    return StudentPackage.objects.filter(pk=package_id)
 
 
 def lock_cohort(cohort_id: int) -> Cohort:
@@ -76,8 +89,14 @@ def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
 
 
 def lock_place(place_id: int) -> CohortPlace:
+    return _place_to_change.get(place_id)
+
+
+@compiled
+def _place_to_change(place_id: int) -> QuerySet[CohortPlace]:
     rows = CohortPlace.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("learner", "cohort__instance__program", "enrollment__instance").get(pk=place_id)
+    joined = rows.select_related("learner", "cohort__instance__program", "enrollment__instance__workspace", "checkout")
+    return joined.filter(pk=place_id)
 
 
 def lock_package(package_id: int) -> StudentPackage:
@@ -106,12 +125,9 @@ def lock_place_subject(subject: str) -> None:
     the learner was moved since as well."""
     place_id = key_of(subject)
     # This waits for their bookings elsewhere: what is booked with the place must not overlap with them.
-    lock_owner_of(CohortPlace.objects.filter(pk=place_id))
-    found = CohortPlace.objects.filter(pk=place_id)
-    places = list(found.values("cohort_id", "enrollment_id", "enrollment__packages__cohort_id"))
-    cohort_id = places[0]["cohort_id"]
-    enrollment_id = places[0]["enrollment_id"]
-    moved_to = {place["enrollment__packages__cohort_id"] for place in places} - {None}
+    rows = lock_owner_in(lambda: _place_with_packages.all(place_id))
+    _, cohort_id, enrollment_id, _ = rows[0]
+    moved_to = {other_id for _, _, _, other_id in rows if other_id is not None}
     if enrollment_id is not None:
         lock_allocation_of(enrollment_id)
     lock_rows(Cohort, *sorted({cohort_id} | moved_to))
@@ -128,6 +144,17 @@ def lock_sessions_of_purchase(*, cohort_id: int) -> None:
 
 def _lock_sessions(cohort_id: int, enrollment_id: int | None) -> None:
     """Those that a purchase may take in the cohort, and those that what was bought may give back anywhere."""
+    lock_rows(ClassSession, *_sessions_concerned.all(cohort_id, enrollment_id))
+
+
+@compiled
+def _sessions_concerned(cohort_id: int, enrollment_id: int) -> QuerySet[Any, int]:
     offered = CohortSession.objects.filter(cohort=cohort_id).values_list("class_session_id", flat=True)
     held = StepProgress.objects.seated().filter(package__enrollment=enrollment_id)
-    lock_rows(ClassSession, *offered.union(held.values_list("class_session_id", flat=True)))
+    return offered.union(held.values_list("class_session_id", flat=True))
+
+
+@compiled
+def _place_with_packages(place_id: int) -> QuerySet[CohortPlace, tuple[int, int, int | None, int | None]]:
+    columns = ("learner_id", "cohort_id", "enrollment_id", "enrollment__packages__cohort_id")
+    return CohortPlace.objects.filter(pk=place_id).values_list(*columns)

@@ -13,13 +13,25 @@ class Among(In):
 
     PostgreSQL gets the values as one array instead of a place for each: of five hundred places psycopg spends longer on
     reading the statement than the database on finding the rows. For plain columns, keys included, and plain values.
+    A compiled query (`core.compiled`) may have a place for the values, which SQLite then gets as JSON.
     """
 
     lookup_name = "among"
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         column, params = self.process_lhs(compiler, connection)
+        if not self.rhs_is_direct_value():
+            place, given = compiler.compile(self.rhs)
+            return f"{column} = ANY({place})", [*params, *given]
         values = [value for value in dict.fromkeys(self.rhs) if value is not None]
         if not values:
             raise EmptyResultSet
         return f"{column} = ANY(%s)", [*params, values]
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        if self.rhs_is_direct_value():
+            return self.as_sql(compiler, connection)
+        column, params = self.process_lhs(compiler, connection)
+        place, given = compiler.compile(self.rhs)
+        sql = f"{column} IN (SELECT value FROM json_each({place}))"  # noqa: S608  (a column and a placeholder)
+        return sql, [*params, *given]

@@ -1,4 +1,4 @@
-"""Insert rows in one statement each time, where Django offers something slower or something that tells less.
+"""Insert and change rows in one statement each time, where Django offers something slower or something that tells less.
 
 `save()` and `bulk_create()` build their SQL again for every call, which costs more than the database does; these know
 it from the model. They send no signals and fill in no automatic fields: none of our models has any. And Django offers
@@ -6,13 +6,15 @@ either half of "insert, or learn that it is there": `get_or_create` costs a quer
 `bulk_create(ignore_conflicts=True)` does not say what happened.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import BigAutoField, CharField, Field, ForeignKey, IntegerField, Model, TextField
+
+from .errors import require
 
 
 def insert_rows(rows: Sequence[Model]) -> None:
@@ -128,6 +130,28 @@ def insert_unless_present(row: Model, *, unless_same: Sequence[str] = ()) -> boo
     return True
 
 
+def update_row(row: Model, *fields: str, where: Mapping[str, Any] | None = None) -> bool:
+    """Save these fields of a stored row, as `save(update_fields=...)` does. False if there is no such row any more, or
+    if it has other values than those of `where`, which stands for what must not have changed since it was read."""
+    table = _table(type(row))
+    conditions = where or {}
+    params = [*table.values_of(row, fields), *conditions.values(), row.pk]
+    with connection.cursor() as cursor:
+        cursor.execute(_update(type(row), fields, tuple(conditions)), params)
+        return bool(cursor.rowcount)
+
+
+@cache
+def _update(model: type[Model], fields: Sequence[str], conditions: Sequence[str]) -> str:
+    def equal(name: str) -> str:
+        return f"{connection.ops.quote_name(str(model._meta.get_field(name).column))} = %s"  # type: ignore[union-attr]
+
+    key = str(require(model._meta.pk, "a model has a key").attname)
+    changes = ", ".join(map(equal, fields))
+    same = " AND ".join(map(equal, (*conditions, key)))
+    return f"UPDATE {_table(model).name} SET {changes} WHERE {same}"  # noqa: S608  (names of the model's, no values)
+
+
 def lock_rows(model: type[Model], *keys: int) -> None:
     """Lock rows that the caller has no need to read (again), in the order of their keys, for changes that leave those
     keys alone. SQLite has nothing to do: a transaction that writes has the whole database to itself."""
@@ -155,6 +179,12 @@ class _Table:
     def place(self, name: str) -> int:
         """Where the column of this field stands among the values."""
         return [each for each, _, _ in self.columns].index(name)
+
+    def values_of(self, row: Model, fields: Sequence[str]) -> list[Any]:
+        """The values of these fields alone."""
+        database = connections[DEFAULT_DB_ALIAS]
+        named = (type(row)._meta.get_field(name) for name in fields)
+        return [field.get_db_prep_save(row.__dict__[field.attname], database) for field in named]  # type: ignore[union-attr]
 
     def values(self, row: Model) -> list[Any]:
         database = connections[DEFAULT_DB_ALIAS]  # what `connection` stands for, without asking it once per value

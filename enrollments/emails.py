@@ -6,9 +6,12 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+from django.db.models import QuerySet
+
 from billing.invoice_links import invoice_url
 from billing.models import Payment, Refund
 from billing.states import PaymentStatus, RefundStatus
+from core.compiled import compiled
 from events.publishing import handles
 from notifications.letters import Email, register_email
 from notifications.models import Notification
@@ -80,8 +83,7 @@ def find_hearers(enrollments: Collection[Enrollment], status: EligibilityStatus)
     """Those of them whose families are written to when they come to this status, from one query. A course that was
     bought has mails of its own about its approval, and no routing decision."""
     payments: dict[int, list[int | None]] = defaultdict(list)
-    decisions = EnrollmentDecision.objects.filter(enrollment__in=enrollments)
-    for enrollment_id, payment_id in decisions.values_list("enrollment", "payment"):
+    for enrollment_id, payment_id in _payments_of.all([enrollment.pk for enrollment in enrollments]):
         payments[enrollment_id].append(payment_id)
 
     def hears(enrollment: Enrollment) -> bool:
@@ -130,7 +132,18 @@ def _tell_of_end(event: EnrollmentStatusChanged) -> None:
 
 
 def _enrollment_of(event: EnrollmentEvent) -> Enrollment:
-    return Enrollment.objects.select_related("learner", "lead").get(cuid=event.enrollment_cuid)
+    return _enrollment_told_of.get(event.enrollment_cuid)
+
+
+@compiled
+def _enrollment_told_of(cuid: str) -> QuerySet[Enrollment]:
+    return Enrollment.objects.select_related("learner", "lead").filter(cuid=cuid)
+
+
+@compiled
+def _payments_of(enrollment_ids: list[int]) -> QuerySet[EnrollmentDecision, tuple[int, int | None]]:
+    decisions = EnrollmentDecision.objects.filter(enrollment__pk__among=enrollment_ids)
+    return decisions.values_list("enrollment", "payment")
 
 
 def addresses_about(enrollment: Enrollment) -> list[str]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
 
 from django.db.models import F, Model, QuerySet
-from django_fsm import ConcurrentTransition
 from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from core.actors import Actor
 from core.http.middleware import current_request_id
-from core.rows import insert_alike, insert_many, insert_rows, insert_with_keys
+from core.rows import insert_alike, insert_many, insert_rows, insert_with_keys, update_row
 from core.text import fit
 
 from .details import SPELLING
@@ -146,10 +145,11 @@ class Journal:
 
     def _save_if_unmoved(self) -> None:
         """One UPDATE whose condition is the state we read: the guard behind the row lock."""
-        try:
-            self.enrollment.save(update_fields=self._touched)
-        except ConcurrentTransition as moved:
-            raise StatusMoved("Somebody else has changed the enrollment; read it again.") from moved
+        before = {row.facet: row.from_status for row in reversed(self._rows)}
+        states = {name: before.get(facet, getattr(self.enrollment, name)) for name, facet in _FACETS}
+        if not update_row(self.enrollment, *sorted(self._touched), where=states):
+            raise StatusMoved("Somebody else has changed the enrollment; read it again.")
+        self.enrollment._update_initial_state()
 
     def _created_event(self) -> list[EnrollmentEvent]:
         return [

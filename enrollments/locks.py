@@ -6,8 +6,11 @@ by primary key. A learner is locked by the upsert of `accounts.learners`; checko
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
+
 from accounts.learners import lock_owner_of
 from billing.purposes import key_of
+from core.compiled import compiled
 from core.errors import NotFound
 from core.rows import lock_rows
 
@@ -144,7 +147,12 @@ def lock_allocations_out_of_order(*allocation_ids: int) -> None:
 
 def held_seat(enrollment_id: int) -> SeatAssignment | None:
     """The seat that a locked enrollment holds."""
-    return SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS).first()
+    return _held_seat.first(enrollment_id)
+
+
+@compiled
+def _held_seat(enrollment_id: int) -> QuerySet[SeatAssignment]:
+    return SeatAssignment.objects.filter(enrollment_id=enrollment_id, status__in=HELD_SEATS)
 
 
 def lock_instance(instance_id: int) -> ProgramInstance:

@@ -7,10 +7,11 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing.refund_policy import RefundTier
 from core.actors import Actor
+from core.compiled import compiled
 from core.errors import FieldError, Invalid, item_of
 from core.local_time import FIRST_DAY, LAST_DAY
 
@@ -22,7 +23,16 @@ MAX_TIERS = 6
 def find_policy(instance: ProgramInstance, *, at: dt.datetime) -> RefundPolicy | None:
     """The policy that was in force for an instance at this moment: its own, else its program's; None where staff
     decide."""
-    return find_policies([instance], at=at).get(instance.pk)
+    found = _policies_at.all(instance.pk, instance.program_id, at)
+    own = next((policy for policy in found if policy.instance_id is not None), None)
+    return own or next(iter(found), None)
+
+
+@compiled
+def _policies_at(instance_id: int, program_id: int, at: dt.datetime) -> QuerySet[RefundPolicy]:
+    concerned = Q(instance=instance_id) | Q(instance=None, program=program_id)
+    rows = RefundPolicy.objects.filter(concerned, Q(replaced_at=None) | Q(replaced_at__gt=at), created_at__lte=at)
+    return rows.order_by("-pk")
 
 
 def find_policies(instances: Collection[ProgramInstance], *, at: dt.datetime) -> dict[int, RefundPolicy]:

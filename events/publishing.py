@@ -4,8 +4,8 @@ The outbox rows and the in-process reactions belong to the transaction that made
 none of it does.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from operator import attrgetter
@@ -84,27 +84,43 @@ _INSERT = f"INSERT INTO {_INTO} VALUES "  # noqa: S608  (names of columns, no va
 # So many at once, as a job publishes them, go faster by COPY (`core.rows.insert_many`).
 MANY = 100
 _COPY = f"COPY {_INTO} FROM STDIN"
-_LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate {} GROUP BY aggregate"
+_LAST = "SELECT aggregate, max(sequence) FROM events_outboxevent WHERE aggregate = ANY(%s) GROUP BY aggregate"
+_LAST_OF = "SELECT max(sequence) FROM events_outboxevent WHERE aggregate ="
 
 
 def _store(events: Sequence[DomainEvent]) -> None:
     """Write the events' rows, each numbered within its aggregate: with one statement for all that share their moment,
     which the events of a use case do."""
-    counters = _last_sequences(events)
+    fresh = dict.fromkeys((event.aggregate for event in events if event.starts_aggregate), 0)
     for moment, simultaneous in groupby(events, key=attrgetter("occurred_at")):
+        together = list(simultaneous)
         at = connection.ops.adapt_datetimefield_value(moment)
-        rows = []
-        for event in simultaneous:
-            counters[event.aggregate] += 1
-            rows.append(_row(event, counters[event.aggregate]))
-        if len(rows) >= MANY and connection.vendor == "postgresql":
+        if len(together) >= MANY and connection.vendor == "postgresql":
+            rows = _numbered(together, _last_sequences(together) | fresh)
             copy_rows(_COPY, [(*row, at, at, "pending", 0, "") for row in rows])
-            continue
-        values: dict[str, Any] = {"occurred_at": at}
-        for number, row in enumerate(rows):
-            values |= {f"{column}_{number}": value for column, value in zip(_COLUMNS, row, strict=True)}
-        with connection.cursor() as cursor:
-            cursor.execute(_insert(len(rows)), values)
+        else:
+            _insert_together(together, fresh, at)
+        for event in together:
+            if event.aggregate in fresh:
+                fresh[event.aggregate] += 1
+
+
+def _insert_together(events: Sequence[DomainEvent], fresh: Mapping[str, int], at: Any) -> None:
+    """Numbers go on from those of `fresh` aggregates; the statement itself looks up the last number of the others."""
+    values: dict[str, Any] = {"occurred_at": at}
+    for number, row in enumerate(_numbered(events, fresh)):
+        values |= {f"{column}_{number}": value for column, value in zip(_COLUMNS, row, strict=True)}
+    with connection.cursor() as cursor:
+        cursor.execute(_insert(tuple(event.aggregate in fresh for event in events)), values)
+
+
+def _numbered(events: Sequence[DomainEvent], last: Mapping[str, int]) -> list[tuple[object, ...]]:
+    counters = Counter(last)
+    rows = []
+    for event in events:
+        counters[event.aggregate] += 1
+        rows.append(_row(event, counters[event.aggregate]))
+    return rows
 
 
 def _row(event: DomainEvent, sequence: int) -> tuple[object, ...]:
@@ -113,29 +129,18 @@ def _row(event: DomainEvent, sequence: int) -> tuple[object, ...]:
 
 
 @cache
-def _insert(rows: int) -> str:
-    return _INSERT + ", ".join(_placeholders(number) for number in range(rows))
+def _insert(are_fresh: tuple[bool, ...]) -> str:
+    return _INSERT + ", ".join(_placeholders(number, is_fresh) for number, is_fresh in enumerate(are_fresh))
 
 
-def _placeholders(number: int) -> str:
-    own = ", ".join(f"%({column}_{number})s" for column in _COLUMNS)
-    return f"({own}, %(occurred_at)s, %(occurred_at)s, 'pending', 0, '')"
+def _placeholders(number: int, is_fresh: bool) -> str:
+    own = {column: f"%({column}_{number})s" for column in _COLUMNS}
+    if not is_fresh:
+        own["sequence"] += f" + COALESCE(({_LAST_OF} CAST({own['aggregate']} AS varchar)), 0)"
+    return f"({', '.join(own.values())}, %(occurred_at)s, %(occurred_at)s, 'pending', 0, '')"
 
 
 def _last_sequences(events: Iterable[DomainEvent]) -> dict[str, int]:
-    fresh = {event.aggregate for event in events if event.starts_aggregate}
-    known = {event.aggregate for event in events} - fresh
-    counters = dict.fromkeys(fresh, 0) | dict.fromkeys(known, 0)
-    if known:
-        one_of, params = _one_of([*known])
-        with connection.cursor() as cursor:
-            cursor.execute(_LAST.format(one_of), params)
-            counters |= dict(cursor.fetchall())
-    return counters
-
-
-def _one_of(names: list[str]) -> tuple[str, Sequence[Any]]:
-    """A condition that holds for these names: as in `core.lookups`, one array where there are arrays."""
-    if connection.vendor == "postgresql":
-        return "= ANY(%s)", [names]
-    return f"IN ({', '.join(['%s'] * len(names))})", names
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST, [list({event.aggregate for event in events})])
+        return dict(cursor.fetchall())

@@ -3,7 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection
 
+from django.db.models import QuerySet
+
 from accounts.models import Guardianship, Learner
+from core.compiled import compiled
 
 
 def family_addresses(learner: Learner) -> list[str]:
@@ -14,13 +17,17 @@ def family_addresses(learner: Learner) -> list[str]:
 
 def addresses_of_families(learners: Collection[Learner]) -> dict[int, list[str]]:
     """The addresses of each learner's family, by the learner's id, from one query."""
-    answering = Guardianship.objects.filter(learner__in=learners, guardian__email__isnull=False)
-    named = answering.exclude(guardian__email="").order_by("guardian")
     found: dict[int, list[str]] = defaultdict(list)
-    for learner_id, address in named.values_list("learner", "guardian__email"):
+    for learner_id, address in _addresses_of_guardians.all([learner.pk for learner in learners]):
         found[learner_id].append(str(address))
     for learner in learners:
         if learner.pk not in found or learner.user_id is not None:
             found[learner.pk].append(learner.email)
     # All addresses are stored in one spelling.
     return {key: list(dict.fromkeys(filter(None, addresses))) for key, addresses in found.items()}
+
+
+@compiled
+def _addresses_of_guardians(learner_ids: list[int]) -> QuerySet[Guardianship, tuple[int, str | None]]:
+    answering = Guardianship.objects.filter(learner__pk__among=learner_ids, guardian__email__isnull=False)
+    return answering.exclude(guardian__email="").order_by("guardian").values_list("learner", "guardian__email")

@@ -2,11 +2,12 @@
 turn has come."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db.models import Exists, OuterRef, QuerySet
 
 from core.actors import SYSTEM
+from core.compiled import Compiled, compiled
 from enrollments.events import EnrollmentDeleted, EnrollmentEvent, EnrollmentStatusChanged
 from enrollments.models import Enrollment
 from enrollments.states import ENDED_PARTICIPATION, FUNDED, EnrollmentPaymentStatus, Facet, ParticipationStatus
@@ -41,13 +42,11 @@ def follow_participation(events: Sequence[EnrollmentStatusChanged]) -> None:
     moved = [event for event in events if event.facet == Facet.PARTICIPATION]
     begun = {event.enrollment_cuid: event for event in moved if event.to_status == ParticipationStatus.ACTIVE}
     if begun:
-        with_partners = Enrollment.objects.filter(instance__program__partner_sequences__active=True)
-        for enrollment_id, event in _find(with_partners, "pk", "cuid", begun):
+        for enrollment_id, event in _among(_with_partners, begun):
             generate_enrollment_steps(enrollment_id=enrollment_id, actor=SYSTEM, now=event.occurred_at)
     ended = {event.enrollment_cuid: event for event in moved if event.to_status in ENDED_PARTICIPATION}
     if ended:
-        unfinished = EnrollmentStep.objects.open()
-        for enrollment_id, event in _find(unfinished, "enrollment_id", "enrollment__cuid", ended):
+        for enrollment_id, event in _among(_with_open_steps, ended):
             withdraw_open_steps(enrollment_id=enrollment_id, reason=event.reason, now=event.occurred_at)
 
 
@@ -75,16 +74,33 @@ def _bring_certificates_in_line(events: Sequence[EnrollmentEvent]) -> None:
     concerned = {event.enrollment_cuid: event for event in events}
     if not concerned:
         return
+    for enrollment_id, event in _among(_with_steps_done_or_certificate, concerned):
+        follow_completion(enrollment_id=enrollment_id, now=event.occurred_at)
+
+
+def _among(concerned: Compiled[tuple[int, str]], events: Mapping[str, E]) -> list[tuple[int, E]]:
+    """The enrollments that the events are about and that are concerned, each once and by its id, with the last of its
+    events: one query, however many there are."""
+    found = set(concerned.all(list(events)))
+    return [(enrollment_id, events[name]) for enrollment_id, name in sorted(found)]
+
+
+@compiled
+def _with_partners(cuids: list[str]) -> QuerySet[Enrollment, tuple[int, str]]:
+    sent = Enrollment.objects.filter(instance__program__partner_sequences__active=True)
+    return sent.filter(cuid__among=cuids).values_list("pk", "cuid")
+
+
+@compiled
+def _with_open_steps(cuids: list[str]) -> QuerySet[EnrollmentStep, tuple[int, str]]:
+    unfinished = EnrollmentStep.objects.open().filter(enrollment__cuid__among=cuids)
+    return unfinished.values_list("enrollment_id", "enrollment__cuid")
+
+
+@compiled
+def _with_steps_done_or_certificate(cuids: list[str]) -> QuerySet[Enrollment, tuple[int, str]]:
     enrollments = Enrollment.objects.filter(
         Exists(EnrollmentStep.objects.current().filter(enrollment=OuterRef("pk"), status__in=DONE))
         | Exists(Certificate.objects.live().filter(enrollment=OuterRef("pk")))
     )
-    for enrollment_id, event in _find(enrollments, "pk", "cuid", concerned):
-        follow_completion(enrollment_id=enrollment_id, now=event.occurred_at)
-
-
-def _find(rows: QuerySet[Any], pk: str, cuid: str, events: Mapping[str, E]) -> list[tuple[int, E]]:
-    """The enrollments among these rows that the events are about, each once and by its id, with the last of its events:
-    one query, however many there are."""
-    found = set(rows.filter(**{f"{cuid}__among": list(events)}).values_list(pk, cuid))
-    return [(enrollment_id, events[name]) for enrollment_id, name in sorted(found)]
+    return enrollments.filter(cuid__among=cuids).values_list("pk", "cuid")

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from celery import signature
+from django.db.models import QuerySet
 
+from accounts.models import Workspace
+from core.compiled import compiled
 from core.local_time import local_date
+from core.rows import insert_rows
 from core.text import fit
 from core.work import nudge
 
 from ..discounts import discount_of
-from ..models import Invoice, Payment, Price, Seller
+from ..models import Invoice, Payment, Price
 from ..purposes import describe_subject, find_price_ids, find_service
 from ..states import InvoiceProvider
 from .lines import InvoiceLine, change_of, line_of
@@ -37,7 +41,7 @@ class Buyer:
 
 def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoice:
     """The invoice of a payment that was received, made if there is none."""
-    known = Invoice.objects.standing().filter(payment=payment, corrects=None).first()
+    known = _invoice_of.first(payment.pk)
     if known is not None:
         return known
     invoice = Invoice(payment=payment, workspace_id=payment.workspace_id, currency=payment.currency)
@@ -53,6 +57,11 @@ def issue_invoice(*, payment: Payment, buyer: Buyer, now: dt.datetime) -> Invoic
         service=find_service(payment.purpose, payment.subject),
     )
     return record(invoice, line, now=now)
+
+
+@compiled
+def _invoice_of(payment_id: int) -> QuerySet[Invoice]:
+    return Invoice.objects.standing().filter(payment=payment_id, corrects=None).order_by("pk")[:1]
 
 
 def correct_invoice(*, payment: Payment, now: dt.datetime) -> Invoice | None:
@@ -98,7 +107,7 @@ def record(invoice: Invoice, line: InvoiceLine, *, now: dt.datetime) -> Invoice:
     else:
         invoice.next_attempt_at = now
         nudge(signature("billing.tasks.issue_invoices"), invoice.workspace_id)
-    invoice.save(force_insert=True)
+    insert_rows([invoice])
     return invoice
 
 
@@ -113,7 +122,8 @@ def number_it(invoice: Invoice, *, now: dt.datetime) -> None:
 
 def state_seller(invoice: Invoice) -> None:
     """Put down who sells, and who issues, as the workspace has it now."""
-    seller = Seller.objects.filter(workspace=invoice.workspace_id).first()
+    invoice.workspace = _seller_of.get(invoice.workspace_id)
+    seller = getattr(invoice.workspace, "seller", None)
     if seller is None:
         invoice.seller_name = invoice.workspace.name
         return
@@ -122,6 +132,11 @@ def state_seller(invoice: Invoice) -> None:
     invoice.seller_tax_id = seller.tax_id
     invoice.seller_address = seller.address
     invoice.footer = seller.footer
+
+
+@compiled
+def _seller_of(workspace_id: int) -> QuerySet[Workspace]:
+    return Workspace.objects.select_related("seller").filter(pk=workspace_id)
 
 
 def state_buyer(invoice: Invoice, buyer: Buyer) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
+from core.compiled import compiled
 from events.publishing import publish
 
 from ..errors import PackageNotFound, SessionFull, StepNotBooked, TimeConflict, TooLateToChange, bad_selection
@@ -149,11 +150,16 @@ def _chosen_sessions(offered: Iterable[CohortSession], selections: Sequence[Sele
 def _steps_of(package: StudentPackage) -> tuple[dict[int, StepProgress], list[tuple[int, ClassSession]]]:
     """The unbooked steps of this package by step id; steps and sessions that the learner has booked, here and in other
     courses."""
-    open_here = Q(package=package, status=StepStatus.UNBOOKED)
-    of_learner = StepProgress.objects.filter(package__learner=package.learner_id)
-    rows = of_learner.filter(open_here | Q(status=StepStatus.BOOKED)).select_related("class_session").order_by("pk")
+    rows = _steps_open_or_booked.all(package.learner_id, package.pk)
     unbooked = {row.step_id: row for row in rows if row.status == StepStatus.UNBOOKED}
     return unbooked, [(row.step_id, row.class_session) for row in rows if row.class_session is not None]
+
+
+@compiled
+def _steps_open_or_booked(learner_id: int, package_id: int) -> QuerySet[StepProgress]:
+    open_here = Q(package=package_id, status=StepStatus.UNBOOKED)
+    of_learner = StepProgress.objects.filter(package__learner=learner_id)
+    return of_learner.filter(open_here | Q(status=StepStatus.BOOKED)).select_related("class_session").order_by("pk")
 
 
 def _booked_row(package: StudentPackage, step_id: int) -> StepProgress:

@@ -12,6 +12,8 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
+from core.compiled import compiled
+from core.rows import insert_rows
 from events.publishing import publish
 
 from ..errors import SeatsBelowBookings, StepAlreadyBooked, StepNotBooked
@@ -45,12 +47,12 @@ def open_steps(*, package: StudentPackage, now: dt.datetime) -> tuple[list[StepE
     full = take_seats(fitting)
     booked = {step: session for step, session in fitting.items() if step not in full}
     rows = []
-    for step in CourseStep.objects.filter(program=package.program_id).order_by("order"):
-        row = StepProgress(package=package, step=step)
-        if step.pk in booked:
-            _set_booked(row, booked[step.pk], now)
+    for step_id in _steps_of_course.all(package.program_id):
+        row = StepProgress(package=package, step_id=step_id)
+        if step_id in booked:
+            _set_booked(row, booked[step_id], now)
         rows.append(row)
-    StepProgress.objects.bulk_create(rows)
+    insert_rows(rows)
     left = Unbooked(full=full, overlapping=sorted(only.keys() - fitting.keys()))
     return [_booked_event(package, row, with_place=True, now=now) for row in rows if row.step_id in booked], left
 
@@ -88,8 +90,18 @@ def free_sessions(*, package: StudentPackage, status: StepStatus, now: dt.dateti
 
 def offered_sessions(*, cohort_id: int, now: dt.datetime) -> list[CohortSession]:
     """The cohort's sessions that have not started."""
+    return _sessions_after.all(cohort_id, now)
+
+
+@compiled
+def _sessions_after(cohort_id: int, now: dt.datetime) -> QuerySet[CohortSession]:
     offered = CohortSession.objects.filter(cohort=cohort_id, class_session__starts_at__gt=now)
-    return list(offered.select_related("class_session").order_by("class_session_id", "id"))
+    return offered.select_related("class_session").order_by("class_session_id", "id")
+
+
+@compiled
+def _steps_of_course(program_id: int) -> QuerySet[CourseStep, int]:
+    return CourseStep.objects.filter(program=program_id).order_by("order").values_list("pk", flat=True)
 
 
 def only_sessions(offered: Iterable[CohortSession]) -> Sessions:
@@ -127,9 +139,14 @@ def fitting_sessions(only: Sessions, taken: Iterable[tuple[int, ClassSession]]) 
 
 def booked_times(learner_id: int) -> Times:
     """The sessions that a learner has booked, in all their courses."""
+    rows = _booked_of.all(learner_id)
+    return [(row.step_id, row.class_session) for row in rows if row.class_session is not None]
+
+
+@compiled
+def _booked_of(learner_id: int) -> QuerySet[StepProgress]:
     rows = StepProgress.objects.filter(package__learner=learner_id, status=StepStatus.BOOKED)
-    found = rows.select_related("class_session").order_by("pk")
-    return [(row.step_id, row.class_session) for row in found if row.class_session is not None]
+    return rows.select_related("class_session").order_by("pk")
 
 
 # --- Changing seats and steps ---------------------------------------------------------------------------------------

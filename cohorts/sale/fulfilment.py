@@ -6,13 +6,17 @@ Called from the reactions to billing's events, inside its transaction, with ever
 
 import datetime as dt
 
+from django.db.models import QuerySet
+
 from accounts.staff_tasks import raise_staff_task
 from billing.discounts import Granted, release_discount, use_up
 from billing.purposes import as_subject
 from billing.refunds import request_refund
 from billing.states import RefundReason
 from core.actors import STRIPE, SYSTEM, Actor
+from core.compiled import compiled
 from core.errors import require
+from core.rows import insert_rows
 from core.text import fit
 from enrollments.locks import lock_enrollment
 from enrollments.models import Enrollment
@@ -42,8 +46,7 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
     the enrollment has ended since, or the place was given up and the cohort is full by now. A repeat changes nothing.
     """
     place = lock_place(place_id)
-    known = StudentPackage.objects.filter(payment=payment_id).first()
-    if known is not None:
+    if known := _package_of_payment.first(payment_id):
         return known
     refused = _refund_reason(place)
     if not refused:
@@ -58,6 +61,11 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
     package = _create_package(place, enrollment, payment_id, taken, now)
     end_accepted(place=place, now=now)
     return package
+
+
+@compiled
+def _package_of_payment(payment_id: int) -> QuerySet[StudentPackage]:
+    return StudentPackage.objects.filter(payment=payment_id).order_by("pk")[:1]
 
 
 def give_place(
@@ -139,12 +147,16 @@ def ask_for_sessions(*, package: StudentPackage, left: Unbooked) -> None:
 
 
 def _refund_reason(place: CohortPlace) -> RefundReason | None:
-    owned = StudentPackage.objects.live().filter(learner=place.learner_id, program=place.cohort.instance.program_id)
-    if owned.exists():
+    if _package_owned.first(place.learner_id, place.cohort.instance.program_id):
         return RefundReason.DUPLICATE
     if place.enrollment is None or not may_be_paid(place.enrollment):
         return RefundReason.NOT_NEEDED
     return None
+
+
+@compiled
+def _package_owned(learner_id: int, program_id: int) -> QuerySet[StudentPackage, int]:
+    return StudentPackage.objects.live().filter(learner=learner_id, program=program_id).values_list("pk", flat=True)
 
 
 def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: dt.datetime) -> None:
@@ -172,7 +184,7 @@ def _create_package(
         name=StudentPackage.name_in(cohort),
         purchased_at=now,
     )
-    package.save(force_insert=True)
+    insert_rows([package])
     booked, left = open_steps(package=package, now=now)
     publish(taken, package_event(PackageCreated, package, now), *booked)
     ask_for_sessions(package=package, left=left)

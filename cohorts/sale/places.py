@@ -1,13 +1,15 @@
 """Places in a cohort. One conditional UPDATE decides whether one is held or taken; the rows prove the counters."""
 
 import datetime as dt
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Learner
-from core.rows import insert_unless_present
+from core.compiled import compiled_update
+from core.rows import insert_unless_present, update_row
 from core.text import fit
 from enrollments.models import Enrollment
 from events.publishing import publish
@@ -43,9 +45,7 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
     room; otherwise None, and nothing has changed.
     """
     if place.status == PlaceStatus.HELD:
-        Cohort.objects.filter(pk=place.cohort_id).update(
-            held_places=F("held_places") - 1, current_enrollment=F("current_enrollment") + 1
-        )
+        _held_to_taken.run(place.cohort_id)
     elif _has_another(place) or not Cohort.objects.with_room().filter(pk=place.cohort_id).update(
         current_enrollment=F("current_enrollment") + 1
     ):
@@ -54,8 +54,14 @@ def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
     place.taken_at = now
     place.released_at = None
     place.release_reason = ""
-    place.save(update_fields=["status", "taken_at", "released_at", "release_reason"])
+    update_row(place, "status", "taken_at", "released_at", "release_reason")
     return place_event(PlaceTaken, place, now)
+
+
+@compiled_update
+def _held_to_taken(cohort_id: int) -> tuple[QuerySet[Cohort], dict[str, Any]]:
+    changes = {"held_places": F("held_places") - 1, "current_enrollment": F("current_enrollment") + 1}
+    return Cohort.objects.filter(pk=cohort_id), changes
 
 
 def take_free_place(

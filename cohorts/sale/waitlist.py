@@ -8,12 +8,13 @@ import datetime as dt
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from accounts.models import Learner
 from billing.checkout import request_cancellation
 from billing.states import LIVE_CHECKOUTS, CheckoutStatus
 from core.actors import SYSTEM, Actor
+from core.compiled import compiled
 from core.errors import invalid_field
 from core.local_time import is_not_over
 from core.text import fit
@@ -193,9 +194,14 @@ def withdraw_renewed_offer(*, place: CohortPlace, now: dt.datetime) -> None:
 
 def end_accepted(*, place: CohortPlace, now: dt.datetime) -> None:
     """They paid. Somebody who waited but bought by another way is out of the line too."""
-    line = WaitlistEntry.objects.in_line().filter(cohort=place.cohort_id, learner=place.learner_id)
-    for entry in line.order_by("pk"):  # hardly ever one, so nothing is joined to it
+    for entry in _entries_of.all(place.cohort_id, place.learner_id):
         _end(entry, WaitStatus.ACCEPTED, now)
+
+
+@compiled
+def _entries_of(cohort_id: int, learner_id: int) -> QuerySet[WaitlistEntry]:
+    """Hardly ever one, so nothing is joined to it."""
+    return WaitlistEntry.objects.in_line().filter(cohort=cohort_id, learner=learner_id).order_by("pk")
 
 
 def end_offer(*, place: CohortPlace, now: dt.datetime) -> None:

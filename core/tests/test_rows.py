@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django_fsm import FSMField
 
 from core.models import IdempotencyRecord
-from core.rows import insert_alike, insert_rows, insert_unless_present, lock_rows, stored_as_it_is
+from core.rows import insert_alike, insert_rows, insert_unless_present, lock_rows, stored_as_it_is, update_row
 
 NOON = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
@@ -192,3 +192,26 @@ def change_what_is_free() -> list[str]:
     with transaction.atomic():
         found = IdempotencyRecord.objects.select_for_update(skip_locked=True, no_key=True).order_by("key")
         return list(found.values_list("key", flat=True))
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+class TestUpdatingARow:
+    def test_saves_the_named_fields_and_no_others(self):
+        changed = row(response_status=None)
+        insert_rows([changed])
+        changed.response_status, changed.response_body, changed.fingerprint = 200, {"a": 1}, "not saved"
+
+        assert update_row(changed, "response_status", "response_body")
+
+        stored = IdempotencyRecord.objects.get()
+        assert (stored.response_status, stored.response_body, stored.fingerprint) == (200, {"a": 1}, "f")
+
+    def test_leaves_a_row_alone_that_has_changed_since(self):
+        changed = row(scope="key:2")
+        insert_rows([changed])
+        changed.key = "b"
+
+        assert not update_row(changed, "key", where={"scope": "key:1"})
+
+        assert IdempotencyRecord.objects.get().key == "a"

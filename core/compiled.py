@@ -1,0 +1,165 @@
+"""Queries that are written with the ORM and compiled once.
+
+The ORM makes the SQL of a query anew each time it is asked, which takes several times longer than the database needs to
+answer it by a key. What a purchase, a booking or a routing asks for is always the same but for its values; so the
+paths that many take at once write it as a function from the values to the query, and it is called once:
+
+    @compiled
+    def _place(place_id: int) -> QuerySet[CohortPlace]:
+        return CohortPlace.objects.select_related("learner").filter(pk=place_id)
+
+    place = _place.get(place_id)
+
+The function sees no values, only places for them, so it must be nothing but the query: no conditions, no slices by an
+argument. Values are texts, numbers and moments, and lists of them with `__among`. Rows come as the query would give
+them.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from inspect import signature
+from typing import Any, Generic, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet, Value
+from django.db.models.query import FlatValuesListIterable, ModelIterable, get_related_populators
+from django.db.models.sql import UpdateQuery
+from django.db.transaction import TransactionManagementError
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a value goes among the parameters of the statement."""
+
+    number: int
+
+
+class _Statement:
+    """SQL, and its parameters with places for the values."""
+
+    def __init__(self, sql: str, params: tuple[Any, ...]) -> None:
+        self._sql = sql
+        self._params = params
+
+    def run(self, cursor: Any, values: tuple[Any, ...]) -> None:
+        given = [_as_stored(value) for value in values]
+        cursor.execute(self._sql, [given[each.number] if type(each) is _Place else each for each in self._params])
+
+
+class _Rows:
+    """How the rows of a compiled query become what the query gives: models with what is joined to them, or tuples."""
+
+    def __init__(self, query: QuerySet[Any, Any]) -> None:
+        compiler = query.query.get_compiler(using=DEFAULT_DB_ALIAS)
+        self.statement = _Statement(*compiler.as_sql())
+        self.locks = query.query.select_for_update
+        columns = compiler.select[: compiler.col_count]
+        self._converters = list(compiler.get_converters([column for column, _, _ in columns]).items())
+        self._model = None
+        self._is_flat = query._iterable_class is FlatValuesListIterable
+        if query._iterable_class is ModelIterable:
+            self._model = query.model
+            info = compiler.klass_info
+            self._names = [columns[place][0].target.attname for place in info["select_fields"]]
+            self._own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
+            # The stubs are those of a later Django.
+            self._related = get_related_populators(info, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+
+    def read(self, found: list[tuple[Any, ...]]) -> Iterator[Any]:
+        for row in self._converted(found) if self._converters else found:
+            if self._model is None:
+                yield row[0] if self._is_flat else tuple(row)
+                continue
+            one = self._model.from_db(DEFAULT_DB_ALIAS, self._names, row[self._own])
+            for related in self._related:
+                related.populate(row, one)
+            yield one
+
+    def _converted(self, found: list[tuple[Any, ...]]) -> Iterator[list[Any]]:
+        connection = connections[DEFAULT_DB_ALIAS]
+        for row in map(list, found):
+            for place, (converters, expression) in self._converters:
+                for convert in converters:
+                    row[place] = convert(row[place], expression, connection)
+            yield row
+
+
+class Compiled(Generic[R]):
+    """A query to be asked with values for its places, in the order of the function's arguments."""
+
+    def __init__(self, build: Callable[..., QuerySet[Any, R]]) -> None:
+        self._build = build
+        self.__doc__ = build.__doc__
+        self._rows = cache(lambda vendor: _Rows(build(*_places_of(build))))
+
+    def all(self, *values: Any) -> list[R]:
+        """All rows."""
+        database = connections[DEFAULT_DB_ALIAS]
+        rows = self._rows(database.vendor)
+        if rows.locks and database.features.has_select_for_update and not database.in_atomic_block:
+            raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
+        with database.cursor() as cursor:
+            rows.statement.run(cursor, values)
+            found = cursor.fetchall()
+        return list(rows.read(found))
+
+    def first(self, *values: Any) -> R | None:
+        """The first row; the query itself says how many there may be, and in which order."""
+        return next(iter(self.all(*values)), None)
+
+    def get(self, *values: Any) -> R:
+        """The only row. Raises the model's DoesNotExist."""
+        found = self.all(*values)
+        if len(found) != 1:
+            model = self._build(*_places_of(self._build)).model
+            raise model.DoesNotExist if not found else model.MultipleObjectsReturned
+        return found[0]
+
+
+class CompiledUpdate:
+    """An UPDATE to be run with values for its places."""
+
+    def __init__(self, build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]) -> None:
+        self.__doc__ = build.__doc__
+        self._statement = cache(lambda vendor: _update(*build(*_places_of(build))))
+
+    def run(self, *values: Any) -> int:
+        """Returns how many rows were changed."""
+        database = connections[DEFAULT_DB_ALIAS]
+        with database.cursor() as cursor:
+            self._statement(database.vendor).run(cursor, values)
+            return int(cursor.rowcount)
+
+
+def compiled(build: Callable[..., QuerySet[Any, R]]) -> Compiled[R]:
+    """Make the function a query that is compiled once."""
+    return Compiled(build)
+
+
+def compiled_update(build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]) -> CompiledUpdate:
+    """The same for a function that returns the rows and what their columns become."""
+    return CompiledUpdate(build)
+
+
+def _update(rows: QuerySet[Any, Any], changes: dict[str, Any]) -> _Statement:
+    query: Any = rows.query.chain(UpdateQuery)
+    query.add_update_values(changes)
+    return _Statement(*query.get_compiler(using=DEFAULT_DB_ALIAS).as_sql())
+
+
+def _as_stored(value: Any) -> Any:
+    database = connections[DEFAULT_DB_ALIAS]
+    if isinstance(value, dt.datetime):
+        return database.ops.adapt_datetimefield_value(value)
+    if isinstance(value, list) and database.vendor != "postgresql":
+        return json.dumps(value)
+    return value
+
+
+def _places_of(build: Callable[..., Any]) -> list[Value]:
+    return [Value(_Place(number)) for number in range(len(signature(build).parameters))]
