@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 
-from .models import Guardianship, Lead, Learner, LearnerMerge
+from .models import Guardianship, Lead, Learner, LearnerMerge, NameChange
 
 
 def _lock_nothing(keep_id: int, drop_id: int) -> None:
@@ -68,7 +68,7 @@ def register_belonging(belonging: Belonging) -> None:
 
 def belongings() -> list[Belonging]:
     """All of them, in the order in which they are locked and moved; our own, which nobody locks, come last."""
-    return [*_registered, _GUARDIANSHIPS, _LEADS]
+    return [*_registered, _GUARDIANSHIPS, _LEADS, _NAME_CHANGES]
 
 
 def _drop_double_guardianships(keep_id: int, drop_id: int) -> None:
@@ -78,3 +78,12 @@ def _drop_double_guardianships(keep_id: int, drop_id: int) -> None:
 
 _GUARDIANSHIPS = Belonging(Guardianship, "learner", "guardians", drop_doubles=_drop_double_guardianships)
 _LEADS = Belonging(Lead, "converted_to", "leads")
+
+
+def _find_waiting_names(keep_id: int, drop_id: int) -> list[str]:
+    """Whoever answers for the merged learner asks about a name that goes."""
+    waiting = NameChange.objects.filter(learner=drop_id, decided_at=None)
+    return [f"The family of learner {drop_id} asks to change the name: answer that first."] if waiting.exists() else []
+
+
+_NAME_CHANGES = Belonging(NameChange, "learner", "changes of the name", find_clashes=_find_waiting_names)

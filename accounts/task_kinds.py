@@ -91,3 +91,10 @@ UNANSWERED = register_kind(
     subjects=("guardian",),
     remedy="Ask the family for their address, and invite the guardian again here.",
 )
+NAME_ASKED = register_kind(
+    "name_change_asked",
+    label="Family asks to change a name",
+    role=Role.ADMIN,
+    subjects=("learner",),
+    remedy="Change the name on the learner's page, which gives certificates anew, or say there why it stays.",
+)

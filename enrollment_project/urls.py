@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from accounts import name_pages
 from backoffice.list_settings import show_list_settings
 from core.ids import CuidConverter
 from core.numbers import WholeNumberConverter
@@ -30,6 +31,7 @@ urlpatterns = [
     path("", include("backoffice.pages_urls")),
     path("", include("billing.pages_urls")),
     path("my", family_pages.lead_home, name="my"),
+    path("my/learners/<cuid:cuid>/name", name_pages.change_name, name="learner-name"),
     path("my/enrollments", family_pages.show_home, name="my-enrollments"),
     path("my/enrollments/<cuid:cuid>", family_pages.show_enrollment, name="my-enrollment"),
     path("", include("enrollments.pages_urls")),

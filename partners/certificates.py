@@ -72,6 +72,21 @@ def reissue_certificate(*, certificate_id: int, reason: str, actor: Actor, now: 
     return _issue(certificate.enrollment, replaces=certificate, actor=actor, now=now)
 
 
+def count_of_learner(learner_id: int) -> int:
+    """How many valid certificates have a learner's name."""
+    return Certificate.objects.live().filter(enrollment__learner=learner_id).count()
+
+
+@transaction.atomic
+def reissue_to_learner(learner_id: int, reason: str, actor: Actor, now: dt.datetime) -> int:
+    """Replace each of them by one with the present name, behind the learner's lock; returns how many."""
+    live = Certificate.objects.live().filter(enrollment__learner=learner_id).order_by("enrollment_id")
+    keys = list(live.values_list("pk", flat=True))
+    for key in keys:
+        reissue_certificate(certificate_id=key, reason=reason, actor=actor, now=now)
+    return len(keys)
+
+
 def is_earned(enrollment: Enrollment) -> bool:
     """Whether the program is completed and nothing is owed for it. One that expired was completed without its steps."""
     return (

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.papers import Papers, register_papers
 from core.actors import SYSTEM
 from core.compiled import Compiled, compiled
 from enrollments.events import EnrollmentDeleted, EnrollmentEvent, EnrollmentStatusChanged
@@ -13,7 +14,7 @@ from enrollments.models import Enrollment
 from enrollments.states import ENDED_PARTICIPATION, FUNDED, EnrollmentPaymentStatus, Facet, ParticipationStatus
 from events.publishing import handles, handles_together
 
-from .certificates import follow_completion
+from .certificates import count_of_learner, follow_completion, reissue_to_learner
 from .enrolling import ring_for_due_steps
 from .events import PartnerStepQueued, PartnerStepStarted
 from .inbox import wake_events_about
@@ -22,6 +23,8 @@ from .progression import generate_enrollment_steps, withdraw_open_steps
 from .states import DONE
 
 E = TypeVar("E", bound=EnrollmentEvent)
+
+register_papers(Papers(count_of_learner, reissue_to_learner))
 
 
 @handles_together(PartnerStepQueued)

@@ -11,6 +11,7 @@ from .learners import (
     identity_of_twin,
     person_key,
 )
+from .names import NameChange
 from .second_factors import Passkey, SecondFactor
 from .sign_ins import StaffSignIn
 from .staff_tasks import StaffTask
@@ -28,6 +29,7 @@ __all__ = [
     "LearnerMerge",
     "LearnerQuerySet",
     "Membership",
+    "NameChange",
     "Passkey",
     "SecondFactor",
     "StaffInvitation",

@@ -10,6 +10,8 @@ from accounts.guardian_invitations import invite_guardian, mail_guardian_invitat
 from accounts.guardians import has_proven_address, set_guardian_address, with_proof
 from accounts.merging import find_by_reference
 from accounts.models import Guardian, Guardianship, Lead, Learner, external_key
+from accounts.name_changes import accept_name, decline_name, find_waiting, record_renaming
+from accounts.papers import count_papers
 from accounts.roles import Power
 from accounts.twins import notice_possible_twins, notice_twins_by_guardian
 from core.clock import utc_now
@@ -17,9 +19,17 @@ from core.errors import Invalid
 from core.numbers import parse_whole_number
 from core.postal import in_one_line
 
-from ..actions import StaffForm, staff_action
+from ..actions import ConfirmForm, StaffForm, staff_action
 from ..display import Card, Neighbor, admin_url, badge, link_column, neighbor, neighbors_of, register_subject
-from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceModelForm, WorkspaceScopedAdmin, staff_of
+from ..previews import Preview
+from ..scoping import (
+    ScopedInline,
+    ScopedRelatedFilter,
+    WorkspaceModelForm,
+    WorkspaceScopedAdmin,
+    actor_of,
+    staff_of,
+)
 from ..searching import FOUND_AT_MOST
 from .invitations import InviteGuardianForm, mail_or_say_why
 from .merging import MergeReasonForm, merge, preview_merge
@@ -108,6 +118,31 @@ class OtherLearnerForm(MergeReasonForm):
         return cleaned
 
 
+class KeepNameForm(StaffForm):
+    note = forms.CharField(
+        label="Why the name stays",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For the family.",
+    )
+
+
+def waits_for_name(learner: Learner) -> bool:
+    return find_waiting(learner) is not None
+
+
+def preview_name(learner: Learner) -> Preview:
+    """The name before and after, and what is printed anew."""
+    change = find_waiting(learner)
+    if change is None:
+        return Preview()
+    papers = count_papers(learner.pk)
+    anew = f"Valid certificates with this name: {papers}. Each is replaced by one with the new name." if papers else ""
+    return Preview(
+        tuple(filter(None, (f"{change.before} becomes {change.after}.", anew, "Invoices stay as they are.")))
+    )
+
+
 @admin.register(Learner)
 class LearnerAdmin(WorkspaceScopedAdmin):
     add_power = Power.MANAGE
@@ -126,7 +161,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     search_help_text = "Name, email, external id or CUID; also those of a learner who was merged into this one"
     date_hierarchy = "created_at"
     readonly_fields = ("cuid", "created_at", "address_text")
-    actions_detail = ("merge_other",)
+    actions_detail = ("accept_name", "decline_name", "merge_other")
     inlines = (GuardiansInline,)
     autocomplete_fields = ("user",)
     fieldsets = (
@@ -171,6 +206,12 @@ class LearnerAdmin(WorkspaceScopedAdmin):
             return None
         return self.limit(Learner.objects.filter(pk=number, merged_into__isnull=False), request).first()
 
+    def save_model(self, request: HttpRequest, obj: Learner, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        before = (form.initial.get("first_name", ""), form.initial.get("last_name", ""))
+        if change and before != (obj.first_name, obj.last_name):
+            record_renaming(learner=obj, before=before, actor=actor_of(request), now=utc_now())
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """A learner who is entered or renamed here may be somebody's twin, just like one who comes by the API."""
         super().save_related(request, form, formsets, change)
@@ -178,6 +219,31 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         notice_possible_twins(learner=learner)
         for guardian_id in learner.guardianships.values_list("guardian_id", flat=True):
             notice_twins_by_guardian(guardian_id=guardian_id, learner_id=learner.pk)
+
+    @staff_action(
+        description="Change the name as asked",
+        power=Power.MANAGE,
+        possible=waits_for_name,
+        form=ConfirmForm,
+        preview=lambda learner, form: preview_name(learner),
+        explanation="The family asked for it because the name is wrong or has changed.",
+        icon="badge",
+    )
+    def accept_name(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
+        reissued = accept_name(learner_id=learner.pk, actor=actor_of(request), now=utc_now())
+        return f"The name is changed. Certificates given anew: {reissued}."
+
+    @staff_action(
+        description="Leave the name",
+        power=Power.MANAGE,
+        possible=waits_for_name,
+        form=KeepNameForm,
+        explanation="The family reads why on the page on which it asked.",
+        icon="block",
+    )
+    def decline_name(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
+        decline_name(learner_id=learner.pk, note=form.cleaned_data["note"], actor=actor_of(request), now=utc_now())
+        return "The name stays. The family reads why."
 
     @staff_action(
         description="Merge another into this one",

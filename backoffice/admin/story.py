@@ -6,7 +6,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 
-from accounts.models import Learner, LearnerMerge, StaffTask
+from accounts.models import Learner, LearnerMerge, NameChange, StaffTask
 
 from ..display import admin_url, badge
 from ..stories import Happening, register_chapter, register_thread
@@ -39,6 +39,18 @@ def tell_merge(row: LearnerMerge) -> Happening:
     )
 
 
+def tell_name(row: NameChange) -> Happening:
+    told = {"applied": "Name changed", "declined": "Change of the name declined"}
+    return Happening(
+        title=f"{told.get(row.state, 'Change of the name asked for')}: {row}",
+        icon="badge",
+        badge=badge(row.state, row.state.capitalize()),
+        note=row.note,
+        by=row.decided_by or row.asked_by,
+        url=admin_url(row),
+    )
+
+
 def _edits_of(ids: Sequence[int]) -> QuerySet[LogEntry]:
     kind = ContentType.objects.get_for_model(Learner)
     return LogEntry.objects.filter(content_type=kind, object_id__in=[str(key) for key in ids])
@@ -46,8 +58,7 @@ def _edits_of(ids: Sequence[int]) -> QuerySet[LogEntry]:
 
 register_chapter(Learner, _edits_of, at="action_time", tell=tell_edit)
 register_chapter(Learner, lambda ids: LearnerMerge.objects.filter(kept__in=ids), at="merged_at", tell=tell_merge)
-
-
+register_chapter(Learner, lambda ids: NameChange.objects.filter(learner__in=ids), at="asked_at", tell=tell_name)
 register_chapter(
     Learner,
     lambda ids: StaffTask.objects.filter(subject__in=[f"learner:{key}" for key in ids]),

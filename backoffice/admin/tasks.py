@@ -10,7 +10,7 @@ from accounts.models import Learner, StaffTask
 from accounts.roles import Power, list_roles_from
 from accounts.staff_tasks import complete_staff_task
 from accounts.states import TaskStatus
-from accounts.task_kinds import NO_ADDRESS, TWINS, UNANSWERED, find_kind
+from accounts.task_kinds import NAME_ASKED, NO_ADDRESS, TWINS, UNANSWERED, find_kind
 from accounts.twins import pair_of
 from core.clock import utc_now
 from core.errors import require
@@ -90,7 +90,7 @@ class StaffTaskAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Complete",
         power=Power.ASSIST,
-        possible=lambda task: task.status == TaskStatus.OPEN and task.kind != TWINS.name,
+        possible=lambda task: task.status == TaskStatus.OPEN and task.kind not in (TWINS.name, NAME_ASKED.name),
         form=ResolutionForm,
         icon="task_alt",
         variant=ActionVariant.PRIMARY,

@@ -18,6 +18,7 @@ from accounts.models import (
     Learner,
     LearnerMerge,
     Membership,
+    NameChange,
     StaffInvitation,
     StaffTask,
     User,
@@ -132,6 +133,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Guardians invited", "mark_email_unread", GuardianInvitation),
                 Entry("Leads", "person_search", Lead),
                 Entry("Merged learners", "merge", LearnerMerge),
+                Entry("Changed names", "badge", NameChange),
             ),
         ),
         Entry(

@@ -19,6 +19,7 @@ from accounts.guardians import find_or_create_guardian
 from accounts.invitations import invite_member
 from accounts.merging import merge_learners
 from accounts.models import Membership, User, Workspace
+from accounts.name_changes import ask_for_name
 from accounts.roles import POWERS, Power
 from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, StaffFactory
@@ -171,6 +172,7 @@ def _add_what_the_demo_lacks() -> None:
         begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)
         drop, keep = (LearnerFactory(workspace=workspace, email=f"{name}@home.test") for name in ("drop", "keep"))
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
+        ask_for_name(learner_id=keep.pk, first_name="Otherwise", last_name="Known", actor=SYSTEM, now=now)
     while fan_out(now=now):
         pass
     for role in Role.values:

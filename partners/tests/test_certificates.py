@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from accounts.name_changes import accept_name, ask_for_name
 from accounts.tests.factories import LearnerFactory
 from core.actors import SYSTEM
 from core.clock import utc_now
@@ -264,6 +265,19 @@ class TestIssuingAgain:
         assert [kind for kind, _ in told()] == ["certificate.issued", "certificate.revoked", "certificate.issued"]
         assert told()[-1][1]["replaces"] == old.serial
         assert breaches() == set()
+
+    def test_follows_a_change_of_the_name_that_the_family_asks_for_and_staff_carry_out(self) -> None:
+        [old] = certificates(completed())
+        learner = old.enrollment.learner
+        assert learner is not None
+        names = {"first_name": learner.first_name, "last_name": "Nowak"}
+
+        change = ask_for_name(learner_id=learner.pk, **names, actor=STAFF, now=utc_now())
+        assert not change.is_applied
+        assert accept_name(learner_id=learner.pk, actor=STAFF, now=utc_now()) == 1
+
+        old.refresh_from_db()
+        assert (old.revocation, old.replacement.learner_name) == ("replaced", f"{learner.first_name} Nowak")
 
 
 class TestTheMail:

@@ -22,6 +22,7 @@ APPS = (
 EDGES = {"admin", "api", "graphql", "pages", "tasks", "management", "http", "models"}
 OTHER_EDGES = {
     "accounts/guardian_pages.py": "pages",
+    "accounts/name_pages.py": "pages",
     "accounts/staff_pages.py": "pages",
     "enrollments/apply_pages.py": "pages",
     "enrollments/district_pages.py": "pages",

@@ -18,6 +18,7 @@ PAGES = [
     for_all("my/applications/<cuid:cuid>/confirm", status=405, address="/my/applications/c2345678901234567890/confirm"),
     for_families("my/enrollments/<cuid:cuid>/leave", stranger=404, address=f"{ENROLLMENT}/leave"),
     for_families("my/enrollments/<cuid:cuid>/refund", stranger=404, address=f"{ENROLLMENT}/refund"),
+    for_families("my/learners/<cuid:cuid>/name", stranger=404, address="/my/learners/c2345678901234567890/name"),
     for_families("my/leaving/<cuid:cuid>", stranger=404, address="/my/leaving/c2345678901234567890"),
     for_families("student/progress", stranger=200),
     for_all("accounts/language", status=405),  # POST only

@@ -22,6 +22,7 @@ VALID: dict[str, dict[str, Any]] = {
     **refused_rows_of_vouchers.VALID,
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},
     "accounts.LearnerMerge": {"kept_id": 1, "dropped_id": 2},
+    "accounts.NameChange": {"is_applied": False},
     "accounts.StaffInvitation": {"role": "viewer"},
     "backoffice.Export": {"format": "csv", "requested_by_id": 1},
     "backoffice.SavedList": {"user_id": 1, "model": "billing.payment", "name": "Mine", "query": "a=b"},
@@ -72,6 +73,9 @@ CHECKS = {
         "accounts.Learner", {"id": 7, "merged_into_id": 7}, {"id": 7, "merged_into_id": 8}
     ),
     "membership_role_known": Broken("accounts.Membership", {"role": "boss"}),
+    "name_change_applied_was_decided": Broken(
+        "accounts.NameChange", {"is_applied": True, "decided_at": None}, {"is_applied": True, "decided_at": NOW}
+    ),
     "staff_invitation_ends_once": Broken(
         "accounts.StaffInvitation", {"accepted_at": NOW, "revoked_at": NOW}, {"accepted_at": NOW}
     ),
@@ -261,6 +265,7 @@ UNIQUE = {
     ),
     "accounts_lead_cuid_key": Twice("accounts.Lead", {"cuid": "a"}),
     "accounts_learnermerge_dropped_id_key": Twice("accounts.LearnerMerge", {"dropped_id": 3}),
+    "name_change_one_open": Twice("accounts.NameChange", {"learner_id": 1, "decided_at": None}, {"decided_at": NOW}),
     "accounts_learner_cuid_key": Twice("accounts.Learner", {"cuid": "a"}),
     "accounts_passkey_credential_id_key": Twice("accounts.Passkey", {"credential_id": "a"}),
     "accounts_secondfactor_user_id_key": Twice("accounts.SecondFactor", {"user_id": 1}),

@@ -81,6 +81,7 @@ class TestEveryForeignKeyToALearner:
             "StudentPackage",
             "Guardianship",
             "Lead",
+            "NameChange",
         ]
 
 
