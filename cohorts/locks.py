@@ -19,7 +19,7 @@ from enrollments.locks import lock_allocation_of
 from enrollments.models import Enrollment
 
 from .models import ClassSession, Cohort, CohortPlace, CohortSession, StepProgress, StudentPackage, WaitlistEntry
-from .states import StepStatus
+from .states import PlaceStatus, StepStatus
 
 
 def lock_learner(learner_id: int) -> Learner:
@@ -88,8 +88,18 @@ def lock_sessions(session_ids: set[int]) -> dict[int, ClassSession]:
     return {row.pk: row for row in rows.filter(pk__in=session_ids).order_by("pk")}
 
 
+def lock_owner_of_place(place_id: int) -> None:
+    """The learner, before the cohort, for whoever ends a hold."""
+    lock_owner_in(lambda: _owner_of_place.all(place_id))
+
+
 def lock_place(place_id: int) -> CohortPlace:
     return _place_to_change.get(place_id)
+
+
+@compiled
+def _owner_of_place(place_id: int) -> QuerySet[CohortPlace, tuple[int]]:
+    return CohortPlace.objects.filter(pk=place_id).values_list("learner_id")
 
 
 @compiled
@@ -122,23 +132,29 @@ def lock_held_for_enrollments(enrollment_ids: Collection[int]) -> None:
 
 def lock_place_subject(subject: str) -> None:
     """What billing calls before it locks one of our checkouts: everything that a payment or its end may touch, where
-    the learner was moved since as well."""
+    the learner was moved since as well.
+
+    All but the cohort and the sessions of a place that is held: to take it or to give it up needs no room, so the
+    cohort is counted late, for others not to wait while all the rest is written. Whoever ends a hold has locked its
+    learner.
+    """
     place_id = key_of(subject)
     # This waits for their bookings elsewhere: what is booked with the place must not overlap with them.
     rows = lock_owner_in(lambda: _place_with_packages.all(place_id))
-    _, cohort_id, enrollment_id, _ = rows[0]
-    moved_to = {other_id for _, _, _, other_id in rows if other_id is not None}
+    _, status, cohort_id, enrollment_id, _ = rows[0]
     if enrollment_id is not None:
         lock_allocation_of(enrollment_id)
-    lock_rows(Cohort, *sorted({cohort_id} | moved_to))
-    _lock_sessions(cohort_id, enrollment_id)
+    if status != PlaceStatus.HELD:
+        moved_to = {other_id for *_, other_id in rows if other_id is not None}
+        lock_rows(Cohort, *sorted({cohort_id} | moved_to))
+        _lock_sessions(cohort_id, enrollment_id)
     if enrollment_id is not None:
         lock_rows(Enrollment, enrollment_id)
     lock_rows(CohortPlace, place_id)
 
 
 def lock_sessions_of_purchase(*, cohort_id: int) -> None:
-    """The sessions that a purchase in this cohort may take, for one that is completed as it begins."""
+    """The sessions that a purchase in this cohort may take, once the cohort is locked."""
     _lock_sessions(cohort_id, None)
 
 
@@ -155,6 +171,6 @@ def _sessions_concerned(cohort_id: int, enrollment_id: int) -> QuerySet[Any, int
 
 
 @compiled
-def _place_with_packages(place_id: int) -> QuerySet[CohortPlace, tuple[int, int, int | None, int | None]]:
-    columns = ("learner_id", "cohort_id", "enrollment_id", "enrollment__packages__cohort_id")
+def _place_with_packages(place_id: int) -> QuerySet[CohortPlace, tuple[int, str, int, int | None, int | None]]:
+    columns = ("learner_id", "status", "cohort_id", "enrollment_id", "enrollment__packages__cohort_id")
     return CohortPlace.objects.filter(pk=place_id).values_list(*columns)

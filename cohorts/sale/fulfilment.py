@@ -30,14 +30,14 @@ from enrollments.purchase import (
 )
 from events.publishing import publish
 
-from ..events import PackageCreated, PackageRevoked, PlaceEvent, PlaceLost
+from ..events import PackageCreated, PackageRevoked, PlaceLost
 from ..learning.packages import package_event
 from ..learning.steps import Unbooked, close_steps, open_steps
-from ..locks import lock_package, lock_place
+from ..locks import lock_package, lock_place, lock_sessions_of_purchase
 from ..models import CohortPlace, StudentPackage
 from ..states import PURPOSE
 from ..task_kinds import ONLY_SESSION_FULL, ONLY_SESSION_OVERLAPS
-from .places import place_event, release_place, take_place
+from .places import can_be_taken, place_event, release_place, take_place
 from .waitlist import end_accepted, offer_free_places, withdraw_renewed_offer
 
 
@@ -51,14 +51,13 @@ def fulfil_place(*, place_id: int, payment_id: int, now: dt.datetime) -> Student
     refused = _refund_reason(place)
     if not refused:
         withdraw_renewed_offer(place=place, now=now)
-    taken = None if refused else take_place(place=place, now=now)
-    if taken is None:
+    if refused or not can_be_taken(place):
         _send_back(place, payment_id, refused or RefundReason.PLACE_LOST, now)
         return None
     enrollment = require(place.enrollment, "a place that is asked money for has its enrollment")
     agreed_at = place.checkout.created_at if place.checkout else now
     complete_purchase(enrollment=enrollment, agreed_at=agreed_at, actor=STRIPE, now=now)
-    package = _create_package(place, enrollment, payment_id, taken, now)
+    package = _create_package(place, enrollment, payment_id, now)
     end_accepted(place=place, now=now)
     return package
 
@@ -79,7 +78,6 @@ def give_place(
     place.enrollment = enrollment
     place.save(update_fields=["enrollment", "held_by", "held_until"])
     place = lock_place(place.pk)
-    taken = require(take_place(place=place, now=now), "a held place is there to be taken")
     use_up(
         granted=granted,
         workspace_id=enrollment.workspace_id,
@@ -87,7 +85,7 @@ def give_place(
         subject=as_subject(place.pk),
         now=now,
     )
-    _create_package(place, enrollment, None, taken, now)
+    _create_package(place, enrollment, None, now)
     end_accepted(place=place, now=now)
     return place
 
@@ -170,9 +168,13 @@ def _send_back(place: CohortPlace, payment_id: int, reason: RefundReason, now: d
 
 
 def _create_package(
-    place: CohortPlace, enrollment: Enrollment, payment_id: int | None, taken: PlaceEvent, now: dt.datetime
+    place: CohortPlace, enrollment: Enrollment, payment_id: int | None, now: dt.datetime
 ) -> StudentPackage:
-    """With one row per step; steps that leave no choice are booked at once. Published with the place being taken."""
+    """With one row per step; steps that leave no choice are booked at once. Published with the place being taken.
+
+    The place is counted here, after all that others need not wait for, and before the course is looked at: a step that
+    is added, or a session that is moved, waits for the cohort's row.
+    """
     cohort = place.cohort
     package = StudentPackage(
         learner=place.learner,
@@ -185,6 +187,8 @@ def _create_package(
         purchased_at=now,
     )
     insert_rows([package])
+    taken = take_place(place=place, now=now)
+    lock_sessions_of_purchase(cohort_id=place.cohort_id)
     booked, left = open_steps(package=package, now=now)
     publish(taken, package_event(PackageCreated, package, now), *booked)
     ask_for_sessions(package=package, left=left)

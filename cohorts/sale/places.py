@@ -38,18 +38,23 @@ def hold_place(
     return place
 
 
-def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent | None:
-    """Make a place the learner's for good, its cohort and itself being locked; returns the event to be published.
+def can_be_taken(place: CohortPlace) -> bool:
+    """Whether a (locked) place is there to be the learner's: always while it is held; one that was released in the
+    meantime, its cohort being locked, if that has room."""
+    if place.status == PlaceStatus.HELD:
+        return True
+    return not _has_another(place) and Cohort.objects.with_room().filter(pk=place.cohort_id).exists()
 
-    A held place is always there to be taken. One that was released in the meantime is taken again if the cohort has
-    room; otherwise None, and nothing has changed.
-    """
+
+def take_place(*, place: CohortPlace, now: dt.datetime) -> PlaceEvent:
+    """Make a (locked) place the learner's for good; returns the event to be published. Its cohort is locked from here
+    on, if it was not before. Raises CohortFull for a place that can't be taken."""
     if place.status == PlaceStatus.HELD:
         _held_to_taken.run(place.cohort_id)
-    elif _has_another(place) or not Cohort.objects.with_room().filter(pk=place.cohort_id).update(
-        current_enrollment=F("current_enrollment") + 1
+    elif (
+        not Cohort.objects.with_room().filter(pk=place.cohort_id).update(current_enrollment=F("current_enrollment") + 1)
     ):
-        return None
+        raise CohortFull
     place.status = PlaceStatus.TAKEN
     place.taken_at = now
     place.released_at = None
@@ -84,7 +89,8 @@ def take_free_place(
 
 
 def release_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
-    """Free a held or taken place, its cohort and itself being locked. False if it was already free."""
+    """Free a held or taken place, itself being locked. False if it was already free. Its cohort is locked from here on,
+    if it was not before, as it has to be where the place is a taken one."""
     counter = {PlaceStatus.HELD: "held_places", PlaceStatus.TAKEN: "current_enrollment"}.get(PlaceStatus(place.status))
     if counter is None:
         return False

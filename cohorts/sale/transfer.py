@@ -5,7 +5,7 @@ import datetime as dt
 from django.db import models, transaction
 
 from core.actors import SYSTEM, Actor
-from core.errors import invalid_field, require
+from core.errors import invalid_field
 from events.publishing import publish
 
 from ..errors import PackageNotFound, StepsStranded
@@ -120,8 +120,7 @@ def _take_offered(place: CohortPlace, old: CohortPlace, now: dt.datetime) -> Coh
         raise invalid_field("cohort", "being_paid", "Their checkout for this cohort is still open: wait for its end.")
     place.enrollment = old.enrollment
     place.save(update_fields=["enrollment"])
-    taken = take_place(place=place, now=now)
-    publish(require(taken, "a held place is there to be taken"))
+    publish(take_place(place=place, now=now))
     return place
 
 

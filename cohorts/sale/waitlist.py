@@ -31,7 +31,7 @@ from ..errors import (
     TooManyPlacesHeld,
 )
 from ..events import WaitlistEnded, WaitlistEvent, WaitlistJoined, WaitlistOffered
-from ..locks import lock_cohort, lock_learner, lock_place
+from ..locks import lock_cohort, lock_learner, lock_owner_of_place, lock_place
 from ..models import Cohort, CohortPlace, StudentPackage, WaitlistEntry, WaitlistQuerySet
 from ..states import PlaceStatus, WaitStatus
 from .limits import account_of, refuse_hoarding
@@ -88,7 +88,8 @@ def _refuse_joining(learner_id: int, cohort: Cohort, now: dt.datetime) -> None:
 
 @transaction.atomic
 def leave_waitlist(*, learner_id: int, cohort_id: int, now: dt.datetime) -> WaitlistEntry:
-    """Leave the line, or decline the place that is offered: it goes to the next. Raises NotInLine."""
+    """Leave the line, or decline the place that is offered: it goes to the next. Raises NotInLine, LearnerMerged."""
+    lock_learner(learner_id)  # who may be paying for it just now
     lock_cohort(cohort_id)
     entry = _line_of(cohort_id).in_line().filter(learner=learner_id).first()
     if entry is None:
@@ -274,6 +275,7 @@ def _end_line(cohort_id: int, now: dt.datetime) -> int:
 def end_overdue_hold(*, place_id: int, now: dt.datetime) -> bool:
     """Free a held place whose offer is over, or whose checkout ended unpaid without anybody noticing; False if neither
     is so, or if the place was free."""
+    lock_owner_of_place(place_id)
     cohort_id = CohortPlace.objects.values_list("cohort_id", flat=True).get(pk=place_id)
     lock_cohort(cohort_id)
     place = lock_place(place_id)

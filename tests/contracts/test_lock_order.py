@@ -12,7 +12,10 @@ from billing.models import Payment
 from billing.tests.factories import VoucherFactory
 from billing.tests.snapshots import arrive, refund
 from cohorts import locks as cohort_locks
+from cohorts.models import WaitlistEntry
 from cohorts.sale import checkout
+from cohorts.sale.opening import change_capacity
+from cohorts.sale.waitlist import end_overdue_hold, join_waitlist, leave_waitlist
 from cohorts.tests.factories import buy_on_rows, cohort_with, reserve
 from core.clock import utc_now
 from enrollments import lifecycle
@@ -108,6 +111,55 @@ class TestALockThatKeepsTheOrder:
         assert with_it.out_of_order() == []
         (names,) = without_it.out_of_order()
         assert [found for found in names if found in turned_round] == turned_round
+
+
+def paying_for_a_place() -> Callable[[], object]:
+    cohort = cohort_with(options=(1,))
+    return lambda: buy_on_rows(cohort)
+
+
+def offered_on_rows() -> WaitlistEntry:
+    """A place that was offered to the first in line."""
+    cohort = cohort_with(options=(1,), max_enrollment=0)
+    learner = LearnerFactory(workspace=cohort.instance.workspace)
+    join_waitlist(learner_id=learner.pk, cohort_id=cohort.pk, now=utc_now())
+    change_capacity(cohort_id=cohort.pk, max_enrollment=1, now=utc_now())
+    return WaitlistEntry.objects.get(cohort=cohort, status="offered")
+
+
+def ending_an_offer() -> Callable[[], object]:
+    entry = offered_on_rows()
+    return lambda: end_overdue_hold(place_id=entry.place_id, now=entry.offer_expires_at)
+
+
+def declining_an_offer() -> Callable[[], object]:
+    entry = offered_on_rows()
+    return lambda: leave_waitlist(learner_id=entry.learner_id, cohort_id=entry.cohort_id, now=utc_now())
+
+
+class TestWhoeverEndsAHold:
+    """By taking the place or by giving it up: one counts the cohort late, so that nobody waits while the rest of a
+    purchase is written. All lock the learner first, so two never wait for each other."""
+
+    @pytest.mark.parametrize("scenario", [paying_for_a_place, ending_an_offer, declining_an_offer])
+    def test_locks_the_learner_before_anything_else(self, scenario: Scenario) -> None:
+        act = scenario()
+
+        with recorded_locks() as recorder:
+            act()
+
+        assert recorder.out_of_order() == []
+        for names in recorder.transactions:
+            assert "place" not in names or names[0] == "learner"
+
+    def test_counts_what_is_paid_for_after_all_that_others_need_not_wait_for(self) -> None:
+        act = paying_for_a_place()
+
+        with recorded_locks() as recorder:
+            act()
+
+        paid = recorder.transactions[-1]
+        assert paid[: paid.index("cohort, late")] == ["learner", "enrollment", "place", "checkout", "payment"]
 
 
 class TestTheWrittenOrder:

@@ -149,6 +149,9 @@ def family_of(cohort: Cohort, count: int) -> tuple[list[Learner], list[User]]:
 
 
 class TestAnOfferedPlace:
+    """Whoever ends an offer waits for whoever accepts it, by the lock on the learner. Without that, as in some tests,
+    the cohort is locked and the offer looked at again."""
+
     @pytest.fixture
     def offered(self, stripe: SandboxProcess) -> tuple[Cohort, Learner]:
         """A cohort whose one place is offered to a learner."""
@@ -189,6 +192,7 @@ class TestAnOfferedPlace:
             return found
 
         monkeypatch.setattr(checkout, "get_cohort", read_and_end_the_offer)
+        monkeypatch.setattr(waitlist, "lock_owner_of_place", lambda place_id: None)
 
         assert enroll(cohort, learner, UserFactory()) == "held"
         assert counts(cohort) == (0, 1)
@@ -217,6 +221,7 @@ class TestAnOfferedPlace:
 
     def accept_while_it_is_declined(self, cohort: Cohort, learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
         """Between the first look and the lock the offer is declined."""
+        monkeypatch.setattr(waitlist, "lock_learner", lambda learner_id: None)
         looked, declined = (Meeting(lambda: None, patience=10) for _ in range(2))
         lock = lock_cohort
 

@@ -187,6 +187,7 @@ NEEDED_BY = {
         "lock_package_row": "tests.races.test_course_bookings:TestWithoutTheLocks",
         "lock_held_for_enrollments": ORDER,
         "lock_place_subject": ORDER,
+        "lock_owner_of_place": "tests.contracts.test_lock_order:TestWhoeverEndsAHold",
         "lock_sessions_of_purchase": ORDER,
         "_lock_sessions": ORDER,
     },
