@@ -6,15 +6,22 @@ from decimal import Decimal
 
 from billing.discounts.batch import Terms, make_vouchers
 from billing.models import Price
+from billing.refund_policy import RefundTier
 from billing.states import VoucherKind
 from cohorts.course.scheduling import clone_cohort, schedule_cohort
 from cohorts.models import Cohort, CourseStep, CourseStepOption, GroupClass
 from cohorts.states import DayOfWeek
+from core.actors import SYSTEM
 from core.clock import utc_now
 from core.local_time import to_instant
 from enrollments.models import Program, ProgramInstance
+from enrollments.refund_rules import set_refund_policy
 
 from .catalog import Scene
+
+# Everything until two weeks before the start, half until the start, then nothing; longer than anything was sold.
+REFUNDS = (RefundTier(days_before_start=14), RefundTier(days_before_start=0, kept_percent=50))
+IN_FORCE_FOR = dt.timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,14 @@ def _build_course(scene: Scene, course: Course, today: dt.date) -> list[tuple[Te
     )
     instance = ProgramInstance.objects.create(
         workspace=scene.workspace, program=program, name=f"{program.title}, live online", price=price
+    )
+    set_refund_policy(
+        program=program,
+        instance=None,
+        tiers=REFUNDS,
+        currency=price.currency,
+        actor=SYSTEM,
+        now=utc_now() - IN_FORCE_FOR,
     )
     cohorts = [(term, _build_cohort(instance, course, term, today)) for term in course.terms]
     if course.next_term is not None:

@@ -2,7 +2,7 @@
 
 import copy
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from core.clock import utc_now
 from core.errors import NotFound
 from demo.stripe import expire, open_page
 from enrollments.lifecycle import unenroll_enrollment
+from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
 
 pytestmark = pytest.mark.django_db
@@ -138,6 +139,21 @@ class TestEachPageOfAFamilys:
         assert answer.status_code == 200
         assert "Baker" not in answer.content.decode()
         assert any(name in answer.content.decode() for name in NAMES)
+
+    def test_of_an_enrollment_or_a_learner_is_nobody_elses(self, homes: tuple[Cohort, Home, Home]) -> None:
+        _, ours, theirs = homes
+
+        own, foreign = ({ours.parent.get(page).status_code for page in _pages_of(each)} for each in (ours, theirs))
+
+        assert (own, foreign) == ({200}, {404})
+
+
+def _pages_of(each: Home) -> Iterator[str]:
+    """The pages of single enrollments and learners."""
+    for first, page in (("Has", "leave"), ("Had", "refund")):
+        learner = each.children[first]
+        enrollment = f"/my/enrollments/{Enrollment.objects.get(learner=learner).cuid}"
+        yield from (enrollment, f"{enrollment}/{page}", f"/my/learners/{learner.cuid}/name")
 
 
 class TestAFeed:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from .conftest import DESKTOP, PHONE
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
+NARROW: ViewportSize = {"width": 320, "height": 640}
 LOOKS = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in ("light", "dark")]
 
 
@@ -20,6 +21,35 @@ def seen(page: Page, *, within: str = "") -> list[str]:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         found += [f"{page.url} {scheme} {size['width']}: {fault}" for fault in _faults(page, within)]
     return found
+
+
+def cut_by_large_text(page: Page) -> list[str]:
+    """What does not fit once text is twice as large, as people set it in their browser: a page wider than its screen,
+    and text that reaches beyond what shows it. The page is left as it was."""
+    _wait_until_drawn(page)
+    found = []
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    for size in (NARROW, PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        found += [f"{page.url} {size['width']}: {fault}" for fault in page.evaluate(_CUT)]
+    page.evaluate("document.documentElement.style.fontSize = ''")
+    return found
+
+
+# What is meant for screen readers alone is no wider than a pixel; what somebody types scrolls in its field.
+_CUT = """() => {
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  const found = wide > 0 ? [`${wide} px too wide`] : [];
+  for (const each of document.querySelectorAll("body *")) {
+    const style = getComputedStyle(each);
+    if (each.clientWidth < 2 || each.matches("input, textarea") || each.closest(".visually-hidden")) continue;
+    const tag = each.outerHTML.slice(0, 120);
+    const hides = style.overflowX === "hidden" || style.overflowX === "clip";
+    if (hides && each.scrollWidth > each.clientWidth + 1) found.push(`cut: ${tag}`);
+    if (each.getBoundingClientRect().right > innerWidth + 1) found.push(`beyond the screen: ${tag}`);
+  }
+  return found.slice(0, 5);
+}"""
 
 
 def _wait_until_drawn(page: Page) -> None:
