@@ -19,7 +19,7 @@ RUN SECRET_KEY=collects-static-files-only_0123456789abcdefghijklmnopqrstuvwxyz A
     && useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin enrollment \
     && install --directory --owner enrollment /app/var /app/var/files
 
-USER enrollment
+USER 10001
 EXPOSE 8000
 
 # As the proxy would ask: a name we answer to, over what was HTTPS.

@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What is compiled once need not be again: tests start Python some hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test walk faults soak lint static format lock audit bench bench-quick screenshots drawing clean FORCE
+.PHONY: help run test walk faults soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,23 @@ test-sqlite:
 faults: .venv/.development ## Kill web, worker, database and Redis between any two steps; see that nothing is lost or doubled
 	@$(BIN)/python -m pytest -m fault
 
+# What a container is in production is a process here, of Debian's packages.
+test-stack: .venv/.development servers ## Production as compose.yaml has it, under load, with each part restarted
+	@$(BIN)/python -m pytest -s tests/deployment/test_stack.py
+
+upgrade-test: .venv/.development servers ## From the last release to this tree and back, under load (deploy/last-release.toml)
+	@$(BIN)/python -m pytest -s tests/deployment/test_upgrade.py
+
+.PHONY: servers
+servers:
+	@all() { command -v redis-server pgbouncer nginx && ls -d /usr/lib/postgresql/*/bin; }; \
+	if ! all >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Debian's postgresql, redis-server, pgbouncer and nginx ..."; mkdir -p var; \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+	    postgresql redis-server pgbouncer nginx-light; } >var/servers.log 2>&1 || tail -3 var/servers.log; \
+	fi; \
+	all >/dev/null 2>&1 || { echo "Needs postgresql, redis-server, pgbouncer and nginx; only root can install them (apt-get install)."; exit 1; }
+
 soak: .venv/.development ## The stack of `make run` under four writers; then: is anything lost, broken or replaced? MINUTES=10
 	@$(BIN)/python -m tests.operations.soak
 
@@ -80,6 +97,8 @@ static: .venv/.development
 	$(BIN)/mypy --config-file sandbox/mypy.ini sandbox
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/codespell .
+	$(BIN)/hadolint Dockerfile deploy/pgbouncer/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 format: .venv/.development ## Put the code into the form that `make lint` wants
 	$(BIN)/ruff check --fix .

@@ -1,13 +1,24 @@
-"""Makes migrations take half the time."""
+"""Migrations in half the time, and while a site is being used."""
 
 import contextlib
 import gc
+import itertools
+import time
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.management import call_command
+from django.db import OperationalError, connection
 from django.db.models import Model
 from django.db.models.signals import class_prepared
 from django_fsm import FSMField
+
+# How long a migration waits for a table. Whoever wants the table meanwhile waits behind it, so not for long.
+LOCK_MILLISECONDS = 2000
+PAUSE_SECONDS = 1.0
+# What PostgreSQL says to a migration that met somebody else at a table: a lock that can't be had, a deadlock.
+MET_OTHERS = {"55P03", "40P01"}
+Target = tuple[str, str]  # an app, and the migration it is to be at; zero: before its first
 
 
 @contextlib.contextmanager
@@ -34,3 +45,32 @@ def quick_migrations() -> Iterator[None]:
         field.contribute_to_class = contribute
         gc.enable()
         gc.collect()
+
+
+def migrate_under_load(*, tries: int, targets: list[Target] | None = None) -> int:
+    """Apply every migration, or go to the targets, while the site is in use; how many tries it took.
+
+    A migration holds tables that requests want, and wants tables that they hold. Where they meet, PostgreSQL ends one
+    of them. A request is answered with 503; a migration, which is one transaction, is begun again. Raises the last
+    OperationalError after so many tries.
+    """
+    goals: list[tuple[str, ...]] = [*targets] if targets else [()]
+    for number in itertools.count(1):
+        try:
+            _set_lock_timeout()
+            with quick_migrations():
+                for goal in goals:
+                    call_command("migrate", *goal, verbosity=0, interactive=False)
+            return number
+        except OperationalError as error:
+            if number == tries or getattr(error.__cause__, "sqlstate", None) not in MET_OTHERS:
+                raise
+            connection.close()
+            time.sleep(PAUSE_SECONDS)
+    raise AssertionError("there is no last number")
+
+
+def _set_lock_timeout() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS}")

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, NotSupportedError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -40,6 +40,12 @@ def problem(
     return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
+def _met_a_migration(error: Exception) -> bool:
+    """Whether a statement that was prepared before a migration changed its columns was refused: once in a connection,
+    which prepares it anew."""
+    return isinstance(error, NotSupportedError) and "cached plan" in str(error)
+
+
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. Anything it does not know stays an exception (a 500, logged with its traceback)."""
     if isinstance(error, DomainError):
@@ -52,7 +58,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             retry_after=getattr(error, "retry_after", None),
             **error.extra,
         )
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError) or _met_a_migration(error):
         cause = error.__cause__ or error
         log.warning("database_unavailable", error=type(cause).__name__, sqlstate=getattr(cause, "sqlstate", None))
         return problem(

@@ -1,5 +1,5 @@
 import pytest
-from django.db import OperationalError, connection
+from django.db import NotSupportedError, OperationalError, connection
 
 from core.http.problems import exception_handler
 
@@ -109,6 +109,12 @@ class TestABusyDatabase:
         assert response.status_code == 503
         assert response["Retry-After"] == "2"
         assert response.data["code"] == "database_busy"
+
+    def test_is_what_a_statement_comes_to_that_was_prepared_before_a_migration(self):
+        response = exception_handler(NotSupportedError("cached plan must not change result type"), {})
+
+        assert response is not None
+        assert (response.status_code, response["Retry-After"]) == (503, "2")
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.race

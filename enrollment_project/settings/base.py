@@ -86,10 +86,10 @@ MIDDLEWARE = [
     "core.http.tracing.TracingMiddleware",
     "core.http.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "core.http.private_answers.PrivateAnswersMiddleware",
     "enrollment_project.content_security.SectionedCSPMiddleware",
-    "core.http.storable.StorableTextMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "core.http.private_answers.PrivateAnswersMiddleware",
+    "core.http.storable.StorableTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "core.http.limits.ApiLimitsMiddleware",
@@ -148,8 +148,16 @@ else:
         # Statements are prepared from their sixth run on; at once (0) would be no faster on connections that live long,
         # and migrations could not run: Django sends some of their statements in pairs, which can't be prepared.
         "prepare_threshold": 5,
-        "options": "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000",
+        "options": (
+            f"-c lock_timeout=5000 -c statement_timeout={env.int('DATABASE_STATEMENT_SECONDS', default=30) * 1000} "
+            "-c idle_in_transaction_session_timeout=30000"
+        ),
     }
+    if env.bool("DATABASE_POOLED", default=False):
+        # A pgbouncer that gives each transaction another connection of the server: nothing of a session is there in the
+        # next. It sets the timeouts itself (deploy/pgbouncer/entrypoint.sh).
+        _database["DISABLE_SERVER_SIDE_CURSORS"] = True
+        _database["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": None}
 
 # --- Redis and Celery -----------------------------------------------------------------------------------------------
 # REDIS_URL: cache and rate limits shared by all processes, and the stream that events are relayed to. Without it each

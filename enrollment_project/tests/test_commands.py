@@ -255,3 +255,16 @@ class TestRelayEvents:
         happen(workspace=WorkspaceFactory(), times=2)
 
         assert run("relay_events") == "Relayed 2 events; 0 are due.\n"
+
+
+@pytest.mark.django_db
+class TestUpgradeDatabase:
+    def test_says_what_it_would_do_to_go_back(self):
+        report = run_json("upgrade_database", "--to", "core=0001_initial", "--dry-run")
+
+        assert report["tries"] == 0
+        assert "undo core.0002_shared_counter" in report["steps"]
+
+    def test_refuses_a_migration_that_there_is_not(self):
+        with pytest.raises(CommandError, match="core has no migration 0000_nothing"):
+            run("upgrade_database", "--to", "core=0000_nothing")

@@ -63,3 +63,15 @@ class TestAnAnswer:
         answer = client.post("/accounts/login/code/", {"email": "parent@example.test"})
 
         assert "no-store" in answer["Cache-Control"]
+
+
+class TestAFileOfOurPages:
+    def test_may_be_kept_by_every_cache(self, client: Client) -> None:
+        client.force_login(UserFactory(), backend="allauth.account.auth_backends.AuthenticationBackend")
+
+        answer = client.get("/static/css/tokens.css")
+
+        assert answer.status_code == 200
+        assert "public" in answer["Cache-Control"]
+        assert "Cookie" not in answer.get("Vary", "")
+        assert "Content-Security-Policy" in answer

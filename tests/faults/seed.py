@@ -4,7 +4,7 @@ from accounts.tests.factories import WorkspaceFactory, api_key_text
 from enrollments.models import DistrictSeatAllocation, EnrollmentDecision
 from enrollments.tests.factories import InstanceFactory, seats
 
-SEATS = 1_000
+SEATS = 100_000
 
 
 def found_workspace() -> dict[str, str]:

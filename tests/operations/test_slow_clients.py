@@ -116,6 +116,7 @@ def configure(folder: Path, *, web: int, plain: int, secure: int) -> Path:
     text = (ROOT / "deploy" / "nginx.conf").read_text()
     for theirs, ours in {
         "server web:8000": f"server 127.0.0.1:{web}",
+        "127.0.0.1:8503": f"127.0.0.1:{free_port()}",
         "listen 80": f"listen 127.0.0.1:{plain}",
         "listen 443": f"listen 127.0.0.1:{secure}",
         "/etc/nginx/tls": str(folder),

@@ -1,0 +1,48 @@
+"""The last release, as a tree of its own beside this one."""
+
+import io
+import subprocess
+import tarfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .running import ROOT
+
+RECORD = ROOT / "deploy" / "last-release.toml"
+
+
+class NoHistory(Exception):
+    """The commit of the last release is not in this clone."""
+
+
+def last_release() -> dict[str, Any]:
+    """Its `version`, its `commit`, and what is known of it."""
+    record: dict[str, Any] = tomllib.loads(RECORD.read_text())
+    return record
+
+
+def unpack(folder: Path, *, commit: str, repository: Path = ROOT) -> Path:
+    """Put the tree of a commit there. Raises NoHistory, which says how to get it."""
+    archive = subprocess.run(
+        ["git", "archive", "--format=tar", commit], cwd=repository, capture_output=True, check=False
+    )
+    if archive.returncode:
+        raise NoHistory(
+            f"The last release, {commit[:10]} ({RECORD.name}), is not in this clone: it is shallow, or no clone at "
+            "all. `git fetch --unshallow` brings it."
+        )
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+def newest_migrations(tree: Path) -> dict[str, str]:
+    """The last migration of each app of a tree."""
+    return {path.parent.parent.name: path.stem for path in sorted(tree.glob("*/migrations/[0-9]*.py"))}
+
+
+def way_back(tree: Path) -> dict[str, str]:
+    """Where each app of this tree has to be migrated to for that one: `zero` if it has no such app."""
+    theirs = newest_migrations(tree)
+    return {app: theirs.get(app, "zero") for app in newest_migrations(ROOT)}

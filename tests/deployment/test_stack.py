@@ -1,0 +1,147 @@
+"""Production as compose.yaml has it, with each of its parts restarted while clients write."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from .inside import acknowledged
+from .load import CUT_OFF, Load
+from .running import ROOT, Deployment
+from .servers import missing
+
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(missing()), reason=f"not installed here, see make test-stack: {', '.join(missing())}"),
+]
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Deployment]:
+    with Deployment() as running:
+        running.manage("upgrade_database")
+        collect_static_files(running)
+        for service in ("worker", "beat", "web"):
+            running.start(service)
+        running.admit("web")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def key(deployment: Deployment) -> str:
+    return str(deployment.call("tests.faults.seed:found_workspace")["key"])
+
+
+def collect_static_files(running: Deployment) -> None:
+    """As the image is made with them, unless they are there as they are now: to compress them takes a while."""
+    collected = ROOT / "staticfiles" / "staticfiles.json"
+    newest = max(path.stat().st_mtime for path in (ROOT / "static").rglob("*"))
+    if not collected.exists() or collected.stat().st_mtime < newest:
+        running.manage("collectstatic", "--no-input", service="web")
+
+
+def restart_web(running: Deployment) -> None:
+    running.stop("web")
+    running.start("web")
+    running.admit("web")
+
+
+def kill(name: str) -> Callable[[Deployment], None]:
+    def disturb(running: Deployment) -> None:
+        running.kill(name)
+        running.start(name)
+        if name == "web":
+            running.admit("web")
+
+    return disturb
+
+
+def restart(name: str) -> Callable[[Deployment], None]:
+    def disturb(running: Deployment) -> None:
+        running.stop(name)
+        running.start(name)
+
+    return disturb
+
+
+# A key whose request died is in flight for a minute, and then the request is carried out.
+EXPECTED = {200, 503, 409}
+# What is done to a part, and which answers there may be meanwhile besides those.
+DISTURBANCES: dict[str, tuple[Callable[[Deployment], None], set[int]]] = {
+    "PostgreSQL restarted": (lambda running: running.postgres.restart(), set()),
+    "Redis restarted": (lambda running: running.redis.restart(), set()),
+    "pgbouncer restarted": (lambda running: running.pgbouncer.restart(), set()),
+    "nginx restarted": (lambda running: running.nginx.restart(), {CUT_OFF}),
+    "web restarted": (restart_web, set()),
+    "web killed": (kill("web"), {502}),
+    "worker restarted": (restart("worker"), set()),
+    "worker killed": (kill("worker"), set()),
+    "beat restarted": (restart("beat"), set()),
+}
+
+
+class TestEachPart:
+    def test_may_be_restarted_under_load_and_no_acknowledged_write_is_lost_or_doubled(
+        self, deployment: Deployment, key: str
+    ) -> None:
+        told: dict[str, Counter[int]] = {}
+        with Load(deployment.url, key, deployment.sandbox) as load:
+            for name, (disturb, _) in DISTURBANCES.items():
+                before = Counter(load.answers)
+                load.wait_for_more()
+                disturb(deployment)
+                load.wait_for_more()
+                told[name] = load.answers - before
+        print(json.dumps({name: dict(answers) for name, answers in told.items()}))
+
+        unexpected = {
+            name: others
+            for name, answers in told.items()
+            if (others := answers.keys() - EXPECTED - DISTURBANCES[name][1])
+        }
+        assert (load.errors, unexpected, load.without_advice) == ([], {}, Counter())
+        deployment.wait_until_settled()
+        assert acknowledged(deployment) == {
+            "seated": sorted(load.seated),
+            "paid": sorted(load.paid),
+            "used_seats": len(load.seated),
+        }
+        assert deployment.sandbox.ledger()["totals"]["usd"]["net"] == 4900 * len(load.paid)
+        assert json.loads(deployment.manage("doctor", "--json"))["breaches"] == {}
+
+
+class TestBehindPgbouncer:
+    def test_the_timeouts_of_a_session_are_those_without_it(self, deployment: Deployment) -> None:
+        assert deployment.call("tests.deployment.inside:timeouts") == ["5s", "30s", "30s"]
+
+    def test_transactions_of_many_share_few_connections(self, deployment: Deployment, key: str) -> None:
+        with Load(deployment.url, key, deployment.sandbox) as load:
+            load.wait_for_more(10)
+            ((connections,),) = deployment.postgres.ask(
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = 'enrollment' AND pid <> pg_backend_pid()"
+            )
+
+        assert 0 < int(str(connections)) <= 20
+
+
+class TestTheProxy:
+    def test_serves_pages_and_their_files(self, deployment: Deployment) -> None:
+        page = httpx.get(f"{deployment.url}/courses", trust_env=False)
+        style = httpx.get(deployment.url + page.text.partition('rel="stylesheet" href="')[2].partition('"')[0])
+
+        assert (page.status_code, style.status_code) == (200, 200)
+        assert "immutable" in style.headers["Cache-Control"]
+
+    def test_says_when_to_come_back_when_there_is_no_web(self, deployment: Deployment) -> None:
+        deployment.stop("web")
+
+        answer = httpx.post(f"{deployment.url}/api/enroll", json={}, trust_env=False)
+        deployment.start("web")
+        deployment.admit("web")
+
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["status"] == 503
