@@ -4,6 +4,7 @@ from django import forms
 from django.contrib.auth import login
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -13,6 +14,7 @@ from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import DomainError, Unavailable
 
+from .account_deeds import tell_deed
 from .code_limits import CodesPaused, count_code_request
 from .devices import remember_device
 from .invitation_links import InvitationOver, find_invitation
@@ -60,7 +62,7 @@ def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
     wait = None
     if data is not None and form.is_valid():
         try:
-            user = _accept(request, token, invitation, form, knows_password=knows_password)
+            accepted = _accept(request, token, invitation, form, knows_password=knows_password)
         except SignInPaused as pause:
             wait = pause.retry_after
             form.add_error(None, pause.detail)
@@ -69,8 +71,8 @@ def show_invitation(request: HttpRequest, token: str) -> HttpResponse:
         except DomainError as refusal:
             form.add_error(None, refusal.detail)
         else:
-            if user is not None:
-                return _let_in(request, user)
+            if accepted is not None:
+                return accepted
             form.add_error("password", "This is not the password of your staff account.")
     context = {"invitation": invitation, "form": form, "knows_password": knows_password}
     response = render(request, "account/invitation.html", context, status=_status(form, wait))
@@ -114,25 +116,30 @@ def set_password(request: HttpRequest, user_id: int, token: str) -> HttpResponse
         return render(request, "account/staff_password_over.html", status=410)
     form = NewPasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        form.save()
-        return _let_in(request, user)
+        with transaction.atomic():
+            form.save()
+            return _let_in(request, user, "Set a new password by the link that was mailed")
     return render(request, "account/staff_password_new.html", {"form": form}, status=_status(form, None))
 
 
 def _accept(
     request: HttpRequest, token: str, invitation: StaffInvitation, form: forms.Form, *, knows_password: bool
-) -> User | None:
+) -> HttpResponse | None:
+    """Make them a member and let them in; None if the password is not theirs."""
     now = utc_now()
-    if not knows_password:
-        return accept_invitation(token=token, new_password=form.cleaned_data["new_password1"], now=now)
-    password = form.cleaned_data["password"]
-    if check_staff_password(email=invitation.email, password=password, request=request, now=now) is None:
-        return None
-    return accept_invitation(token=token, new_password=None, now=now)
+    new_password = None if knows_password else form.cleaned_data["new_password1"]
+    if knows_password:
+        password = form.cleaned_data["password"]
+        if check_staff_password(email=invitation.email, password=password, request=request, now=now) is None:
+            return None
+    with transaction.atomic():
+        user = accept_invitation(token=token, new_password=new_password, now=now)
+        return _let_in(request, user, "Accepted the invitation")
 
 
-def _let_in(request: HttpRequest, user: User) -> HttpResponse:
+def _let_in(request: HttpRequest, user: User, deed: str) -> HttpResponse:
     login(request, user, backend=SIGNED_IN_BY_PASSWORD)
+    tell_deed(request, deed)
     request.session.cycle_key()
     if begin_session(request.session, user):
         return redirect("staff-second-factor")

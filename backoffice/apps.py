@@ -12,3 +12,6 @@ class BackOfficeAdminConfig(admin_apps.AdminConfig):
 class BackOfficeConfig(AppConfig):
     name = "backoffice"
     verbose_name = "Back office"
+
+    def ready(self) -> None:
+        from .auditing import recording  # noqa: F401, PLC0415  hears what staff do about their own accounts

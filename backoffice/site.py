@@ -31,8 +31,9 @@ from core.clock import utc_now
 from core.errors import require
 from core.numbers import parse_whole_number
 
+from .auditing.recording import one_deed, record_of_account
 from .display import moment
-from .scoping import access_of
+from .scoping import access_of, staff_of
 
 
 class StaffSignInForm(AuthenticationForm):
@@ -95,6 +96,16 @@ class BackOfficeSite(UnfoldAdminSite):
             return kept_out
         if request.method == "POST" and response.status_code == 302 and isinstance(request.user, User):
             _tell_of_second_factor(request, request.user)
+        return response
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """One's own, with its entry in the audit log or not at all."""
+        user = staff_of(request)
+        before = user.password
+        with one_deed(request):
+            response = super().password_change(request, extra_context)
+            if user.password != before:
+                record_of_account(request, "Changed their password")
         return response
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:

@@ -25,6 +25,7 @@ from core.clock import utc_now
 from core.errors import DomainError
 
 from ..actions import RequiredNoteForm, StaffForm, staff_action, staff_list_action
+from ..auditing.recording import one_deed
 from ..display import NOTHING, Card, Neighbor, neighbor, neighbors_of, register_subject, status_badge
 from ..scoping import ScopedInline, ScopedRelatedFilter, WorkspaceScopedAdmin, access_of, staff_of
 from ..timezones import TimezoneForm
@@ -235,6 +236,12 @@ class UserAdmin(WorkspaceScopedAdmin, DjangoUserAdmin):
             return rows
         colleagues = Membership.objects.filter(workspace__in=access.workspace_ids(Power.VIEW))
         return rows.filter(pk__in=colleagues.values("user"))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Of a colleague, with its entry in the audit log or not at all."""
+        with one_deed(request):
+            answer: HttpResponse = super().user_change_password(request, id, form_url)
+        return answer
 
     def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return self.may(request, Power.VIEW)

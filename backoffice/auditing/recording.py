@@ -8,6 +8,7 @@ from typing import Any
 from django.db import models, transaction
 from django.http import HttpRequest
 
+from accounts.account_deeds import hear_of_deeds
 from accounts.models import Membership
 from core.clock import utc_now
 from core.http.middleware import current_request_id
@@ -81,6 +82,9 @@ def record_of_account(request: HttpRequest, action: str) -> None:
     workspaces: list[int | None] = list(memberships.values_list("workspace", flat=True))
     for workspace_id in workspaces or [None]:
         record(request, action=action, model="accounts.user", object_id=request.user.pk, workspace_id=workspace_id)
+
+
+hear_of_deeds(record_of_account)
 
 
 @contextlib.contextmanager

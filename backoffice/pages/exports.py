@@ -10,6 +10,7 @@ from accounts.roles import is_kept_out_without_second_factor
 from core.clock import utc_now
 from core.errors import NotFound
 
+from ..auditing.recording import record
 from ..exporting.files import MEDIA_TYPES
 from ..exporting.links import find_linked_export
 from ..models import Export, ExportFormat
@@ -24,6 +25,13 @@ def show_export_file(request: HttpRequest, token: str) -> FileResponse:
         export, path = find_linked_export(token, user=_staff_of(request), now=utc_now())
     except NotFound as error:
         raise Http404(error.detail) from error
+    record(
+        request,
+        action="Downloaded the file",
+        model=export._meta.label_lower,
+        object_id=export.pk,
+        workspace_id=export.workspace_id,
+    )
     answer = send_file(export, path)
     answer["Referrer-Policy"] = "no-referrer"
     answer["X-Robots-Tag"] = "noindex"

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.roles import Power
+from backoffice.auditing.recording import one_deed
 from backoffice.display import admin_url, list_url, staff_moment
 from backoffice.guided import CREATE, PREVIEW, choose_workspace, find_workspace, first, guided_url, read_act, seal
 from backoffice.scoping import access_of, actor_of
@@ -144,10 +145,11 @@ def _answer(
 
 
 def _create(model_admin: Any, request: HttpRequest, workspace: Workspace, plan: CoursePlan) -> HttpResponse:
-    cohort = set_up_course(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
-    program = cohort.instance.program
-    model_admin.admin_site.get_model_admin(Program).log_addition(request, program, f"Set up with {cohort}")
-    model_admin.log_addition(request, cohort, "Set up with its course")
+    with one_deed(request):
+        cohort = set_up_course(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
+        program = cohort.instance.program
+        model_admin.admin_site.get_model_admin(Program).log_addition(request, program, f"Set up with {cohort}")
+        model_admin.log_addition(request, cohort, "Set up with its course")
     messages.success(
         request,
         f"{cohort.instance.program} is set up: {len(plan.steps)} steps, {cohort.sessions.count()} sessions. "

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
+from backoffice.auditing.recording import record
 from backoffice.exporting.files import MEDIA_TYPES, harmless
 from backoffice.models import ExportFormat
 from core import time_words
@@ -51,6 +52,7 @@ def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
     if figure is None:
         raise Http404("There is no such figure.")
     period = asked.period
+    record(request, action=f"Downloaded the figure {name}", model="figure", workspace_id=_only_one(asked))
     file = f"{name}-{period.first}-{period.last}.csv"
     answer = HttpResponse(content_type=MEDIA_TYPES[ExportFormat.CSV])
     answer.write("\ufeff")  # by which spreadsheets know the encoding
@@ -60,6 +62,12 @@ def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
     writer.writerow(figure.columns)
     writer.writerows([harmless(cell) for cell in row] for row in figure.rows)
     return answer
+
+
+def _only_one(asked: Asked) -> int | None:
+    """The workspace that a file is about; None if it is about several."""
+    held = list(asked.scope.access.powers)
+    return held[0] if len(held) == 1 else None
 
 
 def _asked_by(request: HttpRequest) -> Asked:

@@ -12,6 +12,7 @@ from unfold.enums import ActionVariant
 
 from accounts.roles import Power
 from backoffice.actions import RowButton, StaffForm
+from backoffice.auditing.recording import one_deed
 from backoffice.display import Neighbor, admin_url, badge
 from backoffice.scoping import actor_of
 from core.clock import utc_now
@@ -162,11 +163,14 @@ PLAYGROUND = Playground(
 def _save(
     model_admin: Any, request: HttpRequest, instance: ProgramInstance, drafts: list[CriterionDraft]
 ) -> HttpResponse:
-    changed = change_criteria(instance_id=instance.pk, drafts=drafts, actor=actor_of(request), now=utc_now())
-    if changed.criteria_version == instance.criteria_version:
+    with one_deed(request):
+        changed = change_criteria(instance_id=instance.pk, drafts=drafts, actor=actor_of(request), now=utc_now())
+        is_new = changed.criteria_version != instance.criteria_version
+        if is_new:
+            model_admin.log_change(request, instance, f"Criteria, version {changed.criteria_version}")
+    if not is_new:
         messages.info(request, "The criteria are the same as before; nothing was changed.")
     else:
-        model_admin.log_change(request, instance, f"Criteria, version {changed.criteria_version}")
         messages.success(
             request,
             f"Saved as version {changed.criteria_version}. Nobody has moved: evaluate the candidates, and reconsider "

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.roles import Power
+from backoffice.auditing.recording import one_deed
 from backoffice.display import admin_url, list_url
 from backoffice.guided import CREATE, PREVIEW, choose_workspace, find_workspace, guided_url, read_act, seal
 from backoffice.scoping import actor_of
@@ -87,10 +88,11 @@ def _answer(
 
 
 def _create(model_admin: Any, request: HttpRequest, workspace: Workspace, plan: ProgramPlan) -> HttpResponse:
-    instance = set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
     site = model_admin.admin_site
-    site.get_model_admin(Program).log_addition(request, instance.program, f"Set up with {instance}")
-    site.get_model_admin(ProgramInstance).log_addition(request, instance, "Set up with its program")
+    with one_deed(request):
+        instance = set_up_program(workspace_id=workspace.pk, plan=plan, actor=actor_of(request), now=utc_now())
+        site.get_model_admin(Program).log_addition(request, instance.program, f"Set up with {instance}")
+        site.get_model_admin(ProgramInstance).log_addition(request, instance, "Set up with its program")
     messages.success(request, f"{instance.full_title} is set up.")
     return HttpResponseRedirect(admin_url(instance))
 

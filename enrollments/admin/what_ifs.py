@@ -154,6 +154,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         what_if = self.get_visible(request, object_id)
         if what_if is None:
             raise Http404("There is no such what-if.")
+        self.log_change(request, what_if, "Downloaded the file")
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="what-if-{what_if.pk}.csv"'
         writer = csv.writer(response)

@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.roles import Power
+from backoffice.auditing.recording import one_deed
 from backoffice.display import admin_url
 from core.clock import utc_now
 from core.errors import DomainError
@@ -64,16 +65,17 @@ def _answer(model_admin: Any, request: HttpRequest, provider: Provider, *, is_wa
     wanted = keep_differing(told)
     if is_wanted and request.POST.get("seen") == _seal(wanted):
         try:
-            change_field_map(
-                provider_id=provider.pk, field_map=wanted, replaces=request.POST.get("replaces", ""), now=utc_now()
-            )
+            with one_deed(request):
+                change_field_map(
+                    provider_id=provider.pk, field_map=wanted, replaces=request.POST.get("replaces", ""), now=utc_now()
+                )
+                model_admin.log_change(request, provider, "Changed the field map")
         except FieldMapChanged as refusal:
             form.add_error(None, f"{refusal.detail}. What you typed is below; saving now replaces what they saved.")
             return _page(model_admin, request, form, fields=FieldMap(wanted), foreseen=wanted, replaces=present.digest)
         except DomainError as refusal:
             form.add_error(None, refusal.detail)
             return _page(model_admin, request, form, fields=present)
-        model_admin.log_change(request, provider, "Changed the field map")
         messages.success(request, "The field map is saved. What could not be read so far is read by it now.")
         return HttpResponseRedirect(admin_url(provider))
     if is_wanted:

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.roles import Power
+from backoffice.auditing.recording import one_deed
 from backoffice.display import admin_url, list_url
 from backoffice.guided import PREVIEW, seal
 from backoffice.scoping import access_of, actor_of
@@ -89,18 +90,20 @@ def _publish(
     present: PartnerSequence | None,
     replaces: int,
 ) -> HttpResponse:
-    made = define_sequence(
-        program_id=program.pk, groups=groups, replaces=replaces, actor=actor_of(request), now=utc_now()
-    )
-    if made is None:
-        if present is not None:
+    with one_deed(request):
+        made = define_sequence(
+            program_id=program.pk, groups=groups, replaces=replaces, actor=actor_of(request), now=utc_now()
+        )
+        if made is None and present is not None:
             model_admin.log_change(request, present, "Ended")
+        if made is not None and (present is None or made.pk != present.pk):
+            model_admin.log_addition(request, made, f"Version {made.version}")
+    if made is None:
         messages.success(request, f"{program.code} has no partners any more. Learners who are under way go on.")
         return HttpResponseRedirect(list_url(PartnerSequence))
     if present is not None and made.pk == present.pk:
         messages.info(request, "That is the present version; nothing was changed.")
     else:
-        model_admin.log_addition(request, made, f"Version {made.version}")
         messages.success(request, f"Published as version {made.version}. Learners who are under way keep theirs.")
     return HttpResponseRedirect(admin_url(made))
 

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 
 from accounts.roles import Power
 from backoffice.actions import NoteForm, StaffForm
+from backoffice.auditing.recording import one_deed
 from backoffice.scoping import actor_of, staff_of
 from core.clock import utc_now
 from core.errors import DomainError
@@ -72,10 +73,11 @@ class Answering:
         if not form.is_valid():
             return self.show(request, enrollment, Told(wanted, form, status=422))
         try:
-            _carry_out(request, enrollment, wanted, form.cleaned_data)
+            with one_deed(request, form):
+                _carry_out(request, enrollment, wanted, form.cleaned_data)
+                self.log_change(request, enrollment, wanted.capitalize())
         except DomainError as refusal:
             return self.show(request, enrollment, Told(wanted, form, refusal.detail, refusal.status))
-        self.log_change(request, enrollment, wanted.capitalize())
         return self._go_on(request, enrollment)
 
     def undo(self, request: HttpRequest, held_review_id: int) -> HttpResponse:
@@ -89,11 +91,12 @@ class Answering:
         if not self.may(request, Power.DECIDE, review.enrollment):
             raise PermissionDenied
         try:
-            undo_review(held_review_id=review.pk, actor=actor_of(request), now=utc_now())
+            with one_deed(request):
+                undo_review(held_review_id=review.pk, actor=actor_of(request), now=utc_now())
+                self.log_change(request, review.enrollment, "Undo")
         except DomainError as refusal:
             enrollment = self.cases(request).get(pk=review.enrollment_id)
             return self.show(request, enrollment, Told(refusal=refusal.detail, status=refusal.status))
-        self.log_change(request, review.enrollment, "Undo")
         messages.success(request, f"{self.describe(review.enrollment)}: your answer is undone.")
         return HttpResponseRedirect(case_address(review.enrollment_id, request))
 
