@@ -61,7 +61,7 @@ class Stopwatch:
     def time_statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """Django's execute wrapper: each statement is a part, named after its verb and table."""
         verb, *words = sql.replace('"', "").split()
-        before_table = {"SELECT": "FROM", "INSERT": "INTO"}.get(verb)
+        before_table = {"SELECT": "FROM", "INSERT": "INTO", "WITH": "INTO"}.get(verb)
         table = words[words.index(before_table) + 1 if before_table else 0]
         with self.timing(f"{verb} {table}"):
             return execute(sql, params, many, context)

@@ -8,7 +8,7 @@ either half of "insert, or learn that it is there": `get_or_create` costs a quer
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -29,6 +29,60 @@ def insert_rows(rows: Sequence[Model]) -> None:
         keys = cursor.fetchall()
     for row, (key,) in zip(rows, keys, strict=True):
         _mark_as_stored(row, key)
+
+
+def insert_chain(rows: Sequence[Model]) -> None:
+    """Insert new rows, of which later ones may refer to those before, and set their primary keys: an enrollment, its
+    seat and the decision about both, say. Raises IntegrityError.
+
+    PostgreSQL takes all of them in one statement, in which a row's key is what inserting that row returned.
+    """
+    if connection.vendor != "postgresql" or len(rows) < 2:
+        for row in rows:
+            _refer(row)
+            insert_rows([row])
+        return
+    places = {id(row): place for place, row in enumerate(rows)}
+    links: list[tuple[type[Model], tuple[str, ...]]] = []
+    params: list[Any] = []
+    for row in rows:
+        values = _table(type(row)).values(row)
+        columns = zip(_fields(row), values, strict=True)
+        links.append((type(row), tuple(_source(row, field, value, places) for field, value in columns)))
+        params += [value for value in values if value is not None]
+    with connection.cursor() as cursor:
+        cursor.execute(_chain(tuple(links)), params)
+        keys = cursor.fetchone()
+    for row, key in zip(rows, keys, strict=True):
+        _mark_as_stored(row, key)
+        _refer(row)
+
+
+def _source(row: Model, field: "Field[Any, Any]", value: Any, places: Mapping[int, int]) -> str:
+    """Where a column's value comes from: the parameters, a row before, or nowhere."""
+    if value is not None:
+        return "%s"
+    place = places.get(id(row._state.fields_cache.get(field.name)))
+    return "NULL" if place is None else f"(SELECT key FROM row_{place})"  # noqa: S608  (a number)
+
+
+def _refer(row: Model) -> None:
+    """Have the row know the keys of the rows it was made with, which were stored since."""
+    for field in _fields(row):
+        other = row._state.fields_cache.get(field.name)
+        if other is not None:
+            row.__dict__[field.attname] = getattr(other, field.target_field.attname)  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=256)
+def _chain(links: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
+    inserts, names = [], []
+    for place, (model, sources) in enumerate(links):
+        table = _table(model)
+        names.append(f"row_{place}")
+        inserts.append(f"row_{place} AS ({table.insert} VALUES ({', '.join(sources)}) {table.returning} AS key)")
+    keys = ", ".join(f"{name}.key" for name in names)
+    return f"WITH {', '.join(inserts)} SELECT {keys} FROM {', '.join(names)}"  # noqa: S608  (names and placeholders)
 
 
 def insert_many(rows: Sequence[Model]) -> None:
@@ -196,10 +250,19 @@ class _Table:
 
 
 @cache
+def _fields_of(model: type[Model]) -> tuple["Field[Any, Any]", ...]:
+    return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+
+
+def _fields(row: Model) -> tuple["Field[Any, Any]", ...]:
+    return _fields_of(type(row))
+
+
+@cache
 def _table(model: type[Model]) -> _Table:
     meta = model._meta
     quote = connection.ops.quote_name
-    fields = [field for field in meta.concrete_fields if not field.primary_key]
+    fields = _fields_of(model)
     names = ", ".join(quote(str(field.column)) for field in fields)
     return _Table(
         name=quote(meta.db_table),

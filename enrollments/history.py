@@ -11,7 +11,7 @@ from django_fsm import TransitionNotAllowed as FsmRefusal
 
 from core.actors import Actor
 from core.http.middleware import current_request_id
-from core.rows import insert_alike, insert_many, insert_rows, insert_with_keys, update_row
+from core.rows import insert_alike, insert_chain, insert_many, insert_rows, insert_with_keys, update_row
 from core.text import fit
 
 from .details import SPELLING
@@ -93,9 +93,9 @@ class Journal:
             setattr(self.enrollment, name, value)
             self._touched.add(name)
 
-    def attach(self, row: Model) -> None:
-        """Write this row, which refers to the enrollment, together with it."""
-        self._attached.append(row)
+    def attach(self, *rows: Model) -> None:
+        """Write these rows, which refer to the enrollment and may refer to those before, together with it."""
+        self._attached += rows
 
     def afterwards(self, action: Callable[[], object]) -> None:
         """Do this once the enrollment is saved, in the same transaction."""
@@ -109,14 +109,15 @@ class Journal:
         enrollment = self.enrollment
         enrollment.updated_at = self.now
         is_new = enrollment.pk is None
+        attached = self._rows_of(self._attached)
         if is_new:
-            insert_rows([enrollment])
+            insert_chain([enrollment, *attached])
         else:
             self._save_if_unmoved()
+            insert_chain(attached)
+        self._rows_of(self._rows)
         relabel(enrollment, fields=SPELLING if is_new else self._changed, is_new=is_new)
-        insert_rows(self._rows_of(self._rows))
-        for row in self._rows_of(self._attached):
-            insert_rows([row])
+        insert_rows(self._rows)
         events = self._created_event() if is_new else self._updated_event()
         events += self._finish()
         for action in self._afterwards:

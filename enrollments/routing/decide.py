@@ -217,7 +217,6 @@ class _Deciding:
             cancel_open_checkouts(enrollment_id=enrollment.pk, now=now)
         approve_if_automatic(journal=journal, seat=None)
         approved = enrollment.eligibility_status == EligibilityStatus.APPROVED
-        events: list[DomainEvent] = [*journal.write()]
         status = SeatStatus.USED if approved else SeatStatus.RESERVED
         seat = SeatAssignment(
             allocation=allocation,
@@ -227,13 +226,13 @@ class _Deciding:
             reserved_at=now,
             used_at=now if approved else None,
         )
-        insert_rows([seat])
         decision = self._decision(
             verdict, DecisionStatus.COMPLETED, DecisionReason.DISTRICT_SEAT_RESERVED, DISTRICT_MESSAGE
         )
         decision.provision_source = ProvisionSource.DISTRICT
         decision.seat = seat
-        insert_rows([decision])
+        journal.attach(seat, decision)
+        events: list[DomainEvent] = [*journal.write()]
         events += seat_events(seat, enrollment, now)
         publish(*events, decision_made(decision, now))
         today = local_date(now, allocation.zone)
