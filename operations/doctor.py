@@ -14,6 +14,8 @@ from events.invariants import INVARIANTS as EVENTS
 from notifications.invariants import INVARIANTS as NOTIFICATIONS
 from partners.invariants import INVARIANTS as PARTNERS
 
+from .partitions import INVARIANTS as PARTITIONS
+
 INVARIANTS: dict[str, Invariant] = {
     f"{app}.{invariant.__name__}": invariant
     for app, invariants in {
@@ -25,6 +27,7 @@ INVARIANTS: dict[str, Invariant] = {
         "enrollments": ENROLLMENTS,
         "cohorts": COHORTS,
         "partners": PARTNERS,
+        "operations": PARTITIONS,
     }.items()
     for invariant in invariants
 }

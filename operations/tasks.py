@@ -6,6 +6,7 @@ from core.clock import utc_now
 from core.work import in_batches
 
 from .examining import examine_all, forget_old_findings
+from .partitions import make_all_parts_ahead
 
 
 @shared_task
@@ -16,3 +17,9 @@ def examine_data() -> None:
 @shared_task
 def forget_old_examinations() -> None:
     in_batches(forget_old_findings, size=1000, at_most=20)
+
+
+@shared_task
+def make_parts_ahead() -> None:
+    """Of tables in parts: make those for the rows to come."""
+    make_all_parts_ahead(now=utc_now())

@@ -47,6 +47,7 @@ OF_THE_INSTALLATION = {
     "billing.the_inbox_is_handled",
     "billing.payouts_are_their_lines",
     "core.secrets_are_sealed_with_the_newest_key",
+    "operations.tables_have_parts_for_what_comes",
 }
 
 
