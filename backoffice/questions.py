@@ -77,7 +77,7 @@ class Question:
         context = {
             **self.model_admin.admin_site.each_context(self.request),
             "title": self.title,
-            "subtitle": str(self.row) if self.row is not None else None,
+            "subtitle": self.model_admin.describe(self.row) if self.row is not None else None,
             "explanation": self.explanation,
             "form": form,
             "opts": opts,

@@ -393,6 +393,7 @@ class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, AuditedAdmin):
         row = context.get("original")
         if row is not None:
             self.look_up(request, [row])
+            context["subtitle"] = self.describe(row)
             context["neighbor_cards"] = cards_for(request, row)
             context["story"] = tell_story(request, row, access_of(request))
         return super().render_change_form(request, context, *args, **kwargs)

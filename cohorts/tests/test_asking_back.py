@@ -7,11 +7,14 @@ from django.core import mail
 from django.urls import reverse
 
 from accounts.models import StaffTask
+from accounts.states import Role
+from backoffice.tests.staff_client import StaffClient
+from billing.models import Refund
 from cohorts.models import Cohort, StudentPackage
 from core.clock import utc_now
 from enrollments.leaving import forget_quotes
 from enrollments.lifecycle import unenroll_enrollment
-from enrollments.models import CancellationQuote
+from enrollments.models import CancellationQuote, Enrollment
 from enrollments.tests.factories import STAFF
 from notifications.sending import send_due_notifications
 
@@ -84,3 +87,26 @@ class TestAnUnconfirmedQuote:
 
         assert (soon, later) == (0, 1)
         assert CancellationQuote.objects.get() == confirmed
+
+
+class TestStaff:
+    def test_end_by_what_the_preview_told_or_not_at_all(self, cohort: Cohort) -> None:
+        enrollment = buy_on_rows(cohort, child_of(cohort)).enrollment
+        admin = StaffClient(workspace=enrollment.workspace, role=Role.ADMIN)
+        page = reverse("admin:enrollments_enrollment_change", args=[enrollment.pk])
+        button = reverse("admin:enrollments_enrollment_end_by_quote", args=[enrollment.pk])
+        answers = {"reason": "The family moves", "note": ""}
+
+        told = admin.post(button, answers)
+        shown = text(told)
+        outdated = text(admin.confirm(button, {**answers, "told": "by_rule|1|4900|0|4900||False"}))
+        before = Enrollment.objects.get(pk=enrollment.pk).eligibility_status
+        admin.confirm(button, {**answers, "told": told.context["form"]["told"].value()})
+
+        assert f"{enrollment.learner}, {enrollment.instance}" in text(admin.get(page))
+        assert "Of 49.00 USD, 23.50 USD come back by the refund policy, and 25.50 USD are kept." in shown
+        assert ("has changed" in outdated, before) == (True, "approved")
+        assert Enrollment.objects.get(pk=enrollment.pk).eligibility_status == "unenrolled"
+        refund = Refund.objects.get()
+        assert (refund.amount_minor, refund.quoted_exit.quote.actor) == (2350, f"user:{admin.user.pk}")
+        assert not StaffTask.objects.exists()

@@ -32,6 +32,7 @@ class Home:
     children: list[Child]
     payments: list[PaymentMade]  # made with the person's address for others
     has_courses: bool
+    has_partners: bool
     feed_url: str
     subscribe_url: str
 
@@ -47,6 +48,7 @@ def view_home(*, user: User, zone: ZoneInfo | None, now: dt.datetime) -> Home:
         children=_by_child(belongings, entries, now),
         payments=list_payments_made(user=user, besides=told),
         has_courses=any(each.course for each in belongings),
+        has_partners=any(each.progress for each in belongings),
         feed_url=feed_url(feed) if feed else "",
         subscribe_url=subscribe_url(feed) if feed else "",
     )

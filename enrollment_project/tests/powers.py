@@ -191,6 +191,7 @@ BUTTONS: dict[str, Power] = {
     "enrollment.evaluate": Power.DECIDE,
     "enrollment.submit": Power.DECIDE,
     "enrollment.unenroll": Power.DECIDE,
+    "enrollment.end_by_quote": Power.MANAGE,
     "enrollment.record_payment": Power.MONEY,
     "enrollment.remove": Power.MANAGE,
     "application.send_link_again": Power.DECIDE,

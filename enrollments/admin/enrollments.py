@@ -46,6 +46,7 @@ from .previews import (
     foresee_rejection,
     foresee_submission,
 )
+from .quoted_exits import QuoteForm, can_be_quoted, end_by_quote, foresee_quoted_exit
 from .review.desk import ReviewDesk
 from .review.worklist import COLUMNS as REVIEW_COLUMNS
 from .review.worklist import ReviewColumns, ReviewList, asks_for_reviews
@@ -171,6 +172,7 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         "evaluate",
         "submit",
         "unenroll",
+        "end_by_quote",
         "record_payment",
         "reconsider",
         {"title": "Set by hand", "items": ["mark_eligible", "mark_ineligible"]},
@@ -337,6 +339,22 @@ class EnrollmentAdmin(ReviewDesk, ReviewColumns, OfflinePayments, WorkspaceScope
         leaves_on = form.cleaned_data["effective_date"]
         answer = call(plan_exit, request, enrollment, form, metadata=metadata, effective_date=leaves_on)
         return f"{enrollment.learner} leaves {enrollment.instance} on {day(leaves_on)}." if form.is_later else answer
+
+    @staff_action(
+        description="End by a quote",
+        power=Power.MANAGE,
+        possible=can_be_quoted,
+        form=QuoteForm,
+        preview=foresee_quoted_exit,
+        icon="request_quote",
+        variant=ActionVariant.DANGER,
+        explanation="The learner leaves now, and what the refund policy gives back is refunded: just what the preview "
+        "tells, or nothing happens.",
+    )
+    def end_by_quote(self, request: HttpRequest, enrollment: Enrollment, form: QuoteForm) -> str:
+        planned = end_by_quote(enrollment, form, actor=actor_of(request))
+        money = f" {planned.returned} come back." if planned.returned_minor else ""
+        return f"{self.describe(enrollment)}: ended.{money}"
 
     @staff_action(
         description="Delete",

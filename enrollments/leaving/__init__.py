@@ -4,6 +4,7 @@ from .asking import Wish, ask_for_refund, can_ask, has_asked
 from .confirm import confirm_quote
 from .forgetting import forget_quotes
 from .quote import QUOTE_LASTS, find_leavable, find_quote, is_open, list_open_quotes, quote_exits
+from .settlement import foresee_exits
 
 __all__ = [
     "QUOTE_LASTS",
@@ -13,6 +14,7 @@ __all__ = [
     "confirm_quote",
     "find_leavable",
     "find_quote",
+    "foresee_exits",
     "forget_quotes",
     "has_asked",
     "is_open",

@@ -1,0 +1,86 @@
+"""Ending an enrollment by its refund policy: staff see what comes back, and that is what comes back."""
+
+from django import forms
+
+from backoffice.actions import ReasonForm
+from backoffice.previews import Preview
+from core.actors import Actor
+from core.clock import utc_now
+
+from ..errors import QuoteOutdated
+from ..leaving import confirm_quote, find_leavable, foresee_exits, quote_exits
+from ..letters import ENDED, write_end
+from ..models import Enrollment, QuotedExit
+from ..states import EligibilityStatus, Settlement
+from .previews import letters_to_family
+
+
+class QuoteForm(ReasonForm):
+    """Remembers what the preview told. While nobody confirms, that is what would come back just now."""
+
+    told = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def prepare(self) -> None:
+        if self.is_bound and "_confirm" not in self.request.POST:
+            answered = {name: self.data.get(name) for name in self.data}
+            self.data = {**answered, "told": _in_one_line(foresee(self.row))}
+
+
+def can_be_quoted(enrollment: Enrollment) -> bool:
+    """Whether it can be left; asked for the page of one enrollment."""
+    return (
+        enrollment.eligibility_status == EligibilityStatus.APPROVED
+        and find_leavable(Enrollment.objects.filter(pk=enrollment.pk)).exists()
+    )
+
+
+def foresee(enrollment: Enrollment) -> QuotedExit:
+    """What leaving just now would bring."""
+    (planned,) = foresee_exits([enrollment], now=utc_now())
+    return planned
+
+
+def foresee_quoted_exit(enrollment: Enrollment, form: QuoteForm) -> Preview:
+    """Who leaves, what is given back, what comes back of the money, and the mail about it."""
+    planned = foresee(enrollment)
+    sentences = [f"{enrollment.person} leaves {enrollment.instance} now.", *_tell_money(planned)]
+    if planned.place:
+        sentences.append(f"The place in {planned.place} is free again; booked sessions that end: {planned.sessions}.")
+    if planned.frees_seat:
+        sentences.append("The district's seat is free for another learner.")
+    email = write_end(enrollment, reason=form.cleaned_data["reason"])
+    return Preview(tuple(sentences), letters_to_family(enrollment, ENDED, email))
+
+
+def end_by_quote(enrollment: Enrollment, form: QuoteForm, *, actor: Actor) -> QuotedExit:
+    """Carry out what the preview told, or nothing. Raises QuoteOutdated if something else would come back by now."""
+    now = utc_now()
+    quote = quote_exits(workspace_id=enrollment.workspace_id, enrollment_cuids=[enrollment.cuid], actor=actor, now=now)
+    planned = quote.exits.get()
+    if _in_one_line(planned) != form.cleaned_data["told"]:
+        raise QuoteOutdated
+    confirm_quote(
+        workspace_id=enrollment.workspace_id,
+        cuid=quote.cuid,
+        reason=form.cleaned_data["reason"],
+        note=form.cleaned_data["note"],
+        actor=actor,
+        now=now,
+    )
+    return planned
+
+
+def _tell_money(planned: QuotedExit) -> list[str]:
+    if planned.settlement == Settlement.NO_MONEY:
+        return ["Nothing was paid, so nothing comes back."]
+    if planned.settlement == Settlement.BY_STAFF:
+        return [f"{planned.paid} were paid, and no rule says what comes back: you get a task to decide it."]
+    before = f" {planned.back} went back before." if planned.back_minor else ""
+    return [
+        f"Of {planned.paid}, {planned.returned} come back by the refund policy, and {planned.kept} are kept.{before}"
+    ]
+
+
+def _in_one_line(planned: QuotedExit) -> str:
+    names = ("settlement", "payment_id", "paid_minor", "back_minor", "returned_minor", "place", "frees_seat")
+    return "|".join(str(getattr(planned, name)) for name in names)
