@@ -32,7 +32,7 @@ _FUNCTIONS = rf"""
         SELECT CASE
             WHEN written ~ '^c[a-z0-9]{{23}}$' THEN left(written, 20) || lpad(to_hex(copy), 4, '0')
             WHEN position('@' IN written) > 0 THEN replace(written, '@', '+' || copy || '@')
-            ELSE left(written, fits - 5) || '-' || lpad(to_hex(copy), 4, '0')
+            ELSE left(written, fits - 5) || '-' || lpad(copy::text, 4, '0')
         END
     $$;
     CREATE FUNCTION pg_temp.moved(written text, copy bigint) RETURNS text IMMUTABLE LANGUAGE sql AS $$

@@ -30,7 +30,7 @@ class RunningStack:
     """A context manager around the production stack on free ports, over a database that goes away with it.
 
     With `database_url` it runs on that (migrated) database instead of a SQLite file of its own. `environment` overrides
-    settings by their variables, `commands` what runs under a name. Without `beat` no sweep runs by itself: `manage`
+    settings by their variables (an empty database that it names is migrated), `commands` what runs under a name. Without `beat` no sweep runs by itself: `manage`
     runs the one a test is about.
     Each process can be stopped, killed and started again by its name: web, worker, beat.
     """
@@ -185,8 +185,10 @@ class RunningStack:
         for name in ("celery/queue", "mail"):
             (self.folder / name).mkdir(parents=True)
         self._desk = Desk(environment=self.environment, log=self.folder / "desk.log")
-        if not self._migrated:
+        if self.environment["DATABASE_URL"] == f"sqlite:///{self.folder / 'db.sqlite3'}":
             copy_migrated_database(self.folder / "db.sqlite3")
+        elif not self._migrated:
+            self.manage("migrate", "--verbosity", "0")
         self.sandbox.start()
         for name in sorted(self._commands, key="web".__eq__):  # last, as only the web is waited for
             self.start(name)

@@ -1,8 +1,8 @@
 """Killing a process between any two steps of what it does.
 
 A step is what outlives the process: a commit, a statement outside a transaction, a request to Stripe or to a partner, a
-batch handed to the event stream, a bell rung at the broker. `steps_of` runs a use case in a process of its own and
-lists its steps; `killed_at` runs it and sends SIGKILL to that process right before or right after one of them;
+batch handed to the event stream, a mail, a bell rung at the broker. `steps_of` runs a use case in a process of its own
+and lists its steps; `killed_at` runs it and sends SIGKILL to that process right before or right after one of them;
 `killed_at_each_write` goes inside its transactions. Nothing of this is in the product: the hooks are put in place in
 the forked process only.
 """
@@ -10,7 +10,7 @@ the forked process only.
 import itertools
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,14 +19,15 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 import requests
 from celery import Signature
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from core import outbound
 from events.gateways.log import LogStream
+from events.webhooks import delivering
 from tests.processes import Death, Failure, in_process
 
 KILLED = Death(signal.SIGKILL)
@@ -47,6 +48,8 @@ class Hooks:
             patches.enter_context(self._around(outbound, "_ask", _outbound_name))
             patches.enter_context(self._around(Signature, "apply_async", lambda task, *_, **__: f"ring {task.task}"))
             patches.enter_context(self._around(LogStream, "append", lambda *_: "hand on"))
+            patches.enter_context(self._around(EmailMessage, "send", lambda *_: "mail"))
+            patches.enter_context(self._around(delivering, "ask", lambda *_, **__: "tell a receiver"))
             patches.enter_context(connection.execute_wrapper(self._around_statement))
             return use_case()
 
@@ -141,16 +144,3 @@ def _request_name(session: requests.Session, method: str, url: str, *_: Any, **_
 def _name(method: str, path: str) -> str:
     parts = path.split("/")
     return f"{method.upper()} {'/'.join('…' if '_' in part else part for part in parts)}"  # ids have underscores
-
-
-def points_of(scenarios: Iterable[Any]) -> list[Any]:
-    """Parameters for a test of each moment at which a process may die: before and after each of the `steps` of each
-    scenario."""
-    return [
-        pytest.param(
-            scenario, number, after, id=f"{scenario.__name__}-{'after' if after else 'before'}-{number}-{step}"
-        )
-        for scenario in scenarios
-        for number, step in enumerate(scenario.steps)
-        for after in (False, True)
-    ]

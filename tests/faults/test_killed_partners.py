@@ -12,7 +12,6 @@ from core.clock import utc_now
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.models import Enrollment
 from enrollments.tests.factories import STAFF
-from operations.doctor import examine
 from partners.ending import end_step
 from partners.enrolling import enroll_step
 from partners.gateways.rest import RestGateway
@@ -21,8 +20,9 @@ from partners.models import EnrollmentStep, PartnerEvent
 from partners.polling import poll_step
 from sandbox.testing import SandboxProcess
 
-from .failpoints import killed_at, points_of, steps_of
+from .failpoints import killed_at, steps_of
 from .partner_world import ROUND, World, message
+from .points import KillPoint, points_of, survive
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
@@ -42,8 +42,10 @@ class Scenario:
     def act(self) -> None:
         raise NotImplementedError
 
-    def check(self) -> None:
+    def recover(self) -> None:
         self.world.bring_to_the_end()
+
+    def check(self) -> None:
         self.world.check_end()
         self.world.check_books()
 
@@ -89,8 +91,11 @@ class ReceivingACompletion(Scenario):
         raw, headers = message("course.completed", self.accepted.external_enrollment_id or "", message_id="msg-1")
         receive_event(slug=self.accepted.provider.slug, raw=raw, headers=headers, now=utc_now())
 
-    def check(self) -> None:
+    def recover(self) -> None:
         self.act()  # the partner had no answer
+        super().recover()
+
+    def check(self) -> None:
         super().check()
         assert PartnerEvent.objects.filter(event_id="msg-1").count() == 1
 
@@ -150,8 +155,10 @@ class LettingALearnerGo(Scenario):
     def act(self) -> None:
         end_step(step_cuid=self.step(1).cuid, now=utc_now())
 
-    def check(self) -> None:
+    def recover(self) -> None:
         self.world.run_sweeps()
+
+    def check(self) -> None:
         self.world.check_books()
         assert [each["status"] for each in self.world.books("partner-1")] == ["withdrawn"]
         assert self.step(1).ended_at is not None
@@ -190,16 +197,14 @@ class TestAProcessThatIsKilled:
 
         assert steps == scenario.steps
 
-    @pytest.mark.parametrize(("scenario", "number", "after"), POINTS)
+    @pytest.mark.parametrize("point", POINTS)
     def test_loses_nobody_and_doubles_nothing(
-        self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario], number: int, after: bool
+        self,
+        begin: Callable[[type[Scenario]], Scenario],
+        point: KillPoint,
+        record_property: Callable[[str, object], None],
     ) -> None:
-        begun = begin(scenario)
-
-        killed_at(begun.act, number=number, after=after)
-
-        begun.check()
-        assert examine() == {}
+        survive(point, begin, record_property)
 
 
 class TestAWorldInWhichNobodyIsAskedWhatCameOfIt:

@@ -27,11 +27,11 @@ from events.gateways.log import LogStream
 from events.gateways.port import RelayedEvent
 from events.models import OutboxEvent
 from events.relay import relay_due_events
-from operations.doctor import examine
 from sandbox.testing import SandboxProcess
-from tests.sweeps import SOON, sweep
+from tests.sweeps import sweep
 
-from .failpoints import killed_at, points_of, steps_of
+from .failpoints import killed_at, steps_of
+from .points import KillPoint, points_of, survive
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
@@ -164,6 +164,10 @@ class HandlingAWebhook(ReceivingAWebhook):
 
     def prepare(self) -> None:
         super().prepare()
+        self.receive("checkout.session.completed")
+
+    def receive(self, told: str) -> None:
+        self.raw = json.dumps(StripeWorld(self.stripe).event(told)).encode()
         self.event_id = receive_event(raw=self.raw, signature_header=signed(self.raw), now=utc_now()).event_id
 
     def act(self) -> None:
@@ -315,6 +319,8 @@ def begin(
     monkeypatch.setattr(LogStream, "append", append)
 
     def prepared(scenario: type[Scenario]) -> Scenario:
+        stripe.reset()
+        (tmp_path / "stream").unlink(missing_ok=True)
         begun = scenario(stripe, tmp_path)
         begun.prepare()
         return begun
@@ -332,17 +338,14 @@ class TestAProcessThatIsKilled:
 
         assert steps == scenario.steps
 
-    @pytest.mark.parametrize(("scenario", "number", "after"), POINTS)
+    @pytest.mark.parametrize("point", POINTS)
     def test_loses_nothing_and_doubles_nothing(
-        self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario], number: int, after: bool
+        self,
+        begin: Callable[[type[Scenario]], Scenario],
+        point: KillPoint,
+        record_property: Callable[[str, object], None],
     ) -> None:
-        begun = begin(scenario)
-
-        killed_at(begun.act, number=number, after=after)
-        begun.recover()
-
-        assert examine(now=utc_now() + SOON) == {}
-        begun.check()
+        survive(point, begin, record_property)
 
 
 class TestAWorldWhereNothingIsRepeated:

@@ -26,7 +26,8 @@ from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 
-from .failpoints import killed_at, killed_at_each_write, points_of, steps_of
+from .failpoints import killed_at, killed_at_each_write, steps_of
+from .points import KillPoint, points_of, survive
 from .test_killed_processes import TOMORROW, Scenario
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -186,6 +187,7 @@ POINTS = points_of(SCENARIOS)
 @pytest.fixture
 def begin(stripe: SandboxProcess, tmp_path: Path) -> Callable[[type[Scenario]], Scenario]:
     def prepared(scenario: type[Scenario]) -> Scenario:
+        stripe.reset()
         begun = scenario(stripe, tmp_path)
         begun.prepare()
         return begun
@@ -200,17 +202,14 @@ class TestAProcessKilledWhileSelling:
 
         assert steps_of(begun.act) == scenario.steps
 
-    @pytest.mark.parametrize(("scenario", "number", "after"), POINTS)
+    @pytest.mark.parametrize("point", POINTS)
     def test_loses_nothing_and_doubles_nothing(
-        self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario], number: int, after: bool
+        self,
+        begin: Callable[[type[Scenario]], Scenario],
+        point: KillPoint,
+        record_property: Callable[[str, object], None],
     ) -> None:
-        begun = begin(scenario)
-
-        killed_at(begun.act, number=number, after=after)
-        begun.recover()
-
-        assert examine(now=utc_now() + SOON) == {}
-        begun.check()
+        survive(point, begin, record_property)
 
     @pytest.mark.parametrize("scenario", [Fulfilling, Refunding])
     def test_at_any_write_leaves_nothing_half_done(

@@ -1,0 +1,88 @@
+"""The named points at which processes are killed: before the first step of each scenario, between two, after the last.
+
+`make faults` kills at each of them FAULT_REPEATS times, by turns right after the step before and right before the step
+behind. Each time the scenario begins anew on an empty database, and ends with the doctor finding nothing.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import pytest
+from django.core.cache import cache
+
+from core.clock import utc_now
+from operations.doctor import examine
+from tests.emptying import empty_databases
+from tests.sweeps import SOON
+
+from .failpoints import killed_at
+
+REPEATS = int(os.environ.get("FAULT_REPEATS", "2"))  # two: once on each side of the point
+
+
+class Scenario(Protocol):
+    """Something that a process is doing when it is killed (`act`), and how it ends well all the same."""
+
+    steps: ClassVar[list[str]]
+
+    def act(self) -> None: ...
+
+    def recover(self) -> None:
+        """What happens anyway: the request comes again, the webhook is sent again, the sweeps run."""
+
+    def check(self) -> None:
+        """Nothing that was acknowledged is lost, and nothing is there twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class KillPoint:
+    """The gap in front of the step of this number; the one behind the last step has the number of steps."""
+
+    scenario: type[Scenario]
+    number: int
+
+    @property
+    def name(self) -> str:
+        steps = self.scenario.steps
+        if self.number == 0:
+            return f"{self.scenario.__name__}: before {steps[0]}"
+        behind = f", before {steps[self.number]}" if self.number < len(steps) else ""
+        return f"{self.scenario.__name__}: after {steps[self.number - 1]} ({self.number}){behind}"
+
+    def kill(self, act: Callable[[], Any], *, turn: int) -> None:
+        can_be_before = self.number < len(self.scenario.steps)
+        is_after = self.number > 0 and (turn % 2 == 0 or not can_be_before)
+        killed_at(act, number=self.number - 1 if is_after else self.number, after=is_after)
+
+
+def points_of(scenarios: Iterable[type[Scenario]]) -> list[Any]:
+    """Parameters for a test of every point of each scenario."""
+    points = [KillPoint(scenario, number) for scenario in scenarios for number in range(len(scenario.steps) + 1)]
+    return [pytest.param(point, id=point.name) for point in points]
+
+
+def survive(
+    point: KillPoint,
+    begin: Callable[[type[Any]], Any],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Kill at this point again and again. The report is told how long the slowest recovery took: all that happens
+    anyway, and the examination. What a lease makes wait for is not waited for: the sweeps run as if time had passed."""
+    slowest = 0.0
+    for turn in range(REPEATS):
+        if turn:
+            empty_databases(None)
+            cache.clear()
+        begun = begin(point.scenario)
+        point.kill(begun.act, turn=turn)
+        killed = time.perf_counter()
+
+        begun.recover()
+
+        assert examine(now=utc_now() + SOON) == {}
+        slowest = max(slowest, time.perf_counter() - killed)
+        begun.check()
+    record_property("fault", [point.name, REPEATS, slowest])
