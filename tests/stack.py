@@ -30,8 +30,8 @@ class RunningStack:
     """A context manager around the production stack on free ports, over a database that goes away with it.
 
     With `database_url` it runs on that (migrated) database instead of a SQLite file of its own. `environment` overrides
-    settings by their variables (an empty database that it names is migrated), `commands` what runs under a name. Without `beat` no sweep runs by itself: `manage`
-    runs the one a test is about.
+    settings by their variables; an empty database that it names is migrated. `commands` overrides what runs under a
+    name. Without `beat` no sweep runs by itself: `manage` runs the one a test is about.
     Each process can be stopped, killed and started again by its name: web, worker, beat.
     """
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+JUDGE = ROOT / "tests" / "faults" / "report.py"  # of `make faults` alone: its tests assert no duration either
 CLOCKS = {"monotonic", "perf_counter", "process_time", "monotonic_ns", "perf_counter_ns", "elapsed"}
 
 
 def modules_of_tests() -> list[Path]:
     found = (path for path in ROOT.rglob("*.py") if path.name.startswith("test_") or "tests" in path.parts)
-    return [path for path in found if not {".venv", "var"} & set(path.relative_to(ROOT).parts)]
+    return [path for path in found if path != JUDGE and not {".venv", "var"} & set(path.relative_to(ROOT).parts)]
 
 
 def readings(tree: ast.AST) -> set[ast.expr]:

@@ -5,7 +5,6 @@ behind. Each time the scenario begins anew on an empty database, and ends with t
 """
 
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -19,6 +18,7 @@ from tests.emptying import empty_databases
 from tests.sweeps import SOON
 
 from .failpoints import killed_at
+from .report import Recoveries
 
 REPEATS = int(os.environ.get("FAULT_REPEATS", "2"))  # two: once on each side of the point
 
@@ -71,18 +71,18 @@ def survive(
 ) -> None:
     """Kill at this point again and again. The report is told how long the slowest recovery took: all that happens
     anyway, and the examination. What a lease makes wait for is not waited for: the sweeps run as if time had passed."""
-    slowest = 0.0
+    recoveries = Recoveries()
     for turn in range(REPEATS):
         if turn:
             empty_databases(None)
             cache.clear()
         begun = begin(point.scenario)
         point.kill(begun.act, turn=turn)
-        killed = time.perf_counter()
+        recoveries.begin()
 
         begun.recover()
 
         assert examine(now=utc_now() + SOON) == {}
-        slowest = max(slowest, time.perf_counter() - killed)
+        recoveries.end()
         begun.check()
-    record_property("fault", [point.name, REPEATS, slowest])
+    record_property("fault", [point.name, REPEATS, recoveries.slowest])

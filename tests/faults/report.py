@@ -3,6 +3,7 @@
 A test asserts what is true afterward; how long that took is judged here, as no test does.
 """
 
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,20 @@ import pytest
 AT_MOST_S = 60.0
 _survived: list[tuple[str, int, float]] = []
 _failed: list[str] = []
+
+
+class Recoveries:
+    """How long the slowest of some recoveries took, from the moment of the fault."""
+
+    def __init__(self) -> None:
+        self.slowest = 0.0
+        self._began = 0.0
+
+    def begin(self) -> None:
+        self._began = time.perf_counter()
+
+    def end(self) -> None:
+        self.slowest = max(self.slowest, time.perf_counter() - self._began)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from sandbox.testing import wait_until
 from tests.stack import RunningStack
 
 from .points import REPEATS
+from .report import Recoveries
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.slow]
 
@@ -193,13 +193,12 @@ def survive_restarts(
 ) -> None:
     """A rush for each of RESTARTS. The report is told how long it took, at the slowest, from the moment at which the
     server went until everybody who was refused had their seat and the doctor found nothing."""
-    slowest = 0.0
+    recoveries = Recoveries()
     for _ in range(RESTARTS):
         before = town.used_seats()
-        gone: list[float] = []
 
-        def disturb(gone: list[float] = gone) -> None:
-            gone.append(time.perf_counter())
+        def disturb() -> None:
+            recoveries.begin()
             restart()
 
         addresses, answered = rush(town, disturb)
@@ -208,8 +207,8 @@ def survive_restarts(
         assert set(answered) <= allowed
         assert town.used_seats() == before + len(addresses)
         assert town.breaches() == {}
-        slowest = max(slowest, time.perf_counter() - gone[0])
-    record_property("fault", [name, RESTARTS, slowest])
+        recoveries.end()
+    record_property("fault", [name, RESTARTS, recoveries.slowest])
 
 
 def everybody_is_in(town: Town, addresses: list[str]) -> bool:
