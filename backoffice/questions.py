@@ -65,12 +65,12 @@ class Question:
 
     def _foresee_all(self, rows: Sequence[Any], form: Any) -> Preview:
         """How many can be done, and what all of them bring, in as many queries as for one."""
-        refused = len(self.selected or ()) - len(rows)
         told = self.preview_all(rows, form) if self.preview_all is not None and rows else Preview(mails="")
-        counted = (
-            f"{len(rows)} can be done." if not refused else f"{len(rows)} can be done; {refused} can not, and stay."
-        )
-        return Preview((counted, *told.sentences), told.letters, told.mails)
+        return Preview((self._count(rows), *told.sentences), told.letters, told.mails)
+
+    def _count(self, rows: Sequence[Any]) -> str:
+        refused = len(self.selected or ()) - len(rows)
+        return f"{len(rows)} can be done." if not refused else f"{len(rows)} can be done; {refused} can not, and stay."
 
     def _render(self, form: Any, *, previews: list[tuple[str, Preview]] | None = None) -> TemplateResponse:
         opts = self.model_admin.opts
@@ -84,6 +84,7 @@ class Question:
             "described": self.model_admin.describe(self.row) if self.row is not None else "",
             "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
             "is_bulk": self.selected is not None,
+            "counted": self._count([row for row in self.selected if self.possible(row)]) if self.selected else "",
             "previews": previews,
             "has_more": self.selected is not None and len(self.selected) > ROWS_FORESEEN,
             "needs_confirmation": self.preview is not None and previews is None,

@@ -76,7 +76,13 @@ class ApiKeyAdmin(WorkspaceScopedAdmin):
     def replaces_key(self, key: ApiKey) -> str:
         return link(getattr(key, "replaces", None))
 
-    @staff_list_action(description="Create a key", power=Power.GOVERN, form=ApiKeyForm, icon="key")
+    @staff_list_action(
+        description="Create a key",
+        power=Power.GOVERN,
+        form=ApiKeyForm,
+        icon="key",
+        explanation="The next page shows the key, once. Whoever has it may do in this workspace what its scopes name.",
+    )
     def create(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         chosen = form.cleaned_data
         days = chosen["expires_in_days"]

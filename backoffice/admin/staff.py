@@ -108,7 +108,12 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         return membership.user.email, membership.user.get_full_name()
 
     @staff_list_action(
-        description="Invite a colleague", power=Power.GOVERN, form=MemberForm, icon="person_add", reaches_out=True
+        description="Invite a colleague",
+        power=Power.GOVERN,
+        form=MemberForm,
+        icon="person_add",
+        reaches_out=True,
+        explanation="They get a mail with a link that works for a week, and are members once they have accepted.",
     )
     def invite(self, request: HttpRequest, form: StaffForm) -> str:
         chosen = form.cleaned_data
@@ -121,7 +126,13 @@ class MembershipAdmin(WorkspaceScopedAdmin):
         )
         return mail_or_say_why(mail_invitation, *invited)
 
-    @staff_action(description="Change the role", power=Power.GOVERN, form=RoleForm, icon="badge")
+    @staff_action(
+        description="Change the role",
+        power=Power.GOVERN,
+        form=RoleForm,
+        icon="badge",
+        explanation="What they see and may do in this workspace changes at once, in every browser. No mail is sent.",
+    )
     def give_role(self, request: HttpRequest, membership: Membership, form: StaffForm) -> str:
         changed = change_role(membership_id=membership.pk, role=form.cleaned_data["role"], now=utc_now())
         return f"{membership.user} is now {changed.get_role_display().lower()}."

@@ -217,6 +217,7 @@ class TestStaffTasks:
 
         assert asked.status_code == 200
         assert [pk for pk, _ in asked.context["selected"]] == [tasks[1].pk, tasks[0].pk]
+        assert "2 staff tasks selected. 2 can be done." in " ".join(asked.content.decode().split())
         assert said(answered) == ["Complete: 2 done."]
         assert StaffTask.objects.filter(status=TaskStatus.OPEN).get() == tasks[2]
 

@@ -266,7 +266,13 @@ class AllocationAdmin(WorkspaceScopedAdmin):
     def available(self, allocation: DistrictSeatAllocation) -> str:
         return f"{allocation.available_seats:,}"
 
-    @staff_list_action(description="Add seats", power=Power.MANAGE, form=AllocationForm)
+    @staff_list_action(
+        description="Add seats",
+        power=Power.MANAGE,
+        form=AllocationForm,
+        explanation="Learners of the district get them from now on instead of a payment page, while some are left and "
+        "their days last. Whoever enrolled before is not moved.",
+    )
     def add_seats(self, request: HttpRequest, form: StaffForm) -> str:
         chosen = form.cleaned_data
         district = chosen["district"]

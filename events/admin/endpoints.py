@@ -141,7 +141,13 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         rests = endpoint.is_enabled and endpoint.failing_since is not None
         return moment(endpoint.next_attempt_at) if rests else NOTHING
 
-    @staff_list_action(description="Add an endpoint", power=Power.GOVERN, form=NewEndpointForm, icon="add_link")
+    @staff_list_action(
+        description="Add an endpoint",
+        power=Power.GOVERN,
+        form=NewEndpointForm,
+        icon="add_link",
+        explanation="It is told of what happens from now on. The next page shows the secret that signs it, once.",
+    )
     def create(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         chosen = form.cleaned_data
         made = create_endpoint(
@@ -154,7 +160,13 @@ class WebhookEndpointAdmin(WorkspaceScopedAdmin):
         self.log_addition(request, made, "Created")
         return self.show_once(request, made)
 
-    @staff_action(description="Change", power=Power.GOVERN, form=EndpointForm, icon="edit")
+    @staff_action(
+        description="Change",
+        power=Power.GOVERN,
+        form=EndpointForm,
+        icon="edit",
+        explanation="What waits goes to the new address. Other kinds of events count for what happens from now on.",
+    )
     def edit(self, request: HttpRequest, endpoint: WebhookEndpoint, form: StaffForm) -> str:
         change_endpoint(endpoint_id=endpoint.pk, **form.cleaned_data)
         return "The endpoint is changed. What waits goes to the new address."
