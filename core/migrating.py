@@ -16,8 +16,9 @@ from django_fsm import FSMField
 # How long a migration waits for a table. Whoever wants the table meanwhile waits behind it, so not for long.
 LOCK_MILLISECONDS = 2000
 PAUSE_SECONDS = 1.0
-# What PostgreSQL says to a migration that met somebody else at a table: a lock that can't be had, a deadlock.
-MET_OTHERS = {"55P03", "40P01"}
+# What PostgreSQL says to a migration that met somebody else at a table: a lock that can't be had, a deadlock. It says
+# nothing if the connection is gone.
+MET_OTHERS = {"55P03", "40P01", None}
 Target = tuple[str, str]  # an app, and the migration it is to be at; zero: before its first
 
 
@@ -57,7 +58,7 @@ def migrate_under_load(*, tries: int, targets: list[Target] | None = None) -> in
     goals: list[tuple[str, ...]] = [*targets] if targets else [()]
     for number in itertools.count(1):
         try:
-            _set_lock_timeout()
+            _set_timeouts()
             with quick_migrations():
                 for goal in goals:
                     call_command("migrate", *goal, verbosity=0, interactive=False)
@@ -70,7 +71,10 @@ def migrate_under_load(*, tries: int, targets: list[Target] | None = None) -> in
     raise AssertionError("there is no last number")
 
 
-def _set_lock_timeout() -> None:
+def _set_timeouts() -> None:
+    """A statement may take as long as a large table wants, and between two of them Python may think."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS}")
+            cursor.execute("SET statement_timeout = 0")
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")

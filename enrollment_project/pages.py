@@ -1,5 +1,6 @@
 """The pages that belong to no single app: the front page, the pages of development, and what went wrong."""
 
+import sys
 from pathlib import Path
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-from core.http.problems import problem_response
+from core.http.problems import RETRY_AFTER_LOCK_TIMEOUT, is_database_busy, problem_response
 
 from .mailbox import list_mails, may_read_mailbox
 from .problem_types import get_problem_type, list_problem_types
@@ -73,11 +74,20 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Without the request's context: whatever broke may break there again."""
+    """Without the request's context: whatever broke may break there again. 503 if it is the database that could not be
+    had, as it soon will be."""
+    is_busy = is_database_busy(sys.exc_info()[1])
     if _is_for_the_api(request):
-        return problem_response(request, status=500, code="server_error", detail="Something broke on our side.")
-    body = render_to_string("errors/500.html", {"request_id": getattr(request, "request_id", "")})
-    return HttpResponse(body, status=500)
+        code, status = ("database_busy", 503) if is_busy else ("server_error", 500)
+        answer: HttpResponse = problem_response(
+            request, status=status, code=code, detail="Something broke on our side."
+        )
+    else:
+        body = render_to_string("errors/500.html", {"request_id": getattr(request, "request_id", "")})
+        answer = HttpResponse(body, status=503 if is_busy else 500)
+    if is_busy:
+        answer["Retry-After"] = str(RETRY_AFTER_LOCK_TIMEOUT)
+    return answer
 
 
 def _error(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:

@@ -40,10 +40,11 @@ def problem(
     return Response(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
-def _met_a_migration(error: Exception) -> bool:
-    """Whether a statement that was prepared before a migration changed its columns was refused: once in a connection,
-    which prepares it anew."""
-    return isinstance(error, NotSupportedError) and "cached plan" in str(error)
+def is_database_busy(error: BaseException | None) -> bool:
+    """Whether the same request would succeed later. So would a statement that was prepared before a migration changed
+    its columns: it is refused once in a connection, which then prepares it anew."""
+    met_a_migration = isinstance(error, NotSupportedError) and "cached plan" in str(error)
+    return met_a_migration or isinstance(error, OperationalError | InterfaceError)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -58,7 +59,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             retry_after=getattr(error, "retry_after", None),
             **error.extra,
         )
-    if isinstance(error, OperationalError | InterfaceError) or _met_a_migration(error):
+    if is_database_busy(error):
         cause = error.__cause__ or error
         log.warning("database_unavailable", error=type(cause).__name__, sqlstate=getattr(cause, "sqlstate", None))
         return problem(

@@ -148,10 +148,7 @@ else:
         # Statements are prepared from their sixth run on; at once (0) would be no faster on connections that live long,
         # and migrations could not run: Django sends some of their statements in pairs, which can't be prepared.
         "prepare_threshold": 5,
-        "options": (
-            f"-c lock_timeout=5000 -c statement_timeout={env.int('DATABASE_STATEMENT_SECONDS', default=30) * 1000} "
-            "-c idle_in_transaction_session_timeout=30000"
-        ),
+        "options": "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000",
     }
     if env.bool("DATABASE_POOLED", default=False):
         # A pgbouncer that gives each transaction another connection of the server: nothing of a session is there in the

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import Settings
@@ -75,6 +76,15 @@ class TestWhatWentWrong:
 
         assert answer.status_code == 500
         assert "r3quest" in answer.content.decode()
+
+    @pytest.mark.parametrize("path", ["/courses", "/api/graphql"])
+    def test_of_a_database_that_is_busy_says_when_to_come_back(self, rf: RequestFactory, path: str) -> None:
+        try:
+            raise OperationalError("canceling statement due to lock timeout")
+        except OperationalError:
+            answer = server_error(rf.get(path))
+
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
 
     def test_on_our_side_is_a_problem_document_for_the_api(self, rf: RequestFactory) -> None:
         answer = server_error(rf.get("/api/enroll"))

@@ -83,7 +83,7 @@ class TestAWorkload:
     def test_keeps_secrets_out_of_its_manifest(self, workload: dict[str, Any]) -> None:
         plain = [variable["name"] for variable in container(workload).get("env", []) if "value" in variable]
 
-        assert set(plain) <= {"DATABASE_POOLED", "DATABASE_STATEMENT_SECONDS"}
+        assert set(plain) <= {"DATABASE_POOLED"}
 
 
 class TestSettings:
