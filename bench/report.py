@@ -14,7 +14,7 @@ from .seed import SCARCE_SEATS
 
 TIMES_NAIVE = 2.0
 OF_THE_LIMIT = 0.15
-TAIL = 3.0
+TAIL = 2.5
 OURS = ("hot", "spread")
 
 
