@@ -8,6 +8,7 @@ from core.ids import CuidConverter
 from core.numbers import WholeNumberConverter
 from enrollment_project import health, metrics, pages, status
 from enrollment_project.dashboard.front_page import show_figure_file
+from enrollment_project.dashboard.money_days import show_money_days
 from enrollment_project.family import pages as family_pages
 
 register_converter(CuidConverter, "cuid")
@@ -24,6 +25,7 @@ urlpatterns = [
     path("api/docs", docs, name="api-docs"),
     path("api/", include("enrollment_project.api")),
     path("admin/figures/<slug:name>.csv", admin.site.admin_view(show_figure_file), name="figure-file"),
+    path("admin/money/days/", admin.site.admin_view(show_money_days), name="money-days"),
     path("admin/status/", admin.site.admin_view(status.show_status), name="status"),
     path("admin/lists/<str:label>/", admin.site.admin_view(show_list_settings), name="list-settings"),
     path("admin/", admin.site.urls),

@@ -61,6 +61,7 @@ class PayoutLineAdmin(WorkspaceScopedAdmin):
         ("payment", admin.EmptyFieldListFilter),
         "currency",
         "moved_at",
+        "payout__arrival_date",
     )
     list_select_related = ("workspace", "payment", "payout")
     search_fields = ("=stripe_id", "=source_id", "=payment_intent_id", "=payout__stripe_id")

@@ -26,7 +26,7 @@ from .waiting import find_waiting
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the front page shows, with times in the zone of the workspace that was chosen."""
-    asked = _asked_by(request)
+    asked = asked_by(request)
     scope = asked.scope
     period = asked.period
     return {
@@ -47,7 +47,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
     """One figure of the front page as CSV, with the rows that the page has. Raises Http404 for an unknown one."""
-    asked = _asked_by(request)
+    asked = asked_by(request)
     figure = find_figure(name, asked)
     if figure is None:
         raise Http404("There is no such figure.")
@@ -70,7 +70,8 @@ def _only_one(asked: Asked) -> int | None:
     return held[0] if len(held) == 1 else None
 
 
-def _asked_by(request: HttpRequest) -> Asked:
+def asked_by(request: HttpRequest) -> Asked:
+    """Of whom and for when the address asks, with times in the zone of the workspace that was chosen."""
     now = utc_now()
     scope = scope_of(request)
     timezone.activate(ZoneInfo(scope.zone))

@@ -1,14 +1,13 @@
-"""The back office as a whole: sidebar and search, each limited to the workspaces of the person looking."""
+"""The sidebar of the back office and the lists beside each other, limited to the workspaces of the person looking."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.dataclasses import SearchResult
 
 from accounts.models import (
     ApiKey,
@@ -26,9 +25,9 @@ from accounts.models import (
 )
 from accounts.roles import Power
 from accounts.states import TaskStatus
-from backoffice.display import admin_url, page_url
+from backoffice.display import page_url
 from backoffice.models import AuditEntry, Export
-from backoffice.scoping import WorkspaceScopedAdmin, access_of
+from backoffice.scoping import access_of
 from billing.models import (
     Checkout,
     Discount,
@@ -85,14 +84,14 @@ from notifications.models import Notification, WorkspaceLetter
 from operations.models import Examination, Finding
 from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
 
-RESULTS_PER_MODEL = 5
 OPERATIONS = "Operations"
 BADGE_CAP = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the sidebar: a model's list, optionally filtered, or another page of the model.
+    """One line of the sidebar: a model's list, optionally filtered, another page of the model, or the page of a `route`
+    that shows several models.
 
     It stands there for whoever has the `power` somewhere, since it says nothing to others, and who may see the page.
     Lists that are asked for less often stand `beside` it: tabs on its list, and on each other's.
@@ -105,6 +104,7 @@ class Entry:
     badge: str = ""
     page: str = "changelist"
     power: Power = Power.VIEW
+    route: str = ""
     beside: tuple["Entry", ...] = ()
 
 
@@ -229,7 +229,11 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
             Mismatch,
             query="?settled_at__isempty=1",
             power=Power.MONEY,
-            beside=(Entry("Closed months", "lock", MonthClose), Entry("Ledger", "menu_book", LedgerLine)),
+            beside=(
+                Entry("Day by day", "calendar_month", Mismatch, route="money-days"),
+                Entry("Closed months", "lock", MonthClose),
+                Entry("Ledger", "menu_book", LedgerLine),
+            ),
         ),
     ),
     "Set up": (
@@ -382,8 +386,8 @@ def _item(request: HttpRequest, entry: Entry, badges: dict[str, int]) -> dict[st
 def _is_open(request: HttpRequest, entry: Entry) -> bool:
     """Whether the page of the request is this one, or one of a row of its list."""
     path = path_of(entry)
-    pages = [path_of(other) for other in every_entry() if other.page != "changelist"]
-    queues = [other.query for other in every_entry() if other.model is entry.model]
+    pages = [path_of(other) for other in every_entry() if other.page != "changelist" or other.route]
+    queues = [other.query for other in every_entry() if other.model is entry.model and not other.route]
     filtered = request.GET.urlencode() == entry.query.removeprefix("?")
     is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
     return (
@@ -394,50 +398,7 @@ def _is_open(request: HttpRequest, entry: Entry) -> bool:
 
 
 def path_of(entry: Entry) -> str:
-    return page_url(entry.model, entry.page)
-
-
-def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """A few rows of each kind for the command search, found as their lists would find them, and told as people would:
-    who, what, and how it stands."""
-    found = []
-    for model in (
-        Learner,
-        Guardian,
-        Lead,
-        Enrollment,
-        Payment,
-        Invoice,
-        Refund,
-        StudentPackage,
-        EnrollmentDecision,
-        Checkout,
-        Certificate,
-        District,
-        Program,
-        Cohort,
-    ):
-        page = admin.site.get_model_admin(model)
-        if not (isinstance(page, WorkspaceScopedAdmin) and page.has_module_permission(request)):
-            continue
-        listed = page.get_queryset(request)
-        if needed := cast(tuple[str, ...], page.list_select_related):
-            listed = listed.select_related(*needed)
-        rows, _ = page.get_search_results(request, listed, term)
-        shown = list(rows.order_by("-pk")[:RESULTS_PER_MODEL])
-        page.look_up(request, shown)
-        found += [_result(page, row) for row in shown]
-    return found
-
-
-def _result(page: WorkspaceScopedAdmin, row: models.Model) -> SearchResult:
-    told = [str(page.opts.verbose_name).capitalize(), page.tell_state(row)]
-    return SearchResult(
-        title=page.describe(row),
-        description=" · ".join(filter(None, told)),
-        link=admin_url(row),
-        icon=ICONS[page.model],
-    )
+    return reverse(entry.route) if entry.route else page_url(entry.model, entry.page)
 
 
 def environment(request: HttpRequest) -> list[str] | None:

@@ -1,7 +1,7 @@
 """For which days the front page shows figures, by the clock of the workspace. The choice stands in the address."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.exceptions import BadRequest
 from django.db.models import Max, Min
@@ -63,6 +63,10 @@ class Period:
         if self.first == self.last:
             return time_words.day(self.first)
         return f"{time_words.day(self.first)} to {time_words.day(self.last)}"
+
+    def only(self, day: dt.date) -> "Period":
+        """One of its days."""
+        return replace(self, first=day, last=day)
 
     def during(self, field: str) -> dict[str, dt.datetime]:
         """Rows whose moment is in it, as lookups that lists understand too."""

@@ -61,5 +61,5 @@ UNFOLD: dict[str, Any] = {
             {"title": "Change password", "link": reverse_lazy("admin:password_change")},
         ]
     },
-    "COMMAND": {"search_models": False, "search_callback": "enrollment_project.dashboard.navigation.search"},
+    "COMMAND": {"search_models": False, "search_callback": "enrollment_project.dashboard.search.search"},
 }

@@ -30,7 +30,7 @@ NOT_GUARDS = {
     "backoffice.scoping:WorkspaceScopedAdmin.every_column": "leaves out a column that would say the same in every row",
     "backoffice.scoping:WorkspaceScopedAdmin.get_changeform_initial_data": "fills in the only choice there is",
     "backoffice.site:BackOfficeSite.login": "leads on to the second factor, whose page asks itself",
-    "enrollment_project.dashboard.navigation:search": "saves a search that would find nothing",
+    "enrollment_project.dashboard.search:search": "saves a search that would find nothing",
     "enrollment_project.dashboard.waiting:_queue_tile": "saves a count of nothing: the rows are the page's",
 }
 

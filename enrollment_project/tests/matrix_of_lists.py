@@ -143,7 +143,7 @@ _NAMED: list[tuple[Any, str]] = [
 
 
 def find_leaks_of_figures(callers: Iterable[Caller], known: Marks) -> list[str]:
-    """The front page and the file of each figure, by those who are not of the workspace."""
+    """The front page, the file of each figure and the days of money, by those who are not of the workspace."""
     wrong = []
     for caller in callers:
         if caller not in NOT_OURS:
@@ -151,6 +151,7 @@ def find_leaks_of_figures(callers: Iterable[Caller], known: Marks) -> list[str]:
         client = browser(caller)
         addresses = [
             reverse("admin:index"),
+            reverse("money-days"),
             *[reverse("figure-file", args=[name]) for names in FINDERS for name in names],
         ]
         for address in addresses:

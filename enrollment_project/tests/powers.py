@@ -266,6 +266,7 @@ SITE_PAGES = {
     "figure-file",
     "index",
     "jsi18n",
+    "money-days",
     "password_change",
     "password_change_done",
     "search",

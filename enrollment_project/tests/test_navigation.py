@@ -10,13 +10,17 @@ from accounts.states import Role
 from accounts.tests.factories import WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient, staff_request
 from billing.models import Payment
-from enrollment_project.dashboard.navigation import NAVIGATION, OPERATIONS, every_entry
+from enrollment_project.dashboard.navigation import NAVIGATION, OPERATIONS, every_entry, path_of
 from enrollments.models import Program
 
 from .small_demo import MINE, ROLES, SignIn, person, url
 
 INDEX = reverse("admin:index")
-PAGES_OF_THEIR_OWN = {reverse("admin:partners_provider_pipeline"), reverse("admin:enrollments_enrollment_review")}
+PAGES_OF_THEIR_OWN = {
+    reverse("admin:partners_provider_pipeline"),
+    reverse("admin:enrollments_enrollment_review"),
+    reverse("money-days"),
+}
 
 
 def sidebar(client: Client, page: str = INDEX) -> dict[str, list[str]]:
@@ -82,6 +86,8 @@ class TestTheSidebar:
             (reverse("admin:partners_enrollmentstep_changelist") + "?stuck=yes", ["Stuck learners"]),
             (reverse("admin:partners_enrollmentstep_changelist"), ["Partner steps"]),
             (reverse("admin:partners_provider_pipeline"), ["Partner pipeline"]),
+            (reverse("money-days"), ["Mismatches"]),
+            (reverse("admin:billing_mismatch_changelist") + "?settled_at__isempty=1", ["Mismatches"]),
         ],
     )
     def test_marks_where_one_is(self, page: str, marked: list[str], sign_in: SignIn) -> None:
@@ -108,9 +114,7 @@ class TestEveryPage:
         named = {url(page, "changelist") for page in admin.site._registry.values()} | PAGES_OF_THEIR_OWN
         entries = every_entry()
 
-        assert {
-            reverse(f"admin:{e.model._meta.app_label}_{e.model._meta.model_name}_{e.page}") for e in entries
-        } == named
+        assert {path_of(entry) for entry in entries} == named
         assert len({entry.title for entry in entries}) == len(entries)
         assert len(entries) == sum(1 + len(entry.beside) for group in NAVIGATION.values() for entry in group)
 

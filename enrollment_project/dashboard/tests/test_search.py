@@ -13,7 +13,7 @@ from backoffice.tests.staff_client import StaffClient, staff_request
 from billing.models import Payment
 from billing.purposes import as_subject
 from billing.tests.factories import CheckoutFactory, PaymentFactory, PriceFactory
-from enrollment_project.dashboard.navigation import search
+from enrollment_project.dashboard.search import search
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.states import OFFLINE_PURPOSE
 from enrollments.tests.factories import CandidateFactory, InstanceFactory

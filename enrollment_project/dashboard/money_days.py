@@ -1,0 +1,306 @@
+"""What moved on each day, side by side: payouts, payments, what went back, papers, courses and seats.
+
+Every figure leads to the list of the rows it counts. A day whose papers do not come to what was kept of its money is
+marked, and so is one with mismatches that wait.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib import admin
+from django.db.models import CharField, Count, F, Sum, Value
+from django.db.models.functions import Coalesce, TruncDate
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from billing.models import Dispute, Invoice, Mismatch, Payment, PayoutLine, Refund
+from billing.states import RETURNED_PAYOUTS, DisputeStatus, InvoiceStatus, RefundStatus
+from cohorts.models import StudentPackage
+from core import time_words
+from core.money import Money
+from enrollments.models import SeatAssignment
+
+from .figures.figure import Asked
+from .front_page import asked_by
+from .period import CHOICES
+
+OWN_CURRENCY = F("currency")
+WHOLE_AMOUNT = F("amount_minor")
+NO_CURRENCY = Value("", output_field=CharField())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Rows of a model, by the day of `when` in the workspace's zone, or by the date it is (`is_date`).
+
+    `amount` is what they come to, None for what is only counted; `narrow` are lookups that the list takes too, `only`
+    those that it does not need. `sign` is how they count towards what the day's papers have to come to.
+    """
+
+    name: str
+    title: str
+    help: str
+    model: Any
+    when: str
+    path: str = "workspace"
+    currency: Any = OWN_CURRENCY
+    amount: Any = WHOLE_AMOUNT
+    counted: str = "pk"
+    is_date: bool = False
+    narrow: Mapping[str, object] = field(default_factory=dict)
+    leave_out: Mapping[str, object] = field(default_factory=dict)
+    sign: int = 0
+
+    def rows(self, asked: Asked) -> Any:
+        period = asked.period
+        days = {f"{self.when}__gte": period.first, f"{self.when}__lte": period.last}
+        during = days if self.is_date else period.during(self.when)
+        return asked.mine(self.model, self.path).filter(**self.narrow, **during).exclude(**self.leave_out)
+
+    def url(self, asked: Asked, day: dt.date, currency: str) -> str:
+        """The list of what one of its figures counts; of all currencies where the rows have none of their own."""
+        one = asked.period.only(day)
+        own = {"currency__exact": currency} if self.currency is OWN_CURRENCY else {}
+        days = {f"{self.when}__gte": day, f"{self.when}__lt": day + dt.timedelta(days=1)}
+        moments = {name: at.isoformat() for name, at in one.during(self.when).items()}
+        return asked.scope.list_url(self.model, **self.narrow, **own, **(days if self.is_date else moments))
+
+
+COLUMNS = (
+    Column(
+        name="payouts",
+        title="At the bank",
+        help="what Stripe's payouts brought to the bank, after fees, by the day they arrive",
+        model=PayoutLine,
+        when="payout__arrival_date",
+        amount=F("amount_minor") - F("fee_minor"),
+        counted="payout",
+        is_date=True,
+        leave_out={"payout__status__in": RETURNED_PAYOUTS},
+    ),
+    Column(
+        name="payments",
+        title="Payments",
+        help="what was paid, by Stripe or otherwise, before fees",
+        model=Payment,
+        when="paid_at",
+        sign=1,
+    ),
+    Column(
+        name="refunds",
+        title="Refunds",
+        help="refunds that succeeded",
+        model=Refund,
+        path="payment__workspace",
+        when="settled_at",
+        currency=F("payment__currency"),
+        narrow={"status__exact": RefundStatus.SUCCEEDED.value},
+        sign=-1,
+    ),
+    Column(
+        name="disputes",
+        title="Disputes lost",
+        help="what banks took by disputes that ended",
+        model=Dispute,
+        path="payment__workspace",
+        when="closed_at",
+        currency=F("payment__currency"),
+        amount=F("withdrawn_minor"),
+        narrow={"status__exact": DisputeStatus.LOST.value},
+        sign=-1,
+    ),
+    Column(
+        name="invoices",
+        title="Invoices",
+        help="invoices by their date",
+        model=Invoice,
+        when="issued_on",
+        is_date=True,
+        narrow={"corrects__isnull": True},
+        leave_out={"status": InvoiceStatus.CANCELLED},
+        sign=-1,
+    ),
+    Column(
+        name="corrections",
+        title="Corrections",
+        help="corrections of invoices by their date",
+        model=Invoice,
+        when="issued_on",
+        is_date=True,
+        narrow={"corrects__isnull": False},
+        leave_out={"status": InvoiceStatus.CANCELLED},
+        sign=-1,
+    ),
+    Column(
+        name="packages",
+        title="Packages",
+        help="courses that began to belong to a learner, those taken back later included",
+        model=StudentPackage,
+        path="program__workspace",
+        when="purchased_at",
+        currency=Coalesce(F("payment__currency"), NO_CURRENCY),
+        amount=None,
+    ),
+    Column(
+        name="granted",
+        title="Seats granted",
+        help="seats of districts that a learner got",
+        model=SeatAssignment,
+        path="allocation__district__workspace",
+        when="reserved_at",
+        currency=NO_CURRENCY,
+        amount=None,
+    ),
+    Column(
+        name="released",
+        title="Seats released",
+        help="seats of districts that became free again",
+        model=SeatAssignment,
+        path="allocation__district__workspace",
+        when="released_at",
+        currency=NO_CURRENCY,
+        amount=None,
+    ),
+    Column(
+        name="mismatches",
+        title="Mismatches",
+        help="mismatches of that day's money that stand and that nobody has explained",
+        model=Mismatch,
+        when="happened_at",
+        amount=None,
+        narrow={"settled_at__isnull": True, "explained_at__isnull": True},
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many rows of a column, and what they come to; `url` is their list."""
+
+    count: int = 0
+    minor: int = 0
+    currency: str = ""
+    url: str = ""
+    has_amount: bool = False
+    is_marked: bool = False
+
+    @property
+    def amount(self) -> str:
+        return str(Money(self.minor, self.currency)) if self.has_amount and self.currency else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One currency of one day, or of all days; what has no currency stands in the first row of its day."""
+
+    day: str
+    currency: str
+    cells: list[Cell]
+    difference: int
+
+    @property
+    def differs_by(self) -> str:
+        """How much of what was kept is on no paper, or on papers and was not kept."""
+        if not self.difference:
+            return ""
+        told = "not on papers" if self.difference > 0 else "too much on papers"
+        return f"{Money(abs(self.difference), self.currency)} {told}"
+
+
+Found = dict[tuple[dt.date, str], dict[str, tuple[int, int]]]
+
+
+def show_money_days(request: HttpRequest) -> HttpResponse:
+    """The days of the range in which anything moved, newest first."""
+    asked = asked_by(request)
+    found = find_days(asked)
+    return TemplateResponse(
+        request,
+        "admin/money_days.html",
+        {
+            **admin.site.each_context(request),
+            "title": "Day by day",
+            "opts": Mismatch._meta,
+            "scope": asked.scope,
+            "period": asked.period,
+            "ranges": [(choice, label) for choice, (label, _) in CHOICES.items()],
+            "zone": time_words.zone_name(asked.scope.zone),
+            "columns": COLUMNS,
+            "rows": list(_rows(asked, found)),
+            "totals": list(_totals(found)),
+        },
+    )
+
+
+def find_days(asked: Asked) -> Found:
+    """By day and currency: how many rows of each column, and what they come to. One query a column."""
+    found: Found = defaultdict(dict)
+    for column in COLUMNS:
+        day = F(column.when) if column.is_date else TruncDate(column.when, tzinfo=ZoneInfo(asked.scope.zone))
+        amount = Value(0) if column.amount is None else column.amount
+        rows = column.rows(asked).values(day=day, code=column.currency)
+        counted = rows.annotate(n=Count(column.counted, distinct=column.counted != "pk"), minor=Sum(amount))
+        for date, code, count, minor in counted.values_list("day", "code", "n", "minor"):
+            found[date, code][column.name] = (count, minor)
+    return found
+
+
+def _rows(asked: Asked, found: Found) -> Iterator[Row]:
+    days = defaultdict(list)
+    for date, currency in sorted(found):
+        days[date].append(currency)
+    for date in sorted(days, reverse=True):
+        for row, (currency, counts) in enumerate(_side_by_side(found, date, days[date])):
+            urls = {column.name: column.url(asked, date, currency) for column in COLUMNS}
+            yield _row(time_words.day(date) if row == 0 else "", currency, counts, urls)
+
+
+def _side_by_side(
+    found: Found, date: dt.date, currencies: list[str]
+) -> Iterator[tuple[str, dict[str, tuple[int, int]]]]:
+    """What has no currency beside the first one that the day has."""
+    without = found.get((date, ""), {})
+    with_currency = [each for each in currencies if each] or [""]
+    for index, currency in enumerate(with_currency):
+        own = found.get((date, currency), {})
+        yield currency, _sum_up([own, without] if currency and index == 0 else [own])
+
+
+def _totals(found: Found) -> Iterator[Row]:
+    by_currency = defaultdict(list)
+    for (_, currency), counts in found.items():
+        by_currency[currency].append(counts)
+    without = by_currency.pop("", [])
+    for index, currency in enumerate(sorted(by_currency) or [""]):
+        summed = _sum_up([*by_currency[currency], *(without if index == 0 else [])])
+        yield _row("All days" if index == 0 else "", currency, summed, {})
+
+
+def _sum_up(many: list[dict[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    summed: dict[str, tuple[int, int]] = {}
+    for counts in many:
+        for name, (count, minor) in counts.items():
+            before = summed.get(name, (0, 0))
+            summed[name] = (before[0] + count, before[1] + minor)
+    return summed
+
+
+def _row(day: str, currency: str, counts: dict[str, tuple[int, int]], urls: dict[str, str]) -> Row:
+    cells = [
+        Cell(
+            *counts[column.name],
+            currency,
+            urls.get(column.name, ""),
+            has_amount=column.amount is not None,
+            is_marked=column.name == "mismatches",
+        )
+        if column.name in counts
+        else Cell()
+        for column in COLUMNS
+    ]
+    difference = sum(column.sign * counts.get(column.name, (0, 0))[1] for column in COLUMNS)
+    return Row(day, currency.upper(), cells, difference)

@@ -1,0 +1,135 @@
+"""What moved on each day, side by side."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import Workspace
+from accounts.states import Role
+from accounts.tests.factories import WorkspaceFactory
+from backoffice.tests.staff_client import StaffClient
+from billing.invoicing import Buyer, issue_invoice
+from billing.mismatches import look_for_mismatches
+from billing.models import Payment, PayoutLine, Refund
+from billing.states import RefundReason
+from billing.tests.factories import FEE_MINOR, PriceFactory, paid, paid_out
+from core.clock import utc_now
+from enrollments.models import SeatAssignment
+from enrollments.tests.factories import CandidateFactory, seats
+
+pytestmark = pytest.mark.django_db
+PAGE = reverse("money-days")
+# Half past four in the morning in UTC: the day before in Chicago.
+PAID_AT = dt.datetime(2026, 3, 3, 4, 30, tzinfo=dt.UTC)
+ASKED = {"range": "custom", "from": "2026-03-01", "to": "2026-03-31"}
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return WorkspaceFactory(timezone="America/Chicago")
+
+
+@pytest.fixture
+def finance(workspace: Workspace) -> StaffClient:
+    return StaffClient(workspace=workspace, role=Role.FINANCE)
+
+
+def payment_in(workspace: Workspace, **price: Any) -> Payment:
+    payment = paid(checkout__price=PriceFactory(workspace=workspace, **price))
+    Payment.objects.filter(pk=payment.pk).update(paid_at=PAID_AT)
+    payment.paid_at = PAID_AT
+    return payment
+
+
+def rows_of(client: StaffClient, **asked: Any) -> list[tuple[str, str, dict[str, tuple[int, str]], str]]:
+    page = client.get(PAGE, {**ASKED, **asked})
+    titles = [column.title for column in page.context["columns"]]
+    return [
+        (
+            row.day,
+            row.currency,
+            {title: (cell.count, cell.amount) for title, cell in zip(titles, row.cells, strict=True) if cell.count},
+            row.differs_by,
+        )
+        for row in (*page.context["rows"], *page.context["totals"])
+    ]
+
+
+class TestTheDaysOfMoney:
+    @pytest.mark.sqlite
+    def test_stand_side_by_side_by_the_clock_of_the_workspace(self, workspace: Workspace, finance: StaffClient) -> None:
+        first, second = payment_in(workspace), payment_in(workspace)
+        issue_invoice(payment=first, buyer=Buyer("ana@example.test"), now=PAID_AT)
+        line = paid_out(first)
+        line.payout.arrival_date = dt.date(2026, 3, 6)
+        line.payout.save()
+        PayoutLine.objects.update(moved_at=PAID_AT)
+        payment_in(WorkspaceFactory())
+        Refund.objects.create(
+            payment=second, amount_minor=900, reason=RefundReason.REQUESTED, status="succeeded", settled_at=PAID_AT
+        )
+        look_for_mismatches(workspace_id=workspace.pk, now=utc_now())
+
+        found = rows_of(finance)
+
+        day = {
+            "Payments": (2, "98.00 USD"),
+            "Refunds": (1, "9.00 USD"),
+            "Invoices": (1, "49.00 USD"),
+            "Mismatches": (1, ""),
+        }
+        at_the_bank = {"At the bank": (1, f"{(4900 - FEE_MINOR) / 100} USD")}
+        assert found == [
+            ("Mar 6, 2026", "USD", at_the_bank, ""),
+            ("Mar 2, 2026", "USD", day, "40.00 USD not on papers"),
+            ("All days", "USD", day | at_the_bank, "40.00 USD not on papers"),
+        ]
+
+    def test_have_currencies_apart_and_seats_once(self, workspace: Workspace, finance: StaffClient) -> None:
+        payment_in(workspace)
+        payment_in(workspace, currency="eur")
+        enrollment = CandidateFactory(workspace=workspace)
+        SeatAssignment.objects.create(
+            allocation=seats(workspace, total=2),
+            learner=enrollment.learner,
+            enrollment=enrollment,
+            reserved_at=PAID_AT,
+        )
+
+        found = rows_of(finance)
+
+        assert [(day, currency, sorted(cells)) for day, currency, cells, _ in found] == [
+            ("Mar 2, 2026", "EUR", ["Payments", "Seats granted"]),
+            ("", "USD", ["Payments"]),
+            ("All days", "EUR", ["Payments", "Seats granted"]),
+            ("", "USD", ["Payments"]),
+        ]
+
+    def test_lead_to_lists_of_what_they_count_at_the_same_cost_for_more(
+        self, workspace: Workspace, finance: StaffClient
+    ) -> None:
+        issue_invoice(payment=payment_in(workspace), buyer=Buyer(""), now=PAID_AT)
+        with CaptureQueriesContext(connection) as few:
+            finance.get(PAGE, ASKED)
+        for currency in ("eur", "usd", "pln"):
+            paid_out(payment_in(workspace, currency=currency))
+
+        with CaptureQueriesContext(connection) as many:
+            page = finance.get(PAGE, {**ASKED, "to": "2026-12-31"})
+        counts = {
+            cell.url: (cell.count, finance.get(cell.url).context["cl"].result_count)
+            for row in page.context["rows"]
+            for cell in row.cells
+            if row.currency == "EUR" and cell.url
+        }
+
+        assert len(few) == len(many)
+        assert len(counts) == 2
+        assert all(count == listed == 1 for count, listed in counts.values())
+
+    def test_show_that_nothing_moved(self, finance: StaffClient) -> None:
+        assert "Nothing moved in these days." in finance.get(PAGE, ASKED).content.decode()
