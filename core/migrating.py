@@ -16,9 +16,9 @@ from django_fsm import FSMField
 # How long a migration waits for a table. Whoever wants the table meanwhile waits behind it, so not for long.
 LOCK_MILLISECONDS = 2000
 PAUSE_SECONDS = 1.0
-# What PostgreSQL says to a migration that met somebody else at a table: a lock that can't be had, a deadlock. It says
-# nothing if the connection is gone.
-MET_OTHERS = {"55P03", "40P01", None}
+# What PostgreSQL says to a migration that met somebody else at a table (a lock that can't be had, a deadlock), and what
+# becomes of one whose connection ends: by an operator, by a restart, or without a word.
+WORTH_REPEATING = {"55P03", "40P01", "57P01", "57P02", "57P03", None}
 Target = tuple[str, str]  # an app, and the migration it is to be at; zero: before its first
 
 
@@ -58,21 +58,23 @@ def migrate_under_load(*, tries: int, targets: list[Target] | None = None) -> in
     goals: list[tuple[str, ...]] = [*targets] if targets else [()]
     for number in itertools.count(1):
         try:
-            _set_timeouts()
+            _connect_anew()
             with quick_migrations():
                 for goal in goals:
                     call_command("migrate", *goal, verbosity=0, interactive=False)
             return number
         except OperationalError as error:
-            if number == tries or getattr(error.__cause__, "sqlstate", None) not in MET_OTHERS:
+            if number == tries or getattr(error.__cause__, "sqlstate", None) not in WORTH_REPEATING:
                 raise
-            connection.close()
             time.sleep(PAUSE_SECONDS)
     raise AssertionError("there is no last number")
 
 
-def _set_timeouts() -> None:
-    """A statement may take as long as a large table wants, and between two of them Python may think."""
+def _connect_anew() -> None:
+    """Whatever state the last try has left the connection in. A statement may take as long as a large table wants, and
+    between two of them Python may think."""
+    connection.close()
+    connection.connect()
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET lock_timeout = {LOCK_MILLISECONDS}")

@@ -35,14 +35,3 @@ def unpack(folder: Path, *, commit: str, repository: Path = ROOT) -> Path:
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(folder, filter="data")
     return folder
-
-
-def newest_migrations(tree: Path) -> dict[str, str]:
-    """The last migration of each app of a tree."""
-    return {path.parent.parent.name: path.stem for path in sorted(tree.glob("*/migrations/[0-9]*.py"))}
-
-
-def way_back(tree: Path) -> dict[str, str]:
-    """Where each app of this tree has to be migrated to for that one: `zero` if it has no such app."""
-    theirs = newest_migrations(tree)
-    return {app: theirs.get(app, "zero") for app in newest_migrations(ROOT)}
