@@ -74,12 +74,14 @@ class StaffForm(forms.Form):
         return next((value.workspace_id for value in chosen if hasattr(value, "workspace_id")), None)
 
     def offer_workspaces(self, power: Power) -> None:
-        """Let the `workspace` field offer those where the power is held; a single one is preselected."""
+        """Let the `workspace` field offer those where the power is held. A single one is not asked for."""
         bound = self.fields["workspace"]
         assert isinstance(bound, forms.ModelChoiceField)
         bound.queryset = access_of(self.request).limit(Workspace.objects.order_by("slug"), path="id", power=power)
         if len(bound.queryset) == 1:
             bound.initial = bound.queryset[0]
+            if bound.required:
+                bound.widget = forms.HiddenInput()
 
 
 class _ChosenFile(forms.FileInput):

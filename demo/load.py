@@ -24,6 +24,7 @@ from notifications.models import Notification
 from notifications.states import NotificationStatus
 
 from .applications import begin_applications
+from .books import keep_books
 from .catalog import (
     GUARDIAN_EMAIL,
     KNOWN_FAMILY,
@@ -110,6 +111,7 @@ def load_organization(organization: Organization, *, progress: Progress = lambda
     Checkout.objects.filter(workspace=scene.workspace, next_check_at__lt=now).update(next_check_at=now)
     have_partners_asked_from(now, workspace=scene.workspace)
     ask_about_seats(scene, manager=SYSTEM, now=now)
+    keep_books(scene.workspace, now=now)
     if organization.has_integrators:
         add_endpoints(scene.workspace, now=now)
     return scene.workspace

@@ -2,7 +2,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
+from accounts.states import Role
+from accounts.tests.factories import WorkspaceFactory
+from backoffice.tests.staff_client import StaffClient
 from billing.closing import close_month, reopen_month
 from billing.errors import MonthNotClosable, MonthNotClosed
 from billing.invoicing import Buyer, issue_invoice
@@ -121,3 +125,14 @@ class TestOpeningAMonthAgain:
         assert [total["account"] for total in again.totals] == ["fees", "payments", "refunds"]
         with pytest.raises(MonthNotClosed):
             reopen_month(close_id=first.pk, note="Once more", actor=FINANCE, now=LATER)
+
+
+class TestTheForm:
+    def test_asks_a_member_of_one_workspace_for_the_month_alone(self) -> None:
+        workspace = WorkspaceFactory()
+        finance = StaffClient(workspace=workspace, role=Role.FINANCE)
+
+        form = finance.get(reverse("admin:billing_monthclose_close")).context["form"]
+
+        assert [field.name for field in form.visible_fields()] == ["month", "note"]
+        assert form["workspace"].initial == workspace

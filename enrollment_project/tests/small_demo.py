@@ -101,6 +101,7 @@ def _add_what_the_demo_lacks() -> None:
             is_late=False,
             account="payments",
             source=f"payment:{payment.pk}",
+            number=2,
             gross_minor=payment.amount_minor,
             currency=payment.currency,
         )

@@ -1,0 +1,85 @@
+"""What Stripe sent to the bank, a month that is closed, and two records that do not agree.
+
+Payouts are written as rows: the sandbox makes its own of what is paid from now on, and none of the past.
+"""
+
+import datetime as dt
+from collections import defaultdict
+
+from accounts.models import Workspace
+from billing.closing import close_month
+from billing.models import Payment, Payout, PayoutLine
+from billing.states import NO_MONEY_YET, PaymentMethod, PayoutLineKind, PayoutStatus
+from core.actors import SYSTEM
+from core.local_time import local_date
+
+UNTIL_PAID_OUT = dt.timedelta(days=3)  # from a day's payments to its payout
+UNTIL_ARRIVAL = dt.timedelta(days=2)
+PAID_OUT_LATELY = dt.timedelta(days=60)
+MISSING_MINOR = 250  # what the newest payout brought too little
+
+
+def keep_books(workspace: Workspace, *, now: dt.datetime) -> None:
+    """Pay out what families paid lately, each day as one payout, and close the months that are over, which finds what
+    does not agree."""
+    _pay_out(workspace, now)
+    first = local_date(now, workspace.timezone).replace(day=1)
+    began = Payment.objects.filter(workspace=workspace, paid_at__isnull=False).order_by("paid_at").first()
+    if began is None or began.paid_at is None:
+        return
+    month = local_date(began.paid_at, workspace.timezone).replace(day=1)
+    while month < first:
+        close_month(workspace_id=workspace.pk, month=month, note="Loaded with the demo.", actor=SYSTEM, now=now)
+        month = (month + dt.timedelta(days=32)).replace(day=1)
+
+
+def _pay_out(workspace: Workspace, now: dt.datetime) -> None:
+    days: dict[tuple[dt.date, str], list[Payment]] = defaultdict(list)
+    came = Payment.objects.filter(
+        workspace=workspace,
+        method=PaymentMethod.STRIPE,
+        paid_at__gte=now - PAID_OUT_LATELY,
+        paid_at__lt=now - UNTIL_PAID_OUT,
+    )
+    for payment in came.exclude(status__in=NO_MONEY_YET).order_by("paid_at"):
+        if payment.paid_at is not None:
+            days[payment.paid_at.date(), payment.currency].append(payment)
+    for number, ((_, currency), payments) in enumerate(days.items(), start=1):
+        _pay_out_a_day(workspace, payments, currency, off_by=-MISSING_MINOR if number == len(days) else 0)
+
+
+def _pay_out_a_day(workspace: Workspace, payments: list[Payment], currency: str, *, off_by: int) -> None:
+    last = payments[-1]
+    made_at = (last.paid_at or last.created_at) + UNTIL_PAID_OUT
+    gross = sum(payment.amount_minor for payment in payments)
+    payout = Payout.objects.create(
+        stripe_id=f"po_demo_{last.pk:06d}",
+        amount_minor=gross - sum(map(_fee_of, payments)) + off_by,
+        currency=currency,
+        status=PayoutStatus.PAID,
+        is_automatic=True,
+        made_at=made_at,
+        arrival_date=(made_at + UNTIL_ARRIVAL).date(),
+        lines_read_at=made_at,
+    )
+    PayoutLine.objects.bulk_create(
+        PayoutLine(
+            payout=payout,
+            workspace=workspace,
+            payment=payment,
+            stripe_id=f"txn_demo_{payment.pk:06d}",
+            kind=PayoutLineKind.PAYMENT,
+            source_id=f"ch_demo_{payment.pk:06d}",
+            payment_intent_id=str(payment.payment_intent_id),
+            amount_minor=payment.amount_minor,
+            fee_minor=_fee_of(payment),
+            currency=currency,
+            moved_at=payment.paid_at or payment.created_at,
+        )
+        for payment in payments
+    )
+
+
+def _fee_of(payment: Payment) -> int:
+    """2.9 % and 30 of the smallest unit, as Stripe takes it in the United States."""
+    return payment.amount_minor * 29 // 1000 + 30
