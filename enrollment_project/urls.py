@@ -9,6 +9,7 @@ from core.numbers import WholeNumberConverter
 from enrollment_project import health, metrics, pages, status
 from enrollment_project.dashboard.front_page import show_figure_file
 from enrollment_project.dashboard.money_days import show_money_days
+from enrollment_project.family import data_pages
 from enrollment_project.family import pages as family_pages
 
 register_converter(CuidConverter, "cuid")
@@ -34,6 +35,10 @@ urlpatterns = [
     path("", include("billing.pages_urls")),
     path("my", family_pages.lead_home, name="my"),
     path("my/learners/<cuid:cuid>/name", name_pages.change_name, name="learner-name"),
+    path("my/data", data_pages.show_data, name="my-data"),
+    path("my/data/sign-out", data_pages.sign_out_everywhere, name="my-sign-out"),
+    path("my/data/<cuid:cuid>/download", data_pages.download_data, name="my-data-download"),
+    path("my/data/<cuid:cuid>/deletion", data_pages.delete_data, name="my-data-delete"),
     path("my/enrollments", family_pages.show_home, name="my-enrollments"),
     path("my/enrollments/<cuid:cuid>", family_pages.show_enrollment, name="my-enrollment"),
     path("", include("enrollments.pages_urls")),

@@ -19,6 +19,10 @@ PAGES = [
     for_families("my/enrollments/<cuid:cuid>/leave", stranger=404, address=f"{ENROLLMENT}/leave"),
     for_families("my/enrollments/<cuid:cuid>/refund", stranger=404, address=f"{ENROLLMENT}/refund"),
     for_families("my/learners/<cuid:cuid>/name", stranger=404, address="/my/learners/c2345678901234567890/name"),
+    for_families("my/data", stranger=200),
+    for_families("my/data/sign-out", stranger=200),
+    for_families("my/data/<cuid:cuid>/download", stranger=404, address="/my/data/c2345678901234567890/download"),
+    for_families("my/data/<cuid:cuid>/deletion", stranger=404, address="/my/data/c2345678901234567890/deletion"),
     for_families("my/leaving/<cuid:cuid>", stranger=404, address="/my/leaving/c2345678901234567890"),
     for_families("student/progress", stranger=200),
     for_all("accounts/language", status=405),  # POST only

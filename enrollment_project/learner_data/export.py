@@ -1,0 +1,151 @@
+"""All that is stored about a learner, as a zip: a page to read, a JSON file for each kind, the files and the papers."""
+
+import datetime as dt
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import structlog
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Q
+from django.template.loader import render_to_string
+from django.utils.text import get_valid_filename
+
+from accounts.models import Learner
+from billing.invoice_files import fetch_invoice, is_kept_by_vendor
+from billing.invoice_files import file_name as name_of_invoice
+from billing.models import Invoice
+from billing.states import UNISSUED_INVOICES
+from cohorts.models import StudentPackage
+from core.actors import Actor
+from core.errors import NotFound
+from enrollments.application.answers import tell_answers
+from enrollments.models import ApplicationFile, Enrollment, EnrollmentDecision
+from partners.certificate_paper import file_name as name_of_certificate
+from partners.certificate_paper import render_certificate
+from partners.models import Certificate
+
+from .stored import KINDS, StoredKind, count_stored
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of what is in the zip, as its page tells of it."""
+
+    kind: StoredKind
+    count: int
+
+    @property
+    def file(self) -> str:
+        return f"data/{self.kind.name}.json"
+
+
+def get_learner(*, cuid: str) -> Learner:
+    """A live learner. Raises NotFound."""
+    learner = Learner.objects.live().filter(cuid=cuid).select_related("workspace").first()
+    if learner is None:
+        raise NotFound("There is no such learner, or it was merged into another one.")
+    return learner
+
+
+def list_parts(learner: Learner) -> list[Part]:
+    """What there is about the learner, in the order in which it is told."""
+    counts = count_stored([learner.pk])[learner.pk]
+    return [Part(kind, counts[kind.name]) for kind in KINDS if counts.get(kind.name)]
+
+
+def export_learner(*, learner: Learner, reader: str, actor: Actor, now: dt.datetime) -> IO[bytes]:
+    """The zip as a temporary file, at its beginning; it is gone once it is closed. It holds a row at a time.
+
+    `reader` is the address of who gets it: invoices are in it that were written to them, and no others. What an
+    invoicing service keeps is not fetched; families find it beside the enrollment.
+    """
+    parts = list_parts(learner)
+    made = TemporaryFile()  # noqa: SIM115  # whoever is handed it closes it
+    try:
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+            for part in parts:
+                with archive.open(part.file, "w") as out:
+                    _write_rows(out, part.kind.list_rows(learner.pk))
+            papers = [
+                *_write_answers(archive, learner),
+                *_write_files(archive, learner),
+                *_write_certificates(archive, learner),
+                *_write_invoices(archive, learner, reader),
+            ]
+            page = render_to_string(
+                "family/export.html", {"learner": learner, "parts": parts, "papers": papers, "now": now}
+            )
+            archive.writestr("index.html", page)
+    except BaseException:
+        made.close()
+        raise
+    made.seek(0)
+    log.info("learner_exported", learner=learner.pk, workspace=learner.workspace_id, actor=str(actor))
+    return made
+
+
+def _write_rows(out: IO[bytes], rows: Iterator[dict[str, Any]]) -> None:
+    out.write(b"[")
+    for index, row in enumerate(rows):
+        out.write(b",\n" if index else b"\n")
+        out.write(json.dumps(row, cls=DjangoJSONEncoder, ensure_ascii=False).encode())
+    out.write(b"\n]\n")
+
+
+def _write_answers(archive: zipfile.ZipFile, learner: Learner) -> Iterator[str]:
+    """What was answered in the forms of applications, with the questions as they are put."""
+    name = "data/answers.json"
+    applied = Enrollment.objects.filter(learner=learner, applications__isnull=False).distinct().order_by("pk")
+    rows = [
+        {"enrollment": enrollment.cuid, "question": told.question, "answer": told.text}
+        for enrollment in applied
+        for told in tell_answers(enrollment)
+    ]
+    if rows:
+        with archive.open(name, "w") as out:
+            _write_rows(out, iter(rows))
+        yield name
+
+
+def _write_files(archive: zipfile.ZipFile, learner: Learner) -> Iterator[str]:
+    """What was uploaded with applications. A file that a crash has left without its content is passed over."""
+    uploaded = ApplicationFile.objects.filter(application__enrollment__learner=learner).order_by("pk")
+    for file in uploaded.iterator(chunk_size=100):
+        name = f"files/{file.cuid}-{get_valid_filename(file.name)}"
+        try:
+            content = file.content.open("rb")
+        except FileNotFoundError:
+            continue
+        with content, archive.open(name, "w") as out:
+            shutil.copyfileobj(content, out)
+        yield name
+
+
+def _write_certificates(archive: zipfile.ZipFile, learner: Learner) -> Iterator[str]:
+    valid = Certificate.objects.live().filter(enrollment__learner=learner).select_related("enrollment__workspace")
+    for certificate in valid.order_by("pk"):
+        name = f"certificates/{name_of_certificate(certificate)}"
+        archive.writestr(name, render_certificate(certificate))
+        yield name
+
+
+def _write_invoices(archive: zipfile.ZipFile, learner: Learner, reader: str) -> Iterator[str]:
+    bought = StudentPackage.objects.filter(learner=learner, payment__isnull=False).values("payment")
+    funded = EnrollmentDecision.objects.filter(learner=learner, payment__isnull=False).values("payment")
+    of_learner = Invoice.objects.filter(Q(payment__in=bought) | Q(payment__in=funded))
+    written_to_them = (
+        of_learner.filter(buyer_email=reader).exclude(buyer_email="").exclude(status__in=UNISSUED_INVOICES)
+    )
+    for invoice in written_to_them.select_related("corrects", "payment").order_by("pk"):
+        if is_kept_by_vendor(invoice):
+            continue
+        name = f"invoices/{name_of_invoice(invoice)}"
+        archive.writestr(name, fetch_invoice(invoice))
+        yield name

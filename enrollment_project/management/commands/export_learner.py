@@ -1,0 +1,62 @@
+import shutil
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from accounts.models import Guardian
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.commands import UseCaseCommand, whole_number
+from core.errors import NotFound
+from core.numbers import MAX_INT
+from enrollment_project.learner_data.export import export_learner, get_learner, list_parts
+
+
+def new_file(text: str) -> Path:
+    """An argument type: a file that is not there yet."""
+    path = Path(text)
+    if path.exists() or not path.parent.is_dir():
+        raise ArgumentTypeError(f"{text!r} is there already, or its folder is not: name a new file in a folder")
+    return path
+
+
+class Command(UseCaseCommand):
+    help = (
+        "Write all that is stored about a learner into a zip: a page to read, JSON, files, certificates and invoices. "
+        "Exits with 1 for an unknown learner, or a guardian who is not theirs."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("learner", metavar="CUID", help="the learner's id, as their page in the back office has it")
+        parser.add_argument("--out", type=new_file, metavar="FILE", help="where the zip goes (learner-CUID.zip)")
+        parser.add_argument(
+            "--guardian",
+            type=whole_number(1, MAX_INT),
+            metavar="ID",
+            help="who gets it: invoices that were written to this guardian are in it; none without",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="count what would be in it, and write nothing")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        learner = get_learner(cuid=options["learner"])
+        reader = ""
+        if options["guardian"] is not None:
+            guardian = Guardian.objects.filter(pk=options["guardian"], learners=learner).first()
+            if guardian is None:
+                raise NotFound("This learner has no such guardian.")
+            reader = guardian.email or ""
+        counts = {part.kind.name: part.count for part in list_parts(learner)}
+        report = {"learner": learner.cuid, "dry_run": options["dry_run"], "rows": sum(counts.values()), "kinds": counts}
+        if options["dry_run"]:
+            return report | {"file": None}
+        path: Path = options["out"] or new_file(f"learner-{learner.cuid}.zip")
+        with (
+            export_learner(learner=learner, reader=reader, actor=SYSTEM, now=utc_now()) as made,
+            path.open("xb") as out,
+        ):
+            path.chmod(0o600)
+            shutil.copyfileobj(made, out)
+        return report | {"file": str(path)}
