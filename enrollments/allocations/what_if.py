@@ -18,14 +18,22 @@ from ..models import District, DistrictSeatAllocation, EnrollmentDecision, Progr
 from ..seats import MAX_SEATS, check_days, create_allocation
 from .replay import Answered, Funding, list_requests, replay
 
+Seats = tuple[int, int | None]  # whose: the ids of a district, and of an instance or of none
 CHANGES_KEPT = 50  # of those for whom another would pay, shown with the result
 
 
 @transaction.atomic
 def ask_what_if(
-    *, workspace_id: int, name: str, first_day: dt.date, last_day: dt.date, actor: Actor, now: dt.datetime
+    *,
+    workspace_id: int,
+    name: str,
+    first_day: dt.date,
+    last_day: dt.date,
+    totals: Mapping[Seats, int] | None = None,
+    actor: Actor,
+    now: dt.datetime,
 ) -> WhatIf:
-    """Ask about these days, and suppose for a start the seats that districts had on them.
+    """Ask about these days, and suppose for a start the seats that districts had on them, but for the `totals`.
 
     Raises Invalid for days in the wrong order, and for more requests than one question may be about.
     """
@@ -39,7 +47,11 @@ def ask_what_if(
         calculated_at=now,
         created_at=now,
     )
-    ProposedSeats.objects.bulk_create(_seats_as_they_were(what_if))
+    proposals = {(each.district_id, each.instance_id): each for each in _seats_as_they_were(what_if)}
+    for (district_id, instance_id), total in (totals or {}).items():
+        supposed = ProposedSeats(what_if=what_if, district_id=district_id, instance_id=instance_id)
+        proposals.setdefault((district_id, instance_id), supposed).total_seats = _checked(total)
+    ProposedSeats.objects.bulk_create(proposals.values())
     return _calculate(what_if, now)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from accounts.tests.factories import LearnerFactory
-from enrollments.models import DistrictSeatAllocation, Enrollment, ProgramInstance, SeatAssignment
+from enrollments.models import DistrictSeatAllocation, Enrollment, ProgramInstance, SeatAssignment, WhatIf
 from enrollments.tests.factories import InstanceFactory, route, seats
 from events.models import OutboxEvent
 from notifications.models import Notification
@@ -101,3 +101,26 @@ class TestASeat:
         assert [tried["seat"][name] for name in alike] == [done["seat"][name] for name in alike]
         assert (tried["available_seats"], tried["dry_run"], unchanged) == (done["available_seats"], True, True)
         assert (again.status_code, again.json()["code"]) == (409, "seat_gone")
+
+
+class TestWhatIf:
+    def test_says_who_would_pay_and_keeps_nothing(
+        self, api: Api, instance: ProgramInstance, seat: SeatAssignment
+    ) -> None:
+        days = {"first_day": "2020-01-01", "last_day": "2099-12-31"}
+        none = {"tenant_id": 1, "total_seats": 0}
+        before = counts()
+
+        as_it_was = api.post("/api/what-ifs", days).json()
+        without = api.post("/api/what-ifs", days | {"seats": [none]}).json()
+        twice = api.post("/api/what-ifs", days | {"seats": [none, none]})
+        unknown = api.post("/api/what-ifs", days | {"seats": [none | {"tenant_id": 99}]})
+
+        assert (as_it_was["happened"]["district"], as_it_was["changed"]) == (1, 0)
+        assert (without["supposed"]["parent"], without["changed"]) == (1, 1)
+        assert without["seats"] == [{"tenant_id": 1, "program_instance_id": None, "total_seats": 0, "funded": 0}]
+        assert [each.json()["errors"][0]["field"] for each in (twice, unknown)] == [
+            "seats[1].tenant_id",
+            "seats[0].tenant_id",
+        ]
+        assert (counts(), WhatIf.objects.count()) == (before, 0)

@@ -71,6 +71,15 @@ ROWS = [
         address=f"{ALLOCATION}/roster",
         body={"program_instance_id": "c" * 24, "roster": "email"},
     ),
+    by_key(
+        "api/what-ifs",
+        "POST",
+        scope="districts:read",
+        elsewhere=200,
+        done=200,
+        address="/api/what-ifs",
+        body={"first_day": "2030-01-01", "last_day": "2030-12-31"},
+    ),
     *[
         by_key(
             f"{SEAT_ROUTE}/{move}",

@@ -107,6 +107,7 @@ SAID_IN_WORDS = re.compile(
             "A group needs a step",
             "Only the rule at_least takes it",
             "the number of its steps",
+            "Name each district and program once",
             "Another group has this name",
             "Enter a valid URL",
             "Enter a valid “slug”",

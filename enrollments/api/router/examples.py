@@ -41,3 +41,8 @@ REASSIGN_SEAT = OpenApiExample(
 TRANSFER_SEAT = OpenApiExample(
     "Count it in the allocation of another term", request_only=True, value={"allocation_id": 2, "dry_run": True}
 )
+ASK_WHAT_IF = OpenApiExample(
+    "What if district 1 had twenty seats",
+    request_only=True,
+    value={"first_day": "2026-08-01", "last_day": "2026-12-31", "seats": [{"tenant_id": 1, "total_seats": 20}]},
+)

@@ -138,3 +138,47 @@ class MovedSeatSerializer(serializers.Serializer[Any]):
 
     def get_dry_run(self, seat: SeatAssignment) -> bool:
         return bool(self.context["dry_run"])
+
+
+class SupposedSeatsSerializer(serializers.Serializer[Any]):
+    tenant_id = WholeNumberField(min_value=0, max_value=MAX_BIGINT)
+    program_instance_id = InstanceReferenceField(required=False, allow_null=True, default=None)
+    total_seats = WholeNumberField(min_value=0, max_value=MAX_SEATS)
+
+
+class WhatIfSerializer(serializers.Serializer[Any]):
+    first_day = DayField(help_text="Who asked from this day on …")
+    last_day = DayField(help_text="… to this day, where the workspace is.")
+    seats = SupposedSeatsSerializer(  # type: ignore[call-arg]  # of the list
+        many=True,
+        required=False,
+        default=list,
+        max_length=100,
+        help_text="How many seats a district would have, each district and program once. All others keep those that "
+        "they had on these days.",
+    )
+
+
+class WhoPaysSerializer(serializers.Serializer[Any]):
+    """For how many each would pay."""
+
+    district = serializers.IntegerField()
+    parent = serializers.IntegerField()  # type: ignore[assignment]  # a field by that name
+    nobody = serializers.IntegerField(help_text="Refused, whatever seats there are.")
+    parents_pay = serializers.DictField(
+        child=serializers.IntegerField(), help_text="By currency, in its smallest unit, at the present prices."
+    )
+
+
+class SupposedOutcomeSerializer(serializers.Serializer[Any]):
+    tenant_id = serializers.IntegerField(source="district.tenant_id")
+    program_instance_id = serializers.CharField(source="instance.cuid", allow_null=True, default=None)
+    total_seats = serializers.IntegerField()
+    funded = serializers.IntegerField()
+
+
+class WhatIfOutcomeSerializer(serializers.Serializer[Any]):
+    happened = WhoPaysSerializer()
+    supposed = WhoPaysSerializer()
+    changed = serializers.IntegerField(help_text="For how many another would pay.")
+    seats = SupposedOutcomeSerializer(many=True)

@@ -1,0 +1,74 @@
+"""What would have been with other seats, for an integrator who compares. Nothing is kept of the question."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.principals import principal_of
+from core.clock import utc_now
+from core.errors import invalid_field, item_of
+from core.http.idempotency import idempotent
+
+from ...allocations.rehearsal import carry_out
+from ...allocations.what_if import Seats, ask_what_if
+from ...models import District
+from ...queries import find_instance_id
+from .examples import ASK_WHAT_IF
+from .seat_serializers import WhatIfOutcomeSerializer, WhatIfSerializer
+
+
+class WhatIfView(APIView):
+    """Ask for everybody who asked on these days again, in the same order, with the seats that are supposed. No seat is
+    given, and nothing is kept."""
+
+    required_scopes = {"POST": "districts:read"}
+
+    @extend_schema(
+        tags=["Router"],
+        operation_id="what_ifs_ask",
+        request=WhatIfSerializer,
+        responses=WhatIfOutcomeSerializer,
+        examples=[ASK_WHAT_IF],
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        body = WhatIfSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        told = body.validated_data
+        principal = principal_of(request)
+        totals = _totals(principal.workspace_id, told["seats"])
+
+        def ask() -> dict[str, Any]:
+            what_if = ask_what_if(
+                workspace_id=principal.workspace_id,
+                name="Asked over the API",
+                first_day=told["first_day"],
+                last_day=told["last_day"],
+                totals=totals,
+                actor=principal.actor,
+                now=utc_now(),
+            )
+            seats = what_if.proposals.select_related("district", "instance").order_by("district__tenant_id", "id")
+            return {**what_if.result, "seats": list(seats)}
+
+        return Response(WhatIfOutcomeSerializer(carry_out(ask, dry_run=True)).data)
+
+
+def _totals(workspace_id: int, supposed: Sequence[Mapping[str, Any]]) -> dict[Seats, int]:
+    """What is supposed, by district and instance. Raises Invalid for one that is not there, or is named twice."""
+    known = dict(District.objects.filter(workspace=workspace_id).values_list("tenant_id", "pk"))
+    totals: dict[Seats, int] = {}
+    for number, each in enumerate(supposed):
+        district_id = known.get(each["tenant_id"])
+        field = item_of("seats", number, "tenant_id")
+        if district_id is None:
+            raise invalid_field(field, "not_found", "There is no such district in this workspace.")
+        seats = (district_id, find_instance_id(workspace_id=workspace_id, reference=each["program_instance_id"]))
+        if seats in totals:
+            raise invalid_field(field, "twice", "Name each district and program once.")
+        totals[seats] = each["total_seats"]
+    return totals
