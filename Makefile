@@ -6,7 +6,7 @@ BIN := .venv/bin
 # What is compiled once need not be again: tests start Python some hundred times.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test test-parts walk faults soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
+.PHONY: help run test test-parts walk faults stateful soak test-stack upgrade-test lint static format lock audit bench bench-quick screenshots drawing clean FORCE
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ test-parts: .venv/.development ## The tests of the tables that can be cut into p
 faults: .venv/.development ## Kill processes at each named point, and servers under load; nothing may be lost or doubled. FAULT_REPEATS=2
 	@FAULT_REPEATS=$${FAULT_REPEATS:-20} $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -p tests.faults.report -m "fault and not slow"
 	@FAULT_REPEATS=$${FAULT_REPEATS:-20} $(BIN)/python -m pytest -p tests.faults.report -m "fault and slow"
+
+stateful: .venv/.development ## Seats, places, money and reviews in any order, the doctor after each step: 500 runs of 50 steps
+	@STATEFUL_EXAMPLES=$${STATEFUL_EXAMPLES:-500} STATEFUL_STEPS=$${STATEFUL_STEPS:-50} $(BIN)/python -m pytest -m walk tests/faults/test_any_order.py
 
 # What a container is in production is a process here, of Debian's packages.
 test-stack: .venv/.development servers ## Production as compose.yaml has it, under load, with each part restarted

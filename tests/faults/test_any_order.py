@@ -1,0 +1,49 @@
+"""Seats, places, money and reviews in any order, with the doctor after each step. `make stateful` runs it at length."""
+
+import os
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from enrollments import funding
+from enrollments.models import SeatAssignment
+
+from .any_order import AnyOrder
+
+pytestmark = [pytest.mark.race, pytest.mark.walk, pytest.mark.django_db]
+
+EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "10"))
+STEPS = int(os.environ.get("STATEFUL_STEPS", "20"))
+
+
+def run(*, examples: int, steps: int, **more: Any) -> None:
+    run_state_machine_as_test(
+        AnyOrder,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            report_multiple_bugs=False,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+            **more,
+        ),
+    )
+
+
+class TestWhateverHappensInWhateverOrder:
+    def test_leaves_the_doctor_with_nothing_to_find(self) -> None:
+        run(examples=EXAMPLES, steps=STEPS)
+
+    def test_a_seat_that_is_not_counted_back_is_found(self) -> None:
+        """Control: the row of the seat is released, the counter is not."""
+
+        def release(*, seat: SeatAssignment, **_: Any) -> None:
+            SeatAssignment.objects.filter(pk=seat.pk).update(status="released", released_at=seat.reserved_at)
+
+        with patch.object(funding, "release_seat", release), pytest.raises(AssertionError, match="seat"):
+            run(examples=20, steps=15, derandomize=True, phases=[Phase.generate])
