@@ -82,7 +82,8 @@ class AnyOrder(RuleBasedStateMachine):
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        assert examine(now=self.now) == {}
+        found = examine(now=self.now)
+        assert found == {}, found
 
     # --- Seats --------------------------------------------------------------------------------------------------------
 
