@@ -72,6 +72,15 @@ class Column:
 
 COLUMNS = (
     Column(
+        name="mismatches",
+        title="Mismatches",
+        help="mismatches of that day's money that stand and that nobody has explained",
+        model=Mismatch,
+        when="happened_at",
+        amount=None,
+        narrow={"settled_at__isnull": True, "explained_at__isnull": True},
+    ),
+    Column(
         name="payouts",
         title="At the bank",
         help="what Stripe's payouts brought to the bank, after fees, by the day they arrive",
@@ -164,15 +173,6 @@ COLUMNS = (
         when="released_at",
         currency=NO_CURRENCY,
         amount=None,
-    ),
-    Column(
-        name="mismatches",
-        title="Mismatches",
-        help="mismatches of that day's money that stand and that nobody has explained",
-        model=Mismatch,
-        when="happened_at",
-        amount=None,
-        narrow={"settled_at__isnull": True, "explained_at__isnull": True},
     ),
 )
 
