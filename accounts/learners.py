@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from core.addresses import canonical_address
 from core.contact import check_phone, check_postal
-from core.errors import DomainError, FieldError, Unavailable, refuse, require
+from core.errors import DomainError, FieldError, NotFound, Unavailable, refuse, require
 from core.ids import is_cuid
 from core.rows import insert_unless_present, lock_rows
 
@@ -88,10 +88,13 @@ def lock_live_learner(learner_id: int) -> Learner:
     """The learner's row, locked against a merge and whatever else concerns the whole learner.
 
     Raises LearnerMerged if it was merged since it was looked up; the same request, made again, finds the one it is now.
+    Raises NotFound if it was erased.
     """
     learner = Learner.objects.select_for_update(no_key=True).get(pk=learner_id)
     if learner.merged_into_id is not None:
         raise LearnerMerged
+    if learner.erased_at is not None:
+        raise NotFound("This learner was erased.")
     return learner
 
 

@@ -73,6 +73,7 @@ app.conf.beat_schedule = {
     "nudge-families-and-partners": {"task": "partners.tasks.send_nudges", "schedule": 3600.0},
     "reconcile-stripe": {"task": "billing.tasks.reconcile_stripe", "schedule": 600.0},
     "look-for-mismatches": {"task": "billing.tasks.look_for_mismatches", "schedule": 900.0},
+    "forget-papers": {"task": "privacy.tasks.forget_papers", "schedule": 3600.0},
     "read-payouts": {"task": "billing.tasks.read_payouts", "schedule": 3600.0},
 }
 

@@ -49,8 +49,8 @@ _TWIN = "twin:"
 
 class LearnerQuerySet(models.QuerySet["Learner"]):
     def live(self) -> "LearnerQuerySet":
-        """The learners there are, without those that were merged into one of them."""
-        return self.filter(merged_into__isnull=True)
+        """The learners there are, without those that were merged into one of them, and those that were erased."""
+        return self.filter(merged_into__isnull=True, erased_at__isnull=True)
 
     def known_as(self, cuid: str) -> "LearnerQuerySet":
         """The live learner with this CUID, or the one that the learner with it was merged into."""
@@ -65,6 +65,8 @@ class Learner(models.Model):
 
     A learner that turned out to be another one is kept as a tombstone: `merged_into` names the live one, its names and
     ids lead there, and nothing else belongs to it.
+
+    A learner who was erased (`erased_at`) is nobody any more: their rows stay, for what was counted and paid.
     """
 
     cuid = models.CharField(max_length=32, unique=True, default=new_cuid, editable=False)
@@ -84,6 +86,7 @@ class Learner(models.Model):
     merged_into = models.ForeignKey(
         "self", null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="merged"
     )
+    erased_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
 
     objects = LearnerQuerySet.as_manager()
@@ -116,6 +119,8 @@ class Learner(models.Model):
 
     def derive_identity(self) -> None:
         """Set `person`, `external_key` and `identity` from the fields they stand for."""
+        if self.erased_at is not None:
+            return
         self.external_id = self.external_id or None
         self.external_key = external_key(self.external_id)
         self.person = person_key(self.email, self.first_name, self.last_name)

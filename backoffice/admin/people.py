@@ -21,6 +21,7 @@ from core.postal import in_one_line
 
 from ..actions import ConfirmForm, StaffForm, staff_action
 from ..display import Card, Neighbor, admin_url, badge, link_column, neighbor, neighbors_of, register_subject
+from ..erasing import the_eraser
 from ..previews import Preview
 from ..scoping import (
     ScopedInline,
@@ -36,6 +37,12 @@ from .merging import MergeReasonForm, merge, preview_merge
 
 register_subject("learner", Learner)
 register_subject("guardian", Guardian)
+
+
+class EraseForm(StaffForm):
+    """Why somebody is erased: one of a few words, since anything typed here might name them."""
+
+    why = forms.ChoiceField(label="Why", choices=lambda: the_eraser().choices)
 
 
 class LearnerForm(WorkspaceModelForm):
@@ -161,7 +168,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     search_help_text = "Name, email, external id or CUID; also those of a learner who was merged into this one"
     date_hierarchy = "created_at"
     readonly_fields = ("cuid", "created_at", "address_text")
-    actions_detail = ("accept_name", "decline_name", "merge_other")
+    actions_detail = ("accept_name", "decline_name", "merge_other", "erase")
     inlines = (GuardiansInline,)
     autocomplete_fields = ("user",)
     fieldsets = (
@@ -257,6 +264,18 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     def merge_other(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
         assert isinstance(form, OtherLearnerForm)
         return merge(request, keep_id=learner.pk, drop_id=form.found.pk, reason=form.cleaned_data["reason"])
+
+    @staff_action(
+        description="Erase",
+        power=Power.MANAGE,
+        possible=lambda learner: learner.erased_at is None,
+        form=EraseForm,
+        preview=lambda learner, form: the_eraser().preview(learner),
+        explanation="For good: all that is known of them, in every list, file and history. You can't undo this.",
+        icon="delete_forever",
+    )
+    def erase(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
+        return the_eraser().erase(learner, form.cleaned_data["why"], actor_of(request))
 
 
 @neighbors_of(Learner, early=True)

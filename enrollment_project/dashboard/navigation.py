@@ -83,6 +83,7 @@ from events.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from notifications.models import Notification, WorkspaceLetter
 from operations.models import Examination, Finding
 from partners.models import Certificate, EnrollmentStep, Nudge, PartnerEvent, PartnerSequence, Provider
+from privacy.models import Erasure
 
 OPERATIONS = "Operations"
 BADGE_CAP = 1000
@@ -134,6 +135,7 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Leads", "person_search", Lead),
                 Entry("Merged learners", "merge", LearnerMerge),
                 Entry("Changed names", "badge", NameChange),
+                Entry("Erasures", "delete_forever", Erasure, power=Power.MANAGE),
             ),
         ),
         Entry(

@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "enrollments",
     "cohorts",
     "partners",
+    "privacy",
     "operations",
 ]
 
@@ -280,6 +281,8 @@ API_MAX_FILE_BYTES = 50_000_000
 IMPORT_ROWS_KEPT_DAYS = env.int("IMPORT_ROWS_KEPT_DAYS", default=90)
 # How many days the audit log of staff is kept. A year is the least: the database refuses to delete younger entries.
 AUDIT_LOG_KEPT_DAYS = max(366, env.int("AUDIT_LOG_KEPT_DAYS", default=3 * 365))
+# Years for which invoices keep the name of somebody who was erased, as tax law wants: ten at least in some countries.
+INVOICES_KEPT_YEARS = env.int("INVOICES_KEPT_YEARS", default=10)
 # Requests a minute and API key (or address, without a key).
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=6000)
 API_ANONYMOUS_RATE_LIMIT = env.int("API_ANONYMOUS_RATE_LIMIT", default=120)

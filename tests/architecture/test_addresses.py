@@ -22,6 +22,7 @@ OURS = {
     "enrollments",
     "cohorts",
     "partners",
+    "privacy",
     "operations",
 }
 

@@ -16,6 +16,7 @@ APPS = (
     "enrollments",
     "cohorts",
     "partners",
+    "privacy",
     "operations",
 )
 # What is called by a person, a program or the scheduler; `models` fill in when a row was made.

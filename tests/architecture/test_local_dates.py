@@ -16,6 +16,7 @@ APPS = (
     "enrollments",
     "cohorts",
     "partners",
+    "privacy",
     "operations",
 )
 PACKAGES = (*APPS, "demo", "enrollment_project")

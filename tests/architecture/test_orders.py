@@ -9,7 +9,18 @@ from django.apps import apps
 from django.contrib import admin
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("core", "accounts", "billing", "cohorts", "enrollments", "events", "notifications", "operations", "partners")
+OURS = (
+    "core",
+    "accounts",
+    "billing",
+    "cohorts",
+    "enrollments",
+    "events",
+    "notifications",
+    "operations",
+    "partners",
+    "privacy",
+)
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 
 # Counters that decide whether there is room or money left, and the module that changes each.

@@ -23,6 +23,7 @@ APPS = (
     "notifications",
     "operations",
     "partners",
+    "privacy",
 )
 # Whoever runs the platform reads Stripe's inbox; the staff of a workspace have no page for its events.
 WITHOUT_A_PAGE = {"stripe-event"}

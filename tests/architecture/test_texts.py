@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("accounts", "billing", "cohorts", "enrollments", "events", "notifications", "operations", "partners")
+OURS = ("accounts", "billing", "cohorts", "enrollments", "events", "notifications", "operations", "partners", "privacy")
 MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 LIMITED = {
     field.name

@@ -55,6 +55,7 @@ VALID: dict[str, dict[str, Any]] = {
     "enrollments.RefundPolicyTier": {"until_date": MONDAY},
     "events.WebhookDelivery": {"status": "pending"},
     "events.WebhookEndpoint": {"disabled_reason": ""},
+    "privacy.Erasure": {"reason": "asked"},
     "partners.Certificate": {"revocation": "", "revoked_at": None},
     "partners.Nudge": {"enrollment_id": 1, "stopped_by": ""},
     "partners.Provider": {"base_url": "https://lms.example.test"},

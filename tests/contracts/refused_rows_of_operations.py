@@ -1,9 +1,10 @@
-"""For the rules of examinations and findings, rows that they and nothing else refuse."""
+"""For the rules of examinations, findings and erasures, rows that they and nothing else refuse."""
 
 from .refused_rows import NOW, Broken, Twice
 
 CHECKS = {
     "examination_status_known": Broken("operations.Examination", {"status": "lost"}),
+    "erasure_reason_known": Broken("privacy.Erasure", {"reason": "bored"}),
 }
 
 UNIQUE = {

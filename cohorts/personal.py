@@ -1,0 +1,54 @@
+"""What this app knows of people, and what erasing one of them does to it (`core.personal`)."""
+
+from core.personal import Fate, Kind, Person, Personal, kept, unless_empty
+
+from .models import CalendarFeed, CohortPlace, GroupClass, StepProgress, StudentPackage, WaitlistEntry
+from .states import IN_LINE, PlaceStatus
+
+PERSONAL = (
+    Personal(
+        CalendarFeed,
+        {"token": Kind.ACCOUNT},
+        Fate.DELETED,
+        lambda person: CalendarFeed.objects.filter(user__in=person.users),
+    ),
+    Personal(
+        CohortPlace,
+        {"release_reason": Kind.WORDS},
+        Fate.REPLACED,
+        lambda person: CohortPlace.objects.filter(learner__in=person.learners),
+        {"release_reason": unless_empty("release_reason")},
+    ),
+    Personal(
+        WaitlistEntry,
+        {"note": Kind.WORDS},
+        Fate.REPLACED,
+        lambda person: WaitlistEntry.objects.filter(learner__in=person.learners),
+        {"note": unless_empty("note")},
+    ),
+    Personal(
+        StudentPackage,
+        {"revoke_reason": Kind.WORDS},
+        Fate.REPLACED,
+        lambda person: StudentPackage.objects.filter(learner__in=person.learners),
+        {"revoke_reason": unless_empty("revoke_reason")},
+    ),
+    Personal(
+        StepProgress,
+        {"excuse": Kind.WORDS},
+        Fate.REPLACED,
+        lambda person: StepProgress.objects.filter(package__learner__in=person.learners),
+        {"excuse": unless_empty("excuse")},
+    ),
+    kept(GroupClass, "of the workspace", teacher=Kind.STAFF),
+)
+
+
+def obstacles(person: Person) -> list[str]:
+    """What the learner holds of a cohort: what it is, and what to do first."""
+    held = CohortPlace.objects.filter(learner__in=person.learners, status=PlaceStatus.HELD)
+    waiting = WaitlistEntry.objects.filter(learner__in=person.learners, status__in=IN_LINE)
+    return [
+        *(f"Place {pk} is held for them: release it." for pk in held.order_by("pk").values_list("pk", flat=True)),
+        *(f"They wait in line {pk}: take them out." for pk in waiting.order_by("pk").values_list("pk", flat=True)),
+    ]

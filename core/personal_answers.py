@@ -1,0 +1,22 @@
+"""What the core knows of people: the answers that are kept for Idempotency-Keys (`core.personal`)."""
+
+import json
+
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from .models import IdempotencyRecord
+from .personal import Fate, Kind, Person, Personal
+
+
+def _answers(person: Person) -> QuerySet[IdempotencyRecord]:
+    """Those that name an id or an address of theirs. A key whose answer is gone is a new one: the request it is sent
+    with again finds what came of the first."""
+    named = Q(pk__in=[])
+    for word in sorted(person.cuids | person.addresses):
+        for spelled in {word, json.dumps(word)[1:-1]}:  # SQLite keeps JSON as it was sent
+            named |= Q(text__contains=spelled)
+    return IdempotencyRecord.objects.annotate(text=Cast("response_body", TextField())).filter(named)
+
+
+PERSONAL = (Personal(IdempotencyRecord, {"response_body": Kind.ABOUT}, Fate.DELETED, _answers),)

@@ -1,0 +1,207 @@
+"""What this app knows of people, and what erasing one of them does to it (`core.personal`)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model, Q, QuerySet
+
+from core.jobs import UNFINISHED
+from core.personal import ERASED, Fate, Kind, Person, Personal, kept, unless_empty
+
+from .imports.files import drop_file
+from .models import (
+    Application,
+    ApplicationFile,
+    District,
+    EligibilityVerdict,
+    Enrollment,
+    EnrollmentDecision,
+    EnrollmentLabel,
+    EnrollmentTransition,
+    HeldReview,
+    ImportedRow,
+    ImportJob,
+    Inquiry,
+    PlannedExit,
+    SeatAssignment,
+)
+from .states import ENDED_PARTICIPATION, GOING_ON, HeldReviewStatus
+
+NOBODY = "nobody@erased.invalid"
+
+
+def _of(model: type[Model]) -> Callable[[Person], QuerySet[Any]]:
+    return lambda person: model._default_manager.filter(enrollment__in=person.enrollments)
+
+
+def _applications(person: Person) -> QuerySet[Application]:
+    """Those that became an enrollment of theirs, and those under an address of theirs that never did."""
+    unconfirmed = Q(confirmed_at__isnull=True, email__in=person.addresses, workspace=person.workspace)
+    return Application.objects.filter(Q(enrollment__in=person.enrollments) | unconfirmed)
+
+
+def _files(person: Person) -> QuerySet[ApplicationFile]:
+    return ApplicationFile.objects.filter(application__in=_applications(person).values("pk"))
+
+
+def _erase_files(person: Person) -> int:
+    """The row first, and its file once that is committed: what a crash leaves behind is swept."""
+    gone = list(_files(person).order_by("pk"))
+    for file in gone:
+        transaction.on_commit(partial(file.content.storage.delete, str(file.content.name)), robust=True)
+    _files(person).delete()
+    return len(gone)
+
+
+def _rows_of_imports(person: Person) -> QuerySet[ImportedRow]:
+    return ImportedRow.objects.filter(Q(enrollment__in=person.enrollments) | Q(subject__in=person.subjects))
+
+
+def _uploads(person: Person) -> QuerySet[ImportJob]:
+    return ImportJob.objects.filter(pk__in=_rows_of_imports(person).values("job"), file_deleted_at__isnull=True)
+
+
+def _erase_uploads(person: Person) -> int:
+    """The whole file goes: what it was good for is done."""
+    jobs = list(_uploads(person).order_by("pk"))
+    for job in jobs:
+        drop_file(job, now=person.moment)
+        job.save(update_fields=["file_deleted_at"])
+    return len(jobs)
+
+
+PERSONAL = (
+    Personal(ApplicationFile, {"name": Kind.WORDS, "content": Kind.FILE}, Fate.DELETED, _files, erase=_erase_files),
+    Personal(
+        Application,
+        {
+            "email": Kind.CONTACT,
+            "first_name": Kind.NAME,
+            "last_name": Kind.NAME,
+            "grade_level": Kind.ABOUT,
+            "school": Kind.ABOUT,
+            "answers": Kind.WORDS,
+        },
+        Fate.REPLACED,
+        _applications,
+        {"email": NOBODY, "first_name": "", "last_name": "", "grade_level": "", "school": "", "answers": {}},
+    ),
+    Personal(
+        Enrollment,
+        {
+            "eligibility_reason": Kind.WORDS,
+            "phone": Kind.CONTACT,
+            "address": Kind.CONTACT,
+            "manufacturer_slugs": Kind.ABOUT,
+            "serial_number": Kind.ABOUT,
+            "reference_id": Kind.ABOUT,
+            "reference_description": Kind.WORDS,
+            "tags": Kind.ABOUT,
+            "metadata": Kind.WORDS,
+        },
+        Fate.REPLACED,
+        lambda person: Enrollment.objects.filter(pk__in=person.enrollments),
+        {
+            "eligibility_reason": unless_empty("eligibility_reason"),
+            "phone": "",
+            "address": {},
+            "manufacturer_slugs": [],
+            "serial_number": "",
+            "reference_id": "",
+            "reference_description": "",
+            "tags": [],
+            "metadata": {},
+        },
+    ),
+    Personal(EnrollmentLabel, {"value": Kind.ABOUT}, Fate.DELETED, _of(EnrollmentLabel)),
+    Personal(
+        EnrollmentTransition,
+        {"reason": Kind.WORDS, "note": Kind.WORDS},
+        Fate.REPLACED,
+        _of(EnrollmentTransition),
+        {"reason": unless_empty("reason"), "note": unless_empty("note")},
+    ),
+    Personal(
+        EligibilityVerdict,
+        {"reason": Kind.WORDS, "answers": Kind.ABOUT},
+        Fate.REPLACED,
+        _of(EligibilityVerdict),
+        {"reason": unless_empty("reason"), "answers": []},
+    ),
+    Personal(
+        SeatAssignment,
+        {"release_reason": Kind.WORDS},
+        Fate.REPLACED,
+        lambda person: SeatAssignment.objects.filter(learner__in=person.learners),
+        {"release_reason": unless_empty("release_reason")},
+    ),
+    Personal(
+        EnrollmentDecision,
+        {
+            "learner_email": Kind.CONTACT,
+            "learner_profile": Kind.ABOUT,
+            "context": Kind.ABOUT,
+            "trace": Kind.ABOUT,
+            "message": Kind.WORDS,
+        },
+        Fate.REPLACED,
+        lambda person: EnrollmentDecision.objects.filter(learner__in=person.learners),
+        {"learner_email": NOBODY, "learner_profile": {}, "context": {}, "trace": [], "message": ERASED},
+    ),
+    Personal(
+        PlannedExit,
+        {"reason": Kind.WORDS, "note": Kind.WORDS, "metadata": Kind.WORDS},
+        Fate.REPLACED,
+        _of(PlannedExit),
+        {"reason": ERASED, "note": unless_empty("note"), "metadata": {}},
+    ),
+    Personal(
+        HeldReview,
+        {"reason": Kind.WORDS, "note": Kind.WORDS},
+        Fate.REPLACED,
+        _of(HeldReview),
+        {"reason": unless_empty("reason"), "note": unless_empty("note")},
+    ),
+    Personal(
+        Inquiry,
+        {"question": Kind.WORDS, "answer": Kind.WORDS},
+        Fate.REPLACED,
+        _of(Inquiry),
+        {"question": ERASED, "answer": unless_empty("answer")},
+    ),
+    Personal(
+        ImportJob,
+        {"options": Kind.FILE},
+        Fate.REPLACED,
+        _uploads,
+        erase=_erase_uploads,
+        why="the row stays, the file it was read from goes",
+    ),
+    Personal(
+        ImportedRow,
+        {"person": Kind.NAME, "before": Kind.ABOUT},
+        Fate.REPLACED,
+        _rows_of_imports,
+        {"person": "", "before": None},
+    ),
+    kept(District, "of the district", contact_email=Kind.STAFF),
+)
+
+
+def obstacles(person: Person) -> list[str]:
+    """What of the learner's is going on: what it is, and what to do first."""
+    going_on = Enrollment.objects.filter(
+        pk__in=person.enrollments, eligibility_status__in=GOING_ON, deleted_at__isnull=True
+    ).exclude(participation_status__in=ENDED_PARTICIPATION)
+    held = HeldReview.objects.filter(enrollment__in=person.enrollments, status=HeldReviewStatus.HELD)
+    running = ImportJob.objects.filter(workspace=person.workspace, status__in=UNFINISHED)
+    return [
+        *(f"Enrollment {cuid} is going on: end it." for cuid in going_on.order_by("pk").values_list("cuid", flat=True)),
+        *(f"Enrollment {pk} is being decided: wait a minute." for pk in held.values_list("enrollment", flat=True)),
+        *(
+            f"Import {cuid} is running and may name them: wait for it."
+            for cuid in running.values_list("cuid", flat=True)
+        ),
+    ]

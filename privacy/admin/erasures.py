@@ -1,0 +1,68 @@
+"""Who was erased, and the sentences of the button that does it (on the learner's page)."""
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from accounts.models import Learner
+from accounts.roles import Power
+from backoffice.erasing import Eraser, register_eraser
+from backoffice.previews import Preview
+from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
+from core.actors import Actor
+from core.clock import utc_now
+
+from ..erasing import erase_learner, foresee_erasure
+from ..models import Erasure
+from ..states import ErasureReason
+
+
+def preview_erasure(learner: Learner) -> Preview:
+    """What would go, or what stands against it."""
+    forecast = foresee_erasure(workspace_id=learner.workspace_id, learner_cuid=learner.cuid, now=utc_now())
+    if forecast.obstacles:
+        return Preview(("It can't be done yet.", *forecast.obstacles))
+    counted = ", ".join(f"{rows:,} {name}" for name, rows in sorted(forecast.rows.items()))
+    return Preview(
+        (
+            f"Names, addresses, answers and words go from {counted}.",
+            "Ids, amounts, dates and numbers stay. Invoices keep the name for as long as the law wants.",
+            "You get a task to have it erased with the vendors who know them.",
+        )
+    )
+
+
+def _erase(learner: Learner, reason: str, actor: Actor) -> str:
+    erasure = erase_learner(
+        workspace_id=learner.workspace_id,
+        learner_cuid=learner.cuid,
+        reason=ErasureReason(reason),
+        actor=actor,
+        now=utc_now(),
+    )
+    return f"Learner {learner.pk} is erased: {erasure.rows:,} rows held something of theirs."
+
+
+register_eraser(Eraser(ErasureReason.choices, preview_erasure, _erase))
+
+
+@admin.register(Erasure)
+class ErasureAdmin(WorkspaceScopedAdmin):
+    """Nobody can be told from an erasure. It stays, so that it can be repeated after a backup was restored."""
+
+    view_power = Power.MANAGE
+    list_display = ("learner_cuid", "why", "rows", "actor", "workspace", "erased_at", "papers_until")
+    list_filter = (("reason", ChoicesDropdownFilter), ("workspace", ScopedRelatedFilter), "erased_at")
+    list_select_related = ("workspace",)
+    search_fields = ("learner_cuid__exact",)
+    search_help_text = "The CUID that the learner had"
+    fieldsets = (
+        (None, {"fields": (("learner_cuid", "why"), ("erased_at", "actor"), ("rows", "papers_until"), "workspace")}),
+    )
+
+    def describe(self, row: Erasure) -> str:
+        return row.learner_cuid
+
+    @display(description="reason", ordering="reason")
+    def why(self, erasure: Erasure) -> str:
+        return erasure.get_reason_display()

@@ -1,0 +1,152 @@
+"""Erase a learner: everything that is known of them, in all apps at once or not at all.
+
+What stays are ids, amounts, dates and numbers, and for some years the invoices that the law wants as they were issued.
+See docs/privacy.md and docs/decisions/0147-what-erasing-leaves.md.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from accounts.learners import lock_live_learner
+from accounts.models import Learner
+from accounts.staff_tasks import raise_staff_task
+from billing.models import Checkout, Invoice
+from billing.personal import forget_buyers
+from core.actors import Actor
+from core.local_time import local_date
+from core.logs import after_commit
+from core.personal import Person
+from partners.models import EnrollmentStep
+
+from .errors import ErasureRefused
+from .models import Erasure
+from .person import find_person
+from .registry import OBSTACLES, PERSONAL
+from .states import ErasureReason
+from .task_kinds import ERASE_ELSEWHERE
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What erasing somebody would do: how many rows of what, and what stands against it."""
+
+    person: Person
+    rows: dict[str, int]  # the plural name of a model -> how many rows hold something of theirs
+    obstacles: tuple[str, ...]
+
+
+def foresee_erasure(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Forecast:
+    """Change nothing. Raises NotFound."""
+    person = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
+    counted: dict[str, int] = {}
+    for each in PERSONAL:
+        if rows := each.count_of(person):
+            counted[str(each.model._meta.verbose_name_plural)] = rows
+    return Forecast(person, counted, _obstacles(person))
+
+
+def erase_learner(
+    *, workspace_id: int, learner_cuid: str, reason: ErasureReason, actor: Actor, now: dt.datetime
+) -> Erasure:
+    """Erase whoever this is, once: asked again, the erasure there was is returned.
+
+    Raises NotFound, and ErasureRefused while money is on its way or an enrollment is going on: what, and what to do
+    about it, stands in its detail.
+    """
+    known = Erasure.objects.filter(workspace=workspace_id, learner_cuid=learner_cuid).first()
+    return known or _erase(workspace_id, learner_cuid, reason=reason, actor=actor, now=now, whatever_goes_on=False)
+
+
+def repeat_erasures(erasures: Iterable[Erasure]) -> int:
+    """Erase again whom a restored backup has brought back; returns how many. Whatever of theirs goes on in the backup
+    went on before they were erased."""
+    repeated = 0
+    for erasure in erasures:
+        back = Learner.objects.filter(cuid=erasure.learner_cuid, erased_at__isnull=True).first()
+        if back is not None:
+            Erasure.objects.filter(learner_cuid=erasure.learner_cuid).delete()
+            _erase(
+                back.workspace_id,
+                erasure.learner_cuid,
+                reason=ErasureReason(erasure.reason),
+                actor=Actor.read(erasure.actor),
+                now=erasure.erased_at,
+                whatever_goes_on=True,
+            )
+            repeated += 1
+    return repeated
+
+
+def forget_papers(*, limit: int, now: dt.datetime) -> int:
+    """Sweep: take the people out of invoices that nobody has to keep as they were any longer; returns of how many."""
+    due = Erasure.objects.filter(papers_until__lte=local_date(now, "UTC")).order_by("papers_until")
+    found = list(due[:limit])
+    for erasure in found:
+        with transaction.atomic():
+            forget_buyers(erasure.payments)
+            Erasure.objects.filter(pk=erasure.pk).update(papers_until=None, payments=[])
+    return len(found)
+
+
+@transaction.atomic
+def _erase(
+    workspace_id: int,
+    learner_cuid: str,
+    *,
+    reason: ErasureReason,
+    actor: Actor,
+    now: dt.datetime,
+    whatever_goes_on: bool,
+) -> Erasure:
+    lock_live_learner(find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now).learners[0])
+    person = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
+    obstacles = () if whatever_goes_on else _obstacles(person)
+    if obstacles:
+        raise ErasureRefused(" ".join(obstacles))
+    elsewhere = _who_else_knows(person)
+    rows = sum(each.erase_of(person) for each in PERSONAL)
+    Learner.objects.filter(pk__in=person.learners).update(erased_at=now)
+    papers = Invoice.objects.filter(payment__in=person.payments).exists()
+    kept_until = local_date(now, "UTC") + dt.timedelta(days=366 * settings.INVOICES_KEPT_YEARS)
+    erasure = Erasure.objects.create(
+        workspace_id=workspace_id,
+        learner_cuid=learner_cuid,
+        reason=reason,
+        actor=str(actor),
+        erased_at=now,
+        rows=rows,
+        payments=list(person.payments) if papers else [],
+        papers_until=kept_until if papers else None,
+    )
+    if elsewhere:
+        raise_staff_task(
+            workspace_id=workspace_id,
+            kind=ERASE_ELSEWHERE,
+            subject=f"learner:{person.learners[0]}",
+            summary=f"Others still know an erased learner: {elsewhere}.",
+        )
+    after_commit(log.info, "learner_erased", learner=person.learners[0], erasure=erasure.pk, rows=rows)
+    return erasure
+
+
+def _obstacles(person: Person) -> tuple[str, ...]:
+    return tuple(told for find in OBSTACLES for told in find(person))
+
+
+def _who_else_knows(person: Person) -> str:
+    """The vendors that were told of the learner, each with the ids by which it knows them."""
+    sessions = Checkout.objects.filter(pk__in=person.checkouts, stripe_session_id__isnull=False)
+    told = {"Stripe": list(sessions.order_by("pk").values_list("stripe_session_id", flat=True))}
+    vendors = Invoice.objects.filter(payment__in=person.payments).exclude(external_id="")
+    told["the issuer of invoices"] = list(vendors.order_by("pk").values_list("external_id", flat=True))
+    steps = EnrollmentStep.objects.filter(pk__in=person.steps, external_enrollment_id__isnull=False)
+    for name, known_as in steps.order_by("pk").values_list("provider__name", "external_enrollment_id"):
+        told.setdefault(name, []).append(known_as)
+    return "; ".join(f"{name} ({', '.join(map(str, ids))})" for name, ids in told.items() if ids)

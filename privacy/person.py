@@ -1,0 +1,106 @@
+"""Everything that is about one learner and nobody else, by its ids."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Guardian, Lead, Learner, User
+from billing.models import Payment
+from cohorts.models import CohortPlace, StudentPackage
+from core.errors import NotFound
+from core.personal import Person
+from enrollments.models import Enrollment, EnrollmentDecision, Inquiry
+from partners.models import Certificate, EnrollmentStep
+
+
+def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Person:
+    """Whoever this learner is, with all who were merged into them. Raises NotFound."""
+    learner = Learner.objects.filter(workspace=workspace_id).known_as(learner_cuid).first()
+    if learner is None:
+        raise NotFound("There is no such learner.")
+    learners = _keys(Learner.objects.filter(Q(pk=learner.pk) | Q(merged_into=learner.pk)))
+    rows = Learner.objects.filter(pk__in=learners)
+    leads = _keys(Lead.objects.filter(Q(converted_to__in=learners) | Q(enrollments__learner__in=learners)).distinct())
+    guardians = _guardians_of_nobody_else(learners)
+    addresses = _addresses(rows, learners, guardians)
+    enrollments = _keys(Enrollment.objects.filter(Q(learner__in=learners) | Q(lead__in=leads)))
+    decisions = EnrollmentDecision.objects.filter(learner__in=learners)
+    packages = StudentPackage.objects.filter(learner__in=learners)
+    places = CohortPlace.objects.filter(learner__in=learners)
+    checkouts = tuple(sorted({*_column(decisions, "checkout"), *_column(places, "checkout")}))
+    paid = {*_column(decisions, "payment"), *_column(packages, "payment")}
+    payments = tuple(sorted({*paid, *_keys(Payment.objects.filter(checkout__in=checkouts))}))
+    steps = _keys(EnrollmentStep.objects.filter(enrollment__in=enrollments))
+    found = Person(
+        workspace=workspace_id,
+        moment=now,
+        cuids=frozenset({*_column(rows, "cuid"), *_column(Enrollment.objects.filter(pk__in=enrollments), "cuid")}),
+        learners=learners,
+        leads=leads,
+        guardians=guardians,
+        users=_accounts(rows, addresses),
+        addresses=addresses,
+        enrollments=enrollments,
+        checkouts=checkouts,
+        payments=payments,
+        packages=_keys(packages),
+        steps=steps,
+    )
+    return _with_subjects(found)
+
+
+def _guardians_of_nobody_else(learners: tuple[int, ...]) -> tuple[int, ...]:
+    theirs = Guardian.objects.filter(learners__in=learners)
+    return _keys(theirs.exclude(guardianships__learner__in=Learner.objects.exclude(pk__in=learners)).distinct())
+
+
+def _addresses(rows: QuerySet[Learner], learners: tuple[int, ...], guardians: tuple[int, ...]) -> frozenset[str]:
+    """Those of the learner and of the guardians who go, unless somebody who stays has the same."""
+    candidates = {*_column(rows, "email"), *_column(Guardian.objects.filter(pk__in=guardians), "email")}
+    staying = {
+        *_column(Learner.objects.exclude(pk__in=learners).filter(email__in=candidates), "email"),
+        *_column(Guardian.objects.exclude(pk__in=guardians).filter(email__in=candidates), "email"),
+        *_column(User.objects.filter(Q(is_staff=True) | Q(memberships__isnull=False), email__in=candidates), "email"),
+    }
+    return frozenset(str(address) for address in candidates - staying)
+
+
+def _accounts(rows: QuerySet[Learner], addresses: frozenset[str]) -> tuple[int, ...]:
+    """The accounts under those addresses: whoever has one of them is nobody else here."""
+    theirs = User.objects.filter(Q(pk__in=_column(rows, "user")) | Q(email__in=addresses))
+    others = Learner.objects.exclude(pk__in=rows).filter(user__isnull=False)
+    return _keys(theirs.filter(is_staff=False, is_superuser=False).exclude(pk__in=_column(others, "user")))
+
+
+def _with_subjects(person: Person) -> Person:
+    """With the names by which tasks and mails call the rows."""
+    cuids = Enrollment.objects.filter(pk__in=person.enrollments).values_list("cuid", flat=True)
+    steps = EnrollmentStep.objects.filter(pk__in=person.steps).values_list("cuid", flat=True)
+    inquiries = Inquiry.objects.filter(enrollment__in=person.enrollments).values_list("pk", flat=True)
+    serials = Certificate.objects.filter(enrollment__in=person.enrollments).values_list("serial", flat=True)
+    decisions = EnrollmentDecision.objects.filter(learner__in=person.learners).values_list("pk", flat=True)
+    names: dict[str, Iterable[Any]] = {
+        "learner": person.learners,
+        "guardian": person.guardians,
+        "enrollment": [*person.enrollments, *cuids],
+        "decision": decisions,
+        "package": person.packages,
+        "checkout": person.checkouts,
+        "payment": person.payments,
+        "partner_step": [*person.steps, *steps],
+        "inquiry": inquiries,
+        "certificate": serials,
+    }
+    subjects = frozenset(f"{name}:{key}" for name, keys in names.items() for key in keys)
+    return replace(person, subjects=subjects)
+
+
+def _keys(rows: QuerySet[Any]) -> tuple[int, ...]:
+    return tuple(sorted(rows.values_list("pk", flat=True)))
+
+
+def _column(rows: QuerySet[Any], name: str) -> list[Any]:
+    return [value for value in rows.order_by().values_list(name, flat=True).distinct() if value is not None]

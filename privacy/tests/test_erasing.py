@@ -1,0 +1,277 @@
+"""Somebody who is erased is found nowhere any more, and what was counted and paid stays."""
+
+import datetime as dt
+import json
+import logging
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import models
+
+from accounts.learners import find_or_create_learner
+from accounts.models import Guardian, Learner, StaffTask, User
+from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
+from billing.models import Payment
+from cohorts.tests.factories import cohort_with, reserve
+from core.actors import SYSTEM
+from core.clock import utc_now
+from core.errors import NotFound
+from core.personal import Fate
+from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
+from enrollments.states import ParticipationStatus
+from privacy.document import table
+from privacy.erasing import erase_learner, foresee_erasure, forget_papers, repeat_erasures
+from privacy.errors import ErasureRefused
+from privacy.models import Erasure
+from privacy.registry import PERSONAL, personal_columns
+from privacy.states import ErasureReason
+
+from .canary import CANARIES, FIRST, GUARDIAN, LAST, LEARNER, build_canary, forget_files, places_of_canary
+from .impersonal import IMPERSONAL
+
+pytestmark = pytest.mark.django_db
+
+# A column that is unique, or leads to what else is known.
+BY_WHICH_THEY_ARE_FOUND = {"identity", "external_id", "email"}
+TEXTS = (models.CharField, models.TextField, models.JSONField, models.FileField)
+
+
+def erase(learner: Learner, **more: Any) -> Erasure:
+    return erase_learner(
+        workspace_id=learner.workspace_id,
+        learner_cuid=learner.cuid,
+        reason=ErasureReason.ASKED,
+        actor=SYSTEM,
+        now=more.get("now", utc_now()),
+    )
+
+
+class TestTheRegistry:
+    def test_knows_every_column_that_could_hold_words(self) -> None:
+        """A new column is personal, and `personal` of its app says what erasing does; or it stands in impersonal.py."""
+        for model in apps.get_models():
+            texts = {each.name for each in model._meta.concrete_fields if isinstance(each, TEXTS) and not each.choices}
+            impersonal = set(IMPERSONAL.get(model._meta.label, "").split())
+            personal = set(personal_columns(model))
+            assert impersonal & personal == set(), model._meta.label
+            assert texts - personal - impersonal == set(), model._meta.label
+            assert impersonal - texts == set(), model._meta.label
+
+    def test_is_what_the_page_shows(self) -> None:
+        assert table() in (Path(__file__).resolve().parents[2] / "docs" / "privacy.md").read_text()
+
+    def test_says_why_something_is_kept(self) -> None:
+        assert [each.model for each in PERSONAL if each.fate is Fate.KEPT and not each.why] == []
+        assert [
+            each.model for each in PERSONAL if each.fate is not Fate.KEPT and not (each.rows_of or each.erase)
+        ] == []
+
+
+@pytest.fixture
+def canary(tmp_path: Any, settings: Any, caplog: Any, django_capture_on_commit_callbacks: Any) -> Learner:
+    forget_files()
+    on_disk = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = settings.STORAGES | {"private": on_disk}
+    caplog.set_level(logging.INFO)
+    with django_capture_on_commit_callbacks(execute=True):
+        return build_canary()
+
+
+class TestErasing:
+    def test_leaves_nothing_of_the_person_anywhere(
+        self, canary: Learner, caplog: Any, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        before = places_of_canary(more=caplog.text)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            erase(canary)
+
+        assert places_of_canary(more=caplog.text) == {"billing_invoice"}
+        forget_papers(limit=10, now=utc_now() + dt.timedelta(days=366 * 11))
+        assert places_of_canary(more=caplog.text) == set()
+        assert before >= {
+            "accounts_learner",
+            "accounts_guardian",
+            "accounts_user",
+            "accounts_stafftask",
+            "account_emailaddress",
+            "backoffice_auditentry",
+            "django_admin_log",
+            "enrollments_enrollmentdecision",
+            "enrollments_application",
+            "enrollments_applicationfile",
+            "enrollments_enrollment",
+            "enrollments_enrollmenttransition",
+            "enrollments_inquiry",
+            "events_outboxevent",
+            "notifications_notification",
+            "cohorts_stepprogress",
+            "partners_certificate",
+            "file in exports",
+            "file in applications",
+        }
+
+    def test_leaves_what_was_counted_and_paid(self, canary: Learner) -> None:
+        counted = [Payment, Enrollment, EnrollmentDecision, SeatAssignment]
+        before = [list(model._default_manager.order_by("pk").values_list("pk", flat=True)) for model in counted]
+        amounts = list(Payment.objects.values_list("amount_minor", "status"))
+
+        erase(canary)
+
+        assert [list(model._default_manager.order_by("pk").values_list("pk", flat=True)) for model in counted] == before
+        assert list(Payment.objects.values_list("amount_minor", "status")) == amounts
+
+    def test_empties_every_column_that_the_registry_names(
+        self, canary: Learner, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        person = foresee_erasure(workspace_id=canary.workspace_id, learner_cuid=canary.cuid, now=utc_now()).person
+        planted = 0
+        for each in PERSONAL:
+            if each.rows_of is None or each.fate is not Fate.REPLACED or each.erase is not None:
+                continue
+            for name in each.columns:
+                if name in (each.values or {}) and name not in BY_WHICH_THEY_ARE_FOUND:
+                    planted += _plant(each.rows_of(person), each.model._meta.get_field(name))
+
+        with django_capture_on_commit_callbacks(execute=True):
+            erase(canary)
+
+        assert planted > 30
+        assert places_of_canary() == {"billing_invoice"}
+
+    def test_twice_is_once(self) -> None:
+        learner = LearnerFactory()
+
+        first, second = erase(learner), erase(learner, now=utc_now() + dt.timedelta(days=1))
+
+        assert first == second
+        assert Erasure.objects.count() == 1
+
+    def test_leaves_a_guardian_of_another_child_as_they_are(self) -> None:
+        guardian = GuardianFactory(email=GUARDIAN, last_name=LAST)
+        learner, sibling = (LearnerFactory(workspace=guardian.workspace) for _ in range(2))
+        for child in (learner, sibling):
+            GuardianshipFactory(guardian=guardian, learner=child)
+        user = UserFactory(email=GUARDIAN)
+
+        erase(learner)
+
+        kept = Guardian.objects.get()
+        assert (kept.email, kept.last_name, list(kept.learners.all())) == (GUARDIAN, LAST, [sibling])
+        assert User.objects.get(pk=user.pk).is_active
+
+    def test_leaves_the_account_of_somebody_who_works_here(self) -> None:
+        staff = UserFactory(email=GUARDIAN, is_staff=True)
+        guardian = GuardianFactory(email=GUARDIAN)
+        learner = LearnerFactory(workspace=guardian.workspace)
+        GuardianshipFactory(guardian=guardian, learner=learner)
+
+        erase(learner)
+
+        assert User.objects.get(pk=staff.pk).email == GUARDIAN
+
+    def test_makes_room_for_somebody_of_the_same_name(self) -> None:
+        learner = LearnerFactory(first_name=FIRST, last_name=LAST, email=LEARNER)
+        erase(learner)
+
+        again, is_new = find_or_create_learner(
+            workspace_id=learner.workspace_id, email=LEARNER, first_name=FIRST, last_name=LAST
+        )
+
+        assert is_new
+        assert again.pk != learner.pk
+
+    def test_asks_staff_to_have_it_erased_elsewhere(self, canary: Learner) -> None:
+
+        erase(canary)
+
+        task = StaffTask.objects.get(kind="erase_elsewhere")
+        assert task.subject == f"learner:{canary.pk}"
+        assert "Stripe (cs_rows_" in task.summary
+
+    def test_of_nobody_is_refused(self) -> None:
+        learner = LearnerFactory()
+        erase(learner)
+        Erasure.objects.all().delete()
+
+        with pytest.raises(NotFound):
+            erase(learner)
+
+
+class TestWhatStandsAgainstIt:
+    def test_is_an_enrollment_that_goes_on(self, canary: Learner) -> None:
+        Enrollment.objects.filter(learner=canary).update(participation_status=ParticipationStatus.NOT_STARTED)
+
+        with pytest.raises(ErasureRefused, match="is going on: end it"):
+            erase(canary)
+
+        assert Learner.objects.get(pk=canary.pk).first_name == FIRST
+
+    def test_is_a_place_that_is_held(self) -> None:
+        cohort = cohort_with()
+        learner = LearnerFactory(workspace=cohort.instance.workspace)
+        reserve(cohort, learner)
+
+        with pytest.raises(ErasureRefused, match=r"Place \d+ is held for them: .* Checkout \d+ can still be paid"):
+            erase(learner)
+
+
+class TestARestoredBackup:
+    def test_has_the_erased_erased_again_whatever_goes_on_in_it(
+        self, canary: Learner, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        kept = Erasure(
+            workspace=canary.workspace,
+            learner_cuid=canary.cuid,
+            reason=ErasureReason.ASKED,
+            actor="system",
+            erased_at=utc_now(),
+        )
+        Enrollment.objects.filter(learner=canary).update(participation_status=ParticipationStatus.NOT_STARTED)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            repeated = repeat_erasures([kept]), repeat_erasures([kept])
+
+        assert repeated == (1, 0)
+        assert places_of_canary() == {"billing_invoice"}
+
+
+class TestTheCommand:
+    def run(self, learner: Learner, *more: str) -> dict[str, Any]:
+        out = StringIO()
+        named = ("--workspace", learner.workspace.slug, "--learner", learner.cuid, "--reason", "asked", "--json")
+        call_command("erase_learner", *named, *more, stdout=out)
+        told: dict[str, Any] = json.loads(out.getvalue())
+        return told
+
+    def test_counts_first_and_then_erases(self, canary: Learner) -> None:
+
+        foreseen = self.run(canary, "--dry-run")
+        done = self.run(canary)
+
+        assert foreseen["rows"]["learners"] == 2  # one was merged into the other
+        assert foreseen["obstacles"] == []
+        assert done["rows"] >= 20
+        assert Learner.objects.get(pk=canary.pk).erased_at is not None
+
+    def test_says_what_is_in_the_way(self, canary: Learner) -> None:
+        Enrollment.objects.filter(learner=canary).update(participation_status=ParticipationStatus.NOT_STARTED)
+
+        assert "is going on" in self.run(canary, "--dry-run")["obstacles"][0]
+        with pytest.raises(CommandError, match="is going on"):
+            self.run(canary)
+
+
+def _plant(rows: models.QuerySet[Any], field: Any) -> int:
+    """Write a canary into a column of these rows, as it may stand there."""
+    if isinstance(field, models.JSONField):
+        value: Any = {"said": CANARIES[0]} if field.default is dict else [CANARIES[0]]
+    elif isinstance(field, models.CharField | models.TextField):
+        value = LEARNER if "email" in field.name else FIRST
+    else:
+        return 0
+    return models.QuerySet.update(rows, **{field.name: value})

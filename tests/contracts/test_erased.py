@@ -1,0 +1,26 @@
+"""An erasure breaks none of the rules that the doctor knows."""
+
+import pytest
+
+from core.actors import SYSTEM
+from core.clock import utc_now
+from operations.doctor import examine
+from privacy.erasing import erase_learner
+from privacy.states import ErasureReason
+from privacy.tests.canary import build_canary
+
+
+@pytest.mark.django_db
+def test_the_doctor_finds_no_more_than_before() -> None:
+    learner = build_canary()
+    before = examine()  # of what the canary's rows were given by hand
+
+    erase_learner(
+        workspace_id=learner.workspace_id,
+        learner_cuid=learner.cuid,
+        reason=ErasureReason.ASKED,
+        actor=SYSTEM,
+        now=utc_now(),
+    )
+
+    assert examine() == before
