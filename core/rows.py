@@ -76,7 +76,8 @@ def _refer(row: Model) -> None:
 
 @lru_cache(maxsize=256)
 def _chain(links: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
-    inserts, names = [], []
+    inserts: list[str] = []
+    names: list[str] = []
     for place, (model, sources) in enumerate(links):
         table = _table(model)
         names.append(f"row_{place}")

@@ -9,5 +9,6 @@ CHECKS = {
 
 UNIQUE = {
     "examination_one_at_a_time": Twice("operations.Examination", {"status": "running"}, {"status": "completed"}),
+    "privacy_erasure_learner_cuid_key": Twice("privacy.Erasure", {"learner_cuid": "a"}),
     "finding_one_open_per_row": Twice("operations.Finding", {"invariant": "a", "row": "b"}, {"gone_at": NOW}),
 }
