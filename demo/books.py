@@ -16,7 +16,7 @@ from core.local_time import local_date
 UNTIL_PAID_OUT = dt.timedelta(days=3)  # from a day's payments to its payout
 UNTIL_ARRIVAL = dt.timedelta(days=2)
 PAID_OUT_LATELY = dt.timedelta(days=60)
-MISSING_MINOR = 250  # what the newest payout brought too little
+ELSEWHERE_MINOR = 2500  # what somebody took in Stripe's dashboard, for something else
 
 
 def keep_books(workspace: Workspace, *, now: dt.datetime) -> None:
@@ -45,16 +45,17 @@ def _pay_out(workspace: Workspace, now: dt.datetime) -> None:
         if payment.paid_at is not None:
             days[payment.paid_at.date(), payment.currency].append(payment)
     for number, ((_, currency), payments) in enumerate(days.items(), start=1):
-        _pay_out_a_day(workspace, payments, currency, off_by=-MISSING_MINOR if number == len(days) else 0)
+        lines = [_line_of(payment) for payment in payments]
+        if number == len(days):
+            lines.append(_line_of_nobody(lines[-1]))
+        _pay_out_together(lines, currency)
 
 
-def _pay_out_a_day(workspace: Workspace, payments: list[Payment], currency: str, *, off_by: int) -> None:
-    last = payments[-1]
-    made_at = (last.paid_at or last.created_at) + UNTIL_PAID_OUT
-    gross = sum(payment.amount_minor for payment in payments)
+def _pay_out_together(lines: list[PayoutLine], currency: str) -> None:
+    made_at = lines[-1].moved_at + UNTIL_PAID_OUT
     payout = Payout.objects.create(
-        stripe_id=f"po_demo_{last.pk:06d}",
-        amount_minor=gross - sum(map(_fee_of, payments)) + off_by,
+        stripe_id=f"po_demo_{lines[0].payment_id:06d}",
+        amount_minor=sum(line.net_minor for line in lines),
         currency=currency,
         status=PayoutStatus.PAID,
         is_automatic=True,
@@ -62,24 +63,41 @@ def _pay_out_a_day(workspace: Workspace, payments: list[Payment], currency: str,
         arrival_date=(made_at + UNTIL_ARRIVAL).date(),
         lines_read_at=made_at,
     )
-    PayoutLine.objects.bulk_create(
-        PayoutLine(
-            payout=payout,
-            workspace=workspace,
-            payment=payment,
-            stripe_id=f"txn_demo_{payment.pk:06d}",
-            kind=PayoutLineKind.PAYMENT,
-            source_id=f"ch_demo_{payment.pk:06d}",
-            payment_intent_id=str(payment.payment_intent_id),
-            amount_minor=payment.amount_minor,
-            fee_minor=_fee_of(payment),
-            currency=currency,
-            moved_at=payment.paid_at or payment.created_at,
-        )
-        for payment in payments
+    for line in lines:
+        line.payout = payout
+    PayoutLine.objects.bulk_create(lines)
+
+
+def _line_of(payment: Payment) -> PayoutLine:
+    return PayoutLine(
+        workspace_id=payment.workspace_id,
+        payment=payment,
+        stripe_id=f"txn_demo_{payment.pk:06d}",
+        kind=PayoutLineKind.PAYMENT,
+        source_id=f"ch_demo_{payment.pk:06d}",
+        payment_intent_id=str(payment.payment_intent_id),
+        amount_minor=payment.amount_minor,
+        fee_minor=_fee_of(payment.amount_minor),
+        currency=payment.currency,
+        moved_at=payment.paid_at or payment.created_at,
     )
 
 
-def _fee_of(payment: Payment) -> int:
+def _line_of_nobody(beside: PayoutLine) -> PayoutLine:
+    """Money that no payment here counts: the mismatch that staff explain."""
+    return PayoutLine(
+        workspace_id=beside.workspace_id,
+        stripe_id=f"{beside.stripe_id}_else",
+        kind=PayoutLineKind.PAYMENT,
+        source_id=f"{beside.source_id}_else",
+        payment_intent_id=f"{beside.payment_intent_id}_else",
+        amount_minor=ELSEWHERE_MINOR,
+        fee_minor=_fee_of(ELSEWHERE_MINOR),
+        currency=beside.currency,
+        moved_at=beside.moved_at,
+    )
+
+
+def _fee_of(minor: int) -> int:
     """2.9 % and 30 of the smallest unit, as Stripe takes it in the United States."""
-    return payment.amount_minor * 29 // 1000 + 30
+    return minor * 29 // 1000 + 30
