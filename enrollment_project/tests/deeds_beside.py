@@ -280,4 +280,5 @@ NOTHING_TO_DO = {
     "staff-password-forgotten": "mails a link, which does nothing yet",
     "staff-sign-ins": "shows",
     "status": "shows",
+    "money-days": "shows",
 }

@@ -5,7 +5,6 @@ from functools import partial
 
 import pytest
 from django.db import transaction
-from django.db.models import Model
 
 from accounts.learners import find_or_create_learner
 from core.clock import utc_now
@@ -24,6 +23,7 @@ from events.models import OutboxEvent
 from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
+from tests.races.unguarded import save_enrollments_in_any_state
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
@@ -135,7 +135,7 @@ class TestTwoApplicationsOfOneLearner:
         monkeypatch.setattr(identification, "_refuse_second", lambda *_: None)
         if start is new:
             monkeypatch.setattr(identification, "_refuse_second", Meeting(lambda *_: None, patience=5))
-        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        save_enrollments_in_any_state(monkeypatch)
         guards = (
             (Enrollment, "enrollment_one_current"),
             (EnrollmentTransition, "transition_number_unique"),

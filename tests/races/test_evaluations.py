@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from django.db.models import Model
 
 from core.actors import SYSTEM
 from core.clock import utc_now
@@ -25,6 +24,7 @@ from events.models import OutboxEvent
 from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Death, Failure, Meeting, at_once, in_process
+from tests.races.unguarded import save_enrollments_in_any_state
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
@@ -113,7 +113,7 @@ class TestAnEvaluationOfAll:
 
     def test_without_any_guard_would_be_decided_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither lock nor conditional update nor unique numbers."""
-        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        save_enrollments_in_any_state(monkeypatch)
         alike = Journal._alike
         monkeypatch.setattr(Journal, "_alike", lambda journal: ((), *alike(journal)[1:]))
         with without_constraints(

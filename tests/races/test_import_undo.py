@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
-from django.db.models import Model
 
 from core.clock import utc_now
 from enrollments import lifecycle
@@ -19,6 +18,7 @@ from events.models import OutboxEvent
 from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
+from tests.races.unguarded import save_enrollments_in_any_state
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
 
@@ -71,7 +71,7 @@ class TestUndoingAgainstADecision:
 
     def test_without_the_guards_deletes_whom_somebody_has_just_accepted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither locks nor conditional updates nor unique numbers."""
-        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        save_enrollments_in_any_state(monkeypatch)
         alike = Journal._alike
         monkeypatch.setattr(Journal, "_alike", lambda journal: ((), *alike(journal)[1:]))
         with without_constraints(

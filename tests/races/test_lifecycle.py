@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from django.db.models import Model
 
 from core.clock import utc_now
 from core.errors import DomainError
@@ -28,6 +27,7 @@ from events.models import OutboxEvent
 from operations.doctor import examine
 from tests.constraints import without_constraints
 from tests.processes import Meeting, at_once
+from tests.races.unguarded import save_enrollments_in_any_state
 from tests.sweeps import SOON
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True), pytest.mark.ordered_locks]
@@ -192,7 +192,7 @@ class TestTwoAtOnceWithoutGuards:
     ) -> None:
         with without_constraints(*UNGUARDED):
             enrollment = start()
-            monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+            save_enrollments_in_any_state(monkeypatch)
             read_without_lock(monkeypatch)
 
             answers = at_once(*[partial(attempt, use_case, enrollment) for use_case in rivals])
@@ -226,7 +226,7 @@ class TestAnApprovalThatComesAfterTheExit:
         """Control: neither the conditional save nor unique numbers."""
         with without_constraints(*UNGUARDED):
             enrollment = submitted()
-            monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+            save_enrollments_in_any_state(monkeypatch)
 
             answers = self.race(enrollment)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from django.db.models import Model
 
 from accounts.models import StaffTask
 from accounts.tests.factories import LearnerFactory
@@ -32,6 +31,7 @@ from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.ledger import net
 from tests.processes import Failure, Meeting, at_once
+from tests.races.unguarded import save_enrollments_in_any_state
 from tests.sweeps import SOON, sweep
 
 from .attempts import four_times_in_walks
@@ -115,7 +115,7 @@ class TestPaidTwiceAtOnce:
 
     def test_without_any_guard_would_count_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither lock nor conditional save nor unique index."""
-        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        save_enrollments_in_any_state(monkeypatch)
         with without_constraints(
             (EnrollmentTransition, "transition_number_unique"),
             (OutboxEvent, "outbox_sequence_unique"),
@@ -265,7 +265,7 @@ class TestPaidAgainstTheEndOfTheCourse:
 
     def test_without_any_guard_would_bring_back_what_has_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither lock nor conditional save nor unique numbers."""
-        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        save_enrollments_in_any_state(monkeypatch)
         with without_constraints(
             (EnrollmentTransition, "transition_number_unique"), (OutboxEvent, "outbox_sequence_unique")
         ):
@@ -295,7 +295,7 @@ class TestPaidAgainstDeletion:
 
     def test_without_any_guard_would_take_money_for_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither lock nor conditional save nor unique numbers. Nobody is asked what to give back."""
-        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        save_enrollments_in_any_state(monkeypatch)
         with without_constraints(
             (EnrollmentTransition, "transition_number_unique"), (OutboxEvent, "outbox_sequence_unique")
         ):

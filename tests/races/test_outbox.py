@@ -1,6 +1,6 @@
 """Facts about one thing, published by many transactions at once, and relayed while others are still being written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
@@ -14,7 +14,7 @@ from events.publishing import publish
 from events.tests.factories import ThingHappened
 from operations.doctor import examine
 from tests.constraints import without_constraints
-from tests.processes import Meeting, at_once
+from tests.processes import at_once
 
 pytestmark = [pytest.mark.race, pytest.mark.django_db(transaction=True)]
 
@@ -42,10 +42,12 @@ def publish_without_lock(workspace: Workspace) -> int:
 
 
 @pytest.fixture
-def _all_count_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every writer has counted what is there before the first of them writes."""
-    count = Meeting(publishing._last_sequences, parties=WRITERS, patience=30)
-    monkeypatch.setattr(publishing, "_last_sequences", count)
+def _all_count_the_same(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every writer counts what was there before the first of them wrote: nothing."""
+    monkeypatch.setattr(publishing, "_LAST_OF", "SELECT max(sequence) FROM events_outboxevent WHERE false AND '' =")
+    publishing._insert.cache_clear()
+    yield
+    publishing._insert.cache_clear()
 
 
 def sequences() -> list[int]:

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db.models import Model
 
 from billing.checkout import settle_checkout
 from billing.models import Payment, Refund
@@ -27,6 +26,7 @@ from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.constraints import without_constraints
 from tests.processes import Failure, Meeting, at_once
+from tests.races.unguarded import save_enrollments_in_any_state
 from tests.sweeps import SOON
 
 from .attempts import four_times_in_walks
@@ -84,7 +84,7 @@ class TestApprovalAgainstRejection:
 
     def test_without_any_guard_would_be_decided_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Control: neither lock nor conditional save nor unique numbers."""
-        monkeypatch.setattr(Enrollment, "_do_update", Model._do_update)
+        save_enrollments_in_any_state(monkeypatch)
         with without_constraints(
             (EnrollmentTransition, "transition_number_unique"), (OutboxEvent, "outbox_sequence_unique")
         ):
