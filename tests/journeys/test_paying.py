@@ -107,7 +107,7 @@ class TestPaying:
         town.enroll(email=email, tenant_id=7)
 
         sign_in(page, email)
-        page.get_by_role("region", name="Jane Doe").get_by_role("link").click()
+        page.get_by_role("region", name="Jane Doe").get_by_role("link", name="Robotics Foundations").click()
 
         expect(page.get_by_text("Oak Valley Unified")).to_be_visible()
         expect(page.get_by_role("button", name="Continue to payment")).to_have_count(0)
