@@ -28,6 +28,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from core import outbound
 from events.gateways.log import LogStream
 from events.webhooks import delivering
+from sandbox.testing import wait_until
 from tests.processes import Death, Failure, in_process
 
 KILLED = Death(signal.SIGKILL)
@@ -104,6 +105,18 @@ def killed_at(use_case: Callable[[], Any], *, number: int, after: bool) -> None:
     die = partial(count, [])
     hooks = Hooks(before=ignore, after=die) if after else Hooks(before=die, after=ignore)
     assert in_process(partial(hooks.run, use_case)) == KILLED
+    wait_until(_its_locks_are_gone)
+
+
+def _its_locks_are_gone() -> bool:
+    """PostgreSQL notices a moment later that its client is dead, and only then lets go of the rows that it had locked.
+    Until then a sweep passes over them, which the next one finds; a test runs one only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+        )
+        return bool(cursor.fetchone() == (0,))
 
 
 def killed_at_each_write(use_case: Callable[[], Any]) -> Iterator[int]:
