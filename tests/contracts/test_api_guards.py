@@ -85,7 +85,9 @@ def never(_: Any) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize(("where", "guard", "without", "holds"), GUARDS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("where", "guard", "without", "holds"), GUARDS, ids=[f"{where}: {guard}" for where, guard, *_ in GUARDS]
+)
 class TestAGuard:
     def test_is_missed_when_it_is_taken_away(
         self,
