@@ -1,5 +1,8 @@
 """An erasure breaks none of the rules that the doctor knows."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from core.actors import SYSTEM
@@ -11,7 +14,9 @@ from privacy.tests.canary import build_canary
 
 
 @pytest.mark.django_db
-def test_the_doctor_finds_no_more_than_before() -> None:
+def test_the_doctor_finds_no_more_than_before(tmp_path: Path, settings: Any) -> None:
+    on_disk = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = settings.STORAGES | {"private": on_disk}
     learner = build_canary()
     before = examine()  # of what the canary's rows were given by hand
 
