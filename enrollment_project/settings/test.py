@@ -36,4 +36,8 @@ API_KEY_CACHE_SECONDS = 0
 COUNT_IN_CACHE = True  # one process, whose cache each test finds empty
 API_RATE_LIMIT = 1_000_000
 API_ANONYMOUS_RATE_LIMIT = 1_000_000
-STORAGES["private"] = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+# In memory; what asks for a path of it (exports) writes below `var`.
+STORAGES["private"] = {
+    "BACKEND": "django.core.files.storage.InMemoryStorage",
+    "OPTIONS": {"location": VAR_DIR / "files-of-tests"},
+}

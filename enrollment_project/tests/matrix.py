@@ -212,7 +212,7 @@ def own_ways() -> list[Way]:
     found.append(Way("list-settings", settings, *OWN_PAGES["list-settings"], False))
     for app in sorted({page.opts.app_label for page in pages()}):
         seen = {PAGES[str(page.opts.model_name)][0] for page in pages() if page.opts.app_label == app}
-        least = Power.VIEW if Power.VIEW in seen else Power.OPERATE
+        least = next(power for power in (Power.VIEW, Power.MANAGE, Power.OPERATE) if power in seen)
         found.append(Way("app_list", reverse("admin:app_list", args=[app]), least, least, False))
     kind = ContentType.objects.get_for_model(Learner)
     learner = Learner.objects.filter(**mine).earliest("pk")

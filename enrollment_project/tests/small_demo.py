@@ -45,6 +45,7 @@ from notifications.wording import begin_letter
 from operations.models import Examination, Finding
 from partners.models import AT_MOST, WEEK, Certificate, Nudge, PartnerEvent
 from partners.tests.factories import accept, approved, define, group, steps_of
+from privacy.models import Erasure
 from tests.kept_rows import make_once
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
@@ -173,6 +174,9 @@ def _add_what_the_demo_lacks() -> None:
         begin_letter(workspace_id=workspace.pk, kind="enrollment_approved", actor=SYSTEM, now=now)
         drop, keep = (LearnerFactory(workspace=workspace, email=f"{name}@home.test") for name in ("drop", "keep"))
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
+        Erasure.objects.create(
+            workspace=workspace, learner_cuid=f"erased-{slug}", reason="asked", actor="system", erased_at=now
+        )
         ask_for_name(learner_id=keep.pk, first_name="Otherwise", last_name="Known", actor=SYSTEM, now=now)
     while fan_out(now=now):
         pass

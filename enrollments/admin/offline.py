@@ -73,6 +73,7 @@ class OfflinePayments:
         form=PaymentForm,
         preview=foresee_payment,
         icon="payments",
+        reaches_out=True,  # an open payment page is ended at Stripe first
         variant=ActionVariant.PRIMARY,
         explanation="For money that came outside of Stripe: by transfer, in cash, at a terminal. It can be reversed on "
         "the payment's page.",

@@ -10,13 +10,14 @@ from accounts.states import Role
 from accounts.tests.factories import LearnerFactory
 from backoffice.tests.staff_client import StaffClient, said
 from billing.invoice_links import invoice_url, revoke_invoice_link
-from billing.models import Invoice, Payment, Refund
+from billing.models import Checkout, Invoice, Payment, Refund
 from billing.tests.factories import paid
 from core.clock import utc_now
 from enrollments.models import Enrollment, ProgramInstance
 from enrollments.on_account import enroll_on_account
 from enrollments.tests.factories import STAFF, InstanceFactory
 
+from .parents import ask_parent
 from .test_offline import USER, pay
 
 pytestmark = [pytest.mark.django_db, pytest.mark.ordered_locks]
@@ -89,6 +90,19 @@ class TestStaff:
         payment = Payment.objects.get()
         assert (payment.means, payment.reference, payment.note) == ("check", "No. 7", "At the desk")
         assert payment.recorded_by == f"user:{desk.user.pk}"
+
+    @pytest.mark.usefixtures("stripe")
+    def test_record_one_although_a_payment_page_is_open(self) -> None:
+        decision = ask_parent(InstanceFactory())
+        desk = StaffClient(workspace=decision.workspace, role=Role.ADMIN)
+
+        desk.confirm(
+            self.button("enrollments_enrollment", decision.enrollment, "record_payment"),
+            {"amount": "49.00", "means": "cash"},
+        )
+
+        assert [each.means for each in Payment.objects.all()] == ["cash"]
+        assert Checkout.objects.get(pk=decision.checkout_id).status == "cancelled"
 
     def test_can_t_record_another_amount(self, desk: StaffClient, enrollment: Enrollment) -> None:
         url = self.button("enrollments_enrollment", enrollment, "record_payment")
