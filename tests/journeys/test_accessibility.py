@@ -35,7 +35,7 @@ class TestEveryPageIsAccessible:
         town.enroll(email=email, first_name="Leo", tenant_id=7)
         sign_in(page, email)
         home = seen(page)
-        page.get_by_role("region", name="Leo Doe").get_by_role("link").click()
+        page.get_by_role("region", name="Leo Doe").locator("a[href*='/my/enrollments/']").click()
         page.get_by_text("What happened so far").click()
 
         assert [home, seen(page)] == [[], []]
