@@ -25,7 +25,7 @@ from partners.models import EnrollmentStep
 
 from .errors import ErasureRefused
 from .models import Erasure
-from .person import find_person
+from .person import find_learner, find_person
 from .registry import OBSTACLES, PERSONAL
 from .states import ErasureReason
 from .task_kinds import ERASE_ELSEWHERE
@@ -60,8 +60,9 @@ def erase_learner(
     Raises NotFound, and ErasureRefused while money is on its way or an enrollment is going on: what, and what to do
     about it, stands in its detail.
     """
-    known = Erasure.objects.filter(workspace=workspace_id, learner_cuid=learner_cuid).first()
-    return known or _erase(workspace_id, learner_cuid, reason=reason, actor=actor, now=now, whatever_goes_on=False)
+    cuid = find_learner(workspace_id=workspace_id, learner_cuid=learner_cuid).cuid
+    known = Erasure.objects.filter(learner_cuid=cuid).first()
+    return known or _erase(workspace_id, cuid, reason=reason, actor=actor, now=now, whatever_goes_on=False)
 
 
 def repeat_erasures(erasures: Iterable[Erasure]) -> int:

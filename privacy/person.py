@@ -16,12 +16,21 @@ from enrollments.models import Enrollment, EnrollmentDecision, Inquiry
 from partners.models import Certificate, EnrollmentStep
 
 
-def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Person:
-    """Whoever this learner is, with all who were merged into them. Raises NotFound."""
-    learner = Learner.objects.filter(workspace=workspace_id).known_as(learner_cuid).first()
-    if learner is None:
+def find_learner(*, workspace_id: int, learner_cuid: str) -> Learner:
+    """Whom this CUID means: the one whom they were merged into, where they were; also one who was erased. Raises
+    NotFound."""
+    named = Learner.objects.filter(workspace=workspace_id, cuid=learner_cuid).select_related("merged_into").first()
+    if named is None:
         raise NotFound("There is no such learner.")
-    learners = _keys(Learner.objects.filter(Q(pk=learner.pk) | Q(merged_into=learner.pk)))
+    return named.merged_into or named
+
+
+def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Person:
+    """Whoever this learner is, with all who were merged into them, who come after. Raises NotFound."""
+    learner = find_learner(workspace_id=workspace_id, learner_cuid=learner_cuid)
+    if learner.erased_at is not None:
+        raise NotFound("This learner was erased.")
+    learners = (learner.pk, *_keys(Learner.objects.filter(merged_into=learner.pk)))
     rows = Learner.objects.filter(pk__in=learners)
     leads = _keys(Lead.objects.filter(Q(converted_to__in=learners) | Q(enrollments__learner__in=learners)).distinct())
     guardians = _guardians_of_nobody_else(learners)
@@ -41,7 +50,7 @@ def find_person(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Pe
         learners=learners,
         leads=leads,
         guardians=guardians,
-        users=_accounts(rows, addresses),
+        users=_keys(User.objects.filter(email__in=addresses)),
         addresses=addresses,
         enrollments=enrollments,
         checkouts=checkouts,
@@ -58,21 +67,22 @@ def _guardians_of_nobody_else(learners: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _addresses(rows: QuerySet[Learner], learners: tuple[int, ...], guardians: tuple[int, ...]) -> frozenset[str]:
-    """Those of the learner and of the guardians who go, unless somebody who stays has the same."""
-    candidates = {*_column(rows, "email"), *_column(Guardian.objects.filter(pk__in=guardians), "email")}
+    """Those of the learner, of their account and of the guardians who go, unless somebody who stays has the same, in
+    whichever workspace: an account goes with the last one who signs in by it."""
+    candidates = {
+        *_column(rows, "email"),
+        *_column(rows.filter(user__isnull=False), "user__email"),
+        *_column(Guardian.objects.filter(pk__in=guardians), "email"),
+    }
+    others = Learner.objects.exclude(pk__in=learners)
+    works = Q(is_staff=True) | Q(is_superuser=True) | Q(memberships__isnull=False)
     staying = {
-        *_column(Learner.objects.exclude(pk__in=learners).filter(email__in=candidates), "email"),
+        *_column(others.filter(email__in=candidates), "email"),
+        *_column(others.filter(user__email__in=candidates), "user__email"),
         *_column(Guardian.objects.exclude(pk__in=guardians).filter(email__in=candidates), "email"),
-        *_column(User.objects.filter(Q(is_staff=True) | Q(memberships__isnull=False), email__in=candidates), "email"),
+        *_column(User.objects.filter(works, email__in=candidates), "email"),
     }
     return frozenset(str(address) for address in candidates - staying)
-
-
-def _accounts(rows: QuerySet[Learner], addresses: frozenset[str]) -> tuple[int, ...]:
-    """The accounts under those addresses: whoever has one of them is nobody else here."""
-    theirs = User.objects.filter(Q(pk__in=_column(rows, "user")) | Q(email__in=addresses))
-    others = Learner.objects.exclude(pk__in=rows).filter(user__isnull=False)
-    return _keys(theirs.filter(is_staff=False, is_superuser=False).exclude(pk__in=_column(others, "user")))
 
 
 def _with_subjects(person: Person) -> Person:

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import models
 
 from accounts.learners import find_or_create_learner
+from accounts.merging import merge_learners
 from accounts.models import Guardian, Learner, StaffTask, User
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory, UserFactory
 from billing.models import Payment
@@ -150,6 +151,35 @@ class TestErasing:
 
         assert first == second
         assert Erasure.objects.count() == 1
+
+    def test_finds_them_by_the_id_of_one_who_was_merged_into_them(self) -> None:
+        drop = LearnerFactory(email="a@home.test")
+        keep = LearnerFactory(workspace=drop.workspace, email="b@home.test")
+        merge_learners(keep_id=keep.pk, drop_id=drop.pk, reason="One", actor=SYSTEM, now=utc_now())
+
+        by_either = erase(drop), erase(keep)
+
+        assert by_either[0] == by_either[1]
+        assert by_either[0].learner_cuid == keep.cuid
+        assert set(Learner.objects.values_list("first_name", flat=True)) == {"Erased"}
+
+    def test_leaves_the_account_of_somebody_who_answers_for_a_child_elsewhere(self) -> None:
+        user = UserFactory(email=GUARDIAN)
+        GuardianFactory(email=GUARDIAN)
+        learner = LearnerFactory(user=user)
+
+        erase(learner)
+
+        kept = User.objects.get()
+        assert (kept.email, kept.is_active) == (GUARDIAN, True)
+
+    def test_takes_the_account_along_that_is_theirs_alone(self) -> None:
+        learner = LearnerFactory(user=UserFactory(email=GUARDIAN))
+
+        erase(learner)
+
+        gone = User.objects.get()
+        assert (gone.email, gone.is_active) == (f"user-{gone.pk}@erased.invalid", False)
 
     def test_leaves_a_guardian_of_another_child_as_they_are(self) -> None:
         guardian = GuardianFactory(email=GUARDIAN, last_name=LAST)
