@@ -5,7 +5,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import F, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Concat
 
-from core.personal import ERASED, Fate, Kind, Person, Personal, kept, unless_empty
+from core.personal import ERASED, NOWHERE, Fate, Kind, Person, Personal, kept, unless_empty
 
 from .models import (
     Guardian,
@@ -22,8 +22,6 @@ from .models import (
     StaffTask,
     User,
 )
-
-NOWHERE = "@erased.invalid"  # a domain that RFC 2606 keeps free of mailboxes
 
 
 def _nowhere(prefix: str, column: str) -> Concat:

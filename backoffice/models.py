@@ -46,9 +46,6 @@ class Export(Job):
         return f"Export {self.cuid}"
 
 
-ERASED = "(erased)"  # stands for a reason of which nothing is kept; the database's trigger has the same word
-
-
 class AuditLogIsKept(DomainError):
     code = "audit_log_is_kept"
     title = "The audit log is only added to"

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from django.db.models import QuerySet
 
-from core.personal import Fate, Kind, Person, Personal, kept, unless_empty
+from core.personal import Fate, Kind, Person, Personal, kept, unless_empty, words
 
 from .models import Checkout, Dispute, Invoice, Mismatch, Payment, Refund, Seller
 from .states import LIVE_CHECKOUTS, OPEN_REFUNDS, UNDECIDED_DISPUTES
@@ -33,20 +33,8 @@ PERSONAL = (
         lambda person: Payment.objects.filter(pk__in=person.payments),
         {"note": unless_empty("note")},
     ),
-    Personal(
-        Refund,
-        {"note": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: Refund.objects.filter(payment__in=person.payments),
-        {"note": unless_empty("note")},
-    ),
-    Personal(
-        Mismatch,
-        {"explanation": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: Mismatch.objects.filter(subject__in=person.subjects),
-        {"explanation": unless_empty("explanation")},
-    ),
+    words(Refund, lambda person: Refund.objects.filter(payment__in=person.payments), "note"),
+    words(Mismatch, lambda person: Mismatch.objects.filter(subject__in=person.subjects), "explanation"),
     kept(
         Invoice,
         "the law wants invoices as they were issued; `forget_invoices` takes the person out after INVOICES_KEPT_YEARS",

@@ -1,6 +1,6 @@
 """What this app knows of people, and what erasing one of them does to it (`core.personal`)."""
 
-from core.personal import Fate, Kind, Person, Personal, kept, unless_empty
+from core.personal import Fate, Kind, Person, Personal, kept, words
 
 from .models import CalendarFeed, CohortPlace, GroupClass, StepProgress, StudentPackage, WaitlistEntry
 from .states import IN_LINE, PlaceStatus
@@ -12,34 +12,10 @@ PERSONAL = (
         Fate.DELETED,
         lambda person: CalendarFeed.objects.filter(user__in=person.users),
     ),
-    Personal(
-        CohortPlace,
-        {"release_reason": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: CohortPlace.objects.filter(learner__in=person.learners),
-        {"release_reason": unless_empty("release_reason")},
-    ),
-    Personal(
-        WaitlistEntry,
-        {"note": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: WaitlistEntry.objects.filter(learner__in=person.learners),
-        {"note": unless_empty("note")},
-    ),
-    Personal(
-        StudentPackage,
-        {"revoke_reason": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: StudentPackage.objects.filter(learner__in=person.learners),
-        {"revoke_reason": unless_empty("revoke_reason")},
-    ),
-    Personal(
-        StepProgress,
-        {"excuse": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: StepProgress.objects.filter(package__learner__in=person.learners),
-        {"excuse": unless_empty("excuse")},
-    ),
+    words(CohortPlace, lambda person: CohortPlace.objects.filter(learner__in=person.learners), "release_reason"),
+    words(WaitlistEntry, lambda person: WaitlistEntry.objects.filter(learner__in=person.learners), "note"),
+    words(StudentPackage, lambda person: StudentPackage.objects.filter(learner__in=person.learners), "revoke_reason"),
+    words(StepProgress, lambda person: StepProgress.objects.filter(package__learner__in=person.learners), "excuse"),
     kept(GroupClass, "of the workspace", teacher=Kind.STAFF),
 )
 

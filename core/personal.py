@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Model, QuerySet, Value
 from django.db.models.expressions import Case, When
 
+NOWHERE = "@erased.invalid"  # a domain that RFC 2606 keeps free of mailboxes
 ERASED = "(erased)"  # stands where a text can't be empty, or where a reader should know that there was one
 
 
@@ -96,6 +97,12 @@ class Personal:
 def unless_empty(column: str, by: str = ERASED) -> Case:
     """The value of a column from which words were taken: what was empty stays so."""
     return Case(When(**{column: ""}, then=Value("")), default=Value(by))
+
+
+def words(model: type[Model], rows_of: Callable[[Person], QuerySet[Any]], *columns: str) -> Personal:
+    """Columns in which people type: what they hold becomes ERASED."""
+    values = {column: unless_empty(column) for column in columns}
+    return Personal(model, dict.fromkeys(columns, Kind.WORDS), Fate.REPLACED, rows_of, values)
 
 
 def kept(model: type[Model], why: str, **columns: Kind) -> Personal:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
 from core.jobs import UNFINISHED
-from core.personal import ERASED, Fate, Kind, Person, Personal, kept, unless_empty
+from core.personal import ERASED, NOWHERE, Fate, Kind, Person, Personal, kept, unless_empty, words
 
 from .imports.files import drop_file
 from .models import (
@@ -29,7 +29,7 @@ from .models import (
 )
 from .states import ENDED_PARTICIPATION, GOING_ON, HeldReviewStatus
 
-NOBODY = "nobody@erased.invalid"
+NOBODY = f"nobody{NOWHERE}"
 
 
 def _of(model: type[Model]) -> Callable[[Person], QuerySet[Any]]:
@@ -116,13 +116,7 @@ PERSONAL = (
         },
     ),
     Personal(EnrollmentLabel, {"value": Kind.ABOUT}, Fate.DELETED, _of(EnrollmentLabel)),
-    Personal(
-        EnrollmentTransition,
-        {"reason": Kind.WORDS, "note": Kind.WORDS},
-        Fate.REPLACED,
-        _of(EnrollmentTransition),
-        {"reason": unless_empty("reason"), "note": unless_empty("note")},
-    ),
+    words(EnrollmentTransition, _of(EnrollmentTransition), "reason", "note"),
     Personal(
         EligibilityVerdict,
         {"reason": Kind.WORDS, "answers": Kind.ABOUT},
@@ -130,13 +124,7 @@ PERSONAL = (
         _of(EligibilityVerdict),
         {"reason": unless_empty("reason"), "answers": []},
     ),
-    Personal(
-        SeatAssignment,
-        {"release_reason": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: SeatAssignment.objects.filter(learner__in=person.learners),
-        {"release_reason": unless_empty("release_reason")},
-    ),
+    words(SeatAssignment, lambda person: SeatAssignment.objects.filter(learner__in=person.learners), "release_reason"),
     Personal(
         EnrollmentDecision,
         {
@@ -157,13 +145,7 @@ PERSONAL = (
         _of(PlannedExit),
         {"reason": ERASED, "note": unless_empty("note"), "metadata": {}},
     ),
-    Personal(
-        HeldReview,
-        {"reason": Kind.WORDS, "note": Kind.WORDS},
-        Fate.REPLACED,
-        _of(HeldReview),
-        {"reason": unless_empty("reason"), "note": unless_empty("note")},
-    ),
+    words(HeldReview, _of(HeldReview), "reason", "note"),
     Personal(
         Inquiry,
         {"question": Kind.WORDS, "answer": Kind.WORDS},

@@ -2,7 +2,7 @@
 
 from django.db.models import Q, QuerySet
 
-from core.personal import ERASED, Fate, Kind, Person, Personal, kept, unless_empty
+from core.personal import ERASED, Fate, Kind, Person, Personal, kept, unless_empty, words
 
 from .models import Certificate, EnrollmentStep, Nudge, PartnerEvent, Provider, StepTransition
 
@@ -43,13 +43,7 @@ PERSONAL = (
         _steps,
         {"launch_url": "", "evidence": unless_empty("evidence"), "certificate": None},
     ),
-    Personal(
-        StepTransition,
-        {"reason": Kind.WORDS},
-        Fate.REPLACED,
-        lambda person: StepTransition.objects.filter(step__in=_steps(person).values("pk")),
-        {"reason": unless_empty("reason")},
-    ),
+    words(StepTransition, lambda person: StepTransition.objects.filter(step__in=_steps(person).values("pk")), "reason"),
     Personal(
         PartnerEvent,
         {"payload": Kind.ABOUT, "unread": Kind.ABOUT},

@@ -13,10 +13,11 @@ from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, MembershipFactory, WorkspaceFactory
 from backoffice.admin.staff import MembershipAdmin
 from backoffice.auditing.keeping import blank_reasons, forget_old_entries
-from backoffice.models import ERASED, AuditEntry, AuditLogIsKept, Export
+from backoffice.models import AuditEntry, AuditLogIsKept, Export
 from backoffice.tests.staff_client import StaffClient
 from core.clock import utc_now
 from core.errors import DomainError
+from core.personal import ERASED
 
 pytestmark = pytest.mark.django_db
 
