@@ -7,9 +7,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 
+from core.actors import Actor
 from core.jobs import UNFINISHED
 from core.personal import ERASED, NOWHERE, Fate, Kind, Person, Personal, kept, unless_empty, words
 
+from .deletion import delete_enrollment
 from .imports.files import drop_file
 from .models import (
     Application,
@@ -27,7 +29,7 @@ from .models import (
     PlannedExit,
     SeatAssignment,
 )
-from .states import ENDED_PARTICIPATION, GOING_ON, HeldReviewStatus
+from .states import GOING_ON, EnrollmentPaymentStatus, HeldReviewStatus
 
 NOBODY = f"nobody{NOWHERE}"
 
@@ -172,11 +174,23 @@ PERSONAL = (
 )
 
 
+# Not decided, and nobody has paid for it or is asked to: it can end without anybody noticing.
+_WAITS = ~Q(eligibility_status__in=GOING_ON) & Q(payment_status=EnrollmentPaymentStatus.NOT_REQUIRED)
+
+
+def _current(person: Person) -> QuerySet[Enrollment]:
+    return Enrollment.objects.current().filter(pk__in=person.enrollments)
+
+
+def end_what_waits(person: Person, *, actor: Actor) -> None:
+    """Delete the enrollments that wait for a decision: of somebody who was erased there is none to make."""
+    for enrollment_id in _current(person).filter(_WAITS).order_by("pk").values_list("pk", flat=True):
+        delete_enrollment(enrollment_id=enrollment_id, actor=actor, now=person.moment)
+
+
 def obstacles(person: Person) -> list[str]:
     """What of the learner's is going on: what it is, and what to do first."""
-    going_on = Enrollment.objects.filter(
-        pk__in=person.enrollments, eligibility_status__in=GOING_ON, deleted_at__isnull=True
-    ).exclude(participation_status__in=ENDED_PARTICIPATION)
+    going_on = _current(person).exclude(_WAITS)
     held = HeldReview.objects.filter(enrollment__in=person.enrollments, status=HeldReviewStatus.HELD)
     running = ImportJob.objects.filter(workspace=person.workspace, status__in=UNFINISHED)
     return [

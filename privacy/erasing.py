@@ -21,6 +21,7 @@ from core.actors import Actor
 from core.local_time import local_date
 from core.logs import after_commit
 from core.personal import Person
+from enrollments.personal import end_what_waits
 from partners.models import EnrollmentStep
 
 from .errors import ErasureRefused
@@ -40,16 +41,15 @@ class Forecast:
     person: Person
     rows: dict[str, int]  # the plural name of a model -> how many rows hold something of theirs
     obstacles: tuple[str, ...]
+    elsewhere: str  # who else was told of them, and by which ids they know them; empty where nobody was
 
 
 def foresee_erasure(*, workspace_id: int, learner_cuid: str, now: dt.datetime) -> Forecast:
     """Change nothing. Raises NotFound."""
     person = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
-    counted: dict[str, int] = {}
-    for each in PERSONAL:
-        if rows := each.count_of(person):
-            counted[str(each.model._meta.verbose_name_plural)] = rows
-    return Forecast(person, counted, _obstacles(person))
+    counted = {str(each.model._meta.verbose_name_plural): each.count_of(person) for each in PERSONAL}
+    rows = {name: count for name, count in counted.items() if count}
+    return Forecast(person, rows, _obstacles(person), _who_else_knows(person))
 
 
 def erase_learner(
@@ -112,6 +112,7 @@ def _erase(
     if obstacles:
         raise ErasureRefused(" ".join(obstacles))
     elsewhere = _who_else_knows(person)
+    end_what_waits(person, actor=actor)
     rows = sum(each.erase_of(person) for each in PERSONAL)
     Learner.objects.filter(pk__in=person.learners).update(erased_at=now)
     papers = Invoice.objects.filter(payment__in=person.payments).exists()

@@ -196,6 +196,13 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         by_key = [models.Q(external_key=key)] if key else []
         return [*by_key, models.Q(pk__in=found)] if found else by_key
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody gives an erased learner a name again, or a guardian."""
+        return (obj is None or obj.erased_at is None) and super().has_change_permission(request, obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [] if obj is not None and obj.erased_at else list(super().get_inlines(request, obj))
+
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponseRedirect:
         """The page of a learner who was merged is that of the one who stayed."""
         merged = self._find_merged(request, object_id)
@@ -255,6 +262,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Merge another into this one",
         power=Power.MANAGE,
+        possible=lambda learner: learner.erased_at is None,
         form=OtherLearnerForm,
         preview=lambda learner, form: preview_merge(learner.pk, form.found.pk),
         explanation="For two learners who are one person. Everything the other one has moves here. You can't undo "

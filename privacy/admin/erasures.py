@@ -22,14 +22,13 @@ def preview_erasure(learner: Learner) -> Preview:
     forecast = foresee_erasure(workspace_id=learner.workspace_id, learner_cuid=learner.cuid, now=utc_now())
     if forecast.obstacles:
         return Preview(("It can't be done yet.", *forecast.obstacles))
-    counted = ", ".join(f"{rows:,} {name}" for name, rows in sorted(forecast.rows.items()))
-    return Preview(
-        (
-            f"Names, addresses, answers and words go from {counted}.",
-            "Ids, amounts, dates and numbers stay. Invoices keep the name for as long as the law wants.",
-            "You get a task to have it erased with the vendors who know them.",
-        )
+    counted = ", ".join(f"{name} ({rows:,})" for name, rows in sorted(forecast.rows.items()))
+    told = (
+        f"Names, addresses, answers and words go from {counted}. Enrollments that wait for a decision are deleted.",
+        "Ids, amounts, dates and numbers stay. Invoices keep the name for as long as the law wants.",
     )
+    task = (f"You get a task to have it erased elsewhere: {forecast.elsewhere}.",) if forecast.elsewhere else ()
+    return Preview((*told, *task))
 
 
 def _erase(learner: Learner, reason: str, actor: Actor) -> str:

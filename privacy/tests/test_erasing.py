@@ -24,6 +24,8 @@ from core.errors import NotFound
 from core.personal import Fate
 from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.states import ParticipationStatus
+from enrollments.tests.factories import CandidateFactory
+from events.models import OutboxEvent
 from privacy.document import table
 from privacy.erasing import erase_learner, foresee_erasure, forget_papers, repeat_erasures
 from privacy.errors import ErasureRefused
@@ -222,6 +224,15 @@ class TestErasing:
         task = StaffTask.objects.get(kind="erase_elsewhere")
         assert task.subject == f"learner:{canary.pk}"
         assert "Stripe (cs_rows_" in task.summary
+
+    def test_deletes_what_waits_for_a_decision(self) -> None:
+        candidate = CandidateFactory()
+
+        erase(candidate.learner)
+
+        candidate.refresh_from_db()
+        assert candidate.deleted_at is not None
+        assert OutboxEvent.objects.filter(type="enrollment.deleted").count() == 1
 
     def test_of_nobody_is_refused(self) -> None:
         learner = LearnerFactory()
