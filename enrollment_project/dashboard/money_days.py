@@ -7,7 +7,7 @@ marked, and so is one with mismatches that wait.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -232,6 +232,7 @@ def show_money_days(request: HttpRequest) -> HttpResponse:
             "columns": COLUMNS,
             "rows": list(_rows(asked, found)),
             "totals": list(_totals(found)),
+            "has_one_zone": _has_one_zone(asked),
         },
     )
 
@@ -256,7 +257,14 @@ def _rows(asked: Asked, found: Found) -> Iterator[Row]:
     for date in sorted(days, reverse=True):
         for row, (currency, counts) in enumerate(_side_by_side(found, date, days[date])):
             urls = {column.name: column.url(asked, date, currency) for column in COLUMNS}
-            yield _row(time_words.day(date) if row == 0 else "", currency, counts, urls)
+            shown = _row(time_words.day(date) if row == 0 else "", currency, counts, urls)
+            yield shown if _has_one_zone(asked) else replace(shown, difference=0)
+
+
+def _has_one_zone(asked: Asked) -> bool:
+    """Whether a day of money is a day of papers: these are dated in the zone of their workspace, and several workspaces
+    may have several."""
+    return asked.scope.chosen is not None or not asked.scope.choices
 
 
 def _side_by_side(

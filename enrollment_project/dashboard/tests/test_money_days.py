@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import Workspace
 from accounts.states import Role
-from accounts.tests.factories import WorkspaceFactory
+from accounts.tests.factories import MembershipFactory, WorkspaceFactory
 from backoffice.tests.staff_client import StaffClient
 from billing.invoicing import Buyer, issue_invoice
 from billing.mismatches import look_for_mismatches
@@ -133,3 +133,18 @@ class TestTheDaysOfMoney:
 
     def test_show_that_nothing_moved(self, finance: StaffClient) -> None:
         assert "Nothing moved in these days." in finance.get(PAGE, ASKED).content.decode()
+
+    def test_of_several_workspaces_are_compared_in_their_sum_alone(
+        self, workspace: Workspace, finance: StaffClient
+    ) -> None:
+        """Papers are dated in the zone of their own workspace, and the days are UTC's then."""
+        payment = payment_in(workspace)
+        issue_invoice(payment=payment, buyer=Buyer("ana@example.test"), now=PAID_AT)
+        MembershipFactory(user=finance.user, workspace=WorkspaceFactory(), role=Role.FINANCE)
+
+        together = rows_of(finance, workspace="all")
+        alone = rows_of(finance, workspace=str(workspace.pk))
+
+        assert [day for day, *_ in together] == ["Mar 3, 2026", "Mar 2, 2026", "All days"]
+        assert [differs for *_, differs in together] == ["", "", ""]
+        assert [(day, differs) for day, *_, differs in alone] == [("Mar 2, 2026", ""), ("All days", "")]
