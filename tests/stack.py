@@ -73,6 +73,7 @@ class RunningStack:
             "SIGN_IN_CODES_PER_NETWORK": "10000",
             "SIGN_IN_CODES_PER_CALLER": "10000",
             "SIGN_IN_CODES_PER_MAILBOX": "10000",
+            "TMPDIR": str(self.folder),  # in which passwords wait for each other: not for those of another stack
             "LOG_LEVEL": "WARNING",
             **(environment or {}),
         }
