@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from sandbox.testing import free_port
+
 from .servers import Servers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +43,7 @@ def environment(servers: Servers, *, settings: str) -> dict[str, str]:
 @contextlib.contextmanager
 def running_web(servers: Servers, *, settings: str, log: Path) -> Iterator[int]:
     """Serve with these settings; gives the port. Raises RuntimeError with the log if it does not come up."""
-    port = _free_port()
+    port = free_port()
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(os.cpu_count()), "--blocking-threads", "1", "--log-level", "warning"),
@@ -67,12 +69,6 @@ def running_web(servers: Servers, *, settings: str, log: Path) -> Iterator[int]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -1,6 +1,8 @@
 """The sandbox as a test sees it: a process of its own, started on a free port and turned by its control surface."""
 
+import fcntl
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -16,6 +18,8 @@ import httpx
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
+PORTS = range(20_000, 32_000)  # below those of which the kernel takes one by itself
+LEASES = Path(tempfile.gettempdir()) / f"ports-of-tests-{os.getuid()}"
 Body = dict[str, Any]
 
 
@@ -219,10 +223,35 @@ class SandboxProcess:
 
 
 def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on, and that no other test process is given while this one lives.
+
+    A web server shares its port with whoever asks for it (SO_REUSEPORT): of two on one port neither would fail, and
+    each would answer half of the requests. Connections to elsewhere leave from ports above these.
+    """
+    LEASES.mkdir(exist_ok=True)
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        if _lease(port) and _is_free(port):
+            return port
+    raise RuntimeError(f"No port of {PORTS.start} to {PORTS.stop - 1} is free")
+
+
+def _lease(port: int) -> bool:
+    lease = os.open(LEASES / str(port), os.O_RDWR | os.O_CREAT, 0o600)  # kept open: it ends with this process
+    try:
+        fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lease)
+        return False
+    return True
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
