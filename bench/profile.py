@@ -20,6 +20,7 @@ from rich.table import Table
 
 from .servers import running_servers
 from .stack import HOST, OURS, ROOT, environment
+from .work import migrate
 
 WARM_UP = 200
 REQUESTS = 1_000
@@ -69,6 +70,7 @@ class Stopwatch:
 
 def main() -> None:
     with running_servers() as servers:
+        migrate(servers)
         production = environment(servers, settings=OURS)
         seeded = subprocess.run(
             [sys.executable, "-m", "bench.seed"], cwd=ROOT, env=production, check=True, capture_output=True
