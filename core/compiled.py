@@ -67,6 +67,7 @@ class _Rows:
             info = compiler.klass_info
             self._names = [columns[place][0].target.attname for place in info["select_fields"]]
             self._own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
+            self._annotations = list((compiler.annotation_col_map or {}).items())
             # The stubs are those of a later Django.
             self._related = get_related_populators(info, compiler.select, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
 
@@ -78,6 +79,8 @@ class _Rows:
             one = self._model.from_db(DEFAULT_DB_ALIAS, self._names, row[self._own])
             for related in self._related:
                 related.populate(row, one)
+            for name, place in self._annotations:
+                setattr(one, name, row[place])
             yield one
 
     def _converted(self, found: list[tuple[Any, ...]]) -> Iterator[list[Any]]:

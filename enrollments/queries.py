@@ -3,11 +3,12 @@
 import datetime as dt
 from collections.abc import Collection
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.urls import reverse
 
 from billing.models import Payment
 from billing.purposes import Matter, Service, Stake, as_subject, key_of
+from core.compiled import compiled
 from core.errors import NotFound, invalid_field
 from core.local_time import local_date
 
@@ -15,18 +16,26 @@ from .errors import InstanceClosed, NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, Inquiry, ProgramInstance
 from .states import ENDED_ELIGIBILITY, LIVE_DECISIONS, UNPAID, EligibilityStatus, InquiryStatus
 
-# Every routed learner reads this and the allocations in supply.py. As SQL, because building the two statements with the
-# ORM took longer than all that the database does for the request.
-_INSTANCE = """
-    SELECT instance.*, instance.active AND program.active AS is_open, workspace.timezone AS workspace_timezone
-      FROM enrollments_programinstance instance
-      JOIN enrollments_program program ON program.id = instance.program_id
-      JOIN accounts_workspace workspace ON workspace.id = instance.workspace_id
-     WHERE instance.workspace_id = %s
-"""
-_DEFAULT_INSTANCE = f"{_INSTANCE} AND instance.is_default"
-_INSTANCE_BY_ID = f"{_INSTANCE} AND instance.id = %s"
-_INSTANCE_BY_CUID = f"{_INSTANCE} AND instance.cuid = %s"
+
+@compiled
+def _default_instance(workspace_id: int) -> QuerySet[ProgramInstance]:
+    return _instances_to_enroll_in().filter(workspace=workspace_id, is_default=True)
+
+
+@compiled
+def _instance_by_id(workspace_id: int, instance_id: int) -> QuerySet[ProgramInstance]:
+    return _instances_to_enroll_in().filter(workspace=workspace_id, pk=instance_id)
+
+
+@compiled
+def _instance_by_cuid(workspace_id: int, cuid: str) -> QuerySet[ProgramInstance]:
+    return _instances_to_enroll_in().filter(workspace=workspace_id, cuid=cuid)
+
+
+def _instances_to_enroll_in() -> QuerySet[ProgramInstance]:
+    """With what is asked of their program and workspace, neither of which is read for itself."""
+    is_open = ExpressionWrapper(Q(active=True, program__active=True), BooleanField())
+    return ProgramInstance.objects.annotate(is_open=is_open, workspace_timezone=F("workspace__timezone"))
 
 
 def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.datetime) -> ProgramInstance:
@@ -37,11 +46,11 @@ def find_instance(*, workspace_id: int, reference: str | int | None, now: dt.dat
     """
     field = "context.program_instance_id"
     if reference is None:
-        found = ProgramInstance.objects.raw(_DEFAULT_INSTANCE, [workspace_id])
+        instance = _default_instance.first(workspace_id)
+    elif isinstance(reference, int):
+        instance = _instance_by_id.first(workspace_id, reference)
     else:
-        by = _INSTANCE_BY_ID if isinstance(reference, int) else _INSTANCE_BY_CUID
-        found = ProgramInstance.objects.raw(by, [workspace_id, reference])
-    instance = next(iter(found), None)
+        instance = _instance_by_cuid.first(workspace_id, reference)
     if instance is None and reference is None:
         raise NoDefaultInstance(f"Name one in {field}, or mark one as default in the back office.")
     if instance is None:

@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 from django.db import connections
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.db.transaction import TransactionManagementError
 
 from core.compiled import compiled, compiled_update
@@ -17,6 +17,12 @@ LATER = dt.datetime(2100, 1, 1, tzinfo=dt.UTC)
 @compiled
 def _learner(learner_id: int) -> QuerySet[Learner]:
     return Learner.objects.select_related("workspace", "merged_into").filter(pk=learner_id)
+
+
+@compiled
+def _learner_told_of(learner_id: int) -> QuerySet[Learner]:
+    known = ExpressionWrapper(Q(school="North"), BooleanField())
+    return Learner.objects.annotate(known=known, place=F("workspace__name")).filter(pk=learner_id)
 
 
 @compiled
@@ -57,6 +63,16 @@ class TestACompiledQuery:
         usual = Learner.objects.select_related("workspace", "merged_into").get(pk=learner.pk)
         assert {**found.__dict__, "_state": 0} == {**usual.__dict__, "_state": 0}
         assert found._state.fields_cache.keys() == usual._state.fields_cache.keys()
+
+    def test_gives_what_rows_are_annotated_with(self):
+        here = LearnerFactory.create(school="North")
+        there = LearnerFactory.create(school="South")
+
+        found = [_learner_told_of.get(learner.pk) for learner in (here, there)]
+
+        told = [(learner.known, learner.place) for learner in found]
+        assert told == [(True, here.workspace.name), (False, there.workspace.name)]
+        assert found == [here, there]
 
     def test_takes_lists_and_moments_and_gives_tuples_or_single_values(self):
         workspace: Workspace = WorkspaceFactory.create()

@@ -5,22 +5,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
+
+from core.compiled import compiled
+
 from ..models import District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
 from ..states import HELD_SEATS, DecisionReason
 
 # Every rule that was asked, with its inputs and its answer.
 Trace = list[dict[str, Any]]
-
-
-# As SQL for the reason given in queries.py.
-_ALLOCATIONS = """
-    SELECT allocation.*, COALESCE(NULLIF(district.timezone, ''), workspace.timezone) AS district_timezone
-      FROM enrollments_districtseatallocation allocation
-      JOIN enrollments_district district ON district.id = allocation.district_id
-      JOIN accounts_workspace workspace ON workspace.id = district.workspace_id
-     WHERE district.workspace_id = %s AND district.tenant_id = %s
-       AND (allocation.instance_id = %s OR allocation.instance_id IS NULL)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +44,20 @@ def find_district_seat(
     if tenant_id is None:
         unnamed: Trace = [{"rule": "district.named", "tenant_id": None, "answer": False}]
         return DistrictOffer(DecisionReason.NO_DISTRICT, trace=unnamed)
-    found = DistrictSeatAllocation.objects.raw(_ALLOCATIONS, [workspace_id, tenant_id, instance.pk])
-    allocations = in_asking_order(found)
+    allocations = in_asking_order(_allocations.all(workspace_id, tenant_id, instance.pk))
     if not allocations:
         return _without_allocation(workspace_id, tenant_id)
     return choose_allocation(
         allocations, tenant_id=tenant_id, held=_allocations_held(learner_id), exhausted=exhausted, now=now
+    )
+
+
+@compiled
+def _allocations(workspace_id: int, tenant_id: int, instance_id: int) -> QuerySet[DistrictSeatAllocation]:
+    district = DistrictSeatAllocation.objects.filter(district__workspace=workspace_id, district__tenant_id=tenant_id)
+    own_zone = NullIf("district__timezone", Value(""))
+    return district.filter(Q(instance=instance_id) | Q(instance=None)).annotate(
+        district_timezone=Coalesce(own_zone, "district__workspace__timezone")
     )
 
 
