@@ -1,6 +1,7 @@
 """The sidebar of the back office and the lists beside each other, limited to the workspaces of the person looking."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -332,7 +333,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def tabs(request: HttpRequest) -> list[dict[str, Any]]:
-    """The lists that stand beside each other, on each of them."""
+    """The lists that stand beside each other, where the page is one of them."""
     groups = [(entry, *entry.beside) for entries in NAVIGATION.values() for entry in entries if entry.beside]
     return [
         {
@@ -344,6 +345,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
         for group in groups
+        if request.path in {page_url(entry.model, "changelist") for entry in group}
     ]
 
 
@@ -388,17 +390,29 @@ def _item(request: HttpRequest, entry: Entry, badges: dict[str, int]) -> dict[st
 def _is_open(request: HttpRequest, entry: Entry) -> bool:
     """Whether the page of the request is this one, or one of a row of its list."""
     path = path_of(entry)
-    pages = [path_of(other) for other in every_entry() if other.page != "changelist" or other.route]
-    queues = [other.query for other in every_entry() if other.model is entry.model and not other.route]
+    if not request.path.startswith(path):
+        return False
+    pages, queues = _pages_of_their_own(), _queues_of(entry.model)
     filtered = request.GET.urlencode() == entry.query.removeprefix("?")
     is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
-    return (
-        request.path.startswith(path)
-        and (path in pages or not request.path.startswith(tuple(pages)))
-        and (filtered if entry.query and entry.page == "changelist" and len(queues) > 1 else not is_elsewhere)
+    return (path in pages or not request.path.startswith(pages)) and (
+        filtered if entry.query and entry.page == "changelist" and len(queues) > 1 else not is_elsewhere
     )
 
 
+@cache
+def _pages_of_their_own() -> tuple[str, ...]:
+    """The addresses of those entries that are not lists."""
+    return tuple(path_of(entry) for entry in every_entry() if entry.page != "changelist" or entry.route)
+
+
+@cache
+def _queues_of(model: type[models.Model]) -> tuple[str, ...]:
+    """What the entries of this model's list filter it by."""
+    return tuple(entry.query for entry in every_entry() if entry.model is model and not entry.route)
+
+
+@cache
 def path_of(entry: Entry) -> str:
     return reverse(entry.route) if entry.route else page_url(entry.model, entry.page)
 
