@@ -18,6 +18,7 @@ from core.text import fit
 from .learner_records import LearnerExists, change_learner
 from .learners import lock_live_learner
 from .models import Learner, NameChange
+from .name_answers import tell_family
 from .papers import count_papers, reissue_papers
 from .staff_tasks import raise_staff_task, settle_staff_task
 from .task_kinds import NAME_ASKED
@@ -72,6 +73,7 @@ def accept_name(*, learner_id: int, actor: Actor, now: dt.datetime) -> int:
     _apply(change, actor, now)
     reissued = reissue_papers(learner_id=learner.pk, reason=RENAMED, actor=actor, now=now)
     settle_staff_task(kind=NAME_ASKED, subject=_subject(learner), resolution="The name was changed.", now=now)
+    tell_family(change, now)
     return reissued
 
 
@@ -85,6 +87,7 @@ def decline_name(*, learner_id: int, note: str, actor: Actor, now: dt.datetime) 
     change.note = fit(NameChange, "note", note.strip())
     _decide(change, actor, now)
     settle_staff_task(kind=NAME_ASKED, subject=_subject(learner), resolution="The name stays.", now=now)
+    tell_family(change, now)
     return change
 
 

@@ -98,10 +98,3 @@ NAME_ASKED = register_kind(
     subjects=("learner",),
     remedy="Change the name on the learner's page, which gives certificates anew, or say there why it stays.",
 )
-DELETION_ASKED = register_kind(
-    "deletion_asked",
-    label="Family asks to delete a learner's data",
-    role=Role.ADMIN,
-    subjects=("learner",),
-    remedy="End what goes on, have the learner's data erased, write to the family what was done, and say so here.",
-)

@@ -1,4 +1,5 @@
-"""The button that erases a learner, for the app above that knows how: this one knows nothing of what is known of them.
+"""The buttons that erase a learner, or tell the family why not, for the app above that knows how: this one knows
+nothing of what is known of them.
 
 The app `privacy` registers itself when it is ready, as others register their kinds of tasks.
 """
@@ -16,11 +17,17 @@ from .previews import Preview
 @dataclass(frozen=True, slots=True)
 class Eraser:
     """`choices` are the reasons that may be kept. `preview` says what would go, and raises what stands against it;
-    `erase` returns what was done as a sentence."""
+    `erase` returns what was done as a sentence.
+
+    `is_asked` says whether the family waits for an answer, `decline` gives it, and `preview_declining` shows its mail.
+    """
 
     choices: list[tuple[str, Any]]
     preview: Callable[[Learner], Preview]
     erase: Callable[[Learner, str, Actor], str]
+    is_asked: Callable[[Learner], bool]
+    preview_declining: Callable[[Learner, str], Preview]
+    decline: Callable[[Learner, str, Actor], None]
 
 
 _registered: list[Eraser] = []

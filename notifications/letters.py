@@ -55,14 +55,22 @@ class Block:
 
 Renderer = Callable[[Notification], Email | None]
 _renderers: dict[str, Renderer] = {}
+_forgetting: set[str] = set()
 
 
-def register_email(kind: str, render: Renderer) -> None:
+def register_email(kind: str, render: Renderer, *, forgets_address: bool = False) -> None:
     """Say how emails of this kind are made from a notification's `params`, when it is sent.
 
-    `render` returns None when there is nothing left to say; called once per kind when the owning app gets ready.
+    `render` returns None when there is nothing left to say; called once per kind when the owning app gets ready. With
+    `forgets_address`, the row no longer says to whom the mail went once it was sent or given up.
     """
     _renderers[kind] = render
+    if forgets_address:
+        _forgetting.add(kind)
+
+
+def forgets_address(kind: str) -> bool:
+    return kind in _forgetting
 
 
 def known_kinds() -> list[str]:

@@ -24,10 +24,11 @@ from core import retries
 from core.addresses import canonical_address
 from core.errors import DomainError, NotFound
 from core.network import forbid_open_transaction
+from core.personal import NOWHERE
 from core.rows import insert_many, insert_unless_present
 from core.work import nudge
 
-from .letters import Email, is_registered, render
+from .letters import Email, forgets_address, is_registered, render
 from .models import Notification
 from .states import NotificationStatus
 from .task_kinds import EMAIL_NOT_SENT
@@ -57,6 +58,11 @@ class Letter:
 class NotificationOnItsWay(DomainError):
     code = "notification_on_its_way"
     title = "This email has not been sent yet; it is on its way already"
+
+
+class AddressForgotten(DomainError):
+    code = "address_forgotten"
+    title = "Whom this email went to is no longer known, so it can't be sent again"
 
 
 def notify(
@@ -148,8 +154,10 @@ def send_due_notifications(*, limit: int = 100, now: dt.datetime) -> int:
 
 @transaction.atomic
 def resend_notification(*, notification_id: int, now: dt.datetime) -> Notification:
-    """Have an email sent again, with all its tries. Raises NotFound, and NotificationOnItsWay while it is pending."""
+    """Have an email sent again, with all its tries. Raises NotFound, NotificationOnItsWay while it is pending, and
+    AddressForgotten."""
     again = Notification.objects.filter(pk=notification_id).exclude(status=NotificationStatus.PENDING)
+    again = again.exclude(recipient__endswith=NOWHERE)
     revived = again.update(
         status=NotificationStatus.PENDING,
         attempts=0,
@@ -161,7 +169,7 @@ def resend_notification(*, notification_id: int, now: dt.datetime) -> Notificati
     if notification is None:
         raise NotFound("There is no such notification.")
     if not revived:
-        raise NotificationOnItsWay
+        raise AddressForgotten if notification.recipient.endswith(NOWHERE) else NotificationOnItsWay
     nudge(signature("notifications.tasks.send_notification"), notification.pk)
     return notification
 
@@ -219,6 +227,7 @@ def _stop_headers(email: Email) -> dict[str, str]:
 
 def _record_end(notification: Notification, *, sent: bool, now: dt.datetime) -> None:
     Notification.objects.filter(pk=notification.pk, status=NotificationStatus.PENDING).update(
+        recipient=_recipient_kept(notification),
         status=NotificationStatus.SENT if sent else NotificationStatus.SKIPPED,
         sent_at=now if sent else None,
         attempts=F("attempts") + 1,
@@ -237,6 +246,7 @@ def _record_failure(notification: Notification, error: Exception, now: dt.dateti
         error=_describe(error),
         now=now,
         status=NotificationStatus.DEAD if dead else NotificationStatus.PENDING,
+        recipient=_recipient_kept(notification) if dead else notification.recipient,
     )
     log.warning("notification_not_sent", notification=notification.pk, attempts=attempts, error=_describe(error))
     if dead:
@@ -246,6 +256,13 @@ def _record_failure(notification: Notification, error: Exception, now: dt.dateti
             subject=f"notification:{notification.pk}",
             summary=f"Email {notification.pk} ({notification.kind}) could not be sent {attempts} times.",
         )
+
+
+def _recipient_kept(notification: Notification) -> str:
+    """What the row of a mail that is done with says of its receiver."""
+    if forgets_address(notification.kind):
+        return f"notification-{notification.pk}{NOWHERE}"
+    return str(notification.recipient)
 
 
 def _describe(error: Exception) -> str:

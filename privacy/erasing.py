@@ -14,7 +14,7 @@ from django.db import transaction
 
 from accounts.learners import lock_live_learner
 from accounts.models import Learner
-from accounts.staff_tasks import raise_staff_task
+from accounts.staff_tasks import raise_staff_task, settle_staff_tasks
 from billing.models import Checkout, Invoice
 from billing.personal import forget_buyers
 from core.actors import Actor
@@ -22,14 +22,17 @@ from core.local_time import local_date
 from core.logs import after_commit
 from core.personal import Person
 from enrollments.personal import end_what_waits
+from events.publishing import publish
 from partners.models import EnrollmentStep
 
+from .emails import languages_of_family, tell_erased
 from .errors import ErasureRefused
+from .events import LearnerErased
 from .models import Erasure
 from .person import find_learner, find_person
 from .registry import OBSTACLES, PERSONAL
 from .states import ErasureReason
-from .task_kinds import ERASE_ELSEWHERE
+from .task_kinds import DELETION_ASKED, ERASE_ELSEWHERE
 
 log = structlog.get_logger(__name__)
 
@@ -106,12 +109,14 @@ def _erase(
     now: dt.datetime,
     whatever_goes_on: bool,
 ) -> Erasure:
-    lock_live_learner(find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now).learners[0])
+    found = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
+    learner = lock_live_learner(found.learners[0])
     person = find_person(workspace_id=workspace_id, learner_cuid=learner_cuid, now=now)
     obstacles = () if whatever_goes_on else _obstacles(person)
     if obstacles:
         raise ErasureRefused(" ".join(obstacles))
     elsewhere = _who_else_knows(person)
+    languages = languages_of_family(learner) if reason == ErasureReason.ASKED and not whatever_goes_on else {}
     end_what_waits(person, actor=actor)
     rows = sum(each.erase_of(person) for each in PERSONAL)
     Learner.objects.filter(pk__in=person.learners).update(erased_at=now)
@@ -127,6 +132,11 @@ def _erase(
         payments=list(person.payments) if papers else [],
         papers_until=kept_until if papers else None,
     )
+    settle_staff_tasks(
+        kind=DELETION_ASKED, subjects=[f"learner:{pk}" for pk in person.learners], resolution="Erased.", now=now
+    )
+    tell_erased(erasure=erasure, languages=languages, now=now)
+    _publish(erasure, person)
     if elsewhere:
         raise_staff_task(
             workspace_id=workspace_id,
@@ -136,6 +146,19 @@ def _erase(
         )
     after_commit(log.info, "learner_erased", learner=person.learners[0], erasure=erasure.pk, rows=rows)
     return erasure
+
+
+def _publish(erasure: Erasure, person: Person) -> None:
+    """Integrators who know the learner are told, by every id that they may have."""
+    cuids = Learner.objects.filter(pk__in=person.learners).order_by("pk").values_list("cuid", flat=True)
+    publish(
+        LearnerErased(
+            workspace_id=erasure.workspace_id,
+            occurred_at=erasure.erased_at,
+            learner_cuid=erasure.learner_cuid,
+            merged_learner_cuids=[cuid for cuid in cuids if cuid != erasure.learner_cuid],
+        )
+    )
 
 
 def _obstacles(person: Person) -> tuple[str, ...]:

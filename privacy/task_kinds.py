@@ -1,4 +1,4 @@
-"""What staff have to do outside of the platform when somebody was erased in it."""
+"""What staff are asked about people's data: to answer a family, and to have erased elsewhere who was erased here."""
 
 from accounts.states import Role
 from accounts.task_kinds import Urgency, register_kind
@@ -11,4 +11,12 @@ ERASE_ELSEWHERE = register_kind(
     remedy="Ask Stripe, the issuer of invoices and the partners to erase what they hold under the ids in the summary, "
     "then complete the task.",
     urgency=Urgency.SOON,
+)
+DELETION_ASKED = register_kind(
+    "deletion_asked",
+    label="Family asks to delete a learner's data",
+    role=Role.ADMIN,
+    subjects=("learner",),
+    remedy="End what goes on, then erase the learner on their page, or say there why not. The family gets a mail "
+    "either way; completing the task here writes to nobody.",
 )

@@ -134,6 +134,15 @@ class KeepNameForm(StaffForm):
     )
 
 
+class KeepDataForm(StaffForm):
+    reason = forms.CharField(
+        label="Why the data stays",
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="For the family.",
+    )
+
+
 def waits_for_name(learner: Learner) -> bool:
     return find_waiting(learner) is not None
 
@@ -168,7 +177,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     search_help_text = "Name, email, external id or CUID; also those of a learner who was merged into this one"
     date_hierarchy = "created_at"
     readonly_fields = ("cuid", "created_at", "address_text")
-    actions_detail = ("accept_name", "decline_name", "merge_other", "erase")
+    actions_detail = ("accept_name", "decline_name", "merge_other", "erase", "keep_data")
     inlines = (GuardiansInline,)
     autocomplete_fields = ("user",)
     fieldsets = (
@@ -240,7 +249,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         possible=waits_for_name,
         form=ConfirmForm,
         preview=lambda learner, form: preview_name(learner),
-        explanation="The family asked for it because the name is wrong or has changed.",
+        explanation="The family asked for it because the name is wrong or has changed. It gets a mail.",
         icon="badge",
     )
     def accept_name(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
@@ -252,7 +261,7 @@ class LearnerAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         possible=waits_for_name,
         form=KeepNameForm,
-        explanation="The family reads why on the page on which it asked.",
+        explanation="The family reads why by mail, and on the page on which it asked.",
         icon="block",
     )
     def decline_name(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
@@ -284,6 +293,19 @@ class LearnerAdmin(WorkspaceScopedAdmin):
     )
     def erase(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
         return the_eraser().erase(learner, form.cleaned_data["why"], actor_of(request))
+
+    @staff_action(
+        description="Decline to erase",
+        power=Power.MANAGE,
+        possible=lambda learner: the_eraser().is_asked(learner),
+        form=KeepDataForm,
+        preview=lambda learner, form: the_eraser().preview_declining(learner, form.cleaned_data["reason"]),
+        explanation="The family asked for it. It gets a mail that says why the data stays.",
+        icon="shield",
+    )
+    def keep_data(self, request: HttpRequest, learner: Learner, form: StaffForm) -> str:
+        the_eraser().decline(learner, form.cleaned_data["reason"], actor_of(request))
+        return "The data stays. The family reads why."
 
 
 @neighbors_of(Learner, early=True)

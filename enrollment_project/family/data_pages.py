@@ -7,7 +7,6 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.deletions import ask_for_deletion, find_asked
 from accounts.families import learners_of
 from accounts.family_pages import for_families
 from accounts.models import Learner, User
@@ -15,6 +14,7 @@ from accounts.staff_sign_ins import end_all_sign_ins
 from core.actors import Actor
 from core.clock import utc_now
 from core.errors import DomainError
+from privacy.wishes import ask_for_deletion, find_asked
 
 from ..learner_data.export import Part, export_learner
 from ..learner_data.stored import KINDS, count_stored
@@ -56,7 +56,7 @@ def delete_data(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
     learner = _learner_or_404(user, cuid)
     if request.method == "POST":
         try:
-            ask_for_deletion(learner_id=learner.pk, actor=Actor("user", user.pk))
+            ask_for_deletion(learner_id=learner.pk, actor=Actor("user", user.pk), now=utc_now())
         except DomainError as refusal:
             return _ask(request, learner, problem=refusal.title, status=409)
         messages.success(request, _("You asked for it. The program looks at it and writes to you."))

@@ -98,6 +98,7 @@ BUTTONS: dict[str, Power] = {
     "stafftask.merge_twins": Power.MANAGE,
     "stafftask.two_people": Power.DECIDE,
     "learner.erase": Power.MANAGE,
+    "learner.keep_data": Power.MANAGE,
     "learner.merge_other": Power.MANAGE,
     "learner.accept_name": Power.MANAGE,
     "learner.decline_name": Power.MANAGE,

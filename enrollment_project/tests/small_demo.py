@@ -46,6 +46,7 @@ from operations.models import Examination, Finding
 from partners.models import AT_MOST, WEEK, Certificate, Nudge, PartnerEvent
 from partners.tests.factories import accept, approved, define, group, steps_of
 from privacy.models import Erasure
+from privacy.wishes import ask_for_deletion
 from tests.kept_rows import make_once
 
 MINE, OTHERS = "bright-futures", "harbor-skills"
@@ -178,6 +179,7 @@ def _add_what_the_demo_lacks() -> None:
             workspace=workspace, learner_cuid=f"erased-{slug}", reason="asked", actor="system", erased_at=now
         )
         ask_for_name(learner_id=keep.pk, first_name="Otherwise", last_name="Known", actor=SYSTEM, now=now)
+        ask_for_deletion(learner_id=LearnerFactory(workspace=workspace).pk, actor=SYSTEM, now=now)
     while fan_out(now=now):
         pass
     for role in Role.values:

@@ -14,10 +14,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.deletions import ask_for_deletion, find_asked
 from accounts.models import Guardian, Learner, StaffTask
 from accounts.staff_tasks import settle_staff_task
-from accounts.task_kinds import DELETION_ASKED
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
 from billing.models import Invoice
 from cohorts.models import StudentPackage
@@ -31,6 +29,8 @@ from enrollments.models import ApplicationFile, Enrollment
 from enrollments.states import QuestionKind
 from enrollments.tests.applicants import PDF, answer_to, apply, ask, instance_with_form, pdf
 from partners.models import Certificate
+from privacy.task_kinds import DELETION_ASKED
+from privacy.wishes import ask_for_deletion, find_asked
 from tests.commands import run_json
 
 pytestmark = pytest.mark.django_db
@@ -157,8 +157,8 @@ class TestAskingForDeletion:
         learner = LearnerFactory()
         assert find_asked([learner.pk]) == {}
 
-        first = ask_for_deletion(learner_id=learner.pk, actor=FAMILY)
-        assert ask_for_deletion(learner_id=learner.pk, actor=FAMILY) == first
+        first = ask_for_deletion(learner_id=learner.pk, actor=FAMILY, now=utc_now())
+        assert ask_for_deletion(learner_id=learner.pk, actor=FAMILY, now=utc_now()) == first
 
         assert find_asked([learner.pk]) == {learner.pk: first.created_at}
         assert (first.kind, first.subject) == ("deletion_asked", f"learner:{learner.pk}")

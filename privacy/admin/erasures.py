@@ -7,14 +7,17 @@ from unfold.decorators import display
 from accounts.models import Learner
 from accounts.roles import Power
 from backoffice.erasing import Eraser, register_eraser
-from backoffice.previews import Preview
+from backoffice.previews import Letter, Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from core.actors import Actor
 from core.clock import utc_now
+from notifications.recipients import family_addresses
 
+from ..emails import write_about_wish
 from ..erasing import erase_learner, foresee_erasure
 from ..models import Erasure
 from ..states import ErasureReason
+from ..wishes import decline_deletion, is_asked
 
 
 def preview_erasure(learner: Learner) -> Preview:
@@ -28,7 +31,9 @@ def preview_erasure(learner: Learner) -> Preview:
         "Ids, amounts, dates and numbers stay. Invoices keep the name for as long as the law wants.",
     )
     task = (f"You get a task to have it erased elsewhere: {forecast.elsewhere}.",) if forecast.elsewhere else ()
-    return Preview((*told, *task))
+    to = family_addresses(learner)
+    mail = f"If the family asked for it, it gets a last mail that it is done: {', '.join(to)}." if to else ""
+    return Preview((*told, *task, *filter(None, [mail])), mails="")
 
 
 def _erase(learner: Learner, reason: str, actor: Actor) -> str:
@@ -42,7 +47,21 @@ def _erase(learner: Learner, reason: str, actor: Actor) -> str:
     return f"Learner {learner.pk} is erased: {erasure.rows:,} rows held something of theirs."
 
 
-register_eraser(Eraser(ErasureReason.choices, preview_erasure, _erase))
+def preview_declining(learner: Learner, reason: str) -> Preview:
+    email = write_about_wish("privacy/deletion_declined", learner, reason=reason)
+    to = tuple(family_addresses(learner))
+    return Preview(
+        ("Everything stays as it is, and the task is completed.",),
+        (Letter(to, email.subject, email.text),) if to else (),
+        mails="No address of the family is known, so no mail is sent.",
+    )
+
+
+def _decline(learner: Learner, reason: str, actor: Actor) -> None:
+    decline_deletion(learner_id=learner.pk, reason=reason, actor=actor, now=utc_now())
+
+
+register_eraser(Eraser(ErasureReason.choices, preview_erasure, _erase, is_asked, preview_declining, _decline))
 
 
 @admin.register(Erasure)

@@ -8,9 +8,12 @@ from accounts.states import Role
 from accounts.tests.factories import GuardianFactory
 from backoffice.models import AuditEntry
 from backoffice.tests.staff_client import StaffClient, said
+from core.actors import SYSTEM
+from core.clock import utc_now
 from enrollments.models import Enrollment
 from enrollments.tests.factories import CandidateFactory
 from privacy.models import Erasure
+from privacy.wishes import ask_for_deletion
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +58,25 @@ class TestTheButton:
 
         assert "is going on: end it." in answer.content.decode()
         assert (Learner.objects.get().first_name, Erasure.objects.count()) == (NAME, 0)
+
+
+class TestTheButtonToDecline:
+    def test_is_there_while_the_family_waits_and_shows_the_mail_first(
+        self, learner: Learner, owner: StaffClient
+    ) -> None:
+        decline = reverse("admin:accounts_learner_keep_data", args=[learner.pk])
+        assert (
+            "Decline to erase"
+            not in owner.get(reverse("admin:accounts_learner_change", args=[learner.pk])).content.decode()
+        )
+        ask_for_deletion(learner_id=learner.pk, actor=SYSTEM, now=utc_now())
+
+        foreseen = owner.post(decline, {"reason": "A course goes on."}).content.decode()
+        answer = owner.confirm(decline, {"reason": "A course goes on."})
+
+        assert f"What is stored about {NAME} stays for now" in foreseen
+        assert said(answer) == ["The data stays. The family reads why."]
+        assert AuditEntry.objects.get(action="Decline to erase").model == "accounts.learner"
 
 
 class TestThePageOfSomebodyErased:

@@ -26,6 +26,7 @@ from enrollments.models import Enrollment, EnrollmentDecision, SeatAssignment
 from enrollments.states import ParticipationStatus
 from enrollments.tests.factories import CandidateFactory
 from events.models import OutboxEvent
+from notifications.sending import send_due_notifications
 from privacy.document import table
 from privacy.erasing import erase_learner, foresee_erasure, forget_papers, repeat_erasures
 from privacy.errors import ErasureRefused
@@ -93,6 +94,8 @@ class TestErasing:
         with django_capture_on_commit_callbacks(execute=True):
             erase(canary)
 
+        assert places_of_canary(more=caplog.text) == {"billing_invoice", "notifications_notification"}
+        send_due_notifications(now=utc_now())  # the last mail, and where it went
         assert places_of_canary(more=caplog.text) == {"billing_invoice"}
         forget_papers(limit=10, now=utc_now() + dt.timedelta(days=366 * 11))
         assert places_of_canary(more=caplog.text) == set()
@@ -142,6 +145,7 @@ class TestErasing:
 
         with django_capture_on_commit_callbacks(execute=True):
             erase(canary)
+        send_due_notifications(now=utc_now())
 
         assert planted > 30
         assert places_of_canary() == {"billing_invoice"}

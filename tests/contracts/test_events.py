@@ -44,6 +44,8 @@ from partners.interventions import reopen_step, retry_step, skip_step
 from partners.moving import move_learner
 from partners.tests.factories import accept, complete, define, group, steps_of
 from partners.tests.factories import approved as trained
+from privacy.erasing import erase_learner
+from privacy.states import ErasureReason
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((DOCS / "events").glob("*.json"))}
@@ -222,7 +224,14 @@ def an_enrollment_is_changed() -> None:
     change_enrollment(enrollment_id=enrollment.pk, changes=changes, actor=STAFF, now=utc_now())
 
 
+def somebody_is_erased() -> None:
+    erased = LearnerFactory(**PERSON)
+    reason = ErasureReason.ASKED
+    erase_learner(workspace_id=erased.workspace_id, learner_cuid=erased.cuid, reason=reason, actor=STAFF, now=utc_now())
+
+
 STORIES = (
+    somebody_is_erased,
     an_enrollment_is_changed,
     a_learner_goes_from_partner_to_partner,
     a_learner_is_moved_to_other_partners,

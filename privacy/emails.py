@@ -1,0 +1,129 @@
+"""The emails with which a family is answered about its own data: a wish to delete it, and a name that staff decided on.
+
+The mail that says that somebody was erased is the last that their addresses are needed for: its row forgets the address
+once the mail is sent or given up (docs/decisions/0151-what-is-stored-about-a-child.md).
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from django.urls import reverse
+from django.utils import translation
+
+from accounts.languages import language_of_address
+from accounts.models import Learner, NameChange, StaffTask
+from accounts.name_answers import register_teller
+from notifications.letters import Email, compose, register_email
+from notifications.models import Notification
+from notifications.recipients import family_addresses
+from notifications.sending import notify
+
+from .models import Erasure
+
+DELETION_ASKED = "deletion_asked"
+DELETION_DECLINED = "deletion_declined"
+ERASED = "learner_erased"
+NAME_CHANGED = "name_changed"
+NAME_KEPT = "name_kept"
+
+# --- What happened: recorded in the transaction of the news ---------------------------------------------------------
+
+
+def tell_wish_received(*, learner: Learner, task: StaffTask, now: dt.datetime) -> None:
+    _tell(DELETION_ASKED, learner, f"deletion:{task.pk}", {"task": task.pk}, now)
+
+
+def tell_wish_declined(*, learner: Learner, task: StaffTask, now: dt.datetime) -> None:
+    _tell(DELETION_DECLINED, learner, f"deletion:{task.pk}", {"task": task.pk}, now)
+
+
+def tell_name_decided(change: NameChange, now: dt.datetime) -> None:
+    kind = NAME_CHANGED if change.is_applied else NAME_KEPT
+    _tell(kind, change.learner, f"name:{change.pk}", {"change": change.pk}, now)
+
+
+def languages_of_family(learner: Learner) -> dict[str, str]:
+    """The family's addresses, each with the language to write in: to be asked before both are forgotten."""
+    return {
+        address: language_of_address(address, workspace_id=learner.workspace_id)
+        for address in family_addresses(learner)
+    }
+
+
+def tell_erased(*, erasure: Erasure, languages: Mapping[str, str], now: dt.datetime) -> None:
+    for address, language in languages.items():
+        notify(
+            workspace_id=erasure.workspace_id,
+            kind=ERASED,
+            recipient=address,
+            subject_key=f"erasure:{erasure.pk}",
+            params={"erasure": erasure.pk, "language": language},
+            now=now,
+        )
+
+
+def _tell(kind: str, learner: Learner, about: str, params: Mapping[str, int | str], now: dt.datetime) -> None:
+    for address in family_addresses(learner):
+        notify(
+            workspace_id=learner.workspace_id,
+            kind=kind,
+            recipient=address,
+            subject_key=f"learner:{learner.pk}/{about}",
+            params={"learner": learner.pk, **params},
+            now=now,
+        )
+
+
+# --- What the mails say, when they are sent -------------------------------------------------------------------------
+
+
+def render_wish_received(notification: Notification) -> Email | None:
+    return write_about_wish("privacy/deletion_asked", _learner_of(notification))
+
+
+def render_wish_declined(notification: Notification) -> Email | None:
+    task = StaffTask.objects.get(pk=notification.params["task"])
+    return write_about_wish("privacy/deletion_declined", _learner_of(notification), reason=task.resolution)
+
+
+def write_about_wish(template: str, learner: Learner, *, reason: str = "") -> Email:
+    """One of the two mails about a wish; also for whoever looks at it before it is sent."""
+    words = {
+        "learner": learner.first_name,
+        "workspace": learner.workspace.name,
+        "reason": reason,
+        "data_path": reverse("my-data"),
+    }
+    return compose(template, words)
+
+
+def render_erased(notification: Notification) -> Email | None:
+    erasure = Erasure.objects.select_related("workspace").get(pk=notification.params["erasure"])
+    with translation.override(notification.params["language"]):
+        words = {"workspace": erasure.workspace.name, "are_papers_kept": erasure.papers_until is not None}
+        return compose("privacy/erased", words)
+
+
+def render_name_decided(notification: Notification) -> Email | None:
+    change = NameChange.objects.select_related("learner__workspace").get(pk=notification.params["change"])
+    words = {
+        "before": change.first_name_before,
+        "after": change.first_name,
+        "workspace": change.learner.workspace.name,
+        "note": change.note,
+        "is_applied": change.is_applied,
+        "name_path": reverse("learner-name", args=[change.learner.cuid]),
+    }
+    return compose("privacy/name_decided", words)
+
+
+def _learner_of(notification: Notification) -> Learner:
+    return Learner.objects.select_related("workspace").get(pk=notification.params["learner"])
+
+
+register_email(DELETION_ASKED, render_wish_received)
+register_email(DELETION_DECLINED, render_wish_declined)
+register_email(ERASED, render_erased, forgets_address=True)
+register_email(NAME_CHANGED, render_name_decided)
+register_email(NAME_KEPT, render_name_decided)
+register_teller(tell_name_decided)

@@ -1,0 +1,19 @@
+"""What integrators are told about people who are not known any more."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from events.event import DomainEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerErased(DomainEvent):
+    """Nothing is known of the learner any more. Whoever has read them by the API should forget them too."""
+
+    learner_cuid: str
+    merged_learner_cuids: list[str]
+    type: ClassVar[str] = "learner.erased"
+
+    @property
+    def aggregate(self) -> str:
+        return f"learner:{self.learner_cuid}"
