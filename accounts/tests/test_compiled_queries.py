@@ -1,4 +1,5 @@
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -68,7 +69,7 @@ class TestACompiledQuery:
         here = LearnerFactory.create(school="North")
         there = LearnerFactory.create(school="South")
 
-        found = [_learner_told_of.get(learner.pk) for learner in (here, there)]
+        found: list[Any] = [_learner_told_of.get(learner.pk) for learner in (here, there)]
 
         told = [(learner.known, learner.place) for learner in found]
         assert told == [(True, here.workspace.name), (False, there.workspace.name)]
