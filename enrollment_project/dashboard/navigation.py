@@ -392,7 +392,8 @@ def _is_open(request: HttpRequest, entry: Entry) -> bool:
     path = path_of(entry)
     if not request.path.startswith(path):
         return False
-    pages, queues = _pages_of_their_own(), _queues_of(entry.model)
+    pages = _pages_of_their_own()
+    queues = _queues_of(entry.model)
     filtered = request.GET.urlencode() == entry.query.removeprefix("?")
     is_elsewhere = not entry.query and f"?{request.GET.urlencode()}" in queues
     return (path in pages or not request.path.startswith(pages)) and (
