@@ -1,0 +1,54 @@
+"""What a backup, or restoring one, is refused with."""
+
+from core.errors import DomainError
+
+
+class ProgramMissing(DomainError):
+    code = "program_missing"
+    title = "A program of PostgreSQL is not installed"
+
+
+class NotThroughAPool(DomainError):
+    code = "not_through_a_pool"
+    title = "Backups need a connection to PostgreSQL itself"
+
+
+class FolderInUse(DomainError):
+    code = "folder_in_use"
+    title = "There is something in the folder"
+
+
+class BackupFailed(DomainError):
+    code = "backup_failed"
+    title = "The backup failed"
+
+
+class BackupDamaged(DomainError):
+    """Cut off, changed, or no backup at all."""
+
+    code = "backup_damaged"
+    title = "The backup is not as it was made"
+
+
+class BackupDoesNotFit(DomainError):
+    """Of a newer version of the platform, or of another kind of database."""
+
+    code = "backup_does_not_fit"
+    title = "The backup does not fit this installation"
+
+
+class DatabaseNotEmpty(DomainError):
+    code = "database_not_empty"
+    title = "The database or the folder of files is not empty"
+
+
+class ErasuresWouldBeLost(DomainError):
+    code = "erasures_would_be_lost"
+    title = "The database knows of erasures that the list does not have"
+
+
+class RestoreFailed(DomainError):
+    """The database is as it was before."""
+
+    code = "restore_failed"
+    title = "The backup could not be restored"

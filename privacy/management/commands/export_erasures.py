@@ -1,0 +1,42 @@
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from core.clock import utc_now
+from core.commands import UseCaseCommand
+from privacy.erasure_list import list_erasures, write_erasures
+
+
+def file_in_folder(text: str) -> Path:
+    """An argument type: a file, new or to be replaced, in a folder that there is."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ArgumentTypeError(f"{text!r} is a folder, or its folder is not there: name a file in a folder")
+    return path
+
+
+class Command(UseCaseCommand):
+    help = (
+        "Write the list of who was erased (ids, times and codes of reasons) into a file, for `restore --erasures`. Do "
+        "it by the clock, keep the newest beside the backups, and write it before a database is replaced. A file of "
+        "that name is replaced at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("file", metavar="FILE", type=file_in_folder)
+        parser.add_argument("--dry-run", action="store_true", help="count them and write nothing")
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        path: Path = options["file"]
+        erasures = list_erasures(now=utc_now())
+        if not options["dry_run"]:
+            write_erasures(path, erasures)
+        return {
+            "dry_run": options["dry_run"],
+            "file": str(path),
+            "erasures": len(erasures.erasures),
+            "made_at": erasures.made_at.isoformat(),
+        }
