@@ -60,7 +60,8 @@ class AuditEntries(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """One thing that a member of staff did: who, where, to which row, what changed, and why.
+    """One thing that a member of staff did: who, where, to which row, what changed, and why. Or that a family or an
+    operator ("system") took everything about a learner out of the house.
 
     Invariant: written in the transaction of what it tells of, never changed, and deleted only after a year or more; its
     reason alone is blanked when the person it may name is erased. The database holds to it by a trigger. It names rows
@@ -68,7 +69,7 @@ class AuditEntry(models.Model):
     """
 
     at = models.DateTimeField()
-    actor = models.CharField(max_length=40)  # "user:7"
+    actor = models.CharField(max_length=40)  # "user:7", "system"
     # None: the platform's.
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     model = models.CharField(max_length=100)  # "billing.payment"

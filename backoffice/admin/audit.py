@@ -4,8 +4,9 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import BigIntegerField, Case, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Cast, Substr
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
@@ -64,7 +65,12 @@ class AuditEntryAdmin(WorkspaceScopedAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        number = Cast(Substr(OuterRef("actor"), len("user:") + 1), BigIntegerField())
+        number = Case(
+            When(
+                Exact(Substr(OuterRef("actor"), 1, len("user:")), "user:"),
+                then=Cast(Substr(OuterRef("actor"), len("user:") + 1), BigIntegerField()),
+            )
+        )
         email = User.objects.filter(pk=number).values("email")
         entries: QuerySet[Any] = super().get_queryset(request).annotate(email=Subquery(email[:1]))
         return entries

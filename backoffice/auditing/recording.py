@@ -1,6 +1,7 @@
 """Writes down what staff do, in the transaction of what they did."""
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 
 from accounts.account_deeds import hear_of_deeds
 from accounts.models import Membership
+from core.actors import Actor
 from core.clock import utc_now
 from core.http.middleware import current_request_id
 from core.text import fit
@@ -70,6 +72,24 @@ def record(
         action=fit(AuditEntry, "action", action),
         changes=dict(changes or {}),
         reason=fit(AuditEntry, "reason", reason or deed.reason),
+        request_id=current_request_id(),
+    )
+    entry.save()
+    return entry
+
+
+def record_departure(
+    *, actor: Actor, action: str, model: str, object_id: object, workspace_id: int, now: dt.datetime
+) -> AuditEntry:
+    """Write that somebody who is not at a page of staff took something out of the house: a family, or an operator by a
+    command. Joins the caller's transaction."""
+    entry = AuditEntry(
+        at=now,
+        actor=str(actor),
+        workspace_id=workspace_id,
+        model=model,
+        object_id=str(object_id),
+        action=fit(AuditEntry, "action", action),
         request_id=current_request_id(),
     )
     entry.save()

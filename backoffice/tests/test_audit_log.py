@@ -13,8 +13,10 @@ from accounts.states import Role
 from accounts.tests.factories import LearnerFactory, MembershipFactory, WorkspaceFactory
 from backoffice.admin.staff import MembershipAdmin
 from backoffice.auditing.keeping import blank_reasons, forget_old_entries
+from backoffice.auditing.recording import record_departure
 from backoffice.models import AuditEntry, AuditLogIsKept, Export
 from backoffice.tests.staff_client import StaffClient
+from core.actors import SYSTEM
 from core.clock import utc_now
 from core.errors import DomainError
 from core.personal import ERASED
@@ -215,11 +217,20 @@ class TestThePage:
     def test_shows_owners_what_was_done_in_their_workspace(self, owner: StaffClient, workspace: Workspace) -> None:
         entry(workspace=workspace, reason="Canceled by us", changes={"status": ["paid", "refunded"], "note": None})
         entry(workspace=WorkspaceFactory(), reason="Elsewhere")
+        record_departure(
+            actor=SYSTEM,
+            action="Taken out",
+            model="accounts.learner",
+            object_id=7,
+            workspace_id=workspace.pk,
+            now=utc_now(),
+        )
 
         listed = owner.get(reverse("admin:backoffice_auditentry_changelist")).content.decode()
         shown = owner.get(reverse("admin:backoffice_auditentry_change", args=[AuditEntry.objects.earliest("pk").pk]))
 
         assert "Canceled by us" in listed
+        assert "Taken out" in listed
         assert "Elsewhere" not in listed
         assert "paid → refunded" in shown.content.decode()
         assert "changed; not kept" in shown.content.decode()

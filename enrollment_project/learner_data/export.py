@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.utils.text import get_valid_filename
 
 from accounts.models import Learner
+from backoffice.auditing.recording import record_departure
 from billing.invoice_files import fetch_invoice, is_kept_by_vendor
 from billing.invoice_files import file_name as name_of_invoice
 from billing.models import Invoice
@@ -64,7 +65,7 @@ def export_learner(*, learner: Learner, reader: str, actor: Actor, now: dt.datet
     """The zip as a temporary file, at its beginning; it is gone once it is closed. It holds a row at a time.
 
     `reader` is the address of who gets it: invoices are in it that were written to them, and no others. What an
-    invoicing service keeps is not fetched; families find it beside the enrollment.
+    invoicing service keeps is not fetched; families find it beside the enrollment. The audit log says who took it.
     """
     parts = list_parts(learner)
     made = TemporaryFile()  # noqa: SIM115  # whoever is handed it closes it
@@ -83,6 +84,14 @@ def export_learner(*, learner: Learner, reader: str, actor: Actor, now: dt.datet
                 "family/export.html", {"learner": learner, "parts": parts, "papers": papers, "now": now}
             )
             archive.writestr("index.html", page)
+        record_departure(
+            actor=actor,
+            action="Downloaded all that is stored",
+            model=Learner._meta.label_lower,
+            object_id=learner.pk,
+            workspace_id=learner.workspace_id,
+            now=now,
+        )
     except BaseException:
         made.close()
         raise

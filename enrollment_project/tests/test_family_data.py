@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts.models import Guardian, Learner, StaffTask
 from accounts.staff_tasks import settle_staff_task
 from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
+from backoffice.models import AuditEntry
 from billing.models import Invoice
 from cohorts.models import StudentPackage
 from cohorts.tests.browsing import PARENT, child_of, signed_in, text
@@ -141,6 +142,10 @@ class TestTheCommand:
         assert (counted["kinds"], counted["file"]) == (report["kinds"], None)
         assert out.stat().st_mode & 0o777 == 0o600
         assert "index.html" in files_in(out.read_bytes())
+        written = AuditEntry.objects.get()
+        assert (written.actor, written.action) == ("system", "Downloaded all that is stored")
+        assert (written.model, written.object_id) == ("accounts.learner", str(learner.pk))
+        assert written.workspace_id == learner.workspace_id
 
     def test_refuses_a_guardian_of_somebody_else(self, tmp_path: Path) -> None:
         out = str(tmp_path / "learner.zip")
@@ -169,7 +174,7 @@ class TestAskingForDeletion:
 
 class TestThePages:
     def test_show_what_is_stored_hand_it_out_and_take_the_wish_to_delete_it(self) -> None:
-        learner, (parent, _) = bought(), signed_in()
+        learner, (parent, user) = bought(), signed_in()
         delete = reverse("my-data-delete", args=[learner.cuid])
 
         page = text(parent.get(reverse("my-data")))
@@ -178,6 +183,7 @@ class TestThePages:
         answer: Any = parent.get(reverse("my-data-download", args=[learner.cuid]))
         assert "no-store" in answer["Cache-Control"]
         assert "index.html" in files_in(b"".join(answer.streaming_content))
+        assert AuditEntry.objects.get().actor == f"user:{user.pk}"
         assert parent.get(delete).status_code == 200
         assert not StaffTask.objects.exists()
         assert parent.post(delete, follow=True).status_code == 200
