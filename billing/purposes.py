@@ -26,10 +26,12 @@ def as_subject(key: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """What somebody has by a payment, and loses when all of it goes back: "the place in Fall cohort of Algebra"."""
+    """What somebody has by a payment, and loses when all of it goes back: "the place in Fall cohort of Algebra". Then
+    what they lose is free for others: `freed` says so, a sentence each."""
 
     learner: str
     what: str
+    freed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Service:
 class Purpose:
     """`lock_subject(subject)` locks the rows that the app's reactions will touch, inside the caller's transaction.
     `describe(subject)` returns a label and an admin URL for staff looking at the money; `find_learner_id(subject)` says
-    for whom it is paid, None if for nobody in particular; `find_stake(payment_id)` what a payment holds.
+    for whom it is paid, None if for nobody in particular; `find_stake(payment_id, now)` what a payment holds.
     `find_matters(subjects)` says what each is about; `find_subjects(learner_ids)` are those for these learners.
     `find_price_ids(subjects)` names the price of each as it is now, None where there is none any longer; without it
     what was asked once is never asked again. `find_offers(workspace_ids)` lists what is sold, None for everywhere.
@@ -94,7 +96,7 @@ class Purpose:
     lock_subject: Callable[[str], None]
     describe: Callable[[str], tuple[str, str]]
     find_learner_id: Callable[[str], int | None] = lambda subject: None
-    find_stake: Callable[[int], Stake | None] = lambda payment_id: None
+    find_stake: Callable[[int, dt.datetime], Stake | None] = lambda payment_id, now: None
     find_matters: Callable[[Collection[str]], Mapping[str, Matter]] = lambda subjects: {}
     find_subjects: Callable[[Collection[int]], Collection[str]] = lambda learner_ids: ()
     find_price_ids: Callable[[Collection[str]], Mapping[str, int | None]] | None = None
@@ -153,10 +155,10 @@ def find_service(purpose: str, subject: str) -> Service | None:
     return known.find_service(subject) if known else None
 
 
-def find_stake(purpose: str, payment_id: int) -> Stake | None:
+def find_stake(purpose: str, payment_id: int, *, now: dt.datetime) -> Stake | None:
     """What depends on a payment; None if nothing does, or does any longer."""
     known = _purposes.get(purpose)
-    return known.find_stake(payment_id) if known else None
+    return known.find_stake(payment_id, now) if known else None
 
 
 def find_price_ids(purpose: str, subjects: Collection[str]) -> Mapping[str, int | None]:

@@ -23,6 +23,7 @@ from enrollments.sellers import register_holding, register_seller
 from enrollments.states import GIVEN_BACK, PAID
 from events.publishing import handles
 
+from .consequences import find_stake_of_payment, tell_end_of_holding
 from .locks import lock_held_for_enrollments, lock_place, lock_place_subject
 from .models import CohortPlace
 from .queries import (
@@ -35,7 +36,6 @@ from .queries import (
     find_prices_of_places,
     find_sales_of_places,
     find_service_of_place,
-    find_stake_of_payment,
 )
 from .sale.checkout import HOLD_TIME
 from .sale.fulfilment import fulfil_place, refund_place, restore_place
@@ -58,7 +58,7 @@ register_purpose(
     )
 )
 register_seller(find_sales_of_places)
-register_holding(lock_held_for_enrollments, find_holdings_of_courses)
+register_holding(lock_held_for_enrollments, find_holdings_of_courses, tell_end_of_holding)
 
 
 @handles(PaymentSucceeded)

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 from accounts.families import learners_of
 from accounts.models import User
 from billing.models import Checkout
-from billing.purposes import Matter, Offer, Service, Stake, as_subject, key_of
+from billing.purposes import Matter, Offer, Service, as_subject, key_of
 from enrollments.models import Program, ProgramInstance
 from enrollments.sellers import Holding, Sale
 
@@ -315,12 +315,3 @@ def find_cohorts_offered(workspace_ids: Collection[int] | None) -> dict[str, Off
 def cohort_offer(cohort_id: int) -> str:
     """How a voucher names a cohort that it is for."""
     return f"cohort:{cohort_id}"
-
-
-def find_stake_of_payment(payment_id: int) -> Stake | None:
-    """The course that a payment holds, for staff who think of sending it back."""
-    live = StudentPackage.objects.live().filter(payment=payment_id)
-    package = live.select_related("learner", "program", "cohort").first()
-    if package is None:
-        return None
-    return Stake(str(package.learner), f"the place in {package.cohort.name} and the course {package.program.title}")

@@ -27,6 +27,7 @@ from core.actors import STRIPE, SYSTEM
 from events.event import DomainEvent
 from events.publishing import handles, handles_together, publish
 
+from .consequences import find_stake_of_offline_payment, find_stake_of_payment
 from .discounts import find_programs_offered
 from .events import EnrollmentStatusChanged
 from .exit import settle_overtaken_exits
@@ -51,8 +52,6 @@ from .queries import (
     find_prices_of_enrollments,
     find_service_of_decision,
     find_service_of_enrollment,
-    find_stake_of_offline_payment,
-    find_stake_of_payment,
 )
 from .refund_rules import find_policy
 from .routing.result import PARENT_PAID_MESSAGE

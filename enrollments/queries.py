@@ -6,15 +6,14 @@ from collections.abc import Collection
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.urls import reverse
 
-from billing.models import Payment
-from billing.purposes import Matter, Service, Stake, as_subject, key_of
+from billing.purposes import Matter, Service, as_subject, key_of
 from core.compiled import compiled
 from core.errors import NotFound, invalid_field
 from core.local_time import local_date
 
 from .errors import InstanceClosed, NoDefaultInstance
 from .models import DistrictSeatAllocation, Enrollment, EnrollmentDecision, Inquiry, ProgramInstance
-from .states import ENDED_ELIGIBILITY, LIVE_DECISIONS, UNPAID, EligibilityStatus, InquiryStatus
+from .states import LIVE_DECISIONS, UNPAID, EligibilityStatus, InquiryStatus
 
 
 @compiled
@@ -141,20 +140,6 @@ def find_learner_of_decision(subject: str) -> int | None:
     return EnrollmentDecision.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
 
 
-def find_stake_of_payment(payment_id: int) -> Stake | None:
-    """The enrollment that a payment funds, for staff who think of sending it back."""
-    funded = EnrollmentDecision.objects.filter(payment=payment_id, status__in=LIVE_DECISIONS)
-    decision = (
-        funded.exclude(enrollment__eligibility_status__in=ENDED_ELIGIBILITY)
-        .filter(enrollment__deleted_at__isnull=True)
-        .select_related("learner", "instance__program")
-        .first()
-    )
-    if decision is None:
-        return None
-    return Stake(str(decision.learner), f"the enrollment in {decision.instance.full_title}")
-
-
 def describe_enrollment(subject: str) -> tuple[str, str]:
     """What staff read where billing names an enrollment as the thing paid for."""
     enrollment = Enrollment.objects.select_related("instance__program").get(pk=key_of(subject))
@@ -182,17 +167,6 @@ def find_enrollments_of_learners(learner_ids: Collection[int]) -> list[str]:
 def find_learner_of_enrollment(subject: str) -> int | None:
     """Whose enrollment was paid for outside of Stripe."""
     return Enrollment.objects.filter(pk=key_of(subject)).values_list("learner_id", flat=True).first()
-
-
-def find_stake_of_offline_payment(payment_id: int) -> Stake | None:
-    """The enrollment that a payment outside of Stripe pays for, for staff who think of giving it back."""
-    subject = Payment.objects.filter(pk=payment_id).values_list("subject", flat=True).get()
-    found = (
-        Enrollment.objects.current().filter(pk=key_of(subject)).select_related("learner", "instance__program").first()
-    )
-    if found is None:
-        return None
-    return Stake(str(found.person), f"the enrollment in {found.instance.full_title}")
 
 
 def find_service_of_enrollment(subject: str) -> Service | None:

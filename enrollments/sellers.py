@@ -39,7 +39,8 @@ Seller = Callable[[Collection[int], dt.datetime], dict[int, Sale]]
 _sellers: list[Seller] = []
 Locks = Callable[[Collection[int]], None]
 Holdings = Callable[[Collection[int], dt.datetime], dict[int, Holding]]
-_holders: list[tuple[Locks, Holdings]] = []
+Tell = Callable[[int, dt.datetime], list[str]]
+_holders: list[tuple[Locks, Holdings, Tell]] = []
 
 
 def register_seller(find: Seller) -> None:
@@ -52,19 +53,24 @@ def find_sales(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, S
     return {pk: sale for find in _sellers for pk, sale in find(enrollment_ids, now).items()}
 
 
-def register_holding(lock: Locks, find: Holdings) -> None:
+def register_holding(lock: Locks, find: Holdings, tell_end: Tell) -> None:
     """Called once per app from its `ready()`: `lock(enrollment_ids)` locks, inside the caller's transaction, the rows
     that the app's reaction to the end of these enrollments will touch; `find(enrollment_ids, now)` tells what is held
-    for each, by id."""
-    _holders.append((lock, find))
+    for each, by id; `tell_end(enrollment_id, now)` says to staff what the end of one brings there, a sentence each."""
+    _holders.append((lock, find, tell_end))
 
 
 def lock_holdings(*enrollment_ids: int) -> None:
     """Lock all that is held for enrollments, before the enrollments themselves."""
-    for lock, _find in _holders:
+    for lock, _find, _tell in _holders:
         lock(enrollment_ids)
 
 
 def find_holdings(enrollment_ids: Collection[int], now: dt.datetime) -> dict[int, Holding]:
     """What is held for each of these enrollments for which anything is, by id."""
-    return {pk: held for _lock, find in _holders for pk, held in find(enrollment_ids, now).items()}
+    return {pk: held for _lock, find, _tell in _holders for pk, held in find(enrollment_ids, now).items()}
+
+
+def tell_end_of_holdings(enrollment_id: int, now: dt.datetime) -> list[str]:
+    """What the end of an enrollment brings to those who would get what is held for it."""
+    return [sentence for _lock, _find, tell in _holders for sentence in tell(enrollment_id, now)]

@@ -20,6 +20,7 @@ from core.money import Money
 from core.numbers import parse_whole_number
 
 from ..balance import refundable_minor
+from ..consequences import tell_correction, tell_refund
 from ..invoice_links import invoice_url, revoke_invoice_link
 from ..letters import write_refund
 from ..models import Checkout, Invoice, Payment
@@ -65,12 +66,12 @@ def foresee_refund(payment: Payment, form: StaffForm) -> Preview:
     amount = Money(form.cleaned_data["amount"], payment.currency)
     is_last = amount.minor == refundable_minor(payment)
     payer = payment.checkout.payer_email if payment.checkout else ""
-    sentences = [f"{amount} goes back to {payer or 'the payer'}."]
-    stake = find_stake(payment.purpose, payment.pk)
+    sentences = tell_refund(payment, amount)
+    stake = find_stake(payment.purpose, payment.pk, now=utc_now())
     if stake is None:
         sentences.append("Nobody loses anything: this payment pays for nothing that is still held.")
     elif is_last:
-        sentences.append(f"This returns all the money, so {stake.learner} loses {stake.what}.")
+        sentences += [f"This returns all the money, so {stake.learner} loses {stake.what}.", *stake.freed]
     else:
         sentences.append(f"This is a part of the payment: {stake.learner} keeps {stake.what}.")
     reason = RefundReason(form.cleaned_data["reason"])
@@ -94,12 +95,12 @@ class ReversalForm(StaffForm):
 
 def foresee_reversal(payment: Payment, form: ReversalForm) -> Preview:
     """Who loses what, or owes it again."""
-    sentences = [f"{payment.money} counts no longer, and a correction of its invoice is issued."]
-    stake = find_stake(payment.purpose, payment.pk)
+    sentences = [f"{payment.money} counts no longer.", *tell_correction(payment)]
+    stake = find_stake(payment.purpose, payment.pk, now=utc_now())
     if stake is None:
         sentences.append("Nobody loses anything: this payment pays for nothing that is still held.")
     elif form.is_returned:
-        sentences.append(f"{stake.learner} loses {stake.what}, because all of the money went back.")
+        sentences += [f"{stake.learner} loses {stake.what}, because all of the money went back.", *stake.freed]
     else:
         sentences.append(f"{stake.learner} keeps {stake.what}, and the payment for it is pending again.")
     return Preview(tuple(sentences))

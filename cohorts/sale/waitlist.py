@@ -152,8 +152,21 @@ def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
     owned = StudentPackage.objects.live().filter(learner=OuterRef("learner"), program=cohort.instance.program_id)
     for entry in waiting.filter(Exists(owned)):
         _end(entry, WaitStatus.LEFT, now)
+    return list(_entitled(cohort)[: max(0, cohort.places_left)])
+
+
+def find_served(cohort: Cohort, *, freed: int, now: dt.datetime) -> list[WaitlistEntry]:
+    """Who would be offered a place if `freed` more were free, the next in line first. Changes nothing."""
+    if not cohort.takes_enrollments(now):
+        return []
+    return list(_entitled(cohort)[: max(0, cohort.places_left + freed)])
+
+
+def _entitled(cohort: Cohort) -> WaitlistQuerySet:
+    """Those who wait and have neither the course nor a place here."""
+    owned = StudentPackage.objects.live().filter(learner=OuterRef("learner"), program=cohort.instance.program_id)
     placed = CohortPlace.objects.occupying().filter(cohort=cohort, learner=OuterRef("learner"))
-    return list(waiting.exclude(Exists(placed))[: max(0, cohort.places_left)])
+    return _line_of(cohort.pk).waiting().exclude(Exists(owned)).exclude(Exists(placed))
 
 
 def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:

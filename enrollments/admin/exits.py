@@ -18,6 +18,7 @@ from core.clock import utc_now
 from core.local_time import local_date
 from core.time_words import day
 
+from ..consequences import tell_end
 from ..exit import has_plan_to_replace, withdraw_exit
 from ..letters import (
     ENDED,
@@ -28,7 +29,7 @@ from ..letters import (
     write_withdrawn_exit,
 )
 from ..models import Enrollment, PlannedExit
-from ..states import PAID, ExitStatus
+from ..states import ExitStatus
 from .previews import letters_to_family
 
 register_subject("planned-exit", PlannedExit)
@@ -68,12 +69,11 @@ class ExitForm(ReasonForm):
 def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
     """Who leaves, what they give back, and the mail about it."""
     leaves_on = form.cleaned_data["effective_date"]
-    sentences = [
-        f"{enrollment.learner} leaves {enrollment.instance} {f'on {day(leaves_on)}' if form.is_later else 'now'} and "
-        "gives back the seat, or the place and the course with all booked sessions."
-    ]
-    if enrollment.payment_status in PAID:
-        sentences.append("No money moves: you get a task to decide what of the payment goes back.")
+    sentences = (
+        f"{enrollment.learner} leaves {enrollment.instance} {f'on {day(leaves_on)}' if form.is_later else 'now'}.",
+        *(("What it brings as things stand:",) if form.is_later else ()),
+        *tell_end(enrollment, is_refunded=False, now=utc_now()),
+    )
     reason = form.cleaned_data["reason"]
     kind = EXIT_PLANNED if form.is_later else ENDED
     email = (
@@ -83,7 +83,7 @@ def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
         if form.is_later
         else write_end(enrollment, reason=reason)
     )
-    return Preview(tuple(sentences), letters_to_family(enrollment, kind, email))
+    return Preview(sentences, letters_to_family(enrollment, kind, email))
 
 
 def foresee_withdrawal(plan: PlannedExit, form: StaffForm) -> Preview:

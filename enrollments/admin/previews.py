@@ -2,9 +2,11 @@
 
 from backoffice.actions import StaffForm
 from backoffice.previews import Letter, Preview
+from core.clock import utc_now
 from notifications.letters import Email
 from notifications.wording import is_switched_off
 
+from ..consequences import tell_end
 from ..emails import addresses_about, hears_from_us, hears_of_step
 from ..letters import (
     APPROVED,
@@ -64,34 +66,25 @@ def consequences_of_approval(enrollment: Enrollment, *, has_seat: bool) -> tuple
 
 def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
     """Who is refused, what goes back, and the mail about it."""
-    has_seat = held_seat(enrollment.pk) is not None
     is_paid = enrollment.payment_status in PAID
     email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
-    sentences = consequences_of_rejection(enrollment, has_seat=has_seat)
+    sentences = consequences_of_rejection(enrollment)
     return Preview(sentences, letters_to_family(enrollment, REJECTED, email))
 
 
-def consequences_of_rejection(enrollment: Enrollment, *, has_seat: bool) -> tuple[str, ...]:
+def consequences_of_rejection(enrollment: Enrollment) -> tuple[str, ...]:
     """What a rejection brings, a sentence each."""
-    sentences = [f"{enrollment.person} is not accepted."]
-    if has_seat:
-        sentences.append("The seat that was reserved is free again.")
-    if enrollment.payment_status in PAID:
-        sentences.append("What was paid goes back in full.")
-    return tuple(sentences)
+    return (f"{enrollment.person} is not accepted.", *tell_end(enrollment, is_refunded=True, now=utc_now()))
 
 
 def foresee_deletion(enrollment: Enrollment, form: StaffForm) -> Preview:
     """What vanishes, what is given back, and what becomes of the money."""
-    sentences = [
+    was_enrolled = enrollment.eligibility_status == EligibilityStatus.APPROVED
+    sentences = (
         f"{enrollment.person}, {enrollment.instance} is shown nowhere any more; the history stays.",
-        "A seat or a place that it holds is free again, and an open payment page ends.",
-    ]
-    if enrollment.payment_status in PAID:
-        was_enrolled = enrollment.eligibility_status == EligibilityStatus.APPROVED
-        decide = "You get a task to decide what of the payment goes back."
-        sentences.append(decide if was_enrolled else "What was paid goes back in full.")
-    return Preview(tuple(sentences), mails="The family is not told.")
+        *tell_end(enrollment, is_refunded=not was_enrolled, now=utc_now()),
+    )
+    return Preview(sentences, mails="The family is not told.")
 
 
 def readers_of_approval(enrollment: Enrollment) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ from django import forms
 
 from backoffice.actions import ReasonForm
 from backoffice.previews import Preview
+from billing.consequences import tell_refund
 from core.actors import Actor
 from core.clock import utc_now
 
+from ..consequences import tell_freed
 from ..errors import QuoteOutdated
 from ..leaving import confirm_quote, find_leavable, foresee_exits, quote_exits
 from ..letters import ENDED, write_end
@@ -44,10 +46,7 @@ def foresee_quoted_exit(enrollment: Enrollment, form: QuoteForm) -> Preview:
     """Who leaves, what is given back, what comes back of the money, and the mail about it."""
     planned = foresee(enrollment)
     sentences = [f"{enrollment.person} leaves {enrollment.instance} now.", *_tell_money(planned)]
-    if planned.place:
-        sentences.append(f"The place in {planned.place} is free again; booked sessions that end: {planned.sessions}.")
-    if planned.frees_seat:
-        sentences.append("The district's seat is free for another learner.")
+    sentences += tell_freed(enrollment, now=utc_now())
     email = write_end(enrollment, reason=form.cleaned_data["reason"])
     return Preview(tuple(sentences), letters_to_family(enrollment, ENDED, email))
 
@@ -76,9 +75,10 @@ def _tell_money(planned: QuotedExit) -> list[str]:
     if planned.settlement == Settlement.BY_STAFF:
         return [f"{planned.paid} were paid, and no rule says what comes back: you get a task to decide it."]
     before = f" {planned.back} went back before." if planned.back_minor else ""
-    return [
-        f"Of {planned.paid}, {planned.returned} come back by the refund policy, and {planned.kept} are kept.{before}"
-    ]
+    told = f"Of {planned.paid}, {planned.returned} come back by the refund policy, and {planned.kept} are kept.{before}"
+    if planned.payment is None or not planned.returned_minor:
+        return [told]
+    return [told, *tell_refund(planned.payment, planned.returned)]
 
 
 def _in_one_line(planned: QuotedExit) -> str:

@@ -19,6 +19,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access
 from core.clock import utc_now
 
 from ..allocations.holders import reassign_seat, release_holder, suited_allocations, transfer_seat, why_unsuited
+from ..consequences import tell_end
 from ..letters import ENDED, write_end
 from ..models import DistrictSeatAllocation, SeatAssignment
 from ..states import HELD_SEATS, SeatStatus
@@ -78,7 +79,8 @@ def foresee_release(seat: SeatAssignment, form: StaffForm) -> Preview:
     if seat.status == SeatStatus.RESERVED:
         return foresee_rejection(seat.enrollment, form)
     email = write_end(seat.enrollment, reason=form.cleaned_data["reason"])
-    sentences = (f"{seat.learner} leaves {seat.enrollment.instance} now, and the seat is free.",)
+    ends = tell_end(seat.enrollment, is_refunded=False, now=utc_now())
+    sentences = (f"{seat.learner} leaves {seat.enrollment.instance} now.", *ends)
     return Preview(sentences, letters_to_family(seat.enrollment, ENDED, email))
 
 

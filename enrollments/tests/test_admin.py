@@ -217,11 +217,14 @@ class TestWhatTheFamilyWillRead:
 
         page = reviewer.post(reverse("admin:enrollments_enrollment_reject", args=[enrollment.pk]), answers)
 
+        payment = Payment.objects.get()
+        assert payment.checkout is not None
         ((_, preview),) = page.context["previews"]
         (letter,) = preview.letters
         assert preview.sentences == (
             f"{enrollment.learner} is not accepted.",
-            "What was paid goes back in full.",
+            f"{payment.money} goes back to {payment.checkout.payer_email}.",
+            f"A correction of invoice {payment.invoices.get().number} follows once the money is back.",
         )
         assert letter.to == (enrollment.learner.email,)
         assert letter.subject == f"{enrollment.learner.first_name} was not accepted into {instance.program.title}"

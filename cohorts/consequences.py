@@ -1,0 +1,61 @@
+"""What giving up a place brings, told beforehand to staff: the one place for every button that frees or adds some."""
+
+import datetime as dt
+
+from billing.purposes import Stake
+
+from .models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
+from .sale.waitlist import find_served
+from .states import StepStatus
+
+
+def tell_end_of_holding(enrollment_id: int, now: dt.datetime) -> list[str]:
+    """What the end of an enrollment frees here: the course that it bought, and what is being paid for."""
+    package = (
+        StudentPackage.objects.live()
+        .filter(enrollment=enrollment_id)
+        .select_related("cohort__instance__program")
+        .first()
+    )
+    told = tell_end_of_package(package, now) if package else []
+    unpaid = CohortPlace.objects.in_checkout().filter(enrollment=enrollment_id).select_related("cohort", "checkout")
+    for place in unpaid.order_by("pk"):
+        asked = f" over {place.checkout.money}" if place.checkout else ""
+        told.append(f"The payment page{asked} for a place in {place.cohort} ends, and the place is free then.")
+    return told
+
+
+def tell_end_of_package(package: StudentPackage, now: dt.datetime) -> list[str]:
+    """Who gets the place, and how many sessions are given back."""
+    told = [tell_freed_place(package.cohort, now)]
+    booked = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED).count()
+    return [*told, f"Booked sessions that are given back: {booked}."] if booked else told
+
+
+def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
+    """The course that a payment holds, for staff who think of sending it back."""
+    live = StudentPackage.objects.live().filter(payment=payment_id)
+    package = live.select_related("learner", "program", "cohort__instance__program").first()
+    if package is None:
+        return None
+    what = f"the place in {package.cohort.name} and the course {package.program.title}"
+    return Stake(str(package.learner), what, tuple(tell_end_of_package(package, now)))
+
+
+def tell_freed_place(cohort: Cohort, now: dt.datetime) -> str:
+    """Who gets a place that is given up."""
+    freed = f"The place in {cohort} is free again"
+    served = find_served(cohort, freed=1, now=now)
+    if served:
+        return f"{freed}, and is offered to {served[0].learner}, who is next in line."
+    if WaitlistEntry.objects.waiting().filter(cohort=cohort).exists():
+        return f"{freed}, and as things stand it is offered to nobody."
+    return f"{freed}; nobody waits for it."
+
+
+def tell_offers(cohort: Cohort, now: dt.datetime, *, places: int) -> str:
+    """Who of the line is offered one of the places, if so many more are free."""
+    served = [str(entry.learner) for entry in find_served(cohort, freed=places, now=now)]
+    if not served:
+        return "Nobody in the line is offered a place."
+    return f"Offered a place at once: {', '.join(served)}. Each gets a mail about it."
