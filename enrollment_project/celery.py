@@ -13,6 +13,7 @@ from core.memory import keep_for_good
 from core.timings import TASKS, processes
 
 from . import task_context  # noqa: F401  (whose receivers of signals are thereby there)
+from .queues import QUEUES, route
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "enrollment_project.settings.dev")
 
@@ -22,6 +23,9 @@ TRANSPORT_ALIASES["filesystem"] = "core.spool:Transport"
 app = Celery("enrollment_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.task_queues = QUEUES
+app.conf.task_create_missing_queues = False  # a worker for a queue that is none would wait for ever
+app.conf.task_routes = (route,)
 app.conf.beat_schedule_filename = str(settings.VAR_DIR / "celerybeat-schedule")
 app.conf.beat_schedule = {
     "relay-events": {"task": "events.tasks.relay_events", "schedule": 2.0},

@@ -145,7 +145,7 @@ class TestTogether:
 
         said = {workload["spec"]["template"]["metadata"]["labels"]["app"]: container(workload) for workload in OURS}
 
-        assert said.keys() == {"web", "worker", "beat", "migrate"}
+        assert said.keys() == {"web", "worker", "worker-prompt", "beat", "migrate"}
         assert {name: only.get("command") for name, only in said.items()} == {
             name: services[name].get("command") for name in said
         }
