@@ -11,7 +11,7 @@ from django.db import connection
 from .errors import BackupDamaged, BackupFailed, RestoreFailed
 
 NAME: Final = "database.sqlite3"
-_TRIES: Final = 40  # a quarter of a second apart
+_TRIES: Final = 2  # each waits for as long as a connection of ours waits for a lock
 
 
 def dump(path: Path) -> dict[str, int]:

@@ -176,6 +176,21 @@ class TestRestoring:
         assert report["migrations"] == sorted(migrations_of_code() - {"accounts.0001_initial"})
         assert f"whoever was erased after {report['made_at']} is here again" in report["warning"]
 
+    @pytest.mark.parametrize("is_older", [True, False])
+    def test_migrates_what_is_of_an_older_version(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, is_older: bool
+    ) -> None:
+        code = migrations_of_code()
+        pretend_backup(folder, migrations=sorted(code - {"operations.0001_initial"} if is_older else code))
+        migrated = []
+        monkeypatch.setattr(way(), "restore", lambda path, rows: None)
+        monkeypatch.setattr("operations.backup.restoring.migrate_under_load", lambda tries: migrated.append(tries))
+
+        restored = restore_backup(folder=folder, erasures=None, is_replacing=True)
+
+        assert restored.plan.migrations == (("operations.0001_initial",) if is_older else ())
+        assert len(migrated) == is_older
+
     def test_replaces_no_rows_and_no_files_unasked(self, folder: Path) -> None:
         pretend_backup(folder)
 
