@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 
-from .models import Guardianship, Lead, Learner, LearnerMerge, NameChange
+from .models import Consent, Guardianship, Lead, Learner, LearnerMerge, NameChange
 
 
 def _lock_nothing(keep_id: int, drop_id: int) -> None:
@@ -68,7 +68,7 @@ def register_belonging(belonging: Belonging) -> None:
 
 def belongings() -> list[Belonging]:
     """All of them, in the order in which they are locked and moved; our own, which nobody locks, come last."""
-    return [*_registered, _GUARDIANSHIPS, _LEADS, _NAME_CHANGES]
+    return [*_registered, _GUARDIANSHIPS, _LEADS, _NAME_CHANGES, _CONSENTS]
 
 
 def _drop_double_guardianships(keep_id: int, drop_id: int) -> None:
@@ -87,3 +87,12 @@ def _find_waiting_names(keep_id: int, drop_id: int) -> list[str]:
 
 
 _NAME_CHANGES = Belonging(NameChange, "learner", "changes of the name", find_clashes=_find_waiting_names)
+
+
+def _drop_double_consents(keep_id: int, drop_id: int) -> None:
+    """What the same address agreed to about both holds once."""
+    for purpose, address in Consent.objects.filter(learner=keep_id, ended_at=None).values_list("purpose", "address"):
+        Consent.objects.filter(learner=drop_id, purpose=purpose, address=address, ended_at=None).delete()
+
+
+_CONSENTS = Belonging(Consent, "learner", "consents", drop_doubles=_drop_double_consents)

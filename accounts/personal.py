@@ -8,6 +8,7 @@ from django.db.models.functions import Cast, Concat
 from core.personal import ERASED, NOWHERE, Fate, Kind, Person, Personal, kept, unless_empty
 
 from .models import (
+    Consent,
     Guardian,
     GuardianInvitation,
     Guardianship,
@@ -104,6 +105,12 @@ PERSONAL = (
         },
         Fate.DELETED,
         lambda person: NameChange.objects.filter(learner__in=person.learners),
+    ),
+    Personal(
+        Consent,
+        {"address": Kind.CONTACT},
+        Fate.DELETED,
+        lambda person: Consent.objects.filter(learner__in=person.learners),
     ),
     Personal(
         Lead,

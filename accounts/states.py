@@ -40,3 +40,17 @@ class Scope(models.TextChoices):
     PAYMENTS_WRITE = "payments:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+
+
+class ConsentWay(models.TextChoices):
+    """How somebody agreed."""
+
+    FORM = "form", "On a page"
+    PAPER = "paper", "On paper"  # staff have it, and wrote it down here
+
+
+class ConsentEnd(models.TextChoices):
+    """Why a consent holds no longer; empty while it does."""
+
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    REPLACED = "replaced", "Replaced by a newer version"

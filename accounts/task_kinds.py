@@ -98,3 +98,10 @@ NAME_ASKED = register_kind(
     subjects=("learner",),
     remedy="Change the name on the learner's page, which gives certificates anew, or say there why it stays.",
 )
+CONSENT_WITHDRAWN = register_kind(
+    "consent_withdrawn",
+    label="Required consent withdrawn",
+    role=Role.ADMIN,
+    subjects=("consent",),
+    remedy="Talk to the family: what was agreed to is no longer allowed. End what can't go on without it.",
+)

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from accounts.consents import list_asked, publish_text
 from accounts.newcomers import find_or_add_oneself
 from core.actors import SYSTEM, Actor
 from core.clock import utc_now
@@ -71,9 +72,21 @@ APPLICANTS = (
 INVITED = (("Jonas", "Berg", False), ("Selma", "Aydin", True))
 
 
+CONSENTS = (
+    (
+        "records",
+        "You may keep records of our child",
+        "We keep the name, school and answers of your child to run the program, and delete them when you ask for it.",
+        True,
+    ),
+    ("photos", "You may show photos of our child", "Photos of groups, without names, on the program's pages.", False),
+)
+
+
 def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], None], now: dt.datetime) -> None:
     """Build the forms of an organization, and have its families fill them in."""
     today = local_date(now, scene.workspace.timezone)
+    _ask_for_consents(scene)
     program = Program.objects.create(
         workspace=scene.workspace,
         code=CODE,
@@ -89,6 +102,21 @@ def begin_applications(scene: Scene, *, begin: Callable[[dt.datetime, Story], No
     _write_own_words(scene)
     begin(now - dt.timedelta(days=15), _apply(scene, full, "Mei", "Sato", "6", "approve"))
     begin(now - dt.timedelta(days=6), _ask_without_an_age(scene, _open_camp(scene, program, today)))
+
+
+def _ask_for_consents(scene: Scene) -> None:
+    """One that nobody applies without, and one that families may leave out."""
+    for purpose, title, text, is_required in CONSENTS:
+        publish_text(
+            workspace_id=scene.workspace.pk,
+            purpose=purpose,
+            title=title,
+            text=text,
+            is_required=is_required,
+            from_at=utc_now(),
+            actor=_staff(scene),
+            now=utc_now(),
+        )
 
 
 def _open_form(scene: Scene, program: Program, name: str, today: dt.date, *, capacity: int) -> ProgramInstance:
@@ -237,6 +265,7 @@ def _fill_in(instance: ProgramInstance, first_name: str, last_name: str, grade: 
         grade_level=grade,
         school="Lincoln Middle School",
         answers={question.key: keep_answer(told[QuestionKind(question.kind)]) for question in questions},
+        consents=[text.pk for text in list_asked(workspace_id=instance.workspace_id, now=utc_now())],
         uploads=[Upload(report.pk, "report-card.pdf", "application/pdf", ContentFile(EMPTY_PDF))],
     )
 

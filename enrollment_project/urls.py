@@ -38,6 +38,7 @@ urlpatterns = [
     path("my/data", data_pages.show_data, name="my-data"),
     path("my/data/sign-out", data_pages.sign_out_everywhere, name="my-sign-out"),
     path("my/data/<cuid:cuid>/download", data_pages.download_data, name="my-data-download"),
+    path("my/data/<cuid:cuid>/consents/<number:consent_id>", data_pages.withdraw, name="my-consent"),
     path("my/data/<cuid:cuid>/deletion", data_pages.delete_data, name="my-data-delete"),
     path("my/enrollments", family_pages.show_home, name="my-enrollments"),
     path("my/enrollments/<cuid:cuid>", family_pages.show_enrollment, name="my-enrollment"),

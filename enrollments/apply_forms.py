@@ -9,7 +9,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Learner
+from accounts.consent_fields import add_consents
+from accounts.models import ConsentText, Learner
 from core.addresses import address_fault
 from core.characters import trim
 from core.forms import check_texts
@@ -63,8 +64,11 @@ class ApplyForm(forms.Form):
     grade_level = forms.CharField(label=_("Grade"), required=False, max_length=limit_of(Learner, "grade_level"))
     school = forms.CharField(label=_("School"), required=False, max_length=limit_of(Learner, "school"))
 
-    def __init__(self, *args: Any, questions: Sequence[ApplicationQuestion], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, questions: Sequence[ApplicationQuestion], texts: Sequence[ConsentText] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.texts = add_consents(self, texts)
         self.questions = {f"q_{question.pk}": question for question in questions}
         for name, question in self.questions.items():
             self.fields[name] = _field_for(question)
@@ -74,6 +78,11 @@ class ApplyForm(forms.Form):
     def asked(self) -> list[forms.BoundField]:
         """The instance's own questions, in their order."""
         return [self[name] for name in self.questions]
+
+    @property
+    def consents(self) -> list[forms.BoundField]:
+        """What the workspace asks to agree to."""
+        return [self[name] for name in self.texts]
 
     @property
     def faults(self) -> list[tuple[forms.BoundField, str]]:
@@ -128,6 +137,7 @@ class ApplyForm(forms.Form):
             school=told["school"],
             answers=answers,
             uploads=uploads,
+            consents=[text.pk for name, text in self.texts.items() if told[name]],
         )
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.consents import list_asked as list_texts
 from accounts.family_pages import for_families
 from accounts.models import User
 from accounts.roles import Power
@@ -65,9 +66,10 @@ def apply(request: HttpRequest, code: str, cuid: str) -> HttpResponse:
     if state != FormState.OPEN and not is_preview:
         return _closed(request, instance, state)
     questions = list_asked(instance_id=instance.pk)
+    texts = list_texts(workspace_id=instance.workspace_id, now=utc_now())
     if request.method != "POST" or is_preview:
-        return _ask(request, instance, ApplyForm(questions=questions), is_preview=is_preview)
-    form = ApplyForm(request.POST, request.FILES, questions=questions)
+        return _ask(request, instance, ApplyForm(questions=questions, texts=texts), is_preview=is_preview)
+    form = ApplyForm(request.POST, request.FILES, questions=questions, texts=texts)
     try:
         _count(request)
         if not form.is_valid():

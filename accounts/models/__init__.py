@@ -1,4 +1,5 @@
 from .api_keys import ApiKey
+from .consents import Consent, ConsentText
 from .guardians import Guardian, Guardianship
 from .invitations import GuardianInvitation, Invitation, StaffInvitation
 from .learners import (
@@ -20,6 +21,8 @@ from .workspaces import Workspace, default_language, default_timezone
 
 __all__ = [
     "ApiKey",
+    "Consent",
+    "ConsentText",
     "Guardian",
     "GuardianInvitation",
     "Guardianship",

@@ -6,7 +6,7 @@ import factory
 from allauth.account.models import EmailAddress
 
 from accounts.api_keys import create_api_key
-from accounts.models import Guardian, Guardianship, Lead, Learner, Membership, User, Workspace
+from accounts.models import ConsentText, Guardian, Guardianship, Lead, Learner, Membership, User, Workspace
 from accounts.sign_in import find_or_open_account
 from accounts.states import Role, Scope
 from core.clock import utc_now
@@ -106,3 +106,17 @@ def api_key_text(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) 
 def bearer(*, workspace: Workspace, scopes: Iterable[str] = Scope.values) -> dict[str, str]:
     """Headers for Django's or DRF's test client: `client.get(url, headers=bearer(workspace=w))`."""
     return {"Authorization": f"Bearer {api_key_text(workspace=workspace, scopes=scopes)}"}
+
+
+class ConsentTextFactory(RowFactory[ConsentText]):
+    class Meta:
+        model = ConsentText
+
+    workspace = factory.SubFactory(WorkspaceFactory)
+    purpose = "records"
+    version = 1
+    title = factory.LazyAttribute(lambda text: text.purpose.capitalize())
+    text = "May we keep records?"
+    is_required = True
+    from_at = factory.LazyFunction(utc_now)
+    published_by = "system"

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.consents import list_asked
 from accounts.family_pages import for_families
 from accounts.models import Learner, User
 from billing.checkout import cancel_checkout
@@ -32,7 +33,7 @@ from ..family import find_offer, find_unpaid_place, get_waiting_entry, learners_
 from ..models import Cohort, CohortPlace
 from ..queries import cohorts_of, steps_without_session
 from ..sale.checkout import default_success_url, start_checkout
-from ..sale.enroll import enroll_newcomer, wait_in_line
+from ..sale.enroll import agree, enroll_newcomer, wait_in_line
 from ..sale.participants import Newcomer, Participant
 from ..sale.pricing import foresee_discount
 from ..sale.waitlist import leave_waitlist
@@ -59,7 +60,8 @@ def enroll(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpR
     course, cohort = _cohort_or_404(code, cohort_id)
     if request.method != "POST":
         return _ask_who(request, user, course, cohort)
-    form = LearnerForm(request.POST, learners=learners_in(user=user, workspace_id=course.workspace_id))
+    texts = list_asked(workspace_id=course.workspace_id, now=utc_now())
+    form = LearnerForm(request.POST, learners=learners_in(user=user, workspace_id=course.workspace_id), texts=texts)
     if not form.is_valid():
         return _ask_who(request, user, course, cohort, form=form, status=422)
     chosen = _chosen_learner(form, user, course)
@@ -68,7 +70,7 @@ def enroll(request: HttpRequest, user: User, code: str, cohort_id: int) -> HttpR
         with refuse_guessing(request, principal=f"user:{user.pk}", code=voucher):
             if "look" in request.POST:
                 return _show_discount(request, user, course, cohort, form, chosen)
-            place = _start(user, course, cohort, chosen, voucher)
+            place = _start(user, course, cohort, chosen, voucher, form.given)
     except VoucherNotAccepted as refusal:
         form.add_error("voucher", refusal.detail)
         return _ask_who(request, user, course, cohort, form=form, status=422)
@@ -186,7 +188,11 @@ def _ask_who(
 ) -> HttpResponse:
     fresh = cohorts_of(course).filter(pk=cohort.pk).first() or cohort
     learners = learners_in(user=user, workspace_id=course.workspace_id)
-    form = form or LearnerForm(learners=learners, initial={"learner": request.GET.get("learner", "")})
+    form = form or LearnerForm(
+        learners=learners,
+        texts=list_asked(workspace_id=course.workspace_id, now=utc_now()),
+        initial={"learner": request.GET.get("learner", "")},
+    )
     context = {
         "course": course,
         "view": view_cohort(
@@ -249,7 +255,9 @@ def _chosen_learner(form: LearnerForm, user: User, course: Program) -> Learner |
     return Newcomer(is_child=chosen == NEW_CHILD, **form.asked_name.cleaned_data)
 
 
-def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcomer, voucher: str) -> CohortPlace:
+def _start(
+    user: User, course: Program, cohort: Cohort, chosen: Learner | Newcomer, voucher: str, given: list[int]
+) -> CohortPlace:
     """Somebody who is named for the first time is added together with the place that is held for them, never without
     it."""
     if isinstance(chosen, Newcomer):
@@ -261,8 +269,10 @@ def _start(user: User, course: Program, cohort: Cohort, chosen: Learner | Newcom
             success_url=default_success_url(),
             cancel_url_of=lambda learner: _leaving_url(course, cohort, learner),
             voucher=voucher,
+            consents=given,
             now=utc_now(),
         )
+    agree(user=user, learner=chosen, text_ids=given, now=utc_now())
     return start_checkout(
         learner_id=chosen.pk,
         course_code=course.code,

@@ -1,12 +1,13 @@
 """What visitors choose and type on the course pages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Learner
+from accounts.consent_fields import add_consents
+from accounts.models import ConsentText, Learner
 from core.forms import check_texts
 
 MYSELF = "me"
@@ -64,8 +65,11 @@ class LearnerForm(forms.Form):
     )
     voucher = forms.CharField(label=_("Voucher code"), required=False, max_length=60)
 
-    def __init__(self, *args: Any, learners: Iterable[Learner], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, learners: Iterable[Learner], texts: Sequence[ConsentText] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.texts = add_consents(self, texts, insists=False)
         known = [(learner.cuid, str(learner)) for learner in learners]
         field = self.fields["learner"]
         assert isinstance(field, forms.ChoiceField)
@@ -79,6 +83,16 @@ class LearnerForm(forms.Form):
         """Also of the name, where the choice asks for one."""
         chosen = super().is_valid() and self.names.get(self.cleaned_data["learner"])
         return self.cleaned_data.get("learner") is not None and (not chosen or chosen.is_valid())
+
+    @property
+    def consents(self) -> list[forms.BoundField]:
+        """What the workspace asks to agree to. The use case knows what this learner's family agreed to before."""
+        return [self[name] for name in self.texts]
+
+    @property
+    def given(self) -> list[int]:
+        """The ids of the texts that were agreed to."""
+        return [text.pk for name, text in self.texts.items() if self.cleaned_data[name]]
 
     @property
     def asked_name(self) -> NameForm | None:

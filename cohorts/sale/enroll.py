@@ -1,12 +1,14 @@
 """Enroll somebody, or put them on the waiting list. Who is not known yet is added with it, or not at all."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
 
+from accounts.consents import check_given, give_consents
 from accounts.models import Learner, User
+from accounts.states import ConsentWay
 from billing.discounts import discount_of
 from billing.errors import PaymentProviderDown, PaymentRejected
 from core.actors import Actor
@@ -67,16 +69,24 @@ def enroll_newcomer(
     success_url: str,
     cancel_url_of: Callable[[Learner], str],
     voucher: str = "",
+    consents: Sequence[int] = (),
     now: dt.datetime,
 ) -> CohortPlace:
-    """What `checkout.start_checkout` does, for a learner whom nobody knows yet: added with the place, or not at all.
+    """What `checkout.start_checkout` does, for a learner whom nobody knows yet: added with the place and with what was
+    agreed to, or not at all.
 
-    Raises what it raises, and TooManyLearners.
+    Raises what it raises, ConsentMissing and TooManyLearners.
     """
+
+    def add(workspace_id: int) -> Learner:
+        learner = newcomer.add(user=user, workspace_id=workspace_id)
+        agree(user=user, learner=learner, text_ids=consents, now=now)
+        return learner
+
     place = _hold_place(
         user=user,
         named=Participant(first_name=newcomer.first_name, last_name=newcomer.last_name),
-        add=lambda workspace_id: newcomer.add(user=user, workspace_id=workspace_id),
+        add=add,
         course_code=course_code,
         cohort_id=cohort_id,
         success_url=success_url,
@@ -85,6 +95,16 @@ def enroll_newcomer(
         now=now,
     )
     return submit_place(place=place, now=now)
+
+
+def agree(*, user: User, learner: Learner, text_ids: Sequence[int], now: dt.datetime) -> None:
+    """Record what the person agrees to about the learner, before a place is held. Raises ConsentMissing for a text that
+    the workspace requires and that was neither agreed to now nor before."""
+    check_given(workspace_id=learner.workspace_id, given=text_ids, learner_id=learner.pk, address=user.email, now=now)
+    actor = Actor("user", user.pk)
+    give_consents(
+        learner_id=learner.pk, address=user.email, text_ids=text_ids, way=ConsentWay.FORM, actor=actor, now=now
+    )
 
 
 def wait_in_line(*, user: User, who: Newcomer | Participant, cohort: Cohort, now: dt.datetime) -> WaitlistEntry:

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Learner
-from accounts.tests.factories import UserFactory
+from accounts.models import Consent, Learner
+from accounts.tests.factories import ConsentTextFactory, UserFactory
 from billing.checkout import cancel_checkout, settle_checkout
 from billing.gateways import stripe as stripe_gateway
 from billing.models import Checkout
@@ -98,6 +98,21 @@ class TestEnrolling:
         assert (str(child), child.email, child.user) == ("Ann Lee", PARENT, None)
         assert [guardian.email for guardian in child.guardians.all()] == [PARENT]
         assert CohortPlace.objects.get().learner == child
+
+    def test_of_a_new_child_needs_the_consents_that_are_required(self, stripe: SandboxProcess) -> None:
+        cohort = cohort_with()
+        records = ConsentTextFactory(workspace=cohort.instance.workspace)
+        client, _ = signed_in()
+        asked = {"learner": "child", "child-first_name": "Ann", "child-last_name": "Lee"}
+
+        refused = client.post(course_url("course-enroll", cohort), asked)
+        assert (refused.status_code, Learner.objects.count()) == (409, 0)
+        assert "Check the box to agree: Records" in text(refused)
+        client.post(course_url("course-enroll", cohort), asked | {f"consent_{records.pk}": "on"})
+        again = client.post(course_url("course-enroll", cohort), {"learner": Learner.objects.get().cuid})
+
+        assert again.status_code == 302
+        assert Consent.objects.values_list("text", "address").get() == (records.pk, PARENT)
 
     def test_of_oneself_makes_a_learner_of_the_account(self, stripe: SandboxProcess) -> None:
         cohort = cohort_with()

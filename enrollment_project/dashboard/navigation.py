@@ -12,6 +12,8 @@ from django.urls import reverse
 
 from accounts.models import (
     ApiKey,
+    Consent,
+    ConsentText,
     Guardian,
     GuardianInvitation,
     Lead,
@@ -136,6 +138,8 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
                 Entry("Leads", "person_search", Lead),
                 Entry("Merged learners", "merge", LearnerMerge),
                 Entry("Changed names", "badge", NameChange),
+                Entry("Consents", "draw", Consent),
+                Entry("Texts of consents", "contract", ConsentText),
                 Entry("Erasures", "delete_forever", Erasure, power=Power.MANAGE),
             ),
         ),

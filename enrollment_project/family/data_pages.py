@@ -1,5 +1,7 @@
 """The page on which a family reads what is stored, takes it home, asks to delete it, or ends all of its sign-ins."""
 
+import contextlib
+
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -7,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.consents import ConsentOver, list_live, withdraw_consent
 from accounts.families import learners_of
 from accounts.family_pages import for_families
 from accounts.models import Learner, User
@@ -28,11 +31,13 @@ def show_data(request: HttpRequest, user: User) -> HttpResponse:
     ids = [learner.pk for learner in learners]
     counts = count_stored(ids)
     asked = find_asked(ids)
+    consents = list_live(learner_ids=ids, address=user.email)
     children = [
         {
             "learner": learner,
             "parts": [Part(kind, counts[learner.pk][kind.name]) for kind in KINDS if counts[learner.pk].get(kind.name)],
             "asked_at": asked.get(learner.pk),
+            "consents": consents[learner.pk],
         }
         for learner in learners
     ]
@@ -62,6 +67,23 @@ def delete_data(request: HttpRequest, user: User, cuid: str) -> HttpResponse:
         messages.success(request, _("You asked for it. The program looks at it and writes to you."))
         return redirect("my-data")
     return _ask(request, learner)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_families
+def withdraw(request: HttpRequest, user: User, cuid: str, consent_id: int) -> HttpResponse:
+    """Withdraw what the person agreed to, after reading it once more."""
+    learner = _learner_or_404(user, cuid)
+    live = list_live(learner_ids=[learner.pk], address=user.email)[learner.pk]
+    consent = next((each for each in live if each.pk == consent_id), None)
+    if consent is None:
+        raise Http404
+    if request.method == "POST":
+        with contextlib.suppress(ConsentOver):  # withdrawn in another tab: it is as they want it
+            withdraw_consent(consent_id=consent.pk, actor=Actor("user", user.pk), now=utc_now())
+        messages.success(request, _("You withdrew your consent: %(title)s.") % {"title": consent.text.title})
+        return redirect("my-data")
+    return render(request, "family/consent.html", {"learner": learner, "consent": consent})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

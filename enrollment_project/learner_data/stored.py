@@ -13,7 +13,7 @@ from django.db.models import Count, Model, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Guardianship, Lead, Learner, NameChange
+from accounts.models import Consent, Guardianship, Lead, Learner, NameChange
 from billing.models import Voucher
 from cohorts.models import CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from enrollments.models import (
@@ -79,6 +79,13 @@ KINDS = (
         "first_name_before last_name_before first_name last_name asked_at decided_at is_applied note",
     ),
     StoredKind("guardians", _("Guardians, without their names"), Guardianship, "learner", "created_at"),
+    StoredKind(
+        "consents",
+        _("Consents"),
+        Consent,
+        "learner",
+        "purpose text__version text__title text__text way given_at ended_at end",
+    ),
     StoredKind(
         "inquiries_before",
         _("What was known before the first enrollment"),

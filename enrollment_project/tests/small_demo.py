@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.api_keys import create_api_key
+from accounts.consents import give_consents, list_asked, publish_text
 from accounts.guardian_invitations import invite_guardian
 from accounts.guardians import find_or_create_guardian
 from accounts.invitations import invite_member
@@ -21,7 +22,7 @@ from accounts.merging import merge_learners
 from accounts.models import Membership, User, Workspace
 from accounts.name_changes import ask_for_name
 from accounts.roles import POWERS, Power
-from accounts.states import Role
+from accounts.states import ConsentWay, Role
 from accounts.tests.factories import LearnerFactory, StaffFactory
 from backoffice.models import AuditEntry, Export
 from backoffice.scoping import WorkspaceScopedAdmin
@@ -177,6 +178,20 @@ def _add_what_the_demo_lacks() -> None:
         merge_learners(keep_id=keep.pk, drop_id=drop.pk, actor=SYSTEM, reason="Entered twice", now=now)
         Erasure.objects.create(
             workspace=workspace, learner_cuid=f"erased-{slug}", reason="asked", actor="system", erased_at=now
+        )
+        publish_text(
+            workspace_id=workspace.pk,
+            purpose="photos",
+            title="Photos",
+            text="May we show photos?",
+            is_required=False,
+            from_at=now,
+            actor=SYSTEM,
+            now=now,
+        )
+        photos = [text.pk for text in list_asked(workspace_id=workspace.pk, now=now) if text.purpose == "photos"]
+        give_consents(
+            learner_id=keep.pk, address="keep@home.test", text_ids=photos, way=ConsentWay.PAPER, actor=SYSTEM, now=now
         )
         ask_for_name(learner_id=keep.pk, first_name="Otherwise", last_name="Known", actor=SYSTEM, now=now)
         ask_for_deletion(learner_id=LearnerFactory(workspace=workspace).pk, actor=SYSTEM, now=now)

@@ -14,9 +14,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import Guardian, Learner, StaffTask
+from accounts.consents import give_consents
+from accounts.models import Consent, ConsentText, Guardian, Learner, StaffTask
 from accounts.staff_tasks import settle_staff_task
-from accounts.tests.factories import GuardianFactory, GuardianshipFactory, LearnerFactory
+from accounts.states import ConsentWay
+from accounts.tests.factories import ConsentTextFactory, GuardianFactory, GuardianshipFactory, LearnerFactory
 from backoffice.models import AuditEntry
 from billing.models import Invoice
 from cohorts.models import StudentPackage
@@ -55,6 +57,18 @@ def bought() -> Learner:
         issued_by="user:4711",
     )
     return learner
+
+
+def agreed(learner: Learner, text: ConsentText, address: str) -> Consent:
+    [given] = give_consents(
+        learner_id=learner.pk,
+        address=address,
+        text_ids=[text.pk],
+        way=ConsentWay.FORM,
+        actor=FAMILY,
+        now=utc_now(),
+    )
+    return given
 
 
 def export(learner: Learner, reader: str = PARENT) -> dict[str, bytes]:
@@ -190,6 +204,21 @@ class TestThePages:
 
         assert StaffTask.objects.get().subject == f"learner:{learner.pk}"
         assert "to have it deleted" in text(parent.get(reverse("my-data")))
+
+    def test_show_what_the_person_agreed_to_and_let_it_be_withdrawn(self) -> None:
+        learner, (parent, _) = bought(), signed_in()
+        photos = ConsentTextFactory(workspace=learner.workspace, purpose="photos", text="May we show them?")
+        mine, theirs = (agreed(learner, photos, address) for address in (PARENT, OTHER))
+        withdraw, of_other = (reverse("my-consent", args=[learner.cuid, each.pk]) for each in (mine, theirs))
+
+        page = text(parent.get(reverse("my-data")))
+        assert (f'href="{withdraw}"' in page, of_other in page) == (True, False)
+        assert parent.get(of_other).status_code == 404
+        assert "May we show them?" in text(parent.get(withdraw))
+        assert parent.post(withdraw, follow=True).status_code == 200
+
+        assert list(Consent.objects.filter(ended_at=None)) == [theirs]
+        assert parent.get(withdraw).status_code == 404
 
     def test_show_a_strangers_learner_to_nobody(self) -> None:
         learner, (stranger, _) = child_of(cohort_with(options=(1,))), signed_in("stranger@families.test")

@@ -11,9 +11,11 @@ import structlog
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.consents import give_consents
 from accounts.link_mail import digest_of
 from accounts.models import Learner
 from accounts.newcomers import find_or_add_child, find_or_add_oneself
+from accounts.states import ConsentWay
 from core.actors import Actor
 from core.errors import NotFound
 
@@ -51,7 +53,16 @@ def confirm_application(*, token: str, now: dt.datetime) -> Application:
     if application.state(now) == "expired":
         raise ApplicationOver(_("This link has expired. Fill in the form again."))
     require_open(application.instance, now=now)
-    enrollment = _enroll(application, _find_learner(application), now)
+    learner = _find_learner(application)
+    give_consents(
+        learner_id=learner.pk,
+        address=application.email,
+        text_ids=application.consents,
+        way=ConsentWay.FORM,
+        actor=Actor("application", application.pk),
+        now=now,
+    )
+    enrollment = _enroll(application, learner, now)
     application.confirmed_at = now
     application.enrollment = enrollment
     _forget_what_moved(application)

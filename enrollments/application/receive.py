@@ -15,6 +15,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.consents import check_given
 from accounts.link_mail import DAY_SECONDS, digest_of, find_exceeded, mailbox_key, new_secret, send_link_mail
 from core.addresses import canonical_address
 from core.errors import DomainError, NotFound, invalid_field
@@ -56,6 +57,7 @@ class FilledForm:
     school: str = ""
     answers: Mapping[str, Any] = field(default_factory=dict)
     uploads: Sequence[Upload] = ()
+    consents: Sequence[int] = ()  # the ids of the texts that were agreed to
 
 
 @transaction.atomic
@@ -65,10 +67,12 @@ def receive_application(
     """Keep a filled form; returns it with the secret of the link to mail, which can't be had again.
 
     The same `submission` again is the same application: its secret is empty once a link has been mailed, and until
-    then it tells what was sent last. Raises ApplicationsClosed, InstanceFull, and Invalid for answers too long to keep.
+    then it tells what was sent last. Raises ApplicationsClosed, InstanceFull, ConsentMissing, and Invalid for answers
+    too long to keep.
     """
     instance = ProgramInstance.objects.select_related("program", "workspace", "price").get(pk=instance_id)
     require_open(instance, now=now)
+    check_given(workspace_id=instance.workspace_id, given=filled.consents, now=now)
     if size_of(dict(filled.answers)) > ANSWERS_MAX_BYTES:
         raise invalid_field("answers", "too_long", _("The answers are too long together. Shorten the longest ones."))
     application = Application(
@@ -174,3 +178,4 @@ def _fill_in(application: Application, filled: FilledForm) -> None:
     application.grade_level = filled.grade_level
     application.school = filled.school
     application.answers = dict(filled.answers)
+    application.consents = list(filled.consents)

@@ -68,6 +68,8 @@ class Application(models.Model):
     grade_level = models.CharField(max_length=50, blank=True)
     school = models.CharField(max_length=200, blank=True)
     answers: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict, blank=True)
+    # The ids of the texts of consents that were agreed to.
+    consents = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), editable=False)
     token_digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(default=utc_now, editable=False)
     sent_at = models.DateTimeField(null=True, editable=False)  # when the mail server took the newest link

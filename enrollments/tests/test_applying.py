@@ -8,7 +8,8 @@ from django.core import mail
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from accounts.models import Guardian, Learner
+from accounts.models import Consent, Guardian, Learner
+from accounts.tests.factories import ConsentTextFactory
 from core.clock import utc_now
 from core.ids import new_cuid
 from enrollments.models import Application, ApplicationFile, Enrollment
@@ -24,6 +25,7 @@ from enrollments.tests.applicants import (
     large,
     mailed_link,
     pdf,
+    press,
     typed,
 )
 from enrollments.tests.factories import InstancePriceFactory
@@ -369,3 +371,26 @@ class TestTheDayAProgramEnds:
         instance = instance_with_form(end_date=utc_now().date() + dt.timedelta(days=1))
 
         assert fill_in(instance).status_code == 302
+
+
+class TestConsents:
+    @pytest.mark.sqlite
+    def test_are_asked_for_kept_with_the_form_and_given_once_the_address_is_proven(self) -> None:
+        instance = instance_with_form()
+        workspace = instance.workspace
+        records = ConsentTextFactory(workspace=workspace)
+        photos = ConsentTextFactory(workspace=workspace, purpose="photos", is_required=False)
+
+        refused = fill_in(instance)
+        assert (refused.status_code, Application.objects.count()) == (422, 0)
+        assert "Check the box to agree." in refused.content.decode()
+        checked: dict[str, Any] = {f"consent_{text.pk}": "on" for text in (records, photos)}
+        fill_in(instance, **checked)
+        assert not Consent.objects.exists()
+        press(mailed_link())
+
+        given = Consent.objects.order_by("text")
+        assert [(each.text, each.address, each.way) for each in given] == [
+            (records, "ann@home.test", "form"),
+            (photos, "ann@home.test", "form"),
+        ]

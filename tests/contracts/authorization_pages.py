@@ -22,6 +22,11 @@ PAGES = [
     for_families("my/data", stranger=200),
     for_families("my/data/sign-out", stranger=200),
     for_families("my/data/<cuid:cuid>/download", stranger=404, address="/my/data/c2345678901234567890/download"),
+    for_families(
+        "my/data/<cuid:cuid>/consents/<number:consent_id>",
+        stranger=404,
+        address="/my/data/c2345678901234567890/consents/1",
+    ),
     for_families("my/data/<cuid:cuid>/deletion", stranger=404, address="/my/data/c2345678901234567890/deletion"),
     for_families("my/leaving/<cuid:cuid>", stranger=404, address="/my/leaving/c2345678901234567890"),
     for_families("student/progress", stranger=200),

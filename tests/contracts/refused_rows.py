@@ -10,7 +10,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Field, Model
 
-from . import refused_rows_of_books, refused_rows_of_vouchers, refused_seats
+from . import refused_rows_of_books, refused_rows_of_consents, refused_rows_of_vouchers, refused_seats
 from .refused_shapes import FIVE, LATER, MONDAY, NOW, SIX, TUESDAY, Broken, Twice
 
 _numbers = itertools.count(1)
@@ -18,6 +18,7 @@ _numbers = itertools.count(1)
 # What a valid row needs beyond a value of the right type in each column.
 VALID: dict[str, dict[str, Any]] = {
     **refused_rows_of_books.VALID,
+    **refused_rows_of_consents.VALID,
     **refused_seats.VALID,
     **refused_rows_of_vouchers.VALID,
     "accounts.Guardian": {"external_id": None, "email": "g@example.test"},

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from . import (
     refused_rows,
     refused_rows_of_books,
+    refused_rows_of_consents,
     refused_rows_of_operations,
     refused_rows_of_refunds,
     refused_rows_of_vouchers,
@@ -25,6 +26,7 @@ _FILES = (
     refused_rows_of_refunds,
     refused_rows_of_operations,
     refused_rows_of_books,
+    refused_rows_of_consents,
     refused_rows_of_vouchers,
 )
 CHECKS = {name: broken for file in _FILES for name, broken in file.CHECKS.items()}

@@ -82,6 +82,7 @@ class TestEveryForeignKeyToALearner:
             "Guardianship",
             "Lead",
             "NameChange",
+            "Consent",
         ]
 
 

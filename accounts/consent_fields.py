@@ -1,0 +1,22 @@
+"""A box to check for each text that families are asked to agree to, on whichever form."""
+
+from collections.abc import Sequence
+
+from django import forms
+from django.utils.translation import gettext
+
+from .models import ConsentText
+
+
+def add_consents(form: forms.Form, texts: Sequence[ConsentText], *, insists: bool = True) -> dict[str, ConsentText]:
+    """Give the form a field per text; returns the texts by the names of the fields. Unless it `insists`, somebody else
+    decides whether a required one may be left out."""
+    named = {f"consent_{text.pk}": text for text in texts}
+    for name, text in named.items():
+        form.fields[name] = forms.BooleanField(
+            label=text.title,
+            help_text=text.text,
+            required=text.is_required and insists,
+            error_messages={"required": gettext("Check the box to agree.")},
+        )
+    return named

@@ -1,0 +1,187 @@
+"""What families agree to: texts in versions, asked where somebody applies or buys, and consents that can be withdrawn.
+
+Why it is as it is: docs/decisions/0148-consents.md.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Sequence
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from core.actors import Actor
+from core.addresses import canonical_address
+from core.errors import DomainError, NotFound, invalid_field
+from core.logs import after_commit
+from core.rows import insert_unless_present
+
+from .learners import lock_live_learner
+from .models import Consent, ConsentText, Learner
+from .staff_tasks import raise_staff_task
+from .states import ConsentEnd, ConsentWay
+from .task_kinds import CONSENT_WITHDRAWN
+
+log = structlog.get_logger(__name__)
+
+
+class ConsentMissing(DomainError):
+    code = "consent_missing"
+    title = gettext_noop("The program needs your consent first")
+
+
+class ConsentTextFollowed(DomainError):
+    code = "consent_text_followed"
+    title = "Somebody published another version just now"
+
+
+class ConsentOver(DomainError):
+    code = "consent_over"
+    title = gettext_noop("This consent has ended already")
+
+
+@transaction.atomic
+def publish_text(
+    *,
+    workspace_id: int,
+    purpose: str,
+    title: str,
+    text: str,
+    is_required: bool,
+    from_at: dt.datetime,
+    actor: Actor,
+    now: dt.datetime,
+) -> ConsentText:
+    """The next version of what families agree to for the purpose. Raises Invalid if it were in force before the version
+    that it follows, or in the past; ConsentTextFollowed if somebody publishes the same version just now."""
+    last = ConsentText.objects.filter(workspace=workspace_id, purpose=purpose).order_by("-version").first()
+    if from_at < now or (last is not None and from_at <= last.from_at):
+        raise invalid_field("from_at", "too_early", "Choose a time to come, after the version before.")
+    published = ConsentText(
+        workspace_id=workspace_id,
+        purpose=purpose,
+        version=last.version + 1 if last else 1,
+        title=title,
+        text=text,
+        is_required=is_required,
+        from_at=from_at,
+        published_by=str(actor),
+        published_at=now,
+    )
+    if not insert_unless_present(published):
+        raise ConsentTextFollowed
+    after_commit(log.info, "consent_text_published", text=published.pk, workspace=workspace_id, actor=str(actor))
+    return published
+
+
+def stop_asking(*, text_id: int, now: dt.datetime) -> None:
+    """Ask nobody for this any more; the consents that were given stay. Raises ConsentOver."""
+    if not ConsentText.objects.filter(pk=text_id, stopped_at=None).update(stopped_at=now):
+        raise ConsentOver
+
+
+def list_asked(*, workspace_id: int, now: dt.datetime) -> list[ConsentText]:
+    """What families are asked to agree to now: the newest version in force for each purpose, required ones first."""
+    in_force: dict[str, ConsentText] = {}
+    for text in ConsentText.objects.filter(workspace=workspace_id, from_at__lte=now).order_by("version"):
+        in_force[text.purpose] = text
+    asked = (text for text in in_force.values() if text.stopped_at is None)
+    return sorted(asked, key=lambda text: (not text.is_required, text.pk))
+
+
+def check_given(
+    *, workspace_id: int, given: Collection[int], learner_id: int | None = None, address: str = "", now: dt.datetime
+) -> None:
+    """Raises ConsentMissing unless each required text is among those `given` now, or holds already for the learner, by
+    the same address."""
+    required = [text for text in list_asked(workspace_id=workspace_id, now=now) if text.is_required]
+    missing = [text for text in required if text.pk not in given]
+    if missing and learner_id is not None:
+        live = Consent.objects.filter(learner=learner_id, address=canonical_address(address), ended_at=None)
+        held = set(live.values_list("text", flat=True))
+        missing = [text for text in missing if text.pk not in held]
+    if missing:
+        named = ", ".join(text.title for text in missing)
+        raise ConsentMissing(_("Check the box to agree: %(texts)s") % {"texts": named})
+
+
+@transaction.atomic
+def give_consents(
+    *,
+    learner_id: int,
+    address: str,
+    text_ids: Iterable[int],
+    way: ConsentWay,
+    actor: Actor,
+    now: dt.datetime,
+) -> list[Consent]:
+    """Record what whoever reads the address agreed to about the learner; returns what is new. What holds already stays;
+    an earlier version ends. Raises LearnerMerged, NotFound for a text of another workspace."""
+    wanted = sorted(set(text_ids))
+    if not wanted:
+        return []
+    learner = lock_live_learner(learner_id)
+    texts = list(ConsentText.objects.filter(workspace=learner.workspace_id, pk__in=wanted).order_by("pk"))
+    if len(texts) != len(wanted):
+        raise NotFound("There is no such text.")
+    held = _read_held(learner, address)
+    given = []
+    for text in texts:
+        before = held.get(text.purpose)
+        if before is not None and before.text.version >= text.version:
+            continue
+        if before is not None:
+            _end([before.pk], ConsentEnd.REPLACED, actor, now)
+        held[text.purpose] = Consent.objects.create(
+            workspace_id=learner.workspace_id,
+            learner=learner,
+            text=text,
+            purpose=text.purpose,
+            address=address,
+            way=way,
+            given_at=now,
+            recorded_by=str(actor),
+        )
+        given.append(held[text.purpose])
+    if given:
+        after_commit(log.info, "consents_given", learner=learner.pk, texts=[each.text_id for each in given])
+    return given
+
+
+@transaction.atomic
+def withdraw_consent(*, consent_id: int, actor: Actor, now: dt.datetime) -> None:
+    """The consent holds no longer. Staff are asked what follows where the program can't do without. Raises
+    ConsentOver."""
+    if not _end([consent_id], ConsentEnd.WITHDRAWN, actor, now):
+        raise ConsentOver
+    consent = Consent.objects.select_related("text").get(pk=consent_id)
+    if consent.text.is_required:
+        raise_staff_task(
+            workspace_id=consent.workspace_id,
+            kind=CONSENT_WITHDRAWN,
+            subject=f"consent:{consent.pk}",
+            summary=f"A consent that is required was withdrawn for learner {consent.learner_id}: {consent.purpose}.",
+        )
+    after_commit(log.info, "consent_withdrawn", consent=consent.pk, learner=consent.learner_id, actor=str(actor))
+
+
+def list_live(*, learner_ids: Sequence[int], address: str) -> dict[int, list[Consent]]:
+    """What the holder of a proven address agreed to, by learner, oldest first."""
+    by_learner: dict[int, list[Consent]] = {learner_id: [] for learner_id in learner_ids}
+    theirs = Q(address=canonical_address(address), learner__in=learner_ids, ended_at=None)
+    for consent in Consent.objects.filter(theirs).select_related("text").order_by("pk"):
+        by_learner[consent.learner_id].append(consent)
+    return by_learner
+
+
+def _read_held(learner: Learner, address: str) -> dict[str, Consent]:
+    """What the address agreed to about the (locked) learner, by purpose."""
+    live = Consent.objects.filter(learner=learner, address=canonical_address(address), ended_at=None)
+    return {consent.purpose: consent for consent in live.select_related("text")}
+
+
+def _end(consent_ids: Sequence[int], end: ConsentEnd, actor: Actor, now: dt.datetime) -> int:
+    live = Consent.objects.filter(pk__in=consent_ids, ended_at=None)
+    return live.update(ended_at=now, end=end, ended_by=str(actor))

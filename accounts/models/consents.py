@@ -1,0 +1,77 @@
+"""What a workspace asks families to agree to, and who agreed."""
+
+from django.db import models
+
+from core.addresses import AddressField
+from core.clock import utc_now
+
+from ..states import ConsentEnd, ConsentWay
+from .learners import Learner
+from .workspaces import Workspace
+
+
+class ConsentText(models.Model):
+    """One version of what families are asked to agree to for a purpose, as "photos".
+
+    Invariant: it never changes, so that everybody reads later what was agreed to; a new wording is the next version.
+    `stopped_at` is set once, when it is no longer asked.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="consent_texts")
+    purpose = models.SlugField(max_length=40, db_index=False)
+    version = models.PositiveIntegerField()
+    title = models.CharField(max_length=150)
+    text = models.TextField(max_length=5000)
+    is_required = models.BooleanField("required", default=False)
+    from_at = models.DateTimeField("in force from")
+    published_by = models.CharField(max_length=64)
+    published_at = models.DateTimeField(default=utc_now)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "purpose", "version"], name="consent_text_version_unique"),
+            models.CheckConstraint(condition=models.Q(version__gte=1), name="consent_text_counted_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} (version {self.version})"
+
+
+class Consent(models.Model):
+    """That whoever reads an address agreed to a text about a learner, and until when it holds.
+
+    Invariant: at most one live row per learner, purpose and address; a row that has ended says how. `purpose` is the
+    text's.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="consents")
+    learner = models.ForeignKey(Learner, on_delete=models.PROTECT, related_name="consents")
+    text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="consents")
+    purpose = models.SlugField(max_length=40, db_index=False)
+    address = AddressField(max_length=254)
+    way = models.CharField(max_length=5, choices=ConsentWay.choices)
+    given_at = models.DateTimeField(default=utc_now)
+    recorded_by = models.CharField(max_length=64)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end = models.CharField(max_length=9, choices=ConsentEnd.choices, blank=True)
+    ended_by = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["learner", "purpose", "address"],
+                condition=models.Q(ended_at__isnull=True),
+                name="consent_one_live",
+            ),
+            models.CheckConstraint(condition=models.Q(way__in=ConsentWay.values), name="consent_way_known"),
+            models.CheckConstraint(
+                condition=models.Q(ended_at__isnull=True, end="")
+                | models.Q(ended_at__isnull=False, end__in=ConsentEnd.values),
+                name="consent_ended_somehow",
+            ),
+        ]
+        indexes = [models.Index(fields=["workspace", "-id"], name="consent_by_workspace")]
+
+    def __str__(self) -> str:
+        return f"Consent {self.pk}"

@@ -1,0 +1,24 @@
+"""Rows about consents that the database refuses (see refused_rows.py)."""
+
+from typing import Any
+
+from .refused_shapes import NOW, Broken, Twice
+
+VALID: dict[str, dict[str, Any]] = {"accounts.Consent": {"way": "form", "end": "", "ended_at": None}}
+
+CHECKS = {
+    "consent_text_counted_from_one": Broken("accounts.ConsentText", {"version": 0}),
+    "consent_way_known": Broken("accounts.Consent", {"way": "hint"}),
+    "consent_ended_somehow": Broken("accounts.Consent", {"ended_at": NOW}, {"ended_at": NOW, "end": "withdrawn"}),
+}
+
+UNIQUE = {
+    "consent_text_version_unique": Twice(
+        "accounts.ConsentText", {"workspace_id": 1, "purpose": "photos", "version": 1}
+    ),
+    "consent_one_live": Twice(
+        "accounts.Consent",
+        {"learner_id": 1, "purpose": "photos", "address": "p@example.test", "ended_at": None, "end": ""},
+        {"ended_at": NOW, "end": "replaced"},
+    ),
+}
