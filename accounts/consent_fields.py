@@ -1,6 +1,7 @@
 """A box to check for each text that families are asked to agree to, on whichever form."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext
@@ -8,12 +9,21 @@ from django.utils.translation import gettext
 from .models import ConsentText
 
 
+class ConsentField(forms.BooleanField):
+    """A box that says whether it may be left out, whoever checks that."""
+
+    def __init__(self, *, is_optional: bool, **kwargs: Any) -> None:
+        self.is_optional = is_optional
+        super().__init__(**kwargs)
+
+
 def add_consents(form: forms.Form, texts: Sequence[ConsentText], *, insists: bool = True) -> dict[str, ConsentText]:
     """Give the form a field per text; returns the texts by the names of the fields. Unless it `insists`, somebody else
     decides whether a required one may be left out."""
     named = {f"consent_{text.pk}": text for text in texts}
     for name, text in named.items():
-        form.fields[name] = forms.BooleanField(
+        form.fields[name] = ConsentField(
+            is_optional=not text.is_required,
             label=text.title,
             help_text=text.text,
             required=text.is_required and insists,

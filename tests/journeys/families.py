@@ -1,9 +1,11 @@
 """A family that has each kind of thing, with names as long as people's are, and staff who set its courses up."""
 
+from accounts.consents import give_consents
 from accounts.models import Learner
 from accounts.name_changes import ask_for_name
-from accounts.states import Role
+from accounts.states import ConsentWay, Role
 from accounts.tests.factories import (
+    ConsentTextFactory,
     GuardianFactory,
     GuardianshipFactory,
     LearnerFactory,
@@ -50,6 +52,18 @@ def build() -> dict[str, str]:
     Cohort.objects.filter(pk=cohort.pk).update(max_enrollment=1)
     join_waitlist(learner_id=children["Konstantin"].pk, cohort_id=cohort.pk, now=utc_now())
     _ask_for_another_name(children["Konstantin"])
+    photos = ConsentTextFactory(
+        workspace=workspace, title="You may show photos of our child", text="On pages.\n\nIn print."
+    )
+    [consent] = give_consents(
+        learner_id=children["Konstantin"].pk,
+        address=PARENT,
+        text_ids=[photos.pk],
+        way=ConsentWay.FORM,
+        actor=STAFF,
+        now=utc_now(),
+    )
+    free = cohort_with(options=(1,), instance__workspace=workspace)
     staff = StaffFactory(email="admin@longnames.test")
     staff.set_password(PASSWORD)
     staff.save()
@@ -63,6 +77,8 @@ def build() -> dict[str, str]:
         "over": f"/my/enrollments/{over.enrollment.cuid}",
         "name": f"/my/learners/{children['Maximiliana'].cuid}/name",
         "name_asked": f"/my/learners/{children['Konstantin'].cuid}/name",
+        "consent": f"/my/data/{children['Konstantin'].cuid}/consents/{consent.pk}",
+        "consents_asked": f"/courses/{free.instance.program.code}/cohorts/{free.pk}/enroll",
         "book": f"/my/courses/{going_on.pk}/book",
         "enroll": f"/courses/{program.code}/cohorts/{cohort.pk}/enroll",
     }
