@@ -33,6 +33,7 @@ from .actors import name_actors
 from .auditing.pages import AuditedAdmin
 from .display import cards_for, guides_for
 from .queues import QueueFilter, filtered_queues
+from .reading import ListFromReplica
 from .saved_lists import KeptFilter, find_kept, offer_filters, settings_url
 from .searching import FoundThroughOthers
 from .stories import tell_story
@@ -175,7 +176,7 @@ class _ScopedChoices(admin.options.BaseModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class WorkspaceScopedAdmin(_ScopedChoices, FoundThroughOthers, AuditedAdmin):
+class WorkspaceScopedAdmin(ListFromReplica, _ScopedChoices, FoundThroughOthers, AuditedAdmin):
     """The base of every admin here.
 
     `workspace_path` leads from the model to its workspace. Each `*_power` says what it takes in that workspace; None

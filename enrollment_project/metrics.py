@@ -19,6 +19,7 @@ from billing import metrics as billing
 from cohorts import metrics as cohorts
 from core.clock import utc_now
 from core.metrics import Figure, Kind, WorkFigures
+from core.replicas import from_replica
 from core.timings import processes
 from enrollments import metrics as enrollments
 from events import metrics as events
@@ -55,7 +56,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     nothing here."""
     if not (_has_token(request) or access_of(request).everywhere):
         raise Http404("There is nothing here for you.")
-    told = generate_latest(Database()) + generate_latest(processes())
+    told = from_replica(lambda: generate_latest(Database())) + generate_latest(processes())
     return HttpResponse(told, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

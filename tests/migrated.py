@@ -113,7 +113,11 @@ def _migrate_to(kept: Path) -> None:
 
 def _is_kept() -> bool:
     """Not what is in a server that conftest.py has not started: the programs for it may be others."""
-    return connection.vendor == "sqlite" or Path(connection.settings_dict["HOST"]).name.startswith(OWN_SERVER)
+    return connection.vendor == "sqlite" or is_own_server()
+
+
+def is_own_server() -> bool:
+    return Path(connection.settings_dict.get("HOST", "")).name.startswith(OWN_SERVER)
 
 
 def _restore(kept: Path, name: str) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from backoffice.auditing.recording import record
 from backoffice.exporting.files import MEDIA_TYPES, harmless
 from backoffice.models import ExportFormat
+from backoffice.reading import read_for
 from core import time_words
 from core.clock import utc_now
 
@@ -38,7 +39,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "address": urlencode({PARAMETER: period.choice, "from": period.first, "to": period.last}),
         "zone": time_words.zone_name(scope.zone),
         "waiting": find_waiting(request, scope, now=asked.now),
-        "figures": find_figures(asked),
+        "figures": read_for(request, lambda: find_figures(asked)),
         "courses": CourseOverview(scope),
         "first_steps": find_steps(request, scope),
         "every_page": every_page(request),
@@ -48,7 +49,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def show_figure_file(request: HttpRequest, name: str) -> HttpResponse:
     """One figure of the front page as CSV, with the rows that the page has. Raises Http404 for an unknown one."""
     asked = asked_by(request)
-    figure = find_figure(name, asked)
+    figure = read_for(request, lambda: find_figure(name, asked))
     if figure is None:
         raise Http404("There is no such figure.")
     period = asked.period

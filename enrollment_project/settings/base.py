@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "core.http.limits.ApiLimitsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "core.http.own_changes.OwnChangesMiddleware",
     "accounts.languages.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -156,6 +157,22 @@ else:
         # next. It sets the timeouts itself (deploy/pgbouncer/entrypoint.sh).
         _database["DISABLE_SERVER_SIDE_CURSORS"] = True
         _database["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": None}
+
+# DATABASE_REPLICA_URL: a streaming replica that lists, figures and exports are read from (core/replicas.py), while it
+# lags by no more seconds than these.
+DATABASE_REPLICA_LAG_SECONDS = env.int("DATABASE_REPLICA_LAG_SECONDS", default=5)
+CHANGED_COOKIE_NAME = "changed"  # core/http/own_changes.py
+if _replica_url := env.str("DATABASE_REPLICA_URL", default=""):
+    if _database["ENGINE"].endswith("sqlite3"):
+        raise ImproperlyConfigured("DATABASE_REPLICA_URL is set, and DATABASE_URL names no PostgreSQL to replicate.")
+    _replica = {"OPTIONS": {}} | env.db_url_config(_replica_url)
+    DATABASES["replica"] = {
+        **_database,
+        **_replica,
+        "OPTIONS": {**_database["OPTIONS"], **_replica["OPTIONS"], "connect_timeout": 2},
+        "TEST": {"MIRROR": "default"},
+    }
+    DATABASE_ROUTERS = ["core.replicas.Router"]
 
 # --- Redis and Celery -----------------------------------------------------------------------------------------------
 # REDIS_URL: cache and rate limits shared by all processes, and the stream that events are relayed to. Without it each

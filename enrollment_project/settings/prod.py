@@ -80,5 +80,6 @@ if SECURE_SSL_REDIRECT:  # names that a browser takes from this host alone, and 
     CSRF_COOKIE_NAME = "__Host-csrftoken"
     LANGUAGE_COOKIE_NAME = "__Host-language"
     DEVICE_COOKIE_NAME = "__Host-device"
+    CHANGED_COOKIE_NAME = "__Host-changed"
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 configure_logging(level=LOG_LEVEL, style=LOG_FORMAT)
