@@ -1,7 +1,7 @@
 """Reading from a copy of the database: only by those who ask for it, and only while the copy is recent enough.
 
 `DATABASE_REPLICA_URL` names a streaming replica. Whatever does not go through `from_replica` is read from the primary,
-and so is everything that is locked or written within it.
+and so is everything that is locked or written within it (docs/decisions/0155-reading-from-a-replica.md).
 """
 
 import threading
