@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Min, Sum
+from django.db.models import Max, Min, QuerySet, Sum
 
 from accounts.models import Workspace
 from core.actors import Actor
@@ -23,6 +23,7 @@ from .errors import MonthNotClosable, MonthNotClosed
 from .mismatches import look_for_mismatches
 from .models import Dispute, Invoice, LedgerLine, Mismatch, MonthClose, Payment, PayoutLine, Refund
 from .purposes import find_matters
+from .queries import find_payers
 from .states import Account, DisputeStatus, RefundStatus
 
 
@@ -91,8 +92,12 @@ def next_month(first: dt.date) -> dt.date:
 
 def totals_of(workspace_id: int, month: dt.date) -> list[Any]:
     """What the lines of a month come to, by account and currency."""
-    lines = LedgerLine.objects.filter(workspace=workspace_id, month=month).values("account", "currency")
-    return list(lines.annotate(gross=Sum("gross_minor"), fee=Sum("fee_minor")).order_by("currency", "account"))
+    return sum_lines(LedgerLine.objects.filter(workspace=workspace_id, month=month), "currency", "account")
+
+
+def sum_lines(lines: QuerySet[LedgerLine], *by: str) -> list[Any]:
+    """What these lines come to by those fields, in their order: `gross` and `fee`, in the smallest units."""
+    return list(lines.order_by().values(*by).annotate(gross=Sum("gross_minor"), fee=Sum("fee_minor")).order_by(*by))
 
 
 def _check(close: MonthClose, workspace: Workspace, note: str) -> None:
@@ -122,8 +127,12 @@ def _write_lines(close: MonthClose, workspace: Workspace, *, until: dt.datetime)
     payments = Payment.objects.in_bulk({each.payment_id for each in due})
     matters = find_matters({(payment.purpose, payment.subject) for payment in payments.values()})
     documents: dict[int, str] = defaultdict(str)
-    issued = Invoice.objects.standing().filter(payment__in=payments, corrects=None)
-    documents.update(issued.values_list("payment_id", "number"))
+    issued = Invoice.objects.standing().filter(payment__in=payments)
+    documents.update(issued.filter(corrects=None).values_list("payment_id", "number"))
+    corrections: dict[int, list[Invoice]] = defaultdict(list)
+    for correction in issued.exclude(corrects=None).order_by("id"):
+        corrections[correction.payment_id].append(correction)
+    payers = find_payers(payments)
     lines = []
     for each in due:
         gross, fee, last = written.get(each.source, (0, 0, 0))
@@ -142,6 +151,8 @@ def _write_lines(close: MonthClose, workspace: Workspace, *, until: dt.datetime)
                 source=each.source,
                 number=last + 1,
                 document=documents[each.payment_id],
+                correction=_correction_of(each, each.gross_minor - gross, corrections[each.payment_id]),
+                payer=payers.get(each.payment_id, ""),
                 what=fit(LedgerLine, "what", matter.what if matter else ""),
                 gross_minor=each.gross_minor - gross,
                 fee_minor=each.fee_minor - fee,
@@ -149,6 +160,14 @@ def _write_lines(close: MonthClose, workspace: Workspace, *, until: dt.datetime)
             )
         )
     LedgerLine.objects.bulk_create(lines, batch_size=1000)
+
+
+def _correction_of(movement: Movement, moved_minor: int, corrections: list[Invoice]) -> str:
+    """The number of the first document that states this money as returned, or as back again, once it had moved."""
+    if movement.account not in (Account.REFUNDS, Account.DISPUTES):
+        return ""
+    stating = [each for each in corrections if each.requested_at >= movement.at]
+    return next((each.number for each in stating if (each.amount_minor < 0) == (moved_minor < 0)), "")
 
 
 def _movements(workspace_id: int, until: dt.datetime) -> Iterator[Movement]:

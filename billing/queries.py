@@ -1,12 +1,13 @@
 """Reads that more than one caller needs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.models import Prefetch
 
 from accounts.families import learners_of
 from accounts.models import Learner, User
+from core.actors import Actor
 from core.errors import NotFound
 from core.money import Money
 
@@ -34,6 +35,14 @@ def _is_family(invoice: Invoice, user: User) -> bool:
 def find_standing_invoice(payment: Payment) -> Invoice | None:
     """The invoice of a payment, apart from its corrections and from those in whose place it stands."""
     return Invoice.objects.standing().filter(payment=payment, corrects=None).select_related("payment").first()
+
+
+def find_payers(payment_ids: Iterable[int]) -> dict[int, str]:
+    """The accounts of those who paid, as "user:5", by payment: an account has the address that the payer gave."""
+    paid = Payment.objects.filter(pk__in=payment_ids).exclude(checkout__payer_email="")
+    addresses = {pk: email for pk, email in paid.values_list("pk", "checkout__payer_email") if email}
+    accounts = dict(User.objects.filter(email__in=set(addresses.values())).values_list("email", "pk"))
+    return {pk: str(Actor("user", accounts[email])) for pk, email in addresses.items() if email in accounts}
 
 
 PAYMENTS_SHOWN = 50

@@ -11,6 +11,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 # They follow from the code alone. Django empties them too, then makes each of them anew.
 KEPT = {ContentType._meta.db_table, Permission._meta.db_table}
 
+# Tables whose rows a trigger keeps, and the one that refuses to delete from them.
+ONLY_ADDED_TO = {"backoffice_auditentry": "audit_log_is_kept", "billing_ledgerline": "ledger_is_kept"}
+
 
 def empty_databases(_: Any) -> None:
     """What `TransactionTestCase` does when a test has ended: no row that the test committed is left."""
@@ -23,24 +26,25 @@ def empty_database(connection: BaseDatabaseWrapper) -> None:
     """DELETE costs nothing where there is nothing; TRUNCATE makes new files for each table and index. In which order
     is all the same: Django's foreign keys are checked when the transaction ends."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        _empty_audit_log(cursor, connection.vendor)
+        for table, guard in ONLY_ADDED_TO.items():
+            _empty_kept_rows(cursor, connection.vendor, table, guard)
         statements = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in sorted(tables_of_rows())]
         for statement in ["; ".join(statements)] if connection.vendor == "postgresql" else statements:
             cursor.execute(statement)
 
 
-def _empty_audit_log(cursor: Any, vendor: str) -> None:
-    """Its triggers let nobody delete an entry, and are only met where a test has committed some."""
-    cursor.execute("SELECT 1 FROM backoffice_auditentry LIMIT 1")
+def _empty_kept_rows(cursor: Any, vendor: str, table: str, guard: str) -> None:
+    """Its triggers let nobody delete a row, and are only met where a test has committed some."""
+    cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
     if cursor.fetchone() is None:
         return
     if vendor == "postgresql":
-        cursor.execute("TRUNCATE backoffice_auditentry")
+        cursor.execute(f"TRUNCATE {table}")
         return
-    cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'audit_log_is_kept'")
+    cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [guard])
     (trigger,) = cursor.fetchone()
-    cursor.execute("DROP TRIGGER audit_log_is_kept")
-    cursor.execute("DELETE FROM backoffice_auditentry")
+    cursor.execute(f"DROP TRIGGER {guard}")
+    cursor.execute(f"DELETE FROM {table}")
     cursor.execute(trigger)
 
 

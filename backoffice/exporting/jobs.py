@@ -97,6 +97,7 @@ def _write_batch(export: Export, now: dt.datetime) -> bool:
         export.position = batch[-1].pk
     if len(batch) == BATCH:
         return True
+    export.written = append_rows(export, source.totals(export))
     finish_file(export, source.columns(export))
     return False
 

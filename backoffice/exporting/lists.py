@@ -42,6 +42,11 @@ class ListSource:
         keys = export.options.get("keys")
         return rows if keys is None else rows.filter(pk__in=keys)
 
+    def totals(self, export: Export) -> list[list[str]]:
+        page, request = _page_of(export)
+        names = _names(page, request)
+        return [[told.get(name, "") for name in names] for told in page.exported_totals(self.rows(export))]
+
     def is_open_still(self, export: Export) -> bool:
         page, request = _page_of(export)
         access = get_staff_access(require(export.requested_by, "an export of a list was asked for by staff"))

@@ -19,6 +19,9 @@ class Source(Protocol):
 
     def cells(self, export: Export, rows: Sequence[Any]) -> list[list[str]]: ...
 
+    def totals(self, export: Export) -> list[list[str]]:
+        """Rows below all others, of what those come to; most lists have none."""
+
     def is_open_still(self, export: Export) -> bool:
         """Whether whoever in the back office asked for it may see by now what was written."""
 

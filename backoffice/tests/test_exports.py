@@ -200,7 +200,7 @@ class TestAnExport:
             LearnerFactory(workspace=workspace)
         export = ask_for(staff)
 
-        with django_assert_max_num_queries(25):
+        with django_assert_max_num_queries(27):
             written(export)
 
 

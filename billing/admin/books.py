@@ -1,9 +1,11 @@
 """The closed months and their lines."""
 
 import datetime as dt
+from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -17,7 +19,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_
 from core.clock import utc_now
 from core.money import Money
 
-from ..closing import close_month, reopen_month
+from ..closing import close_month, reopen_month, sum_lines
 from ..models import LedgerLine, MonthClose
 from ..states import Account
 
@@ -96,6 +98,8 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
     list_display = (
         "date",
         "document",
+        "correction",
+        "payer",
         "what",
         "account",
         "gross",
@@ -116,11 +120,24 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
     )
     list_select_related = ("workspace", "payment")
     fieldsets = (
-        (None, {"fields": (("account", "about"), ("gross", "fee", "net"), ("document", "payment_link"), "what")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("account", "about"),
+                    ("gross", "fee", "net"),
+                    ("document", "correction"),
+                    ("payment_link", "payer"),
+                    "what",
+                )
+            },
+        ),
         ("Books", {"fields": (("date", "month"), "is_late", "workspace")}),
     )
-    search_fields = ("=source", "=document")
-    search_help_text = "Number of the invoice, or what it is about, as in refund:12"
+    search_fields = ("=source", "=document", "=correction", "=payer")
+    search_help_text = (
+        "Number of the invoice or correction, the payer as in user:5, or what it is about, as in refund:12"
+    )
     gross = money_column("gross_minor", "gross")
     fee = money_column("fee_minor", "fee")
     about = subject_column("source", "reference")
@@ -129,6 +146,18 @@ class LedgerLineAdmin(WorkspaceScopedAdmin):
     @display(description="net")
     def net(self, line: LedgerLine) -> str:
         return str(Money(line.net_minor, line.currency))
+
+    def exported_totals(self, rows: QuerySet[Any]) -> list[dict[str, str]]:
+        """What the lines come to in each currency, below them."""
+        return [
+            {
+                "document": f"Total {total['currency'].upper()}",
+                "gross": str(Money(total["gross"], total["currency"])),
+                "fee": str(Money(total["fee"], total["currency"])),
+                "net": str(Money(total["gross"] - total["fee"], total["currency"])),
+            }
+            for total in sum_lines(rows, "currency")
+        ]
 
 
 @neighbors_of(MonthClose)

@@ -41,8 +41,9 @@ class MonthClose(models.Model):
 
 
 class LedgerLine(models.Model):
-    """What one movement of money brought the books, written when a month is closed and never changed: what turns out
-    otherwise later gets a further line (`number`). `is_late` marks one of an earlier month that was closed by then."""
+    """What one movement of money brought the books, written when a month is closed and never changed (a trigger of the
+    database refuses it): what turns out otherwise later gets a further line (`number`). `is_late` marks one of an
+    earlier month that was closed by then."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="+", db_index=False)
     close = models.ForeignKey(MonthClose, on_delete=models.PROTECT, related_name="lines")
@@ -54,6 +55,12 @@ class LedgerLine(models.Model):
     source = models.CharField(max_length=64)  # "refund:5"
     number = models.PositiveSmallIntegerField(default=1)
     document = models.CharField(max_length=40, blank=True)  # the number of the invoice
+    correction = models.CharField(
+        max_length=40, blank=True, default="", db_default=""
+    )  # its number, where money went back or came back
+    payer = models.CharField(
+        max_length=64, blank=True, default="", db_default=""
+    )  # the account of whoever paid, "user:5"; empty where there is none
     what = models.CharField(max_length=300, blank=True)
     gross_minor = models.BigIntegerField()  # below zero for what left
     fee_minor = models.BigIntegerField(default=0)

@@ -1,17 +1,23 @@
 import datetime as dt
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, transaction
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.states import Role
-from accounts.tests.factories import WorkspaceFactory
+from accounts.tests.factories import UserFactory, WorkspaceFactory
+from backoffice.exporting.lists import ListSource
+from backoffice.models import Export
 from backoffice.tests.staff_client import StaffClient
 from billing.closing import close_month, reopen_month
 from billing.errors import MonthNotClosable, MonthNotClosed
-from billing.invoicing import Buyer, issue_invoice
-from billing.models import LedgerLine, MonthClose, Payment, Refund
+from billing.invoicing import Buyer, correct_invoice, issue_invoice
+from billing.models import Checkout, LedgerLine, MonthClose, Payment, Refund
 from core.actors import Actor
+from core.money import Money
 
 from .factories import FEE_MINOR, paid, paid_out
 
@@ -62,6 +68,34 @@ class TestClosingAMonth:
             {"account": "payments", "currency": "usd", "gross": 4900, "fee": 0},
         ]
         assert LedgerLine.objects.get(account="payments").document == payment.invoices.get().number
+
+    def test_names_the_account_that_paid_and_the_correction_of_what_went_back(self, payment: Payment) -> None:
+        payer = UserFactory(email="payer@home.test")
+        Checkout.objects.filter(pk=payment.checkout_id).update(payer_email=payer.email)
+        a_refund_that_came_to_be_known(payment, at=IN_JULY)
+        Payment.objects.filter(pk=payment.pk).update(refunded_minor=900)
+        correction = correct_invoice(payment=Payment.objects.get(pk=payment.pk), now=IN_JULY)
+
+        close(payment)
+
+        assert correction is not None
+        assert list(LedgerLine.objects.order_by("account").values_list("account", "correction", "payer")) == [
+            ("fees", "", f"user:{payer.pk}"),
+            ("payments", "", f"user:{payer.pk}"),
+            ("refunds", correction.number, f"user:{payer.pk}"),
+        ]
+
+    @pytest.mark.sqlite
+    def test_leaves_lines_that_nobody_can_change_or_delete(self, payment: Payment) -> None:
+        close(payment)
+        lines = LedgerLine.objects.all()
+
+        for change in (partial(lines.update, gross_minor=1), lines.delete):
+            with pytest.raises(DatabaseError, match="only added to"), transaction.atomic():
+                change()
+
+        assert not lines.filter(gross_minor=1).exists()
+        assert lines.count() == 2
 
     def test_puts_what_came_late_into_the_next_month_and_marks_it(self, payment: Payment) -> None:
         close(payment)
@@ -125,6 +159,22 @@ class TestOpeningAMonthAgain:
         assert [total["account"] for total in again.totals] == ["fees", "payments", "refunds"]
         with pytest.raises(MonthNotClosed):
             reopen_month(close_id=first.pk, note="Once more", actor=FINANCE, now=LATER)
+
+
+class TestTheAccountantsFile:
+    def test_ends_with_what_the_lines_come_to_in_each_currency(self, payment: Payment) -> None:
+        close(payment)
+        finance = StaffClient(workspace=payment.workspace, role=Role.FINANCE)
+        user = User.objects.get(pk=finance.session["_auth_user_id"])
+        wanted = Export(source="list:billing.ledgerline", requested_by=user)
+        columns, (total,) = ListSource().columns(wanted), ListSource().totals(wanted)
+
+        assert {name: cell for name, cell in zip(columns, total, strict=True) if cell} == {
+            "Document": "Total USD",
+            "Gross": "49.00 USD",
+            "Fee": str(Money(FEE_MINOR, "usd")),
+            "Net": str(Money(4900 - FEE_MINOR, "usd")),
+        }
 
 
 class TestTheForm:

@@ -36,7 +36,7 @@ IMPERSONAL = {
     "billing.Refund": "stripe_refund_id failure_reason actor last_error",
     "billing.Dispute": "stripe_dispute_id reason",
     "billing.MonthClose": "closed_by note totals reopened_by reopened_note",
-    "billing.LedgerLine": "source document what currency",
+    "billing.LedgerLine": "source document correction payer what currency",
     "billing.StripeEvent": "event_id type payload outcome last_error",
     "billing.Seller": "tax_id footer base_url api_token",
     "billing.Invoice": "cuid number seller_name seller_tax_id seller_address footer currency external_id "

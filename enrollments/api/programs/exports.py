@@ -56,6 +56,9 @@ class EnrollmentSource:
         instance = get_instance(workspace_id=workspace_id, cuid=export.options["instance"])
         return matching_enrollments(instance=instance, filters=_filters(export.options["filters"]))
 
+    def totals(self, export: Export) -> list[list[str]]:
+        return []
+
     def is_open_still(self, export: Export) -> bool:
         """It is at no address of the back office."""
         return False
