@@ -228,6 +228,7 @@ BUTTONS: dict[str, Power] = {
     "whatif.change_seats": Power.MANAGE,
     "whatif.add_seats": Power.MANAGE,
     "whatif.make": Power.MANAGE,
+    "whatif.try_roster": Power.MANAGE,
 }
 
 # What it takes to have something done to the rows selected in a list, besides writing them into a file.

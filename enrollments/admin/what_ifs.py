@@ -32,12 +32,14 @@ from ..allocations.what_if import (
     add_proposal,
     answer_what_if,
     ask_what_if,
+    cost_of,
     make_allocations,
     open_proposals,
     propose_seats,
 )
 from ..models import District, EnrollmentDecision, ProgramInstance, ProposedSeats, WhatIf
 from ..seats import MAX_SEATS
+from .tried_rosters import TriedRosterForm, amounts, show_tried_roster
 
 DAY = forms.DateInput(attrs={"type": "date"})
 WORDS = {Funding.DISTRICT: "District seat", Funding.PARENT: "Parent payment", Funding.NOBODY: "Refused"}
@@ -122,7 +124,7 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
     search_help_text = "Name"
     fields = ("workspace", "name", ("first_day", "last_day"), "figures", ("calculated", "download"))
     actions_list = ("ask",)
-    actions_detail = ("change_seats", "add_seats", "make")
+    actions_detail = ("change_seats", "add_seats", "try_roster", "make")
 
     @display(description="would have seats")
     def would_have_seats(self, what_if: WhatIf) -> str:
@@ -215,6 +217,18 @@ class WhatIfAdmin(WorkspaceScopedAdmin):
         return f"{done.result['supposed'][Funding.DISTRICT]:,} would have a seat."
 
     @staff_action(
+        description="Try a roster",
+        power=Power.MANAGE,
+        possible=lambda row: row.proposals.exists(),
+        form=TriedRosterForm,
+        icon="upload_file",
+        explanation="The learners of the file ask for the program in its order, with the seats that are proposed here. "
+        "You see who would have a seat and what families and the district would pay. Nothing of the file is kept.",
+    )
+    def try_roster(self, request: HttpRequest, what_if: WhatIf, form: StaffForm) -> HttpResponse:
+        return show_tried_roster(self, request, what_if, form)
+
+    @staff_action(
         description="Make these seats",
         power=Power.MANAGE,
         form=AllocateForm,
@@ -241,7 +255,7 @@ def figures_of(what_if: WhatIf) -> dict[str, Any]:
     supposed = what_if.result["supposed"]
     proposals = list(what_if.proposals.select_related("district", "instance").order_by("district__name", "id"))
     rows = [(WORDS[funding], f"{happened[funding]:,}", f"{supposed[funding]:,}") for funding in Funding]
-    rows.append(("Parents pay", _amounts(happened["parents_pay"]), _amounts(supposed["parents_pay"])))
+    rows.append(("Parents pay", amounts(happened["parents_pay"]), amounts(supposed["parents_pay"])))
     return {
         "rows": rows,
         "proposals": [
@@ -255,7 +269,7 @@ def figures_of(what_if: WhatIf) -> dict[str, Any]:
             }
             for proposal in proposals
         ],
-        "cost": _amounts(_sum_of(proposals)),
+        "cost": amounts(cost_of(proposals)),
     }
 
 
@@ -282,18 +296,6 @@ def rows_of(what_if: WhatIf) -> list[tuple[Any, ...]]:
         )
         for answer in answers
     ]
-
-
-def _sum_of(proposals: list[ProposedSeats]) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for proposal in proposals:
-        if cost := proposal.cost:
-            sums[cost.currency] = sums.get(cost.currency, 0) + cost.minor
-    return sums
-
-
-def _amounts(by_currency: dict[str, int]) -> str:
-    return ", ".join(str(Money(minor, currency)) for currency, minor in sorted(by_currency.items())) or NOTHING
 
 
 @neighbors_of(WhatIf)

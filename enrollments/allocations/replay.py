@@ -90,7 +90,7 @@ def replay(
 ) -> list[Answered]:
     """Ask again, of allocations that are supposed: each gets the seat that the router would choose, as long as one is
     free. A seat is free again when its enrollment was given up. Those who were refused then are refused now."""
-    shelves = _Supply(supply)
+    shelves = Supply(supply)
     answers: dict[int, Answered] = {}
     for at, enrollment_id, one in _in_time(asked, given_up):
         if one is None:
@@ -111,7 +111,7 @@ def _in_time(
     return sorted(moments, key=lambda moment: (moment[0], moment[2] is None))
 
 
-class _Supply:
+class Supply:
     """The supposed seats while they are taken and given back: counted here, for the allocations stay as they are."""
 
     def __init__(self, allocations: Iterable[DistrictSeatAllocation]) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -136,7 +136,7 @@ def answer_what_if(what_if: WhatIf) -> list[Answered]:
     """Who asked, and who would pay for them with the seats that are proposed, in order of time."""
     begins, ends = _time_of(what_if)
     asked, given_up = list_requests(workspace_id=what_if.workspace_id, begins=begins, ends=ends)
-    return replay(asked=asked, given_up=given_up, supply=_suppose(what_if))
+    return replay(asked=asked, given_up=given_up, supply=suppose(what_if))
 
 
 def _time_of(what_if: WhatIf) -> tuple[dt.datetime, dt.datetime]:
@@ -147,7 +147,7 @@ def _time_of(what_if: WhatIf) -> tuple[dt.datetime, dt.datetime]:
     return begins, ends
 
 
-def _suppose(what_if: WhatIf) -> list[DistrictSeatAllocation]:
+def suppose(what_if: WhatIf) -> list[DistrictSeatAllocation]:
     """The proposals as allocations that nobody saves, open on any day."""
     proposals = what_if.proposals.select_related("district__workspace").order_by("id")
     return [
@@ -221,6 +221,15 @@ def _seats_as_they_were(what_if: WhatIf) -> list[ProposedSeats]:
         *proposals.values(),
         *(ProposedSeats(what_if=what_if, district_id=district_id, total_seats=0) for district_id in sorted(others)),
     ]
+
+
+def cost_of(proposals: Iterable[ProposedSeats]) -> dict[str, int]:
+    """What districts pay for these seats by currency, as far as the prices of seats are known."""
+    sums: Counter[str] = Counter()
+    for proposal in proposals:
+        if cost := proposal.cost:
+            sums[cost.currency] += cost.minor
+    return dict(sums)
 
 
 def _price_of(proposal: ProposedSeats) -> Money | None:

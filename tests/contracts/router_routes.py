@@ -80,6 +80,21 @@ ROWS = [
         address="/api/what-ifs",
         body={"first_day": "2030-01-01", "last_day": "2030-12-31"},
     ),
+    by_key(
+        "api/what-ifs/roster",
+        "POST",
+        scope="districts:read",
+        elsewhere=422,
+        done=422,
+        address="/api/what-ifs/roster",
+        body={
+            "first_day": "2030-01-01",
+            "last_day": "2030-12-31",
+            "tenant_id": 1,
+            "program_instance_id": "c" * 24,
+            "roster": "email",
+        },
+    ),
     *[
         by_key(
             f"{SEAT_ROUTE}/{move}",

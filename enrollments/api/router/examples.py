@@ -46,3 +46,16 @@ ASK_WHAT_IF = OpenApiExample(
     request_only=True,
     value={"first_day": "2026-08-01", "last_day": "2026-12-31", "seats": [{"tenant_id": 1, "total_seats": 20}]},
 )
+
+TRY_ROSTER = OpenApiExample(
+    "What if these learners of district 1 asked for twenty seats",
+    request_only=True,
+    value={
+        "first_day": "2026-08-01",
+        "last_day": "2026-12-31",
+        "seats": [{"tenant_id": 1, "total_seats": 20}],
+        "tenant_id": 1,
+        "program_instance_id": "cmb0h7x2k0001v8l4qf3zt9ra",
+        "roster": "firstName,lastName,email\nAna,Roe,ana@school.example\nBen,Roe,ben@school.example\n",
+    },
+)

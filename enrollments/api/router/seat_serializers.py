@@ -8,6 +8,7 @@ from rest_framework import serializers
 from core.http.fields import CuidField, DayField, MultilineField, TextField, TruthField, WholeNumberField
 from core.numbers import MAX_BIGINT
 
+from ...imports.roster_replay import FundedLine
 from ...models import DistrictSeatAllocation, SeatAssignment
 from ...seats import MAX_SEATS
 from .serializers import AllocationSerializer, InstanceReferenceField
@@ -182,3 +183,41 @@ class WhatIfOutcomeSerializer(serializers.Serializer[Any]):
     supposed = WhoPaysSerializer()
     changed = serializers.IntegerField(help_text="For how many another would pay.")
     seats = SupposedOutcomeSerializer(many=True)
+
+
+class RosterWhatIfSerializer(WhatIfSerializer):
+    first_day = DayField(help_text="The seats that districts have from this day on …")
+    last_day = DayField(help_text="… to this one, where the workspace is, are supposed for a start.")
+    tenant_id = WholeNumberField(min_value=0, max_value=MAX_BIGINT, help_text="The district of the learners.")
+    program_instance_id = InstanceReferenceField(help_text="What they would ask for.")
+    roster = MultilineField(
+        max_length=900_000,
+        help_text="A CSV file of at most 10,000 learners with the columns of an import of candidates: firstName, "
+        "lastName, email and so on. They ask in the order of the lines.",
+    )
+
+
+class FundedLineSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField(source="number")
+    funding = serializers.ChoiceField(choices=["district", "parent"], allow_null=True, help_text="Null: see the fault.")
+    fault = serializers.SerializerMethodField(
+        help_text="What is wrong with the line and in which field; empty if nothing is."
+    )
+
+    def get_fault(self, line: FundedLine) -> str:
+        return f"{line.fault.field}: {line.fault.detail}" if line.fault else ""
+
+
+class RosterWhatIfOutcomeSerializer(serializers.Serializer[Any]):
+    district = serializers.IntegerField(help_text="How many would have a seat.")
+    parent = serializers.IntegerField()  # type: ignore[assignment]  # a field by that name
+    faults = serializers.IntegerField(help_text="How many lines are at fault; they ask for nothing.")
+    parents_pay = serializers.DictField(
+        child=serializers.IntegerField(), help_text="By currency, in its smallest unit, at the present price."
+    )
+    districts_pay = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="For all seats that are supposed, by currency, as far as the prices of seats are known.",
+    )
+    seats = SupposedOutcomeSerializer(many=True)
+    lines = FundedLineSerializer(many=True)

@@ -11,7 +11,7 @@ from .seats import (
     TransferView,
     UsageView,
 )
-from .what_ifs import WhatIfView
+from .what_ifs import RosterWhatIfView, WhatIfView
 
 urlpatterns = [
     path("enroll", EnrollView.as_view(), name="api-enroll"),
@@ -27,6 +27,7 @@ urlpatterns = [
     path("allocations/<number:allocation_id>/renew", RenewView.as_view(), name="api-allocation-renew"),
     path("allocations/<number:allocation_id>/roster", RosterView.as_view(), name="api-allocation-roster"),
     path("what-ifs", WhatIfView.as_view(), name="api-what-ifs"),
+    path("what-ifs/roster", RosterWhatIfView.as_view(), name="api-what-ifs-roster"),
     path("seats/<number:seat_id>/release", ReleaseView.as_view(), name="api-seat-release"),
     path("seats/<number:seat_id>/reassign", ReassignView.as_view(), name="api-seat-reassign"),
     path("seats/<number:seat_id>/transfer", TransferView.as_view(), name="api-seat-transfer"),

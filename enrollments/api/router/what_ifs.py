@@ -1,5 +1,6 @@
 """What would have been with other seats, for an integrator who compares. Nothing is kept of the question."""
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,15 +11,23 @@ from rest_framework.views import APIView
 
 from accounts.principals import principal_of
 from core.clock import utc_now
-from core.errors import invalid_field, item_of
+from core.errors import Invalid, invalid_field, item_of, require
 from core.http.idempotency import idempotent
 
 from ...allocations.rehearsal import carry_out
-from ...allocations.what_if import Seats, ask_what_if
-from ...models import District
+from ...allocations.replay import Funding
+from ...allocations.what_if import Seats, ask_what_if, cost_of, suppose
+from ...imports.reading import Format
+from ...imports.roster_replay import FundedLine, RosterOutcome, fund_roster
+from ...models import District, ProgramInstance, WhatIf
 from ...queries import find_instance_id
-from .examples import ASK_WHAT_IF
-from .seat_serializers import WhatIfOutcomeSerializer, WhatIfSerializer
+from .examples import ASK_WHAT_IF, TRY_ROSTER
+from .seat_serializers import (
+    RosterWhatIfOutcomeSerializer,
+    RosterWhatIfSerializer,
+    WhatIfOutcomeSerializer,
+    WhatIfSerializer,
+)
 
 
 class WhatIfView(APIView):
@@ -56,6 +65,75 @@ class WhatIfView(APIView):
             return {**what_if.result, "seats": list(seats)}
 
         return Response(WhatIfOutcomeSerializer(carry_out(ask, dry_run=True)).data)
+
+
+class RosterWhatIfView(APIView):
+    """Suppose that learners who are not enrolled yet ask for a program, with the seats that are supposed: who would be
+    funded, and what would parents and districts pay? Nothing is kept, neither of the question nor of the learners."""
+
+    required_scopes = {"POST": "districts:read"}
+
+    @extend_schema(
+        tags=["Router"],
+        operation_id="what_ifs_ask_of_roster",
+        request=RosterWhatIfSerializer,
+        responses=RosterWhatIfOutcomeSerializer,
+        examples=[TRY_ROSTER],
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        body = RosterWhatIfSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        told = body.validated_data
+        principal = principal_of(request)
+        totals = _totals(principal.workspace_id, told["seats"])
+        instance_id = find_instance_id(workspace_id=principal.workspace_id, reference=told["program_instance_id"])
+        instance = ProgramInstance.objects.select_related("price").get(pk=require(instance_id, "the body names one"))
+
+        def ask() -> dict[str, Any]:
+            what_if = ask_what_if(
+                workspace_id=principal.workspace_id,
+                name="Asked over the API",
+                first_day=told["first_day"],
+                last_day=told["last_day"],
+                totals=totals,
+                actor=principal.actor,
+                now=utc_now(),
+            )
+            outcome, lines = _fund(instance, told, what_if)
+            seats = list(what_if.proposals.select_related("district", "instance").order_by("district__tenant_id", "id"))
+            for proposal in seats:
+                proposal.funded = outcome.taken[proposal.pk]
+            return {
+                "district": outcome.counted[Funding.DISTRICT],
+                "parent": outcome.counted[Funding.PARENT],
+                "faults": outcome.faults,
+                "parents_pay": outcome.parents_pay,
+                "districts_pay": cost_of(seats),
+                "seats": seats,
+                "lines": lines,
+            }
+
+        return Response(RosterWhatIfOutcomeSerializer(carry_out(ask, dry_run=True)).data)
+
+
+def _fund(
+    instance: ProgramInstance, told: Mapping[str, Any], what_if: WhatIf
+) -> tuple[RosterOutcome, list[FundedLine]]:
+    """Raises Invalid about the field `roster`, where a file is one."""
+    try:
+        outcome, lines = fund_roster(
+            instance=instance,
+            tenant_id=told["tenant_id"],
+            file=io.BytesIO(told["roster"].encode()),
+            kind=Format.CSV,
+            supply=suppose(what_if),
+            now=utc_now(),
+        )
+        return outcome, list(lines)
+    except Invalid as refusal:
+        fault = refusal.errors[0]
+        raise invalid_field("roster", fault.code, fault.detail) from refusal
 
 
 def _totals(workspace_id: int, supposed: Sequence[Mapping[str, Any]]) -> dict[Seats, int]:
