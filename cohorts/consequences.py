@@ -27,9 +27,13 @@ def tell_end_of_holding(enrollment_id: int, now: dt.datetime) -> list[str]:
 
 def tell_end_of_package(package: StudentPackage, now: dt.datetime) -> list[str]:
     """Who gets the place, and how many sessions are given back."""
-    told = [tell_freed_place(package.cohort, now)]
+    return [tell_freed_place(package.cohort, now), *tell_end_of_sessions(package)]
+
+
+def tell_end_of_sessions(package: StudentPackage) -> list[str]:
+    """How many booked sessions are given back when the place goes."""
     booked = StepProgress.objects.filter(package=package, status=StepStatus.BOOKED).count()
-    return [*told, f"Booked sessions that are given back: {booked}."] if booked else told
+    return [f"Booked sessions that are given back: {booked}."] if booked else []
 
 
 def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
@@ -53,9 +57,8 @@ def tell_freed_place(cohort: Cohort, now: dt.datetime) -> str:
     return f"{freed}; nobody waits for it."
 
 
-def tell_offers(cohort: Cohort, now: dt.datetime, *, places: int) -> str:
-    """Who of the line is offered one of the places, if so many more are free."""
-    served = [str(entry.learner) for entry in find_served(cohort, freed=places, now=now)]
-    if not served:
-        return "Nobody in the line is offered a place."
-    return f"Offered a place at once: {', '.join(served)}. Each gets a mail about it."
+def tell_offers(cohort: Cohort, now: dt.datetime, *, places: int) -> list[str]:
+    """Who of the line is offered one if there are `places` more of them, and how many are left."""
+    served = find_served(cohort, freed=places, now=now)
+    told = [f"Offered a place at once: {', '.join(str(entry.learner) for entry in served)}."] if served else []
+    return [*told, f"Places left then: {cohort.places_left + places - len(served):,}."]

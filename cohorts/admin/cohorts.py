@@ -35,6 +35,7 @@ from .cohort_forms import (
 )
 from .course_setup import course_setup_url, set_up
 from .display import place_bar
+from .previews import foresee_closing, foresee_opening, foresee_places
 
 
 class SaleFilter(DropdownFilter):
@@ -214,6 +215,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         description="Change places",
         power=Power.MANAGE,
         form=CapacityForm,
+        preview=foresee_places,
         icon="event_seat",
         explanation="The number can't be lower than the places taken and held. New places go to the waiting list "
         "first.",
@@ -258,6 +260,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         description="Open",
         power=Power.MANAGE,
         possible=lambda cohort: not cohort.is_active,
+        preview=foresee_opening,
         icon="lock_open",
         variant=ActionVariant.SUCCESS,
         explanation="Learners may enroll from now on, those on the waiting list first. Opening is refused while "
@@ -272,6 +275,7 @@ class CohortAdmin(WorkspaceScopedAdmin):
         description="Close",
         power=Power.MANAGE,
         possible=lambda cohort: cohort.is_active,
+        preview=foresee_closing,
         icon="lock",
         variant=ActionVariant.DANGER,
         explanation="Nobody else may enroll. Learners who already have a place keep it, and families who are paying "

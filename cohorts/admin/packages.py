@@ -38,6 +38,7 @@ from ..queries import stranded_progress, unbooked_steps
 from ..sale.transfer import Stranded, move_package, stranded_steps
 from ..states import DONE, StepStatus
 from .display import meeting_time, step_badge
+from .previews import foresee_move
 from .progress import describe_choice
 
 SESSIONS_SHOWN = 10
@@ -213,6 +214,7 @@ class StudentPackageAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda package: package.is_live and other_cohorts(package).exists(),
         form=MoveForm,
+        preview=foresee_move,
         icon="swap_horiz",
         explanation="The learner takes a place in the new cohort, and the old place goes to the next in line. "
         "Sessions not yet "

@@ -23,6 +23,7 @@ from ..models import ClassSession, StepProgress
 from ..queries import offered_by_step
 from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, TO_ATTEND, StepStatus
 from .display import meeting_time, step_badge
+from .previews import foresee_freed_session
 from .sessions import has_started
 
 
@@ -186,6 +187,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         description="Give session back",
         power=Power.DECIDE,
         possible=lambda row: row.status == StepStatus.BOOKED,
+        preview=foresee_freed_session,
         icon="event_busy",
         explanation="The seat is free again, and the step can be booked again.",
     )

@@ -21,6 +21,7 @@ from core.numbers import MAX_INT
 from ..models import WaitlistEntry
 from ..sale.waitlist import leave_waitlist, position_of, reorder_entry
 from ..states import IN_LINE, WaitStatus
+from .previews import foresee_leaving_the_line, foresee_new_position
 
 register_subject("waitlist", WaitlistEntry)
 
@@ -86,6 +87,7 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda entry: entry.status == WaitStatus.WAITING,
         form=PositionForm,
+        preview=foresee_new_position,
         icon="low_priority",
         explanation="The first in line gets the next free place.",
     )
@@ -98,6 +100,7 @@ class WaitlistEntryAdmin(WorkspaceScopedAdmin):
         description="Remove",
         power=Power.DECIDE,
         possible=lambda entry: entry.status in IN_LINE,
+        preview=foresee_leaving_the_line,
         icon="person_remove",
         variant=ActionVariant.DANGER,
         explanation="They leave the line. A place that is held for them is offered to the next in line.",

@@ -24,7 +24,8 @@ def url_of(row: models.Model, view: str = "change") -> str:
 
 
 def press(client: StaffClient, row: models.Model, button: str, **form: Any) -> Any:
-    return client.post(url_of(row, button), form)
+    """Answer, having seen the preview if there is one."""
+    return client.confirm(url_of(row, button), form)
 
 
 def faults(response: Any) -> dict[str, list[str]]:

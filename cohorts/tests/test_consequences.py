@@ -1,5 +1,6 @@
 """What staff are told before they act is what then happens: each deed is foreseen, done and compared."""
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,9 +16,19 @@ from billing.models import Invoice, Payment, Refund
 from billing.refunds import record_refunds, request_refund
 from billing.states import RefundReason
 from billing.tests.snapshots import refund as refunded_by_stripe
+from cohorts.admin.previews import (
+    foresee_closing,
+    foresee_leaving_the_line,
+    foresee_move,
+    foresee_new_position,
+    foresee_opening,
+    foresee_places,
+)
 from cohorts.models import Cohort, StudentPackage, WaitlistEntry
-from cohorts.sale.waitlist import join_waitlist
-from cohorts.tests.factories import buy_on_rows, cohort_with
+from cohorts.sale.opening import change_capacity, close_cohort, open_cohort
+from cohorts.sale.transfer import move_package
+from cohorts.sale.waitlist import join_waitlist, leave_waitlist, reorder_entry
+from cohorts.tests.factories import CohortFactory, buy_on_rows, cohort_with
 from core.clock import utc_now
 from core.local_time import local_date
 from enrollments.admin.exits import foresee_exit
@@ -99,6 +110,68 @@ class TestAnEnd:
 
         assert "The place in Fall cohort is free again, and as things stand it is offered to nobody." in told.sentences
         assert not WaitlistEntry.objects.filter(status="offered").exists()
+
+
+class TestTheLine:
+    def test_is_served_as_it_was_said_when_places_are_added(self) -> None:
+        cohort = cohort_with(max_enrollment=1, name="Fall cohort")
+        buy_on_rows(cohort)
+        waiting(cohort, first_name="Ana", last_name="Ruiz")
+        cohort.refresh_from_db()
+
+        told = foresee_places(cohort, answers(max_enrollment=3))
+        changed = change_capacity(cohort_id=cohort.pk, max_enrollment=3, now=utc_now())
+
+        assert told.sentences == (
+            "Fall cohort has 3 places instead of 1.",
+            "Offered a place at once: Ana Ruiz.",
+            f"Places left then: {changed.places_left}.",
+        )
+        assert [str(each.learner) for each in WaitlistEntry.objects.filter(status="offered")] == ["Ana Ruiz"]
+
+    def test_is_served_as_it_was_said_when_it_opens_when_an_offer_is_declined_and_when_somebody_moves(self) -> None:
+        cohort = cohort_with(max_enrollment=1, name="Fall cohort", enrollment_deadline=utc_now() + dt.timedelta(7))
+        package = buy_on_rows(cohort)
+        for name in ("Ana", "Ben", "Cleo"):
+            waiting(cohort, first_name=name, last_name="Ode")
+        unenroll(package)
+        offered = WaitlistEntry.objects.get(status="offered")
+        last = WaitlistEntry.objects.select_related("cohort__instance__program", "learner").get(
+            learner__first_name="Cleo"
+        )
+
+        moved = foresee_new_position(last, answers(position=1)).sentences
+        reorder_entry(entry_id=last.pk, position=1, reason="Sibling")
+        closed = foresee_closing(Cohort.objects.get(), answers()).sentences
+        close_cohort(cohort_id=cohort.pk)
+        left = foresee_leaving_the_line(offered, answers()).sentences
+        leave_waitlist(learner_id=offered.learner_id, cohort_id=cohort.pk, now=utc_now())
+        opened = foresee_opening(Cohort.objects.get(), answers()).sentences
+        places_left = open_cohort(cohort_id=cohort.pk, now=utc_now()).places_left
+
+        assert moved == ("Cleo Ode is number 1 of 2 in the line, instead of 2.", "Others who move one back: 1.")
+        assert closed[2] == "Learners in the line who are offered nothing while it is closed: 2."
+        assert left[1] == "The place in Fall cohort is free again, and as things stand it is offered to nobody."
+        assert opened[1:] == ("Offered a place at once: Cleo Ode.", f"Places left then: {places_left}.")
+        assert WaitlistEntry.objects.get(status="offered").learner == last.learner
+
+    def test_of_the_old_cohort_is_served_when_a_learner_moves(self) -> None:
+        old = cohort_with(max_enrollment=1, name="Fall cohort", options=(1,))
+        package = buy_on_rows(old)
+        new = CohortFactory(instance=old.instance, name="Spring cohort", max_enrollment=5)
+        waiting(old, first_name="Ana", last_name="Ruiz")
+        booked = package.progress.filter(status="BOOKED").count()
+
+        told = foresee_move(package, answers(cohort=new, stranded="")).sentences
+        move_package(package_id=package.pk, cohort_id=new.pk, now=utc_now())
+
+        assert told == (
+            f"{package.learner} takes a place in Spring cohort: 4 of 5 are left then.",
+            "The place in Fall cohort is free again, and is offered to Ana Ruiz, who is next in line.",
+            f"Booked sessions that are given back: {booked}.",
+        )
+        assert Cohort.objects.get(pk=new.pk).places_left == 4
+        assert str(WaitlistEntry.objects.get(status="offered").learner) == "Ana Ruiz"
 
 
 def _agrees_about_money(told: Preview) -> None:

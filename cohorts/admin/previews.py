@@ -1,0 +1,106 @@
+"""What the buttons on cohorts, lines, courses and steps are about to do, with figures, told before they are pressed."""
+
+from typing import Any
+
+from backoffice.previews import Preview
+from core.clock import utc_now
+
+from ..consequences import tell_end_of_sessions, tell_freed_place, tell_offers
+from ..errors import NotInLine
+from ..models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
+from ..sale.readiness import find_gaps
+from ..sale.transfer import Stranded, stranded_steps
+from ..sale.waitlist import position_of
+from ..states import WaitStatus
+
+OFFERS = "Whoever is offered a place gets a mail; nobody else does."
+
+
+def foresee_places(cohort: Cohort, form: Any) -> Preview:
+    """How many there are then, and who is offered one."""
+    places = form.cleaned_data["max_enrollment"]
+    more = places - cohort.max_enrollment
+    if more + cohort.places_left < 0:
+        used = cohort.current_enrollment + cohort.held_places
+        return Preview((f"Not possible: {used:,} places are taken or held.",))
+    return Preview(
+        (
+            f"{cohort} has {places:,} places instead of {cohort.max_enrollment:,}.",
+            *tell_offers(cohort, utc_now(), places=more),
+        ),
+        mails=OFFERS,
+    )
+
+
+def foresee_opening(cohort: Cohort, form: Any) -> Preview:
+    """Who of the line is offered a place, or what is missing yet."""
+    now = utc_now()
+    if gaps := find_gaps(cohort=cohort, now=now):
+        return Preview(tuple(f"Not possible yet: {gap.text}" for gap in gaps))
+    cohort.is_active = True  # as it will be; not saved
+    return Preview((f"{cohort} takes enrollments from now on.", *tell_offers(cohort, now, places=0)), mails=OFFERS)
+
+
+def foresee_closing(cohort: Cohort, form: Any) -> Preview:
+    """Who can still finish, and who waits in vain."""
+    paying = CohortPlace.objects.in_checkout().filter(cohort=cohort).count()
+    waiting = WaitlistEntry.objects.waiting().filter(cohort=cohort).count()
+    return Preview(
+        (
+            f"Learners who keep their place: {cohort.current_enrollment:,}.",
+            f"Families who are paying and can finish: {paying:,}.",
+            f"Learners in the line who are offered nothing while it is closed: {waiting:,}.",
+        )
+    )
+
+
+def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
+    """Who is next, if a place was held for them."""
+    told = [f"{entry.learner} is no longer in the line for {entry.cohort}."]
+    if entry.status != WaitStatus.OFFERED or entry.place is None:
+        return Preview(tuple(told))
+    if entry.place.checkout is not None:
+        told.append(f"Their payment page over {entry.place.checkout.money} ends, and the place is free then.")
+    else:
+        told.append(tell_freed_place(entry.cohort, utc_now()))
+    return Preview(tuple(told), mails=OFFERS)
+
+
+def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
+    """From where to where, and how many others move for it."""
+    if entry.status != WaitStatus.WAITING:
+        raise NotInLine("Only somebody who waits can be moved in the line.")
+    waiting = WaitlistEntry.objects.waiting().filter(cohort=entry.cohort).count()
+    before, after = position_of(entry), min(form.cleaned_data["position"], waiting)
+    told = [f"{entry.learner} is number {after} of {waiting} in the line, instead of {before}."]
+    if before != after:
+        told.append(f"Others who move one {'back' if after < before else 'ahead'}: {abs(after - before)}.")
+    return Preview(tuple(told))
+
+
+def foresee_move(package: StudentPackage, form: Any) -> Preview:
+    """Where the place comes from and goes to, and what becomes of the sessions."""
+    now = utc_now()
+    target = form.cleaned_data["cohort"]
+    is_held = CohortPlace.objects.held().filter(cohort=target, learner=package.learner_id).exists()
+    left = target.places_left - (not is_held)
+    takes = "the place that is held for them" if is_held else "a place"
+    told = [
+        f"{package.learner} takes {takes} in {target}: {left:,} of {target.max_enrollment:,} are left then.",
+        tell_freed_place(package.cohort, now),
+        *tell_end_of_sessions(package),
+    ]
+    if lost := stranded_steps(package=package, cohort=target, now=now):
+        is_excused = form.cleaned_data["stranded"] == Stranded.EXCUSE
+        becomes = "count as attended" if is_excused else "wait for another session: you get a task for each"
+        told.append(f"Steps that have no session there and {becomes}: {', '.join(step.label for step in lost)}.")
+    return Preview(tuple(told), mails="The family and whoever is offered a place get a mail.")
+
+
+def foresee_freed_session(row: StepProgress, form: Any) -> Preview:
+    """How many seats the session has then."""
+    session = row.class_session
+    if session is None:
+        return Preview(("No session is booked.",))
+    left = f"{session.seats_left + 1:,} of {session.max_students:,} are left then"
+    return Preview((f"A seat in {session} is free again: {left}.",), mails="The family gets a mail.")
