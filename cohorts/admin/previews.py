@@ -71,7 +71,8 @@ def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
     if entry.status != WaitStatus.WAITING:
         raise NotInLine("Only somebody who waits can be moved in the line.")
     waiting = WaitlistEntry.objects.waiting().filter(cohort=entry.cohort).count()
-    before, after = position_of(entry), min(form.cleaned_data["position"], waiting)
+    before = position_of(entry)
+    after = min(form.cleaned_data["position"], waiting)
     told = [f"{entry.learner} is number {after} of {waiting} in the line, instead of {before}."]
     if before != after:
         told.append(f"Others who move one {'back' if after < before else 'ahead'}: {abs(after - before)}.")
