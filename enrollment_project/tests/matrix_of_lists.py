@@ -67,7 +67,7 @@ def find_leaks_of_selections(page: WorkspaceScopedAdmin, callers: Iterable[Calle
                 continue
             chosen = {"action": name, ACTION_CHECKBOX_NAME: [str(row.pk)], "select_across": "0", "_confirmed": "1"}
             form = {**FORM, **chosen}
-            _, written, _ = knock(client, "POST", url(page, "changelist"), form=form)
+            _, written, _ = knock(client, "POST", url(page, "changelist"), form=form, is_drawn=False)
             if written:
                 wrong.append(f"{caller} has {name} done: {written}")
     return wrong

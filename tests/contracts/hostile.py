@@ -126,12 +126,13 @@ CONVERTER = re.compile(r"<(?:(\w+):)?\w+>")
 
 
 def addresses(route: str, good: dict[str, str]) -> Iterator[str]:
-    """The route with good values, and with each hostile segment in each place."""
+    """The route with good values, of which there must be one for each of its converters, and with each hostile segment
+    in each place."""
     places = CONVERTER.findall(route)
-    yield _filled(route, [good.get(kind or "str", "x") for kind in places])
+    yield _filled(route, [good[kind or "str"] for kind in places])
     for position in range(len(places)):
         for segment in SEGMENTS:
-            segments = [good.get(kind or "str", "x") for kind in places]
+            segments = [good[kind or "str"] for kind in places]
             segments[position] = segment
             yield _filled(route, segments)
 
@@ -142,18 +143,24 @@ def _filled(route: str, segments: list[str]) -> str:
 
 
 def list_parameters(admin: ModelAdmin) -> list[str]:
-    """What can stand in the address of a list: its own parameters, its filters, and lookups over its fields."""
+    """What can stand in the address of a list: its own parameters, its filters, and lookups over its fields. Each kind
+    of field has each of its lookups, and each field has one at least: a lookup asks its kind of field, not the model.
+    """
     names = list(LIST_PARAMETERS)
     for entry in admin.list_filter:
         name = entry[0] if isinstance(entry, tuple) else entry
         parameter = name if isinstance(name, str) else getattr(name, "parameter_name", None)
         if parameter:
             names += [f"{parameter}__{lookup}".removesuffix("__") for lookup in ("", "id__exact", "exact", "isnull")]
+    left: dict[type[models.Field], list[str]] = {}
+    last: dict[type[models.Field], str] = {}
     for field in admin.model._meta.get_fields():
         if isinstance(field, models.Field):
-            names += [
-                f"{field.name}__{lookup}" for lookup in LOOKUPS if lookup in field.get_lookups() or lookup == "bogus"
-            ]
+            known = [lookup for lookup in LOOKUPS if lookup in field.get_lookups() or lookup == "bogus"]
+            lookups = left.setdefault(type(field), list(known))
+            names.append(f"{field.name}__{lookups.pop(0) if lookups else known[len(names) % len(known)]}")
+            last[type(field)] = field.name
+    names += [f"{last[kind]}__{lookup}" for kind, lookups in left.items() for lookup in lookups]
     if admin.date_hierarchy:
         names += [f"{admin.date_hierarchy}__{part}" for part in ("year", "month", "day")]
     return list(dict.fromkeys(names))

@@ -1,6 +1,7 @@
 """Every route with hostile values in every place that takes one: whatever comes, it is never an error of ours."""
 
 import functools
+import itertools
 import json
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from accounts.models import Guardian, User
+from accounts.models import Guardian, Learner, User
 from accounts.passwords import SIGNED_IN_BY_PASSWORD
 from accounts.states import Role
 from accounts.tests.factories import GuardianshipFactory, MembershipFactory, api_key_text
@@ -52,7 +53,15 @@ HEADED = [
 ]
 # What is made anew for each request and reads hardly a parameter: a few values show as much.
 SLOW = {"api-schema"}
+# What reads a form: the other headers are read alike with and without one, and a page of the back office takes long.
+READ_WITH_A_FORM = {"Content-Type", "Cookie", "Origin", "Referer", "X-CSRFToken"}
 SITE_PAGES = ["index", "search", "autocomplete", "password_change", "jsi18n", "app_list", "login"]
+# What pages of the back office read from their address besides what Django's read.
+READ_BY_PAGES = ["range", "from", "to", "workspace", "query", "waiting", "like", "program", "before", "skip", "page"]
+# They lead elsewhere: nothing is read there, and a session that is over could not go on.
+LEADING_ELSEWHERE = {"admin/(?P<url>.*)$", "admin/logout/", "admin/password_change/done/"}
+# What a row of the models' own pages is in an address.
+OF_MODELS = {"str": "1", "int": "1", "number": "1"}
 
 
 class Walker:
@@ -117,7 +126,8 @@ def staff(town: Town) -> Walker:  # noqa: F811
 
 
 def good_values(town: Town) -> dict[str, str]:  # noqa: F811
-    return {"str": town.sale.course_code, "int": str(town.sale.package_id), "cuid": "c" * 24, "path": "1"}
+    number = str(town.sale.package_id)
+    return {"str": town.sale.course_code, "int": number, "number": number, "cuid": "c" * 24, "path": "1"}
 
 
 def queries(names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> list[str]:
@@ -132,6 +142,20 @@ def queries(names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> lis
 def few_queries(names: Iterable[str], values: Iterable[str] = hostile.FEW) -> list[str]:
     """Each name with each value."""
     return [f"{quote(name)}={quote(value)}" for name in names for value in values]
+
+
+def beside_the_models() -> list[str]:
+    of_models = {
+        f"admin/{page.opts.label_lower.replace('.', '/')}/{pattern.pattern}"
+        for page in admin.site._registry.values()
+        for pattern in page.get_urls()
+    }
+    others = {
+        route
+        for route, pattern in routes(get_resolver())
+        if route.startswith(BACK_OFFICE) and pattern.name not in SITE_PAGES
+    }
+    return sorted(others - of_models - LEADING_ELSEWHERE)
 
 
 class TestARouteOfTheSite:
@@ -160,7 +184,8 @@ class TestARouteOfTheSite:
         for header in hostile.HEADERS:
             for value in hostile.HEADER_VALUES:
                 walker.send("GET", address, {header: value})
-                walker.send("POST", address, {header: value})
+                if header in READ_WITH_A_FORM or not address.startswith("/admin/"):
+                    walker.send("POST", address, {header: value})
 
         assert walker.broken == []
 
@@ -229,10 +254,10 @@ class TestAPageOfTheBackOffice:
         row = page.model._default_manager.first()
         for pattern in page.get_urls():
             route = f"admin/{model.replace('.', '/')}/{pattern.pattern}"
-            for address in hostile.addresses(route, {"path": str(row.pk) if row else "1", "str": "1", "int": "1"}):
+            good, *others = hostile.addresses(route, OF_MODELS | {"path": str(row.pk) if row else "1"})
+            for address in (good, *others):
                 staff.send("GET", address)
-            address = next(hostile.addresses(route, {"path": str(row.pk) if row else "1", "str": "1", "int": "1"}))
-            _fill_in(staff, address, hostile.FEW)
+            _fill_in(staff, good, hostile.FEW)
 
         assert staff.broken == []
 
@@ -240,6 +265,7 @@ class TestAPageOfTheBackOffice:
     def test_answers_hostile_queries(self, name: str, staff: Walker) -> None:
         address = reverse(f"admin:{name}", args=["accounts"] if name == "app_list" else [])
         names = ["s", "page", "extended", "term", "app_label", "model_name", "field_name", "next", "p"]
+        names += READ_BY_PAGES[:4] if name == "index" else []
         good = {
             "autocomplete": "app_label=enrollments&model_name=programinstance&field_name=program&",
             "search": "s=a&extended=1&",
@@ -247,6 +273,29 @@ class TestAPageOfTheBackOffice:
         for query in queries(names) if name in good else few_queries(names):
             staff.send("GET", f"{address}?{good.get(name, '')}{query}")
         _fill_in(staff, address, hostile.FEW)
+
+        assert staff.broken == []
+
+
+class TestAPageBesideTheModels:
+    """Whatever stands under the address of the back office and is neither a model's page nor one of `SITE_PAGES`. A
+    page that somebody adds is walked through, or stated to lead elsewhere."""
+
+    def test_is_one_of_ours_at_least(self) -> None:
+        assert {"admin/figures/<slug:name>.csv", "admin/money/days/", "admin/status/"} <= {*beside_the_models()}
+
+    @pytest.mark.parametrize("route", beside_the_models())
+    def test_answers_hostile_segments_queries_and_forms(self, route: str, staff: Walker) -> None:
+        label = Learner._meta.label_lower
+        good, *others = hostile.addresses(route, {"slug": "money", "str": label, "path": "1"})
+        for address in (good, *others):
+            staff.send("GET", address)
+            staff.send("POST", address)
+        for query in few_queries(READ_BY_PAGES):
+            staff.send("GET", f"{good}?{query}")
+        for first, last in itertools.product(hostile.MOMENTS, repeat=2):
+            staff.send("GET", f"{good}?{urlencode({'range': 'custom', 'from': first, 'to': last})}")
+        _fill_in(staff, good, hostile.FEW)
 
         assert staff.broken == []
 
