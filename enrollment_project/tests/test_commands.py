@@ -2,6 +2,8 @@ import datetime as dt
 
 import pytest
 from django.core.management import CommandError
+from django.db import IntegrityError
+from django.db.migrations.loader import MigrationLoader
 
 from accounts.api_keys import find_principal
 from accounts.invitation_links import find_invitation
@@ -10,6 +12,7 @@ from accounts.models import ApiKey, Membership, StaffInvitation, Workspace
 from accounts.states import Role, Scope
 from accounts.tests.factories import MembershipFactory, WorkspaceFactory
 from core.clock import utc_now
+from enrollment_project.management.commands import upgrade_database
 from enrollments.models import Program, ProgramInstance
 from enrollments.states import ReviewMode
 from events.models import OutboxEvent
@@ -268,3 +271,53 @@ class TestUpgradeDatabase:
     def test_refuses_a_migration_that_there_is_not(self):
         with pytest.raises(CommandError, match="core has no migration 0000_nothing"):
             run("upgrade_database", "--to", "core=0000_nothing")
+
+    def test_goes_back_to_what_another_release_lists(self, tmp_path):
+        newest = [*MigrationLoader(None).graph.leaf_nodes()]
+        older = [(app, name) for app, name in newest if app not in ("core", "partners")] + [("core", "0001_initial")]
+
+        report = run_json("upgrade_database", "--back-to", plan_of(older, tmp_path), "--dry-run")
+
+        assert {step.partition(".")[0] for step in report["steps"]} >= {"undo core", "undo partners"}
+        assert "undo partners.0001_initial" in report["steps"]
+        assert "undo core.0001_initial" not in report["steps"]
+
+    def test_has_nothing_to_do_for_a_release_with_the_same_migrations(self, tmp_path):
+        plan = plan_of(MigrationLoader(None).graph.leaf_nodes(), tmp_path)
+
+        assert run_json("upgrade_database", "--back-to", plan) == {"steps": [], "tries": 0}
+
+    @pytest.mark.parametrize(
+        ("listed", "said"),
+        [
+            ([], "not what `manage.py showmigrations --plan`"),
+            ([("core", "0999_later")], "no migration core.0999_later"),
+        ],
+    )
+    def test_refuses_a_list_that_is_none_or_of_a_later_release(self, tmp_path, listed, said):
+        with pytest.raises(CommandError, match=said):
+            run("upgrade_database", "--back-to", plan_of(listed, tmp_path))
+
+    def test_refuses_a_list_that_is_not_there(self, tmp_path):
+        with pytest.raises(CommandError, match=r"plan\.txt can't be read"):
+            run("upgrade_database", "--back-to", str(tmp_path / "plan.txt"))
+
+    def test_says_which_rows_are_in_the_way_without_quoting_them(self, monkeypatch):
+        def fail(**_):
+            raise IntegrityError(
+                'check constraint "membership_role_known" is violated by some row\nDETAIL: jane@a.test'
+            )
+
+        monkeypatch.setattr(upgrade_database, "migrate_under_load", fail)
+
+        with pytest.raises(CommandError, match="membership_role_known") as refusal:
+            run("upgrade_database", "--to", "core=0001_initial")
+
+        assert "jane" not in str(refusal.value)
+
+
+def plan_of(migrations, folder):
+    """A file with what `showmigrations --plan` says of a release with these."""
+    path = folder / "plan.txt"
+    path.write_text("".join(f"[X]  {app}.{name}\n" for app, name in migrations))
+    return str(path)

@@ -1,12 +1,18 @@
+import re
+import sys
 from argparse import ArgumentTypeError
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.db import OperationalError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from core.commands import UseCaseCommand, whole_number
 from core.migrating import Target, migrate_under_load
+
+LISTED = re.compile(r"\s*\[[X ]\]\s+(\w+)\.(\w+)")
 
 
 def target(text: str) -> Target:
@@ -19,7 +25,8 @@ def target(text: str) -> Target:
 class Command(UseCaseCommand):
     help = (
         "Apply every migration while the site is in use. Where one meets a request at a table, the request is answered "
-        "with 503 or the migration is tried again. With --to it goes to the given migrations, which may be back."
+        "with 503 or the migration is tried again. With --to it goes to the given migrations, which may be back; with "
+        "--back-to to those of an older release. Going back loses what only this release writes down."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,11 +35,20 @@ class Command(UseCaseCommand):
         parser.add_argument(
             "--to", type=target, action="append", metavar="APP=MIGRATION", help="where an app is to be; may be repeated"
         )
+        parser.add_argument(
+            "--back-to",
+            metavar="FILE",
+            help="undo what the release does not have that said this of `showmigrations --plan` (- is standard input)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="list what would be done and change nothing")
 
     def run(self, **options: Any) -> dict[str, Any]:
-        targets: list[Target] = options["to"] or []
         executor = MigrationExecutor(connection)
+        targets: list[Target] = options["to"] or []
+        if options["back_to"]:
+            targets += _targets_of_release(_read(options["back_to"]), executor.loader)
+            if not targets:
+                return {"steps": [], "tries": 0}
         for app, name in targets:
             if name != "zero" and (app, name) not in executor.loader.graph.nodes:
                 raise CommandError(f"{app} has no migration {name}. `manage.py showmigrations {app}` lists them.")
@@ -45,6 +61,8 @@ class Command(UseCaseCommand):
                 tries = migrate_under_load(tries=options["tries"], targets=targets)
             except OperationalError as error:
                 raise CommandError(f"The database did not let it: {error}") from error
+            except (IntegrityError, DataError) as error:
+                raise CommandError(_in_the_way(error)) from error
         return {"steps": steps, "tries": tries}
 
     def show(self, report: dict[str, Any]) -> None:
@@ -52,3 +70,31 @@ class Command(UseCaseCommand):
             self.say(step)
         done = f"done in {report['tries']:,} tries" if report["tries"] else "nothing was changed"
         self.say(f"{len(report['steps']):,} migrations, {done}.")
+
+
+def _read(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{name} can't be read: {error}") from error
+
+
+def _targets_of_release(listing: str, loader: MigrationLoader) -> list[Target]:
+    """Where each app has to go so that the database is that of a release that lists its migrations like this. An app
+    that is not listed goes to its beginning."""
+    last = dict(found.groups() for found in map(LISTED.match, listing.splitlines()) if found)
+    if "core" not in last:
+        raise CommandError("That is not what `manage.py showmigrations --plan` of a release says.")
+    for app, name in last.items():
+        if (app, name) not in loader.graph.nodes:
+            raise CommandError(f"This release has no migration {app}.{name}. Run the command with the later release.")
+    leaves = dict(loader.graph.leaf_nodes())
+    return [(app, last.get(app, "zero")) for app in sorted(leaves) if last.get(app) != leaves[app]]
+
+
+def _in_the_way(error: Exception) -> str:
+    first, *_ = str(error).splitlines()  # the others quote rows
+    return (
+        f"There are rows of which that release knows nothing: {first}. That migration and those before it are as they "
+        "were, later ones are undone. docs/deployment.md lists such rows. Change them, and run the command again."
+    )
