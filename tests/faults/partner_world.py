@@ -114,10 +114,10 @@ class World:
         return [provider.slug for provider in self.providers]
 
 
-def message(event: str, external_id: str, *, message_id: str) -> tuple[bytes, dict[str, str]]:
+def message(event: str, external_id: str, *, message_id: str, **data: object) -> tuple[bytes, dict[str, str]]:
     """What a partner posts to our webhook, signed."""
     now = utc_now()
-    raw = json.dumps({"event": event, "data": {"enrollmentId": external_id}})
+    raw = json.dumps({"event": event, "data": {"enrollmentId": external_id, **data}})
     headers = {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),

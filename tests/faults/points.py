@@ -5,7 +5,7 @@ behind. Each time the scenario begins anew on an empty database, and ends with t
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -17,7 +17,7 @@ from operations.doctor import examine
 from tests.emptying import empty_databases
 from tests.sweeps import SOON
 
-from .failpoints import killed_at
+from .failpoints import killed_at, steps_of
 from .report import Recoveries
 
 REPEATS = int(os.environ.get("FAULT_REPEATS", "2"))  # two: once on each side of the point
@@ -58,10 +58,36 @@ class KillPoint:
         killed_at(act, number=self.number - 1 if is_after else self.number, after=is_after)
 
 
-def points_of(scenarios: Iterable[type[Scenario]]) -> list[Any]:
-    """Parameters for a test of every point of each scenario."""
-    points = [KillPoint(scenario, number) for scenario in scenarios for number in range(len(scenario.steps) + 1)]
-    return [pytest.param(point, id=point.name) for point in points]
+def points_of(scenario: type[Scenario]) -> list[KillPoint]:
+    return [KillPoint(scenario, number) for number in range(len(scenario.steps) + 1)]
+
+
+class KilledAtEachPoint:
+    """Tests of some scenarios: that their steps are just those listed, and of every point of each. The module has the
+    fixture `begin`, which brings a scenario to where its process starts to act."""
+
+    scenarios: ClassVar[Sequence[type[Scenario]]]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "point" in metafunc.fixturenames:
+            points = [point for scenario in self.scenarios for point in points_of(scenario)]
+            metafunc.parametrize("point", points, ids=lambda point: point.name)
+        elif metafunc.function.__name__ == "test_has_just_these_steps":
+            metafunc.parametrize("scenario", self.scenarios)
+
+    def test_has_just_these_steps(self, begin: Callable[[type[Any]], Any], scenario: type[Scenario]) -> None:
+        """A new step makes this fail until it is listed, and with that tried below."""
+        begun = begin(scenario)
+
+        assert steps_of(begun.act) == scenario.steps
+
+    def test_loses_nothing_and_doubles_nothing(
+        self,
+        begin: Callable[[type[Any]], Any],
+        point: KillPoint,
+        record_property: Callable[[str, object], None],
+    ) -> None:
+        survive(point, begin, record_property)
 
 
 def survive(

@@ -39,8 +39,7 @@ from notifications.sending import send_due_notifications, send_notification
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 
-from .failpoints import steps_of
-from .points import KillPoint, points_of, survive
+from .points import KilledAtEachPoint
 from .test_killed_processes import HandlingAWebhook, RoutingToACheckout, Scenario
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -307,7 +306,6 @@ SCENARIOS: list[type[Scenario]] = [
     TellingAReceiver,
     RecordingMoneyOutsideOfStripe,
 ]
-POINTS = points_of(SCENARIOS)
 
 
 @pytest.fixture
@@ -335,18 +333,5 @@ def begin(
     return prepared
 
 
-class TestAProcessKilledInTheBackOffice:
-    @pytest.mark.parametrize("scenario", SCENARIOS)
-    def test_has_just_these_steps(self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario]) -> None:
-        begun = begin(scenario)
-
-        assert steps_of(begun.act) == scenario.steps
-
-    @pytest.mark.parametrize("point", POINTS)
-    def test_loses_nothing_and_doubles_nothing(
-        self,
-        begin: Callable[[type[Scenario]], Scenario],
-        point: KillPoint,
-        record_property: Callable[[str, object], None],
-    ) -> None:
-        survive(point, begin, record_property)
+class TestAProcessKilledInTheBackOffice(KilledAtEachPoint):
+    scenarios = SCENARIOS

@@ -20,9 +20,9 @@ from partners.models import EnrollmentStep, PartnerEvent
 from partners.polling import poll_step
 from sandbox.testing import SandboxProcess
 
-from .failpoints import killed_at, steps_of
+from .failpoints import killed_at
 from .partner_world import ROUND, World, message
-from .points import KillPoint, points_of, survive
+from .points import KilledAtEachPoint
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
@@ -172,7 +172,6 @@ SCENARIOS = [
     AskingForNews,
     LettingALearnerGo,
 ]
-POINTS = points_of(SCENARIOS)
 
 
 @pytest.fixture
@@ -187,24 +186,8 @@ def begin(sandbox_process: SandboxProcess) -> Callable[[type[Scenario]], Scenari
     return prepared
 
 
-class TestAProcessThatIsKilled:
-    @pytest.mark.parametrize("scenario", SCENARIOS)
-    def test_has_just_these_steps(self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario]) -> None:
-        """A new step makes this fail until it is listed, and with that tried below."""
-        begun = begin(scenario)
-
-        steps = steps_of(begun.act)
-
-        assert steps == scenario.steps
-
-    @pytest.mark.parametrize("point", POINTS)
-    def test_loses_nobody_and_doubles_nothing(
-        self,
-        begin: Callable[[type[Scenario]], Scenario],
-        point: KillPoint,
-        record_property: Callable[[str, object], None],
-    ) -> None:
-        survive(point, begin, record_property)
+class TestAProcessThatIsKilled(KilledAtEachPoint):
+    scenarios = SCENARIOS
 
 
 class TestAWorldInWhichNobodyIsAskedWhatCameOfIt:

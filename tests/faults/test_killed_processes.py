@@ -30,8 +30,8 @@ from events.relay import relay_due_events
 from sandbox.testing import SandboxProcess
 from tests.sweeps import sweep
 
-from .failpoints import killed_at, steps_of
-from .points import KillPoint, points_of, survive
+from .failpoints import killed_at
+from .points import KilledAtEachPoint
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 
@@ -300,7 +300,6 @@ SCENARIOS: list[type[Scenario]] = [
     SweepingRefunds,
     Relaying,
 ]
-POINTS = points_of(SCENARIOS)
 
 
 @pytest.fixture
@@ -328,24 +327,8 @@ def begin(
     return prepared
 
 
-class TestAProcessThatIsKilled:
-    @pytest.mark.parametrize("scenario", SCENARIOS)
-    def test_has_just_these_steps(self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario]) -> None:
-        """A new step makes this fail until it is listed, and with that tried below."""
-        begun = begin(scenario)
-
-        steps = steps_of(begun.act)
-
-        assert steps == scenario.steps
-
-    @pytest.mark.parametrize("point", POINTS)
-    def test_loses_nothing_and_doubles_nothing(
-        self,
-        begin: Callable[[type[Scenario]], Scenario],
-        point: KillPoint,
-        record_property: Callable[[str, object], None],
-    ) -> None:
-        survive(point, begin, record_property)
+class TestAProcessThatIsKilled(KilledAtEachPoint):
+    scenarios = SCENARIOS
 
 
 class TestAWorldWhereNothingIsRepeated:

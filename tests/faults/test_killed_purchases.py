@@ -26,8 +26,8 @@ from operations.doctor import examine
 from sandbox.testing import SandboxProcess
 from tests.sweeps import SOON, sweep
 
-from .failpoints import killed_at, killed_at_each_write, steps_of
-from .points import KillPoint, points_of, survive
+from .failpoints import killed_at, killed_at_each_write
+from .points import KilledAtEachPoint
 from .test_killed_processes import TOMORROW, Scenario
 
 pytestmark = [pytest.mark.race, pytest.mark.fault, pytest.mark.django_db(transaction=True)]
@@ -181,7 +181,6 @@ SCENARIOS: list[type[Scenario]] = [
     Refunding,
     HearingOfARefund,
 ]
-POINTS = points_of(SCENARIOS)
 
 
 @pytest.fixture
@@ -195,21 +194,8 @@ def begin(stripe: SandboxProcess, tmp_path: Path) -> Callable[[type[Scenario]], 
     return prepared
 
 
-class TestAProcessKilledWhileSelling:
-    @pytest.mark.parametrize("scenario", SCENARIOS)
-    def test_has_just_these_steps(self, begin: Callable[[type[Scenario]], Scenario], scenario: type[Scenario]) -> None:
-        begun = begin(scenario)
-
-        assert steps_of(begun.act) == scenario.steps
-
-    @pytest.mark.parametrize("point", POINTS)
-    def test_loses_nothing_and_doubles_nothing(
-        self,
-        begin: Callable[[type[Scenario]], Scenario],
-        point: KillPoint,
-        record_property: Callable[[str, object], None],
-    ) -> None:
-        survive(point, begin, record_property)
+class TestAProcessKilledWhileSelling(KilledAtEachPoint):
+    scenarios = SCENARIOS
 
     @pytest.mark.parametrize("scenario", [Fulfilling, Refunding])
     def test_at_any_write_leaves_nothing_half_done(
