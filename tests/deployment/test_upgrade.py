@@ -72,7 +72,9 @@ def swap(deployment: Deployment, name: str, *, tree: Path) -> None:
 def surprises(told: dict[str, Counter[int]], *, log: str) -> dict[str, Any]:
     """Other answers than 200 and 503, by step; those that the last release is known to give while its database changes
     are none, as far as its log has the reason and they are no more than were known."""
-    found = {step: {status: n for status, n in told[step].items() if status not in (200, 503)} for step in told}
+    found: dict[str, dict[Any, Any]] = {
+        step: {status: n for status, n in told[step].items() if status not in (200, 503)} for step in told
+    }
     for known in last_release().get("known_while_migrating", []):
         status, reason = known["status"], known["log"]
         excused = sum(found[step].pop(status, 0) for step in (MIGRATING, GOING_BACK, MIGRATING_AGAIN) if step in found)

@@ -82,7 +82,7 @@ def _read(name: str) -> str:
 def _targets_of_release(listing: str, loader: MigrationLoader) -> list[Target]:
     """Where each app has to go so that the database is that of a release that lists its migrations like this. An app
     that is not listed goes to its beginning."""
-    last = dict(found.groups() for found in map(LISTED.match, listing.splitlines()) if found)
+    last = {found[1]: found[2] for found in map(LISTED.match, listing.splitlines()) if found}
     if "core" not in last:
         raise CommandError("That is not what `manage.py showmigrations --plan` of a release says.")
     for app, name in last.items():
