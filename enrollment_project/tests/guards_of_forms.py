@@ -13,6 +13,7 @@ from accounts.task_kinds import NO_ADDRESS
 from accounts.tests.factories import MembershipFactory, WorkspaceFactory
 from backoffice.actors import name_actors
 from backoffice.admin import staff
+from backoffice.admin.consents import OnPaperForm
 from backoffice.admin.people import LearnerAdmin
 from backoffice.scoping import access_of
 from backoffice.tests.staff_client import staff_request
@@ -216,6 +217,12 @@ FORMS = [
         'access_of(self.request).limit(rows, path="district__workspace", power=Power.MANAGE)',
         "rows",
         chosen(TransferForm, "allocation", "district__workspace__slug"),
+    ),
+    Guard(
+        "backoffice.admin.consents:OnPaperForm.prepare",
+        'access_of(self.request).limit(texts, path="workspace_id", power=Power.MANAGE)',
+        "texts",
+        chosen(OnPaperForm, "text"),
     ),
     Guard(
         "partners.admin.sequences:ProgramForm.prepare",
