@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -16,7 +17,7 @@ from ..allocations.replay import Funding
 from ..allocations.what_if import cost_of, suppose
 from ..imports.reading import kind_of
 from ..imports.roster_replay import MOST_LINES, FundedLine, RosterOutcome, fund_roster
-from ..models import District, ProgramInstance, WhatIf
+from ..models import District, ProgramInstance, ProposedSeats, WhatIf
 
 FAULTS_SHOWN = 100
 LINES_SHOWN = 500
@@ -72,13 +73,13 @@ def show_tried_roster(
         "faults": faults,
         "back_url": admin_url(what_if),
         "media": model_admin.media,
-        **_figures(what_if, outcome, funded),
+        **_figures(what_if.proposals.filter(district=told["district"]), outcome, funded),
     }
     return TemplateResponse(request, "admin/enrollments/tried_roster.html", context)
 
 
-def _figures(what_if: WhatIf, outcome: RosterOutcome, funded: list[FundedLine]) -> dict[str, Any]:
-    proposals = list(what_if.proposals.select_related("district", "instance").order_by("district__name", "id"))
+def _figures(of_district: QuerySet[ProposedSeats], outcome: RosterOutcome, funded: list[FundedLine]) -> dict[str, Any]:
+    proposals = list(of_district.select_related("district", "instance").order_by("id"))
     asked_of = [each for each in proposals if outcome.taken[each.pk]]
     names = {proposal.pk: str(proposal) for proposal in proposals}
     return {

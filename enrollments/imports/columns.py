@@ -66,7 +66,9 @@ def _unknown(cell: str, position: int) -> str:
         return f"Column {position} has no name. Name it, or take it out."
     name = cell.strip()[:50]
     meant = closest(name, COLUMNS)
-    return f"There is no column {name}{meant}. Take it out, or name it metadata.{name} to keep it with the enrollment."
+    known = "" if meant else f" The columns are {', '.join(COLUMNS)}."
+    remedy = f"Take it out, or name it metadata.{name} to keep it with the enrollment."
+    return f"There is no column {name}{meant}.{known} {remedy}"
 
 
 def to_document(columns: Sequence[str], cells: Sequence[str]) -> dict[str, Any] | FieldError:
