@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import Learner
 from accounts.roles import POWERS, Power
 from accounts.states import Role
 from backoffice.actions import BulkButton, ListButton, RowButton
@@ -24,7 +25,7 @@ from core.network import NetworkInsideTransaction
 
 from .matrix import Caller, browser
 from .matrix_of_lists import request_of
-from .small_demo import my_row_of, url
+from .small_demo import MINE, my_row_of, url
 
 _WRITES = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM) \"(\w+)\"")
 _TAKEN_BACK = re.compile(r"ROLLBACK TO SAVEPOINT \"(\w+)\"")
@@ -198,6 +199,7 @@ _FITTING: list[tuple[type[forms.Field], Callable[[Any], Any]]] = [
 _BY_NAME: dict[str, Callable[[], str]] = {
     "email": lambda: "somebody@role.test",
     "end_time": lambda: "17:00",
+    "learner": lambda: str(Learner.objects.filter(workspace__slug=MINE, merged_into=None).earliest("pk").pk),
     "month": lambda: (utc_now() - dt.timedelta(days=60)).strftime("%Y-%m-%d"),
     "password1": lambda: "Correct-horse-9",
     "password2": lambda: "Correct-horse-9",

@@ -127,7 +127,7 @@ def staff(town: Town) -> Walker:  # noqa: F811
 
 def good_values(town: Town) -> dict[str, str]:  # noqa: F811
     number = str(town.sale.package_id)
-    return {"str": town.sale.course_code, "int": number, "number": number, "cuid": "c" * 24, "path": "1"}
+    return {"str": town.sale.course_code, "int": number, "number": number, "slug": "a", "cuid": "c" * 24, "path": "1"}
 
 
 def queries(names: Iterable[str], values: Iterable[str] = hostile.VALUES) -> list[str]:
