@@ -1,5 +1,6 @@
 """What the buttons on cohorts, lines, courses and steps are about to do, with figures, told before they are pressed."""
 
+from copy import copy
 from typing import Any
 
 from backoffice.previews import Preview
@@ -37,8 +38,9 @@ def foresee_opening(cohort: Cohort, form: Any) -> Preview:
     now = utc_now()
     if gaps := find_gaps(cohort=cohort, now=now):
         return Preview(tuple(f"Not possible yet: {gap.text}" for gap in gaps))
-    cohort.is_active = True  # as it will be; not saved
-    return Preview((f"{cohort} takes enrollments from now on.", *tell_offers(cohort, now, places=0)), mails=OFFERS)
+    opened = copy(cohort)
+    opened.is_active = True  # as it will be; not saved
+    return Preview((f"{cohort} takes enrollments from now on.", *tell_offers(opened, now, places=0)), mails=OFFERS)
 
 
 def foresee_closing(cohort: Cohort, form: Any) -> Preview:

@@ -148,9 +148,7 @@ def offer_free_places(*, cohort_id: int, now: dt.datetime) -> list[WaitlistEntry
 def _next_in_line(cohort: Cohort, now: dt.datetime) -> list[WaitlistEntry]:
     """Who gets the free places. Those who have bought the course in another cohort since no longer wait, and who has a
     place here needs no second one."""
-    waiting = _line_of(cohort.pk).waiting()
-    owned = StudentPackage.objects.live().filter(learner=OuterRef("learner"), program=cohort.instance.program_id)
-    for entry in waiting.filter(Exists(owned)):
+    for entry in _line_of(cohort.pk).waiting().filter(_has_the_course(cohort)):
         _end(entry, WaitStatus.LEFT, now)
     return list(_entitled(cohort)[: max(0, cohort.places_left)])
 
@@ -164,9 +162,14 @@ def find_served(cohort: Cohort, *, freed: int, now: dt.datetime) -> list[Waitlis
 
 def _entitled(cohort: Cohort) -> WaitlistQuerySet:
     """Those who wait and have neither the course nor a place here."""
-    owned = StudentPackage.objects.live().filter(learner=OuterRef("learner"), program=cohort.instance.program_id)
     placed = CohortPlace.objects.occupying().filter(cohort=cohort, learner=OuterRef("learner"))
-    return _line_of(cohort.pk).waiting().exclude(Exists(owned)).exclude(Exists(placed))
+    return _line_of(cohort.pk).waiting().exclude(_has_the_course(cohort)).exclude(Exists(placed))
+
+
+def _has_the_course(cohort: Cohort) -> Exists:
+    """Of somebody in the line: by this cohort or by another."""
+    live = StudentPackage.objects.live()
+    return Exists(live.filter(learner=OuterRef("learner"), program=cohort.instance.program_id))
 
 
 def free_unpaid_place(*, place: CohortPlace, reason: str, now: dt.datetime) -> bool:
