@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.principals import principal_of
+from accounts.principals import Principal, principal_of
 from core.clock import utc_now
 from core.errors import Invalid, invalid_field, item_of, require
 from core.http.idempotency import idempotent
@@ -52,15 +52,7 @@ class WhatIfView(APIView):
         totals = _totals(principal.workspace_id, told["seats"])
 
         def ask() -> dict[str, Any]:
-            what_if = ask_what_if(
-                workspace_id=principal.workspace_id,
-                name="Asked over the API",
-                first_day=told["first_day"],
-                last_day=told["last_day"],
-                totals=totals,
-                actor=principal.actor,
-                now=utc_now(),
-            )
+            what_if = _ask(principal, told, totals)
             seats = what_if.proposals.select_related("district", "instance").order_by("district__tenant_id", "id")
             return {**what_if.result, "seats": list(seats)}
 
@@ -91,15 +83,7 @@ class RosterWhatIfView(APIView):
         instance = ProgramInstance.objects.select_related("price").get(pk=require(instance_id, "the body names one"))
 
         def ask() -> dict[str, Any]:
-            what_if = ask_what_if(
-                workspace_id=principal.workspace_id,
-                name="Asked over the API",
-                first_day=told["first_day"],
-                last_day=told["last_day"],
-                totals=totals,
-                actor=principal.actor,
-                now=utc_now(),
-            )
+            what_if = _ask(principal, told, totals)
             outcome, lines = _fund(instance, told, what_if)
             seats = list(what_if.proposals.select_related("district", "instance").order_by("district__tenant_id", "id"))
             for proposal in seats:
@@ -115,6 +99,19 @@ class RosterWhatIfView(APIView):
             }
 
         return Response(RosterWhatIfOutcomeSerializer(carry_out(ask, dry_run=True)).data)
+
+
+def _ask(principal: Principal, told: Mapping[str, Any], totals: Mapping[Seats, int]) -> WhatIf:
+    """A what-if of the days that are told of, inside the rehearsal that takes it back."""
+    return ask_what_if(
+        workspace_id=principal.workspace_id,
+        name="Asked over the API",
+        first_day=told["first_day"],
+        last_day=told["last_day"],
+        totals=totals,
+        actor=principal.actor,
+        now=utc_now(),
+    )
 
 
 def _fund(
