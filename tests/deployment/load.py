@@ -32,6 +32,8 @@ class Load:
     paid: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)  # the first words of all other answers
+    # 409s to a key whose request had ended in a 500 before: it counts as in flight until its lease is over.
+    left_in_flight: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._ended = threading.Event()
@@ -78,7 +80,11 @@ class Load:
         }
         headers = {"Authorization": f"Bearer {self.key}", "Idempotency-Key": email}
         deadline = time.monotonic() + PATIENCE
-        while (answer := self._answer(client, body, headers)) is None or answer.status_code != 200:
+        has_broken = False
+        while (answer := self._answer(client, body, headers, has_broken=has_broken)) is None or (
+            answer.status_code != 200
+        ):
+            has_broken = has_broken or (answer is not None and answer.status_code == 500)
             if answer is not None and answer.status_code == 409:
                 assert answer.json()["code"] == "idempotency_key_in_flight", answer.text
             if deadline - time.monotonic() < 0:
@@ -89,13 +95,18 @@ class Load:
         with self._lock:
             (self.paid if pays else self.seated).append(email)
 
-    def _answer(self, client: httpx.Client, body: object, headers: dict[str, str]) -> httpx.Response | None:
+    def _answer(
+        self, client: httpx.Client, body: object, headers: dict[str, str], *, has_broken: bool
+    ) -> httpx.Response | None:
         try:
             answer = client.post(f"{self.url}/api/enroll", json=body, headers=headers)
         except httpx.HTTPError:
             answer = None
         status = answer.status_code if answer is not None else CUT_OFF
         with self._lock:
+            if status == 409 and has_broken:
+                self.left_in_flight[headers["Idempotency-Key"]] += 1
+                return answer
             self.answers[status] += 1
             if answer is not None and status not in (200, 503, 409):
                 self.surprises.append(f"{status} {answer.text[:300]}")
