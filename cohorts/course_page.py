@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,7 +61,7 @@ class Meeting:
     sessions: list[ClassSession] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CohortView:
     """A cohort as the pages show it, with times in `zone`."""
 
@@ -79,7 +80,7 @@ class CohortView:
     def can_be_bought(self) -> bool:
         return self.availability in (Availability.OPEN, Availability.FEW_LEFT)
 
-    @property
+    @cached_property
     def weekly(self) -> list[ClassSession]:
         """One session for each weekly time, in the order of the week, by the cohort's clock: there it stays the same
         over the term, whatever other clocks do."""
@@ -93,7 +94,7 @@ class CohortView:
             by_time.setdefault((start.weekday(), start.time(), end.time()), session)
         return [by_time[time] for time in sorted(by_time)]
 
-    @property
+    @cached_property
     def meetings(self) -> list[Meeting]:
         """The steps in order, each with its sessions, soonest first."""
         meetings: dict[int, Meeting] = {}

@@ -143,7 +143,7 @@ def is_not_over(*, now: dt.datetime, date: str, zone: str) -> Q:
     *earlier, (latest, _) = _dates_on_earth(quarter)
     lasting = Q(**{f"{date}__gte": latest})
     for last_day, zones in earlier:
-        lasting |= Q(**{date: last_day, f"{zone}__in": zones})
+        lasting |= Q(**{date: last_day, f"{zone}__among": zones})
     return lasting
 
 
@@ -153,7 +153,7 @@ def has_come(*, now: dt.datetime, date: str, zone: str) -> Q:
     dates = _dates_on_earth(quarter)
     come = Q(**{f"{date}__lte": dates[0][0]})
     for (_, behind), (next_day, _) in pairwise(dates):
-        come |= Q(**{date: next_day}) & ~Q(**{f"{zone}__in": behind})
+        come |= Q(**{date: next_day}) & ~Q(**{f"{zone}__among": behind})
     return come
 
 

@@ -1,11 +1,17 @@
 """How times are written for people, in pages, mails and lists alike: always with the zone they are in."""
 
 import datetime as dt
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.utils.dateformat import format, time_format
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+
+P = ParamSpec("P")
+T = TypeVar("T", bound=str)
 
 _WEEKLY = (
     gettext_noop("Mondays"),
@@ -17,6 +23,24 @@ _WEEKLY = (
     gettext_noop("Sundays"),
 )
 _UTC = {"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu"}
+
+
+def written_once(write: Callable[P, T]) -> Callable[P, T]:
+    """Remember what was written in each language: a page of a course writes the same hundred times for each visitor.
+
+    For functions that are given moments and the name of the zone to write them in. Moments are equal whatever zone they
+    carry, so what depends on that zone must not be remembered.
+    """
+
+    @lru_cache(maxsize=4096)
+    def _known(language: str | None, *args: P.args, **kwargs: P.kwargs) -> T:
+        return write(*args, **kwargs)
+
+    @wraps(write)
+    def _written(*args: P.args, **kwargs: P.kwargs) -> T:
+        return _known(get_language(), *args, **kwargs)  # type: ignore[arg-type]  # its stub wants Hashable
+
+    return _written
 
 
 def day(date: dt.date) -> str:
@@ -77,6 +101,7 @@ def span(start: dt.datetime, end: dt.datetime) -> str:
     return _("%(begin)s to %(end)s") % {"begin": begins, "end": clock(end)}
 
 
+@written_once
 def hours(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     """5:00 to 6:30 PM CDT, as the clocks of the zone show it."""
     start = starts_at.astimezone(ZoneInfo(zone))
@@ -84,6 +109,7 @@ def hours(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     return f"{span(start, end)} {zone_label(start)}"
 
 
+@written_once
 def weekly(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     """Tuesdays, 5:00 to 6:30 PM, Chicago time: the clock stays while its distance from UTC changes."""
     start = starts_at.astimezone(ZoneInfo(zone))
@@ -91,12 +117,14 @@ def weekly(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     return f"{_(_WEEKLY[start.weekday()])}, {span(start, end)}, {zone_name(zone)}"
 
 
+@written_once
 def meeting(starts_at: dt.datetime, ends_at: dt.datetime, zone: str) -> str:
     """Tuesday, October 6, 5:00 to 6:00 PM CDT (America/Chicago)"""
     start = starts_at.astimezone(ZoneInfo(zone))
     return f"{weekday(start)}, {_named(hours(starts_at, ends_at, zone), start, zone)}"
 
 
+@written_once
 def moment(at: dt.datetime, zone: str) -> str:
     """Tuesday, October 6, 5:00 PM CDT (America/Chicago)"""
     local = at.astimezone(ZoneInfo(zone))

@@ -34,16 +34,20 @@ def weekly(session: ClassSession, zone: str) -> str:
 def meets(session: ClassSession, home: str = "") -> SafeString:
     """Tuesday, October 6, 5:00 to 6:30 PM CDT, as a machine can read it as well. With `home`, the zone of its cohort,
     which mails go by, also by that clock where it shows another time: (6:00 to 7:30 PM EDT)."""
-    start = localtime(session.starts_at)
-    here = hours(session)
+    return _meets(session.starts_at, session.ends_at, get_current_timezone_name(), home)
+
+
+@time_words.written_once
+def _meets(starts_at: dt.datetime, ends_at: dt.datetime, zone: str, home: str) -> SafeString:
+    start = starts_at.astimezone(ZoneInfo(zone))
     there = ""
-    if home and start.utcoffset() != session.starts_at.astimezone(ZoneInfo(home)).utcoffset():
-        there = f" ({time_words.hours(session.starts_at, session.ends_at, home)})"
+    if home and start.utcoffset() != starts_at.astimezone(ZoneInfo(home)).utcoffset():
+        there = f" ({time_words.hours(starts_at, ends_at, home)})"
     return format_html(
         '<time datetime="{}">{}</time>, <span class="hours">{}</span>{}',
         start.isoformat(),
         time_words.weekday(start),
-        here,
+        time_words.hours(starts_at, ends_at, zone),
         format_html('<span class="home-hours">{}</span>', there) if there else "",
     )
 

@@ -4,12 +4,13 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from cohorts.models import ClassSession, Cohort
 from cohorts.templatetags.times import hours, meets, moment, term, weekly
 
 NEW_YORK = ZoneInfo("America/New_York")
+TOKYO = ZoneInfo("Asia/Tokyo")
 
 
 def session(start: dt.time, end: dt.time) -> ClassSession:
@@ -36,7 +37,7 @@ class TestASession:
     def test_is_written_with_its_day_in_the_zone_of_the_reader(self) -> None:
         evening = session(dt.time(20), dt.time(21))
 
-        with timezone.override(ZoneInfo("Asia/Tokyo")):
+        with timezone.override(TOKYO):
             assert meets(evening) == (
                 '<time datetime="2026-10-07T09:00:00+09:00">Wednesday, October 7</time>, '
                 '<span class="hours">9:00 to 10:00 AM JST</span>'
@@ -56,6 +57,17 @@ class TestASession:
     def test_in_a_zone_without_letters_of_its_own_names_the_offset(self) -> None:
         with timezone.override(ZoneInfo("America/Sao_Paulo")):
             assert hours(session(dt.time(17), dt.time(18, 30))) == "6:00 to 7:30 PM UTC-03:00"
+
+    def test_that_was_written_once_is_written_anew_in_another_language_or_zone_and_for_another_home(self) -> None:
+        evening = session(dt.time(17), dt.time(18, 30))
+        readers = [("en", NEW_YORK, ""), ("es", NEW_YORK, ""), ("en", TOKYO, ""), ("en", TOKYO, "America/New_York")]
+        written = []
+        for language, zone, home in readers * 2:
+            with translation.override(language), timezone.override(zone):
+                written.append(meets(evening, home))
+
+        assert len(set(written)) == 4, written
+        assert written[:4] == written[4:]
 
 
 class TestATerm:
