@@ -8,6 +8,7 @@ import datetime as dt
 import functools
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -340,11 +341,15 @@ def is_let_in(response: Any) -> bool:
     return response.status_code not in (403, 404, 405)
 
 
+def pages_undrawn() -> AbstractContextManager[Any]:
+    """Inside, a view decides all but the page: its template, which takes most of the time, is not drawn."""
+    return patch.object(SimpleTemplateResponse, "rendered_content", "")
+
+
 def knock(
     client: Client, method: str, address: str, *, form: Any = None, is_drawn: bool = True
 ) -> tuple[bool, list[str], str]:
-    """Whether somebody got in, what was written, and the page. A view decides all but the page before its template is
-    drawn, which takes most of the time; so a page that nobody reads need not be."""
+    """Whether somebody got in, what was written, and the page."""
     written: list[str] = []
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -353,8 +358,7 @@ def knock(
             written.append(found[2])
         return execute(sql, params, many, context)
 
-    drawing = contextlib.nullcontext() if is_drawn else patch.object(SimpleTemplateResponse, "rendered_content", "")
-    with connection.execute_wrapper(watch), drawing:
+    with connection.execute_wrapper(watch), contextlib.nullcontext() if is_drawn else pages_undrawn():
         try:
             response = client.get(address) if method == "GET" else client.post(address, form or FORM)
         except NetworkInsideTransaction:  # the transaction is the test's own, and whoever gets so far is in
