@@ -22,7 +22,7 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "locale"
 LANGUAGES = ("es", "pl")
-APPS = ("core", "accounts", "notifications", "billing", "enrollments", "cohorts", "partners", "enrollment_project")
+APPS = sorted(module.parent.name for module in ROOT.glob("*/apps.py"))
 KEYWORDS: dict[str, Any] = {
     "_": None,
     "gettext": None,

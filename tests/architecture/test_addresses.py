@@ -1,30 +1,16 @@
 """Email addresses are compared in one way only: by equality of the one spelling that core/addresses.py knows."""
 
 import re
-from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.db import models
 
 from core.addresses import AddressField
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from .own_code import APPS, PROJECT, ROOT, modules, own_models
+
 # PostgreSQL's UPPER() makes a dotless i an I; str.lower() makes a Kelvin sign a k. Both opened other people's accounts.
 FOLDING = re.compile(r"mail\w*__i(exact|contains|regex)\b|mail\w*\.(lower|upper|casefold)\(|normalize_email\(")
-OURS = {
-    "core",
-    "accounts",
-    "backoffice",
-    "notifications",
-    "events",
-    "billing",
-    "enrollments",
-    "cohorts",
-    "partners",
-    "privacy",
-    "operations",
-}
 
 
 def folds_an_address(source: str) -> bool:
@@ -33,12 +19,7 @@ def folds_an_address(source: str) -> bool:
 
 class TestAddresses:
     def test_are_folded_nowhere_else(self) -> None:
-        sources = [
-            path
-            for package in (*OURS, "enrollment_project")
-            for path in (ROOT / package).rglob("*.py")
-            if "tests" not in path.parts and "migrations" not in path.parts
-        ]
+        sources = list(modules(*APPS, PROJECT))
 
         found = [str(path.relative_to(ROOT)) for path in sources if folds_an_address(path.read_text())]
 
@@ -54,8 +35,7 @@ class TestAddresses:
     def test_are_kept_in_columns_that_spell_them_alike(self) -> None:
         columns = [
             field
-            for model in apps.get_models()
-            if model._meta.app_label in OURS
+            for model in own_models()
             for field in model._meta.get_fields()
             if isinstance(field, models.EmailField)
         ]

@@ -5,20 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-APPS = (
-    "core",
-    "accounts",
-    "backoffice",
-    "notifications",
-    "events",
-    "billing",
-    "enrollments",
-    "cohorts",
-    "partners",
-    "privacy",
-    "operations",
-)
+from .own_code import APPS, ROOT, modules
+
 # What is called by a person, a program or the scheduler; `models` fill in when a row was made.
 EDGES = {"admin", "api", "graphql", "pages", "tasks", "management", "http", "models"}
 OTHER_EDGES = {
@@ -57,9 +45,9 @@ def is_edge(name: str) -> bool:
 def inside() -> set[str]:
     """The modules that are no edge, and read the clock."""
     found = set()
-    for path in (path for app in APPS for path in (ROOT / app).rglob("*.py")):
+    for path in modules(*APPS):
         name = path.relative_to(ROOT).as_posix()
-        if not {"tests", "migrations"} & set(path.parts) and not is_edge(name) and reads_the_clock(path.read_text()):
+        if not is_edge(name) and reads_the_clock(path.read_text()):
             found.add(name)
     return found
 
@@ -90,8 +78,7 @@ def test_no_module_inside_reads_the_clock() -> None:
 
 @pytest.mark.parametrize("app", APPS)
 def test_every_function_that_takes_the_time_insists_on_it(app: str) -> None:
-    paths = (path for path in (ROOT / app).rglob("*.py") if "tests" not in path.parts)
-    found = {path.relative_to(ROOT).as_posix(): guesses_the_time(path.read_text()) for path in paths}
+    found = {path.relative_to(ROOT).as_posix(): guesses_the_time(path.read_text()) for path in modules(app)}
     found.pop("operations/doctor.py", None)  # a question that is asked of the present, unless it is said otherwise
 
     assert {name: functions for name, functions in found.items() if functions} == {}

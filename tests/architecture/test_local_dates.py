@@ -1,35 +1,16 @@
 """Dates and local times are made in one module, which knows the zone they belong to."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-APPS = (
-    "core",
-    "accounts",
-    "backoffice",
-    "notifications",
-    "events",
-    "billing",
-    "enrollments",
-    "cohorts",
-    "partners",
-    "privacy",
-    "operations",
-)
-PACKAGES = (*APPS, "demo", "enrollment_project")
+from .own_code import APPS, PROJECT, ROOT, modules
+
 # The one place; and what reads the browser's zone, or writes a moment that has its zone for people.
 MODULES = {"core/local_time.py"}
 # Calls that end a day, or make a moment, in whatever zone happens to be there.
 CALLS = {"today", "now", "utcnow", "localdate", "make_aware", "combine", "utcfromtimestamp"}
 LOOKUPS = ("__date", "__year", "__month", "__week_day")
-
-
-def sources() -> list[Path]:
-    found = (path for app in PACKAGES for path in (ROOT / app).rglob("*.py"))
-    return [path for path in found if not {"tests", "migrations"} & set(path.parts)]
 
 
 def offences(source: str) -> list[str]:
@@ -59,7 +40,7 @@ def test_modules_leave_local_time_to_the_one_that_knows_the_zone() -> None:
     # The one that reads the present moment, and the one that looks at what a caller typed.
     allowed = {"core/clock.py", "core/http/query.py"}
 
-    found = {str(path.relative_to(ROOT)): offences(path.read_text()) for path in sources()}
+    found = {str(path.relative_to(ROOT)): offences(path.read_text()) for path in modules(*APPS, "demo", PROJECT)}
 
     assert {name: lines for name, lines in found.items() if lines and name not in MODULES | allowed} == {}
 

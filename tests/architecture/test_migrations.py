@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -12,8 +11,9 @@ from django_migration_linter import MigrationLinter
 
 from core.migrating import quick_migrations
 
+from .own_code import APPS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-APPS = [app.label for app in apps.get_app_configs() if ROOT in Path(app.path).parents and ".venv" not in app.path]
 
 FIRST = """
 from django.db import migrations, models

@@ -3,14 +3,13 @@
 import ast
 import importlib
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import pytest
 from django.db.models import Choices
 
-ROOT = Path(__file__).resolve().parents[2]
-APPS = ("accounts", "billing", "cohorts", "enrollments", "events", "notifications", "operations", "partners", "privacy")
-PACKAGES = (*APPS, "backoffice", "core", "demo", "enrollment_project")
+from .own_code import APPS, PROJECT, ROOT, modules
+
+PACKAGES = (*APPS, "demo", PROJECT)
 # The doctor counts money by a tuple of its own: with the product's it could not catch a mistake in that one.
 OF_ITS_OWN = {"billing/invariants.py": {"_COUNTED"}}
 # A lookup that stands for a rule, with the module that may write it.
@@ -24,17 +23,11 @@ LOOKUPS = {
 }
 
 
-def modules() -> Iterator[Path]:
-    for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
-            if not {"tests", "migrations"} & set(path.parts):
-                yield path
-
-
 def named_groups() -> dict[str, tuple[str, frozenset[str]]]:
     """`app.NAME` -> the type and the members of each tuple of states that is defined in a states.py."""
     found = {}
-    for app in APPS:
+    for path in (path for path in modules(*APPS) if path.name == "states.py"):
+        app = path.parent.name
         module = importlib.import_module(f"{app}.states")
         for name, value in vars(module).items():
             if isinstance(value, tuple) and value and all(isinstance(each, Choices) for each in value):
@@ -91,7 +84,7 @@ class TestStatesThatBelongTogether:
 
         strays = {
             (str(path.relative_to(ROOT)), named[group])
-            for path in modules()
+            for path in modules(*PACKAGES)
             if path.name != "states.py"
             for group in groups_listed(path.read_text(), own=OF_ITS_OWN.get(str(path.relative_to(ROOT)), ()))
             if group in named
@@ -103,7 +96,7 @@ class TestStatesThatBelongTogether:
     def test_have_a_name_only_if_somebody_uses_it(self) -> None:
         used = {
             node.id
-            for path in modules()
+            for path in modules(*PACKAGES)
             for node in ast.walk(ast.parse(path.read_text()))
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
         }
@@ -131,7 +124,7 @@ class TestALookupThatStandsForARule:
     def test_is_written_where_the_rule_is_said(self) -> None:
         strays = {
             (str(path.relative_to(ROOT)), lookup)
-            for path in modules()
+            for path in modules(*PACKAGES)
             for lookup in lookups_written(path.read_text())
             if str(path.relative_to(ROOT)) not in LOOKUPS[lookup]
         }

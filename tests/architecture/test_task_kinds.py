@@ -11,29 +11,11 @@ from accounts.states import Role
 from accounts.task_kinds import TaskKind, find_kind, list_kinds, register_kind
 from backoffice.display import subject_link
 
-ROOT = Path(__file__).resolve().parents[2]
+from .own_code import APPS, ROOT, modules
+
 RAISING = ("raise_staff_task", "raise_staff_tasks", "raise_staff_task_once")
-APPS = (
-    "accounts",
-    "backoffice",
-    "billing",
-    "cohorts",
-    "enrollments",
-    "events",
-    "notifications",
-    "operations",
-    "partners",
-    "privacy",
-)
 # Whoever runs the platform reads Stripe's inbox; the staff of a workspace have no page for its events.
 WITHOUT_A_PAGE = {"stripe-event"}
-
-
-def modules() -> Iterator[Path]:
-    for app in APPS:
-        for path in (ROOT / app).rglob("*.py"):
-            if "tests" not in path.parts and "migrations" not in path.parts:
-                yield path
 
 
 def raised_in(source: str) -> Iterator[str]:
@@ -52,7 +34,7 @@ def kinds_named_in(path: Path) -> dict[str, TaskKind]:
 def raised() -> dict[str, set[TaskKind | None]]:
     """By module, the kinds it raises; None for what is no registered kind."""
     found: dict[str, set[TaskKind | None]] = {}
-    for path in modules():
+    for path in modules(*APPS):
         names = list(raised_in(path.read_text()))
         if names:
             known = kinds_named_in(path)

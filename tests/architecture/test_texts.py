@@ -2,15 +2,13 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.db import models
 
-ROOT = Path(__file__).resolve().parents[2]
-OURS = ("accounts", "billing", "cohorts", "enrollments", "events", "notifications", "operations", "partners", "privacy")
-MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
+from .own_code import APPS, PROJECT, ROOT, modules, own_models
+
+MODELS = own_models()
 LIMITED = {
     field.name
     for model in MODELS
@@ -53,15 +51,10 @@ def faults_in(source: str) -> list[str]:
 
 class TestTextsInColumns:
     def test_are_made_to_fit_by_one_function(self) -> None:
-        modules = [
-            module
-            for app in (*OURS, "enrollment_project")
-            for module in (ROOT / app).rglob("*.py")
-            if not {"tests", "migrations", "demo"} & set(module.parts)
-        ]
-
         faults = {
-            str(module.relative_to(ROOT)): found for module in modules if (found := faults_in(module.read_text()))
+            str(module.relative_to(ROOT)): found
+            for module in modules(*APPS, PROJECT)
+            if (found := faults_in(module.read_text()))
         }
 
         assert faults == {}
