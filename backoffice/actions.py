@@ -207,12 +207,13 @@ class RowButton:
 
 @dataclass(kw_only=True)
 class ListButton:
-    """A button above a list, to make something through its use case."""
+    """A button above a list, to make something through its use case. With a `preview` it tells of the form alone."""
 
     perform: Perform
     description: str
     power: Power
     form: type[StaffForm]
+    preview: Foresee | None = None
     explanation: str
     icon: str
     variant: ActionVariant = ActionVariant.PRIMARY
@@ -249,6 +250,7 @@ class ListButton:
             explanation=self.explanation,
             form_class=self.form,
             row=None,
+            preview=self.preview,
             cancel_url=_list_of(model_admin),
         )
         answer = page.ask(lambda form: self.carry_out(model_admin, request, form))
@@ -358,11 +360,12 @@ def staff_list_action(
     description: str,
     power: Power,
     form: type[StaffForm],
+    preview: Foresee | None = None,
     explanation: str = "",
     icon: str = "add",
     reaches_out: bool = False,
 ) -> Callable[[Perform], ListButton]:
-    """Make a method the button of a list. It gets the request and the form."""
+    """Make a method the button of a list. It gets the request and the form; its `preview` None and the form."""
 
     def decorate(perform: Perform) -> ListButton:
         return ListButton(
@@ -370,6 +373,7 @@ def staff_list_action(
             description=description,
             power=power,
             form=form,
+            preview=preview,
             explanation=explanation,
             icon=icon,
             reaches_out=reaches_out,

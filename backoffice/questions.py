@@ -14,7 +14,7 @@ from .previews import Preview
 ROWS_FORESEEN = 3
 CONFIRM = "_confirm"
 CHANGE = "_change"
-Foresee = Callable[[Any, Any], Preview]  # of a row and the valid form
+Foresee = Callable[[Any, Any], Preview]  # of a row, or of None for what has none yet, and the valid form
 ForeseeAll = Callable[[Sequence[Any], Any], Preview]  # of rows for which it is possible
 
 
@@ -56,12 +56,16 @@ class Question:
     def _foresee(self, preview: Foresee, form: Any) -> list[tuple[str, Preview]]:
         """What each row is in for; of many, the first few, after what all of them are in for."""
         if self.selected is None:
-            return [(self.model_admin.describe(self.row), preview(self.row, form))]
+            return [(self._described, preview(self.row, form))]
         rows = [row for row in self.selected if self.possible(row)]
         return [
             (f"All {len(self.selected)}", self._foresee_all(rows, form)),
             *((self.model_admin.describe(row), preview(row, form)) for row in rows[:ROWS_FORESEEN]),
         ]
+
+    @property
+    def _described(self) -> str:
+        return self.model_admin.describe(self.row) if self.row is not None else ""
 
     def _foresee_all(self, rows: Sequence[Any], form: Any) -> Preview:
         """How many can be done, and what all of them bring, in as many queries as for one."""
@@ -77,11 +81,11 @@ class Question:
         context = {
             **self.model_admin.admin_site.each_context(self.request),
             "title": self.title,
-            "subtitle": self.model_admin.describe(self.row) if self.row is not None else None,
+            "subtitle": self._described or None,
             "explanation": self.explanation,
             "form": form,
             "opts": opts,
-            "described": self.model_admin.describe(self.row) if self.row is not None else "",
+            "described": self._described,
             "selected": [(row.pk, self.model_admin.describe(row)) for row in self.selected or []],
             "is_bulk": self.selected is not None,
             "counted": self._count([row for row in self.selected if self.possible(row)]) if self.selected else "",

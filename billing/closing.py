@@ -46,13 +46,7 @@ def close_month(*, workspace_id: int, month: dt.date, note: str, actor: Actor, n
     Refused while an earlier month with money is open, and, without a note that says why, while mismatches wait.
     Raises NotFound, MonthNotClosable.
     """
-    workspace = Workspace.objects.filter(pk=workspace_id).first()
-    if workspace is None:
-        raise NotFound("There is no such workspace.")
-    first = month.replace(day=1)
-    after = next_month(first)
-    if local_date(now, workspace.timezone) < after:
-        raise MonthNotClosable(f"{first:%B %Y} is not over yet.")
+    workspace, first = _month_that_is_over(workspace_id, month, now)
     look_for_mismatches(workspace_id=workspace_id, now=now)
     try:
         with transaction.atomic():
@@ -63,13 +57,26 @@ def close_month(*, workspace_id: int, month: dt.date, note: str, actor: Actor, n
                 closed_by=str(actor),
                 note=fit(MonthClose, "note", note),
             )
-            _check(close, workspace, note)
-            _write_lines(close, workspace, until=to_instant(date=after, time=dt.time(), zone=workspace.timezone).at)
+            _check(workspace, first, note)
+            lines = _lines_due(workspace, first)
+            for line in lines:
+                line.close = close
+            LedgerLine.objects.bulk_create(lines, batch_size=1000)
             close.totals = totals_of(workspace_id, first)
             close.save(update_fields=["totals"])
     except IntegrityError as error:
-        raise MonthNotClosable(f"{first:%B %Y} is closed already, or is being closed.") from error
+        raise _closed_already(first) from error
     return close
+
+
+def list_lines_due(*, workspace_id: int, month: dt.date, note: str, now: dt.datetime) -> list[LedgerLine]:
+    """What closing the month just now would write, which is not written. Raises as `close_month`, for what stands in
+    the way by now: mismatches are not looked for again."""
+    workspace, first = _month_that_is_over(workspace_id, month, now)
+    if MonthClose.objects.filter(workspace=workspace, month=first, reopened_at=None).exists():
+        raise _closed_already(first)
+    _check(workspace, first, note)
+    return _lines_due(workspace, first)
 
 
 @transaction.atomic
@@ -100,22 +107,44 @@ def sum_lines(lines: QuerySet[LedgerLine], *by: str) -> list[Any]:
     return list(lines.order_by().values(*by).annotate(gross=Sum("gross_minor"), fee=Sum("fee_minor")).order_by(*by))
 
 
-def _check(close: MonthClose, workspace: Workspace, note: str) -> None:
+def _month_that_is_over(workspace_id: int, month: dt.date, now: dt.datetime) -> tuple[Workspace, dt.date]:
+    """The workspace and the first day of its month."""
+    workspace = Workspace.objects.filter(pk=workspace_id).first()
+    if workspace is None:
+        raise NotFound("There is no such workspace.")
+    first = month.replace(day=1)
+    if local_date(now, workspace.timezone) < next_month(first):
+        raise MonthNotClosable(f"{first:%B %Y} is not over yet.")
+    return workspace, first
+
+
+def _closed_already(month: dt.date) -> MonthNotClosable:
+    return MonthNotClosable(f"{month:%B %Y} is closed already, or is being closed.")
+
+
+def _check(workspace: Workspace, first: dt.date, note: str) -> None:
+    """Refuse it while an earlier month is open, and while mismatches wait without a word about them."""
     began = Payment.objects.filter(workspace=workspace).aggregate(at=Min("paid_at"))["at"]
-    standing = MonthClose.objects.filter(workspace=workspace, reopened_at=None).exclude(pk=close.pk)
+    standing = MonthClose.objects.filter(workspace=workspace, reopened_at=None)
     closed = set(standing.values_list("month", flat=True))
-    month = local_date(began, workspace.timezone).replace(day=1) if began else close.month
-    while month < close.month:
+    month = local_date(began, workspace.timezone).replace(day=1) if began else first
+    while month < first:
         if month not in closed:
             raise MonthNotClosable(f"Close {month:%B %Y} first.")
         month = next_month(month)
-    waiting = Mismatch.objects.unexplained().filter(workspace=workspace).count()
+    waiting = count_waiting(workspace.pk)
     if waiting and not note:
         raise MonthNotClosable(f"Mismatches that wait: {waiting}. Repair or explain them, or give a reason.")
 
 
-def _write_lines(close: MonthClose, workspace: Workspace, *, until: dt.datetime) -> None:
-    """A line for each source whose movement is not what its lines say already."""
+def count_waiting(workspace_id: int) -> int:
+    """Mismatches that nobody has explained or repaired."""
+    return Mismatch.objects.unexplained().filter(workspace=workspace_id).count()
+
+
+def _lines_due(workspace: Workspace, month: dt.date) -> list[LedgerLine]:
+    """A line for each source whose movement until the month's end is not what its lines say already; unsaved."""
+    until = to_instant(date=next_month(month), time=dt.time(), zone=workspace.timezone).at
     movements = list(_movements(workspace.pk, until))
     written: dict[str, tuple[int, int, int]] = {
         source: (gross, fee, last)
@@ -142,11 +171,10 @@ def _write_lines(close: MonthClose, workspace: Workspace, *, until: dt.datetime)
         lines.append(
             LedgerLine(
                 workspace=workspace,
-                close=close,
                 payment=payment,
-                month=close.month,
+                month=month,
                 date=date,
-                is_late=date < close.month,
+                is_late=date < month,
                 account=each.account,
                 source=each.source,
                 number=last + 1,
@@ -159,7 +187,7 @@ def _write_lines(close: MonthClose, workspace: Workspace, *, until: dt.datetime)
                 currency=each.currency,
             )
         )
-    LedgerLine.objects.bulk_create(lines, batch_size=1000)
+    return lines
 
 
 def _correction_of(movement: Movement, moved_minor: int, corrections: list[Invoice]) -> str:

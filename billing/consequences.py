@@ -1,8 +1,16 @@
-"""What moving money brings, told beforehand to staff: the one place for every button that sends some back."""
+"""What moving money brings, told beforehand to staff: the one place for every button that sends some back, ends a
+payment page, writes the books or gives some away."""
+
+from collections import defaultdict
+from collections.abc import Sequence
 
 from core.money import Money
+from core.time_words import day
 
-from .models import Invoice, Payment
+from .discounts import discount_of
+from .invoicing import Buyer
+from .models import Checkout, Invoice, LedgerLine, Payment, Voucher
+from .states import Account, InvoiceProvider, VoucherKind
 
 
 def tell_refund(payment: Payment, amount: Money) -> list[str]:
@@ -17,3 +25,59 @@ def tell_correction(payment: Payment) -> list[str]:
     if invoice is None:
         return []
     return [f"A correction of invoice {invoice.number or 'that is being issued'} follows once the money is back."]
+
+
+def tell_end_of_checkout(checkout: Checkout) -> list[str]:
+    """Which page ends, and what of a voucher is free again."""
+    discount = discount_of(checkout)
+    given_back = discount.voucher if discount is not None else None
+    return [
+        f"The payment page over {checkout.money} ends.",
+        *([f"The use of the code {given_back} that it took is given back."] if given_back is not None else []),
+    ]
+
+
+def tell_replacement(invoice: Invoice, buyer: Buyer) -> list[str]:
+    """Which paper is void, and which one stands in its place."""
+    seller = getattr(invoice.workspace, "seller", None)
+    provider = InvoiceProvider(seller.provider) if seller is not None else InvoiceProvider.LOCAL
+    is_ours = provider == InvoiceProvider.LOCAL
+    number = "with the next number" if is_ours else f"which {provider.label} is asked for"
+    return [
+        f"Invoice {invoice.number} over {invoice.money} is canceled, and keeps its number.",
+        f"A new invoice over {invoice.money} is issued to {buyer.name or buyer.email}, {number}.",
+        "No money moves.",
+    ]
+
+
+def tell_lines(lines: Sequence[LedgerLine]) -> list[str]:
+    """What lines that are written come to, by account and currency, and how many belong to earlier months."""
+    late = sum(line.is_late for line in lines)
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for line in lines:
+        sums[line.account, line.currency] += line.net_minor
+    accounts = [f"{Account(key).label}: {Money(minor, currency)}." for (key, currency), minor in sorted(sums.items())]
+    return [
+        f"Lines that are written: {len(lines):,}.",
+        *accounts,
+        *([f"Lines of earlier months, which are marked as late: {late:,}."] if late else []),
+    ]
+
+
+def tell_codes(vouchers: Sequence[Voucher]) -> list[str]:
+    """Which codes are made, what each takes off, and how much that may come to."""
+    first = vouchers[0]
+    made = f"Made: {first.code}." if len(vouchers) == 1 else f"Codes that are made: {len(vouchers):,}, all different."
+    told = [made, f"Each takes off: {first.takes_off}."]
+    if first.most_uses is None:
+        told.append("Nothing limits how often they are used.")
+    else:
+        uses = len(vouchers) * first.most_uses
+        told.append(f"They can be used {uses:,} times in all.")
+        if first.kind == VoucherKind.AMOUNT and first.amount_minor is not None:
+            told.append(f"At most {Money(uses * first.amount_minor, first.currency)} are taken off in all.")
+    if first.valid_from or first.valid_until:
+        days = [f"from {day(first.valid_from)}" if first.valid_from else ""]
+        days += [f"to {day(first.valid_until)}" if first.valid_until else ""]
+        told.append(f"They hold {' '.join(each for each in days if each)}.")
+    return told

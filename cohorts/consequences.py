@@ -3,6 +3,8 @@
 import datetime as dt
 
 from billing.purposes import Stake
+from enrollments.consequences import tell_mail_about_end
+from notifications.recipients import family_addresses
 
 from .models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
 from .sale.waitlist import find_served
@@ -27,7 +29,7 @@ def tell_end_of_holding(enrollment_id: int, now: dt.datetime) -> list[str]:
 
 def tell_end_of_package(package: StudentPackage, now: dt.datetime) -> list[str]:
     """Who gets the place, and how many sessions are given back."""
-    return [tell_freed_place(package.cohort, now), *tell_end_of_sessions(package)]
+    return [*tell_freed_place(package.cohort, now), *tell_end_of_sessions(package)]
 
 
 def tell_end_of_sessions(package: StudentPackage) -> list[str]:
@@ -39,22 +41,25 @@ def tell_end_of_sessions(package: StudentPackage) -> list[str]:
 def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
     """The course that a payment holds, for staff who think of sending it back."""
     live = StudentPackage.objects.live().filter(payment=payment_id)
-    package = live.select_related("learner", "program", "cohort__instance__program").first()
+    package = live.select_related("learner", "program", "cohort__instance__program", "enrollment__learner").first()
     if package is None:
         return None
     what = f"the place in {package.cohort.name} and the course {package.program.title}"
-    return Stake(str(package.learner), what, tuple(tell_end_of_package(package, now)))
+    freed = [*tell_end_of_package(package, now), *tell_mail_about_end(package.enrollment, payment_id)]
+    return Stake(str(package.learner), what, tuple(freed))
 
 
-def tell_freed_place(cohort: Cohort, now: dt.datetime) -> str:
-    """Who gets a place that is given up."""
+def tell_freed_place(cohort: Cohort, now: dt.datetime) -> list[str]:
+    """Who gets a place that is given up, and the mail about it."""
     freed = f"The place in {cohort} is free again"
     served = find_served(cohort, freed=1, now=now)
     if served:
-        return f"{freed}, and is offered to {served[0].learner}, who is next in line."
+        learner = served[0].learner
+        told = f"{freed}, and is offered to {learner}, who is next in line."
+        return [told, *([f"A mail about it goes to the family of {learner}."] if family_addresses(learner) else [])]
     if WaitlistEntry.objects.waiting().filter(cohort=cohort).exists():
-        return f"{freed}, and as things stand it is offered to nobody."
-    return f"{freed}; nobody waits for it."
+        return [f"{freed}, and as things stand it is offered to nobody."]
+    return [f"{freed}; nobody waits for it."]
 
 
 def tell_offers(cohort: Cohort, now: dt.datetime, *, places: int) -> list[str]:

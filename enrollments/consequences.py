@@ -1,19 +1,32 @@
-"""What the end of an enrollment frees and sends back, told to staff beforehand: the one place for every button that
-ends some."""
+"""What the end of an enrollment or of its payment page brings, and what a change of seats does, told to staff
+beforehand: the one place for every button that does it."""
 
 import datetime as dt
 
 from billing.balance import refundable_minor
-from billing.consequences import tell_refund
+from billing.consequences import tell_end_of_checkout, tell_refund
 from billing.models import Checkout, Payment
 from billing.purposes import Stake, key_of
 from core.money import Money
+from notifications.wording import is_switched_off
 
+from .emails import addresses_about, hears_from_us
 from .funding import find_open_checkouts
-from .models import Enrollment, EnrollmentDecision, SeatAssignment
+from .letters import ENDED
+from .models import (
+    District,
+    DistrictSeatAllocation,
+    Enrollment,
+    EnrollmentDecision,
+    ProgramInstance,
+    SeatAssignment,
+)
 from .receipts import find_payments
 from .sellers import tell_end_of_holdings
 from .states import ENDED_ELIGIBILITY, HELD_SEATS, LIVE_DECISIONS, PAID, PURPOSE
+
+# Where the family that leaves hears nothing; whoever pays, or is offered what is free then, may get a mail.
+NO_MAIL_TO_FAMILY = "The family gets no mail about the end."
 
 
 def tell_end(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) -> list[str]:
@@ -27,7 +40,7 @@ def tell_freed(enrollment: Enrollment, *, now: dt.datetime) -> list[str]:
     told = [tell_freed_seat(seat) for seat in held.select_related("allocation__district")]
     told += tell_end_of_holdings(enrollment.pk, now)
     for checkout in Checkout.objects.filter(pk__in=find_open_checkouts(enrollment.pk)).order_by("pk"):
-        told.append(f"The payment page over {checkout.money} ends.")
+        told += tell_end_of_checkout(checkout)
     return told
 
 
@@ -36,6 +49,48 @@ def tell_freed_seat(seat: SeatAssignment) -> str:
     allocation = seat.allocation
     left = f"{allocation.available_seats + 1:,} of {allocation.total_seats:,} are left then"
     return f"The seat is free again in {allocation}: {left}."
+
+
+def tell_cancellation(decision: EnrollmentDecision) -> list[str]:
+    """What becomes of a decision that waits for money, and of its payment page."""
+    return [
+        *(tell_end_of_checkout(decision.checkout) if decision.checkout is not None else []),
+        f"The enrollment of {decision.learner} in {decision.instance} stays submitted and unpaid. Asking again opens a "
+        "new payment page, or finds a seat.",
+    ]
+
+
+def tell_total(allocation: DistrictSeatAllocation, *, total_seats: int, is_active: bool) -> list[str]:
+    """How many seats there are then, and how many of them are left."""
+    held = allocation.reserved_seats + allocation.used_seats
+    before = f" instead of {allocation.total_seats:,}" if total_seats != allocation.total_seats else ", as before"
+    told = [f"{allocation}: {total_seats:,} seats{before}; {held:,} of them are held and {total_seats - held:,} left."]
+    if not is_active:
+        told.append("No more seats are taken, until it is active again. Whoever holds one keeps it.")
+    return told
+
+
+def tell_seats_added(
+    district: District, *, instance: ProgramInstance | None, total_seats: int, seat_price: Money | None
+) -> list[str]:
+    """How many seats a district gets, beside those that it has, and what they cost."""
+    told = [f"{district} gets {total_seats:,} seats for {instance or 'any program'}."]
+    present = DistrictSeatAllocation.objects.filter(district=district, is_active=True)
+    left = sum(allocation.available_seats for allocation in present)
+    if present:
+        told.append(f"Of the seats that it has already, {left:,} are left.")
+    if seat_price is not None:
+        told.append(f"At {seat_price} a seat that is {Money(total_seats * seat_price.minor, seat_price.currency)}.")
+    return told
+
+
+def tell_mail_about_end(enrollment: Enrollment, payment_id: int) -> list[str]:
+    """Whom money that goes back has written to about the end, beside the payer, who hears of the refund."""
+    if not hears_from_us(enrollment) or is_switched_off(kind=ENDED, workspace_id=enrollment.workspace_id):
+        return []
+    payers = Checkout.objects.filter(payments=payment_id).values_list("payer_email", flat=True)
+    others = [address for address in addresses_about(enrollment) if address not in payers]
+    return [f"A mail about the end goes to {', '.join(others)}."] if others else []
 
 
 def _tell_money(enrollment: Enrollment, *, is_refunded: bool, now: dt.datetime) -> list[str]:
@@ -62,7 +117,10 @@ def find_stake_of_payment(payment_id: int, now: dt.datetime) -> Stake | None:
     )
     if decision is None:
         return None
-    freed = tell_freed(decision.enrollment, now=now)
+    freed = [
+        *tell_freed(decision.enrollment, now=now),
+        *tell_mail_about_end(decision.enrollment, payment_id),
+    ]
     return Stake(str(decision.learner), f"the enrollment in {decision.instance.full_title}", tuple(freed))
 
 
@@ -74,5 +132,5 @@ def find_stake_of_offline_payment(payment_id: int, now: dt.datetime) -> Stake | 
     )
     if found is None:
         return None
-    freed = tell_freed(found, now=now)
+    freed = [*tell_freed(found, now=now), *tell_mail_about_end(found, payment_id)]
     return Stake(str(found.person), f"the enrollment in {found.instance.full_title}", tuple(freed))

@@ -187,10 +187,7 @@ def update_allocation(
     changed = DistrictSeatAllocation.objects.filter(allowed, pk=allocation_id).update(**changes)
     allocation = DistrictSeatAllocation.objects.select_related("district").get(pk=allocation_id)
     if not changed:
-        raise AllocationBelowUse(
-            f"{allocation.reserved_seats} seats are reserved and {allocation.used_seats} used; "
-            f"the total can't go below {allocation.reserved_seats + allocation.used_seats}."
-        )
+        raise _below_use(allocation)
     if (before.total_seats, before.is_active) != (allocation.total_seats, allocation.is_active):
         AllocationChange.objects.create(
             allocation=allocation,
@@ -203,6 +200,19 @@ def update_allocation(
             created_at=now,
         )
     return allocation
+
+
+def check_total_covers(allocation: DistrictSeatAllocation, total_seats: int) -> None:
+    """Raise AllocationBelowUse if more seats are held than that, as far as this row knows."""
+    if total_seats < allocation.reserved_seats + allocation.used_seats:
+        raise _below_use(allocation)
+
+
+def _below_use(allocation: DistrictSeatAllocation) -> AllocationBelowUse:
+    return AllocationBelowUse(
+        f"{allocation.reserved_seats} seats are reserved and {allocation.used_seats} used; "
+        f"the total can't go below {allocation.reserved_seats + allocation.used_seats}."
+    )
 
 
 def term_of(valid_from: dt.date | None, valid_until: dt.date | None) -> str:

@@ -15,11 +15,13 @@ from accounts.roles import Power
 from backoffice.actions import RequiredNoteForm, StaffForm, staff_action, staff_list_action
 from backoffice.actors import actor_column
 from backoffice.display import Card, Neighbor, link_column, list_url, money_column, neighbors_of, subject_column
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 from core.money import Money
 
-from ..closing import close_month, reopen_month, sum_lines
+from ..closing import close_month, count_waiting, list_lines_due, reopen_month, sum_lines
+from ..consequences import tell_lines
 from ..models import LedgerLine, MonthClose
 from ..states import Account
 
@@ -39,6 +41,17 @@ class CloseForm(StaffForm):
         if month.year < 2000 or month.year > 2999:
             raise forms.ValidationError("Give a day of a month that is over.")
         return month
+
+
+def foresee_close(_: None, form: CloseForm) -> Preview:
+    """What the books of the month come to. Raises MonthNotClosable for what stands in the way."""
+    told = form.cleaned_data
+    workspace = told["workspace"]
+    lines = list_lines_due(workspace_id=workspace.pk, month=told["month"], note=told["note"], now=utc_now())
+    waiting = count_waiting(workspace.pk)
+    sentences = [f"{told['month']:%B %Y} of {workspace} is closed.", *tell_lines(lines)]
+    sentences += [f"Mismatches that wait, and stay as they are: {waiting:,}."] if waiting else []
+    return Preview(tuple(sentences))
 
 
 @admin.register(MonthClose)
@@ -64,6 +77,7 @@ class MonthCloseAdmin(WorkspaceScopedAdmin):
         description="Close a month",
         power=Power.MONEY,
         form=CloseForm,
+        preview=foresee_close,
         icon="lock",
         explanation="Writes the lines of the month and freezes what they come to. What comes later belongs to the next "
         "open month and is marked as late.",

@@ -20,14 +20,23 @@ from backoffice.display import (
     register_subject,
     status_badge,
 )
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, actor_of
 from core.addresses import AddressFormField
 from core.clock import utc_now
 from core.errors import DomainError
 from core.money import Money
 
+from ..consequences import tell_replacement
 from ..invoice_files import fetch_invoice, file_name
-from ..invoicing import Buyer, InvoiceLine, record_issued_by_hand, replace_invoice, retry_invoice
+from ..invoicing import (
+    Buyer,
+    InvoiceLine,
+    check_replaceable,
+    record_issued_by_hand,
+    replace_invoice,
+    retry_invoice,
+)
 from ..models import Invoice, Payment
 from ..states import InvoiceProvider, InvoiceStatus
 from .display import AboutMoney
@@ -56,6 +65,16 @@ class BuyerForm(StaffForm):
     def prepare(self) -> None:
         for name in ("name", "tax_id", "address", "email"):
             self.initial[name] = getattr(self.row, f"buyer_{name}")
+
+    def buyer(self) -> Buyer:
+        told = self.cleaned_data
+        return Buyer(email=told["email"], name=told["name"], address=told["address"], tax_id=told["tax_id"])
+
+
+def foresee_replacement(invoice: Invoice, form: BuyerForm) -> Preview:
+    """Which paper is void and which stands. Raises InvoiceNotReplaceable."""
+    check_replaceable(invoice)
+    return Preview(tuple(tell_replacement(invoice, form.buyer())))
 
 
 def has_failed(invoice: Invoice) -> bool:
@@ -175,20 +194,16 @@ class InvoiceAdmin(AboutMoney):
         power=Power.MONEY,
         possible=is_replaceable,
         form=BuyerForm,
+        preview=foresee_replacement,
         icon="find_replace",
         variant=ActionVariant.DANGER,
         explanation="This invoice is canceled, keeps its number, and a new one for the same money is issued to the "
         "buyer below. For money that goes back, refund the payment instead: that issues a correction.",
     )
-    def replace(self, request: HttpRequest, invoice: Invoice, form: StaffForm) -> HttpResponse:
+    def replace(self, request: HttpRequest, invoice: Invoice, form: BuyerForm) -> HttpResponse:
         replacement = replace_invoice(
             invoice_id=invoice.pk,
-            buyer=Buyer(
-                email=form.cleaned_data["email"],
-                name=form.cleaned_data["name"],
-                address=form.cleaned_data["address"],
-                tax_id=form.cleaned_data["tax_id"],
-            ),
+            buyer=form.buyer(),
             reason=form.cleaned_data["reason"],
             actor=actor_of(request),
             now=utc_now(),

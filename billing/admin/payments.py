@@ -103,7 +103,7 @@ def foresee_reversal(payment: Payment, form: ReversalForm) -> Preview:
         sentences += [f"{stake.learner} loses {stake.what}, because all of the money went back.", *stake.freed]
     else:
         sentences.append(f"{stake.learner} keeps {stake.what}, and the payment for it is pending again.")
-    return Preview(tuple(sentences))
+    return Preview(tuple(sentences), mails="The payer gets no mail.")
 
 
 def is_reversible(payment: Payment) -> bool:

@@ -27,6 +27,7 @@ from backoffice.display import (
     status_badge,
 )
 from backoffice.money import MoneyField
+from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access_of
 from core.clock import utc_now
 from core.currencies import CURRENCIES
@@ -34,7 +35,8 @@ from core.forms import WholeNumberField
 from core.money import Money
 from core.numbers import MAX_INT
 
-from ..discounts.batch import MOST_AT_ONCE, Terms, change_voucher, make_vouchers
+from ..consequences import tell_codes
+from ..discounts.batch import MOST_AT_ONCE, Terms, change_voucher, draw_vouchers, make_vouchers
 from ..models import Checkout, Discount, Voucher
 from ..purposes import find_matters, find_offers
 from ..states import VoucherKind
@@ -156,6 +158,22 @@ class CodesForm(LimitsForm):
             note=chosen["note"],
         )
 
+    def asked(self) -> dict[str, Any]:
+        """What codes are to be made, as the use case takes it."""
+        chosen = self.cleaned_data
+        return {
+            "workspace_id": chosen["workspace"].pk,
+            "count": chosen["count"],
+            "code": chosen["code"],
+            "batch": chosen["batch"],
+            "terms": self.terms(),
+        }
+
+
+def foresee_codes(_: None, form: CodesForm) -> Preview:
+    """What they take off, and how much in all."""
+    return Preview(tuple(tell_codes(draw_vouchers(**form.asked(), now=utc_now()))))
+
 
 @admin.register(Voucher)
 class VoucherAdmin(WorkspaceScopedAdmin):
@@ -204,26 +222,20 @@ class VoucherAdmin(WorkspaceScopedAdmin):
         description="Make codes",
         power=Power.MONEY,
         form=CodesForm,
+        preview=foresee_codes,
         explanation="Codes that families type in before they pay. What a code takes off never changes; how often and "
         "when it can be used does.",
     )
     def make_codes(self, request: HttpRequest, form: StaffForm) -> HttpResponse:
         assert isinstance(form, CodesForm)
-        chosen = form.cleaned_data
-        made = make_vouchers(
-            workspace_id=chosen["workspace"].pk,
-            count=chosen["count"],
-            code=chosen["code"],
-            batch=chosen["batch"],
-            terms=form.terms(),
-            now=utc_now(),
-        )
+        made = make_vouchers(**form.asked(), now=utc_now())
         for voucher in made:
             self.log_addition(request, voucher, "Made")
         if len(made) == 1:
             return HttpResponseRedirect(admin_url(made[0]))
         messages.success(request, f"{len(made):,} codes are made. Export writes those of this list into a CSV file.")
-        found = {"batch": chosen["batch"]} if chosen["batch"] else {}
+        batch = form.cleaned_data["batch"]
+        found = {"batch": batch} if batch else {}
         return HttpResponseRedirect(list_url(Voucher, **found))
 
     @staff_action(

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from core.currencies import CURRENCIES
-from core.errors import NotFound, invalid_field
+from core.errors import Invalid, NotFound, invalid_field
 from core.money import Money
 
 from ..models import Voucher
@@ -40,9 +40,25 @@ def make_vouchers(
     *, workspace_id: int, count: int, terms: Terms, code: str = "", batch: str = "", now: dt.datetime
 ) -> list[Voucher]:
     """Make one voucher with this code, or `count` with codes drawn at random that begin with it. Raises Invalid."""
+    vouchers = draw_vouchers(workspace_id=workspace_id, count=count, terms=terms, code=code, batch=batch, now=now)
+    try:
+        with transaction.atomic():
+            return Voucher.objects.bulk_create(vouchers)
+    except IntegrityError as error:
+        if "code" not in str(error):
+            raise
+        raise _taken() from error
+
+
+def draw_vouchers(
+    *, workspace_id: int, count: int, terms: Terms, code: str = "", batch: str = "", now: dt.datetime
+) -> list[Voucher]:
+    """Vouchers as they would be made, unsaved. Raises Invalid."""
     _check(terms)
     codes = _codes(count, code)
-    vouchers = [
+    if count == 1 and Voucher.objects.filter(workspace=workspace_id, code=codes[0]).exists():
+        raise _taken()
+    return [
         Voucher(
             workspace_id=workspace_id,
             code=each,
@@ -62,13 +78,10 @@ def make_vouchers(
         )
         for each in codes
     ]
-    try:
-        with transaction.atomic():
-            return Voucher.objects.bulk_create(vouchers)
-    except IntegrityError as error:
-        if "code" not in str(error):
-            raise
-        raise invalid_field("code", "taken", "There is a voucher with this code. Choose another.") from error
+
+
+def _taken() -> Invalid:
+    return invalid_field("code", "taken", "There is a voucher with this code. Choose another.")
 
 
 @transaction.atomic

@@ -4,13 +4,14 @@ place of one that was issued by mistake. Where a vendor issues them, a worker as
 from .issue import Buyer, correct_invoice, issue_invoice
 from .lines import InvoiceLine
 from .numbering import Series, write_number
-from .replacement import replace_invoice
+from .replacement import check_replaceable, replace_invoice
 from .vendor import issue_requested, record_issued_by_hand, retry_invoice, ring_for_due_invoices
 
 __all__ = [
     "Buyer",
     "InvoiceLine",
     "Series",
+    "check_replaceable",
     "correct_invoice",
     "issue_invoice",
     "issue_requested",

@@ -33,7 +33,7 @@ def replace_invoice(*, invoice_id: int, buyer: Buyer, reason: str, actor: Actor,
         raise InvoiceNotFound
     payment = lock_payment(payment_id)
     invoice = Invoice.objects.get(pk=invoice_id)
-    _check_replaceable(invoice)
+    check_replaceable(invoice)
     invoice.cancel()
     invoice.reason = fit(Invoice, "reason", reason)
     if invoice.provider != InvoiceProvider.LOCAL:
@@ -50,7 +50,8 @@ def replace_invoice(*, invoice_id: int, buyer: Buyer, reason: str, actor: Actor,
     return replacement
 
 
-def _check_replaceable(invoice: Invoice) -> None:
+def check_replaceable(invoice: Invoice) -> None:
+    """Raise InvoiceNotReplaceable, with the reason."""
     if invoice.corrects_id is not None:
         raise InvoiceNotReplaceable("A correction stays with the invoice that it corrects.")
     if invoice.status != InvoiceStatus.ISSUED:

@@ -64,8 +64,8 @@ def foresee_leaving_the_line(entry: WaitlistEntry, form: Any) -> Preview:
     if entry.place.checkout is not None:
         told.append(f"Their payment page over {entry.place.checkout.money} ends, and the place is free then.")
     else:
-        told.append(tell_freed_place(entry.cohort, utc_now()))
-    return Preview(tuple(told), mails=OFFERS)
+        told += tell_freed_place(entry.cohort, utc_now())
+    return Preview(tuple(told), mails="No other mail is sent.")
 
 
 def foresee_new_position(entry: WaitlistEntry, form: Any) -> Preview:
@@ -90,14 +90,14 @@ def foresee_move(package: StudentPackage, form: Any) -> Preview:
     takes = "the place that is held for them" if is_held else "a place"
     told = [
         f"{package.learner} takes {takes} in {target}: {left:,} of {target.max_enrollment:,} are left then.",
-        tell_freed_place(package.cohort, now),
+        *tell_freed_place(package.cohort, now),
         *tell_end_of_sessions(package),
     ]
     if lost := stranded_steps(package=package, cohort=target, now=now):
         is_excused = form.cleaned_data["stranded"] == Stranded.EXCUSE
         becomes = "count as attended" if is_excused else "wait for another session: you get a task for each"
         told.append(f"Steps that have no session there and {becomes}: {', '.join(step.label for step in lost)}.")
-    return Preview(tuple(told), mails="The family and whoever is offered a place get a mail.")
+    return Preview(tuple(told), mails="The family gets a mail.")
 
 
 def foresee_freed_session(row: StepProgress, form: Any) -> Preview:

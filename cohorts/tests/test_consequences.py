@@ -168,6 +168,7 @@ class TestTheLine:
         assert told == (
             f"{package.learner} takes a place in Spring cohort: 4 of 5 are left then.",
             "The place in Fall cohort is free again, and is offered to Ana Ruiz, who is next in line.",
+            "A mail about it goes to the family of Ana Ruiz.",
             f"Booked sessions that are given back: {booked}.",
         )
         assert Cohort.objects.get(pk=new.pk).places_left == 4

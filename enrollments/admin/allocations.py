@@ -35,8 +35,9 @@ from ..allocations.idle.finding import GRACE_DAYS, IDLE_DAYS, find_idle, set_idl
 from ..allocations.idle.reclaiming import list_waiting
 from ..allocations.renewal import RenewalPlan, plan_renewal, renew_allocation
 from ..allocations.roster import COLUMNS, MOST_LINES, assign_roster, try_roster
+from ..consequences import tell_seats_added, tell_total
 from ..models import AllocationChange, District, DistrictSeatAllocation, ProgramInstance, SeatAssignment
-from ..seats import MAX_SEATS, create_allocation, update_allocation
+from ..seats import MAX_SEATS, check_days, check_total_covers, create_allocation, update_allocation
 from ..states import HELD_SEATS
 from .standings import standing_badge
 
@@ -82,6 +83,23 @@ class AllocationForm(StaffForm):
         told = str(self.data.get("currency") or "")
         price.currency = told if told in CURRENCIES else "usd"
 
+    def price_of_seat(self) -> Money | None:
+        told = self.cleaned_data
+        return Money(told["seat_price"], told["currency"] or "usd") if told["seat_price"] else None
+
+
+def foresee_seats_added(_: None, form: AllocationForm) -> Preview:
+    """How many they are, and what they cost."""
+    told = form.cleaned_data
+    check_days(told["valid_from"], told["valid_until"])
+    sentences = tell_seats_added(
+        told["district"],
+        instance=told["instance"],
+        total_seats=told["total_seats"],
+        seat_price=form.price_of_seat(),
+    )
+    return Preview(tuple(sentences))
+
 
 class SeatsForm(RequiredNoteForm):
     total_seats = WholeNumberField(max_value=MAX_SEATS)
@@ -91,6 +109,16 @@ class SeatsForm(RequiredNoteForm):
     def prepare(self) -> None:
         super().prepare()
         self.initial.update(total_seats=self.row.total_seats, is_active=self.row.is_active)
+
+
+def foresee_total(allocation: DistrictSeatAllocation, form: StaffForm) -> Preview:
+    """How many are left then, and who waits for one. Raises AllocationBelowUse."""
+    total = form.cleaned_data["total_seats"]
+    check_total_covers(allocation, total)
+    sentences = tell_total(allocation, total_seats=total, is_active=form.cleaned_data["is_active"])
+    if waiting := len(list_waiting(allocation, utc_now())):
+        sentences.append(f"Learners who were turned away, and may get one when they ask again: {waiting:,}.")
+    return Preview(tuple(sentences))
 
 
 class IdleRuleForm(StaffForm):
@@ -270,10 +298,11 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         description="Add seats",
         power=Power.MANAGE,
         form=AllocationForm,
+        preview=foresee_seats_added,
         explanation="Learners of the district get them from now on instead of a payment page, while some are left and "
         "their days last. Whoever enrolled before is not moved.",
     )
-    def add_seats(self, request: HttpRequest, form: StaffForm) -> str:
+    def add_seats(self, request: HttpRequest, form: AllocationForm) -> str:
         chosen = form.cleaned_data
         district = chosen["district"]
         instance = chosen["instance"]
@@ -285,7 +314,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
             valid_from=chosen["valid_from"],
             valid_until=chosen["valid_until"],
             term=chosen["term"],
-            seat_price=Money(chosen["seat_price"], chosen["currency"] or "usd") if chosen["seat_price"] else None,
+            seat_price=form.price_of_seat(),
             now=utc_now(),
         )
         self.log_addition(request, allocation, "Created")
@@ -295,6 +324,7 @@ class AllocationAdmin(WorkspaceScopedAdmin):
         description="Change seats",
         power=Power.MANAGE,
         form=SeatsForm,
+        preview=foresee_total,
         icon="event_seat",
         variant=ActionVariant.PRIMARY,
         explanation="The total can't be lower than the seats reserved and used.",

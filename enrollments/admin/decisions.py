@@ -21,12 +21,14 @@ from backoffice.display import (
     register_subject,
     status_badge,
 )
+from backoffice.previews import Preview
 from backoffice.queues import Queue, register_queue
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin
 from billing.states import LIVE_CHECKOUTS
 from core.clock import utc_now
 from events.models import OutboxEvent
 
+from ..consequences import tell_cancellation
 from ..models import EnrollmentDecision
 from ..routing.decision import cancel_decision
 from ..states import DecisionStatus
@@ -36,6 +38,10 @@ register_subject("decision", EnrollmentDecision)
 
 def waits_for_payment(decision: EnrollmentDecision) -> bool:
     return decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None
+
+
+def foresee_cancellation(decision: EnrollmentDecision, form: StaffForm) -> Preview:
+    return Preview(tuple(tell_cancellation(decision)))
 
 
 register_queue(
@@ -123,9 +129,8 @@ class DecisionAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Cancel checkout",
         power=Power.DECIDE,
-        possible=lambda decision: (
-            decision.status == DecisionStatus.CHECKOUT_REQUIRED and decision.checkout_id is not None
-        ),
+        possible=waits_for_payment,
+        preview=foresee_cancellation,
         icon="cancel",
         variant=ActionVariant.DANGER,
         explanation="Ends the payment page at Stripe. If somebody pays before it ends, the payment counts.",

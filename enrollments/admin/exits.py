@@ -18,7 +18,7 @@ from core.clock import utc_now
 from core.local_time import local_date
 from core.time_words import day
 
-from ..consequences import tell_end
+from ..consequences import NO_MAIL_TO_FAMILY, tell_end
 from ..exit import has_plan_to_replace, withdraw_exit
 from ..letters import (
     ENDED,
@@ -83,7 +83,7 @@ def foresee_exit(enrollment: Enrollment, form: ExitForm) -> Preview:
         if form.is_later
         else write_end(enrollment, reason=reason)
     )
-    return Preview(sentences, letters_to_family(enrollment, kind, email))
+    return Preview(sentences, letters_to_family(enrollment, kind, email), NO_MAIL_TO_FAMILY)
 
 
 def foresee_withdrawal(plan: PlannedExit, form: StaffForm) -> Preview:

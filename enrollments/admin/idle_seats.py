@@ -15,6 +15,7 @@ from core.clock import utc_now
 
 from ..allocations.idle.asking import keep_seat, stop_asking
 from ..allocations.idle.reclaiming import is_active_since, list_waiting, reclaim_seat, sum_up_savings
+from ..consequences import NO_MAIL_TO_FAMILY
 from ..emails import addresses_about
 from ..letters import SEAT_GIVEN_BACK, write_end
 from ..models import District, DistrictSeatAllocation, IdleSeat, SeatAssignment
@@ -40,7 +41,8 @@ def foresee_reclaim(idle: IdleSeat, form: StaffForm) -> Preview:
     to = tuple(addresses_about(idle.seat.enrollment))
     email = write_end(idle.seat.enrollment, reason=SEAT_GIVEN_BACK)
     letters = (Letter(to, email.subject, email.text),) if to else ()
-    return Preview((f"{idle.seat.learner} leaves {idle.seat.enrollment.instance} now.", after), letters)
+    sentences = (f"{idle.seat.learner} leaves {idle.seat.enrollment.instance} now.", after)
+    return Preview(sentences, letters, NO_MAIL_TO_FAMILY)
 
 
 @admin.register(IdleSeat)

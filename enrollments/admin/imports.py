@@ -26,9 +26,10 @@ from backoffice.previews import Preview
 from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, actor_of
 from core.clock import utc_now
 
-from ..imports.job import carry_out_rehearsed, ends_too_many, receive_roster, undo_import
+from ..imports.job import carry_out_rehearsed, check_undoable, ends_too_many, receive_roster, undo_import
 from ..imports.options import Options
 from ..imports.rehearsal import describe
+from ..imports.undo import describe_undo
 from ..models import ImportFault, ImportJob
 from ..states import DuplicatePolicy, ImportStage
 
@@ -100,6 +101,12 @@ def foresee_import(job: ImportJob, form: StaffForm) -> Preview:
     """What the rehearsal found."""
     is_mailed = job.options["evaluate"] and job.options["tell_families"]
     return Preview(describe(job), mails="Families are mailed what was found." if is_mailed else "No mail is sent.")
+
+
+def foresee_undo(job: ImportJob, form: StaffForm) -> Preview:
+    """What is deleted and changed back. Raises UndoTooLate."""
+    check_undoable(job, now=utc_now())
+    return Preview(describe_undo(job), mails="A family whose planned exit is withdrawn gets a mail; no other does.")
 
 
 @admin.register(ImportJob)
@@ -200,6 +207,7 @@ class ImportJobAdmin(WorkspaceScopedAdmin):
         description="Undo",
         power=Power.DECIDE,
         possible=lambda job: job.is_finished and job.stage == ImportStage.IMPORT,
+        preview=foresee_undo,
         icon="undo",
         explanation="Deletes the enrollments that this import made, and changes back what it changed, as long as "
         "nothing was decided about them since.",

@@ -6,7 +6,7 @@ from core.clock import utc_now
 from notifications.letters import Email
 from notifications.wording import is_switched_off
 
-from ..consequences import tell_end
+from ..consequences import NO_MAIL_TO_FAMILY, tell_end
 from ..emails import addresses_about, hears_from_us, hears_of_step
 from ..letters import (
     APPROVED,
@@ -69,7 +69,7 @@ def foresee_rejection(enrollment: Enrollment, form: StaffForm) -> Preview:
     is_paid = enrollment.payment_status in PAID
     email = write_rejection(enrollment, reason=form.cleaned_data["reason"], was_paid=is_paid)
     sentences = consequences_of_rejection(enrollment)
-    return Preview(sentences, letters_to_family(enrollment, REJECTED, email))
+    return Preview(sentences, letters_to_family(enrollment, REJECTED, email), NO_MAIL_TO_FAMILY)
 
 
 def consequences_of_rejection(enrollment: Enrollment) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from billing.consequences import tell_refund
 from core.actors import Actor
 from core.clock import utc_now
 
-from ..consequences import tell_freed
+from ..consequences import NO_MAIL_TO_FAMILY, tell_freed
 from ..errors import QuoteOutdated
 from ..leaving import confirm_quote, find_leavable, foresee_exits, quote_exits
 from ..letters import ENDED, write_end
@@ -48,7 +48,7 @@ def foresee_quoted_exit(enrollment: Enrollment, form: QuoteForm) -> Preview:
     sentences = [f"{enrollment.person} leaves {enrollment.instance} now.", *_tell_money(planned)]
     sentences += tell_freed(enrollment, now=utc_now())
     email = write_end(enrollment, reason=form.cleaned_data["reason"])
-    return Preview(tuple(sentences), letters_to_family(enrollment, ENDED, email))
+    return Preview(tuple(sentences), letters_to_family(enrollment, ENDED, email), NO_MAIL_TO_FAMILY)
 
 
 def end_by_quote(enrollment: Enrollment, form: QuoteForm, *, actor: Actor) -> QuotedExit:

@@ -19,7 +19,7 @@ from backoffice.scoping import ScopedRelatedFilter, WorkspaceScopedAdmin, access
 from core.clock import utc_now
 
 from ..allocations.holders import reassign_seat, release_holder, suited_allocations, transfer_seat, why_unsuited
-from ..consequences import tell_end
+from ..consequences import NO_MAIL_TO_FAMILY, tell_end
 from ..letters import ENDED, write_end
 from ..models import DistrictSeatAllocation, SeatAssignment
 from ..states import HELD_SEATS, SeatStatus
@@ -81,14 +81,14 @@ def foresee_release(seat: SeatAssignment, form: StaffForm) -> Preview:
     email = write_end(seat.enrollment, reason=form.cleaned_data["reason"])
     ends = tell_end(seat.enrollment, is_refunded=False, now=utc_now())
     sentences = (f"{seat.learner} leaves {seat.enrollment.instance} now.", *ends)
-    return Preview(sentences, letters_to_family(seat.enrollment, ENDED, email))
+    return Preview(sentences, letters_to_family(seat.enrollment, ENDED, email), NO_MAIL_TO_FAMILY)
 
 
 def foresee_reassignment(seat: SeatAssignment, form: StaffForm) -> Preview:
     ends = foresee_release(seat, form)
     learner = form.cleaned_data["chosen"]
     then = f"{learner} is enrolled in {seat.enrollment.instance} with that seat, if the criteria let them."
-    return Preview((*ends.sentences, then), ends.letters)
+    return Preview((*ends.sentences, then), ends.letters, ends.mails)
 
 
 def is_held(seat: SeatAssignment) -> bool:

@@ -118,16 +118,21 @@ def undo_import(*, job_id: int, actor: Actor, now: dt.datetime) -> ImportJob:
     job = ImportJob.objects.select_for_update(no_key=True).get(pk=job_id)
     if job.stage == ImportStage.UNDO:
         return job
+    check_undoable(job, now=now)
+    job.actor = str(actor)
+    job.total = job.rows.count()
+    _begin(job, ImportStage.UNDO, now, counts=job.counts)
+    return job
+
+
+def check_undoable(job: ImportJob, *, now: dt.datetime) -> None:
+    """Raise ImportNotReady or UndoTooLate, as undoing it would."""
     if not job.is_finished or job.stage != ImportStage.IMPORT:
         raise ImportNotReady("Only an import that has ended can be undone.")
     if is_forgotten(job, now=now):
         raise UndoTooLate("It ended long ago, and what it did is no longer known. Delete what you want to undo.")
     if changed := count_changed_since(job):
         raise UndoTooLate(f"{changed:,} of its enrollments have changed since. Delete those that you want to undo.")
-    job.actor = str(actor)
-    job.total = job.rows.count()
-    _begin(job, ImportStage.UNDO, now, counts=job.counts)
-    return job
 
 
 def count_changed_since(job: ImportJob) -> int:

@@ -5,6 +5,9 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 
+from django.db.models import F
+from django.db.models.fields.json import KT
+
 from accounts.models import Learner
 from core.actors import Actor
 from core.rows import lock_rows
@@ -23,6 +26,24 @@ from .oneroster.undo import take_back
 UNDONE = "undone"
 KEPT = "kept"
 LEARNERS_KEPT = "learners_kept"  # made by the import; the records of their deleted enrollments name them
+
+
+def describe_undo(job: ImportJob) -> tuple[str, ...]:
+    """What undoing an import would do, a sentence each, as long as nothing is changed until then."""
+    of_enrollments = job.rows.filter(enrollment__isnull=False)
+    changed = of_enrollments.filter(before__isnull=False).annotate(was=KT("before__status"))
+    kept = changed.exclude(enrollment__eligibility_status=F("was")).count()
+    exits = changed.filter(before__has_key="exit").count()
+    of_people = job.rows.filter(enrollment=None).exclude(subject="").count()
+    told = [
+        f"Enrollments that are deleted: {of_enrollments.filter(before__isnull=True).count():,}.",
+        f"Enrollments that are changed back: {changed.count() - kept - exits:,}.",
+    ]
+    told += [f"Planned exits that are withdrawn: {exits:,}."] if exits else []
+    told += [f"Enrollments that keep the status which the import has given them: {kept:,}."] if kept else []
+    if of_people:
+        told.append(f"Districts, guardians and learners that it made or changed: {of_people:,}. Those in use stay.")
+    return tuple(told)
 
 
 def undo_batch(job: ImportJob, *, at_most: int, now: dt.datetime) -> bool:

@@ -258,7 +258,7 @@ class TestWhatTheFamilyWillRead:
 
         ((_, preview),) = page.context["previews"]
         assert preview.letters == ()
-        assert "No mail is sent." in page.content.decode()
+        assert "The family gets no mail about the end." in page.content.decode()
 
 
 def paid_by_parent(instance: ProgramInstance, stripe: SandboxProcess) -> Enrollment:
@@ -324,7 +324,7 @@ class TestSeats:
         manager = StaffClient(workspace=workspace, role=Role.ADMIN)
         district = DistrictFactory(workspace=workspace, name="Cedar")
 
-        response = manager.post(
+        response = manager.confirm(
             reverse("admin:enrollments_districtseatallocation_add_seats"),
             {"district": district.pk, "total_seats": 12, "valid_until": "2027-06-30"},
         )
@@ -338,7 +338,7 @@ class TestSeats:
         manager = StaffClient(workspace=workspace, role=Role.ADMIN)
         allocation = seats(workspace, total=5)
 
-        response = manager.post(
+        response = manager.confirm(
             reverse("admin:enrollments_districtseatallocation_add_seats"),
             {"district": allocation.district_id, "total_seats": 12},
         )
@@ -366,7 +366,7 @@ class TestSeats:
         url = reverse("admin:enrollments_districtseatallocation_change_seats", args=[allocation.pk])
 
         refused = manager.post(url, {"total_seats": 1, "is_active": "on", "note": "Order 17"})
-        accepted = manager.post(url, {"total_seats": 2, "is_active": "on", "note": "Order 17"})
+        accepted = manager.confirm(url, {"total_seats": 2, "is_active": "on", "note": "Order 17"})
 
         assert "can't go below 2" in refused.context["form"].non_field_errors()[0]
         assert accepted.status_code == 302
@@ -390,8 +390,13 @@ class TestCancelingACheckout:
         InstanceFactory(workspace=workspace)
         decision = route(workspace, tenant_id=None, guardian_id="G-1").decision
 
-        response = reviewer.post(reverse("admin:enrollments_enrollmentdecision_cancel_checkout", args=[decision.pk]))
+        url = reverse("admin:enrollments_enrollmentdecision_cancel_checkout", args=[decision.pk])
+        ((_, preview),) = reviewer.post(url).context["previews"]
+        response = reviewer.confirm(url)
 
+        assert preview.sentences[0] == "The payment page over 49.00 USD ends."
+        assert "stays submitted and unpaid" in preview.sentences[1]
+        assert decision.enrollment.payment_status == Enrollment.objects.get().payment_status == "pending"
         assert said(response) == [f"Decision {decision.pk} is canceled."]
         assert EnrollmentDecision.objects.get(pk=decision.pk).status == "cancelled"
 
@@ -402,7 +407,7 @@ class TestCancelingACheckout:
         decision = route(workspace, tenant_id=None, guardian_id="G-1").decision
         settings.STRIPE_API_BASE = "http://127.0.0.1:9"
 
-        response = reviewer.post(reverse("admin:enrollments_enrollmentdecision_cancel_checkout", args=[decision.pk]))
+        response = reviewer.confirm(reverse("admin:enrollments_enrollmentdecision_cancel_checkout", args=[decision.pk]))
 
         assert response.status_code == 200
         assert response.context["form"].non_field_errors()

@@ -90,9 +90,11 @@ class TestAnUpload:
     def test_is_undone_by_a_button(self, desk: StaffClient, instance: ProgramInstance) -> None:
         job = import_file(instance, csv_of(2))
 
-        desk.post(f"/admin/enrollments/importjob/{job.pk}/undo/", {})
+        asked = desk.post(f"/admin/enrollments/importjob/{job.pk}/undo/")
+        desk.confirm(f"/admin/enrollments/importjob/{job.pk}/undo/")
         work_on(job)
 
+        assert "Enrollments that are deleted: 2." in asked.content.decode()
         assert Enrollment.objects.current().count() == 0
 
 

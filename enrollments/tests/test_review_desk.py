@@ -182,10 +182,11 @@ class TestTheCase:
         assert told["Funding"] == f"A seat of {enrollment.seats.get().allocation.district}"
         assert {card.title for card in case.cards} >= {"Eligibility", "Possible twins", "History"}
         assert case.approval == (
-            f"Jane Doe takes part in {instance} from now on. The seat that was reserved is used. No mail is sent."
+            f"Jane Doe takes part in {instance} from now on. The seat that was reserved is used. "
+            "The family gets no mail."
         )
         left = f"The seat is free again in {enrollment.seats.get().allocation}: 1 of 1 are left then."
-        assert case.rejection == f"Jane Doe is not accepted. {left} No mail is sent."
+        assert case.rejection == f"Jane Doe is not accepted. {left} The family gets no mail."
 
     def test_says_whom_a_mail_goes_to(self, instance: ProgramInstance, reviewer: StaffClient) -> None:
         enrollment = waiting(instance, email="ann@home.test")

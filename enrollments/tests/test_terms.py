@@ -199,7 +199,7 @@ class TestAnAllocationInTheBackOffice:
         page = reverse("admin:enrollments_districtseatallocation_change", args=[allocation.pk])
         button = reverse("admin:enrollments_districtseatallocation_change_seats", args=[allocation.pk])
 
-        client.post(button, {"total_seats": 8, "is_active": "on", "note": "Order 17"})
+        client.confirm(button, {"total_seats": 8, "is_active": "on", "note": "Order 17"})
 
         assert f"{client.user.get_full_name() or client.user}: Order 17" in client.get(page).content.decode()
 

@@ -93,7 +93,7 @@ def build_case(
 
 
 def _in_one_line(sentences: tuple[str, ...], readers: tuple[str, ...]) -> str:
-    mails = f"Mails {', '.join(readers)}." if readers else "No mail is sent."
+    mails = f"Mails {', '.join(readers)}." if readers else "The family gets no mail."
     return " ".join((*sentences, mails))
 
 

@@ -1,0 +1,167 @@
+"""What staff are told before they act on books, invoices and codes is what then happens."""
+
+import datetime as dt
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from accounts.tests.factories import WorkspaceFactory
+from billing.admin.books import foresee_close
+from billing.admin.invoices import foresee_replacement
+from billing.admin.vouchers import foresee_codes
+from billing.closing import close_month
+from billing.consequences import tell_end_of_checkout
+from billing.discounts.batch import Terms, make_vouchers
+from billing.errors import InvoiceNotReplaceable, MonthNotClosable
+from billing.invoicing import Buyer, correct_invoice, issue_invoice, replace_invoice
+from billing.models import Discount, LedgerLine, Mismatch, Payment, Voucher
+from billing.states import DiscountSource, VoucherKind
+from core.actors import Actor
+from core.clock import utc_now
+from core.errors import Invalid
+from core.money import Money
+
+from .factories import FEE_MINOR, CheckoutFactory, paid, paid_out
+
+pytestmark = pytest.mark.django_db
+FINANCE = Actor("user", 7)
+IN_JULY = dt.datetime(2026, 7, 20, 12, tzinfo=dt.UTC)
+JULY, AUGUST = dt.date(2026, 7, 1), dt.date(2026, 8, 1)
+
+
+def answers(**given: Any) -> Any:
+    return SimpleNamespace(cleaned_data=given)
+
+
+class TestAClose:
+    def test_writes_the_lines_and_sums_that_it_said(self) -> None:
+        payment = paid()
+        issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=IN_JULY)
+        line = paid_out(payment)
+        Payment.objects.filter(pk=payment.pk).update(paid_at=IN_JULY)
+        type(line).objects.update(moved_at=IN_JULY)
+        told = []
+        for month in (JULY, AUGUST):
+            asked = answers(workspace=payment.workspace, month=month, note="")
+            told.append(foresee_close(None, asked).sentences[1:])
+            close_month(workspace_id=payment.workspace_id, month=month, note="", actor=FINANCE, now=utc_now())
+
+        assert LedgerLine.objects.filter(month=JULY).count() == 2
+        assert told == [
+            ("Lines that are written: 2.", f"Fees of Stripe's: {Money(-FEE_MINOR, 'usd')}.", "Payments: 49.00 USD."),
+            ("Lines that are written: 0.",),
+        ]
+        with pytest.raises(MonthNotClosable, match="closed already"):
+            foresee_close(None, answers(workspace=payment.workspace, month=JULY, note=""))
+
+    def test_says_what_stands_in_its_way_and_which_mismatches_stay(self) -> None:
+        workspace = WorkspaceFactory()
+        Mismatch.objects.create(
+            workspace=workspace,
+            kind="fee",
+            subject="payment:1",
+            amount_minor=900,
+            currency="usd",
+            happened_at=IN_JULY,
+            found_at=IN_JULY,
+        )
+        asked = {"workspace": workspace, "month": JULY}
+
+        with pytest.raises(MonthNotClosable, match="Mismatches that wait: 1"):
+            foresee_close(None, answers(**asked, note=""))
+        told = foresee_close(None, answers(**asked, note="Known")).sentences
+
+        assert told[-1] == "Mismatches that wait, and stay as they are: 1."
+
+
+class TestAReplacement:
+    def test_voids_the_one_and_issues_the_other_as_it_said(self) -> None:
+        payment = paid()
+        invoice = issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
+        buyer = Buyer("office@firm.test", name="Firm")
+
+        told = foresee_replacement(invoice, SimpleNamespace(buyer=lambda: buyer)).sentences  # type: ignore[arg-type]
+        made = replace_invoice(invoice_id=invoice.pk, buyer=buyer, reason="Name", actor=FINANCE, now=utc_now())
+
+        assert told == (
+            f"Invoice {invoice.number} over 49.00 USD is canceled, and keeps its number.",
+            "A new invoice over 49.00 USD is issued to Firm, with the next number.",
+            "No money moves.",
+        )
+        invoice.refresh_from_db(fields=["number"])
+        assert (made.money, made.buyer_name, made.number > invoice.number) == (Money(4900, "usd"), "Firm", True)
+
+    def test_is_refused_before_it_is_asked_for(self) -> None:
+        payment = paid()
+        invoice = issue_invoice(payment=payment, buyer=Buyer("parent@home.test"), now=utc_now())
+        payment.refunded_minor = 900
+        correct_invoice(payment=payment, now=utc_now())
+
+        with pytest.raises(InvoiceNotReplaceable):
+            foresee_replacement(invoice, SimpleNamespace(buyer=lambda: Buyer("a@b.test")))  # type: ignore[arg-type]
+
+
+class TestCodes:
+    def test_take_off_at_most_what_was_said(self) -> None:
+        terms = Terms(VoucherKind.AMOUNT, amount=Money(500, "usd"), most_uses=2, valid_until=dt.date(2099, 6, 30))
+        asked: dict[str, Any] = {
+            "workspace_id": WorkspaceFactory().pk,
+            "count": 3,
+            "code": "",
+            "batch": "",
+            "terms": terms,
+        }
+
+        told = foresee_codes(None, SimpleNamespace(asked=lambda: asked)).sentences  # type: ignore[arg-type]
+        made = make_vouchers(**asked, now=utc_now())
+
+        assert told == (
+            "Codes that are made: 3, all different.",
+            "Each takes off: 5.00 USD.",
+            "They can be used 6 times in all.",
+            "At most 30.00 USD are taken off in all.",
+            "They hold to Jun 30, 2099.",
+        )
+        assert sum((voucher.most_uses or 0) * (voucher.amount_minor or 0) for voucher in made) == 3000
+
+    def test_that_are_taken_or_without_a_limit_are_said_to_be(self) -> None:
+        workspace = WorkspaceFactory()
+        asked: dict[str, Any] = {
+            "workspace_id": workspace.pk,
+            "count": 1,
+            "code": "SPRING",
+            "terms": Terms(VoucherKind.FREE),
+        }
+        form: Any = SimpleNamespace(asked=lambda: asked)
+
+        told = foresee_codes(None, form).sentences
+        make_vouchers(**asked, now=utc_now())
+
+        assert told == ("Made: SPRING.", "Each takes off: Everything.", "Nothing limits how often they are used.")
+        with pytest.raises(Invalid):
+            foresee_codes(None, form)
+
+
+class TestTheEndOfAPaymentPage:
+    def test_gives_the_use_of_a_code_back(self) -> None:
+        voucher = Voucher.objects.create(
+            workspace=(checkout := CheckoutFactory(discount_minor=500)).workspace, code="SPRING", kind=VoucherKind.FREE
+        )
+        Discount.objects.create(
+            workspace=checkout.workspace,
+            checkout=checkout,
+            purpose=checkout.purpose,
+            subject=checkout.subject,
+            source=DiscountSource.VOUCHER,
+            voucher=voucher,
+            list_minor=5400,
+            discount_minor=500,
+            currency="usd",
+            created_at=utc_now(),
+        )
+
+        assert tell_end_of_checkout(checkout) == [
+            "The payment page over 49.00 USD ends.",
+            "The use of the code SPRING that it took is given back.",
+        ]
