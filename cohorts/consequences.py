@@ -1,14 +1,30 @@
-"""What giving up a place brings, told beforehand to staff: the one place for every button that frees or adds some."""
+"""What giving up a place or a seat in a session brings, and what is done by it, told beforehand to staff: the one place
+for every button that frees, adds or takes some."""
 
 import datetime as dt
+from collections.abc import Collection
+
+from django.db.models import Exists, OuterRef
 
 from billing.purposes import Stake
 from enrollments.consequences import tell_mail_about_end
 from notifications.recipients import family_addresses
 
-from .models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
+from .models import (
+    ClassSession,
+    Cohort,
+    CohortPlace,
+    CohortSession,
+    CourseStep,
+    StepProgress,
+    StudentPackage,
+    WaitlistEntry,
+)
+from .queries import completed_by
 from .sale.waitlist import find_served
 from .states import StepStatus
+
+TOLD_BY_NAME = 5
 
 
 def tell_end_of_holding(enrollment_id: int, now: dt.datetime) -> list[str]:
@@ -67,3 +83,43 @@ def tell_offers(cohort: Cohort, now: dt.datetime, *, places: int) -> list[str]:
     served = find_served(cohort, freed=places, now=now)
     told = [f"Offered a place at once: {', '.join(str(entry.learner) for entry in served)}."] if served else []
     return [*told, f"Places left then: {cohort.places_left + places - len(served):,}."]
+
+
+def tell_completions(progress_ids: Collection[int]) -> list[str]:
+    """Whose courses are completed once these steps are done."""
+    packages = completed_by(progress_ids).select_related("learner", "program").order_by("pk")
+    if len(packages) > TOLD_BY_NAME:
+        return [f"Courses that are completed by it: {len(packages):,}."]
+    return [f"{each.learner} completes {each.program.title} by it." for each in packages]
+
+
+def tell_seat_given_back(session: ClassSession) -> str:
+    """How many seats a session has then."""
+    left = f"{session.seats_left + 1:,} of {session.max_students:,} are left then"
+    return f"A seat in {session} is free again: {left}."
+
+
+def tell_seat_taken(session: ClassSession) -> str:
+    """How many seats a session has left then."""
+    return f"A seat in {session} is taken: {session.seats_left - 1:,} of {session.max_students:,} are left then."
+
+
+def tell_new_seats(session: ClassSession, seats: int) -> list[str]:
+    """How many there are then, and how many are left."""
+    if seats == session.max_students:
+        return []
+    return [f"Seats: {seats:,} instead of {session.max_students:,}; {seats - session.booked_count:,} are left then."]
+
+
+def tell_removed_step(step: CourseStep) -> list[str]:
+    """What goes with a step, for whom it is done with, and who completes the course by that."""
+    sessions = step.cohort_sessions.values("class_session").distinct().count()
+    waiting = list(step.progress.values_list("pk", flat=True))
+    present = CohortSession.objects.filter(cohort=OuterRef("pk")).exclude(step=step)
+    emptied = Cohort.objects.filter(~Exists(present), instance__program=step.program_id, is_active=True)
+    told = [
+        f"Classes in which it is offered: {step.options.count():,}. Sessions for it: {sessions:,}.",
+        f"Learners who no longer have to book it: {len(waiting):,}.",
+        *(f"{cohort} is left without sessions, and closes." for cohort in emptied.order_by("pk")),
+    ]
+    return [*told, *tell_completions(waiting)]

@@ -219,10 +219,18 @@ def steps_without_session(*, cohort: Cohort, now: dt.datetime) -> list[CourseSte
 
 def due_to_complete() -> QuerySet[StudentPackage]:
     """Live packages that have a required step, and every required one done, but are not completed."""
+    return _done_but_for(())
+
+
+def completed_by(progress_ids: Collection[int]) -> QuerySet[StudentPackage]:
+    """Those of these steps' packages that are completed once these steps are done."""
+    return _done_but_for(progress_ids).filter(pk__in=StepProgress.objects.filter(pk__in=progress_ids).values("package"))
+
+
+def _done_but_for(progress_ids: Collection[int]) -> QuerySet[StudentPackage]:
     required = StepProgress.objects.filter(package=OuterRef("pk"), step__required=True)
-    return StudentPackage.objects.live().filter(
-        Exists(required), ~Exists(required.exclude(status__in=DONE)), completed_at__isnull=True
-    )
+    left = required.exclude(status__in=DONE).exclude(pk__in=progress_ids)
+    return StudentPackage.objects.live().filter(Exists(required), ~Exists(left), completed_at__isnull=True)
 
 
 def find_learner_of_place(subject: str) -> int | None:

@@ -28,6 +28,7 @@ from ..course.replanning import change_class_zone, plan_class_zone
 from ..course.scheduling import change_class
 from ..models import ClassSession, Cohort, CourseStep, CourseStepOption, GroupClass
 from .display import meeting_time, place_bar, seat_bar, weekly_time
+from .previews import foresee_removed_step
 
 
 class StepFormSet(forms.BaseInlineFormSet):
@@ -147,6 +148,7 @@ class CourseStepAdmin(WorkspaceScopedAdmin):
     @staff_action(
         description="Remove from the course",
         power=Power.MANAGE,
+        preview=foresee_removed_step,
         icon="delete",
         variant=ActionVariant.DANGER,
         explanation="Its classes and sessions go with it, and learners in the course no longer have to book it. A "

@@ -6,13 +6,26 @@ from typing import Any
 from backoffice.previews import Preview
 from core.clock import utc_now
 
-from ..consequences import tell_end_of_sessions, tell_freed_place, tell_offers
+from ..consequences import (
+    tell_completions,
+    tell_end_of_sessions,
+    tell_freed_place,
+    tell_new_seats,
+    tell_offers,
+    tell_removed_step,
+    tell_seat_given_back,
+    tell_seat_taken,
+)
+from ..course.curriculum import refuse_in_use
+from ..course.scheduling import check_seats, is_worth_telling, refuse_taken_day, times_asked
 from ..errors import NotInLine
-from ..models import Cohort, CohortPlace, StepProgress, StudentPackage, WaitlistEntry
+from ..models import ClassSession, Cohort, CohortPlace, CourseStep, StepProgress, StudentPackage, WaitlistEntry
+from ..queries import offered_by_step
 from ..sale.readiness import find_gaps
 from ..sale.transfer import Stranded, stranded_steps
 from ..sale.waitlist import position_of
-from ..states import WaitStatus
+from ..states import DONE, WaitStatus
+from .display import meeting_time
 
 OFFERS = "Whoever is offered a place gets a mail; nobody else does."
 
@@ -105,5 +118,68 @@ def foresee_freed_session(row: StepProgress, form: Any) -> Preview:
     session = row.class_session
     if session is None:
         return Preview(("No session is booked.",))
-    left = f"{session.seats_left + 1:,} of {session.max_students:,} are left then"
-    return Preview((f"A seat in {session} is free again: {left}.",), mails="The family gets a mail.")
+    return Preview((tell_seat_given_back(session),), mails="The family gets a mail.")
+
+
+def foresee_excuse(row: StepProgress, form: Any) -> Preview:
+    """What is given back, and whether the course is completed by it."""
+    told = [f"{row.step.label} counts as attended for {row.package.learner}."]
+    if row.class_session is not None:
+        told.append(tell_seat_given_back(row.class_session))
+    return _with_completions(told, [row.pk])
+
+
+def foresee_withdrawn_excuse(row: StepProgress, form: Any) -> Preview:
+    """How much is left to attend then."""
+    required = StepProgress.objects.filter(package=row.package_id, step__required=True)
+    left = required.exclude(status__in=DONE).exclude(pk=row.pk).count() + row.step.required
+    told = [f"Required steps that {row.package.learner} has to attend then: {left:,}."]
+    told += ["The course stays completed."] if row.package.completed_at else []
+    return Preview(tuple(told))
+
+
+def foresee_choice(row: StepProgress, form: Any) -> Preview:
+    """Which seat is taken, and which is free again."""
+    offered = offered_by_step(cohort_id=row.package.cohort_id, now=utc_now()).get(row.step_id, [])
+    chosen = [each.class_session for each in offered if each.option_id == form.cleaned_data["option"]]
+    told = [tell_seat_taken(session) for session in chosen]
+    if row.class_session is not None:
+        told.append(tell_seat_given_back(row.class_session))
+    return Preview(tuple(told), mails="The family gets a mail.")
+
+
+def foresee_removed_step(step: CourseStep, form: Any) -> Preview:
+    """What goes with it. Raises StepInUse."""
+    refuse_in_use(step)
+    told = tell_removed_step(step)
+    return Preview(tuple(told), mails="Families of whoever completes the course by it get a mail; no other does.")
+
+
+def foresee_new_time(session: ClassSession, form: Any) -> Preview:
+    """When it meets, for whom, and with how many seats. Raises what moving it raises."""
+    chosen = form.cleaned_data
+    starts_at, ends_at = times_asked(session, chosen["date"], chosen["start_time"], chosen["end_time"])
+    check_seats(session, chosen["max_students"])
+    told = tell_new_seats(session, chosen["max_students"])
+    if (starts_at, ends_at) == (session.starts_at, session.ends_at):
+        return Preview(tuple(told or ["It stays as it is."]))
+    moved = copy(session)
+    moved.starts_at = starts_at  # as it will be; not saved
+    moved.ends_at = ends_at
+    refuse_taken_day(moved)
+    cohorts = session.cohort_sessions.values("cohort").distinct().count()
+    told = [
+        f"{session.group_class} meets {meeting_time(moved)}, instead of {meeting_time(session)}.",
+        f"Cohorts that meet there: {cohorts:,}. Learners whose bookings move along: {session.booked_count:,}.",
+        *told,
+    ]
+    is_told = is_worth_telling(session, ends_at, utc_now()) and session.booked_count
+    return Preview(
+        tuple(told), mails="Their families are told the new time by mail." if is_told else "No mail is sent."
+    )
+
+
+def _with_completions(told: list[str], progress_ids: list[int]) -> Preview:
+    completions = tell_completions(progress_ids)
+    mails = "A mail about a completed course goes to the family." if completions else "No mail is sent."
+    return Preview((*told, *completions), mails=mails)

@@ -23,7 +23,7 @@ from ..models import ClassSession, StepProgress
 from ..queries import offered_by_step
 from ..states import CAN_BE_ATTENDED, CAN_BE_EXCUSED, CAN_BE_MISSED, TO_ATTEND, StepStatus
 from .display import meeting_time, step_badge
-from .previews import foresee_freed_session
+from .previews import foresee_choice, foresee_excuse, foresee_freed_session, foresee_withdrawn_excuse
 from .sessions import has_started
 
 
@@ -145,6 +145,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda row: row.status in CAN_BE_EXCUSED and row.package.is_live,
         form=RequiredNoteForm,
+        preview=foresee_excuse,
         icon="event_available",
         explanation="The step counts as attended. Only staff see your note. With the last required step the "
         "course is completed.",
@@ -157,6 +158,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         description="Withdraw excuse",
         power=Power.DECIDE,
         possible=lambda row: row.status == StepStatus.EXCUSED,
+        preview=foresee_withdrawn_excuse,
         icon="undo",
         explanation="The step has to be booked and attended after all. A completed course stays completed.",
     )
@@ -169,6 +171,7 @@ class StepProgressAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=lambda row: row.status in TO_ATTEND and bool(session_choices(row)),
         form=SessionChoiceForm,
+        preview=foresee_choice,
         icon="event_repeat",
         explanation="Books the session for the learner. They keep the seat they have unless the new one is booked.",
     )

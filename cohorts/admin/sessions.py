@@ -36,6 +36,7 @@ from ..learning.attendance import mark_attended, mark_missed
 from ..models import ClassSession, StepProgress
 from ..states import StepStatus
 from .display import meeting_time, seat_bar, step_badge
+from .previews import foresee_new_time
 
 register_subject("session", ClassSession)
 
@@ -176,6 +177,7 @@ class ClassSessionAdmin(WorkspaceScopedAdmin):
         description="Change time or seats",
         power=Power.MANAGE,
         form=SessionForm,
+        preview=foresee_new_time,
         icon="edit_calendar",
         explanation="This changes it for every cohort that meets here. Bookings move along, and their families are "
         "told the new time.",

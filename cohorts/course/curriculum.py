@@ -50,7 +50,7 @@ def remove_step(*, step_id: int, actor: Actor, now: dt.datetime) -> CourseStep:
     lock_cohorts_of(step.program_id)
     # A booking takes its seat first: with the sessions locked it is seen below, or comes too late to find the step.
     lock_sessions(set(step.cohort_sessions.values_list("class_session_id", flat=True)))
-    _refuse_in_use(step)
+    refuse_in_use(step)
     step.progress.all().delete()
     step.cohort_sessions.all().delete()
     step.options.all().delete()
@@ -71,7 +71,8 @@ def _close_empty_cohorts(program_id: int) -> None:
     Cohort.objects.filter(~Exists(scheduled), instance__program=program_id).update(is_active=False)
 
 
-def _refuse_in_use(step: CourseStep) -> None:
+def refuse_in_use(step: CourseStep) -> None:
+    """Raise StepInUse if it holds a seat for anybody."""
     seated = step.progress.filter(status__in=SEATED)
     attended = seated.exclude(status=StepStatus.BOOKED).count()
     if attended:

@@ -130,17 +130,28 @@ def reschedule_session(
     Raises Invalid for times out of order and for a day on which the class already meets, SeatsBelowBookings.
     """
     session = lock_sessions({session_id})[session_id]
-    starts_at, ends_at = _times_asked(session, date, start_time, end_time)
+    starts_at, ends_at = times_asked(session, date, start_time, end_time)
     if (starts_at, ends_at) != (session.starts_at, session.ends_at):
         move_session(session=session, starts_at=starts_at, ends_at=ends_at, now=now)
     fits = ClassSession.objects.filter(pk=session_id, booked_count__lte=max_students)
     if not fits.update(max_students=max_students):
-        raise SeatsBelowBookings(f"{session.booked_count} seats are booked; there can't be fewer.")
+        raise _below_bookings(session)
     return ClassSession.objects.select_related("group_class").get(pk=session_id)
 
 
-def _times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
-    """The moments that are meant: only what differs from what is shown is made again from the clock's time."""
+def check_seats(session: ClassSession, seats: int) -> None:
+    """Raise SeatsBelowBookings if more are booked, as far as this row knows."""
+    if seats < session.booked_count:
+        raise _below_bookings(session)
+
+
+def _below_bookings(session: ClassSession) -> SeatsBelowBookings:
+    return SeatsBelowBookings(f"{session.booked_count} seats are booked; there can't be fewer.")
+
+
+def times_asked(session: ClassSession, date: dt.date, start: dt.time, end: dt.time) -> tuple[dt.datetime, dt.datetime]:
+    """The moments that are meant: only what differs from what is shown is made again from the clock's time. Raises
+    Invalid for times out of order."""
     zone = session.group_class.timezone
     begins, ends = (_to_the_minute(wall_clock(at, zone)) for at in (session.starts_at, session.ends_at))
     start = start.replace(second=0, microsecond=0)
@@ -169,12 +180,12 @@ def move_session(
 
     Raises Invalid for a day on which its class already meets.
     """
-    day = wall_clock(starts_at, session.group_class.timezone).date()
-    same_day = ClassSession.objects.filter(group_class=session.group_class_id, date=day).exclude(pk=session.pk)
-    if same_day.exists():
-        raise invalid_field("date", "taken", f"{session.group_class} already meets on {day}.")
-    ClassSession.objects.filter(pk=session.pk).update(date=day, starts_at=starts_at, ends_at=ends_at)
-    if max(ends_at, session.ends_at) > now:
+    is_told = is_worth_telling(session, ends_at, now)
+    session.starts_at = starts_at
+    session.ends_at = ends_at
+    session.date = refuse_taken_day(session)
+    ClassSession.objects.filter(pk=session.pk).update(date=session.date, starts_at=starts_at, ends_at=ends_at)
+    if is_told:
         note_change({session.pk}, now=now)
         publish(
             SessionRescheduled(
@@ -186,9 +197,20 @@ def move_session(
                 with_term=with_term,
             )
         )
-    session.date = day
-    session.starts_at = starts_at
-    session.ends_at = ends_at
+
+
+def refuse_taken_day(session: ClassSession) -> dt.date:
+    """The day on which it meets by its times, in its class's zone. Raises Invalid if the class meets then already."""
+    day = wall_clock(session.starts_at, session.group_class.timezone).date()
+    same_day = ClassSession.objects.filter(group_class=session.group_class_id, date=day).exclude(pk=session.pk)
+    if same_day.exists():
+        raise invalid_field("date", "taken", f"{session.group_class} already meets on {day}.")
+    return day
+
+
+def is_worth_telling(session: ClassSession, ends_at: dt.datetime, now: dt.datetime) -> bool:
+    """Whether those who booked it are told that it ends at another time: not if it is over before and after."""
+    return max(ends_at, session.ends_at) > now
 
 
 def note_change(session_ids: Iterable[int], *, now: dt.datetime) -> None:

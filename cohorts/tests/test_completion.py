@@ -256,7 +256,7 @@ class TestAttendanceInTheBackOffice:
         package = buy_on_rows(cohort_in(workspace, options=(1,)))
         miss(package, 1)
 
-        reviewer.post(url_of(row(package, 1), "excuse"), {"note": "Made up at home"})
+        reviewer.confirm(url_of(row(package, 1), "excuse"), {"note": "Made up at home"})
 
         assert (row(package, 1).status, row(package, 1).excuse) == ("EXCUSED", "Made up at home")
         assert stands(package) == COMPLETED

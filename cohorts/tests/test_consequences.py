@@ -16,15 +16,27 @@ from billing.models import Invoice, Payment, Refund
 from billing.refunds import record_refunds, request_refund
 from billing.states import RefundReason
 from billing.tests.snapshots import refund as refunded_by_stripe
+from cohorts.admin.display import meeting_time
 from cohorts.admin.previews import (
+    foresee_choice,
     foresee_closing,
+    foresee_excuse,
+    foresee_freed_session,
     foresee_leaving_the_line,
     foresee_move,
     foresee_new_position,
+    foresee_new_time,
     foresee_opening,
     foresee_places,
+    foresee_removed_step,
+    foresee_withdrawn_excuse,
 )
-from cohorts.models import Cohort, StudentPackage, WaitlistEntry
+from cohorts.course.curriculum import remove_step
+from cohorts.course.scheduling import reschedule_session
+from cohorts.errors import SeatsBelowBookings, StepInUse
+from cohorts.learning.attendance import excuse_step
+from cohorts.learning.booking import Selection, book_sessions, cancel_booking
+from cohorts.models import ClassSession, Cohort, CourseStep, StepProgress, StudentPackage, WaitlistEntry
 from cohorts.sale.opening import change_capacity, close_cohort, open_cohort
 from cohorts.sale.transfer import move_package
 from cohorts.sale.waitlist import join_waitlist, leave_waitlist, reorder_entry
@@ -36,6 +48,7 @@ from enrollments.admin.previews import foresee_deletion
 from enrollments.deletion import delete_enrollment
 from enrollments.lifecycle import unenroll_enrollment
 from enrollments.tests.factories import STAFF
+from notifications.models import Notification
 
 pytestmark = pytest.mark.django_db
 
@@ -186,3 +199,78 @@ def _agrees_about_money(told: Preview) -> None:
     is_asked = StaffTask.objects.filter(kind="refund_to_decide").exists()
     assert is_asked == ("you get a task to decide what of the 49.00 USD" in said)
     assert is_asked != Refund.objects.exists()
+
+
+class TestAStepOfACourse:
+    def test_that_is_chosen_excused_or_required_again_brings_what_was_said(self) -> None:
+        package = buy_on_rows(cohort_with(name="Fall cohort", options=(2, 1)))
+        first, second = package.progress.select_related("step", "package__learner").order_by("step__order")
+        option = first.step.options.order_by("id")[1]
+
+        chosen = foresee_choice(first, answers(option=option.pk)).sentences
+        book_sessions(package_id=package.pk, selections=[Selection(first.step_id, option.pk)], now=utc_now())
+        booked = package.progress.get(pk=first.pk)
+        given_back = foresee_freed_session(booked, answers()).sentences
+        cancel_booking(package_id=package.pk, step_id=first.step_id, is_by_staff=True, now=utc_now())
+        cancel_booking(package_id=package.pk, step_id=second.step_id, is_by_staff=True, now=utc_now())
+        excuse_step(progress_id=second.pk, reason="Ill", actor=STAFF, now=utc_now())
+        excused = foresee_excuse(package.progress.get(pk=first.pk), answers())
+        excuse_step(progress_id=first.pk, reason="Ill", actor=STAFF, now=utc_now())
+        again = foresee_withdrawn_excuse(StepProgress.objects.get(pk=first.pk), answers()).sentences
+
+        meeting = booked.class_session
+        assert meeting is not None
+        assert chosen == (f"A seat in {meeting} is taken: {meeting.seats_left} of 10 are left then.",)
+        assert given_back == (f"A seat in {meeting} is free again: {meeting.seats_left + 1} of 10 are left then.",)
+        assert excused.sentences[1:] == (f"{package.learner} completes {package.program.title} by it.",)
+        assert StudentPackage.objects.get().completed_at is not None
+        assert again == (
+            f"Required steps that {package.learner} has to attend then: 1.",
+            "The course stays completed.",
+        )
+
+    def test_that_is_removed_goes_with_what_was_said_and_completes_courses(self) -> None:
+        cohort = cohort_with(options=(2,))
+        package = buy_on_rows(cohort)
+        step = package.progress.get().step
+        done = CourseStep.objects.create(program=step.program, order=9, title="Welcome")
+        package.progress.create(step=done, status="EXCUSED", completed_at=utc_now())
+
+        told = foresee_removed_step(step, answers()).sentences
+        remove_step(step_id=step.pk, actor=STAFF, now=utc_now())
+
+        assert told == (
+            "Classes in which it is offered: 2. Sessions for it: 2.",
+            "Learners who no longer have to book it: 1.",
+            f"{cohort} is left without sessions, and closes.",
+            f"{package.learner} completes {package.program.title} by it.",
+        )
+        assert not Cohort.objects.get().is_active
+        assert StudentPackage.objects.get().completed_at is not None
+
+    def test_that_is_booked_is_not_removed(self) -> None:
+        package = buy_on_rows(cohort_with(options=(1,)))
+
+        with pytest.raises(StepInUse):
+            foresee_removed_step(package.progress.get().step, answers())
+
+
+class TestASession:
+    def test_meets_when_it_was_said_and_tells_whom_it_said(self) -> None:
+        cohort = cohort_with(options=(1,))
+        buy_on_rows(cohort)
+        session = ClassSession.objects.select_related("group_class").get()
+        at: dict[str, Any] = {"date": session.date + dt.timedelta(1), "start_time": dt.time(9), "end_time": dt.time(10)}
+
+        told = foresee_new_time(session, answers(**at, max_students=3))
+        moved = reschedule_session(session_id=session.pk, **at, max_students=3, now=utc_now())
+
+        assert told.sentences == (
+            f"{session.group_class} meets {meeting_time(moved)}, instead of {meeting_time(session)}.",
+            "Cohorts that meet there: 1. Learners whose bookings move along: 1.",
+            f"Seats: 3 instead of 10; {moved.seats_left} are left then.",
+        )
+        assert told.mails == "Their families are told the new time by mail."
+        assert Notification.objects.filter(kind="session_rescheduled").count() == 1
+        with pytest.raises(SeatsBelowBookings):
+            foresee_new_time(moved, answers(**at, max_students=0))

@@ -194,7 +194,7 @@ class TestASession:
         assert session is not None
         before = rows()
 
-        answer = manager.post(
+        answer = manager.confirm(
             url_of(session, "reschedule"),
             as_shown(manager, session, "reschedule") | ({field: value} if field else {}),
         )
@@ -211,7 +211,7 @@ class TestASession:
         before = rows()
 
         form = as_shown(manager, session, "reschedule") | {"max_students": "4"}
-        manager.post(url_of(session, "reschedule"), form)
+        manager.confirm(url_of(session, "reschedule"), form)
 
         assert changes(before) == {("ClassSession", "max_students")}
 

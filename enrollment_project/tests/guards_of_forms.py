@@ -29,7 +29,7 @@ from enrollment_project.dashboard.figures.pipeline import pipeline
 from enrollment_project.dashboard.first_steps import find_steps
 from enrollment_project.dashboard.period import _term, period_of
 from enrollment_project.dashboard.scope import Scope, scope_of
-from enrollments.admin.allocations import AllocationForm
+from enrollments.admin.allocation_forms import AllocationForm
 from enrollments.admin.review.answering import Told
 from enrollments.admin.review.forms import LineForm
 from enrollments.admin.review.notices import held_notices

@@ -8,7 +8,7 @@ import pytest
 from accounts.tests.factories import WorkspaceFactory
 from core.clock import utc_now
 from core.money import Money
-from enrollments.admin.allocations import foresee_seats_added, foresee_total
+from enrollments.admin.allocation_forms import foresee_seats_added, foresee_total
 from enrollments.admin.imports import foresee_undo
 from enrollments.errors import AllocationBelowUse, UndoTooLate
 from enrollments.imports.job import undo_import

@@ -31,6 +31,15 @@ from core.clock import utc_now
 from enrollments.models import Enrollment
 from enrollments.states import ParticipationStatus
 
+from ..consequences import (
+    ALL_IS_DONE,
+    mails_about,
+    tell_completion,
+    tell_reassignment,
+    tell_reopening,
+    tell_retry,
+    tell_skip,
+)
 from ..interventions import complete_step_by_evidence, reassign_step, reopen_step, retry_step, skip_step
 from ..models import EnrollmentStep, EnrollmentStepQuerySet, PartnerSequence, Provider
 from ..moving import check_version, foresee_move, move_learner
@@ -162,8 +171,17 @@ def foresee(step: EnrollmentStep, form: StaffForm) -> Preview:
         f"No longer asked for: {each.course} at {each.provider} ({each.get_status_display()})." for each in move.dropped
     ]
     if move.completes:
-        told.append("Nothing is left to do: the program is completed, and the certificate issued once nothing is owed.")
+        told.append(ALL_IS_DONE)
     return Preview(tuple(told))
+
+
+def foreseen(step: EnrollmentStep, told: list[str]) -> Preview:
+    return Preview(tuple(told), mails=mails_about(step, told))
+
+
+def foresee_reassignment(step: EnrollmentStep, form: StaffForm) -> Preview:
+    given = form.cleaned_data
+    return foreseen(step, tell_reassignment(step, provider=given["partner"], course_id=given["course_id"]))
 
 
 @admin.register(EnrollmentStep)
@@ -274,6 +292,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=has_failed,
         form=WhyForm,
+        preview=lambda step, form: foreseen(step, tell_retry(step)),
         icon="refresh",
         variant=ActionVariant.PRIMARY,
         explanation="The partner is asked again to take the learner. It is asked first whether it has them already.",
@@ -289,6 +308,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=is_open,
         form=WhyForm,
+        preview=lambda step, form: foreseen(step, tell_skip(step)),
         icon="skip_next",
         explanation="The step counts as done, and the learner goes on. A partner that has the learner is told.",
     )
@@ -301,6 +321,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=has_begun,
         form=EvidenceForm,
+        preview=lambda step, form: foreseen(step, tell_completion(step)),
         icon="verified",
         explanation="For a learner who has finished, where the partner has not told us.",
     )
@@ -313,6 +334,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         power=Power.DECIDE,
         possible=is_open,
         form=ReassignForm,
+        preview=foresee_reassignment,
         icon="alt_route",
         explanation="The learner takes another course, or goes to another partner, for this step. The present partner "
         "is told if it has the learner.",
@@ -334,6 +356,7 @@ class EnrollmentStepAdmin(WorkspaceScopedAdmin):
         power=Power.MANAGE,
         possible=counts,
         form=WhyForm,
+        preview=lambda step, form: foreseen(step, tell_reopening(step)),
         icon="undo",
         variant=ActionVariant.DANGER,
         explanation="The step no longer counts as done. If the program was completed, it is active again and its "

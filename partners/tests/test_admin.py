@@ -228,7 +228,7 @@ class TestAStep:
     ) -> None:
         step = failed(instance)
 
-        press(staff, step, action, reason="Said so", **answers)
+        press(staff, step, action, reason="Said so", _confirm="1", **answers)
 
         assert statuses(step.enrollment) == becomes
 
@@ -239,7 +239,7 @@ class TestAStep:
         press(staff, step, "reassign", partner=stranger.pk, reason="Closed")
         assert statuses(step.enrollment)[0] == "failed"
 
-        press(staff, step, "reassign", partner=other.pk, reason="Closed")
+        press(staff, step, "reassign", partner=other.pk, reason="Closed", _confirm="1")
         assert steps_of(step.enrollment)[0].provider == other
 
     def test_is_had_done_again_by_those_who_manage(self, instance: ProgramInstance) -> None:
@@ -248,7 +248,7 @@ class TestAStep:
         refused = press(signed_in(instance, Role.REVIEWER), step, "reopen", reason="By mistake")
         assert (refused.status_code, statuses(step.enrollment)[0]) == (403, "completed")
 
-        press(signed_in(instance, Role.ADMIN), step, "reopen", reason="By mistake")
+        press(signed_in(instance, Role.ADMIN), step, "reopen", reason="By mistake", _confirm="1")
         assert statuses(step.enrollment)[0] == "in_progress"
 
     def test_is_moved_to_the_newest_version_after_a_preview(self, staff: Client, instance: ProgramInstance) -> None:

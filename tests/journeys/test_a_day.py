@@ -65,6 +65,7 @@ class TestADayInTheBackOffice:
         faults["failed steps"] = look(page, "failed-steps")
         page.goto(f"/admin/partners/enrollmentstep/{day['step']}/retry/")
         page.get_by_label("Reason").fill("The course is open now.")
+        press(page, "Preview")
         press(page, "Try again")
         expect(page.get_by_text("The partner is asked again.", exact=True)).to_be_visible()
 

@@ -130,7 +130,7 @@ class TestAStepTakenOutDuringABooking:
         package = buy(stripe, cohort)
         session = CohortSession.objects.filter(step__order=1).earliest("pk")
         looked, booked = meeting(), meeting()
-        refuse_in_use = curriculum._refuse_in_use
+        refuse_in_use = curriculum.refuse_in_use
 
         def look_and_wait(step: CourseStep) -> None:
             refuse_in_use(step)
@@ -145,7 +145,7 @@ class TestAStepTakenOutDuringABooking:
             booked()
 
         monkeypatch.setattr(curriculum, "lock_sessions", lambda session_ids: None)
-        monkeypatch.setattr(curriculum, "_refuse_in_use", look_and_wait)
+        monkeypatch.setattr(curriculum, "refuse_in_use", look_and_wait)
 
         answers = at_once(lambda: said(lambda: remove_step(step_id=session.step_id, actor=SYSTEM, now=utc_now())), book)
 
