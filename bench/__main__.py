@@ -7,6 +7,7 @@ import signal
 import sys
 
 from .contest import run_contest
+from .gates import exit_code
 from .report import as_json, failed_gates, print_table
 
 QUICK = {"rounds": 1, "seconds": 2.0}
@@ -34,9 +35,7 @@ def main() -> int:
     else:
         print_table(contest, command=command)
     failures = failed_gates(contest, speed=not asked.quick)
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import statistics
 import sys
 from typing import Any
 
+from .gates import exit_code
 from .servers import Servers, running_servers
 from .work import ask, migrate
 
@@ -28,9 +29,7 @@ def main() -> int:
         shares, failures = _measure(servers, size, rounds)
     if not asked.quick and (share := statistics.median(shares)) < OF_SQL:
         failures.append(f"{share:.1%} of the rate of SQL, {OF_SQL:.0%} are wanted")
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def _measure(servers: Servers, size: int, rounds: int) -> tuple[list[float], list[str]]:

@@ -12,11 +12,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .rounds import Round, print_rounds
+from .gates import exit_code
+from .rounds import Round, Rounds, print_rounds
 from .servers import Servers, running_servers
 from .stack import HOST, OURS, running_web
 from .work import ask, begin, finish, migrate
@@ -32,18 +33,11 @@ IDLE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class Expiry:
-    """What was measured. The first round is of fewer enrollments, for the memory."""
+class Expiry(Rounds):
+    """What was measured, and how long requests took without a sweep and beside one."""
 
-    rounds: list[Round] = field(default_factory=list)
     idle_p99_ms: float = 0.0
     busy_p99_ms: float = 0.0
-    breaches: list[str] = field(default_factory=list)
-
-    @property
-    def growth_mb(self) -> float:
-        """What many enrollments take above few."""
-        return self.rounds[-1].grown_mb - self.rounds[0].grown_mb
 
 
 def main() -> int:
@@ -57,10 +51,7 @@ def main() -> int:
         migrate(servers)
         found = _measure(servers, sizes)
     _print(found)
-    failures = [*found.breaches, *([] if asked.quick else _too_slow(found))]
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return exit_code([*found.breaches, *([] if asked.quick else _too_slow(found))])
 
 
 def _measure(servers: Servers, sizes: list[int]) -> Expiry:

@@ -6,13 +6,13 @@ and one is undone.
 """
 
 import argparse
-import statistics
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from .rounds import Round, print_rounds
+from .gates import exit_code
+from .rounds import Round, Rounds, print_rounds
 from .servers import Servers, running_servers
 from .work import ask, migrate
 
@@ -26,22 +26,10 @@ POINTS = ("read_from", "find_or_create_learners", "write_new_together", "publish
 
 
 @dataclass(slots=True)
-class Imports:
-    """What was measured. The first round is of fewer candidates, for the memory."""
+class Imports(Rounds):
+    """What was measured, and how many kills an import went on after."""
 
-    rounds: list[Round] = field(default_factory=list)
     kills: int = 0
-    breaches: list[str] = field(default_factory=list)
-
-    @property
-    def share(self) -> float:
-        """Ours in the rate of SQL, in the median round of the most candidates."""
-        return statistics.median(each.share for each in self.rounds if each.size == self.rounds[-1].size)
-
-    @property
-    def growth_mb(self) -> float:
-        """What many candidates take above few."""
-        return max(each.grown_mb for each in self.rounds[1:]) - self.rounds[0].grown_mb
 
 
 def main() -> int:
@@ -54,10 +42,7 @@ def main() -> int:
         migrate(servers)
         found = _measure(servers, sizes)
     _print(found)
-    failures = [*found.breaches, *([] if asked.quick else _too_slow(found))]
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return exit_code([*found.breaches, *([] if asked.quick else _too_slow(found))])
 
 
 def _measure(servers: Servers, sizes: list[int]) -> Imports:

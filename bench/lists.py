@@ -15,6 +15,7 @@ from typing import Any
 
 import django
 
+from .gates import exit_code
 from .servers import running_servers
 from .stack import OURS, environment
 from .work import migrate
@@ -60,9 +61,7 @@ def main() -> int:
         os.environ.update(environment(servers, settings=OURS))
         django.setup()
         failures = _measure(rows)
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures and not asked.quick else 0
+    return exit_code([] if asked.quick else failures)
 
 
 def _measure(rows: int) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from .gates import exit_code
 from .servers import Servers, running_servers
 from .stack import OURS, ROOT, environment
 from .work import migrate
@@ -150,9 +151,7 @@ def _report(
         if ratio < least:
             failures.append(f"{name} in parts: {ratio:.2f} of the whole table")
     print(f"{answers:,} old answers: deleted and vacuumed in {deleted:.2f} s, dropped in {dropped * 1000:.0f} ms")
-    for failure in failures if gated else []:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures and gated else 0
+    return exit_code(failures if gated else [])
 
 
 if __name__ == "__main__":

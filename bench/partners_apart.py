@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from .gates import exit_code
 from .servers import Servers, running_servers
 from .stack import OURS, ROOT, environment
 from .work import ask, migrate
@@ -50,9 +51,7 @@ def main() -> int:
     failures += [
         f"{len(waits)} of {learners} learners were taken" for waits in without + beside if len(waits) != learners
     ]
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def _measure(servers: Servers, port: int, learners: int, rounds: int) -> tuple[list[list[float]], list[list[float]]]:

@@ -13,6 +13,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from .gates import exit_code
 from .servers import Servers, running_servers
 from .work import ask, migrate
 
@@ -104,9 +105,7 @@ def main() -> int:
     if not asked.quick:
         _print(found)
         failures += _too_late(found)
-    for failure in failures:
-        print(f"FAILED {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return exit_code(failures)
 
 
 def _measure(servers: Servers, name: str, turn: str, seconds: float) -> tuple[float, list[str]]:

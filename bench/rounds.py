@@ -1,7 +1,8 @@
 """Rounds in which ours and SQL write the same rows, by turns."""
 
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,24 @@ class Round:
     @property
     def share(self) -> float:
         return self.ours / self.sql
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What rounds measured, the first of them with few rows; and what must never break and did."""
+
+    rounds: list[Round] = field(default_factory=list)
+    breaches: list[str] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Ours in the rate of SQL, in the median round of the most rows."""
+        return statistics.median(each.share for each in self.rounds if each.size == self.rounds[-1].size)
+
+    @property
+    def growth_mb(self) -> float:
+        """What many rows take above few."""
+        return max(each.grown_mb for each in self.rounds[1:]) - self.rounds[0].grown_mb
 
 
 def print_rounds(rounds: Sequence[Round], *, of: str) -> None:
