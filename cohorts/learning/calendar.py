@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
 from icalendar import Calendar, Event, vCalAddress, vText
 
 from accounts.families import learners_of, require_family
@@ -103,7 +105,8 @@ def render_feed(*, user: User, now: dt.datetime) -> bytes:
     rows = list(sessions_of(user).filter(class_session__starts_at__gte=now - PAST_SHOWN))
     rows += cancelled_of(user, since=now - CANCELLED_SHOWN).filter(last_session__starts_at__gte=now - PAST_SHOWN)
     calendar = _calendar(rows, name_learners=len({row.package.learner_id for row in rows}) > 1)
-    calendar.calendar_name = "Courses"
+    with translation.override(user.language or settings.LANGUAGE_CODE):  # programs that fetch it ask for none
+        calendar.calendar_name = gettext("Courses")
     calendar.refresh_interval = REFRESH_EVERY
     calendar.add("X-PUBLISHED-TTL", "PT1H")  # what Outlook reads instead
     return bytes(calendar.to_ical())

@@ -8,6 +8,7 @@ import time_machine
 from django.test import Client
 from icalendar import Calendar
 
+from accounts.models import User
 from accounts.tests.factories import LearnerFactory, forget_proof, proven_user
 from cohorts.course.scheduling import reschedule_session
 from cohorts.learning.booking import Selection, book_sessions, cancel_booking, swap_booking
@@ -69,6 +70,14 @@ class TestTheFeed:
         assert event["summary"] == f"{package.program.title}: Week 1"
         assert event["description"] == "Topic 1\nWeek 1 class 1\nMs. Ortega; really\nhttps://meet.test/a,b"
         assert (event["location"], event["url"]) == ("https://meet.test/a,b",) * 2
+
+    def test_is_named_in_the_language_of_its_owner(self) -> None:
+        family, _ = bought()
+        User.objects.filter(pk=family.user.pk).update(language="pl")
+
+        response = Client().get(feed_path(family), headers={"Accept-Language": "es"})
+
+        assert Calendar.from_ical(response.content).calendar_name == "Kursy"
 
     def test_keeps_the_local_time_over_daylight_saving(self) -> None:
         family, _ = bought()
