@@ -37,6 +37,7 @@ class Scope(models.TextChoices):
     LEARNERS_WRITE = "learners:write"
     PARTNERS_READ = "partners:read"
     PARTNERS_WRITE = "partners:write"
+    PAYMENTS_READ = "payments:read"
     PAYMENTS_WRITE = "payments:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"

@@ -5,6 +5,7 @@ refuses it; a line is kept once by its source and number, whatever runs at the s
 """
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from .models import Dispute, Invoice, LedgerLine, Mismatch, MonthClose, Payment,
 from .purposes import find_matters
 from .queries import find_payers
 from .states import Account, DisputeStatus, RefundStatus
+
+MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def close_month(*, workspace_id: int, month: dt.date, note: str, actor: Actor, n
             for line in lines:
                 line.close = close
             LedgerLine.objects.bulk_create(lines, batch_size=1000)
-            close.totals = totals_of(workspace_id, first)
+            close.totals = sum_lines(list_lines(close), "currency", "account")
             close.save(update_fields=["totals"])
     except IntegrityError as error:
         raise _closed_already(first) from error
@@ -93,13 +96,27 @@ def reopen_month(*, close_id: int, note: str, actor: Actor, now: dt.datetime) ->
     return close
 
 
+def list_closed_months(*, workspace_id: int) -> QuerySet[MonthClose]:
+    """The months of a workspace that are closed now, without those that were opened again."""
+    return MonthClose.objects.filter(workspace=workspace_id, reopened_at=None)
+
+
+def find_closed_month(*, workspace_id: int, month: str) -> MonthClose:
+    """The month that is written as 2026-10, while it is closed. Raises NotFound."""
+    first = f"{month}-01" if MONTH.fullmatch(month) else ""
+    close = list_closed_months(workspace_id=workspace_id).filter(month=first).first() if first else None
+    if close is None:
+        raise NotFound("There is no such closed month.")
+    return close
+
+
+def list_lines(close: MonthClose) -> QuerySet[LedgerLine]:
+    """All lines of the month, whichever close of it wrote them: what `totals` sums up."""
+    return LedgerLine.objects.filter(workspace=close.workspace_id, month=close.month)
+
+
 def next_month(first: dt.date) -> dt.date:
     return (first + dt.timedelta(days=32)).replace(day=1)
-
-
-def totals_of(workspace_id: int, month: dt.date) -> list[Any]:
-    """What the lines of a month come to, by account and currency."""
-    return sum_lines(LedgerLine.objects.filter(workspace=workspace_id, month=month), "currency", "account")
 
 
 def sum_lines(lines: QuerySet[LedgerLine], *by: str) -> list[Any]:

@@ -6,10 +6,13 @@ from typing import Any
 
 import factory
 
+from accounts.models import Workspace
 from accounts.tests.factories import WorkspaceFactory
+from billing.closing import close_month
 from billing.gateways.contract import SessionSnapshot
-from billing.models import Checkout, Payment, Payout, PayoutLine, Price, Refund, Voucher
+from billing.models import Checkout, MonthClose, Payment, Payout, PayoutLine, Price, Refund, Voucher
 from billing.states import PayoutLineKind, PayoutStatus
+from core.actors import SYSTEM
 from core.clock import utc_now
 from core.tests.factories import RowFactory
 
@@ -99,6 +102,14 @@ def paid_out(payment: Payment, *, off_by: int = 0) -> PayoutLine:
         currency=payment.currency,
         moved_at=now,
     )
+
+
+def closed_month(workspace: Workspace) -> MonthClose:
+    """July 2026, in which one payment came."""
+    payment = paid(checkout__price__workspace=workspace)
+    Payment.objects.filter(pk=payment.pk).update(paid_at=dt.datetime(2026, 7, 20, 12, tzinfo=dt.UTC))
+    now = dt.datetime(2026, 8, 2, 12, tzinfo=dt.UTC)
+    return close_month(workspace_id=workspace.pk, month=dt.date(2026, 7, 1), note="No invoice", actor=SYSTEM, now=now)
 
 
 def statuses(*rows: Checkout | Payment | Refund) -> list[str]:

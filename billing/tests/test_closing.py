@@ -1,14 +1,16 @@
 import datetime as dt
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
 from accounts.states import Role
-from accounts.tests.factories import UserFactory, WorkspaceFactory
+from accounts.tests.factories import UserFactory, WorkspaceFactory, bearer
 from backoffice.exporting.lists import ListSource
 from backoffice.models import Export
 from backoffice.tests.staff_client import StaffClient
@@ -175,6 +177,38 @@ class TestTheAccountantsFile:
             "Fee": str(Money(FEE_MINOR, "usd")),
             "Net": str(Money(4900 - FEE_MINOR, "usd")),
         }
+
+
+class TestTheApi:
+    @pytest.fixture
+    def read(self, payment: Payment) -> Callable[..., Any]:
+        headers = bearer(workspace=payment.workspace, scopes=["payments:read"])
+        return partial(Client().get, headers=headers)
+
+    def test_tells_a_closed_month_and_its_lines(self, payment: Payment, read: Callable[..., Any]) -> None:
+        close(payment)
+
+        (month,) = read("/api/closedMonths").json()
+        first = read("/api/closedMonths/2026-07/lines?limit=1")
+        (second,) = read("/api/closedMonths/2026-07/lines?offset=1").json()
+
+        assert (month["month"], month["note"]) == ("2026-07", "")
+        assert month == read("/api/closedMonths/2026-07").json()
+        assert month["totals"] == [
+            {"account": "fees", "currency": "usd", "grossMinor": 0, "feeMinor": FEE_MINOR},
+            {"account": "payments", "currency": "usd", "grossMinor": 4900, "feeMinor": 0},
+        ]
+        assert first["X-Total-Count"] == "2"
+        assert (first.json()[0]["date"], first.json()[0]["netMinor"]) == ("2026-07-20", 4900)
+        assert (second["account"], second["netMinor"]) == ("fees", -FEE_MINOR)
+
+    def test_knows_no_month_that_is_open_or_none(self, payment: Payment, read: Callable[..., Any]) -> None:
+        reopen_month(close_id=close(payment).pk, note="A refund was forgotten", actor=FINANCE, now=LATER)
+
+        answers = [read(f"/api/closedMonths/{month}/lines") for month in ("2026-07", "2026-08", "2026-13", "july")]
+
+        assert [answer.json()["code"] for answer in answers] == ["not_found"] * 4
+        assert read("/api/closedMonths").json() == []
 
 
 class TestTheForm:

@@ -5,6 +5,7 @@ without a row fails the build, and so does a row without a route.
 """
 
 from .authorization_pages import PAGES
+from .billing_routes import ROWS as BILLING_ROWS
 from .callers import by_key, by_key_or_session, by_session, for_all
 from .partner_routes import ROWS as PARTNER_ROWS
 from .router_routes import ROWS as ROUTER_ROWS
@@ -221,6 +222,7 @@ ROWS = [
         for action, done in ACTIONS.items()
     ),
     *PARTNER_ROWS,
+    *BILLING_ROWS,
     # Learners and leads
     # The enrolment service
     by_key("api/enrolment", "POST", scope="enrollments:write", elsewhere=422, done=422, body=ON_ACCOUNT),

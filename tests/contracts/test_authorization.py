@@ -24,6 +24,7 @@ from accounts.states import Scope
 from accounts.tests.factories import LeadFactory, UserFactory, api_key_text
 from backoffice.models import Export
 from billing.models import Checkout
+from billing.tests.factories import closed_month
 from cohorts.models import StepProgress
 from cohorts.tests.factories import CourseFactory, cohort_with, reserve
 from core.actors import SYSTEM
@@ -140,6 +141,11 @@ class Town:
         return Hook(endpoint.cuid, ping(endpoint_id=endpoint.pk, now=now).cuid)
 
     @cached_property
+    def closed_month(self) -> str:
+        """A month with a line."""
+        return f"{closed_month(self.ours).month:%Y-%m}"
+
+    @cached_property
     def form(self) -> str:
         """The path of an instance whose self-enrollment form is open."""
         instance = InstanceFactory(workspace=self.ours, is_default=False, takes_applications=True)
@@ -197,7 +203,7 @@ def build_town() -> Town:
 def build_whole_town() -> Town:
     """With all that any row names."""
     town = build_town()
-    for name in ("guardian_id", "hook", "form", "training", "sale"):
+    for name in ("guardian_id", "hook", "closed_month", "form", "training", "sale"):
         getattr(town, name)
     return town
 

@@ -216,6 +216,7 @@ def ids_of(town: Town, operation: APIOperation) -> dict[str, Any]:
         "lead_id": town.offer.lead,
         "enrollment_id": town.offer.enrollment,
         "job_id": town.offer.job,
+        "month": town.closed_month,
         "quote_id": "c" * 24,  # a quote is its asker's alone, and nobody has asked
         "export_id": town.offer.export,
         "import_id": town.offer.imported,
